@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::tokens::{AccessToken, AccessTokenSubject};
+use ports::tokens::{SigningFailure, TokenSigner};
+use ports::{Measure, Telemetry};
+use serde::Serialize;
+
+use crate::{KeyRing, TokenProfile};
+
+/// Signs access tokens with RS512 (RFC 7518 section 3.3) and the claims of RFC 9068.
+pub struct Rs512Signer {
+    keys: Arc<KeyRing>,
+    profile: TokenProfile,
+    telemetry: Arc<dyn Telemetry>,
+}
+
+#[derive(Serialize)]
+struct HeaderMessage<'a> {
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    typ: Option<&'static str>,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct ClaimsMessage<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+    jti: &'a str,
+    client_id: &'a str,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_id: Option<&'a str>,
+    scope: String,
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+}
+
+impl Rs512Signer {
+    pub fn new(keys: Arc<KeyRing>, profile: TokenProfile, telemetry: Arc<dyn Telemetry>) -> Self {
+        Self {
+            keys,
+            profile,
+            telemetry,
+        }
+    }
+
+    fn claims<'a>(&'a self, token: &'a AccessToken) -> ClaimsMessage<'a> {
+        let (user, business, session, epoch) = match &token.subject {
+            AccessTokenSubject::Client => (None, None, None, None),
+            AccessTokenSubject::User {
+                id,
+                business,
+                session,
+                epoch,
+            } => (
+                Some(id.as_str()),
+                business.as_ref().map(|id| id.as_str()),
+                session.as_ref().map(|id| id.as_str()),
+                Some(*epoch),
+            ),
+        };
+        ClaimsMessage {
+            iss: &self.profile.issuer,
+            aud: &self.profile.audience,
+            iat: token.issued_at.as_second(),
+            exp: token.expires_at.as_second(),
+            jti: &token.id,
+            client_id: token.client.as_str(),
+            sub: user.unwrap_or(token.client.as_str()),
+            user_id: user,
+            business_id: business,
+            scope: token.scopes.join(" "),
+            roles: &token.roles,
+            sid: session,
+            epoch,
+        }
+    }
+}
+
+impl TokenSigner for Rs512Signer {
+    fn sign(&self, token: &AccessToken) -> Result<String, SigningFailure> {
+        let key = self
+            .keys
+            .signing_key(token.issued_at)
+            .ok_or(SigningFailure("no key signs yet"))?;
+        let header = HeaderMessage {
+            alg: "RS512",
+            typ: self.profile.token_type.header(),
+            kid: key.id(),
+        };
+        let json = |failed: serde_json::Error| {
+            tracing::error!(
+                error = &failed as &dyn std::error::Error,
+                "an access token cannot be written"
+            );
+            SigningFailure("the claims cannot be written")
+        };
+        let mut jwt = String::with_capacity(1024);
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header).map_err(json)?, &mut jwt);
+        jwt.push('.');
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&self.claims(token)).map_err(json)?, &mut jwt);
+        let begun = Instant::now();
+        let signature = key.sign(jwt.as_bytes())?;
+        self.telemetry.record(Measure::Signature { took: begun.elapsed() });
+        jwt.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
+        Ok(jwt)
+    }
+}

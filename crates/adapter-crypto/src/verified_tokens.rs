@@ -1,0 +1,51 @@
+use std::sync::Arc;
+
+use domain::caller::Caller;
+use domain::time::Timestamp;
+use moka::sync::Cache;
+use ports::{TokenRejection, TokenVerifier};
+
+use crate::hashes::sha256;
+use crate::verifier::JwtVerifier;
+use crate::{KeyRing, TokenProfile};
+
+/// How many verified tokens are remembered; the least useful go first.
+const CAPACITY: u64 = 10_000;
+
+/// Verifies access tokens and remembers the good ones by hash until they expire, so that a token's signature is checked
+/// once. Refusals are never remembered, and whatever changes the key set forgets everything: its version is in the key.
+pub struct VerifiedTokens {
+    verifier: JwtVerifier,
+    keys: Arc<KeyRing>,
+    verified: Cache<(u64, [u8; 32]), Arc<Caller>>,
+}
+
+impl VerifiedTokens {
+    pub fn new(keys: Arc<KeyRing>, profile: TokenProfile) -> Self {
+        let verified = Cache::builder()
+            .max_capacity(CAPACITY)
+            .time_to_live(profile.longest_life)
+            .build();
+        Self {
+            verifier: JwtVerifier::new(keys.clone(), profile),
+            keys,
+            verified,
+        }
+    }
+}
+
+impl TokenVerifier for VerifiedTokens {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection> {
+        let key = (self.keys.version(), sha256(&[token.as_bytes()]));
+        if let Some(caller) = self.verified.get(&key) {
+            return if now < caller.expires_at {
+                Ok(caller)
+            } else {
+                Err(TokenRejection::Invalid)
+            };
+        }
+        let caller = self.verifier.verify(token, now)?;
+        self.verified.insert(key, caller.clone());
+        Ok(caller)
+    }
+}

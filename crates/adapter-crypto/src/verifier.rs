@@ -1,0 +1,167 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::caller::{Caller, CallingUser};
+use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
+use domain::time::Timestamp;
+use jsonwebtoken::{Algorithm, Validation};
+use ports::{TokenRejection, TokenVerifier};
+use serde::Deserialize;
+
+use crate::KeyRing;
+
+/// Longer than any token of ours; a longer one is not even taken apart.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// How far in the future `iat` may lie: other machines' clocks.
+const CLOCK_SKEW_SECONDS: i64 = 60;
+
+/// The `typ` header our tokens carry. Older verifiers refuse one they do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TokenType {
+    /// `at+jwt` (RFC 9068 section 2.1).
+    #[default]
+    AccessToken,
+    Jwt,
+    Absent,
+}
+
+impl TokenType {
+    pub(crate) const fn header(self) -> Option<&'static str> {
+        match self {
+            Self::AccessToken => Some("at+jwt"),
+            Self::Jwt => Some("JWT"),
+            Self::Absent => None,
+        }
+    }
+
+    /// Reads the setting `tokens.typ`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "at+jwt" => Some(Self::AccessToken),
+            "JWT" => Some(Self::Jwt),
+            "none" => Some(Self::Absent),
+            _ => None,
+        }
+    }
+}
+
+/// What every token of an installation has in common.
+#[derive(Debug, Clone)]
+pub struct TokenProfile {
+    pub issuer: String,
+    pub audience: String,
+    pub token_type: TokenType,
+    /// A token whose `exp` lies further from its `iat` is not one of ours.
+    pub longest_life: Duration,
+}
+
+/// Verifies access tokens from scratch: algorithm, key, signature, issuer, audience, type and times.
+pub(crate) struct JwtVerifier {
+    keys: Arc<KeyRing>,
+    profile: TokenProfile,
+    validation: Validation,
+}
+
+/// Nothing but what we write: a header with `crit`, `jku` or `jwk` is not ours (RFC 8725 section 3.10).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderClaims {
+    alg: String,
+    typ: Option<String>,
+    kid: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iat: i64,
+    exp: i64,
+    nbf: Option<i64>,
+    sub: String,
+    client_id: String,
+    user_id: Option<String>,
+    business_id: Option<String>,
+    scope: String,
+    roles: Vec<String>,
+    sid: Option<String>,
+    epoch: Option<u64>,
+}
+
+impl JwtVerifier {
+    pub(crate) fn new(keys: Arc<KeyRing>, profile: TokenProfile) -> Self {
+        let mut validation = Validation::new(Algorithm::RS512);
+        validation.leeway = 0;
+        validation.set_issuer(&[&profile.issuer]);
+        validation.set_audience(&[&profile.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        // Times are judged below, by the clock of the caller and to the second.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Self {
+            keys,
+            profile,
+            validation,
+        }
+    }
+
+    fn header(&self, token: &str) -> Option<HeaderClaims> {
+        let (header, _) = token.split_once('.')?;
+        let header: HeaderClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        (header.alg == "RS512" && header.typ.as_deref() == self.profile.token_type.header()).then_some(header)
+    }
+
+    fn times_are_good(&self, claims: &Claims, now: Timestamp) -> bool {
+        let now = now.as_second();
+        let life = claims
+            .exp
+            .checked_sub(claims.iat)
+            .and_then(|life| u64::try_from(life).ok());
+        claims.iat >= 0
+            && claims.iat <= now + CLOCK_SKEW_SECONDS
+            && now < claims.exp
+            && claims.nbf.is_none_or(|not_before| not_before <= now)
+            && life.is_some_and(|life| life <= self.profile.longest_life.as_secs())
+    }
+}
+
+impl TokenVerifier for JwtVerifier {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenRejection::Invalid);
+        }
+        let header = self.header(token).ok_or(TokenRejection::Invalid)?;
+        let key = self
+            .keys
+            .decoding_key(&header.kid, now)
+            .ok_or(TokenRejection::UnknownKey)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key, &self.validation);
+        let claims = decoded.map_err(|_| TokenRejection::Invalid)?.claims;
+        if !self.times_are_good(&claims, now) {
+            return Err(TokenRejection::Invalid);
+        }
+        caller(claims).map(Arc::new).ok_or(TokenRejection::Invalid)
+    }
+}
+
+fn caller(claims: Claims) -> Option<Caller> {
+    let user = match claims.user_id {
+        Some(id) if id == claims.sub => Some(CallingUser {
+            id: UserId::parse(id).ok()?,
+            business: claims.business_id.map(BusinessId::parse).transpose().ok()?,
+            session: claims.sid.map(FamilyId::parse).transpose().ok()?,
+            epoch: claims.epoch?,
+        }),
+        Some(_) => return None,
+        None if claims.sub == claims.client_id => None,
+        None => return None,
+    };
+    Some(Caller {
+        client: ClientId::parse(claims.client_id).ok()?,
+        user,
+        roles: claims.roles,
+        scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        expires_at: Timestamp::from_second(claims.exp).ok()?,
+    })
+}

@@ -1,0 +1,165 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::client::{Client, ClientSecretDigest};
+use domain::factors::Visibility;
+use domain::ids::ClientId;
+use domain::time::Timestamp;
+use ports::{ClientSaving, Clients, StoreFailure};
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::rows::{self, Reader, integer, to_json};
+
+pub(crate) struct SqliteClients(pub(crate) Arc<Database>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the stored form of the client's switches")]
+struct ClientDocument {
+    secrets: Vec<SecretDocument>,
+    enabled: bool,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    saml: bool,
+    identity_provider: bool,
+    create_users: bool,
+    require_known_groups: bool,
+    aliases: Vec<String>,
+    visibility: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access_token_lifetime_seconds: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretDocument {
+    salt: String,
+    digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_until: Option<i64>,
+}
+
+impl From<&Client> for ClientDocument {
+    fn from(client: &Client) -> Self {
+        let secret = |secret: &ClientSecretDigest| SecretDocument {
+            salt: domain::hex::encode(&secret.salt),
+            digest: domain::hex::encode(&secret.digest),
+            valid_until: secret.valid_until.map(Timestamp::as_millisecond),
+        };
+        Self {
+            secrets: client.secrets.iter().map(secret).collect(),
+            enabled: client.enabled,
+            roles: client.roles.clone(),
+            scopes: client.scopes.clone(),
+            saml: client.saml,
+            identity_provider: client.identity_provider,
+            create_users: client.create_users,
+            require_known_groups: client.require_known_groups,
+            aliases: client.aliases.iter().map(ToString::to_string).collect(),
+            visibility: client.visibility.as_str().to_owned(),
+            access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
+        }
+    }
+}
+
+fn client(row: &Row<'_>) -> Result<Client, Fault> {
+    let row = Reader::new("client", row, "client_id");
+    let document: ClientDocument = row.json("document")?;
+    let secret = |secret: SecretDocument| {
+        Ok(ClientSecretDigest {
+            salt: domain::hex::decode(&secret.salt).ok_or_else(|| row.corrupt("salt"))?,
+            digest: domain::hex::decode(&secret.digest).ok_or_else(|| row.corrupt("digest"))?,
+            valid_until: secret
+                .valid_until
+                .map(Timestamp::from_millisecond)
+                .transpose()
+                .map_err(|error| row.corrupt(error))?,
+        })
+    };
+    let alias = |alias: String| ClientId::parse(alias).map_err(|error| row.corrupt(error));
+    Ok(Client {
+        id: row.parsed("client_id", ClientId::parse)?,
+        secrets: document.secrets.into_iter().map(secret).collect::<Result<_, Fault>>()?,
+        enabled: document.enabled,
+        roles: document.roles,
+        scopes: document.scopes,
+        saml: document.saml,
+        identity_provider: document.identity_provider,
+        create_users: document.create_users,
+        require_known_groups: document.require_known_groups,
+        aliases: document.aliases.into_iter().map(alias).collect::<Result<_, Fault>>()?,
+        visibility: Visibility::parse(&document.visibility).ok_or_else(|| row.corrupt("visibility"))?,
+        access_token_lifetime: document.access_token_lifetime_seconds.map(Duration::from_secs),
+    })
+}
+
+/// The first of the client's names that another client holds.
+fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, Fault> {
+    for name in std::iter::once(&client.id).chain(&client.aliases) {
+        let sql = "SELECT name FROM client_names WHERE name = ?1 AND client_id <> ?2";
+        if rows::first(connection, sql, (name.as_str(), client.id.as_str()), |_| Ok(()))?.is_some() {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<ClientSaving, Fault> {
+    let id = client.id.as_str();
+    if let Some(name) = taken_name(connection, client)? {
+        return Ok(ClientSaving::NameTaken(name));
+    }
+    let exists = rows::first(
+        connection,
+        "SELECT client_id FROM clients WHERE client_id = ?1",
+        [id],
+        |_| Ok(()),
+    )?
+    .is_some();
+    if exists && insert_only {
+        return Ok(ClientSaving::NameTaken(client.id.clone()));
+    }
+    let document = to_json("client", &ClientDocument::from(client))?;
+    let sql = "INSERT INTO clients (client_id, document) VALUES (?1, ?2) ON CONFLICT (client_id) DO UPDATE SET document = excluded.document";
+    rows::execute(connection, sql, (id, document))?;
+    rows::execute(connection, "DELETE FROM client_names WHERE client_id = ?1", [id])?;
+    for name in std::iter::once(&client.id).chain(&client.aliases) {
+        rows::execute(
+            connection,
+            "INSERT OR REPLACE INTO client_names (name, client_id) VALUES (?1, ?2)",
+            (name.as_str(), id),
+        )?;
+    }
+    Ok(ClientSaving::Saved)
+}
+
+#[async_trait]
+impl Clients for SqliteClients {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+        let sql = "SELECT client_id, document FROM clients WHERE client_id = ?1";
+        self.0
+            .read(|connection| rows::first(connection, sql, [id.as_str()], client))
+    }
+
+    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        let client = client.clone();
+        self.0.write(move |connection| save(connection, &client, true)).await
+    }
+
+    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        let client = client.clone();
+        self.0.write(move |connection| save(connection, &client, false)).await
+    }
+
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let sql = "SELECT client_id, document FROM clients WHERE client_id > ?1 ORDER BY client_id LIMIT ?2";
+        self.0
+            .scan(move |connection| rows::all(connection, sql, (after, integer(limit as u64)), client))
+            .await
+    }
+}

@@ -1,0 +1,99 @@
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use async_trait::async_trait;
+use ports::{Readiness, StoreFailure};
+use rusqlite::Connection;
+use tokio::sync::{Notify, oneshot};
+
+use crate::SqliteSettings;
+use crate::fault::{Fault, OpenFailure};
+use crate::readers::Readers;
+use crate::writer::Writer;
+
+type Scan = Box<dyn FnOnce(&Connection) + Send>;
+
+/// One file: its writer, its readers, and a thread for scans.
+pub(crate) struct Database {
+    writer: Writer,
+    readers: Readers,
+    scans: Sender<Scan>,
+    pushed: Notify,
+}
+
+impl Database {
+    pub(crate) fn open(settings: &SqliteSettings) -> Result<Self, OpenFailure> {
+        let writer = Writer::start(&settings.file)?;
+        let readers = Readers::new(&settings.file, settings.workers + 2);
+        let failure = |source| OpenFailure::Sqlite {
+            file: settings.file.display().to_string(),
+            source,
+        };
+        let scanner = readers.open().map_err(failure)?;
+        let (scans, waiting) = channel::<Scan>();
+        thread::Builder::new().name("sqlite-scan".to_owned()).spawn(move || {
+            for scan in waiting {
+                scan(&scanner);
+            }
+        })?;
+        Ok(Self {
+            writer,
+            readers,
+            scans,
+            pushed: Notify::new(),
+        })
+    }
+
+    /// Reads on this thread, from what is committed now.
+    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, StoreFailure> {
+        self.readers.read(query).map_err(StoreFailure::from)
+    }
+
+    /// Reads many rows on the scan thread.
+    pub(crate) async fn scan<T, F>(&self, query: F) -> Result<T, StoreFailure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let scan: Scan = Box::new(move |connection| {
+            let _ = reply.send(query(connection));
+        });
+        let ended = |_| StoreFailure::from(Fault::Panicked);
+        self.scans.send(scan).map_err(|_| StoreFailure::from(Fault::Panicked))?;
+        answer.await.map_err(ended)?.map_err(StoreFailure::from)
+    }
+
+    /// Writes; answers once it is on disk.
+    pub(crate) async fn write<T, F>(&self, command: F) -> Result<T, StoreFailure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        self.writer.write(command).await
+    }
+
+    /// Says that an event was pushed.
+    pub(crate) fn event_pushed(&self) {
+        self.pushed.notify_one();
+    }
+
+    pub(crate) async fn until_pushed(&self) {
+        self.pushed.notified().await;
+    }
+}
+
+#[async_trait]
+impl Readiness for Database {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn is_ready(&self) -> bool {
+        self.writer.is_healthy()
+            && self
+                .readers
+                .read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?))
+                .is_ok()
+    }
+}

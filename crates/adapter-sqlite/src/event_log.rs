@@ -1,0 +1,119 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::event::{Event, EventKind, NewEvent};
+use domain::ids::{EventId, UserId};
+use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, PublishFailure, StoreFailure};
+use rusqlite::{Connection, Row};
+use tokio::sync::watch;
+
+use crate::database::Database;
+use crate::fault::{Fault, OpenFailure};
+use crate::outbox::{EventDataDocument, Outbox};
+use crate::rows::{self, Reader, integer, to_json};
+
+/// The embedded log: a table that only grows, and a signal for whoever waits at its end.
+pub(crate) struct SqliteEventLog {
+    database: Arc<Database>,
+    head: watch::Sender<u64>,
+}
+
+impl SqliteEventLog {
+    pub(crate) fn new(database: Arc<Database>) -> Result<Self, OpenFailure> {
+        let sql = "SELECT coalesce(max(cursor), 0) AS head FROM events";
+        let head = database.read(|connection| {
+            rows::first(connection, sql, [], |row| {
+                Reader::new("event", row, "head").count("head")
+            })
+        });
+        let head = head.map_err(|failure| OpenFailure::Thread(std::io::Error::other(failure)))?;
+        Ok(Self {
+            database,
+            head: watch::Sender::new(head.unwrap_or_default()),
+        })
+    }
+}
+
+const fn aggregate(kind: EventKind) -> Aggregate {
+    match kind {
+        EventKind::CredentialLocked | EventKind::CredentialUnlocked => Aggregate::Credential,
+        EventKind::FactorAdded | EventKind::FactorChanged => Aggregate::FactorSet,
+        EventKind::SessionStarted | EventKind::SessionRevoked => Aggregate::RefreshFamily,
+    }
+}
+
+/// Appends the event and takes it out of its outbox, in one transaction; an event no longer in an outbox was appended
+/// before. The cursor, when it was appended now.
+fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
+    let aggregate = aggregate(event.kind);
+    let Some(mut outbox) = Outbox::read(connection, aggregate, &event.subject)? else {
+        return Ok(None);
+    };
+    if !outbox.waiting.iter().any(|waiting| waiting.sequence == event.sequence) {
+        return Ok(None);
+    }
+    let sql =
+        "INSERT INTO events (id, kind, subject, user_id, sequence, time, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let data = to_json("event", &EventDataDocument::from(event.data))?;
+    rows::execute(
+        connection,
+        sql,
+        (
+            event.id.0,
+            event.kind.name(),
+            &event.subject,
+            event.user.as_str(),
+            integer(event.sequence),
+            event.time.as_millisecond(),
+            data,
+        ),
+    )?;
+    let cursor = u64::try_from(connection.last_insert_rowid()).unwrap_or_default();
+    outbox.prune(event.sequence);
+    outbox.save(connection, aggregate, &event.subject)?;
+    Ok(Some(cursor))
+}
+
+fn logged(row: &Row<'_>) -> Result<LoggedEvent, Fault> {
+    let row = Reader::new("event", row, "id");
+    let kind: String = row.column("kind")?;
+    let new = NewEvent {
+        id: EventId(row.column("id")?),
+        kind: EventKind::parse(&kind).ok_or_else(|| row.corrupt("kind"))?,
+        time: row.time("time")?,
+        data: row.json::<EventDataDocument>("data")?.into(),
+    };
+    let subject: String = row.column("subject")?;
+    let event = new.recorded(subject, row.parsed("user_id", UserId::parse)?, row.count("sequence")?);
+    Ok(LoggedEvent {
+        cursor: Cursor(row.count("cursor")?),
+        event,
+    })
+}
+
+#[async_trait]
+impl EventPublisher for SqliteEventLog {
+    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+        let event = event.clone();
+        let appended = self.database.write(move |connection| append(connection, event)).await;
+        if let Some(cursor) = appended.map_err(|failure| PublishFailure(Box::new(failure)))? {
+            self.head.send_modify(|head| *head = cursor.max(*head));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteEventLog {
+    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreFailure> {
+        let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
+        self.database
+            .scan(move |connection| rows::all(connection, sql, (integer(after.0), integer(limit as u64)), logged))
+            .await
+    }
+
+    async fn grown(&self, after: Cursor) {
+        // The sender lives as long as this log does.
+        let _ = self.head.subscribe().wait_for(|head| *head > after.0).await;
+    }
+}

@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::contact::{ContactValue, Email, Mobile};
+use domain::event::NewEvent;
+use domain::factors::{AlternativeContact, FactorSet};
+use domain::ids::{ContactId, UserId};
+use domain::time::Timestamp;
+use ports::factors::{FactorSets, Saving};
+use ports::{Aggregate, StoreFailure};
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::outbox::Outbox;
+use crate::rows::{self, Reader, integer, to_json};
+
+pub(crate) struct SqliteFactorSets(pub(crate) Arc<Database>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContactDocument {
+    id: String,
+    value: ValueDocument,
+    marked: bool,
+    verified: bool,
+    revision: u64,
+    /// Milliseconds since 1970.
+    added_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum ValueDocument {
+    Email(String),
+    Mobile {
+        region: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        area: Option<String>,
+        number: String,
+    },
+}
+
+impl From<&AlternativeContact> for ContactDocument {
+    fn from(contact: &AlternativeContact) -> Self {
+        let value = match &contact.value {
+            ContactValue::Email(email) => ValueDocument::Email(email.as_str().to_owned()),
+            ContactValue::Mobile(mobile) => ValueDocument::Mobile {
+                region: mobile.region().to_owned(),
+                area: mobile.area().map(str::to_owned),
+                number: mobile.number().to_owned(),
+            },
+        };
+        Self {
+            id: contact.id.to_string(),
+            value,
+            marked: contact.marked,
+            verified: contact.verified,
+            revision: contact.revision,
+            added_at: contact.added_at.as_millisecond(),
+        }
+    }
+}
+
+fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeContact, Fault> {
+    let value = match stored.value {
+        ValueDocument::Email(address) => Email::parse(&address)
+            .map(ContactValue::Email)
+            .map_err(|error| row.corrupt(error))?,
+        ValueDocument::Mobile { region, area, number } => Mobile::parse(&region, area.as_deref(), &number)
+            .map(ContactValue::Mobile)
+            .map_err(|error| row.corrupt(error))?,
+    };
+    Ok(AlternativeContact {
+        id: ContactId::parse(stored.id).map_err(|error| row.corrupt(error))?,
+        value,
+        marked: stored.marked,
+        verified: stored.verified,
+        revision: stored.revision,
+        added_at: Timestamp::from_millisecond(stored.added_at).map_err(|error| row.corrupt(error))?,
+    })
+}
+
+fn factor_set(row: &Row<'_>) -> Result<FactorSet, Fault> {
+    let row = Reader::new("factor set", row, "user_id");
+    let stored: Vec<ContactDocument> = row.json("contacts")?;
+    let chosen: Option<String> = row.column("chosen_default")?;
+    Ok(FactorSet {
+        user: row.parsed("user_id", UserId::parse)?,
+        version: row.count("version")?,
+        contacts: stored
+            .into_iter()
+            .map(|stored| contact(&row, stored))
+            .collect::<Result<_, Fault>>()?,
+        chosen_default: chosen
+            .map(ContactId::parse)
+            .transpose()
+            .map_err(|error| row.corrupt(error))?,
+    })
+}
+
+fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let user = set.user.as_str();
+    let stored = rows::first(
+        connection,
+        "SELECT user_id, version FROM factor_sets WHERE user_id = ?1",
+        [user],
+        |row| Reader::new("factor set", row, "user_id").count("version"),
+    )?;
+    if stored.unwrap_or(0) != set.version {
+        return Ok(Saving::Conflict);
+    }
+    let mut outbox = Outbox::read(connection, Aggregate::FactorSet, user)?.unwrap_or_else(Outbox::empty);
+    if !outbox.push(events) {
+        return Ok(Saving::OutboxFull);
+    }
+    let contacts: Vec<ContactDocument> = set.contacts.iter().map(ContactDocument::from).collect();
+    let sql =
+        "INSERT INTO factor_sets (user_id, version, contacts, chosen_default, sequence) VALUES (?1, ?2, ?3, ?4, 0)
+               ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, contacts = excluded.contacts,
+                   chosen_default = excluded.chosen_default";
+    let chosen = set.chosen_default.as_ref().map(ContactId::as_str);
+    rows::execute(
+        connection,
+        sql,
+        (
+            user,
+            integer(set.version + 1),
+            to_json("factor set", &contacts)?,
+            chosen,
+        ),
+    )?;
+    outbox.save(connection, Aggregate::FactorSet, user)?;
+    Ok(Saving::Saved)
+}
+
+#[async_trait]
+impl FactorSets for SqliteFactorSets {
+    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure> {
+        let sql = "SELECT user_id, version, contacts, chosen_default FROM factor_sets WHERE user_id = ?1";
+        let found = self
+            .0
+            .read(|connection| rows::first(connection, sql, [user.as_str()], factor_set))?;
+        Ok(found.unwrap_or_else(|| FactorSet::empty(user.clone())))
+    }
+
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+        let set = set.clone();
+        let saving = self.0.write(move |connection| save(connection, &set, events)).await?;
+        if saving == Saving::Saved {
+            self.0.event_pushed();
+        }
+        Ok(saving)
+    }
+}

@@ -1,0 +1,29 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::time::Timestamp;
+use ports::{Garbage, StoreFailure};
+
+use crate::database::Database;
+use crate::rows::{self, integer};
+
+pub(crate) struct SqliteGarbage(pub(crate) Arc<Database>);
+
+#[async_trait]
+impl Garbage for SqliteGarbage {
+    async fn collect(&self, before: Timestamp, limit: usize) -> Result<usize, StoreFailure> {
+        let before = before.as_millisecond();
+        self.0
+            .write(move |connection| {
+                let tokens = "DELETE FROM validation_tokens WHERE hash IN (
+                                  SELECT hash FROM validation_tokens WHERE expires_at <= ?1 LIMIT ?2)";
+                let removed = rows::execute(connection, tokens, (before, integer(limit as u64)))?;
+                let families = "DELETE FROM refresh_families WHERE family_id IN (
+                                    SELECT family_id FROM refresh_families
+                                    WHERE outbox_pending = 0 AND absolute_expires_at <= ?1 LIMIT ?2)";
+                let rest = limit.saturating_sub(removed) as u64;
+                Ok(removed + rows::execute(connection, families, (before, integer(rest)))?)
+            })
+            .await
+    }
+}

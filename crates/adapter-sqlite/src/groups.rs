@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::group::Group;
+use ports::{Groups, StoreFailure};
+use rusqlite::Row;
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::rows::{self, Reader, integer, to_json};
+
+pub(crate) struct SqliteGroups(pub(crate) Arc<Database>);
+
+fn group(row: &Row<'_>) -> Result<Group, Fault> {
+    let row = Reader::new("group", row, "name");
+    Ok(Group {
+        name: row.column("name")?,
+        roles: row.json("roles")?,
+    })
+}
+
+#[async_trait]
+impl Groups for SqliteGroups {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+        self.0.read(|connection| {
+            let mut known = Vec::with_capacity(names.len());
+            for name in names {
+                known.extend(rows::first(
+                    connection,
+                    "SELECT name, roles FROM groups WHERE name = ?1",
+                    [name],
+                    group,
+                )?);
+            }
+            Ok(known)
+        })
+    }
+
+    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+        let Group { name, roles } = group.clone();
+        self.0
+            .write(move |connection| {
+                let sql = "INSERT INTO groups (name, roles) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET roles = excluded.roles";
+                rows::execute(connection, sql, (name, to_json("group", &roles)?)).map(drop)
+            })
+            .await
+    }
+
+    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+        let name = name.to_owned();
+        self.0
+            .write(move |connection| Ok(rows::execute(connection, "DELETE FROM groups WHERE name = ?1", [name])? > 0))
+            .await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+        let after = after.unwrap_or_default().to_owned();
+        self.0
+            .scan(move |connection| {
+                let sql = "SELECT name, roles FROM groups WHERE name > ?1 ORDER BY name LIMIT ?2";
+                rows::all(connection, sql, (after, integer(limit as u64)), group)
+            })
+            .await
+    }
+}

@@ -1,0 +1,224 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::contact::{ContactType, Email, Mobile};
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ContactId, UserId};
+use ports::{Identities, IdentitySaving, StoreFailure};
+use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::rows::{self, Reader, integer, to_json};
+
+pub(crate) struct SqliteIdentities(pub(crate) Arc<Database>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdentityDocument {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<EmailDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mobile: Option<MobileDocument>,
+    main_contact_type: String,
+    roles: Vec<String>,
+    groups: Vec<String>,
+    businesses: Vec<BusinessDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EmailDocument {
+    id: String,
+    address: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MobileDocument {
+    id: String,
+    region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    area: Option<String>,
+    number: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BusinessDocument {
+    id: String,
+    roles: Vec<String>,
+}
+
+impl From<&Identity> for IdentityDocument {
+    fn from(identity: &Identity) -> Self {
+        Self {
+            name: identity.name.clone(),
+            email: identity.email.as_ref().map(|contact| EmailDocument {
+                id: contact.id.to_string(),
+                address: contact.value.as_str().to_owned(),
+            }),
+            mobile: identity.mobile.as_ref().map(|contact| MobileDocument {
+                id: contact.id.to_string(),
+                region: contact.value.region().to_owned(),
+                area: contact.value.area().map(str::to_owned),
+                number: contact.value.number().to_owned(),
+            }),
+            main_contact_type: identity.main_contact_type.as_str().to_owned(),
+            roles: identity.roles.clone(),
+            groups: identity.groups.clone(),
+            businesses: identity
+                .businesses
+                .iter()
+                .map(|link| BusinessDocument {
+                    id: link.id.to_string(),
+                    roles: link.roles.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
+    let row = Reader::new("identity", row, "user_id");
+    let document: IdentityDocument = row.json("document")?;
+    let contact_id = |id: String| ContactId::parse(id).map_err(|error| row.corrupt(error));
+    let email = |stored: EmailDocument| {
+        let value = Email::parse(&stored.address).map_err(|error| row.corrupt(error))?;
+        Ok::<_, Fault>(MainContact {
+            id: contact_id(stored.id)?,
+            value,
+        })
+    };
+    let mobile = |stored: MobileDocument| {
+        let value = Mobile::parse(&stored.region, stored.area.as_deref(), &stored.number);
+        Ok::<_, Fault>(MainContact {
+            id: contact_id(stored.id)?,
+            value: value.map_err(|error| row.corrupt(error))?,
+        })
+    };
+    let business = |stored: BusinessDocument| {
+        Ok(BusinessLink {
+            id: BusinessId::parse(stored.id).map_err(|error| row.corrupt(error))?,
+            roles: stored.roles,
+        })
+    };
+    Ok(Identity {
+        id: row.parsed("user_id", UserId::parse)?,
+        name: document.name,
+        email: document.email.map(email).transpose()?,
+        mobile: document.mobile.map(mobile).transpose()?,
+        main_contact_type: ContactType::parse(&document.main_contact_type)
+            .ok_or_else(|| row.corrupt("main contact type"))?,
+        roles: document.roles,
+        groups: document.groups,
+        businesses: document
+            .businesses
+            .into_iter()
+            .map(business)
+            .collect::<Result<_, Fault>>()?,
+    })
+}
+
+fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, Fault> {
+    for login in identity.logins() {
+        let sql = "SELECT user_id FROM logins WHERE login = ?1 AND user_id <> ?2";
+        let holder = rows::first(connection, sql, (&login, identity.id.as_str()), |row| {
+            Reader::new("login", row, "user_id").parsed("user_id", UserId::parse)
+        })?;
+        if holder.is_some() {
+            return Ok(holder);
+        }
+    }
+    Ok(None)
+}
+
+fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaving, Fault> {
+    let id = identity.id.as_str();
+    if let Some(by) = taken_login(connection, identity)? {
+        return Ok(IdentitySaving::LoginTaken { by });
+    }
+    let exists = rows::first(
+        connection,
+        "SELECT user_id FROM identities WHERE user_id = ?1",
+        [id],
+        |_| Ok(()),
+    )?
+    .is_some();
+    if exists && insert_only {
+        return Ok(IdentitySaving::IdTaken);
+    }
+    if exists {
+        remove_logins(connection, id)?;
+    }
+    for login in identity.logins() {
+        rows::execute(
+            connection,
+            "INSERT OR REPLACE INTO logins (login, user_id) VALUES (?1, ?2)",
+            (login, id),
+        )?;
+    }
+    let document = to_json("identity", &IdentityDocument::from(identity))?;
+    let sql = "INSERT INTO identities (user_id, document) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET document = excluded.document";
+    rows::execute(connection, sql, (id, document))?;
+    Ok(IdentitySaving::Saved)
+}
+
+/// Removes the logins of the user as stored: there is no index from a user to its logins.
+fn remove_logins(connection: &Connection, id: &str) -> Result<(), Fault> {
+    let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
+    if let Some(stored) = rows::first(connection, sql, [id], identity)? {
+        for login in stored.logins() {
+            rows::execute(
+                connection,
+                "DELETE FROM logins WHERE login = ?1 AND user_id = ?2",
+                (login, id),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Identities for SqliteIdentities {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+        let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
+        self.0
+            .read(|connection| rows::first(connection, sql, [id.as_str()], identity))
+    }
+
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+        let sql =
+            "SELECT i.user_id, i.document FROM logins l JOIN identities i ON i.user_id = l.user_id WHERE l.login = ?1";
+        self.0
+            .read(|connection| rows::first(connection, sql, [login], identity))
+    }
+
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        let identity = identity.clone();
+        self.0.write(move |connection| save(connection, &identity, true)).await
+    }
+
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        let identity = identity.clone();
+        self.0.write(move |connection| save(connection, &identity, false)).await
+    }
+
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+        let id = id.to_string();
+        self.0
+            .write(move |connection| {
+                remove_logins(connection, &id)?;
+                Ok(rows::execute(connection, "DELETE FROM identities WHERE user_id = ?1", [&id])? > 0)
+            })
+            .await
+    }
+
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let sql = "SELECT user_id, document FROM identities WHERE user_id > ?1 ORDER BY user_id LIMIT ?2";
+        self.0
+            .scan(move |connection| rows::all(connection, sql, (after, integer(limit as u64)), identity))
+            .await
+    }
+}

@@ -1,0 +1,77 @@
+//! Every store and the event log in one local SQLite file. No other crate names `rusqlite`.
+
+mod clients;
+mod credential_lock;
+mod credential_standings;
+mod database;
+mod event_log;
+mod factors;
+mod fault;
+mod garbage;
+mod groups;
+mod identities;
+mod outbox;
+mod outboxes;
+mod readers;
+mod rows;
+mod schema;
+mod tokens;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ports::credential_lock::Credentials;
+use ports::factors::FactorSets;
+use ports::tokens::{RefreshFamilies, ValidationTokens};
+use ports::{Clients, CredentialStandings, EventLog, EventPublisher, Garbage, Groups, Identities, Outboxes, Readiness};
+
+use database::Database;
+pub use fault::OpenFailure;
+
+/// Where the file is and how many threads read it at once.
+#[derive(Debug, Clone)]
+pub struct SqliteSettings {
+    pub file: PathBuf,
+    /// Threads that read inline; each finds a connection waiting.
+    pub workers: usize,
+}
+
+/// Every store, over one file.
+#[derive(Clone)]
+pub struct Stores {
+    pub clients: Arc<dyn Clients>,
+    pub identities: Arc<dyn Identities>,
+    pub groups: Arc<dyn Groups>,
+    pub standings: Arc<dyn CredentialStandings>,
+    pub credentials: Arc<dyn Credentials>,
+    pub factor_sets: Arc<dyn FactorSets>,
+    pub validation_tokens: Arc<dyn ValidationTokens>,
+    pub refresh_families: Arc<dyn RefreshFamilies>,
+    pub outboxes: Arc<dyn Outboxes>,
+    pub garbage: Arc<dyn Garbage>,
+    pub event_publisher: Arc<dyn EventPublisher>,
+    pub event_log: Arc<dyn EventLog>,
+    pub readiness: Arc<dyn Readiness>,
+}
+
+/// Opens the file, makes it when it is not there, and brings its schema up to date.
+pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
+    let database = Arc::new(Database::open(settings)?);
+    let log = Arc::new(event_log::SqliteEventLog::new(database.clone())?);
+    Ok(Stores {
+        clients: Arc::new(clients::SqliteClients(database.clone())),
+        identities: Arc::new(identities::SqliteIdentities(database.clone())),
+        groups: Arc::new(groups::SqliteGroups(database.clone())),
+        standings: Arc::new(credential_standings::SqliteCredentialStandings(database.clone())),
+        credentials: Arc::new(credential_lock::credentials::SqliteCredentials(database.clone())),
+        factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
+        validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
+        refresh_families: Arc::new(tokens::refresh_families::SqliteRefreshFamilies(database.clone())),
+        outboxes: Arc::new(outboxes::SqliteOutboxes(database.clone())),
+        garbage: Arc::new(garbage::SqliteGarbage(database.clone())),
+        event_publisher: log.clone(),
+        event_log: log,
+        readiness: database,
+    })
+}

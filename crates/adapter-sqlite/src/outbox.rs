@@ -1,0 +1,155 @@
+//! The outbox inside an aggregate's row: a JSON array of events in order, and the row's own sequence.
+
+use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
+use domain::ids::{EventId, UserId};
+use domain::time::Timestamp;
+use ports::Aggregate;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::rows::{self, Reader, integer, to_json};
+
+/// Events that may wait in one aggregate while nothing is published.
+const CAPACITY: usize = 200;
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EventDocument {
+    id: String,
+    kind: String,
+    pub(crate) sequence: u64,
+    /// Milliseconds since 1970.
+    time: i64,
+    data: EventDataDocument,
+}
+
+/// Names and values in their order.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct EventDataDocument(Vec<(String, DatumDocument)>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum DatumDocument {
+    Text(String),
+    Number(u64),
+    List(Vec<String>),
+}
+
+impl From<EventData> for EventDataDocument {
+    fn from(data: EventData) -> Self {
+        let datum = |datum| match datum {
+            Datum::Text(text) => DatumDocument::Text(text),
+            Datum::Number(number) => DatumDocument::Number(number),
+            Datum::List(list) => DatumDocument::List(list),
+        };
+        Self(data.into_iter().map(|(name, value)| (name, datum(value))).collect())
+    }
+}
+
+impl From<EventDataDocument> for EventData {
+    fn from(document: EventDataDocument) -> Self {
+        let datum = |datum| match datum {
+            DatumDocument::Text(text) => Datum::Text(text),
+            DatumDocument::Number(number) => Datum::Number(number),
+            DatumDocument::List(list) => Datum::List(list),
+        };
+        document
+            .0
+            .into_iter()
+            .map(|(name, value)| (name, datum(value)))
+            .collect()
+    }
+}
+
+impl EventDocument {
+    pub(crate) fn new(event: NewEvent, sequence: u64) -> Self {
+        Self {
+            id: event.id.0,
+            kind: event.kind.name().to_owned(),
+            sequence,
+            time: event.time.as_millisecond(),
+            data: event.data.into(),
+        }
+    }
+
+    pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, Fault> {
+        let corrupt = |cause: &str| Fault::corrupt("event", self.id.clone(), cause);
+        let kind = EventKind::parse(&self.kind).ok_or_else(|| corrupt("kind"))?;
+        let time = Timestamp::from_millisecond(self.time).map_err(|_| corrupt("time"))?;
+        let new = NewEvent {
+            id: EventId(self.id),
+            kind,
+            time,
+            data: self.data.into(),
+        };
+        Ok(new.recorded(subject, user.clone(), self.sequence))
+    }
+}
+
+/// The table that holds an aggregate, and the column that names it.
+pub(crate) const fn table(aggregate: Aggregate) -> (&'static str, &'static str) {
+    match aggregate {
+        Aggregate::Credential => ("credentials", "user_id"),
+        Aggregate::FactorSet => ("factor_sets", "user_id"),
+        Aggregate::RefreshFamily => ("refresh_families", "family_id"),
+    }
+}
+
+/// The events that wait in a row, and the sequence of the last one it ever had.
+pub(crate) struct Outbox {
+    pub(crate) waiting: Vec<EventDocument>,
+    sequence: u64,
+}
+
+impl Outbox {
+    /// The outbox of an existing row; `None` when there is no row.
+    pub(crate) fn read(connection: &Connection, aggregate: Aggregate, key: &str) -> Result<Option<Self>, Fault> {
+        let (table, column) = table(aggregate);
+        let sql = format!("SELECT {column}, sequence, outbox FROM {table} WHERE {column} = ?1");
+        rows::first(connection, &sql, [key], |row| {
+            let row = Reader::new(table, row, column);
+            Ok(Self {
+                waiting: row.json("outbox")?,
+                sequence: row.count("sequence")?,
+            })
+        })
+    }
+
+    /// Gives the events their places; `false`, and nothing done, when they do not fit.
+    pub(crate) fn push(&mut self, events: Vec<NewEvent>) -> bool {
+        if self.waiting.len() + events.len() > CAPACITY {
+            return false;
+        }
+        for event in events {
+            self.sequence += 1;
+            self.waiting.push(EventDocument::new(event, self.sequence));
+        }
+        true
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self {
+            waiting: Vec::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Writes the outbox back into its row, which must exist.
+    pub(crate) fn save(&self, connection: &Connection, aggregate: Aggregate, key: &str) -> Result<(), Fault> {
+        let (table, column) = table(aggregate);
+        let sql = format!("UPDATE {table} SET sequence = ?2, outbox = ?3, outbox_pending = ?4 WHERE {column} = ?1");
+        let outbox = to_json("outbox", &self.waiting)?;
+        rows::execute(
+            connection,
+            &sql,
+            (key, integer(self.sequence), outbox, !self.waiting.is_empty()),
+        )
+        .map(drop)
+    }
+
+    /// Removes what was published: everything up to `sequence`.
+    pub(crate) fn prune(&mut self, sequence: u64) {
+        self.waiting.retain(|event| event.sequence > sequence);
+    }
+}

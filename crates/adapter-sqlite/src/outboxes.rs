@@ -1,0 +1,140 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::ids::UserId;
+use domain::time::{self, Timestamp};
+use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, StoreFailure};
+use rusqlite::{Connection, Row};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::outbox::{EventDocument, Outbox, table};
+use crate::rows::{self, Reader, integer};
+
+pub(crate) struct SqliteOutboxes(pub(crate) Arc<Database>);
+
+const AGGREGATES: [Aggregate; 3] = [Aggregate::Credential, Aggregate::FactorSet, Aggregate::RefreshFamily];
+
+fn claim(
+    connection: &Connection,
+    aggregate: Aggregate,
+    lease: &Lease,
+    limit: usize,
+) -> Result<Vec<PendingOutbox>, Fault> {
+    let (table, key) = table(aggregate);
+    let sql = format!(
+        "UPDATE {table} SET lease_owner = ?1, lease_until = ?2 WHERE {key} IN (
+             SELECT {key} FROM {table}
+             WHERE outbox_pending = 1 AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner = ?1) LIMIT ?4
+         ) RETURNING {key}, user_id, outbox"
+    );
+    let until = time::after(lease.now, lease.length).as_millisecond();
+    let parameters = (&lease.owner, until, lease.now.as_millisecond(), integer(limit as u64));
+    rows::all(connection, &sql, parameters, |row| pending(aggregate, row))
+}
+
+fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> {
+    let (table, key) = table(aggregate);
+    let row = Reader::new(table, row, key);
+    let key: String = row.column(key)?;
+    let user = row.parsed("user_id", UserId::parse)?;
+    let waiting: Vec<EventDocument> = row.json("outbox")?;
+    let events = waiting
+        .into_iter()
+        .map(|event| event.into_event(&key, &user))
+        .collect::<Result<_, Fault>>()?;
+    Ok(PendingOutbox { aggregate, key, events })
+}
+
+fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, Fault> {
+    let (table, _) = table(aggregate);
+    let sql = format!("SELECT 1 FROM {table} WHERE outbox_pending = 1 LIMIT 1");
+    Ok(rows::first(connection, &sql, [], |_| Ok(()))?.is_some())
+}
+
+#[async_trait]
+impl Outboxes for SqliteOutboxes {
+    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
+        let mut waiting = Vec::new();
+        for aggregate in AGGREGATES {
+            if self.0.read(|connection| anything_pending(connection, aggregate))? {
+                waiting.push(aggregate);
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lease = lease.clone();
+        self.0
+            .write(move |connection| {
+                let mut claimed = Vec::new();
+                for aggregate in waiting {
+                    claimed.extend(claim(
+                        connection,
+                        aggregate,
+                        &lease,
+                        limit.saturating_sub(claimed.len()),
+                    )?);
+                }
+                Ok(claimed)
+            })
+            .await
+    }
+
+    async fn acknowledge(&self, aggregate: Aggregate, key: &str, sequence: u64) -> Result<(), StoreFailure> {
+        let sent_already = |connection: &Connection| {
+            let outbox = Outbox::read(connection, aggregate, key)?;
+            Ok(outbox.is_none_or(|outbox| outbox.waiting.iter().all(|event| event.sequence > sequence)))
+        };
+        if self.0.read(sent_already)? {
+            return Ok(());
+        }
+        let key = key.to_owned();
+        self.0
+            .write(move |connection| match Outbox::read(connection, aggregate, &key)? {
+                None => Ok(()),
+                Some(mut outbox) => {
+                    outbox.prune(sequence);
+                    outbox.save(connection, aggregate, &key)
+                }
+            })
+            .await
+    }
+
+    async fn release(&self, aggregate: Aggregate, key: &str, owner: &str) -> Result<(), StoreFailure> {
+        let (table, column) = table(aggregate);
+        let sql = format!(
+            "UPDATE {table} SET lease_owner = NULL, lease_until = NULL WHERE {column} = ?1 AND lease_owner = ?2"
+        );
+        let (key, owner) = (key.to_owned(), owner.to_owned());
+        self.0
+            .write(move |connection| rows::execute(connection, &sql, (key, owner)).map(drop))
+            .await
+    }
+
+    async fn pushed(&self) {
+        self.0.until_pushed().await;
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreFailure> {
+        self.0
+            .scan(|connection| {
+                let mut backlog = Backlog::default();
+                for aggregate in AGGREGATES {
+                    let (table, _) = table(aggregate);
+                    let sql = format!(
+                        "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"
+                    );
+                    let one = rows::first(connection, &sql, [], |row| {
+                        let row = Reader::new("outbox", row, "depth");
+                        Ok((row.count("depth")?, row.optional_time("oldest")?))
+                    })?;
+                    let (depth, oldest): (u64, Option<Timestamp>) = one.unwrap_or_default();
+                    backlog.depth += depth;
+                    backlog.oldest = [backlog.oldest, oldest].into_iter().flatten().min();
+                }
+                Ok(backlog)
+            })
+            .await
+    }
+}

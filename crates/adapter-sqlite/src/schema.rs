@@ -1,0 +1,142 @@
+//! The schema, version by version. A version that was released is never edited: the next one changes it.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::rows::integer;
+
+/// Migrations in order; the file's `user_version` counts those applied.
+const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// Marks the file as ours: "AuMe".
+const APPLICATION_ID: i32 = 0x4175_4d65;
+
+pub(crate) const KNOWN: usize = MIGRATIONS.len();
+
+const VERSION_1: &str = "
+CREATE TABLE identities (user_id TEXT PRIMARY KEY NOT NULL, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE logins (login TEXT PRIMARY KEY NOT NULL, user_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE clients (client_id TEXT PRIMARY KEY NOT NULL, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE client_names (name TEXT PRIMARY KEY NOT NULL, client_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE groups (name TEXT PRIMARY KEY NOT NULL, roles TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE credentials (
+    user_id TEXT PRIMARY KEY NOT NULL,
+    locked INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    since INTEGER,
+    locked_by TEXT,
+    reason TEXT,
+    sequence INTEGER NOT NULL,
+    outbox TEXT NOT NULL DEFAULT '[]',
+    outbox_pending INTEGER NOT NULL DEFAULT 0,
+    lease_owner TEXT,
+    lease_until INTEGER
+) STRICT;
+CREATE INDEX credentials_outbox ON credentials (lease_until) WHERE outbox_pending = 1;
+
+CREATE TABLE factor_sets (
+    user_id TEXT PRIMARY KEY NOT NULL,
+    version INTEGER NOT NULL,
+    contacts TEXT NOT NULL,
+    chosen_default TEXT,
+    sequence INTEGER NOT NULL,
+    outbox TEXT NOT NULL DEFAULT '[]',
+    outbox_pending INTEGER NOT NULL DEFAULT 0,
+    lease_owner TEXT,
+    lease_until INTEGER
+) STRICT;
+CREATE INDEX factor_sets_outbox ON factor_sets (lease_until) WHERE outbox_pending = 1;
+
+CREATE TABLE validation_tokens (
+    hash BLOB PRIMARY KEY NOT NULL,
+    target_client TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX validation_tokens_garbage ON validation_tokens (expires_at);
+
+CREATE TABLE refresh_families (
+    family_id TEXT PRIMARY KEY NOT NULL,
+    user_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    business_id TEXT,
+    groups TEXT,
+    root_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    nonce BLOB NOT NULL,
+    previous_nonce BLOB,
+    rotated_at INTEGER NOT NULL,
+    absolute_expires_at INTEGER NOT NULL,
+    idle_expires_at INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('active', 'closed', 'revoked')),
+    closed_generation INTEGER,
+    closed_at INTEGER,
+    revoked_reason TEXT,
+    sequence INTEGER NOT NULL,
+    outbox TEXT NOT NULL DEFAULT '[]',
+    outbox_pending INTEGER NOT NULL DEFAULT 0,
+    lease_owner TEXT,
+    lease_until INTEGER
+) STRICT;
+CREATE INDEX refresh_families_outbox ON refresh_families (lease_until) WHERE outbox_pending = 1;
+CREATE INDEX refresh_families_garbage ON refresh_families (absolute_expires_at) WHERE outbox_pending = 0;
+
+CREATE TABLE events (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    data TEXT NOT NULL
+) STRICT;
+";
+
+/// Brings the file up to date, one transaction a version; the version found when it is newer than any known here.
+/// Safe when two processes start at once.
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
+    loop {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let version = usize::try_from(version).unwrap_or(usize::MAX);
+        if version > KNOWN {
+            return Ok(Err(version));
+        }
+        let Some(migration) = MIGRATIONS.get(version) else {
+            return Ok(Ok(()));
+        };
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", integer(version as u64 + 1))?;
+        transaction.commit()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_from_a_newer_version_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection
+            .pragma_update(None, "user_version", integer(KNOWN as u64 + 1))
+            .unwrap();
+        assert_eq!(migrate(&mut connection).unwrap(), Err(KNOWN + 1));
+    }
+
+    #[test]
+    fn migrating_again_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap().unwrap();
+        migrate(&mut connection).unwrap().unwrap();
+        let version: usize = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        assert_eq!(version, KNOWN);
+    }
+}

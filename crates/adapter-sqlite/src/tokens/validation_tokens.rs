@@ -1,0 +1,111 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+use ports::StoreFailure;
+use ports::tokens::ValidationTokens;
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::rows::{self, Reader, to_json};
+
+pub(crate) struct SqliteValidationTokens(pub(crate) Arc<Database>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ValidationTokenDocument {
+    user: String,
+    origin_client: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    business: Option<String>,
+    groups: Vec<String>,
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session_expires_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip: Option<IpAddr>,
+}
+
+impl From<&ValidationToken> for ValidationTokenDocument {
+    fn from(token: &ValidationToken) -> Self {
+        Self {
+            user: token.user.to_string(),
+            origin_client: token.origin_client.to_string(),
+            business: token.business.as_ref().map(ToString::to_string),
+            groups: token.groups.clone(),
+            epoch: token.epoch,
+            root: token.root.as_ref().map(ToString::to_string),
+            session_expires_at: token.session_expires_at.map(Timestamp::as_millisecond),
+            ip: token.ip,
+        }
+    }
+}
+
+fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<ValidationToken, Fault> {
+    let row = Reader::new("validation token of client", row, "target_client");
+    let document: ValidationTokenDocument = row.json("document")?;
+    let corrupt = |error| row.corrupt(error);
+    Ok(ValidationToken {
+        hash,
+        user: UserId::parse(document.user).map_err(corrupt)?,
+        origin_client: ClientId::parse(document.origin_client).map_err(corrupt)?,
+        target_client: row.parsed("target_client", ClientId::parse)?,
+        business: document.business.map(BusinessId::parse).transpose().map_err(corrupt)?,
+        groups: document.groups,
+        epoch: document.epoch,
+        root: document.root.map(FamilyId::parse).transpose().map_err(corrupt)?,
+        session_expires_at: document
+            .session_expires_at
+            .map(Timestamp::from_millisecond)
+            .transpose()
+            .map_err(|error| row.corrupt(error))?,
+        ip: document.ip,
+        expires_at: row.time("expires_at")?,
+    })
+}
+
+#[async_trait]
+impl ValidationTokens for SqliteValidationTokens {
+    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+        let (hash, client, expires_at) = (
+            token.hash,
+            token.target_client.to_string(),
+            token.expires_at.as_millisecond(),
+        );
+        let document = to_json("validation token", &ValidationTokenDocument::from(token))?;
+        let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)";
+        self.0
+            .write(move |connection| rows::execute(connection, sql, (hash.0, client, expires_at, document)).map(drop))
+            .await
+    }
+
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        let sql =
+            "SELECT target_client, expires_at, document FROM validation_tokens WHERE hash = ?1 AND expires_at > ?2";
+        self.0.read(|connection| {
+            rows::first(connection, sql, (hash.0, now.as_millisecond()), |row| {
+                validation_token(row, *hash)
+            })
+        })
+    }
+
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreFailure> {
+        let (hash, client, now) = (*hash, client.to_string(), now.as_millisecond());
+        let sql = "DELETE FROM validation_tokens WHERE hash = ?1 AND target_client = ?2 AND expires_at > ?3";
+        self.0
+            .write(move |connection| Ok(rows::execute(connection, sql, (hash.0, client, now))? > 0))
+            .await
+    }
+}

@@ -1,0 +1,305 @@
+//! The one writable connection, on a thread of its own, with group commit.
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use ports::StoreFailure;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::fault::{Fault, OpenFailure};
+use crate::readers::BUSY_TIMEOUT;
+use crate::schema;
+
+/// Commands that may wait; one more is refused rather than kept waiting for longer than anyone listens.
+const WAITING: usize = 4096;
+
+/// Commands that share one commit.
+const BATCH: usize = 128;
+
+/// What became of a batch, told to each of its commands.
+#[derive(Clone)]
+enum Ending {
+    Committed,
+    /// Rolled back whole.
+    RolledBack(Arc<dyn Error + Send + Sync>),
+    /// The commit itself failed: it may or may not have happened.
+    Unknown(Arc<rusqlite::Error>),
+}
+
+trait Job: Send {
+    fn execute(&mut self, connection: &Connection);
+    fn reply(self: Box<Self>, ending: &Ending);
+}
+
+struct Command<F, T> {
+    work: Option<F>,
+    result: Option<Result<T, Fault>>,
+    reply: oneshot::Sender<Result<T, StoreFailure>>,
+}
+
+impl<F, T> Job for Command<F, T>
+where
+    F: FnOnce(&Connection) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    /// Runs inside a savepoint, so that a command that fails takes nothing of the batch with it.
+    fn execute(&mut self, connection: &Connection) {
+        let Some(work) = self.work.take() else { return };
+        self.result = Some(in_savepoint(connection, work));
+    }
+
+    /// Every answer, a refusal too, waits for the commit: it may rest on a command before it in the batch.
+    fn reply(self: Box<Self>, ending: &Ending) {
+        let answer = match (ending, self.result) {
+            (Ending::Committed, Some(result)) => result.map_err(StoreFailure::from),
+            (Ending::Committed, None) => Err(StoreFailure::from(Fault::Panicked)),
+            (Ending::RolledBack(error), _) => Err(StoreFailure::Unavailable(Box::new(error.clone()))),
+            (Ending::Unknown(error), _) => Err(StoreFailure::OutcomeUnknown(Box::new(error.clone()))),
+        };
+        // Whoever asked may have hung up.
+        let _ = self.reply.send(answer);
+    }
+}
+
+fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+    let run = |sql: &str| {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+    };
+    run("SAVEPOINT command")?;
+    let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(Fault::Panicked));
+    if connection.is_autocommit() {
+        return result;
+    }
+    if result.is_err() {
+        run("ROLLBACK TO command")?;
+    }
+    run("RELEASE command")?;
+    result
+}
+
+/// The way to the writer thread.
+pub(crate) struct Writer {
+    commands: SyncSender<Box<dyn Job>>,
+    healthy: Arc<AtomicBool>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("too many writes are waiting")]
+struct Overloaded;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the transaction was rolled back with all its commands")]
+struct RolledBackWhole;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the writer has ended")]
+struct Ended;
+
+impl Writer {
+    pub(crate) fn start(file: &Path) -> Result<Self, OpenFailure> {
+        let connection = open(file)?;
+        let (commands, waiting) = sync_channel(WAITING);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let thread = Thread {
+            file: file.to_owned(),
+            connection,
+            waiting,
+            healthy: healthy.clone(),
+        };
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || thread.run())?;
+        Ok(Self { commands, healthy })
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` in a transaction it may share with others; answers once it is on disk.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreFailure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Command {
+            work: Some(work),
+            result: None,
+            reply,
+        };
+        self.commands
+            .try_send(Box::new(command))
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => StoreFailure::Unavailable(Box::new(Overloaded)),
+                TrySendError::Disconnected(_) => StoreFailure::Unavailable(Box::new(Ended)),
+            })?;
+        answer
+            .await
+            .map_err(|_| StoreFailure::OutcomeUnknown(Box::new(Ended)))?
+    }
+}
+
+struct Thread {
+    file: PathBuf,
+    connection: Connection,
+    waiting: Receiver<Box<dyn Job>>,
+    healthy: Arc<AtomicBool>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        while let Ok(first) = self.waiting.recv() {
+            let (batch, ending) = self.batch(first);
+            if let Ending::Unknown(error) = &ending {
+                tracing::error!(
+                    error = &**error as &dyn std::error::Error,
+                    "a commit failed; the file is opened again"
+                );
+                self.healthy.store(false, Ordering::Relaxed);
+            }
+            for job in batch {
+                job.reply(&ending);
+            }
+            if !self.healthy.load(Ordering::Relaxed) {
+                self.reopen();
+            }
+        }
+    }
+
+    /// One transaction: the first command and whatever else is waiting already. It never waits for more.
+    fn batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, Ending) {
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
+            return (vec![first], Ending::RolledBack(Arc::new(error)));
+        }
+        let mut jobs = Vec::with_capacity(8);
+        let mut next = Some(first);
+        while let Some(mut job) = next {
+            job.execute(&self.connection);
+            jobs.push(job);
+            // FULL, INTERRUPT and their like roll back the whole transaction, not the statement.
+            if self.connection.is_autocommit() {
+                return (jobs, Ending::RolledBack(Arc::new(RolledBackWhole)));
+            }
+            next = if jobs.len() < BATCH {
+                self.waiting.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        match self.execute("COMMIT") {
+            Ok(()) => (jobs, Ending::Committed),
+            Err(error) => (jobs, Ending::Unknown(Arc::new(error))),
+        }
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
+    fn reopen(&mut self) {
+        match open(&self.file) {
+            Ok(connection) => {
+                self.connection = connection;
+                self.healthy.store(true, Ordering::Relaxed);
+            }
+            Err(failure) => {
+                tracing::error!(
+                    error = &failure as &dyn std::error::Error,
+                    "the file cannot be opened again yet"
+                );
+            }
+        }
+    }
+}
+
+fn open(file: &Path) -> Result<Connection, OpenFailure> {
+    let failure = |source| OpenFailure::Sqlite {
+        file: file.display().to_string(),
+        source,
+    };
+    let mut connection = Connection::open(file).map_err(failure)?;
+    configure(&connection).map_err(failure)?;
+    match schema::migrate(&mut connection).map_err(failure)? {
+        Ok(()) => Ok(connection),
+        Err(found) => Err(OpenFailure::Newer {
+            file: file.display().to_string(),
+            found,
+            known: schema::KNOWN,
+        }),
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn insert(name: &'static str) -> impl FnOnce(&Connection) -> Result<(), Fault> + Send {
+        move |connection| {
+            connection.execute("INSERT INTO groups (name, roles) VALUES (?1, '[]')", [name])?;
+            Ok(())
+        }
+    }
+
+    fn count(connection: &Connection) -> Result<i64, Fault> {
+        Ok(connection.query_row("SELECT count(*) FROM groups", [], |row| row.get(0))?)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_command_that_fails_or_panics_takes_nothing_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
+        let failing = |connection: &Connection| -> Result<(), Fault> {
+            insert("half")(connection)?;
+            insert("half")(connection)
+        };
+        let panicking = |connection: &Connection| -> Result<(), Fault> {
+            insert("panic")(connection)?;
+            panic!("a bug in a command");
+        };
+        let (good, failed, panicked, also_good) = tokio::join!(
+            writer.write(insert("one")),
+            writer.write(failing),
+            writer.write(panicking),
+            writer.write(insert("two"))
+        );
+        good.unwrap();
+        also_good.unwrap();
+        assert!(matches!(failed, Err(StoreFailure::Unavailable(_))));
+        assert!(matches!(panicked, Err(StoreFailure::Unavailable(_))));
+        assert_eq!(writer.write(count).await.unwrap(), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_transaction_rolled_back_from_inside_fails_everyone_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
+        let rollback = |connection: &Connection| -> Result<(), Fault> {
+            insert("gone")(connection)?;
+            connection.execute_batch("ROLLBACK")?;
+            Ok(())
+        };
+        assert!(matches!(
+            writer.write(rollback).await,
+            Err(StoreFailure::Unavailable(_))
+        ));
+        assert_eq!(writer.write(count).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,45 @@
+//! Who is calling: what a verified bearer token says.
+
+use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
+use crate::time::Timestamp;
+
+/// A role name without its optional `ROLE_` prefix; otherwise exact and case-sensitive.
+pub fn bare_role(name: &str) -> &str {
+    name.strip_prefix("ROLE_").unwrap_or(name)
+}
+
+/// The user a token carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallingUser {
+    pub id: UserId,
+    pub business: Option<BusinessId>,
+    /// The refresh family the token belongs to, when there is one.
+    pub session: Option<FamilyId>,
+    /// The credential epoch the token was issued under.
+    pub epoch: u64,
+}
+
+/// The content of a verified access token (RFC 9068 section 2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub client: ClientId,
+    pub user: Option<CallingUser>,
+    pub roles: Vec<String>,
+    pub scopes: Vec<String>,
+    /// First instant at which the token is no longer accepted.
+    pub expires_at: Timestamp,
+}
+
+impl Caller {
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| bare_role(own) == bare_role(role))
+    }
+
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| own == scope)
+    }
+
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user.as_ref().map(|user| &user.id)
+    }
+}

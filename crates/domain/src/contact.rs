@@ -1,0 +1,279 @@
+//! Contacts: the e-mail addresses and mobile numbers a user can prove themselves with.
+
+use std::fmt;
+
+/// Longest e-mail address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+const EMAIL_MAX_BYTES: usize = 254;
+
+/// Brazil, whose numbers have rules of their own.
+const BRAZIL: &str = "55";
+
+/// Area codes (DDD) in use in Brazil (ANATEL, Plano Geral de Códigos Nacionais).
+const BRAZIL_AREAS: &[&str] = &[
+    "11", "12", "13", "14", "15", "16", "17", "18", "19", "21", "22", "24", "27", "28", "31", "32", "33", "34", "35",
+    "37", "38", "41", "42", "43", "44", "45", "46", "47", "48", "49", "51", "53", "54", "55", "61", "62", "63", "64",
+    "65", "66", "67", "68", "69", "71", "73", "74", "75", "77", "79", "81", "82", "83", "84", "85", "86", "87", "88",
+    "89", "91", "92", "93", "94", "95", "96", "97", "98", "99",
+];
+
+/// The two kinds of contact the documentation names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ContactType {
+    Email,
+    Mobile,
+}
+
+impl ContactType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "EMAIL",
+            Self::Mobile => "MOBILE",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "EMAIL" => Some(Self::Email),
+            "MOBILE" => Some(Self::Mobile),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid e-mail address")]
+pub struct MalformedEmail;
+
+/// An e-mail address: local part as given, domain in lower case.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// Reads an address of at most 254 bytes with one `@` and no control, space or invisible character.
+    pub fn parse(text: &str) -> Result<Self, MalformedEmail> {
+        if text.len() > EMAIL_MAX_BYTES || text.chars().any(is_unprintable) {
+            return Err(MalformedEmail);
+        }
+        let (local, domain) = text.split_once('@').ok_or(MalformedEmail)?;
+        if local.is_empty() || domain.contains('@') || domain.split('.').any(str::is_empty) {
+            return Err(MalformedEmail);
+        }
+        let folded = format!("{local}@{}", domain.to_lowercase());
+        if folded.len() > EMAIL_MAX_BYTES {
+            Err(MalformedEmail)
+        } else {
+            Ok(Self(folded))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What two spellings of one address share: addresses compare case-insensitively.
+    pub fn comparison_key(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    pub fn masked(&self) -> String {
+        crate::mask::email(&self.0)
+    }
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid mobile number")]
+pub struct MalformedMobile;
+
+/// A mobile number in the three parts the documentation uses, digits only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Mobile {
+    region: String,
+    area: Option<String>,
+    number: String,
+}
+
+impl Mobile {
+    /// Reads a number. Region 55: a two-digit area code in use and nine digits that begin with 9.
+    /// Elsewhere: 7 to 15 digits in all (ITU-T E.164 section 6).
+    pub fn parse(region: &str, area: Option<&str>, number: &str) -> Result<Self, MalformedMobile> {
+        let area = area.filter(|area| !area.is_empty());
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(region) || !digits(number) || !area.is_none_or(digits) || number.is_empty() {
+            return Err(MalformedMobile);
+        }
+        if !(1..=3).contains(&region.len()) || region.starts_with('0') {
+            return Err(MalformedMobile);
+        }
+        let fits = if region == BRAZIL {
+            area.is_some_and(|area| BRAZIL_AREAS.contains(&area)) && number.len() == 9 && number.starts_with('9')
+        } else {
+            (7..=15).contains(&(region.len() + area.map_or(0, str::len) + number.len()))
+        };
+        if fits {
+            Ok(Self {
+                region: region.to_owned(),
+                area: area.map(str::to_owned),
+                number: number.to_owned(),
+            })
+        } else {
+            Err(MalformedMobile)
+        }
+    }
+
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    pub fn area(&self) -> Option<&str> {
+        self.area.as_deref()
+    }
+
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+
+    /// All digits, as E.164 without the plus sign.
+    pub fn comparison_key(&self) -> String {
+        format!("{}{}{}", self.region, self.area.as_deref().unwrap_or(""), self.number)
+    }
+
+    /// The subscriber number with all but its last digits hidden; region and area are shown.
+    pub fn masked_number(&self) -> String {
+        crate::mask::mobile(&self.number)
+    }
+}
+
+/// An address or a number, whichever the contact is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ContactValue {
+    Email(Email),
+    Mobile(Mobile),
+}
+
+impl ContactValue {
+    pub fn contact_type(&self) -> ContactType {
+        match self {
+            Self::Email(_) => ContactType::Email,
+            Self::Mobile(_) => ContactType::Mobile,
+        }
+    }
+
+    /// Equal for two spellings of one contact; the types never meet (one holds an `@`).
+    pub fn comparison_key(&self) -> String {
+        match self {
+            Self::Email(email) => email.comparison_key(),
+            Self::Mobile(mobile) => mobile.comparison_key(),
+        }
+    }
+
+    /// The one-line masked form used in events and lists of the operator.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Email(email) => email.masked(),
+            Self::Mobile(mobile) => format!(
+                "+{} {} {}",
+                mobile.region(),
+                mobile.area().unwrap_or(""),
+                mobile.masked_number()
+            )
+            .replace("  ", " "),
+        }
+    }
+}
+
+macro_rules! debug_prints_the_mask {
+    ($($name:ty => $mask:expr),+ $(,)?) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mask: fn(&Self) -> String = $mask;
+                f.write_str(&mask(self))
+            }
+        })+
+    };
+}
+
+debug_prints_the_mask!(Email => Email::masked, Mobile => Mobile::masked_number, ContactValue => ContactValue::masked);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_domain_is_folded_and_the_local_part_kept() {
+        let email = Email::parse("Ana.Souza@BR.Example.COM").unwrap();
+        assert_eq!(email.as_str(), "Ana.Souza@br.example.com");
+        assert_eq!(email.comparison_key(), "ana.souza@br.example.com");
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_refused() {
+        let long = format!("{}@example.com", "a".repeat(250));
+        for bad in [
+            "",
+            "nope",
+            "@example.com",
+            "a@",
+            "a@@b",
+            "a@b@c",
+            "a b@c.com",
+            "a@b c",
+            "a@b..c",
+            "a@.b",
+            "a\u{0}@b",
+            "a\u{202e}@b.com",
+            &long,
+        ] {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_brazilian_number_needs_an_area_in_use_and_nine_digits_from_nine() {
+        assert!(Mobile::parse("55", Some("11"), "911112222").is_ok());
+        for (area, number) in [
+            (None, "911112222"),
+            (Some("20"), "911112222"),
+            (Some("11"), "811112222"),
+            (Some("11"), "91111222"),
+            (Some(""), "911112222"),
+        ] {
+            assert!(Mobile::parse("55", area, number).is_err(), "{area:?} {number}");
+        }
+    }
+
+    #[test]
+    fn other_regions_follow_e164() {
+        assert!(Mobile::parse("1", Some("212"), "5550100").is_ok());
+        assert!(Mobile::parse("351", None, "912345678").is_ok());
+        for (region, area, number) in [
+            ("1", None, "12345"),
+            ("0", None, "1234567"),
+            ("", None, "1234567"),
+            ("44", None, "12345678901234"),
+            ("44", None, "+447911123456"),
+            ("44", None, "1.5e9"),
+            ("٤٤", None, "7911123456"),
+        ] {
+            assert!(Mobile::parse(region, area, number).is_err(), "{region} {number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_panic(text in "\\PC{0,300}") {
+            if let Ok(email) = Email::parse(&text) {
+                prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
+                prop_assert!(email.as_str().len() <= EMAIL_MAX_BYTES);
+            }
+            let _ = Mobile::parse(&text, Some(&text), &text);
+        }
+    }
+}

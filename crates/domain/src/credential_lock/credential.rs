@@ -1,0 +1,133 @@
+use crate::ids::{EventId, UserId};
+use crate::standing::Standing;
+use crate::time::Timestamp;
+
+/// Why someone locked or unlocked, in their words; at most 200 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockReason(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a reason has at most 200 characters and no control characters")]
+pub struct ReasonTooLong;
+
+impl LockReason {
+    pub fn parse(text: impl Into<String>) -> Result<Self, ReasonTooLong> {
+        let text = text.into();
+        if text.chars().count() <= 200 && !text.chars().any(char::is_control) {
+            Ok(Self(text))
+        } else {
+            Err(ReasonTooLong)
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One lock or unlock, as ordered: the whole condition and effect of the store's write.
+#[derive(Debug, Clone)]
+pub struct LockCommand {
+    pub user: UserId,
+    /// The user or client who ordered it.
+    pub by: String,
+    pub reason: Option<LockReason>,
+    pub at: Timestamp,
+    /// Given before the write, so that a repeated write is the same event.
+    pub event_id: EventId,
+}
+
+/// The credential of a user. A user without one is unlocked, epoch 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    pub user: UserId,
+    pub locked: bool,
+    /// How often it was locked.
+    pub epoch: u64,
+    /// When it came into its present state; `None` while it was never locked.
+    pub since: Option<Timestamp>,
+    pub by: Option<String>,
+    pub reason: Option<LockReason>,
+}
+
+impl Credential {
+    /// The credential of a user that was never locked.
+    pub fn unlocked(user: UserId) -> Self {
+        Self {
+            user,
+            locked: false,
+            epoch: 0,
+            since: None,
+            by: None,
+            reason: None,
+        }
+    }
+
+    pub fn standing(&self) -> Standing {
+        Standing {
+            locked: self.locked,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Locked one epoch later, or `None` when it already is locked.
+    pub fn lock(&self, command: &LockCommand) -> Option<Self> {
+        (!self.locked).then(|| self.turned(command, true, self.epoch + 1))
+    }
+
+    /// Unlocked under the same epoch, so that nothing issued before the lock revives; `None` when it is not locked.
+    pub fn unlock(&self, command: &LockCommand) -> Option<Self> {
+        self.locked.then(|| self.turned(command, false, self.epoch))
+    }
+
+    fn turned(&self, command: &LockCommand, locked: bool, epoch: u64) -> Self {
+        Self {
+            user: self.user.clone(),
+            locked,
+            epoch,
+            since: Some(command.at),
+            by: Some(command.by.clone()),
+            reason: command.reason.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> LockCommand {
+        LockCommand {
+            user: UserId::parse("u1").unwrap(),
+            by: "locker".to_owned(),
+            reason: None,
+            at: Timestamp::UNIX_EPOCH,
+            event_id: EventId("e1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn every_lock_raises_the_epoch_and_an_unlock_keeps_it() {
+        let fresh = Credential::unlocked(command().user);
+        let locked = fresh.lock(&command()).unwrap();
+        assert_eq!(locked.standing(), Standing { locked: true, epoch: 1 });
+        assert_eq!(locked.lock(&command()), None);
+        let unlocked = locked.unlock(&command()).unwrap();
+        assert_eq!(
+            unlocked.standing(),
+            Standing {
+                locked: false,
+                epoch: 1
+            }
+        );
+        assert_eq!(unlocked.unlock(&command()), None);
+        assert_eq!(unlocked.lock(&command()).unwrap().epoch, 2);
+    }
+
+    #[test]
+    fn a_reason_is_counted_in_characters() {
+        assert!(LockReason::parse("é".repeat(200)).is_ok());
+        assert!(LockReason::parse("é".repeat(201)).is_err());
+        assert!(LockReason::parse("a\nb").is_err());
+    }
+}

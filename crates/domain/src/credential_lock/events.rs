@@ -1,0 +1,25 @@
+//! The events of a credential.
+
+use super::{Credential, LockCommand};
+use crate::event::{Datum, EventData, EventKind, NewEvent};
+
+/// The event of a credential that `command` has just turned; it carries the epoch consumers must compare.
+/// The reason stays in the store: it is free text, and an event never holds a contact.
+pub fn turned(credential: &Credential, command: &LockCommand) -> NewEvent {
+    let data: EventData = vec![
+        ("userId".to_owned(), credential.user.as_str().into()),
+        ("epoch".to_owned(), Datum::Number(credential.epoch)),
+        ("by".to_owned(), command.by.as_str().into()),
+    ];
+    let kind = if credential.locked {
+        EventKind::CredentialLocked
+    } else {
+        EventKind::CredentialUnlocked
+    };
+    NewEvent {
+        id: command.event_id.clone(),
+        kind,
+        time: command.at,
+        data,
+    }
+}

@@ -1,0 +1,108 @@
+//! Events: what the services tell the world, as CloudEvents 1.0 names it.
+
+use crate::ids::{EventId, UserId};
+use crate::time::Timestamp;
+
+/// What happened. The names are those of the contract's topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    CredentialLocked,
+    CredentialUnlocked,
+    FactorAdded,
+    FactorChanged,
+    SessionStarted,
+    SessionRevoked,
+}
+
+impl EventKind {
+    pub const ALL: [Self; 6] = [
+        Self::CredentialLocked,
+        Self::CredentialUnlocked,
+        Self::FactorAdded,
+        Self::FactorChanged,
+        Self::SessionStarted,
+        Self::SessionRevoked,
+    ];
+
+    /// The CloudEvents `type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CredentialLocked => "credential.locked",
+            Self::CredentialUnlocked => "credential.unlocked",
+            Self::FactorAdded => "factor.added",
+            Self::FactorChanged => "factor.changed",
+            Self::SessionStarted => "session.started",
+            Self::SessionRevoked => "session.revoked",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The CloudEvents `source`.
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::CredentialLocked | Self::CredentialUnlocked => "/authme/credential-lock",
+            Self::FactorAdded | Self::FactorChanged => "/authme/factors",
+            Self::SessionStarted | Self::SessionRevoked => "/authme/tokens",
+        }
+    }
+}
+
+/// A value in an event's data. No secret and no unmasked contact is ever one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Datum {
+    Text(String),
+    Number(u64),
+    List(Vec<String>),
+}
+
+impl From<&str> for Datum {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// Names and values, in the order they are written.
+pub type EventData = Vec<(String, Datum)>;
+
+/// An event before its aggregate has given it a place in its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    pub id: EventId,
+    pub kind: EventKind,
+    pub time: Timestamp,
+    pub data: EventData,
+}
+
+impl NewEvent {
+    /// The event at its place in the history of `subject`.
+    pub fn recorded(self, subject: impl Into<String>, user: UserId, sequence: u64) -> Event {
+        let Self { id, kind, time, data } = self;
+        Event {
+            id,
+            kind,
+            subject: subject.into(),
+            user,
+            sequence,
+            time,
+            data,
+        }
+    }
+}
+
+/// A recorded event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub id: EventId,
+    pub kind: EventKind,
+    /// The aggregate: the user, or the family for sessions.
+    pub subject: String,
+    /// Partition key and Kafka key.
+    pub user: UserId,
+    /// Position in the aggregate's history, from 1 without gaps.
+    pub sequence: u64,
+    pub time: Timestamp,
+    pub data: EventData,
+}

@@ -1,0 +1,71 @@
+use super::FactorSet;
+use crate::contact::ContactValue;
+use crate::identity::Identity;
+use crate::ids::ContactId;
+
+/// Which of a user's contacts a client is shown. Source: AuthMe documentation, `AuthenticationFactorSettings`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Visibility {
+    /// Main contacts only.
+    #[default]
+    CredentialsOnly,
+    /// Alternative contacts tagged `MARKED_RESOURCES` only.
+    MarkedResources,
+    /// Every contact.
+    Unrestricted,
+}
+
+impl Visibility {
+    pub const ALL: [Self; 3] = [Self::CredentialsOnly, Self::MarkedResources, Self::Unrestricted];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CredentialsOnly => "CREDENTIALS_ONLY",
+            Self::MarkedResources => "MARKED_RESOURCES",
+            Self::Unrestricted => "UNRESTRICTED",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|visibility| visibility.as_str() == text)
+    }
+}
+
+/// A contact as its user may see it; the value is masked where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnContact {
+    pub id: ContactId,
+    pub value: ContactValue,
+    pub marked: bool,
+    /// A contact the user logs in with.
+    pub credential: bool,
+    /// The one contact that is picked first.
+    pub default: bool,
+}
+
+/// The contacts of a user that `visibility` shows: main contacts first, then by time added.
+pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility) -> Vec<OwnContact> {
+    let credentials = identity.credential_contacts();
+    let default = set.default_contact(&credentials);
+    let main = credentials.iter().map(|contact| OwnContact {
+        id: contact.id.clone(),
+        value: contact.value.clone(),
+        marked: false,
+        credential: true,
+        default: default == Some(&contact.id),
+    });
+    let alternative = set.contacts.iter().map(|contact| OwnContact {
+        id: contact.id.clone(),
+        value: contact.value.clone(),
+        marked: contact.marked,
+        credential: false,
+        default: default == Some(&contact.id),
+    });
+    main.chain(alternative)
+        .filter(|contact| match visibility {
+            Visibility::CredentialsOnly => contact.credential,
+            Visibility::MarkedResources => contact.marked,
+            Visibility::Unrestricted => true,
+        })
+        .collect()
+}

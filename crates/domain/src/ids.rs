@@ -1,0 +1,99 @@
+//! Identifiers, compared as given. Source: AuthMe documentation, examples of 24 hexadecimal digits.
+
+use std::fmt;
+
+/// An identifier that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 1 to 64 characters of A-Z a-z 0-9 _ -{extra}")]
+pub struct MalformedId {
+    extra: &'static str,
+}
+
+fn is_id(text: &str, also: Option<char>) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-' || Some(c) == also)
+}
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, also $also:expr, $extra:literal, reserved $reserved:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads an id. Refused: empty, longer than 64, any other character, a reserved word.
+            pub fn parse(text: impl Into<String>) -> Result<Self, MalformedId> {
+                let text = text.into();
+                let reserved: Option<&str> = $reserved;
+                if is_id(&text, $also) && reserved != Some(text.as_str()) {
+                    Ok(Self(text))
+                } else {
+                    Err(MalformedId { extra: $extra })
+                }
+            }
+
+            /// The id that these twelve random bytes spell: 24 hexadecimal digits.
+            pub fn from_random(bytes: [u8; 12]) -> Self {
+                Self(crate::hex::encode(&bytes))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+identifier!(
+    /// A user of the account service; `me` is not an id.
+    UserId, also None, "", reserved Some("me")
+);
+identifier!(
+    /// A contact, given by the account service; `me` is not an id.
+    ContactId, also None, "", reserved Some("me")
+);
+identifier!(
+    /// A business a user may act for.
+    BusinessId, also None, "", reserved None
+);
+identifier!(
+    /// A client application, or one of its aliases; a dot is allowed too.
+    ClientId, also Some('.'), " .", reserved None
+);
+identifier!(
+    /// A refresh token family, which is a session (`sid`).
+    FamilyId, also None, "", reserved None
+);
+
+/// The id of an event: a UUID, version 7 (RFC 9562 section 5.7).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_one_to_sixty_four_plain_characters() {
+        for good in ["5efd263cbe2d398bb00b97ea", "a", "A_b-9", &"x".repeat(64)] {
+            assert!(UserId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "me", "a b", "a/b", "a.b", "é", "a\n", &"x".repeat(65)] {
+            assert!(UserId::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_client_id_may_hold_a_dot() {
+        assert!(ClientId::parse("com.example.portal").is_ok());
+        assert!(BusinessId::parse("com.example").is_err());
+    }
+}

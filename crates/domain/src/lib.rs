@@ -1,0 +1,19 @@
+//! The rules and value types of AuthMe: no I/O, no async, no wire format.
+//!
+//! Root modules are what the three contexts share; each context has a module of its own name.
+
+pub mod caller;
+pub mod client;
+pub mod contact;
+pub mod credential_lock;
+pub mod event;
+pub mod factors;
+pub mod group;
+pub mod hex;
+pub mod identity;
+pub mod ids;
+pub mod mask;
+pub mod permission;
+pub mod standing;
+pub mod time;
+pub mod tokens;

@@ -1,0 +1,30 @@
+use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
+use crate::time::Timestamp;
+
+/// Whom an access token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessTokenSubject {
+    Client,
+    User {
+        id: UserId,
+        business: Option<BusinessId>,
+        session: Option<FamilyId>,
+        epoch: u64,
+    },
+}
+
+/// The content of an access token before it is signed (RFC 9068 section 2.2).
+/// Issuer and audience are the signer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// `jti`.
+    pub id: String,
+    pub client: ClientId,
+    pub subject: AccessTokenSubject,
+    pub roles: Vec<String>,
+    pub scopes: Vec<String>,
+    /// `iat`, whole seconds.
+    pub issued_at: Timestamp,
+    /// `exp`, whole seconds.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,269 @@
+use std::time::Duration;
+
+use subtle::ConstantTimeEq as _;
+
+use super::{Nonce, RefreshToken};
+use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
+use crate::time::{self, Timestamp};
+
+/// Why a family was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevocationReason {
+    /// A spent token came back (RFC 9700 section 4.14.2).
+    Replay,
+    Logout,
+    /// A locked user's family was met.
+    Lock,
+}
+
+impl RevocationReason {
+    pub const ALL: [Self; 3] = [Self::Replay, Self::Logout, Self::Lock];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Logout => "logout",
+            Self::Lock => "lock",
+        }
+    }
+}
+
+/// The token whose use closed a family, and when: presented again inside the grace time, it still gets an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    pub generation: u64,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FamilyStatus {
+    Active,
+    /// Ended by its own user without remembering; no event, its branches stay.
+    Closed(Closing),
+    /// Ended for good, with an event.
+    Revoked(RevocationReason),
+}
+
+/// Whom a session was made for; fixed for its whole life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub user: UserId,
+    pub client: ClientId,
+    pub business: Option<BusinessId>,
+    /// Groups asserted at the hand-off.
+    pub groups: Vec<String>,
+    /// The session at the start of the chain; itself when it is no branch.
+    pub root: FamilyId,
+    /// The credential epoch it was born under.
+    pub epoch: u64,
+}
+
+/// A refresh token family: one session, of which one token is current.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshFamily {
+    pub id: FamilyId,
+    pub origin: Origin,
+    /// Of the current token; from 1.
+    pub generation: u64,
+    pub nonce: Nonce,
+    /// Of the token before the current one.
+    pub previous_nonce: Option<Nonce>,
+    /// When the current token was made.
+    pub rotated_at: Timestamp,
+    /// First instant at which the family is dead whatever happens.
+    pub absolute_expires_at: Timestamp,
+    /// First instant at which the family is dead unless renewed before.
+    pub idle_expires_at: Timestamp,
+    pub status: FamilyStatus,
+}
+
+/// A presented token with its caller: everything that rotation compares.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    pub token: RefreshToken,
+    pub client: ClientId,
+    pub user: UserId,
+}
+
+/// What a family says to a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The current token of a live family.
+    Current,
+    /// The token before the current one, inside the grace time: a lost answer, or one of several parallel renewals.
+    Superseded,
+    /// The token that closed the family, inside the grace time.
+    ClosedByThis,
+    /// Expired, closed or revoked.
+    Ended,
+    /// A spent token: the family must end.
+    Replayed,
+}
+
+impl RefreshFamily {
+    /// The current token.
+    pub fn current_token(&self) -> RefreshToken {
+        RefreshToken {
+            family: self.id.clone(),
+            generation: self.generation,
+            nonce: self.nonce,
+        }
+    }
+
+    /// Judges a token whose MAC is good. `grace` of zero is strict: a superseded token is a replay at once.
+    ///
+    /// Grace holds for `now < rotated_at + grace`, and only for the immediate predecessor (03-protocols 1).
+    pub fn judge(&self, token: &RefreshToken, now: Timestamp, grace: Duration) -> Verdict {
+        let expired = now >= self.absolute_expires_at || now >= self.idle_expires_at;
+        let is_current = token.generation == self.generation && same(token.nonce, Some(self.nonce));
+        let is_previous =
+            token.generation.checked_add(1) == Some(self.generation) && same(token.nonce, self.previous_nonce);
+        match self.status {
+            FamilyStatus::Revoked(_) => Verdict::Ended,
+            FamilyStatus::Closed(closing) => {
+                let closed_by_this = token.generation == closing.generation && (is_current || is_previous);
+                if closed_by_this && !expired && now < time::after(closing.at, grace) {
+                    Verdict::ClosedByThis
+                } else {
+                    Verdict::Ended
+                }
+            }
+            FamilyStatus::Active if is_current => {
+                if expired {
+                    Verdict::Ended
+                } else {
+                    Verdict::Current
+                }
+            }
+            FamilyStatus::Active if is_previous && now < time::after(self.rotated_at, grace) => {
+                if expired {
+                    Verdict::Ended
+                } else {
+                    Verdict::Superseded
+                }
+            }
+            FamilyStatus::Active => {
+                if token.generation < self.generation {
+                    Verdict::Replayed
+                } else {
+                    Verdict::Ended
+                }
+            }
+        }
+    }
+
+    /// The family one generation later; idle expiry moves on, never past the absolute one.
+    #[must_use]
+    pub fn rotated(&self, nonce: Nonce, now: Timestamp, idle_lifetime: Duration) -> Self {
+        Self {
+            generation: self.generation + 1,
+            nonce,
+            previous_nonce: Some(self.nonce),
+            rotated_at: now,
+            idle_expires_at: time::after(now, idle_lifetime).min(self.absolute_expires_at),
+            ..self.clone()
+        }
+    }
+}
+
+fn same(presented: Nonce, stored: Option<Nonce>) -> bool {
+    stored.is_some_and(|stored| presented.0.ct_eq(&stored.0).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(30);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn family() -> RefreshFamily {
+        let id = FamilyId::from_random([1; 12]);
+        RefreshFamily {
+            id: id.clone(),
+            origin: Origin {
+                user: UserId::parse("u1").unwrap(),
+                client: ClientId::parse("portal").unwrap(),
+                business: None,
+                groups: Vec::new(),
+                root: id,
+                epoch: 0,
+            },
+            generation: 1,
+            nonce: Nonce([1; 16]),
+            previous_nonce: None,
+            rotated_at: at(0),
+            absolute_expires_at: at(1000),
+            idle_expires_at: at(500),
+            status: FamilyStatus::Active,
+        }
+    }
+
+    #[test]
+    fn the_current_token_is_good_until_the_exact_instant_of_expiry() {
+        let family = family();
+        let token = family.current_token();
+        assert_eq!(family.judge(&token, at(499), GRACE), Verdict::Current);
+        assert_eq!(family.judge(&token, at(500), GRACE), Verdict::Ended);
+    }
+
+    #[test]
+    fn only_the_immediate_predecessor_has_grace_and_only_for_its_time() {
+        let first = family();
+        let second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
+        assert_eq!(
+            second.judge(&first.current_token(), at(129), GRACE),
+            Verdict::Superseded
+        );
+        assert_eq!(second.judge(&first.current_token(), at(130), GRACE), Verdict::Replayed);
+        assert_eq!(
+            second.judge(&first.current_token(), at(100), Duration::ZERO),
+            Verdict::Replayed
+        );
+        let third = second.rotated(Nonce([3; 16]), at(101), Duration::from_secs(500));
+        assert_eq!(third.judge(&first.current_token(), at(101), GRACE), Verdict::Replayed);
+        assert_eq!(
+            third.judge(&second.current_token(), at(101), GRACE),
+            Verdict::Superseded
+        );
+    }
+
+    #[test]
+    fn a_closed_family_answers_only_the_token_that_closed_it() {
+        let first = family();
+        let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
+        second.status = FamilyStatus::Closed(Closing {
+            generation: 1,
+            at: at(110),
+        });
+        assert_eq!(
+            second.judge(&first.current_token(), at(139), GRACE),
+            Verdict::ClosedByThis
+        );
+        assert_eq!(second.judge(&first.current_token(), at(140), GRACE), Verdict::Ended);
+        assert_eq!(second.judge(&second.current_token(), at(111), GRACE), Verdict::Ended);
+    }
+
+    #[test]
+    fn a_revoked_family_answers_nothing_even_inside_the_grace_time() {
+        let first = family();
+        let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
+        second.status = FamilyStatus::Revoked(RevocationReason::Replay);
+        for token in [first.current_token(), second.current_token()] {
+            assert_eq!(second.judge(&token, at(101), GRACE), Verdict::Ended);
+        }
+    }
+
+    #[test]
+    fn rotation_never_outlives_the_absolute_expiry() {
+        let rotated = family().rotated(Nonce([2; 16]), at(900), Duration::from_secs(500));
+        assert_eq!(rotated.idle_expires_at, at(1000));
+    }
+}

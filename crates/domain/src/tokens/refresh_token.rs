@@ -1,0 +1,149 @@
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::ids::FamilyId;
+
+/// 128 random bits that make a generation's token unguessable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Nonce(pub [u8; 16]);
+
+impl std::fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Nonce")
+    }
+}
+
+/// Not the form of a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a refresh token")]
+pub struct MalformedRefreshToken;
+
+/// What a refresh token says: which family, which generation, which nonce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    pub family: FamilyId,
+    pub generation: u64,
+    pub nonce: Nonce,
+}
+
+impl RefreshToken {
+    /// All of the wire form before the MAC: `rt_<family>.<generation>.<key id>.<nonce>`.
+    pub fn authenticated_part(&self, key_id: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!(
+            "rt_{}.{}.{key_id}.{}",
+            self.family,
+            self.generation,
+            crate::hex::encode(&self.nonce.0)
+        ))
+    }
+}
+
+/// The wire form `rt_<family>.<generation>.<key id>.<nonce>.<mac>`, its MAC not yet checked. It prints nothing.
+pub struct SealedRefreshToken<'a> {
+    token: RefreshToken,
+    key_id: &'a str,
+    authenticated_part: &'a str,
+    mac: [u8; 32],
+}
+
+impl<'a> SealedRefreshToken<'a> {
+    /// Whether `text` says of itself that it is a refresh token.
+    pub fn is_one(text: &str) -> bool {
+        text.starts_with("rt_")
+    }
+
+    /// Takes the wire form apart. One token has one spelling.
+    pub fn parse(text: &'a str) -> Result<Self, MalformedRefreshToken> {
+        let (authenticated_part, mac) = text.rsplit_once('.').ok_or(MalformedRefreshToken)?;
+        let mut parts = authenticated_part
+            .strip_prefix("rt_")
+            .ok_or(MalformedRefreshToken)?
+            .split('.');
+        let (Some(family), Some(generation), Some(key_id), Some(nonce), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(MalformedRefreshToken);
+        };
+        let number: u64 = generation.parse().map_err(|_| MalformedRefreshToken)?;
+        if number.to_string() != generation {
+            return Err(MalformedRefreshToken);
+        }
+        let token = RefreshToken {
+            family: FamilyId::parse(family).map_err(|_| MalformedRefreshToken)?,
+            generation: number,
+            nonce: Nonce(crate::hex::decode(nonce).ok_or(MalformedRefreshToken)?),
+        };
+        let mac = crate::hex::decode(mac).ok_or(MalformedRefreshToken)?;
+        Ok(Self {
+            token,
+            key_id,
+            authenticated_part,
+            mac,
+        })
+    }
+
+    pub fn key_id(&self) -> &str {
+        self.key_id
+    }
+
+    /// What the MAC is over.
+    pub fn authenticated_part(&self) -> &str {
+        self.authenticated_part
+    }
+
+    /// The token's content, given the MAC that its authenticated part must have; compared in constant time.
+    pub fn open(self, expected_mac: &[u8]) -> Option<RefreshToken> {
+        bool::from(self.mac.as_slice().ct_eq(expected_mac)).then_some(self.token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_wire_form_is_url_unreserved_and_reads_back() {
+        let token = RefreshToken {
+            family: FamilyId::from_random([7; 12]),
+            generation: 3,
+            nonce: Nonce([9; 16]),
+        };
+        let text = format!("{}.{}", &*token.authenticated_part("k1"), crate::hex::encode(&[1; 32]));
+        assert!(
+            text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c)),
+            "{text}"
+        );
+        let sealed = SealedRefreshToken::parse(&text).unwrap();
+        assert_eq!(sealed.key_id(), "k1");
+        assert_eq!(sealed.open(&[1; 32]), Some(token));
+        assert_eq!(SealedRefreshToken::parse(&text).unwrap().open(&[2; 32]), None);
+    }
+
+    #[test]
+    fn a_second_spelling_of_a_token_is_refused() {
+        let token = RefreshToken {
+            family: FamilyId::from_random([7; 12]),
+            generation: 3,
+            nonce: Nonce([9; 16]),
+        };
+        let text = format!("{}.{}", &*token.authenticated_part("k1"), crate::hex::encode(&[1; 32]));
+        for other in [
+            text.replace(".3.", ".03."),
+            text.replace(".3.", ".+3."),
+            text.to_uppercase(),
+            format!("{text}."),
+            text.replace("rt_", "RT_"),
+        ] {
+            assert!(SealedRefreshToken::parse(&other).is_err(), "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_panic(text in "(rt_)?[\\PC.]{0,200}") {
+            let _ = SealedRefreshToken::parse(&text);
+        }
+    }
+}

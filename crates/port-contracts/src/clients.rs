@@ -1,0 +1,235 @@
+use std::sync::Arc;
+
+use domain::client::Client;
+use domain::factors::Visibility;
+use domain::ids::ClientId;
+use ports::ClientSaving;
+
+use crate::contract::contracts;
+use crate::race::{at_once, count};
+use crate::samples::{client, client_id, full_client, known_as};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    an_unregistered_client_is_not_found,
+    every_field_of_a_client_survives,
+    each_switch_of_a_client_is_kept_apart,
+    a_client_is_not_found_by_its_alias,
+    a_client_is_created_once,
+    a_name_that_is_taken_creates_nothing,
+    creating_one_id_at_once_has_one_winner,
+    creating_one_alias_at_once_has_one_winner,
+    a_replaced_client_is_the_new_one_in_every_field,
+    replacing_an_absent_client_inserts_it,
+    replacing_again_changes_nothing,
+    a_name_that_is_taken_replaces_nothing,
+    an_alias_given_up_is_free_again,
+    clients_are_paged_in_the_order_of_their_ids,
+    clients_survive_reopening,
+}
+
+async fn create(stores: &Stores, client: &Client) -> ClientSaving {
+    stores.clients.create(client).await.unwrap()
+}
+
+async fn replace(stores: &Stores, client: &Client) -> ClientSaving {
+    stores.clients.replace(client).await.unwrap()
+}
+
+async fn find(stores: &Stores, id: &str) -> Option<Client> {
+    stores.clients.find(&client_id(id)).await.unwrap()
+}
+
+async fn page(stores: &Stores, after: Option<&str>, limit: usize) -> Vec<String> {
+    let after: Option<ClientId> = after.map(client_id);
+    let page = stores.clients.page(after.as_ref(), limit).await.unwrap();
+    page.iter().map(|client| client.id.to_string()).collect()
+}
+
+fn taken(name: &str) -> ClientSaving {
+    ClientSaving::NameTaken(client_id(name))
+}
+
+async fn an_unregistered_client_is_not_found(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(find(&stores, "portal").await, None);
+    assert_eq!(page(&stores, None, 10).await, [""; 0]);
+}
+
+async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for client in [client("plain"), full_client("full")] {
+        assert_eq!(create(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(find(&stores, client.id.as_str()).await, Some(client));
+    }
+    for visibility in Visibility::ALL {
+        let client = Client {
+            visibility,
+            ..client("visibility")
+        };
+        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(find(&stores, "visibility").await, Some(client));
+    }
+}
+
+async fn each_switch_of_a_client_is_kept_apart(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for switch in 0..5 {
+        let client = Client {
+            enabled: switch == 0,
+            saml: switch == 1,
+            identity_provider: switch == 2,
+            create_users: switch == 3,
+            require_known_groups: switch == 4,
+            ..client(&format!("client-{switch}"))
+        };
+        create(&stores, &client).await;
+        assert_eq!(find(&stores, client.id.as_str()).await, Some(client));
+    }
+}
+
+async fn a_client_is_not_found_by_its_alias(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &known_as("portal", ["entity"])).await;
+    assert_eq!(find(&stores, "entity").await, None);
+}
+
+async fn a_client_is_created_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = full_client("portal");
+    create(&stores, &first).await;
+    assert_eq!(create(&stores, &first).await, taken("portal"));
+    assert_eq!(create(&stores, &client("portal")).await, taken("portal"));
+    assert_eq!(find(&stores, "portal").await, Some(first));
+}
+
+async fn a_name_that_is_taken_creates_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &known_as("portal", ["entity"])).await;
+    for (refused, name) in [
+        (known_as("entity", ["free"]), "entity"),
+        (known_as("other", ["free", "portal"]), "portal"),
+        (known_as("other", ["free", "entity"]), "entity"),
+    ] {
+        assert_eq!(create(&stores, &refused).await, taken(name));
+        assert_eq!(find(&stores, refused.id.as_str()).await, None);
+    }
+    let late = known_as("free", ["other"]);
+    assert_eq!(
+        create(&stores, &late).await,
+        ClientSaving::Saved,
+        "a refused client holds a name"
+    );
+}
+
+async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let attempt = |caller: usize| Client {
+        roles: vec![caller.to_string()],
+        ..client("portal")
+    };
+    let answers = at_once(|caller| {
+        let clients = Arc::clone(&stores.clients);
+        async move { clients.create(&attempt(caller)).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&answers, &ClientSaving::Saved), 1);
+    assert_eq!(count(&answers, &taken("portal")), answers.len() - 1);
+    let winner = answers.iter().position(|answer| *answer == ClientSaving::Saved);
+    assert_eq!(find(&stores, "portal").await, winner.map(attempt));
+}
+
+async fn creating_one_alias_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let attempt = |caller: usize| known_as(&format!("client-{caller}"), ["entity"]);
+    let answers = at_once(|caller| {
+        let clients = Arc::clone(&stores.clients);
+        async move { clients.create(&attempt(caller)).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&answers, &ClientSaving::Saved), 1);
+    assert_eq!(count(&answers, &taken("entity")), answers.len() - 1);
+    assert_eq!(stores.clients.page(None, 100).await.unwrap().len(), 1);
+}
+
+async fn a_replaced_client_is_the_new_one_in_every_field(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &client("portal")).await;
+    for client in [full_client("portal"), client("portal")] {
+        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(find(&stores, "portal").await, Some(client));
+    }
+    assert_eq!(page(&stores, None, 10).await, ["portal"]);
+}
+
+async fn replacing_an_absent_client_inserts_it(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let client = full_client("portal");
+    assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+    assert_eq!(find(&stores, "portal").await, Some(client));
+}
+
+async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let client = full_client("portal");
+    for _ in 0..2 {
+        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(find(&stores, "portal").await.as_ref(), Some(&client));
+    }
+}
+
+async fn a_name_that_is_taken_replaces_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &known_as("portal", ["entity"])).await;
+    let other = known_as("other", ["own"]);
+    create(&stores, &other).await;
+    for name in ["portal", "entity"] {
+        let refused = known_as("other", ["free", name]);
+        assert_eq!(replace(&stores, &refused).await, taken(name));
+        assert_eq!(find(&stores, "other").await.as_ref(), Some(&other));
+    }
+    assert_eq!(replace(&stores, &client("entity")).await, taken("entity"));
+    assert_eq!(
+        create(&stores, &client("own")).await,
+        taken("own"),
+        "a refused client lost its alias"
+    );
+    assert_eq!(
+        create(&stores, &client("free")).await,
+        ClientSaving::Saved,
+        "a refused client holds a name"
+    );
+}
+
+async fn an_alias_given_up_is_free_again(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &known_as("portal", ["old", "kept"])).await;
+    replace(&stores, &known_as("portal", ["kept", "new"])).await;
+    assert_eq!(create(&stores, &client("kept")).await, taken("kept"));
+    assert_eq!(create(&stores, &client("new")).await, taken("new"));
+    assert_eq!(create(&stores, &known_as("other", ["old"])).await, ClientSaving::Saved);
+}
+
+async fn clients_are_paged_in_the_order_of_their_ids(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for id in ["b", "a.b", "B", "a", "a-b", "c10", "c9"] {
+        create(&stores, &client(id)).await;
+    }
+    let all = ["B", "a", "a-b", "a.b", "b", "c10", "c9"];
+    assert_eq!(page(&stores, None, 10).await, all);
+    assert_eq!(page(&stores, None, 3).await, ["B", "a", "a-b"]);
+    assert_eq!(page(&stores, Some("a-b"), 3).await, ["a.b", "b", "c10"]);
+    assert_eq!(page(&stores, Some("a-c"), 1).await, ["a.b"]);
+    assert_eq!(page(&stores, Some("c9"), 3).await, [""; 0]);
+}
+
+async fn clients_survive_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let (plain, full) = (client("plain"), full_client("full"));
+    create(&stores, &plain).await;
+    create(&stores, &full).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(create(&stores, &client("full.a")).await, taken("full.a"));
+    assert_eq!(stores.clients.page(None, 10).await.unwrap(), [full, plain]);
+}

@@ -1,0 +1,251 @@
+use std::sync::Arc;
+
+use domain::credential_lock::{Credential, LockCommand, events};
+use domain::event::{Event, EventKind};
+use domain::ids::UserId;
+use ports::Aggregate;
+use ports::credential_lock::Turn;
+
+use crate::contract::contracts;
+use crate::outboxes;
+use crate::race::{CALLERS, at_once, count, only};
+use crate::samples::{lock_command, user};
+use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
+
+contracts! { dyn Fixture:
+    a_user_never_locked_has_no_credential,
+    a_lock_tells_since_when_by_whom_and_why,
+    a_second_lock_changes_nothing,
+    an_unlock_keeps_the_epoch,
+    unlocking_the_unlocked_changes_nothing,
+    every_lock_raises_the_epoch,
+    every_turn_leaves_its_event,
+    a_sequence_goes_on_after_its_events_are_gone,
+    a_full_outbox_refuses_to_turn,
+    locking_at_once_turns_once,
+    unlocking_at_once_turns_once,
+    locks_and_unlocks_at_once_alternate,
+    a_credential_survives_reopening,
+}
+
+async fn lock(stores: &Stores, command: &LockCommand) -> Turn {
+    stores.credentials.lock(command).await.unwrap()
+}
+
+async fn unlock(stores: &Stores, command: &LockCommand) -> Turn {
+    stores.credentials.unlock(command).await.unwrap()
+}
+
+async fn find(stores: &Stores, user: &UserId) -> Option<Credential> {
+    stores.credentials.find(user).await.unwrap()
+}
+
+async fn pending(stores: &Stores, user: &UserId) -> Vec<Event> {
+    outboxes::pending(stores, Aggregate::Credential, user.as_str()).await
+}
+
+fn turned(turn: &Turn) -> Option<Credential> {
+    match turn {
+        Turn::Turned(credential) => Some(credential.clone()),
+        Turn::Already | Turn::OutboxFull => None,
+    }
+}
+
+/// The credential of a user whose first lock `command` is.
+fn locked_by(command: &LockCommand) -> Credential {
+    Credential::unlocked(command.user.clone()).lock(command).unwrap()
+}
+
+async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    lock(&stores, &lock_command(&user(2), 1)).await;
+    assert_eq!(find(&stores, &user(1)).await, None);
+}
+
+async fn a_lock_tells_since_when_by_whom_and_why(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for command in [lock_command(&user(1), 1), lock_command(&user(2), 2)] {
+        let locked = locked_by(&command);
+        assert_eq!(lock(&stores, &command).await, Turn::Turned(locked.clone()));
+        assert_eq!(find(&stores, &command.user).await, Some(locked));
+    }
+}
+
+async fn a_second_lock_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = lock_command(&user(1), 1);
+    lock(&stores, &first).await;
+    for command in [first.clone(), lock_command(&user(1), 2)] {
+        assert_eq!(lock(&stores, &command).await, Turn::Already);
+        assert_eq!(find(&stores, &user(1)).await, Some(locked_by(&first)));
+    }
+    assert_eq!(pending(&stores, &user(1)).await.len(), 1);
+}
+
+async fn an_unlock_keeps_the_epoch(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let (first, second) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
+    lock(&stores, &first).await;
+    let unlocked = locked_by(&first).unlock(&second).unwrap();
+    assert_eq!(unlock(&stores, &second).await, Turn::Turned(unlocked.clone()));
+    assert_eq!(find(&stores, &user(1)).await, Some(unlocked));
+}
+
+async fn unlocking_the_unlocked_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(unlock(&stores, &lock_command(&user(1), 1)).await, Turn::Already);
+    assert_eq!(find(&stores, &user(1)).await, None);
+    assert_eq!(pending(&stores, &user(1)).await, []);
+
+    lock(&stores, &lock_command(&user(1), 2)).await;
+    let unlocked = turned(&unlock(&stores, &lock_command(&user(1), 3)).await);
+    assert_eq!(unlock(&stores, &lock_command(&user(1), 4)).await, Turn::Already);
+    assert_eq!(find(&stores, &user(1)).await, unlocked);
+    assert_eq!(pending(&stores, &user(1)).await.len(), 2);
+}
+
+async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let mut expected = Credential::unlocked(user(1));
+    for round in 0..3 {
+        let (lock_it, unlock_it) = (
+            lock_command(&user(1), 2 * round),
+            lock_command(&user(1), 2 * round + 1),
+        );
+        expected = expected.lock(&lock_it).unwrap();
+        assert_eq!(lock(&stores, &lock_it).await, Turn::Turned(expected.clone()));
+        expected = expected.unlock(&unlock_it).unwrap();
+        assert_eq!(unlock(&stores, &unlock_it).await, Turn::Turned(expected.clone()));
+    }
+    assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
+    assert_eq!(expected.epoch, 3);
+}
+
+async fn every_turn_leaves_its_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let command = |n| lock_command(&user(1), n);
+    let turns = [
+        (command(1), lock(&stores, &command(1)).await),
+        (command(2), unlock(&stores, &command(2)).await),
+        (command(3), lock(&stores, &command(3)).await),
+    ];
+    let expected: Vec<_> = turns
+        .iter()
+        .zip(1..)
+        .map(|((command, turn), sequence)| {
+            let event = events::turned(&turned(turn).unwrap(), command);
+            event.recorded(user(1).as_str(), user(1), sequence)
+        })
+        .collect();
+    assert_eq!(pending(&stores, &user(1)).await, expected);
+    assert_eq!(
+        expected.iter().map(|event| event.kind).collect::<Vec<_>>(),
+        [
+            EventKind::CredentialLocked,
+            EventKind::CredentialUnlocked,
+            EventKind::CredentialLocked
+        ]
+    );
+}
+
+async fn a_sequence_goes_on_after_its_events_are_gone(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    lock(&stores, &lock_command(&user(1), 1)).await;
+    unlock(&stores, &lock_command(&user(1), 2)).await;
+    outboxes::acknowledge_all(&stores).await;
+    lock(&stores, &lock_command(&user(1), 3)).await;
+    assert_eq!(only(pending(&stores, &user(1)).await).sequence, 3);
+}
+
+async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for n in 0..usize::try_from(MAX_PENDING_EVENTS / 2).unwrap() {
+        assert_ne!(lock(&stores, &lock_command(&user(1), 2 * n)).await, Turn::OutboxFull);
+        assert_ne!(
+            unlock(&stores, &lock_command(&user(1), 2 * n + 1)).await,
+            Turn::OutboxFull
+        );
+    }
+    let full = find(&stores, &user(1)).await;
+    let late = lock_command(&user(1), 900);
+    assert_eq!(lock(&stores, &late).await, Turn::OutboxFull);
+    assert_eq!(find(&stores, &user(1)).await, full);
+    assert!(!stores.standings.look(&user(1)).await.unwrap().locked);
+    let sequences: Vec<_> = pending(&stores, &user(1)).await.iter().map(|e| e.sequence).collect();
+    assert_eq!(sequences, (1..=MAX_PENDING_EVENTS).collect::<Vec<_>>());
+
+    let acknowledged = stores.outboxes.acknowledge(Aggregate::Credential, user(1).as_str(), 1);
+    acknowledged.await.unwrap();
+    assert_eq!(
+        turned(&lock(&stores, &late).await),
+        full.map(|credential| credential.lock(&late).unwrap())
+    );
+}
+
+async fn locking_at_once_turns_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let turns = at_once(|caller| {
+        let credentials = Arc::clone(&stores.credentials);
+        async move { credentials.lock(&lock_command(&user(1), caller)).await.unwrap() }
+    })
+    .await;
+    let winner = only(turns.iter().filter_map(turned));
+    assert_eq!(count(&turns, &Turn::Already), CALLERS - 1);
+    assert_eq!(winner.epoch, 1);
+    assert_eq!(find(&stores, &user(1)).await, Some(winner));
+    assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
+}
+
+async fn unlocking_at_once_turns_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    lock(&stores, &lock_command(&user(1), 900)).await;
+    let turns = at_once(|caller| {
+        let credentials = Arc::clone(&stores.credentials);
+        async move { credentials.unlock(&lock_command(&user(1), caller)).await.unwrap() }
+    })
+    .await;
+    let winner = only(turns.iter().filter_map(turned));
+    assert_eq!(count(&turns, &Turn::Already), CALLERS - 1);
+    assert_eq!(find(&stores, &user(1)).await, Some(winner));
+    assert_eq!(pending(&stores, &user(1)).await.len(), 2);
+}
+
+async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let turns = at_once(|caller| {
+        let credentials = Arc::clone(&stores.credentials);
+        let command = lock_command(&user(1), caller);
+        async move {
+            let turn = if caller % 2 == 0 {
+                credentials.lock(&command).await
+            } else {
+                credentials.unlock(&command).await
+            };
+            turn.unwrap()
+        }
+    })
+    .await;
+    let events = pending(&stores, &user(1)).await;
+    assert_eq!(turns.iter().filter_map(turned).count(), events.len());
+    for (event, sequence) in events.iter().zip(1..) {
+        assert_eq!(event.sequence, sequence);
+        let locks = event.kind == EventKind::CredentialLocked;
+        assert_eq!(locks, sequence % 2 == 1, "two turns of one kind follow each other");
+    }
+    let credential = find(&stores, &user(1)).await.unwrap();
+    let locks = events.len().div_ceil(2);
+    assert_eq!(credential.epoch, u64::try_from(locks).unwrap());
+    assert_eq!(credential.locked, events.len() % 2 == 1);
+}
+
+async fn a_credential_survives_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let command = lock_command(&user(1), 1);
+    lock(&stores, &command).await;
+    let events = pending(&stores, &user(1)).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(find(&stores, &user(1)).await, Some(locked_by(&command)));
+    assert_eq!(pending(&stores, &user(1)).await, events);
+    assert_eq!(lock(&stores, &command).await, Turn::Already);
+}

@@ -1,0 +1,3 @@
+//! The contracts of the credential lock context.
+
+pub(crate) mod credentials;

@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use domain::standing::Standing;
+
+use crate::contract::contracts;
+use crate::race::{CALLERS, at_once};
+use crate::samples::{lock_command, user};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    a_user_never_locked_stands_at_epoch_zero,
+    an_unlocked_user_stands_under_the_epoch_of_the_lock,
+    a_lock_is_seen_as_soon_as_it_is_acknowledged,
+    each_caller_sees_a_lock_of_its_own_at_once,
+    a_standing_survives_reopening,
+}
+
+const LOCKED_ONCE: Standing = Standing { locked: true, epoch: 1 };
+
+async fn look(stores: &Stores, n: usize) -> Standing {
+    stores.standings.look(&user(n)).await.unwrap()
+}
+
+async fn a_user_never_locked_stands_at_epoch_zero(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(look(&stores, 1).await, Standing::default());
+    stores.credentials.lock(&lock_command(&user(2), 1)).await.unwrap();
+    assert_eq!(look(&stores, 1).await, Standing::default());
+}
+
+async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for epoch in 1..4 {
+        stores.credentials.lock(&lock_command(&user(1), 1)).await.unwrap();
+        assert_eq!(look(&stores, 1).await, Standing { locked: true, epoch });
+        stores.credentials.unlock(&lock_command(&user(1), 2)).await.unwrap();
+        assert_eq!(look(&stores, 1).await, Standing { locked: false, epoch });
+    }
+}
+
+async fn a_lock_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for n in 0..CALLERS {
+        assert_eq!(look(&stores, n).await, Standing::default());
+        stores.credentials.lock(&lock_command(&user(n), n)).await.unwrap();
+        let looks = at_once(|_| {
+            let standings = Arc::clone(&stores.standings);
+            async move { standings.look(&user(n)).await.unwrap() }
+        })
+        .await;
+        assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+    }
+}
+
+async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let looks = at_once(|caller| {
+        let Stores {
+            credentials, standings, ..
+        } = stores.clone();
+        async move {
+            credentials.lock(&lock_command(&user(caller), caller)).await.unwrap();
+            standings.look(&user(caller)).await.unwrap()
+        }
+    })
+    .await;
+    assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+}
+
+async fn a_standing_survives_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    stores.credentials.lock(&lock_command(&user(1), 1)).await.unwrap();
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(look(&stores, 1).await, LOCKED_ONCE);
+}

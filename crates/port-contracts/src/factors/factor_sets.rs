@@ -1,0 +1,256 @@
+use std::sync::Arc;
+
+use domain::event::{Event, EventKind, NewEvent};
+use domain::factors::FactorSet;
+use domain::ids::UserId;
+use ports::Aggregate;
+use ports::factors::Saving;
+
+use crate::contract::contracts;
+use crate::outboxes;
+use crate::race::{CALLERS, at_once, count};
+use crate::samples::{at, contact_id, event, event_id, events, full_factor_set, user};
+use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
+
+contracts! { dyn Fixture:
+    a_user_who_added_nothing_has_an_empty_set,
+    every_field_of_a_set_survives,
+    saving_raises_the_version,
+    saving_again_is_a_conflict,
+    saving_under_a_version_never_stored_is_a_conflict,
+    a_conflict_writes_nothing,
+    sets_of_two_users_do_not_meet,
+    saving_at_once_has_one_winner,
+    saving_a_stored_set_at_once_has_one_winner,
+    events_are_kept_in_the_order_given,
+    every_field_of_an_event_survives,
+    a_set_may_be_saved_without_an_event,
+    a_full_outbox_refuses_to_save,
+    an_outbox_never_holds_more_than_its_limit,
+    a_set_survives_reopening,
+}
+
+async fn save(stores: &Stores, set: &FactorSet, events: Vec<NewEvent>) -> Saving {
+    stores.factor_sets.save_if_version(set, events).await.unwrap()
+}
+
+async fn find(stores: &Stores, user: &UserId) -> FactorSet {
+    stores.factor_sets.find(user).await.unwrap()
+}
+
+async fn pending(stores: &Stores, user: &UserId) -> Vec<Event> {
+    outboxes::pending(stores, Aggregate::FactorSet, user.as_str()).await
+}
+
+/// `events` as user 1's set records them, the first at `sequence`.
+fn recorded(events: Vec<NewEvent>, sequence: u64) -> Vec<Event> {
+    let places = events.into_iter().zip(sequence..);
+    places
+        .map(|(event, sequence)| event.recorded(user(1).as_str(), user(1), sequence))
+        .collect()
+}
+
+/// The sets that [`CALLERS`] save at once over `found`; the chosen default tells whose it is.
+fn rival(found: &FactorSet, caller: usize) -> FactorSet {
+    FactorSet {
+        chosen_default: Some(contact_id(&caller.to_string())),
+        ..found.clone()
+    }
+}
+
+async fn race_to_save(stores: &Stores, found: &FactorSet) {
+    let savings = at_once(|caller| {
+        let factor_sets = Arc::clone(&stores.factor_sets);
+        let set = rival(found, caller);
+        async move { factor_sets.save_if_version(&set, events(10 * caller, 2)).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&savings, &Saving::Saved), 1);
+    assert_eq!(count(&savings, &Saving::Conflict), CALLERS - 1);
+    let winner = savings.iter().position(|saving| *saving == Saving::Saved).unwrap();
+    let expected = FactorSet {
+        version: found.version + 1,
+        ..rival(found, winner)
+    };
+    assert_eq!(find(stores, &found.user).await, expected);
+    let mut left = pending(stores, &found.user).await;
+    let tail = left.split_off(left.len() - 2);
+    assert_eq!(
+        tail.into_iter().map(|event| event.id).collect::<Vec<_>>(),
+        [event_id(10 * winner), event_id(10 * winner + 1)]
+    );
+}
+
+async fn a_user_who_added_nothing_has_an_empty_set(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
+}
+
+async fn every_field_of_a_set_survives(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let full = full_factor_set(user(1));
+    assert_eq!(save(&stores, &full, events(1, 1)).await, Saving::Saved);
+    let found = find(&stores, &user(1)).await;
+    assert_eq!(found, FactorSet { version: 1, ..full });
+
+    let emptied = FactorSet {
+        version: 1,
+        ..FactorSet::empty(user(1))
+    };
+    assert_eq!(save(&stores, &emptied, events(2, 1)).await, Saving::Saved);
+    let found = find(&stores, &user(1)).await;
+    assert_eq!(found, FactorSet { version: 2, ..emptied });
+}
+
+async fn saving_raises_the_version(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for version in 0..5 {
+        let found = find(&stores, &user(1)).await;
+        assert_eq!(found.version, version);
+        assert_eq!(save(&stores, &found, Vec::new()).await, Saving::Saved);
+    }
+}
+
+async fn saving_again_is_a_conflict(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let set = full_factor_set(user(1));
+    save(&stores, &set, events(1, 1)).await;
+    assert_eq!(save(&stores, &set, events(1, 1)).await, Saving::Conflict);
+    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 1), 1));
+}
+
+async fn saving_under_a_version_never_stored_is_a_conflict(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for version in [1, 7] {
+        let ahead = FactorSet {
+            version,
+            ..full_factor_set(user(1))
+        };
+        assert_eq!(save(&stores, &ahead, events(1, 1)).await, Saving::Conflict);
+    }
+    assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
+    assert_eq!(pending(&stores, &user(1)).await, []);
+}
+
+async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    save(&stores, &FactorSet::empty(user(1)), events(1, 1)).await;
+    save(&stores, &find(&stores, &user(1)).await, events(2, 1)).await;
+    let before = find(&stores, &user(1)).await;
+    for version in [0, 1, 3] {
+        let other = FactorSet {
+            version,
+            ..full_factor_set(user(1))
+        };
+        assert_eq!(save(&stores, &other, events(3, 1)).await, Saving::Conflict);
+        assert_eq!(find(&stores, &user(1)).await, before);
+    }
+    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 2), 1));
+}
+
+async fn sets_of_two_users_do_not_meet(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    save(&stores, &full_factor_set(user(2)), events(1, 1)).await;
+    assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
+    let saving = save(&stores, &FactorSet::empty(user(1)), events(2, 1)).await;
+    assert_eq!(saving, Saving::Saved);
+    assert_eq!(pending(&stores, &user(1)).await, recorded(events(2, 1), 1));
+}
+
+async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    race_to_save(&stores, &full_factor_set(user(1))).await;
+    assert_eq!(pending(&stores, &user(1)).await.len(), 2);
+}
+
+async fn saving_a_stored_set_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    save(&stores, &full_factor_set(user(1)), events(900, 1)).await;
+    race_to_save(&stores, &find(&stores, &user(1)).await).await;
+    assert_eq!(pending(&stores, &user(1)).await.len(), 3);
+}
+
+async fn events_are_kept_in_the_order_given(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let backwards: Vec<_> = events(1, 3).into_iter().rev().collect();
+    save(&stores, &FactorSet::empty(user(1)), backwards.clone()).await;
+    save(&stores, &find(&stores, &user(1)).await, events(4, 2)).await;
+    let given = [backwards, events(4, 2)].concat();
+    assert_eq!(pending(&stores, &user(1)).await, recorded(given, 1));
+
+    outboxes::acknowledge_all(&stores).await;
+    save(&stores, &find(&stores, &user(1)).await, events(6, 1)).await;
+    assert_eq!(pending(&stores, &user(1)).await, recorded(events(6, 1), 6));
+}
+
+async fn every_field_of_an_event_survives(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let plain = NewEvent {
+        id: event_id(100),
+        kind: EventKind::FactorChanged,
+        time: at(-1),
+        data: Vec::new(),
+    };
+    let given: Vec<_> = EventKind::ALL
+        .into_iter()
+        .zip(1..)
+        .map(|(kind, n)| NewEvent { kind, ..event(n) })
+        .chain([plain])
+        .collect();
+    save(&stores, &FactorSet::empty(user(1)), given.clone()).await;
+    assert_eq!(pending(&stores, &user(1)).await, recorded(given, 1));
+}
+
+async fn a_set_may_be_saved_without_an_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let saving = save(&stores, &full_factor_set(user(1)), Vec::new()).await;
+    assert_eq!(saving, Saving::Saved);
+    assert_eq!(pending(&stores, &user(1)).await, []);
+    save(&stores, &find(&stores, &user(1)).await, events(1, 1)).await;
+    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 1), 1));
+}
+
+async fn a_full_outbox_refuses_to_save(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let full = events(1, MAX_PENDING_EVENTS);
+    let saving = save(&stores, &FactorSet::empty(user(1)), full.clone()).await;
+    assert_eq!(saving, Saving::Saved);
+    let before = find(&stores, &user(1)).await;
+    let changed = FactorSet {
+        version: before.version,
+        ..full_factor_set(user(1))
+    };
+    assert_eq!(save(&stores, &changed, events(900, 1)).await, Saving::OutboxFull);
+    assert_eq!(find(&stores, &user(1)).await, before);
+    assert_eq!(pending(&stores, &user(1)).await, recorded(full, 1));
+
+    let acknowledged = stores.outboxes.acknowledge(Aggregate::FactorSet, user(1).as_str(), 1);
+    acknowledged.await.unwrap();
+    assert_eq!(save(&stores, &changed, events(900, 1)).await, Saving::Saved);
+}
+
+async fn an_outbox_never_holds_more_than_its_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let almost = events(1, MAX_PENDING_EVENTS - 1);
+    save(&stores, &FactorSet::empty(user(1)), almost.clone()).await;
+    let found = find(&stores, &user(1)).await;
+    assert_eq!(save(&stores, &found, events(900, 2)).await, Saving::OutboxFull);
+    assert_eq!(find(&stores, &user(1)).await, found);
+    assert_eq!(pending(&stores, &user(1)).await, recorded(almost, 1));
+    assert_eq!(save(&stores, &found, events(900, 1)).await, Saving::Saved);
+}
+
+async fn a_set_survives_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let set = full_factor_set(user(1));
+    save(&stores, &set, events(1, 3)).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    let stored = FactorSet {
+        version: 1,
+        ..set.clone()
+    };
+    assert_eq!(find(&stores, &user(1)).await, stored);
+    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 3), 1));
+    assert_eq!(save(&stores, &set, events(1, 3)).await, Saving::Conflict);
+}

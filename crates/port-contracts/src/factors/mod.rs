@@ -1,0 +1,3 @@
+//! The contracts of the factors context.
+
+pub(crate) mod factor_sets;

@@ -1,0 +1,339 @@
+use std::sync::Arc;
+
+use domain::contact::ContactType;
+use domain::identity::Identity;
+use domain::ids::UserId;
+use ports::IdentitySaving;
+
+use crate::contract::contracts;
+use crate::race::{CALLERS, at_once, count};
+use crate::samples::{full_identity, identity, mobile, user, with_email, with_mobile};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    an_unknown_user_is_not_found,
+    every_field_of_a_user_survives,
+    a_user_is_found_by_every_login,
+    a_user_is_created_once,
+    a_taken_id_writes_nothing,
+    an_address_is_taken_in_every_spelling,
+    a_number_is_taken_however_it_is_split,
+    a_taken_login_writes_nothing,
+    creating_one_address_at_once_has_one_winner,
+    creating_one_id_at_once_has_one_winner,
+    a_replaced_user_is_the_new_one_in_every_field,
+    replacing_an_absent_user_inserts_it,
+    replacing_again_changes_nothing,
+    a_login_given_up_is_free_again,
+    replacing_with_a_taken_login_changes_nothing,
+    moving_to_one_address_at_once_has_one_winner,
+    a_removed_user_frees_its_logins,
+    removing_one_user_at_once_has_one_winner,
+    users_are_paged_in_the_order_of_their_ids,
+    users_survive_reopening,
+}
+
+async fn create(stores: &Stores, identity: &Identity) -> IdentitySaving {
+    stores.identities.create(identity).await.unwrap()
+}
+
+async fn replace(stores: &Stores, identity: &Identity) -> IdentitySaving {
+    stores.identities.replace(identity).await.unwrap()
+}
+
+async fn find(stores: &Stores, id: &UserId) -> Option<Identity> {
+    stores.identities.find(id).await.unwrap()
+}
+
+/// The user a login leads to.
+async fn holder(stores: &Stores, login: &str) -> Option<UserId> {
+    let identity = stores.identities.find_by_login(login).await.unwrap();
+    identity.map(|identity| identity.id)
+}
+
+async fn page(stores: &Stores, after: Option<usize>, limit: usize) -> Vec<UserId> {
+    let after = after.map(user);
+    let page = stores.identities.page(after.as_ref(), limit).await.unwrap();
+    page.into_iter().map(|identity| identity.id).collect()
+}
+
+fn taken_by(n: usize) -> IdentitySaving {
+    IdentitySaving::LoginTaken { by: user(n) }
+}
+
+async fn an_unknown_user_is_not_found(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(find(&stores, &user(1)).await, None);
+    assert_eq!(holder(&stores, "user-1@example.com").await, None);
+    assert_eq!(page(&stores, None, 10).await, []);
+}
+
+async fn every_field_of_a_user_survives(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let number_only = Identity {
+        email: None,
+        main_contact_type: ContactType::Mobile,
+        ..with_mobile(3, mobile("351", None, "912345678"))
+    };
+    for identity in [identity(1), full_identity(2), number_only] {
+        assert_eq!(create(&stores, &identity).await, IdentitySaving::Saved);
+        assert_eq!(find(&stores, &identity.id).await, Some(identity));
+    }
+}
+
+async fn a_user_is_found_by_every_login(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let both = Identity {
+        email: with_email(1, "Ana.Souza@BR.Example.com").email,
+        ..full_identity(1)
+    };
+    create(&stores, &both).await;
+    create(&stores, &identity(2)).await;
+    for login in ["ana.souza@br.example.com", "5511911112222"] {
+        let found = stores.identities.find_by_login(login).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&both), "{login}");
+    }
+    assert_eq!(holder(&stores, "souza@br.example.com").await, None);
+}
+
+async fn a_user_is_created_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let identity = full_identity(1);
+    create(&stores, &identity).await;
+    assert_eq!(create(&stores, &identity).await, IdentitySaving::IdTaken);
+    assert_eq!(find(&stores, &user(1)).await, Some(identity));
+}
+
+async fn a_taken_id_writes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = identity(1);
+    create(&stores, &first).await;
+    let second = with_email(1, "other@example.com");
+    assert_eq!(create(&stores, &second).await, IdentitySaving::IdTaken);
+    assert_eq!(find(&stores, &user(1)).await, Some(first));
+    assert_eq!(holder(&stores, "other@example.com").await, None);
+    let third = with_email(2, "other@example.com");
+    assert_eq!(create(&stores, &third).await, IdentitySaving::Saved);
+}
+
+async fn an_address_is_taken_in_every_spelling(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &with_email(1, "Ana@Example.com")).await;
+    for spelling in ["Ana@example.com", "ANA@EXAMPLE.COM", "ana@example.com"] {
+        assert_eq!(create(&stores, &with_email(2, spelling)).await, taken_by(1));
+    }
+    assert_eq!(find(&stores, &user(2)).await, None);
+}
+
+async fn a_number_is_taken_however_it_is_split(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &with_mobile(1, mobile("351", None, "912345678"))).await;
+    let split = with_mobile(2, mobile("351", Some("91"), "2345678"));
+    assert_eq!(create(&stores, &split).await, taken_by(1));
+    assert_eq!(find(&stores, &user(2)).await, None);
+}
+
+async fn a_taken_login_writes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &full_identity(1)).await;
+    for refused in [
+        full_identity(2),
+        Identity {
+            main_contact_type: ContactType::Email,
+            ..full_identity(2)
+        },
+    ] {
+        assert_eq!(create(&stores, &refused).await, taken_by(1));
+        assert_eq!(find(&stores, &user(2)).await, None);
+        assert_eq!(holder(&stores, "user-2@example.com").await, None);
+    }
+    let late = with_email(3, "user-2@example.com");
+    assert_eq!(
+        create(&stores, &late).await,
+        IdentitySaving::Saved,
+        "a refused user holds a login"
+    );
+}
+
+async fn creating_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let answers = at_once(|caller| {
+        let identities = Arc::clone(&stores.identities);
+        async move {
+            let address = if caller % 2 == 0 {
+                "ana@example.com"
+            } else {
+                "Ana@example.com"
+            };
+            identities.create(&with_email(caller, address)).await.unwrap()
+        }
+    })
+    .await;
+    assert_eq!(count(&answers, &IdentitySaving::Saved), 1);
+    let winner = answers.iter().position(|answer| *answer == IdentitySaving::Saved);
+    let winner = winner.unwrap();
+    assert_eq!(count(&answers, &taken_by(winner)), CALLERS - 1);
+    assert_eq!(holder(&stores, "ana@example.com").await, Some(user(winner)));
+    assert_eq!(page(&stores, None, 100).await, [user(winner)]);
+}
+
+async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let address = |caller: usize| format!("user-{caller}@example.com");
+    let answers = at_once(|caller| {
+        let identities = Arc::clone(&stores.identities);
+        let identity = with_email(1, &address(caller));
+        async move { identities.create(&identity).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&answers, &IdentitySaving::Saved), 1);
+    assert_eq!(count(&answers, &IdentitySaving::IdTaken), CALLERS - 1);
+    for (caller, answer) in answers.iter().enumerate() {
+        let expected = (*answer == IdentitySaving::Saved).then(|| user(1));
+        assert_eq!(holder(&stores, &address(caller)).await, expected);
+    }
+}
+
+async fn a_replaced_user_is_the_new_one_in_every_field(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &identity(1)).await;
+    for identity in [full_identity(1), identity(1)] {
+        assert_eq!(replace(&stores, &identity).await, IdentitySaving::Saved);
+        assert_eq!(find(&stores, &user(1)).await, Some(identity));
+    }
+    assert_eq!(page(&stores, None, 10).await, [user(1)]);
+}
+
+async fn replacing_an_absent_user_inserts_it(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let identity = full_identity(1);
+    assert_eq!(replace(&stores, &identity).await, IdentitySaving::Saved);
+    assert_eq!(find(&stores, &user(1)).await, Some(identity));
+    assert_eq!(holder(&stores, "5511911112222").await, Some(user(1)));
+}
+
+async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let identity = full_identity(1);
+    for _ in 0..2 {
+        assert_eq!(replace(&stores, &identity).await, IdentitySaving::Saved);
+        assert_eq!(find(&stores, &user(1)).await.as_ref(), Some(&identity));
+        assert_eq!(holder(&stores, "user-1@example.com").await, Some(user(1)));
+    }
+}
+
+async fn a_login_given_up_is_free_again(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &full_identity(1)).await;
+    let moved = with_mobile(1, mobile("55", Some("11"), "955556666"));
+    assert_eq!(replace(&stores, &moved).await, IdentitySaving::Saved);
+    assert_eq!(holder(&stores, "5511911112222").await, None);
+    assert_eq!(holder(&stores, "5511955556666").await, Some(user(1)));
+    assert_eq!(holder(&stores, "user-1@example.com").await, Some(user(1)));
+    assert_eq!(create(&stores, &full_identity(2)).await, IdentitySaving::Saved);
+    assert_eq!(holder(&stores, "5511911112222").await, Some(user(2)));
+}
+
+async fn replacing_with_a_taken_login_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &full_identity(1)).await;
+    let second = with_mobile(2, mobile("351", None, "912345678"));
+    create(&stores, &second).await;
+    let refused = Identity {
+        mobile: full_identity(2).mobile,
+        ..with_email(2, "new@example.com")
+    };
+    assert_eq!(replace(&stores, &refused).await, taken_by(1));
+    assert_eq!(find(&stores, &user(2)).await, Some(second));
+    for (login, by) in [
+        ("5511911112222", Some(1)),
+        ("351912345678", Some(2)),
+        ("user-2@example.com", Some(2)),
+        ("new@example.com", None),
+    ] {
+        assert_eq!(holder(&stores, login).await, by.map(user), "{login}");
+    }
+    assert_eq!(
+        create(&stores, &with_email(3, "new@example.com")).await,
+        IdentitySaving::Saved,
+        "a refused user holds a login"
+    );
+}
+
+async fn moving_to_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for caller in 0..CALLERS {
+        create(&stores, &identity(caller)).await;
+    }
+    let answers = at_once(|caller| {
+        let identities = Arc::clone(&stores.identities);
+        async move {
+            let moved = with_email(caller, "ana@example.com");
+            identities.replace(&moved).await.unwrap()
+        }
+    })
+    .await;
+    assert_eq!(count(&answers, &IdentitySaving::Saved), 1);
+    for (caller, answer) in answers.iter().enumerate() {
+        let won = *answer == IdentitySaving::Saved;
+        let login = if won {
+            "ana@example.com".to_owned()
+        } else {
+            format!("user-{caller}@example.com")
+        };
+        assert_eq!(holder(&stores, &login).await, Some(user(caller)));
+    }
+}
+
+async fn a_removed_user_frees_its_logins(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert!(!stores.identities.remove(&user(1)).await.unwrap());
+    create(&stores, &full_identity(1)).await;
+    create(&stores, &identity(2)).await;
+    assert!(stores.identities.remove(&user(1)).await.unwrap());
+    assert!(!stores.identities.remove(&user(1)).await.unwrap());
+    assert_eq!(find(&stores, &user(1)).await, None);
+    assert_eq!(holder(&stores, "user-1@example.com").await, None);
+    assert_eq!(holder(&stores, "user-2@example.com").await, Some(user(2)));
+    assert_eq!(create(&stores, &full_identity(3)).await, IdentitySaving::Saved);
+    assert_eq!(holder(&stores, "5511911112222").await, Some(user(3)));
+}
+
+async fn removing_one_user_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &identity(1)).await;
+    let answers = at_once(|_| {
+        let identities = Arc::clone(&stores.identities);
+        async move { identities.remove(&user(1)).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&answers, &true), 1);
+}
+
+async fn users_are_paged_in_the_order_of_their_ids(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for n in [30, 10, 50, 20, 40] {
+        create(&stores, &identity(n)).await;
+    }
+    assert_eq!(page(&stores, None, 10).await, [10, 20, 30, 40, 50].map(user));
+    assert_eq!(page(&stores, None, 2).await, [10, 20].map(user));
+    assert_eq!(page(&stores, Some(20), 2).await, [30, 40].map(user));
+    assert_eq!(page(&stores, Some(25), 1).await, [user(30)]);
+    assert_eq!(page(&stores, Some(50), 2).await, []);
+}
+
+async fn users_survive_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    create(&stores, &identity(1)).await;
+    create(&stores, &full_identity(2)).await;
+    create(&stores, &identity(3)).await;
+    assert!(stores.identities.remove(&user(3)).await.unwrap());
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(holder(&stores, "5511911112222").await, Some(user(2)));
+    assert_eq!(holder(&stores, "user-3@example.com").await, None);
+    assert_eq!(
+        stores.identities.page(None, 10).await.unwrap(),
+        [identity(1), full_identity(2)]
+    );
+}

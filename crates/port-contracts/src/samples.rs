@@ -1,0 +1,323 @@
+//! Values for the contracts: plain ones that a number tells apart, and full ones with every optional field set.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use domain::client::{Client, ClientSecretDigest};
+use domain::contact::{ContactType, ContactValue, Email, Mobile};
+use domain::credential_lock::{LockCommand, LockReason};
+use domain::event::{Datum, EventKind, NewEvent};
+use domain::factors::{AlternativeContact, FactorSet, Visibility};
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ClientId, ContactId, EventId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::{
+    FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, ValidationToken, ValidationTokenHash,
+};
+
+/// Idle lifetime of the families here; they live ten times as long at most.
+pub(crate) const IDLE: Duration = Duration::from_mins(1);
+
+/// More than 32 bits, so that no counter is narrowed unseen.
+const MANY: u64 = 5_000_000_000;
+
+/// So many milliseconds after the start of a contract, which is no whole second.
+pub(crate) fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_767_225_600_123 + milliseconds).unwrap()
+}
+
+/// One millisecond earlier: the last instant before.
+pub(crate) fn before(instant: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(instant.as_millisecond() - 1).unwrap()
+}
+
+pub(crate) fn user(n: usize) -> UserId {
+    UserId::parse(format!("user-{n:03}")).unwrap()
+}
+
+pub(crate) fn client_id(text: &str) -> ClientId {
+    ClientId::parse(text).unwrap()
+}
+
+pub(crate) fn contact_id(text: &str) -> ContactId {
+    ContactId::parse(text).unwrap()
+}
+
+pub(crate) fn business_id(text: &str) -> BusinessId {
+    BusinessId::parse(text).unwrap()
+}
+
+pub(crate) fn family_id(n: usize) -> FamilyId {
+    FamilyId::parse(format!("family-{n:03}")).unwrap()
+}
+
+pub(crate) fn nonce(n: usize) -> Nonce {
+    let mut bytes = [0xa0; 16];
+    let [.., last] = &mut bytes;
+    *last = u8::try_from(n).unwrap();
+    Nonce(bytes)
+}
+
+pub(crate) fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).to_vec()
+}
+
+pub(crate) fn email(text: &str) -> Email {
+    Email::parse(text).unwrap()
+}
+
+pub(crate) fn mobile(region: &str, area: Option<&str>, number: &str) -> Mobile {
+    Mobile::parse(region, area, number).unwrap()
+}
+
+pub(crate) fn event_id(n: usize) -> EventId {
+    EventId(format!("019b76da-a07b-7000-8000-{n:012}"))
+}
+
+/// An event of a factor set, with a value of every kind.
+pub(crate) fn event(n: usize) -> NewEvent {
+    NewEvent {
+        id: event_id(n),
+        kind: EventKind::FactorAdded,
+        time: at(i64::try_from(n).unwrap()),
+        data: vec![
+            ("text".to_owned(), "a \"quoted\" word, žluťoučký".into()),
+            ("number".to_owned(), Datum::Number(MANY)),
+            ("list".to_owned(), Datum::List(texts(["b", "", "a"]))),
+            ("empty list".to_owned(), Datum::List(Vec::new())),
+            ("another".to_owned(), Datum::Text(n.to_string())),
+        ],
+    }
+}
+
+/// As many events as `count`, numbered from `first`.
+pub(crate) fn events(first: usize, count: u64) -> Vec<NewEvent> {
+    (first..).take(usize::try_from(count).unwrap()).map(event).collect()
+}
+
+/// The `n`th command for a user; every other one gives a reason.
+pub(crate) fn lock_command(user: &UserId, n: usize) -> LockCommand {
+    LockCommand {
+        user: user.clone(),
+        by: format!("administrator-{n}"),
+        reason: (n % 2 == 1).then(|| LockReason::parse(format!("č. {n}")).unwrap()),
+        at: at(i64::try_from(n).unwrap()),
+        event_id: event_id(n),
+    }
+}
+
+pub(crate) fn client(id: &str) -> Client {
+    Client::new(client_id(id))
+}
+
+pub(crate) fn known_as<const N: usize>(id: &str, aliases: [&str; N]) -> Client {
+    Client {
+        aliases: aliases.map(client_id).to_vec(),
+        ..client(id)
+    }
+}
+
+pub(crate) fn full_client(id: &str) -> Client {
+    let secret = |n: u8, valid_until| ClientSecretDigest {
+        salt: [n; 16],
+        digest: [0xff - n; 32],
+        valid_until,
+    };
+    Client {
+        secrets: vec![
+            secret(2, None),
+            secret(0, Some(at(5_001))),
+            secret(1, Some(at(5_000))),
+        ],
+        roles: texts(["ROLE_B", "ROLE_A"]),
+        scopes: texts(["account_lock", "a"]),
+        visibility: Visibility::MarkedResources,
+        access_token_lifetime: Some(Duration::from_mins(2)),
+        ..known_as(id, [&format!("{id}.z"), &format!("{id}.a")])
+    }
+}
+
+/// A user with an address of the user's own.
+pub(crate) fn identity(n: usize) -> Identity {
+    with_email(n, &format!("User-{n}@example.com"))
+}
+
+pub(crate) fn with_email(n: usize, address: &str) -> Identity {
+    Identity {
+        id: user(n),
+        name: None,
+        email: Some(MainContact {
+            id: contact_id(&format!("email-{n}")),
+            value: email(address),
+        }),
+        mobile: None,
+        main_contact_type: ContactType::Email,
+        roles: Vec::new(),
+        groups: Vec::new(),
+        businesses: Vec::new(),
+    }
+}
+
+/// A user with an address of the user's own and this number.
+pub(crate) fn with_mobile(n: usize, number: Mobile) -> Identity {
+    Identity {
+        mobile: Some(MainContact {
+            id: contact_id(&format!("mobile-{n}")),
+            value: number,
+        }),
+        ..identity(n)
+    }
+}
+
+pub(crate) fn full_identity(n: usize) -> Identity {
+    Identity {
+        name: Some("Žofie \"Ž\" O'Neil".to_owned()),
+        main_contact_type: ContactType::Mobile,
+        roles: texts(["USER", "AUTH-BASIC"]),
+        groups: texts(["staff", "CN=Čtenáři,O='x'"]),
+        businesses: vec![
+            BusinessLink {
+                id: business_id("business-2"),
+                roles: texts(["OWNER", "CLERK"]),
+            },
+            BusinessLink {
+                id: business_id("business-1"),
+                roles: Vec::new(),
+            },
+        ],
+        ..with_mobile(n, mobile("55", Some("11"), "911112222"))
+    }
+}
+
+fn alternative(n: u8, value: ContactValue) -> AlternativeContact {
+    AlternativeContact {
+        id: contact_id(&format!("contact-{n}")),
+        value,
+        marked: n & 1 != 0,
+        verified: n & 2 != 0,
+        revision: MANY + u64::from(n),
+        added_at: at(i64::from(n / 2)),
+    }
+}
+
+/// A set with an e-mail address and mobile numbers with and without area, some added in the same millisecond.
+pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
+    FactorSet {
+        contacts: vec![
+            alternative(1, ContactValue::Mobile(mobile("55", Some("21"), "933334444"))),
+            alternative(0, ContactValue::Email(email("Ana.Souza@BR.example.com"))),
+            alternative(3, ContactValue::Mobile(mobile("351", None, "912345678"))),
+            alternative(2, ContactValue::Email(email("žluťoučký@kůň.example"))),
+        ],
+        chosen_default: Some(contact_id("contact-3")),
+        ..FactorSet::empty(user)
+    }
+}
+
+/// What `client-b` may use to take over a session of `client-a`.
+pub(crate) fn validation_token(n: u8) -> ValidationToken {
+    ValidationToken {
+        hash: ValidationTokenHash([n; 32]),
+        user: user(1),
+        origin_client: client_id("client-a"),
+        target_client: client_id("client-b"),
+        business: None,
+        groups: Vec::new(),
+        epoch: 0,
+        root: None,
+        session_expires_at: None,
+        ip: None,
+        expires_at: at(1_000),
+    }
+}
+
+pub(crate) fn full_validation_token(n: u8, ip: IpAddr) -> ValidationToken {
+    ValidationToken {
+        business: Some(business_id("business-1")),
+        groups: texts(["staff", "CN=Čtenáři,O='x'"]),
+        epoch: MANY,
+        root: Some(family_id(7)),
+        session_expires_at: Some(at(3_001)),
+        ip: Some(ip),
+        ..validation_token(n)
+    }
+}
+
+pub(crate) fn family(n: usize) -> RefreshFamily {
+    RefreshFamily {
+        id: family_id(n),
+        origin: Origin {
+            user: user(n),
+            client: client_id("client-a"),
+            business: None,
+            groups: Vec::new(),
+            root: family_id(n),
+            epoch: 0,
+        },
+        generation: 1,
+        nonce: nonce(1),
+        previous_nonce: None,
+        rotated_at: at(0),
+        absolute_expires_at: at(600_000),
+        idle_expires_at: at(60_000),
+        status: FamilyStatus::Active,
+    }
+}
+
+/// A branch of another session that was rotated often.
+pub(crate) fn full_family(n: usize) -> RefreshFamily {
+    let plain = family(n);
+    RefreshFamily {
+        origin: Origin {
+            business: Some(business_id("business-1")),
+            groups: texts(["staff", "CN=Čtenáři,O='x'"]),
+            root: family_id(n + 500),
+            epoch: MANY + 1,
+            ..plain.origin
+        },
+        generation: MANY,
+        nonce: nonce(3),
+        previous_nonce: Some(nonce(2)),
+        rotated_at: at(7),
+        absolute_expires_at: at(600_008),
+        idle_expires_at: at(60_009),
+        ..plain
+    }
+}
+
+/// The family's current token in the hands of its user and client.
+pub(crate) fn presented(family: &RefreshFamily) -> Presented {
+    Presented {
+        token: family.current_token(),
+        client: family.origin.client.clone(),
+        user: family.origin.user.clone(),
+    }
+}
+
+/// Presentations of `family` that each differ in one thing from its current token and match neither that one nor the
+/// one before it.
+pub(crate) fn foreign_presentations(family: &RefreshFamily) -> Vec<Presented> {
+    let good = presented(family);
+    let token = |generation, nonce| Presented {
+        token: RefreshToken {
+            generation,
+            nonce,
+            ..good.token.clone()
+        },
+        ..good.clone()
+    };
+    vec![
+        token(family.generation, nonce(99)),
+        token(family.generation, family.previous_nonce.unwrap_or(nonce(98))),
+        token(family.generation - 1, family.nonce),
+        token(family.generation + 1, family.nonce),
+        Presented {
+            client: client_id("client-b"),
+            ..good.clone()
+        },
+        Presented {
+            user: user(999),
+            ..good.clone()
+        },
+    ]
+}

@@ -1,0 +1,4 @@
+//! The contracts of the tokens context.
+
+pub(crate) mod refresh_families;
+pub(crate) mod validation_tokens;

@@ -1,0 +1,5 @@
+//! What the credential lock context needs.
+
+mod credentials;
+
+pub use credentials::{Credentials, Turn};

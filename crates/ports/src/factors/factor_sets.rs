@@ -1,0 +1,27 @@
+use async_trait::async_trait;
+use domain::event::NewEvent;
+use domain::factors::FactorSet;
+use domain::ids::UserId;
+
+use crate::StoreFailure;
+
+/// What saving an aggregate came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saving {
+    Saved,
+    /// Somebody else saved since it was found: find it again and decide anew.
+    Conflict,
+    /// Too many events wait to be published; nothing was written.
+    OutboxFull,
+}
+
+/// The alternative contacts of each user.
+#[async_trait]
+pub trait FactorSets: Send + Sync {
+    /// The set; a user who added nothing has an empty one of version 0.
+    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure>;
+
+    /// Atomic: stores the set and its events when the stored version is still `set.version`, and raises it.
+    /// A repeated call is a conflict.
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure>;
+}

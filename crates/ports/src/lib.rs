@@ -1,0 +1,45 @@
+//! What the inside of AuthMe needs from outside: traits and their failures.
+//!
+//! # How to add a port
+//!
+//! 1. Name it by noun and role (`RefreshFamilies`, `EventPublisher`) and put it under the context that asks, or at the
+//!    root when all contexts ask alike.
+//! 2. A store is one of two shapes. *Conditional verbs* take their whole condition as arguments and answer an outcome
+//!    ([`tokens::RefreshFamilies::rotate`]); *aggregates with rules* are found and saved by version
+//!    ([`factors::FactorSets`]).
+//! 3. Document, in this order: what it is for, what "not found" does, what is atomic, what a repeated call does.
+//! 4. Absence is a value, an outage is a [`StoreFailure`]; an adapter never turns the second into the first.
+//! 5. Add its contract to `port-contracts`; every store adapter runs it.
+
+mod clients;
+mod clock;
+pub mod credential_lock;
+mod credential_standings;
+mod event_log;
+mod event_publisher;
+pub mod factors;
+mod failure;
+mod garbage;
+mod groups;
+mod identities;
+mod outboxes;
+mod randomness;
+mod readiness;
+mod telemetry;
+mod token_verifier;
+pub mod tokens;
+
+pub use clients::{ClientSaving, Clients};
+pub use clock::Clock;
+pub use credential_standings::CredentialStandings;
+pub use event_log::{Cursor, EventLog, LoggedEvent};
+pub use event_publisher::{EventPublisher, PublishFailure};
+pub use failure::StoreFailure;
+pub use garbage::Garbage;
+pub use groups::Groups;
+pub use identities::{Identities, IdentitySaving};
+pub use outboxes::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox};
+pub use randomness::Randomness;
+pub use readiness::Readiness;
+pub use telemetry::{Measure, RenewalOutcome, Telemetry};
+pub use token_verifier::{KeySetSource, TokenRejection, TokenVerifier};

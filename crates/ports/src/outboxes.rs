@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::event::Event;
+use domain::time::Timestamp;
+
+use crate::StoreFailure;
+
+/// The stored things that hold an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    Credential,
+    FactorSet,
+    RefreshFamily,
+}
+
+/// A claim on an outbox: whose, and until when.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Names this relay among its replicas.
+    pub owner: String,
+    pub now: Timestamp,
+    pub length: Duration,
+}
+
+/// A claimed outbox: events of one aggregate in the order of their sequence.
+#[derive(Debug, Clone)]
+pub struct PendingOutbox {
+    pub aggregate: Aggregate,
+    /// The key of the aggregate: user id or family id.
+    pub key: String,
+    pub events: Vec<Event>,
+}
+
+/// How far publishing is behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Aggregates with something to send.
+    pub depth: u64,
+    /// Time of the oldest event not yet sent.
+    pub oldest: Option<Timestamp>,
+}
+
+/// The events that commands left in their aggregates, on their way out (03-protocols 3).
+///
+/// An empty answer means nothing is to be sent, or another relay holds it.
+#[async_trait]
+pub trait Outboxes: Send + Sync {
+    /// Claims up to `limit` aggregates that have events and no living lease of another, and returns what the claim
+    /// found in them. One atomic write per aggregate; a repeated claim by the same owner extends its lease.
+    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure>;
+
+    /// Removes the events with a sequence up to `sequence`: one atomic write, idempotent.
+    async fn acknowledge(&self, aggregate: Aggregate, key: &str, sequence: u64) -> Result<(), StoreFailure>;
+
+    /// Ends the claim, so that whoever comes next need not wait for it to run out.
+    async fn release(&self, aggregate: Aggregate, key: &str, owner: &str) -> Result<(), StoreFailure>;
+
+    /// Returns once an event may have been pushed by this process since the last call returned. May be dropped at any
+    /// time; events of other processes are found by claiming now and then.
+    async fn pushed(&self);
+
+    async fn backlog(&self) -> Result<Backlog, StoreFailure>;
+}

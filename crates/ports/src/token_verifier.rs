@@ -1,0 +1,28 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::caller::Caller;
+use domain::time::Timestamp;
+
+/// Why a bearer token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRejection {
+    /// Malformed, expired, badly signed, of another issuer, audience or type.
+    #[error("the bearer token is not valid")]
+    Invalid,
+    /// Signed with a key that is not known here, perhaps not yet.
+    #[error("the bearer token's key is not known")]
+    UnknownKey,
+}
+
+/// Verifies access tokens (RFC 9068 section 4, RFC 8725). Synchronous: computation only.
+pub trait TokenVerifier: Send + Sync {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection>;
+}
+
+/// Where verification keys come from.
+#[async_trait]
+pub trait KeySetSource: Send + Sync {
+    /// Looks once whether there are newer keys; whether there were. Calls in quick succession look once.
+    async fn refresh(&self) -> bool;
+}

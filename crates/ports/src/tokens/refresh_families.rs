@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::event::NewEvent;
+use domain::ids::FamilyId;
+use domain::time::Timestamp;
+use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason};
+
+use crate::StoreFailure;
+
+/// What a rotation came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// This call, and no other, made the successor; the family is as it is now.
+    Rotated(RefreshFamily),
+    /// The presented token was not current, or the family not alive; the family as it was found. Nothing changed.
+    Superseded(RefreshFamily),
+    /// There is no such family.
+    Unknown,
+}
+
+/// What closing a family came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    /// This call closed it.
+    Closed,
+    /// Not matched; the family as it was found. Nothing changed.
+    NotMatched(RefreshFamily),
+    Unknown,
+}
+
+/// The sessions.
+///
+/// An unknown family is `None`. Each call is one atomic write with its whole condition in its arguments.
+#[async_trait]
+pub trait RefreshFamilies: Send + Sync {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
+
+    /// Inserts a new family with its first event.
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure>;
+
+    /// Compare-and-swap: when the family is active, belongs to the presenting client and user, is past neither expiry
+    /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`.
+    /// Two calls at once with one token: one is `Rotated`, the other `Superseded`.
+    async fn rotate(
+        &self,
+        presented: &Presented,
+        nonce: Nonce,
+        now: Timestamp,
+        idle_lifetime: Duration,
+    ) -> Result<Rotation, StoreFailure>;
+
+    /// Closes an active, unexpired family of the presenting client and user when the presented token is the current
+    /// one, or the one before it and `now` lies within `grace` of the rotation. No event. A repeated call does not match.
+    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure>;
+
+    /// Ends an active family with its event; whether this call did. A repeated call changes nothing, and so does one
+    /// for a family that is closed or not there.
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure>;
+}

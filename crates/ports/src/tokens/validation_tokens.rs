@@ -1,0 +1,30 @@
+use async_trait::async_trait;
+use domain::ids::ClientId;
+use domain::time::Timestamp;
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+
+use crate::StoreFailure;
+
+/// The hand-offs under way.
+///
+/// An unknown, expired or used token is `None`. A token is consumed at most once, whoever asks at the same time.
+#[async_trait]
+pub trait ValidationTokens: Send + Sync {
+    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure>;
+
+    /// The token while it may still be consumed; nothing changes.
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure>;
+
+    /// Atomic: whether this call, and no other, used the token that was made for `client` and ends after `now`.
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreFailure>;
+}
+
+/// The hash under which a validation token is stored (SHA-256). Synchronous.
+pub trait ValidationTokenHasher: Send + Sync {
+    fn hash(&self, token: &str) -> ValidationTokenHash;
+}

@@ -1,0 +1,13 @@
+//! One file per thing a caller can ask AuthMe for, each a struct of the ports it needs and a method `run`.
+
+mod caller_standing;
+pub mod credential_lock;
+pub mod factors;
+mod failure;
+mod follow_events;
+mod relay_outboxes;
+pub mod tokens;
+
+pub use failure::Failure;
+pub use follow_events::{EventPage, FollowEvents};
+pub use relay_outboxes::RelayOutboxes;

@@ -1,0 +1,69 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, StoreFailure};
+
+/// Carries events from the outboxes to the publisher: at least once, in order per aggregate (03-protocols 3).
+///
+/// One pass is [`claim`](Self::claim), then [`deliver`](Self::deliver) for each claimed outbox; outboxes are
+/// independent, so they may be delivered at the same time.
+pub struct RelayOutboxes {
+    outboxes: Arc<dyn Outboxes>,
+    publisher: Arc<dyn EventPublisher>,
+    clock: Arc<dyn Clock>,
+    owner: String,
+    lease: Duration,
+}
+
+impl RelayOutboxes {
+    /// `owner` names this relay among its replicas; a claim ends by itself after `lease`.
+    pub fn new(
+        outboxes: Arc<dyn Outboxes>,
+        publisher: Arc<dyn EventPublisher>,
+        clock: Arc<dyn Clock>,
+        owner: String,
+        lease: Duration,
+    ) -> Self {
+        Self {
+            outboxes,
+            publisher,
+            clock,
+            owner,
+            lease,
+        }
+    }
+
+    /// Claims up to `limit` outboxes.
+    pub async fn claim(&self, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
+        let lease = Lease {
+            owner: self.owner.clone(),
+            now: self.clock.now(),
+            length: self.lease,
+        };
+        self.outboxes.claim(&lease, limit).await
+    }
+
+    /// Sends a claimed outbox's events one after another, each only after the one before was acknowledged, then removes
+    /// what was sent. Whether all of it was.
+    pub async fn deliver(&self, outbox: &PendingOutbox) -> Result<bool, StoreFailure> {
+        let mut sent = None;
+        let mut complete = true;
+        for event in &outbox.events {
+            if let Err(failure) = self.publisher.publish(event).await {
+                tracing::warn!(event = %event.id.0, error = &failure as &dyn std::error::Error, "an event is not published yet");
+                complete = false;
+                break;
+            }
+            sent = Some(event.sequence);
+        }
+        if let Some(sequence) = sent {
+            self.outboxes
+                .acknowledge(outbox.aggregate, &outbox.key, sequence)
+                .await?;
+        }
+        self.outboxes
+            .release(outbox.aggregate, &outbox.key, &self.owner)
+            .await?;
+        Ok(complete)
+    }
+}

@@ -1,0 +1,134 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::caller::CallingUser;
+use domain::client::Client;
+use domain::ids::{BusinessId, ClientId, UserId};
+use domain::time::{self, Timestamp};
+use domain::tokens::{AccessToken, AccessTokenSubject, Grant};
+use ports::{Clients, Clock, Groups, Identities, Randomness};
+
+use super::{Refused, TokensPorts, TokensSettings};
+use crate::Failure;
+
+use super::mint_gate::Signer;
+
+/// Tokens as a caller gets them.
+#[derive(Debug)]
+pub struct IssuedTokens {
+    pub access_token: String,
+    /// Wire form.
+    pub refresh_token: Option<String>,
+    pub expires_at: Timestamp,
+    pub scopes: Vec<String>,
+}
+
+/// Reads what decides roles and scopes, afresh each time.
+pub(super) struct Grants {
+    clients: Arc<dyn Clients>,
+    identities: Arc<dyn Identities>,
+    groups: Arc<dyn Groups>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    access_token_lifetime: Duration,
+}
+
+impl Grants {
+    pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
+        Self {
+            clients: ports.clients.clone(),
+            identities: ports.identities.clone(),
+            groups: ports.groups.clone(),
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
+            access_token_lifetime: settings.access_token_lifetime,
+        }
+    }
+
+    /// The client, when it is registered and not disabled.
+    pub(super) async fn enabled_client(&self, id: &ClientId) -> Result<Client, Refused> {
+        self.clients
+            .find(id)
+            .await?
+            .filter(|client| client.enabled)
+            .ok_or(Refused::ClientNotUsable)
+    }
+
+    /// An access token for a client on its own.
+    pub(super) fn for_client(&self, client: &Client) -> AccessToken {
+        self.token(client, AccessTokenSubject::Client, Grant::of_client(client))
+    }
+
+    /// An access token for `user` acting through `client`, with the groups asserted for the session.
+    pub(super) async fn for_user(
+        &self,
+        client: &Client,
+        user: CallingUser,
+        session_groups: &[String],
+    ) -> Result<AccessToken, Refused> {
+        let identity = self.identities.find(&user.id).await?.ok_or(Refused::UserNotFound)?;
+        let names: Vec<String> = identity.groups.iter().chain(session_groups).cloned().collect();
+        let groups = if names.is_empty() {
+            Vec::new()
+        } else {
+            self.groups.find(&names).await?
+        };
+        let grant = Grant::of_user(client, &identity, &groups, user.business.as_ref())
+            .map_err(|_| Refused::BusinessNotLinked)?;
+        let CallingUser {
+            id,
+            business,
+            session,
+            epoch,
+        } = user;
+        Ok(self.token(
+            client,
+            AccessTokenSubject::User {
+                id,
+                business,
+                session,
+                epoch,
+            },
+            grant,
+        ))
+    }
+
+    fn token(&self, client: &Client, subject: AccessTokenSubject, grant: Grant) -> AccessToken {
+        let issued_at = Timestamp::from_second(self.clock.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let lifetime = client.access_token_lifetime.unwrap_or(self.access_token_lifetime);
+        AccessToken {
+            id: domain::hex::encode(&self.randomness.object_id()),
+            client: client.id.clone(),
+            subject,
+            roles: grant.roles,
+            scopes: grant.scopes,
+            issued_at,
+            expires_at: time::after(issued_at, lifetime),
+        }
+    }
+}
+
+/// Signs `token` and puts the answer together.
+pub(super) fn issue(
+    token: AccessToken,
+    refresh_token: Option<String>,
+    signer: &Signer<'_>,
+) -> Result<IssuedTokens, Failure> {
+    let access_token = signer.sign(&token)?;
+    Ok(IssuedTokens {
+        access_token,
+        refresh_token,
+        expires_at: token.expires_at,
+        scopes: token.scopes,
+    })
+}
+
+/// The user of a token that is about to be made.
+pub(super) fn user(id: UserId, business: Option<BusinessId>, epoch: u64) -> CallingUser {
+    CallingUser {
+        id,
+        business,
+        session: None,
+        epoch,
+    }
+}

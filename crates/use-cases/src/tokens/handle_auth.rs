@@ -1,0 +1,213 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::client::Client;
+use domain::contact::{ContactType, Email};
+use domain::group::Group;
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ClientId, ContactId, UserId};
+use domain::time;
+use domain::tokens::{ValidationToken, ValidationTokenSecret};
+use ports::tokens::{ValidationTokenHasher, ValidationTokens};
+use ports::{Clients, Clock, CredentialStandings, Groups, Identities, IdentitySaving, Randomness};
+
+use super::mint_gate::{MintGate, Minted, Subject, UserSubject};
+use super::{Refused, TokensPorts, TokensSettings};
+use crate::Failure;
+
+/// How often a user made by another at the same moment is looked for.
+const ATTEMPTS: usize = 5;
+
+/// What a SAML integration says of a user it has verified.
+#[derive(Debug, Clone)]
+pub struct HandleAuthRequest {
+    pub origin_client: ClientId,
+    pub target_client: ClientId,
+    pub email: Email,
+    pub groups: Vec<String>,
+    pub full_name: Option<String>,
+    pub business: Option<BusinessId>,
+    pub ip: Option<IpAddr>,
+}
+
+/// The ticket with which the target application gets the user's tokens.
+#[derive(Debug)]
+pub struct HandOff {
+    pub validation_token: ValidationTokenSecret,
+    pub origin_client: ClientId,
+    pub user: UserId,
+    pub ip: Option<IpAddr>,
+}
+
+/// Hands a user over from a SAML integration to an application.
+pub struct HandleAuth {
+    directory: Directory,
+    standings: Arc<dyn CredentialStandings>,
+    validation_tokens: Arc<dyn ValidationTokens>,
+    hasher: Arc<dyn ValidationTokenHasher>,
+    gate: Arc<MintGate>,
+    clock: Arc<dyn Clock>,
+    lifetime: Duration,
+}
+
+/// Finds the target, the user and the groups, and makes the user where the target asks for it.
+struct Directory {
+    clients: Arc<dyn Clients>,
+    identities: Arc<dyn Identities>,
+    groups: Arc<dyn Groups>,
+    randomness: Arc<dyn Randomness>,
+    default_roles: Vec<String>,
+}
+
+impl HandleAuth {
+    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, settings: &TokensSettings) -> Self {
+        Self {
+            directory: Directory {
+                clients: ports.clients.clone(),
+                identities: ports.identities.clone(),
+                groups: ports.groups.clone(),
+                randomness: ports.randomness.clone(),
+                default_roles: settings.saml_default_roles.clone(),
+            },
+            standings: ports.standings.clone(),
+            validation_tokens: ports.validation_tokens.clone(),
+            hasher: ports.hasher.clone(),
+            gate,
+            clock: ports.clock.clone(),
+            lifetime: settings.validation_token_lifetime,
+        }
+    }
+
+    /// Judged in this order: target client, user, lock, business, groups.
+    pub async fn run(&self, request: HandleAuthRequest) -> Result<Minted<HandOff>, Refused> {
+        let target = self.directory.target(&request.target_client).await?;
+        let known_user = self
+            .directory
+            .identities
+            .find_by_login(&request.email.comparison_key())
+            .await?;
+        let (identity, epoch) = match known_user {
+            Some(identity) => {
+                let epoch = self.epoch_of(&identity).await?;
+                if request
+                    .business
+                    .as_ref()
+                    .is_some_and(|business| identity.business(business).is_none())
+                {
+                    return Err(Refused::BusinessNotLinked);
+                }
+                self.directory.check_groups(&target, &request.groups).await?;
+                (identity, epoch)
+            }
+            None if target.create_users => {
+                self.directory.check_groups(&target, &request.groups).await?;
+                let identity = self.directory.make_user(&request).await?;
+                let epoch = self.epoch_of(&identity).await?;
+                (identity, epoch)
+            }
+            None => return Err(Refused::UserNotFound),
+        };
+        self.issue(request, identity.id, epoch).await
+    }
+
+    /// Read before the write of this path; a lock in between is found by the look after it.
+    async fn epoch_of(&self, identity: &Identity) -> Result<u64, Refused> {
+        let standing = self.standings.look(&identity.id).await?;
+        if standing.locked {
+            Err(Refused::CredentialLocked)
+        } else {
+            Ok(standing.epoch)
+        }
+    }
+
+    async fn issue(&self, request: HandleAuthRequest, user: UserId, epoch: u64) -> Result<Minted<HandOff>, Refused> {
+        let secret = ValidationTokenSecret::from_random(self.directory.randomness.secret());
+        let token = ValidationToken {
+            hash: self.hasher.hash(secret.reveal()),
+            user: user.clone(),
+            origin_client: request.origin_client.clone(),
+            target_client: request.target_client,
+            business: request.business,
+            groups: request.groups,
+            epoch,
+            root: None,
+            session_expires_at: None,
+            ip: request.ip,
+            expires_at: time::after(self.clock.now(), self.lifetime),
+        };
+        let subject = UserSubject {
+            id: user.clone(),
+            epoch,
+            family: None,
+            root: None,
+        };
+        let write = async { Ok(self.validation_tokens.issue(&token).await?) };
+        self.gate
+            .mint(Subject::User(subject), write, |(), _| {
+                Ok(HandOff {
+                    validation_token: secret,
+                    origin_client: request.origin_client,
+                    user,
+                    ip: request.ip,
+                })
+            })
+            .await
+    }
+}
+
+impl Directory {
+    async fn target(&self, id: &ClientId) -> Result<Client, Refused> {
+        let usable = |client: &Client| client.enabled && client.saml;
+        self.clients
+            .find(id)
+            .await?
+            .filter(usable)
+            .ok_or(Refused::ClientNotUsable)
+    }
+
+    async fn check_groups(&self, target: &Client, names: &[String]) -> Result<(), Refused> {
+        if !target.require_known_groups {
+            return Ok(());
+        }
+        let known: Vec<Group> = self.groups.find(names).await?;
+        let all_known = names.iter().all(|name| known.iter().any(|group| group.name == *name));
+        if all_known { Ok(()) } else { Err(Refused::GroupNotKnown) }
+    }
+
+    /// Makes the user from the hand-off; of two at once one makes it and the other finds it.
+    async fn make_user(&self, request: &HandleAuthRequest) -> Result<Identity, Refused> {
+        let businesses = request
+            .business
+            .iter()
+            .map(|id| BusinessLink {
+                id: id.clone(),
+                roles: Vec::new(),
+            })
+            .collect();
+        let identity = Identity {
+            id: UserId::from_random(self.randomness.object_id()),
+            name: request.full_name.clone(),
+            email: Some(MainContact {
+                id: ContactId::from_random(self.randomness.object_id()),
+                value: request.email.clone(),
+            }),
+            mobile: None,
+            main_contact_type: ContactType::Email,
+            roles: self.default_roles.clone(),
+            groups: Vec::new(),
+            businesses,
+        };
+        for _ in 0..ATTEMPTS {
+            match self.identities.create(&identity).await? {
+                IdentitySaving::Saved => return Ok(identity),
+                IdentitySaving::LoginTaken { .. } | IdentitySaving::IdTaken => {
+                    if let Some(other) = self.identities.find_by_login(&request.email.comparison_key()).await? {
+                        return Ok(other);
+                    }
+                }
+            }
+        }
+        Err(Failure::Contended.into())
+    }
+}

@@ -1,0 +1,18 @@
+use std::sync::Arc;
+
+use ports::tokens::{KeySet, PublicKey};
+
+/// Tells the public keys: every one that may still verify a token, the next one before it signs.
+pub struct ListPublicKeys {
+    key_set: Arc<dyn KeySet>,
+}
+
+impl ListPublicKeys {
+    pub(super) fn new(key_set: Arc<dyn KeySet>) -> Self {
+        Self { key_set }
+    }
+
+    pub fn run(&self) -> Vec<PublicKey> {
+        self.key_set.public_keys()
+    }
+}

@@ -1,0 +1,61 @@
+use std::sync::Arc;
+
+use domain::client::{Client, ClientSecretDigest};
+use domain::ids::ClientId;
+use ports::tokens::ClientSecrets;
+use ports::{Clients, Clock};
+
+use super::grants::{self, Grants, IssuedTokens};
+use super::mint_gate::{MintGate, Minted, Subject};
+use super::{Refused, TokensPorts};
+
+/// Logs a client in by its secret. Unknown client, disabled client and wrong secret cannot be told apart, neither by
+/// the answer nor by the work done for it.
+pub struct LogInClient {
+    clients: Arc<dyn Clients>,
+    secrets: Arc<dyn ClientSecrets>,
+    clock: Arc<dyn Clock>,
+    gate: Arc<MintGate>,
+    grants: Arc<Grants>,
+}
+
+impl LogInClient {
+    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, grants: Arc<Grants>) -> Self {
+        Self {
+            clients: ports.clients.clone(),
+            secrets: ports.client_secrets.clone(),
+            clock: ports.clock.clone(),
+            gate,
+            grants,
+        }
+    }
+
+    pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, Refused> {
+        let client = match ClientId::parse(id) {
+            Ok(id) => self.clients.find(&id).await?,
+            Err(_) => None,
+        };
+        let client = self.authenticate(client, secret).ok_or(Refused::BadCredentials)?;
+        let token = self.grants.for_client(&client);
+        self.gate
+            .mint(Subject::Client, async { Ok(()) }, |(), signer| {
+                grants::issue(token, None, signer)
+            })
+            .await
+    }
+
+    fn authenticate(&self, client: Option<Client>, secret: &str) -> Option<Client> {
+        let decoy = ClientSecretDigest {
+            salt: [0; 16],
+            digest: [0; 32],
+            valid_until: None,
+        };
+        let now = self.clock.now();
+        let digests: Vec<&ClientSecretDigest> = client.iter().flat_map(|client| client.secrets_at(now)).collect();
+        let mut matched = false;
+        for digest in if digests.is_empty() { vec![&decoy] } else { digests } {
+            matched |= self.secrets.matches(secret, digest);
+        }
+        client.filter(|client| matched && client.enabled)
+    }
+}

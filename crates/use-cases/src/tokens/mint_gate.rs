@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use domain::ids::{FamilyId, UserId};
+use domain::standing::NotStanding;
+use domain::tokens::{AccessToken, FamilyStatus, RevocationReason};
+use ports::tokens::TokenSigner;
+use ports::{CredentialStandings, StoreFailure};
+
+use super::sessions::Sessions;
+use super::{Refused, TokensPorts};
+use crate::Failure;
+
+/// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
+#[derive(Debug)]
+pub struct Minted<T>(T);
+
+impl<T> Minted<T> {
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// For whom a path mints.
+pub(super) enum Subject {
+    /// A client on its own: it has no credential that could be locked.
+    Client,
+    User(UserSubject),
+}
+
+/// A user and what the path's token was born under.
+#[derive(Debug, Clone)]
+pub(super) struct UserSubject {
+    pub(super) id: UserId,
+    /// Of the presented token, or read before the write; never read afresh after it.
+    pub(super) epoch: u64,
+    /// The session the path presents, continues or starts.
+    pub(super) family: Option<FamilyId>,
+    /// The session at the start of the chain, when it is another.
+    pub(super) root: Option<FamilyId>,
+}
+
+/// The one place where tokens come into the world, and the only holder of the [`TokenSigner`] (03-protocols 2).
+pub(super) struct MintGate {
+    standings: Arc<dyn CredentialStandings>,
+    sessions: Arc<Sessions>,
+    signer: Arc<dyn TokenSigner>,
+}
+
+impl MintGate {
+    pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
+        Self {
+            standings: ports.standings.clone(),
+            sessions,
+            signer: ports.signer.clone(),
+        }
+    }
+
+    /// Awaits the path's write, then looks at the credential, and only then seals.
+    ///
+    /// Lock writes before it answers and never looks; a mint writes before it looks. So whichever comes second sees the
+    /// other: a renewal that began after a lock's answer finds it, and one that overlaps leaves nothing alive.
+    pub(super) async fn mint<W, T>(
+        &self,
+        subject: Subject,
+        write: impl Future<Output = Result<W, Refused>>,
+        seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
+    ) -> Result<Minted<T>, Refused> {
+        let written = write.await?;
+        if let Subject::User(user) = &subject {
+            self.look(user).await?;
+        }
+        Ok(Minted(seal(written, &Signer(&*self.signer))?))
+    }
+
+    /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
+    ///
+    /// A family that is met dead here is ended, so that its end is told.
+    pub(super) async fn look(&self, user: &UserSubject) -> Result<(), Refused> {
+        let refused = match self.standings.look(&user.id).await?.judge(user.epoch) {
+            Ok(()) => return self.look_at_root(user).await,
+            Err(NotStanding::Locked) => Refused::CredentialLocked,
+            Err(NotStanding::Outdated) => Refused::TokenNotValid,
+        };
+        self.end(user, RevocationReason::Lock).await?;
+        Err(refused)
+    }
+
+    async fn look_at_root(&self, user: &UserSubject) -> Result<(), Refused> {
+        let Some(root) = &user.root else { return Ok(()) };
+        match self.sessions.find(root).await?.map(|root| root.status) {
+            Some(FamilyStatus::Revoked(reason)) => {
+                self.end(user, reason).await?;
+                Err(Refused::TokenNotValid)
+            }
+            Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => Ok(()),
+        }
+    }
+
+    async fn end(&self, user: &UserSubject, reason: RevocationReason) -> Result<(), StoreFailure> {
+        match &user.family {
+            Some(family) => self.sessions.revoke(family, reason).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The signer, lent to a path for the moment after the look.
+pub(super) struct Signer<'a>(&'a dyn TokenSigner);
+
+impl Signer<'_> {
+    pub(super) fn sign(&self, token: &AccessToken) -> Result<String, Failure> {
+        Ok(self.0.sign(token)?)
+    }
+}

@@ -1,0 +1,127 @@
+//! Sessions and tokens.
+
+mod grants;
+mod handle_auth;
+mod list_public_keys;
+mod log_in_client;
+mod mint_gate;
+mod renew_token;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ports::tokens::{
+    ClientSecrets, KeySet, RefreshFamilies, RefreshTokenSeal, TokenSigner, ValidationTokenHasher, ValidationTokens,
+};
+use ports::{Clients, Clock, CredentialStandings, Groups, Identities, Randomness, StoreFailure, Telemetry};
+
+use crate::Failure;
+use grants::Grants;
+use mint_gate::MintGate;
+use sessions::Sessions;
+
+pub use grants::IssuedTokens;
+pub use handle_auth::{HandOff, HandleAuth, HandleAuthRequest};
+pub use list_public_keys::ListPublicKeys;
+pub use log_in_client::LogInClient;
+pub use mint_gate::Minted;
+pub use renew_token::{Claimed, RenewToken, RenewTokenRequest, Way};
+
+/// Why nothing was minted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("clientId or userId does not agree with the token")]
+    Contradiction,
+    #[error("the client name or secret is not right")]
+    BadCredentials,
+    #[error("the caller may not renew for this client or user")]
+    NotPermitted,
+    #[error("the user is not known")]
+    UserNotFound,
+    #[error("the token is unknown, expired, used or revoked")]
+    TokenNotValid,
+    #[error("the credential is locked")]
+    CredentialLocked,
+    #[error("the client is unknown, disabled, or not set up for this flow")]
+    ClientNotUsable,
+    #[error("the business is not linked to the user")]
+    BusinessNotLinked,
+    #[error("a group is not known")]
+    GroupNotKnown,
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl From<StoreFailure> for Refused {
+    fn from(failure: StoreFailure) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
+/// Lifetimes and what a hand-off gives a user it makes.
+#[derive(Debug, Clone)]
+pub struct TokensSettings {
+    pub access_token_lifetime: Duration,
+    pub validation_token_lifetime: Duration,
+    pub refresh_absolute_lifetime: Duration,
+    pub refresh_idle_lifetime: Duration,
+    /// How long the token before the current one still gets its successor; zero is strict.
+    pub refresh_grace: Duration,
+    /// Roles of a user that a hand-off makes.
+    pub saml_default_roles: Vec<String>,
+}
+
+impl Default for TokensSettings {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime: Duration::from_secs(5 * 60),
+            validation_token_lifetime: Duration::from_secs(60),
+            refresh_absolute_lifetime: Duration::from_secs(30 * 24 * 3600),
+            refresh_idle_lifetime: Duration::from_secs(7 * 24 * 3600),
+            refresh_grace: Duration::from_secs(30),
+            saml_default_roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
+        }
+    }
+}
+
+/// What the context needs from outside.
+#[derive(Clone)]
+pub struct TokensPorts {
+    pub clients: Arc<dyn Clients>,
+    pub identities: Arc<dyn Identities>,
+    pub groups: Arc<dyn Groups>,
+    pub standings: Arc<dyn CredentialStandings>,
+    pub validation_tokens: Arc<dyn ValidationTokens>,
+    pub refresh_families: Arc<dyn RefreshFamilies>,
+    pub signer: Arc<dyn TokenSigner>,
+    pub key_set: Arc<dyn KeySet>,
+    pub client_secrets: Arc<dyn ClientSecrets>,
+    pub hasher: Arc<dyn ValidationTokenHasher>,
+    pub seal: Arc<dyn RefreshTokenSeal>,
+    pub clock: Arc<dyn Clock>,
+    pub randomness: Arc<dyn Randomness>,
+    pub telemetry: Arc<dyn Telemetry>,
+}
+
+/// The use cases of the context.
+pub struct Tokens {
+    pub log_in_client: LogInClient,
+    pub handle_auth: HandleAuth,
+    pub renew_token: RenewToken,
+    pub list_public_keys: ListPublicKeys,
+}
+
+impl Tokens {
+    pub fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
+        let sessions = Arc::new(Sessions::new(ports, settings));
+        let gate = Arc::new(MintGate::new(ports, sessions.clone()));
+        let grants = Arc::new(Grants::new(ports, settings));
+        Self {
+            log_in_client: LogInClient::new(ports, gate.clone(), grants.clone()),
+            handle_auth: HandleAuth::new(ports, gate.clone(), settings),
+            renew_token: RenewToken::new(ports, gate, grants, sessions),
+            list_public_keys: ListPublicKeys::new(ports.key_set.clone()),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Renewal: by refresh token, by validation token, or by the word of an external identity provider.
+
+mod by_identity_provider;
+mod by_refresh_token;
+mod by_validation_token;
+
+use std::sync::Arc;
+
+use domain::caller::{Caller, CallingUser};
+use domain::ids::{ClientId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::{Origin, SealedRefreshToken};
+use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
+use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, Telemetry};
+
+use super::grants::{Grants, IssuedTokens};
+use super::mint_gate::{MintGate, Minted};
+use super::sessions::Sessions;
+use super::{Refused, TokensPorts};
+
+/// What the request says beside the token.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    pub client: Option<ClientId>,
+    pub user: Option<UserId>,
+}
+
+/// The two ways in (01-api 3.2).
+#[derive(Clone)]
+pub enum Way {
+    /// A validation token or a refresh token, with what is claimed beside it.
+    Token { token: String, claimed: Claimed },
+    /// A login that an external identity provider has verified.
+    IdentityProvider { client: ClientId, user: UserId },
+}
+
+/// What a caller asks.
+#[derive(Clone)]
+pub struct RenewTokenRequest {
+    pub way: Way,
+    /// With `remember`, a refresh token comes with the answer; without, a presented family is closed.
+    pub remember: bool,
+}
+
+/// Gives a user fresh tokens. Roles, business roles and scopes are computed from what is stored now.
+///
+/// Judged in this order: caller, token of another client or user, lock, replay, then the rest.
+pub struct RenewToken {
+    grants: Arc<Grants>,
+    sessions: Arc<Sessions>,
+    gate: Arc<MintGate>,
+    tokens: PresentedTokens,
+    standings: Arc<dyn CredentialStandings>,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<dyn Telemetry>,
+}
+
+/// Reads what was presented.
+struct PresentedTokens {
+    seal: Arc<dyn RefreshTokenSeal>,
+    validation_tokens: Arc<dyn ValidationTokens>,
+    hasher: Arc<dyn ValidationTokenHasher>,
+}
+
+/// A session about to start.
+struct NewSession {
+    id: FamilyId,
+    origin: Origin,
+    ends_at: Option<Timestamp>,
+}
+
+type Renewed = Result<Minted<IssuedTokens>, Refused>;
+
+impl RenewToken {
+    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, grants: Arc<Grants>, sessions: Arc<Sessions>) -> Self {
+        Self {
+            grants,
+            sessions,
+            gate,
+            tokens: PresentedTokens {
+                seal: ports.seal.clone(),
+                validation_tokens: ports.validation_tokens.clone(),
+                hasher: ports.hasher.clone(),
+            },
+            standings: ports.standings.clone(),
+            clock: ports.clock.clone(),
+            telemetry: ports.telemetry.clone(),
+        }
+    }
+
+    pub async fn run(&self, caller: &Caller, request: RenewTokenRequest) -> Renewed {
+        let remember = request.remember;
+        let mut outcome = RenewalOutcome::Renewed;
+        let renewed = match request.way {
+            Way::IdentityProvider { client, user } => self.by_identity_provider(caller, &client, user, remember).await,
+            Way::Token { token, claimed } if SealedRefreshToken::is_one(&token) => {
+                // A bad MAC is refused without a read.
+                match self.tokens.seal.open(&token) {
+                    Some(token) => {
+                        self.by_refresh_token(caller, token, &claimed, remember, &mut outcome)
+                            .await
+                    }
+                    None => Err(Refused::TokenNotValid),
+                }
+            }
+            Way::Token { token, claimed } => self.by_validation_token(caller, &token, &claimed, remember).await,
+        };
+        self.telemetry.record(Measure::Renewal(match &renewed {
+            Ok(_) => outcome,
+            Err(Refused::Failed(_)) => RenewalOutcome::Failed,
+            Err(_) => RenewalOutcome::Refused,
+        }));
+        renewed
+    }
+
+    /// A token works for the client it was made for, and for no other user than the caller's.
+    fn belongs_to(caller: &Caller, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+        if caller.client == *client && caller.user_id().is_none_or(|calling| calling == user) {
+            Ok(())
+        } else {
+            Err(Refused::TokenNotValid)
+        }
+    }
+
+    /// What is claimed beside a token must agree with it; a client may be named by an alias.
+    async fn agrees(&self, claimed: &Claimed, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+        if claimed.user.as_ref().is_some_and(|claimed| claimed != user) {
+            return Err(Refused::Contradiction);
+        }
+        match &claimed.client {
+            Some(claimed) if claimed != client => {
+                let client = self.grants.enabled_client(client).await?;
+                if client.is_known_as(claimed) {
+                    Ok(())
+                } else {
+                    Err(Refused::Contradiction)
+                }
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A session's origin and the user of its tokens.
+    fn new_session(
+        &self,
+        user: &CallingUser,
+        client: ClientId,
+        groups: Vec<String>,
+        parent: Option<(FamilyId, Timestamp)>,
+    ) -> NewSession {
+        let id = self.sessions.new_id();
+        let (root, ends_at) = match parent {
+            Some((root, ends_at)) => (root, Some(ends_at)),
+            None => (id.clone(), None),
+        };
+        let origin = Origin {
+            user: user.id.clone(),
+            client,
+            business: user.business.clone(),
+            groups,
+            root,
+            epoch: user.epoch,
+        };
+        NewSession { id, origin, ends_at }
+    }
+
+    async fn start(&self, session: Option<NewSession>) -> Result<Option<String>, Refused> {
+        let Some(NewSession { id, origin, ends_at }) = session else {
+            return Ok(None);
+        };
+        let family = self.sessions.start(id, origin, ends_at).await?;
+        Ok(Some(self.sessions.current_token(&family)))
+    }
+}

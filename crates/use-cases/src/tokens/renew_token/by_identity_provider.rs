@@ -1,0 +1,79 @@
+use domain::caller::{Caller, CallingUser};
+use domain::ids::{ClientId, UserId};
+use domain::tokens::{FamilyStatus, RefreshFamily};
+
+use super::{RenewToken, Renewed};
+use crate::tokens::Refused;
+use crate::tokens::grants::{self, issue};
+use crate::tokens::mint_gate::{Subject, UserSubject};
+
+impl RenewToken {
+    /// After a login at an external identity provider; from a user token it branches from that session.
+    pub(super) async fn by_identity_provider(
+        &self,
+        caller: &Caller,
+        client: &ClientId,
+        user: UserId,
+        remember: bool,
+    ) -> Renewed {
+        if caller.user_id().is_some_and(|calling| *calling != user) {
+            return Err(Refused::NotPermitted);
+        }
+        let own = match self.grants.enabled_client(&caller.client).await {
+            Ok(own) if !own.is_known_as(client) => return Err(Refused::NotPermitted),
+            Ok(own) if own.identity_provider => own,
+            Ok(_) => return Err(Refused::ClientNotUsable),
+            Err(_) if caller.client != *client => return Err(Refused::NotPermitted),
+            Err(refused) => return Err(refused),
+        };
+        let parent = self.parent_of(caller).await?;
+        let mut user = match &caller.user {
+            Some(calling) => grants::user(user, calling.business.clone(), calling.epoch),
+            None => self.unlocked(user).await?,
+        };
+        let mut subject = UserSubject {
+            id: user.id.clone(),
+            epoch: user.epoch,
+            family: None,
+            root: None,
+        };
+        subject.root = parent.as_ref().map(|parent| parent.origin.root.clone());
+        self.gate.look(&subject).await?;
+        let groups = parent
+            .as_ref()
+            .map_or_else(Vec::new, |parent| parent.origin.groups.clone());
+        let branch_of = parent.map(|parent| (parent.origin.root, parent.absolute_expires_at));
+        let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), branch_of));
+        user.session = session.as_ref().map(|session| session.id.clone());
+        subject.family = user.session.clone();
+        let token = self.grants.for_user(&own, user, &groups).await?;
+        self.gate
+            .mint(Subject::User(subject), self.start(session), |refresh, signer| {
+                issue(token, refresh, signer)
+            })
+            .await
+    }
+
+    /// The session of a calling user, which must be alive.
+    async fn parent_of(&self, caller: &Caller) -> Result<Option<RefreshFamily>, Refused> {
+        let Some(sid) = caller.user.as_ref().and_then(|user| user.session.as_ref()) else {
+            return Ok(None);
+        };
+        let parent = self
+            .sessions
+            .find(sid)
+            .await?
+            .filter(|parent| parent.status == FamilyStatus::Active);
+        parent.map(Some).ok_or(Refused::TokenNotValid)
+    }
+
+    /// The user under the epoch read now, before the write of this path.
+    async fn unlocked(&self, user: UserId) -> Result<CallingUser, Refused> {
+        let standing = self.standings.look(&user).await?;
+        if standing.locked {
+            Err(Refused::CredentialLocked)
+        } else {
+            Ok(grants::user(user, None, standing.epoch))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+use domain::caller::Caller;
+
+use super::{Claimed, RenewToken, Renewed};
+use crate::tokens::Refused;
+use crate::tokens::grants::{self, issue};
+use crate::tokens::mint_gate::{Subject, UserSubject};
+
+impl RenewToken {
+    /// Turns a hand-off into tokens; a validation token works once.
+    pub(super) async fn by_validation_token(
+        &self,
+        caller: &Caller,
+        token: &str,
+        claimed: &Claimed,
+        remember: bool,
+    ) -> Renewed {
+        let now = self.clock.now();
+        let hash = self.tokens.hasher.hash(token);
+        let found = self
+            .tokens
+            .validation_tokens
+            .find(&hash, now)
+            .await?
+            .ok_or(Refused::TokenNotValid)?;
+        Self::belongs_to(caller, &found.target_client, &found.user)?;
+        self.agrees(claimed, &found.target_client, &found.user).await?;
+        let mut user = grants::user(found.user, found.business, found.epoch);
+        let mut subject = UserSubject {
+            id: user.id.clone(),
+            epoch: user.epoch,
+            family: None,
+            root: found.root.clone(),
+        };
+        self.gate.look(&subject).await?;
+        let parent = found.root.zip(found.session_expires_at);
+        let session =
+            remember.then(|| self.new_session(&user, found.target_client.clone(), found.groups.clone(), parent));
+        user.session = session.as_ref().map(|session| session.id.clone());
+        subject.family = user.session.clone();
+        let client = self.grants.enabled_client(&found.target_client).await?;
+        let token = self.grants.for_user(&client, user, &found.groups).await?;
+        let write = async {
+            if self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
+                self.start(session).await
+            } else {
+                Err(Refused::TokenNotValid)
+            }
+        };
+        self.gate
+            .mint(Subject::User(subject), write, |refresh, signer| {
+                issue(token, refresh, signer)
+            })
+            .await
+    }
+}

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::FamilyId;
+use domain::time::{self, Timestamp};
+use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RevocationReason, events};
+use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
+use ports::{Clock, Randomness, StoreFailure};
+
+use super::{TokensPorts, TokensSettings};
+
+/// Refresh families with their lifetimes, events and wire form.
+pub(super) struct Sessions {
+    families: Arc<dyn RefreshFamilies>,
+    seal: Arc<dyn RefreshTokenSeal>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    absolute_lifetime: Duration,
+    idle_lifetime: Duration,
+    grace: Duration,
+}
+
+impl Sessions {
+    pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
+        Self {
+            families: ports.refresh_families.clone(),
+            seal: ports.seal.clone(),
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
+            absolute_lifetime: settings.refresh_absolute_lifetime,
+            idle_lifetime: settings.refresh_idle_lifetime,
+            grace: settings.refresh_grace,
+        }
+    }
+
+    pub(super) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    pub(super) fn new_id(&self) -> FamilyId {
+        FamilyId::from_random(self.randomness.object_id())
+    }
+
+    pub(super) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.families.find(id).await
+    }
+
+    /// Starts a family; one made from another session ends with it at `ends_at`.
+    pub(super) async fn start(
+        &self,
+        id: FamilyId,
+        origin: Origin,
+        ends_at: Option<Timestamp>,
+    ) -> Result<RefreshFamily, StoreFailure> {
+        let now = self.clock.now();
+        let absolute_expires_at = ends_at.unwrap_or_else(|| time::after(now, self.absolute_lifetime));
+        let family = RefreshFamily {
+            id,
+            origin,
+            generation: 1,
+            nonce: Nonce(self.randomness.nonce()),
+            previous_nonce: None,
+            rotated_at: now,
+            absolute_expires_at,
+            idle_expires_at: time::after(now, self.idle_lifetime).min(absolute_expires_at),
+            status: FamilyStatus::Active,
+        };
+        self.families
+            .start(&family, events::started(self.randomness.event_id(now), &family, now))
+            .await?;
+        Ok(family)
+    }
+
+    pub(super) async fn rotate(&self, presented: &Presented, now: Timestamp) -> Result<Rotation, StoreFailure> {
+        self.families
+            .rotate(presented, Nonce(self.randomness.nonce()), now, self.idle_lifetime)
+            .await
+    }
+
+    pub(super) async fn close(&self, presented: &Presented, now: Timestamp) -> Result<Closed, StoreFailure> {
+        self.families.close(presented, now, self.grace).await
+    }
+
+    /// Ends a family, with its event when it was alive.
+    pub(super) async fn revoke(&self, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreFailure> {
+        let Some(family) = self.families.find(id).await? else {
+            return Ok(());
+        };
+        if family.status != FamilyStatus::Active {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let event = events::revoked(self.randomness.event_id(now), &family, reason, now);
+        self.families.revoke(id, reason, event).await?;
+        Ok(())
+    }
+
+    /// The wire form of a family's current token.
+    pub(super) fn current_token(&self, family: &RefreshFamily) -> String {
+        self.seal.seal(&family.current_token())
+    }
+}

@@ -1,0 +1,27 @@
+//! The project's own tasks: `cargo xtask <task>`.
+//!
+//! A task is a variant here and a file of its own. Dependencies stay few: each of them is compiled before a task starts.
+#![expect(clippy::print_stdout, reason = "a task answers whoever started it")]
+
+mod checkout;
+mod tally;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The tasks of this checkout.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Everything a change has to pass: format, lints, tests, dependencies
+    Test,
+}
+
+fn main() -> ExitCode {
+    match Task::parse() {
+        Task::Test => test::run(),
+    }
+}

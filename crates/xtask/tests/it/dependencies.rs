@@ -1,0 +1,54 @@
+//! What must not come in through the libraries. deny.toml holds the longer list; this holds without cargo-deny.
+
+use toml::Value;
+
+use crate::checkout::{manifest, members};
+use crate::none_break;
+
+#[test]
+fn http2_stays_off() {
+    let root = manifest("Cargo.toml");
+    let actix = root["workspace"]["dependencies"]["actix-web"]
+        .as_table()
+        .expect("actix-web has settings");
+    let features = actix.get("features").and_then(Value::as_array);
+    let mut offenders = Vec::new();
+    if features
+        .into_iter()
+        .flatten()
+        .any(|feature| feature.as_str() == Some("http2"))
+    {
+        offenders.push("Cargo.toml turns it on".to_owned());
+    }
+    if actix.get("default-features").and_then(Value::as_bool) != Some(false) {
+        offenders.push("Cargo.toml leaves actix-web's default features on, and it is one of them".to_owned());
+    }
+    for member in members() {
+        for dependency in &member.dependencies {
+            if dependency.name.starts_with("actix-") && dependency.features.iter().any(|feature| feature == "http2") {
+                offenders.push(format!("{} turns it on by {}", member.name, dependency.name));
+            }
+        }
+    }
+    none_break(
+        "actix-web's `http2` brings h2 0.3 (RUSTSEC-2026-0258). Let the ingress speak HTTP/2:",
+        &offenders,
+    );
+}
+
+#[test]
+fn there_is_one_provider_of_cryptography() {
+    let lock = manifest("Cargo.lock");
+    let packages = lock["package"].as_array().expect("a lock file lists packages");
+    let second: Vec<_> = packages
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .filter(|name| ["rsa", "openssl-sys", "ring"].contains(name))
+        .map(str::to_owned)
+        .collect();
+    none_break(
+        "aws-lc-rs is the one provider. `cargo tree --workspace -i <name>` shows who brings another; choose that \
+         library's aws-lc feature:",
+        &second,
+    );
+}
