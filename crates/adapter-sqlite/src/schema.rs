@@ -7,7 +7,7 @@ use crate::rows::integer;
 /// Migrations in order; the file's `user_version` counts those applied.
 const MIGRATIONS: &[&str] = &[VERSION_1];
 
-/// Marks the file as ours: "AuMe".
+/// Marks the file as ours: `AuMe`.
 const APPLICATION_ID: i32 = 0x4175_4d65;
 
 pub(crate) const KNOWN: usize = MIGRATIONS.len();
@@ -134,9 +134,9 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap().unwrap();
         migrate(&mut connection).unwrap().unwrap();
-        let version: usize = connection
+        let version: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .unwrap();
-        assert_eq!(version, KNOWN);
+        assert_eq!(version, integer(KNOWN as u64));
     }
 }

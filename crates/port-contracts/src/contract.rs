@@ -7,7 +7,7 @@ use tokio::runtime;
 use crate::{Opening, WORKERS};
 
 /// A trial that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One promise of a port, over a fixture of the kind it needs.
 pub(crate) struct Contract<F: ?Sized> {

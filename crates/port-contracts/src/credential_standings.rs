@@ -30,10 +30,10 @@ async fn a_user_never_locked_stands_at_epoch_zero(fixture: &dyn Fixture) {
 
 async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    for epoch in 1..4 {
-        stores.credentials.lock(&lock_command(&user(1), 1)).await.unwrap();
+    for (epoch, n) in (1..4).zip((0..).step_by(2)) {
+        stores.credentials.lock(&lock_command(&user(1), n)).await.unwrap();
         assert_eq!(look(&stores, 1).await, Standing { locked: true, epoch });
-        stores.credentials.unlock(&lock_command(&user(1), 2)).await.unwrap();
+        stores.credentials.unlock(&lock_command(&user(1), n + 1)).await.unwrap();
         assert_eq!(look(&stores, 1).await, Standing { locked: false, epoch });
     }
 }

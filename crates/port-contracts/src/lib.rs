@@ -15,7 +15,7 @@ mod clients;
 mod contract;
 mod credential_lock;
 mod credential_standings;
-pub mod event_log;
+mod event_log;
 mod factors;
 mod garbage;
 mod groups;

@@ -1,5 +1,6 @@
 //! Callers that meet, and waiting without a clock.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,6 +10,9 @@ use tokio::sync::Barrier;
 
 /// How many callers meet in a race.
 pub(crate) const CALLERS: usize = 16;
+
+/// Something that a port waits for.
+pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// What `call` answers to each of [`CALLERS`] tasks that begin together, in the order of their numbers.
 pub(crate) async fn at_once<F, T>(call: impl Fn(usize) -> F) -> Vec<T>
@@ -54,7 +58,14 @@ pub(crate) async fn soon<T>(awaited: impl Future<Output = T>) -> T {
         .expect("nothing woke the waiting")
 }
 
-/// Polls once, so that `awaited` is certainly waiting when this returns, unless it is ready.
-pub(crate) async fn begin<F: Future>(awaited: &mut Pin<Box<F>>) -> Poll<F::Output> {
-    std::future::poll_fn(|context| Poll::Ready(awaited.as_mut().poll(context))).await
+/// A future that waits, polled and certainly pending. It may answer without need a few times, but not for ever.
+pub(crate) async fn begin_waiting<'a>(wait: impl Fn() -> Waiting<'a>) -> Waiting<'a> {
+    for _ in 0..100 {
+        let mut waiting = wait();
+        let polled = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
+        if polled.is_pending() {
+            return waiting;
+        }
+    }
+    panic!("it never waits")
 }

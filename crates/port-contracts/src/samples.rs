@@ -74,6 +74,11 @@ pub(crate) fn event_id(n: usize) -> EventId {
     EventId(format!("019b76da-a07b-7000-8000-{n:012}"))
 }
 
+/// The id of a family's event at `sequence`.
+pub(crate) fn session_event_id(family: &RefreshFamily, sequence: u64) -> EventId {
+    EventId(format!("{}-event-{sequence}", family.id))
+}
+
 /// An event of a factor set, with a value of every kind.
 pub(crate) fn event(n: usize) -> NewEvent {
     NewEvent {
@@ -124,11 +129,7 @@ pub(crate) fn full_client(id: &str) -> Client {
         valid_until,
     };
     Client {
-        secrets: vec![
-            secret(2, None),
-            secret(0, Some(at(5_001))),
-            secret(1, Some(at(5_000))),
-        ],
+        secrets: vec![secret(2, None), secret(0, Some(at(5_001))), secret(1, Some(at(5_000)))],
         roles: texts(["ROLE_B", "ROLE_A"]),
         scopes: texts(["account_lock", "a"]),
         visibility: Visibility::MarkedResources,

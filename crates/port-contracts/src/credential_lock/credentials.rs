@@ -108,10 +108,7 @@ async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let mut expected = Credential::unlocked(user(1));
     for round in 0..3 {
-        let (lock_it, unlock_it) = (
-            lock_command(&user(1), 2 * round),
-            lock_command(&user(1), 2 * round + 1),
-        );
+        let (lock_it, unlock_it) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
         expected = expected.lock(&lock_it).unwrap();
         assert_eq!(lock(&stores, &lock_it).await, Turn::Turned(expected.clone()));
         expected = expected.unlock(&unlock_it).unwrap();
@@ -174,7 +171,8 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
     let sequences: Vec<_> = pending(&stores, &user(1)).await.iter().map(|e| e.sequence).collect();
     assert_eq!(sequences, (1..=MAX_PENDING_EVENTS).collect::<Vec<_>>());
 
-    let acknowledged = stores.outboxes.acknowledge(Aggregate::Credential, user(1).as_str(), 1);
+    let key = user(1);
+    let acknowledged = stores.outboxes.acknowledge(Aggregate::Credential, key.as_str(), 1);
     acknowledged.await.unwrap();
     assert_eq!(
         turned(&lock(&stores, &late).await),

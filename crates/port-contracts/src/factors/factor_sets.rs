@@ -224,8 +224,7 @@ async fn a_full_outbox_refuses_to_save(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(1)).await, before);
     assert_eq!(pending(&stores, &user(1)).await, recorded(full, 1));
 
-    let acknowledged = stores.outboxes.acknowledge(Aggregate::FactorSet, user(1).as_str(), 1);
-    acknowledged.await.unwrap();
+    outboxes::acknowledge(&stores, 1, 1).await;
     assert_eq!(save(&stores, &changed, events(900, 1)).await, Saving::Saved);
 }
 
@@ -246,11 +245,11 @@ async fn a_set_survives_reopening(fixture: &dyn Fixture) {
     save(&stores, &set, events(1, 3)).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    let stored = FactorSet {
+    let raised = FactorSet {
         version: 1,
         ..set.clone()
     };
-    assert_eq!(find(&stores, &user(1)).await, stored);
+    assert_eq!(find(&stores, &user(1)).await, raised);
     assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 3), 1));
     assert_eq!(save(&stores, &set, events(1, 3)).await, Saving::Conflict);
 }

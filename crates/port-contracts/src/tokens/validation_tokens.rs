@@ -152,10 +152,7 @@ async fn consuming_tokens_of_others_at_once_hinders_nobody(fixture: &dyn Fixture
 
 async fn tokens_survive_reopening(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let (used, kept) = (
-        validation_token(1),
-        full_validation_token(2, [192, 0, 2, 7].into()),
-    );
+    let (used, kept) = (validation_token(1), full_validation_token(2, [192, 0, 2, 7].into()));
     issue(&stores, &used).await;
     issue(&stores, &kept).await;
     assert!(consume(&stores, &used, &used.target_client, at(0)).await);

@@ -20,6 +20,7 @@ pub enum Rotation {
 }
 
 /// What closing a family came to.
+#[expect(clippy::large_enum_variant, reason = "made once per call and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
     /// This call closed it.

@@ -1,0 +1,105 @@
+//! The bearer token: verified, then held against what the operation requires.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, web};
+use domain::caller::Caller;
+use domain::ids::UserId;
+use domain::permission::Permission;
+use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
+
+use crate::problem::{Code, INVALID_TOKEN, Problem};
+
+/// What it takes to know a caller.
+#[derive(Clone)]
+pub struct Gatekeeper {
+    pub verifier: Arc<dyn TokenVerifier>,
+    pub keys: Arc<dyn KeySetSource>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Gatekeeper {
+    /// A key that is not known may be a new one: the key set is looked at once more, then the token.
+    async fn verify(&self, token: &str) -> Result<Arc<Caller>, TokenRejection> {
+        match self.verifier.verify(token, self.clock.now()) {
+            Err(TokenRejection::UnknownKey) => {
+                self.keys.refresh().await;
+                self.verifier.verify(token, self.clock.now())
+            }
+            verified => verified,
+        }
+    }
+}
+
+/// A caller who has the permission `P`.
+pub(crate) struct Authorised<P> {
+    pub(crate) caller: Arc<Caller>,
+    permission: PhantomData<P>,
+}
+
+impl<P> Authorised<P> {
+    /// The calling user. Every operation that asks for it requires one.
+    pub(crate) fn user(&self) -> Result<&UserId, Problem> {
+        self.caller.user_id().ok_or_else(not_permitted)
+    }
+}
+
+fn not_permitted() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        Code::NotPermitted,
+        "the token's roles or scopes are not sufficient",
+    )
+}
+
+/// The one token of the one `Authorization: Bearer` header.
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return None;
+    };
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+impl<P: Permission> FromRequest for Authorised<P> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let Some(gatekeeper) = request.app_data::<web::Data<Gatekeeper>>() else {
+                return Err(Problem::unexpected("no gatekeeper was registered"));
+            };
+            let token = bearer(&request)
+                .ok_or_else(|| Problem::not_authenticated("a bearer token is required", r#"Bearer realm="authme""#))?;
+            let caller = gatekeeper
+                .verify(token)
+                .await
+                .map_err(|_| Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN))?;
+            // Requirements are judged every time, whatever is remembered of the token.
+            let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
+            if P::permits(&caller, about.as_ref()) {
+                Ok(Self {
+                    caller,
+                    permission: PhantomData,
+                })
+            } else {
+                Err(not_permitted())
+            }
+        })
+    }
+}
+
+/// The user id in the path.
+pub(crate) fn user_in_path(request: &HttpRequest) -> Result<UserId, Problem> {
+    let id = request.match_info().get("id").unwrap_or_default();
+    UserId::parse(id).map_err(|malformed| Problem::malformed_field("id", malformed.to_string()))
+}

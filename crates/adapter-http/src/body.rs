@@ -1,0 +1,164 @@
+//! Reading request bodies and queries: bounded, strict, and never echoing what was sent.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+
+use crate::problem::{Code, Problem};
+
+/// Largest body that is read.
+const LIMIT: usize = 64 * 1024;
+
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a body says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MediaType {
+    Json,
+    Form,
+    Other,
+}
+
+/// A request body of at most 64 KiB.
+pub(crate) struct Body {
+    bytes: Bytes,
+    media_type: MediaType,
+}
+
+impl Body {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The JSON in the body; a body without a content type is taken for JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        match self.media_type {
+            MediaType::Json => self.json_whatever_it_says(),
+            MediaType::Form | MediaType::Other => Err(unsupported("application/json")),
+        }
+    }
+
+    /// The JSON in the body, whatever its content type says.
+    pub(crate) fn json_whatever_it_says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let mut json = serde_json::Deserializer::from_slice(&self.bytes);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| not_read(&error))?;
+        json.end()
+            .map_err(|_| Problem::malformed("the body goes on after its JSON"))?;
+        Ok(value)
+    }
+
+    /// The fields of a JSON or form body.
+    pub(crate) fn json_or_form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        match self.media_type {
+            MediaType::Json => self.json_whatever_it_says(),
+            MediaType::Form => {
+                serde_urlencoded::from_bytes(&self.bytes).map_err(|_| Problem::malformed("the form cannot be read"))
+            }
+            MediaType::Other => Err(unsupported("application/json or application/x-www-form-urlencoded")),
+        }
+    }
+}
+
+/// The parser's own words would repeat what was sent; only the place is told.
+fn not_read(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let inner = error.inner();
+    if inner.is_data() {
+        let path = error.path().to_string();
+        let message = "is not of the expected type, or given twice";
+        if path == "." {
+            Problem::malformed(format!("the body {message}"))
+        } else {
+            Problem::malformed_field(&path, format!("{path} {message}"))
+        }
+    } else {
+        Problem::malformed(format!(
+            "the body is not JSON (line {}, column {})",
+            inner.line(),
+            inner.column()
+        ))
+    }
+}
+
+fn unsupported(expected: &str) -> Problem {
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::Malformed,
+        format!("the body must be {expected}"),
+    )
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        Code::Malformed,
+        "the body is larger than 64 KiB",
+    )
+}
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let media_type = media_type(request);
+        let announced = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if announced.is_some_and(|length| length > LIMIT as u64) {
+                return Err(too_large());
+            }
+            let read = async {
+                let mut bytes = BytesMut::new();
+                while let Some(chunk) = payload.next().await {
+                    let chunk = chunk.map_err(|_| Problem::malformed("the body could not be read to its end"))?;
+                    if bytes.len() + chunk.len() > LIMIT {
+                        return Err(too_large());
+                    }
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(bytes.freeze())
+            };
+            let bytes = actix_web::rt::time::timeout(PATIENCE, read)
+                .await
+                .map_err(|_| Problem::malformed("the body did not arrive in time"))??;
+            Ok(Self { bytes, media_type })
+        })
+    }
+}
+
+fn media_type(request: &HttpRequest) -> MediaType {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else {
+        return MediaType::Json;
+    };
+    let essence = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.as_str() {
+        "" | "application/json" => MediaType::Json,
+        "application/x-www-form-urlencoded" => MediaType::Form,
+        _ => MediaType::Other,
+    }
+}
+
+/// The query string as fields; a field given twice is refused, unknown ones are ignored.
+pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    serde_urlencoded::from_str(request.query_string())
+        .map_err(|_| Problem::malformed("the query cannot be read, or holds a field twice"))
+}

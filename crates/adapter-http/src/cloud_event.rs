@@ -1,0 +1,77 @@
+//! Events in the JSON form of CloudEvents 1.0.
+
+use domain::event::Datum;
+use ports::LoggedEvent;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// An event as CloudEvents 1.0 writes it in JSON (structured mode), with the extension attribute `cursor`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CloudEvent)]
+pub struct CloudEventMessage {
+    #[schema(example = "1.0")]
+    specversion: &'static str,
+    id: String,
+    #[schema(example = "/authme/credential-lock")]
+    source: &'static str,
+    #[serde(rename = "type")]
+    #[schema(example = "credential.locked")]
+    kind: &'static str,
+    /// The aggregate: a user id, or a family id for sessions.
+    subject: String,
+    time: String,
+    datacontenttype: &'static str,
+    /// The user id.
+    partitionkey: String,
+    /// Position in the aggregate's history, 20 digits.
+    #[schema(example = "00000000000000000001")]
+    sequence: String,
+    /// Where in the embedded log to go on from.
+    cursor: String,
+    #[schema(value_type = Object)]
+    data: Map<String, Value>,
+}
+
+impl From<LoggedEvent> for CloudEventMessage {
+    fn from(logged: LoggedEvent) -> Self {
+        let event = logged.event;
+        let value = |datum| match datum {
+            Datum::Text(text) => Value::from(text),
+            Datum::Number(number) => Value::from(number),
+            Datum::List(list) => Value::from(list),
+        };
+        Self {
+            specversion: "1.0",
+            id: event.id.0,
+            source: event.kind.source(),
+            kind: event.kind.name(),
+            subject: event.subject,
+            time: event.time.to_string(),
+            datacontenttype: "application/json",
+            partitionkey: event.user.to_string(),
+            sequence: format!("{:020}", event.sequence),
+            cursor: logged.cursor.0.to_string(),
+            data: event
+                .data
+                .into_iter()
+                .map(|(name, datum)| (name, value(datum)))
+                .collect(),
+        }
+    }
+}
+
+impl CloudEventMessage {
+    /// One line of JSON.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(crate) fn cursor(&self) -> &str {
+        &self.cursor
+    }
+}

@@ -1,0 +1,32 @@
+use actix_web::{HttpResponse, web};
+use domain::credential_lock::permissions::LockCredential;
+use use_cases::credential_lock::CredentialLock;
+
+use super::turn;
+use crate::authorised::Authorised;
+use crate::body::Body;
+use crate::endpoints::Described;
+use crate::problem::Problem;
+
+pub(crate) async fn handle(
+    authorised: Authorised<LockCredential>,
+    body: Body,
+    credential_lock: web::Data<CredentialLock>,
+) -> Result<HttpResponse, Problem> {
+    let (user, reason) = turn::read(&body)?;
+    credential_lock
+        .lock_credential
+        .run(&authorised.caller, user, reason)
+        .await
+        .map_err(turn::problem)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(crate) fn describe(operation: Described) -> Described {
+    turn::described::<LockCredential>(
+        operation,
+        "lockCredential",
+        "Lock a user's credential",
+        "The credential is locked",
+    )
+}

@@ -1,0 +1,15 @@
+use super::{lock_credential, see_lock, unlock_credential};
+use crate::endpoints::Endpoints;
+
+/// The URL map of the context.
+pub(crate) fn routes(api: Endpoints) -> Endpoints {
+    api.at("/user-identities/lock", |at| {
+        at.post(lock_credential::handle, lock_credential::describe)
+    })
+    .at("/user-identities/unlock", |at| {
+        at.post(unlock_credential::handle, unlock_credential::describe)
+    })
+    .at("/user-identities/{id}/lock", |at| {
+        at.get(see_lock::handle, see_lock::describe)
+    })
+}

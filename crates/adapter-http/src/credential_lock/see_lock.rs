@@ -1,0 +1,67 @@
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::credential_lock::Credential;
+use domain::credential_lock::permissions::SeeLock;
+use serde::Serialize;
+use use_cases::credential_lock::{CredentialLock, SeeLockError};
+use utoipa::ToSchema;
+use utoipa::openapi::path::ParameterIn;
+
+use crate::authorised::{Authorised, user_in_path};
+use crate::endpoints::Described;
+use crate::problem::{Code, Problem};
+
+/// The lock of a user's credential.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct LockResponse {
+    user_id: String,
+    locked: bool,
+    /// When it came into this state; absent when it was never locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// How often it was locked; tokens of another epoch are dead.
+    epoch: u64,
+}
+
+impl From<Credential> for LockResponse {
+    fn from(credential: Credential) -> Self {
+        Self {
+            user_id: credential.user.to_string(),
+            locked: credential.locked,
+            since: credential.since.map(|since| since.to_string()),
+            epoch: credential.epoch,
+        }
+    }
+}
+
+pub(crate) async fn handle(
+    _: Authorised<SeeLock>,
+    request: HttpRequest,
+    credential_lock: web::Data<CredentialLock>,
+) -> Result<HttpResponse, Problem> {
+    let user = user_in_path(&request)?;
+    let credential = credential_lock.see_lock.run(user).await.map_err(|error| match error {
+        SeeLockError::UserNotFound => Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known"),
+        SeeLockError::Store(failure) => failure.into(),
+    })?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(LockResponse::from(credential)))
+}
+
+pub(crate) fn describe(operation: Described) -> Described {
+    operation
+        .operation(
+            "credential-lock",
+            "seeLock",
+            "See whether a user's credential is locked",
+        )
+        .requires::<SeeLock>()
+        .parameter(ParameterIn::Path, "id", true, "The user")
+        .answers_json::<LockResponse>(200, "The lock")
+        .error(400, "The id cannot be read")
+        .error(404, "The user is not known")
+        .store_errors()
+}

@@ -1,0 +1,302 @@
+//! Routes and their descriptions, registered in one call.
+
+use actix_web::http::Method;
+use actix_web::http::header;
+use actix_web::{FromRequest, Handler, Resource, Responder, web};
+use domain::permission::{Alternative, Carries, Permission};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, Required,
+    ResponseBuilder, Schema,
+};
+use utoipa::{PartialSchema as _, ToSchema};
+
+use crate::problem::{Code, ErrorResponse, Problem};
+
+/// Base path of every documented operation.
+pub(crate) const BASE: &str = "/security/iam/v1";
+
+/// The URL map of a part of the API: what answers, and how it is described.
+#[derive(Default)]
+pub(crate) struct Endpoints {
+    resources: Vec<Resource>,
+    description: Description,
+}
+
+impl Endpoints {
+    /// Adds a path below the base path; `methods` are all it answers, any other is 405.
+    pub(crate) fn at(self, path: &str, methods: impl FnOnce(Methods) -> Methods) -> Self {
+        self.at_root(&format!("{BASE}{path}"), methods)
+    }
+
+    /// Adds a path at the root of the port.
+    pub(crate) fn at_root(mut self, path: &str, methods: impl FnOnce(Methods) -> Methods) -> Self {
+        let Methods {
+            resource,
+            allowed,
+            operations,
+        } = methods(Methods::new(path));
+        let allow = allowed.join(", ");
+        self.resources.push(resource.default_service(web::to(move || {
+            let problem = Problem::new(
+                actix_web::http::StatusCode::METHOD_NOT_ALLOWED,
+                Code::Malformed,
+                "the method is not allowed here",
+            );
+            let problem = problem.with(header::ALLOW, allow.clone());
+            async move { Err::<&str, Problem>(problem) }
+        })));
+        for (method, Described { operation, schemas }) in operations {
+            self.description.operations.push((path.to_owned(), method, operation));
+            self.description.schemas.extend(schemas);
+        }
+        self
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Resource>, Description) {
+        (self.resources, self.description)
+    }
+}
+
+/// The methods of one path.
+pub(crate) struct Methods {
+    resource: Resource,
+    allowed: Vec<&'static str>,
+    operations: Vec<(HttpMethod, Described)>,
+}
+
+impl Methods {
+    fn new(path: &str) -> Self {
+        Self {
+            resource: web::resource(path),
+            allowed: Vec::new(),
+            operations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn get<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on("GET", Method::GET, HttpMethod::Get, handler)
+            .described(HttpMethod::Get, describe)
+    }
+
+    pub(crate) fn post<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on("POST", Method::POST, HttpMethod::Post, handler)
+            .described(HttpMethod::Post, describe)
+    }
+
+    fn on<F, Args>(mut self, name: &'static str, method: Method, _: HttpMethod, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.resource = self.resource.route(web::method(method).to(handler));
+        self.allowed.push(name);
+        self
+    }
+
+    fn described(mut self, method: HttpMethod, describe: fn(Described) -> Described) -> Self {
+        self.operations.push((method, describe(Described::default())));
+        self
+    }
+}
+
+type NamedSchema = (String, RefOr<Schema>);
+
+/// The description of one operation, as it is being written.
+#[derive(Default)]
+pub(crate) struct Described {
+    operation: OperationBuilder,
+    schemas: Vec<NamedSchema>,
+}
+
+impl Described {
+    pub(crate) fn operation(mut self, tag: &str, id: &str, summary: &str) -> Self {
+        self.operation = self.operation.tag(tag).operation_id(Some(id)).summary(Some(summary));
+        self
+    }
+
+    /// What the operation requires, from the same const that is judged.
+    pub(crate) fn requires<P: Permission>(mut self) -> Self {
+        let text: Vec<String> = P::REQUIREMENT.iter().map(in_words).collect();
+        let machine: Vec<Value> = P::REQUIREMENT.iter().map(for_machines).collect();
+        let extensions = utoipa::openapi::extensions::ExtensionsBuilder::new()
+            .add("x-requires", machine)
+            .build();
+        self.operation = self
+            .operation
+            .description(Some(format!("Requires {}.", text.join("; or "))))
+            .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
+            .extensions(Some(extensions));
+        self.error(401, "The bearer token is missing or not valid")
+            .error(403, "Roles or scopes are not sufficient")
+    }
+
+    pub(crate) fn secured_by(mut self, requirement: SecurityRequirement) -> Self {
+        self.operation = self.operation.security(requirement);
+        self
+    }
+
+    pub(crate) fn parameter(mut self, place: ParameterIn, name: &str, required: bool, about: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(place)
+            .required(if required { Required::True } else { Required::False })
+            .description(Some(about))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build();
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
+    pub(crate) fn json_body<T: ToSchema>(mut self, required: bool) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
+        let required = if required { Required::True } else { Required::False };
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content)
+            .required(Some(required))
+            .build();
+        self.operation = self.operation.request_body(Some(body));
+        self
+    }
+
+    pub(crate) fn answers_json<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
+        let schema = self.reference::<T>();
+        self.answers(status, about, Some(("application/json", schema.into())))
+    }
+
+    pub(crate) fn answers_array<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
+        let items = self.reference::<T>();
+        let schema = ArrayBuilder::new().items(items).build();
+        self.answers(status, about, Some(("application/json", schema.into())))
+    }
+
+    pub(crate) fn answers_lines<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
+        let schema = self.reference::<T>();
+        self.answers(status, about, Some(("application/x-ndjson", schema.into())))
+    }
+
+    pub(crate) fn answers_empty(self, status: u16, about: &str) -> Self {
+        self.answers(status, about, None)
+    }
+
+    pub(crate) fn error(self, status: u16, about: &str) -> Self {
+        self.answers_array::<ErrorResponse>(status, about)
+    }
+
+    /// The errors every operation with a body may answer.
+    pub(crate) fn body_errors(self) -> Self {
+        self.error(400, "The request cannot be read or lacks a required field")
+            .error(413, "The body is larger than 64 KiB")
+            .error(415, "The body is not of a type that is read here")
+    }
+
+    /// The errors every operation that needs the store may answer.
+    pub(crate) fn store_errors(self) -> Self {
+        self.error(500, "Unexpected error")
+            .error(503, "A backing service is not reachable")
+    }
+
+    fn answers(mut self, status: u16, about: &str, content: Option<(&str, RefOr<Schema>)>) -> Self {
+        let mut response = ResponseBuilder::new().description(about);
+        if let Some((media_type, schema)) = content {
+            response = response.content(media_type, ContentBuilder::new().schema(Some(schema)).build());
+        }
+        self.operation = self.operation.response(status.to_string(), response.build());
+        self
+    }
+
+    fn reference<T: ToSchema>(&mut self) -> Ref {
+        let name = T::name().into_owned();
+        T::schemas(&mut self.schemas);
+        self.schemas.push((name.clone(), T::schema()));
+        Ref::from_schema_name(name)
+    }
+}
+
+fn in_words(alternative: &Alternative) -> String {
+    let token = match alternative.carries {
+        Carries::Client => "a client-only token",
+        Carries::User => "a token that carries a user",
+        Carries::SameUser => "a token of the user in the path",
+    };
+    let scopes = if alternative.scopes.is_empty() {
+        String::new()
+    } else {
+        format!(" and the scope {}", alternative.scopes.join(", "))
+    };
+    format!("{token} with the roles {}{scopes}", alternative.roles.join(", "))
+}
+
+fn for_machines(alternative: &Alternative) -> Value {
+    let carries = match alternative.carries {
+        Carries::Client => "client",
+        Carries::User => "user",
+        Carries::SameUser => "same-user",
+    };
+    json!({"carries": carries, "roles": alternative.roles, "scopes": alternative.scopes})
+}
+
+/// The description of an API, or of one context of it.
+#[derive(Default)]
+pub struct Description {
+    operations: Vec<(String, HttpMethod, OperationBuilder)>,
+    schemas: Vec<NamedSchema>,
+}
+
+impl Description {
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.operations.extend(other.operations);
+        self.schemas.extend(other.schemas);
+    }
+
+    /// Paths and methods, for tests that compare them.
+    pub fn operations(&self) -> impl Iterator<Item = (&str, &HttpMethod)> {
+        self.operations.iter().map(|(path, method, _)| (path.as_str(), method))
+    }
+
+    /// The `OpenAPI` document.
+    pub fn into_document(self, title: &str) -> OpenApi {
+        let mut paths = PathsBuilder::new();
+        for (path, method, operation) in self.operations {
+            let operation: Operation = operation.build();
+            paths = paths.path(path, PathItem::new(method, operation));
+        }
+        let mut schemas = self.schemas;
+        schemas.sort_by(|(one, _), (other, _)| one.cmp(other));
+        schemas.dedup_by(|(one, _), (other, _)| one == other);
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+        let components = ComponentsBuilder::new()
+            .schemas_from_iter(schemas)
+            .security_scheme("bearer", SecurityScheme::Http(bearer))
+            .security_scheme("basic", SecurityScheme::Http(basic))
+            .build();
+        let info = InfoBuilder::new()
+            .title(title)
+            .version(env!("CARGO_PKG_VERSION"))
+            .build();
+        OpenApiBuilder::new()
+            .info(info)
+            .paths(paths.build())
+            .components(Some(components))
+            .build()
+    }
+}

@@ -1,0 +1,55 @@
+//! The management port: health and metrics, apart from the API.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use ports::Readiness;
+
+use crate::health::{self, Health};
+
+/// What the management port tells.
+#[derive(Clone)]
+pub struct Management {
+    pub checks: Vec<Arc<dyn Readiness>>,
+    /// Set as soon as the process begins to stop.
+    pub stopping: Arc<AtomicBool>,
+    /// The metrics in the text format of Prometheus.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Management {
+    /// Serves on one thread until the returned server is stopped.
+    pub fn serve(self, listener: TcpListener) -> std::io::Result<Server> {
+        let server = HttpServer::new(move || {
+            let Self {
+                checks,
+                stopping,
+                metrics,
+            } = self.clone();
+            App::new()
+                .app_data(web::Data::new(Health { checks, stopping }))
+                .route("/health/live", web::get().to(health::live))
+                .route("/health/ready", web::get().to(health::ready))
+                .route(
+                    "/metrics",
+                    web::get().to(move || {
+                        let metrics = metrics();
+                        async move {
+                            HttpResponse::Ok()
+                                .content_type("text/plain; version=0.0.4")
+                                .body(metrics)
+                        }
+                    }),
+                )
+        });
+        Ok(server
+            .workers(1)
+            .disable_signals()
+            .shutdown_timeout(1)
+            .listen(listener)?
+            .run())
+    }
+}

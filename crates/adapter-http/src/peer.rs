@@ -1,0 +1,75 @@
+//! Where a request comes from.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use ipnet::IpNet;
+
+/// Networks whose `X-Forwarded-For` is believed.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Reads networks (`10.0.0.0/8`) or single addresses; the first that is neither.
+    pub fn parse(networks: &[String]) -> Result<Self, String> {
+        let network = |text: &String| {
+            let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+            text.parse::<IpNet>().ok().or_else(single).ok_or_else(|| text.clone())
+        };
+        networks.iter().map(network).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The caller's address: the peer's, or behind trusted proxies the last one they did not write themselves.
+    pub(crate) fn caller_address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let mut address = request.peer_addr()?.ip().to_canonical();
+        let headers: Vec<&str> = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        let mut hops = headers.iter().flat_map(|header| header.split(',')).map(str::trim).rev();
+        while self.trusts(address) {
+            match hops.next().map(str::parse::<IpAddr>) {
+                Some(Ok(hop)) => address = hop.to_canonical(),
+                Some(Err(_)) | None => break,
+            }
+        }
+        Some(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn address(trusted: &[&str], peer: &str, forwarded: Option<&str>) -> String {
+        let trusted: Vec<String> = trusted.iter().map(ToString::to_string).collect();
+        let mut request = TestRequest::default().peer_addr(format!("{peer}:1234").parse().unwrap());
+        if let Some(forwarded) = forwarded {
+            request = request.insert_header(("x-forwarded-for", forwarded));
+        }
+        TrustedProxies::parse(&trusted)
+            .unwrap()
+            .caller_address(&request.to_http_request())
+            .unwrap()
+            .to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_and_only_its_own_word() {
+        assert_eq!(address(&[], "10.0.0.1", Some("1.2.3.4")), "10.0.0.1");
+        assert_eq!(address(&["10.0.0.0/8"], "10.0.0.1", Some("1.2.3.4")), "1.2.3.4");
+        assert_eq!(
+            address(&["10.0.0.0/8"], "10.0.0.1", Some("6.6.6.6, 1.2.3.4, 10.0.0.2")),
+            "1.2.3.4"
+        );
+        assert_eq!(address(&["10.0.0.1"], "10.0.0.1", Some("junk")), "10.0.0.1");
+        assert_eq!(address(&["10.0.0.1"], "10.0.0.1", None), "10.0.0.1");
+    }
+}

@@ -1,0 +1,72 @@
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ports::tokens::PublicKey;
+use serde::Serialize;
+use use_cases::tokens::Tokens;
+use utoipa::ToSchema;
+
+use crate::endpoints::Described;
+
+/// A JWK set (RFC 7517 section 5).
+#[derive(Serialize, ToSchema)]
+struct KeySetResponse {
+    keys: Vec<KeyResponse>,
+}
+
+/// An RSA public key (RFC 7518 section 6.3.1).
+#[derive(Serialize, ToSchema)]
+struct KeyResponse {
+    kty: &'static str,
+    #[serde(rename = "use")]
+    usage: &'static str,
+    alg: &'static str,
+    kid: String,
+    n: String,
+    e: String,
+}
+
+impl From<PublicKey> for KeyResponse {
+    fn from(key: PublicKey) -> Self {
+        Self {
+            kty: "RSA",
+            usage: "sig",
+            alg: "RS512",
+            kid: key.id,
+            n: URL_SAFE_NO_PAD.encode(key.modulus),
+            e: URL_SAFE_NO_PAD.encode(key.exponent),
+        }
+    }
+}
+
+pub(crate) async fn handle(tokens: web::Data<Tokens>, settings: web::Data<crate::ApiSettings>) -> HttpResponse {
+    let keys = tokens
+        .list_public_keys
+        .run()
+        .into_iter()
+        .map(KeyResponse::from)
+        .collect();
+    let max_age = format!("public, max-age={}", settings.key_set_cache_time.as_secs());
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, max_age))
+        .json(KeySetResponse { keys })
+}
+
+fn described(described: Described, id: &str) -> Described {
+    described
+        .operation(
+            "tokens",
+            id,
+            "Public keys that verify access tokens, the next one before it signs",
+        )
+        .answers_json::<KeySetResponse>(200, "A JWK set")
+}
+
+pub(crate) fn describe(operation: Described) -> Described {
+    described(operation, "listPublicKeys")
+}
+
+pub(crate) fn describe_well_known(operation: Described) -> Described {
+    described(operation, "listPublicKeysWellKnown")
+}

@@ -1,0 +1,57 @@
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use use_cases::tokens::{Refused, Tokens};
+use utoipa::ToSchema;
+use utoipa::openapi::security::SecurityRequirement;
+
+use super::refusals::problem;
+use super::token_response::{TokenResponse, answer};
+use crate::body::Body;
+use crate::endpoints::Described;
+use crate::problem::Problem;
+
+/// Nothing: everything is in the header.
+#[derive(Deserialize, ToSchema)]
+struct LogInClientRequest {}
+
+/// Name and secret of HTTP Basic (RFC 7617); a header that is none is like a wrong secret.
+fn basic(request: &HttpRequest) -> Option<(String, String)> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let (Some(header), None) = (headers.next(), headers.next()) else {
+        return None;
+    };
+    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, secret) = decoded.split_once(':')?;
+    Some((name.to_owned(), secret.to_owned()))
+}
+
+pub(crate) async fn handle(
+    request: HttpRequest,
+    body: Body,
+    tokens: web::Data<Tokens>,
+) -> Result<HttpResponse, Problem> {
+    if !body.is_empty() {
+        body.json_whatever_it_says::<LogInClientRequest>()?;
+    }
+    let (name, secret) = basic(&request).ok_or_else(|| problem(Refused::BadCredentials))?;
+    let minted = tokens.log_in_client.run(&name, &secret).await.map_err(problem)?;
+    Ok(answer(minted))
+}
+
+pub(crate) fn describe(operation: Described) -> Described {
+    operation
+        .operation("tokens", "logInClient", "Log a client in with HTTP Basic")
+        .secured_by(SecurityRequirement::new("basic", Vec::<String>::new()))
+        .json_body::<LogInClientRequest>(false)
+        .answers_json::<TokenResponse>(200, "A client-only token, without a refresh token")
+        .error(401, "Unknown client, disabled client or wrong secret")
+        .body_errors()
+        .store_errors()
+}

@@ -1,0 +1,21 @@
+use super::{handle_auth, list_public_keys, log_in_client, renew_token};
+use crate::endpoints::Endpoints;
+
+/// The URL map of the context.
+pub(crate) fn routes(api: Endpoints) -> Endpoints {
+    api.at("/client-identities/login", |at| {
+        at.post(log_in_client::handle, log_in_client::describe)
+    })
+    .at("/user-identities/handle-auth", |at| {
+        at.post(handle_auth::handle, handle_auth::describe)
+    })
+    .at("/user-identities/renew-token", |at| {
+        at.post(renew_token::handle, renew_token::describe)
+    })
+    .at("/keys", |at| {
+        at.get(list_public_keys::handle, list_public_keys::describe)
+    })
+    .at("/.well-known/jwks.json", |at| {
+        at.get(list_public_keys::handle, list_public_keys::describe_well_known)
+    })
+}

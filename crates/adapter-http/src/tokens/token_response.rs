@@ -1,0 +1,35 @@
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use serde::Serialize;
+use use_cases::tokens::{IssuedTokens, Minted};
+use utoipa::ToSchema;
+
+/// The documented token response.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenResponse {
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// Absolute expiry in epoch seconds, as a decimal string; equal to the token's `exp`.
+    #[schema(example = "1612483680")]
+    expires_in: String,
+    #[schema(example = json!(["READ", "WRITE"]))]
+    scope: Vec<String>,
+}
+
+pub(super) fn answer(minted: Minted<IssuedTokens>) -> HttpResponse {
+    let tokens = minted.into_inner();
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((PRAGMA, "no-cache"))
+        .json(TokenResponse {
+            access_token: tokens.access_token,
+            token_type: "Bearer",
+            refresh_token: tokens.refresh_token,
+            expires_in: tokens.expires_at.as_second().to_string(),
+            scope: tokens.scopes,
+        })
+}

@@ -1,0 +1,262 @@
+//! The contracts of an embedded event log and of the publisher that writes it.
+
+use std::sync::Arc;
+
+use domain::event::Event;
+use libtest_mimic::Trial;
+use ports::{Aggregate, Backlog, Cursor, EventLog, EventPublisher, LoggedEvent};
+
+use crate::contract::contracts;
+use crate::outboxes::{self, push};
+use crate::race::{CALLERS, at_once, begin_waiting, soon};
+use crate::samples::user;
+use crate::{Fixture, Opening, Stores};
+
+/// What an adapter with an embedded event log brings besides its stores.
+///
+/// Its publisher appends an event and takes it out of its outbox in one transaction, and appends nothing when the
+/// outbox no longer holds it.
+pub trait EventLogFixture: Fixture {
+    /// The log over the place, as it was opened last.
+    fn event_log(&self) -> Arc<dyn EventLog>;
+
+    /// The publisher that appends to that log.
+    fn event_publisher(&self) -> Arc<dyn EventPublisher>;
+}
+
+/// Opens a fixture, inside the runtime of the trial it is for.
+pub type OpenEventLogFixture = fn() -> Opening<dyn EventLogFixture>;
+
+/// Every contract of the embedded event log as a trial, named `adapter::event_log::contract`.
+pub fn event_log_suite(adapter: &'static str, open: OpenEventLogFixture) -> Vec<Trial> {
+    contracts()
+        .into_iter()
+        .map(|contract| contract.trial(adapter, open))
+        .collect()
+}
+
+contracts! { dyn EventLogFixture:
+    an_empty_log_has_nothing_to_read,
+    events_are_read_as_they_were_published,
+    events_are_read_in_the_order_of_publishing,
+    cursors_rise_and_never_repeat,
+    a_page_holds_no_more_than_its_limit,
+    nothing_is_read_past_the_end,
+    a_published_event_has_left_its_outbox,
+    publishing_again_appends_nothing,
+    publishing_one_event_at_once_appends_it_once,
+    publishing_at_once_appends_all,
+    an_event_already_there_ends_the_waiting,
+    an_appended_event_ends_the_waiting,
+    an_appended_event_ends_the_waiting_of_all,
+    a_waiting_given_up_loses_nothing,
+    published_events_survive_reopening,
+}
+
+const START: Cursor = Cursor(0);
+
+/// The events that `count` pushes into user `n`'s factor set left to publish.
+async fn pushed(fixture: &dyn EventLogFixture, n: usize, count: u64) -> Vec<Event> {
+    let stores = fixture.stores();
+    push(&stores, n, count).await;
+    pending(&stores, n).await
+}
+
+async fn pending(stores: &Stores, n: usize) -> Vec<Event> {
+    outboxes::pending(stores, Aggregate::FactorSet, user(n).as_str()).await
+}
+
+async fn publish(fixture: &dyn EventLogFixture, events: &[Event]) {
+    for event in events {
+        fixture.event_publisher().publish(event).await.unwrap();
+    }
+}
+
+async fn read(fixture: &dyn EventLogFixture, after: Cursor, limit: usize) -> Vec<LoggedEvent> {
+    fixture.event_log().read(after, limit).await.unwrap()
+}
+
+/// All events in the log, in its order.
+async fn logged(fixture: &dyn EventLogFixture) -> Vec<Event> {
+    let all = read(fixture, START, 10_000).await;
+    all.into_iter().map(|logged| logged.event).collect()
+}
+
+/// The place of the last event in the log.
+async fn end(fixture: &dyn EventLogFixture) -> Cursor {
+    let all = read(fixture, START, 10_000).await;
+    all.last().map_or(START, |logged| logged.cursor)
+}
+
+async fn an_empty_log_has_nothing_to_read(fixture: &dyn EventLogFixture) {
+    assert_eq!(read(fixture, START, 10).await, []);
+    assert_eq!(read(fixture, Cursor(7), 10).await, []);
+}
+
+async fn events_are_read_as_they_were_published(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 2).await;
+    publish(fixture, &events).await;
+    assert_eq!(logged(fixture).await, events);
+}
+
+async fn events_are_read_in_the_order_of_publishing(fixture: &dyn EventLogFixture) {
+    let mut published = Vec::new();
+    for n in [2, 1, 3, 1, 2] {
+        let events = pushed(fixture, n, 2).await;
+        publish(fixture, &events).await;
+        published.extend(events);
+    }
+    assert_eq!(logged(fixture).await, published);
+}
+
+async fn cursors_rise_and_never_repeat(fixture: &dyn EventLogFixture) {
+    let mut last = START;
+    for n in 0..3 {
+        let events = pushed(fixture, n, 3).await;
+        publish(fixture, &events).await;
+        for logged in read(fixture, last, 10).await {
+            assert!(logged.cursor > last);
+            last = logged.cursor;
+        }
+        fixture.reopen().await;
+    }
+    let all = read(fixture, START, 100).await;
+    assert_eq!(all.len(), 9);
+    assert!(all.is_sorted_by(|one, next| one.cursor < next.cursor));
+}
+
+async fn a_page_holds_no_more_than_its_limit(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 5).await;
+    publish(fixture, &events).await;
+    let (mut after, mut seen, mut pages) = (START, Vec::new(), Vec::new());
+    loop {
+        let page = read(fixture, after, 2).await;
+        let Some(last) = page.last() else { break };
+        after = last.cursor;
+        pages.push(page.len());
+        seen.extend(page.into_iter().map(|logged| logged.event));
+    }
+    assert_eq!(pages, [2, 2, 1]);
+    assert_eq!(seen, events);
+}
+
+async fn nothing_is_read_past_the_end(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 2).await;
+    publish(fixture, &events).await;
+    let Cursor(last) = end(fixture).await;
+    assert_eq!(read(fixture, Cursor(last), 10).await, []);
+    assert_eq!(read(fixture, Cursor(last + 1_000), 10).await, []);
+    let before = read(fixture, Cursor(last - 1), 10).await;
+    assert_eq!(before.len(), 1);
+}
+
+async fn a_published_event_has_left_its_outbox(fixture: &dyn EventLogFixture) {
+    let stores = fixture.stores();
+    let mut left = pushed(fixture, 1, 3).await;
+    while !left.is_empty() {
+        publish(fixture, &[left.remove(0)]).await;
+        assert_eq!(pending(&stores, 1).await, left);
+    }
+    let backlog = stores.outboxes.backlog().await.unwrap();
+    assert_eq!(backlog, Backlog::default());
+}
+
+async fn publishing_again_appends_nothing(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 2).await;
+    publish(fixture, &events).await;
+    publish(fixture, &events).await;
+    let later = pushed(fixture, 1, 1).await;
+    publish(fixture, &events).await;
+    assert_eq!(logged(fixture).await, events);
+    assert_eq!(pending(&fixture.stores(), 1).await, later);
+}
+
+async fn publishing_one_event_at_once_appends_it_once(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 1).await;
+    at_once(|_| {
+        let publisher = fixture.event_publisher();
+        let events = events.clone();
+        async move {
+            for event in &events {
+                publisher.publish(event).await.unwrap();
+            }
+        }
+    })
+    .await;
+    assert_eq!(logged(fixture).await, events);
+}
+
+async fn publishing_at_once_appends_all(fixture: &dyn EventLogFixture) {
+    let published = at_once(|caller| {
+        let (stores, publisher) = (fixture.stores(), fixture.event_publisher());
+        async move {
+            push(&stores, caller, 3).await;
+            let events = pending(&stores, caller).await;
+            for event in &events {
+                publisher.publish(event).await.unwrap();
+            }
+            events
+        }
+    })
+    .await;
+    let all = logged(fixture).await;
+    assert_eq!(all.len(), published.iter().map(Vec::len).sum::<usize>());
+    for events in published {
+        let own = all.iter().filter(|event| events.contains(event));
+        assert!(own.eq(&events), "out of order");
+    }
+}
+
+async fn an_event_already_there_ends_the_waiting(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 2).await;
+    publish(fixture, &events).await;
+    soon(fixture.event_log().grown(START)).await;
+    let Cursor(last) = end(fixture).await;
+    soon(fixture.event_log().grown(Cursor(last - 1))).await;
+}
+
+async fn an_appended_event_ends_the_waiting(fixture: &dyn EventLogFixture) {
+    let log = fixture.event_log();
+    for n in 0..3 {
+        let events = pushed(fixture, n, 1).await;
+        let last = end(fixture).await;
+        let waiting = begin_waiting(|| log.grown(last)).await;
+        publish(fixture, &events).await;
+        soon(waiting).await;
+    }
+}
+
+async fn an_appended_event_ends_the_waiting_of_all(fixture: &dyn EventLogFixture) {
+    let log = fixture.event_log();
+    let events = pushed(fixture, 1, 1).await;
+    let mut all = Vec::new();
+    for _ in 0..CALLERS {
+        all.push(begin_waiting(|| log.grown(START)).await);
+    }
+    publish(fixture, &events).await;
+    for one in all {
+        soon(one).await;
+    }
+}
+
+async fn a_waiting_given_up_loses_nothing(fixture: &dyn EventLogFixture) {
+    let log = fixture.event_log();
+    let events = pushed(fixture, 1, 1).await;
+    let given_up = begin_waiting(|| log.grown(START)).await;
+    let kept = begin_waiting(|| log.grown(START)).await;
+    drop(given_up);
+    publish(fixture, &events).await;
+    soon(kept).await;
+    assert_eq!(logged(fixture).await, events);
+}
+
+async fn published_events_survive_reopening(fixture: &dyn EventLogFixture) {
+    let events = pushed(fixture, 1, 3).await;
+    let (first, rest) = events.split_at(2);
+    publish(fixture, first).await;
+    fixture.reopen().await;
+    assert_eq!(logged(fixture).await, first);
+    assert_eq!(pending(&fixture.stores(), 1).await, rest);
+    publish(fixture, &events).await;
+    assert_eq!(logged(fixture).await, events);
+}

@@ -1,0 +1,213 @@
+use std::sync::Arc;
+
+use domain::time::Timestamp;
+use domain::tokens::{RefreshFamily, RevocationReason, ValidationToken, events};
+use ports::Aggregate;
+use ports::tokens::Closed;
+
+use crate::contract::contracts;
+use crate::outboxes;
+use crate::race::at_once;
+use crate::samples::{IDLE, at, before, family, presented, session_event_id, validation_token};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    nothing_stored_is_nothing_collected,
+    a_token_is_collected_from_the_instant_of_its_expiry,
+    a_family_is_collected_from_the_instant_of_its_absolute_expiry,
+    an_idle_family_is_kept,
+    a_family_that_ended_early_is_kept_until_its_absolute_expiry,
+    a_family_with_pending_events_is_kept,
+    kept_families_do_not_hold_up_others,
+    a_collection_takes_no_more_than_its_limit,
+    collecting_again_goes_on,
+    collecting_at_once_counts_everything_once,
+    what_was_collected_stays_gone_after_reopening,
+}
+
+const ALL: usize = 1_000;
+
+async fn collect(stores: &Stores, before: Timestamp, limit: usize) -> usize {
+    stores.garbage.collect(before, limit).await.unwrap()
+}
+
+async fn issue(stores: &Stores, token: &ValidationToken) {
+    stores.validation_tokens.issue(token).await.unwrap();
+}
+
+/// Whether it is still stored, expired or not.
+async fn is_token_stored(stores: &Stores, token: &ValidationToken) -> bool {
+    let long_before = at(-1_000_000);
+    let found = stores.validation_tokens.find(&token.hash, long_before);
+    found.await.unwrap().is_some()
+}
+
+async fn start(stores: &Stores, family: &RefreshFamily) {
+    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    stores.refresh_families.start(family, event).await.unwrap();
+}
+
+/// Starts families whose events are all sent.
+async fn start_quietly(stores: &Stores, families: &[RefreshFamily]) {
+    for family in families {
+        start(stores, family).await;
+    }
+    outboxes::acknowledge_all(stores).await;
+}
+
+async fn is_family_stored(stores: &Stores, family: &RefreshFamily) -> bool {
+    stores.refresh_families.find(&family.id).await.unwrap().is_some()
+}
+
+/// As many expired tokens, and as many expired families whose events are sent.
+async fn leave_garbage(stores: &Stores, count: u8) {
+    for n in 0..count {
+        issue(stores, &validation_token(n)).await;
+    }
+    let families: Vec<_> = (0..usize::from(count)).map(family).collect();
+    start_quietly(stores, &families).await;
+}
+
+async fn nothing_stored_is_nothing_collected(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(collect(&stores, at(0), ALL).await, 0);
+}
+
+async fn a_token_is_collected_from_the_instant_of_its_expiry(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let early = validation_token(1);
+    let late = ValidationToken {
+        expires_at: at(1_001),
+        ..validation_token(2)
+    };
+    issue(&stores, &early).await;
+    issue(&stores, &late).await;
+    assert_eq!(collect(&stores, before(early.expires_at), ALL).await, 0);
+    assert!(is_token_stored(&stores, &early).await);
+    assert_eq!(collect(&stores, early.expires_at, ALL).await, 1);
+    assert!(!is_token_stored(&stores, &early).await);
+    assert!(is_token_stored(&stores, &late).await);
+}
+
+async fn a_family_is_collected_from_the_instant_of_its_absolute_expiry(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let early = family(1);
+    let late = RefreshFamily {
+        absolute_expires_at: at(600_001),
+        ..family(2)
+    };
+    start_quietly(&stores, &[early.clone(), late.clone()]).await;
+    assert_eq!(collect(&stores, before(early.absolute_expires_at), ALL).await, 0);
+    assert!(is_family_stored(&stores, &early).await);
+    assert_eq!(collect(&stores, early.absolute_expires_at, ALL).await, 1);
+    assert!(!is_family_stored(&stores, &early).await);
+    assert!(is_family_stored(&stores, &late).await);
+}
+
+async fn an_idle_family_is_kept(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start_quietly(&stores, std::slice::from_ref(&family)).await;
+    assert_eq!(collect(&stores, family.idle_expires_at, ALL).await, 0);
+    assert!(is_family_stored(&stores, &family).await);
+}
+
+async fn a_family_that_ended_early_is_kept_until_its_absolute_expiry(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let (closed, revoked) = (family(1), family(2));
+    start(&stores, &closed).await;
+    start(&stores, &revoked).await;
+    let presented = presented(&closed);
+    let closing = stores.refresh_families.close(&presented, at(1), IDLE).await;
+    assert_eq!(closing.unwrap(), Closed::Closed);
+    let reason = RevocationReason::Replay;
+    let event = events::revoked(session_event_id(&revoked, 2), &revoked, reason, at(1));
+    let revoking = stores.refresh_families.revoke(&revoked.id, reason, event);
+    assert!(revoking.await.unwrap());
+    outboxes::acknowledge_all(&stores).await;
+
+    let end = closed.absolute_expires_at;
+    assert_eq!(collect(&stores, before(end), ALL).await, 0);
+    assert_eq!(collect(&stores, end, ALL).await, 2);
+    assert!(!is_family_stored(&stores, &closed).await);
+    assert!(!is_family_stored(&stores, &revoked).await);
+}
+
+async fn a_family_with_pending_events_is_kept(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert_eq!(collect(&stores, family.absolute_expires_at, ALL).await, 0);
+    assert!(is_family_stored(&stores, &family).await);
+    let pending = outboxes::pending(&stores, Aggregate::RefreshFamily, family.id.as_str()).await;
+    assert_eq!(pending.len(), 1);
+    outboxes::acknowledge_all(&stores).await;
+    assert_eq!(collect(&stores, family.absolute_expires_at, ALL).await, 1);
+}
+
+async fn kept_families_do_not_hold_up_others(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let last = RefreshFamily {
+        absolute_expires_at: at(600_001),
+        ..family(900)
+    };
+    start_quietly(&stores, std::slice::from_ref(&last)).await;
+    for n in 0..5 {
+        start(&stores, &family(n)).await;
+    }
+    assert_eq!(collect(&stores, at(700_000), 2).await, 1);
+    assert!(!is_family_stored(&stores, &last).await);
+}
+
+async fn a_collection_takes_no_more_than_its_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    leave_garbage(&stores, 3).await;
+    for _ in 0..2 {
+        assert!((1..=2).contains(&collect(&stores, at(700_000), 2).await));
+    }
+    let mut left = 0;
+    for n in 0..3 {
+        left += usize::from(is_token_stored(&stores, &validation_token(n)).await);
+        left += usize::from(is_family_stored(&stores, &family(usize::from(n))).await);
+    }
+    assert!(
+        (2..=4).contains(&left),
+        "{left} of 6 are left after two collections of 2"
+    );
+}
+
+async fn collecting_again_goes_on(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    leave_garbage(&stores, 3).await;
+    let mut collected = 0;
+    loop {
+        let more = collect(&stores, at(700_000), 2).await;
+        if more == 0 {
+            break;
+        }
+        collected += more;
+    }
+    assert_eq!(collected, 6);
+}
+
+async fn collecting_at_once_counts_everything_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    leave_garbage(&stores, 5).await;
+    let counts = at_once(|_| {
+        let garbage = Arc::clone(&stores.garbage);
+        async move { garbage.collect(at(700_000), 3).await.unwrap() }
+    })
+    .await;
+    assert_eq!(counts.iter().sum::<usize>(), 10);
+}
+
+async fn what_was_collected_stays_gone_after_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    leave_garbage(&stores, 1).await;
+    assert_eq!(collect(&stores, at(700_000), ALL).await, 2);
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert!(!is_token_stored(&stores, &validation_token(0)).await);
+    assert!(!is_family_stored(&stores, &family(0)).await);
+    assert_eq!(collect(&stores, at(700_000), ALL).await, 0);
+}

@@ -1,0 +1,305 @@
+use std::time::Duration;
+
+use domain::event::Event;
+use domain::tokens::{RevocationReason, events};
+use ports::{Aggregate, Backlog, Lease, PendingOutbox};
+
+use crate::contract::contracts;
+use crate::race::{at_once, begin_waiting, soon};
+use crate::samples::{self, at, event_id, family, full_factor_set, lock_command, user};
+use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
+
+pub(crate) mod leases;
+
+contracts! { dyn Fixture:
+    nothing_pending_is_an_empty_claim,
+    every_kind_of_aggregate_has_an_outbox,
+    aggregates_of_one_user_do_not_meet,
+    a_full_outbox_is_claimed_in_the_order_of_its_sequence,
+    acknowledging_keeps_what_came_later,
+    acknowledging_again_changes_nothing,
+    acknowledging_what_is_not_there_changes_nothing,
+    acknowledging_and_pushing_at_once_loses_nothing,
+    the_backlog_counts_aggregates_and_tells_the_oldest_event,
+    a_claimed_outbox_still_counts_as_backlog,
+    every_push_ends_the_waiting,
+    a_push_before_the_waiting_ends_it,
+    a_waiting_given_up_loses_no_push,
+    pending_events_survive_reopening,
+}
+
+/// Sees all outboxes as they are, with a lease that has run out already.
+async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
+    let lease = Lease {
+        owner: "observer".to_owned(),
+        now: at(0),
+        length: Duration::ZERO,
+    };
+    stores.outboxes.claim(&lease, 10_000).await.unwrap()
+}
+
+/// The events that wait in one outbox, which nobody holds.
+pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
+    let outboxes = observe(stores).await.into_iter();
+    let mut found = outboxes.filter(|outbox| outbox.aggregate == aggregate && outbox.key == key);
+    let events = found.next().map_or_else(Vec::new, |outbox| outbox.events);
+    assert!(found.next().is_none(), "{aggregate:?} {key} was given twice");
+    events
+}
+
+/// Empties all outboxes, as a relay would.
+pub(crate) async fn acknowledge_all(stores: &Stores) {
+    for PendingOutbox { aggregate, key, events } in observe(stores).await {
+        let last = events.iter().map(|event| event.sequence).max().unwrap();
+        stores.outboxes.acknowledge(aggregate, &key, last).await.unwrap();
+    }
+}
+
+/// Leaves `count` events in the outbox of a user's factor set.
+pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
+    let set = stores.factor_sets.find(&user(n)).await.unwrap();
+    let first_id = (1_000 * (n + 1) + usize::try_from(set.version).unwrap()) * 1_000;
+    let mut events = samples::events(0, count);
+    for (event, id) in events.iter_mut().zip(first_id..) {
+        event.id = event_id(id);
+    }
+    stores.factor_sets.save_if_version(&set, events).await.unwrap();
+}
+
+/// Acknowledges the events of a user's factor set up to `sequence`.
+pub(crate) async fn acknowledge(stores: &Stores, n: usize, sequence: u64) {
+    let key = user(n);
+    let acknowledged = stores
+        .outboxes
+        .acknowledge(Aggregate::FactorSet, key.as_str(), sequence);
+    acknowledged.await.unwrap();
+}
+
+async fn sequences(stores: &Stores, n: usize) -> Vec<u64> {
+    let events = pending(stores, Aggregate::FactorSet, user(n).as_str()).await;
+    events.iter().map(|event| event.sequence).collect()
+}
+
+async fn backlog(stores: &Stores) -> Backlog {
+    stores.outboxes.backlog().await.unwrap()
+}
+
+async fn nothing_pending_is_an_empty_claim(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert!(observe(&stores).await.is_empty());
+    assert_eq!(backlog(&stores).await, Backlog::default());
+    let set = full_factor_set(user(1));
+    stores.factor_sets.save_if_version(&set, Vec::new()).await.unwrap();
+    assert!(observe(&stores).await.is_empty());
+    assert_eq!(backlog(&stores).await, Backlog::default());
+}
+
+async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    stores.credentials.lock(&lock_command(&user(1), 1)).await.unwrap();
+    push(&stores, 2, 1).await;
+    let family = family(3);
+    let event = events::started(event_id(3), &family, at(3));
+    stores.refresh_families.start(&family, event).await.unwrap();
+    let mut seen: Vec<_> = observe(&stores)
+        .await
+        .into_iter()
+        .flat_map(|outbox| {
+            let PendingOutbox { aggregate, key, events } = outbox;
+            events.into_iter().map(move |event| {
+                assert_eq!(event.subject, key);
+                (aggregate, event.user, event.sequence)
+            })
+        })
+        .collect();
+    seen.sort_by(|one, other| one.1.cmp(&other.1));
+    assert_eq!(
+        seen,
+        [
+            (Aggregate::Credential, user(1), 1),
+            (Aggregate::FactorSet, user(2), 1),
+            (Aggregate::RefreshFamily, user(3), 1),
+        ]
+    );
+}
+
+async fn aggregates_of_one_user_do_not_meet(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 2).await;
+    stores.credentials.lock(&lock_command(&user(1), 900)).await.unwrap();
+    let credential = pending(&stores, Aggregate::Credential, user(1).as_str()).await;
+    assert_eq!(credential.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1]);
+    assert_eq!(backlog(&stores).await.depth, 2);
+    acknowledge(&stores, 1, 2).await;
+    let kept = pending(&stores, Aggregate::Credential, user(1).as_str()).await;
+    assert_eq!(kept, credential);
+    assert_eq!(sequences(&stores, 1).await, [0; 0]);
+}
+
+async fn a_full_outbox_is_claimed_in_the_order_of_its_sequence(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, MAX_PENDING_EVENTS).await;
+    let expected: Vec<_> = (1..=MAX_PENDING_EVENTS).collect();
+    assert_eq!(sequences(&stores, 1).await, expected);
+}
+
+async fn acknowledging_keeps_what_came_later(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 12).await;
+    acknowledge(&stores, 1, 1).await;
+    assert_eq!(sequences(&stores, 1).await, (2..=12).collect::<Vec<_>>());
+    acknowledge(&stores, 1, 9).await;
+    assert_eq!(sequences(&stores, 1).await, [10, 11, 12]);
+    push(&stores, 1, 1).await;
+    assert_eq!(sequences(&stores, 1).await, [10, 11, 12, 13]);
+    acknowledge(&stores, 1, 13).await;
+    assert!(observe(&stores).await.is_empty());
+}
+
+async fn acknowledging_again_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 4).await;
+    for sequence in [3, 3, 1] {
+        acknowledge(&stores, 1, sequence).await;
+        assert_eq!(sequences(&stores, 1).await, [4]);
+    }
+    for _ in 0..2 {
+        acknowledge(&stores, 1, 4).await;
+        assert_eq!(backlog(&stores).await, Backlog::default());
+    }
+    push(&stores, 1, 1).await;
+    assert_eq!(sequences(&stores, 1).await, [5]);
+}
+
+async fn acknowledging_what_is_not_there_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 2).await;
+    acknowledge(&stores, 2, 2).await;
+    for aggregate in [Aggregate::Credential, Aggregate::RefreshFamily] {
+        let key = user(1);
+        let acknowledged = stores.outboxes.acknowledge(aggregate, key.as_str(), 2);
+        acknowledged.await.unwrap();
+    }
+    assert_eq!(sequences(&stores, 1).await, [1, 2]);
+}
+
+async fn acknowledging_and_pushing_at_once_loses_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 8).await;
+    at_once(|caller| {
+        let stores = stores.clone();
+        async move {
+            if caller % 2 == 0 {
+                acknowledge(&stores, 1, u64::try_from(caller / 2).unwrap()).await;
+            } else {
+                push(&stores, 1, 1).await;
+            }
+        }
+    })
+    .await;
+    let left = sequences(&stores, 1).await;
+    let expected: Vec<_> = (8..).take(left.len()).collect();
+    assert!(left.len() >= 2, "no push was stored");
+    assert_eq!(left, expected);
+}
+
+async fn the_backlog_counts_aggregates_and_tells_the_oldest_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let expect = |depth, oldest| Backlog {
+        depth,
+        oldest: Some(at(oldest)),
+    };
+    stores.credentials.lock(&lock_command(&user(1), 500)).await.unwrap();
+    assert_eq!(backlog(&stores).await, expect(1, 500));
+    push(&stores, 2, 3).await;
+    assert_eq!(backlog(&stores).await, expect(2, 0));
+    acknowledge(&stores, 2, 2).await;
+    assert_eq!(backlog(&stores).await, expect(2, 2));
+    acknowledge(&stores, 2, 3).await;
+    assert_eq!(backlog(&stores).await, expect(1, 500));
+    acknowledge_all(&stores).await;
+    assert_eq!(backlog(&stores).await, Backlog::default());
+}
+
+async fn a_claimed_outbox_still_counts_as_backlog(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 1).await;
+    let before = backlog(&stores).await;
+    let lease = Lease {
+        owner: "relay".to_owned(),
+        now: at(0),
+        length: Duration::from_secs(30),
+    };
+    stores.outboxes.claim(&lease, 10).await.unwrap();
+    assert_eq!(before.depth, 1);
+    assert_eq!(backlog(&stores).await, before);
+}
+
+async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    let (command, set) = (lock_command(&user(1), 1), full_factor_set(user(1)));
+    let started = events::started(event_id(2), &family, at(0));
+    let revoked = events::revoked(event_id(3), &family, RevocationReason::Replay, at(0));
+    let outboxes = &stores.outboxes;
+
+    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    stores.credentials.lock(&command).await.unwrap();
+    soon(waiting).await;
+
+    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    stores.credentials.unlock(&lock_command(&user(1), 4)).await.unwrap();
+    soon(waiting).await;
+
+    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let saved = stores.factor_sets.save_if_version(&set, samples::events(5, 1));
+    saved.await.unwrap();
+    soon(waiting).await;
+
+    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    stores.refresh_families.start(&family, started).await.unwrap();
+    soon(waiting).await;
+
+    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let ended = stores
+        .refresh_families
+        .revoke(&family.id, RevocationReason::Replay, revoked);
+    assert!(ended.await.unwrap());
+    soon(waiting).await;
+}
+
+async fn a_push_before_the_waiting_ends_it(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for n in 0..5 {
+        push(&stores, n, 1).await;
+        soon(stores.outboxes.pushed()).await;
+    }
+}
+
+async fn a_waiting_given_up_loses_no_push(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let given_up = begin_waiting(|| stores.outboxes.pushed()).await;
+    drop(given_up);
+    push(&stores, 1, 1).await;
+    soon(stores.outboxes.pushed()).await;
+
+    let given_up = begin_waiting(|| stores.outboxes.pushed()).await;
+    push(&stores, 2, 1).await;
+    drop(given_up);
+    soon(stores.outboxes.pushed()).await;
+}
+
+async fn pending_events_survive_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 12).await;
+    push(&stores, 2, 1).await;
+    acknowledge(&stores, 1, 9).await;
+    acknowledge(&stores, 2, 1).await;
+    let backlog_before = backlog(&stores).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(sequences(&stores, 1).await, [10, 11, 12]);
+    assert_eq!(backlog(&stores).await, backlog_before);
+    push(&stores, 2, 1).await;
+    assert_eq!(sequences(&stores, 2).await, [2]);
+}

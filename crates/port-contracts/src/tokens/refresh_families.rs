@@ -1,0 +1,307 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::event::Event;
+use domain::time::Timestamp;
+use domain::tokens::{Presented, RefreshFamily, RevocationReason, events};
+use ports::Aggregate;
+use ports::tokens::{Closed, Rotation};
+
+use crate::contract::contracts;
+use crate::outboxes;
+use crate::race::{at_once, only};
+use crate::samples::{
+    IDLE, at, before, family, family_id, foreign_presentations, full_family, nonce, presented, session_event_id,
+};
+use crate::{Fixture, Stores};
+
+pub(crate) mod closing;
+pub(crate) mod revocation;
+
+contracts! { dyn Fixture:
+    an_unknown_family_is_not_found,
+    every_field_of_a_family_survives,
+    a_start_leaves_its_event,
+    starting_at_once_starts_all,
+    a_rotation_moves_on_by_one_generation,
+    idle_expiry_never_passes_the_absolute_one,
+    a_spent_token_is_superseded,
+    a_token_that_is_not_current_rotates_nothing,
+    a_family_does_not_rotate_at_the_instant_of_its_idle_expiry,
+    a_family_does_not_rotate_at_the_instant_of_its_absolute_expiry,
+    a_closed_family_does_not_rotate,
+    a_revoked_family_does_not_rotate,
+    an_unknown_family_does_not_rotate,
+    families_do_not_meet,
+    a_rotation_has_one_winner,
+    a_rotation_leaves_no_event,
+    families_survive_reopening,
+}
+
+const GRACE: Duration = Duration::from_secs(30);
+
+async fn start(stores: &Stores, family: &RefreshFamily) {
+    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    stores.refresh_families.start(family, event).await.unwrap();
+}
+
+async fn find(stores: &Stores, family: &RefreshFamily) -> Option<RefreshFamily> {
+    stores.refresh_families.find(&family.id).await.unwrap()
+}
+
+/// Rotates to `nonce(n)`.
+async fn rotate(stores: &Stores, presented: &Presented, n: usize, now: Timestamp) -> Rotation {
+    let rotated = stores.refresh_families.rotate(presented, nonce(n), now, IDLE);
+    rotated.await.unwrap()
+}
+
+/// Rotates the current token of `family` and gives the family as it is then.
+async fn rotated(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
+    let expected = family.rotated(nonce(n), now, IDLE);
+    let rotation = rotate(stores, &presented(family), n, now).await;
+    assert_eq!(rotation, Rotation::Rotated(expected.clone()));
+    expected
+}
+
+async fn close(stores: &Stores, presented: &Presented, now: Timestamp) -> Closed {
+    let closing = stores.refresh_families.close(presented, now, GRACE);
+    closing.await.unwrap()
+}
+
+async fn revoke(stores: &Stores, family: &RefreshFamily, reason: RevocationReason) -> bool {
+    let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
+    let revoked = stores.refresh_families.revoke(&family.id, reason, event);
+    revoked.await.unwrap()
+}
+
+async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
+    outboxes::pending(stores, Aggregate::RefreshFamily, family.id.as_str()).await
+}
+
+/// The event that [`start`] leaves.
+fn started(family: &RefreshFamily) -> Event {
+    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    event.recorded(family.id.as_str(), family.origin.user.clone(), 1)
+}
+
+fn winner(rotation: &Rotation) -> Option<&RefreshFamily> {
+    match rotation {
+        Rotation::Rotated(family) => Some(family),
+        Rotation::Superseded(_) | Rotation::Unknown => None,
+    }
+}
+
+async fn an_unknown_family_is_not_found(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    start(&stores, &family(2)).await;
+    assert_eq!(find(&stores, &family(1)).await, None);
+}
+
+async fn every_field_of_a_family_survives(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        assert_eq!(find(&stores, &family).await, Some(family));
+    }
+}
+
+async fn a_start_leaves_its_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        assert_eq!(pending(&stores, &family).await, [started(&family)]);
+    }
+}
+
+async fn starting_at_once_starts_all(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let families = at_once(|caller| {
+        let stores = stores.clone();
+        async move {
+            let family = family(caller);
+            start(&stores, &family).await;
+            family
+        }
+    })
+    .await;
+    for family in families {
+        assert_eq!(pending(&stores, &family).await, [started(&family)]);
+        assert_eq!(find(&stores, &family).await, Some(family));
+    }
+}
+
+async fn a_rotation_moves_on_by_one_generation(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for first in [family(1), full_family(2)] {
+        start(&stores, &first).await;
+        let second = rotated(&stores, &first, 10, at(100)).await;
+        assert_eq!(find(&stores, &first).await, Some(second.clone()));
+        let third = rotated(&stores, &second, 11, at(200)).await;
+        assert_eq!(find(&stores, &first).await, Some(third.clone()));
+        assert_eq!(third.generation, first.generation + 2);
+        assert_eq!(third.previous_nonce, Some(nonce(10)));
+    }
+}
+
+async fn idle_expiry_never_passes_the_absolute_one(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = RefreshFamily {
+        absolute_expires_at: at(60_001),
+        ..family(1)
+    };
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    assert_eq!(second.idle_expires_at, first.absolute_expires_at);
+    let third = rotated(&stores, &second, 11, at(60_000)).await;
+    assert_eq!(third.idle_expires_at, first.absolute_expires_at);
+    assert_eq!(find(&stores, &first).await, Some(third));
+}
+
+async fn a_spent_token_is_superseded(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    for n in [10, 11] {
+        let again = rotate(&stores, &presented(&first), n, at(1)).await;
+        assert_eq!(again, Rotation::Superseded(second.clone()));
+    }
+    let third = rotated(&stores, &second, 12, at(2)).await;
+    for spent in [&first, &second] {
+        let again = rotate(&stores, &presented(spent), 13, at(2)).await;
+        assert_eq!(again, Rotation::Superseded(third.clone()));
+    }
+    assert_eq!(find(&stores, &first).await, Some(third));
+}
+
+async fn a_token_that_is_not_current_rotates_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        for foreign in foreign_presentations(&family) {
+            let rotation = rotate(&stores, &foreign, 10, at(100)).await;
+            assert_eq!(rotation, Rotation::Superseded(family.clone()), "{foreign:?}");
+            assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
+        }
+        rotated(&stores, &family, 10, at(100)).await;
+    }
+}
+
+async fn a_family_does_not_rotate_at_the_instant_of_its_idle_expiry(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let end = family.idle_expires_at;
+    for now in [end, at(100_000)] {
+        let rotation = rotate(&stores, &presented(&family), 10, now).await;
+        assert_eq!(rotation, Rotation::Superseded(family.clone()));
+    }
+    assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
+    rotated(&stores, &family, 10, before(end)).await;
+}
+
+async fn a_family_does_not_rotate_at_the_instant_of_its_absolute_expiry(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = RefreshFamily {
+        absolute_expires_at: at(30_000),
+        ..family(1)
+    };
+    start(&stores, &family).await;
+    let end = family.absolute_expires_at;
+    let rotation = rotate(&stores, &presented(&family), 10, end).await;
+    assert_eq!(rotation, Rotation::Superseded(family.clone()));
+    assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
+    rotated(&stores, &family, 10, before(end)).await;
+}
+
+async fn a_closed_family_does_not_rotate(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    let closed = find(&stores, &family).await.unwrap();
+    let rotation = rotate(&stores, &presented(&family), 10, at(2)).await;
+    assert_eq!(rotation, Rotation::Superseded(closed.clone()));
+    assert_eq!(find(&stores, &family).await, Some(closed));
+}
+
+async fn a_revoked_family_does_not_rotate(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert!(revoke(&stores, &family, RevocationReason::Logout).await);
+    let revoked = find(&stores, &family).await.unwrap();
+    let rotation = rotate(&stores, &presented(&family), 10, at(3)).await;
+    assert_eq!(rotation, Rotation::Superseded(revoked.clone()));
+    assert_eq!(find(&stores, &family).await, Some(revoked));
+}
+
+async fn an_unknown_family_does_not_rotate(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let rotation = rotate(&stores, &presented(&family(1)), 10, at(1)).await;
+    assert_eq!(rotation, Rotation::Unknown);
+    assert_eq!(find(&stores, &family(1)).await, None);
+}
+
+async fn families_do_not_meet(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let one = family(1);
+    let other = RefreshFamily {
+        id: family_id(2),
+        ..family(1)
+    };
+    start(&stores, &one).await;
+    start(&stores, &other).await;
+    rotated(&stores, &one, 10, at(1)).await;
+    assert!(revoke(&stores, &one, RevocationReason::Replay).await);
+    assert_eq!(find(&stores, &other).await.as_ref(), Some(&other));
+    rotated(&stores, &other, 10, at(1)).await;
+}
+
+async fn a_rotation_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let rotations = at_once(|caller| {
+        let families = Arc::clone(&stores.refresh_families);
+        let presented = presented(&family);
+        async move {
+            let rotated = families.rotate(&presented, nonce(10 + caller), at(1), IDLE);
+            rotated.await.unwrap()
+        }
+    })
+    .await;
+    let winning = only(rotations.iter().filter_map(winner)).clone();
+    for (caller, rotation) in rotations.into_iter().enumerate() {
+        let expected = if winning.nonce == nonce(10 + caller) {
+            Rotation::Rotated(family.rotated(winning.nonce, at(1), IDLE))
+        } else {
+            Rotation::Superseded(winning.clone())
+        };
+        assert_eq!(rotation, expected);
+    }
+    assert_eq!(find(&stores, &family).await, Some(winning));
+}
+
+async fn a_rotation_leaves_no_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    rotated(&stores, &family, 10, at(1)).await;
+    assert_eq!(pending(&stores, &family).await, [started(&family)]);
+}
+
+async fn families_survive_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let (kept, first) = (full_family(1), family(2));
+    start(&stores, &kept).await;
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(find(&stores, &kept).await, Some(kept));
+    assert_eq!(find(&stores, &first).await.as_ref(), Some(&second));
+    assert_eq!(pending(&stores, &first).await, [started(&first)]);
+    let again = rotate(&stores, &presented(&first), 11, at(2)).await;
+    assert_eq!(again, Rotation::Superseded(second));
+}

@@ -1,0 +1,229 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::time::{self, Timestamp};
+use domain::tokens::{Closing, FamilyStatus, Presented, RefreshFamily, RevocationReason};
+use ports::tokens::Closed;
+
+use super::{GRACE, close, find, pending, revoke, rotated, start, started, winner};
+use crate::contract::contracts;
+use crate::race::{CALLERS, at_once, count};
+use crate::samples::{IDLE, at, before, family, foreign_presentations, full_family, nonce, presented};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    the_current_token_closes_its_family,
+    the_token_before_closes_it_within_the_grace_time,
+    the_grace_time_ends_at_the_exact_instant,
+    without_grace_only_the_current_token_closes,
+    an_older_token_closes_nothing,
+    a_token_that_is_not_current_closes_nothing,
+    closing_again_does_not_match,
+    an_idle_family_is_not_closed,
+    a_family_past_its_absolute_expiry_is_not_closed,
+    a_revoked_family_is_not_closed,
+    an_unknown_family_is_not_closed,
+    closing_leaves_no_event,
+    closing_at_once_has_one_winner,
+    closing_and_rotating_at_once_ends_closed,
+    a_closed_family_survives_reopening,
+}
+
+/// `family` as the token of `generation` closes it at `at`.
+fn closed(family: &RefreshFamily, generation: u64, at: Timestamp) -> RefreshFamily {
+    RefreshFamily {
+        status: FamilyStatus::Closed(Closing { generation, at }),
+        ..family.clone()
+    }
+}
+
+async fn refuses_to_close(stores: &Stores, family: &RefreshFamily, presented: &Presented, now: Timestamp) {
+    let closing = close(stores, presented, now).await;
+    assert_eq!(closing, Closed::NotMatched(family.clone()), "{presented:?}");
+    assert_eq!(find(stores, family).await.as_ref(), Some(family));
+}
+
+async fn the_current_token_closes_its_family(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        let closing = close(&stores, &presented(&family), at(50_001)).await;
+        assert_eq!(closing, Closed::Closed);
+        let expected = closed(&family, family.generation, at(50_001));
+        assert_eq!(find(&stores, &family).await, Some(expected));
+    }
+}
+
+async fn the_token_before_closes_it_within_the_grace_time(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for (n, now) in [(1, at(1)), (2, before(time::after(at(1), GRACE)))] {
+        let first = family(n);
+        start(&stores, &first).await;
+        let second = rotated(&stores, &first, 10, at(1)).await;
+        assert_eq!(close(&stores, &presented(&first), now).await, Closed::Closed);
+        let expected = closed(&second, first.generation, now);
+        assert_eq!(find(&stores, &first).await, Some(expected));
+    }
+}
+
+async fn the_grace_time_ends_at_the_exact_instant(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    let end = time::after(second.rotated_at, GRACE);
+    refuses_to_close(&stores, &second, &presented(&first), end).await;
+    refuses_to_close(&stores, &second, &presented(&first), at(50_000)).await;
+    assert_eq!(close(&stores, &presented(&second), end).await, Closed::Closed);
+}
+
+async fn without_grace_only_the_current_token_closes(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    let strictly = |presented, now| {
+        let families = Arc::clone(&stores.refresh_families);
+        async move { families.close(&presented, now, Duration::ZERO).await.unwrap() }
+    };
+    let refused = strictly(presented(&first), second.rotated_at).await;
+    assert_eq!(refused, Closed::NotMatched(second.clone()));
+    assert_eq!(strictly(presented(&second), at(2)).await, Closed::Closed);
+}
+
+async fn an_older_token_closes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    let third = rotated(&stores, &second, 11, at(1)).await;
+    refuses_to_close(&stores, &third, &presented(&first), at(1)).await;
+    assert_eq!(close(&stores, &presented(&second), at(1)).await, Closed::Closed);
+}
+
+async fn a_token_that_is_not_current_closes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        for foreign in foreign_presentations(&family) {
+            refuses_to_close(&stores, &family, &foreign, at(100)).await;
+        }
+        let closing = close(&stores, &presented(&family), at(100)).await;
+        assert_eq!(closing, Closed::Closed);
+    }
+}
+
+async fn closing_again_does_not_match(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    assert_eq!(close(&stores, &presented(&first), at(2)).await, Closed::Closed);
+    let closed = closed(&second, first.generation, at(2));
+    for (again, now) in [(&first, at(2)), (&first, at(3)), (&second, at(3))] {
+        refuses_to_close(&stores, &closed, &presented(again), now).await;
+    }
+}
+
+async fn an_idle_family_is_not_closed(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let end = family.idle_expires_at;
+    refuses_to_close(&stores, &family, &presented(&family), end).await;
+    let last = close(&stores, &presented(&family), before(end)).await;
+    assert_eq!(last, Closed::Closed);
+}
+
+async fn a_family_past_its_absolute_expiry_is_not_closed(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = RefreshFamily {
+        absolute_expires_at: at(30_000),
+        ..family(1)
+    };
+    start(&stores, &family).await;
+    let end = family.absolute_expires_at;
+    refuses_to_close(&stores, &family, &presented(&family), end).await;
+    let last = close(&stores, &presented(&family), before(end)).await;
+    assert_eq!(last, Closed::Closed);
+}
+
+async fn a_revoked_family_is_not_closed(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert!(revoke(&stores, &family, RevocationReason::Lock).await);
+    let revoked = RefreshFamily {
+        status: FamilyStatus::Revoked(RevocationReason::Lock),
+        ..family
+    };
+    refuses_to_close(&stores, &revoked, &presented(&revoked), at(3)).await;
+}
+
+async fn an_unknown_family_is_not_closed(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let closing = close(&stores, &presented(&family(1)), at(1)).await;
+    assert_eq!(closing, Closed::Unknown);
+    assert_eq!(find(&stores, &family(1)).await, None);
+}
+
+async fn closing_leaves_no_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    assert_eq!(pending(&stores, &family).await, [started(&family)]);
+}
+
+async fn closing_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let closings = at_once(|_| {
+        let families = Arc::clone(&stores.refresh_families);
+        let presented = presented(&family);
+        async move { families.close(&presented, at(1), GRACE).await.unwrap() }
+    })
+    .await;
+    let closed = closed(&family, family.generation, at(1));
+    assert_eq!(count(&closings, &Closed::Closed), 1);
+    assert_eq!(count(&closings, &Closed::NotMatched(closed.clone())), CALLERS - 1);
+    assert_eq!(find(&stores, &family).await, Some(closed));
+}
+
+async fn closing_and_rotating_at_once_ends_closed(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let answers = at_once(|caller| {
+        let families = Arc::clone(&stores.refresh_families);
+        let presented = presented(&family);
+        async move {
+            if caller % 2 == 0 {
+                let closing = families.close(&presented, at(1), GRACE).await.unwrap();
+                (closing == Closed::Closed, None)
+            } else {
+                let rotation = families.rotate(&presented, nonce(10 + caller), at(1), IDLE);
+                (false, winner(&rotation.await.unwrap()).cloned())
+            }
+        }
+    })
+    .await;
+    let mut rotated = answers.iter().filter_map(|(_, rotated)| rotated.clone());
+    let last = rotated.next().unwrap_or_else(|| family.clone());
+    assert!(rotated.next().is_none(), "two rotations of one token");
+    assert_eq!(answers.iter().filter(|(closed, _)| *closed).count(), 1);
+    let expected = closed(&last, family.generation, at(1));
+    assert_eq!(find(&stores, &family).await, Some(expected));
+}
+
+async fn a_closed_family_survives_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    close(&stores, &presented(&family), at(1)).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    let expected = closed(&family, family.generation, at(1));
+    assert_eq!(find(&stores, &family).await, Some(expected));
+}

@@ -1,0 +1,155 @@
+use std::sync::Arc;
+
+use domain::event::Event;
+use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason, events};
+use ports::tokens::Closed;
+
+use super::{close, find, pending, revoke, rotated, start, started, winner};
+use crate::Fixture;
+use crate::contract::contracts;
+use crate::race::{at_once, count, only};
+use crate::samples::{IDLE, at, family, full_family, nonce, presented, session_event_id};
+
+contracts! { dyn Fixture:
+    a_family_is_revoked_for_each_reason,
+    revoking_again_changes_nothing,
+    a_revocation_leaves_its_event,
+    a_closed_family_is_not_revoked,
+    an_unknown_family_is_not_revoked,
+    a_rotated_family_keeps_its_tokens_when_it_is_revoked,
+    revoking_at_once_has_one_winner_and_one_event,
+    revoking_and_rotating_at_once_ends_revoked,
+    a_revoked_family_survives_reopening,
+}
+
+fn ended(family: &RefreshFamily, reason: RevocationReason) -> RefreshFamily {
+    RefreshFamily {
+        status: FamilyStatus::Revoked(reason),
+        ..family.clone()
+    }
+}
+
+/// The event that [`revoke`] leaves.
+fn revoked(family: &RefreshFamily, reason: RevocationReason) -> Event {
+    let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
+    event.recorded(family.id.as_str(), family.origin.user.clone(), 2)
+}
+
+async fn a_family_is_revoked_for_each_reason(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for (reason, n) in RevocationReason::ALL.into_iter().zip(1..) {
+        let family = full_family(n);
+        start(&stores, &family).await;
+        assert!(revoke(&stores, &family, reason).await);
+        assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
+    }
+}
+
+async fn revoking_again_changes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert!(revoke(&stores, &family, RevocationReason::Logout).await);
+    for reason in RevocationReason::ALL {
+        assert!(!revoke(&stores, &family, reason).await);
+        let expected = ended(&family, RevocationReason::Logout);
+        assert_eq!(find(&stores, &family).await, Some(expected));
+    }
+    assert_eq!(pending(&stores, &family).await.len(), 2);
+}
+
+async fn a_revocation_leaves_its_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let reason = RevocationReason::Replay;
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        revoke(&stores, &family, reason).await;
+        let expected = [started(&family), revoked(&family, reason)];
+        assert_eq!(pending(&stores, &family).await, expected);
+    }
+}
+
+async fn a_closed_family_is_not_revoked(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    let closed = find(&stores, &family).await;
+    assert!(!revoke(&stores, &family, RevocationReason::Lock).await);
+    assert_eq!(find(&stores, &family).await, closed);
+    assert_eq!(pending(&stores, &family).await, [started(&family)]);
+}
+
+async fn an_unknown_family_is_not_revoked(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert!(!revoke(&stores, &family(1), RevocationReason::Replay).await);
+    assert_eq!(find(&stores, &family(1)).await, None);
+    assert_eq!(pending(&stores, &family(1)).await, []);
+}
+
+async fn a_rotated_family_keeps_its_tokens_when_it_is_revoked(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    let reason = RevocationReason::Replay;
+    assert!(revoke(&stores, &second, reason).await);
+    assert_eq!(find(&stores, &first).await, Some(ended(&second, reason)));
+}
+
+async fn revoking_at_once_has_one_winner_and_one_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let reason = RevocationReason::Replay;
+    let answers = at_once(|_| {
+        let stores = stores.clone();
+        let family = family.clone();
+        async move { revoke(&stores, &family, reason).await }
+    })
+    .await;
+    assert_eq!(count(&answers, &true), 1);
+    let expected = [started(&family), revoked(&family, reason)];
+    assert_eq!(pending(&stores, &family).await, expected);
+}
+
+async fn revoking_and_rotating_at_once_ends_revoked(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let reason = RevocationReason::Replay;
+    let answers = at_once(|caller| {
+        let families = Arc::clone(&stores.refresh_families);
+        let family = family.clone();
+        async move {
+            if caller % 2 == 0 {
+                let event = events::revoked(session_event_id(&family, 2), &family, reason, at(2));
+                let revoked = families.revoke(&family.id, reason, event).await.unwrap();
+                (revoked, None)
+            } else {
+                let presented = presented(&family);
+                let rotation = families.rotate(&presented, nonce(10 + caller), at(1), IDLE);
+                (false, winner(&rotation.await.unwrap()).cloned())
+            }
+        }
+    })
+    .await;
+    let mut rotated = answers.iter().filter_map(|(_, rotated)| rotated.clone());
+    let last = rotated.next().unwrap_or_else(|| family.clone());
+    assert!(rotated.next().is_none(), "two rotations of one token");
+    only(answers.iter().filter(|(revoked, _)| *revoked));
+    assert_eq!(find(&stores, &family).await, Some(ended(&last, reason)));
+}
+
+async fn a_revoked_family_survives_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let reason = RevocationReason::Replay;
+    revoke(&stores, &family, reason).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
+    let expected = [started(&family), revoked(&family, reason)];
+    assert_eq!(pending(&stores, &family).await, expected);
+}

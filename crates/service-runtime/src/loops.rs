@@ -1,0 +1,166 @@
+//! The timers: what happens without a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ports::{Clock, Garbage, KeySetSource, Outboxes};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use use_cases::RelayOutboxes;
+
+use crate::{PrometheusTelemetry, Stop};
+
+/// Outboxes claimed in one pass, and delivered at the same time.
+const CLAIM: usize = 64;
+
+/// The relay looks for events of other processes so often.
+const RELAY_POLL: Duration = Duration::from_millis(500);
+
+/// After a failure the relay waits so long.
+const RELAY_BACKOFF: Duration = Duration::from_millis(500);
+
+const KEYS_EVERY: Duration = Duration::from_secs(1);
+const FIGURES_EVERY: Duration = Duration::from_secs(5);
+const GARBAGE_EVERY: Duration = Duration::from_mins(1);
+
+/// Rows that one pass of the garbage collection removes: a small write among others.
+const GARBAGE: usize = 500;
+
+/// The loops of a process. They end by themselves once the stop begins, each after the step it is in.
+pub struct Loops {
+    tasks: JoinSet<()>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Loops {
+    pub fn new(stop: &Stop) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            stopping: stop.heard(),
+        }
+    }
+
+    /// Carries events out: at once when this process pushed one, and by looking now and then.
+    pub fn relay(&mut self, relay: RelayOutboxes, outboxes: Arc<dyn Outboxes>) {
+        let mut stopping = self.stopping.clone();
+        let relay = Arc::new(relay);
+        self.tasks.spawn(async move {
+            while !*stopping.borrow() {
+                let pause = match relay_pass(&relay).await {
+                    Pass::Idle => RELAY_POLL,
+                    Pass::Delivered => continue,
+                    Pass::Failed => RELAY_BACKOFF,
+                };
+                tokio::select! {
+                    () = outboxes.pushed(), if pause == RELAY_POLL => {}
+                    () = sleep(pause) => {}
+                    _ = stopping.wait_for(|stopping| *stopping) => {}
+                }
+            }
+            // What was pushed by the last requests goes out before the end.
+            relay_pass(&relay).await;
+        });
+    }
+
+    /// Follows the key set.
+    pub fn follow_keys(&mut self, keys: Arc<dyn KeySetSource>) {
+        self.every(KEYS_EVERY, move || {
+            let keys = keys.clone();
+            async move {
+                keys.refresh().await;
+            }
+        });
+    }
+
+    /// Removes what expired an hour ago: late enough for any clock, and nothing asks for it.
+    pub fn collect_garbage(&mut self, garbage: Arc<dyn Garbage>, clock: Arc<dyn Clock>) {
+        self.every(GARBAGE_EVERY, move || {
+            let (garbage, clock) = (garbage.clone(), clock.clone());
+            async move {
+                let before = clock.now().checked_sub(Duration::from_hours(1)).unwrap_or(clock.now());
+                while let Ok(GARBAGE..) = garbage.collect(before, GARBAGE).await {}
+            }
+        });
+    }
+
+    /// Keeps the gauges and histograms up to date.
+    pub fn measure(&mut self, telemetry: Arc<PrometheusTelemetry>, outboxes: Arc<dyn Outboxes>, clock: Arc<dyn Clock>) {
+        self.every(FIGURES_EVERY, move || {
+            let (telemetry, outboxes, clock) = (telemetry.clone(), outboxes.clone(), clock.clone());
+            async move {
+                telemetry.fold();
+                if let Ok(backlog) = outboxes.backlog().await {
+                    let age = backlog
+                        .oldest
+                        .map_or(0.0, |oldest| clock.now().duration_since(oldest).as_secs_f64());
+                    telemetry.set_backlog(&backlog, age.max(0.0));
+                }
+            }
+        });
+    }
+
+    fn every<F, Fut>(&mut self, pause: Duration, mut work: F)
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send,
+    {
+        let mut stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            while !*stopping.borrow() {
+                work().await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = stopping.wait_for(|stopping| *stopping) => {}
+                }
+            }
+        });
+    }
+
+    /// Waits until every loop has ended.
+    pub async fn ended(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+enum Pass {
+    /// Nothing was to be sent.
+    Idle,
+    Delivered,
+    Failed,
+}
+
+async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
+    let claimed = match relay.claim(CLAIM).await {
+        Ok(claimed) if claimed.is_empty() => return Pass::Idle,
+        Ok(claimed) => claimed,
+        Err(failure) => {
+            tracing::warn!(
+                error = &failure as &dyn std::error::Error,
+                "the outboxes cannot be read"
+            );
+            return Pass::Failed;
+        }
+    };
+    let mut deliveries = JoinSet::new();
+    for outbox in claimed {
+        let relay = relay.clone();
+        deliveries.spawn(async move { relay.deliver(&outbox).await });
+    }
+    let mut pass = Pass::Delivered;
+    while let Some(delivery) = deliveries.join_next().await {
+        match delivery {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => pass = Pass::Failed,
+            Ok(Err(failure)) => {
+                tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "an outbox could not be emptied"
+                );
+                pass = Pass::Failed;
+            }
+            Err(_) => pass = Pass::Failed,
+        }
+    }
+    pass
+}

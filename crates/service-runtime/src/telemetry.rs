@@ -1,0 +1,176 @@
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use ports::{Backlog, Measure, RenewalOutcome, Telemetry};
+
+static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+/// Upper bounds of the latency histograms, in seconds.
+const LATENCY_BUCKETS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+];
+
+const SIGNATURE_BUCKETS: [f64; 8] = [0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002_5, 0.01, 0.1];
+
+/// Figures in the text format of Prometheus. Handles are looked up once per label set, not once per request.
+pub struct PrometheusTelemetry {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    requests: RwLock<HashMap<RequestKey, (Counter, Histogram)>>,
+    renewals: [Counter; 4],
+    replays: Counter,
+    locks: Counter,
+    unlocks: Counter,
+    signatures: Histogram,
+    outbox_depth: Gauge,
+    outbox_age: Gauge,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct RequestKey {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+impl PrometheusTelemetry {
+    pub fn new() -> Result<Self, BuildError> {
+        let requests = Matcher::Full("authme_http_request_duration_seconds".to_owned());
+        let signatures = Matcher::Full("authme_signing_duration_seconds".to_owned());
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(requests, &LATENCY_BUCKETS)?
+            .set_buckets_for_metric(signatures, &SIGNATURE_BUCKETS)?
+            .build_recorder();
+        describe(&recorder);
+        let counter = |name: &'static str| recorder.register_counter(&Key::from_static_name(name), &METADATA);
+        let gauge = |name: &'static str| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
+        let renewals = |outcome: &'static str| {
+            let key = Key::from_parts("authme_renewals_total", vec![Label::new("outcome", outcome)]);
+            recorder.register_counter(&key, &METADATA)
+        };
+        Ok(Self {
+            handle: recorder.handle(),
+            requests: RwLock::default(),
+            renewals: [
+                renewals("renewed"),
+                renewals("repeated"),
+                renewals("refused"),
+                renewals("failed"),
+            ],
+            replays: counter("authme_refresh_replays_total"),
+            locks: counter("authme_locks_total"),
+            unlocks: counter("authme_unlocks_total"),
+            signatures: recorder
+                .register_histogram(&Key::from_static_name("authme_signing_duration_seconds"), &METADATA),
+            outbox_depth: gauge("authme_outbox_depth"),
+            outbox_age: gauge("authme_outbox_age_seconds"),
+            recorder,
+        })
+    }
+
+    /// Everything measured so far.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what was recorded into the histograms; called now and then, so that samples do not pile up unseen.
+    pub fn fold(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// `age_seconds` is that of the oldest event not yet sent.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge is a float; no backlog has 2^52 aggregates"
+    )]
+    pub fn set_backlog(&self, backlog: &Backlog, age_seconds: f64) {
+        self.outbox_depth.set(backlog.depth as f64);
+        self.outbox_age.set(age_seconds);
+    }
+
+    fn request(&self, key: RequestKey, seconds: f64) {
+        let record = |(counter, histogram): &(Counter, Histogram)| {
+            counter.increment(1);
+            histogram.record(seconds);
+        };
+        if let Some(handles) = self.requests.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return record(handles);
+        }
+        let labels = || {
+            vec![
+                Label::new("method", key.method.clone()),
+                Label::new("route", key.route.clone()),
+                Label::new("status", key.status.to_string()),
+            ]
+        };
+        let counter = Key::from_parts("authme_http_requests_total", labels());
+        let histogram = Key::from_parts("authme_http_request_duration_seconds", labels());
+        let handles = (
+            self.recorder.register_counter(&counter, &METADATA),
+            self.recorder.register_histogram(&histogram, &METADATA),
+        );
+        record(&handles);
+        self.requests
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, handles);
+    }
+}
+
+fn describe(recorder: &PrometheusRecorder) {
+    let counter = |name: &'static str, what: &'static str| recorder.describe_counter(name.into(), None, what.into());
+    counter(
+        "authme_http_requests_total",
+        "Requests answered, by method, route template and status",
+    );
+    counter("authme_renewals_total", "Token renewals, by outcome");
+    counter(
+        "authme_refresh_replays_total",
+        "Spent refresh tokens that came back and ended their session",
+    );
+    counter("authme_locks_total", "Credentials locked");
+    counter("authme_unlocks_total", "Credentials unlocked");
+    let histogram =
+        |name: &'static str, what: &'static str| recorder.describe_histogram(name.into(), None, what.into());
+    histogram(
+        "authme_http_request_duration_seconds",
+        "Time to answer, by method, route template and status",
+    );
+    histogram("authme_signing_duration_seconds", "Time of one access token signature");
+    let gauge = |name: &'static str, what: &'static str| recorder.describe_gauge(name.into(), None, what.into());
+    gauge("authme_outbox_depth", "Aggregates whose events are not all published");
+    gauge("authme_outbox_age_seconds", "Age of the oldest event not yet published");
+}
+
+impl Telemetry for PrometheusTelemetry {
+    fn record(&self, measure: Measure<'_>) {
+        let [renewed, repeated, refused, failed] = &self.renewals;
+        match measure {
+            Measure::Request {
+                method,
+                route,
+                status,
+                took,
+            } => {
+                self.request(
+                    RequestKey {
+                        method: method.to_owned(),
+                        route: route.to_owned(),
+                        status,
+                    },
+                    took.as_secs_f64(),
+                );
+            }
+            Measure::Renewal(RenewalOutcome::Renewed) => renewed.increment(1),
+            Measure::Renewal(RenewalOutcome::Repeated) => repeated.increment(1),
+            Measure::Renewal(RenewalOutcome::Refused) => refused.increment(1),
+            Measure::Renewal(RenewalOutcome::Failed) => failed.increment(1),
+            Measure::Replay => self.replays.increment(1),
+            Measure::Lock => self.locks.increment(1),
+            Measure::Unlock => self.unlocks.increment(1),
+            Measure::Signature { took } => self.signatures.record(took.as_secs_f64()),
+        }
+    }
+}
