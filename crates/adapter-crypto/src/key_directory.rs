@@ -149,6 +149,8 @@ impl KeyDirectory {
     }
 
     fn add_key(&self, signs_from: Timestamp) -> Result<KeyEntry, KeyFailure> {
+        // Tokens are issued at whole seconds: a key signs from the second it is in.
+        let signs_from = Timestamp::from_second(signs_from.as_second()).unwrap_or(signs_from);
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyFailure::Generation)?;
         let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyFailure::Generation)?;
         let pem = Zeroizing::new(pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref().to_vec())));

@@ -13,7 +13,7 @@ use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, Required,
     ResponseBuilder, Schema,
 };
-use utoipa::{PartialSchema as _, ToSchema};
+use utoipa::ToSchema;
 
 use crate::problem::{Code, ErrorResponse, Problem};
 
@@ -259,11 +259,6 @@ pub struct Description {
 }
 
 impl Description {
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.operations.extend(other.operations);
-        self.schemas.extend(other.schemas);
-    }
-
     /// Paths and methods, for tests that compare them.
     pub fn operations(&self) -> impl Iterator<Item = (&str, &HttpMethod)> {
         self.operations.iter().map(|(path, method, _)| (path.as_str(), method))

@@ -1,0 +1,95 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{client, events, group, identity, keys, openapi};
+use crate::{Refusal, demo, serve};
+
+/// The identity core of a bank-grade platform, in one process over SQLite.
+#[derive(Debug, Parser)]
+#[command(name = "authme", version, max_term_width = 100)]
+pub struct Cli {
+    /// Folder of the store and the keys; made when not there
+    #[arg(
+        long,
+        global = true,
+        env = "AUTHME_DATA",
+        default_value = "./authme-data",
+        value_name = "DIR"
+    )]
+    data: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the three services in one process
+    Serve(ServeArguments),
+    /// Tell the main job as a story, over real HTTP in a temporary folder
+    Demo {
+        /// Leave it serving at the end
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Register and change client applications
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// Register and change users
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Name groups and the roles they grant
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// See, make and retire signing keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Read the embedded event log, one `CloudEvent` a line
+    Events(events::EventsArguments),
+    /// Print the API description of a context
+    Openapi {
+        /// `factors`, `tokens` or `credential-lock`
+        #[arg(value_parser = ["factors", "tokens", "credential-lock", "events"])]
+        context: String,
+    },
+}
+
+/// Where and with what to serve.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Address of the API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Address of health and metrics [default: 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDRESS")]
+    pub management: Option<String>,
+    /// Settings file (TOML); the environment (AUTHME__SECTION__NAME) wins
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Carries a command out.
+pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
+    let Cli { data, command } = cli;
+    match command {
+        Command::Serve(arguments) => serve::run(&data, &arguments),
+        Command::Demo { keep } => demo::run(keep),
+        Command::Client(command) => on_runtime(client::run(&data, command)),
+        Command::Identity(command) => on_runtime(identity::run(&data, command)),
+        Command::Group(command) => on_runtime(group::run(&data, command)),
+        Command::Keys(command) => keys::run(&data, command),
+        Command::Events(arguments) => on_runtime(events::run(&data, arguments)),
+        Command::Openapi { context } => openapi::run(&context),
+    }
+}
+
+/// Runs on a runtime of one thread: the work is on actix's workers and the store's threads.
+pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime
+        .map_err(Refusal::while_doing("the runtime cannot be started"))?
+        .block_on(work)
+}

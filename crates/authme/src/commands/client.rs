@@ -1,0 +1,301 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use adapter_crypto::{Sha256, SystemRandomness};
+use clap::{Args, Subcommand};
+use domain::client::Client;
+use domain::factors::Visibility;
+use domain::ids::ClientId;
+use domain::time::{self, Timestamp};
+use jiff::SignedDuration;
+use ports::tokens::ClientSecrets as _;
+use ports::{ClientSaving, Clients, Clock as _, Randomness as _};
+use serde::Serialize;
+use service_runtime::SystemClock;
+
+use super::{PAGE, done, print, stores, without_empty};
+use crate::{Refusal, defaults};
+
+/// A secret from a file must be hard to guess: it is kept by a fast hash.
+const SHORTEST_SECRET: usize = 16;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Register a client; its secret is shown this once
+    Add {
+        id: String,
+        #[command(flatten)]
+        options: ClientOptions,
+        /// Read the secret from this file instead of making one
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+    },
+    /// Print every client
+    List,
+    /// Print a client
+    Show { id: String },
+    /// Change a client; what is not given stays, lists are replaced
+    Set {
+        id: String,
+        #[command(flatten)]
+        options: ClientOptions,
+    },
+    /// Refuse every login, hand-off and renewal of a client
+    Disable { id: String },
+    /// Let a client work again
+    Enable { id: String },
+    /// Make a new secret, shown this once
+    RotateSecret {
+        id: String,
+        /// How long the secret before it works on, like 24h
+        #[arg(long, value_name = "TIME", value_parser = lifetime)]
+        keep_old_for: Option<Duration>,
+    },
+}
+
+/// What a client is set up for.
+#[derive(Debug, Args)]
+pub(crate) struct ClientOptions {
+    /// A role of the client
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Option<Vec<String>>,
+    /// A scope of the client
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Option<Vec<String>>,
+    /// May be the target of a SAML hand-off
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    saml: Option<bool>,
+    /// May renew by user id after a login at an identity provider
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    identity_provider: Option<bool>,
+    /// A hand-off of an unknown e-mail makes the user
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    create_users: Option<bool>,
+    /// A hand-off that names an unknown group is refused
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    require_known_groups: Option<bool>,
+    /// Another name an identity provider knows it by
+    #[arg(long = "alias", value_name = "NAME")]
+    aliases: Option<Vec<String>>,
+    /// Which contacts it is shown: `CREDENTIALS_ONLY`, `MARKED_RESOURCES` or `UNRESTRICTED`
+    #[arg(long, value_name = "V", value_parser = visibility)]
+    factor_visibility: Option<Visibility>,
+    /// Life of its access tokens, like 5m
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    access_token_lifetime: Option<Duration>,
+}
+
+fn visibility(text: &str) -> Result<Visibility, String> {
+    let names = Visibility::ALL.map(Visibility::as_str).join(", ");
+    Visibility::parse(text).ok_or_else(|| format!("one of {names} is expected"))
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let parsed = text
+        .parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok());
+    parsed
+        .filter(|lifetime| *lifetime >= Duration::from_secs(1))
+        .ok_or_else(|| "a time of at least a second is expected, like 5m".to_owned())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretLine<'a> {
+    client_id: &'a str,
+    client_secret: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the printed form of the client's switches")]
+struct ClientLine {
+    client_id: String,
+    enabled: bool,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    saml: bool,
+    identity_provider: bool,
+    create_users: bool,
+    require_known_groups: bool,
+    aliases: Vec<String>,
+    factor_visibility: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_lifetime: Option<String>,
+    /// How many secrets work, and until when; the current one has no end.
+    secrets: Vec<SecretState>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretState {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<Timestamp>,
+}
+
+impl From<Client> for ClientLine {
+    fn from(client: Client) -> Self {
+        let lifetime = client
+            .access_token_lifetime
+            .and_then(|lifetime| SignedDuration::try_from(lifetime).ok());
+        let secrets = client.secrets_at(SystemClock.now()).map(|secret| SecretState {
+            valid_until: secret.valid_until,
+        });
+        Self {
+            secrets: secrets.collect(),
+            client_id: client.id.to_string(),
+            enabled: client.enabled,
+            roles: client.roles,
+            scopes: client.scopes,
+            saml: client.saml,
+            identity_provider: client.identity_provider,
+            create_users: client.create_users,
+            require_known_groups: client.require_known_groups,
+            aliases: client.aliases.iter().map(ToString::to_string).collect(),
+            factor_visibility: client.visibility.as_str(),
+            access_token_lifetime: lifetime.map(|lifetime| format!("{lifetime:#}")),
+        }
+    }
+}
+
+impl ClientOptions {
+    fn apply(self, client: &mut Client) -> Result<(), Refusal> {
+        let longest = defaults(None)?.tokens.longest_access_token_lifetime;
+        if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
+            return Err(Refusal::because(format!(
+                "an access token lives at most {:#} (tokens.longest_access_token_lifetime)",
+                SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
+            )));
+        }
+        let aliases = self.aliases.map(|aliases| {
+            without_empty(aliases)
+                .into_iter()
+                .map(client_id)
+                .collect::<Result<_, _>>()
+        });
+        replace(&mut client.roles, self.roles.map(without_empty));
+        replace(&mut client.scopes, self.scopes.map(without_empty));
+        replace(&mut client.saml, self.saml);
+        replace(&mut client.identity_provider, self.identity_provider);
+        replace(&mut client.create_users, self.create_users);
+        replace(&mut client.require_known_groups, self.require_known_groups);
+        replace(&mut client.aliases, aliases.transpose()?);
+        replace(&mut client.visibility, self.factor_visibility);
+        client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
+        let bad_scope = client.scopes.iter().find(|scope| scope.contains(char::is_whitespace));
+        bad_scope.map_or(Ok(()), |scope| {
+            Err(Refusal::because(format!("a scope holds no space: `{scope}`")))
+        })
+    }
+}
+
+fn replace<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}
+
+fn client_id(text: String) -> Result<ClientId, Refusal> {
+    ClientId::parse(text).map_err(|malformed| Refusal::because(malformed.to_string()))
+}
+
+fn secret_from(file: &Path) -> Result<String, Refusal> {
+    let text = fs::read_to_string(file).map_err(Refusal::while_doing("the secret file cannot be read"))?;
+    let secret = text.trim_end_matches(['\r', '\n']).to_owned();
+    if secret.len() < SHORTEST_SECRET || secret.contains(char::is_control) {
+        return Err(Refusal::because(format!(
+            "a secret is one line of at least {SHORTEST_SECRET} characters"
+        )));
+    }
+    Ok(secret)
+}
+
+fn new_secret() -> String {
+    domain::hex::encode(&SystemRandomness.secret())
+}
+
+async fn find(clients: &dyn Clients, id: String) -> Result<Client, Refusal> {
+    let id = client_id(id)?;
+    clients.find(&id).await?.ok_or_else(|| {
+        Refusal::because(format!(
+            "there is no client `{id}`: `authme client list` shows those there are"
+        ))
+    })
+}
+
+fn saved(saving: ClientSaving) -> Result<(), Refusal> {
+    match saving {
+        ClientSaving::Saved => Ok(()),
+        ClientSaving::NameTaken(name) => Err(Refusal::because(format!(
+            "the name `{name}` is taken: choose another, or change that client with `authme client set`"
+        ))),
+    }
+}
+
+pub(crate) async fn run(data: &Path, command: ClientCommand) -> Result<ExitCode, Refusal> {
+    let clients = stores(data)?.clients;
+    match command {
+        ClientCommand::Add {
+            id,
+            options,
+            secret_file,
+        } => {
+            let mut client = Client::new(client_id(id)?);
+            options.apply(&mut client)?;
+            let secret = secret_file.as_deref().map_or_else(|| Ok(new_secret()), secret_from)?;
+            client.secrets = vec![Sha256.digest(&secret)];
+            saved(clients.create(&client).await?)?;
+            print(&SecretLine {
+                client_id: client.id.as_str(),
+                client_secret: &secret,
+            })?;
+        }
+        ClientCommand::List => list(&*clients).await?,
+        ClientCommand::Show { id } => print(&ClientLine::from(find(&*clients, id).await?))?,
+        ClientCommand::Set { id, options } => {
+            let mut client = find(&*clients, id).await?;
+            options.apply(&mut client)?;
+            saved(clients.replace(&client).await?)?;
+            print(&ClientLine::from(client))?;
+        }
+        ClientCommand::Disable { id } => enable(&*clients, id, false).await?,
+        ClientCommand::Enable { id } => enable(&*clients, id, true).await?,
+        ClientCommand::RotateSecret { id, keep_old_for } => {
+            let mut client = find(&*clients, id).await?;
+            let (secret, now) = (new_secret(), SystemClock.now());
+            client.replace_secret(
+                Sha256.digest(&secret),
+                now,
+                keep_old_for.map(|time| time::after(now, time)),
+            );
+            saved(clients.replace(&client).await?)?;
+            print(&SecretLine {
+                client_id: client.id.as_str(),
+                client_secret: &secret,
+            })?;
+        }
+    }
+    done()
+}
+
+async fn enable(clients: &dyn Clients, id: String, enabled: bool) -> Result<(), Refusal> {
+    let mut client = find(clients, id).await?;
+    client.enabled = enabled;
+    saved(clients.replace(&client).await?)?;
+    print(&ClientLine::from(client))
+}
+
+async fn list(clients: &dyn Clients) -> Result<(), Refusal> {
+    let mut after: Option<ClientId> = None;
+    loop {
+        let page = clients.page(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        for client in page {
+            print(&ClientLine::from(client))?;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use adapter_http::CloudEventMessage;
+use clap::Args;
+use ports::Cursor;
+
+use super::{PAGE, done, print_line, stores};
+use crate::Refusal;
+
+/// A log written by another process is looked at so often.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Which events to print.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// Start after this cursor
+    #[arg(long, default_value_t = 0)]
+    after: u64,
+    /// Go on printing as events come
+    #[arg(long)]
+    follow: bool,
+}
+
+pub(crate) async fn run(data: &Path, arguments: EventsArguments) -> Result<ExitCode, Refusal> {
+    let log = stores(data)?.event_log;
+    let mut after = Cursor(arguments.after);
+    loop {
+        let events = log.read(after, PAGE).await?;
+        let is_end = events.len() < PAGE;
+        for event in events {
+            after = event.cursor;
+            print_line(&CloudEventMessage::from(event).to_line())?;
+        }
+        if is_end && !arguments.follow {
+            return done();
+        }
+        if is_end {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}

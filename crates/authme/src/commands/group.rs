@@ -1,0 +1,73 @@
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use domain::group::Group;
+use serde::Serialize;
+
+use super::{PAGE, done, print, stores, without_empty};
+use crate::Refusal;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// Name a group and the roles of its members; again to change them
+    Add {
+        name: String,
+        /// A role of its members
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// Print every group
+    List,
+    /// Forget a group
+    Remove { name: String },
+}
+
+#[derive(Serialize)]
+struct GroupLine {
+    name: String,
+    roles: Vec<String>,
+}
+
+impl From<Group> for GroupLine {
+    fn from(group: Group) -> Self {
+        Self {
+            name: group.name,
+            roles: group.roles,
+        }
+    }
+}
+
+pub(crate) async fn run(data: &Path, command: GroupCommand) -> Result<ExitCode, Refusal> {
+    let groups = stores(data)?.groups;
+    match command {
+        GroupCommand::Add { name, .. } if name.is_empty() => Err(Refusal::because("a group needs a name")),
+        GroupCommand::Add { name, roles } => {
+            let group = Group {
+                name,
+                roles: without_empty(roles),
+            };
+            groups.save(&group).await?;
+            print(&GroupLine::from(group))?;
+            done()
+        }
+        GroupCommand::List => {
+            let mut after: Option<String> = None;
+            loop {
+                let page = groups.page(after.as_deref(), PAGE).await?;
+                let Some(last) = page.last() else { return done() };
+                after = Some(last.name.clone());
+                for group in page {
+                    print(&GroupLine::from(group))?;
+                }
+            }
+        }
+        GroupCommand::Remove { name } => {
+            if groups.remove(&name).await? {
+                done()
+            } else {
+                Err(Refusal::because(format!("there is no group `{name}`")))
+            }
+        }
+    }
+}

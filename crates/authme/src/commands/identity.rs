@@ -1,0 +1,221 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use adapter_crypto::SystemRandomness;
+use clap::{Args, Subcommand};
+use domain::contact::{ContactType, Email, Mobile};
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ContactId, UserId};
+use ports::{Identities, IdentitySaving, Randomness as _};
+use serde::Serialize;
+
+use super::identity_line::{IdentityLine, main_contact_type};
+use super::{PAGE, done, import, print, stores, without_empty};
+use crate::Refusal;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// Register a user
+    Add {
+        /// The id the account service gave it; made when not given
+        #[arg(long, value_parser = user_id)]
+        id: Option<UserId>,
+        #[command(flatten)]
+        options: IdentityOptions,
+    },
+    /// Print every user, contacts masked
+    List {
+        /// Show contacts whole
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Print a user, contacts masked
+    Show {
+        #[arg(value_parser = user_id)]
+        id: UserId,
+        /// Show contacts whole
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Change a user; what is not given stays, lists are replaced
+    Set {
+        #[arg(value_parser = user_id)]
+        id: UserId,
+        #[command(flatten)]
+        options: IdentityOptions,
+    },
+    /// Forget a user; its logins are free again
+    Remove {
+        #[arg(value_parser = user_id)]
+        id: UserId,
+    },
+    /// Store users from a file, one JSON object a line, in the shape `show --reveal` prints; safe to run again
+    Import {
+        /// The file, or - for standard input
+        file: PathBuf,
+    },
+}
+
+/// What a user has.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityOptions {
+    #[arg(long, value_parser = email)]
+    email: Option<Email>,
+    /// Region, area and number, like 55,11,911112222
+    #[arg(long, value_name = "REGION,AREA,NUMBER", value_parser = mobile)]
+    mobile: Option<Mobile>,
+    /// What the user registered with, `EMAIL` or `MOBILE`; needed with both
+    #[arg(long, value_name = "TYPE", value_parser = contact_type)]
+    main_contact: Option<ContactType>,
+    #[arg(long)]
+    name: Option<String>,
+    /// A role of the user
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Option<Vec<String>>,
+    /// A group of the user
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Option<Vec<String>>,
+    /// A business the user may act for, with the roles it brings, like 60773aa94a50c11cfe00314d=ADMIN+BUYER
+    #[arg(long = "business", value_name = "ID[=ROLE+ROLE]", value_parser = business)]
+    businesses: Option<Vec<BusinessLink>>,
+}
+
+fn user_id(text: &str) -> Result<UserId, String> {
+    UserId::parse(text).map_err(|malformed| malformed.to_string())
+}
+
+fn email(text: &str) -> Result<Email, String> {
+    Email::parse(text).map_err(|malformed| malformed.to_string())
+}
+
+fn mobile(text: &str) -> Result<Mobile, String> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let parsed = match parts.as_slice() {
+        [region, number] => Mobile::parse(region, None, number),
+        [region, area, number] => Mobile::parse(region, Some(area), number),
+        _ => return Err("region, area and number are expected, like 55,11,911112222".to_owned()),
+    };
+    parsed.map_err(|malformed| malformed.to_string())
+}
+
+fn contact_type(text: &str) -> Result<ContactType, String> {
+    ContactType::parse(text).ok_or_else(|| "EMAIL or MOBILE is expected".to_owned())
+}
+
+fn business(text: &str) -> Result<BusinessLink, String> {
+    let (id, roles) = text.split_once('=').unwrap_or((text, ""));
+    let id = BusinessId::parse(id).map_err(|malformed| malformed.to_string())?;
+    Ok(BusinessLink {
+        id,
+        roles: without_empty(roles.split('+').map(str::to_owned).collect()),
+    })
+}
+
+impl IdentityOptions {
+    /// `before` with what was given put in its place.
+    fn apply(self, before: Option<Identity>, id: UserId) -> Result<Identity, Refusal> {
+        let kept_type = before.as_ref().map(|identity| identity.main_contact_type);
+        let blank = || Identity {
+            id,
+            name: None,
+            email: None,
+            mobile: None,
+            main_contact_type: ContactType::Email,
+            roles: Vec::new(),
+            groups: Vec::new(),
+            businesses: Vec::new(),
+        };
+        let mut identity = before.unwrap_or_else(blank);
+        if let Some(value) = self.email {
+            let id = identity
+                .email
+                .as_ref()
+                .map_or_else(new_contact_id, |contact| contact.id.clone());
+            identity.email = Some(MainContact { id, value });
+        }
+        if let Some(value) = self.mobile {
+            let id = identity
+                .mobile
+                .as_ref()
+                .map_or_else(new_contact_id, |contact| contact.id.clone());
+            identity.mobile = Some(MainContact { id, value });
+        }
+        let named = self.main_contact.or(kept_type);
+        let main = main_contact_type(named, identity.email.is_some(), identity.mobile.is_some());
+        identity.main_contact_type = main.map_err(Refusal::because)?;
+        identity.name = self.name.or(identity.name);
+        identity.roles = self.roles.map_or(identity.roles, without_empty);
+        identity.groups = self.groups.map_or(identity.groups, without_empty);
+        identity.businesses = self.businesses.unwrap_or(identity.businesses);
+        Ok(identity)
+    }
+}
+
+fn new_contact_id() -> ContactId {
+    ContactId::from_random(SystemRandomness.object_id())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserLine<'a> {
+    user_id: &'a str,
+}
+
+fn saved(saving: &IdentitySaving, identity: &Identity) -> Result<(), Refusal> {
+    match saving {
+        IdentitySaving::Saved => print(&UserLine {
+            user_id: identity.id.as_str(),
+        }),
+        IdentitySaving::LoginTaken { by } => Err(Refusal::because(format!(
+            "the e-mail or mobile is a login of the user `{by}`: change that one with `authme identity set {by}`, or remove it"
+        ))),
+        IdentitySaving::IdTaken => Err(Refusal::because(format!(
+            "there is a user `{0}` already: change it with `authme identity set {0}`",
+            identity.id
+        ))),
+    }
+}
+
+pub(crate) async fn run(data: &Path, command: IdentityCommand) -> Result<ExitCode, Refusal> {
+    let identities = stores(data)?.identities;
+    match command {
+        IdentityCommand::Add { id, options } => {
+            let id = id.unwrap_or_else(|| UserId::from_random(SystemRandomness.object_id()));
+            let identity = options.apply(None, id)?;
+            saved(&identities.create(&identity).await?, &identity)?;
+        }
+        IdentityCommand::List { reveal } => list(&*identities, reveal).await?,
+        IdentityCommand::Show { id, reveal } => print(&IdentityLine::new(&find(&*identities, &id).await?, reveal))?,
+        IdentityCommand::Set { id, options } => {
+            let identity = options.apply(Some(find(&*identities, &id).await?), id)?;
+            saved(&identities.replace(&identity).await?, &identity)?;
+        }
+        IdentityCommand::Remove { id } => {
+            if !identities.remove(&id).await? {
+                return Err(unknown(&id));
+            }
+        }
+        IdentityCommand::Import { file } => return import::run(identities, &file).await,
+    }
+    done()
+}
+
+fn unknown(id: &UserId) -> Refusal {
+    Refusal::because(format!("there is no user `{id}`"))
+}
+
+async fn find(identities: &dyn Identities, id: &UserId) -> Result<Identity, Refusal> {
+    identities.find(id).await?.ok_or_else(|| unknown(id))
+}
+
+async fn list(identities: &dyn Identities, reveal: bool) -> Result<(), Refusal> {
+    let mut after: Option<UserId> = None;
+    loop {
+        let page = identities.page(after.as_ref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.id.clone());
+        for identity in page {
+            print(&IdentityLine::new(&identity, reveal))?;
+        }
+    }
+}

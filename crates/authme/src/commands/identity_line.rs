@@ -1,0 +1,154 @@
+use adapter_crypto::SystemRandomness;
+use domain::contact::{ContactType, Email, Mobile};
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ContactId, UserId};
+use ports::Randomness as _;
+use serde::{Deserialize, Serialize};
+
+/// A user on a line of JSON: what `identity show --reveal` prints and `identity import` reads.
+/// Without `--reveal` contacts are masked, and the line cannot be imported.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct IdentityLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) user_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    main_contact: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<EmailLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mobile: Option<MobileLine>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    businesses: Vec<BusinessLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EmailLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    address: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MobileLine {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    region_code: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    area_code: Option<String>,
+    phone_number: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BusinessLine {
+    id: String,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+impl IdentityLine {
+    pub(super) fn new(identity: &Identity, reveal: bool) -> Self {
+        let email = identity.email.as_ref().map(|contact| EmailLine {
+            id: Some(contact.id.to_string()),
+            address: if reveal {
+                contact.value.as_str().to_owned()
+            } else {
+                contact.value.masked()
+            },
+        });
+        let mobile = identity.mobile.as_ref().map(|contact| MobileLine {
+            id: Some(contact.id.to_string()),
+            region_code: contact.value.region().to_owned(),
+            area_code: contact.value.area().map(str::to_owned),
+            phone_number: if reveal {
+                contact.value.number().to_owned()
+            } else {
+                contact.value.masked_number()
+            },
+        });
+        let business = |link: &BusinessLink| BusinessLine {
+            id: link.id.to_string(),
+            roles: link.roles.clone(),
+        };
+        Self {
+            user_id: Some(identity.id.to_string()),
+            name: identity.name.clone(),
+            main_contact: Some(identity.main_contact_type.as_str().to_owned()),
+            email,
+            mobile,
+            roles: identity.roles.clone(),
+            groups: identity.groups.clone(),
+            businesses: identity.businesses.iter().map(business).collect(),
+        }
+    }
+
+    /// The user on this line; ids that are not given are made. What is wrong with it never repeats a contact.
+    pub(super) fn into_identity(self) -> Result<Identity, String> {
+        let email = self.email.map(|line| {
+            let value = Email::parse(&line.address).map_err(|malformed| format!("email is {malformed}"))?;
+            Ok::<_, String>(MainContact {
+                id: contact_id(line.id)?,
+                value,
+            })
+        });
+        let mobile = self.mobile.map(|line| {
+            let value = Mobile::parse(&line.region_code, line.area_code.as_deref(), &line.phone_number);
+            let value = value.map_err(|malformed| format!("mobile is {malformed}"))?;
+            Ok::<_, String>(MainContact {
+                id: contact_id(line.id)?,
+                value,
+            })
+        });
+        let (email, mobile) = (email.transpose()?, mobile.transpose()?);
+        let named = self
+            .main_contact
+            .as_deref()
+            .map(|name| ContactType::parse(name).ok_or("mainContact is EMAIL or MOBILE"));
+        let business = |line: BusinessLine| {
+            let id = BusinessId::parse(line.id).map_err(|malformed| format!("business: {malformed}"))?;
+            Ok::<_, String>(BusinessLink { id, roles: line.roles })
+        };
+        Ok(Identity {
+            id: match self.user_id {
+                Some(id) => UserId::parse(id).map_err(|malformed| format!("userId: {malformed}"))?,
+                None => UserId::from_random(SystemRandomness.object_id()),
+            },
+            name: self.name,
+            main_contact_type: main_contact_type(named.transpose()?, email.is_some(), mobile.is_some())?,
+            email,
+            mobile,
+            roles: self.roles,
+            groups: self.groups,
+            businesses: self.businesses.into_iter().map(business).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// What the user registered with: named, or the only one there is.
+pub(super) fn main_contact_type(named: Option<ContactType>, email: bool, mobile: bool) -> Result<ContactType, String> {
+    match (named, email, mobile) {
+        (Some(ContactType::Email), true, _) | (None, true, false) => Ok(ContactType::Email),
+        (Some(ContactType::Mobile), _, true) | (None, false, true) => Ok(ContactType::Mobile),
+        (None, true, true) => {
+            Err("with both an e-mail and a mobile, say which is the main contact: EMAIL or MOBILE".to_owned())
+        }
+        (None, false, false) => Err("an e-mail or a mobile is needed".to_owned()),
+        (Some(named), _, _) => Err(format!("the main contact is {}, which is not given", named.as_str())),
+    }
+}
+
+fn contact_id(given: Option<String>) -> Result<ContactId, String> {
+    match given {
+        Some(id) => ContactId::parse(id).map_err(|malformed| format!("contact: {malformed}")),
+        None => Ok(ContactId::from_random(SystemRandomness.object_id())),
+    }
+}

@@ -1,0 +1,131 @@
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use domain::identity::Identity;
+use domain::ids::UserId;
+use futures_util::{StreamExt as _, stream};
+use indicatif::{ProgressBar, ProgressStyle};
+use ports::{Identities, IdentitySaving, StoreFailure};
+
+use super::identity_line::IdentityLine;
+use crate::Refusal;
+
+/// Users stored at the same time: as many as share a commit.
+const AT_ONCE: usize = 128;
+
+/// A line longer than this is not a user.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// What became of a line: its number, its length, and what was wrong with it.
+struct Line {
+    number: usize,
+    length: u64,
+    outcome: Result<(), String>,
+}
+
+/// `authme identity import`: bad lines are told by number and skipped, the rest is stored.
+pub(super) async fn run(identities: Arc<dyn Identities>, file: &Path) -> Result<ExitCode, Refusal> {
+    let (reader, size) = open(file)?;
+    let bar = progress_bar(size);
+    let lines = stream::iter(reader.lines().enumerate()).map(|(index, line)| {
+        let identities = identities.clone();
+        async move {
+            let number = index + 1;
+            let line = line.map_err(|error| (number, error))?;
+            let length = line.len() as u64 + 1;
+            let outcome = if line.trim().is_empty() {
+                Ok(())
+            } else {
+                store(&*identities, &line).await
+            };
+            Ok::<_, (usize, std::io::Error)>(Line {
+                number,
+                length,
+                outcome,
+            })
+        }
+    });
+    let mut done = lines.buffered(AT_ONCE);
+    let (mut stored, mut bad) = (0_u64, 0_u64);
+    while let Some(line) = done.next().await {
+        let line = match line {
+            Ok(line) => line,
+            Err((number, error)) if error.kind() == std::io::ErrorKind::InvalidData => Line {
+                number,
+                length: 0,
+                outcome: Err("is not UTF-8".to_owned()),
+            },
+            Err((_, error)) => return Err(Refusal::while_doing("the file cannot be read")(error)),
+        };
+        bar.inc(line.length);
+        match line.outcome {
+            Ok(()) => stored += 1,
+            Err(wrong) => {
+                bad += 1;
+                bar.suspend(|| eprintln!("line {}: {wrong}", line.number));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    eprintln!("{stored} lines stored, {bad} bad");
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn open(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Refusal> {
+    if file == Path::new("-") {
+        return Ok((Box::new(BufReader::new(std::io::stdin())), None));
+    }
+    let opened = File::open(file).map_err(Refusal::while_doing("the file cannot be opened"))?;
+    let size = opened.metadata().ok().map(|metadata| metadata.len());
+    Ok((Box::new(BufReader::new(opened)), size))
+}
+
+fn progress_bar(size: Option<u64>) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    match size {
+        Some(size) => {
+            let style = ProgressStyle::with_template("{bar:40} {percent}% {bytes}/{total_bytes}, {eta} to go");
+            ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        }
+        None => ProgressBar::new_spinner(),
+    }
+}
+
+/// Stores the user of a line. A line without an id means the user its logins lead to, so a second run changes nothing.
+async fn store(identities: &dyn Identities, line: &str) -> Result<(), String> {
+    if line.len() > LONGEST_LINE {
+        return Err(format!("is longer than {LONGEST_LINE} bytes"));
+    }
+    // The parser's own words would repeat the line.
+    let parsed: IdentityLine =
+        serde_json::from_str(line).map_err(|error| format!("cannot be read (column {})", error.column()))?;
+    let names_user = parsed.user_id.is_some();
+    let mut identity = parsed.into_identity()?;
+    if !names_user && let Some(known) = known_user(identities, &identity).await.map_err(unavailable)? {
+        identity.id = known;
+    }
+    match identities.replace(&identity).await.map_err(unavailable)? {
+        IdentitySaving::Saved => Ok(()),
+        IdentitySaving::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
+        IdentitySaving::IdTaken => Err("its id is taken".to_owned()),
+    }
+}
+
+async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<Option<UserId>, StoreFailure> {
+    for login in identity.logins() {
+        if let Some(known) = identities.find_by_login(&login).await? {
+            return Ok(Some(known.id));
+        }
+    }
+    Ok(None)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
+fn unavailable(failure: StoreFailure) -> String {
+    failure.to_string()
+}

@@ -1,0 +1,14 @@
+//! AuthMe in one process over SQLite: the three services, and the operator's commands.
+
+pub mod cli;
+mod commands;
+mod data_folder;
+mod demo;
+mod refusal;
+mod serve;
+mod wiring;
+
+pub use data_folder::DataFolder;
+pub use refusal::Refusal;
+pub use serve::{Listeners, Running, defaults};
+pub use wiring::{Installation, Process};

@@ -1,0 +1,136 @@
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use service_runtime::{Loops, Settings, Stop, SystemClock, load, signalled, start_logs};
+use tokio::task::JoinHandle;
+
+use crate::cli::ServeArguments;
+use crate::{DataFolder, Installation, Refusal};
+
+/// The settings in force: the defaults of the binary, the file, the environment.
+pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
+    let settings: Settings =
+        load(include_str!("../config.default.toml"), file).map_err(Refusal::while_doing("the settings are refused"))?;
+    settings
+        .checked()
+        .map_err(Refusal::while_doing("the settings are refused"))
+}
+
+/// The two ports, taken before anything else is done.
+pub struct Listeners {
+    pub api: TcpListener,
+    pub management: TcpListener,
+}
+
+impl Listeners {
+    pub fn bind(api: &str, management: &str) -> Result<Self, Refusal> {
+        let bind = |address: &str| {
+            TcpListener::bind(address)
+                .map_err(|error| Refusal::because(format!("`{address}` cannot be listened on: {error}")))
+        };
+        Ok(Self {
+            api: bind(api)?,
+            management: bind(management)?,
+        })
+    }
+}
+
+/// A server that answers.
+pub struct Running {
+    pub address: SocketAddr,
+    pub management: SocketAddr,
+    api: ServerHandle,
+    management_handle: ServerHandle,
+    servers: [JoinHandle<std::io::Result<()>>; 2],
+    loops: Loops,
+    stop: Stop,
+    _only_one: File,
+}
+
+impl Running {
+    /// Wires and starts everything on the given ports.
+    pub fn start(data: DataFolder, settings: Settings, listeners: Listeners) -> Result<Self, Refusal> {
+        let only_one = data.serve_lock()?;
+        let doing = Refusal::while_doing::<std::io::Error>;
+        let address = listeners.api.local_addr().map_err(doing("the port is not known"))?;
+        let management = listeners
+            .management
+            .local_addr()
+            .map_err(doing("the port is not known"))?;
+        let issuer = settings
+            .tokens
+            .issuer
+            .clone()
+            .unwrap_or_else(|| format!("http://{address}"));
+        let process = Installation {
+            data,
+            settings,
+            issuer,
+            clock: Arc::new(SystemClock),
+        }
+        .wire()?;
+        let loops = process.start_loops();
+        let api = adapter_http::serve(process.api, process.api_settings, listeners.api)
+            .map_err(doing("the API cannot be served"))?;
+        let health = process
+            .management
+            .serve(listeners.management)
+            .map_err(doing("the management port cannot be served"))?;
+        Ok(Self {
+            address,
+            management,
+            api: api.handle(),
+            management_handle: health.handle(),
+            servers: [tokio::spawn(api), tokio::spawn(health)],
+            loops,
+            stop: process.stop,
+            _only_one: only_one,
+        })
+    }
+
+    /// Unready at once; serves on for `drain`; finishes what is in flight; carries out the last events; ends.
+    pub async fn stop(self, drain: std::time::Duration) {
+        self.stop.begin();
+        tokio::time::sleep(drain).await;
+        self.api.stop(true).await;
+        self.loops.ended().await;
+        self.management_handle.stop(true).await;
+        for server in self.servers {
+            let _ = server.await;
+        }
+    }
+}
+
+/// `authme serve`.
+pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, Refusal> {
+    let mut settings = defaults(arguments.config.as_deref())?;
+    if let Some(listen) = &arguments.listen {
+        settings.http.listen.clone_from(listen);
+    }
+    if let Some(management) = &arguments.management {
+        settings.http.management.clone_from(management);
+    }
+    start_logs(&settings.log).map_err(Refusal::while_doing("logging cannot be started"))?;
+    let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
+    let data = DataFolder::open(data)?;
+    let folder = data.path().display().to_string();
+    let drain = settings.http.drain;
+    crate::cli::on_runtime(async {
+        let running = Running::start(data, settings, listeners)?;
+        let line = format!(
+            "AuthMe serves http://{0}, reference at http://{0}/docs, data in {folder}\n",
+            running.address
+        );
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        signalled()
+            .await
+            .map_err(Refusal::while_doing("signals cannot be heard"))?;
+        running.stop(drain).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

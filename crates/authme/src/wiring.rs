@@ -1,0 +1,242 @@
+//! Where ports meet adapters.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use adapter_crypto::{
+    HmacRefreshTokenSeal, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType, VerifiedTokens,
+    read_or_create_secret,
+};
+use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
+use adapter_sqlite::Stores;
+use ports::{Clock, Randomness as _};
+use service_runtime::{Loops, PrometheusTelemetry, Settings, Stop};
+use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
+use use_cases::factors::{Factors, FactorsPorts};
+use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
+use use_cases::{FollowEvents, RelayOutboxes};
+
+use crate::{DataFolder, Refusal};
+
+/// A claim on an outbox ends after this, should its relay die.
+const RELAY_LEASE: Duration = Duration::from_secs(5);
+
+/// How long a stop waits for requests in flight.
+const SHUTDOWN: Duration = Duration::from_secs(8);
+
+/// What a process is made of before it is wired: changed by tests, never by settings.
+pub struct Installation {
+    pub data: DataFolder,
+    pub settings: Settings,
+    pub issuer: String,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A wired process.
+pub struct Process {
+    pub api: Api,
+    pub api_settings: ApiSettings,
+    pub management: Management,
+    pub stores: Stores,
+    pub stop: Stop,
+    clock: Arc<dyn Clock>,
+    keys: Arc<KeyRing>,
+    telemetry: Arc<PrometheusTelemetry>,
+}
+
+/// What the contexts share.
+struct Shared {
+    stores: Stores,
+    clock: Arc<dyn Clock>,
+    telemetry: Arc<PrometheusTelemetry>,
+    keys: Arc<KeyRing>,
+    profile: TokenProfile,
+}
+
+impl Installation {
+    /// Opens the store and the keys, makes them when they are not there, and wires the three contexts.
+    pub fn wire(self) -> Result<Process, Refusal> {
+        let workers = match self.settings.http.workers {
+            0 => available_parallelism().map_or(1, usize::from),
+            given => given,
+        };
+        let telemetry = PrometheusTelemetry::new().map_err(Refusal::while_doing("the metrics cannot be started"))?;
+        let shared = Shared {
+            stores: self.data.stores(workers)?,
+            clock: self.clock.clone(),
+            telemetry: Arc::new(telemetry),
+            keys: self.key_ring()?,
+            profile: self.token_profile()?,
+        };
+        let tokens = Tokens::new(&self.tokens_ports(&shared)?, &self.tokens_settings());
+        let stop = Stop::default();
+        let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
+        let api = Api {
+            tokens: Some(Arc::new(tokens)),
+            factors: Some(Arc::new(Factors::new(&shared.factors_ports()))),
+            credential_lock: Some(Arc::new(CredentialLock::new(&shared.credential_lock_ports()))),
+            follow_events: Some(Arc::new(FollowEvents::new(shared.stores.event_log.clone()))),
+            gatekeeper: Gatekeeper {
+                verifier,
+                keys: shared.keys.clone(),
+                clock: shared.clock.clone(),
+            },
+            telemetry: shared.telemetry.clone(),
+            randomness: Arc::new(SystemRandomness),
+            stopping: stop.heard(),
+        };
+        let metrics = shared.telemetry.clone();
+        let management = Management {
+            checks: vec![shared.stores.readiness.clone()],
+            stopping: stop.flag(),
+            metrics: Arc::new(move || metrics.render()),
+        };
+        let Shared {
+            stores,
+            clock,
+            telemetry,
+            keys,
+            ..
+        } = shared;
+        Ok(Process {
+            api,
+            api_settings: self.api_settings(workers)?,
+            management,
+            stores,
+            stop,
+            clock,
+            keys,
+            telemetry,
+        })
+    }
+
+    fn key_ring(&self) -> Result<Arc<KeyRing>, Refusal> {
+        let directory = self.data.keys();
+        directory
+            .ensure_key(self.clock.now())
+            .map_err(Refusal::while_doing("the first signing key cannot be made"))?;
+        let ring = KeyRing::open(directory, self.settings.tokens.longest_access_token_lifetime);
+        Ok(Arc::new(
+            ring.map_err(Refusal::while_doing("the signing keys cannot be read"))?,
+        ))
+    }
+
+    fn token_profile(&self) -> Result<TokenProfile, Refusal> {
+        let tokens = &self.settings.tokens;
+        let token_type = TokenType::parse(&tokens.typ)
+            .ok_or_else(|| Refusal::because("`tokens.typ` must be at+jwt, JWT or none"))?;
+        Ok(TokenProfile {
+            issuer: self.issuer.clone(),
+            audience: tokens.audience.clone(),
+            token_type,
+            longest_life: tokens.longest_access_token_lifetime,
+        })
+    }
+
+    fn tokens_settings(&self) -> TokensSettings {
+        let tokens = &self.settings.tokens;
+        TokensSettings {
+            access_token_lifetime: tokens.access_token_lifetime,
+            validation_token_lifetime: tokens.validation_token_lifetime,
+            refresh_absolute_lifetime: tokens.refresh_absolute_lifetime,
+            refresh_idle_lifetime: tokens.refresh_idle_lifetime,
+            refresh_grace: tokens.refresh_grace,
+            saml_default_roles: self.settings.saml.default_roles.clone(),
+        }
+    }
+
+    fn tokens_ports(&self, shared: &Shared) -> Result<TokensPorts, Refusal> {
+        let secrets = read_or_create_secret(&self.data.refresh_secret());
+        let secrets = secrets.map_err(Refusal::while_doing("the key of refresh tokens cannot be read"))?;
+        let seal = HmacRefreshTokenSeal::new(&secrets)
+            .ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
+        let signer = Rs512Signer::new(shared.keys.clone(), shared.profile.clone(), shared.telemetry.clone());
+        let stores = &shared.stores;
+        Ok(TokensPorts {
+            clients: stores.clients.clone(),
+            identities: stores.identities.clone(),
+            groups: stores.groups.clone(),
+            standings: stores.standings.clone(),
+            validation_tokens: stores.validation_tokens.clone(),
+            refresh_families: stores.refresh_families.clone(),
+            signer: Arc::new(signer),
+            key_set: shared.keys.key_set(shared.clock.clone()),
+            client_secrets: Arc::new(Sha256),
+            hasher: Arc::new(Sha256),
+            seal: Arc::new(seal),
+            clock: shared.clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+            telemetry: shared.telemetry.clone(),
+        })
+    }
+
+    fn api_settings(&self, workers: usize) -> Result<ApiSettings, Refusal> {
+        let proxies = TrustedProxies::parse(&self.settings.http.trusted_proxies);
+        let not_a_network = |text| {
+            Refusal::because(format!(
+                "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
+            ))
+        };
+        Ok(ApiSettings {
+            workers,
+            trusted_proxies: proxies.map_err(not_a_network)?,
+            key_set_cache_time: self.settings.keys.cache_time,
+            shutdown_timeout: SHUTDOWN,
+        })
+    }
+}
+
+impl Shared {
+    fn factors_ports(&self) -> FactorsPorts {
+        FactorsPorts {
+            factor_sets: self.stores.factor_sets.clone(),
+            identities: self.stores.identities.clone(),
+            clients: self.stores.clients.clone(),
+            standings: self.stores.standings.clone(),
+            clock: self.clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+        }
+    }
+
+    fn credential_lock_ports(&self) -> CredentialLockPorts {
+        CredentialLockPorts {
+            credentials: self.stores.credentials.clone(),
+            identities: self.stores.identities.clone(),
+            standings: self.stores.standings.clone(),
+            clock: self.clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+            telemetry: self.telemetry.clone(),
+        }
+    }
+}
+
+impl Process {
+    /// Starts the loops; they end after [`Stop::begin`].
+    pub fn start_loops(&self) -> Loops {
+        let mut loops = Loops::new(&self.stop);
+        let outboxes = self.stores.outboxes.clone();
+        loops.relay(self.relay(), outboxes.clone());
+        loops.follow_keys(self.keys.clone());
+        loops.collect_garbage(self.stores.garbage.clone(), self.clock.clone());
+        loops.measure(self.telemetry.clone(), outboxes, self.clock.clone());
+        loops
+    }
+
+    /// A relay from the outboxes into the embedded log.
+    pub fn relay(&self) -> RelayOutboxes {
+        let owner = domain::hex::encode(&SystemRandomness.object_id());
+        let Stores {
+            outboxes,
+            event_publisher,
+            ..
+        } = &self.stores;
+        RelayOutboxes::new(
+            outboxes.clone(),
+            event_publisher.clone(),
+            self.clock.clone(),
+            owner,
+            RELAY_LEASE,
+        )
+    }
+}
