@@ -239,7 +239,7 @@ mod tests {
         directory.ensure_key(at(1)).unwrap();
         let first = directory.list().unwrap().remove(0).id;
         let second = directory.generate(at(100)).unwrap().id;
-        let ring = KeyRing::open(directory.clone(), Duration::from_secs(300)).unwrap();
+        let ring = KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap();
         let published =
             |ring: &KeyRing, now| -> Vec<String> { ring.published(now).into_iter().map(|key| key.id).collect() };
         assert_eq!(published(&ring, at(1)), [first.clone(), second.clone()]);
@@ -251,7 +251,7 @@ mod tests {
             Ok(()) | Err(KeyFailure::LastKey(_))
         ));
         directory.retire(&first, at(100)).unwrap();
-        let ring = KeyRing::open(directory.clone(), Duration::from_secs(300)).unwrap();
+        let ring = KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap();
         assert!(published(&ring, at(399)).contains(&first));
         assert!(!published(&ring, at(400)).contains(&first));
     }

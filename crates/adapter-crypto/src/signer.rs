@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ids::{BusinessId, FamilyId};
 use domain::tokens::{AccessToken, AccessTokenSubject};
 use ports::tokens::{SigningFailure, TokenSigner};
 use ports::{Measure, Telemetry};
@@ -65,8 +66,8 @@ impl Rs512Signer {
                 epoch,
             } => (
                 Some(id.as_str()),
-                business.as_ref().map(|id| id.as_str()),
-                session.as_ref().map(|id| id.as_str()),
+                business.as_ref().map(BusinessId::as_str),
+                session.as_ref().map(FamilyId::as_str),
                 Some(*epoch),
             ),
         };

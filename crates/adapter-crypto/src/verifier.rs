@@ -153,9 +153,8 @@ fn caller(claims: Claims) -> Option<Caller> {
             session: claims.sid.map(FamilyId::parse).transpose().ok()?,
             epoch: claims.epoch?,
         }),
-        Some(_) => return None,
         None if claims.sub == claims.client_id => None,
-        None => return None,
+        Some(_) | None => return None,
     };
     Some(Caller {
         client: ClientId::parse(claims.client_id).ok()?,

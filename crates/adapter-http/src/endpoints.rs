@@ -5,6 +5,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
 use domain::permission::{Alternative, Carries, Permission};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, Type};
@@ -13,7 +14,6 @@ use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, Required,
     ResponseBuilder, Schema,
 };
-use utoipa::ToSchema;
 
 use crate::problem::{Code, ErrorResponse, Problem};
 

@@ -66,7 +66,7 @@ pub struct ServeArguments {
     /// Address of health and metrics [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDRESS")]
     pub management: Option<String>,
-    /// Settings file (TOML); the environment (AUTHME__SECTION__NAME) wins
+    /// Settings file (TOML); the environment (`AUTHME__SECTION__NAME`) wins
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

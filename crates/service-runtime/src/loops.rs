@@ -151,7 +151,7 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
     while let Some(delivery) = deliveries.join_next().await {
         match delivery {
             Ok(Ok(true)) => {}
-            Ok(Ok(false)) => pass = Pass::Failed,
+
             Ok(Err(failure)) => {
                 tracing::warn!(
                     error = &failure as &dyn std::error::Error,
@@ -159,7 +159,7 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
                 );
                 pass = Pass::Failed;
             }
-            Err(_) => pass = Pass::Failed,
+            Ok(Ok(false)) | Err(_) => pass = Pass::Failed,
         }
     }
     pass

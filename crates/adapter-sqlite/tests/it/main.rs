@@ -1,5 +1,7 @@
 //! The contracts of every store port, and of the embedded event log, on SQLite.
 
+#![expect(clippy::expect_used, reason = "a contract that cannot be set up ends its test")]
+
 use std::sync::{Arc, Mutex};
 
 use adapter_sqlite::SqliteSettings;

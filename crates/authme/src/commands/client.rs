@@ -15,7 +15,7 @@ use ports::{ClientSaving, Clients, Clock as _, Randomness as _};
 use serde::Serialize;
 use service_runtime::SystemClock;
 
-use super::{PAGE, done, print, stores, without_empty};
+use super::{PAGE, print, stores, without_empty};
 use crate::{Refusal, defaults};
 
 /// A secret from a file must be hard to guess: it is kept by a fast hash.
@@ -278,7 +278,7 @@ pub(crate) async fn run(data: &Path, command: ClientCommand) -> Result<ExitCode,
             })?;
         }
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn enable(clients: &dyn Clients, id: String, enabled: bool) -> Result<(), Refusal> {

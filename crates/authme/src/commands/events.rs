@@ -6,7 +6,7 @@ use adapter_http::CloudEventMessage;
 use clap::Args;
 use ports::Cursor;
 
-use super::{PAGE, done, print_line, stores};
+use super::{PAGE, print_line, stores};
 use crate::Refusal;
 
 /// A log written by another process is looked at so often.
@@ -34,7 +34,7 @@ pub(crate) async fn run(data: &Path, arguments: EventsArguments) -> Result<ExitC
             print_line(&CloudEventMessage::from(event).to_line())?;
         }
         if is_end && !arguments.follow {
-            return done();
+            return Ok(ExitCode::SUCCESS);
         }
         if is_end {
             tokio::time::sleep(POLL).await;

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use domain::group::Group;
 use serde::Serialize;
 
-use super::{PAGE, done, print, stores, without_empty};
+use super::{PAGE, print, stores, without_empty};
 use crate::Refusal;
 
 #[derive(Debug, Subcommand)]
@@ -49,13 +49,15 @@ pub(crate) async fn run(data: &Path, command: GroupCommand) -> Result<ExitCode, 
             };
             groups.save(&group).await?;
             print(&GroupLine::from(group))?;
-            done()
+            Ok(ExitCode::SUCCESS)
         }
         GroupCommand::List => {
             let mut after: Option<String> = None;
             loop {
                 let page = groups.page(after.as_deref(), PAGE).await?;
-                let Some(last) = page.last() else { return done() };
+                let Some(last) = page.last() else {
+                    return Ok(ExitCode::SUCCESS);
+                };
                 after = Some(last.name.clone());
                 for group in page {
                     print(&GroupLine::from(group))?;
@@ -64,7 +66,7 @@ pub(crate) async fn run(data: &Path, command: GroupCommand) -> Result<ExitCode, 
         }
         GroupCommand::Remove { name } => {
             if groups.remove(&name).await? {
-                done()
+                Ok(ExitCode::SUCCESS)
             } else {
                 Err(Refusal::because(format!("there is no group `{name}`")))
             }

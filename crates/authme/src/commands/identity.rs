@@ -10,7 +10,7 @@ use ports::{Identities, IdentitySaving, Randomness as _};
 use serde::Serialize;
 
 use super::identity_line::{IdentityLine, main_contact_type};
-use super::{PAGE, done, import, print, stores, without_empty};
+use super::{PAGE, import, print, stores, without_empty};
 use crate::Refusal;
 
 #[derive(Debug, Subcommand)]
@@ -197,7 +197,7 @@ pub(crate) async fn run(data: &Path, command: IdentityCommand) -> Result<ExitCod
         }
         IdentityCommand::Import { file } => return import::run(identities, &file).await,
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }
 
 fn unknown(id: &UserId) -> Refusal {

@@ -8,7 +8,7 @@ use ports::Clock as _;
 use serde::Serialize;
 use service_runtime::SystemClock;
 
-use super::{done, print};
+use super::print;
 use crate::{DataFolder, Refusal, defaults};
 
 #[derive(Debug, Subcommand)]
@@ -73,5 +73,5 @@ pub(crate) fn run(data: &Path, command: KeysCommand) -> Result<ExitCode, Refusal
             .retire(&kid, now)
             .map_err(|failure| Refusal::because(failure.to_string()))?,
     }
-    done()
+    Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,6 @@ pub(crate) mod openapi;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
 
 use adapter_sqlite::Stores;
 use serde::Serialize;
@@ -43,8 +42,4 @@ fn print_line(line: &str) -> Result<(), Refusal> {
 /// `values` without empty ones: `--role ""` empties a list.
 fn without_empty(values: Vec<String>) -> Vec<String> {
     values.into_iter().filter(|value| !value.is_empty()).collect()
-}
-
-fn done() -> Result<ExitCode, Refusal> {
-    Ok(ExitCode::SUCCESS)
 }

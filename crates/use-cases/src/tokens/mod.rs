@@ -75,10 +75,10 @@ pub struct TokensSettings {
 impl Default for TokensSettings {
     fn default() -> Self {
         Self {
-            access_token_lifetime: Duration::from_secs(5 * 60),
-            validation_token_lifetime: Duration::from_secs(60),
-            refresh_absolute_lifetime: Duration::from_secs(30 * 24 * 3600),
-            refresh_idle_lifetime: Duration::from_secs(7 * 24 * 3600),
+            access_token_lifetime: Duration::from_mins(5),
+            validation_token_lifetime: Duration::from_mins(1),
+            refresh_absolute_lifetime: Duration::from_hours(30 * 24),
+            refresh_idle_lifetime: Duration::from_hours(7 * 24),
             refresh_grace: Duration::from_secs(30),
             saml_default_roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
         }

@@ -90,27 +90,30 @@ impl RenewToken {
 
     pub async fn run(&self, caller: &Caller, request: RenewTokenRequest) -> Renewed {
         let remember = request.remember;
-        let mut outcome = RenewalOutcome::Renewed;
+        let first = |minted| (minted, RenewalOutcome::Renewed);
         let renewed = match request.way {
-            Way::IdentityProvider { client, user } => self.by_identity_provider(caller, &client, user, remember).await,
+            Way::IdentityProvider { client, user } => self
+                .by_identity_provider(caller, &client, user, remember)
+                .await
+                .map(first),
             Way::Token { token, claimed } if SealedRefreshToken::is_one(&token) => {
                 // A bad MAC is refused without a read.
                 match self.tokens.seal.open(&token) {
-                    Some(token) => {
-                        self.by_refresh_token(caller, token, &claimed, remember, &mut outcome)
-                            .await
-                    }
+                    Some(token) => self.by_refresh_token(caller, token, &claimed, remember).await,
                     None => Err(Refused::TokenNotValid),
                 }
             }
-            Way::Token { token, claimed } => self.by_validation_token(caller, &token, &claimed, remember).await,
+            Way::Token { token, claimed } => self
+                .by_validation_token(caller, &token, &claimed, remember)
+                .await
+                .map(first),
         };
         self.telemetry.record(Measure::Renewal(match &renewed {
-            Ok(_) => outcome,
+            Ok((_, outcome)) => *outcome,
             Err(Refused::Failed(_)) => RenewalOutcome::Failed,
             Err(_) => RenewalOutcome::Refused,
         }));
-        renewed
+        renewed.map(|(minted, _)| minted)
     }
 
     /// A token works for the client it was made for, and for no other user than the caller's.

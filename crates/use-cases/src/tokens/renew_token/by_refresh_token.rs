@@ -1,13 +1,23 @@
+use std::cell::Cell;
+
 use domain::caller::{Caller, CallingUser};
 use domain::time::Timestamp;
-use domain::tokens::{Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
+use domain::tokens::{AccessToken, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
 use ports::tokens::{Closed, Rotation};
 use ports::{Measure, RenewalOutcome};
 
-use super::{Claimed, RenewToken, Renewed};
+use super::{Claimed, RenewToken};
 use crate::tokens::Refused;
-use crate::tokens::grants::issue;
-use crate::tokens::mint_gate::{Subject, UserSubject};
+use crate::tokens::grants::{IssuedTokens, issue};
+use crate::tokens::mint_gate::{Minted, Subject, UserSubject};
+
+/// One presentation of a refresh token.
+struct Attempt {
+    presented: Presented,
+    subject: UserSubject,
+    remember: bool,
+    now: Timestamp,
+}
 
 impl RenewToken {
     /// Rotates a family, or closes it (03-protocols 1). Everything that may fail is read before the write.
@@ -17,111 +27,108 @@ impl RenewToken {
         token: RefreshToken,
         claimed: &Claimed,
         remember: bool,
-        outcome: &mut RenewalOutcome,
-    ) -> Renewed {
+    ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), Refused> {
         let now = self.clock.now();
         let family = self.sessions.find(&token.family).await?.ok_or(Refused::TokenNotValid)?;
-        Self::belongs_to(caller, &family.origin.client, &family.origin.user)?;
-        self.agrees(claimed, &family.origin.client, &family.origin.user).await?;
-        let subject = subject_of(&family);
-        self.usable(&family, &token, &subject, remember, now).await?;
-        let user = CallingUser {
-            id: family.origin.user.clone(),
-            business: family.origin.business.clone(),
-            session: remember.then(|| family.id.clone()),
-            epoch: family.origin.epoch,
+        let origin = &family.origin;
+        Self::belongs_to(caller, &origin.client, &origin.user)?;
+        self.agrees(claimed, &origin.client, &origin.user).await?;
+        let presented = Presented {
+            token,
+            client: origin.client.clone(),
+            user: origin.user.clone(),
         };
-        let access_token = match self.access_token(&family, user).await {
+        let attempt = Attempt {
+            presented,
+            subject: subject_of(&family),
+            remember,
+            now,
+        };
+        self.usable(&family, &attempt).await?;
+        let access_token = match self.access_token(&family, remember).await {
             Ok(access_token) => access_token,
             Err(refused) => {
                 // A lock is told before anything else that is wrong.
-                self.gate.look(&subject).await?;
+                self.gate.look(&attempt.subject).await?;
                 return Err(refused);
             }
         };
-        let presented = Presented {
-            token,
-            client: family.origin.client.clone(),
-            user: family.origin.user.clone(),
-        };
+        let outcome = Cell::new(RenewalOutcome::Renewed);
         let write = async {
             if remember {
-                let (current, rotated) = self.successor(&presented, family, &subject, now).await?;
-                if !rotated {
-                    *outcome = RenewalOutcome::Repeated;
-                }
+                let (current, made_by) = self.successor(&attempt, family).await?;
+                outcome.set(made_by);
                 Ok(Some(self.sessions.current_token(&current)))
             } else {
-                self.forget(&presented, &subject, now).await?;
+                self.forget(&attempt).await?;
                 Ok(None)
             }
         };
-        self.gate
-            .mint(Subject::User(subject.clone()), write, |refresh, signer| {
-                issue(access_token, refresh, signer)
-            })
-            .await
+        let subject = Subject::User(attempt.subject.clone());
+        let minted = self
+            .gate
+            .mint(subject, write, |refresh, signer| issue(access_token, refresh, signer))
+            .await?;
+        Ok((minted, outcome.get()))
     }
 
-    async fn access_token(
-        &self,
-        family: &RefreshFamily,
-        user: CallingUser,
-    ) -> Result<domain::tokens::AccessToken, Refused> {
-        let client = self.grants.enabled_client(&family.origin.client).await?;
-        self.grants.for_user(&client, user, &family.origin.groups).await
+    async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessToken, Refused> {
+        let origin = &family.origin;
+        let user = CallingUser {
+            id: origin.user.clone(),
+            business: origin.business.clone(),
+            session: remember.then(|| family.id.clone()),
+            epoch: origin.epoch,
+        };
+        let client = self.grants.enabled_client(&origin.client).await?;
+        self.grants.for_user(&client, user, &origin.groups).await
     }
 
     /// The family with the successor of the presented token, and whether this call made it.
     async fn successor(
         &self,
-        presented: &Presented,
+        attempt: &Attempt,
         found: RefreshFamily,
-        subject: &UserSubject,
-        now: Timestamp,
-    ) -> Result<(RefreshFamily, bool), Refused> {
+    ) -> Result<(RefreshFamily, RenewalOutcome), Refused> {
         // A token that is superseded already stays so: there is nothing to write.
-        if found.judge(&presented.token, now, self.sessions.grace()) == Verdict::Superseded {
-            return Ok((found, false));
+        if self.judge(&found, attempt) == Verdict::Superseded {
+            return Ok((found, RenewalOutcome::Repeated));
         }
-        match self.sessions.rotate(presented, now).await? {
-            Rotation::Rotated(family) => Ok((family, true)),
+        match self.sessions.rotate(&attempt.presented, attempt.now).await? {
+            Rotation::Rotated(family) => Ok((family, RenewalOutcome::Renewed)),
             Rotation::Superseded(family) => {
-                self.usable(&family, &presented.token, subject, true, now).await?;
-                Ok((family, false))
+                self.usable(&family, attempt).await?;
+                Ok((family, RenewalOutcome::Repeated))
             }
             Rotation::Unknown => Err(Refused::TokenNotValid),
         }
     }
 
     /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, presented: &Presented, subject: &UserSubject, now: Timestamp) -> Result<(), Refused> {
-        match self.sessions.close(presented, now).await? {
+    async fn forget(&self, attempt: &Attempt) -> Result<(), Refused> {
+        match self.sessions.close(&attempt.presented, attempt.now).await? {
             Closed::Closed => Ok(()),
-            Closed::NotMatched(family) => self.usable(&family, &presented.token, subject, false, now).await,
+            Closed::NotMatched(family) => self.usable(&family, attempt).await,
             Closed::Unknown => Err(Refused::TokenNotValid),
         }
     }
 
+    fn judge(&self, family: &RefreshFamily, attempt: &Attempt) -> Verdict {
+        family.judge(&attempt.presented.token, attempt.now, self.sessions.grace())
+    }
+
     /// Whether the token still gets anything from its family. A spent one ends it, unless the user is locked, which is
     /// told first.
-    async fn usable(
-        &self,
-        family: &RefreshFamily,
-        token: &RefreshToken,
-        subject: &UserSubject,
-        remember: bool,
-        now: Timestamp,
-    ) -> Result<(), Refused> {
-        match family.judge(token, now, self.sessions.grace()) {
+    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt) -> Result<(), Refused> {
+        match self.judge(family, attempt) {
             Verdict::Current | Verdict::Superseded => Ok(()),
-            Verdict::ClosedByThis if !remember => Ok(()),
+            Verdict::ClosedByThis if !attempt.remember => Ok(()),
             Verdict::ClosedByThis | Verdict::Ended => {
-                self.gate.look(subject).await?;
+                self.gate.look(&attempt.subject).await?;
                 Err(Refused::TokenNotValid)
             }
             Verdict::Replayed => {
-                self.gate.look(subject).await?;
+                self.gate.look(&attempt.subject).await?;
                 self.sessions.revoke(&family.id, RevocationReason::Replay).await?;
                 self.telemetry.record(Measure::Replay);
                 Err(Refused::TokenNotValid)
