@@ -246,10 +246,6 @@ mod tests {
         assert_eq!(ring.signing_key(at(99)).unwrap().id(), first);
         assert_eq!(ring.signing_key(at(100)).unwrap().id(), second);
 
-        assert!(matches!(
-            directory.retire(&second, at(50)),
-            Ok(()) | Err(KeyFailure::LastKey(_))
-        ));
         directory.retire(&first, at(100)).unwrap();
         let ring = KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap();
         assert!(published(&ring, at(399)).contains(&first));

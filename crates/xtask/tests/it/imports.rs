@@ -25,6 +25,7 @@ const OUTSIDE: [(&str, &[&str]); 4] = [
             "scalar_api_reference",
             "serde",
             "serde_json",
+            "serde_path_to_error",
             "serde_urlencoded",
             "tokio",
             "tracing",
