@@ -18,3 +18,15 @@ pub(crate) fn must_succeed(mut command: Command, advice: &str) -> anyhow::Result
     ensure!(status.success(), "{advice} ({status})");
     Ok(())
 }
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> anyhow::Result<std::path::PathBuf> {
+    let mut cargo = command("cargo");
+    let output = cargo
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .output()?;
+    ensure!(output.status.success(), "cargo metadata failed");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let target = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    target.map(Into::into).context("cargo metadata names no target folder")
+}

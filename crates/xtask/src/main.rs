@@ -3,6 +3,7 @@
 //! A task is a variant here and a file of its own. Dependencies stay few: each of them is compiled before a task starts.
 #![expect(clippy::print_stdout, reason = "a task answers whoever started it")]
 
+mod bench;
 mod checkout;
 mod tally;
 mod test;
@@ -18,10 +19,13 @@ use clap::Parser;
 enum Task {
     /// Everything a change has to pass: format, lints, tests, dependencies
     Test,
+    /// The speed and cost promises, measured against reference lines of the same run
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
     match Task::parse() {
         Task::Test => test::run(),
+        Task::Bench(arguments) => bench::run(&arguments),
     }
 }

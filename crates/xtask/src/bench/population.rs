@@ -1,0 +1,147 @@
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::Context as _;
+
+use super::connection::Connection;
+use super::process::{Data, Server};
+
+const BASE: &str = "/security/iam/v1";
+
+/// The name and secret of a client, as HTTP Basic.
+pub(crate) struct Client {
+    basic: String,
+}
+
+/// A gateway that hands users over, and a portal that gets their tokens.
+pub(crate) struct Clients {
+    gateway: Client,
+    portal: Client,
+}
+
+/// A user's session through the portal.
+pub(crate) struct Session {
+    /// `Bearer …` of the portal on its own.
+    pub(crate) client: String,
+    /// `Bearer …` of the user.
+    pub(crate) user: String,
+    pub(crate) refresh_token: String,
+}
+
+impl Clients {
+    pub(crate) fn register(data: &Data) -> anyhow::Result<Self> {
+        let add = |arguments: &[&str]| -> anyhow::Result<Client> {
+            let added = data.operate(arguments)?;
+            let field = |name: &str| {
+                added
+                    .get(name)
+                    .and_then(|value| value.as_str())
+                    .context("no secret was printed")
+            };
+            let basic = base64(format!("{}:{}", field("clientId")?, field("clientSecret")?).as_bytes());
+            Ok(Client {
+                basic: format!("Basic {basic}"),
+            })
+        };
+        let gateway = add(&[
+            "client",
+            "add",
+            "gateway",
+            "--role",
+            "CLI-AUTH-BASIC",
+            "--role",
+            "CLI-1STPARTY",
+            "--scope",
+            "SAML_SSO",
+        ])?;
+        // Tokens that outlive the measurement: what is measured is not the login.
+        let portal = add(&[
+            "client",
+            "add",
+            "portal",
+            "--role",
+            "CLI-AUTH-IDENTIFIED",
+            "--role",
+            "CLI-1STPARTY",
+            "--scope",
+            "READ",
+            "--scope",
+            "WRITE",
+            "--saml",
+            "--factor-visibility",
+            "UNRESTRICTED",
+            "--access-token-lifetime",
+            "1h",
+        ])?;
+        Ok(Self { gateway, portal })
+    }
+
+    /// Hands a user over and gets the first tokens.
+    pub(crate) fn session(&self, server: &Server, email: &str) -> anyhow::Result<Session> {
+        let mut connection = Connection::open(server.port)?;
+        let mut log_in = |client: &Client| -> anyhow::Result<String> {
+            let answer = connection.ask("POST", &format!("{BASE}/client-identities/login"), &client.basic, "")?;
+            Ok(format!("Bearer {}", answer.text("accessToken")?))
+        };
+        let (gateway, portal) = (log_in(&self.gateway)?, log_in(&self.portal)?);
+        let body = format!(r#"{{"email":"{email}","groups":[]}}"#);
+        let handed = connection.ask(
+            "POST",
+            &format!("{BASE}/user-identities/handle-auth?clientId=portal"),
+            &gateway,
+            &body,
+        )?;
+        let renewed = connection.ask("POST", &renew_path(&handed.text("validationToken")?), &portal, "")?;
+        Ok(Session {
+            client: portal,
+            user: format!("Bearer {}", renewed.text("accessToken")?),
+            refresh_token: renewed.text("refreshToken")?,
+        })
+    }
+}
+
+/// Renewal by token, remembering.
+pub(crate) fn renew_path(token: &str) -> String {
+    format!("{BASE}/user-identities/renew-token?token={token}&remember-me=true")
+}
+
+/// Own contacts.
+pub(crate) fn contacts_path() -> String {
+    format!("{BASE}/user-identities/me/authentication-factors")
+}
+
+/// The e-mail of the n-th user.
+pub(crate) fn email(n: usize) -> String {
+    format!("user{n}@bench.example.com")
+}
+
+/// Stores `count` users by `identity import`.
+pub(crate) fn import(data: &Data, count: usize) -> anyhow::Result<()> {
+    let mut lines = String::with_capacity(count * 120);
+    for n in 0..count {
+        writeln!(
+            lines,
+            r#"{{"userId":"{n:024x}","email":{{"address":"{}"}},"roles":["AUTH-BASIC","USER"]}}"#,
+            email(n)
+        )?;
+    }
+    let file = data.path("users.ndjson");
+    fs::write(&file, lines)?;
+    data.operate(&["identity", "import", file.to_str().context("a path")?])?;
+    Ok(())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |number: u32| char::from(ALPHABET.get((number & 63) as usize).copied().unwrap_or(b'='));
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let padded = [chunk.first(), chunk.get(1), chunk.get(2)].map(|byte| u32::from(byte.copied().unwrap_or(0)));
+        let number = padded[0] << 16 | padded[1] << 8 | padded[2];
+        text.push(digit(number >> 18));
+        text.push(digit(number >> 12));
+        text.push(if chunk.len() > 1 { digit(number >> 6) } else { '=' });
+        text.push(if chunk.len() > 2 { digit(number) } else { '=' });
+    }
+    text
+}

@@ -1,0 +1,145 @@
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+use super::connection::Connection;
+
+/// A server of ours that ends with the value.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    /// From the start of the process to its first 200.
+    pub(crate) ready_after: Duration,
+}
+
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Server {
+    /// Starts a program that answers `path` on the second of its ports with 200 once it is ready.
+    pub(crate) fn start(mut command: Command, port: u16, health: (u16, &str)) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut server = Self {
+            child,
+            port,
+            ready_after: Duration::ZERO,
+        };
+        let (health_port, path) = health;
+        loop {
+            let answer = Connection::open(health_port).and_then(|mut connection| connection.ask("GET", path, "", ""));
+            if answer.is_ok_and(|answer| answer.status == 200) {
+                server.ready_after = begun.elapsed();
+                return Ok(server);
+            }
+            ensure!(
+                server.child.try_wait()?.is_none(),
+                "the server ended before it was ready"
+            );
+            ensure!(
+                begun.elapsed() < Duration::from_secs(30),
+                "the server was not ready in 30 s"
+            );
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    /// CPU time of all its threads so far, those that ended included.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+            nanoseconds += schedstat
+                .split_ascii_whitespace()
+                .next()
+                .context("no schedstat")?
+                .parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Resident memory, in MB.
+    pub(crate) fn resident(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
+        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kilobytes / 1024.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A data folder of AuthMe that goes with the value.
+pub(crate) struct Data {
+    authme: PathBuf,
+    folder: PathBuf,
+}
+
+impl Data {
+    pub(crate) fn new(authme: &Path) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("authme-bench-{}-{}", std::process::id(), free_port()?));
+        fs::create_dir_all(&folder)?;
+        Ok(Self {
+            authme: authme.to_owned(),
+            folder,
+        })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.authme);
+        command.arg("--data").arg(self.folder.join("data"));
+        command
+    }
+
+    /// Runs an operator's command; its first line of JSON, if it prints one.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let output = self.command().args(arguments).output()?;
+        ensure!(
+            output.status.success(),
+            "authme {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
+    }
+
+    pub(crate) fn serve(&self) -> anyhow::Result<Server> {
+        let (port, management) = (free_port()?, free_port()?);
+        let mut command = self.command();
+        command.args([
+            "serve",
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--management",
+            &format!("127.0.0.1:{management}"),
+        ]);
+        Server::start(command, port, (management, "/health/ready"))
+    }
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

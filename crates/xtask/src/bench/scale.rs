@@ -1,0 +1,119 @@
+//! S7: what the size of the user base does to the slowest renewals and lists.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+
+use super::connection::Connection;
+use super::figures::{Figures, Promise, percentile};
+use super::load;
+use super::population::{self, Clients, Session, contacts_path, renew_path};
+use super::process::{Data, Server};
+use super::{BenchArguments, Programs};
+
+/// Users of the small store.
+const FEW: usize = 1_000;
+
+/// Connections that ask at the same time: a server that is busy, not one that is queueing.
+const CONNECTIONS: usize = 8;
+
+/// Sessions, spread over the user base, that each connection goes through in turn.
+const SESSIONS_EACH: usize = 50;
+
+/// The two stores are measured in turn so often.
+const ROUNDS: usize = 3;
+
+struct Store {
+    server: Server,
+    sessions: Vec<Vec<Session>>,
+    renewals: Vec<f64>,
+    lists: Vec<f64>,
+    _data: Data,
+}
+
+pub(crate) fn measure(programs: &Programs, arguments: &BenchArguments, figures: &mut Figures) -> anyhow::Result<()> {
+    let mut few = Store::open(programs, FEW, figures)?;
+    let mut many = Store::open(programs, arguments.users, figures)?;
+    let length = Duration::from_secs(arguments.seconds) / 2;
+    for _ in 0..ROUNDS {
+        for store in [&mut few, &mut many] {
+            store.measure(length)?;
+        }
+    }
+    let mut ratio = |name, what: &str, few: &mut [f64], many: &mut [f64]| {
+        let (few, many) = (percentile(few, 50), percentile(many, 50));
+        let what = format!(
+            "{what} with {} users over {FEW} users ({many:.2} ms over {few:.2} ms)",
+            arguments.users
+        );
+        figures.promise(name, what, many / few, (Promise::AtMost(1.5), "ratio"));
+    };
+    ratio("S7 renew", "p99 of renew", &mut few.renewals, &mut many.renewals);
+    ratio("S7 list", "p99 of own contacts", &mut few.lists, &mut many.lists);
+    Ok(())
+}
+
+impl Store {
+    #[expect(clippy::cast_precision_loss, reason = "a count of users")]
+    fn open(programs: &Programs, users: usize, figures: &mut Figures) -> anyhow::Result<Self> {
+        let data = Data::new(&programs.authme)?;
+        let clients = Clients::register(&data)?;
+        let begun = Instant::now();
+        population::import(&data, users)?;
+        figures.tell(
+            "import",
+            format!("users stored per second by identity import, {users} of them"),
+            users as f64 / begun.elapsed().as_secs_f64(),
+            "1/s",
+        );
+        let server = data.serve()?;
+        let step = users / (CONNECTIONS * SESSIONS_EACH);
+        let sessions = (0..CONNECTIONS)
+            .map(|connection| {
+                let of_connection = (0..SESSIONS_EACH).map(|n| (connection * SESSIONS_EACH + n) * step.max(1));
+                of_connection
+                    .map(|n| clients.session(&server, &population::email(n)))
+                    .collect()
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            server,
+            sessions,
+            renewals: Vec::new(),
+            lists: Vec::new(),
+            _data: data,
+        })
+    }
+
+    fn measure(&mut self, length: Duration) -> anyhow::Result<()> {
+        let renewing = self.sessions.iter_mut().map(|sessions| {
+            let mut turn = 0;
+            move |connection: &mut Connection| {
+                turn = (turn + 1) % sessions.len();
+                let Some(session) = sessions.get_mut(turn) else {
+                    return Ok(());
+                };
+                let answer = connection.ask("POST", &renew_path(&session.refresh_token), &session.client, "")?;
+                session.refresh_token = answer.text("refreshToken")?;
+                Ok(())
+            }
+        });
+        let mut renewed = load::run(&self.server, renewing.collect(), length)?;
+        self.renewals.push(percentile(&mut renewed.latencies, 99));
+        let listing = self.sessions.iter().map(|sessions| {
+            let (mut turn, path) = (0, contacts_path());
+            move |connection: &mut Connection| {
+                turn = (turn + 1) % sessions.len();
+                let Some(session) = sessions.get(turn) else {
+                    return Ok(());
+                };
+                let answer = connection.ask("GET", &path, &session.user, "")?;
+                ensure!(answer.status == 200, "status {}", answer.status);
+                Ok(())
+            }
+        });
+        let mut listed = load::run(&self.server, listing.collect(), length)?;
+        self.lists.push(percentile(&mut listed.latencies, 99));
+        Ok(())
+    }
+}
