@@ -11,7 +11,7 @@ use adapter_crypto::{
 use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
 use adapter_sqlite::Stores;
 use ports::{Clock, Randomness as _};
-use service_runtime::{Loops, PrometheusTelemetry, Settings, Stop};
+use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::factors::{Factors, FactorsPorts};
 use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
@@ -62,8 +62,10 @@ impl Installation {
             given => given,
         };
         let telemetry = PrometheusTelemetry::new().map_err(Refusal::while_doing("the metrics cannot be started"))?;
+        let mut stores = self.data.stores(workers)?;
+        stores.clients = Arc::new(RememberedClients::new(stores.clients));
         let shared = Shared {
-            stores: self.data.stores(workers)?,
+            stores,
             clock: self.clock.clone(),
             telemetry: Arc::new(telemetry),
             keys: self.key_ring()?,

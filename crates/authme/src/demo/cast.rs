@@ -1,0 +1,118 @@
+//! Who plays in the demo: three clients, a user and a group, put into the store as the operator's commands do.
+
+use adapter_crypto::{Sha256, SystemRandomness};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::client::Client;
+use domain::contact::{ContactType, Email};
+use domain::factors::Visibility;
+use domain::group::Group;
+use domain::identity::{Identity, MainContact};
+use domain::ids::{ClientId, ContactId, UserId};
+use ports::tokens::ClientSecrets as _;
+use ports::{ClientSaving, Clients, IdentitySaving, Randomness as _};
+
+use crate::{DataFolder, Refusal};
+
+pub(super) const EMAIL: &str = "ana.souza@br.example.com";
+pub(super) const GROUP: &str = "Finance";
+pub(super) const GROUP_ROLE: &str = "REPORTS_APPROVER";
+
+/// A registered client, with the secret only it knows.
+pub(super) struct Player {
+    pub(super) id: &'static str,
+    secret: String,
+}
+
+impl Player {
+    /// Its name and secret as HTTP Basic writes them (RFC 7617).
+    pub(super) fn basic(&self) -> String {
+        STANDARD.encode(format!("{}:{}", self.id, self.secret))
+    }
+}
+
+/// Everyone there is.
+pub(super) struct Cast {
+    pub(super) gateway: Player,
+    pub(super) portal: Player,
+    pub(super) desk: Player,
+    pub(super) user: String,
+}
+
+/// What a client may do.
+struct Part {
+    roles: [&'static str; 2],
+    scope: Option<&'static str>,
+    saml: bool,
+    visibility: Visibility,
+}
+
+/// Fills an empty folder.
+pub(super) async fn register(folder: &DataFolder) -> Result<Cast, Refusal> {
+    let stores = folder.stores(1)?;
+    let clients = &*stores.clients;
+    let machine = |scope| Part {
+        roles: ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
+        scope: Some(scope),
+        saml: false,
+        visibility: Visibility::default(),
+    };
+    let portal = Part {
+        roles: ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
+        scope: None,
+        saml: true,
+        visibility: Visibility::Unrestricted,
+    };
+    let user = user()?;
+    let cast = Cast {
+        gateway: player(clients, "saml-gateway", machine("SAML_SSO")).await?,
+        portal: player(clients, "portal", portal).await?,
+        desk: player(clients, "security-desk", machine("account_lock")).await?,
+        user: user.id.to_string(),
+    };
+    let group = Group {
+        name: GROUP.to_owned(),
+        roles: vec![GROUP_ROLE.to_owned()],
+    };
+    stores.groups.save(&group).await?;
+    match stores.identities.create(&user).await? {
+        IdentitySaving::Saved => Ok(cast),
+        IdentitySaving::LoginTaken { .. } | IdentitySaving::IdTaken => {
+            Err(Refusal::because("the demo's user is in the folder already"))
+        }
+    }
+}
+
+async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<Player, Refusal> {
+    let name = ClientId::parse(id).map_err(|malformed| Refusal::because(malformed.to_string()))?;
+    let secret = domain::hex::encode(&SystemRandomness.secret());
+    let client = Client {
+        secrets: vec![Sha256.digest(&secret)],
+        roles: part.roles.map(str::to_owned).to_vec(),
+        scopes: part.scope.into_iter().map(str::to_owned).collect(),
+        saml: part.saml,
+        visibility: part.visibility,
+        ..Client::new(name)
+    };
+    match clients.create(&client).await? {
+        ClientSaving::Saved => Ok(Player { id, secret }),
+        ClientSaving::NameTaken(_) => Err(Refusal::because("the demo's clients are in the folder already")),
+    }
+}
+
+fn user() -> Result<Identity, Refusal> {
+    let email = Email::parse(EMAIL).map_err(|malformed| Refusal::because(malformed.to_string()))?;
+    Ok(Identity {
+        id: UserId::from_random(SystemRandomness.object_id()),
+        name: Some("Ana Souza".to_owned()),
+        email: Some(MainContact {
+            id: ContactId::from_random(SystemRandomness.object_id()),
+            value: email,
+        }),
+        mobile: None,
+        main_contact_type: ContactType::Email,
+        roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
+        groups: Vec::new(),
+        businesses: Vec::new(),
+    })
+}
