@@ -47,7 +47,7 @@ impl From<LoggedEvent> for CloudEventMessage {
             source: event.kind.source(),
             kind: event.kind.name(),
             subject: event.subject,
-            time: event.time.to_string(),
+            time: format!("{:.3}", event.time),
             datacontenttype: "application/json",
             partitionkey: event.user.to_string(),
             sequence: format!("{:020}", event.sequence),

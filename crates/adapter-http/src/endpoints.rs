@@ -1,5 +1,7 @@
 //! Routes and their descriptions, registered in one call.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use actix_web::http::header;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
@@ -62,6 +64,10 @@ impl Endpoints {
     }
 }
 
+/// The path template of a resource, for whoever observes its requests.
+#[derive(Clone)]
+pub(crate) struct Route(pub(crate) Arc<str>);
+
 /// The methods of one path.
 pub(crate) struct Methods {
     resource: Resource,
@@ -72,7 +78,7 @@ pub(crate) struct Methods {
 impl Methods {
     fn new(path: &str) -> Self {
         Self {
-            resource: web::resource(path),
+            resource: web::resource(path).app_data(Route(path.into())),
             allowed: Vec::new(),
             operations: Vec::new(),
         }
@@ -84,7 +90,8 @@ impl Methods {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on("GET", Method::GET, HttpMethod::Get, handler)
+        self.on("GET", Method::GET, handler.clone())
+            .on("HEAD", Method::HEAD, handler)
             .described(HttpMethod::Get, describe)
     }
 
@@ -94,11 +101,11 @@ impl Methods {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on("POST", Method::POST, HttpMethod::Post, handler)
+        self.on("POST", Method::POST, handler)
             .described(HttpMethod::Post, describe)
     }
 
-    fn on<F, Args>(mut self, name: &'static str, method: Method, _: HttpMethod, handler: F) -> Self
+    fn on<F, Args>(mut self, name: &'static str, method: Method, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,

@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, web};
 use ports::{Measure, Randomness, Telemetry};
 
+use crate::endpoints::Route;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,8 +34,8 @@ pub(crate) async fn observe(
     let mut response = next.call(request).await?;
     let status = response.status();
     // The template, never the path or the query: both may hold what must not be logged.
-    let route = response.request().match_pattern();
-    let route = route.as_deref().unwrap_or("unmatched");
+    let route = response.request().app_data::<Route>().cloned();
+    let route = route.as_ref().map_or("unmatched", |route| &*route.0);
     let method = response.request().method().clone();
     observer.telemetry.record(Measure::Request {
         method: method.as_str(),

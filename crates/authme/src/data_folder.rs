@@ -15,14 +15,15 @@ impl DataFolder {
     /// Makes the folder when it is not there.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Refusal> {
         let path = path.into();
-        let doing = Refusal::while_doing::<std::io::Error>("the data folder cannot be made");
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(doing)?;
         let private = fs::Permissions::from_mode(0o700);
-        fs::set_permissions(&path, private).map_err(Refusal::while_doing("the data folder cannot be made private"))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.and_then(|()| fs::set_permissions(&path, private))
+            .map_err(|error| {
+                Refusal::because(format!(
+                    "the data folder `{}` cannot be made private to its owner: {error}; choose another with --data",
+                    path.display()
+                ))
+            })?;
         Ok(Self(path))
     }
 

@@ -30,8 +30,11 @@ pub struct Listeners {
 impl Listeners {
     pub fn bind(api: &str, management: &str) -> Result<Self, Refusal> {
         let bind = |address: &str| {
-            TcpListener::bind(address)
-                .map_err(|error| Refusal::because(format!("`{address}` cannot be listened on: {error}")))
+            TcpListener::bind(address).map_err(|error| {
+                Refusal::because(format!(
+                    "`{address}` cannot be listened on: {error}; choose another with --listen or --management"
+                ))
+            })
         };
         Ok(Self {
             api: bind(api)?,
@@ -116,8 +119,10 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
         settings.http.management.clone_from(management);
     }
     start_logs(&settings.log).map_err(Refusal::while_doing("logging cannot be started"))?;
-    let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
     let data = DataFolder::open(data)?;
+    // Told before a port that the other server holds.
+    drop(data.serve_lock()?);
+    let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
     let folder = data.path().display().to_string();
     let drain = settings.http.drain;
     crate::cli::on_runtime(async {

@@ -3,6 +3,7 @@
 mod clock;
 mod logs;
 mod loops;
+mod remembered_clients;
 mod settings;
 mod stop;
 mod telemetry;
@@ -10,6 +11,7 @@ mod telemetry;
 pub use clock::SystemClock;
 pub use logs::{LogFailure, start as start_logs};
 pub use loops::Loops;
+pub use remembered_clients::RememberedClients;
 pub use settings::{
     HttpSettings, KeySettings, LogFormat, LogSettings, SamlSettings, Settings, SettingsFailure, TokenSettings, load,
 };

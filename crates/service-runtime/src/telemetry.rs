@@ -18,7 +18,7 @@ const SIGNATURE_BUCKETS: [f64; 8] = [0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 
 pub struct PrometheusTelemetry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    requests: RwLock<HashMap<RequestKey, (Counter, Histogram)>>,
+    requests: RwLock<HashMap<String, Vec<Answer>>>,
     renewals: [Counter; 4],
     replays: Counter,
     locks: Counter,
@@ -28,11 +28,19 @@ pub struct PrometheusTelemetry {
     outbox_age: Gauge,
 }
 
-#[derive(PartialEq, Eq, Hash)]
-struct RequestKey {
+/// The figures of one way in which a route answers. A race may make two of them; both count into the same series.
+struct Answer {
     method: String,
-    route: String,
     status: u16,
+    count: Counter,
+    duration: Histogram,
+}
+
+impl Answer {
+    fn record(&self, seconds: f64) {
+        self.count.increment(1);
+        self.duration.record(seconds);
+    }
 }
 
 impl PrometheusTelemetry {
@@ -90,32 +98,46 @@ impl PrometheusTelemetry {
         self.outbox_age.set(age_seconds);
     }
 
-    fn request(&self, key: RequestKey, seconds: f64) {
-        let record = |(counter, histogram): &(Counter, Histogram)| {
-            counter.increment(1);
-            histogram.record(seconds);
-        };
-        if let Some(handles) = self.requests.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return record(handles);
+    fn request(&self, route: &str, method: &str, status: u16, seconds: f64) {
+        let recorded = self
+            .requests
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(route)
+            .is_some_and(|answers| {
+                let answer = answers
+                    .iter()
+                    .find(|answer| answer.status == status && answer.method == method);
+                answer.map(|answer| answer.record(seconds)).is_some()
+            });
+        if !recorded {
+            let answer = self.new_answer(route, method, status);
+            answer.record(seconds);
+            self.requests
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(route.to_owned())
+                .or_default()
+                .push(answer);
         }
+    }
+
+    fn new_answer(&self, route: &str, method: &str, status: u16) -> Answer {
         let labels = || {
             vec![
-                Label::new("method", key.method.clone()),
-                Label::new("route", key.route.clone()),
-                Label::new("status", key.status.to_string()),
+                Label::new("method", method.to_owned()),
+                Label::new("route", route.to_owned()),
+                Label::new("status", status.to_string()),
             ]
         };
         let counter = Key::from_parts("authme_http_requests_total", labels());
         let histogram = Key::from_parts("authme_http_request_duration_seconds", labels());
-        let handles = (
-            self.recorder.register_counter(&counter, &METADATA),
-            self.recorder.register_histogram(&histogram, &METADATA),
-        );
-        record(&handles);
-        self.requests
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, handles);
+        Answer {
+            method: method.to_owned(),
+            status,
+            count: self.recorder.register_counter(&counter, &METADATA),
+            duration: self.recorder.register_histogram(&histogram, &METADATA),
+        }
     }
 }
 
@@ -154,14 +176,7 @@ impl Telemetry for PrometheusTelemetry {
                 status,
                 took,
             } => {
-                self.request(
-                    RequestKey {
-                        method: method.to_owned(),
-                        route: route.to_owned(),
-                        status,
-                    },
-                    took.as_secs_f64(),
-                );
+                self.request(route, method, status, took.as_secs_f64());
             }
             Measure::Renewal(RenewalOutcome::Renewed) => renewed.increment(1),
             Measure::Renewal(RenewalOutcome::Repeated) => repeated.increment(1),

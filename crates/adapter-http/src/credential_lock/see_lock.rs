@@ -30,7 +30,7 @@ impl From<Credential> for LockResponse {
         Self {
             user_id: credential.user.to_string(),
             locked: credential.locked,
-            since: credential.since.map(|since| since.to_string()),
+            since: credential.since.map(|since| format!("{since:.3}")),
             epoch: credential.epoch,
         }
     }
