@@ -8,6 +8,7 @@ mod checkout;
 mod tally;
 mod test;
 mod tools;
+mod trial;
 
 use std::process::ExitCode;
 
@@ -21,11 +22,14 @@ enum Task {
     Test,
     /// The speed and cost promises, measured against reference lines of the same run
     Bench(bench::BenchArguments),
+    /// The promises of correctness, tried under races and faults
+    Trial(trial::TrialArguments),
 }
 
 fn main() -> ExitCode {
     match Task::parse() {
         Task::Test => test::run(),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Trial(arguments) => trial::run(&arguments),
     }
 }

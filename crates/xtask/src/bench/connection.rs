@@ -1,14 +1,21 @@
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-/// One keep-alive connection that asks and waits, as light as it gets: what it costs is not the server's.
-pub(crate) struct Connection {
-    stream: BufReader<TcpStream>,
-    line: String,
+/// A request as it is sent. `authorization` is the whole header value.
+pub(crate) fn request(method: &str, path: &str, authorization: &str, body: &str) -> String {
+    let length = body.len();
+    let kind = if body.is_empty() {
+        ""
+    } else {
+        "content-type: application/json\r\n"
+    };
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n{kind}content-length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// An answer, read whole.
@@ -18,6 +25,30 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The answer at the start of `bytes`, once it is there whole.
+    pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return Ok(None);
+        };
+        let (head, rest) = bytes.split_at(end + 4);
+        let head = std::str::from_utf8(head)?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|text| text.parse().ok())
+            .context("no status line")?;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse::<usize>())
+        });
+        let length = length.transpose()?.unwrap_or(0);
+        Ok(rest.get(..length).map(|body| Self {
+            status,
+            body: body.to_vec(),
+        }))
+    }
+
     pub(crate) fn json(&self) -> anyhow::Result<Value> {
         serde_json::from_slice(&self.body).with_context(|| format!("{} answered no JSON", self.status))
     }
@@ -35,60 +66,28 @@ impl Answer {
     }
 }
 
+/// One keep-alive connection that asks and waits.
+pub(crate) struct Connection(TcpStream);
+
 impl Connection {
     pub(crate) fn open(port: u16) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(Self {
-            stream: BufReader::new(stream),
-            line: String::new(),
-        })
+        Ok(Self(stream))
     }
 
-    /// Sends a request and reads its answer. `authorization` is the whole header value.
     pub(crate) fn ask(&mut self, method: &str, path: &str, authorization: &str, body: &str) -> anyhow::Result<Answer> {
-        let length = body.len();
-        let kind = if body.is_empty() {
-            ""
-        } else {
-            "content-type: application/json\r\n"
-        };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: {authorization}\r\n{kind}content-length: {length}\r\n\r\n{body}"
-        );
-        self.stream.get_mut().write_all(request.as_bytes())?;
-        self.answer()
-    }
-
-    fn answer(&mut self) -> anyhow::Result<Answer> {
-        let status_line = self.read_line()?;
-        let status = status_line
-            .split(' ')
-            .nth(1)
-            .and_then(|text| text.parse().ok())
-            .context("no status line")?;
-        let mut length = 0;
+        self.0
+            .write_all(request(method, path, authorization, body).as_bytes())?;
+        let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
         loop {
-            let header = self.read_line()?.to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            if let Some(text) = header.strip_prefix("content-length:") {
-                length = text.trim().parse()?;
-            }
-            if header.starts_with("transfer-encoding:") {
-                bail!("a stream is not read here");
+            let read = self.0.read(&mut chunk)?;
+            ensure!(read > 0, "the connection was closed");
+            bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
+            if let Some(answer) = Answer::parse(&bytes)? {
+                return Ok(answer);
             }
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body })
-    }
-
-    fn read_line(&mut self) -> anyhow::Result<&str> {
-        self.line.clear();
-        ensure!(self.stream.read_line(&mut self.line)? > 0, "the connection was closed");
-        Ok(self.line.trim_end())
     }
 }

@@ -1,9 +1,10 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
-use super::connection::Connection;
+use super::connection::{Answer, Connection};
+use super::load::Asker;
 use super::process::{Data, Server};
 
 const BASE: &str = "/security/iam/v1";
@@ -103,6 +104,49 @@ impl Clients {
 /// Renewal by token, remembering.
 pub(crate) fn renew_path(token: &str) -> String {
     format!("{BASE}/user-identities/renew-token?token={token}&remember-me=true")
+}
+
+/// Renews sessions in turn, each chain with the token it got last.
+pub(crate) struct Renewing<'a>(pub(crate) &'a mut [Session], pub(crate) usize);
+
+impl Asker for Renewing<'_> {
+    fn ask(&mut self) -> (&'static str, String, String) {
+        self.1 = (self.1 + 1) % self.0.len();
+        let session = self.0.get(self.1);
+        let (token, client) = session
+            .map(|session| (renew_path(&session.refresh_token), session.client.clone()))
+            .unwrap_or_default();
+        ("POST", token, client)
+    }
+
+    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
+        if let Some(session) = self.0.get_mut(self.1) {
+            session.refresh_token = answer.text("refreshToken")?;
+        }
+        Ok(())
+    }
+}
+
+/// Gets a path as the users of sessions, in turn.
+pub(crate) struct Getting<'a>(pub(crate) &'a str, pub(crate) &'a [Session], pub(crate) usize);
+
+impl Asker for Getting<'_> {
+    fn ask(&mut self) -> (&'static str, String, String) {
+        self.2 = (self.2 + 1) % self.1.len();
+        (
+            "GET",
+            self.0.to_owned(),
+            self.1
+                .get(self.2)
+                .map(|session| session.user.clone())
+                .unwrap_or_default(),
+        )
+    }
+
+    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
+        ensure!(answer.status == 200, "status {}", answer.status);
+        Ok(())
+    }
 }
 
 /// Own contacts.

@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-
-use super::connection::Connection;
 use super::figures::{Figures, Promise, percentile};
 use super::load;
-use super::population::{self, Clients, Session, contacts_path, renew_path};
+use super::population::{self, Clients, Getting, Renewing, Session, contacts_path};
 use super::process::{Data, Server};
 use super::{BenchArguments, Programs};
 
@@ -86,32 +83,11 @@ impl Store {
     }
 
     fn measure(&mut self, length: Duration) -> anyhow::Result<()> {
-        let renewing = self.sessions.iter_mut().map(|sessions| {
-            let mut turn = 0;
-            move |connection: &mut Connection| {
-                turn = (turn + 1) % sessions.len();
-                let Some(session) = sessions.get_mut(turn) else {
-                    return Ok(());
-                };
-                let answer = connection.ask("POST", &renew_path(&session.refresh_token), &session.client, "")?;
-                session.refresh_token = answer.text("refreshToken")?;
-                Ok(())
-            }
-        });
+        let renewing = self.sessions.iter_mut().map(|sessions| Renewing(sessions, 0));
         let mut renewed = load::run(&self.server, renewing.collect(), length)?;
         self.renewals.push(percentile(&mut renewed.latencies, 99));
-        let listing = self.sessions.iter().map(|sessions| {
-            let (mut turn, path) = (0, contacts_path());
-            move |connection: &mut Connection| {
-                turn = (turn + 1) % sessions.len();
-                let Some(session) = sessions.get(turn) else {
-                    return Ok(());
-                };
-                let answer = connection.ask("GET", &path, &session.user, "")?;
-                ensure!(answer.status == 200, "status {}", answer.status);
-                Ok(())
-            }
-        });
+        let path = contacts_path();
+        let listing = self.sessions.iter().map(|sessions| Getting(&path, sessions, 0));
         let mut listed = load::run(&self.server, listing.collect(), length)?;
         self.lists.push(percentile(&mut listed.latencies, 99));
         Ok(())

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use super::connection::Connection;
 use super::figures::{Figures, Promise, percentile};
 use super::load::{self, Outcome};
-use super::population::{self, Clients, Session, contacts_path, renew_path};
+use super::population::{self, Clients, Getting, Renewing, Session, contacts_path};
 use super::process::{Data, Server, free_port};
 use super::{Programs, number};
 
@@ -76,14 +75,14 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn renewal(server: &Server, sessions: &mut [Session], length: Duration) -> anyhow::Result<Outcome> {
-    let askers = sessions.iter_mut().map(|session| {
-        move |connection: &mut Connection| {
-            let answer = connection.ask("POST", &renew_path(&session.refresh_token), &session.client, "")?;
-            session.refresh_token = answer.text("refreshToken")?;
-            Ok(())
-        }
-    });
-    load::run(server, askers.collect(), length)
+    load::run(
+        server,
+        sessions
+            .iter_mut()
+            .map(|session| Renewing(std::slice::from_mut(session), 0))
+            .collect(),
+        length,
+    )
 }
 
 fn tell_renewals(renewals: &[Outcome], references: &[Reference], figures: &mut Figures) {
@@ -172,12 +171,8 @@ fn contacts(
 }
 
 fn get(server: &Server, path: &str, sessions: &[Session], length: Duration) -> anyhow::Result<Outcome> {
-    let askers = sessions.iter().map(|session| {
-        move |connection: &mut Connection| {
-            let answer = connection.ask("GET", path, &session.user, "")?;
-            ensure!(answer.status == 200, "status {}", answer.status);
-            Ok(())
-        }
-    });
-    load::run(server, askers.collect(), length)
+    let getting = sessions
+        .iter()
+        .map(|session| Getting(path, std::slice::from_ref(session), 0));
+    load::run(server, getting.collect(), length)
 }
