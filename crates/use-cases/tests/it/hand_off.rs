@@ -1,0 +1,89 @@
+//! The hand-off from a SAML integration.
+
+use domain::group::Group;
+use domain::ids::BusinessId;
+use use_cases::tokens::{HandleAuthRequest, Refused, TokensSettings};
+
+use crate::world::{PORTAL, World, address_of, by_token, client_id, hand_off, renew, renew_as};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
+    let world = World::new().await;
+    world.change_client(PORTAL, |portal| portal.create_users = false).await;
+    let refused = world.tokens.handle_auth.run(hand_off("new@example.com")).await;
+    assert!(matches!(refused, Err(Refused::UserNotFound)));
+    world.change_client(PORTAL, |portal| portal.create_users = true).await;
+    let first = world.tokens.handle_auth.run(hand_off("new@example.com")).await;
+    let again = world.tokens.handle_auth.run(hand_off("NEW@example.com")).await;
+    let (first, again) = (first.unwrap().into_inner(), again.unwrap().into_inner());
+    assert_eq!(first.user, again.user);
+    let made = world.stores.identities.find(&first.user).await.unwrap().unwrap();
+    assert_eq!(made.roles, TokensSettings::default().saml_default_roles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let staff = Group {
+        name: "staff".to_owned(),
+        roles: vec!["STAFF".to_owned()],
+    };
+    world.stores.groups.save(&staff).await.unwrap();
+    let request = HandleAuthRequest {
+        groups: vec!["staff".to_owned(), "strangers".to_owned()],
+        ..hand_off(&address_of(&user))
+    };
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    let tokens = renew(&world.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
+    let roles = world.signer.content(&tokens.unwrap().access_token).roles;
+    assert_eq!(roles, ["CLI-1STPARTY", "USER", "STAFF"]);
+    world
+        .change_client(PORTAL, |portal| portal.require_known_groups = true)
+        .await;
+    let refused = world.tokens.handle_auth.run(request).await;
+    assert!(matches!(refused, Err(Refused::GroupNotKnown)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_target_must_be_a_usable_client() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let elsewhere = HandleAuthRequest {
+        target_client: client_id("unknown"),
+        ..hand_off(&address_of(&user))
+    };
+    let refused = world.tokens.handle_auth.run(elsewhere).await;
+    assert!(matches!(refused, Err(Refused::ClientNotUsable)));
+    world.change_client(PORTAL, |portal| portal.saml = false).await;
+    let refused = world.tokens.handle_auth.run(hand_off(&address_of(&user))).await;
+    assert!(matches!(refused, Err(Refused::ClientNotUsable)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_business_of_a_hand_off_follows_its_session_until_it_is_unlinked() {
+    let world = World::new().await;
+    let business = BusinessId::parse("business").unwrap();
+    let request = HandleAuthRequest {
+        business: Some(business.clone()),
+        ..hand_off("new@example.com")
+    };
+    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let tokens = renew(&world.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
+    let tokens = tokens.unwrap();
+    let holder = world.caller_of(&tokens);
+    assert_eq!(holder.user.as_ref().unwrap().business, Some(business));
+    let mut identity = world.stores.identities.find(&handed_off.user).await.unwrap().unwrap();
+    identity.businesses.clear();
+    world.stores.identities.replace(&identity).await.unwrap();
+    let refresh = tokens.refresh_token.unwrap();
+    let refused = renew_as(&world.tokens, &holder, by_token(&refresh, true)).await;
+    assert!(matches!(refused, Err(Refused::BusinessNotLinked)));
+    assert_eq!(world.family_of(&refresh).await.generation, 1);
+}

@@ -1,0 +1,272 @@
+//! A locked credential: told before anything else that is wrong, and seen by every look after a write.
+
+use std::sync::Arc;
+
+use domain::caller::Caller;
+use domain::ids::UserId;
+use domain::tokens::{FamilyStatus, RevocationReason};
+use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, Tokens, Way};
+
+use crate::meddling::Meanwhile;
+use crate::world::{
+    PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
+};
+
+/// What every minting path presents.
+struct Held {
+    user: UserId,
+    refresh_token: String,
+    validation_token: String,
+    holder: Caller,
+}
+
+async fn held(world: &World) -> Held {
+    let user = world.user().await;
+    let tokens = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
+    Held {
+        holder: world.caller_of(&tokens),
+        refresh_token: tokens.refresh_token.unwrap(),
+        validation_token: world.validation_token(&user).await,
+        user,
+    }
+}
+
+/// What each minting path answers, by name.
+async fn every_path(tokens: &Tokens, held: &Held) -> Vec<(&'static str, Result<(), Refused>)> {
+    let refresh = &held.refresh_token;
+    let drop_tokens = |answer: Result<IssuedTokens, Refused>| answer.map(drop);
+    let handed_off = tokens.handle_auth.run(hand_off(&address_of(&held.user))).await;
+    let branched = renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await;
+    vec![
+        (
+            "by refresh token",
+            drop_tokens(renew(tokens, by_token(refresh, true)).await),
+        ),
+        ("forgetting", drop_tokens(renew(tokens, by_token(refresh, false)).await)),
+        (
+            "by validation token",
+            drop_tokens(renew(tokens, by_token(&held.validation_token, true)).await),
+        ),
+        (
+            "by identity provider",
+            drop_tokens(renew(tokens, by_identity_provider(&held.user)).await),
+        ),
+        ("from a session", drop_tokens(branched)),
+        ("handle-auth", handed_off.map(drop)),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_path_mints_for_a_locked_user() {
+    let world = World::new().await;
+    let held = held(&world).await;
+    let signatures = world.signer.signatures();
+    world.lock(&held.user).await;
+    for (path, answer) in every_path(&world.tokens, &held).await {
+        assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
+    }
+    assert_eq!(world.signer.signatures(), signatures);
+    assert!(world.alive(&held.user).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_told_however_often_one_asks() {
+    let world = World::new().await;
+    let held = held(&world).await;
+    world.lock(&held.user).await;
+    every_path(&world.tokens, &held).await;
+    for (path, answer) in every_path(&world.tokens, &held).await {
+        assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unlocking_revives_nothing_and_lets_new_sessions_start() {
+    let world = World::new().await;
+    let held = held(&world).await;
+    world.lock(&held.user).await;
+    world.unlock(&held.user).await;
+    assert!(world.alive(&held.user).await.is_empty());
+    for (path, answer) in every_path(&world.tokens, &held).await {
+        match path {
+            "by identity provider" | "handle-auth" => assert!(answer.is_ok(), "{path}: {answer:?}"),
+            _ => assert!(matches!(answer, Err(Refused::TokenNotValid)), "{path}: {answer:?}"),
+        }
+    }
+    let family = world.family_of(&held.refresh_token).await;
+    assert_eq!(family.status, FamilyStatus::Revoked(RevocationReason::Lock));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_told_before_a_missing_user_and_a_disabled_client() {
+    for disabled in [false, true] {
+        let world = World::new().await;
+        let held = held(&world).await;
+        world.lock(&held.user).await;
+        world.stores.identities.remove(&held.user).await.unwrap();
+        world.change_client(PORTAL, |portal| portal.enabled = !disabled).await;
+        for (path, answer) in every_path(&world.tokens, &held).await {
+            let is_about_the_client = disabled && ["by identity provider", "from a session"].contains(&path);
+            // Whose login it is, is not known any more; and whether the client may ask at all is judged first.
+            if path != "handle-auth" && !is_about_the_client {
+                assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_told_before_a_disabled_client_that_is_named_by_an_alias() {
+    let world = World::new().await;
+    let held = held(&world).await;
+    world.lock(&held.user).await;
+    world
+        .change_client(PORTAL, |portal| {
+            portal.aliases = vec![client_id("alias")];
+            portal.enabled = false;
+        })
+        .await;
+    for token in [&held.refresh_token, &held.validation_token] {
+        let claimed = Claimed {
+            client: Some(client_id("alias")),
+            user: None,
+        };
+        let way = Way::Token {
+            token: token.clone(),
+            claimed,
+        };
+        let answer = renew(&world.tokens, RenewTokenRequest { way, remember: true }).await;
+        assert!(matches!(answer, Err(Refused::CredentialLocked)), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_told_before_a_business_that_is_not_linked() {
+    let world = World::new().await;
+    let user = world.user().await;
+    world.lock(&user).await;
+    let request = use_cases::tokens::HandleAuthRequest {
+        business: Some(domain::ids::BusinessId::parse("business").unwrap()),
+        ..hand_off(&address_of(&user))
+    };
+    let answer = world.tokens.handle_auth.run(request.clone()).await;
+    assert!(matches!(answer, Err(Refused::CredentialLocked)));
+    world.unlock(&user).await;
+    let answer = world.tokens.handle_auth.run(request).await;
+    assert!(matches!(answer, Err(Refused::BusinessNotLinked)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_by_a_locked_user_is_told_as_the_lock() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let first = world.session(&user).await;
+    let second = world.successor(&first).await;
+    world.successor(&second).await;
+    world.lock(&user).await;
+    assert!(matches!(world.renew(&first).await, Err(Refused::CredentialLocked)));
+    assert_eq!(world.figures.replays(), 0);
+    let status = world.family_of(&first).await.status;
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
+    for write in [
+        "families.rotate",
+        "families.close",
+        "families.start",
+        "validation_tokens.consume",
+        "validation_tokens.issue",
+    ] {
+        for is_unlocked_again in [false, true] {
+            let world = Arc::new(World::new().await);
+            let held = held(&world).await;
+            let (elsewhere, user) = (world.clone(), held.user.clone());
+            let overtaken = world.meddled(&Meanwhile::after(write, move || async move {
+                elsewhere.lock(&user).await;
+                if is_unlocked_again {
+                    elsewhere.unlock(&user).await;
+                }
+            }));
+            let before = world.signer.signatures();
+            let answer = path_of(write, &overtaken, &held).await;
+            let expected = if is_unlocked_again {
+                matches!(answer, Err(Refused::TokenNotValid))
+            } else {
+                matches!(answer, Err(Refused::CredentialLocked))
+            };
+            assert!(expected, "{write}, unlocked again: {is_unlocked_again}: {answer:?}");
+            assert_eq!(world.signer.signatures(), before, "{write}");
+            assert!(world.alive(&held.user).await.is_empty(), "{write}");
+            assert_ended(&world, write, &held).await;
+        }
+    }
+}
+
+async fn path_of(write: &str, tokens: &Tokens, held: &Held) -> Result<(), Refused> {
+    let request = match write {
+        "families.rotate" => by_token(&held.refresh_token, true),
+        "families.close" => by_token(&held.refresh_token, false),
+        "families.start" => by_identity_provider(&held.user),
+        "validation_tokens.consume" => by_token(&held.validation_token, true),
+        _ => {
+            return tokens
+                .handle_auth
+                .run(hand_off(&address_of(&held.user)))
+                .await
+                .map(drop);
+        }
+    };
+    renew(tokens, request).await.map(drop)
+}
+
+/// The family that the path wrote has ended by the lock, and that is told.
+async fn assert_ended(world: &World, write: &str, held: &Held) {
+    let own = world.opened(&held.refresh_token).family;
+    let families = world.families(&held.user).await;
+    let written = match write {
+        "families.rotate" => families.into_iter().find(|family| family.id == own),
+        "families.start" | "validation_tokens.consume" => families.into_iter().find(|family| family.id != own),
+        _ => return,
+    };
+    let status = written.unwrap().status;
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock), "{write}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_needs_a_user_and_a_second_one_is_no_event() {
+    let world = World::new().await;
+    let user = world.user().await;
+    world.lock(&user).await;
+    world.lock(&user).await;
+    let events = world.events().await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    let stranger = UserId::parse("nobody").unwrap();
+    let refused = world.try_lock(&stranger).await;
+    assert!(matches!(
+        refused,
+        Err(use_cases::credential_lock::TurnError::UserNotFound)
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_administrator_locks_nobody() {
+    let world = World::new().await;
+    let held = held(&world).await;
+    let victim = world.user().await;
+    world.lock(&held.user).await;
+    let locker = &world.credential_lock.lock_credential;
+    let refused = locker.run(&held.holder, victim.clone(), None).await;
+    assert!(matches!(
+        refused,
+        Err(use_cases::credential_lock::TurnError::CallerNotStanding(_))
+    ));
+    world.unlock(&held.user).await;
+    let refused = locker.run(&held.holder, victim.clone(), None).await;
+    assert!(matches!(
+        refused,
+        Err(use_cases::credential_lock::TurnError::CallerNotStanding(_))
+    ));
+    locker.run(&caller("desk"), victim, None).await.unwrap();
+}

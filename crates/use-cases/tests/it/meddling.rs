@@ -1,0 +1,365 @@
+//! Ports with somebody in between: who may fail a call, take its answer away, or do something at that moment.
+
+use std::future::{Future, pending};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::client::Client;
+use domain::event::NewEvent;
+use domain::group::Group;
+use domain::identity::Identity;
+use domain::ids::{ClientId, FamilyId, UserId};
+use domain::standing::Standing;
+use domain::time::Timestamp;
+use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
+use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
+use ports::{ClientSaving, Clients, CredentialStandings, Groups, Identities, IdentitySaving, StoreFailure};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_blocking};
+use use_cases::tokens::TokensPorts;
+
+/// Runs a future on a thread of its own, as a server's workers do: it need not be `Send`.
+pub(crate) fn on_a_thread<F>(work: impl FnOnce() -> F + Send + 'static) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send + 'static>,
+{
+    let runtime = Handle::current();
+    spawn_blocking(move || runtime.block_on(work()))
+}
+
+/// Somebody between a use case and its stores. Calls are named `<port>.<verb>`.
+#[async_trait]
+pub(crate) trait Meddler: Send + Sync {
+    /// Before the call reaches the store; a failure keeps it away.
+    async fn before(&self, _call: &'static str) -> Result<(), StoreFailure> {
+        Ok(())
+    }
+
+    /// After the store has answered; a failure takes the answer's place.
+    async fn after(&self, _call: &'static str) -> Result<(), StoreFailure> {
+        Ok(())
+    }
+}
+
+/// A port with a meddler before it.
+pub(crate) struct Meddled<T: ?Sized> {
+    inner: Arc<T>,
+    meddler: Arc<dyn Meddler>,
+}
+
+impl<T: ?Sized> Meddled<T> {
+    pub(crate) fn new(inner: &Arc<T>, meddler: &Arc<dyn Meddler>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: inner.clone(),
+            meddler: meddler.clone(),
+        })
+    }
+
+    async fn call<A>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<A, StoreFailure>> + Send,
+    ) -> Result<A, StoreFailure> {
+        self.meddler.before(name).await?;
+        let answer = call.await?;
+        self.meddler.after(name).await?;
+        Ok(answer)
+    }
+}
+
+/// The stores of the tokens context, each with the meddler before it.
+pub(crate) fn meddled(ports: &TokensPorts, meddler: &Arc<dyn Meddler>) -> TokensPorts {
+    TokensPorts {
+        clients: Meddled::new(&ports.clients, meddler),
+        identities: Meddled::new(&ports.identities, meddler),
+        groups: Meddled::new(&ports.groups, meddler),
+        standings: Meddled::new(&ports.standings, meddler),
+        validation_tokens: Meddled::new(&ports.validation_tokens, meddler),
+        refresh_families: Meddled::new(&ports.refresh_families, meddler),
+        ..ports.clone()
+    }
+}
+
+#[async_trait]
+impl Clients for Meddled<dyn Clients> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+        self.call("clients.find", self.inner.find(id)).await
+    }
+
+    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        self.inner.create(client).await
+    }
+
+    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        self.inner.replace(client).await
+    }
+
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+#[async_trait]
+impl Identities for Meddled<dyn Identities> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+        self.call("identities.find", self.inner.find(id)).await
+    }
+
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+        self.call("identities.find_by_login", self.inner.find_by_login(login))
+            .await
+    }
+
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        self.call("identities.create", self.inner.create(identity)).await
+    }
+
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        self.inner.replace(identity).await
+    }
+
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+        self.inner.remove(id).await
+    }
+
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+#[async_trait]
+impl Groups for Meddled<dyn Groups> {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+        self.call("groups.find", self.inner.find(names)).await
+    }
+
+    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+        self.inner.save(group).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+        self.inner.remove(name).await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+#[async_trait]
+impl CredentialStandings for Meddled<dyn CredentialStandings> {
+    async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure> {
+        self.call("standings.look", self.inner.look(user)).await
+    }
+}
+
+#[async_trait]
+impl ValidationTokens for Meddled<dyn ValidationTokens> {
+    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+        self.call("validation_tokens.issue", self.inner.issue(token)).await
+    }
+
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        self.call("validation_tokens.find", self.inner.find(hash, now)).await
+    }
+
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreFailure> {
+        self.call("validation_tokens.consume", self.inner.consume(hash, client, now))
+            .await
+    }
+}
+
+#[async_trait]
+impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.call("families.find", self.inner.find(id)).await
+    }
+
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+        self.call("families.start", self.inner.start(family, event)).await
+    }
+
+    async fn rotate(
+        &self,
+        presented: &Presented,
+        nonce: Nonce,
+        now: Timestamp,
+        idle_lifetime: Duration,
+    ) -> Result<Rotation, StoreFailure> {
+        self.call(
+            "families.rotate",
+            self.inner.rotate(presented, nonce, now, idle_lifetime),
+        )
+        .await
+    }
+
+    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+        self.call("families.close", self.inner.close(presented, now, grace))
+            .await
+    }
+
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+        self.call("families.revoke", self.inner.revoke(id, reason, event)).await
+    }
+}
+
+/// Remembers which calls there were.
+#[derive(Default)]
+pub(crate) struct Calls(Mutex<Vec<&'static str>>);
+
+impl Calls {
+    pub(crate) fn seen(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Meddler for Calls {
+    async fn before(&self, call: &'static str) -> Result<(), StoreFailure> {
+        self.0.lock().unwrap().push(call);
+        Ok(())
+    }
+}
+
+/// How a store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outage {
+    /// The call never reaches it.
+    Away,
+    /// It does what was asked, and the answer is lost.
+    AnswerLost,
+}
+
+/// Fails one call, by its number from 0.
+pub(crate) struct FailsOnce {
+    number: usize,
+    outage: Outage,
+    calls: AtomicUsize,
+    answers: AtomicUsize,
+}
+
+impl FailsOnce {
+    pub(crate) fn at(number: usize, outage: Outage) -> Self {
+        Self {
+            number,
+            outage,
+            calls: AtomicUsize::new(0),
+            answers: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether it came to the call that fails.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.calls.load(Ordering::SeqCst) > self.number
+    }
+}
+
+#[async_trait]
+impl Meddler for FailsOnce {
+    async fn before(&self, call: &'static str) -> Result<(), StoreFailure> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.outage == Outage::Away && number == self.number {
+            return Err(StoreFailure::Unavailable(call.into()));
+        }
+        Ok(())
+    }
+
+    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+        let number = self.answers.fetch_add(1, Ordering::SeqCst);
+        if self.outage == Outage::AnswerLost && number == self.number {
+            return Err(StoreFailure::OutcomeUnknown(call.into()));
+        }
+        Ok(())
+    }
+}
+
+type Deed = Box<dyn FnOnce() -> JoinHandle<()> + Send>;
+
+/// Does something once, right before or right after the first call of a name.
+pub(crate) struct Meanwhile {
+    call: &'static str,
+    is_after: bool,
+    deed: Mutex<Option<Deed>>,
+}
+
+impl Meanwhile {
+    pub(crate) fn before<F: Future<Output = ()>>(
+        call: &'static str,
+        deed: impl FnOnce() -> F + Send + 'static,
+    ) -> Arc<dyn Meddler> {
+        Self::of(call, false, deed)
+    }
+
+    pub(crate) fn after<F: Future<Output = ()>>(
+        call: &'static str,
+        deed: impl FnOnce() -> F + Send + 'static,
+    ) -> Arc<dyn Meddler> {
+        Self::of(call, true, deed)
+    }
+
+    fn of<F: Future<Output = ()>>(
+        call: &'static str,
+        is_after: bool,
+        deed: impl FnOnce() -> F + Send + 'static,
+    ) -> Arc<dyn Meddler> {
+        let deed: Deed = Box::new(move || on_a_thread(deed));
+        Arc::new(Self {
+            call,
+            is_after,
+            deed: Mutex::new(Some(deed)),
+        })
+    }
+
+    async fn at(&self, call: &'static str) {
+        let deed = if self.call == call {
+            self.deed.lock().unwrap().take()
+        } else {
+            None
+        };
+        if let Some(deed) = deed {
+            deed().await.unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl Meddler for Meanwhile {
+    async fn before(&self, call: &'static str) -> Result<(), StoreFailure> {
+        if !self.is_after {
+            self.at(call).await;
+        }
+        Ok(())
+    }
+
+    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+        if self.is_after {
+            self.at(call).await;
+        }
+        Ok(())
+    }
+}
+
+/// Never lets the answer of a call through, and says when the store has given it.
+pub(crate) struct Withheld {
+    pub(crate) call: &'static str,
+    pub(crate) done: Arc<Notify>,
+}
+
+#[async_trait]
+impl Meddler for Withheld {
+    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+        if call == self.call {
+            self.done.notify_one();
+            pending::<()>().await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! A store that is away, or whose answer is lost, at each single call of each path.
+
+use std::sync::Arc;
+
+use domain::ids::UserId;
+use use_cases::tokens::{Refused, RenewTokenRequest};
+
+use crate::meddling::{FailsOnce, Meddler, Outage};
+use crate::world::{World, by_identity_provider, by_token, hand_off, renew};
+
+const OUTAGES: [Outage; 2] = [Outage::Away, Outage::AnswerLost];
+
+/// What is asked, and what of it may be alive besides afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Renewing,
+    RenewingAgain,
+    Forgetting,
+    Replaying,
+    ByValidationToken,
+    ByIdentityProvider,
+}
+
+const PATHS: [Path; 6] = [
+    Path::Renewing,
+    Path::RenewingAgain,
+    Path::Forgetting,
+    Path::Replaying,
+    Path::ByValidationToken,
+    Path::ByIdentityProvider,
+];
+
+impl Path {
+    async fn request(self, world: &World, user: &UserId) -> RenewTokenRequest {
+        match self {
+            Self::Renewing => by_token(&world.session(user).await, true),
+            Self::Forgetting => by_token(&world.session(user).await, false),
+            Self::RenewingAgain => {
+                let first = world.session(user).await;
+                world.successor(&first).await;
+                by_token(&first, true)
+            }
+            Self::Replaying => {
+                let first = world.session(user).await;
+                let second = world.successor(&first).await;
+                world.successor(&second).await;
+                by_token(&first, true)
+            }
+            Self::ByValidationToken => by_token(&world.validation_token(user).await, true),
+            Self::ByIdentityProvider => by_identity_provider(user),
+        }
+    }
+
+    /// How the same request ends when nothing fails, and how many tokens are alive then.
+    fn holds(self, retried: &Result<(), Refused>, alive: usize) -> bool {
+        match self {
+            Self::Renewing | Self::RenewingAgain => retried.is_ok() && alive == 1,
+            Self::Forgetting => retried.is_ok() && alive == 0,
+            Self::Replaying => matches!(retried, Err(Refused::TokenNotValid)) && alive == 0,
+            // A token whose use was not answered is spent: a new hand-off is asked for.
+            Self::ByValidationToken => matches!(retried, Ok(()) | Err(Refused::TokenNotValid)) && alive <= 1,
+            // A session whose start was not answered is in nobody's hands.
+            Self::ByIdentityProvider => retried.is_ok() && (1..=2).contains(&alive),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_call_fails_the_renewal_says_so_and_a_retry_finds_things_in_order() {
+    for path in PATHS {
+        for outage in OUTAGES {
+            let world = World::new().await;
+            let mut number = 0;
+            loop {
+                let user = world.user().await;
+                let request = path.request(&world, &user).await;
+                let fault = Arc::new(FailsOnce::at(number, outage));
+                let meddler: Arc<dyn Meddler> = fault.clone();
+                let signatures = world.signer.signatures();
+                let answer = renew(&world.meddled(&meddler), request.clone()).await;
+                if !fault.has_failed() {
+                    break;
+                }
+                let place = format!("{path:?}, call {number} {outage:?}");
+                assert!(matches!(answer, Err(Refused::Failed(_))), "{place}: {answer:?}");
+                assert_eq!(world.signer.signatures(), signatures, "{place}");
+                let retried = renew(&world.tokens, request).await.map(drop);
+                let alive = world.alive(&user).await.len();
+                assert!(path.holds(&retried, alive), "{place}: {retried:?}, {alive} alive");
+                number += 1;
+            }
+            assert!(number >= 3, "{path:?} asks its stores {number} times only");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() {
+    for outage in OUTAGES {
+        let world = World::new().await;
+        let mut number = 0;
+        loop {
+            let address = format!("new-{number}@example.com");
+            let fault = Arc::new(FailsOnce::at(number, outage));
+            let meddler: Arc<dyn Meddler> = fault.clone();
+            let answer = world.meddled(&meddler).handle_auth.run(hand_off(&address)).await;
+            if !fault.has_failed() {
+                break;
+            }
+            assert!(matches!(answer, Err(Refused::Failed(_))), "call {number} {outage:?}");
+            let first = world
+                .tokens
+                .handle_auth
+                .run(hand_off(&address))
+                .await
+                .unwrap()
+                .into_inner();
+            let again = world
+                .tokens
+                .handle_auth
+                .run(hand_off(&address))
+                .await
+                .unwrap()
+                .into_inner();
+            assert_eq!(first.user, again.user);
+            number += 1;
+        }
+        assert!(number >= 4, "a hand-off asks its stores {number} times only");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_as_it_was_told_whichever_call_failed_before() {
+    // A locked user is refused even when the lazy end of the family cannot be written.
+    for outage in OUTAGES {
+        let world = World::new().await;
+        for number in 0..4 {
+            let user = world.user().await;
+            let token = world.session(&user).await;
+            world.lock(&user).await;
+            let fault: Arc<dyn Meddler> = Arc::new(FailsOnce::at(number, outage));
+            let answer = renew(&world.meddled(&fault), by_token(&token, true)).await;
+            assert!(
+                matches!(answer, Err(Refused::Failed(_) | Refused::CredentialLocked)),
+                "{answer:?}"
+            );
+            assert!(matches!(world.renew(&token).await, Err(Refused::CredentialLocked)));
+            world.unlock(&user).await;
+            assert!(world.alive(&user).await.is_empty());
+        }
+    }
+}

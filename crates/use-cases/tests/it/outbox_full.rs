@@ -1,0 +1,99 @@
+//! An outbox that takes no more events: nothing is dropped, so nothing is done.
+
+use std::sync::Arc;
+
+use adapter_crypto::SystemRandomness;
+use domain::contact::ContactType;
+use domain::event::{EventKind, NewEvent};
+use domain::factors::{ContactDraft, MobileDraft};
+use domain::ids::{ContactId, UserId};
+use ports::factors::Saving;
+use ports::{Clock as _, Randomness as _};
+use use_cases::Failure;
+use use_cases::credential_lock::TurnError;
+use use_cases::factors::{AddContactsError, Factors, FactorsPorts};
+
+use crate::world::{World, caller};
+
+/// Events that one aggregate keeps while nothing is published.
+const CAPACITY: usize = 200;
+
+fn factors(world: &World) -> Factors {
+    Factors::new(&FactorsPorts {
+        factor_sets: world.stores.factor_sets.clone(),
+        identities: world.stores.identities.clone(),
+        clients: world.stores.clients.clone(),
+        standings: world.stores.standings.clone(),
+        clock: world.clock.clone(),
+        randomness: Arc::new(SystemRandomness),
+    })
+}
+
+fn mobile(id: &str) -> ContactDraft {
+    ContactDraft {
+        id: ContactId::parse(id).unwrap(),
+        contact_type: ContactType::Mobile,
+        email: None,
+        mobile: Some(MobileDraft {
+            region_code: Some("55".to_owned()),
+            area_code: Some("11".to_owned()),
+            phone_number: Some("911112222".to_owned()),
+        }),
+        tags: Vec::new(),
+    }
+}
+
+async fn fill_factor_outbox(world: &World, user: &UserId) {
+    let set = world.stores.factor_sets.find(user).await.unwrap();
+    let now = world.clock.now();
+    let event = || NewEvent {
+        id: SystemRandomness.event_id(now),
+        kind: EventKind::FactorAdded,
+        time: now,
+        data: Vec::new(),
+    };
+    let events = (0..CAPACITY).map(|_| event()).collect();
+    let saving = world.stores.factor_sets.save_if_version(&set, events).await.unwrap();
+    assert_eq!(saving, Saving::Saved);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_whose_event_finds_no_room_does_not_happen() {
+    let world = World::new().await;
+    let user = world.user().await;
+    for _ in 0..CAPACITY / 2 {
+        world.lock(&user).await;
+        world.unlock(&user).await;
+    }
+    let full = world.try_lock(&user).await;
+    assert!(matches!(full, Err(TurnError::Failed(Failure::OutboxFull))), "{full:?}");
+    let standing = world.stores.standings.look(&user).await.unwrap();
+    assert_eq!((standing.locked, standing.epoch), (false, 100));
+    assert_eq!(world.events().await.len(), CAPACITY);
+    world.lock(&user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_whose_event_finds_no_room_is_not_added() {
+    let world = World::new().await;
+    let (user, factors) = (world.user().await, factors(&world));
+    fill_factor_outbox(&world, &user).await;
+    let drafts = [mobile("mobile-1")];
+    let full = factors.add_contacts.run(&caller("desk"), &user, &drafts).await;
+    assert!(
+        matches!(full, Err(AddContactsError::Failed(Failure::OutboxFull))),
+        "{full:?}"
+    );
+    assert!(world.stores.factor_sets.find(&user).await.unwrap().contacts.is_empty());
+    world.events().await;
+    let added = factors.add_contacts.run(&caller("desk"), &user, &drafts).await.unwrap();
+    assert!(added.iter().all(|item| item.result.is_ok()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_finds_room_in_its_own_outbox_whatever_waits_in_others() {
+    let world = World::new().await;
+    let user = world.user().await;
+    fill_factor_outbox(&world, &user).await;
+    world.lock(&user).await;
+}

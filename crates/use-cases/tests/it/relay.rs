@@ -1,0 +1,154 @@
+//! The relay: at least once, in order per aggregate, from the first that was not acknowledged.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::event::Event;
+use ports::{EventPublisher, PublishFailure};
+use use_cases::RelayOutboxes;
+
+use crate::world::World;
+
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Stores events, and fails one of its calls: before or after it has stored the event.
+struct Broker {
+    stored: Mutex<Vec<Event>>,
+    calls: AtomicUsize,
+    fails_at: usize,
+    stores_it_still: bool,
+}
+
+impl Broker {
+    fn new(fails_at: usize, stores_it_still: bool) -> Arc<Self> {
+        Arc::new(Self {
+            stored: Mutex::default(),
+            calls: AtomicUsize::new(0),
+            fails_at,
+            stores_it_still,
+        })
+    }
+
+    fn sequences(&self) -> Vec<u64> {
+        self.stored.lock().unwrap().iter().map(|event| event.sequence).collect()
+    }
+}
+
+#[async_trait]
+impl EventPublisher for Broker {
+    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+        let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
+        if !fails || self.stores_it_still {
+            self.stored.lock().unwrap().push(event.clone());
+        }
+        if fails {
+            Err(PublishFailure("the broker went away".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn relay(world: &World, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
+    RelayOutboxes::new(
+        world.stores.outboxes.clone(),
+        broker.clone(),
+        world.clock.clone(),
+        owner.to_owned(),
+        LEASE,
+    )
+}
+
+/// One pass; whether everything that was claimed went out.
+async fn pass(relay: &RelayOutboxes) -> bool {
+    let mut complete = true;
+    for outbox in relay.claim(64).await.unwrap() {
+        complete &= relay.deliver(&outbox).await.unwrap();
+    }
+    complete
+}
+
+/// Six events of one credential.
+async fn turned(world: &World) {
+    let user = world.user().await;
+    for _ in 0..3 {
+        world.lock(&user).await;
+        world.unlock(&user).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_fails_midway_gets_the_rest_in_order_from_the_first_unsent() {
+    for fails_at in 0..6 {
+        for stores_it_still in [false, true] {
+            let world = World::new().await;
+            turned(&world).await;
+            let broker = Broker::new(fails_at, stores_it_still);
+            let relay = relay(&world, &broker, "relay");
+            assert!(!pass(&relay).await);
+            let (before, at) = (broker.sequences(), u64::try_from(fails_at).unwrap());
+            assert_eq!(before, (1..=at + u64::from(stores_it_still)).collect::<Vec<_>>());
+            assert!(pass(&relay).await);
+            assert_eq!(broker.sequences()[before.len()..], (at + 1..=6).collect::<Vec<_>>());
+            assert!(relay.claim(64).await.unwrap().is_empty());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_sent_again_keeps_its_id_and_its_place() {
+    let world = World::new().await;
+    turned(&world).await;
+    let broker = Broker::new(2, true);
+    let relay = relay(&world, &broker, "relay");
+    assert!(!pass(&relay).await);
+    assert!(pass(&relay).await);
+    let stored = broker.stored.lock().unwrap();
+    assert_eq!(stored[2], stored[3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_while_an_outbox_is_out_follows_in_order() {
+    let world = World::new().await;
+    let user = world.user().await;
+    world.lock(&user).await;
+    let broker = Broker::new(usize::MAX, false);
+    let relay = relay(&world, &broker, "relay");
+    let claimed = relay.claim(64).await.unwrap();
+    world.unlock(&user).await;
+    for outbox in &claimed {
+        assert!(relay.deliver(outbox).await.unwrap());
+    }
+    assert!(pass(&relay).await);
+    assert_eq!(broker.sequences(), [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_relays_claim_passes_to_another_when_its_lease_ends() {
+    let world = World::new().await;
+    turned(&world).await;
+    let broker = Broker::new(usize::MAX, false);
+    let (dead, next) = (relay(&world, &broker, "dead"), relay(&world, &broker, "next"));
+    assert_eq!(dead.claim(64).await.unwrap().len(), 1);
+    world.clock.advance(LEASE - Duration::from_millis(1));
+    assert!(next.claim(64).await.unwrap().is_empty());
+    world.clock.advance(Duration::from_millis(1));
+    assert!(pass(&next).await);
+    assert_eq!(broker.sequences(), (1..=6).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_log_holds_an_event_once_however_often_it_is_published() {
+    let world = World::new().await;
+    turned(&world).await;
+    let claimed = world.relay().claim(64).await.unwrap();
+    for _ in 0..3 {
+        for event in claimed.iter().flat_map(|outbox| &outbox.events) {
+            world.stores.event_publisher.publish(event).await.unwrap();
+        }
+    }
+    let sequences: Vec<_> = world.events().await.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, (1..=6).collect::<Vec<_>>());
+}

@@ -1,0 +1,224 @@
+//! C4: a lock against every minting path, each call of each path delayed at random.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use domain::caller::Caller;
+use domain::ids::UserId;
+use ports::StoreFailure;
+use tokio::sync::Barrier;
+use use_cases::tokens::{Refused, Tokens};
+
+use super::{Dice, Trials, give_way, hold, rounds};
+use crate::meddling::{Meddler, on_a_thread};
+use crate::world::{World, address_of, by_identity_provider, by_token, hand_off, renew, renew_as};
+
+/// Who mints while the lock is on its way.
+const MINTERS: usize = 4;
+
+/// Races on one file: what is asked about a user reads the whole log.
+const RACES_PER_WORLD: usize = 50;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Remembering,
+    Forgetting,
+    ByValidationToken,
+    ByIdentityProvider,
+    FromASession,
+    HandleAuth,
+}
+
+const PATHS: [Path; 6] = [
+    Path::Remembering,
+    Path::Forgetting,
+    Path::ByValidationToken,
+    Path::ByIdentityProvider,
+    Path::FromASession,
+    Path::HandleAuth,
+];
+
+/// Lets others go first before and after every call.
+struct Dawdler(Mutex<Dice>);
+
+impl Dawdler {
+    async fn dawdle(&self) {
+        let times = self.0.lock().unwrap().below(4);
+        give_way(times).await;
+    }
+}
+
+#[async_trait]
+impl Meddler for Dawdler {
+    async fn before(&self, _: &'static str) -> Result<(), StoreFailure> {
+        self.dawdle().await;
+        Ok(())
+    }
+
+    async fn after(&self, _: &'static str) -> Result<(), StoreFailure> {
+        self.dawdle().await;
+        Ok(())
+    }
+}
+
+/// What the user holds before the race.
+#[derive(Clone)]
+struct Held {
+    user: UserId,
+    refresh_token: String,
+    validation_token: String,
+    holder: Caller,
+}
+
+/// What a minter came to.
+struct Attempt {
+    path: Path,
+    /// It began when the lock had been answered.
+    is_late: bool,
+    /// The refresh or validation token it got, if any.
+    outcome: Result<Option<String>, Refused>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on() {
+    let mut trials = Trials::of("c4 lock against mint");
+    let (mut world, mut tally) = (Arc::new(World::new().await), [0; 3]);
+    for round in 0..rounds(60) {
+        if round % RACES_PER_WORLD == 0 {
+            world = Arc::new(World::new().await);
+        }
+        let mut dice = Dice::of(&trials);
+        let unlocks = dice.below(4) == 0;
+        let (held, attempts) = race(&world, &mut dice, unlocks).await;
+        for attempt in &attempts {
+            tally[if attempt.is_late {
+                2
+            } else {
+                usize::from(attempt.outcome.is_err())
+            }] += 1;
+        }
+        trials.add(judge(&world, &held, attempts, unlocks).await);
+    }
+    let [before, overtaken, late] = tally;
+    println!("c4: {before} mints succeeded, {overtaken} were overtaken by the lock, {late} began after its answer");
+    trials.end();
+}
+
+async fn held(world: &World) -> Held {
+    let user = world.user().await;
+    let tokens = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
+    Held {
+        holder: world.caller_of(&tokens),
+        refresh_token: tokens.refresh_token.unwrap(),
+        validation_token: world.validation_token(&user).await,
+        user,
+    }
+}
+
+async fn race(world: &Arc<World>, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Attempt>) {
+    let held = held(world).await;
+    let barrier = Arc::new(Barrier::new(MINTERS + 1));
+    let answered = Arc::new(AtomicBool::new(false));
+    let minters: Vec<_> = (0..MINTERS)
+        .map(|_| {
+            let (held, barrier, answered) = (held.clone(), barrier.clone(), answered.clone());
+            let tokens = world.meddled(&(Arc::new(Dawdler(Mutex::new(Dice(dice.roll())))) as Arc<dyn Meddler>));
+            let (path, patience) = (PATHS[dice.below(PATHS.len())], dice.below(60));
+            on_a_thread(move || async move {
+                barrier.wait().await;
+                give_way(patience).await;
+                let is_late = answered.load(Ordering::SeqCst);
+                let outcome = mint(&tokens, path, &held).await;
+                Attempt { path, is_late, outcome }
+            })
+        })
+        .collect();
+    let patience = dice.below(60);
+    barrier.wait().await;
+    give_way(patience).await;
+    world.lock(&held.user).await;
+    answered.store(true, Ordering::SeqCst);
+    if unlocks {
+        give_way(dice.below(20)).await;
+        world.unlock(&held.user).await;
+    }
+    let mut attempts = Vec::new();
+    for minter in minters {
+        attempts.push(minter.await.unwrap());
+    }
+    (held, attempts)
+}
+
+async fn mint(tokens: &Tokens, path: Path, held: &Held) -> Result<Option<String>, Refused> {
+    let minted = match path {
+        Path::Remembering => renew(tokens, by_token(&held.refresh_token, true)).await,
+        Path::Forgetting => renew(tokens, by_token(&held.refresh_token, false)).await,
+        Path::ByValidationToken => renew(tokens, by_token(&held.validation_token, true)).await,
+        Path::ByIdentityProvider => renew(tokens, by_identity_provider(&held.user)).await,
+        Path::FromASession => renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await,
+        Path::HandleAuth => {
+            let handed_off = tokens.handle_auth.run(hand_off(&address_of(&held.user))).await?;
+            return Ok(Some(handed_off.into_inner().validation_token.reveal().to_owned()));
+        }
+    };
+    Ok(minted?.refresh_token)
+}
+
+async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool) -> Result<(), String> {
+    for attempt in attempts.iter().filter(|attempt| attempt.is_late) {
+        // After an unlock a new login is one.
+        let may_be_new = unlocks && [Path::ByIdentityProvider, Path::HandleAuth].contains(&attempt.path);
+        hold(attempt.outcome.is_err() || may_be_new, || {
+            format!("{:?} began after the lock's answer and succeeded", attempt.path)
+        })?;
+    }
+    for attempt in &attempts {
+        let is_refusal = matches!(
+            attempt.outcome,
+            Ok(_) | Err(Refused::CredentialLocked | Refused::TokenNotValid)
+        );
+        hold(is_refusal, || format!("{:?}: {:?}", attempt.path, attempt.outcome))?;
+    }
+    if unlocks {
+        return nothing_of_before_lives(world, held).await;
+    }
+    let mut minted: Vec<_> = attempts
+        .into_iter()
+        .filter_map(|attempt| attempt.outcome.ok()?)
+        .collect();
+    minted.extend([held.refresh_token.clone(), held.validation_token.clone()]);
+    let alive = world.alive(&held.user).await.len();
+    hold(alive == 0, || format!("{alive} refresh tokens alive after the lock"))?;
+    nothing_renews(world, &minted, "while locked").await?;
+    world.unlock(&held.user).await;
+    let alive = world.alive(&held.user).await.len();
+    hold(alive == 0, || format!("{alive} sessions alive after lock and unlock"))?;
+    nothing_renews(world, &minted, "after lock and unlock").await?;
+    let branched = renew_as(&world.tokens, &held.holder, by_identity_provider(&held.user)).await;
+    hold(
+        branched.is_err(),
+        || "an access token of before branched after lock and unlock",
+    )
+}
+
+async fn nothing_renews(world: &World, minted: &[String], when: &str) -> Result<(), String> {
+    for token in minted {
+        let renewed = world.renew(token).await;
+        let is_refused = matches!(renewed, Err(Refused::CredentialLocked | Refused::TokenNotValid));
+        hold(is_refused, || format!("{when}: {renewed:?}"))?;
+    }
+    Ok(())
+}
+
+/// What was born before the lock is dead, whatever began after the unlock.
+async fn nothing_of_before_lives(world: &World, held: &Held) -> Result<(), String> {
+    for token in world.alive(&held.user).await {
+        let epoch = world.family_of(&token).await.origin.epoch;
+        hold(epoch == 1, || {
+            format!("a session of epoch {epoch} is alive after lock and unlock")
+        })?;
+    }
+    let minted = [held.refresh_token.clone(), held.validation_token.clone()];
+    nothing_renews(world, &minted, "after lock and unlock").await
+}

@@ -1,0 +1,361 @@
+//! A wired AuthMe over a store of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use adapter_crypto::{HmacRefreshTokenSeal, Sha256, SystemRandomness, read_or_create_secret};
+use adapter_sqlite::{SqliteSettings, Stores};
+use domain::caller::{Caller, CallingUser};
+use domain::client::Client;
+use domain::contact::{ContactType, Email};
+use domain::event::{Event, EventKind};
+use domain::identity::{Identity, MainContact};
+use domain::ids::{ClientId, ContactId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
+use ports::tokens::RefreshTokenSeal;
+use ports::{Clock as _, Cursor};
+use tempfile::TempDir;
+use use_cases::RelayOutboxes;
+use use_cases::credential_lock::{CredentialLock, CredentialLockPorts, TurnError};
+use use_cases::tokens::{
+    Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, Tokens, TokensPorts, TokensSettings, Way,
+};
+
+use crate::meddling::{Meddler, meddled};
+use crate::stand_ins::{Figures, NoKeys, RecordingSigner, SettableClock};
+
+/// The client of every test that names none: set up for everything.
+pub(crate) const PORTAL: &str = "portal";
+
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+const LEASE: Duration = Duration::from_secs(5);
+
+pub(crate) struct World {
+    pub(crate) stores: Stores,
+    pub(crate) clock: Arc<SettableClock>,
+    pub(crate) signer: Arc<RecordingSigner>,
+    pub(crate) figures: Arc<Figures>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) credential_lock: Arc<CredentialLock>,
+    pub(crate) seal: Arc<dyn RefreshTokenSeal>,
+    ports: TokensPorts,
+    settings: TokensSettings,
+    users: AtomicUsize,
+    _folder: TempDir,
+}
+
+pub(crate) fn client_id(id: &str) -> ClientId {
+    ClientId::parse(id).unwrap()
+}
+
+/// A client set up for every flow.
+pub(crate) fn client(id: &str) -> Client {
+    Client {
+        saml: true,
+        identity_provider: true,
+        create_users: true,
+        roles: vec!["CLI-1STPARTY".to_owned()],
+        ..Client::new(client_id(id))
+    }
+}
+
+/// A client on its own.
+pub(crate) fn caller(client: &str) -> Caller {
+    Caller {
+        client: client_id(client),
+        user: None,
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        expires_at: Timestamp::MAX,
+    }
+}
+
+pub(crate) fn by_token(token: &str, remember: bool) -> RenewTokenRequest {
+    let way = Way::Token {
+        token: token.to_owned(),
+        claimed: Claimed::default(),
+    };
+    RenewTokenRequest { way, remember }
+}
+
+pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
+    let way = Way::IdentityProvider {
+        client: client_id(PORTAL),
+        user: user.clone(),
+    };
+    RenewTokenRequest { way, remember: true }
+}
+
+pub(crate) fn hand_off(address: &str) -> HandleAuthRequest {
+    HandleAuthRequest {
+        origin_client: client_id("saml"),
+        target_client: client_id(PORTAL),
+        email: Email::parse(address).unwrap(),
+        groups: Vec::new(),
+        full_name: None,
+        business: None,
+        ip: None,
+    }
+}
+
+pub(crate) fn address_of(user: &UserId) -> String {
+    format!("{user}@example.com")
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with_grace(GRACE).await
+    }
+
+    /// Without grace: a spent token is a replay at once.
+    pub(crate) async fn strict() -> Self {
+        Self::with_grace(Duration::ZERO).await
+    }
+
+    async fn with_grace(grace: Duration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 4 }).unwrap();
+        let secrets = read_or_create_secret(&folder.path().join("secrets").join("refresh.key")).unwrap();
+        let seal: Arc<dyn RefreshTokenSeal> = Arc::new(HmacRefreshTokenSeal::new(&secrets).unwrap());
+        let (clock, signer, figures) = (Arc::default(), Arc::default(), Arc::default());
+        let settings = TokensSettings {
+            refresh_grace: grace,
+            ..TokensSettings::default()
+        };
+        let ports = tokens_ports(&stores, &clock, &signer, &figures, &seal);
+        let lock_ports = credential_lock_ports(&stores, &ports);
+        let world = Self {
+            tokens: Arc::new(Tokens::new(&ports, &settings)),
+            credential_lock: Arc::new(CredentialLock::new(&lock_ports)),
+            stores,
+            clock,
+            signer,
+            figures,
+            seal,
+            ports,
+            settings,
+            users: AtomicUsize::new(0),
+            _folder: folder,
+        };
+        for id in [PORTAL, "saml"] {
+            world.stores.clients.create(&client(id)).await.unwrap();
+        }
+        world
+    }
+
+    /// The use cases with a meddler before every store.
+    pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
+        Arc::new(Tokens::new(&meddled(&self.ports, meddler), &self.settings))
+    }
+
+    /// A user nobody has used before.
+    pub(crate) async fn user(&self) -> UserId {
+        let number = self.users.fetch_add(1, Ordering::SeqCst);
+        let id = UserId::parse(format!("user-{number}")).unwrap();
+        let identity = Identity {
+            id: id.clone(),
+            name: None,
+            email: Some(MainContact {
+                id: ContactId::parse(format!("email-{number}")).unwrap(),
+                value: Email::parse(&address_of(&id)).unwrap(),
+            }),
+            mobile: None,
+            main_contact_type: ContactType::Email,
+            roles: vec!["USER".to_owned()],
+            groups: Vec::new(),
+            businesses: Vec::new(),
+        };
+        self.stores.identities.create(&identity).await.unwrap();
+        id
+    }
+
+    /// The first refresh token of a new session.
+    pub(crate) async fn session(&self, user: &UserId) -> String {
+        let tokens = renew(&self.tokens, by_identity_provider(user)).await.unwrap();
+        tokens.refresh_token.unwrap()
+    }
+
+    /// A validation token for the portal.
+    pub(crate) async fn validation_token(&self, user: &UserId) -> String {
+        let hand_off = self.tokens.handle_auth.run(hand_off(&address_of(user))).await.unwrap();
+        hand_off.into_inner().validation_token.reveal().to_owned()
+    }
+
+    pub(crate) async fn renew(&self, token: &str) -> Result<IssuedTokens, Refused> {
+        renew(&self.tokens, by_token(token, true)).await
+    }
+
+    /// Renews, and answers the successor.
+    pub(crate) async fn successor(&self, token: &str) -> String {
+        self.renew(token).await.unwrap().refresh_token.unwrap()
+    }
+
+    /// Renews without remembering.
+    pub(crate) async fn forget(&self, token: &str) -> Result<IssuedTokens, Refused> {
+        renew(&self.tokens, by_token(token, false)).await
+    }
+
+    pub(crate) fn opened(&self, token: &str) -> RefreshToken {
+        self.seal.open(token).unwrap()
+    }
+
+    pub(crate) async fn family(&self, id: &FamilyId) -> RefreshFamily {
+        self.stores.refresh_families.find(id).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn family_of(&self, token: &str) -> RefreshFamily {
+        self.family(&self.opened(token).family).await
+    }
+
+    /// The current token of every family of the user that may still be renewed: what is alive.
+    pub(crate) async fn alive(&self, user: &UserId) -> Vec<String> {
+        let (standing, now) = (self.stores.standings.look(user).await.unwrap(), self.clock.now());
+        let mut alive = Vec::new();
+        for family in self.families(user).await {
+            let unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
+            let root = self.family(&family.origin.root).await;
+            let ended = matches!(root.status, FamilyStatus::Revoked(_)) || standing.judge(family.origin.epoch).is_err();
+            if family.status == FamilyStatus::Active && unexpired && !ended {
+                alive.push(self.seal.seal(&family.current_token()));
+            }
+        }
+        alive
+    }
+
+    /// Every family ever started for the user, found by the event of its start.
+    pub(crate) async fn families(&self, user: &UserId) -> Vec<RefreshFamily> {
+        let mut families = Vec::new();
+        for event in self.events().await {
+            if event.user == *user && event.kind == EventKind::SessionStarted {
+                families.push(self.family(&FamilyId::parse(event.subject).unwrap()).await);
+            }
+        }
+        families
+    }
+
+    /// Every event so far, once all of them are in the log.
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        let relay = self.relay();
+        loop {
+            let claimed = relay.claim(1_000).await.unwrap();
+            if claimed.is_empty() {
+                break;
+            }
+            for outbox in claimed {
+                assert!(relay.deliver(&outbox).await.unwrap());
+            }
+        }
+        let logged = self.stores.event_log.read(Cursor::default(), 1_000_000).await.unwrap();
+        logged.into_iter().map(|logged| logged.event).collect()
+    }
+
+    pub(crate) fn relay(&self) -> RelayOutboxes {
+        RelayOutboxes::new(
+            self.stores.outboxes.clone(),
+            self.stores.event_publisher.clone(),
+            self.clock.clone(),
+            "relay".to_owned(),
+            LEASE,
+        )
+    }
+
+    pub(crate) async fn lock(&self, user: &UserId) {
+        self.try_lock(user).await.unwrap();
+    }
+
+    pub(crate) async fn try_lock(&self, user: &UserId) -> Result<(), TurnError> {
+        let lock_credential = &self.credential_lock.lock_credential;
+        lock_credential.run(&caller("desk"), user.clone(), None).await
+    }
+
+    pub(crate) async fn unlock(&self, user: &UserId) {
+        let unlock_credential = &self.credential_lock.unlock_credential;
+        let unlocked = unlock_credential.run(&caller("desk"), user.clone(), None).await;
+        unlocked.unwrap();
+    }
+
+    pub(crate) async fn change_client(&self, id: &str, change: impl FnOnce(&mut Client)) {
+        let mut client = self.stores.clients.find(&client_id(id)).await.unwrap().unwrap();
+        change(&mut client);
+        self.stores.clients.replace(&client).await.unwrap();
+    }
+
+    /// The holder of an access token, as its next request brings it.
+    pub(crate) fn caller_of(&self, tokens: &IssuedTokens) -> Caller {
+        let token = self.signer.content(&tokens.access_token);
+        let user = match token.subject {
+            AccessTokenSubject::Client => None,
+            AccessTokenSubject::User {
+                id,
+                business,
+                session,
+                epoch,
+            } => Some(CallingUser {
+                id,
+                business,
+                session,
+                epoch,
+            }),
+        };
+        Caller {
+            client: token.client,
+            user,
+            roles: token.roles,
+            scopes: token.scopes,
+            expires_at: token.expires_at,
+        }
+    }
+}
+
+/// What the portal on its own gets.
+pub(crate) async fn renew(tokens: &Tokens, request: RenewTokenRequest) -> Result<IssuedTokens, Refused> {
+    renew_as(tokens, &caller(PORTAL), request).await
+}
+
+pub(crate) async fn renew_as(
+    tokens: &Tokens,
+    caller: &Caller,
+    request: RenewTokenRequest,
+) -> Result<IssuedTokens, Refused> {
+    Ok(tokens.renew_token.run(caller, request).await?.into_inner())
+}
+
+fn tokens_ports(
+    stores: &Stores,
+    clock: &Arc<SettableClock>,
+    signer: &Arc<RecordingSigner>,
+    figures: &Arc<Figures>,
+    seal: &Arc<dyn RefreshTokenSeal>,
+) -> TokensPorts {
+    TokensPorts {
+        clients: stores.clients.clone(),
+        identities: stores.identities.clone(),
+        groups: stores.groups.clone(),
+        standings: stores.standings.clone(),
+        validation_tokens: stores.validation_tokens.clone(),
+        refresh_families: stores.refresh_families.clone(),
+        signer: signer.clone(),
+        key_set: Arc::new(NoKeys),
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
+        seal: seal.clone(),
+        clock: clock.clone(),
+        randomness: Arc::new(SystemRandomness),
+        telemetry: figures.clone(),
+    }
+}
+
+fn credential_lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
+    CredentialLockPorts {
+        credentials: stores.credentials.clone(),
+        identities: stores.identities.clone(),
+        standings: stores.standings.clone(),
+        clock: ports.clock.clone(),
+        randomness: ports.randomness.clone(),
+        telemetry: ports.telemetry.clone(),
+    }
+}

@@ -1,0 +1,107 @@
+//! The promises of correctness (04-promises 2), tried many times.
+
+mod connection;
+mod crash;
+mod dice;
+mod events;
+mod figures;
+mod installation;
+mod ledger;
+mod load;
+mod races;
+mod torn;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use figures::Figures;
+
+/// Which trial, and how much of it.
+#[derive(Args)]
+pub(crate) struct TrialArguments {
+    #[arg(value_enum)]
+    name: Name,
+    /// So many rounds instead of the trial's own number
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Chance as it was in another run
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// One refresh token, renewed by many at once
+    C1,
+    /// A spent refresh token comes back
+    C2,
+    /// The answer of a renewal is lost
+    C3,
+    /// A lock against every minting path
+    C4,
+    /// A validation token and a first hand-off, used by many at once
+    V,
+    /// The server is killed under load, its files are torn
+    C9,
+    All,
+}
+
+const EACH: [Name; 6] = [Name::C1, Name::C2, Name::C3, Name::C4, Name::V, Name::C9];
+
+impl Name {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::C1 => "c1",
+            Self::C2 => "c2",
+            Self::C3 => "c3",
+            Self::C4 => "c4",
+            Self::V => "v",
+            Self::C9 => "c9",
+            Self::All => "all",
+        }
+    }
+
+    const fn rounds(self) -> usize {
+        match self {
+            Self::C1 | Self::C2 | Self::C9 => 100,
+            Self::V => 200,
+            Self::C3 | Self::C4 | Self::All => 1000,
+        }
+    }
+}
+
+/// Runs each trial asked for to its end; fails when one of them did.
+pub(crate) fn run(arguments: &TrialArguments) -> ExitCode {
+    let names = match arguments.name {
+        Name::All => EACH.to_vec(),
+        one => vec![one],
+    };
+    let mut passed = true;
+    for name in names {
+        let rounds = arguments.rounds.unwrap_or(name.rounds());
+        let begun = Instant::now();
+        match tried(name, rounds, arguments.seed) {
+            Ok(figures) => {
+                passed &= figures.iter().all(|figures| figures.failures == 0);
+                for figures in figures {
+                    println!("{figures}");
+                }
+            }
+            Err(failure) => {
+                eprintln!("error: {failure:#}");
+                passed = false;
+            }
+        }
+        println!("{} took {:.1} s", name.text(), begun.elapsed().as_secs_f64());
+    }
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn tried(name: Name, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
+    match name {
+        Name::C9 => crash::run(rounds, seed),
+        race => races::run(race.text(), rounds, seed),
+    }
+}
