@@ -76,6 +76,9 @@ struct HeaderClaims {
 
 #[derive(Deserialize)]
 struct Claims {
+    iss: String,
+    #[serde(rename = "jti")]
+    _jti: String,
     iat: i64,
     exp: i64,
     nbf: Option<i64>,
@@ -138,7 +141,7 @@ impl TokenVerifier for JwtVerifier {
             .ok_or(TokenRejection::UnknownKey)?;
         let decoded = jsonwebtoken::decode::<Claims>(token, &key, &self.validation);
         let claims = decoded.map_err(|_| TokenRejection::Invalid)?.claims;
-        if !self.times_are_good(&claims, now) {
+        if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) {
             return Err(TokenRejection::Invalid);
         }
         caller(claims).map(Arc::new).ok_or(TokenRejection::Invalid)

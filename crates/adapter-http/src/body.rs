@@ -1,6 +1,8 @@
 //! Reading request bodies and queries: bounded, strict, and never echoing what was sent.
 
+use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,7 +12,9 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::problem::{Code, Problem};
 
@@ -49,8 +53,9 @@ impl Body {
 
     /// The JSON in the body, whatever its content type says.
     pub(crate) fn json_whatever_it_says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let mut json = serde_json::Deserializer::from_slice(&self.bytes);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| not_read(&error))?;
+        let text = std::str::from_utf8(&self.bytes).map_err(|_| Problem::malformed("the body is not UTF-8"))?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| not_read(&error))?;
         json.end()
             .map_err(|_| Problem::malformed("the body goes on after its JSON"))?;
         Ok(value)
@@ -65,6 +70,29 @@ impl Body {
             }
             MediaType::Other => Err(unsupported("application/json or application/x-www-form-urlencoded")),
         }
+    }
+}
+
+/// A JSON object. Derived forms alone would take an array of their fields as well.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
 use domain::permission::{Alternative, Carries, Permission};
@@ -43,15 +44,7 @@ impl Endpoints {
             operations,
         } = methods(Methods::new(path));
         let allow = allowed.join(", ");
-        self.resources.push(resource.default_service(web::to(move || {
-            let problem = Problem::new(
-                actix_web::http::StatusCode::METHOD_NOT_ALLOWED,
-                Code::Malformed,
-                "the method is not allowed here",
-            );
-            let problem = problem.with(header::ALLOW, allow.clone());
-            async move { Err::<&str, Problem>(problem) }
-        })));
+        self.resources.push(only(resource, allow));
         for (method, Described { operation, schemas }) in operations {
             self.description.operations.push((path.to_owned(), method, operation));
             self.description.schemas.extend(schemas);
@@ -62,6 +55,27 @@ impl Endpoints {
     pub(crate) fn into_parts(self) -> (Vec<Resource>, Description) {
         (self.resources, self.description)
     }
+}
+
+/// A resource that answers any other method with 405 and those it allows.
+fn only(resource: Resource, allow: String) -> Resource {
+    resource.default_service(web::to(move || {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let problem = Problem::new(status, Code::Malformed, "the method is not allowed here");
+        let problem = problem.with(header::ALLOW, allow.clone());
+        async move { Err::<&str, Problem>(problem) }
+    }))
+}
+
+/// A page beside the API, not described in it.
+pub(crate) fn page<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let Methods { resource, allowed, .. } = Methods::new(path).on_get(handler);
+    only(resource, allowed.join(", "))
 }
 
 /// The path template of a resource, for whoever observes its requests.
@@ -90,9 +104,7 @@ impl Methods {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on("GET", Method::GET, handler.clone())
-            .on("HEAD", Method::HEAD, handler)
-            .described(HttpMethod::Get, describe)
+        self.on_get(handler).described(HttpMethod::Get, describe)
     }
 
     pub(crate) fn post<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
@@ -103,6 +115,16 @@ impl Methods {
     {
         self.on("POST", Method::POST, handler)
             .described(HttpMethod::Post, describe)
+    }
+
+    fn on_get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on("GET", Method::GET, handler.clone())
+            .on("HEAD", Method::HEAD, handler)
     }
 
     fn on<F, Args>(mut self, name: &'static str, method: Method, handler: F) -> Self
@@ -291,9 +313,12 @@ impl Description {
             .security_scheme("bearer", SecurityScheme::Http(bearer))
             .security_scheme("basic", SecurityScheme::Http(basic))
             .build();
+        let about = "Every error is the array of [Error](#model/error), whatever the status; a 500 says nothing of its cause, and \
+                     every answer carries `x-request-id`.";
         let info = InfoBuilder::new()
             .title(title)
             .version(env!("CARGO_PKG_VERSION"))
+            .description(Some(about))
             .build();
         OpenApiBuilder::new()
             .info(info)

@@ -14,7 +14,7 @@ use use_cases::factors::Factors;
 use use_cases::tokens::Tokens;
 
 use crate::docs::{self, Document};
-use crate::endpoints::{Description, Endpoints};
+use crate::endpoints::{Description, Endpoints, page};
 use crate::events::{self, Stopping};
 use crate::observe::{Observer, observe};
 use crate::problem::{Code, Problem};
@@ -105,9 +105,9 @@ impl Api {
             config.service(resource);
         }
         config
-            .route("/openapi.json", web::get().to(docs::document))
-            .route("/docs", web::get().to(docs::page))
-            .route("/docs/scalar.js", web::get().to(docs::script))
+            .service(page("/openapi.json", docs::document))
+            .service(page("/docs", docs::page))
+            .service(page("/docs/scalar.js", docs::script))
             .default_service(web::to(not_found));
     }
 }

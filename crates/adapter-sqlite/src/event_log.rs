@@ -26,10 +26,9 @@ impl SqliteEventLog {
                 Reader::new("event", row, "head").count("head")
             })
         });
-        let head = head.map_err(|failure| OpenFailure::Thread(std::io::Error::other(failure)))?;
         Ok(Self {
             database,
-            head: watch::Sender::new(head.unwrap_or_default()),
+            head: watch::Sender::new(head?.unwrap_or_default()),
         })
     }
 }

@@ -15,6 +15,8 @@ pub enum OpenFailure {
     Newer { file: String, found: usize, known: usize },
     #[error("a thread could not be started")]
     Thread(#[from] std::io::Error),
+    #[error("the event log cannot be read")]
+    EventLog(#[from] StoreFailure),
 }
 
 /// What can go wrong inside a command, before it is said in the words of the port.

@@ -9,11 +9,10 @@ mod story;
 mod storyteller;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use service_runtime::{Settings, signalled};
+use service_runtime::{Settings, Signals};
 use tempfile::TempDir;
 
 use self::cast::{Cast, EMAIL, register};
@@ -30,20 +29,19 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode, Refusal> {
     let stdout = io::stdout();
     let mut page = Page::new(stdout.lock(), stdout.is_terminal());
     crate::cli::on_runtime(async {
-        let mut asked_to_end = pin!(signalled());
+        let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
         let stage = tokio::select! {
             // First, so that the folder is removed whenever it is heard.
             biased;
-            _ = &mut asked_to_end => return Ok(ExitCode::from(INTERRUPTED)),
+            () = signals.asked() => return Ok(ExitCode::from(INTERRUPTED)),
             stage = Stage::set() => stage?,
         };
         let told = tokio::select! {
             told = perform(&mut page, &stage, keep) => told,
-            _ = &mut asked_to_end => Err(Interruption::Asked),
+            () = signals.asked() => Err(Interruption::Asked),
         };
         if keep && told.is_ok() {
-            let heard = asked_to_end.await;
-            heard.map_err(Refusal::while_doing("signals cannot be heard"))?;
+            signals.asked().await;
         }
         stage.strike().await?;
         match told {

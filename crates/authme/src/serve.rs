@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use service_runtime::{Loops, Settings, Stop, SystemClock, load, signalled, start_logs};
+use service_runtime::{Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
 use tokio::task::JoinHandle;
 
 use crate::cli::ServeArguments;
@@ -126,15 +126,15 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     let folder = data.path().display().to_string();
     let drain = settings.http.drain;
     crate::cli::on_runtime(async {
+        // Before anyone is told that it serves: whoever is told may ask it to end.
+        let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
         let running = Running::start(data, settings, listeners)?;
         let line = format!(
             "AuthMe serves http://{0}, reference at http://{0}/docs, data in {folder}\n",
             running.address
         );
         let _ = std::io::stderr().write_all(line.as_bytes());
-        signalled()
-            .await
-            .map_err(Refusal::while_doing("signals cannot be heard"))?;
+        signals.asked().await;
         running.stop(drain).await;
         Ok(ExitCode::SUCCESS)
     })

@@ -8,6 +8,12 @@ const EMAIL_MAX_BYTES: usize = 254;
 /// Brazil, whose numbers have rules of their own.
 const BRAZIL: &str = "55";
 
+/// Longest area code: what is shown of a number beside its mask.
+const AREA_MAX_DIGITS: usize = 5;
+
+/// Shortest subscriber number: enough for a mask to hide something.
+const NUMBER_MIN_DIGITS: usize = 4;
+
 /// Area codes (DDD) in use in Brazil (ANATEL, Plano Geral de Códigos Nacionais).
 const BRAZIL_AREAS: &[&str] = &[
     "11", "12", "13", "14", "15", "16", "17", "18", "19", "21", "22", "24", "27", "28", "31", "32", "33", "34", "35",
@@ -100,7 +106,8 @@ pub struct Mobile {
 
 impl Mobile {
     /// Reads a number. Region 55: a two-digit area code in use and nine digits that begin with 9.
-    /// Elsewhere: 7 to 15 digits in all (ITU-T E.164 section 6).
+    /// Elsewhere: 7 to 15 digits in all (ITU-T E.164 section 6), of which at most five are the area code and at least four
+    /// the number, so that no part of a number escapes its mask.
     pub fn parse(region: &str, area: Option<&str>, number: &str) -> Result<Self, MalformedMobile> {
         let area = area.filter(|area| !area.is_empty());
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -114,6 +121,8 @@ impl Mobile {
             area.is_some_and(|area| BRAZIL_AREAS.contains(&area)) && number.len() == 9 && number.starts_with('9')
         } else {
             (7..=15).contains(&(region.len() + area.map_or(0, str::len) + number.len()))
+                && area.map_or(0, str::len) <= AREA_MAX_DIGITS
+                && number.len() >= NUMBER_MIN_DIGITS
         };
         if fits {
             Ok(Self {
@@ -256,6 +265,8 @@ mod tests {
         for (region, area, number) in [
             ("1", None, "12345"),
             ("0", None, "1234567"),
+            ("1", Some("2125550"), "10"),
+            ("1", Some("212555"), "0100"),
             ("", None, "1234567"),
             ("44", None, "12345678901234"),
             ("44", None, "+447911123456"),

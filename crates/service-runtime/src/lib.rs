@@ -15,5 +15,5 @@ pub use remembered_clients::RememberedClients;
 pub use settings::{
     HttpSettings, KeySettings, LogFormat, LogSettings, SamlSettings, Settings, SettingsFailure, TokenSettings, load,
 };
-pub use stop::{Stop, signalled};
+pub use stop::{Signals, Stop};
 pub use telemetry::PrometheusTelemetry;

@@ -17,7 +17,11 @@ pub enum LogFailure {
 /// Starts logging to stderr; stdout is for answers.
 pub fn start(settings: &LogSettings) -> Result<(), LogFailure> {
     // The server library tells of its own start at every one; whoever wants to hear it names it in the filter.
-    let quiet = if settings.filter.contains("actix_server") { "" } else { ",actix_server=warn" };
+    let quiet = if settings.filter.contains("actix_server") {
+        ""
+    } else {
+        ",actix_server=warn"
+    };
     let filter = EnvFilter::builder().parse(format!("{}{quiet}", settings.filter))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

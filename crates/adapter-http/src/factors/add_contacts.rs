@@ -11,7 +11,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use super::contact_request::ContactRequest;
 use crate::authorised::{Authorised, user_in_path};
-use crate::body::Body;
+use crate::body::{Body, Object};
 use crate::endpoints::Described;
 use crate::problem::{Code, ErrorResponse, Problem};
 
@@ -24,8 +24,8 @@ const ITEMS: &str = "authenticationFactors";
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AddContactsRequest {
-    #[schema(required, min_items = 1, max_items = 10)]
-    authentication_factors: Option<Vec<ContactRequest>>,
+    #[schema(required, value_type = Vec<ContactRequest>, min_items = 1, max_items = 10)]
+    authentication_factors: Option<Vec<Object<ContactRequest>>>,
 }
 
 fn read(body: &Body) -> Result<Vec<ContactDraft>, Problem> {
@@ -40,7 +40,7 @@ fn read(body: &Body) -> Result<Vec<ContactDraft>, Problem> {
     items
         .into_iter()
         .enumerate()
-        .map(|(index, item)| item.into_draft(&format!("{ITEMS}[{index}]")))
+        .map(|(index, Object(item))| item.into_draft(&format!("{ITEMS}[{index}]")))
         .collect()
 }
 

@@ -9,6 +9,7 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
+use crate::body::Object;
 use crate::problem::Problem;
 
 /// A contact to add.
@@ -22,7 +23,8 @@ pub(super) struct ContactRequest {
     #[schema(required, example = "MOBILE")]
     contact_type: Option<String>,
     email: Option<String>,
-    mobile: Option<MobileRequest>,
+    #[schema(value_type = Option<MobileRequest>)]
+    mobile: Option<Object<MobileRequest>>,
     /// An array; a string that holds a JSON array is accepted too.
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Option<Tags>,
@@ -76,6 +78,9 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
+/// Stands for a string that holds no array of strings: no tag is called so.
+const NO_TAG: &str = "";
+
 /// Tags as an array, or as a string that holds one; any other string is a tag nobody knows.
 struct Tags(Vec<String>);
 
@@ -92,7 +97,7 @@ impl<'de> Deserialize<'de> for Tags {
 
             fn visit_str<E>(self, text: &str) -> Result<Tags, E> {
                 Ok(Tags(
-                    serde_json::from_str(text).unwrap_or_else(|_| vec![text.to_owned()]),
+                    serde_json::from_str(text).unwrap_or_else(|_| vec![NO_TAG.to_owned()]),
                 ))
             }
 
@@ -120,7 +125,7 @@ impl ContactRequest {
             contact_type: ContactType::parse(&contact_type)
                 .ok_or_else(|| Problem::malformed_field(at("contactType"), "contactType is EMAIL or MOBILE"))?,
             email: self.email,
-            mobile: self.mobile.map(|mobile| MobileDraft {
+            mobile: self.mobile.map(|Object(mobile)| MobileDraft {
                 region_code: mobile.region_code.map(|digits| digits.0),
                 area_code: mobile.area_code.map(|digits| digits.0),
                 phone_number: mobile.phone_number.map(|digits| digits.0),
@@ -148,8 +153,8 @@ mod tests {
         let tags = |tags: &str| draft(&format!(r#"{{"id":"a","contactType":"EMAIL","tags":{tags}}}"#)).tags;
         assert_eq!(tags(r#"["MARKED_RESOURCES"]"#), ["MARKED_RESOURCES"]);
         assert_eq!(tags(r#""[\"MARKED_RESOURCES\"]""#), ["MARKED_RESOURCES"]);
-        assert_eq!(tags(r#""MARKED_RESOURCES""#), ["MARKED_RESOURCES"]);
-        assert_eq!(tags(r#""[1]""#), ["[1]"]);
+        assert_eq!(tags(r#""MARKED_RESOURCES""#), [NO_TAG]);
+        assert_eq!(tags(r#""[1]""#), [NO_TAG]);
         assert_eq!(tags("null"), Vec::<String>::new());
         assert!(serde_json::from_str::<ContactRequest>(r#"{"tags":[1]}"#).is_err());
     }

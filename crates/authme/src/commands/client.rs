@@ -205,7 +205,7 @@ fn client_id(text: String) -> Result<ClientId, Refusal> {
 fn secret_from(file: &Path) -> Result<String, Refusal> {
     let text = fs::read_to_string(file).map_err(Refusal::while_doing("the secret file cannot be read"))?;
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
-    if secret.len() < SHORTEST_SECRET || secret.contains(char::is_control) {
+    if secret.chars().count() < SHORTEST_SECRET || secret.contains(char::is_control) {
         return Err(Refusal::because(format!(
             "a secret is one line of at least {SHORTEST_SECRET} characters"
         )));

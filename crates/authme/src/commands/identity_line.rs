@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A user on a line of JSON: what `identity show --reveal` prints and `identity import` reads.
 /// Without `--reveal` contacts are masked, and the line cannot be imported.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct IdentityLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,7 +28,7 @@ pub(super) struct IdentityLine {
     businesses: Vec<BusinessLine>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EmailLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ struct EmailLine {
     address: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MobileLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +47,7 @@ struct MobileLine {
     phone_number: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BusinessLine {
     id: String,
@@ -91,12 +91,19 @@ impl IdentityLine {
         }
     }
 
-    /// The user on this line; ids that are not given are made. What is wrong with it never repeats a contact.
-    pub(super) fn into_identity(self) -> Result<Identity, String> {
+    /// The user on this line. Ids that are not given are those of the user as `stored`, or are made. What is wrong with
+    /// the line never repeats a contact.
+    pub(super) fn into_identity(self, stored: Option<&Identity>) -> Result<Identity, String> {
+        let email_id = stored
+            .and_then(|stored| stored.email.as_ref())
+            .map(|contact| &contact.id);
+        let mobile_id = stored
+            .and_then(|stored| stored.mobile.as_ref())
+            .map(|contact| &contact.id);
         let email = self.email.map(|line| {
             let value = Email::parse(&line.address).map_err(|malformed| format!("email is {malformed}"))?;
             Ok::<_, String>(MainContact {
-                id: contact_id(line.id)?,
+                id: contact_id(line.id, email_id)?,
                 value,
             })
         });
@@ -104,7 +111,7 @@ impl IdentityLine {
             let value = Mobile::parse(&line.region_code, line.area_code.as_deref(), &line.phone_number);
             let value = value.map_err(|malformed| format!("mobile is {malformed}"))?;
             Ok::<_, String>(MainContact {
-                id: contact_id(line.id)?,
+                id: contact_id(line.id, mobile_id)?,
                 value,
             })
         });
@@ -120,7 +127,10 @@ impl IdentityLine {
         Ok(Identity {
             id: match self.user_id {
                 Some(id) => UserId::parse(id).map_err(|malformed| format!("userId: {malformed}"))?,
-                None => UserId::from_random(SystemRandomness.object_id()),
+                None => stored.map_or_else(
+                    || UserId::from_random(SystemRandomness.object_id()),
+                    |stored| stored.id.clone(),
+                ),
             },
             name: self.name,
             main_contact_type: main_contact_type(named.transpose()?, email.is_some(), mobile.is_some())?,
@@ -146,9 +156,10 @@ pub(super) fn main_contact_type(named: Option<ContactType>, email: bool, mobile:
     }
 }
 
-fn contact_id(given: Option<String>) -> Result<ContactId, String> {
-    match given {
-        Some(id) => ContactId::parse(id).map_err(|malformed| format!("contact: {malformed}")),
-        None => Ok(ContactId::from_random(SystemRandomness.object_id())),
+fn contact_id(given: Option<String>, stored: Option<&ContactId>) -> Result<ContactId, String> {
+    match (given, stored) {
+        (Some(id), _) => ContactId::parse(id).map_err(|malformed| format!("contact: {malformed}")),
+        (None, Some(stored)) => Ok(stored.clone()),
+        (None, None) => Ok(ContactId::from_random(SystemRandomness.object_id())),
     }
 }

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use domain::identity::Identity;
-use domain::ids::UserId;
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use ports::{Identities, IdentitySaving, StoreFailure};
@@ -96,7 +95,8 @@ fn progress_bar(size: Option<u64>) -> ProgressBar {
     }
 }
 
-/// Stores the user of a line. A line without an id means the user its logins lead to, so a second run changes nothing.
+/// Stores the user of a line. A line without an id means the user its logins lead to, and contacts without one are those
+/// that are stored, so a second run changes nothing.
 async fn store(identities: &dyn Identities, line: &str) -> Result<(), String> {
     if line.len() > LONGEST_LINE {
         return Err(format!("is longer than {LONGEST_LINE} bytes"));
@@ -104,11 +104,13 @@ async fn store(identities: &dyn Identities, line: &str) -> Result<(), String> {
     // The parser's own words would repeat the line.
     let parsed: IdentityLine =
         serde_json::from_str(line).map_err(|error| format!("cannot be read (column {})", error.column()))?;
-    let names_user = parsed.user_id.is_some();
-    let mut identity = parsed.into_identity()?;
-    if !names_user && let Some(known) = known_user(identities, &identity).await.map_err(unavailable)? {
-        identity.id = known;
-    }
+    let drafted = parsed.clone().into_identity(None)?;
+    let stored = if parsed.user_id.is_some() {
+        identities.find(&drafted.id).await.map_err(unavailable)?
+    } else {
+        known_user(identities, &drafted).await.map_err(unavailable)?
+    };
+    let identity = parsed.into_identity(stored.as_ref())?;
     match identities.replace(&identity).await.map_err(unavailable)? {
         IdentitySaving::Saved => Ok(()),
         IdentitySaving::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
@@ -116,10 +118,11 @@ async fn store(identities: &dyn Identities, line: &str) -> Result<(), String> {
     }
 }
 
-async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<Option<UserId>, StoreFailure> {
+async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<Option<Identity>, StoreFailure> {
     for login in identity.logins() {
-        if let Some(known) = identities.find_by_login(&login).await? {
-            return Ok(Some(known.id));
+        let known = identities.find_by_login(&login).await?;
+        if known.is_some() {
+            return Ok(known);
         }
     }
     Ok(None)

@@ -54,6 +54,15 @@ impl Grants {
             .ok_or(Refused::ClientNotUsable)
     }
 
+    /// Whether a client, disabled or not, is known by `name`.
+    pub(super) async fn is_known_as(&self, id: &ClientId, name: &ClientId) -> Result<bool, Refused> {
+        Ok(self
+            .clients
+            .find(id)
+            .await?
+            .is_some_and(|client| client.is_known_as(name)))
+    }
+
     /// An access token for a client on its own.
     pub(super) fn for_client(&self, client: &Client) -> AccessToken {
         self.token(client, AccessTokenSubject::Client, Grant::of_client(client))

@@ -82,32 +82,28 @@ impl HandleAuth {
     /// Judged in this order: target client, user, lock, business, groups.
     pub async fn run(&self, request: HandleAuthRequest) -> Result<Minted<HandOff>, Refused> {
         let target = self.directory.target(&request.target_client).await?;
-        let known_user = self
+        let known = self
             .directory
             .identities
             .find_by_login(&request.email.comparison_key())
             .await?;
-        let (identity, epoch) = match known_user {
-            Some(identity) => {
-                let epoch = self.epoch_of(&identity).await?;
-                if request
-                    .business
-                    .as_ref()
-                    .is_some_and(|business| identity.business(business).is_none())
-                {
-                    return Err(Refused::BusinessNotLinked);
-                }
-                self.directory.check_groups(&target, &request.groups).await?;
-                (identity, epoch)
-            }
+        let identity = match known {
+            Some(identity) => identity,
             None if target.create_users => {
                 self.directory.check_groups(&target, &request.groups).await?;
-                let identity = self.directory.make_user(&request).await?;
-                let epoch = self.epoch_of(&identity).await?;
-                (identity, epoch)
+                self.directory.make_user(&request).await?
             }
             None => return Err(Refused::UserNotFound),
         };
+        let epoch = self.epoch_of(&identity).await?;
+        if request
+            .business
+            .as_ref()
+            .is_some_and(|business| identity.business(business).is_none())
+        {
+            return Err(Refused::BusinessNotLinked);
+        }
+        self.directory.check_groups(&target, &request.groups).await?;
         self.issue(request, identity.id, epoch).await
     }
 

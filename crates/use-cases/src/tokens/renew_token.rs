@@ -132,8 +132,7 @@ impl RenewToken {
         }
         match &claimed.client {
             Some(claimed) if claimed != client => {
-                let client = self.grants.enabled_client(client).await?;
-                if client.is_known_as(claimed) {
+                if self.grants.is_known_as(client, claimed).await? {
                     Ok(())
                 } else {
                     Err(Refused::Contradiction)

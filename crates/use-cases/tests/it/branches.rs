@@ -33,7 +33,7 @@ async fn a_branch_keeps_the_root_and_the_absolute_expiry_of_its_session() {
     let world = World::new().await;
     let user = world.user().await;
     let root = root(&world, &user).await;
-    world.clock.advance(Duration::from_secs(3600));
+    world.clock.advance(Duration::from_hours(1));
     let tokens = renew_as(&world.tokens, &root.holder, by_identity_provider(&user))
         .await
         .unwrap();

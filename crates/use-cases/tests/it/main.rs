@@ -2,10 +2,10 @@
 //! nothing.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::unchecked_time_subtraction,
     reason = "what cannot be set up fails the test that wanted it, and a trial prints its figures"
 )]
 
@@ -16,6 +16,7 @@ mod locked;
 mod meddling;
 mod outages;
 mod outbox_full;
+mod properties;
 mod relay;
 mod rotation;
 mod stand_ins;

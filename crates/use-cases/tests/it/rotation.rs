@@ -22,7 +22,7 @@ fn revocations(events: &[Event]) -> Vec<&Event> {
 async fn a_renewal_moves_its_family_on_by_one_generation() {
     let world = World::new().await;
     let first = world.session(&world.user().await).await;
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let tokens = world.renew(&first).await.unwrap();
     let second = tokens.refresh_token.clone().unwrap();
     let family = world.family_of(&first).await;

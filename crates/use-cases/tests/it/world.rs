@@ -24,7 +24,7 @@ use use_cases::tokens::{
 };
 
 use crate::meddling::{Meddler, meddled};
-use crate::stand_ins::{Figures, NoKeys, RecordingSigner, SettableClock};
+use crate::stand_ins::{Blind, Figures, NoKeys, RecordingSigner, SettableClock};
 
 /// The client of every test that names none: set up for everything.
 pub(crate) const PORTAL: &str = "portal";
@@ -150,6 +150,15 @@ impl World {
     /// The use cases with a meddler before every store.
     pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
         Arc::new(Tokens::new(&meddled(&self.ports, meddler), &self.settings))
+    }
+
+    /// The same, and none of them ever sees a lock.
+    pub(crate) fn meddled_and_blind(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
+        let ports = TokensPorts {
+            standings: Arc::new(Blind),
+            ..meddled(&self.ports, meddler)
+        };
+        Arc::new(Tokens::new(&ports, &self.settings))
     }
 
     /// A user nobody has used before.

@@ -1,7 +1,11 @@
 //! Store, then look, in every interleaving (03-protocols 2).
 //!
 //! Rows are mutexes, as every write and every look is one atomic step of the store.
-#![expect(clippy::unwrap_used, reason = "a poisoned row is a broken promise")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a poisoned row is a broken promise"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

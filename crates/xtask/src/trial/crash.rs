@@ -139,11 +139,12 @@ impl Trial {
         let load = Load::begin(&self.installation, &server, works, &mut self.dice)?;
         self.let_it_live();
         let torn = torn::tear(&self.installation, &server, &mut self.dice)?;
-        findings.torn += 1;
-        findings.bad_torn += u32::from(tell(self.installation.folder(), "a torn copy", &torn)?);
         self.let_it_live();
         server.kill()?;
         let outcome = load.end()?;
+        let wrong_copy = torn.judge(&self.installation)?;
+        findings.torn += 1;
+        findings.bad_torn += u32::from(tell(self.installation.folder(), "a torn copy", &wrong_copy)?);
         findings.acknowledged += outcome.acknowledged;
         let mut wrong = outcome.wrong;
         self.works = outcome.works;

@@ -2,7 +2,7 @@
 //! the disk.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -22,11 +22,15 @@ const FRAME_HEADER: u64 = 24;
 const PAGE_SIZE: usize = 14;
 const BACKFILL_ATTEMPTED: usize = 128;
 
-/// Copies the files at this very moment and tears the copied log at random. What is wrong with the copy.
-pub(super) fn tear(installation: &Installation, server: &Server, dice: &mut Dice) -> anyhow::Result<Vec<String>> {
-    let copy = installation.folder().join("torn");
+/// A copy of the files, its log torn.
+pub(super) struct Torn {
+    place: String,
+}
+
+/// Copies the files at this very moment, and tears the copied log at random.
+pub(super) fn tear(installation: &Installation, server: &Server, dice: &mut Dice) -> anyhow::Result<Torn> {
+    let (data, copy) = (installation.data(), folder(installation));
     fs::create_dir_all(&copy)?;
-    let data = installation.data();
     server.while_it_stands_still(|| {
         for suffix in ["", "-wal", "-shm"] {
             let name = format!("{DATABASE}{suffix}");
@@ -40,14 +44,38 @@ pub(super) fn tear(installation: &Installation, server: &Server, dice: &mut Dice
         .write(true)
         .open(copy.join(format!("{DATABASE}-wal")))?;
     let (kept, length) = (kept(&index)?, log.metadata()?.len());
-    let torn_at = kept + dice.below(length.saturating_sub(kept) + 1);
-    log.set_len(torn_at.min(length))?;
-    let wrong = judge(installation, &copy)?;
-    if wrong.is_empty() {
-        fs::remove_dir_all(&copy)?;
+    let torn_at = (kept + dice.below(length.saturating_sub(kept) + 1)).min(length);
+    log.set_len(torn_at)?;
+    Ok(Torn {
+        place: format!("torn at {torn_at} of {length} bytes, {kept} of them kept"),
+    })
+}
+
+fn folder(installation: &Installation) -> PathBuf {
+    installation.folder().join("torn")
+}
+
+impl Torn {
+    /// Opens the copy as the operator would; what is wrong with it. A good one goes.
+    pub(super) fn judge(self, installation: &Installation) -> anyhow::Result<Vec<String>> {
+        let copy = folder(installation);
+        let mut wrong = Vec::new();
+        let users = output(installation.over(&copy).args(["identity", "list"]));
+        wrong.extend(users.err().map(|failure| format!("{failure:#}")));
+        match output(installation.over(&copy).arg("events")) {
+            Ok(events) => wrong.extend(Log::default().read(&events)?.0),
+            Err(failure) => wrong.push(format!("{failure:#}")),
+        }
+        let integrity = integrity(&copy)?;
+        if integrity != "ok" {
+            wrong.push(format!("integrity_check: {integrity}"));
+        }
+        if wrong.is_empty() {
+            fs::remove_dir_all(&copy)?;
+        }
+        let place = self.place;
+        Ok(wrong.into_iter().map(|wrong| format!("{place}: {wrong}")).collect())
     }
-    let place = format!("torn at {torn_at} of {length} bytes");
-    Ok(wrong.into_iter().map(|wrong| format!("{place}: {wrong}")).collect())
 }
 
 /// How much of the log is on the disk for certain.
@@ -65,22 +93,6 @@ fn kept(index: &[u8]) -> anyhow::Result<u64> {
 fn bytes<const N: usize>(index: &[u8], at: usize) -> anyhow::Result<[u8; N]> {
     let found = index.get(at..at + N).context("the index of the log is too short")?;
     Ok(found.try_into()?)
-}
-
-/// Opens a copy as the operator would; what is wrong with it.
-fn judge(installation: &Installation, copy: &Path) -> anyhow::Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    let users = output(installation.over(copy).args(["identity", "list"]));
-    wrong.extend(users.err().map(|failure| format!("{failure:#}")));
-    match output(installation.over(copy).arg("events")) {
-        Ok(events) => wrong.extend(Log::default().read(&events)?.0),
-        Err(failure) => wrong.push(format!("{failure:#}")),
-    }
-    let integrity = integrity(copy)?;
-    if integrity != "ok" {
-        wrong.push(format!("integrity_check: {integrity}"));
-    }
-    Ok(wrong)
 }
 
 /// What SQLite's own check says of the file in a data folder.

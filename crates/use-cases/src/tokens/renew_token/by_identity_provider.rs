@@ -23,10 +23,9 @@ impl RenewToken {
             Ok(own) if !own.is_known_as(client) => return Err(Refused::NotPermitted),
             Ok(own) if own.identity_provider => own,
             Ok(_) => return Err(Refused::ClientNotUsable),
-            Err(_) if caller.client != *client => return Err(Refused::NotPermitted),
+            Err(Refused::ClientNotUsable) if caller.client != *client => return Err(Refused::NotPermitted),
             Err(refused) => return Err(refused),
         };
-        let parent = self.parent_of(caller).await?;
         let mut user = match &caller.user {
             Some(calling) => grants::user(user, calling.business.clone(), calling.epoch),
             None => self.unlocked(user).await?,
@@ -37,6 +36,9 @@ impl RenewToken {
             family: None,
             root: None,
         };
+        // A lock is told before what it did to the session.
+        self.gate.look(&subject).await?;
+        let parent = self.parent_of(caller).await?;
         subject.root = parent.as_ref().map(|parent| parent.origin.root.clone());
         self.gate.look(&subject).await?;
         let groups = parent
@@ -59,11 +61,12 @@ impl RenewToken {
         let Some(sid) = caller.user.as_ref().and_then(|user| user.session.as_ref()) else {
             return Ok(None);
         };
+        let now = self.clock.now();
         let parent = self
             .sessions
             .find(sid)
             .await?
-            .filter(|parent| parent.status == FamilyStatus::Active);
+            .filter(|parent| parent.status == FamilyStatus::Active && now < parent.absolute_expires_at);
         parent.map(Some).ok_or(Refused::TokenNotValid)
     }
 

@@ -32,7 +32,7 @@ impl RenewToken {
         let family = self.sessions.find(&token.family).await?.ok_or(Refused::TokenNotValid)?;
         let origin = &family.origin;
         Self::belongs_to(caller, &origin.client, &origin.user)?;
-        self.agrees(claimed, &origin.client, &origin.user).await?;
+        let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
         let presented = Presented {
             token,
             client: origin.client.clone(),
@@ -45,14 +45,15 @@ impl RenewToken {
             now,
         };
         self.usable(&family, &attempt).await?;
-        let access_token = match self.access_token(&family, remember).await {
-            Ok(access_token) => access_token,
-            Err(refused) => {
-                // A lock is told before anything else that is wrong.
-                self.gate.look(&attempt.subject).await?;
-                return Err(refused);
-            }
+        let access_token = match agreement {
+            Ok(()) => self.access_token(&family, remember).await,
+            Err(refused) => Err(refused),
         };
+        if access_token.is_err() {
+            // A lock is told before anything else that is wrong.
+            self.gate.look(&attempt.subject).await?;
+        }
+        let access_token = access_token?;
         let outcome = Cell::new(RenewalOutcome::Renewed);
         let write = async {
             if remember {

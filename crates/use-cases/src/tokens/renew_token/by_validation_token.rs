@@ -23,7 +23,7 @@ impl RenewToken {
             .await?
             .ok_or(Refused::TokenNotValid)?;
         Self::belongs_to(caller, &found.target_client, &found.user)?;
-        self.agrees(claimed, &found.target_client, &found.user).await?;
+        let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let mut user = grants::user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
@@ -31,7 +31,9 @@ impl RenewToken {
             family: None,
             root: found.root.clone(),
         };
+        // A lock is told before anything else that is wrong.
         self.gate.look(&subject).await?;
+        agreement?;
         let parent = found.root.zip(found.session_expires_at);
         let session =
             remember.then(|| self.new_session(&user, found.target_client.clone(), found.groups.clone(), parent));

@@ -41,7 +41,7 @@ async fn a_replay_of_any_generation_ends_the_family() {
 }
 
 async fn replayed(world: &World, tokens: &[String], spent: usize) -> Result<(), String> {
-    let answer = renew(&world.tokens, by_token(&tokens[spent], spent % 2 == 0)).await;
+    let answer = renew(&world.tokens, by_token(&tokens[spent], spent.is_multiple_of(2))).await;
     hold(matches!(answer, Err(Refused::TokenNotValid)), || format!("{answer:?}"))?;
     let family = world.family_of(&tokens[0]).await;
     let revoked = family.status == FamilyStatus::Revoked(RevocationReason::Replay);

@@ -10,7 +10,7 @@ use ports::StoreFailure;
 use tokio::sync::Barrier;
 use use_cases::tokens::{Refused, Tokens};
 
-use super::{Dice, Trials, give_way, hold, rounds};
+use super::{Dice, Trials, give_way, hold, rounds, seed};
 use crate::meddling::{Meddler, on_a_thread};
 use crate::world::{World, address_of, by_identity_provider, by_token, hand_off, renew, renew_as};
 
@@ -80,6 +80,14 @@ struct Attempt {
     outcome: Result<Option<String>, Refused>,
 }
 
+/// How a race is set up.
+#[derive(Clone, Copy)]
+struct Setting {
+    unlocks: bool,
+    /// The minters' looks see nothing.
+    is_blind: bool,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on() {
     let mut trials = Trials::of("c4 lock against mint");
@@ -89,8 +97,11 @@ async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on()
             world = Arc::new(World::new().await);
         }
         let mut dice = Dice::of(&trials);
-        let unlocks = dice.below(4) == 0;
-        let (held, attempts) = race(&world, &mut dice, unlocks).await;
+        let setting = Setting {
+            unlocks: dice.below(4) == 0,
+            is_blind: false,
+        };
+        let (held, attempts) = race(&world, &mut dice, setting).await;
         for attempt in &attempts {
             tally[if attempt.is_late {
                 2
@@ -98,11 +109,27 @@ async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on()
                 usize::from(attempt.outcome.is_err())
             }] += 1;
         }
-        trials.add(judge(&world, &held, attempts, unlocks).await);
+        trials.add(judge(&world, &held, attempts, setting.unlocks).await);
     }
     let [before, overtaken, late] = tally;
     println!("c4: {before} mints succeeded, {overtaken} were overtaken by the lock, {late} began after its answer");
     trials.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mint_that_does_not_see_the_lock_is_caught() {
+    let world = Arc::new(World::new().await);
+    let setting = Setting {
+        unlocks: false,
+        is_blind: true,
+    };
+    let mut dice = Dice(seed());
+    let mut caught = 0;
+    for _ in 0..20 {
+        let (held, attempts) = race(&world, &mut dice, setting).await;
+        caught += usize::from(judge(&world, &held, attempts, false).await.is_err());
+    }
+    assert!(caught > 0);
 }
 
 async fn held(world: &World) -> Held {
@@ -116,14 +143,19 @@ async fn held(world: &World) -> Held {
     }
 }
 
-async fn race(world: &Arc<World>, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Attempt>) {
+async fn race(world: &Arc<World>, dice: &mut Dice, setting: Setting) -> (Held, Vec<Attempt>) {
     let held = held(world).await;
     let barrier = Arc::new(Barrier::new(MINTERS + 1));
     let answered = Arc::new(AtomicBool::new(false));
     let minters: Vec<_> = (0..MINTERS)
         .map(|_| {
             let (held, barrier, answered) = (held.clone(), barrier.clone(), answered.clone());
-            let tokens = world.meddled(&(Arc::new(Dawdler(Mutex::new(Dice(dice.roll())))) as Arc<dyn Meddler>));
+            let dawdler: Arc<dyn Meddler> = Arc::new(Dawdler(Mutex::new(Dice(dice.roll()))));
+            let tokens = if setting.is_blind {
+                world.meddled_and_blind(&dawdler)
+            } else {
+                world.meddled(&dawdler)
+            };
             let (path, patience) = (PATHS[dice.below(PATHS.len())], dice.below(60));
             on_a_thread(move || async move {
                 barrier.wait().await;
@@ -139,7 +171,7 @@ async fn race(world: &Arc<World>, dice: &mut Dice, unlocks: bool) -> (Held, Vec<
     give_way(patience).await;
     world.lock(&held.user).await;
     answered.store(true, Ordering::SeqCst);
-    if unlocks {
+    if setting.unlocks {
         give_way(dice.below(20)).await;
         world.unlock(&held.user).await;
     }

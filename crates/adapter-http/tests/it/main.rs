@@ -1,0 +1,377 @@
+//! What `docs/` tells the consumers of events, held against the events that the domain makes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "documents that cannot be read fail the test that wanted them"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use adapter_http::CloudEventMessage;
+use domain::contact::{ContactType, ContactValue, Email, Mobile};
+use domain::credential_lock::{Credential, LockCommand};
+use domain::event::{EventKind, NewEvent};
+use domain::factors::AlternativeContact;
+use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::events::{revoked, started};
+use domain::tokens::{FamilyStatus, Nonce, Origin, RefreshFamily, RevocationReason};
+use ports::{Cursor, LoggedEvent};
+use serde_json::{Map, Value, json};
+
+/// Types whose operations are still to come.
+const NOT_PUBLISHED_YET: [&str; 3] = ["factor.removed", "factor.verified", "factor.attempts-exhausted"];
+
+type Rule = fn(&str) -> bool;
+
+/// The patterns that schemas use, and the same in Rust: no other pattern is checked, so none is allowed.
+const PATTERNS: [(&str, Rule); 4] = [
+    ("^[A-Za-z0-9_-]{1,64}$", |text| FamilyId::parse(text).is_ok()),
+    ("^[A-Za-z0-9_.-]{1,64}$", |text| ClientId::parse(text).is_ok()),
+    (
+        r"^(?:\*|[^@\s]\*{1,3}|[^@\s]{2}\*+[^@\s]{2})@(?:(?:[^@.\s]{1,3}|[^@.\s]\*{3,})\.)*[^@.\s]+$",
+        is_masked_email,
+    ),
+    (
+        r"^\+[1-9][0-9]{0,2} (?:[0-9]{1,13} )?(?:[0-9]{1,2}|\*{1,4}[0-9]{2}|\*{3,10}[0-9]{4})$",
+        is_masked_mobile,
+    ),
+];
+
+fn is_masked_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
+    let count = local.chars().count();
+    let (first, last) = match count {
+        0 => return false,
+        1 => (0, 0),
+        2..=4 => (1, 0),
+        _ => (2, 2),
+    };
+    let mut hidden = local.chars().skip(first).take(count - first - last);
+    let mut inner = domain.split('.').rev().skip(1);
+    hidden.all(|c| c == '*') && inner.all(|label| label.chars().count() <= 3 || label.chars().skip(1).all(|c| c == '*'))
+}
+
+fn is_masked_mobile(text: &str) -> bool {
+    let Some((region, rest)) = text.strip_prefix('+').and_then(|text| text.split_once(' ')) else {
+        return false;
+    };
+    let number = rest.rsplit(' ').next().unwrap_or_default();
+    let end = number.trim_start_matches('*');
+    let allowed = if number.len() <= 6 { 2 } else { 4 };
+    [region, end]
+        .iter()
+        .all(|part| part.bytes().all(|b| b.is_ascii_digit()))
+        && (1..=allowed).contains(&end.len())
+}
+
+fn docs() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+fn schema(kind: &str) -> Value {
+    let text = fs::read_to_string(docs().join("schemas").join(format!("{kind}.json"))).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// What in `value` does not fit `schema`. A keyword that is not known here is a mistake, too.
+fn misfits(schema: &Value, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (keyword, asked) in schema.as_object().unwrap() {
+        let fits = match keyword.as_str() {
+            "$schema" | "title" | "description" | "examples" | "then" | "else" => true,
+            "type" => is_of_type(value, asked.as_str().unwrap()),
+            "enum" => asked.as_array().unwrap().contains(value),
+            "const" => asked == value,
+            "minimum" => value.as_u64() >= asked.as_u64(),
+            "uniqueItems" => value
+                .as_array()
+                .is_none_or(|items| items.iter().map(Value::to_string).collect::<BTreeSet<_>>().len() == items.len()),
+            "pattern" => value.as_str().is_none_or(|text| matches(asked.as_str().unwrap(), text)),
+            "required" => texts(asked).iter().all(|name| value.get(name).is_some()),
+            "additionalProperties" => {
+                assert_eq!(*asked, json!(false));
+                names(value).is_subset(&names(&schema["properties"]))
+            }
+            "properties" => {
+                for (name, inner) in asked.as_object().unwrap() {
+                    found.extend(value.get(name).into_iter().flat_map(|value| misfits(inner, value)));
+                }
+                true
+            }
+            "items" => {
+                found.extend(
+                    value
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .flat_map(|item| misfits(asked, item)),
+                );
+                true
+            }
+            "if" => {
+                let branch = if misfits(asked, value).is_empty() {
+                    "then"
+                } else {
+                    "else"
+                };
+                found.extend(misfits(&schema[branch], value));
+                true
+            }
+            unknown => panic!("teach this test the keyword `{unknown}`"),
+        };
+        if !fits {
+            found.push(format!("{value} breaks `{keyword}`: {asked}"));
+        }
+    }
+    found
+}
+
+fn is_of_type(value: &Value, name: &str) -> bool {
+    match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        unknown => panic!("teach this test the type `{unknown}`"),
+    }
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    let known = PATTERNS.iter().find(|(known, _)| *known == pattern);
+    known
+        .unwrap_or_else(|| panic!("teach this test the pattern `{pattern}`"))
+        .1(text)
+}
+
+fn texts(array: &Value) -> BTreeSet<String> {
+    let texts = array.as_array().into_iter().flatten();
+    texts.map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+fn names(object: &Value) -> BTreeSet<String> {
+    object.as_object().into_iter().flat_map(Map::keys).cloned().collect()
+}
+
+/// Every event that the domain can make, in each of its forms.
+fn events() -> Vec<NewEvent> {
+    let mut events = turns();
+    events.extend(contact_events());
+    events.extend(session_events());
+    events
+}
+
+fn user() -> UserId {
+    UserId::parse("5efd263cbe2d398bb00b97ea").unwrap()
+}
+
+fn event_id() -> EventId {
+    EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned())
+}
+
+fn turns() -> Vec<NewEvent> {
+    let turn = |by: &str| {
+        let command = LockCommand {
+            user: user(),
+            by: by.to_owned(),
+            reason: None,
+            at: Timestamp::UNIX_EPOCH,
+            event_id: event_id(),
+        };
+        let locked = Credential::unlocked(user()).lock(&command).unwrap();
+        let unlocked = locked.unlock(&command).unwrap();
+        [locked, unlocked].map(|credential| domain::credential_lock::events::turned(&credential, &command))
+    };
+    ["com.example.desk", "60773aa94a50c11cfe00314d"]
+        .into_iter()
+        .flat_map(turn)
+        .collect()
+}
+
+fn contact_events() -> Vec<NewEvent> {
+    let email = |text| ContactValue::Email(Email::parse(text).unwrap());
+    let mobile = |region, area, number| ContactValue::Mobile(Mobile::parse(region, area, number).unwrap());
+    let values = [
+        email("example@br.experian.com"),
+        email("a@localhost"),
+        email("ab@mail.example.com"),
+        email("žluťoučký@kůň.česko.cz"),
+        mobile("55", Some("11"), "911112222"),
+        mobile("351", None, "912345678"),
+        mobile("1", Some("212"), "555010"),
+    ];
+    let mut events = Vec::new();
+    for kind in [EventKind::FactorAdded, EventKind::FactorChanged] {
+        for (value, marked) in values.iter().flat_map(|value| [(value, false), (value, true)]) {
+            let contact = AlternativeContact {
+                id: ContactId::from_random([1; 12]),
+                value: value.clone(),
+                marked,
+                verified: true,
+                revision: 1,
+                added_at: Timestamp::UNIX_EPOCH,
+            };
+            let event = domain::factors::events::contact_event;
+            events.push(event(event_id(), kind, &user(), &contact, Timestamp::UNIX_EPOCH));
+        }
+    }
+    events
+}
+
+fn session_events() -> Vec<NewEvent> {
+    let root = FamilyId::from_random([2; 12]);
+    let mut events = Vec::new();
+    for id in [root.clone(), FamilyId::from_random([3; 12])] {
+        let family = RefreshFamily {
+            id,
+            origin: Origin {
+                user: user(),
+                client: ClientId::parse("com.example.portal").unwrap(),
+                business: None,
+                groups: Vec::new(),
+                root: root.clone(),
+                epoch: 0,
+            },
+            generation: 1,
+            nonce: Nonce([1; 16]),
+            previous_nonce: None,
+            rotated_at: Timestamp::UNIX_EPOCH,
+            absolute_expires_at: Timestamp::MAX,
+            idle_expires_at: Timestamp::MAX,
+            status: FamilyStatus::Active,
+        };
+        events.push(started(event_id(), &family, Timestamp::UNIX_EPOCH));
+        let ends = RevocationReason::ALL.map(|reason| revoked(event_id(), &family, reason, Timestamp::UNIX_EPOCH));
+        events.extend(ends);
+    }
+    events
+}
+
+/// The data of every event of a kind, as it is written.
+fn data(kind: EventKind) -> Vec<Value> {
+    let of_kind = events().into_iter().filter(|event| event.kind == kind);
+    of_kind
+        .map(|event| {
+            let cursor = Cursor(1);
+            let event = event.recorded("subject", user(), 1);
+            let line = CloudEventMessage::from(LoggedEvent { cursor, event }).to_line();
+            let mut written: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(written["type"], kind.name());
+            written["data"].take()
+        })
+        .collect()
+}
+
+#[test]
+fn every_event_type_has_a_schema_that_its_data_fits() {
+    for kind in EventKind::ALL {
+        let (schema, written) = (schema(kind.name()), data(kind));
+        for data in written.iter().chain(schema["examples"].as_array().unwrap()) {
+            let misfits = misfits(&schema, data);
+            assert!(misfits.is_empty(), "{}: {misfits:#?}", kind.name());
+        }
+        let all: Vec<BTreeSet<String>> = written.iter().map(names).collect();
+        let ever = all.iter().flatten().cloned().collect();
+        assert_eq!(names(&schema["properties"]), ever, "{}: properties", kind.name());
+        let always = all.into_iter().reduce(|some, others| &some & &others).unwrap();
+        assert_eq!(texts(&schema["required"]), always, "{}: required", kind.name());
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            if let Some(listed) = property.get("enum") {
+                let seen: BTreeSet<String> = written
+                    .iter()
+                    .map(|data| data[name].as_str().unwrap().to_owned())
+                    .collect();
+                assert_eq!(texts(listed), seen, "{}: values of {name}", kind.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_event_type_is_described_and_no_other() {
+    let description = fs::read_to_string(docs().join("asyncapi.yaml")).unwrap();
+    let is_line = |wanted: String| description.lines().filter(|line| line.trim() == wanted).count();
+    for kind in EventKind::ALL {
+        let name = kind.name();
+        assert_eq!(is_line(format!("name: {name}")), 1, "the message {name}");
+        assert_eq!(
+            is_line(format!("$ref: './schemas/{name}.json'")),
+            1,
+            "the payload of {name}"
+        );
+        assert_eq!(
+            is_line(format!("$ref: '#/components/messages/{name}'")),
+            1,
+            "the channel of {name}"
+        );
+        assert_eq!(is_line(format!("const: {}", kind.source())), 1, "the source of {name}");
+        assert_eq!(schema(name)["title"], name);
+        assert!(!NOT_PUBLISHED_YET.contains(&name), "{name} is published now");
+    }
+    for name in NOT_PUBLISHED_YET {
+        assert!(description.contains(&format!("`{name}`")), "{name} is not named");
+    }
+    let files: BTreeSet<String> = fs::read_dir(docs().join("schemas"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files, EventKind::ALL.map(|kind| format!("{}.json", kind.name())).into());
+}
+
+#[test]
+fn a_schema_refuses_what_no_event_holds() {
+    let session = json!({"userId": "u1", "clientId": "portal", "sid": "s1", "reason": "replay"});
+    let contact = json!({"userId": "u1", "factorId": "c1", "contactType": ContactType::Email.as_str(),
+        "maskedValue": "ex***le@br.e*******.com", "tags": []});
+    let broken = |good: &Value, name: &str, value: Value| {
+        let mut broken = good.clone();
+        broken[name] = value;
+        broken
+    };
+    let without_reason = json!({"userId": "u1", "clientId": "portal", "sid": "s1"});
+    for (kind, good, bad) in [
+        ("session.revoked", &session, without_reason),
+        (
+            "session.revoked",
+            &session,
+            broken(&session, "reason", json!("boredom")),
+        ),
+        ("session.revoked", &session, broken(&session, "rootSid", Value::Null)),
+        ("session.revoked", &session, broken(&session, "ip", json!("192.0.2.1"))),
+        ("session.revoked", &session, broken(&session, "userId", json!("u 1"))),
+        (
+            "factor.added",
+            &contact,
+            broken(&contact, "maskedValue", json!("example@br.experian.com")),
+        ),
+        (
+            "factor.added",
+            &contact,
+            broken(&contact, "maskedValue", json!("ex***le@br.experian.com")),
+        ),
+        (
+            "factor.added",
+            &contact,
+            broken(&contact, "maskedValue", json!("+55 11 *****2222")),
+        ),
+        (
+            "factor.added",
+            &contact,
+            broken(&contact, "contactType", json!(ContactType::Mobile.as_str())),
+        ),
+        (
+            "factor.added",
+            &contact,
+            broken(&contact, "tags", json!(["MARKED_RESOURCES", "MARKED_RESOURCES"])),
+        ),
+    ] {
+        assert_eq!(misfits(&schema(kind), good), Vec::<String>::new());
+        assert!(!misfits(&schema(kind), &bad).is_empty(), "{kind}: {bad}");
+    }
+    assert!(!is_masked_mobile("+55 11 911112222"));
+}

@@ -1,0 +1,316 @@
+//! Adding contacts (01-api 2.1).
+
+use serde_json::{Value, json};
+
+use crate::cast::{self, BIA_MAIL};
+use crate::jwt::{token, user_claims};
+use crate::wire::{Answer, Request};
+use crate::world::World;
+
+const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
+
+pub(crate) fn path(user: &str) -> String {
+    format!("/user-identities/{user}/authentication-factors")
+}
+
+/// An item that fits ana, whose main contact is an e-mail.
+pub(crate) fn mobile(id: &str, number: &str) -> Value {
+    json!({"id": id, "contactType": "MOBILE", "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": number}})
+}
+
+/// An item that fits bia, whose main contact is a mobile.
+pub(crate) fn email(id: &str, address: &str) -> Value {
+    json!({"id": id, "contactType": "EMAIL", "email": address})
+}
+
+fn tagged(mut item: Value) -> Value {
+    item["tags"] = json!(["MARKED_RESOURCES"]);
+    item
+}
+
+/// The portal adds to a user.
+pub(crate) fn add(world: &World, user: &str, items: &[Value]) -> Answer {
+    let request = Request::post(&path(user)).bearer(&world.client_token("portal"));
+    world.ask(request.json(&json!({"authenticationFactors": items})))
+}
+
+pub(crate) fn added(world: &World, user: &str, items: &[Value]) {
+    assert_eq!(add(world, user, items).shown(), "201 ");
+}
+
+/// What a user sees of their own contacts: id, tags.
+fn stored(world: &World, mail: &str) -> Vec<(String, Value)> {
+    let token = world.user_token(mail, "portal");
+    let answer = world.ask(Request::get(&path("me")).bearer(&token));
+    let contacts = answer.json();
+    let contacts = contacts.as_array().expect("an array").iter();
+    contacts
+        .map(|contact| {
+            (
+                contact["id"].as_str().expect("an id").to_owned(),
+                contact["tags"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_documented_example_is_stored_with_tags_in_a_string_and_numbers_in_the_mobile() {
+    let world = World::start();
+    let item = json!({
+        "id": "5efd263cbe2d398bb00b97ea", "contactType": "MOBILE", "email": "not judged, not even read as one",
+        "mobile": {"regionCode": 55, "areaCode": 11, "phoneNumber": 911_112_222}, "tags": "[\"MARKED_RESOURCES\"]",
+        "unknown": {"ignored": true},
+    });
+    added(&world, "ana", &[item]);
+    let marked = json!(["MARKED_RESOURCES"]);
+    let expected = [
+        ("ana-mail".to_owned(), json!([])),
+        ("5efd263cbe2d398bb00b97ea".to_owned(), marked),
+    ];
+    assert_eq!(stored(&world, cast::ANA_MAIL), expected);
+}
+
+#[test]
+fn adding_the_same_contact_again_is_success_without_a_second_event() {
+    let world = World::start();
+    added(&world, "bia", &[email("c1", "Other@Example.com")]);
+    added(&world, "bia", &[email("c1", "Other@Example.com")]);
+    // Addresses compare case-insensitively, and tags are not compared.
+    added(&world, "bia", &[tagged(email("c1", "other@EXAMPLE.com"))]);
+    assert_eq!(world.event_types("bia"), ["factor.added"]);
+    assert_eq!(stored(&world, BIA_MAIL)[2], ("c1".to_owned(), json!([])));
+}
+
+#[test]
+fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
+    let world = World::start();
+    added(&world, "ana", &[tagged(mobile("c1", "911112222"))]);
+    added(&world, "ana", &[tagged(mobile("c2", "911113333"))]);
+    let contacts = stored(&world, cast::ANA_MAIL);
+    assert_eq!(
+        contacts[1..],
+        [
+            ("c1".to_owned(), json!([])),
+            ("c2".to_owned(), json!(["MARKED_RESOURCES"]))
+        ]
+    );
+    let mut events = world.events();
+    events.retain(|event| event["source"] == "/authme/factors");
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (&event["type"], &event["sequence"], &event["data"]))
+        .collect();
+    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags});
+    let marked = ["MARKED_RESOURCES"];
+    assert_eq!(
+        told,
+        [
+            (
+                &json!("factor.added"),
+                &json!("00000000000000000001"),
+                &data("c1", "+55 11 *****2222", &marked)
+            ),
+            (
+                &json!("factor.changed"),
+                &json!("00000000000000000002"),
+                &data("c1", "+55 11 *****2222", &[])
+            ),
+            (
+                &json!("factor.added"),
+                &json!("00000000000000000003"),
+                &data("c2", "+55 11 *****3333", &marked)
+            ),
+        ]
+    );
+}
+
+#[test]
+fn some_stored_and_some_not_is_207_with_what_was_not() {
+    let world = World::start();
+    let items = [
+        mobile("c1", "911112222"),
+        email("c2", "x@example.com"),
+        mobile("c3", "12"),
+        mobile("c4", "911112222"),
+        mobile("c5", "911115555"),
+    ];
+    assert_eq!(
+        add(&world, "ana", &items).shown(),
+        concat!(
+            r#"207 [{"code":"06","message":"the contact is of the same type as the user's main contact","#,
+            r#""field":"authenticationFactors[1].contactType","id":"c2","status":422},"#,
+            r#"{"code":"09","message":"mobile is not a valid mobile number, or is missing","#,
+            r#""field":"authenticationFactors[2].mobile","id":"c3","status":422},"#,
+            r#"{"code":"07","message":"the contact's id or value is already registered","#,
+            r#""field":"authenticationFactors[3].id","id":"c4","status":422}]"#
+        )
+    );
+    let ids: Vec<_> = stored(&world, cast::ANA_MAIL).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["ana-mail", "c1", "c5"]);
+    assert_eq!(world.event_types("ana"), ["factor.added", "factor.added"]);
+}
+
+#[test]
+fn none_stored_is_422_with_the_same_array() {
+    let world = World::start();
+    let answer = add(&world, "bia", &[email("c1", "nope"), mobile("c2", "911112222")]);
+    assert_eq!(
+        answer.shown(),
+        concat!(
+            r#"422 [{"code":"08","message":"email is not a valid e-mail address, or is missing","#,
+            r#""field":"authenticationFactors[0].email","id":"c1","status":422},"#,
+            r#"{"code":"06","message":"the contact is of the same type as the user's main contact","#,
+            r#""field":"authenticationFactors[1].contactType","id":"c2","status":422}]"#
+        )
+    );
+    assert_eq!(world.event_types("bia"), Vec::<String>::new());
+}
+
+#[test]
+fn an_item_that_cannot_be_read_refuses_the_whole_body() {
+    let world = World::start();
+    let good = mobile("c1", "911112222");
+    for (bad, field, message) in [
+        (
+            json!({"contactType": "MOBILE"}),
+            "[1].id",
+            "authenticationFactors[1].id is required",
+        ),
+        (
+            json!({"id": "c2"}),
+            "[1].contactType",
+            "authenticationFactors[1].contactType is required",
+        ),
+        (
+            json!({"id": "c2", "contactType": "FAX"}),
+            "[1].contactType",
+            "contactType is EMAIL or MOBILE",
+        ),
+        (
+            json!({"id": "c2", "contactType": "email"}),
+            "[1].contactType",
+            "contactType is EMAIL or MOBILE",
+        ),
+        (
+            json!({"id": "c 2", "contactType": "EMAIL"}),
+            "[1].id",
+            "an id is 1 to 64 characters of A-Z a-z 0-9 _ -",
+        ),
+        (
+            json!({"id": "me", "contactType": "EMAIL"}),
+            "[1].id",
+            "an id is 1 to 64 characters of A-Z a-z 0-9 _ -",
+        ),
+    ] {
+        let expected = json!([{"code": "01", "message": message, "field": format!("authenticationFactors{field}")}]);
+        let answer = add(&world, "ana", &[good.clone(), bad]);
+        assert_eq!((answer.status, answer.json()), (400, expected));
+    }
+    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+}
+
+#[test]
+fn one_to_ten_items_are_read() {
+    let world = World::start();
+    let eleven: Vec<Value> = (0..11).map(|n| mobile(&format!("c{n}"), "911112222")).collect();
+    let counted = concat!(
+        r#"400 [{"code":"01","message":"authenticationFactors holds 1 to 10 items","#,
+        r#""field":"authenticationFactors"}]"#
+    );
+    assert_eq!(add(&world, "ana", &eleven).shown(), counted);
+    assert_eq!(add(&world, "ana", &[]).shown(), counted);
+    let portal = world.client_token("portal");
+    for body in ["{}", r#"{"authenticationFactors":null}"#] {
+        let answer = world.ask(Request::post(&path("ana")).bearer(&portal).body(body));
+        assert_eq!(
+            answer.shown(),
+            concat!(
+                r#"400 [{"code":"01","message":"authenticationFactors is required","#,
+                r#""field":"authenticationFactors"}]"#
+            )
+        );
+    }
+}
+
+#[test]
+fn an_unknown_user_is_404() {
+    let world = World::start();
+    assert_eq!(
+        add(&world, "ffffffffffffffffffffffff", &[mobile("c1", "911112222")]).shown(),
+        r#"404 [{"code":"04","message":"the user is not known"}]"#
+    );
+}
+
+#[test]
+fn a_user_adds_to_oneself_by_me_and_by_the_own_id() {
+    let world = World::start();
+    let ana = token(&world, &user_claims("ana", &OWNER, &[]));
+    for (at, id, number) in [("me", "c1", "911112222"), ("ana", "c2", "911113333")] {
+        let body = json!({"authenticationFactors": [mobile(id, number)]});
+        assert_eq!(
+            world.ask(Request::post(&path(at)).bearer(&ana).json(&body)).shown(),
+            "201 "
+        );
+    }
+    assert_eq!(stored(&world, cast::ANA_MAIL).len(), 3);
+    let gone = token(&world, &user_claims("gone", &OWNER, &[]));
+    let body = json!({"authenticationFactors": [mobile("c1", "911112222")]});
+    let answer = world.ask(Request::post(&path("me")).bearer(&gone).json(&body));
+    assert_eq!(
+        answer.shown(),
+        r#"404 [{"code":"04","message":"the user is not known"}]"#
+    );
+}
+
+#[test]
+fn a_user_adds_to_nobody_else_and_nothing_is_written() {
+    let world = World::start();
+    let ana = token(&world, &user_claims("ana", &OWNER, &[]));
+    let body = json!({"authenticationFactors": [email("c1", "x@example.com")]});
+    for other in ["bia", "root", "unknown", "Ana", "ana-"] {
+        let answer = world.ask(Request::post(&path(other)).bearer(&ana).json(&body));
+        assert_eq!(
+            answer.shown(),
+            r#"403 [{"code":"03","message":"the token's roles or scopes are not sufficient"}]"#
+        );
+    }
+    let lock = Request::post("/user-identities/lock")
+        .bearer(&ana)
+        .json(&json!({"userId": "bia"}));
+    assert_eq!(world.ask(lock).codes(), (403, vec!["03".to_owned()]));
+    let see = Request::get("/user-identities/bia/lock").bearer(&ana);
+    assert_eq!(world.ask(see).codes(), (403, vec!["03".to_owned()]));
+    assert_eq!(world.event_types("bia"), Vec::<String>::new());
+}
+
+#[test]
+fn a_body_without_content_type_is_json_and_another_type_is_415() {
+    let world = World::start();
+    let portal = world.client_token("portal");
+    let body = |id: &str, number: &str| json!({"authenticationFactors": [mobile(id, number)]}).to_string();
+    let request = Request::post(&path("ana")).bearer(&portal);
+    assert_eq!(world.ask(request.clone().body(body("c1", "911112222"))).status, 201);
+    let utf8 = request
+        .clone()
+        .header("Content-Type", "Application/JSON; charset=utf-8");
+    assert_eq!(world.ask(utf8.body(body("c2", "911113333"))).status, 201);
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonp",
+        "application/xml",
+    ] {
+        let answer = world.ask(
+            request
+                .clone()
+                .header("Content-Type", content_type)
+                .body(body("c3", "911114444")),
+        );
+        assert_eq!(
+            answer.shown(),
+            r#"415 [{"code":"01","message":"the body must be application/json"}]"#,
+            "{content_type}"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! Who plays in every test: the clients and the users.
+
+use adapter_crypto::Sha256;
+use adapter_sqlite::Stores;
+use domain::client::Client;
+use domain::contact::{ContactType, Email, Mobile};
+use domain::factors::Visibility;
+use domain::group::Group;
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ClientId, ContactId, UserId};
+use futures_util::future::{join_all, join3};
+use ports::tokens::ClientSecrets as _;
+use ports::{ClientSaving, IdentitySaving};
+
+pub(crate) const ANA_MAIL: &str = "example@br.experian.com";
+pub(crate) const BIA_MAIL: &str = "bia@example.com";
+pub(crate) const ROOT_MAIL: &str = "root@example.com";
+
+/// A business that ana is linked to.
+pub(crate) const BUSINESS: &str = "60773aa94a50c11cfe00314d";
+
+pub(crate) fn secret_of(client: &str) -> String {
+    format!("the long secret of {client}")
+}
+
+pub(crate) fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+pub(crate) fn client_id(id: &str) -> ClientId {
+    ClientId::parse(id).expect("a good id")
+}
+
+pub(crate) fn user_id(id: &str) -> UserId {
+    UserId::parse(id).expect("a good id")
+}
+
+pub(crate) fn client(id: &str, roles: &[&str], scopes: &[&str]) -> Client {
+    let mut client = Client::new(client_id(id));
+    client.secrets = vec![Sha256.digest(&secret_of(id))];
+    client.roles = owned(roles);
+    client.scopes = owned(scopes);
+    client
+}
+
+/// An application of the house.
+fn application(id: &str) -> Client {
+    let mut client = client(id, &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"], &["READ", "WRITE"]);
+    client.saml = true;
+    client
+}
+
+fn clients() -> Vec<Client> {
+    let mut portal = application("portal");
+    portal.identity_provider = true;
+    portal.aliases = vec![client_id("portal.idp")];
+    portal.visibility = Visibility::Unrestricted;
+    let mut marked = application("marked");
+    marked.visibility = Visibility::MarkedResources;
+    let mut strict = application("strict");
+    strict.require_known_groups = true;
+    let mut maker = application("maker");
+    maker.create_users = true;
+    let mut disabled = application("disabled");
+    disabled.enabled = false;
+    let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
+    vec![
+        portal,
+        marked,
+        strict,
+        maker,
+        disabled,
+        application("shop"),
+        client("gateway", &machine, &["SAML_SSO"]),
+        client("locker", &machine, &["account_lock", "account_unlock"]),
+        client("nobody", &[], &[]),
+    ]
+}
+
+fn email(contact: &str, address: &str) -> MainContact<Email> {
+    MainContact {
+        id: ContactId::parse(contact).expect("a good id"),
+        value: Email::parse(address).expect("a good address"),
+    }
+}
+
+/// A user who registered with an e-mail.
+pub(crate) fn user(id: &str, address: &str, roles: &[&str]) -> Identity {
+    Identity {
+        id: user_id(id),
+        name: None,
+        email: Some(email(&format!("{id}-mail"), address)),
+        mobile: None,
+        main_contact_type: ContactType::Email,
+        roles: owned(roles),
+        groups: Vec::new(),
+        businesses: Vec::new(),
+    }
+}
+
+pub(crate) fn ana() -> Identity {
+    let mut ana = user("ana", ANA_MAIL, &["AUTH-BASIC", "USER"]);
+    ana.businesses = vec![BusinessLink {
+        id: BusinessId::parse(BUSINESS).expect("a good id"),
+        roles: owned(&["BUYER"]),
+    }];
+    ana
+}
+
+fn bia() -> Identity {
+    let mut bia = user("bia", BIA_MAIL, &["AUTH-BASIC", "USER"]);
+    bia.mobile = Some(MainContact {
+        id: ContactId::parse("bia-mobile").expect("a good id"),
+        value: Mobile::parse("55", Some("11"), "911110000").expect("a good number"),
+    });
+    bia.main_contact_type = ContactType::Mobile;
+    bia
+}
+
+pub(crate) async fn save_identity(stores: &Stores, identity: &Identity) {
+    let saving = stores.identities.replace(identity).await;
+    assert_eq!(saving.expect("the store answers"), IdentitySaving::Saved);
+}
+
+pub(crate) async fn save_client(stores: &Stores, client: &Client) {
+    let saving = stores.clients.replace(client).await;
+    assert_eq!(saving.expect("the store answers"), ClientSaving::Saved);
+}
+
+pub(crate) async fn seed(stores: &Stores) {
+    let root = user("root", ROOT_MAIL, &["AUTH-BASIC", "USER", "IAM_ADMIN_MAINTENANCE"]);
+    let identities = [ana(), bia(), root];
+    let group = Group {
+        name: "IDC_GERENCIADOR_MANAGER".to_owned(),
+        roles: owned(&["MANAGER"]),
+    };
+    let clients = clients();
+    let saved = join_all(clients.iter().map(|client| save_client(stores, client)));
+    let (_, _, group) = join3(
+        saved,
+        join_all(identities.iter().map(|identity| save_identity(stores, identity))),
+        stores.groups.save(&group),
+    )
+    .await;
+    group.expect("the store answers");
+}

@@ -1,0 +1,146 @@
+//! Client login and the public keys (01-api 3.1 and 3.4).
+
+use adapter_crypto::Sha256;
+use ports::tokens::ClientSecrets as _;
+use serde_json::json;
+
+use crate::cast::{self, secret_of};
+use crate::jwt::{claims, kid, taken_apart};
+use crate::wire::Request;
+use crate::world::{BEGIN, ISSUER, Setup, World, at, field};
+
+const REFUSED: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
+
+fn login() -> Request {
+    Request::post("/client-identities/login")
+}
+
+#[test]
+fn a_client_logs_in_with_its_secret() {
+    let world = World::start();
+    let answer = world.ask(login().basic("portal", &secret_of("portal")));
+    let mut body = answer.json();
+    let token = field(&body, "accessToken");
+    body["accessToken"] = json!("…");
+    let expected = json!({
+        "accessToken": "…", "tokenType": "Bearer", "expiresIn": (BEGIN + 300).to_string(), "scope": ["READ", "WRITE"],
+    });
+    assert_eq!((answer.status, body), (200, expected));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let (header, mut claims) = taken_apart(&token);
+    assert_eq!(header, json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(&world)}));
+    assert!(!field(&claims, "jti").is_empty());
+    claims["jti"] = json!("…");
+    let expected = json!({
+        "iss": ISSUER, "aud": "authme", "iat": BEGIN, "exp": BEGIN + 300, "jti": "…", "client_id": "portal",
+        "sub": "portal", "scope": "READ WRITE", "roles": ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
+    });
+    assert_eq!(claims, expected);
+}
+
+#[test]
+fn every_token_has_an_id_of_its_own() {
+    let world = World::start();
+    let jti = || field(&claims(&world.client_token("portal")), "jti");
+    assert_ne!(jti(), jti());
+}
+
+#[test]
+fn the_body_of_a_login_is_empty_or_an_empty_object() {
+    let world = World::start();
+    let good = || login().basic("portal", &secret_of("portal"));
+    for body in ["", "{}", " {} "] {
+        assert_eq!(world.ask(good().body(body)).status, 200, "{body:?}");
+    }
+    for body in ["null", "\"x\"", "{", "{}{}", "1", "[1]", "[]"] {
+        let answer = world.ask(good().body(body));
+        assert_eq!(answer.codes(), (400, vec!["01".to_owned()]), "{body:?}");
+    }
+}
+
+#[test]
+fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
+    let world = World::start();
+    let secret = secret_of("portal");
+    let encoded = "cG9ydGFs";
+    for request in [
+        login(),
+        login().basic("portal", "wrong"),
+        login().basic("portal", ""),
+        login().basic("unknown", &secret),
+        login().basic("not an id", &secret),
+        login().basic("portal.idp", &secret),
+        login().basic("disabled", &secret_of("disabled")),
+        login().bearer(&secret),
+        login().header("Authorization", "Basic"),
+        login().header("Authorization", "Basic !!!"),
+        login().header("Authorization", &format!("Basic {encoded}")),
+        login().basic("portal", &secret).basic("portal", &secret),
+    ] {
+        let answer = world.ask(request.clone());
+        assert_eq!(answer.shown(), REFUSED, "{request:?}");
+        assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"authme\""));
+    }
+}
+
+#[test]
+fn a_replaced_secret_works_until_its_exact_end() {
+    let world = World::start();
+    let mut portal = cast::client("portal", &[], &[]);
+    portal.replace_secret(Sha256.digest("the new secret"), at(BEGIN), Some(at(BEGIN + 60)));
+    world.wait_for(cast::save_client(&world.stores, &portal));
+    let status = |secret: &str| world.ask(login().basic("portal", secret)).status;
+    world.clock.set_millisecond((BEGIN + 60) * 1000 - 1);
+    assert_eq!((status(&secret_of("portal")), status("the new secret")), (200, 200));
+    world.clock.set(BEGIN + 60);
+    assert_eq!((status(&secret_of("portal")), status("the new secret")), (401, 200));
+}
+
+#[test]
+fn a_client_may_have_a_token_life_of_its_own() {
+    let world = World::start();
+    let mut portal = cast::client("portal", &[], &["ONE"]);
+    portal.access_token_lifetime = Some(std::time::Duration::from_secs(7));
+    world.wait_for(cast::save_client(&world.stores, &portal));
+    let body = world.ask(login().basic("portal", &secret_of("portal"))).json();
+    assert_eq!(body["expiresIn"], (BEGIN + 7).to_string());
+    assert_eq!(body["scope"], json!(["ONE"]));
+    assert_eq!(claims(&field(&body, "accessToken"))["exp"], BEGIN + 7);
+}
+
+#[test]
+fn both_paths_tell_the_public_keys_to_anyone() {
+    let world = World::start();
+    let [short, well_known] = ["/keys", "/.well-known/jwks.json"].map(|path| world.ask(Request::get(path)));
+    assert_eq!(short.shown(), well_known.shown());
+    for answer in [short, well_known] {
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+        let mut body = answer.json();
+        assert!(field(&body["keys"][0], "n").len() >= 342, "{body}");
+        body["keys"][0]["n"] = json!("…");
+        let key = json!({"kty": "RSA", "use": "sig", "alg": "RS512", "kid": kid(&world), "n": "…", "e": "AQAB"});
+        assert_eq!(body, json!({"keys": [key]}));
+    }
+}
+
+#[test]
+fn the_next_key_is_told_before_it_signs_and_the_last_still_verifies() {
+    let world = World::start_with(Setup {
+        next_key_from: Some(BEGIN + 100),
+        ..Setup::default()
+    });
+    let keys = world.ask(Request::get("/keys")).json();
+    let told: Vec<String> = [0, 1].iter().map(|at| field(&keys["keys"][at], "kid")).collect();
+    let signed_by = |token: &str| field(&taken_apart(token).0, "kid");
+    let before = world.client_token("locker");
+    assert_eq!(signed_by(&before), told[0]);
+    world.clock.set(BEGIN + 100);
+    let after = world.client_token("locker");
+    assert_eq!(signed_by(&after), told[1]);
+    for token in [before, after] {
+        let seen = world.ask(Request::get("/user-identities/ana/lock").bearer(&token));
+        assert_eq!(seen.status, 200);
+    }
+}

@@ -1,0 +1,310 @@
+//! The operator's commands for clients, groups, keys and events (07-operating 1).
+
+use serde_json::{Value, json};
+
+use crate::cast::secret_of;
+use crate::operator::{Operator, Serving, comes_to_be};
+use crate::wire::{Request, ask};
+use crate::world::field;
+
+#[test]
+fn a_command_that_is_none_is_exit_2_and_help_is_exit_0() {
+    let operator = Operator::new();
+    for arguments in [
+        &["nonsense"][..],
+        &[],
+        &["client"],
+        &["client", "add"],
+        &["client", "add", "a", "--nonsense"],
+        &["client", "add", "a", "--factor-visibility", "ALL"],
+        &["client", "add", "a", "--access-token-lifetime", "soon"],
+        &["identity", "show", "not an id"],
+        &["identity", "add", "--email", "nope"],
+        &["identity", "add", "--mobile", "55,11,1"],
+        &["keys", "generate", "--signs-from", "tomorrow"],
+        &["events", "--after", "x"],
+    ] {
+        let done = operator.run(arguments);
+        assert_eq!(
+            (done.code, done.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}: {done:?}"
+        );
+        assert!(!done.stderr.is_empty());
+    }
+    for arguments in [&["--help"][..], &["client", "add", "--help"], &["--version"]] {
+        assert_eq!(operator.run(arguments).code, Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_exit_1_with_words_on_stderr_only() {
+    let operator = Operator::new();
+    operator.does(&["client", "add", "portal"]);
+    operator.does(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
+    for (arguments, words) in [
+        (&["client", "add", "portal"][..], "taken"),
+        (&["client", "add", "a b"], "an id is"),
+        (&["client", "show", "nobody"], "there is no client `nobody`"),
+        (&["client", "set", "nobody"], "there is no client `nobody`"),
+        (&["client", "disable", "nobody"], "there is no client `nobody`"),
+        (&["client", "enable", "nobody"], "there is no client `nobody`"),
+        (&["client", "rotate-secret", "nobody"], "there is no client `nobody`"),
+        (
+            &["client", "add", "b", "--secret-file", "/nowhere/secret"],
+            "cannot be read",
+        ),
+        (&["client", "add", "b", "--alias", "portal"], "taken"),
+        (&["client", "add", "b", "--access-token-lifetime", "2h"], "at most"),
+        (&["identity", "add"], "an e-mail or a mobile is needed"),
+        (
+            &["identity", "add", "--id", "ana", "--email", "b@example.com"],
+            "there is a user `ana` already",
+        ),
+        (
+            &["identity", "add", "--email", "ANA@example.com"],
+            "is a login of the user `ana`",
+        ),
+        (
+            &[
+                "identity",
+                "add",
+                "--email",
+                "c@example.com",
+                "--mobile",
+                "55,11,911112222",
+            ],
+            "say which is the main contact",
+        ),
+        (&["identity", "show", "nobody"], "there is no user `nobody`"),
+        (&["identity", "set", "nobody"], "there is no user `nobody`"),
+        (&["identity", "remove", "nobody"], "there is no user `nobody`"),
+        (&["identity", "import", "/nowhere/file"], "cannot be opened"),
+        (&["group", "remove", "nobody"], "there is no group `nobody`"),
+        (&["keys", "retire", "nobody"], "there is no key `nobody`"),
+    ] {
+        let done = operator.run(arguments);
+        assert_eq!(
+            (done.code, done.stdout.as_str()),
+            (Some(1), ""),
+            "{arguments:?}: {done:?}"
+        );
+        assert!(done.stderr.contains(words), "{arguments:?}: {done:?}");
+    }
+    // Nothing of it was done.
+    let ids: Vec<Value> = operator
+        .does(&["client", "list"])
+        .lines()
+        .iter()
+        .map(|line| line["clientId"].clone())
+        .collect();
+    assert_eq!(ids, ["portal"]);
+    assert_eq!(operator.does(&["identity", "list"]).lines().len(), 1);
+}
+
+#[test]
+fn the_folder_may_stand_before_or_after_the_command() {
+    let operator = Operator::new();
+    operator.does(&["client", "add", "portal"]);
+    let data = operator.data();
+    let elsewhere = Operator::new();
+    let after = elsewhere.run(&["client", "list", "--data", data.to_str().expect("a plain path")]);
+    // Given twice: the one after the command counts, or it is a usage error; never the wrong folder in silence.
+    assert!(after.code == Some(2) || after.lines().len() == 1, "{after:?}");
+}
+
+fn shown(operator: &Operator, id: &str) -> Value {
+    operator.does(&["client", "show", id]).object()
+}
+
+#[test]
+fn a_client_is_added_shown_changed_and_listed() {
+    let operator = Operator::new();
+    let arguments = "client add portal --role A --role B --scope READ --scope WRITE --saml --identity-provider --create-users \
+                     --require-known-groups --alias portal.idp --alias other --factor-visibility MARKED_RESOURCES \
+                     --access-token-lifetime 2m";
+    let added = operator
+        .does(&arguments.split_whitespace().collect::<Vec<_>>())
+        .object();
+    assert_eq!(
+        added.as_object().expect("an object").keys().collect::<Vec<_>>(),
+        ["clientId", "clientSecret"]
+    );
+    assert_eq!(added["clientId"], "portal");
+    let secret = field(&added, "clientSecret");
+    assert!(secret.len() >= 32, "{secret}");
+    let whole = json!({
+        "clientId": "portal", "enabled": true, "roles": ["A", "B"], "scopes": ["READ", "WRITE"], "saml": true,
+        "identityProvider": true, "createUsers": true, "requireKnownGroups": true, "aliases": ["portal.idp", "other"],
+        "factorVisibility": "MARKED_RESOURCES", "accessTokenLifetime": "2m", "secrets": [{}],
+    });
+    assert_eq!(shown(&operator, "portal"), whole);
+    operator.does(&["client", "add", "a-plain-one"]);
+    let plain = json!({
+        "clientId": "a-plain-one", "enabled": true, "roles": [], "scopes": [], "saml": false, "identityProvider": false,
+        "createUsers": false, "requireKnownGroups": false, "aliases": [], "factorVisibility": "CREDENTIALS_ONLY",
+        "secrets": [{}],
+    });
+    let listed = operator.does(&["client", "list"]);
+    assert_eq!(listed.lines(), [plain, whole.clone()]);
+    // Shown this once.
+    assert!(!listed.stdout.contains(&secret) && !shown(&operator, "portal").to_string().contains(&secret));
+
+    // What is not given stays; lists are replaced.
+    operator.does(&["client", "set", "portal", "--role", "C", "--saml=false"]);
+    let mut changed = whole;
+    changed["roles"] = json!(["C"]);
+    changed["saml"] = json!(false);
+    assert_eq!(shown(&operator, "portal"), changed);
+    for (command, enabled) in [("disable", false), ("disable", false), ("enable", true)] {
+        operator.does(&["client", command, "portal"]);
+        changed["enabled"] = json!(enabled);
+        assert_eq!(shown(&operator, "portal"), changed);
+    }
+}
+
+#[test]
+fn a_secret_is_read_from_a_file_and_a_weak_one_is_refused() {
+    let operator = Operator::new();
+    let good = operator.file("good", "a secret from a file\n");
+    let added = operator
+        .does(&[
+            "client",
+            "add",
+            "portal",
+            "--secret-file",
+            good.to_str().expect("a plain path"),
+        ])
+        .object();
+    assert_eq!(
+        added,
+        json!({"clientId": "portal", "clientSecret": "a secret from a file"})
+    );
+    let weak = operator.file("weak", "short");
+    let done = operator.run(&[
+        "client",
+        "add",
+        "weak",
+        "--secret-file",
+        weak.to_str().expect("a plain path"),
+    ]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_rotated_secret_ends_the_old_one_at_once_unless_it_is_kept() {
+    let operator = Operator::new();
+    let secret = |arguments: &[&str]| field(&operator.does(arguments).object(), "clientSecret");
+    let first = secret(&["client", "add", "portal"]);
+    let serving = Serving::start(&operator, &[]);
+    let works = |secret: &str| {
+        ask(
+            serving.address,
+            Request::post("/client-identities/login").basic("portal", secret),
+        )
+        .status
+            == 200
+    };
+    let second = secret(&["client", "rotate-secret", "portal", "--keep-old-for", "24h"]);
+    comes_to_be("a rotated secret", || works(&second));
+    assert!(works(&first));
+    let ends = shown(&operator, "portal")["secrets"].clone();
+    assert!(
+        ends[0].get("validUntil").is_none() && ends[1]["validUntil"].is_string(),
+        "{ends}"
+    );
+    let third = secret(&["client", "rotate-secret", "portal"]);
+    comes_to_be("a rotated secret", || works(&third));
+    assert_eq!([&first, &second].map(|secret| works(secret)), [false, false]);
+    operator.does(&["client", "disable", "portal"]);
+    comes_to_be("a disabled client", || !works(&third));
+    assert_eq!(serving.end().0, Some(0));
+}
+
+#[test]
+fn groups_are_added_listed_and_removed() {
+    let operator = Operator::new();
+    operator.does(&["group", "add", "B", "--role", "X", "--role", "Y"]);
+    operator.does(&["group", "add", "A"]);
+    let (a, b) = (
+        json!({"name": "A", "roles": []}),
+        json!({"name": "B", "roles": ["X", "Y"]}),
+    );
+    assert_eq!(operator.does(&["group", "list"]).lines(), [a.clone(), b]);
+    operator.does(&["group", "add", "B", "--role", "Z"]);
+    assert_eq!(operator.does(&["group", "list"]).lines()[1]["roles"], json!(["Z"]));
+    assert_eq!(operator.does(&["group", "remove", "B"]).stdout, "");
+    assert_eq!(operator.does(&["group", "list"]).lines(), [a]);
+}
+
+#[test]
+fn keys_are_made_listed_and_retired() {
+    let operator = Operator::new();
+    let first = operator.does(&["keys", "generate"]).object();
+    let second = operator
+        .does(&["keys", "generate", "--signs-from", "2999-01-01T00:00:00Z"])
+        .object();
+    assert!(
+        second["signsFrom"]
+            .as_str()
+            .expect("a time")
+            .starts_with("2999-01-01T00:00:00")
+    );
+    let kids = |done: &[Value]| done.iter().map(|key| field(key, "kid")).collect::<Vec<_>>();
+    let listed = operator.does(&["keys", "list"]).lines();
+    assert_eq!(kids(&listed), kids(&[first.clone(), second.clone()]));
+    // The only key that signs stays.
+    let refused = operator.run(&["keys", "retire", &field(&first, "kid")]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    let third = operator
+        .does(&["keys", "generate", "--signs-from", "2001-01-01T00:00:00Z"])
+        .object();
+    operator.does(&["keys", "retire", &field(&first, "kid")]);
+    let listed = operator.does(&["keys", "list"]).lines();
+    assert_eq!(
+        listed
+            .iter()
+            .map(|key| key.get("retiredAt").is_some())
+            .collect::<Vec<_>>(),
+        [true, false, false]
+    );
+    assert_eq!(kids(&listed)[2], field(&third, "kid"));
+
+    let serving = Serving::start(&operator, &[]);
+    let told = ask(serving.address, Request::get("/keys")).json();
+    let mut told = kids(told["keys"].as_array().expect("an array"));
+    let mut expected = kids(&listed);
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected, "what may still verify and what will sign is published");
+}
+
+#[test]
+fn events_are_printed_from_a_cursor_on() {
+    let operator = Operator::new();
+    operator.cast();
+    assert_eq!(operator.does(&["events"]).stdout, "");
+    let serving = Serving::start(&operator, &[]);
+    let login = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
+    let locker = field(&ask(serving.address, login).json(), "accessToken");
+    for way in ["lock", "unlock"] {
+        let request = Request::post(&format!("/user-identities/{way}")).bearer(&locker);
+        assert_eq!(
+            ask(serving.address, request.json(&json!({"userId": "ana"}))).status,
+            204
+        );
+    }
+    // A stopping server carries out what is left.
+    assert_eq!(serving.end().0, Some(0));
+    let events = operator.does(&["events"]).lines();
+    let types: Vec<&Value> = events.iter().map(|event| &event["type"]).collect();
+    assert_eq!(types, ["credential.locked", "credential.unlocked"]);
+    assert_eq!(
+        (&events[0]["specversion"], &events[0]["subject"]),
+        (&json!("1.0"), &json!("ana"))
+    );
+    let rest = operator
+        .does(&["events", "--after", &field(&events[0], "cursor")])
+        .lines();
+    assert_eq!(rest, events[1..]);
+}

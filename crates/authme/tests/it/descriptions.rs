@@ -1,0 +1,29 @@
+//! The committed descriptions are those that are served.
+
+use std::path::{Path, PathBuf};
+
+use crate::operator::Operator;
+
+fn committed(context: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/api/{context}.json"))
+}
+
+#[test]
+fn docs_api_is_what_the_command_prints() {
+    let operator = Operator::new();
+    for context in ["factors", "tokens", "credential-lock"] {
+        let printed = operator.does(&["openapi", context]).stdout;
+        let kept = std::fs::read_to_string(committed(context)).unwrap_or_default();
+        assert!(
+            kept == printed,
+            "docs/api/{context}.json is not what is served. If the change is meant, write it anew:\n  \
+             cargo run -- openapi {context} > docs/api/{context}.json\nand look at the difference before you commit it."
+        );
+    }
+}
+
+#[test]
+fn an_unknown_context_is_a_usage_error() {
+    let done = Operator::new().run(&["openapi", "everything"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
+}

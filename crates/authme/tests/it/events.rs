@@ -1,0 +1,103 @@
+//! The embedded event log over HTTP (01-api 5).
+
+use serde_json::{Value, json};
+
+use crate::cast::owned;
+use crate::wire::{Answer, Connection, Request};
+use crate::world::World;
+
+fn read(world: &World, query: &[(&str, &str)]) -> Answer {
+    let mut all = vec![("wait", "0")];
+    all.extend_from_slice(query);
+    world.ask(
+        Request::get("/events")
+            .query(&all)
+            .bearer(&world.client_token("locker")),
+    )
+}
+
+#[test]
+fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
+    let world = World::start();
+    assert_eq!(read(&world, &[]).shown(), "200 ");
+    world.turn("lock", "ana");
+    world.turn("lock", "bia");
+    let events = world.events();
+    let mut first = events[0].clone();
+    let id = first["id"].as_str().expect("an id").to_owned();
+    assert_eq!((id.len(), id.as_bytes()[14]), (36, b'7'));
+    let cursor = first["cursor"].as_str().expect("a cursor").to_owned();
+    first["id"] = json!("…");
+    first["cursor"] = json!("…");
+    let user = first["subject"].clone();
+    assert_eq!(
+        first,
+        json!({"specversion": "1.0", "id": "…", "source": "/authme/credential-lock", "type": "credential.locked",
+            "subject": user, "time": "2026-01-01T00:00:00.000Z", "datacontenttype": "application/json",
+            "partitionkey": user, "sequence": "00000000000000000001", "cursor": "…",
+            "data": {"userId": user, "epoch": 1, "by": "locker"}})
+    );
+    let answer = read(&world, &[("after", &cursor)]);
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let rest: Vec<Value> = answer
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(rest, events[1..]);
+    assert_eq!(read(&world, &[("after", "")]).text().lines().count(), 2);
+}
+
+#[test]
+fn a_cursor_that_is_none_is_400() {
+    let world = World::start();
+    for bad in ["x", "-1", "1.5", "99999999999999999999999", "1 or 1=1"] {
+        assert_eq!(
+            read(&world, &[("after", bad)]).shown(),
+            r#"400 [{"code":"01","message":"after is not a number","field":"after"}]"#
+        );
+    }
+    assert_eq!(read(&world, &[("after", "18446744073709551615")]).shown(), "200 ");
+    assert_eq!(read(&world, &[("wait", "1")]).codes(), (400, owned(&["01"])));
+}
+
+#[test]
+fn a_stream_tells_what_is_there_and_what_comes() {
+    let world = World::start();
+    world.turn("lock", "ana");
+    let told = world.events();
+    let locker = world.client_token("locker");
+    let mut stream = Connection::open(world.address);
+    let request = format!(
+        "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAuthorization: Bearer {locker}\r\n\r\n"
+    );
+    stream.write(request.as_bytes());
+    let begin = stream.read_until("data: ");
+    assert!(begin.contains("content-type: text/event-stream"), "{begin}");
+    assert!(
+        begin.contains(&format!(
+            "id: {}\nevent: credential.locked\ndata: ",
+            told[0]["cursor"].as_str().expect("a cursor")
+        )),
+        "{begin}"
+    );
+    world.turn("unlock", "ana");
+    world.events();
+    stream.read_until("event: credential.unlocked\ndata: ");
+}
+
+#[test]
+fn a_long_poll_ends_when_an_event_comes() {
+    let world = World::start();
+    let locker = world.client_token("locker");
+    let mut waiting = Connection::open(world.address);
+    let request =
+        format!("GET /security/iam/v1/events?wait=60 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {locker}\r\n\r\n");
+    waiting.write(request.as_bytes());
+    world.turn("lock", "ana");
+    world.events();
+    // Whether it waited already or only began: the connection's own patience is far below a minute.
+    let answer = waiting.read(false).expect("an answer");
+    assert!(answer.text().contains("credential.locked"), "{}", answer.shown());
+}

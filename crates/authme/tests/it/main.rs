@@ -1,0 +1,37 @@
+//! AuthMe as its callers and its operator meet it: over sockets, and as a command.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test needs and does not find ends it"
+)]
+
+mod cast;
+mod hmac_sha512;
+mod jwt;
+mod operator;
+mod public_key_forms;
+mod wire;
+mod world;
+
+mod add_contacts;
+mod bad_bodies;
+mod client_login;
+mod commands;
+mod common_rules;
+mod contact_rules;
+mod credential_lock;
+mod descriptions;
+mod events;
+mod handle_auth;
+mod hostile_claims;
+mod hostile_tokens;
+mod identity_commands;
+mod leaks;
+mod own_contacts;
+mod raw_sockets;
+mod renew_by_identity_provider;
+mod renew_token;
+mod role_matrix;
+mod rotation;
+mod serving;

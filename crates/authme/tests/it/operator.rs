@@ -1,0 +1,236 @@
+//! The real `authme` command, run as an operator runs it.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cast::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
+
+fn authme() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authme"));
+    command.env_clear();
+    command
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    /// The objects on stdout, one a line and nothing else.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {self:?}"));
+        self.stdout.lines().map(line).collect()
+    }
+
+    /// The one object of a command that was carried out.
+    #[track_caller]
+    pub(crate) fn object(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        let mut lines = self.lines();
+        assert_eq!(lines.len(), 1, "{self:?}");
+        lines.remove(0)
+    }
+}
+
+/// Somebody with a data folder.
+pub(crate) struct Operator(TempDir);
+
+impl Operator {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    /// Not there until a command makes it.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// A file beside the data folder.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).expect("the file can be written");
+        path
+    }
+
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Done {
+        self.run_with(arguments, b"")
+    }
+
+    pub(crate) fn run_with<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: &[u8]) -> Done {
+        let mut command = authme();
+        command.arg("--data").arg(self.data()).args(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command starts");
+        // It may end without reading.
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin);
+        let output = child.wait_with_output().expect("the command ends");
+        Done {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+
+    /// A command that must be carried out.
+    #[track_caller]
+    pub(crate) fn does<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Done {
+        let done = self.run(arguments);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        done
+    }
+
+    /// The clients and users of the other tests, as far as they matter, by commands.
+    pub(crate) fn cast(&self) {
+        let (application, machine) = (
+            ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
+            ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
+        );
+        let clients: [(&str, [&str; 2], &[&str]); 5] = [
+            (
+                "portal",
+                application,
+                &["--saml", "--identity-provider", "--factor-visibility", "UNRESTRICTED"],
+            ),
+            ("shop", application, &["--saml"]),
+            ("maker", application, &["--saml", "--create-users"]),
+            ("gateway", machine, &["--scope", "SAML_SSO"]),
+            (
+                "locker",
+                machine,
+                &["--scope", "account_lock", "--scope", "account_unlock"],
+            ),
+        ];
+        for (id, roles, more) in clients {
+            let secret = self.file(&format!("{id}.secret"), secret_of(id));
+            let mut arguments: Vec<&OsStr> = ["client", "add", id].map(OsStr::new).to_vec();
+            arguments.extend(["--role", roles[0], "--role", roles[1], "--secret-file"].map(OsStr::new));
+            arguments.push(secret.as_os_str());
+            arguments.extend(more.iter().map(OsStr::new));
+            self.does(&arguments);
+        }
+        let roles = ["--role", "AUTH-BASIC", "--role", "USER"];
+        let business = format!("{BUSINESS}=BUYER");
+        let users: [&[&str]; 3] = [
+            &["--id", "ana", "--email", ANA_MAIL, "--business", &business],
+            &[
+                "--id",
+                "bia",
+                "--email",
+                BIA_MAIL,
+                "--mobile",
+                "55,11,911110000",
+                "--main-contact",
+                "MOBILE",
+            ],
+            &["--id", "root", "--email", ROOT_MAIL, "--role", "IAM_ADMIN_MAINTENANCE"],
+        ];
+        for user in users {
+            self.does(&[&["identity", "add"], user, &roles].concat());
+        }
+    }
+}
+
+/// A running `authme serve` on free ports.
+pub(crate) struct Serving {
+    pub(crate) address: SocketAddr,
+    /// The line that tells people it serves.
+    pub(crate) greeting: String,
+    child: Child,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Serving {
+    pub(crate) fn start(operator: &Operator, environment: &[(&str, &str)]) -> Self {
+        let mut command = authme();
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--management",
+            "127.0.0.1:0",
+            "--data",
+        ]);
+        command.arg(operator.data()).envs(environment.iter().copied());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut log = String::new();
+        let greeting = loop {
+            let mut line = String::new();
+            let read = stderr.read_line(&mut line).expect("the log can be read");
+            assert_ne!(read, 0, "it ended before it served: {log}");
+            log.push_str(&line);
+            if line.starts_with("AuthMe serves ") {
+                break line;
+            }
+        };
+        let address = greeting.split("http://").nth(1).and_then(|rest| rest.split(',').next());
+        let address = address.and_then(|address| address.parse().ok()).expect("an address");
+        // Somebody must read on, or the server would wait for it.
+        let log = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut stderr, &mut bytes);
+            log.push_str(&String::from_utf8_lossy(&bytes));
+            log
+        });
+        Self {
+            address,
+            greeting,
+            child,
+            log: Some(log),
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
+        assert!(kill.expect("there is a kill command").success());
+    }
+
+    /// Asks it to end: its exit code and all it said on stderr.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        self.signal("-TERM");
+        let status = self.child.wait().expect("it ends");
+        let log = self.log.take().expect("it is read once").join();
+        (status.code(), log.expect("the log is read to its end"))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks until it is so. The promise is two seconds; a machine that has more to do gets more.
+#[track_caller]
+pub(crate) fn comes_to_be(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{what}: not seen by the running server"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Seeing one's own contacts (01-api 2.2).
+
+use serde_json::{Value, json};
+
+use crate::add_contacts::{email, mobile, path};
+use crate::cast::{self, ANA_MAIL, BIA_MAIL};
+use crate::jwt::{token, user_claims};
+use crate::wire::{Answer, Request};
+use crate::world::World;
+
+const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
+
+fn add(world: &World, user: &str, items: &Value) {
+    let request = Request::post(&path(user)).bearer(&world.client_token("portal"));
+    let answer = world.ask(request.json(&json!({"authenticationFactors": items})));
+    assert_eq!(answer.shown(), "201 ");
+}
+
+/// What a user sees through a client.
+fn seen_through(world: &World, client: &str, user: &str) -> Answer {
+    let mut claims = user_claims(user, &OWNER, &[]);
+    claims["client_id"] = json!(client);
+    world.ask(Request::get(&path("me")).bearer(&token(world, &claims)))
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    let contacts = answer.json();
+    let contacts = contacts.as_array().expect("an array").iter();
+    contacts
+        .map(|contact| contact["id"].as_str().expect("an id").to_owned())
+        .collect()
+}
+
+#[test]
+fn contacts_are_masked_as_documented() {
+    let world = World::start();
+    let mut tagged = mobile("5efd263cbe2d398bb00b97ea", "911112222");
+    tagged["tags"] = json!(["MARKED_RESOURCES"]);
+    add(&world, "ana", &json!([tagged]));
+    let answer = seen_through(&world, "portal", "ana");
+    assert_eq!(
+        answer.shown(),
+        concat!(
+            r#"200 [{"id":"ana-mail","contactType":"EMAIL","email":"ex***le@br.e*******.com","#,
+            r#""tags":[],"credential":true,"default":true},"#,
+            r#"{"id":"5efd263cbe2d398bb00b97ea","contactType":"MOBILE","#,
+            r#""mobile":{"regionCode":"55","areaCode":"11","phoneNumber":"*****2222"},"#,
+            r#""tags":["MARKED_RESOURCES"],"credential":false,"default":false}]"#
+        )
+    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+}
+
+#[test]
+fn an_area_code_is_told_only_where_there_is_one() {
+    let world = World::start();
+    add(
+        &world,
+        "ana",
+        &json!([{"id": "pt", "contactType": "MOBILE", "mobile": {"regionCode": 351, "phoneNumber": "912345678"}}]),
+    );
+    let contacts = seen_through(&world, "portal", "ana").json();
+    assert_eq!(
+        contacts[1]["mobile"],
+        json!({"regionCode": "351", "phoneNumber": "*****5678"})
+    );
+}
+
+#[test]
+fn main_contacts_come_first_the_main_one_leading_then_the_others_by_time_added() {
+    let world = World::start();
+    add(
+        &world,
+        "bia",
+        &json!([email("z", "z@example.com"), email("a", "a@example.com")]),
+    );
+    world.clock.advance(1);
+    add(&world, "bia", &json!([email("m", "m@example.com")]));
+    let answer = seen_through(&world, "portal", "bia");
+    assert_eq!(ids(&answer), ["bia-mobile", "bia-mail", "z", "a", "m"]);
+    let contacts = answer.json();
+    let defaults = contacts
+        .as_array()
+        .expect("an array")
+        .iter()
+        .filter(|contact| contact["default"] == true);
+    assert_eq!(
+        defaults.map(|contact| &contact["id"]).collect::<Vec<_>>(),
+        ["bia-mobile"]
+    );
+    assert_eq!(contacts[0].get("email"), None);
+    assert_eq!(contacts[1].get("mobile"), None);
+}
+
+#[test]
+fn the_client_of_the_token_decides_what_is_shown() {
+    let world = World::start();
+    let mut tagged = email("tagged", "tagged@example.com");
+    tagged["tags"] = json!(["MARKED_RESOURCES"]);
+    add(&world, "bia", &json!([email("plain", "plain@example.com"), tagged]));
+    let shown = |client: &str| ids(&seen_through(&world, client, "bia"));
+    assert_eq!(shown("portal"), ["bia-mobile", "bia-mail", "plain", "tagged"]);
+    assert_eq!(shown("marked"), ["tagged"]);
+    assert_eq!(shown("shop"), ["bia-mobile", "bia-mail"]);
+    // A client that is not registered is shown the least.
+    assert_eq!(shown("unregistered"), ["bia-mobile", "bia-mail"]);
+    assert_eq!(seen_through(&world, "marked", "ana").shown(), "200 []");
+}
+
+#[test]
+fn a_user_without_a_record_is_404() {
+    let world = World::start();
+    assert_eq!(
+        seen_through(&world, "portal", "gone").shown(),
+        r#"404 [{"code":"04","message":"the user has no record"}]"#
+    );
+}
+
+#[test]
+fn own_contacts_need_a_user() {
+    let world = World::start();
+    let portal = world.client_token("portal");
+    for request in [Request::get(&path("me")), Request::post(&path("me")).body("{}")] {
+        let answer = world.ask(request.bearer(&portal));
+        assert_eq!(
+            answer.shown(),
+            r#"403 [{"code":"03","message":"the token's roles or scopes are not sufficient"}]"#
+        );
+    }
+}
+
+#[test]
+fn tokens_from_a_real_login_see_the_same() {
+    let world = World::start();
+    for (mail, first) in [
+        (ANA_MAIL, "ana-mail"),
+        (BIA_MAIL, "bia-mobile"),
+        (cast::ROOT_MAIL, "root-mail"),
+    ] {
+        let token = world.user_token(mail, "portal");
+        let answer = world.ask(Request::get(&path("me")).bearer(&token));
+        assert_eq!(ids(&answer)[0], first);
+    }
+}

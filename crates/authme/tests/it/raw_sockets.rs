@@ -1,0 +1,206 @@
+//! What no HTTP library sends (04-promises 3): refused or hung up on, and the server answers on.
+
+use crate::wire::{Answer, Connection, Request, ask};
+use crate::world::World;
+use std::fmt::Write as _;
+
+/// Every answer to these bytes, until the server hangs up.
+fn answers_to(world: &World, bytes: &[u8]) -> Vec<Answer> {
+    let mut connection = Connection::open(world.address);
+    connection.write(bytes);
+    connection.end();
+    std::iter::from_fn(|| connection.read(false).ok()).collect()
+}
+
+fn lock_with(headers: &str, token: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST /security/iam/v1/user-identities/lock HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n{headers}\r\n{body}"
+    )
+    .into_bytes()
+}
+
+fn alive(world: &World) {
+    assert_eq!(ask(world.address, Request::get("/keys")).status, 200);
+}
+
+const BODY: &str = r#"{"userId":"ana"}"#;
+
+#[test]
+fn lengths_that_contradict_each_other_do_nothing_and_hide_nothing() {
+    let world = World::start();
+    let locker = world.client_token("locker");
+    let hidden = format!(
+        "POST /security/iam/v1/user-identities/lock HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {locker}\r\nContent-Length: 16\r\n\r\n{BODY}"
+    );
+    for (headers, body) in [
+        (
+            "Content-Length: 16\r\nTransfer-Encoding: chunked\r\n",
+            format!("0\r\n\r\n{hidden}"),
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            format!("0\r\n\r\n{hidden}"),
+        ),
+        (
+            "Content-Length: 16\r\nContent-Length: 17\r\n",
+            format!("{BODY} {hidden}"),
+        ),
+        ("Content-Length: 0\r\nContent-Length: 16\r\n", format!("{BODY}{hidden}")),
+        ("Content-Length: 16, 0\r\n", BODY.to_owned()),
+        ("Content-Length: +16\r\n", BODY.to_owned()),
+        ("Content-Length: -16\r\n", BODY.to_owned()),
+        ("Content-Length: 0x10\r\n", BODY.to_owned()),
+        ("Content-Length: 16.0\r\n", BODY.to_owned()),
+        ("Content-Length: 99999999999999999999\r\n", BODY.to_owned()),
+        ("Content-Length : 16\r\n", BODY.to_owned()),
+        (
+            "Transfer-Encoding: chunked, identity\r\n",
+            format!("10\r\n{BODY}\r\n0\r\n\r\n"),
+        ),
+        ("Transfer-Encoding: xchunked\r\n", format!("10\r\n{BODY}\r\n0\r\n\r\n")),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            format!("10\r\n{BODY}\r\n0\r\n\r\n"),
+        ),
+        ("Transfer-Encoding: chunked\r\n", format!("-10\r\n{BODY}\r\n0\r\n\r\n")),
+        ("Transfer-Encoding: chunked\r\n", format!("0x10\r\n{BODY}\r\n0\r\n\r\n")),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            format!("ffffffffffffffffff\r\n{BODY}\r\n0\r\n\r\n"),
+        ),
+        ("Transfer-Encoding: chunked\r\n", format!("10\n{BODY}\n0\n\n")),
+        ("Transfer-Encoding: chunked\r\n", format!("11\r\n{BODY}\r\n0\r\n\r\n")),
+        ("Transfer-Encoding: chunked\r\n", "zz\r\n".to_owned()),
+    ] {
+        let answers = answers_to(&world, &lock_with(headers, &locker, &body));
+        assert!(
+            answers.len() <= 1,
+            "{headers:?}: a hidden request was answered: {answers:?}"
+        );
+        for answer in answers {
+            assert!(
+                (400..500).contains(&answer.status),
+                "{headers:?} {body:?}: {}",
+                answer.shown()
+            );
+        }
+        alive(&world);
+    }
+    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+}
+
+#[test]
+fn a_chunked_body_is_read_and_bounded() {
+    let world = World::start();
+    let locker = world.client_token("locker");
+    let chunked = |chunks: &[&str]| {
+        let mut body = String::new();
+        for chunk in chunks {
+            let _ = write!(body, "{:x}\r\n{chunk}\r\n", chunk.len());
+        }
+        body.push_str("0\r\n\r\n");
+        let answers = answers_to(
+            &world,
+            &lock_with("Transfer-Encoding: chunked\r\nConnection: close\r\n", &locker, &body),
+        );
+        assert_eq!(answers.len(), 1);
+        answers[0].shown()
+    };
+    assert_eq!(chunked(&[r#"{"user"#, r#"Id":"an"#, r#"a"}"#]), "204 ");
+    let blank = " ".repeat(40_000);
+    assert_eq!(
+        chunked(&[BODY, &blank, &blank]),
+        r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#
+    );
+    let full = " ".repeat(64 * 1024 - BODY.len());
+    assert_eq!(chunked(&[BODY, &full]), "204 ");
+    alive(&world);
+}
+
+#[test]
+fn a_huge_body_is_refused_as_soon_as_it_is_announced() {
+    let world = World::start();
+    let locker = world.client_token("locker");
+    for length in ["65537", "1099511627776", "18446744073709551615"] {
+        let mut connection = Connection::open(world.address);
+        connection.write(&lock_with(&format!("Content-Length: {length}\r\n"), &locker, "{"));
+        // Not a byte more is sent.
+        let answer = connection.read(false).expect("an answer");
+        assert_eq!(
+            answer.shown(),
+            r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#,
+            "{length}"
+        );
+    }
+    alive(&world);
+}
+
+#[test]
+fn a_body_that_breaks_off_does_nothing() {
+    let world = World::start();
+    let locker = world.client_token("locker");
+    for (headers, body) in [
+        ("Content-Length: 17\r\n", BODY),
+        ("Content-Length: 100\r\n", ""),
+        ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":\"ana\"}\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":"),
+    ] {
+        for answer in answers_to(&world, &lock_with(headers, &locker, body)) {
+            assert!((400..500).contains(&answer.status), "{headers:?}: {}", answer.shown());
+        }
+    }
+    alive(&world);
+    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    let world = World::start();
+    let long_path = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(200_000));
+    let long_header = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(200_000));
+    let long_name = format!("GET / HTTP/1.1\r\nHost: a\r\n{}: a\r\n\r\n", "a".repeat(200_000));
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: a\r\n".repeat(5000));
+    for bytes in [
+        &b""[..],
+        b"\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1 x\r\n\r\n",
+        b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"G\0T / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX\0: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nnothing\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n folded\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        long_path.as_bytes(),
+        long_header.as_bytes(),
+        long_name.as_bytes(),
+        many.as_bytes(),
+    ] {
+        let shown: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
+        for answer in answers_to(&world, bytes) {
+            assert!((400..500).contains(&answer.status), "{shown:?}: {}", answer.shown());
+        }
+        alive(&world);
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let world = World::start();
+    let bytes = concat!(
+        "GET /security/iam/v1/keys HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    );
+    let statuses: Vec<u16> = answers_to(&world, bytes.as_bytes())
+        .iter()
+        .map(|answer| answer.status)
+        .collect();
+    assert_eq!(statuses, [200, 404, 401]);
+}

@@ -1,0 +1,150 @@
+//! Renewal after a login at an external identity provider (01-api 3.2).
+
+use serde_json::json;
+
+use crate::cast::{self, ANA_MAIL, owned};
+use crate::jwt::{claims, token, user_claims};
+use crate::wire::{Answer, Request};
+use crate::world::{World, field};
+
+const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
+
+fn renew(world: &World, bearer: &str, client: &str, user: &str, remember: &str) -> Answer {
+    let query = [
+        ("token", ""),
+        ("clientId", client),
+        ("userId", user),
+        ("remember-me", remember),
+    ];
+    world.ask(
+        Request::post("/user-identities/renew-token")
+            .query(&query)
+            .bearer(bearer),
+    )
+}
+
+#[test]
+fn the_client_itself_gets_tokens_for_a_user() {
+    let world = World::start();
+    let portal = world.client_token("portal");
+    for (remember, keeps) in [("true", true), ("false", false), ("", false)] {
+        let answer = renew(&world, &portal, "portal", "ana", remember);
+        assert_eq!(answer.status, 200, "{}", answer.shown());
+        let body = answer.json();
+        assert_eq!(body.get("refreshToken").is_some(), keeps, "{remember}");
+        let claims = claims(&field(&body, "accessToken"));
+        assert_eq!(
+            (&claims["user_id"], &claims["client_id"]),
+            (&json!("ana"), &json!("portal"))
+        );
+        assert_eq!(claims["roles"], json!(OWNER));
+    }
+    let without = Request::post("/user-identities/renew-token").json(&json!({"clientId": "portal", "userId": "ana"}));
+    assert_eq!(world.ask(without.bearer(&portal)).status, 200);
+}
+
+#[test]
+fn an_alias_names_the_client() {
+    let world = World::start();
+    let answer = renew(&world, &world.client_token("portal"), "portal.idp", "ana", "true");
+    assert_eq!(claims(&field(&answer.json(), "accessToken"))["client_id"], "portal");
+}
+
+#[test]
+fn another_client_or_user_is_403() {
+    let world = World::start();
+    let ana = token(&world, &user_claims("ana", &OWNER, &[]));
+    let portal = world.client_token("portal");
+    for (bearer, client, user) in [
+        (&portal, "shop", "ana"),
+        (&portal, "unknown", "ana"),
+        (&ana, "portal", "bia"),
+        (&ana, "shop", "ana"),
+        (&ana, "shop", "bia"),
+        (&world.client_token("shop"), "portal", "ana"),
+        (&world.client_token("shop"), "portal.idp", "ana"),
+    ] {
+        assert_eq!(
+            renew(&world, bearer, client, user, "true").shown(),
+            r#"403 [{"code":"03","message":"the caller may not renew for this client or user"}]"#,
+            "{client} {user}"
+        );
+    }
+    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+}
+
+#[test]
+fn a_client_that_is_not_set_up_for_it_is_412() {
+    let world = World::start();
+    let refused = r#"412 [{"code":"22","message":"the client is unknown, disabled, or not set up for this flow"}]"#;
+    assert_eq!(
+        renew(&world, &world.client_token("shop"), "shop", "ana", "true").shown(),
+        refused
+    );
+    let portal = world.client_token("portal");
+    let mut client = cast::client("portal", &[], &[]);
+    client.identity_provider = true;
+    client.enabled = false;
+    world.wait_for(cast::save_client(&world.stores, &client));
+    assert_eq!(renew(&world, &portal, "portal", "ana", "true").shown(), refused);
+}
+
+#[test]
+fn an_unknown_user_is_412() {
+    let world = World::start();
+    assert_eq!(
+        renew(&world, &world.client_token("portal"), "portal", "nobody", "true").shown(),
+        r#"412 [{"code":"04","message":"the user is not known"}]"#
+    );
+}
+
+#[test]
+fn a_locked_user_is_412_and_after_unlock_the_client_gets_tokens_again() {
+    let world = World::start();
+    let portal = world.client_token("portal");
+    world.turn("lock", "ana");
+    assert_eq!(
+        renew(&world, &portal, "portal", "ana", "true").shown(),
+        r#"412 [{"code":"21","message":"the credential is locked"}]"#
+    );
+    world.turn("unlock", "ana");
+    let again = renew(&world, &portal, "portal", "ana", "true");
+    assert_eq!(claims(&field(&again.json(), "accessToken"))["epoch"], 1);
+}
+
+#[test]
+fn a_branch_of_a_session_has_its_root_and_dies_with_it() {
+    let world = World::start();
+    let session = world.session(ANA_MAIL);
+    let root = claims(&field(&session, "accessToken"))["sid"].clone();
+    let branch = renew(&world, &field(&session, "accessToken"), "portal", "ana", "true");
+    let branched = field(&branch.json(), "refreshToken");
+    let events = world.events();
+    let started = events.last().expect("an event");
+    assert_eq!(
+        (&started["type"], &started["data"]["rootSid"]),
+        (&json!("session.started"), &root)
+    );
+
+    let portal = world.client_token("portal");
+    let one = field(&session, "refreshToken");
+    let two = field(&world.renew(&portal, &one, "true").json(), "refreshToken");
+    world.renew(&portal, &two, "true");
+    // The root's spent token comes back.
+    assert_eq!(world.renew(&portal, &one, "true").status, 401);
+    assert_eq!(world.renew(&portal, &branched, "true").codes(), (401, owned(&["20"])));
+}
+
+#[test]
+fn a_locked_users_own_token_is_told_of_the_lock_also_when_its_session_is_ended_already() {
+    let world = World::start();
+    let session = world.session(ANA_MAIL);
+    let (access, refresh) = (field(&session, "accessToken"), field(&session, "refreshToken"));
+    world.turn("lock", "ana");
+    let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
+    assert_eq!(renew(&world, &access, "portal", "ana", "true").shown(), locked);
+    // The lock ends the session where it is met; what is told stays the same.
+    assert_eq!(world.renew(&access, &refresh, "true").shown(), locked);
+    assert_eq!(world.renew(&access, &refresh, "true").shown(), locked);
+    assert_eq!(renew(&world, &access, "portal", "ana", "true").shown(), locked);
+}

@@ -1,0 +1,349 @@
+//! Every operation with every set of roles and scopes, held against a table written from the text of 01-api, not from
+//! the code: a permission that is declared wrong is caught here.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::jwt::{client_claims, token, user_claims};
+use crate::wire::{Connection, Request};
+use crate::world::World;
+
+/// Every role and scope that 01-api names.
+const ROLES: [&str; 6] = [
+    "CLI-AUTH-IDENTIFIED",
+    "CLI-1STPARTY",
+    "CLI-AUTH-BASIC",
+    "AUTH-BASIC",
+    "USER",
+    "IAM_ADMIN_MAINTENANCE",
+];
+const SCOPES: [&str; 3] = ["SAML_SSO", "account_lock", "account_unlock"];
+
+/// Whose token it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Client,
+    /// A user, whoever the request is about.
+    User,
+    /// The very user the request is about.
+    Owner,
+}
+
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    /// Any of these lines suffices; of a line everything is needed.
+    allowed: &'static [(Of, &'static [&'static str], &'static [&'static str])],
+}
+
+// 2.1: "client-only {CLI-AUTH-IDENTIFIED, CLI-1STPARTY}; with a user {…}"; 1.2: "may add to its own {id}, exactly as 2.3".
+const OWNER: &[&str] = &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
+// 4: "{CLI-1STPARTY, AUTH-BASIC, IAM_ADMIN_MAINTENANCE}".
+const ADMINISTRATOR: &[&str] = &["CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"];
+// 4: "or {CLI-1STPARTY, CLI-AUTH-BASIC} with scope"; 1.2: without a user role it is for client-only tokens.
+const MACHINE: &[&str] = &["CLI-1STPARTY", "CLI-AUTH-BASIC"];
+const IDENTIFIED: &[&str] = &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
+
+const OPERATIONS: [Operation; 9] = [
+    Operation {
+        method: "post",
+        path: "/user-identities/{id}/authentication-factors",
+        allowed: &[
+            (Of::Client, IDENTIFIED, &[]),
+            (
+                Of::User,
+                &[
+                    "CLI-AUTH-IDENTIFIED",
+                    "CLI-1STPARTY",
+                    "AUTH-BASIC",
+                    "IAM_ADMIN_MAINTENANCE",
+                ],
+                &[],
+            ),
+            (Of::Owner, OWNER, &[]),
+        ],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/me/authentication-factors",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "get",
+        path: "/user-identities/me/authentication-factors",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/renew-token",
+        allowed: &[(Of::Client, IDENTIFIED, &[]), (Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/handle-auth",
+        allowed: &[(Of::Client, &["CLI-AUTH-BASIC", "CLI-1STPARTY"], &["SAML_SSO"])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/lock",
+        allowed: &[(Of::User, ADMINISTRATOR, &[]), (Of::Client, MACHINE, &["account_lock"])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/unlock",
+        allowed: &[
+            (Of::User, ADMINISTRATOR, &[]),
+            (Of::Client, MACHINE, &["account_unlock"]),
+        ],
+    },
+    Operation {
+        method: "get",
+        path: "/user-identities/{id}/lock",
+        allowed: &[
+            (Of::User, ADMINISTRATOR, &[]),
+            (Of::Client, MACHINE, &["account_lock"]),
+            (Of::Client, MACHINE, &["account_unlock"]),
+        ],
+    },
+    Operation {
+        method: "get",
+        path: "/events",
+        allowed: &[(Of::User, ADMINISTRATOR, &[]), (Of::Client, MACHINE, &["account_lock"])],
+    },
+];
+
+/// Operations that anyone may call (1.1).
+const PUBLIC: [(&str, &str); 3] = [
+    ("post", "/client-identities/login"),
+    ("get", "/keys"),
+    ("get", "/.well-known/jwks.json"),
+];
+
+impl Operation {
+    fn allows(&self, of: Of, roles: &[&str], scopes: &[&str]) -> bool {
+        self.allowed.iter().any(|(whose, needed_roles, needed_scopes)| {
+            let fits = *whose == of || (*whose == Of::User && of == Of::Owner);
+            fits && needed_roles.iter().all(|role| roles.contains(role))
+                && needed_scopes.iter().all(|scope| scopes.contains(scope))
+        })
+    }
+
+    /// A request that changes nothing when it is let through: its body or query lacks what it needs.
+    fn request(&self, about: &str) -> Request {
+        let request = Request::new(&self.method.to_uppercase(), &self.path.replace("{id}", about));
+        if self.path == "/events" {
+            request.query(&[("wait", "0")])
+        } else {
+            request
+        }
+    }
+}
+
+fn subsets<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let chosen = |set: usize| (0..names.len()).filter(move |at| set & (1 << at) != 0);
+    (0..1 << names.len())
+        .map(|set| chosen(set).map(|at| names[at]).collect())
+        .collect()
+}
+
+/// Tries one set of roles and scopes, as a client and as the user `ana`, on every operation.
+fn mismatches(world: &World, connection: &mut Connection, roles: &[&str], scopes: &[&str]) -> Vec<String> {
+    let tokens = [
+        (
+            token(world, &client_claims("portal", roles, scopes)),
+            vec![(Of::Client, "ana")],
+        ),
+        (
+            token(world, &user_claims("ana", roles, scopes)),
+            vec![(Of::Owner, "ana"), (Of::User, "bia")],
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (token, cases) in tokens {
+        for operation in &OPERATIONS {
+            let differs = operation.path.contains("{id}");
+            for (of, about) in cases
+                .iter()
+                .filter(|(of, _)| differs || *of != Of::Owner || cases.len() == 1)
+            {
+                let answer = connection.send(&operation.request(about).bearer(&token));
+                let expected = operation.allows(*of, roles, scopes);
+                let is = match (answer.status, answer.codes().1.as_slice()) {
+                    (403, [code]) if code == "03" => false,
+                    (401 | 403 | 404 | 405 | 500.., _) => {
+                        wrong.push(format!("{} {}: {}", operation.method, operation.path, answer.shown()));
+                        continue;
+                    }
+                    _ => true,
+                };
+                if is != expected {
+                    wrong.push(format!(
+                        "{} {} for {of:?} with {roles:?} {scopes:?}: {} but expected allowed = {expected}",
+                        operation.method, operation.path, answer.status
+                    ));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_operation_lets_exactly_those_through_that_the_contract_names() {
+    let world = World::start();
+    let (roles, mut scopes) = (subsets(&ROLES), subsets(&SCOPES));
+    // No operation needs two scopes: none, each and all tell everything.
+    scopes.retain(|scopes| scopes.len() != 2);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let halves = roles.chunks(roles.len() / 2).map(|half| {
+            let (world, scopes) = (&world, &scopes);
+            scope.spawn(move || {
+                let mut connection = Connection::open(world.address);
+                let sets = half
+                    .iter()
+                    .flat_map(|roles| scopes.iter().map(move |scopes| (roles, scopes)));
+                sets.flat_map(|(roles, scopes)| mismatches(world, &mut connection, roles, scopes))
+                    .collect::<Vec<_>>()
+            })
+        });
+        let halves: Vec<_> = halves.collect();
+        halves
+            .into_iter()
+            .flat_map(|half| half.join().expect("a half ends well"))
+            .collect()
+    });
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_role_may_carry_its_prefix_and_is_otherwise_exact() {
+    let world = World::start();
+    let status = |roles: &[&str]| {
+        let token = token(&world, &user_claims("root", roles, &[]));
+        world
+            .ask(Request::get("/user-identities/ana/lock").bearer(&token))
+            .status
+    };
+    assert_eq!(
+        status(&["ROLE_CLI-1STPARTY", "ROLE_AUTH-BASIC", "ROLE_IAM_ADMIN_MAINTENANCE"]),
+        200
+    );
+    assert_eq!(
+        status(&["CLI-1STPARTY", "ROLE_AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"]),
+        200
+    );
+    for bad in [
+        "iam_admin_maintenance",
+        "role_IAM_ADMIN_MAINTENANCE",
+        "ROLE_ROLE_IAM_ADMIN_MAINTENANCE",
+        " IAM_ADMIN_MAINTENANCE",
+        "IAM_ADMIN_MAINTENANCE_",
+        "IAM_ADMIN",
+        "*",
+        "",
+    ] {
+        assert_eq!(status(&["CLI-1STPARTY", "AUTH-BASIC", bad]), 403, "{bad}");
+    }
+}
+
+#[test]
+fn a_scope_is_exact_and_a_role_is_no_scope() {
+    let world = World::start();
+    let status = |roles: &[&str], scopes: &[&str]| {
+        let token = token(&world, &client_claims("locker", roles, scopes));
+        world.ask(Request::post("/user-identities/lock").bearer(&token)).status
+    };
+    assert_eq!(status(MACHINE, &["READ", "account_lock"]), 400);
+    for bad in [
+        "ACCOUNT_LOCK",
+        "account_lock_",
+        "ROLE_account_lock",
+        "account",
+        "account_unlock",
+    ] {
+        assert_eq!(status(MACHINE, &[bad]), 403, "{bad}");
+    }
+    assert_eq!(status(&["CLI-1STPARTY", "CLI-AUTH-BASIC", "account_lock"], &[]), 403);
+}
+
+#[test]
+fn without_a_token_no_operation_is_let_through() {
+    let world = World::start();
+    for operation in &OPERATIONS {
+        let answer = world.ask(operation.request("ana"));
+        assert_eq!(
+            answer.codes(),
+            (401, vec!["02".to_owned()]),
+            "{} {}",
+            operation.method,
+            operation.path
+        );
+    }
+}
+
+/// Method and path below the base path of everything that is served.
+fn described() -> BTreeSet<(String, String)> {
+    let contexts = ["factors", "tokens", "credential-lock", "events"];
+    let descriptions = contexts.map(|context| adapter_http::description(context).expect("a context"));
+    let mut operations = BTreeSet::new();
+    for description in &descriptions {
+        for (path, method) in description.operations() {
+            let method: Value = serde_json::to_value(method).expect("a method has a name");
+            let path = path.strip_prefix("/security/iam/v1").expect("the base path");
+            operations.insert((method.as_str().expect("a text").to_owned(), path.to_owned()));
+        }
+    }
+    operations
+}
+
+#[test]
+fn every_operation_is_in_the_table_or_public() {
+    let table = OPERATIONS.iter().map(|operation| (operation.method, operation.path));
+    let judged: BTreeSet<_> = table
+        .chain(PUBLIC)
+        .map(|(method, path)| (method.to_owned(), path.to_owned()))
+        .collect();
+    assert_eq!(described(), judged);
+}
+
+#[test]
+fn the_served_description_has_every_operation_and_what_it_requires() {
+    let world = World::start();
+    let document = world.ask(Request::at_root("GET", "/openapi.json")).json();
+    let mut served = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("methods") {
+            let path = path.strip_prefix("/security/iam/v1").expect("the base path");
+            served.insert((method.clone(), path.to_owned()));
+            let is_public = PUBLIC.contains(&(method.as_str(), path));
+            assert_eq!(operation.get("x-requires").is_none(), is_public, "{method} {path}");
+            let told = OPERATIONS.iter().find(|own| own.method == method && own.path == path);
+            let Some(told) = told else { continue };
+            let expected: Vec<Value> = told
+                .allowed
+                .iter()
+                .map(|(of, roles, scopes)| {
+                    let carries = match of {
+                        Of::Client => "client",
+                        Of::User => "user",
+                        Of::Owner => "same-user",
+                    };
+                    json!({"carries": carries, "roles": roles, "scopes": scopes})
+                })
+                .collect();
+            let sorted = |value: &Value| {
+                let mut value = value.clone();
+                value["roles"]
+                    .as_array_mut()
+                    .expect("roles")
+                    .sort_by_key(ToString::to_string);
+                value.to_string()
+            };
+            let requires = operation["x-requires"].as_array().expect("an array");
+            let texts = |values: &[Value]| values.iter().map(sorted).collect::<BTreeSet<_>>();
+            assert_eq!(texts(requires), texts(&expected), "{method} {path}");
+        }
+    }
+    assert_eq!(served, described());
+}

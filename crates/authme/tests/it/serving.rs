@@ -1,0 +1,201 @@
+//! `authme serve` as a process (07-operating 1).
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::cast::secret_of;
+use crate::operator::{Operator, Serving, comes_to_be};
+use crate::wire::{Connection, Request, ask};
+
+#[test]
+fn one_line_tells_the_address_the_docs_page_and_the_folder() {
+    let operator = Operator::new();
+    let serving = Serving::start(&operator, &[]);
+    let address = serving.address;
+    let expected = format!(
+        "AuthMe serves http://{address}, reference at http://{address}/docs, data in {}\n",
+        operator.data().display()
+    );
+    assert_eq!(serving.greeting, expected);
+    assert_eq!(ask(address, Request::at_root("GET", "/docs")).status, 200);
+    let (code, log) = serving.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(log.matches("AuthMe serves").count(), 1);
+}
+
+#[test]
+fn a_second_server_on_one_folder_is_refused_and_the_first_serves_on() {
+    let operator = Operator::new();
+    let serving = Serving::start(&operator, &[]);
+    let second = operator.run(&["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"]);
+    assert_eq!((second.code, second.stdout.as_str()), (Some(1), ""));
+    assert!(second.stderr.contains("another `authme serve` runs on"), "{second:?}");
+    assert_eq!(ask(serving.address, Request::get("/keys")).status, 200);
+    assert_eq!(serving.end().0, Some(0));
+    // The folder is free again.
+    assert_eq!(Serving::start(&operator, &[]).end().0, Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_refused_in_words() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let done = Operator::new().run(&["serve", "--listen", &address, "--management", "127.0.0.1:0"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains(&address), "{done:?}");
+}
+
+#[test]
+fn settings_that_are_none_are_refused_in_words() {
+    let operator = Operator::new();
+    for (text, words) in [
+        ("[http]\ncolour = \"red\"", "http.colour"),
+        ("[tokens]\naccess_token_lifetime = \"soon\"", "access_token_lifetime"),
+        ("[tokens]\naccess_token_lifetime = \"2h\"", "access_token_lifetime"),
+        ("[tokens]\ntyp = \"JWE\"", "tokens.typ"),
+        ("[http]\ntrusted_proxies = [\"everyone\"]", "everyone"),
+        ("nonsense", ""),
+    ] {
+        let file = operator.file("settings.toml", text);
+        let path = file.to_str().expect("a plain path");
+        let done = operator.run(&[
+            "serve",
+            "--config",
+            path,
+            "--listen",
+            "127.0.0.1:0",
+            "--management",
+            "127.0.0.1:0",
+        ]);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{text}: {done:?}");
+        assert!(done.stderr.contains(words), "{text}: {done:?}");
+    }
+}
+
+#[test]
+fn both_signals_end_it_with_0_also_while_someone_is_connected() {
+    for signal in ["-TERM", "-INT"] {
+        let operator = Operator::new();
+        let serving = Serving::start(&operator, &[]);
+        let mut idle = Connection::open(serving.address);
+        assert_eq!(idle.send(&Request::get("/keys")).status, 200);
+        let address = serving.address;
+        serving.signal(signal);
+        let (code, log) = serving.end();
+        assert_eq!(code, Some(0), "{signal}: {log}");
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+#[test]
+fn whoever_follows_the_events_does_not_hold_up_the_end() {
+    let operator = Operator::new();
+    operator.cast();
+    let serving = Serving::start(&operator, &[]);
+    let login = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
+    let locker = crate::world::field(&ask(serving.address, login).json(), "accessToken");
+    let follow = |connection: &mut Connection, accept: &str| {
+        let request = format!(
+            "GET /security/iam/v1/events?wait=60 HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\nAuthorization: Bearer {locker}\r\n\r\n"
+        );
+        connection.write(request.as_bytes());
+    };
+    // The poll tells nothing until its end: what is answered after it was sent shows that it was read.
+    let mut poll = Connection::open(serving.address);
+    assert_eq!(poll.send(&Request::get("/keys")).status, 200);
+    follow(&mut poll, "*/*");
+    let mut stream = Connection::open(serving.address);
+    follow(&mut stream, "text/event-stream");
+    stream.read_until("content-type: text/event-stream");
+    for _ in 0..8 {
+        assert_eq!(ask(serving.address, Request::get("/keys")).status, 200);
+    }
+    let (code, _) = serving.end();
+    assert_eq!(code, Some(0));
+    // Whoever waited is answered, not cut off.
+    assert_eq!(poll.read(false).expect("an answer").status, 200);
+}
+
+/// Every file and folder with its mode.
+fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
+    let metadata = fs::metadata(folder).expect("it is there");
+    found.push((
+        folder.display().to_string(),
+        metadata.is_dir(),
+        metadata.permissions().mode() & 0o777,
+    ));
+    if metadata.is_dir() {
+        for entry in fs::read_dir(folder).expect("the folder can be read") {
+            modes(&entry.expect("the folder can be read").path(), found);
+        }
+    }
+}
+
+#[test]
+fn files_are_0600_in_folders_0700_whoever_made_them() {
+    let operator = Operator::new();
+    operator.cast();
+    operator.does(&["keys", "generate"]);
+    let serving = Serving::start(&operator, &[]);
+    let mut found = Vec::new();
+    modes(&operator.data(), &mut found);
+    assert!(found.len() >= 8, "{found:?}");
+    for wanted in [
+        "authme.sqlite",
+        "authme.sqlite-wal",
+        ".pem",
+        "manifest.json",
+        "refresh.key",
+    ] {
+        assert!(
+            found.iter().any(|(path, ..)| path.ends_with(wanted)),
+            "{wanted}: {found:?}"
+        );
+    }
+    found.retain(|(_, is_folder, mode)| *mode != if *is_folder { 0o700 } else { 0o600 });
+    assert_eq!(found, []);
+    drop(serving);
+}
+
+#[test]
+fn a_folder_that_was_open_to_others_is_closed() {
+    let operator = Operator::new();
+    fs::create_dir(operator.data()).expect("the folder can be made");
+    fs::set_permissions(operator.data(), fs::Permissions::from_mode(0o755)).expect("the mode can be set");
+    operator.does(&["client", "add", "portal"]);
+    let mode = fs::metadata(operator.data()).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn what_a_command_changes_the_running_server_sees() {
+    let operator = Operator::new();
+    let serving = Serving::start(&operator, &[]);
+    let login = || Request::post("/client-identities/login").basic("portal", &secret_of("portal"));
+    assert_eq!(ask(serving.address, login()).status, 401);
+    operator.cast();
+    comes_to_be("a new client", || ask(serving.address, login()).status == 200);
+    operator.does(&["client", "disable", "portal"]);
+    comes_to_be("a disabled client", || ask(serving.address, login()).status == 401);
+    operator.does(&["client", "enable", "portal"]);
+    comes_to_be("an enabled client", || ask(serving.address, login()).status == 200);
+    let [before, after] = [(); 2].map(|()| ask(serving.address, Request::get("/keys")).json()["keys"].clone());
+    assert_eq!(before, after);
+    operator.does(&["keys", "generate"]);
+    comes_to_be("a new key", || {
+        ask(serving.address, Request::get("/keys")).json()["keys"] != before
+    });
+}
+
+#[test]
+fn a_restart_keeps_keys_and_sessions() {
+    let operator = Operator::new();
+    operator.cast();
+    let first = Serving::start(&operator, &[]);
+    let keys = ask(first.address, Request::get("/keys")).text();
+    assert_eq!(first.end().0, Some(0));
+    let second = Serving::start(&operator, &[]);
+    assert_eq!(ask(second.address, Request::get("/keys")).text(), keys);
+}

@@ -1,0 +1,247 @@
+//! HTTP as a stranger speaks it: bytes on a socket, the answer taken apart by hand.
+
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+const BASE: &str = "/security/iam/v1";
+
+/// A server that says nothing for so long has hung.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// At the root of the port.
+    pub(crate) fn at_root(method: &str, target: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Below the base path.
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self::at_root(method, &format!("{BASE}{path}"))
+    }
+
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    pub(crate) fn post(path: &str) -> Self {
+        Self::new("POST", path)
+    }
+
+    pub(crate) fn query(mut self, fields: &[(&str, &str)]) -> Self {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
+            .collect();
+        self.target = format!("{}?{}", self.target, pairs.join("&"));
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn basic(self, name: &str, secret: &str) -> Self {
+        let encoded = STANDARD.encode(format!("{name}:{secret}"));
+        self.header("Authorization", &format!("Basic {encoded}"))
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").body(body.to_string())
+    }
+
+    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
+            .collect();
+        self.header("Content-Type", "application/x-www-form-urlencoded")
+            .body(pairs.join("&"))
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{} {} HTTP/1.1\r\nHost: authme.test\r\n", self.method, self.target).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        match &self.body {
+            Some(body) => {
+                bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+                bytes.extend_from_slice(body);
+            }
+            None => bytes.extend_from_slice(b"\r\n"),
+        }
+        bytes
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The one header of this name.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let first = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} stands twice in {:?}", self.headers);
+        first
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.shown()))
+    }
+
+    /// Status and whole body, for comparison.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} {}", self.status, self.text())
+    }
+
+    /// Status and the codes of the error array; no codes where the body is none.
+    pub(crate) fn codes(&self) -> (u16, Vec<String>) {
+        let errors: Vec<Value> = serde_json::from_slice(&self.body).unwrap_or_default();
+        let code = |error: &Value| error["code"].as_str().unwrap_or("none").to_owned();
+        (self.status, errors.iter().map(code).collect())
+    }
+}
+
+/// A connection that is kept.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("a socket has a timeout");
+        stream.set_nodelay(true).expect("a socket sends at once");
+        Self(BufReader::new(stream))
+    }
+
+    pub(crate) fn send(&mut self, request: &Request) -> Answer {
+        self.write(&request.bytes());
+        self.read(request.method == "HEAD").expect("the server answers")
+    }
+
+    /// Writes as much as the server takes: it may have answered and closed before the end.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let _ = self.0.get_mut().write_all(bytes);
+    }
+
+    /// Says that nothing more will come.
+    pub(crate) fn end(&mut self) {
+        let _ = self.0.get_mut().shutdown(Shutdown::Write);
+    }
+
+    /// The next answer, or why there is none: closed or reset.
+    pub(crate) fn read(&mut self, is_head: bool) -> std::io::Result<Answer> {
+        loop {
+            let answer = self.read_one(is_head)?;
+            if answer.status != 100 {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The first lines of an answer whose body does not end.
+    pub(crate) fn read_until(&mut self, wanted: &str) -> String {
+        let mut seen = String::new();
+        while !seen.contains(wanted) {
+            let read = self.0.read_line(&mut seen).expect("the stream goes on");
+            assert_ne!(read, 0, "the stream ended without `{wanted}`: {seen}");
+        }
+        seen
+    }
+
+    fn line(&mut self) -> std::io::Result<String> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(Error::from(ErrorKind::UnexpectedEof));
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn read_one(&mut self, is_head: bool) -> std::io::Result<Answer> {
+        let status_line = self.line()?;
+        let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("no status line: {status_line}"));
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').expect("a header has a colon");
+            headers.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        let length = answer.header("content-length").map(str::parse::<usize>);
+        if is_head || matches!(status, 100 | 204 | 304) {
+            return Ok(answer);
+        }
+        match length {
+            Some(length) => {
+                answer.body = vec![0; length.expect("a length is a number")];
+                self.0.read_exact(&mut answer.body)?;
+            }
+            None => {
+                self.0.read_to_end(&mut answer.body)?;
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// One request on a connection of its own.
+pub(crate) fn ask(address: SocketAddr, request: Request) -> Answer {
+    Connection::open(address).send(&request.header("Connection", "close"))
+}

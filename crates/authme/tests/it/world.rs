@@ -1,0 +1,262 @@
+//! A wired process behind a real socket, over a temporary folder, with a clock that stands until it is set.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use adapter_crypto::{KeyDirectory, KeyRing, write_private};
+use adapter_sqlite::Stores;
+use authme::{DataFolder, Installation};
+use domain::time::Timestamp;
+use ports::Clock;
+use serde_json::{Value, json};
+use service_runtime::Stop;
+use tempfile::TempDir;
+use use_cases::RelayOutboxes;
+
+use crate::cast;
+use crate::wire::{self, Answer, Request};
+
+/// 2026-01-01T00:00:00Z, when every test begins.
+pub(crate) const BEGIN: i64 = 1_767_225_600;
+
+pub(crate) const ISSUER: &str = "https://authme.test";
+
+pub(crate) struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub(crate) fn set(&self, second: i64) {
+        self.0.store(second * 1000, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_millisecond(&self, millisecond: i64) {
+        self.0.store(millisecond, Ordering::SeqCst);
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time that exists")
+    }
+}
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time that exists")
+}
+
+/// One signing key for all tests: making one costs more than most of them.
+fn write_keys(folder: &Path) {
+    static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let made = tempfile::tempdir().expect("a temporary folder");
+        let keys = KeyDirectory::new(made.path());
+        keys.ensure_key(at(BEGIN)).expect("a key can be made");
+        let entries = std::fs::read_dir(made.path()).expect("the folder can be read");
+        entries
+            .map(|entry| {
+                let entry = entry.expect("the folder can be read");
+                let name = entry.file_name().into_string().expect("a plain name");
+                (name, std::fs::read(entry.path()).expect("the file can be read"))
+            })
+            .collect()
+    });
+    for (name, bytes) in files {
+        write_private(&folder.join(name), bytes).expect("the key can be written");
+    }
+}
+
+/// How a world differs from the usual one.
+#[derive(Default)]
+pub(crate) struct Setup {
+    pub(crate) trusted_proxies: Vec<String>,
+    /// A second key, which signs from then on.
+    pub(crate) next_key_from: Option<i64>,
+}
+
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) stores: Stores,
+    pub(crate) keys: KeyRing,
+    pub(crate) folder: TempDir,
+    relay: RelayOutboxes,
+    /// While it is held, nobody is told to stop.
+    _stop: Stop,
+    runtime: tokio::runtime::Runtime,
+    server: Option<(ServerHandle, JoinHandle<()>)>,
+    answers: Mutex<Vec<Answer>>,
+}
+
+impl World {
+    pub(crate) fn start() -> Self {
+        Self::start_with(Setup::default())
+    }
+
+    pub(crate) fn start_with(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let keys_folder = folder.path().join("data/keys");
+        write_keys(&keys_folder);
+        if let Some(second) = setup.next_key_from {
+            let next = KeyDirectory::new(&keys_folder).generate(at(second));
+            next.expect("a key can be made");
+        }
+        let clock = Arc::new(SetClock(AtomicI64::new(BEGIN * 1000)));
+        let mut settings = authme::defaults(None).expect("the defaults are good");
+        settings.http.workers = 1;
+        settings.http.trusted_proxies = setup.trusted_proxies;
+        let process = Installation {
+            data: DataFolder::open(folder.path().join("data")).expect("the folder opens"),
+            settings,
+            issuer: ISSUER.to_owned(),
+            clock: clock.clone(),
+        }
+        .wire()
+        .expect("everything is wired");
+        let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys are there");
+        let relay = process.relay();
+        let (address, server) = serve(process.api, process.api_settings);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let world = Self {
+            address,
+            clock,
+            stores: process.stores,
+            keys,
+            folder,
+            relay,
+            _stop: process.stop,
+            runtime: runtime.expect("a runtime"),
+            server: Some(server),
+            answers: Mutex::default(),
+        };
+        world.wait_for(cast::seed(&world.stores));
+        world
+    }
+
+    pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    pub(crate) fn ask(&self, request: Request) -> Answer {
+        let answer = wire::ask(self.address, request);
+        self.answers.lock().expect("no test panics here").push(answer.clone());
+        answer
+    }
+
+    /// Every answer so far.
+    pub(crate) fn answers(&self) -> Vec<Answer> {
+        self.answers.lock().expect("no test panics here").clone()
+    }
+
+    /// A client's own access token.
+    pub(crate) fn client_token(&self, client: &str) -> String {
+        let login = Request::post("/client-identities/login").basic(client, &cast::secret_of(client));
+        field(&self.ask(login).json(), "accessToken")
+    }
+
+    pub(crate) fn hand_off(&self, target: &str, body: &Value) -> Answer {
+        let gateway = self.client_token("gateway");
+        let request = Request::post("/user-identities/handle-auth").query(&[("clientId", target)]);
+        self.ask(request.bearer(&gateway).json(body))
+    }
+
+    /// A validation token of the user with this e-mail for `target`.
+    pub(crate) fn validation(&self, email: &str, target: &str) -> String {
+        let handed = self.hand_off(target, &json!({"email": email, "groups": []}));
+        field(&handed.json(), "validationToken")
+    }
+
+    /// Renews with `token` for the client of `bearer`.
+    pub(crate) fn renew(&self, bearer: &str, token: &str, remember: &str) -> Answer {
+        let request = Request::post("/user-identities/renew-token");
+        let request = request.query(&[("token", token), ("remember-me", remember)]);
+        self.ask(request.bearer(bearer))
+    }
+
+    /// A fresh session of the user with this e-mail at the portal: the token response.
+    pub(crate) fn session(&self, email: &str) -> Value {
+        let (portal, token) = (self.client_token("portal"), self.validation(email, "portal"));
+        let renewed = self.renew(&portal, &token, "true");
+        assert_eq!(renewed.status, 200, "{}", renewed.shown());
+        renewed.json()
+    }
+
+    /// An access token of the user with this e-mail at `client`, without a session.
+    pub(crate) fn user_token(&self, email: &str, client: &str) -> String {
+        let (bearer, token) = (self.client_token(client), self.validation(email, client));
+        field(&self.renew(&bearer, &token, "false").json(), "accessToken")
+    }
+
+    pub(crate) fn turn(&self, way: &str, user: &str) -> Answer {
+        let locker = self.client_token("locker");
+        let request = Request::post(&format!("/user-identities/{way}"));
+        self.ask(request.bearer(&locker).json(&json!({"userId": user})))
+    }
+
+    /// Carries every event out, then reads the log as a caller does.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.wait_for(async {
+            loop {
+                let claimed = self.relay.claim(64).await.expect("the store answers");
+                if claimed.is_empty() {
+                    break;
+                }
+                for outbox in &claimed {
+                    assert!(self.relay.deliver(outbox).await.expect("the store answers"));
+                }
+            }
+        });
+        let request = Request::get("/events").query(&[("after", "0"), ("wait", "0")]);
+        let answer = self.ask(request.bearer(&self.client_token("locker")));
+        assert_eq!(answer.status, 200, "{}", answer.shown());
+        let event = |line: &str| serde_json::from_str(line).expect("an event is JSON");
+        answer.text().lines().map(event).collect()
+    }
+
+    /// Types and subjects of the events about a user, in the order of the log.
+    pub(crate) fn event_types(&self, user: &str) -> Vec<String> {
+        let mut events = self.events();
+        events.retain(|event| event["partitionkey"] == user);
+        events.iter().map(|event| field(event, "type")).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some((handle, thread)) = self.server.take() {
+            // The order is sent at once; the thread tells when it is carried out.
+            drop(handle.stop(false));
+            let _ = thread.join();
+        }
+    }
+}
+
+type Serving = (ServerHandle, JoinHandle<()>);
+
+fn serve(api: adapter_http::Api, settings: adapter_http::ApiSettings) -> (SocketAddr, Serving) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a port has an address");
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let server = adapter_http::serve(api, settings, listener).expect("the port is served");
+            tell.send(server.handle()).expect("the test waits");
+            server.await.expect("the server ends well");
+        });
+    });
+    (address, (told.recv().expect("the server starts"), thread))
+}
+
+/// A text of a JSON object.
+#[track_caller]
+pub(crate) fn field(object: &Value, name: &str) -> String {
+    let text = object[name].as_str();
+    text.unwrap_or_else(|| panic!("{object} has no {name}")).to_owned()
+}
