@@ -219,14 +219,14 @@ fn each_context_is_a_module_of_every_inner_layer() {
 /// The gate is handed the signer where the context is wired, and nobody else asks for it.
 #[test]
 fn only_the_mint_gate_holds_the_signer() {
-    let folder = checkout::root().join("crates/use-cases/src");
+    let folder = root().join("crates/use-cases/src");
     let allowed = ["tokens/mint_gate.rs", "tokens/mod.rs"].map(|file| folder.join(file));
-    let offenders: Vec<String> = checkout::rust_files_under(&folder)
+    let offenders: Vec<String> = rust_files_under(&folder)
         .into_iter()
-        .filter(|file| !allowed.contains(file) && checkout::read(file).contains("TokenSigner"))
-        .map(|file| file.display().to_string())
+        .filter(|file| !allowed.contains(file) && read(file).contains("TokenSigner"))
+        .map(|file| shown(&file))
         .collect();
-    crate::none_break(
+    none_break(
         "Mint through MintGate::mint, which looks at the credential before it signs:",
         &offenders,
     );
