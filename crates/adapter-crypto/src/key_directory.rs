@@ -10,7 +10,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::key_ring::Rs512Key;
+use crate::rs512_key::Rs512Key;
 use crate::secret_file::write_private;
 
 const MANIFEST: &str = "manifest.json";

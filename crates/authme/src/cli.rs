@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::commands::{client, events, group, identity, keys, openapi};
+use crate::runtime::on_runtime;
+use crate::serve::ServeArguments;
 use crate::{Refusal, demo, serve};
 
 /// The identity core of a bank-grade platform, in one process over SQLite.
@@ -57,20 +59,6 @@ enum Command {
     },
 }
 
-/// Where and with what to serve.
-#[derive(Debug, Args)]
-pub struct ServeArguments {
-    /// Address of the API [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
-    /// Address of health and metrics [default: 127.0.0.1:9090]
-    #[arg(long, value_name = "ADDRESS")]
-    pub management: Option<String>,
-    /// Settings file (TOML); the environment (`AUTHME__SECTION__NAME`) wins
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
 /// Carries a command out.
 pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
     let Cli { data, command } = cli;
@@ -84,12 +72,4 @@ pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
         Command::Events(arguments) => on_runtime(events::run(&data, arguments)),
         Command::Openapi { context } => openapi::run(&context),
     }
-}
-
-/// Runs on a runtime of one thread: the work is on actix's workers and the store's threads.
-pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime
-        .map_err(Refusal::while_doing("the runtime cannot be started"))?
-        .block_on(work)
 }

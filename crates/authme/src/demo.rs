@@ -28,7 +28,7 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn run(keep: bool) -> Result<ExitCode, Refusal> {
     let stdout = io::stdout();
     let mut page = Page::new(stdout.lock(), stdout.is_terminal());
-    crate::cli::on_runtime(async {
+    crate::runtime::on_runtime(async {
         let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
         let stage = tokio::select! {
             // First, so that the folder is removed whenever it is heard.
@@ -176,7 +176,7 @@ mod tests {
     fn demo(change: fn(&mut Stage)) -> Left {
         let mut output = Vec::new();
         let mut page = Page::new(&mut output, false);
-        let (told, folder) = crate::cli::on_runtime(async {
+        let (told, folder) = crate::runtime::on_runtime(async {
             let mut stage = Stage::set().await?;
             change(&mut stage);
             let told = perform(&mut page, &stage, false).await;

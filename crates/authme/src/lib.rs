@@ -5,6 +5,7 @@ mod commands;
 mod data_folder;
 mod demo;
 mod refusal;
+mod runtime;
 mod serve;
 mod wiring;
 

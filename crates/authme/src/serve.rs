@@ -1,15 +1,16 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
+use clap::Args;
 use service_runtime::{Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
 use tokio::task::JoinHandle;
 
-use crate::cli::ServeArguments;
+use crate::runtime::on_runtime;
 use crate::{DataFolder, Installation, Refusal};
 
 /// The settings in force: the defaults of the binary, the file, the environment.
@@ -109,6 +110,20 @@ impl Running {
     }
 }
 
+/// Where and with what to serve.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Address of the API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Address of health and metrics [default: 127.0.0.1:9090]
+    #[arg(long, value_name = "ADDRESS")]
+    management: Option<String>,
+    /// Settings file (TOML); the environment (`AUTHME__SECTION__NAME`) wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 /// `authme serve`.
 pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, Refusal> {
     let mut settings = defaults(arguments.config.as_deref())?;
@@ -125,7 +140,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
     let folder = data.path().display().to_string();
     let drain = settings.http.drain;
-    crate::cli::on_runtime(async {
+    on_runtime(async {
         // Before anyone is told that it serves: whoever is told may ask it to end.
         let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
         let running = Running::start(data, settings, listeners)?;

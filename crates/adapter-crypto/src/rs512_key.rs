@@ -1,0 +1,58 @@
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA512};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use ports::tokens::{PublicKey, SigningFailure};
+
+use crate::hashes::sha256;
+
+/// An RSA key, parsed once: parsing again for every signature would cost more than half of what a core can sign.
+#[derive(Clone)]
+pub struct Rs512Key {
+    pair: Arc<KeyPair>,
+    public: Arc<PublicKey>,
+}
+
+impl Rs512Key {
+    pub(crate) fn new(pair: KeyPair) -> Self {
+        let public = pair.public_key();
+        let modulus = public.modulus().big_endian_without_leading_zero().to_vec();
+        let exponent = public.exponent().big_endian_without_leading_zero().to_vec();
+        // RFC 7638 section 3.2: the required members in lexicographic order.
+        let jwk = format!(
+            r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+            URL_SAFE_NO_PAD.encode(&exponent),
+            URL_SAFE_NO_PAD.encode(&modulus)
+        );
+        let id = URL_SAFE_NO_PAD.encode(sha256(&[jwk.as_bytes()]));
+        Self {
+            public: Arc::new(PublicKey { id, modulus, exponent }),
+            pair: Arc::new(pair),
+        }
+    }
+
+    pub fn id(&self) -> &str {
+        &self.public.id
+    }
+
+    pub(crate) fn public_key(&self) -> PublicKey {
+        (*self.public).clone()
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 8017 section 8.2).
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailure> {
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), message, &mut signature)
+            .map_err(|_| SigningFailure("the library refused"))?;
+        Ok(signature)
+    }
+
+    pub(crate) fn decoding_key(&self) -> DecodingKey {
+        DecodingKey::from_rsa_raw_components(&self.public.modulus, &self.public.exponent)
+    }
+}
