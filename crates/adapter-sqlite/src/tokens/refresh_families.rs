@@ -140,7 +140,7 @@ fn close(connection: &Connection, presented: &Presented, now: Timestamp, grace: 
                WHERE family_id = :family AND status = 'active' AND client_id = :client AND user_id = :user
                    AND absolute_expires_at > :now AND idle_expires_at > :now
                    AND ((generation = :generation AND nonce = :nonce)
-                        OR (generation = :generation + 1 AND previous_nonce = :nonce AND rotated_at + :grace > :now))";
+                        OR (generation = :generation + 1 AND previous_nonce = :nonce AND max(:now - rotated_at, 0) < :grace))";
     let parameters = named_params! {
         ":generation": integer(presented.token.generation),
         ":now": now.as_millisecond(),
@@ -148,7 +148,7 @@ fn close(connection: &Connection, presented: &Presented, now: Timestamp, grace: 
         ":client": presented.client.as_str(),
         ":user": presented.user.as_str(),
         ":nonce": presented.token.nonce.0,
-        ":grace": i64::try_from(grace.as_millis()).unwrap_or(i64::MAX / 2),
+        ":grace": i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),
     };
     if rows::execute(connection, sql, parameters)? > 0 {
         return Ok(Closed::Closed);

@@ -116,7 +116,7 @@ impl RefreshFamily {
 
     /// Judges a token whose MAC is good. `grace` of zero is strict: a superseded token is a replay at once.
     ///
-    /// Grace holds for `now < rotated_at + grace`, and only for the immediate predecessor (03-protocols 1).
+    /// Grace holds while less than `grace` has passed since the rotation, and only for the immediate predecessor (03-protocols 1).
     pub fn judge(&self, token: &RefreshToken, now: Timestamp, grace: Duration) -> Verdict {
         let expired = now >= self.absolute_expires_at || now >= self.idle_expires_at;
         let is_current = token.generation == self.generation && same(token.nonce, Some(self.nonce));
@@ -126,7 +126,7 @@ impl RefreshFamily {
             FamilyStatus::Revoked(_) => Verdict::Ended,
             FamilyStatus::Closed(closing) => {
                 let closed_by_this = token.generation == closing.generation && (is_current || is_previous);
-                if closed_by_this && !expired && now < time::after(closing.at, grace) {
+                if closed_by_this && !expired && is_within(grace, closing.at, now) {
                     Verdict::ClosedByThis
                 } else {
                     Verdict::Ended
@@ -139,7 +139,7 @@ impl RefreshFamily {
                     Verdict::Current
                 }
             }
-            FamilyStatus::Active if is_previous && now < time::after(self.rotated_at, grace) => {
+            FamilyStatus::Active if is_previous && is_within(grace, self.rotated_at, now) => {
                 if expired {
                     Verdict::Ended
                 } else {
@@ -168,6 +168,12 @@ impl RefreshFamily {
             ..self.clone()
         }
     }
+}
+
+/// Whether less than `grace` has passed since `begun`. A caller that read its clock before `begun` is inside any grace
+/// but the strict one, which has no inside.
+fn is_within(grace: Duration, begun: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(begun)).unwrap_or(Duration::ZERO) < grace
 }
 
 fn same(presented: Nonce, stored: Option<Nonce>) -> bool {
@@ -225,6 +231,11 @@ mod tests {
         assert_eq!(second.judge(&first.current_token(), at(130), GRACE), Verdict::Replayed);
         assert_eq!(
             second.judge(&first.current_token(), at(100), Duration::ZERO),
+            Verdict::Replayed
+        );
+        assert_eq!(second.judge(&first.current_token(), at(99), GRACE), Verdict::Superseded);
+        assert_eq!(
+            second.judge(&first.current_token(), at(99), Duration::ZERO),
             Verdict::Replayed
         );
         let third = second.rotated(Nonce([3; 16]), at(101), Duration::from_secs(500));

@@ -1,4 +1,5 @@
-//! What was acknowledged, and what was asked when the server died: the one may not be lost, the other may have happened.
+//! What was acknowledged, and what was asked when the server died: the one may not be lost, the other may have
+//! happened.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};

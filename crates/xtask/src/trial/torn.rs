@@ -13,7 +13,8 @@ use super::installation::{Installation, Server, output};
 
 const DATABASE: &str = "authme.sqlite";
 
-/// Bytes of the write-ahead log before its first frame, and of a frame before its page (SQLite file format, section 4.1).
+/// Bytes of the write-ahead log before its first frame, and of a frame before its page (SQLite file format, section
+/// 4.1).
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
@@ -100,7 +101,8 @@ pub(super) fn integrity(data: &Path) -> anyhow::Result<String> {
     let file = data.join(DATABASE);
     let answer = output(Command::new("sqlite3").arg(&file).arg("PRAGMA integrity_check"));
     let answer = answer.or_else(|_| {
-        let script = "import sqlite3, sys\nfor row in sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check'): print(row[0])";
+        let script = "import sqlite3, sys\n\
+                      for row in sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check'): print(row[0])";
         output(Command::new("python3").args(["-c", script]).arg(&file))
     });
     Ok(answer

@@ -73,11 +73,11 @@ async fn without_grace(world: &World) -> Result<(), String> {
     let user = world.user().await;
     let token = world.session(&user).await;
     let won = race(world, &token).await;
-    hold(won.len() <= 1, || format!("{} got a token", won.len()))?;
+    let alive = world.alive(&user).await.len();
+    hold(alive <= 1, || format!("{alive} alive"))?;
     let families = world.families(&user).await;
     hold(families.len() == 1, || format!("{} families", families.len()))?;
+    hold(won.len() <= 1, || format!("{} got a token", won.len()))?;
     let revoked = families[0].status == FamilyStatus::Revoked(RevocationReason::Replay);
-    hold(revoked, || format!("{:?}", families[0].status))?;
-    let alive = world.alive(&user).await.len();
-    hold(alive == 0, || format!("{alive} alive"))
+    hold(revoked, || format!("{:?}", families[0].status))
 }
