@@ -10,7 +10,7 @@ use adapter_crypto::{
 };
 use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
 use adapter_sqlite::Stores;
-use ports::{Clock, Randomness as _};
+use ports::Clock;
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::factors::{Factors, FactorsPorts};
@@ -227,7 +227,8 @@ impl Process {
 
     /// A relay from the outboxes into the embedded log.
     pub fn relay(&self) -> RelayOutboxes {
-        let owner = domain::hex::encode(&SystemRandomness.object_id());
+        // One server at a time serves a folder, so the one after a crash goes on with its claims at once.
+        let owner = "authme-serve".to_owned();
         let Stores {
             outboxes,
             event_publisher,

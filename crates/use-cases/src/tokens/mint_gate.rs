@@ -3,8 +3,8 @@ use std::sync::Arc;
 use domain::ids::{FamilyId, UserId};
 use domain::standing::NotStanding;
 use domain::tokens::{AccessToken, FamilyStatus, RevocationReason};
+use ports::CredentialStandings;
 use ports::tokens::TokenSigner;
-use ports::{CredentialStandings, StoreFailure};
 
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
@@ -81,7 +81,7 @@ impl MintGate {
             Err(NotStanding::Locked) => Refused::CredentialLocked,
             Err(NotStanding::Outdated) => Refused::TokenNotValid,
         };
-        self.end(user, RevocationReason::Lock).await?;
+        self.end(user, RevocationReason::Lock).await;
         Err(refused)
     }
 
@@ -89,17 +89,22 @@ impl MintGate {
         let Some(root) = &user.root else { return Ok(()) };
         match self.sessions.find(root).await?.map(|root| root.status) {
             Some(FamilyStatus::Revoked(reason)) => {
-                self.end(user, reason).await?;
+                self.end(user, reason).await;
                 Err(Refused::TokenNotValid)
             }
             Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => Ok(()),
         }
     }
 
-    async fn end(&self, user: &UserSubject, reason: RevocationReason) -> Result<(), StoreFailure> {
-        match &user.family {
-            Some(family) => self.sessions.revoke(family, reason).await,
-            None => Ok(()),
+    /// Ends the family of a subject that is refused. The refusal does not depend on it: a dead family that could not be
+    /// ended now is ended when it is met again.
+    async fn end(&self, user: &UserSubject, reason: RevocationReason) {
+        let Some(family) = &user.family else { return };
+        if let Err(failure) = self.sessions.revoke(family, reason).await {
+            tracing::warn!(
+                error = &failure as &dyn std::error::Error,
+                "a dead family could not be ended yet"
+            );
         }
     }
 }

@@ -19,13 +19,14 @@ impl RenewToken {
         if caller.user_id().is_some_and(|calling| *calling != user) {
             return Err(Refused::NotPermitted);
         }
-        let own = match self.grants.enabled_client(&caller.client).await {
-            Ok(own) if !own.is_known_as(client) => return Err(Refused::NotPermitted),
-            Ok(own) if own.identity_provider => own,
-            Ok(_) => return Err(Refused::ClientNotUsable),
-            Err(Refused::ClientNotUsable) if caller.client != *client => return Err(Refused::NotPermitted),
-            Err(refused) => return Err(refused),
+        let own = self.grants.enabled_client(&caller.client).await;
+        let is_own = match &own {
+            Ok(own) => own.is_known_as(client),
+            Err(_) => caller.client == *client,
         };
+        if matches!(own, Ok(_) | Err(Refused::ClientNotUsable)) && !is_own {
+            return Err(Refused::NotPermitted);
+        }
         let mut user = match &caller.user {
             Some(calling) => grants::user(user, calling.business.clone(), calling.epoch),
             None => self.unlocked(user).await?,
@@ -36,8 +37,12 @@ impl RenewToken {
             family: None,
             root: None,
         };
-        // A lock is told before what it did to the session.
+        // A lock is told before anything else that is wrong, and before what it did to the session.
         self.gate.look(&subject).await?;
+        let own = own?;
+        if !own.identity_provider {
+            return Err(Refused::ClientNotUsable);
+        }
         let parent = self.parent_of(caller).await?;
         subject.root = parent.as_ref().map(|parent| parent.origin.root.clone());
         self.gate.look(&subject).await?;

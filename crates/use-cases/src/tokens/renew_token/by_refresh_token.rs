@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::sync::OnceLock;
 
 use domain::caller::{Caller, CallingUser};
 use domain::time::Timestamp;
@@ -54,11 +54,11 @@ impl RenewToken {
             self.gate.look(&attempt.subject).await?;
         }
         let access_token = access_token?;
-        let outcome = Cell::new(RenewalOutcome::Renewed);
+        let outcome = OnceLock::new();
         let write = async {
             if remember {
                 let (current, made_by) = self.successor(&attempt, family).await?;
-                outcome.set(made_by);
+                let _ = outcome.set(made_by);
                 Ok(Some(self.sessions.current_token(&current)))
             } else {
                 self.forget(&attempt).await?;
@@ -70,7 +70,7 @@ impl RenewToken {
             .gate
             .mint(subject, write, |refresh, signer| issue(access_token, refresh, signer))
             .await?;
-        Ok((minted, outcome.get()))
+        Ok((minted, outcome.into_inner().unwrap_or(RenewalOutcome::Renewed)))
     }
 
     async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessToken, Refused> {
