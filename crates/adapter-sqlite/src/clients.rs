@@ -67,7 +67,7 @@ impl From<&Client> for ClientDocument {
 }
 
 fn client(row: &Row<'_>) -> Result<Client, Fault> {
-    let row = Reader::new("client", row, "client_id");
+    let row = Reader::new("client", row);
     let document: ClientDocument = row.json("document")?;
     let secret = |secret: SecretDocument| {
         Ok(ClientSecretDigest {

@@ -16,10 +16,10 @@ impl CredentialStandings for SqliteCredentialStandings {
         let sql = "SELECT user_id, locked, epoch FROM credentials WHERE user_id = ?1";
         let standing = self.0.read(|connection| {
             rows::first(connection, sql, [user.as_str()], |row| {
-                let row = Reader::new("credential", row, "user_id");
+                let row = Reader::new("credential", row);
                 Ok(Standing {
-                    locked: row.column("locked")?,
-                    epoch: row.count("epoch")?,
+                    locked: row.column(1)?,
+                    epoch: row.count(2)?,
                 })
             })
         })?;

@@ -21,11 +21,8 @@ pub(crate) struct SqliteEventLog {
 impl SqliteEventLog {
     pub(crate) fn new(database: Arc<Database>) -> Result<Self, OpenFailure> {
         let sql = "SELECT coalesce(max(cursor), 0) AS head FROM events";
-        let head = database.read(|connection| {
-            rows::first(connection, sql, [], |row| {
-                Reader::new("event", row, "head").count("head")
-            })
-        });
+        let head =
+            database.read(|connection| rows::first(connection, sql, [], |row| Reader::new("event", row).count("head")));
         Ok(Self {
             database,
             head: watch::Sender::new(head?.unwrap_or_default()),
@@ -74,7 +71,7 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
 }
 
 fn logged(row: &Row<'_>) -> Result<LoggedEvent, Fault> {
-    let row = Reader::new("event", row, "id");
+    let row = Reader::new("event", row);
     let kind: String = row.column("kind")?;
     let new = NewEvent {
         id: EventId(row.column("id")?),

@@ -12,7 +12,7 @@ use crate::rows::{self, Reader, integer, to_json};
 pub(crate) struct SqliteGroups(pub(crate) Arc<Database>);
 
 fn group(row: &Row<'_>) -> Result<Group, Fault> {
-    let row = Reader::new("group", row, "name");
+    let row = Reader::new("group", row);
     Ok(Group {
         name: row.column("name")?,
         roles: row.json("roles")?,

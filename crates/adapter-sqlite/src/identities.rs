@@ -80,8 +80,8 @@ impl From<&Identity> for IdentityDocument {
 }
 
 fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
-    let row = Reader::new("identity", row, "user_id");
-    let document: IdentityDocument = row.json("document")?;
+    let row = Reader::new("identity", row);
+    let document: IdentityDocument = row.json(1)?;
     let contact_id = |id: String| ContactId::parse(id).map_err(|error| row.corrupt(error));
     let email = |stored: EmailDocument| {
         let value = Email::parse(&stored.address).map_err(|error| row.corrupt(error))?;
@@ -104,7 +104,7 @@ fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
         })
     };
     Ok(Identity {
-        id: row.parsed("user_id", UserId::parse)?,
+        id: row.parsed(0, UserId::parse)?,
         name: document.name,
         email: document.email.map(email).transpose()?,
         mobile: document.mobile.map(mobile).transpose()?,
@@ -124,7 +124,7 @@ fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<Us
     for login in identity.logins() {
         let sql = "SELECT user_id FROM logins WHERE login = ?1 AND user_id <> ?2";
         let holder = rows::first(connection, sql, (&login, identity.id.as_str()), |row| {
-            Reader::new("login", row, "user_id").parsed("user_id", UserId::parse)
+            Reader::new("login", row).parsed("user_id", UserId::parse)
         })?;
         if holder.is_some() {
             return Ok(holder);

@@ -108,7 +108,7 @@ impl Outbox {
         let (table, column) = table(aggregate);
         let sql = format!("SELECT {column}, sequence, outbox FROM {table} WHERE {column} = ?1");
         rows::first(connection, &sql, [key], |row| {
-            let row = Reader::new(table, row, column);
+            let row = Reader::new(table, row);
             Ok(Self {
                 waiting: row.json("outbox")?,
                 sequence: row.count("sequence")?,

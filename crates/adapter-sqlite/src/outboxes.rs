@@ -35,7 +35,7 @@ fn claim(
 
 fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> {
     let (table, key) = table(aggregate);
-    let row = Reader::new(table, row, key);
+    let row = Reader::new(table, row);
     let key: String = row.column(key)?;
     let user = row.parsed("user_id", UserId::parse)?;
     let waiting: Vec<EventDocument> = row.json("outbox")?;
@@ -126,7 +126,7 @@ impl Outboxes for SqliteOutboxes {
                         "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"
                     );
                     let one = rows::first(connection, &sql, [], |row| {
-                        let row = Reader::new("outbox", row, "depth");
+                        let row = Reader::new("outbox", row);
                         Ok((row.count("depth")?, row.optional_time("oldest")?))
                     })?;
                     let (depth, oldest): (u64, Option<Timestamp>) = one.unwrap_or_default();

@@ -1,62 +1,70 @@
 //! What rows and JSON columns have in common.
 
 use domain::time::Timestamp;
-use rusqlite::types::FromSql;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::types::{FromSql, ValueRef};
+use rusqlite::{OptionalExtension as _, Row, RowIndex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::fault::Fault;
 
-/// Reads one kind of row; says which one cannot be read.
+/// Reads one kind of row; says which one cannot be read. Columns go by name, or by number where it is read often: a name
+/// is looked up among all names of the row each time.
 pub(crate) struct Reader<'a, 'b> {
     what: &'static str,
-    id: String,
     row: &'a Row<'b>,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
-    /// `key` is the column that names the row.
-    pub(crate) fn new(what: &'static str, row: &'a Row<'b>, key: &str) -> Self {
-        let id = row.get::<_, String>(key).unwrap_or_default();
-        Self { what, id, row }
+    /// The first column names the row.
+    pub(crate) fn new(what: &'static str, row: &'a Row<'b>) -> Self {
+        Self { what, row }
     }
 
-    pub(crate) fn column<T: FromSql>(&self, name: &str) -> Result<T, Fault> {
-        Ok(self.row.get(name)?)
+    pub(crate) fn column<T: FromSql>(&self, index: impl RowIndex) -> Result<T, Fault> {
+        Ok(self.row.get(index)?)
     }
 
-    pub(crate) fn parsed<T, E>(&self, name: &str, parse: impl FnOnce(String) -> Result<T, E>) -> Result<T, Fault>
+    pub(crate) fn parsed<T, E>(
+        &self,
+        index: impl RowIndex,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<T, Fault>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        parse(self.column(name)?).map_err(|error| self.corrupt(error))
+        parse(self.column(index)?).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn time(&self, name: &str) -> Result<Timestamp, Fault> {
-        Timestamp::from_millisecond(self.column(name)?).map_err(|error| self.corrupt(error))
+    pub(crate) fn time(&self, index: impl RowIndex) -> Result<Timestamp, Fault> {
+        Timestamp::from_millisecond(self.column(index)?).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
-        let millis: Option<i64> = self.column(name)?;
+    pub(crate) fn optional_time(&self, index: impl RowIndex) -> Result<Option<Timestamp>, Fault> {
+        let millis: Option<i64> = self.column(index)?;
         millis
             .map(Timestamp::from_millisecond)
             .transpose()
             .map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, Fault> {
-        let text = self.row.get_ref(name)?.as_str().map_err(|error| self.corrupt(error))?;
+    pub(crate) fn json<T: DeserializeOwned>(&self, index: impl RowIndex) -> Result<T, Fault> {
+        let text = self.row.get_ref(index)?.as_str().map_err(|error| self.corrupt(error))?;
         serde_json::from_str(text).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn count(&self, name: &str) -> Result<u64, Fault> {
-        let number: i64 = self.column(name)?;
+    pub(crate) fn count(&self, index: impl RowIndex) -> Result<u64, Fault> {
+        let number: i64 = self.column(index)?;
         u64::try_from(number).map_err(|error| self.corrupt(error))
     }
 
     pub(crate) fn corrupt(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
-        Fault::corrupt(self.what, self.id.clone(), cause)
+        let id = match self.row.get_ref(0) {
+            Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+            Ok(ValueRef::Integer(number)) => number.to_string(),
+            Ok(_) | Err(_) => String::new(),
+        };
+        Fault::corrupt(self.what, id, cause)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::rows::{self, Reader, integer};
 pub(crate) struct SqliteCredentials(pub(crate) Arc<Database>);
 
 fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
-    let row = Reader::new("credential", row, "user_id");
+    let row = Reader::new("credential", row);
     let reason: Option<String> = row.column("reason")?;
     Ok(Credential {
         user: row.parsed("user_id", UserId::parse)?,

@@ -83,7 +83,7 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
 }
 
 fn factor_set(row: &Row<'_>) -> Result<FactorSet, Fault> {
-    let row = Reader::new("factor set", row, "user_id");
+    let row = Reader::new("factor set", row);
     let stored: Vec<ContactDocument> = row.json("contacts")?;
     let chosen: Option<String> = row.column("chosen_default")?;
     Ok(FactorSet {
@@ -106,7 +106,7 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
         connection,
         "SELECT user_id, version FROM factor_sets WHERE user_id = ?1",
         [user],
-        |row| Reader::new("factor set", row, "user_id").count("version"),
+        |row| Reader::new("factor set", row).count("version"),
     )?;
     if stored.unwrap_or(0) != set.version {
         return Ok(Saving::Conflict);

@@ -24,46 +24,67 @@ macro_rules! columns {
     };
 }
 
+/// Where each of [`columns!`] stands: this row is read twice in every renewal, and a name would be looked up each time.
+mod column {
+    pub(super) const FAMILY: usize = 0;
+    pub(super) const USER: usize = 1;
+    pub(super) const CLIENT: usize = 2;
+    pub(super) const BUSINESS: usize = 3;
+    pub(super) const GROUPS: usize = 4;
+    pub(super) const ROOT: usize = 5;
+    pub(super) const EPOCH: usize = 6;
+    pub(super) const GENERATION: usize = 7;
+    pub(super) const NONCE: usize = 8;
+    pub(super) const PREVIOUS_NONCE: usize = 9;
+    pub(super) const ROTATED_AT: usize = 10;
+    pub(super) const ABSOLUTE_EXPIRES_AT: usize = 11;
+    pub(super) const IDLE_EXPIRES_AT: usize = 12;
+    pub(super) const STATUS: usize = 13;
+    pub(super) const CLOSED_GENERATION: usize = 14;
+    pub(super) const CLOSED_AT: usize = 15;
+    pub(super) const REVOKED_REASON: usize = 16;
+}
+
 fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
-    let row = Reader::new("refresh family", row, "family_id");
+    let row = Reader::new("refresh family", row);
     let corrupt = |error| row.corrupt(error);
-    let business: Option<String> = row.column("business_id")?;
-    let groups: Option<String> = row.column("groups")?;
-    let previous_nonce: Option<[u8; 16]> = row.column("previous_nonce")?;
+    let business: Option<String> = row.column(column::BUSINESS)?;
+    let groups: Option<String> = row.column(column::GROUPS)?;
+    let previous_nonce: Option<[u8; 16]> = row.column(column::PREVIOUS_NONCE)?;
     Ok(RefreshFamily {
-        id: row.parsed("family_id", FamilyId::parse)?,
+        id: row.parsed(column::FAMILY, FamilyId::parse)?,
         origin: Origin {
-            user: row.parsed("user_id", UserId::parse)?,
-            client: row.parsed("client_id", ClientId::parse)?,
+            user: row.parsed(column::USER, UserId::parse)?,
+            client: row.parsed(column::CLIENT, ClientId::parse)?,
             business: business.map(BusinessId::parse).transpose().map_err(corrupt)?,
             groups: if groups.is_some() {
-                row.json("groups")?
+                row.json(column::GROUPS)?
             } else {
                 Vec::new()
             },
-            root: row.parsed("root_id", FamilyId::parse)?,
-            epoch: row.count("epoch")?,
+            root: row.parsed(column::ROOT, FamilyId::parse)?,
+            epoch: row.count(column::EPOCH)?,
         },
-        generation: row.count("generation")?,
-        nonce: Nonce(row.column("nonce")?),
+        generation: row.count(column::GENERATION)?,
+        nonce: Nonce(row.column(column::NONCE)?),
         previous_nonce: previous_nonce.map(Nonce),
-        rotated_at: row.time("rotated_at")?,
-        absolute_expires_at: row.time("absolute_expires_at")?,
-        idle_expires_at: row.time("idle_expires_at")?,
+        rotated_at: row.time(column::ROTATED_AT)?,
+        absolute_expires_at: row.time(column::ABSOLUTE_EXPIRES_AT)?,
+        idle_expires_at: row.time(column::IDLE_EXPIRES_AT)?,
         status: status(&row)?,
     })
 }
 
 fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, Fault> {
-    let status: String = row.column("status")?;
+    let status: String = row.column(column::STATUS)?;
     match status.as_str() {
         "active" => Ok(FamilyStatus::Active),
         "closed" => Ok(FamilyStatus::Closed(Closing {
-            generation: row.count("closed_generation")?,
-            at: row.time("closed_at")?,
+            generation: row.count(column::CLOSED_GENERATION)?,
+            at: row.time(column::CLOSED_AT)?,
         })),
         "revoked" => {
-            let reason: String = row.column("revoked_reason")?;
+            let reason: String = row.column(column::REVOKED_REASON)?;
             let reason = RevocationReason::parse(&reason).ok_or_else(|| row.corrupt("revoked reason"))?;
             Ok(FamilyStatus::Revoked(reason))
         }

@@ -49,7 +49,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
 }
 
 fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<ValidationToken, Fault> {
-    let row = Reader::new("validation token of client", row, "target_client");
+    let row = Reader::new("validation token of client", row);
     let document: ValidationTokenDocument = row.json("document")?;
     let corrupt = |error| row.corrupt(error);
     Ok(ValidationToken {
