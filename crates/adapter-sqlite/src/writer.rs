@@ -158,6 +158,8 @@ struct Thread {
 impl Thread {
     fn run(mut self) {
         while let Ok(first) = self.waiting.recv() {
+            // Where no core is idle, those who are about to write come first and share the commit; else this is nothing.
+            thread::yield_now();
             let (batch, ending) = self.batch(first);
             if let Ending::Unknown(error) = &ending {
                 tracing::error!(
