@@ -64,7 +64,7 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     let (Some(header), None) = (headers.next(), headers.next()) else {
         return None;
     };
-    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = std::str::from_utf8(header.as_bytes()).ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 

@@ -15,7 +15,7 @@ use super::{Programs, number};
 const CONNECTIONS: usize = 64;
 
 /// The load is measured this often, between readings of the reference lines, and the median is told.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 pub(crate) fn measure(programs: &Programs, seconds: u64, figures: &mut Figures) -> anyhow::Result<()> {
     let data = Data::new(&programs.authme)?;
