@@ -79,7 +79,8 @@ impl From<&Identity> for IdentityDocument {
     }
 }
 
-fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
+/// From a row that begins with the user and its document.
+pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
     let row = Reader::new("identity", row);
     let document: IdentityDocument = row.json(1)?;
     let contact_id = |id: String| ContactId::parse(id).map_err(|error| row.corrupt(error));

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use domain::contact::{ContactValue, Email, Mobile};
 use domain::event::NewEvent;
 use domain::factors::{AlternativeContact, FactorSet};
+use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
 use ports::factors::{FactorSets, Saving};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::fault::Fault;
+use crate::identities::identity;
 use crate::outbox::Outbox;
 use crate::rows::{self, Reader, integer, to_json};
 
@@ -82,13 +84,14 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
     })
 }
 
-fn factor_set(row: &Row<'_>) -> Result<FactorSet, Fault> {
+/// A set from a row that begins with the user and has version, contacts and chosen default from `at` on.
+fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, Fault> {
     let row = Reader::new("factor set", row);
-    let stored: Vec<ContactDocument> = row.json("contacts")?;
-    let chosen: Option<String> = row.column("chosen_default")?;
+    let stored: Vec<ContactDocument> = row.json(at + 1)?;
+    let chosen: Option<String> = row.column(at + 2)?;
     Ok(FactorSet {
-        user: row.parsed("user_id", UserId::parse)?,
-        version: row.count("version")?,
+        user: row.parsed(0, UserId::parse)?,
+        version: row.count(at)?,
         contacts: stored
             .into_iter()
             .map(|stored| contact(&row, stored))
@@ -98,6 +101,18 @@ fn factor_set(row: &Row<'_>) -> Result<FactorSet, Fault> {
             .transpose()
             .map_err(|error| row.corrupt(error))?,
     })
+}
+
+/// A user and its set from one row; without a set those columns are null.
+fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), Fault> {
+    let owner = identity(row)?;
+    let version: Option<i64> = row.get(2)?;
+    let set = if version.is_some() {
+        factor_set(row, 2)?
+    } else {
+        FactorSet::empty(owner.id.clone())
+    };
+    Ok((owner, set))
 }
 
 fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
@@ -141,8 +156,15 @@ impl FactorSets for SqliteFactorSets {
         let sql = "SELECT user_id, version, contacts, chosen_default FROM factor_sets WHERE user_id = ?1";
         let found = self
             .0
-            .read(|connection| rows::first(connection, sql, [user.as_str()], factor_set))?;
+            .read(|connection| rows::first(connection, sql, [user.as_str()], |row| factor_set(row, 1)))?;
         Ok(found.unwrap_or_else(|| FactorSet::empty(user.clone())))
+    }
+
+    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
+        let sql = "SELECT i.user_id, i.document, f.version, f.contacts, f.chosen_default
+                   FROM identities i LEFT JOIN factor_sets f ON f.user_id = i.user_id WHERE i.user_id = ?1";
+        self.0
+            .read(|connection| rows::first(connection, sql, [user.as_str()], with_owner))
     }
 
     async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {

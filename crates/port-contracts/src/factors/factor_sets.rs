@@ -9,12 +9,14 @@ use ports::factors::Saving;
 use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{at, contact_id, event, event_id, events, full_factor_set, user};
+use crate::samples::{at, contact_id, event, event_id, events, full_factor_set, full_identity, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 contracts! { dyn Fixture:
     a_user_who_added_nothing_has_an_empty_set,
     every_field_of_a_set_survives,
+    a_set_is_found_with_its_owner_whether_it_is_empty_or_not,
+    a_set_without_an_owner_is_not_found_with_one,
     saving_raises_the_version,
     saving_again_is_a_conflict,
     saving_under_a_version_never_stored_is_a_conflict,
@@ -56,6 +58,29 @@ fn rival(found: &FactorSet, caller: usize) -> FactorSet {
         chosen_default: Some(contact_id(&caller.to_string())),
         ..found.clone()
     }
+}
+
+async fn a_set_is_found_with_its_owner_whether_it_is_empty_or_not(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let owner = full_identity(1);
+    stores.identities.create(&owner).await.unwrap();
+    let empty = FactorSet::empty(owner.id.clone());
+    let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
+    assert_eq!(found, Some((owner.clone(), empty)));
+    let set = full_factor_set(owner.id.clone());
+    assert_eq!(save(&stores, &set, events(0, 1)).await, Saving::Saved);
+    let saved = find(&stores, &owner.id).await;
+    let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
+    assert_eq!(found, Some((owner, saved)));
+}
+
+async fn a_set_without_an_owner_is_not_found_with_one(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(
+        save(&stores, &full_factor_set(user(1)), events(0, 1)).await,
+        Saving::Saved
+    );
+    assert_eq!(stores.factor_sets.find_with_owner(&user(1)).await.unwrap(), None);
 }
 
 async fn race_to_save(stores: &Stores, found: &FactorSet) {

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::factors::FactorSet;
+use domain::identity::Identity;
 use domain::ids::UserId;
 
 use crate::StoreFailure;
@@ -20,6 +21,10 @@ pub enum Saving {
 pub trait FactorSets: Send + Sync {
     /// The set; a user who added nothing has an empty one of version 0.
     async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure>;
+
+    /// The set together with the user it belongs to, in one read where the store keeps both; `None` when there is no such
+    /// user.
+    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure>;
 
     /// Atomic: stores the set and its events when the stored version is still `set.version`, and raises it.
     /// A repeated call is a conflict.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::factors::{OwnContact, Visibility, own_contacts};
 use domain::ids::{ClientId, UserId};
 use ports::factors::FactorSets;
-use ports::{Clients, Identities, StoreFailure};
+use ports::{Clients, StoreFailure};
 
 use super::FactorsPorts;
 
@@ -19,7 +19,6 @@ pub enum ListOwnContactsError {
 /// Lists a user's contacts as the calling client may show them.
 pub struct ListOwnContacts {
     factor_sets: Arc<dyn FactorSets>,
-    identities: Arc<dyn Identities>,
     clients: Arc<dyn Clients>,
 }
 
@@ -27,24 +26,19 @@ impl ListOwnContacts {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
             factor_sets: ports.factor_sets.clone(),
-            identities: ports.identities.clone(),
             clients: ports.clients.clone(),
         }
     }
 
     /// A client that is no longer registered is shown the least.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
-        let identity = self
-            .identities
-            .find(user)
-            .await?
-            .ok_or(ListOwnContactsError::UserNotFound)?;
+        let found = self.factor_sets.find_with_owner(user).await?;
+        let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
         let visibility = self
             .clients
             .find(client)
             .await?
             .map_or_else(Visibility::default, |client| client.visibility);
-        let set = self.factor_sets.find(user).await?;
         Ok(own_contacts(&identity, &set, visibility))
     }
 }
