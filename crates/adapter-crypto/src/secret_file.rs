@@ -53,11 +53,7 @@ pub fn read_or_create_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, Se
             let line = Zeroizing::new(format!("{}\n", domain::hex::encode(&*secret)));
             write_private(path, line.as_bytes()).map_err(|source| SecretFileFailure::io(path, source))?;
             // Another process may have been first: what is in the file now is what counts.
-            if path.exists() {
-                read_or_create_secret(path)
-            } else {
-                Ok(vec![secret])
-            }
+            read_or_create_secret(path)
         }
         Err(source) => Err(SecretFileFailure::io(path, source)),
     }
