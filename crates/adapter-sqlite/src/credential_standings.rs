@@ -25,4 +25,9 @@ impl CredentialStandings for SqliteCredentialStandings {
         })?;
         Ok(standing.unwrap_or_default())
     }
+
+    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure> {
+        // Every read of the one file sees what is committed.
+        self.look(user).await
+    }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::time::{self, Timestamp};
-use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, StoreFailure};
+use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
 use rusqlite::{Connection, Row};
 
 use crate::database::Database;
@@ -46,6 +46,21 @@ fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> 
     Ok(PendingOutbox { aggregate, key, events })
 }
 
+fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Result<(), Fault> {
+    let Settlement { aggregate, key, published } = settlement;
+    if let Some(sequence) = *published
+        && let Some(mut outbox) = Outbox::read(connection, *aggregate, key)?
+        && outbox.waiting.iter().any(|event| event.sequence <= sequence)
+    {
+        outbox.prune(sequence);
+        outbox.save(connection, *aggregate, key)?;
+    }
+    let (table, column) = table(*aggregate);
+    let sql =
+        format!("UPDATE {table} SET lease_owner = NULL, lease_until = NULL WHERE {column} = ?1 AND lease_owner = ?2");
+    rows::execute(connection, &sql, (key, owner)).map(drop)
+}
+
 fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, Fault> {
     let (table, _) = table(aggregate);
     let sql = format!("SELECT 1 FROM {table} WHERE outbox_pending = 1 LIMIT 1");
@@ -81,34 +96,14 @@ impl Outboxes for SqliteOutboxes {
             .await
     }
 
-    async fn acknowledge(&self, aggregate: Aggregate, key: &str, sequence: u64) -> Result<(), StoreFailure> {
-        let sent_already = |connection: &Connection| {
-            let outbox = Outbox::read(connection, aggregate, key)?;
-            Ok(outbox.is_none_or(|outbox| outbox.waiting.iter().all(|event| event.sequence > sequence)))
-        };
-        if self.0.read(sent_already)? {
-            return Ok(());
-        }
-        let key = key.to_owned();
+    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure> {
+        let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
         self.0
-            .write(move |connection| match Outbox::read(connection, aggregate, &key)? {
-                None => Ok(()),
-                Some(mut outbox) => {
-                    outbox.prune(sequence);
-                    outbox.save(connection, aggregate, &key)
-                }
+            .write(move |connection| {
+                settlements
+                    .iter()
+                    .try_for_each(|settlement| settle(connection, &owner, settlement))
             })
-            .await
-    }
-
-    async fn release(&self, aggregate: Aggregate, key: &str, owner: &str) -> Result<(), StoreFailure> {
-        let (table, column) = table(aggregate);
-        let sql = format!(
-            "UPDATE {table} SET lease_owner = NULL, lease_until = NULL WHERE {column} = ?1 AND lease_owner = ?2"
-        );
-        let (key, owner) = (key.to_owned(), owner.to_owned());
-        self.0
-            .write(move |connection| rows::execute(connection, &sql, (key, owner)).map(drop))
             .await
     }
 

@@ -12,6 +12,7 @@ contracts! { dyn Fixture:
     an_unlocked_user_stands_under_the_epoch_of_the_lock,
     a_lock_is_seen_as_soon_as_it_is_acknowledged,
     each_caller_sees_a_lock_of_its_own_at_once,
+    a_look_after_a_write_sees_every_lock_from_before_it,
     a_standing_survives_reopening,
 }
 
@@ -65,6 +66,26 @@ async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
     })
     .await;
     assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+}
+
+async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let looks = at_once(|caller| {
+        let stores = stores.clone();
+        async move {
+            let command = lock_command(&user(caller), caller);
+            stores.credentials.lock(&command).await.unwrap();
+            let own = lock_command(&user(CALLERS + caller), CALLERS + caller);
+            stores.credentials.unlock(&own).await.unwrap();
+            stores.standings.look_after_write(&user(caller)).await.unwrap()
+        }
+    })
+    .await;
+    assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+    assert_eq!(
+        stores.standings.look_after_write(&user(CALLERS)).await.unwrap(),
+        Standing::default()
+    );
 }
 
 async fn a_standing_survives_reopening(fixture: &dyn Fixture) {

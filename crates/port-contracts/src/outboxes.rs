@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use domain::event::Event;
 use domain::tokens::{RevocationReason, events};
-use ports::{Aggregate, Backlog, Lease, PendingOutbox};
+use ports::{Aggregate, Backlog, Lease, PendingOutbox, Settlement};
 
 use crate::contract::contracts;
 use crate::race::{at_once, begin_waiting, soon};
@@ -17,6 +17,7 @@ contracts! { dyn Fixture:
     aggregates_of_one_user_do_not_meet,
     a_full_outbox_is_claimed_in_the_order_of_its_sequence,
     acknowledging_keeps_what_came_later,
+    settling_several_settles_each,
     acknowledging_again_changes_nothing,
     acknowledging_what_is_not_there_changes_nothing,
     acknowledging_and_pushing_at_once_loses_nothing,
@@ -51,7 +52,7 @@ pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) ->
 pub(crate) async fn acknowledge_all(stores: &Stores) {
     for PendingOutbox { aggregate, key, events } in observe(stores).await {
         let last = events.iter().map(|event| event.sequence).max().unwrap();
-        stores.outboxes.acknowledge(aggregate, &key, last).await.unwrap();
+        acknowledge_in(stores, aggregate, &key, last).await;
     }
 }
 
@@ -68,11 +69,21 @@ pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
 
 /// Acknowledges the events of a user's factor set up to `sequence`.
 pub(crate) async fn acknowledge(stores: &Stores, n: usize, sequence: u64) {
-    let key = user(n);
-    let acknowledged = stores
-        .outboxes
-        .acknowledge(Aggregate::FactorSet, key.as_str(), sequence);
-    acknowledged.await.unwrap();
+    acknowledge_in(stores, Aggregate::FactorSet, user(n).as_str(), sequence).await;
+}
+
+/// Removes the events of an outbox up to `sequence`, for an owner who has no claim.
+pub(crate) async fn acknowledge_in(stores: &Stores, aggregate: Aggregate, key: &str, sequence: u64) {
+    let published = settlement(aggregate, key, Some(sequence));
+    stores.outboxes.settle("nobody", &[published]).await.unwrap();
+}
+
+fn settlement(aggregate: Aggregate, key: &str, published: Option<u64>) -> Settlement {
+    Settlement {
+        aggregate,
+        key: key.to_owned(),
+        published,
+    }
 }
 
 async fn sequences(stores: &Stores, n: usize) -> Vec<u64> {
@@ -156,6 +167,20 @@ async fn acknowledging_keeps_what_came_later(fixture: &dyn Fixture) {
     assert!(observe(&stores).await.is_empty());
 }
 
+async fn settling_several_settles_each(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for n in 1..=3 {
+        push(&stores, n, 3).await;
+    }
+    let of = |n, published| settlement(Aggregate::FactorSet, user(n).as_str(), published);
+    let settlements = [of(1, Some(2)), of(2, None), of(3, Some(3)), of(4, Some(1))];
+    stores.outboxes.settle("nobody", &settlements).await.unwrap();
+    assert_eq!(sequences(&stores, 1).await, [3]);
+    assert_eq!(sequences(&stores, 2).await, [1, 2, 3]);
+    assert_eq!(sequences(&stores, 3).await, [0; 0]);
+    stores.outboxes.settle("nobody", &[]).await.unwrap();
+}
+
 async fn acknowledging_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 4).await;
@@ -176,9 +201,7 @@ async fn acknowledging_what_is_not_there_changes_nothing(fixture: &dyn Fixture) 
     push(&stores, 1, 2).await;
     acknowledge(&stores, 2, 2).await;
     for aggregate in [Aggregate::Credential, Aggregate::RefreshFamily] {
-        let key = user(1);
-        let acknowledged = stores.outboxes.acknowledge(aggregate, key.as_str(), 2);
-        acknowledged.await.unwrap();
+        acknowledge_in(&stores, aggregate, user(1).as_str(), 2).await;
     }
     assert_eq!(sequences(&stores, 1).await, [1, 2]);
 }

@@ -5,9 +5,17 @@ use domain::standing::Standing;
 use crate::StoreFailure;
 
 /// Looks at the lock of a user. At the root because every context looks, and none but `credential_lock` writes.
+///
+/// A user never locked stands at epoch 0. The standing is never cached. There are two looks because a store of several
+/// replicas knows two prices: a look that stands alone has to ask the replicas for what is newest, one that follows a
+/// write of its own need only not fall behind that write.
 #[async_trait]
 pub trait CredentialStandings: Send + Sync {
-    /// The standing now; a user never locked stands at epoch 0. The look sees every write that was acknowledged,
-    /// anywhere, before it began: this is the second half of store-then-look (03-protocols 2). It is never cached.
+    /// The standing now: sees every write that was acknowledged, anywhere, before the look began. Linearizable.
     async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure>;
+
+    /// The standing after a conditional write that this process was acknowledged, whether it matched or not: sees every
+    /// write that was acknowledged, anywhere, before that one began. Causally consistent with it. This is the second half
+    /// of store-then-look (03-protocols 2).
+    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure>;
 }

@@ -32,6 +32,15 @@ pub struct PendingOutbox {
     pub events: Vec<Event>,
 }
 
+/// What came of one claimed outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub aggregate: Aggregate,
+    pub key: String,
+    /// Every event up to this sequence was published; `None` when none was.
+    pub published: Option<u64>,
+}
+
 /// How far publishing is behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -50,11 +59,10 @@ pub trait Outboxes: Send + Sync {
     /// found in them. One atomic write per aggregate; a repeated claim by the same owner extends its lease.
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure>;
 
-    /// Removes the events with a sequence up to `sequence`: one atomic write, idempotent.
-    async fn acknowledge(&self, aggregate: Aggregate, key: &str, sequence: u64) -> Result<(), StoreFailure>;
-
-    /// Ends the claim, so that whoever comes next need not wait for it to run out.
-    async fn release(&self, aggregate: Aggregate, key: &str, owner: &str) -> Result<(), StoreFailure>;
+    /// Removes what was published, and ends the claims that `owner` still has, so that whoever comes next need not wait
+    /// for them to run out. One atomic write per aggregate; idempotent. What was published is removed whoever has the
+    /// claim by now, and an aggregate that is gone is settled.
+    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure>;
 
     /// Returns once an event may have been pushed by this process since the last call returned. May be dropped at any
     /// time; events of other processes are found by claiming now and then.

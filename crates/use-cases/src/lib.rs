@@ -10,4 +10,4 @@ pub mod tokens;
 
 pub use failure::Failure;
 pub use follow_events::{EventPage, FollowEvents};
-pub use relay_outboxes::RelayOutboxes;
+pub use relay_outboxes::{Delivery, RelayOutboxes};

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, StoreFailure};
+use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
 
 /// Carries events from the outboxes to the publisher: at least once, in order per aggregate (03-protocols 3).
 ///
-/// One pass is [`claim`](Self::claim), then [`deliver`](Self::deliver) for each claimed outbox; outboxes are
-/// independent, so they may be delivered at the same time.
+/// One pass is [`claim`](Self::claim), then [`deliver`](Self::deliver) for each claimed outbox, then
+/// [`settle`](Self::settle) with all that came of it. Outboxes are independent, so they may be delivered at the same time.
 pub struct RelayOutboxes {
     outboxes: Arc<dyn Outboxes>,
     publisher: Arc<dyn EventPublisher>,
@@ -43,27 +43,39 @@ impl RelayOutboxes {
         self.outboxes.claim(&lease, limit).await
     }
 
-    /// Sends a claimed outbox's events one after another, each only after the one before was acknowledged, then removes
-    /// what was sent. Whether all of it was.
-    pub async fn deliver(&self, outbox: &PendingOutbox) -> Result<bool, StoreFailure> {
-        let mut sent = None;
-        let mut complete = true;
+    /// Sends a claimed outbox's events one after another, each only after the one before was acknowledged.
+    pub async fn deliver(&self, outbox: PendingOutbox) -> Delivery {
+        let mut settlement = Settlement {
+            aggregate: outbox.aggregate,
+            key: outbox.key,
+            published: None,
+        };
         for event in &outbox.events {
             if let Err(failure) = self.publisher.publish(event).await {
                 tracing::warn!(event = %event.id.0, error = &failure as &dyn std::error::Error, "an event is not published yet");
-                complete = false;
-                break;
+                return Delivery {
+                    settlement,
+                    is_complete: false,
+                };
             }
-            sent = Some(event.sequence);
+            settlement.published = Some(event.sequence);
         }
-        if let Some(sequence) = sent {
-            self.outboxes
-                .acknowledge(outbox.aggregate, &outbox.key, sequence)
-                .await?;
+        Delivery {
+            settlement,
+            is_complete: true,
         }
-        self.outboxes
-            .release(outbox.aggregate, &outbox.key, &self.owner)
-            .await?;
-        Ok(complete)
     }
+
+    /// Removes what was sent, and ends the claims.
+    pub async fn settle(&self, settlements: &[Settlement]) -> Result<(), StoreFailure> {
+        self.outboxes.settle(&self.owner, settlements).await
+    }
+}
+
+/// What came of one outbox.
+#[derive(Debug)]
+pub struct Delivery {
+    pub settlement: Settlement,
+    /// Whether all of it was sent.
+    pub is_complete: bool,
 }

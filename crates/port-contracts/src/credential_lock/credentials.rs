@@ -171,9 +171,7 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
     let sequences: Vec<_> = pending(&stores, &user(1)).await.iter().map(|e| e.sequence).collect();
     assert_eq!(sequences, (1..=MAX_PENDING_EVENTS).collect::<Vec<_>>());
 
-    let key = user(1);
-    let acknowledged = stores.outboxes.acknowledge(Aggregate::Credential, key.as_str(), 1);
-    acknowledged.await.unwrap();
+    outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
     assert_eq!(
         turned(&lock(&stores, &late).await),
         full.map(|credential| credential.lock(&late).unwrap())

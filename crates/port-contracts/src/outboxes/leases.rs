@@ -4,7 +4,7 @@ use std::time::Duration;
 use domain::ids::UserId;
 use ports::{Aggregate, Lease, PendingOutbox};
 
-use super::{acknowledge, push};
+use super::{acknowledge, push, settlement};
 use crate::contract::contracts;
 use crate::race::at_once;
 use crate::samples::{at, lock_command, user};
@@ -18,7 +18,7 @@ contracts! { dyn Fixture:
     an_event_pushed_meanwhile_belongs_to_the_lease,
     a_claim_takes_no_more_than_its_limit,
     a_held_outbox_does_not_hold_up_others,
-    acknowledging_part_keeps_the_lease,
+    what_another_settles_keeps_the_lease,
     a_released_outbox_is_free_at_once,
     releasing_what_another_holds_changes_nothing,
     releasing_again_changes_nothing,
@@ -51,9 +51,8 @@ async fn claim_some(stores: &Stores, owner: &str, now: i64, limit: usize) -> Vec
 }
 
 async fn release(stores: &Stores, n: usize, owner: &str) {
-    let key = user(n);
-    let released = stores.outboxes.release(Aggregate::FactorSet, key.as_str(), owner);
-    released.await.unwrap();
+    let nothing_sent = settlement(Aggregate::FactorSet, user(n).as_str(), None);
+    stores.outboxes.settle(owner, &[nothing_sent]).await.unwrap();
 }
 
 fn keys(users: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -136,7 +135,7 @@ async fn a_held_outbox_does_not_hold_up_others(fixture: &dyn Fixture) {
     assert_eq!(claim_some(&stores, "b", 1, 1).await, keys([3]));
 }
 
-async fn acknowledging_part_keeps_the_lease(fixture: &dyn Fixture) {
+async fn what_another_settles_keeps_the_lease(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     claim(&stores, "a", 0).await;

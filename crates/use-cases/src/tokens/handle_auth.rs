@@ -12,7 +12,7 @@ use domain::tokens::{ValidationToken, ValidationTokenSecret};
 use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{Clients, Clock, CredentialStandings, Groups, Identities, IdentitySaving, Randomness};
 
-use super::mint_gate::{MintGate, Minted, Subject, UserSubject};
+use super::mint_gate::{MintGate, Minted, Path, Subject, UserSubject};
 use super::{Refused, TokensPorts, TokensSettings};
 use crate::Failure;
 
@@ -138,7 +138,10 @@ impl HandleAuth {
             family: None,
             root: None,
         };
-        let write = async { Ok(self.validation_tokens.issue(&token).await?) };
+        let write = async {
+            self.validation_tokens.issue(&token).await?;
+            Ok(Path::Wrote(()))
+        };
         self.gate
             .mint(Subject::User(subject), write, |(), _| {
                 Ok(HandOff {
@@ -181,7 +184,7 @@ impl Directory {
                 roles: Vec::new(),
             })
             .collect();
-        let identity = Identity {
+        let mut identity = Identity {
             id: UserId::from_random(self.randomness.object_id()),
             name: request.full_name.clone(),
             email: Some(MainContact {
@@ -197,13 +200,24 @@ impl Directory {
         for _ in 0..ATTEMPTS {
             match self.identities.create(&identity).await? {
                 IdentitySaving::Saved => return Ok(identity),
-                IdentitySaving::LoginTaken { .. } | IdentitySaving::IdTaken => {
-                    if let Some(other) = self.identities.find_by_login(&request.email.comparison_key()).await? {
+                IdentitySaving::LoginTaken { by } => {
+                    if let Some(other) = self.by_login(&request.email).await? {
+                        return Ok(other);
+                    }
+                    // Whoever reserved the login has not written its user yet, or died before: it is finished under that id.
+                    identity.id = by;
+                }
+                IdentitySaving::IdTaken => {
+                    if let Some(other) = self.by_login(&request.email).await? {
                         return Ok(other);
                     }
                 }
             }
         }
         Err(Failure::Contended.into())
+    }
+
+    async fn by_login(&self, email: &Email) -> Result<Option<Identity>, Failure> {
+        Ok(self.identities.find_by_login(&email.comparison_key()).await?)
     }
 }

@@ -20,6 +20,29 @@ impl<T> Minted<T> {
     }
 }
 
+/// What a path did before the look.
+pub(super) enum Path<W> {
+    /// A conditional write was acknowledged, whether it matched or not.
+    Wrote(W),
+    /// There was nothing to write.
+    OnlyRead(W),
+}
+
+impl<W> Path<W> {
+    pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> Path<V> {
+        match self {
+            Self::Wrote(done) => Path::Wrote(change(done)),
+            Self::OnlyRead(done) => Path::OnlyRead(change(done)),
+        }
+    }
+}
+
+/// Which look is due.
+enum Look {
+    Alone,
+    AfterWrite,
+}
+
 /// For whom a path mints.
 pub(super) enum Subject {
     /// A client on its own: it has no credential that could be locked.
@@ -62,21 +85,32 @@ impl MintGate {
     pub(super) async fn mint<W, T>(
         &self,
         subject: Subject,
-        write: impl Future<Output = Result<W, Refused>>,
+        write: impl Future<Output = Result<Path<W>, Refused>>,
         seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
     ) -> Result<Minted<T>, Refused> {
-        let written = write.await?;
+        let (done, look) = match write.await? {
+            Path::Wrote(done) => (done, Look::AfterWrite),
+            Path::OnlyRead(done) => (done, Look::Alone),
+        };
         if let Subject::User(user) = &subject {
-            self.look(user).await?;
+            self.look_as(user, look).await?;
         }
-        Ok(Minted(seal(written, &Signer(&*self.signer))?))
+        Ok(Minted(seal(done, &Signer(&*self.signer))?))
     }
 
     /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
     ///
     /// A family that is met dead here is ended, so that its end is told.
     pub(super) async fn look(&self, user: &UserSubject) -> Result<(), Refused> {
-        let refused = match self.standings.look(&user.id).await?.judge(user.epoch) {
+        self.look_as(user, Look::Alone).await
+    }
+
+    async fn look_as(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
+        let standing = match look {
+            Look::Alone => self.standings.look(&user.id).await?,
+            Look::AfterWrite => self.standings.look_after_write(&user.id).await?,
+        };
+        let refused = match standing.judge(user.epoch) {
             Ok(()) => return self.look_at_root(user).await,
             Err(NotStanding::Locked) => Refused::CredentialLocked,
             Err(NotStanding::Outdated) => Refused::TokenNotValid,

@@ -7,7 +7,7 @@ use domain::tokens::{FamilyStatus, RevocationReason};
 use ports::Clock as _;
 use use_cases::tokens::{Refused, TokensSettings};
 
-use crate::meddling::Meanwhile;
+use crate::world::meddling::Meanwhile;
 use crate::world::{World, by_identity_provider, by_token, caller, renew, renew_as};
 
 /// A session, spent once: whoever presents its first token again ends it once two more were made.

@@ -1,8 +1,13 @@
 //! The hand-off from a SAML integration.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use domain::group::Group;
-use domain::ids::BusinessId;
-use use_cases::tokens::{HandleAuthRequest, Refused, TokensSettings};
+use domain::identity::Identity;
+use domain::ids::{BusinessId, UserId};
+use ports::{Identities, IdentitySaving, StoreFailure};
+use use_cases::tokens::{HandleAuthRequest, Refused, TokensPorts, TokensSettings};
 
 use crate::world::{PORTAL, World, address_of, by_token, client_id, hand_off, renew, renew_as};
 
@@ -19,6 +24,61 @@ async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
     assert_eq!(first.user, again.user);
     let made = world.stores.identities.find(&first.user).await.unwrap().unwrap();
     assert_eq!(made.roles, TokensSettings::default().saml_default_roles);
+}
+
+/// Logins that somebody reserved for a user, and did not live to write it.
+struct ReservedLogins {
+    holder: UserId,
+    inner: Arc<dyn Identities>,
+}
+
+#[async_trait]
+impl Identities for ReservedLogins {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+        self.inner.find(id).await
+    }
+
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+        self.inner.find_by_login(login).await
+    }
+
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        if identity.id == self.holder {
+            return self.inner.create(identity).await;
+        }
+        let by = self.holder.clone();
+        Ok(IdentitySaving::LoginTaken { by })
+    }
+
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        self.inner.replace(identity).await
+    }
+
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+        self.inner.remove(id).await
+    }
+
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_maker_died_is_finished_under_the_id_that_holds_the_login() {
+    let world = World::new().await;
+    let holder = UserId::parse("begun").unwrap();
+    let identities = ReservedLogins {
+        holder: holder.clone(),
+        inner: world.stores.identities.clone(),
+    };
+    let tokens = world.wired(&TokensPorts {
+        identities: Arc::new(identities),
+        ..world.ports.clone()
+    });
+    let handed_off = tokens.handle_auth.run(hand_off("new@example.com")).await.unwrap();
+    assert_eq!(handed_off.into_inner().user, holder);
+    let found = world.stores.identities.find_by_login("new@example.com").await.unwrap();
+    assert_eq!(found.map(|identity| identity.id), Some(holder));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, Tokens, Way};
 
-use crate::meddling::Meanwhile;
+use crate::world::meddling::Meanwhile;
 use crate::world::{
     PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::ids::UserId;
 use use_cases::tokens::{Refused, RenewTokenRequest};
 
-use crate::meddling::{FailsOnce, Meddler, Outage};
+use crate::world::meddling::{FailsOnce, Meddler, Outage};
 use crate::world::{World, by_identity_provider, by_token, hand_off, renew};
 
 const OUTAGES: [Outage; 2] = [Outage::Away, Outage::AnswerLost];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::Event;
-use ports::{EventPublisher, PublishFailure};
+use ports::{EventPublisher, PendingOutbox, PublishFailure};
 use use_cases::RelayOutboxes;
 
 use crate::world::World;
@@ -63,9 +63,16 @@ fn relay(world: &World, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
 
 /// One pass; whether everything that was claimed went out.
 async fn pass(relay: &RelayOutboxes) -> bool {
+    let claimed = relay.claim(64).await.unwrap();
+    carry(relay, claimed).await
+}
+
+async fn carry(relay: &RelayOutboxes, claimed: Vec<PendingOutbox>) -> bool {
     let mut complete = true;
-    for outbox in relay.claim(64).await.unwrap() {
-        complete &= relay.deliver(&outbox).await.unwrap();
+    for outbox in claimed {
+        let delivery = relay.deliver(outbox).await;
+        complete &= delivery.is_complete;
+        relay.settle(&[delivery.settlement]).await.unwrap();
     }
     complete
 }
@@ -118,9 +125,7 @@ async fn what_comes_while_an_outbox_is_out_follows_in_order() {
     let relay = relay(&world, &broker, "relay");
     let claimed = relay.claim(64).await.unwrap();
     world.unlock(&user).await;
-    for outbox in &claimed {
-        assert!(relay.deliver(outbox).await.unwrap());
-    }
+    assert!(carry(&relay, claimed).await);
     assert!(pass(&relay).await);
     assert_eq!(broker.sequences(), [1, 2]);
 }

@@ -8,7 +8,7 @@ use domain::tokens::{AccessTokenSubject, FamilyStatus, RevocationReason};
 use ports::Clock as _;
 use use_cases::tokens::{Claimed, Refused, RenewTokenRequest, TokensSettings, Way};
 
-use crate::meddling::{Calls, Meanwhile, Meddler};
+use crate::world::meddling::{Calls, Meanwhile, Meddler};
 use crate::world::{GRACE, PORTAL, World, by_token, caller, client, client_id, renew, renew_as};
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -5,7 +5,7 @@ use domain::tokens::{FamilyStatus, RefreshFamily};
 use super::{RenewToken, Renewed};
 use crate::tokens::Refused;
 use crate::tokens::grants::{self, issue};
-use crate::tokens::mint_gate::{Subject, UserSubject};
+use crate::tokens::mint_gate::{Path, Subject, UserSubject};
 
 impl RenewToken {
     /// After a login at an external identity provider; from a user token it branches from that session.
@@ -54,8 +54,14 @@ impl RenewToken {
         user.session = session.as_ref().map(|session| session.id.clone());
         subject.family = user.session.clone();
         let token = self.grants.for_user(&own, user, &groups).await?;
+        let write = async {
+            match session {
+                Some(session) => Ok(Path::Wrote(self.start(Some(session)).await?)),
+                None => Ok(Path::OnlyRead(None)),
+            }
+        };
         self.gate
-            .mint(Subject::User(subject), self.start(session), |refresh, signer| {
+            .mint(Subject::User(subject), write, |refresh, signer| {
                 issue(token, refresh, signer)
             })
             .await

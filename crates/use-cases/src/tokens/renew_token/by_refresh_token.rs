@@ -9,7 +9,7 @@ use ports::{Measure, RenewalOutcome};
 use super::{Claimed, RenewToken};
 use crate::tokens::Refused;
 use crate::tokens::grants::{IssuedTokens, issue};
-use crate::tokens::mint_gate::{Minted, Subject, UserSubject};
+use crate::tokens::mint_gate::{Minted, Path, Subject, UserSubject};
 
 /// One presentation of a refresh token.
 struct Attempt {
@@ -57,12 +57,14 @@ impl RenewToken {
         let outcome = OnceLock::new();
         let write = async {
             if remember {
-                let (current, made_by) = self.successor(&attempt, family).await?;
-                let _ = outcome.set(made_by);
-                Ok(Some(self.sessions.current_token(&current)))
+                let successor = self.successor(&attempt, family).await?;
+                Ok(successor.map(|(current, made_by)| {
+                    let _ = outcome.set(made_by);
+                    Some(self.sessions.current_token(&current))
+                }))
             } else {
                 self.forget(&attempt).await?;
-                Ok(None)
+                Ok(Path::Wrote(None))
             }
         };
         let subject = Subject::User(attempt.subject.clone());
@@ -90,16 +92,16 @@ impl RenewToken {
         &self,
         attempt: &Attempt,
         found: RefreshFamily,
-    ) -> Result<(RefreshFamily, RenewalOutcome), Refused> {
+    ) -> Result<Path<(RefreshFamily, RenewalOutcome)>, Refused> {
         // A token that is superseded already stays so: there is nothing to write.
         if self.judge(&found, attempt) == Verdict::Superseded {
-            return Ok((found, RenewalOutcome::Repeated));
+            return Ok(Path::OnlyRead((found, RenewalOutcome::Repeated)));
         }
         match self.sessions.rotate(&attempt.presented, attempt.now).await? {
-            Rotation::Rotated(family) => Ok((family, RenewalOutcome::Renewed)),
+            Rotation::Rotated(family) => Ok(Path::Wrote((family, RenewalOutcome::Renewed))),
             Rotation::Superseded(family) => {
                 self.usable(&family, attempt).await?;
-                Ok((family, RenewalOutcome::Repeated))
+                Ok(Path::Wrote((family, RenewalOutcome::Repeated)))
             }
             Rotation::Unknown => Err(Refused::TokenNotValid),
         }

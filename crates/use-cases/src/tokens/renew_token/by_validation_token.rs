@@ -3,7 +3,7 @@ use domain::caller::Caller;
 use super::{Claimed, RenewToken, Renewed};
 use crate::tokens::Refused;
 use crate::tokens::grants::{self, issue};
-use crate::tokens::mint_gate::{Subject, UserSubject};
+use crate::tokens::mint_gate::{Path, Subject, UserSubject};
 
 impl RenewToken {
     /// Turns a hand-off into tokens; a validation token works once.
@@ -43,7 +43,7 @@ impl RenewToken {
         let token = self.grants.for_user(&client, user, &found.groups).await?;
         let write = async {
             if self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
-                self.start(session).await
+                Ok(Path::Wrote(self.start(session).await?))
             } else {
                 Err(Refused::TokenNotValid)
             }

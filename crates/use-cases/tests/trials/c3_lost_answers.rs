@@ -1,12 +1,21 @@
 //! C3: the answer is lost, the successor is not.
 
+use std::future::pending;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use ports::StoreFailure;
 use tokio::sync::Notify;
 
-use super::{Dice, Trials, give_way, hold, rounds};
-use crate::meddling::{Meddler, Withheld};
-use crate::world::{World, by_token, renew};
+use crate::dice::Dice;
+use crate::pace::Pace;
+use crate::race::races;
+use crate::store::Store;
+use crate::tally::{Tally, hold, rounds};
+use crate::world::meddling::Meddler;
+use crate::world::{GRACE, World, by_token, renew};
+
+races!(a_lost_answer_is_told_again);
 
 /// Where the answer is lost.
 #[derive(Debug, Clone, Copy)]
@@ -21,24 +30,38 @@ enum Loss {
 
 const LOSSES: [Loss; 3] = [Loss::AfterTheAnswer, Loss::AfterTheCommit, Loss::AtAnyMoment];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_is_told_again() {
-    let mut trials = Trials::of("c3 lost answer");
-    let world = World::new().await;
-    for _ in 0..rounds(60) {
-        let mut dice = Dice::of(&trials);
-        let loss = LOSSES[dice.below(LOSSES.len())];
-        let outcome = lost(&world, loss, &mut dice).await;
-        trials.add(outcome.map_err(|failure| format!("{loss:?}: {failure}")));
+/// Never lets the answer of a rotation through, and says when the store has given it.
+struct Withheld(Arc<Notify>);
+
+#[async_trait]
+impl Meddler for Withheld {
+    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+        if call == "families.rotate" {
+            self.0.notify_one();
+            pending::<()>().await;
+        }
+        Ok(())
     }
-    trials.end();
 }
 
-async fn lost(world: &World, loss: Loss, dice: &mut Dice) -> Result<(), String> {
+async fn a_lost_answer_is_told_again(store: Store) {
+    let mut tally = Tally::of("c3 lost answer", store);
+    let world = store.world(GRACE).await;
+    let pace = store.pace(&world);
+    for _ in 0..rounds(store, 60) {
+        let mut dice = tally.dice();
+        let loss = LOSSES[dice.below(LOSSES.len())];
+        let outcome = lost(&world, &pace, loss, &mut dice).await;
+        tally.add(outcome.map_err(|failure| format!("{loss:?}: {failure}")));
+    }
+    tally.end();
+}
+
+async fn lost(world: &World, pace: &Pace, loss: Loss, dice: &mut Dice) -> Result<(), String> {
     let user = world.user().await;
     let mut token = world.session(&user).await;
     for _ in 0..3 {
-        lose(world, loss, &token, dice).await;
+        lose(world, pace, loss, &token, dice).await;
         let committed = world.seal.seal(&world.family_of(&token).await.current_token());
         let retried = world.renew(&token).await;
         let successor = retried.map_err(|refused| format!("the retry was refused: {refused}"))?;
@@ -59,17 +82,13 @@ async fn lost(world: &World, loss: Loss, dice: &mut Dice) -> Result<(), String> 
 }
 
 /// Renews, and nobody hears the answer.
-async fn lose(world: &World, loss: Loss, token: &str, dice: &mut Dice) {
+async fn lose(world: &World, pace: &Pace, loss: Loss, token: &str, dice: &mut Dice) {
     let request = by_token(token, true);
     match loss {
         Loss::AfterTheAnswer => drop(world.renew(token).await),
         Loss::AfterTheCommit => {
             let done = Arc::new(Notify::new());
-            let call = "families.rotate";
-            let withheld: Arc<dyn Meddler> = Arc::new(Withheld {
-                call,
-                done: done.clone(),
-            });
+            let withheld: Arc<dyn Meddler> = Arc::new(Withheld(done.clone()));
             let tokens = world.meddled(&withheld);
             tokio::select! {
                 () = done.notified() => {}
@@ -81,7 +100,7 @@ async fn lose(world: &World, loss: Loss, token: &str, dice: &mut Dice) {
             let patience = dice.below(40);
             tokio::select! {
                 biased;
-                () = give_way(patience) => {}
+                () = pace.give_way(patience) => {}
                 _ = renew(&tokens, request) => {}
             }
         }

@@ -4,17 +4,23 @@ use std::collections::BTreeSet;
 
 use use_cases::tokens::Refused;
 
-use super::{Trials, at_once, hold, rounds};
-use crate::world::{World, by_token, hand_off, renew};
+use crate::race::{at_once, races};
+use crate::store::Store;
+use crate::tally::{Tally, hold, rounds};
+use crate::world::{GRACE, World, by_token, hand_off, renew};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_of_parallel_uses_of_a_validation_token_wins() {
-    let mut trials = Trials::of("v validation token");
-    let world = World::new().await;
-    for _ in 0..rounds(20) {
-        trials.add(used_by_many(&world).await);
+races!(
+    one_of_parallel_uses_of_a_validation_token_wins,
+    parallel_first_hand_offs_of_one_person_make_one_user,
+);
+
+async fn one_of_parallel_uses_of_a_validation_token_wins(store: Store) {
+    let mut tally = Tally::of("v validation token", store);
+    let world = store.world(GRACE).await;
+    for _ in 0..rounds(store, 20) {
+        tally.add(used_by_many(&world).await);
     }
-    trials.end();
+    tally.end();
 }
 
 async fn used_by_many(world: &World) -> Result<(), String> {
@@ -40,14 +46,13 @@ async fn used_by_many(world: &World) -> Result<(), String> {
     hold(families == started, || format!("{families} families, {started} told"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn parallel_first_hand_offs_of_one_person_make_one_user() {
-    let mut trials = Trials::of("v first hand-off");
-    let world = World::new().await;
-    for round in 0..rounds(20) {
-        trials.add(handed_off_by_many(&world, &format!("new-{round}@example.com")).await);
+async fn parallel_first_hand_offs_of_one_person_make_one_user(store: Store) {
+    let mut tally = Tally::of("v first hand-off", store);
+    let world = store.world(GRACE).await;
+    for round in 0..rounds(store, 20) {
+        tally.add(handed_off_by_many(&world, &format!("new-{round}@example.com")).await);
     }
-    trials.end();
+    tally.end();
 }
 
 async fn handed_off_by_many(world: &World, address: &str) -> Result<(), String> {

@@ -5,52 +5,37 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use domain::ids::UserId;
-use domain::standing::Standing;
 use domain::time::Timestamp;
 use domain::tokens::AccessToken;
 use ports::tokens::{KeySet, PublicKey, SigningFailure, TokenSigner};
-use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, StoreFailure, Telemetry};
+use ports::{Clock, Measure, RenewalOutcome, Telemetry};
 
 /// A time that is no whole second.
 const START: i64 = 1_767_225_600_123;
 
-/// Stands still until a test moves it, or lets it run.
-pub(crate) struct SettableClock {
-    millisecond: AtomicI64,
-    step: AtomicI64,
-}
+/// Stands still until a test moves it.
+pub(crate) struct SettableClock(AtomicI64);
 
 impl Default for SettableClock {
     fn default() -> Self {
-        Self {
-            millisecond: AtomicI64::new(START),
-            step: AtomicI64::new(0),
-        }
+        Self(AtomicI64::new(START))
     }
 }
 
 impl SettableClock {
     pub(crate) fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap();
-        self.millisecond.fetch_add(by, Ordering::SeqCst);
+        self.0.fetch_add(by, Ordering::SeqCst);
     }
 
     pub(crate) fn set(&self, at: Timestamp) {
-        self.millisecond.store(at.as_millisecond(), Ordering::SeqCst);
-    }
-
-    /// From now on no two looks at it see the same time.
-    pub(crate) fn run(&self) {
-        self.step.store(1, Ordering::SeqCst);
+        self.0.store(at.as_millisecond(), Ordering::SeqCst);
     }
 }
 
 impl Clock for SettableClock {
     fn now(&self) -> Timestamp {
-        let step = self.step.load(Ordering::SeqCst);
-        Timestamp::from_millisecond(self.millisecond.fetch_add(step, Ordering::SeqCst)).unwrap()
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
     }
 }
 
@@ -111,15 +96,5 @@ pub(crate) struct NoKeys;
 impl KeySet for NoKeys {
     fn public_keys(&self) -> Vec<PublicKey> {
         Vec::new()
-    }
-}
-
-/// A look that sees nothing: what the trials must not let pass.
-pub(crate) struct Blind;
-
-#[async_trait]
-impl CredentialStandings for Blind {
-    async fn look(&self, _: &UserId) -> Result<Standing, StoreFailure> {
-        Ok(Standing::default())
     }
 }

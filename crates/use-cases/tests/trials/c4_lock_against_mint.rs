@@ -6,19 +6,28 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::caller::Caller;
 use domain::ids::UserId;
-use ports::StoreFailure;
+use domain::standing::Standing;
+use ports::{CredentialStandings, StoreFailure};
 use tokio::sync::Barrier;
 use use_cases::tokens::{Refused, Tokens};
 
-use super::{Dice, Trials, give_way, hold, rounds, seed};
-use crate::meddling::{Meddler, on_a_thread};
-use crate::world::{World, address_of, by_identity_provider, by_token, hand_off, renew, renew_as};
+use crate::dice::Dice;
+use crate::pace::Pace;
+use crate::race::races;
+use crate::store::Store;
+use crate::tally::{Tally, hold, rounds, seed};
+use crate::world::meddling::{Meddler, meddled, on_a_thread};
+use crate::world::{GRACE, World, address_of, by_identity_provider, by_token, hand_off, renew, renew_as};
+
+races!(
+    no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on,
+    a_mint_that_does_not_see_the_lock_is_caught,
+);
 
 /// Who mints while the lock is on its way.
 const MINTERS: usize = 4;
 
-/// Races on one file: what is asked about a user reads the whole log.
-const RACES_PER_WORLD: usize = 50;
+const MINTED_LATE: &str = "began after the lock's answer and succeeded";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
@@ -40,12 +49,15 @@ const PATHS: [Path; 6] = [
 ];
 
 /// Lets others go first before and after every call.
-struct Dawdler(Mutex<Dice>);
+struct Dawdler {
+    dice: Mutex<Dice>,
+    pace: Pace,
+}
 
 impl Dawdler {
     async fn dawdle(&self) {
-        let times = self.0.lock().unwrap().below(4);
-        give_way(times).await;
+        let times = self.dice.lock().unwrap().below(4);
+        self.pace.give_way(times).await;
     }
 }
 
@@ -59,6 +71,20 @@ impl Meddler for Dawdler {
     async fn after(&self, _: &'static str) -> Result<(), StoreFailure> {
         self.dawdle().await;
         Ok(())
+    }
+}
+
+/// A look that sees nothing: what the trials must not let pass.
+struct Blind;
+
+#[async_trait]
+impl CredentialStandings for Blind {
+    async fn look(&self, _: &UserId) -> Result<Standing, StoreFailure> {
+        Ok(Standing::default())
+    }
+
+    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure> {
+        self.look(user).await
     }
 }
 
@@ -80,56 +106,71 @@ struct Attempt {
     outcome: Result<Option<String>, Refused>,
 }
 
-/// How a race is set up.
-#[derive(Clone, Copy)]
-struct Setting {
-    unlocks: bool,
+/// Where the races are run.
+struct Course {
+    world: World,
+    pace: Pace,
     /// The minters' looks see nothing.
     is_blind: bool,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on() {
-    let mut trials = Trials::of("c4 lock against mint");
-    let (mut world, mut tally) = (Arc::new(World::new().await), [0; 3]);
-    for round in 0..rounds(60) {
-        if round % RACES_PER_WORLD == 0 {
-            world = Arc::new(World::new().await);
-        }
-        let mut dice = Dice::of(&trials);
-        let setting = Setting {
-            unlocks: dice.below(4) == 0,
-            is_blind: false,
-        };
-        let (held, attempts) = race(&world, &mut dice, setting).await;
-        for attempt in &attempts {
-            tally[if attempt.is_late {
-                2
-            } else {
-                usize::from(attempt.outcome.is_err())
-            }] += 1;
-        }
-        trials.add(judge(&world, &held, attempts, setting.unlocks).await);
+impl Course {
+    async fn on(store: Store, is_blind: bool) -> Self {
+        let world = store.world(GRACE).await;
+        let pace = store.pace(&world);
+        Self { world, pace, is_blind }
     }
-    let [before, overtaken, late] = tally;
-    println!("c4: {before} mints succeeded, {overtaken} were overtaken by the lock, {late} began after its answer");
-    trials.end();
+
+    /// A minter's use cases.
+    fn tokens(&self, dice: Dice) -> Arc<Tokens> {
+        let dawdler: Arc<dyn Meddler> = Arc::new(Dawdler {
+            dice: Mutex::new(dice),
+            pace: self.pace.clone(),
+        });
+        let mut ports = meddled(&self.world.ports, &dawdler);
+        if self.is_blind {
+            ports.standings = Arc::new(Blind);
+        }
+        self.world.wired(&ports)
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mint_that_does_not_see_the_lock_is_caught() {
-    let world = Arc::new(World::new().await);
-    let setting = Setting {
-        unlocks: false,
-        is_blind: true,
-    };
-    let mut dice = Dice(seed());
-    let mut caught = 0;
-    for _ in 0..20 {
-        let (held, attempts) = race(&world, &mut dice, setting).await;
-        caught += usize::from(judge(&world, &held, attempts, false).await.is_err());
+async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on(store: Store) {
+    let mut tally = Tally::of("c4 lock against mint", store);
+    let course = Course::on(store, false).await;
+    let [mut before, mut overtaken, mut late] = [0; 3];
+    for _ in 0..rounds(store, 60) {
+        let mut dice = tally.dice();
+        let unlocks = dice.below(4) == 0;
+        let (held, attempts) = race(&course, &mut dice, unlocks).await;
+        for attempt in &attempts {
+            match (attempt.is_late, &attempt.outcome) {
+                (true, _) => late += 1,
+                (false, Ok(_)) => before += 1,
+                (false, Err(_)) => overtaken += 1,
+            }
+        }
+        tally.add(judge(&course.world, &held, attempts, unlocks).await);
     }
-    assert!(caught > 0);
+    println!(
+        "c4 ({store}): {before} mints succeeded, {overtaken} were overtaken by the lock, {late} began after its answer"
+    );
+    tally.end();
+}
+
+async fn a_mint_that_does_not_see_the_lock_is_caught(store: Store) {
+    let course = Course::on(store, true).await;
+    let mut dice = Dice(seed());
+    let mut races = 0;
+    loop {
+        let (held, attempts) = race(&course, &mut dice, false).await;
+        let judgement = judge(&course.world, &held, attempts, false).await;
+        if judgement.is_err_and(|failure| failure.ends_with(MINTED_LATE)) {
+            break;
+        }
+        races += 1;
+        assert!(races < 1_000, "nothing was caught");
+    }
 }
 
 async fn held(world: &World) -> Held {
@@ -143,23 +184,19 @@ async fn held(world: &World) -> Held {
     }
 }
 
-async fn race(world: &Arc<World>, dice: &mut Dice, setting: Setting) -> (Held, Vec<Attempt>) {
+async fn race(course: &Course, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Attempt>) {
+    let (world, pace) = (&course.world, &course.pace);
     let held = held(world).await;
     let barrier = Arc::new(Barrier::new(MINTERS + 1));
     let answered = Arc::new(AtomicBool::new(false));
     let minters: Vec<_> = (0..MINTERS)
         .map(|_| {
             let (held, barrier, answered) = (held.clone(), barrier.clone(), answered.clone());
-            let dawdler: Arc<dyn Meddler> = Arc::new(Dawdler(Mutex::new(Dice(dice.roll()))));
-            let tokens = if setting.is_blind {
-                world.meddled_and_blind(&dawdler)
-            } else {
-                world.meddled(&dawdler)
-            };
+            let (tokens, pace) = (course.tokens(Dice(dice.roll())), pace.clone());
             let (path, patience) = (PATHS[dice.below(PATHS.len())], dice.below(60));
             on_a_thread(move || async move {
                 barrier.wait().await;
-                give_way(patience).await;
+                pace.give_way(patience).await;
                 let is_late = answered.load(Ordering::SeqCst);
                 let outcome = mint(&tokens, path, &held).await;
                 Attempt { path, is_late, outcome }
@@ -168,11 +205,11 @@ async fn race(world: &Arc<World>, dice: &mut Dice, setting: Setting) -> (Held, V
         .collect();
     let patience = dice.below(60);
     barrier.wait().await;
-    give_way(patience).await;
+    pace.give_way(patience).await;
     world.lock(&held.user).await;
     answered.store(true, Ordering::SeqCst);
-    if setting.unlocks {
-        give_way(dice.below(20)).await;
+    if unlocks {
+        pace.give_way(dice.below(20)).await;
         world.unlock(&held.user).await;
     }
     let mut attempts = Vec::new();
@@ -202,7 +239,7 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
         // After an unlock a new login is one.
         let may_be_new = unlocks && [Path::ByIdentityProvider, Path::HandleAuth].contains(&attempt.path);
         hold(attempt.outcome.is_err() || may_be_new, || {
-            format!("{:?} began after the lock's answer and succeeded", attempt.path)
+            format!("{:?} {MINTED_LATE}", attempt.path)
         })?;
     }
     for attempt in &attempts {

@@ -1,14 +1,22 @@
 //! C2: every spent token is a replay, all in the same instant too.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::event::{Datum, EventKind};
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::Refused;
 
-use super::{Trials, hold, rounds};
-use crate::meddling::{Calls, Meddler};
-use crate::world::{World, by_token, renew};
+use crate::race::races;
+use crate::store::Store;
+use crate::tally::{Tally, hold, rounds};
+use crate::world::meddling::{Calls, Meddler};
+use crate::world::{GRACE, World, by_token, renew};
+
+races!(
+    a_replay_of_any_generation_ends_the_family,
+    a_forged_generation_changes_nothing,
+);
 
 /// Generations that are replayed, each in a session of its own.
 const REPLAYED: usize = 10;
@@ -22,22 +30,22 @@ async fn chain(world: &World, generations: usize) -> Vec<String> {
     tokens
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replay_of_any_generation_ends_the_family() {
-    let mut trials = Trials::of("c2 replay");
-    for _ in 0..rounds(1) {
-        // With grace the token right before the current one is none.
-        for (world, generations) in [
-            (World::strict().await, REPLAYED + 1),
-            (World::new().await, REPLAYED + 2),
-        ] {
+async fn a_replay_of_any_generation_ends_the_family(store: Store) {
+    let mut tally = Tally::of("c2 replay", store);
+    // With grace the token right before the current one is none.
+    let worlds = [
+        (store.world(Duration::ZERO).await, REPLAYED + 1),
+        (store.world(GRACE).await, REPLAYED + 2),
+    ];
+    for _ in 0..rounds(store, 1) {
+        for (world, generations) in &worlds {
             for spent in 0..REPLAYED {
-                let tokens = chain(&world, generations).await;
-                trials.add(replayed(&world, &tokens, spent).await);
+                let tokens = chain(world, *generations).await;
+                tally.add(replayed(world, &tokens, spent).await);
             }
         }
     }
-    trials.end();
+    tally.end();
 }
 
 async fn replayed(world: &World, tokens: &[String], spent: usize) -> Result<(), String> {
@@ -48,7 +56,7 @@ async fn replayed(world: &World, tokens: &[String], spent: usize) -> Result<(), 
     hold(revoked, || format!("{:?}", family.status))?;
     let newest = world.renew(&tokens[tokens.len() - 1]).await;
     hold(matches!(newest, Err(Refused::TokenNotValid)), || format!("{newest:?}"))?;
-    let events = world.events().await;
+    let events = world.events_of(&family.origin.user).await;
     let told: Vec<_> = events
         .iter()
         .filter(|event| event.subject == family.id.as_str() && event.kind == EventKind::SessionRevoked)
@@ -58,17 +66,16 @@ async fn replayed(world: &World, tokens: &[String], spent: usize) -> Result<(), 
     hold(told[0].data.contains(&reason), || format!("{:?}", told[0]))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_forged_generation_changes_nothing() {
-    let mut trials = Trials::of("c2 forged");
-    for _ in 0..rounds(1) {
-        let world = World::new().await;
+async fn a_forged_generation_changes_nothing(store: Store) {
+    let mut tally = Tally::of("c2 forged", store);
+    let world = store.world(GRACE).await;
+    for _ in 0..rounds(store, 1) {
         let tokens = chain(&world, REPLAYED + 2).await;
         for generation in 1..=REPLAYED {
-            trials.add(forged(&world, &tokens, generation).await);
+            tally.add(forged(&world, &tokens, generation).await);
         }
     }
-    trials.end();
+    tally.end();
 }
 
 /// The newest token with another generation written into it.

@@ -1,6 +1,6 @@
 //! Ports with somebody in between: who may fail a call, take its answer away, or do something at that moment.
 
-use std::future::{Future, pending};
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,6 @@ use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, Validati
 use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
 use ports::{ClientSaving, Clients, CredentialStandings, Groups, Identities, IdentitySaving, StoreFailure};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use use_cases::tokens::TokensPorts;
 
@@ -153,6 +152,11 @@ impl Groups for Meddled<dyn Groups> {
 impl CredentialStandings for Meddled<dyn CredentialStandings> {
     async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure> {
         self.call("standings.look", self.inner.look(user)).await
+    }
+
+    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure> {
+        self.call("standings.look_after_write", self.inner.look_after_write(user))
+            .await
     }
 }
 
@@ -342,23 +346,6 @@ impl Meddler for Meanwhile {
     async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
         if self.is_after {
             self.at(call).await;
-        }
-        Ok(())
-    }
-}
-
-/// Never lets the answer of a call through, and says when the store has given it.
-pub(crate) struct Withheld {
-    pub(crate) call: &'static str,
-    pub(crate) done: Arc<Notify>,
-}
-
-#[async_trait]
-impl Meddler for Withheld {
-    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
-        if call == self.call {
-            self.done.notify_one();
-            pending::<()>().await;
         }
         Ok(())
     }

@@ -1,11 +1,16 @@
 //! A wired AuthMe over a store of its own.
 
-use std::sync::Arc;
+pub(crate) mod meddling;
+pub(crate) mod stand_ins;
+pub(crate) mod stores;
+mod wiring;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_crypto::{HmacRefreshTokenSeal, Sha256, SystemRandomness, read_or_create_secret};
-use adapter_sqlite::{SqliteSettings, Stores};
+use adapter_crypto::{HmacRefreshTokenSeal, read_or_create_secret};
 use domain::caller::{Caller, CallingUser};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
@@ -15,16 +20,18 @@ use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use ports::tokens::RefreshTokenSeal;
-use ports::{Clock as _, Cursor};
+use ports::{Clock as _, Cursor, LoggedEvent};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
-use use_cases::credential_lock::{CredentialLock, CredentialLockPorts, TurnError};
+use use_cases::credential_lock::{CredentialLock, TurnError};
 use use_cases::tokens::{
     Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, Tokens, TokensPorts, TokensSettings, Way,
 };
 
-use crate::meddling::{Meddler, meddled};
-use crate::stand_ins::{Blind, Figures, NoKeys, RecordingSigner, SettableClock};
+use meddling::{Meddler, meddled};
+use stand_ins::{Figures, RecordingSigner, SettableClock};
+use stores::Stores;
+use wiring::{credential_lock_ports, tokens_ports};
 
 /// The client of every test that names none: set up for everything.
 pub(crate) const PORTAL: &str = "portal";
@@ -32,6 +39,9 @@ pub(crate) const PORTAL: &str = "portal";
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 const LEASE: Duration = Duration::from_secs(5);
+
+/// More events than any world has.
+const MANY: usize = 10_000_000;
 
 pub(crate) struct World {
     pub(crate) stores: Stores,
@@ -41,10 +51,18 @@ pub(crate) struct World {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) credential_lock: Arc<CredentialLock>,
     pub(crate) seal: Arc<dyn RefreshTokenSeal>,
-    ports: TokensPorts,
+    pub(crate) ports: TokensPorts,
     settings: TokensSettings,
     users: AtomicUsize,
+    told: Mutex<Told>,
     _folder: TempDir,
+}
+
+/// The events of each user, as far as the log was read.
+#[derive(Default)]
+struct Told {
+    until: Cursor,
+    events: HashMap<UserId, Vec<Event>>,
 }
 
 pub(crate) fn client_id(id: &str) -> ClientId {
@@ -106,19 +124,23 @@ pub(crate) fn address_of(user: &UserId) -> String {
 }
 
 impl World {
+    /// On SQLite, with grace.
     pub(crate) async fn new() -> Self {
-        Self::with_grace(GRACE).await
+        Self::on_sqlite(GRACE).await
     }
 
     /// Without grace: a spent token is a replay at once.
     pub(crate) async fn strict() -> Self {
-        Self::with_grace(Duration::ZERO).await
+        Self::on_sqlite(Duration::ZERO).await
     }
 
-    async fn with_grace(grace: Duration) -> Self {
+    pub(crate) async fn on_sqlite(grace: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("authme.sqlite");
-        let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 4 }).unwrap();
+        Self::over(stores::sqlite(folder.path()), folder, grace).await
+    }
+
+    /// Over stores that are empty and nobody else's; secrets lie in the folder.
+    pub(crate) async fn over(stores: Stores, folder: TempDir, grace: Duration) -> Self {
         let secrets = read_or_create_secret(&folder.path().join("secrets").join("refresh.key")).unwrap();
         let seal: Arc<dyn RefreshTokenSeal> = Arc::new(HmacRefreshTokenSeal::new(&secrets).unwrap());
         let (clock, signer, figures) = (Arc::default(), Arc::default(), Arc::default());
@@ -139,6 +161,7 @@ impl World {
             ports,
             settings,
             users: AtomicUsize::new(0),
+            told: Mutex::default(),
             _folder: folder,
         };
         for id in [PORTAL, "saml"] {
@@ -149,16 +172,12 @@ impl World {
 
     /// The use cases with a meddler before every store.
     pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
-        Arc::new(Tokens::new(&meddled(&self.ports, meddler), &self.settings))
+        self.wired(&meddled(&self.ports, meddler))
     }
 
-    /// The same, and none of them ever sees a lock.
-    pub(crate) fn meddled_and_blind(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
-        let ports = TokensPorts {
-            standings: Arc::new(Blind),
-            ..meddled(&self.ports, meddler)
-        };
-        Arc::new(Tokens::new(&ports, &self.settings))
+    /// The use cases over other ports.
+    pub(crate) fn wired(&self, ports: &TokensPorts) -> Arc<Tokens> {
+        Arc::new(Tokens::new(ports, &self.settings))
     }
 
     /// A user nobody has used before.
@@ -238,28 +257,52 @@ impl World {
     /// Every family ever started for the user, found by the event of its start.
     pub(crate) async fn families(&self, user: &UserId) -> Vec<RefreshFamily> {
         let mut families = Vec::new();
-        for event in self.events().await {
-            if event.user == *user && event.kind == EventKind::SessionStarted {
+        for event in self.events_of(user).await {
+            if event.kind == EventKind::SessionStarted {
                 families.push(self.family(&FamilyId::parse(event.subject).unwrap()).await);
             }
         }
         families
     }
 
-    /// Every event so far, once all of them are in the log.
+    /// Every event so far.
     pub(crate) async fn events(&self) -> Vec<Event> {
+        self.publish().await;
+        let logged = self.stores.event_log.read(Cursor::default(), MANY).await.unwrap();
+        logged.into_iter().map(|logged| logged.event).collect()
+    }
+
+    /// Every event of the user so far. Its cost does not grow with the log.
+    pub(crate) async fn events_of(&self, user: &UserId) -> Vec<Event> {
+        self.publish().await;
+        let until = self.told.lock().unwrap().until;
+        let logged = self.stores.event_log.read(until, MANY).await.unwrap();
+        let mut told = self.told.lock().unwrap();
+        for LoggedEvent { cursor, event } in logged {
+            if cursor > told.until {
+                told.until = cursor;
+                told.events.entry(event.user.clone()).or_default().push(event);
+            }
+        }
+        told.events.get(user).cloned().unwrap_or_default()
+    }
+
+    /// Carries all that waits in outboxes to the log.
+    async fn publish(&self) {
         let relay = self.relay();
         loop {
             let claimed = relay.claim(1_000).await.unwrap();
             if claimed.is_empty() {
                 break;
             }
+            let mut settlements = Vec::with_capacity(claimed.len());
             for outbox in claimed {
-                assert!(relay.deliver(&outbox).await.unwrap());
+                let delivery = relay.deliver(outbox).await;
+                assert!(delivery.is_complete);
+                settlements.push(delivery.settlement);
             }
+            relay.settle(&settlements).await.unwrap();
         }
-        let logged = self.stores.event_log.read(Cursor::default(), 1_000_000).await.unwrap();
-        logged.into_iter().map(|logged| logged.event).collect()
     }
 
     pub(crate) fn relay(&self) -> RelayOutboxes {
@@ -331,40 +374,4 @@ pub(crate) async fn renew_as(
     request: RenewTokenRequest,
 ) -> Result<IssuedTokens, Refused> {
     Ok(tokens.renew_token.run(caller, request).await?.into_inner())
-}
-
-fn tokens_ports(
-    stores: &Stores,
-    clock: &Arc<SettableClock>,
-    signer: &Arc<RecordingSigner>,
-    figures: &Arc<Figures>,
-    seal: &Arc<dyn RefreshTokenSeal>,
-) -> TokensPorts {
-    TokensPorts {
-        clients: stores.clients.clone(),
-        identities: stores.identities.clone(),
-        groups: stores.groups.clone(),
-        standings: stores.standings.clone(),
-        validation_tokens: stores.validation_tokens.clone(),
-        refresh_families: stores.refresh_families.clone(),
-        signer: signer.clone(),
-        key_set: Arc::new(NoKeys),
-        client_secrets: Arc::new(Sha256),
-        hasher: Arc::new(Sha256),
-        seal: seal.clone(),
-        clock: clock.clone(),
-        randomness: Arc::new(SystemRandomness),
-        telemetry: figures.clone(),
-    }
-}
-
-fn credential_lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
-    CredentialLockPorts {
-        credentials: stores.credentials.clone(),
-        identities: stores.identities.clone(),
-        standings: stores.standings.clone(),
-        clock: ports.clock.clone(),
-        randomness: ports.randomness.clone(),
-        telemetry: ports.telemetry.clone(),
-    }
 }

@@ -1,0 +1,50 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::event::Event;
+use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishFailure, StoreFailure};
+use tokio::sync::watch;
+
+/// Stands in for a broker: keeps what it is sent, as often as it is sent.
+#[derive(Default)]
+pub(crate) struct EventTopic {
+    events: Mutex<Vec<Event>>,
+    length: watch::Sender<usize>,
+}
+
+#[async_trait]
+impl EventPublisher for EventTopic {
+    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+        let mut events = self.events.lock().unwrap();
+        events.push(event.clone());
+        self.length.send_replace(events.len());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventLog for EventTopic {
+    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreFailure> {
+        let events = self.events.lock().unwrap();
+        let placed = (1..).zip(&*events).skip(place(after)).take(limit);
+        Ok(placed
+            .map(|(cursor, event)| LoggedEvent {
+                cursor: Cursor(cursor),
+                event: event.clone(),
+            })
+            .collect())
+    }
+
+    async fn grown(&self, after: Cursor) {
+        let grown = |length: &usize| *length > place(after);
+        self.length
+            .subscribe()
+            .wait_for(grown)
+            .await
+            .expect("the topic is there");
+    }
+}
+
+fn place(cursor: Cursor) -> usize {
+    usize::try_from(cursor.0).unwrap()
+}

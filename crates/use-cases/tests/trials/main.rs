@@ -1,0 +1,44 @@
+//! Races and losses, many times over, on each store: `sqlite::c1_…`, `mongodb::c1_…`. `cargo xtask trial` runs them at
+//! length.
+//!
+//! Each prints one line, `trial <name> (<store>): <n> trials, <m> failures`. `AUTHME_TEST_MONGODB_URI` says where the
+//! server is that speaks MongoDB's protocol; without it the trials on it are shown as ignored, by name.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what cannot be set up fails the trial that wanted it, and a trial prints its figures"
+)]
+
+mod c1_parallel_renewals;
+mod c2_replays;
+mod c3_lost_answers;
+mod c4_lock_against_mint;
+mod dice;
+mod event_topic;
+mod pace;
+mod race;
+mod store;
+mod tally;
+mod v_one_winner;
+#[path = "../world/mod.rs"]
+#[expect(dead_code, reason = "the tests of the use cases ask it for more")]
+mod world;
+
+use libtest_mimic::Arguments;
+use store::Store;
+
+fn main() {
+    let races = [
+        c1_parallel_renewals::races(),
+        c2_replays::races(),
+        c3_lost_answers::races(),
+        c4_lock_against_mint::races(),
+        v_one_winner::races(),
+    ]
+    .concat();
+    let on = |store: Store| races.iter().map(move |race| race.on(store));
+    let trials = [Store::Sqlite, Store::Mongodb].into_iter().flat_map(on).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

@@ -1,0 +1,85 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_crypto::SystemRandomness;
+use adapter_mongodb::MongodbSettings;
+use ports::Randomness as _;
+
+use crate::event_topic::EventTopic;
+use crate::pace::Pace;
+use crate::world::World;
+use crate::world::stores::Stores;
+
+/// Which adapter serves the stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    Sqlite,
+    Mongodb,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Mongodb => "mongodb",
+        })
+    }
+}
+
+impl Store {
+    pub(crate) fn is_there(self) -> bool {
+        self == Self::Sqlite || server().is_some()
+    }
+
+    /// A world in a file or a database of its own. A database stays: no port drops one.
+    pub(crate) async fn world(self, grace: Duration) -> World {
+        match self {
+            Self::Sqlite => World::on_sqlite(grace).await,
+            Self::Mongodb => World::over(mongodb().await, tempfile::tempdir().unwrap(), grace).await,
+        }
+    }
+
+    pub(crate) fn pace(self, world: &World) -> Pace {
+        match self {
+            Self::Sqlite => Pace::Yields,
+            Self::Mongodb => Pace::RoundTrips(world.stores.clients.clone()),
+        }
+    }
+}
+
+async fn mongodb() -> Stores {
+    let settings = MongodbSettings {
+        uri: server().expect("the trial is not ignored"),
+        database: format!("trial-{}", domain::hex::encode(&SystemRandomness.object_id())),
+        connections: 16,
+    };
+    let stores = adapter_mongodb::open(&settings).await.expect("the server answers");
+    // Who locks is another service: it shares the database with those who mint, and no client.
+    let locking = adapter_mongodb::open(&settings).await.expect("the server answers");
+    let topic = Arc::new(EventTopic::default());
+    Stores {
+        clients: stores.clients,
+        identities: stores.identities,
+        groups: stores.groups,
+        standings: stores.standings,
+        credentials: locking.credentials,
+        factor_sets: stores.factor_sets,
+        validation_tokens: stores.validation_tokens,
+        refresh_families: stores.refresh_families,
+        outboxes: stores.outboxes,
+        event_publisher: topic.clone(),
+        event_log: topic,
+    }
+}
+
+/// Where the server is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the trials' server is, is no setting of AuthMe"
+)]
+fn server() -> Option<String> {
+    std::env::var("AUTHME_TEST_MONGODB_URI")
+        .ok()
+        .filter(|uri| !uri.is_empty())
+}

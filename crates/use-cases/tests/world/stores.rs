@@ -1,0 +1,43 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use adapter_sqlite::SqliteSettings;
+use ports::credential_lock::Credentials;
+use ports::factors::FactorSets;
+use ports::tokens::{RefreshFamilies, ValidationTokens};
+use ports::{Clients, CredentialStandings, EventLog, EventPublisher, Groups, Identities, Outboxes};
+
+/// The stores of a world, whichever adapter serves them.
+pub(crate) struct Stores {
+    pub(crate) clients: Arc<dyn Clients>,
+    pub(crate) identities: Arc<dyn Identities>,
+    pub(crate) groups: Arc<dyn Groups>,
+    pub(crate) standings: Arc<dyn CredentialStandings>,
+    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) factor_sets: Arc<dyn FactorSets>,
+    pub(crate) validation_tokens: Arc<dyn ValidationTokens>,
+    pub(crate) refresh_families: Arc<dyn RefreshFamilies>,
+    pub(crate) outboxes: Arc<dyn Outboxes>,
+    pub(crate) event_publisher: Arc<dyn EventPublisher>,
+    /// What was published, in order.
+    pub(crate) event_log: Arc<dyn EventLog>,
+}
+
+/// All of them in one file of the folder.
+pub(crate) fn sqlite(folder: &Path) -> Stores {
+    let file = folder.join("authme.sqlite");
+    let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 4 }).unwrap();
+    Stores {
+        clients: stores.clients,
+        identities: stores.identities,
+        groups: stores.groups,
+        standings: stores.standings,
+        credentials: stores.credentials,
+        factor_sets: stores.factor_sets,
+        validation_tokens: stores.validation_tokens,
+        refresh_families: stores.refresh_families,
+        outboxes: stores.outboxes,
+        event_publisher: stores.event_publisher,
+        event_log: stores.event_log,
+    }
+}

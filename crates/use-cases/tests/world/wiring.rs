@@ -1,0 +1,45 @@
+use std::sync::Arc;
+
+use adapter_crypto::{Sha256, SystemRandomness};
+use ports::tokens::RefreshTokenSeal;
+use use_cases::credential_lock::CredentialLockPorts;
+use use_cases::tokens::TokensPorts;
+
+use super::stand_ins::{Figures, NoKeys, RecordingSigner, SettableClock};
+use super::stores::Stores;
+
+pub(super) fn tokens_ports(
+    stores: &Stores,
+    clock: &Arc<SettableClock>,
+    signer: &Arc<RecordingSigner>,
+    figures: &Arc<Figures>,
+    seal: &Arc<dyn RefreshTokenSeal>,
+) -> TokensPorts {
+    TokensPorts {
+        clients: stores.clients.clone(),
+        identities: stores.identities.clone(),
+        groups: stores.groups.clone(),
+        standings: stores.standings.clone(),
+        validation_tokens: stores.validation_tokens.clone(),
+        refresh_families: stores.refresh_families.clone(),
+        signer: signer.clone(),
+        key_set: Arc::new(NoKeys),
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
+        seal: seal.clone(),
+        clock: clock.clone(),
+        randomness: Arc::new(SystemRandomness),
+        telemetry: figures.clone(),
+    }
+}
+
+pub(super) fn credential_lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
+    CredentialLockPorts {
+        credentials: stores.credentials.clone(),
+        identities: stores.identities.clone(),
+        standings: stores.standings.clone(),
+        clock: ports.clock.clone(),
+        randomness: ports.randomness.clone(),
+        telemetry: ports.telemetry.clone(),
+    }
+}
