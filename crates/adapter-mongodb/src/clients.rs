@@ -1,0 +1,186 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::client::{Client, ClientSecretDigest};
+use domain::factors::Visibility;
+use domain::ids::ClientId;
+use mongodb::bson::{Binary, DateTime};
+use ports::{ClientSaving, Clients, StoreFailure};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::reservations::{Holder, HolderSaving, create, replace};
+use crate::stored::{self, Reader, binary, date};
+
+const COLLECTION: &str = "clients";
+
+pub(crate) struct MongodbClients(pub(crate) Arc<Database>);
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the stored form of the client's switches")]
+pub(crate) struct ClientDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    secrets: Vec<SecretDocument>,
+    enabled: bool,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    saml: bool,
+    identity_provider: bool,
+    create_users: bool,
+    require_known_groups: bool,
+    aliases: Vec<String>,
+    visibility: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    access_token_lifetime_seconds: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretDocument {
+    salt: Binary,
+    digest: Binary,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    valid_until: Option<DateTime>,
+}
+
+impl From<&Client> for ClientDocument {
+    fn from(client: &Client) -> Self {
+        let secret = |secret: &ClientSecretDigest| SecretDocument {
+            salt: binary(&secret.salt),
+            digest: binary(&secret.digest),
+            valid_until: secret.valid_until.map(date),
+        };
+        Self {
+            id: client.id.to_string(),
+            secrets: client.secrets.iter().map(secret).collect(),
+            enabled: client.enabled,
+            roles: client.roles.clone(),
+            scopes: client.scopes.clone(),
+            saml: client.saml,
+            identity_provider: client.identity_provider,
+            create_users: client.create_users,
+            require_known_groups: client.require_known_groups,
+            aliases: client.aliases.iter().map(ToString::to_string).collect(),
+            visibility: client.visibility.as_str().to_owned(),
+            access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
+        }
+    }
+}
+
+impl TryFrom<ClientDocument> for Client {
+    type Error = Fault;
+
+    fn try_from(stored: ClientDocument) -> Result<Self, Fault> {
+        let id = stored.id.clone();
+        let reader = Reader::new("client", &id);
+        let secret = |secret: SecretDocument| {
+            Ok::<_, Fault>(ClientSecretDigest {
+                salt: reader.bytes(secret.salt)?,
+                digest: reader.bytes(secret.digest)?,
+                valid_until: secret.valid_until.map(|until| reader.time(until)).transpose()?,
+            })
+        };
+        let alias = |alias| reader.parsed(alias, ClientId::parse);
+        Ok(Self {
+            id: reader.parsed(stored.id, ClientId::parse)?,
+            secrets: stored.secrets.into_iter().map(secret).collect::<Result<_, _>>()?,
+            enabled: stored.enabled,
+            roles: stored.roles,
+            scopes: stored.scopes,
+            saml: stored.saml,
+            identity_provider: stored.identity_provider,
+            create_users: stored.create_users,
+            require_known_groups: stored.require_known_groups,
+            aliases: stored.aliases.into_iter().map(alias).collect::<Result<_, _>>()?,
+            visibility: Visibility::parse(&stored.visibility).ok_or_else(|| reader.corrupt("visibility"))?,
+            access_token_lifetime: stored.access_token_lifetime_seconds.map(Duration::from_secs),
+        })
+    }
+}
+
+impl Holder for Client {
+    const COLLECTION: &'static str = COLLECTION;
+    const RESERVATIONS: &'static str = "client_names";
+    type Document = ClientDocument;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = std::iter::once(&self.id).chain(&self.aliases);
+        names.map(ToString::to_string).collect()
+    }
+
+    fn to_stored(&self) -> ClientDocument {
+        self.into()
+    }
+
+    fn from_stored(stored: ClientDocument) -> Result<Self, Fault> {
+        stored.try_into()
+    }
+}
+
+fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaving, Fault> {
+    match saving {
+        HolderSaving::Saved => Ok(ClientSaving::Saved),
+        HolderSaving::IdTaken => Ok(ClientSaving::NameTaken(id.clone())),
+        HolderSaving::NameTaken { name, .. } => {
+            let name = Reader::new("client", id.as_str()).parsed(name, ClientId::parse)?;
+            Ok(ClientSaving::NameTaken(name))
+        }
+    }
+}
+
+#[async_trait]
+impl Clients for MongodbClients {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+        let found = self.0.find::<ClientDocument>(COLLECTION, id.as_str()).await?;
+        Ok(found.map(Client::try_from).transpose()?)
+    }
+
+    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        let new = client.clone();
+        let saved = self.0.write(|session| create(session, new)).await?;
+        Ok(saving(&client.id, saved)?)
+    }
+
+    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        let new = client.clone();
+        let saved = self.0.write(|session| replace(session, new)).await?;
+        Ok(saving(&client.id, saved)?)
+    }
+
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+        let after = after.map(ToString::to_string).unwrap_or_default();
+        let found = stored::page::<ClientDocument>(&self.0, COLLECTION, after, limit).await?;
+        Ok(found.into_iter().map(Client::try_from).collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let mut client = Client::new(ClientId::parse("portal").unwrap());
+        client.secrets = vec![ClientSecretDigest {
+            salt: [1; 16],
+            digest: [2; 32],
+            valid_until: Some(Timestamp::UNIX_EPOCH),
+        }];
+        client.roles = vec!["CLI-1STPARTY".to_owned()];
+        client.aliases = vec![ClientId::parse("portal.old").unwrap()];
+        client.access_token_lifetime = Some(Duration::from_mins(5));
+        let stored = serialize_to_document(&ClientDocument::from(&client)).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "accessTokenLifetimeSeconds": 300 }"#);
+    }
+}

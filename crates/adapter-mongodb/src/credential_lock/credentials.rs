@@ -1,0 +1,185 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::credential_lock::{Credential, LockCommand, LockReason, events};
+use domain::ids::UserId;
+use mongodb::bson::{Bson, DateTime, doc, serialize_to_bson};
+use ports::StoreFailure;
+use ports::credential_lock::{Credentials, Turn};
+use serde::{Deserialize, Serialize};
+
+use crate::database::{Database, Session};
+use crate::fault::Fault;
+use crate::outbox::{CAPACITY, EventDocument};
+use crate::stored::{Reader, date, integer};
+
+pub(crate) const COLLECTION: &str = "credentials";
+
+/// How often a turn is tried when others turn the same credential at the same time.
+const ATTEMPTS: usize = 64;
+
+pub(crate) struct MongodbCredentials(pub(crate) Arc<Database>);
+
+/// Its sequence is its version: every turn pushes one event.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialDocument {
+    #[serde(rename = "_id")]
+    user: String,
+    locked: bool,
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    sequence: u64,
+    outbox: Vec<EventDocument>,
+    outbox_pending: bool,
+}
+
+impl CredentialDocument {
+    fn new(credential: &Credential, event: EventDocument) -> Self {
+        Self {
+            user: credential.user.to_string(),
+            locked: credential.locked,
+            epoch: credential.epoch,
+            since: credential.since.map(date),
+            by: credential.by.clone(),
+            reason: credential.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            sequence: event.sequence,
+            outbox: vec![event],
+            outbox_pending: true,
+        }
+    }
+}
+
+impl TryFrom<CredentialDocument> for Credential {
+    type Error = Fault;
+
+    fn try_from(stored: CredentialDocument) -> Result<Self, Fault> {
+        let id = stored.user.clone();
+        let reader = Reader::new("credential", &id);
+        Ok(Self {
+            user: reader.parsed(stored.user, UserId::parse)?,
+            locked: stored.locked,
+            epoch: stored.epoch,
+            since: stored.since.map(|since| reader.time(since)).transpose()?,
+            by: stored.by,
+            reason: stored
+                .reason
+                .map(|reason| reader.parsed(reason, LockReason::parse))
+                .transpose()?,
+        })
+    }
+}
+
+type TurnRule = fn(&Credential, &LockCommand) -> Option<Credential>;
+
+/// Reads, decides and writes under the condition that nobody turned it meanwhile; from the start when somebody did.
+async fn turn(mut session: Session, command: LockCommand, rule: TurnRule) -> Result<Turn, Fault> {
+    let user = command.user.as_str();
+    let mut found = session
+        .find_one::<CredentialDocument>(COLLECTION, doc! { "_id": user })
+        .await?;
+    for attempt in 0..ATTEMPTS {
+        let (sequence, waiting) = found
+            .as_ref()
+            .map_or((0, 0), |stored| (stored.sequence, stored.outbox.len()));
+        let before = match found {
+            Some(stored) => Credential::try_from(stored)?,
+            None => Credential::unlocked(command.user.clone()),
+        };
+        match rule(&before, &command) {
+            // Nothing will be written that would show it wrong, so the answer rests on a read that cannot be stale.
+            None if attempt > 0 => return Ok(Turn::Already),
+            Some(_) if waiting >= CAPACITY => return Ok(Turn::OutboxFull),
+            Some(after) if write(&mut session, &after, &command, sequence).await? => {
+                session.database.event_pushed();
+                return Ok(Turn::Turned(after));
+            }
+            // To be confirmed, or turned by another meanwhile.
+            None | Some(_) => {}
+        }
+        found = session.find_linearizable(COLLECTION, doc! { "_id": user }).await?;
+    }
+    Err(Fault::Contended)
+}
+
+/// The one write of a turn; whether the credential still was as it was found.
+async fn write(session: &mut Session, after: &Credential, command: &LockCommand, sequence: u64) -> Result<bool, Fault> {
+    let user = after.user.as_str();
+    let event = EventDocument::new(events::turned(after, command), sequence + 1);
+    if sequence == 0 {
+        return session.insert(COLLECTION, &CredentialDocument::new(after, event)).await;
+    }
+    let event = serialize_to_bson(&event).map_err(|error| Fault::corrupt("credential", user, error))?;
+    let reason = after
+        .reason
+        .as_ref()
+        .map_or(Bson::Null, |reason| reason.as_str().into());
+    let update = doc! {
+        "$set": {
+            "locked": after.locked,
+            "epoch": integer(after.epoch),
+            "since": after.since.map(date),
+            "by": after.by.as_deref(),
+            "reason": reason,
+            "sequence": integer(sequence + 1),
+            "outboxPending": true,
+        },
+        "$push": { "outbox": event },
+    };
+    let as_found = doc! { "_id": user, "sequence": integer(sequence) };
+    session.update_one(COLLECTION, as_found, update).await
+}
+
+impl MongodbCredentials {
+    async fn turn(&self, command: &LockCommand, rule: TurnRule) -> Result<Turn, StoreFailure> {
+        let command = command.clone();
+        self.0.write(move |session| turn(session, command, rule)).await
+    }
+}
+
+#[async_trait]
+impl Credentials for MongodbCredentials {
+    async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
+        let found = self.0.find::<CredentialDocument>(COLLECTION, user.as_str()).await?;
+        Ok(found.map(Credential::try_from).transpose()?)
+    }
+
+    async fn lock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
+        self.turn(command, Credential::lock).await
+    }
+
+    async fn unlock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
+        self.turn(command, Credential::unlock).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::EventId;
+    use domain::time::Timestamp;
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let command = LockCommand {
+            user: UserId::parse("user-1").unwrap(),
+            by: "backoffice".to_owned(),
+            reason: Some(LockReason::parse("lost phone").unwrap()),
+            at: Timestamp::UNIX_EPOCH,
+            event_id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+        };
+        let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
+        let event = EventDocument::new(events::turned(&locked, &command), 1);
+        let stored = serialize_to_document(&CredentialDocument::new(&locked, event)).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": "backoffice", "reason": "lost phone", "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }, { "name": "by", "value": "backoffice" }] }], "outboxPending": true }"#);
+        let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        assert_eq!(Credential::try_from(read).unwrap(), locked);
+    }
+}

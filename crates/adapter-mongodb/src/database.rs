@@ -1,0 +1,321 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mongodb::bson::{Document, Timestamp as OperationTime, doc};
+use mongodb::options::{FindOneOptions, ReadConcern};
+use mongodb::{Client, ClientSession, Collection};
+use ports::{Readiness, StoreFailure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+
+use crate::calls::{Calls, LONGEST_CALL};
+use crate::connection::{self, MongodbSettings};
+use crate::fault::{Fault, OpenFailure};
+
+/// The server gives a look up after this.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
+/// How often a document is put in its place while others insert and delete it.
+const ATTEMPTS: usize = 16;
+
+/// One database, its client and the calls under way.
+pub(crate) struct Database {
+    client: Client,
+    collections: mongodb::Database,
+    calls: Calls,
+    /// Whether there is a replica set whose majority a read can be confirmed by; a lone server is its own majority.
+    replicated: bool,
+    /// The latest operation time that a write of this process was acknowledged under.
+    written_until: AtomicU64,
+    pushed: Notify,
+}
+
+impl Database {
+    pub(crate) async fn open(settings: &MongodbSettings) -> Result<Self, OpenFailure> {
+        let client = connection::client(settings).await?;
+        let away = |error: mongodb::error::Error| OpenFailure::Away((&error).into());
+        let admin = client.database("admin");
+        let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(away)?;
+        let routed = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        Ok(Self {
+            collections: client.database(&settings.database),
+            client,
+            calls: Calls::here(),
+            replicated: routed || hello.contains_key("setName"),
+            written_until: AtomicU64::new(0),
+            pushed: Notify::new(),
+        })
+    }
+
+    pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        self.collections.collection(name)
+    }
+
+    pub(crate) fn inner(&self) -> &mongodb::Database {
+        &self.collections
+    }
+
+    /// Reads what a majority has, from the primary.
+    pub(crate) async fn read<T, F>(
+        self: &Arc<Self>,
+        call: impl FnOnce(Arc<Self>) -> F + Send,
+    ) -> Result<T, StoreFailure>
+    where
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.calls.read(call(self.clone())).await
+    }
+
+    /// One document, as a majority has it.
+    pub(crate) async fn find<T>(self: &Arc<Self>, collection: &'static str, id: &str) -> Result<Option<T>, StoreFailure>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let filter = doc! { "_id": id };
+        self.read(|database| async move {
+            let found = database.collection::<T>(collection).find_one(filter).await;
+            found.map_err(|error| Fault::read(&error))
+        })
+        .await
+    }
+
+    /// Reads more than once, each read causally after the one before.
+    pub(crate) async fn read_in_session<T, F>(
+        self: &Arc<Self>,
+        call: impl FnOnce(Session) -> F + Send + 'static,
+    ) -> Result<T, StoreFailure>
+    where
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.read(|database| async move { call(Session::start(database).await?).await })
+            .await
+    }
+
+    /// Runs a call that writes, in a session of its own: what it reads after a write sees that write.
+    pub(crate) async fn write<T, F>(
+        self: &Arc<Self>,
+        call: impl FnOnce(Session) -> F + Send + 'static,
+    ) -> Result<T, StoreFailure>
+    where
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let database = self.clone();
+        let call = async move { call(Session::start(database).await?).await };
+        self.calls.write(call).await
+    }
+
+    /// One document, as it is after every write that this process was acknowledged: causally after them.
+    pub(crate) async fn find_after_write<T>(
+        self: &Arc<Self>,
+        collection: &'static str,
+        id: String,
+    ) -> Result<Option<T>, StoreFailure>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let database = self.clone();
+        let call = async move {
+            let mut session = Session::start(database).await?;
+            let until = session.database.written_until.load(Ordering::Acquire);
+            if until > 0 {
+                session.inner.advance_operation_time(from_number(until));
+            }
+            session.find_one(collection, doc! { "_id": id }).await
+        };
+        self.calls.read(call).await
+    }
+
+    /// One document, as it is after every write that anybody was acknowledged anywhere before: linearizable where there
+    /// are replicas.
+    pub(crate) async fn find_linearizable<T>(
+        self: &Arc<Self>,
+        collection: &'static str,
+        id: String,
+    ) -> Result<Option<T>, StoreFailure>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.read(|database| async move { database.linearizable(collection, doc! { "_id": id }).await })
+            .await
+    }
+
+    async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    where
+        T: DeserializeOwned + Send + Sync,
+    {
+        let concern = if self.replicated {
+            ReadConcern::linearizable()
+        } else {
+            ReadConcern::majority()
+        };
+        let options = FindOneOptions::builder()
+            .read_concern(concern)
+            .max_time(LONGEST_LOOK)
+            .build();
+        let collection = self.collection::<T>(collection);
+        let found = collection.find_one(filter).with_options(options);
+        found.await.map_err(|error| Fault::read(&error))
+    }
+
+    pub(crate) async fn finish_calls(&self) {
+        self.calls.finish().await;
+    }
+
+    /// Says that an event was pushed.
+    pub(crate) fn event_pushed(&self) {
+        self.pushed.notify_one();
+    }
+
+    pub(crate) async fn until_pushed(&self) {
+        self.pushed.notified().await;
+    }
+}
+
+/// A causally consistent session. At its end the process knows until when it wrote.
+pub(crate) struct Session {
+    pub(crate) database: Arc<Database>,
+    pub(crate) inner: ClientSession,
+}
+
+impl Session {
+    async fn start(database: Arc<Database>) -> Result<Self, Fault> {
+        let started = database.client.start_session().causal_consistency(true).await;
+        let inner = started.map_err(|error| Fault::read(&error))?;
+        Ok(Self { database, inner })
+    }
+
+    pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
+        self.database.collection(name)
+    }
+
+    pub(crate) async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    where
+        T: DeserializeOwned + Send + Sync,
+    {
+        let collection = self.database.collection::<T>(collection);
+        let found = collection.find_one(filter).max_time(LONGEST_LOOK);
+        found
+            .session(&mut self.inner)
+            .await
+            .map_err(|error| Fault::read(&error))
+    }
+
+    /// As [`Database::find_linearizable`], within this call.
+    pub(crate) async fn find_linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    where
+        T: DeserializeOwned + Send + Sync,
+    {
+        self.database.linearizable(collection, filter).await
+    }
+
+    /// Whether the document was inserted; `false` when its `_id` was there already.
+    pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
+    where
+        T: Serialize + Send + Sync,
+    {
+        let collection = self.database.collection::<T>(collection);
+        match collection.insert_one(document).session(&mut self.inner).await {
+            Ok(_) => Ok(true),
+            Err(error) if crate::fault::is_duplicate(&error) => Ok(false),
+            Err(error) => Err(Fault::write(&error)),
+        }
+    }
+
+    /// Puts the document in the place of the one with its `_id`, or inserts it.
+    pub(crate) async fn replace<T>(&mut self, collection: &str, id: &str, document: &T) -> Result<(), Fault>
+    where
+        T: Serialize + Send + Sync,
+    {
+        let typed = self.database.collection::<T>(collection);
+        for _ in 0..ATTEMPTS {
+            let replaced = typed
+                .replace_one(doc! { "_id": id }, document)
+                .session(&mut self.inner)
+                .await;
+            let replaced = replaced.map_err(|error| Fault::write(&error))?;
+            if replaced.matched_count > 0 || self.insert(collection, document).await? {
+                return Ok(());
+            }
+        }
+        Err(Fault::Contended)
+    }
+
+    /// Whether a document matched.
+    pub(crate) async fn update_one(
+        &mut self,
+        collection: &str,
+        filter: Document,
+        update: impl Into<mongodb::options::UpdateModifications>,
+    ) -> Result<bool, Fault> {
+        let collection = self.database.collection::<Document>(collection);
+        let updated = collection.update_one(filter, update).session(&mut self.inner).await;
+        updated
+            .map(|updated| updated.matched_count > 0)
+            .map_err(|error| Fault::write(&error))
+    }
+
+    /// Whether a document was there to be deleted.
+    pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
+        let collection = self.database.collection::<Document>(collection);
+        let deleted = collection.delete_one(filter).session(&mut self.inner).await;
+        deleted
+            .map(|deleted| deleted.deleted_count > 0)
+            .map_err(|error| Fault::write(&error))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(time) = self.inner.operation_time() {
+            self.database.written_until.fetch_max(to_number(time), Ordering::AcqRel);
+        }
+    }
+}
+
+fn to_number(time: OperationTime) -> u64 {
+    (u64::from(time.time) << 32) | u64::from(time.increment)
+}
+
+fn from_number(number: u64) -> OperationTime {
+    OperationTime {
+        time: u32::try_from(number >> 32).unwrap_or(u32::MAX),
+        increment: u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX),
+    }
+}
+
+#[async_trait]
+impl Readiness for Database {
+    fn name(&self) -> &'static str {
+        "mongodb"
+    }
+
+    async fn is_ready(&self) -> bool {
+        let ping = self.collections.clone();
+        let answer = self.calls.read(async move {
+            let answered = ping.run_command(doc! { "ping": 1, "maxTimeMS": 1_000 }).await;
+            answered.map(drop).map_err(|error| Fault::read(&error))
+        });
+        tokio::time::timeout(LONGEST_CALL, answer)
+            .await
+            .is_ok_and(|answer| answer.is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operation_times_keep_their_order_as_numbers() {
+        let time = |time, increment| OperationTime { time, increment };
+        let times = [time(0, 1), time(1, 0), time(1, u32::MAX), time(2, 3)];
+        assert!(times.map(to_number).is_sorted());
+        assert_eq!(times.map(to_number).map(from_number), times);
+    }
+}

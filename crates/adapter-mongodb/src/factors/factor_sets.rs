@@ -1,0 +1,229 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::event::NewEvent;
+use domain::factors::{AlternativeContact, FactorSet};
+use domain::identity::Identity;
+use domain::ids::{ContactId, UserId};
+use mongodb::bson::{DateTime, doc, serialize_to_bson};
+use ports::StoreFailure;
+use ports::factors::{FactorSets, Saving};
+use serde::{Deserialize, Serialize};
+
+use crate::contact_documents::{self, ContactValueDocument};
+use crate::database::{Database, Session};
+use crate::fault::Fault;
+use crate::identities::{self, IdentityDocument};
+use crate::outbox::{self, CAPACITY, EventDocument};
+use crate::stored::{Reader, date, integer};
+
+pub(crate) const COLLECTION: &str = "factor_sets";
+
+pub(crate) struct MongodbFactorSets(pub(crate) Arc<Database>);
+
+/// What is read of a set; its outbox is the relay's.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FactorSetDocument {
+    #[serde(rename = "_id")]
+    user: String,
+    version: u64,
+    contacts: Vec<ContactDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    chosen_default: Option<String>,
+}
+
+/// A set as it is inserted.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewFactorSetDocument {
+    #[serde(flatten)]
+    set: FactorSetDocument,
+    sequence: u64,
+    outbox: Vec<EventDocument>,
+    outbox_pending: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContactDocument {
+    id: String,
+    value: ContactValueDocument,
+    marked: bool,
+    verified: bool,
+    revision: u64,
+    added_at: DateTime,
+}
+
+impl From<&AlternativeContact> for ContactDocument {
+    fn from(contact: &AlternativeContact) -> Self {
+        Self {
+            id: contact.id.to_string(),
+            value: (&contact.value).into(),
+            marked: contact.marked,
+            verified: contact.verified,
+            revision: contact.revision,
+            added_at: date(contact.added_at),
+        }
+    }
+}
+
+impl FactorSetDocument {
+    /// The set one version later.
+    fn next(set: &FactorSet) -> Self {
+        Self {
+            user: set.user.to_string(),
+            version: set.version + 1,
+            contacts: set.contacts.iter().map(ContactDocument::from).collect(),
+            chosen_default: set.chosen_default.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl TryFrom<FactorSetDocument> for FactorSet {
+    type Error = Fault;
+
+    fn try_from(stored: FactorSetDocument) -> Result<Self, Fault> {
+        let id = stored.user.clone();
+        let reader = Reader::new("factor set", &id);
+        let contact = |stored: ContactDocument| {
+            Ok::<_, Fault>(AlternativeContact {
+                value: contact_documents::contact_value(&reader, &stored.value)?,
+                id: reader.parsed(stored.id, ContactId::parse)?,
+                marked: stored.marked,
+                verified: stored.verified,
+                revision: stored.revision,
+                added_at: reader.time(stored.added_at)?,
+            })
+        };
+        Ok(Self {
+            user: reader.parsed(stored.user, UserId::parse)?,
+            version: stored.version,
+            contacts: stored.contacts.into_iter().map(contact).collect::<Result<_, _>>()?,
+            chosen_default: stored
+                .chosen_default
+                .map(|chosen| reader.parsed(chosen, ContactId::parse))
+                .transpose()?,
+        })
+    }
+}
+
+async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    if events.len() > CAPACITY {
+        return Ok(Saving::OutboxFull);
+    }
+    let pushes = !events.is_empty();
+    let saving = if set.version == 0 {
+        insert(&mut session, &set, events).await?
+    } else {
+        update(&mut session, &set, events).await?
+    };
+    if pushes && saving == Saving::Saved {
+        session.database.event_pushed();
+    }
+    Ok(saving)
+}
+
+async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let outbox = outbox::numbered(events, 0);
+    let document = NewFactorSetDocument {
+        set: FactorSetDocument::next(set),
+        sequence: outbox.len() as u64,
+        outbox_pending: !outbox.is_empty(),
+        outbox,
+    };
+    let inserted = session.insert(COLLECTION, &document).await?;
+    Ok(if inserted { Saving::Saved } else { Saving::Conflict })
+}
+
+async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let user = set.user.as_str();
+    let next = FactorSetDocument::next(set);
+    let contacts = serialize_to_bson(&next.contacts).map_err(|error| Fault::corrupt("factor set", user, error))?;
+    let mut as_found = doc! { "_id": user, "version": integer(set.version) };
+    let mut changes = doc! {
+        "version": integer(next.version),
+        "contacts": { "$literal": contacts },
+        "chosenDefault": { "$literal": next.chosen_default },
+    };
+    as_found.extend(outbox::has_room_for(events.len()));
+    changes.extend(outbox::push(events)?);
+    if session
+        .update_one(COLLECTION, as_found, vec![doc! { "$set": changes }])
+        .await?
+    {
+        return Ok(Saving::Saved);
+    }
+    let as_found = doc! { "_id": user, "version": integer(set.version) };
+    let found = session.find_one::<FactorSetDocument>(COLLECTION, as_found).await?;
+    Ok(if found.is_some() {
+        Saving::OutboxFull
+    } else {
+        Saving::Conflict
+    })
+}
+
+#[async_trait]
+impl FactorSets for MongodbFactorSets {
+    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure> {
+        let found = self.0.find::<FactorSetDocument>(COLLECTION, user.as_str()).await?;
+        let found = found.map(FactorSet::try_from).transpose()?;
+        Ok(found.unwrap_or_else(|| FactorSet::empty(user.clone())))
+    }
+
+    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
+        let owner = self.0.find::<IdentityDocument>(identities::COLLECTION, user.as_str());
+        let (owner, set) = tokio::try_join!(owner, self.find(user))?;
+        Ok(owner.map(Identity::try_from).transpose()?.map(|owner| (owner, set)))
+    }
+
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+        let set = set.clone();
+        self.0.write(move |session| save(session, set, events)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::contact::{ContactValue, Email, Mobile};
+    use domain::time::Timestamp;
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let contact = |id: &str, value| AlternativeContact {
+            id: ContactId::parse(id).unwrap(),
+            value,
+            marked: true,
+            verified: false,
+            revision: 2,
+            added_at: Timestamp::UNIX_EPOCH,
+        };
+        let set = FactorSet {
+            contacts: vec![
+                contact(
+                    "contact-1",
+                    ContactValue::Email(Email::parse("ada@example.com").unwrap()),
+                ),
+                contact(
+                    "contact-2",
+                    ContactValue::Mobile(Mobile::parse("351", None, "912345678").unwrap()),
+                ),
+            ],
+            chosen_default: Some(ContactId::parse("contact-2").unwrap()),
+            ..FactorSet::empty(UserId::parse("user-1").unwrap())
+        };
+        let document = NewFactorSetDocument {
+            set: FactorSetDocument::next(&set),
+            sequence: 0,
+            outbox: Vec::new(),
+            outbox_pending: false,
+        };
+        let stored = serialize_to_document(&document).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "version": 1, "contacts": [{ "id": "contact-1", "value": { "email": "ada@example.com" }, "marked": true, "verified": false, "revision": 2, "addedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }, { "id": "contact-2", "value": { "mobile": { "region": "351", "number": "912345678" } }, "marked": true, "verified": false, "revision": 2, "addedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "chosenDefault": "contact-2", "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        let read: FactorSetDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        assert_eq!(FactorSet::try_from(read).unwrap(), FactorSet { version: 1, ..set });
+    }
+}

@@ -1,0 +1,160 @@
+use std::error::Error;
+use std::fmt;
+
+use mongodb::error::{ErrorKind, WriteFailure};
+use ports::StoreFailure;
+
+/// Why the store could not be opened. Nothing of the URI is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure {
+    #[error("the MongoDB URI cannot be read")]
+    Uri(#[source] DriverFailure),
+    #[error(
+        "the MongoDB URI sets `{0}`: AuthMe writes to a majority, journaled, and reads what a majority has from the \
+         primary; take it out of the URI"
+    )]
+    Contradicts(&'static str),
+    #[error("MongoDB does not answer")]
+    Away(#[source] DriverFailure),
+    #[error("the index `{name}` could not be made")]
+    Index {
+        name: String,
+        #[source]
+        source: DriverFailure,
+    },
+}
+
+/// What the driver says of a failed call, without what was in it: its own words repeat keys and values.
+#[derive(Debug, Clone)]
+pub struct DriverFailure {
+    kind: &'static str,
+    code: Option<i32>,
+}
+
+impl DriverFailure {
+    /// A command that was carried out in part.
+    pub(crate) fn refused_write() -> Self {
+        Self {
+            kind: "the server refused a write",
+            code: None,
+        }
+    }
+}
+
+impl fmt::Display for DriverFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "{}, code {code}", self.kind),
+            None => f.write_str(self.kind),
+        }
+    }
+}
+
+impl Error for DriverFailure {}
+
+impl From<&mongodb::error::Error> for DriverFailure {
+    fn from(error: &mongodb::error::Error) -> Self {
+        let (kind, code) = match error.kind.as_ref() {
+            ErrorKind::Command(command) => ("the server refused a command", Some(command.code)),
+            ErrorKind::Write(WriteFailure::WriteError(write)) => ("the server refused a write", Some(write.code)),
+            ErrorKind::Write(WriteFailure::WriteConcernError(write)) => {
+                ("a write was not acknowledged by a majority", Some(write.code))
+            }
+            ErrorKind::Authentication { .. } => ("the server refused the credentials", None),
+            ErrorKind::InvalidArgument { .. } => ("an argument is not valid", None),
+            ErrorKind::InvalidTlsConfig { .. } => ("the TLS settings are not usable", None),
+            ErrorKind::DnsResolve { .. } => ("the name of the server could not be resolved", None),
+            ErrorKind::Io(_) => ("the connection broke", None),
+            ErrorKind::ConnectionPoolCleared { .. } => ("the connection was given up", None),
+            ErrorKind::ServerSelection { .. } => ("no server can be reached", None),
+            ErrorKind::InvalidResponse { .. } => ("the answer cannot be read", None),
+            _ => ("the driver failed", None),
+        };
+        Self { kind, code }
+    }
+}
+
+/// What can go wrong inside a call, before it is said in the words of the port.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Nothing was written.
+    #[error("a read failed")]
+    Read(#[source] DriverFailure),
+    /// The write may or may not have happened.
+    #[error("a write failed")]
+    Write(#[source] DriverFailure),
+    #[error("stored {what} `{id}` cannot be read")]
+    Corrupt {
+        what: &'static str,
+        id: String,
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// Others were faster again and again.
+    #[error("too many callers change the same thing")]
+    Contended,
+}
+
+impl Fault {
+    pub(crate) fn corrupt(
+        what: &'static str,
+        id: impl Into<String>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Corrupt {
+            what,
+            id: id.into(),
+            cause: cause.into(),
+        }
+    }
+
+    pub(crate) fn read(error: &mongodb::error::Error) -> Self {
+        match error.kind.as_ref() {
+            ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) => {
+                Self::corrupt("document", "", DriverFailure::from(error))
+            }
+            _ => Self::Read(error.into()),
+        }
+    }
+
+    /// A write that never left this process did not happen.
+    pub(crate) fn write(error: &mongodb::error::Error) -> Self {
+        match error.kind.as_ref() {
+            ErrorKind::ServerSelection { .. } => Self::Read(error.into()),
+            _ => Self::Write(error.into()),
+        }
+    }
+}
+
+/// Whether a document with this `_id` was there already.
+pub(crate) fn is_duplicate(error: &mongodb::error::Error) -> bool {
+    const DUPLICATE_KEY: i32 = 11_000;
+    match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
+        ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}
+
+impl From<Fault> for StoreFailure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Corrupt { what, id, cause } => Self::Corrupt { what, id, cause },
+            Fault::Write(_) => Self::OutcomeUnknown(Box::new(fault)),
+            Fault::Read(_) | Fault::Contended => Self::Unavailable(Box::new(fault)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_broken_uri_is_told() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let uri = "mongodb://ada:hunter2@[/?w=hunter2";
+        let error = runtime.block_on(async { mongodb::options::ClientOptions::parse(uri).await.unwrap_err() });
+        let failure = OpenFailure::Uri(DriverFailure::from(&error));
+        assert!(!format!("{failure} {failure:?} {}", failure.source().unwrap()).contains("hunter2"));
+    }
+}

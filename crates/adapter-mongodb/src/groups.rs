@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::group::Group;
+use mongodb::bson::doc;
+use ports::{Groups, StoreFailure};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::stored;
+
+const COLLECTION: &str = "groups";
+
+pub(crate) struct MongodbGroups(pub(crate) Arc<Database>);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct GroupDocument {
+    #[serde(rename = "_id")]
+    name: String,
+    roles: Vec<String>,
+}
+
+impl From<GroupDocument> for Group {
+    fn from(stored: GroupDocument) -> Self {
+        let GroupDocument { name, roles } = stored;
+        Self { name, roles }
+    }
+}
+
+#[async_trait]
+impl Groups for MongodbGroups {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = doc! { "_id": { "$in": names } };
+        let found = self.0.read(|database| async move {
+            let groups = database.collection::<GroupDocument>(COLLECTION);
+            stored::all(groups.find(filter).await).await
+        });
+        let found: Vec<Group> = found.await?.into_iter().map(Group::from).collect();
+        let known = |name: &String| found.iter().find(|group| group.name == *name).cloned();
+        Ok(names.iter().filter_map(known).collect())
+    }
+
+    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+        let Group { name, roles } = group.clone();
+        self.0
+            .write(|mut session| async move {
+                let document = GroupDocument { name, roles };
+                session.replace(COLLECTION, &document.name, &document).await
+            })
+            .await
+    }
+
+    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+        let filter = doc! { "_id": name };
+        self.0
+            .write(|mut session| async move { session.delete_one(COLLECTION, filter).await })
+            .await
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+        let after = after.unwrap_or_default().to_owned();
+        let found = stored::page::<GroupDocument>(&self.0, COLLECTION, after, limit).await?;
+        Ok(found.into_iter().map(Group::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let stored = serialize_to_document(&GroupDocument {
+            name: "staff".to_owned(),
+            roles: vec!["USER".to_owned()],
+        });
+        insta::assert_snapshot!(stored.unwrap(), @r#"{ "_id": "staff", "roles": ["USER"] }"#);
+    }
+}

@@ -1,0 +1,103 @@
+use mongodb::IndexModel;
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+
+use crate::database::Database;
+use crate::fault::OpenFailure;
+use crate::tokens::{refresh_families, validation_tokens};
+use crate::{credential_lock, factors};
+
+/// A secondary index: searches of the relay and of the garbage collection only, never uniqueness.
+#[derive(Debug, Clone)]
+pub struct Index {
+    pub collection: &'static str,
+    pub name: &'static str,
+    /// In MongoDB's own notation.
+    pub keys: Document,
+    /// Which documents it holds, when not all.
+    pub only: Option<Document>,
+    pub purpose: &'static str,
+}
+
+const OUTBOX: &str = "outbox";
+const GARBAGE: &str = "garbage";
+
+/// Every index there is beside those of `_id`.
+pub fn indexes() -> Vec<Index> {
+    let outbox = |collection| Index {
+        collection,
+        name: OUTBOX,
+        keys: doc! { "leaseUntil": 1 },
+        only: Some(doc! { "outboxPending": true }),
+        purpose: "the relay finds what is to be sent",
+    };
+    vec![
+        outbox(credential_lock::credentials::COLLECTION),
+        outbox(factors::factor_sets::COLLECTION),
+        outbox(refresh_families::COLLECTION),
+        Index {
+            collection: refresh_families::COLLECTION,
+            name: GARBAGE,
+            keys: doc! { "absoluteExpiresAt": 1 },
+            only: Some(doc! { "outboxPending": false }),
+            purpose: "the garbage collection finds dead sessions",
+        },
+        Index {
+            collection: validation_tokens::COLLECTION,
+            name: GARBAGE,
+            keys: doc! { "expiresAt": 1 },
+            only: None,
+            purpose: "the garbage collection finds dead hand-offs",
+        },
+    ]
+}
+
+/// Makes those that are not there; safe when several processes start at once.
+pub(crate) async fn create(database: &Database) -> Result<(), OpenFailure> {
+    for index in indexes() {
+        let options = IndexOptions::builder()
+            .name(index.name.to_owned())
+            .partial_filter_expression(index.only)
+            .build();
+        let model = IndexModel::builder().keys(index.keys).options(options).build();
+        let made = database
+            .collection::<Document>(index.collection)
+            .create_index(model)
+            .await;
+        made.map_err(|error| OpenFailure::Index {
+            name: format!("{}.{}", index.collection, index.name),
+            source: (&error).into(),
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn the_operators_page_shows_the_indexes_there_are() {
+        let mut table = "| collection | index | keys | only | what for |\n| --- | --- | --- | --- | --- |\n".to_owned();
+        for Index {
+            collection,
+            name,
+            keys,
+            only,
+            purpose,
+        } in indexes()
+        {
+            let only = only.map_or_else(|| "all".to_owned(), |only| format!("`{only}`"));
+            writeln!(table, "| `{collection}` | `{name}` | `{keys}` | {only} | {purpose} |").unwrap();
+        }
+        let page = include_str!("../../../docs/operations.md");
+        let (_, rest) = page.split_once("<!-- indexes:begin -->\n").unwrap();
+        let (shown, _) = rest.split_once("<!-- indexes:end -->").unwrap();
+        assert!(
+            shown == table,
+            "docs/operations.md must show the indexes as they are:\n{table}"
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! Every store on MongoDB. No other crate names `mongodb`.
+//!
+//! A call of a port is one task on the runtime that opened the store, and is never dropped half-way: whoever waits for
+//! it may give up, the task goes on to its end. Each write is of one document and conditional; what must be unique is
+//! an `_id`, so every collection can be sharded by its hash (03-protocols).
+
+mod calls;
+mod clients;
+mod connection;
+mod contact_documents;
+mod credential_lock;
+mod credential_standings;
+mod database;
+mod factors;
+mod fault;
+mod garbage;
+mod groups;
+mod identities;
+mod indexes;
+mod outbox;
+mod outboxes;
+mod reservations;
+mod stored;
+mod tokens;
+
+use std::sync::Arc;
+
+use ports::credential_lock::Credentials;
+use ports::factors::FactorSets;
+use ports::tokens::{RefreshFamilies, ValidationTokens};
+use ports::{Aggregate, Clients, CredentialStandings, Garbage, Groups, Identities, Outboxes, Readiness};
+
+pub use connection::MongodbSettings;
+use database::Database;
+pub use fault::{DriverFailure, OpenFailure};
+pub use indexes::{Index, indexes};
+
+/// Every store, over one database.
+#[derive(Clone)]
+pub struct Stores {
+    pub clients: Arc<dyn Clients>,
+    pub identities: Arc<dyn Identities>,
+    pub groups: Arc<dyn Groups>,
+    pub standings: Arc<dyn CredentialStandings>,
+    pub credentials: Arc<dyn Credentials>,
+    pub factor_sets: Arc<dyn FactorSets>,
+    pub validation_tokens: Arc<dyn ValidationTokens>,
+    pub refresh_families: Arc<dyn RefreshFamilies>,
+    pub outboxes: Arc<dyn Outboxes>,
+    pub garbage: Arc<dyn Garbage>,
+    pub readiness: Arc<dyn Readiness>,
+    database: Arc<Database>,
+}
+
+/// Connects, warms the pool and makes the indexes. Every later call runs on the runtime that this is called on.
+///
+/// # Errors
+///
+/// A URI that cannot be read, or that asks for weaker reads or writes than ours; a server that does not answer.
+pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
+    let database = Arc::new(Database::open(settings).await?);
+    indexes::create(&database).await?;
+    Ok(Stores {
+        clients: Arc::new(clients::MongodbClients(database.clone())),
+        identities: Arc::new(identities::MongodbIdentities(database.clone())),
+        groups: Arc::new(groups::MongodbGroups(database.clone())),
+        standings: Arc::new(credential_standings::MongodbCredentialStandings(database.clone())),
+        credentials: Arc::new(credential_lock::credentials::MongodbCredentials(database.clone())),
+        factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
+        validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
+        refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies(database.clone())),
+        outboxes: Arc::new(outboxes::MongodbOutboxes::of(&outboxes::AGGREGATES, database.clone())),
+        garbage: Arc::new(garbage::MongodbGarbage(database.clone())),
+        readiness: database.clone(),
+        database,
+    })
+}
+
+impl Stores {
+    /// The outboxes of these aggregates only: a service carries out what it wrote itself.
+    pub fn outboxes_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Outboxes> {
+        Arc::new(outboxes::MongodbOutboxes::of(aggregates, self.database.clone()))
+    }
+
+    /// Refuses new calls and waits for those in flight; then nothing of this store runs any more.
+    pub async fn finish_calls(&self) {
+        self.database.finish_calls().await;
+    }
+}

@@ -1,0 +1,264 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::ids::UserId;
+use domain::time::{self, Timestamp};
+use mongodb::bson::{Bson, DateTime, Document, doc, oid::ObjectId};
+use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+use serde::Deserialize;
+
+use crate::database::{Database, Session};
+use crate::fault::{DriverFailure, Fault};
+use crate::outbox::{EventDocument, collection};
+use crate::stored::{self, Reader, date, integer};
+
+pub(crate) const AGGREGATES: [Aggregate; 3] = [Aggregate::Credential, Aggregate::FactorSet, Aggregate::RefreshFamily];
+
+/// How often a claim looks again when others took all it had found.
+const LOOKS: usize = 3;
+
+pub(crate) struct MongodbOutboxes {
+    aggregates: Vec<Aggregate>,
+    database: Arc<Database>,
+}
+
+/// What a relay reads of an aggregate.
+#[derive(Debug, Deserialize)]
+struct PendingDocument {
+    #[serde(rename = "_id")]
+    key: String,
+    /// A session says whose it is; the other aggregates are named by their user.
+    #[serde(default)]
+    user: Option<String>,
+    outbox: Vec<EventDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+struct KeyDocument {
+    #[serde(rename = "_id")]
+    key: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct BacklogDocument {
+    depth: i64,
+    #[serde(default)]
+    oldest: Option<DateTime>,
+}
+
+impl MongodbOutboxes {
+    pub(crate) fn of(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
+        Self {
+            aggregates: aggregates.to_vec(),
+            database,
+        }
+    }
+}
+
+fn pending(aggregate: Aggregate, stored: PendingDocument) -> Result<PendingOutbox, Fault> {
+    let reader = Reader::new(collection(aggregate), &stored.key);
+    let user = stored.user.unwrap_or_else(|| stored.key.clone());
+    let user = reader.parsed(user, UserId::parse)?;
+    let events = stored.outbox.into_iter();
+    let events = events.map(|event| event.into_event(&stored.key, &user));
+    Ok(PendingOutbox {
+        aggregate,
+        events: events.collect::<Result<_, _>>()?,
+        key: stored.key,
+    })
+}
+
+/// Those with something to send that no living lease of another holds.
+fn claimable(lease: &Lease) -> Document {
+    doc! {
+        "outboxPending": true,
+        "$or": [
+            { "leaseUntil": null },
+            { "leaseUntil": { "$lte": date(lease.now) } },
+            { "leaseOwner": &lease.owner },
+        ],
+    }
+}
+
+/// Claims by one update that a majority acknowledges, then reads, causally after it, what it claimed: under the name of
+/// this claim only, so that another's later claim is not taken for it.
+async fn claim(
+    session: &mut Session,
+    aggregate: Aggregate,
+    lease: &Lease,
+    limit: usize,
+) -> Result<Vec<PendingOutbox>, Fault> {
+    for _ in 0..LOOKS {
+        let keys = claimable_keys(session, aggregate, lease, limit).await?;
+        if keys.is_empty() {
+            break;
+        }
+        let claim = ObjectId::new();
+        let mut filter = claimable(lease);
+        filter.insert("_id", doc! { "$in": &keys });
+        let take = doc! { "$set": {
+            "leaseOwner": &lease.owner,
+            "leaseUntil": date(time::after(lease.now, lease.length)),
+            "claim": claim,
+        } };
+        let documents = session.collection::<Document>(collection(aggregate));
+        let taken = documents.update_many(filter, take).session(&mut session.inner).await;
+        if taken.map_err(|error| Fault::write(&error))?.matched_count == 0 {
+            continue;
+        }
+        let claimed = session
+            .collection::<PendingDocument>(collection(aggregate))
+            .find(doc! { "_id": { "$in": keys }, "claim": claim })
+            .projection(doc! { "user": 1, "outbox": 1 })
+            .session(&mut session.inner)
+            .await;
+        let mut claimed = claimed.map_err(|error| Fault::read(&error))?;
+        let mut outboxes = Vec::new();
+        while let Some(stored) = claimed.next(&mut session.inner).await {
+            outboxes.push(pending(aggregate, stored.map_err(|error| Fault::read(&error))?)?);
+        }
+        return Ok(outboxes);
+    }
+    Ok(Vec::new())
+}
+
+async fn claimable_keys(
+    session: &mut Session,
+    aggregate: Aggregate,
+    lease: &Lease,
+    limit: usize,
+) -> Result<Vec<String>, Fault> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let documents = session.collection::<KeyDocument>(collection(aggregate));
+    let found = documents
+        .find(claimable(lease))
+        .projection(doc! { "_id": 1 })
+        .limit(integer(limit as u64));
+    let found = stored::all(found.await).await?;
+    Ok(found.into_iter().map(|found| found.key).collect())
+}
+
+/// Prune, flag and lease in one pipeline: what is pushed meanwhile stays, and the claim of another stays.
+fn settled(owner: &str, settlement: &Settlement) -> Document {
+    let published = settlement.published.map_or(0, integer);
+    let left = doc! { "$filter": {
+        "input": "$outbox",
+        "as": "event",
+        "cond": { "$gt": ["$$event.sequence", published] },
+    } };
+    let unless_owned = |field: &str| {
+        doc! { "$cond": [{ "$eq": ["$leaseOwner", { "$literal": owner }] }, Bson::Null, format!("${field}")] }
+    };
+    doc! {
+        "q": { "_id": &settlement.key },
+        "u": [
+            { "$set": {
+                "outbox": left,
+                "leaseUntil": unless_owned("leaseUntil"),
+                "leaseOwner": unless_owned("leaseOwner"),
+            } },
+            { "$set": { "outboxPending": { "$gt": [{ "$size": "$outbox" }, 0] } } },
+        ],
+    }
+}
+
+/// One command settles all outboxes of a kind.
+async fn settle(
+    session: &mut Session,
+    aggregate: Aggregate,
+    owner: &str,
+    settlements: &[Settlement],
+) -> Result<(), Fault> {
+    let updates: Vec<Document> = settlements
+        .iter()
+        .filter(|settlement| settlement.aggregate == aggregate)
+        .map(|settlement| settled(owner, settlement))
+        .collect();
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let command = doc! {
+        "update": collection(aggregate),
+        "updates": updates,
+        "ordered": false,
+        "writeConcern": { "w": "majority", "j": true },
+    };
+    let database = session.database.clone();
+    let answer = database.inner().run_command(command).session(&mut session.inner).await;
+    let answer = answer.map_err(|error| Fault::write(&error))?;
+    if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
+        return Err(Fault::Write(DriverFailure::refused_write()));
+    }
+    Ok(())
+}
+
+async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, Fault> {
+    let pipeline = [
+        doc! { "$match": { "outboxPending": true } },
+        doc! { "$project": { "oldest": { "$arrayElemAt": ["$outbox.time", 0] } } },
+        doc! { "$group": { "_id": null, "depth": { "$sum": 1_i64 }, "oldest": { "$min": "$oldest" } } },
+    ];
+    let documents = database.collection::<Document>(collection(aggregate));
+    let found = documents.aggregate(pipeline).with_type::<BacklogDocument>().await;
+    let Some(found) = stored::all(found).await?.pop() else {
+        return Ok(Backlog::default());
+    };
+    let reader = Reader::new("backlog", collection(aggregate));
+    Ok(Backlog {
+        depth: u64::try_from(found.depth).unwrap_or(0),
+        oldest: found.oldest.map(|oldest| reader.time(oldest)).transpose()?,
+    })
+}
+
+#[async_trait]
+impl Outboxes for MongodbOutboxes {
+    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
+        let (lease, aggregates) = (lease.clone(), self.aggregates.clone());
+        self.database
+            .write(move |mut session| async move {
+                let mut claimed = Vec::new();
+                for aggregate in aggregates {
+                    let rest = limit.saturating_sub(claimed.len());
+                    claimed.extend(claim(&mut session, aggregate, &lease, rest).await?);
+                }
+                Ok(claimed)
+            })
+            .await
+    }
+
+    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure> {
+        let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
+        self.database
+            .write(move |mut session| async move {
+                for aggregate in AGGREGATES {
+                    settle(&mut session, aggregate, &owner, &settlements).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn pushed(&self) {
+        self.database.until_pushed().await;
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreFailure> {
+        let aggregates = self.aggregates.clone();
+        self.database
+            .read(|database| async move {
+                let mut whole = Backlog::default();
+                for aggregate in aggregates {
+                    let one = backlog(&database, aggregate).await?;
+                    let oldest: [Option<Timestamp>; 2] = [whole.oldest, one.oldest];
+                    whole = Backlog {
+                        depth: whole.depth + one.depth,
+                        oldest: oldest.into_iter().flatten().min(),
+                    };
+                }
+                Ok(whole)
+            })
+            .await
+    }
+}

@@ -1,0 +1,89 @@
+//! What the stored forms have in common.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use domain::time::Timestamp;
+use futures_util::TryStreamExt as _;
+use mongodb::Cursor;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, DateTime, doc};
+use ports::StoreFailure;
+use serde::de::DeserializeOwned;
+
+use crate::database::Database;
+use crate::fault::Fault;
+
+pub(crate) fn date(time: Timestamp) -> DateTime {
+    DateTime::from_millis(time.as_millisecond())
+}
+
+pub(crate) fn binary(bytes: &[u8]) -> Binary {
+    Binary {
+        subtype: BinarySubtype::Generic,
+        bytes: bytes.to_vec(),
+    }
+}
+
+/// A count as BSON has it.
+pub(crate) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Reads one stored thing; says which one cannot be read.
+pub(crate) struct Reader<'a> {
+    what: &'static str,
+    id: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(what: &'static str, id: &'a str) -> Self {
+        Self { what, id }
+    }
+
+    pub(crate) fn corrupt(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
+        Fault::corrupt(self.what, self.id, cause)
+    }
+
+    pub(crate) fn parsed<T, E>(&self, text: String, parse: impl FnOnce(String) -> Result<T, E>) -> Result<T, Fault>
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        parse(text).map_err(|error| self.corrupt(error))
+    }
+
+    pub(crate) fn time(&self, date: DateTime) -> Result<Timestamp, Fault> {
+        Timestamp::from_millisecond(date.timestamp_millis()).map_err(|error| self.corrupt(error))
+    }
+
+    pub(crate) fn bytes<const N: usize>(&self, binary: Binary) -> Result<[u8; N], Fault> {
+        <[u8; N]>::try_from(binary.bytes).map_err(|_| self.corrupt("length of a binary"))
+    }
+}
+
+/// Everything a query found.
+pub(crate) async fn all<T: DeserializeOwned>(found: mongodb::error::Result<Cursor<T>>) -> Result<Vec<T>, Fault> {
+    let cursor = found.map_err(|error| Fault::read(&error))?;
+    cursor.try_collect().await.map_err(|error| Fault::read(&error))
+}
+
+/// Up to `limit` documents in the order of their `_id`, those after `after`.
+pub(crate) async fn page<T>(
+    database: &Arc<Database>,
+    collection: &'static str,
+    after: String,
+    limit: usize,
+) -> Result<Vec<T>, StoreFailure>
+where
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    let read = |database: Arc<Database>| async move {
+        let documents = database.collection::<T>(collection);
+        let found = documents
+            .find(doc! { "_id": { "$gt": after } })
+            .sort(doc! { "_id": 1 })
+            .limit(integer(limit as u64));
+        all(found.await).await
+    };
+    database.read(read).await
+}

@@ -1,0 +1,2 @@
+pub(crate) mod refresh_families;
+pub(crate) mod validation_tokens;

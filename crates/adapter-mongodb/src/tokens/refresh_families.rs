@@ -1,0 +1,345 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::event::NewEvent;
+use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
+use domain::time::{self, Timestamp};
+use domain::tokens::{Closing, FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RevocationReason};
+use mongodb::bson::{Binary, DateTime, Document, doc};
+use mongodb::options::ReturnDocument;
+use ports::StoreFailure;
+use ports::tokens::{Closed, RefreshFamilies, Rotation};
+use serde::{Deserialize, Serialize};
+
+use crate::database::{Database, Session};
+use crate::fault::Fault;
+use crate::outbox::{self, EventDocument};
+use crate::stored::{Reader, binary, date, integer};
+
+pub(crate) const COLLECTION: &str = "refresh_families";
+
+pub(crate) struct MongodbRefreshFamilies(pub(crate) Arc<Database>);
+
+/// What is read of a family; its outbox is the relay's.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefreshFamilyDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    user: String,
+    client: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    business: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
+    root: String,
+    epoch: u64,
+    generation: u64,
+    nonce: Binary,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous_nonce: Option<Binary>,
+    rotated_at: DateTime,
+    absolute_expires_at: DateTime,
+    idle_expires_at: DateTime,
+    status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed_generation: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    closed_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revoked_reason: Option<String>,
+}
+
+/// A family as it is inserted.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewRefreshFamilyDocument {
+    #[serde(flatten)]
+    family: RefreshFamilyDocument,
+    sequence: u64,
+    outbox: Vec<EventDocument>,
+    outbox_pending: bool,
+}
+
+const ACTIVE: &str = "active";
+const CLOSED: &str = "closed";
+const REVOKED: &str = "revoked";
+
+impl From<&RefreshFamily> for RefreshFamilyDocument {
+    fn from(family: &RefreshFamily) -> Self {
+        let origin = &family.origin;
+        let (status, closing, reason) = match family.status {
+            FamilyStatus::Active => (ACTIVE, None, None),
+            FamilyStatus::Closed(closing) => (CLOSED, Some(closing), None),
+            FamilyStatus::Revoked(reason) => (REVOKED, None, Some(reason)),
+        };
+        Self {
+            id: family.id.to_string(),
+            user: origin.user.to_string(),
+            client: origin.client.to_string(),
+            business: origin.business.as_ref().map(ToString::to_string),
+            groups: origin.groups.clone(),
+            root: origin.root.to_string(),
+            epoch: origin.epoch,
+            generation: family.generation,
+            nonce: binary(&family.nonce.0),
+            previous_nonce: family.previous_nonce.map(|nonce| binary(&nonce.0)),
+            rotated_at: date(family.rotated_at),
+            absolute_expires_at: date(family.absolute_expires_at),
+            idle_expires_at: date(family.idle_expires_at),
+            status: status.to_owned(),
+            closed_generation: closing.map(|closing| closing.generation),
+            closed_at: closing.map(|closing| date(closing.at)),
+            revoked_reason: reason.map(|reason| reason.as_str().to_owned()),
+        }
+    }
+}
+
+impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
+    type Error = Fault;
+
+    fn try_from(stored: RefreshFamilyDocument) -> Result<Self, Fault> {
+        let id = stored.id.clone();
+        let reader = Reader::new("refresh family", &id);
+        let status = status(&reader, &stored)?;
+        Ok(Self {
+            id: reader.parsed(stored.id, FamilyId::parse)?,
+            origin: Origin {
+                user: reader.parsed(stored.user, UserId::parse)?,
+                client: reader.parsed(stored.client, ClientId::parse)?,
+                business: stored
+                    .business
+                    .map(|business| reader.parsed(business, BusinessId::parse))
+                    .transpose()?,
+                groups: stored.groups,
+                root: reader.parsed(stored.root, FamilyId::parse)?,
+                epoch: stored.epoch,
+            },
+            generation: stored.generation,
+            nonce: Nonce(reader.bytes(stored.nonce)?),
+            previous_nonce: stored
+                .previous_nonce
+                .map(|nonce| reader.bytes(nonce).map(Nonce))
+                .transpose()?,
+            rotated_at: reader.time(stored.rotated_at)?,
+            absolute_expires_at: reader.time(stored.absolute_expires_at)?,
+            idle_expires_at: reader.time(stored.idle_expires_at)?,
+            status,
+        })
+    }
+}
+
+fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyStatus, Fault> {
+    match stored.status.as_str() {
+        ACTIVE => Ok(FamilyStatus::Active),
+        CLOSED => {
+            let missing = || reader.corrupt("closing");
+            Ok(FamilyStatus::Closed(Closing {
+                generation: stored.closed_generation.ok_or_else(missing)?,
+                at: reader.time(stored.closed_at.ok_or_else(missing)?)?,
+            }))
+        }
+        REVOKED => {
+            let reason = stored.revoked_reason.as_deref().and_then(RevocationReason::parse);
+            Ok(FamilyStatus::Revoked(
+                reason.ok_or_else(|| reader.corrupt("revoked reason"))?,
+            ))
+        }
+        _ => Err(reader.corrupt("status")),
+    }
+}
+
+/// The condition that both writes of a presented token share: the family is alive at `now` and is the caller's.
+fn alive(presented: &Presented, now: Timestamp) -> Document {
+    doc! {
+        "_id": presented.token.family.as_str(),
+        "status": ACTIVE,
+        "client": presented.client.as_str(),
+        "user": presented.user.as_str(),
+        "absoluteExpiresAt": { "$gt": date(now) },
+        "idleExpiresAt": { "$gt": date(now) },
+    }
+}
+
+/// The family as it is after a write of this session that did not match.
+async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFamily>, Fault> {
+    let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
+    found.await?.map(RefreshFamily::try_from).transpose()
+}
+
+/// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
+async fn rotate(
+    mut session: Session,
+    presented: Presented,
+    nonce: Nonce,
+    now: Timestamp,
+    idle_lifetime: Duration,
+) -> Result<Rotation, Fault> {
+    let token = &presented.token;
+    let mut current = alive(&presented, now);
+    current.insert("generation", integer(token.generation));
+    current.insert("nonce", binary(&token.nonce.0));
+    let idle = date(time::after(now, idle_lifetime));
+    let next = doc! {
+        "previousNonce": binary(&token.nonce.0),
+        "nonce": binary(&nonce.0),
+        "generation": integer(token.generation.saturating_add(1)),
+        "rotatedAt": date(now),
+        "idleExpiresAt": { "$min": ["$absoluteExpiresAt", idle] },
+    };
+    let rotated = session
+        .collection::<RefreshFamilyDocument>(COLLECTION)
+        .find_one_and_update(current, vec![doc! { "$set": next }])
+        .return_document(ReturnDocument::After)
+        .projection(doc! { "outbox": 0 })
+        .session(&mut session.inner)
+        .await
+        .map_err(|error| Fault::write(&error))?;
+    if let Some(rotated) = rotated {
+        return RefreshFamily::try_from(rotated).map(Rotation::Rotated);
+    }
+    let found = find(&mut session, &token.family).await?;
+    Ok(found.map_or(Rotation::Unknown, Rotation::Superseded))
+}
+
+async fn close(mut session: Session, presented: Presented, now: Timestamp, grace: Duration) -> Result<Closed, Fault> {
+    let token = &presented.token;
+    let nonce = binary(&token.nonce.0);
+    let mut closing = vec![doc! { "generation": integer(token.generation), "nonce": nonce.clone() }];
+    if !grace.is_zero() {
+        let begun = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
+        closing.push(doc! {
+            "generation": integer(token.generation.saturating_add(1)),
+            "previousNonce": nonce,
+            "rotatedAt": { "$gt": date(begun) },
+        });
+    }
+    let mut filter = alive(&presented, now);
+    filter.insert("$or", closing);
+    let close = doc! { "$set": {
+        "status": CLOSED,
+        "closedGeneration": integer(token.generation),
+        "closedAt": date(now),
+    } };
+    if session.update_one(COLLECTION, filter, close).await? {
+        return Ok(Closed::Closed);
+    }
+    let found = find(&mut session, &token.family).await?;
+    Ok(found.map_or(Closed::Unknown, Closed::NotMatched))
+}
+
+/// A family has two events in its life, so its outbox is never full.
+async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
+    let active = doc! { "_id": id.as_str(), "status": ACTIVE };
+    let mut changes = doc! { "status": REVOKED, "revokedReason": reason.as_str() };
+    changes.extend(outbox::push(vec![event])?);
+    let revoked = session
+        .update_one(COLLECTION, active, vec![doc! { "$set": changes }])
+        .await?;
+    if revoked {
+        session.database.event_pushed();
+    }
+    Ok(revoked)
+}
+
+#[async_trait]
+impl RefreshFamilies for MongodbRefreshFamilies {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let found = self.0.find::<RefreshFamilyDocument>(COLLECTION, id.as_str()).await?;
+        Ok(found.map(RefreshFamily::try_from).transpose()?)
+    }
+
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+        let document = NewRefreshFamilyDocument {
+            family: family.into(),
+            sequence: 1,
+            outbox: outbox::numbered(vec![event], 0),
+            outbox_pending: true,
+        };
+        self.0
+            .write(|mut session| async move {
+                // Its id is random: that it is there already means that the driver sent the same write again.
+                session.insert(COLLECTION, &document).await?;
+                session.database.event_pushed();
+                Ok(())
+            })
+            .await
+    }
+
+    async fn rotate(
+        &self,
+        presented: &Presented,
+        nonce: Nonce,
+        now: Timestamp,
+        idle_lifetime: Duration,
+    ) -> Result<Rotation, StoreFailure> {
+        let presented = presented.clone();
+        self.0
+            .write(move |session| rotate(session, presented, nonce, now, idle_lifetime))
+            .await
+    }
+
+    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+        let presented = presented.clone();
+        self.0.write(move |session| close(session, presented, now, grace)).await
+    }
+
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+        let id = id.clone();
+        self.0.write(move |session| revoke(session, id, reason, event)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let id = FamilyId::parse("family-1").unwrap();
+        let mut family = RefreshFamily {
+            id: id.clone(),
+            origin: Origin {
+                user: UserId::parse("user-1").unwrap(),
+                client: ClientId::parse("portal").unwrap(),
+                business: Some(BusinessId::parse("business-1").unwrap()),
+                groups: vec!["staff".to_owned()],
+                root: id,
+                epoch: 1,
+            },
+            generation: 2,
+            nonce: Nonce([1; 16]),
+            previous_nonce: Some(Nonce([2; 16])),
+            rotated_at: Timestamp::UNIX_EPOCH,
+            absolute_expires_at: Timestamp::UNIX_EPOCH,
+            idle_expires_at: Timestamp::UNIX_EPOCH,
+            status: FamilyStatus::Active,
+        };
+        let stored = |family: &RefreshFamily| {
+            serialize_to_document(&NewRefreshFamilyDocument {
+                family: family.into(),
+                sequence: 0,
+                outbox: Vec::new(),
+                outbox_pending: false,
+            })
+            .unwrap()
+        };
+        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "root": "family-1", "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        let closing = Closing {
+            generation: 2,
+            at: Timestamp::UNIX_EPOCH,
+        };
+        for status in [
+            FamilyStatus::Active,
+            FamilyStatus::Closed(closing),
+            FamilyStatus::Revoked(RevocationReason::Replay),
+        ] {
+            family.status = status;
+            let read: RefreshFamilyDocument = mongodb::bson::deserialize_from_document(stored(&family)).unwrap();
+            assert_eq!(RefreshFamily::try_from(read).unwrap(), family);
+        }
+    }
+}

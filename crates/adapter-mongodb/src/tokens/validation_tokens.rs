@@ -1,0 +1,154 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+use mongodb::bson::{Binary, DateTime, doc};
+use ports::StoreFailure;
+use ports::tokens::ValidationTokens;
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::stored::{Reader, binary, date};
+
+pub(crate) const COLLECTION: &str = "validation_tokens";
+
+pub(crate) struct MongodbValidationTokens(pub(crate) Arc<Database>);
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ValidationTokenDocument {
+    #[serde(rename = "_id")]
+    hash: Binary,
+    user: String,
+    origin_client: String,
+    target_client: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    business: Option<String>,
+    groups: Vec<String>,
+    epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session_expires_at: Option<DateTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+    expires_at: DateTime,
+}
+
+impl From<&ValidationToken> for ValidationTokenDocument {
+    fn from(token: &ValidationToken) -> Self {
+        Self {
+            hash: binary(&token.hash.0),
+            user: token.user.to_string(),
+            origin_client: token.origin_client.to_string(),
+            target_client: token.target_client.to_string(),
+            business: token.business.as_ref().map(ToString::to_string),
+            groups: token.groups.clone(),
+            epoch: token.epoch,
+            root: token.root.as_ref().map(ToString::to_string),
+            session_expires_at: token.session_expires_at.map(date),
+            ip: token.ip.map(|ip| ip.to_string()),
+            expires_at: date(token.expires_at),
+        }
+    }
+}
+
+impl TryFrom<ValidationTokenDocument> for ValidationToken {
+    type Error = Fault;
+
+    fn try_from(stored: ValidationTokenDocument) -> Result<Self, Fault> {
+        let client = stored.target_client.clone();
+        let reader = Reader::new("validation token of client", &client);
+        Ok(Self {
+            hash: ValidationTokenHash(reader.bytes(stored.hash)?),
+            user: reader.parsed(stored.user, UserId::parse)?,
+            origin_client: reader.parsed(stored.origin_client, ClientId::parse)?,
+            target_client: reader.parsed(stored.target_client, ClientId::parse)?,
+            business: stored
+                .business
+                .map(|business| reader.parsed(business, BusinessId::parse))
+                .transpose()?,
+            groups: stored.groups,
+            epoch: stored.epoch,
+            root: stored
+                .root
+                .map(|root| reader.parsed(root, FamilyId::parse))
+                .transpose()?,
+            session_expires_at: stored.session_expires_at.map(|at| reader.time(at)).transpose()?,
+            ip: stored
+                .ip
+                .map(|ip| reader.parsed(ip, |ip| ip.parse::<IpAddr>()))
+                .transpose()?,
+            expires_at: reader.time(stored.expires_at)?,
+        })
+    }
+}
+
+#[async_trait]
+impl ValidationTokens for MongodbValidationTokens {
+    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+        let document = ValidationTokenDocument::from(token);
+        let inserted = self
+            .0
+            .write(|mut session| async move { session.insert(COLLECTION, &document).await });
+        // The hash is of 256 random bits: that it is there already means that the driver sent the same write again.
+        inserted.await.map(drop)
+    }
+
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        let filter = doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } };
+        let found = self.0.read(|database| async move {
+            let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
+            collection.find_one(filter).await.map_err(|error| Fault::read(&error))
+        });
+        Ok(found.await?.map(ValidationToken::try_from).transpose()?)
+    }
+
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreFailure> {
+        let filter = doc! {
+            "_id": binary(&hash.0),
+            "targetClient": client.as_str(),
+            "expiresAt": { "$gt": date(now) },
+        };
+        self.0
+            .write(|mut session| async move { session.delete_one(COLLECTION, filter).await })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let token = ValidationToken {
+            hash: ValidationTokenHash([7; 32]),
+            user: UserId::parse("user-1").unwrap(),
+            origin_client: ClientId::parse("saml").unwrap(),
+            target_client: ClientId::parse("portal").unwrap(),
+            business: Some(BusinessId::parse("business-1").unwrap()),
+            groups: vec!["staff".to_owned()],
+            epoch: 3,
+            root: Some(FamilyId::parse("family-1").unwrap()),
+            session_expires_at: Some(Timestamp::UNIX_EPOCH),
+            ip: Some(IpAddr::from([203, 0, 113, 7])),
+            expires_at: Timestamp::UNIX_EPOCH,
+        };
+        let stored = serialize_to_document(&ValidationTokenDocument::from(&token)).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "root": "family-1", "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }"#);
+        let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        assert_eq!(ValidationToken::try_from(read).unwrap(), token);
+    }
+}

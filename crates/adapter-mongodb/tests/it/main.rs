@@ -1,0 +1,34 @@
+//! The contracts of every store port, on a server that speaks MongoDB's protocol.
+//!
+//! `AUTHME_TEST_MONGODB_URI` says where it is; `cargo xtask servers up` brings one up. Without it the contracts are shown
+//! as ignored, by name.
+
+#![expect(clippy::expect_used, reason = "a contract that cannot be set up ends its test")]
+
+mod place;
+
+use adapter_mongodb::MongodbSettings;
+use libtest_mimic::Arguments;
+use port_contracts::{Fixture, suite};
+
+use place::{Place, server};
+
+fn main() {
+    let mut trials = suite("mongodb", || {
+        Box::pin(async { Box::new(Place::new().await) as Box<dyn Fixture> })
+    });
+    trials.extend(place::trials());
+    if server().is_none() {
+        trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Settings of a database on the server.
+fn settings(database: &str) -> MongodbSettings {
+    MongodbSettings {
+        uri: server().expect("the trial is not ignored"),
+        database: database.to_owned(),
+        connections: 16,
+    }
+}

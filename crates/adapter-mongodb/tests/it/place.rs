@@ -1,0 +1,186 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::contact::{ContactType, Email};
+use domain::identity::{Identity, MainContact};
+use domain::ids::{ContactId, UserId};
+use libtest_mimic::Trial;
+use mongodb::bson::{Document, doc, oid::ObjectId};
+use port_contracts::{Fixture, Stores};
+use ports::IdentitySaving;
+use tokio::runtime;
+
+use crate::settings;
+
+/// Where the server is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the tests' server is, is no setting of AuthMe"
+)]
+pub(crate) fn server() -> Option<String> {
+    std::env::var("AUTHME_TEST_MONGODB_URI")
+        .ok()
+        .filter(|uri| !uri.is_empty())
+}
+
+/// A database of its own.
+pub(crate) struct Place {
+    pub(crate) database: String,
+    opened: Mutex<adapter_mongodb::Stores>,
+}
+
+impl Place {
+    pub(crate) async fn new() -> Self {
+        let database = format!("contract-{}", ObjectId::new());
+        let opened = Mutex::new(open(&database).await);
+        Self { database, opened }
+    }
+
+    fn opened(&self) -> adapter_mongodb::Stores {
+        self.opened.lock().expect("no contract panics while it opens").clone()
+    }
+
+    async fn documents(&self, collection: &str) -> mongodb::Collection<Document> {
+        let client = mongodb::Client::with_uri_str(settings(&self.database).uri).await;
+        client
+            .expect("a client")
+            .database(&self.database)
+            .collection(collection)
+    }
+}
+
+async fn open(database: &str) -> adapter_mongodb::Stores {
+    adapter_mongodb::open(&settings(database))
+        .await
+        .expect("the server answers")
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let settings = settings(&self.database);
+        let dropped = std::thread::spawn(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let client = mongodb::Client::with_uri_str(&settings.uri).await.expect("a client");
+                client
+                    .database(&settings.database)
+                    .drop()
+                    .await
+                    .expect("the server answers");
+            });
+        });
+        dropped.join().expect("the database is dropped");
+    }
+}
+
+#[async_trait]
+impl Fixture for Place {
+    fn stores(&self) -> Stores {
+        let stores = self.opened();
+        Stores {
+            clients: stores.clients,
+            identities: stores.identities,
+            groups: stores.groups,
+            standings: stores.standings,
+            credentials: stores.credentials,
+            factor_sets: stores.factor_sets,
+            validation_tokens: stores.validation_tokens,
+            refresh_families: stores.refresh_families,
+            outboxes: stores.outboxes,
+            garbage: stores.garbage,
+        }
+    }
+
+    async fn reopen(&self) -> Stores {
+        let reopened = open(&self.database).await;
+        *self.opened.lock().expect("no contract panics while it opens") = reopened;
+        self.stores()
+    }
+}
+
+/// What holds for this adapter beside the contracts.
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("a_user_begun_before_a_crash_is_finished_under_its_id", begun_user),
+        trial(
+            "a_login_that_its_user_gave_up_before_a_crash_is_taken_over",
+            login_given_up,
+        ),
+        trial("opening_again_makes_no_index_twice", indexes_once),
+    ]
+}
+
+fn trial<F>(name: &str, run: fn(Place) -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::test(format!("mongodb::{name}"), move || {
+        let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async { run(Place::new().await).await });
+        Ok(())
+    })
+}
+
+fn user(id: &str) -> UserId {
+    UserId::parse(id).expect("an id")
+}
+
+fn ada(id: &str) -> Identity {
+    Identity {
+        id: user(id),
+        name: None,
+        email: Some(MainContact {
+            id: ContactId::parse("contact").expect("an id"),
+            value: Email::parse("ada@example.com").expect("an address"),
+        }),
+        mobile: None,
+        main_contact_type: ContactType::Email,
+        roles: Vec::new(),
+        groups: Vec::new(),
+        businesses: Vec::new(),
+    }
+}
+
+async fn begun_user(place: Place) {
+    let reserved = doc! { "_id": "ada@example.com", "holder": "begun", "version": 1_i64 };
+    let logins = place.documents("logins").await;
+    logins.insert_one(reserved).await.expect("inserted");
+    let identities = place.stores().identities;
+    let by_another = identities.create(&ada("another")).await.expect("answered");
+    assert_eq!(by_another, IdentitySaving::LoginTaken { by: user("begun") });
+    let finished = identities.create(&ada("begun")).await.expect("answered");
+    assert_eq!(finished, IdentitySaving::Saved);
+    let found = identities.find_by_login("ada@example.com").await.expect("answered");
+    assert_eq!(found, Some(ada("begun")));
+}
+
+async fn login_given_up(place: Place) {
+    let identities = place.stores().identities;
+    let moved = Identity {
+        email: Some(MainContact {
+            id: ContactId::parse("contact").expect("an id"),
+            value: Email::parse("new@example.com").expect("an address"),
+        }),
+        ..ada("moved")
+    };
+    identities.create(&moved).await.expect("answered");
+    let left_over = doc! { "_id": "ada@example.com", "holder": "moved", "version": 1_i64 };
+    let logins = place.documents("logins").await;
+    logins.insert_one(left_over).await.expect("inserted");
+    assert_eq!(
+        identities.find_by_login("ada@example.com").await.expect("answered"),
+        None
+    );
+    let taken_over = identities.create(&ada("next")).await.expect("answered");
+    assert_eq!(taken_over, IdentitySaving::Saved);
+}
+
+async fn indexes_once(place: Place) {
+    open(&place.database).await;
+    for index in adapter_mongodb::indexes() {
+        let documents = place.documents(index.collection).await;
+        let names = documents.list_index_names().await.expect("answered");
+        let known = names.iter().filter(|name| *name == index.name).count();
+        assert_eq!(known, 1, "{}.{} in {names:?}", index.collection, index.name);
+    }
+}
