@@ -1,0 +1,52 @@
+//! On librdkafka's own broker for tests.
+
+use std::time::Instant;
+
+use domain::event::{Event, EventKind};
+use ports::EventPublisher as _;
+use rdkafka::mocking::MockCluster;
+
+use super::*;
+use crate::publisher::KafkaEventPublisher;
+use crate::samples;
+use crate::settings::Security;
+
+async fn sequence(consumer: &KafkaEventConsumer) -> u64 {
+    consumer.next().await.unwrap().event.unwrap().sequence
+}
+
+fn locked(sequence: u64) -> Event {
+    samples::event(EventKind::CredentialLocked, sequence)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_are_away_are_waited_for() {
+    let brokers = MockCluster::new(1).unwrap();
+    brokers.create_topic(Topic::Credential.name(), 1, 1).unwrap();
+    let settings = KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext);
+    let publisher = KafkaEventPublisher::open(&settings).unwrap();
+    publisher.publish(&locked(1)).await.unwrap();
+    brokers.broker_down(-1).unwrap();
+
+    let consumer = KafkaEventConsumer::open(&settings, "group", &[Topic::Credential]).unwrap();
+    let early = timeout(Duration::from_secs(1), consumer.next()).await;
+    assert!(early.is_err(), "{early:?}");
+    brokers.broker_up(-1).unwrap();
+    assert_eq!(sequence(&consumer).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_is_over_in_time_when_the_brokers_are_away() {
+    let brokers = MockCluster::new(1).unwrap();
+    brokers.create_topic(Topic::Credential.name(), 1, 1).unwrap();
+    let settings = KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext);
+    let publisher = KafkaEventPublisher::open(&settings).unwrap();
+    publisher.publish(&locked(1)).await.unwrap();
+    let consumer = KafkaEventConsumer::open(&settings, "group", &[Topic::Credential]).unwrap();
+    let received = consumer.next().await.unwrap();
+    brokers.broker_down(-1).unwrap();
+    consumer.done(&received).unwrap();
+    let started = Instant::now();
+    consumer.close(Duration::from_secs(2)).await;
+    assert!(started.elapsed() < Duration::from_secs(3));
+}

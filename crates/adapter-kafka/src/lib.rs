@@ -1,0 +1,27 @@
+//! Events to and from Kafka. No other crate names `rdkafka`.
+//!
+//! An event is a record in the binary mode of CloudEvents 1.0 (Kafka protocol binding 1.0.2, section 3.2): the
+//! attributes are headers, `data` is the value, and the user id is the key. Delivery is at least once, in order per
+//! aggregate; [`LastSequences`] drops what comes again.
+
+mod client_log;
+mod consumer;
+mod event_message;
+mod failure;
+mod last_sequences;
+mod publisher;
+mod received_event;
+#[cfg(test)]
+mod samples;
+mod settings;
+mod topics;
+
+pub use consumer::KafkaEventConsumer;
+pub use failure::{CloseFailure, ConsumeFailure, OpenFailure, TopicsFailure};
+pub use last_sequences::LastSequences;
+pub use publisher::KafkaEventPublisher;
+pub use received_event::{Defect, ReceivedEvent, UnreadableRecord};
+pub use settings::{
+    ClientCertificate, KafkaPassword, KafkaSettings, ScramLogin, ScramMechanism, Security, TlsSettings,
+};
+pub use topics::Topic;

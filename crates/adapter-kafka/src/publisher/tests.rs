@@ -1,0 +1,162 @@
+//! On librdkafka's own broker for tests, which fails when it is told to.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use domain::event::EventKind;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use super::*;
+use crate::samples;
+use crate::settings::Security;
+use crate::topics::Topic;
+
+type Brokers = MockCluster<'static, DefaultProducerContext>;
+
+fn brokers() -> Brokers {
+    let brokers = MockCluster::new(1).unwrap();
+    for topic in Topic::ALL {
+        brokers.create_topic(topic.name(), 3, 1).unwrap();
+    }
+    brokers
+}
+
+fn settings(brokers: &Brokers) -> KafkaSettings {
+    KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext)
+}
+
+fn locked(sequence: u64) -> Event {
+    samples::event(EventKind::CredentialLocked, sequence)
+}
+
+type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishFailure>> + Send + 'a>>;
+
+fn several(count: u64) -> Vec<Event> {
+    (1..=count).map(locked).collect()
+}
+
+/// Begins to publish each event. Those for which there is room are queued when this returns.
+fn begin<'a>(publisher: &'a KafkaEventPublisher, events: &'a [Event]) -> Vec<Publishing<'a>> {
+    let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
+    for one in &mut publishing {
+        let begun = one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(begun.is_pending());
+    }
+    publishing
+}
+
+/// How many were acknowledged.
+async fn acknowledged(publishing: Vec<Publishing<'_>>) -> usize {
+    let mut count = 0;
+    for one in publishing {
+        count += usize::from(one.await.is_ok());
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_that_has_stopped_for_good_is_replaced() {
+    let brokers = brokers();
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    publisher.publish(&locked(1)).await.unwrap();
+    brokers.request_errors(
+        RDKafkaApiKey::Produce,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER],
+    );
+    publisher.publish(&locked(2)).await.unwrap_err();
+    publisher.publish(&locked(2)).await.unwrap();
+    publisher.publish(&locked(3)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_that_passes_is_not_seen() {
+    let brokers = brokers();
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    brokers.request_errors(
+        RDKafkaApiKey::Produce,
+        &[
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+        ],
+    );
+    publisher.publish(&locked(1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_is_waited_for() {
+    let brokers = brokers();
+    let mut config = producer_config(&settings(&brokers)).unwrap();
+    config.set("queue.buffering.max.messages", "2");
+    let (publisher, events) = (KafkaEventPublisher::over(config).unwrap(), several(50));
+    assert_eq!(acknowledged(begin(&publisher, &events)).await, 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_come_back_in_time_get_what_waits() {
+    let brokers = brokers();
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    publisher.publish(&locked(1)).await.unwrap();
+    brokers.broker_down(-1).unwrap();
+    let events = several(10);
+    let publishing = begin(&publisher, &events);
+    brokers.broker_up(-1).unwrap();
+    assert_eq!(acknowledged(publishing).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_waits_for_what_is_being_published() {
+    let brokers = brokers();
+    brokers.broker_round_trip_time(-1, Duration::from_millis(300)).unwrap();
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    let events = several(10);
+    let publishing = begin(&publisher, &events);
+    publisher.close(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(acknowledged(publishing).await, 10);
+    publisher.publish(&locked(11)).await.unwrap_err();
+    publisher.close(Duration::ZERO).await.unwrap();
+    assert!(matches!(publisher.check_topics().await, Err(TopicsFailure::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_tells_that_something_was_not_acknowledged() {
+    let brokers = brokers();
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    brokers.broker_down(-1).unwrap();
+    let events = several(3);
+    let publishing = begin(&publisher, &events);
+    let started = Instant::now();
+    publisher.close(Duration::from_millis(200)).await.unwrap_err();
+    assert_eq!(acknowledged(publishing).await, 0);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_topic_is_named() {
+    let brokers = MockCluster::new(1).unwrap();
+    brokers.create_topic(Topic::Factor.name(), 1, 1).unwrap();
+    for topic in [Topic::Credential, Topic::Session] {
+        let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        brokers.topic_error(topic.name(), unknown).unwrap();
+    }
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    let Err(TopicsFailure::Missing(missing)) = publisher.check_topics().await else {
+        panic!("two topics are missing");
+    };
+    assert_eq!(missing, ["authme.credential.v1", "authme.session.v1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_are_away_are_told_from_a_missing_topic() {
+    let brokers = brokers();
+    let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
+    brokers.broker_down(-1).unwrap();
+    let started = Instant::now();
+    let (checked, created) = tokio::join!(publisher.check_topics(), publisher.create_topics(3, 1));
+    assert!(matches!(checked, Err(TopicsFailure::BrokerAway(_))), "{checked:?}");
+    assert!(matches!(created, Err(TopicsFailure::BrokerAway(_))), "{created:?}");
+    assert!(started.elapsed() < 3 * Duration::from_secs(5));
+}

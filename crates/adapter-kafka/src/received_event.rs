@@ -1,0 +1,172 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
+use domain::ids::{EventId, UserId};
+use domain::time::Timestamp;
+use rdkafka::Message;
+use rdkafka::message::Headers;
+use serde_json::{Map, Value};
+
+/// What a record of a topic holds, and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedEvent {
+    pub topic: String,
+    pub partition: i32,
+    /// Place in the partition.
+    pub offset: i64,
+    pub key: Option<Vec<u8>>,
+    /// In their order; a header without a value is empty.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The event, or why the record is none that this AuthMe knows. Such a record can only be skipped.
+    pub event: Result<Event, UnreadableRecord>,
+}
+
+/// A record that is no event of ours. It says nothing of what is inside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the record at offset {offset} of {topic}, partition {partition}, is no event")]
+pub struct UnreadableRecord {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    #[source]
+    pub defect: Defect,
+}
+
+/// What keeps a record from being an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Defect {
+    /// A newer AuthMe may publish types that this one does not know: the others are as good as ever.
+    #[error("its type is not known")]
+    UnknownType,
+    #[error("it has no header `{0}`")]
+    Missing(&'static str),
+    #[error("its header `{0}` is there twice")]
+    Repeated(&'static str),
+    #[error("its header `{0}` cannot be read")]
+    Malformed(&'static str),
+    #[error("the name of a header is not UTF-8")]
+    HeaderName,
+    #[error("its key is not its `ce_partitionkey`")]
+    Key,
+    #[error("its value is not a JSON object")]
+    Value,
+}
+
+impl ReceivedEvent {
+    pub(crate) fn read<M: Message>(message: &M) -> Self {
+        let headers = headers(message.headers());
+        let parsed = headers
+            .as_deref()
+            .map_err(|defect| *defect)
+            .and_then(|headers| event(headers, message.key(), message.payload()));
+        let (topic, partition, offset) = (message.topic().to_owned(), message.partition(), message.offset());
+        Self {
+            event: parsed.map_err(|defect| UnreadableRecord {
+                topic: topic.clone(),
+                partition,
+                offset,
+                defect,
+            }),
+            topic,
+            partition,
+            offset,
+            key: message.key().map(<[u8]>::to_vec),
+            headers: headers.unwrap_or_default(),
+        }
+    }
+}
+
+type OwnedHeader = (String, Vec<u8>);
+
+fn headers<H: Headers>(headers: Option<&H>) -> Result<Vec<OwnedHeader>, Defect> {
+    let Some(headers) = headers else {
+        return Ok(Vec::new());
+    };
+    let owned = || {
+        headers
+            .iter()
+            .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
+            .collect()
+    };
+    // rdkafka panics over a name that is not UTF-8, which other clients can write.
+    catch_unwind(AssertUnwindSafe(owned)).map_err(|_| Defect::HeaderName)
+}
+
+fn header<'a>(headers: &'a [OwnedHeader], name: &'static str) -> Result<&'a str, Defect> {
+    let mut values = headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
+    let value = values.next().ok_or(Defect::Missing(name))?;
+    if values.next().is_some() {
+        return Err(Defect::Repeated(name));
+    }
+    match str::from_utf8(value) {
+        Ok(text) if !text.is_empty() => Ok(text),
+        _ => Err(Defect::Malformed(name)),
+    }
+}
+
+fn event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Event, Defect> {
+    expect(headers, "ce_specversion", |version| version == "1.0")?;
+    expect(headers, "content-type", is_json)?;
+    let kind = EventKind::parse(header(headers, "ce_type")?).ok_or(Defect::UnknownType)?;
+    expect(headers, "ce_source", |source| source == kind.source())?;
+    let user = parsed(headers, "ce_partitionkey", |id| UserId::parse(id).ok())?;
+    if key != Some(user.as_str().as_bytes()) {
+        return Err(Defect::Key);
+    }
+    let sequence = parsed(headers, "ce_sequence", sequence)?;
+    let new = NewEvent {
+        id: EventId(header(headers, "ce_id")?.to_owned()),
+        kind,
+        time: parsed(headers, "ce_time", |time| time.parse::<Timestamp>().ok())?,
+        data: data(value)?,
+    };
+    Ok(new.recorded(header(headers, "ce_subject")?, user, sequence))
+}
+
+fn parsed<T>(headers: &[OwnedHeader], name: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Defect> {
+    parse(header(headers, name)?).ok_or(Defect::Malformed(name))
+}
+
+fn expect(headers: &[OwnedHeader], name: &'static str, is_right: impl FnOnce(&str) -> bool) -> Result<(), Defect> {
+    parsed(headers, name, |text| is_right(text).then_some(()))
+}
+
+/// A media type is followed by its parameters, and its case does not count.
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn sequence(digits: &str) -> Option<u64> {
+    let well_formed = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let sequence = digits.parse().ok().filter(|sequence| *sequence > 0);
+    sequence.filter(|_| well_formed)
+}
+
+/// A member of a form that this AuthMe does not know is left out: a newer one may have added it.
+fn data(value: Option<&[u8]>) -> Result<EventData, Defect> {
+    let members: Map<String, Value> = serde_json::from_slice(value.unwrap_or_default()).map_err(|_| Defect::Value)?;
+    let known = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, datum(value)?)));
+    Ok(known.collect())
+}
+
+fn datum(value: Value) -> Option<Datum> {
+    match value {
+        Value::String(text) => Some(Datum::Text(text)),
+        Value::Number(number) => number.as_u64().map(Datum::Number),
+        Value::Array(list) => list.into_iter().map(text).collect::<Option<_>>().map(Datum::List),
+        Value::Null | Value::Bool(_) | Value::Object(_) => None,
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+use proptest::prelude::*;
+use rdkafka::message::{Header, OwnedHeaders, OwnedMessage, Timestamp as Stored};
+
+use super::*;
+use crate::event_message::EventMessage;
+use crate::samples;
+
+/// A JSON object has no order.
+fn sorted(mut event: Event) -> Event {
+    event.data.sort_by(|(one, _), (other, _)| one.cmp(other));
+    event
+}
+
+/// The record of a good event, after its parts were changed.
+struct Record {
+    headers: Vec<(String, Option<Vec<u8>>)>,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+}
+
+impl Record {
+    fn of(kind: EventKind) -> Self {
+        let message = EventMessage::from(&samples::event(kind, 7));
+        let headers = message.headers.iter();
+        Self {
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), Some(value.clone().into_bytes())))
+                .collect(),
+            key: Some(message.key.into_bytes()),
+            value: Some(message.value.into_bytes()),
+        }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(key, _)| key != name);
+        self.headers.push((name.to_owned(), Some(value.as_bytes().to_vec())));
+        self
+    }
+
+    fn read(self) -> ReceivedEvent {
+        let headers = self.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: value.as_ref(),
+            })
+        });
+        let topic = "authme.credential.v1".to_owned();
+        ReceivedEvent::read(&OwnedMessage::new(
+            self.value,
+            self.key,
+            topic,
+            Stored::NotAvailable,
+            2,
+            41,
+            Some(headers),
+        ))
+    }
+
+    fn defect(self) -> Option<Defect> {
+        self.read().event.err().map(|unreadable| unreadable.defect)
+    }
+}
+
+fn good() -> Record {
+    Record::of(EventKind::CredentialLocked)
+}
+
+#[test]
+fn every_kind_is_read_as_it_was_written() {
+    for kind in EventKind::ALL {
+        let written = samples::event(kind, 7);
+        let received = ReceivedEvent::read(&samples::record(&EventMessage::from(&written)));
+        assert_eq!(received.event, Ok(sorted(written)));
+        assert_eq!((received.partition, received.offset), (2, 41));
+        assert_eq!(received.key.as_deref(), Some(b"5efd263cbe2d398bb00b97ea".as_slice()));
+        assert_eq!(received.headers.len(), 9);
+    }
+}
+
+#[test]
+fn a_record_without_one_of_the_headers_is_told() {
+    let names: Vec<_> = good().headers.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 9);
+    for name in names {
+        let mut missing = good();
+        missing.headers.retain(|(key, _)| *key != name);
+        assert!(
+            matches!(missing.defect(), Some(Defect::Missing(told)) if told == name),
+            "{name}"
+        );
+
+        let mut twice = good();
+        twice.headers.push((name.clone(), Some(b"1.0".to_vec())));
+        assert!(
+            matches!(twice.defect(), Some(Defect::Repeated(told)) if told == name),
+            "{name}"
+        );
+
+        for foul in [Some(b"\xff\xfe".to_vec()), Some(Vec::new()), None] {
+            let mut record = good();
+            record.headers.retain(|(key, _)| *key != name);
+            record.headers.push((name.clone(), foul));
+            assert!(
+                matches!(record.defect(), Some(Defect::Malformed(told)) if told == name),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_header_that_says_something_else_is_told() {
+    for (name, value) in [
+        ("ce_specversion", "0.3"),
+        ("content-type", "application/cloudevents+json"),
+        ("content-type", "text/plain"),
+        ("ce_source", "/authme/factors"),
+        ("ce_partitionkey", "a b"),
+        ("ce_time", "yesterday"),
+        ("ce_sequence", "7"),
+        ("ce_sequence", "00000000000000000000"),
+        ("ce_sequence", "+0000000000000000007"),
+        ("ce_sequence", "99999999999999999999"),
+    ] {
+        assert_eq!(
+            good().with(name, value).defect(),
+            Some(Defect::Malformed(name)),
+            "{value}"
+        );
+    }
+    assert_eq!(
+        good().with("ce_type", "factor.removed").defect(),
+        Some(Defect::UnknownType)
+    );
+    assert_eq!(
+        good().with("content-type", "Application/JSON; charset=utf-8").defect(),
+        None
+    );
+}
+
+#[test]
+fn a_record_with_another_key_is_told() {
+    for key in [None, Some(b"another".to_vec())] {
+        assert_eq!(Record { key, ..good() }.defect(), Some(Defect::Key));
+    }
+}
+
+#[test]
+fn a_record_without_an_object_is_told() {
+    for value in [None, Some(""), Some("[]"), Some("{"), Some("null"), Some("\u{0}")] {
+        let value = value.map(|value| value.as_bytes().to_vec());
+        assert_eq!(Record { value, ..good() }.defect(), Some(Defect::Value));
+    }
+}
+
+#[test]
+fn what_a_newer_authme_adds_is_left_out() {
+    let value = br#"{"by":"desk","epoch":3,"more":{"a":1},"flag":true,"list":["a",1],"minus":-1,"none":null}"#;
+    let record = Record {
+        value: Some(value.to_vec()),
+        ..good()
+    };
+    let event = record.with("ce_more", "1").read().event.unwrap();
+    assert_eq!(
+        event.data,
+        [
+            ("by".to_owned(), Datum::from("desk")),
+            ("epoch".to_owned(), Datum::Number(3))
+        ]
+    );
+}
+
+#[test]
+fn an_unreadable_record_names_its_place() {
+    let unreadable = good().with("ce_id", "").read().event.unwrap_err();
+    insta::assert_snapshot!(unreadable, @"the record at offset 41 of authme.credential.v1, partition 2, is no event");
+    insta::assert_snapshot!(unreadable.defect, @"its header `ce_id` cannot be read");
+}
+
+/// Headers as rdkafka gives them when a name is not UTF-8.
+struct Foul;
+
+impl Headers for Foul {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn try_get(&self, _: usize) -> Option<Header<'_, &[u8]>> {
+        panic!("called `Result::unwrap()` on an `Err` value: Utf8Error")
+    }
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_told() {
+    assert_eq!(headers(Some(&Foul)), Err(Defect::HeaderName));
+}
+
+proptest! {
+    #[test]
+    fn no_record_panics(
+        foreign in prop::collection::vec(("[a-z_-]{0,12}", prop::option::of(any::<Vec<u8>>())), 0..12),
+        ours in prop::collection::vec((0_usize..9, any::<Vec<u8>>()), 0..3),
+        key in prop::option::of(any::<Vec<u8>>()),
+        value in prop::option::of(any::<Vec<u8>>()),
+    ) {
+        let mut record = Record { key, value, ..good() };
+        for (at, bytes) in ours {
+            record.headers[at].1 = Some(bytes);
+        }
+        record.headers.extend(foreign);
+        let received = record.read();
+        prop_assert_eq!((received.partition, received.offset), (2, 41));
+    }
+}

@@ -1,0 +1,62 @@
+//! Events as the services record them.
+
+use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
+use domain::ids::{EventId, UserId};
+use rdkafka::message::{OwnedMessage, Timestamp};
+
+use crate::event_message::EventMessage;
+
+const USER: &str = "5efd263cbe2d398bb00b97ea";
+const SESSION: &str = "c03553990c261f25638e6d37";
+
+pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
+    let text = |name: &str, value: &str| (name.to_owned(), Datum::from(value));
+    let mut data: EventData = vec![text("userId", USER)];
+    let subject = match kind {
+        EventKind::CredentialLocked | EventKind::CredentialUnlocked => {
+            data.extend([("epoch".to_owned(), Datum::Number(3)), text("by", "security-desk")]);
+            USER
+        }
+        EventKind::FactorAdded | EventKind::FactorChanged => {
+            data.extend([
+                text("factorId", "60773aa94a50c11cfe00314d"),
+                text("contactType", "EMAIL"),
+                text("maskedValue", "ex***le@br.e*******.com"),
+                ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
+            ]);
+            USER
+        }
+        EventKind::SessionStarted => {
+            data.extend([text("clientId", "portal"), text("sid", SESSION)]);
+            SESSION
+        }
+        EventKind::SessionRevoked => {
+            data.extend([
+                text("clientId", "portal"),
+                text("sid", SESSION),
+                text("reason", "replay"),
+            ]);
+            SESSION
+        }
+    };
+    let new = NewEvent {
+        id: EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned()),
+        kind,
+        time: "2026-11-23T03:16:24.42Z".parse().unwrap(),
+        data,
+    };
+    new.recorded(subject, UserId::parse(USER).unwrap(), sequence)
+}
+
+/// The record as a consumer finds it.
+pub(crate) fn record(message: &EventMessage) -> OwnedMessage {
+    OwnedMessage::new(
+        Some(message.value.clone().into_bytes()),
+        Some(message.key.clone().into_bytes()),
+        message.topic.name().to_owned(),
+        Timestamp::NotAvailable,
+        2,
+        41,
+        Some(message.owned_headers()),
+    )
+}

@@ -1,0 +1,206 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+use crate::failure::OpenFailure;
+
+/// Where the brokers are and how they are spoken to.
+#[derive(Debug, Clone)]
+pub struct KafkaSettings {
+    /// `host:port` of one or more brokers, separated by commas. They name the others.
+    pub brokers: String,
+    pub security: Security,
+    /// How long a queued event may wait for its acknowledgement before its publishing fails.
+    pub message_timeout: Duration,
+}
+
+impl KafkaSettings {
+    /// An event waits for 30 seconds, unless `message_timeout` is changed.
+    pub fn new(brokers: impl Into<String>, security: Security) -> Self {
+        Self {
+            brokers: brokers.into(),
+            security,
+            message_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// What producer and consumer have in common.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, OpenFailure> {
+        if self.brokers.trim().is_empty() {
+            return Err(OpenFailure::NoBrokers);
+        }
+        let mut config = ClientConfig::new();
+        config
+            .set_log_level(RDKafkaLogLevel::Info)
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "authme")
+            .set("allow.auto.create.topics", "false");
+        self.security.apply(&mut config)?;
+        Ok(config)
+    }
+}
+
+/// How connections are protected. Anything but [`Plaintext`](Self::Plaintext) needs the feature `kafka-tls`.
+#[derive(Debug, Clone)]
+pub enum Security {
+    /// Neither secret nor authenticated: for a laptop.
+    Plaintext,
+    Tls(TlsSettings),
+    /// SASL/SCRAM (RFC 5802) inside TLS.
+    Scram {
+        login: ScramLogin,
+        tls: TlsSettings,
+    },
+}
+
+/// The certificates of a TLS connection, as PEM files. The name of a broker is always checked.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSettings {
+    /// Who may have signed the brokers' certificates; unless given, whom the system trusts.
+    pub ca_file: Option<PathBuf>,
+    pub client: Option<ClientCertificate>,
+}
+
+/// What a client shows to brokers that ask for a certificate.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
+/// A user of the brokers.
+#[derive(Debug, Clone)]
+pub struct ScramLogin {
+    pub mechanism: ScramMechanism,
+    pub username: String,
+    pub password: KafkaPassword,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScramMechanism {
+    Sha256,
+    Sha512,
+}
+
+/// A password for the brokers. It prints nothing.
+#[derive(Clone)]
+pub struct KafkaPassword(String);
+
+impl KafkaPassword {
+    /// Takes the password as it is: the end of a file's line is no part of it.
+    pub fn new(password: impl Into<String>) -> Self {
+        Self(password.into())
+    }
+}
+
+impl fmt::Debug for KafkaPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaPassword").finish_non_exhaustive()
+    }
+}
+
+impl Security {
+    fn apply(&self, config: &mut ClientConfig) -> Result<(), OpenFailure> {
+        let (protocol, tls) = match self {
+            Self::Plaintext => ("plaintext", None),
+            Self::Tls(tls) => ("ssl", Some(tls)),
+            Self::Scram { tls, .. } => ("sasl_ssl", Some(tls)),
+        };
+        if tls.is_some() && !cfg!(feature = "kafka-tls") {
+            return Err(OpenFailure::TlsNotBuiltIn);
+        }
+        config.set("security.protocol", protocol);
+        if let Some(tls) = tls {
+            tls.apply(config);
+        }
+        if let Self::Scram { login, .. } = self {
+            login.apply(config);
+        }
+        Ok(())
+    }
+}
+
+impl TlsSettings {
+    fn apply(&self, config: &mut ClientConfig) {
+        let shown = |path: &Path| path.display().to_string();
+        if let Some(file) = &self.ca_file {
+            config.set("ssl.ca.location", shown(file));
+        }
+        if let Some(client) = &self.client {
+            config
+                .set("ssl.certificate.location", shown(&client.certificate_file))
+                .set("ssl.key.location", shown(&client.key_file));
+        }
+    }
+}
+
+impl ScramLogin {
+    fn apply(&self, config: &mut ClientConfig) {
+        let mechanism = match self.mechanism {
+            ScramMechanism::Sha256 => "SCRAM-SHA-256",
+            ScramMechanism::Sha512 => "SCRAM-SHA-512",
+        };
+        config
+            .set("sasl.mechanisms", mechanism)
+            .set("sasl.username", &self.username)
+            .set("sasl.password", &self.password.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scram() -> Security {
+        Security::Scram {
+            login: ScramLogin {
+                mechanism: ScramMechanism::Sha512,
+                username: "authme".to_owned(),
+                password: KafkaPassword::new("hunter2"),
+            },
+            tls: TlsSettings {
+                ca_file: Some("/etc/kafka/ca.pem".into()),
+                client: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_password_prints_nothing() {
+        let settings = KafkaSettings::new("localhost:9092", scram());
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        if let Ok(config) = settings.client_config() {
+            assert!(!format!("{config:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn somebody_must_be_asked() {
+        let settings = KafkaSettings::new(" ", Security::Plaintext);
+        assert!(matches!(settings.client_config(), Err(OpenFailure::NoBrokers)));
+    }
+
+    #[cfg(not(feature = "kafka-tls"))]
+    #[test]
+    fn tls_and_scram_name_the_feature_that_they_need() {
+        for security in [Security::Tls(TlsSettings::default()), scram()] {
+            let failure = KafkaSettings::new("localhost:9092", security)
+                .client_config()
+                .unwrap_err();
+            assert!(failure.to_string().contains("kafka-tls"), "{failure}");
+        }
+    }
+
+    #[cfg(feature = "kafka-tls")]
+    #[test]
+    fn a_login_goes_inside_tls() {
+        let config = KafkaSettings::new("localhost:9092", scram()).client_config().unwrap();
+        assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
+        assert_eq!(config.get("sasl.mechanisms"), Some("SCRAM-SHA-512"));
+        assert_eq!(config.get("ssl.ca.location"), Some("/etc/kafka/ca.pem"));
+        assert!(config.create_native_config().is_ok());
+    }
+}

@@ -1,0 +1,127 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_kafka::{Defect, KafkaEventConsumer, LastSequences, ReceivedEvent, Topic};
+use domain::event::Event;
+use domain::ids::UserId;
+use ports::EventPublisher as _;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use tokio::task::JoinSet;
+
+use crate::Broker;
+use crate::events::{fresh, fresh_user, locked};
+use crate::topics::begin_at_the_end;
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// The next record of this user, whoever else publishes.
+async fn next_of(consumer: &KafkaEventConsumer, user: &UserId) -> (ReceivedEvent, Event) {
+    loop {
+        let received = consumer.next().await.unwrap();
+        match &received.event {
+            Ok(event) if event.user == *user => {
+                let event = event.clone();
+                return (received, event);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Users side by side, each event after the acknowledgement of the one before, as the relay does it.
+pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
+    const USERS: usize = 20;
+    const EVENTS: u64 = 50;
+    let group = fresh("group");
+    begin_at_the_end(&broker, &group, Topic::Credential).await;
+    let publisher = Arc::new(broker.publisher());
+    let mut publishing = JoinSet::new();
+    let mut expected: HashMap<UserId, u64> = HashMap::new();
+    for _ in 0..USERS {
+        let (publisher, user) = (publisher.clone(), fresh_user());
+        expected.insert(user.clone(), 1);
+        publishing.spawn(async move {
+            for sequence in 1..=EVENTS {
+                publisher.publish(&locked(&user, sequence)).await.unwrap();
+            }
+        });
+    }
+    publishing.join_all().await;
+
+    let consumer = broker.consumer(&group, &[Topic::Credential]);
+    let mut last = LastSequences::new();
+    while expected.values().any(|next| *next <= EVENTS) {
+        let received = consumer.next().await.unwrap();
+        let Ok(event) = &received.event else { continue };
+        if let Some(next) = expected.get_mut(&event.user)
+            && last.is_new(event)
+        {
+            assert_eq!(event.sequence, *next, "{}", event.user);
+            last.record(event);
+            *next += 1;
+        }
+        consumer.done(&received).unwrap();
+    }
+    consumer.close(WITHIN).await;
+}
+
+pub(crate) async fn what_is_not_done_comes_again(broker: Broker) {
+    let (group, user) = (fresh("group"), fresh_user());
+    begin_at_the_end(&broker, &group, Topic::Credential).await;
+    let publisher = broker.publisher();
+    for sequence in 1..=3 {
+        publisher.publish(&locked(&user, sequence)).await.unwrap();
+    }
+    let open = || broker.consumer(&group, &[Topic::Credential]);
+
+    let first = open();
+    let (received, event) = next_of(&first, &user).await;
+    assert_eq!(event.sequence, 1);
+    first.done(&received).unwrap();
+    assert_eq!(next_of(&first, &user).await.1.sequence, 2);
+    first.close(WITHIN).await;
+
+    let second = open();
+    let (received, event) = next_of(&second, &user).await;
+    assert_eq!(event.sequence, 2);
+    second.done(&received).unwrap();
+    drop(second);
+
+    let third = open();
+    assert_eq!(next_of(&third, &user).await.1.sequence, 3);
+    third.close(WITHIN).await;
+}
+
+pub(crate) async fn a_foreign_record_is_told_and_skipped(broker: Broker) {
+    let (group, user) = (fresh("group"), fresh_user());
+    begin_at_the_end(&broker, &group, Topic::Session).await;
+    let foreign: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", &broker.settings.brokers)
+        .set("partitioner", "murmur2_random")
+        .create()
+        .unwrap();
+    let record = FutureRecord::to(Topic::Session.name())
+        .key(user.as_str())
+        .payload("\0not ours");
+    let stored = foreign.send(record, WITHIN).await.unwrap();
+    let revoked = crate::events::event(domain::event::EventKind::SessionRevoked, &user, 1);
+    broker.publisher().publish(&revoked).await.unwrap();
+
+    let consumer = broker.consumer(&group, &[Topic::Session]);
+    let unreadable = loop {
+        let received = consumer.next().await.unwrap();
+        consumer.done(&received).unwrap();
+        if received.key.as_deref() == Some(user.as_str().as_bytes()) {
+            break received.event.unwrap_err();
+        }
+    };
+    assert_eq!(unreadable.topic, Topic::Session.name());
+    assert_eq!(
+        (unreadable.partition, unreadable.offset),
+        (stored.partition, stored.offset)
+    );
+    assert_eq!(unreadable.defect, Defect::Missing("ce_specversion"));
+    assert_eq!(next_of(&consumer, &user).await.1, revoked);
+}

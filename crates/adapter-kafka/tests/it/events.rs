@@ -1,0 +1,37 @@
+//! Events of users that no other run has.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use domain::event::{Datum, Event, EventKind, NewEvent};
+use domain::ids::{EventId, UserId};
+
+/// A name that no other run has.
+pub(crate) fn fresh(what: &str) -> String {
+    format!("{what}-{:016x}", RandomState::new().build_hasher().finish())
+}
+
+pub(crate) fn fresh_user() -> UserId {
+    UserId::parse(fresh("user")).expect("an id")
+}
+
+pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
+    let subject = match kind {
+        EventKind::SessionStarted | EventKind::SessionRevoked => format!("{user}-session"),
+        _ => user.to_string(),
+    };
+    let new = NewEvent {
+        id: EventId(format!("{user}-{sequence}")),
+        kind,
+        time: "2026-11-23T03:16:24.42Z".parse().expect("a time"),
+        data: vec![
+            ("epoch".to_owned(), Datum::Number(sequence)),
+            ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
+            ("userId".to_owned(), Datum::from(user.as_str())),
+        ],
+    };
+    new.recorded(subject, user.clone(), sequence)
+}
+
+pub(crate) fn locked(user: &UserId, sequence: u64) -> Event {
+    event(EventKind::CredentialLocked, user, sequence)
+}

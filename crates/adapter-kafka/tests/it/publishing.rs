@@ -1,0 +1,130 @@
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use adapter_kafka::{KafkaEventPublisher, KafkaSettings, LastSequences, Security, Topic, TopicsFailure};
+use domain::event::EventKind;
+use domain::ids::UserId;
+use ports::EventPublisher as _;
+
+use crate::events::{event, fresh, fresh_user, locked};
+use crate::topics::{begin_at_the_end, partitions};
+use crate::{Broker, murmur2};
+
+const WITHIN: Duration = Duration::from_secs(20);
+
+pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
+    let (publisher, user) = (broker.publisher(), fresh_user());
+    for (kind, topic) in [
+        (EventKind::CredentialLocked, Topic::Credential),
+        (EventKind::FactorAdded, Topic::Factor),
+        (EventKind::SessionRevoked, Topic::Session),
+    ] {
+        let group = fresh("group");
+        begin_at_the_end(&broker, &group, topic).await;
+        let told = event(kind, &user, 7);
+        publisher.publish(&told).await.unwrap();
+
+        let consumer = broker.consumer(&group, &[topic]);
+        let received = loop {
+            let received = consumer.next().await.unwrap();
+            if received.key.as_deref() == Some(user.as_str().as_bytes()) {
+                break received;
+            }
+        };
+        assert_eq!(received.topic, topic.name());
+        assert_eq!(received.event, Ok(told.clone()));
+        let headers: Vec<_> = received
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), str::from_utf8(value).unwrap()))
+            .collect();
+        assert_eq!(
+            headers,
+            [
+                ("ce_specversion", "1.0"),
+                ("ce_id", told.id.0.as_str()),
+                ("ce_source", kind.source()),
+                ("ce_type", kind.name()),
+                ("ce_subject", told.subject.as_str()),
+                ("ce_time", "2026-11-23T03:16:24.420Z"),
+                ("ce_partitionkey", user.as_str()),
+                ("ce_sequence", "00000000000000000007"),
+                ("content-type", "application/json"),
+            ]
+        );
+    }
+}
+
+/// Each event is on its way when the publisher is closed.
+pub(crate) async fn closing_loses_nothing(broker: Broker) {
+    const COUNT: u64 = 500;
+    let (group, user) = (fresh("group"), fresh_user());
+    begin_at_the_end(&broker, &group, Topic::Credential).await;
+    let publisher = broker.publisher();
+    let events: Vec<_> = (1..=COUNT).map(|sequence| locked(&user, sequence)).collect();
+    let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
+    for one in &mut publishing {
+        let queued = one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(queued.is_pending());
+    }
+    publisher.close(WITHIN).await.unwrap();
+    for one in publishing {
+        one.await.unwrap();
+    }
+    publisher.publish(&events[0]).await.unwrap_err();
+
+    let consumer = broker.consumer(&group, &[Topic::Credential]);
+    let (mut last, mut seen) = (LastSequences::new(), Vec::new());
+    while seen.len() < events.len() {
+        let event = consumer.next().await.unwrap().event;
+        if let Ok(event) = event
+            && event.user == user
+            && last.is_new(&event)
+        {
+            last.record(&event);
+            seen.push(event);
+        }
+    }
+    assert_eq!(seen, events);
+}
+
+pub(crate) async fn the_partition_is_the_one_that_java_chooses(broker: Broker) {
+    murmur2::matches_the_vectors_of_kafka();
+    let group = fresh("group");
+    begin_at_the_end(&broker, &group, Topic::Factor).await;
+    let (publisher, count) = (broker.publisher(), partitions(&broker, Topic::Factor));
+    let users: Vec<UserId> = (0..40).map(|_| fresh_user()).collect();
+    for user in &users {
+        let added = event(EventKind::FactorAdded, user, 1);
+        publisher.publish(&added).await.unwrap();
+    }
+    let consumer = broker.consumer(&group, &[Topic::Factor]);
+    let mut met = 0;
+    while met < users.len() {
+        let received = consumer.next().await.unwrap();
+        let Ok(event) = received.event else { continue };
+        if users.contains(&event.user) {
+            let expected = murmur2::partition(event.user.as_str().as_bytes(), count);
+            assert_eq!(received.partition, expected, "{}", event.user);
+            met += 1;
+        }
+    }
+}
+
+/// Nobody listens there.
+pub(crate) async fn brokers_that_are_away_fail_in_time() {
+    let settings = KafkaSettings {
+        message_timeout: Duration::from_secs(1),
+        ..KafkaSettings::new("127.0.0.1:1", Security::Plaintext)
+    };
+    let publisher = KafkaEventPublisher::open(&settings).unwrap();
+    let started = Instant::now();
+    publisher.publish(&locked(&fresh_user(), 1)).await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+
+    let started = Instant::now();
+    let checked = publisher.check_topics().await;
+    assert!(matches!(checked, Err(TopicsFailure::BrokerAway(_))), "{checked:?}");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    publisher.close(Duration::from_secs(1)).await.unwrap();
+}
