@@ -4,12 +4,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use domain::time::{self, Timestamp};
-use jsonwebtoken::DecodingKey;
 use ports::KeySetSource;
 use ports::tokens::{KeySet, PublicKey};
 
 use crate::key_directory::{KeyDirectory, KeyEntry, KeyFailure};
 use crate::rs512_key::Rs512Key;
+use crate::{VerificationKey, VerificationKeys};
 
 /// Looks at the directory are at least so far apart.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -17,7 +17,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 struct RingKey {
     entry: KeyEntry,
     key: Rs512Key,
-    decoding: DecodingKey,
+    verification: VerificationKey,
 }
 
 struct Ring {
@@ -63,10 +63,6 @@ impl KeyRing {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn version(&self) -> u64 {
-        self.ring().version
-    }
-
     /// The key that signs at `now`: of those whose time has come and that are not retired, the latest.
     pub fn signing_key(&self, now: Timestamp) -> Option<Rs512Key> {
         let ring = self.ring();
@@ -77,12 +73,6 @@ impl KeyRing {
         signing
             .max_by_key(|key| key.entry.signs_from)
             .map(|key| key.key.clone())
-    }
-
-    pub(crate) fn decoding_key(&self, kid: &str, now: Timestamp) -> Option<DecodingKey> {
-        let ring = self.ring();
-        let key = ring.keys.iter().find(|key| key.entry.id == kid)?;
-        self.still_verifies(&key.entry, now).then(|| key.decoding.clone())
     }
 
     fn still_verifies(&self, entry: &KeyEntry, now: Timestamp) -> bool {
@@ -130,7 +120,7 @@ fn load(directory: &KeyDirectory, known: &BTreeMap<String, Rs512Key>) -> Result<
     Ok(keys
         .map(|(entry, key)| RingKey {
             entry,
-            decoding: key.decoding_key(),
+            verification: VerificationKey(key.decoding_key()),
             key,
         })
         .collect())
@@ -159,6 +149,18 @@ impl KeyRing {
             ring: self.clone(),
             clock,
         })
+    }
+}
+
+impl VerificationKeys for KeyRing {
+    fn version(&self) -> u64 {
+        self.ring().version
+    }
+
+    fn verification_key(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
+        let ring = self.ring();
+        let key = ring.keys.iter().find(|key| key.entry.id == kid)?;
+        self.still_verifies(&key.entry, now).then(|| key.verification.clone())
     }
 }
 

@@ -1,13 +1,18 @@
 //! Signing, verifying, the key set, hashes, MACs and randomness. No other crate names `aws-lc-rs` or `jsonwebtoken`.
 
 mod hashes;
+#[cfg(feature = "key-set-url")]
+mod jwk_set;
 mod key_directory;
 mod key_ring;
 mod randomness;
 mod refresh_token_seal;
+#[cfg(feature = "key-set-url")]
+mod remote_key_set;
 mod rs512_key;
 mod secret_file;
 mod signer;
+mod verification_keys;
 mod verified_tokens;
 mod verifier;
 
@@ -16,8 +21,11 @@ pub use key_directory::{KeyDirectory, KeyEntry, KeyFailure};
 pub use key_ring::KeyRing;
 pub use randomness::SystemRandomness;
 pub use refresh_token_seal::HmacRefreshTokenSeal;
+#[cfg(feature = "key-set-url")]
+pub use remote_key_set::{KeySetUrlRefused, RemoteKeySet};
 pub use rs512_key::Rs512Key;
-pub use secret_file::{SecretFileFailure, read_or_create_secret, write_private};
+pub use secret_file::{SecretFileFailure, read_or_create_secret, read_secret, read_secret_text, write_private};
 pub use signer::Rs512Signer;
+pub use verification_keys::{VerificationKey, VerificationKeys};
 pub use verified_tokens::VerifiedTokens;
 pub use verifier::{TokenProfile, TokenType};

@@ -19,6 +19,8 @@ pub enum SecretFileFailure {
     },
     #[error("`{path}` holds no usable secret: lines of 64 hexadecimal digits are expected")]
     Malformed { path: String },
+    #[error("`{path}` holds no secret: a line of text is expected")]
+    Empty { path: String },
 }
 
 impl SecretFileFailure {
@@ -30,32 +32,46 @@ impl SecretFileFailure {
     }
 }
 
-/// The secrets in a file, one of 64 hexadecimal digits a line, the one in use first. A file that is not there is made,
-/// readable by its owner only.
+/// The text of a secret file without the blanks around it: a password, or a URI that holds one.
+pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileFailure> {
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|source| SecretFileFailure::io(path, source))?;
+    match text.trim() {
+        "" => Err(SecretFileFailure::Empty {
+            path: path.display().to_string(),
+        }),
+        secret => Ok(Zeroizing::new(secret.to_owned())),
+    }
+}
+
+/// The secrets in a file, one of 64 hexadecimal digits a line, the one in use first.
+pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileFailure> {
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|source| SecretFileFailure::io(path, source))?;
+    let secrets: Option<Vec<_>> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| domain::hex::decode(line).map(Zeroizing::new))
+        .collect();
+    secrets
+        .filter(|secrets| !secrets.is_empty())
+        .ok_or_else(|| SecretFileFailure::Malformed {
+            path: path.display().to_string(),
+        })
+}
+
+/// As [`read_secret`]; a file that is not there is made, readable by its owner only.
 pub fn read_or_create_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileFailure> {
-    match fs::read_to_string(path) {
-        Ok(text) => {
-            let text = Zeroizing::new(text);
-            let secrets: Option<Vec<_>> = text
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .map(|line| domain::hex::decode(line).map(Zeroizing::new))
-                .collect();
-            secrets
-                .filter(|secrets| !secrets.is_empty())
-                .ok_or_else(|| SecretFileFailure::Malformed {
-                    path: path.display().to_string(),
-                })
-        }
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+    match read_secret(path) {
+        Err(SecretFileFailure::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(SystemRandomness.secret());
             let line = Zeroizing::new(format!("{}\n", domain::hex::encode(&*secret)));
             write_private(path, line.as_bytes()).map_err(|source| SecretFileFailure::io(path, source))?;
             // Another process may have been first: what is in the file now is what counts.
-            read_or_create_secret(path)
+            read_secret(path)
         }
-        Err(source) => Err(SecretFileFailure::io(path, source)),
+        read => read,
     }
 }
 
@@ -104,5 +120,17 @@ mod tests {
         fs::write(&path, "hunter2").unwrap();
         let failure = read_or_create_secret(&path).unwrap_err();
         assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_text_is_read_without_its_last_line_break_and_is_never_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        assert!(matches!(read_secret_text(&path), Err(SecretFileFailure::Io { .. })));
+        assert!(matches!(read_secret(&path), Err(SecretFileFailure::Io { .. })));
+        fs::write(&path, "\n").unwrap();
+        assert!(matches!(read_secret_text(&path), Err(SecretFileFailure::Empty { .. })));
+        fs::write(&path, "hunter2\n").unwrap();
+        assert_eq!(*read_secret_text(&path).unwrap(), "hunter2");
     }
 }

@@ -7,7 +7,7 @@ use ports::{TokenRejection, TokenVerifier};
 
 use crate::hashes::sha256;
 use crate::verifier::JwtVerifier;
-use crate::{KeyRing, TokenProfile};
+use crate::{TokenProfile, VerificationKeys};
 
 /// How many verified tokens are remembered; the least useful go first.
 const CAPACITY: u64 = 10_000;
@@ -16,12 +16,12 @@ const CAPACITY: u64 = 10_000;
 /// once. Refusals are never remembered, and whatever changes the key set forgets everything: its version is in the key.
 pub struct VerifiedTokens {
     verifier: JwtVerifier,
-    keys: Arc<KeyRing>,
+    keys: Arc<dyn VerificationKeys>,
     verified: Cache<(u64, [u8; 32]), Arc<Caller>>,
 }
 
 impl VerifiedTokens {
-    pub fn new(keys: Arc<KeyRing>, profile: TokenProfile) -> Self {
+    pub fn new(keys: Arc<dyn VerificationKeys>, profile: TokenProfile) -> Self {
         let verified = Cache::builder()
             .max_capacity(CAPACITY)
             .time_to_live(profile.longest_life)

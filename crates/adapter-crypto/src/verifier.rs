@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, Validation};
 use ports::{TokenRejection, TokenVerifier};
 use serde::Deserialize;
 
-use crate::KeyRing;
+use crate::VerificationKeys;
 
 /// Longer than any token of ours; a longer one is not even taken apart.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -60,7 +60,7 @@ pub struct TokenProfile {
 
 /// Verifies access tokens from scratch: algorithm, key, signature, issuer, audience, type and times.
 pub(crate) struct JwtVerifier {
-    keys: Arc<KeyRing>,
+    keys: Arc<dyn VerificationKeys>,
     profile: TokenProfile,
     validation: Validation,
 }
@@ -93,7 +93,7 @@ struct Claims {
 }
 
 impl JwtVerifier {
-    pub(crate) fn new(keys: Arc<KeyRing>, profile: TokenProfile) -> Self {
+    pub(crate) fn new(keys: Arc<dyn VerificationKeys>, profile: TokenProfile) -> Self {
         let mut validation = Validation::new(Algorithm::RS512);
         validation.leeway = 0;
         validation.set_issuer(&[&profile.issuer]);
@@ -137,9 +137,9 @@ impl TokenVerifier for JwtVerifier {
         let header = self.header(token).ok_or(TokenRejection::Invalid)?;
         let key = self
             .keys
-            .decoding_key(&header.kid, now)
+            .verification_key(&header.kid, now)
             .ok_or(TokenRejection::UnknownKey)?;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &key, &self.validation);
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key.0, &self.validation);
         let claims = decoded.map_err(|_| TokenRejection::Invalid)?.claims;
         if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) {
             return Err(TokenRejection::Invalid);

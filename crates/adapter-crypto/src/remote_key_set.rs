@@ -1,0 +1,231 @@
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::time::Timestamp;
+use jsonwebtoken::DecodingKey;
+use ports::tokens::PublicKey;
+use ports::{KeySetSource, Readiness};
+use reqwest::{Certificate, Client, Url, redirect};
+use tokio::sync::Mutex;
+
+use crate::jwk_set::usable_keys;
+use crate::{VerificationKey, VerificationKeys};
+
+/// Fetches for the sake of an unknown key are at least so far apart, whoever asks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Without such a reason the key set is fetched so often; while it cannot be had, every [`RETRY_INTERVAL`].
+const FRESH_FOR: Duration = Duration::from_secs(30);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A request that waits for a fetch must still be answered in time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// More than a hundred keys.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// Why a key set cannot be asked for at all.
+#[derive(Debug, thiserror::Error)]
+pub enum KeySetUrlRefused {
+    #[error("the URL of the key set must be http or https, and hold neither a name nor a password")]
+    Url,
+    #[error("the certificates that vouch for the key set's server cannot be used")]
+    Certificates(#[source] reqwest::Error),
+    #[error("no TLS can be set up for the key set")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why a fetch brought nothing.
+#[derive(Debug, thiserror::Error)]
+enum FetchFailure {
+    #[error("its server does not answer")]
+    NoAnswer(#[from] reqwest::Error),
+    #[error("its server answered {0}")]
+    Status(u16),
+    #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
+    TooLong,
+    #[error("the answer is no key set with a key that verifies tokens")]
+    NoUsableKey,
+}
+
+struct Keys {
+    public: Vec<PublicKey>,
+    verification: Vec<VerificationKey>,
+    /// 0 until a key set was fetched.
+    version: u64,
+}
+
+struct Looks {
+    last: Option<Instant>,
+    failing: bool,
+}
+
+/// The key set that the service `tokens` serves, fetched over HTTP: it verifies and never signs. The last good set stays
+/// in use while no other can be had.
+pub struct RemoteKeySet {
+    client: Client,
+    url: Url,
+    keys: RwLock<Arc<Keys>>,
+    /// Held while fetching: who comes meanwhile waits for the same answer.
+    looks: Mutex<Looks>,
+}
+
+impl RemoteKeySet {
+    /// Nothing is fetched yet. Over https, the server's certificate must come from the `authorities` in PEM, or from one
+    /// that the system trusts.
+    pub fn new(url: &str, authorities: Option<&[u8]>) -> Result<Self, KeySetUrlRefused> {
+        let url = Url::parse(url).map_err(|_| KeySetUrlRefused::Url)?;
+        let secure = url.scheme() == "https";
+        if !(secure || url.scheme() == "http") || !url.username().is_empty() || url.password().is_some() {
+            return Err(KeySetUrlRefused::Url);
+        }
+        let builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            // A connection lives on the runtime that asked: none is kept for another.
+            .pool_max_idle_per_host(0);
+        let builder = match authorities {
+            Some(pem) => {
+                builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(KeySetUrlRefused::Certificates)?)
+            }
+            // Without TLS no certificates are looked for: there may be none in the image.
+            None if !secure => builder.tls_certs_only([]),
+            None => builder,
+        };
+        let keys = Keys {
+            public: Vec::new(),
+            verification: Vec::new(),
+            version: 0,
+        };
+        Ok(Self {
+            client: builder.build().map_err(KeySetUrlRefused::Client)?,
+            url,
+            keys: RwLock::new(Arc::new(keys)),
+            looks: Mutex::new(Looks {
+                last: None,
+                failing: false,
+            }),
+        })
+    }
+
+    /// The same key set for a loop that looks often: fetched only when it is due.
+    pub fn when_due(self: &Arc<Self>) -> Arc<dyn KeySetSource> {
+        Arc::new(WhenDue(self.clone()))
+    }
+
+    fn keys(&self) -> Arc<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches, unless the last look was less than `apart` ago; whether the set has changed since the call.
+    async fn look(&self, apart: Duration) -> bool {
+        let before = self.keys().version;
+        let mut looks = self.looks.lock().await;
+        let apart = if looks.failing {
+            apart.min(RETRY_INTERVAL)
+        } else {
+            apart
+        };
+        if looks.last.is_none_or(|last| last.elapsed() >= apart) {
+            // Set before as well: a caller who goes away in the middle does not make the next one fetch again.
+            looks.last = Some(Instant::now());
+            let fetched = self.fetch().await;
+            looks.last = Some(Instant::now());
+            let failing = fetched.is_err();
+            match fetched {
+                Ok(keys) => self.replace(keys),
+                Err(failure) if !looks.failing => tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "the key set cannot be fetched; what was fetched before stays in use"
+                ),
+                Err(_) => {}
+            }
+            if looks.failing && !failing {
+                tracing::info!("the key set can be fetched again");
+            }
+            looks.failing = failing;
+        }
+        self.keys().version != before
+    }
+
+    async fn fetch(&self) -> Result<Vec<PublicKey>, FetchFailure> {
+        // Errors are told without the URL: its query is nobody's business.
+        let no_answer = |error: reqwest::Error| FetchFailure::NoAnswer(error.without_url());
+        let mut answer = self.client.get(self.url.clone()).send().await.map_err(no_answer)?;
+        if answer.status() != reqwest::StatusCode::OK {
+            return Err(FetchFailure::Status(answer.status().as_u16()));
+        }
+        let mut text = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
+            if text.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(FetchFailure::TooLong);
+            }
+            text.extend_from_slice(&chunk);
+        }
+        usable_keys(&text)
+            .filter(|keys| !keys.is_empty())
+            .ok_or(FetchFailure::NoUsableKey)
+    }
+
+    /// The version changes with the keys, not with every fetch: what was verified stays remembered.
+    fn replace(&self, public: Vec<PublicKey>) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.public != public {
+            let decoding = |key: &PublicKey| DecodingKey::from_rsa_raw_components(&key.modulus, &key.exponent);
+            *keys = Arc::new(Keys {
+                verification: public.iter().map(|key| VerificationKey(decoding(key))).collect(),
+                public,
+                version: keys.version + 1,
+            });
+        }
+    }
+}
+
+impl VerificationKeys for RemoteKeySet {
+    fn version(&self) -> u64 {
+        self.keys().version
+    }
+
+    fn verification_key(&self, kid: &str, _: Timestamp) -> Option<VerificationKey> {
+        let keys = self.keys();
+        let mut pairs = keys.public.iter().zip(&keys.verification);
+        pairs
+            .find(|(public, _)| public.id == kid)
+            .map(|(_, verification)| verification.clone())
+    }
+}
+
+#[async_trait]
+impl KeySetSource for RemoteKeySet {
+    async fn refresh(&self) -> bool {
+        self.look(LOOK_INTERVAL).await
+    }
+}
+
+#[async_trait]
+impl Readiness for RemoteKeySet {
+    fn name(&self) -> &'static str {
+        "keys"
+    }
+
+    /// Whether a key set was fetched once.
+    async fn is_ready(&self) -> bool {
+        self.keys().version > 0
+    }
+}
+
+struct WhenDue(Arc<RemoteKeySet>);
+
+#[async_trait]
+impl KeySetSource for WhenDue {
+    async fn refresh(&self) -> bool {
+        self.0.look(FRESH_FOR).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
