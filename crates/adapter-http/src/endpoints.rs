@@ -18,6 +18,7 @@ use utoipa::openapi::{
     ResponseBuilder, Schema,
 };
 
+use crate::deadline::Timely;
 use crate::problem::{Code, ErrorResponse, Problem};
 
 /// Base path of every documented operation.
@@ -42,6 +43,7 @@ impl Endpoints {
             resource,
             allowed,
             operations,
+            may_wait: _,
         } = methods(Methods::new(path));
         let allow = allowed.join(", ");
         self.resources.push(only(resource, allow));
@@ -87,6 +89,8 @@ pub(crate) struct Methods {
     resource: Resource,
     allowed: Vec<&'static str>,
     operations: Vec<(HttpMethod, Described)>,
+    /// Whether an answer may take as long as the caller likes.
+    may_wait: bool,
 }
 
 impl Methods {
@@ -95,7 +99,14 @@ impl Methods {
             resource: web::resource(path).app_data(Route(path.into())),
             allowed: Vec::new(),
             operations: Vec::new(),
+            may_wait: false,
         }
+    }
+
+    /// For what waits until there is something to tell; given before the methods.
+    pub(crate) fn that_wait(mut self) -> Self {
+        self.may_wait = true;
+        self
     }
 
     pub(crate) fn get<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
@@ -133,7 +144,13 @@ impl Methods {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.resource = self.resource.route(web::method(method).to(handler));
+        let route = web::method(method);
+        let route = if self.may_wait {
+            route.to(handler)
+        } else {
+            route.to(Timely(handler))
+        };
+        self.resource = self.resource.route(route);
         self.allowed.push(name);
         self
     }

@@ -47,7 +47,7 @@ impl Stopping {
 }
 
 pub(crate) fn routes(api: Endpoints) -> Endpoints {
-    api.at("/events", |at| at.get(handle, describe))
+    api.at("/events", |at| at.that_wait().get(handle, describe))
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ mod authorised;
 mod body;
 mod cloud_event;
 mod credential_lock;
+mod deadline;
 mod docs;
 mod endpoints;
 mod events;
