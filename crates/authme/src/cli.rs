@@ -1,11 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{client, events, group, identity, keys, openapi};
+use crate::commands::{Place, PlaceArguments, client, events, group, identity, keys, openapi};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
 use crate::{Refusal, demo, serve};
@@ -14,15 +13,8 @@ use crate::{Refusal, demo, serve};
 #[derive(Debug, Parser)]
 #[command(name = "authme", version, max_term_width = 100)]
 pub struct Cli {
-    /// Folder of the store and the keys; made when not there
-    #[arg(
-        long,
-        global = true,
-        env = "AUTHME_DATA",
-        default_value = "./authme-data",
-        value_name = "DIR"
-    )]
-    data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -61,15 +53,15 @@ enum Command {
 
 /// Carries a command out.
 pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
-    let Cli { data, command } = cli;
-    match command {
-        Command::Serve(arguments) => serve::run(&data, &arguments),
+    let place = Place::from(cli.place);
+    match cli.command {
+        Command::Serve(arguments) => serve::run(place.folder_only()?, &arguments),
         Command::Demo { keep } => demo::run(keep),
-        Command::Client(command) => on_runtime(client::run(&data, command)),
-        Command::Identity(command) => on_runtime(identity::run(&data, command)),
-        Command::Group(command) => on_runtime(group::run(&data, command)),
-        Command::Keys(command) => keys::run(&data, command),
-        Command::Events(arguments) => on_runtime(events::run(&data, arguments)),
+        Command::Client(command) => on_runtime(client::run(&place, command)),
+        Command::Identity(command) => on_runtime(identity::run(&place, command)),
+        Command::Group(command) => on_runtime(group::run(&place, command)),
+        Command::Keys(command) => keys::run(place.folder(), command),
+        Command::Events(arguments) => on_runtime(events::run(&place, arguments)),
         Command::Openapi { context } => openapi::run(&context),
     }
 }

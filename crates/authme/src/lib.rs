@@ -4,12 +4,11 @@ pub mod cli;
 mod commands;
 mod data_folder;
 mod demo;
-mod refusal;
 mod runtime;
 mod serve;
 mod wiring;
 
 pub use data_folder::DataFolder;
-pub use refusal::Refusal;
 pub use serve::{Listeners, Running, defaults};
+pub use service_runtime::Refusal;
 pub use wiring::{Installation, Process};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use clap::Args;
-use service_runtime::{Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
+use service_runtime::{Binary, Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
@@ -15,10 +15,8 @@ use crate::{DataFolder, Installation, Refusal};
 
 /// The settings in force: the defaults of the binary, the file, the environment.
 pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
-    let settings: Settings =
-        load(include_str!("../config.default.toml"), file).map_err(Refusal::while_doing("the settings are refused"))?;
-    settings
-        .checked()
+    load(Binary::Authme, include_str!("../config.default.toml"), file)
+        .and_then(|loaded| loaded.read::<Settings>()?.checked())
         .map_err(Refusal::while_doing("the settings are refused"))
 }
 

@@ -1,7 +1,6 @@
 //! Where ports meet adapters.
 
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use adapter_crypto::{
@@ -14,7 +13,7 @@ use ports::Clock;
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::factors::{Factors, FactorsPorts};
-use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
+use use_cases::tokens::{Tokens, TokensPorts};
 use use_cases::{FollowEvents, RelayOutboxes};
 
 use crate::{DataFolder, Refusal};
@@ -57,10 +56,7 @@ struct Shared {
 impl Installation {
     /// Opens the store and the keys, makes them when they are not there, and wires the three contexts.
     pub fn wire(self) -> Result<Process, Refusal> {
-        let workers = match self.settings.http.workers {
-            0 => available_parallelism().map_or(1, usize::from),
-            given => given,
-        };
+        let workers = self.settings.http.threads();
         let telemetry = PrometheusTelemetry::new().map_err(Refusal::while_doing("the metrics cannot be started"))?;
         let mut stores = self.data.stores(workers)?;
         stores.clients = Arc::new(RememberedClients::new(stores.clients));
@@ -71,7 +67,8 @@ impl Installation {
             keys: self.key_ring()?,
             profile: self.token_profile()?,
         };
-        let tokens = Tokens::new(&self.tokens_ports(&shared)?, &self.tokens_settings());
+        let lifetimes = self.settings.tokens.lifetimes(&self.settings.saml);
+        let tokens = Tokens::new(&self.tokens_ports(&shared)?, &lifetimes);
         let stop = Stop::default();
         let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
         let api = Api {
@@ -134,18 +131,6 @@ impl Installation {
             token_type,
             longest_life: tokens.longest_access_token_lifetime,
         })
-    }
-
-    fn tokens_settings(&self) -> TokensSettings {
-        let tokens = &self.settings.tokens;
-        TokensSettings {
-            access_token_lifetime: tokens.access_token_lifetime,
-            validation_token_lifetime: tokens.validation_token_lifetime,
-            refresh_absolute_lifetime: tokens.refresh_absolute_lifetime,
-            refresh_idle_lifetime: tokens.refresh_idle_lifetime,
-            refresh_grace: tokens.refresh_grace,
-            saml_default_roles: self.settings.saml.default_roles.clone(),
-        }
     }
 
     fn tokens_ports(&self, shared: &Shared) -> Result<TokensPorts, Refusal> {

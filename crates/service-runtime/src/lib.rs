@@ -3,6 +3,7 @@
 mod clock;
 mod logs;
 mod loops;
+mod refusal;
 mod remembered_clients;
 mod settings;
 mod stop;
@@ -11,9 +12,12 @@ mod telemetry;
 pub use clock::SystemClock;
 pub use logs::{LogFailure, start as start_logs};
 pub use loops::Loops;
+pub use refusal::Refusal;
 pub use remembered_clients::RememberedClients;
 pub use settings::{
-    HttpSettings, KeySettings, LogFormat, LogSettings, SamlSettings, Settings, SettingsFailure, TokenSettings, load,
+    AcceptedTokenSettings, Binary, HttpSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySettings,
+    KeySourceSettings, Loaded, LogFormat, LogSettings, RelaySettings, SamlSettings, SecretSettings, ServiceSettings,
+    Settings, SettingsFailure, StoreSettings, TokenSettings, load, settings_table,
 };
 pub use stop::{Signals, Stop};
-pub use telemetry::PrometheusTelemetry;
+pub use telemetry::{PrometheusTelemetry, metrics_table};

@@ -145,22 +145,27 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
     let mut deliveries = JoinSet::new();
     for outbox in claimed {
         let relay = relay.clone();
-        deliveries.spawn(async move { relay.deliver(&outbox).await });
+        deliveries.spawn(async move { relay.deliver(outbox).await });
     }
     let mut pass = Pass::Delivered;
+    let mut settlements = Vec::with_capacity(deliveries.len());
     while let Some(delivery) = deliveries.join_next().await {
         match delivery {
-            Ok(Ok(true)) => {}
-
-            Ok(Err(failure)) => {
-                tracing::warn!(
-                    error = &failure as &dyn std::error::Error,
-                    "an outbox could not be emptied"
-                );
-                pass = Pass::Failed;
+            Ok(delivery) => {
+                if !delivery.is_complete {
+                    pass = Pass::Failed;
+                }
+                settlements.push(delivery.settlement);
             }
-            Ok(Ok(false)) | Err(_) => pass = Pass::Failed,
+            Err(_) => pass = Pass::Failed,
         }
+    }
+    if let Err(failure) = relay.settle(&settlements).await {
+        tracing::warn!(
+            error = &failure as &dyn std::error::Error,
+            "what was published could not be removed from its outboxes yet"
+        );
+        pass = Pass::Failed;
     }
     pass
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{PoisonError, RwLock};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
@@ -141,29 +142,73 @@ impl PrometheusTelemetry {
     }
 }
 
-fn describe(recorder: &PrometheusRecorder) {
-    let counter = |name: &'static str, what: &'static str| recorder.describe_counter(name.into(), None, what.into());
-    counter(
+/// A kind of figure.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Every figure, and what it means.
+const METRICS: [(&str, Kind, &str); 9] = [
+    (
         "authme_http_requests_total",
+        Kind::Counter,
         "Requests answered, by method, route template and status",
-    );
-    counter("authme_renewals_total", "Token renewals, by outcome");
-    counter(
-        "authme_refresh_replays_total",
-        "Spent refresh tokens that came back and ended their session",
-    );
-    counter("authme_locks_total", "Credentials locked");
-    counter("authme_unlocks_total", "Credentials unlocked");
-    let histogram =
-        |name: &'static str, what: &'static str| recorder.describe_histogram(name.into(), None, what.into());
-    histogram(
+    ),
+    (
         "authme_http_request_duration_seconds",
+        Kind::Histogram,
         "Time to answer, by method, route template and status",
-    );
-    histogram("authme_signing_duration_seconds", "Time of one access token signature");
-    let gauge = |name: &'static str, what: &'static str| recorder.describe_gauge(name.into(), None, what.into());
-    gauge("authme_outbox_depth", "Aggregates whose events are not all published");
-    gauge("authme_outbox_age_seconds", "Age of the oldest event not yet published");
+    ),
+    ("authme_renewals_total", Kind::Counter, "Token renewals, by outcome"),
+    (
+        "authme_refresh_replays_total",
+        Kind::Counter,
+        "Spent refresh tokens that came back and ended their session",
+    ),
+    ("authme_locks_total", Kind::Counter, "Credentials locked"),
+    ("authme_unlocks_total", Kind::Counter, "Credentials unlocked"),
+    (
+        "authme_signing_duration_seconds",
+        Kind::Histogram,
+        "Time of one access token signature",
+    ),
+    (
+        "authme_outbox_depth",
+        Kind::Gauge,
+        "Aggregates whose events are not all published",
+    ),
+    (
+        "authme_outbox_age_seconds",
+        Kind::Gauge,
+        "Age of the oldest event not yet published",
+    ),
+];
+
+fn describe(recorder: &PrometheusRecorder) {
+    for (name, kind, what) in METRICS {
+        match kind {
+            Kind::Counter => recorder.describe_counter(name.into(), None, what.into()),
+            Kind::Gauge => recorder.describe_gauge(name.into(), None, what.into()),
+            Kind::Histogram => recorder.describe_histogram(name.into(), None, what.into()),
+        }
+    }
+}
+
+/// Every figure as a table in Markdown, for `docs/operations.md`.
+pub fn metrics_table() -> String {
+    let mut table = "| metric | kind | meaning |\n| --- | --- | --- |\n".to_owned();
+    for (name, kind, what) in METRICS {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let _ = writeln!(table, "| `{name}` | {kind} | {what} |");
+    }
+    table
 }
 
 impl Telemetry for PrometheusTelemetry {

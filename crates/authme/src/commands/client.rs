@@ -15,7 +15,7 @@ use ports::{ClientSaving, Clients, Clock as _, Randomness as _};
 use serde::Serialize;
 use service_runtime::SystemClock;
 
-use super::{PAGE, print, stores, without_empty};
+use super::{PAGE, Place, print, without_empty};
 use crate::{Refusal, defaults};
 
 /// A secret from a file must be hard to guess: it is kept by a fast hash.
@@ -235,8 +235,8 @@ fn saved(saving: ClientSaving) -> Result<(), Refusal> {
     }
 }
 
-pub(crate) async fn run(data: &Path, command: ClientCommand) -> Result<ExitCode, Refusal> {
-    let clients = stores(data)?.clients;
+pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCode, Refusal> {
+    let clients = place.stores().await?.clients;
     match command {
         ClientCommand::Add {
             id,

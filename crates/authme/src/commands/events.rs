@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -6,8 +5,8 @@ use adapter_http::CloudEventMessage;
 use clap::Args;
 use ports::Cursor;
 
-use super::{PAGE, print_line, stores};
-use crate::Refusal;
+use super::{PAGE, Place, print_line};
+use crate::{DataFolder, Refusal};
 
 /// A log written by another process is looked at so often.
 const POLL: Duration = Duration::from_millis(250);
@@ -23,8 +22,8 @@ pub(crate) struct EventsArguments {
     follow: bool,
 }
 
-pub(crate) async fn run(data: &Path, arguments: EventsArguments) -> Result<ExitCode, Refusal> {
-    let log = stores(data)?.event_log;
+pub(crate) async fn run(place: &Place, arguments: EventsArguments) -> Result<ExitCode, Refusal> {
+    let log = DataFolder::open(place.folder_only()?)?.stores(1)?.event_log;
     let mut after = Cursor(arguments.after);
     loop {
         let events = log.read(after, PAGE).await?;

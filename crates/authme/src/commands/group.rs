@@ -1,11 +1,10 @@
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use domain::group::Group;
 use serde::Serialize;
 
-use super::{PAGE, print, stores, without_empty};
+use super::{PAGE, Place, print, without_empty};
 use crate::Refusal;
 
 #[derive(Debug, Subcommand)]
@@ -38,8 +37,8 @@ impl From<Group> for GroupLine {
     }
 }
 
-pub(crate) async fn run(data: &Path, command: GroupCommand) -> Result<ExitCode, Refusal> {
-    let groups = stores(data)?.groups;
+pub(crate) async fn run(place: &Place, command: GroupCommand) -> Result<ExitCode, Refusal> {
+    let groups = place.stores().await?.groups;
     match command {
         GroupCommand::Add { name, .. } if name.is_empty() => Err(Refusal::because("a group needs a name")),
         GroupCommand::Add { name, roles } => {

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adapter_crypto::SystemRandomness;
@@ -10,7 +10,7 @@ use ports::{Identities, IdentitySaving, Randomness as _};
 use serde::Serialize;
 
 use super::identity_line::{IdentityLine, main_contact_type};
-use super::{PAGE, import, print, stores, without_empty};
+use super::{PAGE, Place, import, print, without_empty};
 use crate::Refusal;
 
 #[derive(Debug, Subcommand)]
@@ -167,7 +167,8 @@ fn saved(saving: &IdentitySaving, identity: &Identity) -> Result<(), Refusal> {
             user_id: identity.id.as_str(),
         }),
         IdentitySaving::LoginTaken { by } => Err(Refusal::because(format!(
-            "the e-mail or mobile is a login of the user `{by}`: change that one with `authme identity set {by}`, or remove it"
+            "the e-mail or mobile is a login of the user `{by}`: change that one with `authme identity set {by}`, or remove it; if \
+             there is no such user, it was begun and not finished: add it with `--id {by}`"
         ))),
         IdentitySaving::IdTaken => Err(Refusal::because(format!(
             "there is a user `{0}` already: change it with `authme identity set {0}`",
@@ -176,8 +177,8 @@ fn saved(saving: &IdentitySaving, identity: &Identity) -> Result<(), Refusal> {
     }
 }
 
-pub(crate) async fn run(data: &Path, command: IdentityCommand) -> Result<ExitCode, Refusal> {
-    let identities = stores(data)?.identities;
+pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitCode, Refusal> {
+    let identities = place.stores().await?.identities;
     match command {
         IdentityCommand::Add { id, options } => {
             let id = id.unwrap_or_else(|| UserId::from_random(SystemRandomness.object_id()));

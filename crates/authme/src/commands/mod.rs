@@ -8,21 +8,17 @@ mod identity_line;
 mod import;
 pub(crate) mod keys;
 pub(crate) mod openapi;
+mod place;
 
 use std::io::Write as _;
-use std::path::Path;
 
-use adapter_sqlite::Stores;
 use serde::Serialize;
 
-use crate::{DataFolder, Refusal};
+use crate::Refusal;
+pub(crate) use place::{Place, PlaceArguments};
 
 /// Rows read at a time by a command that lists.
 const PAGE: usize = 500;
-
-fn stores(data: &Path) -> Result<Stores, Refusal> {
-    DataFolder::open(data)?.stores(1)
-}
 
 /// One object on a line of stdout.
 fn print<T: Serialize>(object: &T) -> Result<(), Refusal> {

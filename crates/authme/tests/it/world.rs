@@ -208,8 +208,11 @@ impl World {
                 if claimed.is_empty() {
                     break;
                 }
-                for outbox in &claimed {
-                    assert!(self.relay.deliver(outbox).await.expect("the store answers"));
+                for outbox in claimed {
+                    let delivery = self.relay.deliver(outbox).await;
+                    assert!(delivery.is_complete);
+                    let settled = self.relay.settle(&[delivery.settlement]).await;
+                    settled.expect("the store answers");
                 }
             }
         });

@@ -1,7 +1,8 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// Why a command was not carried out, in words for a person: what is wrong and, where it helps, what to do.
+/// Why a process does not start or a command was not carried out, in words for a person: what is wrong and, where it
+/// helps, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error("{0}")]
@@ -15,12 +16,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn because(words: impl Into<String>) -> Self {
+    pub fn because(words: impl Into<String>) -> Self {
         Self::Refused(words.into())
     }
 
     /// What was being done when `cause` got in the way.
-    pub(crate) fn while_doing<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
+    pub fn while_doing<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
         move |cause| Self::Failed {
             doing,
             cause: cause.into(),

@@ -1,0 +1,133 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use ports::{Clients, Groups, Identities};
+
+use crate::{DataFolder, Refusal};
+
+/// Where the commands work.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArguments {
+    /// Folder of the store and the keys; made when not there
+    #[arg(
+        long,
+        global = true,
+        env = "AUTHME_DATA",
+        default_value = "./authme-data",
+        value_name = "DIR"
+    )]
+    data: PathBuf,
+    /// A deployed store for the commands that change clients, users and groups
+    #[arg(
+        long,
+        global = true,
+        env = "AUTHME_MONGODB_URI",
+        hide_env_values = true,
+        value_name = "URI"
+    )]
+    mongodb_uri: Option<String>,
+    /// The database of the deployed store
+    #[arg(
+        long,
+        global = true,
+        env = "AUTHME_MONGODB_DATABASE",
+        default_value = "authme",
+        value_name = "NAME"
+    )]
+    mongodb_database: String,
+}
+
+/// A folder of this machine, or a deployed store beside it.
+pub(crate) struct Place {
+    folder: PathBuf,
+    deployed: Option<Deployed>,
+}
+
+struct Deployed {
+    #[cfg_attr(not(feature = "mongodb"), expect(dead_code, reason = "only the feature connects"))]
+    uri: String,
+    database: String,
+}
+
+/// What an operator changes.
+pub(crate) struct OperatorStores {
+    pub(crate) clients: Arc<dyn Clients>,
+    pub(crate) identities: Arc<dyn Identities>,
+    pub(crate) groups: Arc<dyn Groups>,
+}
+
+impl From<PlaceArguments> for Place {
+    fn from(arguments: PlaceArguments) -> Self {
+        let deployed = |uri| Deployed {
+            uri,
+            database: arguments.mongodb_database,
+        };
+        Self {
+            folder: arguments.data,
+            deployed: arguments.mongodb_uri.map(deployed),
+        }
+    }
+}
+
+impl Place {
+    /// The folder, whether or not there is a deployed store: it has the keys.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder, for a command that works on nothing else.
+    pub(crate) fn folder_only(&self) -> Result<&Path, Refusal> {
+        if self.deployed.is_some() {
+            return Err(Refusal::because(
+                "this command works on a data folder only: leave --mongodb-uri and AUTHME_MONGODB_URI out",
+            ));
+        }
+        Ok(&self.folder)
+    }
+
+    /// The deployed store where there is one, else that of the folder.
+    pub(crate) async fn stores(&self) -> Result<OperatorStores, Refusal> {
+        if let Some(deployed) = &self.deployed {
+            return deployed.stores().await;
+        }
+        let stores = DataFolder::open(&self.folder)?.stores(1)?;
+        Ok(OperatorStores {
+            clients: stores.clients,
+            identities: stores.identities,
+            groups: stores.groups,
+        })
+    }
+}
+
+#[cfg(feature = "mongodb")]
+impl Deployed {
+    /// Connections of a command: an import stores many users at the same time.
+    const CONNECTIONS: u32 = 16;
+
+    async fn stores(&self) -> Result<OperatorStores, Refusal> {
+        let settings = adapter_mongodb::MongodbSettings {
+            uri: self.uri.clone(),
+            database: self.database.clone(),
+            connections: Self::CONNECTIONS,
+        };
+        let opened = adapter_mongodb::open(&settings).await;
+        let stores = opened.map_err(Refusal::while_doing("the deployed store cannot be opened"))?;
+        Ok(OperatorStores {
+            clients: stores.clients,
+            identities: stores.identities,
+            groups: stores.groups,
+        })
+    }
+}
+
+#[cfg(not(feature = "mongodb"))]
+impl Deployed {
+    #[expect(clippy::unused_async, reason = "with the feature it connects")]
+    async fn stores(&self) -> Result<OperatorStores, Refusal> {
+        Err(Refusal::because(format!(
+            "this authme was built without the feature `mongodb`, so it cannot work on the deployed store `{}`",
+            self.database
+        )))
+    }
+}

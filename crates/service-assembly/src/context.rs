@@ -1,0 +1,51 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_http::Api;
+use ports::Aggregate;
+use use_cases::credential_lock::CredentialLock;
+use use_cases::factors::Factors;
+use use_cases::tokens::Tokens;
+
+/// The one context that a service serves.
+pub enum Context {
+    CredentialLock(CredentialLock),
+    Factors(Factors),
+    Tokens {
+        tokens: Tokens,
+        /// How long a verifier may keep the key set.
+        key_set_cache_time: Duration,
+    },
+}
+
+impl Context {
+    /// Whose outboxes are carried out here: a service publishes what it wrote itself.
+    pub(crate) const fn aggregate(&self) -> Aggregate {
+        match self {
+            Self::CredentialLock(_) => Aggregate::Credential,
+            Self::Factors(_) => Aggregate::FactorSet,
+            Self::Tokens { .. } => Aggregate::RefreshFamily,
+        }
+    }
+
+    /// Whether what expires is this context's.
+    pub(crate) const fn collects_garbage(&self) -> bool {
+        matches!(self, Self::Tokens { .. })
+    }
+
+    pub(crate) const fn key_set_cache_time(&self) -> Duration {
+        match self {
+            Self::Tokens { key_set_cache_time, .. } => *key_set_cache_time,
+            Self::CredentialLock(_) | Self::Factors(_) => Duration::ZERO,
+        }
+    }
+
+    /// Puts it into what is served.
+    pub(crate) fn serve_in(self, api: &mut Api) {
+        match self {
+            Self::CredentialLock(credential_lock) => api.credential_lock = Some(Arc::new(credential_lock)),
+            Self::Factors(factors) => api.factors = Some(Arc::new(factors)),
+            Self::Tokens { tokens, .. } => api.tokens = Some(Arc::new(tokens)),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, VerificationKeys};
+use ports::{Clock, KeySetSource, Readiness};
+use service_runtime::{KeySourceSettings, Refusal};
+
+/// What keys are wanted for.
+pub(crate) struct Use {
+    pub(crate) signs: bool,
+    pub(crate) longest_token_life: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// The keys of a service.
+pub(crate) enum Keys {
+    /// Private keys in a directory: they sign and verify.
+    Directory(Arc<KeyRing>),
+    /// Public keys of another service.
+    Remote(Arc<RemoteKeySet>),
+}
+
+impl Keys {
+    /// Opens what the settings name. Who `signs` needs the directory; others take the key set when they have both.
+    pub(crate) fn open(settings: &KeySourceSettings, use_of: &Use) -> Result<Self, Refusal> {
+        match (&settings.url, &settings.directory) {
+            (Some(url), _) if !use_of.signs => remote(url, settings.ca_file.as_deref()),
+            (_, Some(directory)) => {
+                let ring = KeyRing::open(KeyDirectory::new(directory), use_of.longest_token_life)
+                    .map_err(Refusal::while_doing("the keys in `keys.directory` cannot be read"))?;
+                let ring = Arc::new(ring);
+                if ring.key_set(use_of.clock.clone()).public_keys().is_empty() {
+                    return Err(Refusal::because(
+                        "`keys.directory` holds no key: make one with `authme keys generate`",
+                    ));
+                }
+                Ok(Self::Directory(ring))
+            }
+            (_, None) => Err(Refusal::because("`keys.directory` or `keys.url` is needed")),
+        }
+    }
+
+    pub(crate) fn verification(&self) -> Arc<dyn VerificationKeys> {
+        match self {
+            Self::Directory(ring) => ring.clone(),
+            Self::Remote(keys) => keys.clone(),
+        }
+    }
+
+    /// For a token whose key is not known.
+    pub(crate) fn at_once(&self) -> Arc<dyn KeySetSource> {
+        match self {
+            Self::Directory(ring) => ring.clone(),
+            Self::Remote(keys) => keys.clone(),
+        }
+    }
+
+    /// For the loop that looks now and then.
+    pub(crate) fn now_and_then(&self) -> Arc<dyn KeySetSource> {
+        match self {
+            Self::Directory(ring) => ring.clone(),
+            Self::Remote(keys) => keys.when_due(),
+        }
+    }
+
+    /// What may be away.
+    pub(crate) fn readiness(&self) -> Option<Arc<dyn Readiness>> {
+        match self {
+            Self::Directory(_) => None,
+            Self::Remote(keys) => Some(keys.clone()),
+        }
+    }
+}
+
+fn remote(url: &str, authorities: Option<&Path>) -> Result<Keys, Refusal> {
+    let authorities = authorities.map(fs::read).transpose();
+    let authorities = authorities.map_err(Refusal::while_doing("`keys.ca_file` cannot be read"))?;
+    let keys = RemoteKeySet::new(url, authorities.as_deref());
+    let keys = keys.map_err(Refusal::while_doing("`keys.url` cannot be used"))?;
+    Ok(Keys::Remote(Arc::new(keys)))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+    use service_runtime::SystemClock;
+
+    use super::*;
+
+    fn open(url: bool, directory: Option<&Path>, signs: bool) -> Result<Keys, Refusal> {
+        let settings = KeySourceSettings {
+            directory: directory.map(Path::to_path_buf),
+            url: url.then(|| "http://tokens/keys".to_owned()),
+            ca_file: None,
+        };
+        let use_of = Use {
+            signs,
+            longest_token_life: Duration::from_hours(1),
+            clock: Arc::new(SystemClock),
+        };
+        Keys::open(&settings, &use_of)
+    }
+
+    #[test]
+    fn who_signs_takes_the_directory_and_who_verifies_the_key_set() {
+        let folder = tempfile::tempdir().unwrap();
+        KeyDirectory::new(folder.path())
+            .ensure_key(Timestamp::UNIX_EPOCH)
+            .unwrap();
+        let both = |signs| open(true, Some(folder.path()), signs);
+        assert!(matches!(both(true), Ok(Keys::Directory(_))));
+        assert!(matches!(both(false), Ok(Keys::Remote(_))));
+        assert!(matches!(
+            open(false, Some(folder.path()), false),
+            Ok(Keys::Directory(_))
+        ));
+        assert!(open(true, None, true).is_err());
+    }
+
+    #[test]
+    fn a_directory_without_a_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refusal = open(false, Some(folder.path()), false).err().unwrap();
+        assert!(refusal.in_words().contains("authme keys generate"));
+    }
+}

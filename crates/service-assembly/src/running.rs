@@ -1,0 +1,200 @@
+use std::fs;
+use std::net::TcpListener;
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use adapter_crypto::VerifiedTokens;
+use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
+use adapter_kafka::KafkaEventPublisher;
+use adapter_mongodb::Stores;
+use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use use_cases::RelayOutboxes;
+
+use crate::store::{self, Wait};
+use crate::topics::{self, Topics};
+use crate::{Context, Service, Shared, kafka};
+
+/// How long a stop waits for requests in flight, then for the relay, for the producer and for the store. With the drain
+/// they stay below the half minute that Kubernetes gives.
+const IN_FLIGHT: Duration = Duration::from_secs(8);
+const RELAY: Duration = Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(3);
+const STORE: Duration = Duration::from_secs(3);
+
+/// Starts, serves until the process is asked to end, and ends in order.
+pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), Refusal> {
+    // Before anything else: whoever starts it may ask it to end while it still waits for the store.
+    let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
+    let running = tokio::select! {
+        running = Running::start(service, loaded, &settings) => running?,
+        () = signals.asked() => return Ok(()),
+    };
+    signals.asked().await;
+    running.stop(settings.http.drain).await;
+    Ok(())
+}
+
+/// A service that answers.
+struct Running {
+    api: ServerHandle,
+    management: ServerHandle,
+    servers: [JoinHandle<std::io::Result<()>>; 2],
+    loops: Loops,
+    stop: Stop,
+    stores: Stores,
+    publisher: Arc<KafkaEventPublisher>,
+}
+
+impl Running {
+    async fn start(service: &Service, loaded: Loaded, settings: &ServiceSettings) -> Result<Self, Refusal> {
+        let publisher = Arc::new(kafka::publisher(&settings.kafka)?);
+        let stores = store::open(&settings.store, Wait::ForAWhile);
+        let (stores, topics) = tokio::try_join!(stores, topics::look(&publisher))?;
+        if let Topics::Unknown(failure) = topics {
+            tracing::warn!(
+                error = &failure as &dyn std::error::Error,
+                "no broker answers; the outboxes keep the events until one does"
+            );
+        }
+        let shared = Shared::new(service.binary, loaded, settings, stores)?;
+        let context = (service.wire)(&shared)?;
+        let stop = Stop::default();
+        let api_settings = api_settings(settings, &context)?;
+        let (listener, management_listener) = (
+            listen("http.listen", &settings.http.listen)?,
+            listen("http.management", &settings.http.management)?,
+        );
+        let loops = start_loops(service, settings, &shared, &context, (&publisher, &stop));
+        let management = management(&shared, &stop).serve(management_listener);
+        let management = management.map_err(Refusal::while_doing("the management port cannot be served"))?;
+        let api = adapter_http::serve(api(&shared, &stop, context), api_settings, listener);
+        let api = api.map_err(Refusal::while_doing("the API cannot be served"))?;
+        tracing::info!(
+            service = service.name,
+            api = settings.http.listen,
+            management = settings.http.management,
+            "serving"
+        );
+        Ok(Self {
+            api: api.handle(),
+            management: management.handle(),
+            servers: [tokio::spawn(api), tokio::spawn(management)],
+            loops,
+            stop,
+            stores: shared.stores,
+            publisher,
+        })
+    }
+
+    /// Unready at once; serves on for `drain`; finishes what is in flight; carries out the last events; lets go of
+    /// brokers and store.
+    async fn stop(self, drain: Duration) {
+        tracing::info!("stopping");
+        self.stop.begin();
+        sleep(drain).await;
+        self.api.stop(true).await;
+        if timeout(RELAY, self.loops.ended()).await.is_err() {
+            tracing::warn!("events are left in the outboxes; whoever serves next carries them out");
+        }
+        if let Err(failure) = self.publisher.close(FLUSH).await {
+            tracing::warn!(
+                error = &failure as &dyn std::error::Error,
+                "the producer was closed early"
+            );
+        }
+        if timeout(STORE, self.stores.finish_calls()).await.is_err() {
+            tracing::warn!("the store did not answer its last calls");
+        }
+        self.management.stop(true).await;
+        for server in self.servers {
+            let _ = server.await;
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn listen(name: &str, address: &str) -> Result<TcpListener, Refusal> {
+    let listener = TcpListener::bind(address);
+    listener.map_err(|error| Refusal::because(format!("`{name}` is {address}, which cannot be listened on: {error}")))
+}
+
+fn start_loops(
+    service: &Service,
+    settings: &ServiceSettings,
+    shared: &Shared,
+    context: &Context,
+    (publisher, stop): (&Arc<KafkaEventPublisher>, &Stop),
+) -> Loops {
+    let mut loops = Loops::new(stop);
+    let outboxes = shared.stores.outboxes_of(&[context.aggregate()]);
+    let relay = RelayOutboxes::new(
+        outboxes.clone(),
+        publisher.clone(),
+        shared.clock.clone(),
+        relay_owner(service.name, shared),
+        settings.relay.lease,
+    );
+    loops.relay(relay, outboxes.clone());
+    loops.follow_keys(shared.keys.now_and_then());
+    if context.collects_garbage() {
+        loops.collect_garbage(shared.stores.garbage.clone(), shared.clock.clone());
+    }
+    loops.measure(shared.telemetry.clone(), outboxes, shared.clock.clone());
+    loops
+}
+
+/// Names this process among its replicas, those of other machines and those before it included.
+fn relay_owner(service: &str, shared: &Shared) -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let chance = domain::hex::encode(&shared.randomness.nonce());
+    format!("{service}/{}/{}/{chance}", host.trim(), process::id())
+}
+
+fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
+    let verifier = VerifiedTokens::new(shared.keys.verification(), shared.profile.clone());
+    let mut api = Api {
+        tokens: None,
+        factors: None,
+        credential_lock: None,
+        follow_events: None,
+        gatekeeper: Gatekeeper {
+            verifier: Arc::new(verifier),
+            keys: shared.keys.at_once(),
+            clock: shared.clock.clone(),
+        },
+        telemetry: shared.telemetry.clone(),
+        randomness: shared.randomness.clone(),
+        stopping: stop.heard(),
+    };
+    context.serve_in(&mut api);
+    api
+}
+
+fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSettings, Refusal> {
+    let not_a_network = |text| {
+        Refusal::because(format!(
+            "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
+        ))
+    };
+    Ok(ApiSettings {
+        workers: settings.http.threads(),
+        trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
+        key_set_cache_time: context.key_set_cache_time(),
+        shutdown_timeout: IN_FLIGHT,
+    })
+}
+
+fn management(shared: &Shared, stop: &Stop) -> Management {
+    let metrics = shared.telemetry.clone();
+    let mut checks = vec![shared.stores.readiness.clone()];
+    checks.extend(shared.keys.readiness());
+    Management {
+        checks,
+        stopping: stop.flag(),
+        metrics: Arc::new(move || metrics.render()),
+    }
+}

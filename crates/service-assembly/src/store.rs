@@ -1,0 +1,43 @@
+use std::time::Duration;
+
+use adapter_crypto::read_secret_text;
+use adapter_mongodb::{MongodbSettings, OpenFailure, Stores};
+use service_runtime::{Refusal, StoreSettings};
+use tokio::time::{Instant, sleep};
+
+/// A start waits so long for a store that is away: one that starts at the same time, or elects.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether to wait for a store that is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    No,
+    ForAWhile,
+}
+
+/// Opens the store. Driver calls run on the runtime that this is called on.
+pub(crate) async fn open(settings: &StoreSettings, wait: Wait) -> Result<Stores, Refusal> {
+    let uri = read_secret_text(&settings.mongodb_uri_file);
+    let uri = uri.map_err(Refusal::while_doing("`store.mongodb_uri_file` cannot be used"))?;
+    let settings = MongodbSettings {
+        uri: uri.to_string(),
+        database: settings.database.clone(),
+        connections: settings.connections,
+    };
+    let begun = Instant::now();
+    loop {
+        match adapter_mongodb::open(&settings).await {
+            Ok(stores) => return Ok(stores),
+            Err(failure @ OpenFailure::Away(_)) if wait == Wait::ForAWhile && begun.elapsed() < PATIENCE => {
+                tracing::warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "the store is away; it is tried again"
+                );
+                sleep(PAUSE).await;
+            }
+            Err(failure) => return Err(Refusal::while_doing("the store cannot be opened")(failure)),
+        }
+    }
+}

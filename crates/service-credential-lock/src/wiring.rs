@@ -1,0 +1,20 @@
+use service_assembly::{Context, Shared};
+use service_runtime::Refusal;
+use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
+
+/// Where the ports of the context meet their adapters.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "other services need more than is shared, and may lack it"
+)]
+pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
+    let stores = &shared.stores;
+    Ok(Context::CredentialLock(CredentialLock::new(&CredentialLockPorts {
+        credentials: stores.credentials.clone(),
+        identities: stores.identities.clone(),
+        standings: stores.standings.clone(),
+        clock: shared.clock.clone(),
+        randomness: shared.randomness.clone(),
+        telemetry: shared.telemetry.clone(),
+    })))
+}

@@ -1,0 +1,252 @@
+//! Every setting there is: the one list by which settings are known, missed, printed and documented.
+
+/// The binaries that read settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    Authme,
+    Factors,
+    Tokens,
+    CredentialLock,
+}
+
+impl Binary {
+    /// The context it serves; `None` for the one that serves all.
+    pub const fn context(self) -> Option<&'static str> {
+        match self {
+            Self::Authme => None,
+            Self::Factors => Some("factors"),
+            Self::Tokens => Some("tokens"),
+            Self::CredentialLock => Some("credential-lock"),
+        }
+    }
+
+    /// Whether it accepts a setting. Services accept each other's, so that one file may serve all of them.
+    pub(super) fn accepts(self, setting: &Setting) -> bool {
+        match self {
+            Self::Authme => setting.is_read_by(self),
+            _ => SERVICES.iter().any(|service| setting.is_read_by(*service)),
+        }
+    }
+}
+
+/// The binaries of the deployed form.
+pub(super) const SERVICES: &[Binary] = &[Binary::Factors, Binary::Tokens, Binary::CredentialLock];
+const EVERYWHERE: &[Binary] = &[Binary::Authme, Binary::Factors, Binary::Tokens, Binary::CredentialLock];
+/// Those that issue tokens.
+const ISSUERS: &[Binary] = &[Binary::Authme, Binary::Tokens];
+const TOKENS: &[Binary] = &[Binary::Tokens];
+const FACTORS: &[Binary] = &[Binary::Factors];
+/// Those that may verify with the key set of another.
+const VERIFIERS: &[Binary] = &[Binary::Factors, Binary::CredentialLock];
+
+/// Whether a service starts without a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Optional,
+    Required,
+    /// Unless the other is given, where the service reads that one.
+    RequiredUnless(&'static str),
+}
+
+/// A setting as an operator knows it.
+pub(super) struct Setting {
+    /// The whole path, such as `http.listen`.
+    pub(super) name: &'static str,
+    read_by: &'static [Binary],
+    pub(super) need: Need,
+    pub(super) meaning: &'static str,
+}
+
+impl Setting {
+    const fn of(read_by: &'static [Binary], name: &'static str, meaning: &'static str) -> Self {
+        Self {
+            name,
+            read_by,
+            need: Need::Optional,
+            meaning,
+        }
+    }
+
+    const fn required(self) -> Self {
+        self.needed(Need::Required)
+    }
+
+    const fn needed(mut self, need: Need) -> Self {
+        self.need = need;
+        self
+    }
+
+    pub(super) fn is_read_by(&self, binary: Binary) -> bool {
+        self.read_by.contains(&binary)
+    }
+
+    /// Whether it belongs to a section, such as `http`.
+    pub(super) fn is_in(&self, section: &str) -> bool {
+        let rest = self.name.strip_prefix(section);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+/// The setting of this name.
+pub(super) fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The environment variable of a setting.
+pub(super) fn environment(name: &str) -> String {
+    format!("AUTHME__{}", name.replace('.', "__").to_uppercase())
+}
+
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting::of(EVERYWHERE, "http.listen", "Address of the API"),
+    Setting::of(EVERYWHERE, "http.management", "Address of health and metrics"),
+    Setting::of(
+        EVERYWHERE,
+        "http.trusted_proxies",
+        "Networks whose `X-Forwarded-For` is believed, like `[\"10.0.0.0/8\"]`",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "http.drain",
+        "How long a stopping process still serves before it stops accepting",
+    ),
+    Setting::of(EVERYWHERE, "http.workers", "Threads that answer; 0 for one per core"),
+    Setting::of(
+        SERVICES,
+        "store.mongodb_uri_file",
+        "File that holds the URI of MongoDB. The URI may not weaken reads or writes",
+    )
+    .required(),
+    Setting::of(SERVICES, "store.database", "Database of every collection"),
+    Setting::of(
+        SERVICES,
+        "store.connections",
+        "Connections to each server of MongoDB, at most",
+    ),
+    Setting::of(
+        SERVICES,
+        "kafka.brokers",
+        "`host:port` of one or more brokers, separated by commas",
+    )
+    .required(),
+    Setting::of(
+        SERVICES,
+        "kafka.security",
+        "`plaintext`, `tls`, or `scram` (SASL/SCRAM inside TLS); the last two need a build with the feature `kafka-tls`",
+    ),
+    Setting::of(
+        SERVICES,
+        "kafka.ca_file",
+        "Certificates (PEM) that vouch for the brokers; unset: those of the system",
+    ),
+    Setting::of(
+        SERVICES,
+        "kafka.certificate_file",
+        "Certificate (PEM) shown to the brokers",
+    ),
+    Setting::of(SERVICES, "kafka.key_file", "Its private key (PEM)"),
+    Setting::of(SERVICES, "kafka.sasl_mechanism", "`SCRAM-SHA-256` or `SCRAM-SHA-512`"),
+    Setting::of(SERVICES, "kafka.sasl_username", "User of the brokers"),
+    Setting::of(
+        SERVICES,
+        "kafka.sasl_password_file",
+        "File that holds the user's password",
+    ),
+    Setting::of(
+        SERVICES,
+        "kafka.partitions",
+        "Partitions of a topic that `--create-topics` makes",
+    ),
+    Setting::of(
+        SERVICES,
+        "kafka.replication",
+        "Replicas of a topic that `--create-topics` makes",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "tokens.issuer",
+        "`iss` of access tokens, written and demanded",
+    )
+    .required(),
+    Setting::of(
+        EVERYWHERE,
+        "tokens.audience",
+        "`aud` of access tokens, written and demanded",
+    )
+    .required(),
+    Setting::of(
+        EVERYWHERE,
+        "tokens.typ",
+        "`typ` header of access tokens, written and demanded: `at+jwt`, `JWT` or `none`",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "tokens.longest_access_token_lifetime",
+        "No client's access tokens live longer, and longer ones are refused",
+    ),
+    Setting::of(ISSUERS, "tokens.access_token_lifetime", "Unless the client has its own"),
+    Setting::of(
+        ISSUERS,
+        "tokens.validation_token_lifetime",
+        "Of the token of a hand-off",
+    ),
+    Setting::of(
+        ISSUERS,
+        "tokens.refresh_absolute_lifetime",
+        "A session ends then, whatever is done with it",
+    ),
+    Setting::of(
+        ISSUERS,
+        "tokens.refresh_idle_lifetime",
+        "A session ends when it is not renewed for so long",
+    ),
+    Setting::of(
+        ISSUERS,
+        "tokens.refresh_grace",
+        "How long the refresh token before the current one still gets its successor; `0s` is strict",
+    ),
+    Setting::of(ISSUERS, "saml.default_roles", "Roles of a user that a hand-off makes"),
+    Setting::of(
+        SERVICES,
+        "keys.directory",
+        "Folder of `<kid>.pem` and `manifest.json` as `authme keys` makes it: `tokens` signs with it, others verify",
+    )
+    .needed(Need::RequiredUnless("keys.url")),
+    Setting::of(
+        VERIFIERS,
+        "keys.url",
+        "Key set of the service `tokens`, `…/security/iam/v1/.well-known/jwks.json`; goes before `keys.directory`",
+    ),
+    Setting::of(
+        VERIFIERS,
+        "keys.ca_file",
+        "Certificates (PEM) that vouch for the server of `keys.url`; unset: those of the system",
+    ),
+    Setting::of(
+        ISSUERS,
+        "keys.cache_time",
+        "How long a verifier may keep the key set: a new key is published at least so long before it signs",
+    ),
+    Setting::of(
+        TOKENS,
+        "secrets.refresh_file",
+        "File with the keys of refresh tokens, 64 hexadecimal digits a line: the first seals, all open",
+    )
+    .required(),
+    Setting::of(
+        FACTORS,
+        "secrets.codes_file",
+        "File with the key of one-time codes, 64 hexadecimal digits; no operation needs it yet",
+    ),
+    Setting::of(
+        SERVICES,
+        "relay.lease",
+        "A claim on an outbox ends after this, should its relay die",
+    ),
+    Setting::of(EVERYWHERE, "log.format", "`json` or `text`"),
+    Setting::of(
+        EVERYWHERE,
+        "log.filter",
+        "What is logged, like `info` or `info,mongodb=warn`",
+    ),
+];

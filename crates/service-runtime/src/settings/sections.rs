@@ -1,0 +1,164 @@
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use use_cases::tokens::TokensSettings;
+
+use super::SettingsFailure;
+
+/// Settings of the one process that serves all contexts.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    pub http: HttpSettings,
+    pub tokens: TokenSettings,
+    pub saml: SamlSettings,
+    pub keys: KeySettings,
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// Refuses what could never work.
+    pub fn checked(self) -> Result<Self, SettingsFailure> {
+        self.tokens.check()?;
+        Ok(self)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct HttpSettings {
+    pub listen: String,
+    pub management: String,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// How long a stopping process still serves before it stops accepting.
+    #[serde(deserialize_with = "duration")]
+    pub drain: Duration,
+    /// Threads that answer; 0 for one per core.
+    pub workers: usize,
+}
+
+impl HttpSettings {
+    /// Threads that answer.
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => available_parallelism().map_or(1, usize::from),
+            given => given,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct TokenSettings {
+    pub issuer: Option<String>,
+    pub audience: String,
+    pub typ: String,
+    #[serde(deserialize_with = "duration")]
+    pub access_token_lifetime: Duration,
+    /// Longest access token life any client may have; longer tokens are refused.
+    #[serde(deserialize_with = "duration")]
+    pub longest_access_token_lifetime: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub validation_token_lifetime: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub refresh_absolute_lifetime: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub refresh_idle_lifetime: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub refresh_grace: Duration,
+}
+
+impl TokenSettings {
+    /// What the use cases know of them.
+    pub fn lifetimes(&self, saml: &SamlSettings) -> TokensSettings {
+        TokensSettings {
+            access_token_lifetime: self.access_token_lifetime,
+            validation_token_lifetime: self.validation_token_lifetime,
+            refresh_absolute_lifetime: self.refresh_absolute_lifetime,
+            refresh_idle_lifetime: self.refresh_idle_lifetime,
+            refresh_grace: self.refresh_grace,
+            saml_default_roles: saml.default_roles.clone(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+        let lifetimes = [
+            ("tokens.access_token_lifetime", self.access_token_lifetime),
+            ("tokens.validation_token_lifetime", self.validation_token_lifetime),
+            ("tokens.refresh_absolute_lifetime", self.refresh_absolute_lifetime),
+            ("tokens.refresh_idle_lifetime", self.refresh_idle_lifetime),
+        ];
+        for (name, lifetime) in lifetimes {
+            at_least_a_second(name, lifetime)?;
+        }
+        if self.access_token_lifetime > self.longest_access_token_lifetime {
+            return Err(SettingsFailure::unusable(
+                "tokens.access_token_lifetime",
+                "must not exceed tokens.longest_access_token_lifetime",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct SamlSettings {
+    pub default_roles: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct KeySettings {
+    /// How long a verifier may keep the key set: a new key is published at least so long before it signs.
+    #[serde(deserialize_with = "duration")]
+    pub cache_time: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+pub(super) fn at_least_a_second(name: &'static str, duration: Duration) -> Result<(), SettingsFailure> {
+    if duration < Duration::from_secs(1) {
+        return Err(SettingsFailure::unusable(name, "must be at least 1s"));
+    }
+    Ok(())
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed = text
+        .parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok());
+    parsed.ok_or_else(|| D::Error::custom("a duration like 30s, 5m or 24h is expected"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer as _;
+    use serde::de::value::{Error, StrDeserializer};
+
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_nonsense_is_refused() {
+        let read = |text: &'static str| {
+            let text: StrDeserializer<'_, Error> = text.into_deserializer();
+            duration(text)
+        };
+        assert_eq!(read("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(read("24h"), Ok(Duration::from_hours(24)));
+        assert!(read("soon").is_err());
+        assert!(read("-5m").is_err());
+    }
+}

@@ -1,0 +1,166 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::sections::{at_least_a_second, duration};
+use super::{HttpSettings, KeySettings, LogSettings, SamlSettings, SettingsFailure, TokenSettings};
+
+/// What every service of the deployed form reads.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ServiceSettings {
+    pub http: HttpSettings,
+    pub store: StoreSettings,
+    pub kafka: KafkaSettings,
+    pub tokens: AcceptedTokenSettings,
+    pub keys: KeySourceSettings,
+    pub relay: RelaySettings,
+    pub log: LogSettings,
+}
+
+/// What the service `tokens` reads besides.
+#[derive(Debug, Clone, Deserialize)]
+pub struct IssuerSettings {
+    pub tokens: TokenSettings,
+    pub saml: SamlSettings,
+    pub keys: KeySettings,
+    pub secrets: SecretSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct StoreSettings {
+    /// The URI may hold a password.
+    pub mongodb_uri_file: PathBuf,
+    pub database: String,
+    pub connections: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct KafkaSettings {
+    pub brokers: String,
+    pub security: KafkaSecurity,
+    pub ca_file: Option<PathBuf>,
+    pub certificate_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    pub sasl_mechanism: Option<String>,
+    pub sasl_username: Option<String>,
+    pub sasl_password_file: Option<PathBuf>,
+    /// Of a topic that `--create-topics` makes.
+    pub partitions: i32,
+    pub replication: i32,
+}
+
+/// How connections to the brokers are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KafkaSecurity {
+    Plaintext,
+    Tls,
+    /// SASL/SCRAM inside TLS.
+    Scram,
+}
+
+/// What a token must say to be accepted.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AcceptedTokenSettings {
+    pub issuer: String,
+    pub audience: String,
+    pub typ: String,
+    #[serde(deserialize_with = "duration")]
+    pub longest_access_token_lifetime: Duration,
+}
+
+/// Where keys come from: a directory of private keys, or, before it where one only verifies, the key set of another
+/// service.
+#[derive(Debug, Clone, Deserialize)]
+pub struct KeySourceSettings {
+    pub directory: Option<PathBuf>,
+    pub url: Option<String>,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct SecretSettings {
+    pub refresh_file: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct RelaySettings {
+    /// A claim on an outbox ends after this, should its relay die.
+    #[serde(deserialize_with = "duration")]
+    pub lease: Duration,
+}
+
+impl ServiceSettings {
+    /// Refuses what could never work.
+    pub fn checked(self) -> Result<Self, SettingsFailure> {
+        is_path("store.mongodb_uri_file", &self.store.mongodb_uri_file)?;
+        at_least_a_second("relay.lease", self.relay.lease)?;
+        at_least_a_second(
+            "tokens.longest_access_token_lifetime",
+            self.tokens.longest_access_token_lifetime,
+        )?;
+        if self.store.connections == 0 {
+            return Err(SettingsFailure::unusable("store.connections", "must be at least 1"));
+        }
+        self.kafka.check()?;
+        Ok(self)
+    }
+}
+
+impl IssuerSettings {
+    /// Refuses what could never work.
+    pub fn checked(self) -> Result<Self, SettingsFailure> {
+        self.tokens.check()?;
+        is_path("secrets.refresh_file", &self.secrets.refresh_file)?;
+        Ok(self)
+    }
+}
+
+impl KafkaSettings {
+    fn check(&self) -> Result<(), SettingsFailure> {
+        for (name, number) in [
+            ("kafka.partitions", self.partitions),
+            ("kafka.replication", self.replication),
+        ] {
+            if number < 1 {
+                return Err(SettingsFailure::unusable(name, "must be at least 1"));
+            }
+        }
+        if self.certificate_file.is_some() != self.key_file.is_some() {
+            let what = "and `kafka.key_file` belong together: give both or neither";
+            return Err(SettingsFailure::unusable("kafka.certificate_file", what));
+        }
+        let tls = [&self.ca_file, &self.certificate_file, &self.key_file];
+        let sasl = [
+            self.sasl_mechanism.is_some(),
+            self.sasl_username.is_some(),
+            self.sasl_password_file.is_some(),
+        ];
+        let contradicts = match self.security {
+            KafkaSecurity::Plaintext => sasl.contains(&true) || tls.iter().any(|file| file.is_some()),
+            KafkaSecurity::Tls => sasl.contains(&true),
+            KafkaSecurity::Scram => false,
+        };
+        if contradicts {
+            let what = "contradicts the other settings of `kafka`: sasl_… needs scram, certificates need tls or scram";
+            return Err(SettingsFailure::unusable("kafka.security", what));
+        }
+        if self.security == KafkaSecurity::Scram && sasl.contains(&false) {
+            let what = "is scram, which needs kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password_file";
+            return Err(SettingsFailure::unusable("kafka.security", what));
+        }
+        Ok(())
+    }
+}
+
+/// Whoever writes the secret itself into a setting is told so before anything repeats it.
+fn is_path(name: &'static str, path: &Path) -> Result<(), SettingsFailure> {
+    if path.to_string_lossy().contains("://") {
+        return Err(SettingsFailure::unusable(
+            name,
+            "must be the path of a file that holds the secret, not the secret",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use adapter_crypto::{HmacRefreshTokenSeal, Rs512Signer, Sha256, read_secret};
+use service_assembly::{Context, Shared};
+use service_runtime::Refusal;
+use use_cases::tokens::{Tokens, TokensPorts};
+
+/// Where the ports of the context meet their adapters.
+pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
+    let settings = shared.settings.issuer();
+    let settings = settings.map_err(Refusal::while_doing("the settings are refused"))?;
+    let secrets = read_secret(&settings.secrets.refresh_file);
+    let secrets = secrets.map_err(Refusal::while_doing("the keys of refresh tokens cannot be read"))?;
+    let seal =
+        HmacRefreshTokenSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
+    let keys = shared.signing_keys()?;
+    let signer = Rs512Signer::new(keys.clone(), shared.profile.clone(), shared.telemetry.clone());
+    let stores = &shared.stores;
+    let ports = TokensPorts {
+        clients: stores.clients.clone(),
+        identities: stores.identities.clone(),
+        groups: stores.groups.clone(),
+        standings: stores.standings.clone(),
+        validation_tokens: stores.validation_tokens.clone(),
+        refresh_families: stores.refresh_families.clone(),
+        signer: Arc::new(signer),
+        key_set: keys.key_set(shared.clock.clone()),
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
+        seal: Arc::new(seal),
+        clock: shared.clock.clone(),
+        randomness: shared.randomness.clone(),
+        telemetry: shared.telemetry.clone(),
+    };
+    Ok(Context::Tokens {
+        tokens: Tokens::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
+        key_set_cache_time: settings.keys.cache_time,
+    })
+}
