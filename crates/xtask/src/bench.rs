@@ -1,27 +1,32 @@
 //! `cargo xtask bench`: the speed and cost promises, measured on this machine against reference lines of the same run.
 
 mod connection;
+mod deployed;
 mod figures;
+mod line;
 mod load;
 mod population;
 mod process;
+mod programs;
+mod reference;
+mod renewals;
 mod scale;
 mod start;
 mod steady;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Args;
 
-use crate::checkout;
+use crate::servers::{self, Addresses};
 use figures::Figures;
+use programs::{Programs, ServicePrograms};
 
 /// What to measure, and how long.
 #[derive(Args)]
 pub(crate) struct BenchArguments {
-    /// Only these: s1, s3, s7, s8, s9
+    /// Only these: s1, s2, s3, s4, s6, s7, s8, s9
     names: Vec<String>,
     /// Print one JSON object instead of words
     #[arg(long)]
@@ -34,11 +39,15 @@ pub(crate) struct BenchArguments {
     users: usize,
 }
 
-/// The programs that are measured, all built for release.
-pub(crate) struct Programs {
-    pub(crate) authme: PathBuf,
-    pub(crate) constant_handler: PathBuf,
-    pub(crate) bare_operations: PathBuf,
+impl BenchArguments {
+    fn names_one_of(&self, names: &[&str]) -> bool {
+        self.names.iter().any(|name| names.contains(&name.as_str()))
+    }
+
+    /// Whether one of these is to be measured. All are when none is named.
+    fn want(&self, names: &[&str]) -> bool {
+        self.names.is_empty() || self.names_one_of(names)
+    }
 }
 
 pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
@@ -55,39 +64,43 @@ pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
 }
 
 fn measure(arguments: &BenchArguments) -> anyhow::Result<Figures> {
-    let programs = build()?;
-    let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|wanted| wanted == name);
+    let addresses = servers(arguments)?;
+    // Before the others: see `ServicePrograms::build`.
+    let deployed = addresses
+        .map(|addresses| anyhow::Ok((ServicePrograms::build()?, addresses)))
+        .transpose()?;
+    let programs = Programs::build()?;
     let mut figures = Figures::new();
-    if wanted("s9") {
+    if arguments.want(&["s9"]) {
         start::measure(&programs, &mut figures)?;
     }
-    if wanted("s1") || wanted("s3") || wanted("s8") {
+    if arguments.want(&["s1", "s3", "s8"]) {
         steady::measure(&programs, arguments.seconds, &mut figures)?;
     }
-    if wanted("s7") {
+    if arguments.want(&["s7"]) {
         scale::measure(&programs, arguments, &mut figures)?;
+    }
+    if let Some((services, addresses)) = deployed {
+        deployed::measure(&programs, (&services, &addresses), arguments, &mut figures)?;
     }
     Ok(figures)
 }
 
-fn build() -> anyhow::Result<Programs> {
-    for target in [
-        ["-p", "authme", "--bin", "authme"],
-        ["-p", "adapter-http", "--example", "constant_handler"],
-        ["-p", "adapter-crypto", "--example", "bare_operations"],
-    ] {
-        let mut cargo = checkout::command("cargo");
-        cargo.args(["build", "--release", "--locked", "--quiet"]).args(target);
-        checkout::must_succeed(cargo, "the measured programs do not build")?;
+/// The servers of what is measured over them. There may be none, unless that is asked for by name.
+fn servers(arguments: &BenchArguments) -> anyhow::Result<Option<Addresses>> {
+    if !arguments.want(&["s2", "s4", "s6", "s8"]) {
+        return Ok(None);
     }
-    let release = checkout::target()?.join("release");
-    let programs = Programs {
-        authme: release.join("authme"),
-        constant_handler: release.join("examples/constant_handler"),
-        bare_operations: release.join("examples/bare_operations"),
-    };
-    ensure!(programs.authme.is_file(), "cargo built no authme");
-    Ok(programs)
+    match servers::ensure_up() {
+        Ok(addresses) => Ok(Some(addresses)),
+        Err(failure) if arguments.names_one_of(&["s2", "s4", "s6"]) => {
+            Err(failure.context("s2, s4 and s6 are measured over real servers"))
+        }
+        Err(failure) => {
+            eprintln!("skipped, without servers: s2, s4, s6, and s8 of the services: {failure:#}");
+            Ok(None)
+        }
+    }
 }
 
 /// A number out of a JSON object.

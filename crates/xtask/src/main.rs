@@ -5,6 +5,7 @@
 
 mod bench;
 mod checkout;
+mod servers;
 mod tally;
 mod test;
 mod tools;
@@ -24,6 +25,9 @@ enum Task {
     Bench(bench::BenchArguments),
     /// The promises of correctness, tried under races and faults
     Trial(trial::TrialArguments),
+    /// Real servers for tests: a document store and a broker
+    #[command(subcommand)]
+    Servers(servers::ServersTask),
 }
 
 fn main() -> ExitCode {
@@ -31,5 +35,6 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Trial(arguments) => trial::run(&arguments),
+        Task::Servers(task) => servers::run(task),
     }
 }

@@ -6,8 +6,12 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, ensure};
 
 use crate::checkout::{command, must_succeed};
+use crate::servers::{self, Addresses};
 use crate::tally::Tally;
 use crate::tools::CARGO_DENY;
+
+/// Every crate, with the features that need no more than the toolchain.
+const EVERYTHING: [&str; 3] = ["--workspace", "--features", "authme/mongodb"];
 
 /// Stops at the first step that fails. Once tests ran, their sum is the last line, alone.
 pub(crate) fn run() -> ExitCode {
@@ -33,13 +37,18 @@ fn steps(tally: &mut Tally) -> anyhow::Result<()> {
     must_succeed(fmt, "the format is not rustfmt's: run `cargo fmt --all`")?;
 
     heading("lints");
-    let mut clippy = command("cargo");
-    clippy.args(["clippy", "--workspace", "--all-targets", "--locked"]);
-    clippy.args(["--", "-D", "warnings"]);
-    must_succeed(clippy, "clippy is not content: mend what it names above")?;
+    for scope in [&EVERYTHING[..], &["--package", "authme"]] {
+        let mut clippy = command("cargo");
+        clippy.args(["clippy", "--all-targets", "--locked"]).args(scope);
+        clippy.args(["--", "-D", "warnings"]);
+        must_succeed(clippy, "clippy is not content: mend what it names above")?;
+    }
+
+    heading("servers");
+    let servers = servers()?;
 
     heading("tests");
-    tests(tally)?;
+    tests(tally, servers.as_ref())?;
 
     heading("dependencies");
     let mut deny = command(CARGO_DENY.ready()?);
@@ -51,10 +60,34 @@ fn heading(step: &str) {
     println!("\n── {step}");
 }
 
-/// Runs every test, passes the output on, and counts.
-fn tests(tally: &mut Tally) -> anyhow::Result<()> {
+/// The servers that some tests need. On a machine that cannot have them those tests are shown as ignored, by name; where
+/// they are required, as in CI, the run ends here.
+fn servers() -> anyhow::Result<Option<Addresses>> {
+    match servers::ensure_up() {
+        Ok(addresses) => Ok(Some(addresses)),
+        Err(failure) if are_required() => Err(failure.context("the servers that the tests need cannot be had")),
+        Err(failure) => {
+            println!("without servers, what needs them is shown as ignored: {failure:#}");
+            Ok(None)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whether a machine has to have servers is no setting of AuthMe")]
+fn are_required() -> bool {
+    std::env::var_os("AUTHME_TEST_SERVERS").is_some_and(|servers| servers == "required")
+}
+
+/// Builds all of it, the binaries that tests start too; then runs every test, passes the output on, and counts.
+fn tests(tally: &mut Tally, servers: Option<&Addresses>) -> anyhow::Result<()> {
+    let mut build = command("cargo");
+    build.args(["build", "--all-targets", "--locked"]).args(EVERYTHING);
+    must_succeed(build, "it does not build")?;
     let mut cargo = command("cargo");
-    cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    cargo.args(["test", "--locked", "--no-fail-fast"]).args(EVERYTHING);
+    if let Some(servers) = servers {
+        cargo.envs(servers.variables());
+    }
     let mut run = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = run.stdout.take().context("cargo has no output")?;
     let mut stdout = io::stdout().lock();

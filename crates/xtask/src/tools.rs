@@ -23,7 +23,7 @@ impl Tool {
     /// Where the program is; installs it when it is not there in its version.
     pub(crate) fn ready(&self) -> anyhow::Result<PathBuf> {
         let Self { name, version } = self;
-        let cache = cache()?;
+        let cache = cache("tools")?;
         let program = cache.join("bin").join(name);
         if self.is_at(&program) {
             return Ok(program);
@@ -45,12 +45,13 @@ impl Tool {
     }
 }
 
+/// A folder outside the checkout, for what a task fetches once.
 #[expect(clippy::disallowed_methods, reason = "the cache of a task is no setting of AuthMe")]
-fn cache() -> anyhow::Result<PathBuf> {
+pub(crate) fn cache(folder: &str) -> anyhow::Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| Some(env::home_dir()?.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME says where tools may be kept")?;
-    Ok(base.join("authme").join("tools"))
+        .context("neither XDG_CACHE_HOME nor HOME says where programs may be kept")?;
+    Ok(base.join("authme").join(folder))
 }

@@ -23,6 +23,9 @@ use figures::Figures;
 pub(crate) struct TrialArguments {
     #[arg(value_enum)]
     name: Name,
+    /// What c1, c2, c3, c4 and v run on
+    #[arg(long, value_enum, default_value_t = Stores::Sqlite)]
+    store: Stores,
     /// So many rounds instead of the trial's own number
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
@@ -48,6 +51,40 @@ enum Name {
     All,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Stores {
+    /// One local file
+    Sqlite,
+    /// The server of `AUTHME_TEST_MONGODB_URI`, else one that `servers up` brings up
+    Mongodb,
+    Both,
+}
+
+impl Stores {
+    const fn each(self) -> &'static [Store] {
+        match self {
+            Self::Sqlite => &[Store::Sqlite],
+            Self::Mongodb => &[Store::Mongodb],
+            Self::Both => &[Store::Sqlite, Store::Mongodb],
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Sqlite,
+    Mongodb,
+}
+
+impl Store {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Mongodb => "mongodb",
+        }
+    }
+}
+
 const EACH: [Name; 6] = [Name::C1, Name::C2, Name::C3, Name::C4, Name::V, Name::C9];
 
 impl Name {
@@ -70,6 +107,14 @@ impl Name {
             Self::C3 | Self::C4 | Self::All => 1000,
         }
     }
+
+    /// The stores it runs on when these are asked for.
+    const fn stores(self, asked_for: Stores) -> &'static [Store] {
+        match self {
+            Self::C9 => &[Store::Sqlite],
+            _ => asked_for.each(),
+        }
+    }
 }
 
 /// Runs each trial asked for to its end; fails when one of them did.
@@ -80,28 +125,37 @@ pub(crate) fn run(arguments: &TrialArguments) -> ExitCode {
     };
     let mut passed = true;
     for name in names {
-        let rounds = arguments.rounds.unwrap_or(name.rounds());
-        let begun = Instant::now();
-        match tried(name, rounds, arguments.seed) {
-            Ok(figures) => {
-                passed &= figures.iter().all(|figures| figures.failures == 0);
-                for figures in figures {
-                    println!("{figures}");
-                }
-            }
-            Err(failure) => {
-                eprintln!("error: {failure:#}");
-                passed = false;
-            }
+        for &store in name.stores(arguments.store) {
+            passed &= reported(name, store, arguments);
         }
-        println!("{} took {:.1} s", name.text(), begun.elapsed().as_secs_f64());
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn tried(name: Name, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
+/// Runs a trial and prints what came of it; whether it passed.
+fn reported(name: Name, store: Store, arguments: &TrialArguments) -> bool {
+    let rounds = arguments.rounds.unwrap_or(name.rounds());
+    let begun = Instant::now();
+    let passed = match tried(name, store, rounds, arguments.seed) {
+        Ok(figures) => {
+            for figures in &figures {
+                println!("{figures}");
+            }
+            figures.iter().all(|figures| figures.failures == 0)
+        }
+        Err(failure) => {
+            eprintln!("error: {failure:#}");
+            false
+        }
+    };
+    let (name, store) = (name.text(), store.text());
+    println!("{name} on {store} took {:.1} s", begun.elapsed().as_secs_f64());
+    passed
+}
+
+fn tried(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
     match name {
         Name::C9 => crash::run(rounds, seed),
-        race => races::run(race.text(), rounds, seed),
+        race => races::run(race.text(), store, rounds, seed),
     }
 }

@@ -125,3 +125,15 @@ pub(crate) fn percentile(samples: &mut [f64], percent: usize) -> f64 {
     let index = (samples.len() * percent / 100).min(samples.len().saturating_sub(1));
     samples.get(index).copied().unwrap_or_default()
 }
+
+/// The mean of the middle: of two values their mean.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    let upper = percentile(&mut values, 50);
+    match values.len() {
+        even if even > 0 && even % 2 == 0 => values
+            .get(even / 2 - 1)
+            .map_or(upper, |lower| f64::midpoint(*lower, upper)),
+        _ => upper,
+    }
+}

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use super::connection::{Answer, request};
+use super::connection::Answer;
+use super::line::Line;
 use super::process::Server;
 
 /// Threads of the load. Each drives its share of the connections from one event loop, so that an answer costs the
@@ -19,8 +18,8 @@ const WARM_UP: usize = 20;
 
 /// What one connection asks, again and again.
 pub(crate) trait Asker: Send {
-    /// Method, path and `Authorization` header of the next request.
-    fn ask(&mut self) -> (&'static str, String, String);
+    /// The next request.
+    fn ask(&mut self) -> String;
 
     /// Takes the answer; an error ends the whole measurement.
     fn answered(&mut self, answer: &Answer) -> anyhow::Result<()>;
@@ -95,15 +94,12 @@ fn drive<A: Asker>(port: u16, askers: Vec<A>, gate: &Barrier, length: Duration) 
         let lines = runtime.block_on(async {
             let mut lines = Vec::with_capacity(askers.len());
             for asker in askers {
-                let mut line = Line {
-                    stream: TcpStream::connect(("127.0.0.1", port)).await?,
-                    asker,
-                };
-                line.stream.set_nodelay(true)?;
+                let line = Line::open(port).await?;
+                let mut asking = Asking { line, asker };
                 for _ in 0..WARM_UP {
-                    line.turn().await?;
+                    asking.turn().await?;
                 }
-                lines.push(line);
+                lines.push(asking);
             }
             anyhow::Ok(lines)
         })?;
@@ -116,19 +112,19 @@ fn drive<A: Asker>(port: u16, askers: Vec<A>, gate: &Barrier, length: Duration) 
     measured
 }
 
-async fn measure<A: Asker>(mut lines: Vec<Line<A>>, length: Duration) -> anyhow::Result<Vec<f64>> {
+async fn measure<A: Asker>(mut lines: Vec<Asking<A>>, length: Duration) -> anyhow::Result<Vec<f64>> {
     let begun = Instant::now();
-    let running = lines.iter_mut().map(|line| line.run_until(begun + length));
+    let running = lines.iter_mut().map(|asking| asking.run_until(begun + length));
     Ok(try_join_all(running).await?.concat())
 }
 
 /// An asker on its connection.
-struct Line<A> {
-    stream: TcpStream,
+struct Asking<A> {
+    line: Line,
     asker: A,
 }
 
-impl<A: Asker> Line<A> {
+impl<A: Asker> Asking<A> {
     async fn run_until(&mut self, end: Instant) -> anyhow::Result<Vec<f64>> {
         let mut latencies = Vec::with_capacity(4096);
         while Instant::now() < end {
@@ -140,21 +136,7 @@ impl<A: Asker> Line<A> {
     }
 
     async fn turn(&mut self) -> anyhow::Result<()> {
-        let (method, path, authorization) = self.asker.ask();
-        self.stream
-            .write_all(request(method, &path, &authorization, "").as_bytes())
-            .await?;
-        let answer = self.answer().await?;
+        let answer = self.line.ask(&self.asker.ask()).await?;
         self.asker.answered(&answer)
-    }
-
-    async fn answer(&mut self) -> anyhow::Result<Answer> {
-        let mut bytes = Vec::with_capacity(4096);
-        loop {
-            ensure!(self.stream.read_buf(&mut bytes).await? > 0, "the connection was closed");
-            if let Some(answer) = Answer::parse(&bytes)? {
-                return Ok(answer);
-            }
-        }
     }
 }

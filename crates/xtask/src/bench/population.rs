@@ -1,13 +1,15 @@
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 
 use anyhow::{Context as _, ensure};
 
-use super::connection::{Answer, Connection};
+use super::connection::{Answer, Connection, request};
 use super::load::Asker;
 use super::process::{Data, Server};
 
-const BASE: &str = "/security/iam/v1";
+/// What every path of the API begins with.
+pub(crate) const BASE: &str = "/security/iam/v1";
 
 /// The name and secret of a client, as HTTP Basic.
 pub(crate) struct Client {
@@ -29,36 +31,35 @@ pub(crate) struct Session {
     pub(crate) refresh_token: String,
 }
 
+impl Client {
+    /// Adds a client by `client add` with these arguments.
+    pub(crate) fn add(data: &Data, arguments: &[&str]) -> anyhow::Result<Self> {
+        let added = data.operate(&[&["client", "add"], arguments].concat())?;
+        let field = |name: &str| {
+            added
+                .get(name)
+                .and_then(|value| value.as_str())
+                .context("no secret was printed")
+        };
+        let basic = base64(format!("{}:{}", field("clientId")?, field("clientSecret")?).as_bytes());
+        Ok(Self {
+            basic: format!("Basic {basic}"),
+        })
+    }
+
+    /// `Bearer …` of the client on its own.
+    pub(crate) fn log_in(&self, connection: &mut Connection) -> anyhow::Result<String> {
+        let answer = connection.ask("POST", &format!("{BASE}/client-identities/login"), &self.basic, "")?;
+        Ok(format!("Bearer {}", answer.text("accessToken")?))
+    }
+}
+
 impl Clients {
     pub(crate) fn register(data: &Data) -> anyhow::Result<Self> {
-        let add = |arguments: &[&str]| -> anyhow::Result<Client> {
-            let added = data.operate(arguments)?;
-            let field = |name: &str| {
-                added
-                    .get(name)
-                    .and_then(|value| value.as_str())
-                    .context("no secret was printed")
-            };
-            let basic = base64(format!("{}:{}", field("clientId")?, field("clientSecret")?).as_bytes());
-            Ok(Client {
-                basic: format!("Basic {basic}"),
-            })
-        };
-        let gateway = add(&[
-            "client",
-            "add",
-            "gateway",
-            "--role",
-            "CLI-AUTH-BASIC",
-            "--role",
-            "CLI-1STPARTY",
-            "--scope",
-            "SAML_SSO",
-        ])?;
+        let roles = ["--role", "CLI-AUTH-BASIC", "--role", "CLI-1STPARTY"];
+        let gateway = Client::add(data, &[&["gateway", "--scope", "SAML_SSO"], &roles[..]].concat())?;
         // Tokens that outlive the measurement: what is measured is not the login.
-        let portal = add(&[
-            "client",
-            "add",
+        let portal = [
             "portal",
             "--role",
             "CLI-AUTH-IDENTIFIED",
@@ -73,18 +74,16 @@ impl Clients {
             "UNRESTRICTED",
             "--access-token-lifetime",
             "1h",
-        ])?;
+        ];
+        let portal = Client::add(data, &portal)?;
         Ok(Self { gateway, portal })
     }
 
     /// Hands a user over and gets the first tokens.
     pub(crate) fn session(&self, server: &Server, email: &str) -> anyhow::Result<Session> {
         let mut connection = Connection::open(server.port)?;
-        let mut log_in = |client: &Client| -> anyhow::Result<String> {
-            let answer = connection.ask("POST", &format!("{BASE}/client-identities/login"), &client.basic, "")?;
-            Ok(format!("Bearer {}", answer.text("accessToken")?))
-        };
-        let (gateway, portal) = (log_in(&self.gateway)?, log_in(&self.portal)?);
+        let gateway = self.gateway.log_in(&mut connection)?;
+        let portal = self.portal.log_in(&mut connection)?;
         let body = format!(r#"{{"email":"{email}","groups":[]}}"#);
         let handed = connection.ask(
             "POST",
@@ -110,13 +109,12 @@ pub(crate) fn renew_path(token: &str) -> String {
 pub(crate) struct Renewing<'a>(pub(crate) &'a mut [Session], pub(crate) usize);
 
 impl Asker for Renewing<'_> {
-    fn ask(&mut self) -> (&'static str, String, String) {
+    fn ask(&mut self) -> String {
         self.1 = (self.1 + 1) % self.0.len();
         let session = self.0.get(self.1);
-        let (token, client) = session
-            .map(|session| (renew_path(&session.refresh_token), session.client.clone()))
-            .unwrap_or_default();
-        ("POST", token, client)
+        session
+            .map(|session| request("POST", &renew_path(&session.refresh_token), &session.client, ""))
+            .unwrap_or_default()
     }
 
     fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
@@ -131,16 +129,12 @@ impl Asker for Renewing<'_> {
 pub(crate) struct Getting<'a>(pub(crate) &'a str, pub(crate) &'a [Session], pub(crate) usize);
 
 impl Asker for Getting<'_> {
-    fn ask(&mut self) -> (&'static str, String, String) {
+    fn ask(&mut self) -> String {
         self.2 = (self.2 + 1) % self.1.len();
-        (
-            "GET",
-            self.0.to_owned(),
-            self.1
-                .get(self.2)
-                .map(|session| session.user.clone())
-                .unwrap_or_default(),
-        )
+        let session = self.1.get(self.2);
+        session
+            .map(|session| request("GET", self.0, &session.user, ""))
+            .unwrap_or_default()
     }
 
     fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
@@ -159,13 +153,25 @@ pub(crate) fn email(n: usize) -> String {
     format!("user{n}@bench.example.com")
 }
 
-/// Stores `count` users by `identity import`.
-pub(crate) fn import(data: &Data, count: usize) -> anyhow::Result<()> {
-    let mut lines = String::with_capacity(count * 120);
-    for n in 0..count {
+/// The ids of users: 24 hexadecimal digits, the first eight the same for all.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct UserIds(pub(crate) u32);
+
+impl UserIds {
+    /// The id of the n-th user.
+    pub(crate) fn of(self, n: usize) -> String {
+        format!("{:08x}{n:016x}", self.0)
+    }
+}
+
+/// Stores users by `identity import`.
+pub(crate) fn import(data: &Data, ids: UserIds, users: Range<usize>) -> anyhow::Result<()> {
+    let mut lines = String::with_capacity(users.len() * 120);
+    for n in users {
         writeln!(
             lines,
-            r#"{{"userId":"{n:024x}","email":{{"address":"{}"}},"roles":["AUTH-BASIC","USER"]}}"#,
+            r#"{{"userId":"{}","email":{{"address":"{}"}},"roles":["AUTH-BASIC","USER"]}}"#,
+            ids.of(n),
             email(n)
         )?;
     }

@@ -68,6 +68,21 @@ impl Server {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
+    /// Whatever `work` does, the process stands still meanwhile, wherever it is.
+    pub(crate) fn while_it_stands_still<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.signal("-STOP")?;
+        let done = work();
+        self.signal("-CONT")?;
+        done
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let mut kill = Command::new("kill");
+        let status = kill.args([signal, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill {signal} failed");
+        Ok(())
+    }
+
     /// Resident memory, in MB.
     pub(crate) fn resident(&self) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -91,6 +106,8 @@ impl Drop for Server {
 pub(crate) struct Data {
     authme: PathBuf,
     folder: PathBuf,
+    /// By which the operator's commands find a deployed store; none for that of the folder.
+    store: Vec<(&'static str, String)>,
 }
 
 impl Data {
@@ -100,7 +117,18 @@ impl Data {
         Ok(Self {
             authme: authme.to_owned(),
             folder,
+            store: Vec::new(),
         })
+    }
+
+    /// With a deployed store, which the operator's commands work on.
+    pub(crate) fn beside_store(authme: &Path, mongodb_uri: &str, database: &str) -> anyhow::Result<Self> {
+        let mut data = Self::new(authme)?;
+        data.store = vec![
+            ("AUTHME_MONGODB_URI", mongodb_uri.to_owned()),
+            ("AUTHME_MONGODB_DATABASE", database.to_owned()),
+        ];
+        Ok(data)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -110,6 +138,7 @@ impl Data {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.authme);
         command.arg("--data").arg(self.folder.join("data"));
+        command.envs(self.store.iter().map(|(name, value)| (name, value)));
         command
     }
 

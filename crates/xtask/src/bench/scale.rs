@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::BenchArguments;
 use super::figures::{Figures, Promise, percentile};
 use super::load;
-use super::population::{self, Clients, Getting, Renewing, Session, contacts_path};
+use super::population::{self, Clients, Getting, Renewing, Session, UserIds, contacts_path};
 use super::process::{Data, Server};
-use super::{BenchArguments, Programs};
+use super::programs::Programs;
 
 /// Users of the small store.
 const FEW: usize = 1_000;
@@ -56,7 +57,7 @@ impl Store {
         let data = Data::new(&programs.authme)?;
         let clients = Clients::register(&data)?;
         let begun = Instant::now();
-        population::import(&data, users)?;
+        population::import(&data, UserIds::default(), 0..users)?;
         figures.tell(
             "import",
             format!("users stored per second by identity import, {users} of them"),

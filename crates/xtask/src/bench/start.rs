@@ -1,8 +1,8 @@
 //! S9: from the start of the process to its first 200 on readiness.
 
-use super::Programs;
 use super::figures::{Figures, Promise, percentile};
 use super::process::Data;
+use super::programs::Programs;
 
 const STARTS: usize = 15;
 

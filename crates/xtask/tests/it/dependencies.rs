@@ -40,15 +40,34 @@ fn http2_stays_off() {
 fn there_is_one_provider_of_cryptography() {
     let lock = manifest("Cargo.lock");
     let packages = lock["package"].as_array().expect("a lock file lists packages");
-    let second: Vec<_> = packages
-        .iter()
-        .filter_map(|package| package["name"].as_str())
-        .filter(|name| ["rsa", "openssl-sys", "ring"].contains(name))
-        .map(str::to_owned)
-        .collect();
+    let mut second = Vec::new();
+    for package in packages {
+        let parent = package["name"].as_str().expect("a package has a name");
+        let dependencies = package.get("dependencies").and_then(Value::as_array);
+        for dependency in dependencies.into_iter().flatten().filter_map(Value::as_str) {
+            // A name, and a version where the lock file has several.
+            let name = dependency.split(' ').next().unwrap_or(dependency);
+            // The one that librdkafka takes with the feature kafka-tls, which is off unless asked for.
+            let is_kafkas = parent == "rdkafka-sys" && name == "openssl-sys";
+            if ["rsa", "openssl-sys", "ring"].contains(&name) && !is_kafkas {
+                second.push(format!("{parent} brings {name}"));
+            }
+        }
+    }
     none_break(
-        "aws-lc-rs is the one provider. `cargo tree --workspace -i <name>` shows who brings another; choose that \
-         library's aws-lc feature:",
+        "aws-lc-rs is the one provider. Choose the library's aws-lc feature:",
         &second,
     );
+}
+
+#[test]
+fn kafka_speaks_tls_only_when_asked() {
+    let kafka = manifest("crates/adapter-kafka/Cargo.toml");
+    let features = kafka["features"].as_table().expect("adapter-kafka has features");
+    let by_default = features.get("default").and_then(Value::as_array);
+    assert!(by_default.is_none_or(Vec::is_empty), "kafka-tls would be on: {by_default:?}");
+    let rdkafka = &manifest("Cargo.toml")["workspace"]["dependencies"]["rdkafka"];
+    assert_eq!(rdkafka["default-features"].as_bool(), Some(false));
+    let with = rdkafka["features"].as_array().expect("rdkafka has features");
+    assert!(with.iter().all(|feature| feature.as_str() != Some("ssl")), "{with:?}");
 }

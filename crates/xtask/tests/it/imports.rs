@@ -54,10 +54,15 @@ fn may_import(member: &str, candidate: &str) -> Option<bool> {
         "ports" => candidate == "domain",
         "use-cases" | "port-contracts" => inside,
         "adapter-http" | "service-runtime" => inside || candidate == "use-cases",
+        "end-to-end" => inside || matches!(candidate, "adapter-kafka" | "adapter-mongodb"),
         "authme-sdk" => inside || matches!(candidate, "adapter-crypto" | "adapter-kafka"),
         adapter if adapter.starts_with("adapter-") => inside,
         binary if binary == "authme" || binary.starts_with("service-") => {
-            inside || matches!(candidate, "use-cases" | "service-runtime") || candidate.starts_with("adapter-")
+            let assembled = candidate == "service-assembly" && !matches!(binary, "authme" | "service-assembly");
+            inside
+                || assembled
+                || matches!(candidate, "use-cases" | "service-runtime")
+                || candidate.starts_with("adapter-")
         }
         _ => return None,
     };

@@ -1,0 +1,74 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+const HOW_TO_BUILD: &str = "run `cargo build --workspace --bins --features authme/mongodb`";
+
+const BINARIES: [&str; 4] = ["authme", "service-factors", "service-tokens", "service-credential-lock"];
+
+/// Looked at once: whoever edits a source while trials run does not end them.
+static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(folder);
+
+/// A binary of the workspace, of the profile that this test was built with.
+///
+/// Cargo does not build it for the tests of another crate. So one that is missing or older than its sources ends the
+/// trial, with the way out.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let folder = FOLDER.as_ref();
+    folder.unwrap_or_else(|defect| panic!("{defect}")).join(name)
+}
+
+fn folder() -> Result<PathBuf, String> {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    // target/<profile>/deps/<test>
+    let folder = test.ancestors().nth(2).expect("a test lies two folders deep");
+    for path in BINARIES.map(|name| folder.join(name)) {
+        let built = changed_at(&path).ok_or_else(|| format!("{} is missing: {HOW_TO_BUILD}", path.display()))?;
+        let sources = fs::read_to_string(path.with_extension("d")).unwrap_or_default();
+        if let Some(source) = newer_source(&sources, built) {
+            let (path, source) = (path.display(), source.display());
+            return Err(format!("{path} is older than {source}: {HOW_TO_BUILD}"));
+        }
+    }
+    Ok(folder.to_owned())
+}
+
+/// The first source changed after `built`, of those that cargo lists in the form of a makefile.
+fn newer_source(makefile: &str, built: SystemTime) -> Option<PathBuf> {
+    let (_, sources) = makefile.split_once(": ")?;
+    let sources = sources.replace("\\ ", "\0");
+    let mut sources = sources
+        .split_whitespace()
+        .map(|source| PathBuf::from(source.replace('\0', " ")));
+    sources.find(|source| changed_at(source).is_none_or(|changed| changed > built))
+}
+
+fn changed_at(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_source_that_changed_after_the_build_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let source = folder.path().join("with a blank.rs");
+        let built = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let listed = source.display().to_string().replace(' ', "\\ ");
+        let makefile = format!("/target/debug/service: {listed}\n");
+        let newer = |seconds| {
+            let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let file = File::create(&source).expect("a file");
+            file.set_modified(changed).expect("a time");
+            newer_source(&makefile, built)
+        };
+        assert_eq!(newer(1_000), None);
+        assert_eq!(newer(1_001), Some(source.clone()));
+    }
+}

@@ -1,0 +1,59 @@
+//! A new key signs, and nobody is started again for it.
+
+use std::time::Duration;
+
+use domain::time::Timestamp;
+use end_to_end::{Installation, Options, Servers, eventually};
+use serde_json::Value;
+
+use crate::jwt::{claims, kid};
+
+const EMAIL: &str = "ana@example.com";
+const WITHIN: Duration = Duration::from_secs(20);
+
+pub(crate) async fn a_token_of_the_next_key_is_accepted_without_a_restart(servers: Servers) {
+    let installation = Installation::new(&servers).await;
+    let cast = installation.cast().await;
+    installation.user(EMAIL, &[]).await;
+    let _services = installation.start_all(&Options::default()).await;
+    let caller = installation.caller();
+    let before = caller.session(&cast, EMAIL).await.text("accessToken");
+    caller.own_contacts(&before).answer().await.with_status(200);
+
+    let soon = claims(&before)["iat"].as_i64().expect("a time") + 3;
+    let soon = Timestamp::from_second(soon).expect("a time").to_string();
+    let generated = installation
+        .operator(&["keys", "generate", "--signs-from", &soon])
+        .await;
+    let next = generated[0]["kid"].as_str().expect("a key");
+
+    let key_set = || caller.page(end_to_end::Service::Tokens, "/security/iam/v1/keys");
+    let published = eventually("both keys are published", WITHIN, async || {
+        let published = kids(&key_set().answer().await.with_status(200).json());
+        (published.len() == 2).then_some(published)
+    });
+    let published = published.await;
+    assert!(
+        published.contains(&next.to_owned()) && published.contains(&kid(&before)),
+        "{published:?}"
+    );
+
+    let after = eventually("the next key signs", WITHIN, async || {
+        let token = caller.session(&cast, EMAIL).await.text("accessToken");
+        (kid(&token) == next).then_some(token)
+    });
+    let after = after.await;
+    for token in [&after, &before] {
+        caller.own_contacts(token).answer().await.with_status(200);
+    }
+    let desk = caller.client_token(&cast.desk).await;
+    assert_eq!(kid(&desk), next);
+    let ana = claims(&after)["sub"].as_str().expect("a user").to_owned();
+    caller.lock(&desk, &ana).answer().await.with_status(204);
+}
+
+fn kids(key_set: &Value) -> Vec<String> {
+    let keys = key_set["keys"].as_array().expect("a key set");
+    let kid = |key: &Value| key["kid"].as_str().expect("a kid").to_owned();
+    keys.iter().map(kid).collect()
+}

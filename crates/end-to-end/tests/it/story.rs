@@ -1,0 +1,173 @@
+//! The story of `authme demo`, across three processes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use adapter_kafka::ReceivedEvent;
+use domain::event::{Datum, Event, EventKind};
+use end_to_end::{Answer, Caller, Cast, Installation, Options, Servers, follow_events};
+use serde_json::{Value, json};
+
+use crate::jwt::claims;
+
+const EMAIL: &str = "ana.souza@br.example.com";
+const MOBILE: &str = "5efd263cbe2d398bb00b97ea";
+const WITHIN: Duration = Duration::from_secs(20);
+
+pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(servers: Servers) {
+    let installation = Installation::new(&servers).await;
+    let cast = installation.cast().await;
+    let ana = installation.user(EMAIL, &[]).await;
+    let _services = installation.start_all(&Options::default()).await;
+    let caller = installation.caller();
+
+    let session = get_a_session(&caller, &cast, &ana).await;
+    let (access, refresh) = (session.text("accessToken"), session.text("refreshToken"));
+    let sid = claims(&access)["sid"].as_str().expect("a session").to_owned();
+    manage_contacts(&caller, &cast, (&ana, &access)).await;
+
+    let desk = caller.client_token(&cast.desk).await;
+    let locked = caller.lock(&desk, &ana).answer().await;
+    assert_eq!((locked.status, locked.body.as_str()), (204, ""));
+    let portal = caller.client_token(&cast.portal).await;
+    let renewal = caller.renew(&portal, &refresh, true).answer().await;
+    assert_eq!(renewal.refusal(), (412, "21".to_owned()));
+    let change = caller
+        .add_contacts(&access, &ana, &json!([mobile("other", "911113333")]))
+        .answer()
+        .await;
+    assert_eq!(change.refusal(), (401, "02".to_owned()));
+
+    let mut follower = follow_events(&servers.kafka_brokers, &[&ana]);
+    let told = [
+        (
+            EventKind::SessionStarted,
+            sid.as_str(),
+            1,
+            json!({"userId": ana, "clientId": "portal", "sid": sid}),
+        ),
+        (EventKind::FactorAdded, ana.as_str(), 1, added(&ana)),
+        (
+            EventKind::CredentialLocked,
+            ana.as_str(),
+            1,
+            json!({"userId": ana, "by": "desk", "epoch": 1}),
+        ),
+        (
+            EventKind::SessionRevoked,
+            sid.as_str(),
+            2,
+            json!({"userId": ana, "clientId": "portal", "sid": sid, "reason": "lock"}),
+        ),
+    ];
+    for (kind, subject, sequence, data) in told {
+        let received = follower.read_until_told(kind, &ana, WITHIN).await;
+        is_as_the_contract_writes_it(received, (kind, subject, sequence));
+        assert_eq!(data_of(received.event.as_ref().unwrap()), data);
+    }
+}
+
+async fn get_a_session(caller: &Caller, cast: &Cast, ana: &str) -> Answer {
+    let login = caller.client_login(&cast.gateway).answer().await.with_status(200);
+    let gateway = login.text("accessToken");
+    assert_eq!(login.text("expiresIn"), claims(&gateway)["exp"].to_string());
+    assert!(login.json().get("refreshToken").is_none());
+
+    let handed = caller
+        .hand_off(&gateway, "portal", &json!({"email": EMAIL, "groups": []}))
+        .answer()
+        .await;
+    let handed = handed.with_status(200);
+    assert_eq!(
+        (handed.text("originClientId"), handed.text("userId")),
+        ("gateway".to_owned(), ana.to_owned())
+    );
+
+    let portal = caller.client_token(&cast.portal).await;
+    let redeemed = caller
+        .renew(&portal, &handed.text("validationToken"), true)
+        .answer()
+        .await;
+    let first = redeemed.with_status(200).text("refreshToken");
+    let renewed = caller.renew(&portal, &first, true).answer().await.with_status(200);
+    assert_ne!(renewed.text("refreshToken"), first);
+    let retried = caller.renew(&portal, &first, true).answer().await.with_status(200);
+    assert_eq!(retried.text("refreshToken"), renewed.text("refreshToken"));
+    renewed
+}
+
+async fn manage_contacts(caller: &Caller, cast: &Cast, (ana, access): (&str, &str)) {
+    let own = caller.own_contacts(access).answer().await.with_status(200).json();
+    assert_eq!(own.as_array().map(Vec::len), Some(1));
+    assert_eq!(own[0]["email"], "an*****za@br.e******.com");
+
+    let portal = caller.client_token(&cast.portal).await;
+    let contacts = json!([mobile(MOBILE, "911112222")]);
+    let added = caller.add_contacts(&portal, ana, &contacts).answer().await;
+    assert_eq!((added.status, added.body.as_str()), (201, ""));
+
+    let own = caller.own_contacts(access).answer().await.with_status(200).json();
+    assert_eq!(own[1]["mobile"]["phoneNumber"], "*****2222");
+    assert_eq!(
+        (&own[1]["credential"], &own[1]["default"]),
+        (&json!(false), &json!(false))
+    );
+}
+
+fn mobile(id: &str, number: &str) -> Value {
+    json!({
+        "id": id,
+        "contactType": "MOBILE",
+        "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": number},
+    })
+}
+
+fn added(user: &str) -> Value {
+    json!({
+        "userId": user,
+        "factorId": MOBILE,
+        "contactType": "MOBILE",
+        "maskedValue": "+55 11 *****2222",
+        "tags": [],
+    })
+}
+
+/// Key and headers, every one of them.
+fn is_as_the_contract_writes_it(received: &ReceivedEvent, (kind, subject, sequence): (EventKind, &str, u64)) {
+    let event = received.event.as_ref().expect("an event of ours");
+    let user = event.user.as_str();
+    assert_eq!(received.key.as_deref(), Some(user.as_bytes()));
+    let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).expect("UTF-8");
+    let headers: BTreeMap<String, String> = received
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), text(value)))
+        .collect();
+    let time = format!("{:.3}", event.time);
+    let expected = [
+        ("ce_id", event.id.0.as_str()),
+        ("ce_partitionkey", user),
+        ("ce_sequence", &format!("{sequence:020}")),
+        ("ce_source", kind.source()),
+        ("ce_specversion", "1.0"),
+        ("ce_subject", subject),
+        ("ce_time", &time),
+        ("ce_type", kind.name()),
+        ("content-type", "application/json"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(headers, BTreeMap::from(expected));
+}
+
+fn data_of(event: &Event) -> Value {
+    let value = |datum: &Datum| match datum {
+        Datum::Text(text) => json!(text),
+        Datum::Number(number) => json!(number),
+        Datum::List(list) => json!(list),
+    };
+    event
+        .data
+        .iter()
+        .map(|(name, datum)| (name.clone(), value(datum)))
+        .collect()
+}

@@ -1,0 +1,98 @@
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+
+/// Nothing that is wanted came for so long: it will not come any more.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// An event of an aggregate: its subject and its sequence.
+pub(super) type Event = (String, u64);
+
+/// A consumer of the topics in a process of its own. It ends with the value.
+pub(super) struct Follower {
+    child: Child,
+    seen: Arc<Mutex<HashMap<Event, u64>>>,
+}
+
+/// As `follow_events` prints it.
+#[derive(Deserialize)]
+struct Line {
+    arrived: u64,
+    subject: String,
+    sequence: u64,
+}
+
+impl Follower {
+    /// Reads from the oldest event that is kept.
+    pub(super) fn start(program: &Path, brokers: &str) -> anyhow::Result<Self> {
+        let group = format!("authme-bench-{}", microseconds());
+        let mut child = Command::new(program)
+            .args([brokers, &group])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdout = child.stdout.take().context("the follower has no output")?;
+        let seen = Arc::new(Mutex::new(HashMap::new()));
+        let seeing = seen.clone();
+        thread::spawn(move || read(stdout, &seeing));
+        Ok(Self { child, seen })
+    }
+
+    /// Waits until these events have arrived; when each did first, in microseconds since the epoch.
+    pub(super) fn arrivals(&self, events: &[Event]) -> anyhow::Result<Vec<u64>> {
+        let (mut arrived, mut since) = (0, Instant::now());
+        loop {
+            let arrivals: Vec<u64> = {
+                let seen = self.seen();
+                events.iter().map_while(|event| seen.get(event).copied()).collect()
+            };
+            if arrivals.len() == events.len() {
+                return Ok(arrivals);
+            }
+            let count = self.seen().len();
+            if count > arrived {
+                (arrived, since) = (count, Instant::now());
+            }
+            ensure!(
+                since.elapsed() < PATIENCE,
+                "no event arrives any more; the first that is missing is {:?}",
+                events.get(arrivals.len())
+            );
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<Event, u64>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(stdout: ChildStdout, seen: &Mutex<HashMap<Event, u64>>) {
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        if let Ok(line) = serde_json::from_str::<Line>(&line) {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.entry((line.subject, line.sequence)).or_insert(line.arrived);
+        }
+    }
+}
+
+/// The clock that processes share, in microseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "a benchmark has no Clock port")]
+pub(super) fn microseconds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or_default()
+}

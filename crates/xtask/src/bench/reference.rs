@@ -1,0 +1,44 @@
+use std::process::{Child, Command, Stdio};
+
+use anyhow::ensure;
+
+use super::figures::median;
+use super::number;
+use super::programs::Programs;
+
+/// The bare cost of one signature and one verification, in microseconds of CPU.
+pub(crate) struct Reference {
+    pub(crate) signature: f64,
+    pub(crate) verification: f64,
+}
+
+impl Reference {
+    /// On every core at once, as the load keeps them: a core whose neighbour rests is faster than any under load.
+    pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let start = |_| {
+            Command::new(&programs.bare_operations)
+                .arg("2")
+                .stdout(Stdio::piped())
+                .spawn()
+        };
+        let running: Vec<Child> = (0..cores).map(start).collect::<Result<_, _>>()?;
+        let measured: Vec<Self> = running.into_iter().map(Self::of).collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            signature: median(measured.iter().map(|one| one.signature)),
+            verification: median(measured.iter().map(|one| one.verification)),
+        })
+    }
+
+    fn of(running: Child) -> anyhow::Result<Self> {
+        let output = running.wait_with_output()?;
+        ensure!(output.status.success(), "the reference could not be measured");
+        let object = serde_json::from_slice(&output.stdout)?;
+        let each =
+            |count: &str, cpu: &str| Ok::<_, anyhow::Error>(number(&object, cpu)? / number(&object, count)? / 1e3);
+        Ok(Self {
+            signature: each("signatures", "signing_cpu_ns")?,
+            verification: each("verifications", "verifying_cpu_ns")?,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+use std::env;
+use std::fmt;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use anyhow::{bail, ensure};
+
+pub(super) const MONGODB: &str = "AUTHME_TEST_MONGODB_URI";
+pub(super) const KAFKA: &str = "AUTHME_TEST_KAFKA_BROKERS";
+
+/// Where tests find the servers. Shown as the two variables, one a line, fit for `eval`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    pub(crate) mongodb_uri: String,
+    pub(crate) kafka_brokers: String,
+}
+
+impl Addresses {
+    /// What the environment says; `None` when it says nothing.
+    #[expect(clippy::disallowed_methods, reason = "the servers of tests are no setting of AuthMe")]
+    pub(super) fn given() -> anyhow::Result<Option<Self>> {
+        Self::from_variables(env::var(MONGODB).ok(), env::var(KAFKA).ok())
+    }
+
+    fn from_variables(mongodb_uri: Option<String>, kafka_brokers: Option<String>) -> anyhow::Result<Option<Self>> {
+        let set = |variable: &String| !variable.trim().is_empty();
+        match (mongodb_uri.filter(set), kafka_brokers.filter(set)) {
+            (Some(mongodb_uri), Some(kafka_brokers)) => Ok(Some(Self {
+                mongodb_uri,
+                kafka_brokers,
+            })),
+            (None, None) => Ok(None),
+            (Some(_), None) => bail!("{MONGODB} is set and {KAFKA} is not: set both or none"),
+            (None, Some(_)) => bail!("{KAFKA} is set and {MONGODB} is not: set both or none"),
+        }
+    }
+
+    /// What tests find in their environment.
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 2] {
+        [(MONGODB, &self.mongodb_uri), (KAFKA, &self.kafka_brokers)]
+    }
+
+    pub(super) fn must_answer(&self) -> anyhow::Result<()> {
+        for (variable, (address, answers)) in [(MONGODB, self.mongodb()), (KAFKA, self.kafka())] {
+            ensure!(
+                answers,
+                "{variable} is set, but nothing answers at {address}: start that server, or unset both variables"
+            );
+        }
+        Ok(())
+    }
+
+    /// The hosts without the secrets of the URI, and whether one of them answers.
+    pub(super) fn mongodb(&self) -> (String, bool) {
+        let hosts = mongodb_hosts(&self.mongodb_uri);
+        // A seed list is found in DNS by the driver, not here.
+        let answers = self.mongodb_uri.starts_with("mongodb+srv:") || any_answers(hosts, 27017);
+        (hosts.to_owned(), answers)
+    }
+
+    pub(super) fn kafka(&self) -> (String, bool) {
+        (self.kafka_brokers.clone(), any_answers(&self.kafka_brokers, 9092))
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{MONGODB}={}", shell_word(&self.mongodb_uri))?;
+        write!(f, "{KAFKA}={}", shell_word(&self.kafka_brokers))
+    }
+}
+
+/// As a shell reads it in an assignment.
+fn shell_word(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,?=@%+".contains(c);
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+fn mongodb_hosts(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let authority = rest.find(['/', '?']).map_or(rest, |end| rest.split_at(end).0);
+    authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts)
+}
+
+fn any_answers(hosts: &str, default_port: u16) -> bool {
+    hosts
+        .split(',')
+        .any(|host| answers(&with_port(host.trim(), default_port)))
+}
+
+fn with_port(host: &str, default: u16) -> String {
+    let after_brackets = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    if after_brackets.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:{default}")
+    }
+}
+
+/// Whether a connection can be opened.
+pub(super) fn answers(address: &str) -> bool {
+    address.to_socket_addrs().is_ok_and(|mut found| {
+        found.any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_variable_alone_is_refused() {
+        let set = |value: &str| Some(value.to_owned());
+        assert!(Addresses::from_variables(None, set(" ")).unwrap().is_none());
+        assert!(Addresses::from_variables(set("m"), set("k")).unwrap().is_some());
+        let failure = Addresses::from_variables(set("m"), None).unwrap_err();
+        assert!(failure.to_string().contains("AUTHME_TEST_KAFKA_BROKERS is not"));
+        assert!(Addresses::from_variables(set(""), set("k")).is_err());
+    }
+
+    #[test]
+    fn hosts_are_shown_without_secrets() {
+        for (uri, hosts) in [
+            ("mongodb://127.0.0.1:27017/?directConnection=true", "127.0.0.1:27017"),
+            ("mongodb://u:p%40@a:1,b/db?x=y@z", "a:1,b"),
+            ("mongodb://a", "a"),
+            ("mongodb+srv://u:p@a.example?x=1", "a.example"),
+        ] {
+            assert_eq!(mongodb_hosts(uri), hosts);
+        }
+    }
+
+    #[test]
+    fn a_host_without_a_port_has_the_usual_one() {
+        assert_eq!(with_port("a", 9092), "a:9092");
+        assert_eq!(with_port("a:1", 9092), "a:1");
+        assert_eq!(with_port("[::1]", 9092), "[::1]:9092");
+        assert_eq!(with_port("[::1]:1", 9092), "[::1]:1");
+    }
+
+    #[test]
+    fn a_shell_reads_the_same_address() {
+        let addresses = Addresses {
+            mongodb_uri: "mongodb://a/?b=c&d='e'".into(),
+            kafka_brokers: "a:1,b:2".into(),
+        };
+        let script = format!("{addresses}\nprintf '%s %s' \"${MONGODB}\" \"${KAFKA}\"");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            "mongodb://a/?b=c&d='e' a:1,b:2"
+        );
+    }
+}
