@@ -1,0 +1,38 @@
+#!/bin/sh
+# What a first start needs: signing keys, the key of refresh tokens, the topics, a gateway, a portal, an administrator's
+# application and a user. Running it again changes nothing.
+set -eu
+umask 077
+data=${AUTHME_DATA:-/var/lib/authme}
+
+mkdir -p "$data/secrets"
+printf '%s' "$AUTHME_MONGODB_URI" > "$data/secrets/mongodb-uri"
+
+if [ ! -s "$data/secrets/refresh.key" ]; then
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$data/secrets/refresh.key.draft"
+    mv "$data/secrets/refresh.key.draft" "$data/secrets/refresh.key"
+fi
+if [ -z "$(authme keys list)" ]; then
+    authme keys generate
+fi
+service-tokens --create-topics
+
+client() {
+    id=$1
+    shift
+    if authme client show "$id" > /dev/null 2>&1; then
+        return
+    fi
+    printf '%s' "$id-secret-of-this-laptop" > "$data/secrets/$id.secret"
+    authme client add "$id" --secret-file "$data/secrets/$id.secret" "$@" > /dev/null
+    echo "client $id, secret $id-secret-of-this-laptop"
+}
+
+client gateway --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope SAML_SSO
+client portal --role CLI-AUTH-IDENTIFIED --role CLI-1STPARTY --scope READ --saml --factor-visibility UNRESTRICTED
+client backoffice --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope account_lock --scope account_unlock
+
+# Of a given id, so that it is made once.
+echo '{"userId":"5efd263cbe2d398bb00b97ea","email":{"address":"ada@example.com"},"roles":["AUTH-BASIC","USER"]}' \
+    | authme identity import -
+echo "user ada@example.com"
