@@ -12,7 +12,6 @@ use crate::problem::Problem;
 /// may still happen: giving it up is like a caller who hangs up, which every protocol survives (02-architecture).
 const DEADLINE: Duration = Duration::from_millis(2_800);
 
-
 /// An endpoint that answers 503 when it is not done in time. Reading the request does not count.
 #[derive(Clone)]
 pub(crate) struct Timely<F>(pub(crate) F);
@@ -29,7 +28,11 @@ where
 
     fn call(&self, args: Args) -> Self::Future {
         let answer = self.0.call(args);
-        Box::pin(async { timeout(DEADLINE, answer).await.map_err(|_| Problem::unavailable("the endpoint did not answer in time")) })
+        Box::pin(async {
+            timeout(DEADLINE, answer)
+                .await
+                .map_err(|_| Problem::unavailable("the endpoint did not answer in time"))
+        })
     }
 }
 

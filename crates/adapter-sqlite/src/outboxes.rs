@@ -47,7 +47,11 @@ fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> 
 }
 
 fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Result<(), Fault> {
-    let Settlement { aggregate, key, published } = settlement;
+    let Settlement {
+        aggregate,
+        key,
+        published,
+    } = settlement;
     if let Some(sequence) = *published
         && let Some(mut outbox) = Outbox::read(connection, *aggregate, key)?
         && outbox.waiting.iter().any(|event| event.sequence <= sequence)

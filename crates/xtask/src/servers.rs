@@ -106,6 +106,11 @@ pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
     }
 }
 
+/// Whether `ensure_up` would find them up. Whoever started them ends them.
+pub(crate) fn are_up() -> bool {
+    matches!(Addresses::given(), Ok(Some(_))) || matches!(recorded(), Ok(Some(_)))
+}
+
 fn recorded() -> anyhow::Result<Option<Addresses>> {
     let state = Folder::open()?.state()?.filter(State::is_up);
     Ok(state.map(|state| state.addresses()))
@@ -142,7 +147,8 @@ fn up() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn down() -> anyhow::Result<ExitCode> {
+/// Ends what was started, by the ids it was started under.
+pub(crate) fn down() -> anyhow::Result<ExitCode> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
     if let Some(state) = folder.state()? {

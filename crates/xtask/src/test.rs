@@ -45,10 +45,15 @@ fn steps(tally: &mut Tally) -> anyhow::Result<()> {
     }
 
     heading("servers");
+    let were_up = servers::are_up();
     let servers = servers()?;
 
     heading("tests");
-    tests(tally, servers.as_ref())?;
+    let tested = tests(tally, servers.as_ref());
+    if servers.is_some() && !were_up {
+        servers::down()?;
+    }
+    tested?;
 
     heading("dependencies");
     let mut deny = command(CARGO_DENY.ready()?);
@@ -73,7 +78,10 @@ fn servers() -> anyhow::Result<Option<Addresses>> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "whether a machine has to have servers is no setting of AuthMe")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a machine has to have servers is no setting of AuthMe"
+)]
 fn are_required() -> bool {
     std::env::var_os("AUTHME_TEST_SERVERS").is_some_and(|servers| servers == "required")
 }

@@ -48,21 +48,21 @@ pub(crate) fn members() -> Vec<Member> {
     struct Metadata {
         packages: Vec<Member>,
     }
+    let answer = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Metadata = serde_json::from_str(&answer).expect("cargo metadata is JSON");
+    metadata.packages
+}
+
+/// What cargo answers about the checkout as it is: nothing is fetched.
+pub(crate) fn cargo(arguments: &[&str]) -> String {
     let answer = Command::new("cargo")
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--locked",
-            "--offline",
-        ])
+        .args(arguments)
+        .args(["--locked", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo starts");
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-    let metadata: Metadata = serde_json::from_slice(&answer.stdout).expect("cargo metadata is JSON");
-    metadata.packages
+    String::from_utf8(answer.stdout).expect("cargo answers in UTF-8")
 }
 
 pub(crate) fn manifest(path: &str) -> toml::Table {
