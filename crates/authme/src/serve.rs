@@ -15,7 +15,16 @@ use crate::{DataFolder, Installation, Refusal};
 
 /// The settings in force: the defaults of the binary, the file, the environment.
 pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
-    load(Binary::Authme, include_str!("../config.default.toml"), file)
+    settings(Binary::Authme, file)
+}
+
+/// The settings that an operator's command goes by.
+pub(crate) fn for_operator() -> Result<Settings, Refusal> {
+    settings(Binary::Operator, None)
+}
+
+fn settings(binary: Binary, file: Option<&Path>) -> Result<Settings, Refusal> {
+    load(binary, include_str!("../config.default.toml"), file)
         .and_then(|loaded| loaded.read::<Settings>()?.checked())
         .map_err(Refusal::while_doing("the settings are refused"))
 }
@@ -100,7 +109,7 @@ impl Running {
         self.stop.begin();
         tokio::time::sleep(drain).await;
         self.api.stop(true).await;
-        self.loops.ended().await;
+        self.loops.end().await;
         self.management_handle.stop(true).await;
         for server in self.servers {
             let _ = server.await;

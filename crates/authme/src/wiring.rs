@@ -199,9 +199,9 @@ impl Shared {
 }
 
 impl Process {
-    /// Starts the loops; they end after [`Stop::begin`].
+    /// Starts the loops.
     pub fn start_loops(&self) -> Loops {
-        let mut loops = Loops::new(&self.stop);
+        let mut loops = Loops::default();
         let outboxes = self.stores.outboxes.clone();
         loops.relay(self.relay(), outboxes.clone());
         loops.follow_keys(self.keys.clone());

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use use_cases::RelayOutboxes;
 
-use crate::{PrometheusTelemetry, Stop};
+use crate::PrometheusTelemetry;
 
 /// Outboxes claimed in one pass, and delivered at the same time.
 const CLAIM: usize = 64;
@@ -27,26 +27,21 @@ const GARBAGE_EVERY: Duration = Duration::from_mins(1);
 /// Rows that one pass of the garbage collection removes: a small write among others.
 const GARBAGE: usize = 500;
 
-/// The loops of a process. They end by themselves once the stop begins, each after the step it is in.
+/// The loops of a process. They go on until [`end`](Self::end), while a stopping process still serves too: what the last
+/// requests pushed goes out as well.
+#[derive(Default)]
 pub struct Loops {
     tasks: JoinSet<()>,
-    stopping: watch::Receiver<bool>,
+    ending: watch::Sender<bool>,
 }
 
 impl Loops {
-    pub fn new(stop: &Stop) -> Self {
-        Self {
-            tasks: JoinSet::new(),
-            stopping: stop.heard(),
-        }
-    }
-
     /// Carries events out: at once when this process pushed one, and by looking now and then.
     pub fn relay(&mut self, relay: RelayOutboxes, outboxes: Arc<dyn Outboxes>) {
-        let mut stopping = self.stopping.clone();
+        let mut ending = self.ending.subscribe();
         let relay = Arc::new(relay);
         self.tasks.spawn(async move {
-            while !*stopping.borrow() {
+            while !*ending.borrow() {
                 let pause = match relay_pass(&relay).await {
                     Pass::Idle => RELAY_POLL,
                     Pass::Delivered => continue,
@@ -55,7 +50,7 @@ impl Loops {
                 tokio::select! {
                     () = outboxes.pushed(), if pause == RELAY_POLL => {}
                     () = sleep(pause) => {}
-                    _ = stopping.wait_for(|stopping| *stopping) => {}
+                    _ = ending.wait_for(|ending| *ending) => {}
                 }
             }
             // What was pushed by the last requests goes out before the end.
@@ -105,20 +100,21 @@ impl Loops {
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send,
     {
-        let mut stopping = self.stopping.clone();
+        let mut ending = self.ending.subscribe();
         self.tasks.spawn(async move {
-            while !*stopping.borrow() {
+            while !*ending.borrow() {
                 work().await;
                 tokio::select! {
                     () = sleep(pause) => {}
-                    _ = stopping.wait_for(|stopping| *stopping) => {}
+                    _ = ending.wait_for(|ending| *ending) => {}
                 }
             }
         });
     }
 
-    /// Waits until every loop has ended.
-    pub async fn ended(mut self) {
+    /// Ends every loop after the step it is in, the relay after one more pass. Call it once nothing is pushed any more.
+    pub async fn end(mut self) {
+        self.ending.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
 }

@@ -16,7 +16,8 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::{PAGE, Place, print, without_empty};
-use crate::{Refusal, defaults};
+use crate::Refusal;
+use crate::serve::for_operator;
 
 /// A secret from a file must be hard to guess: it is kept by a fast hash.
 const SHORTEST_SECRET: usize = 16;
@@ -163,7 +164,7 @@ impl From<Client> for ClientLine {
 
 impl ClientOptions {
     fn apply(self, client: &mut Client) -> Result<(), Refusal> {
-        let longest = defaults(None)?.tokens.longest_access_token_lifetime;
+        let longest = for_operator()?.tokens.longest_access_token_lifetime;
         if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
             return Err(Refusal::because(format!(
                 "an access token lives at most {:#} (tokens.longest_access_token_lifetime)",

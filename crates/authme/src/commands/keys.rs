@@ -9,7 +9,8 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::print;
-use crate::{DataFolder, Refusal, defaults};
+use crate::serve::for_operator;
+use crate::{DataFolder, Refusal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
@@ -58,7 +59,7 @@ pub(crate) fn run(data: &Path, command: KeysCommand) -> Result<ExitCode, Refusal
                 .list()
                 .map_err(Refusal::while_doing("the keys cannot be read"))?
                 .is_empty();
-            let soon = || Ok::<_, Refusal>(time::after(now, defaults(None)?.keys.cache_time));
+            let soon = || Ok::<_, Refusal>(time::after(now, for_operator()?.keys.cache_time));
             let signs_from = match signs_from {
                 Some(given) => given,
                 None if is_first => now,

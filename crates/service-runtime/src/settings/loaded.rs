@@ -94,7 +94,7 @@ impl Loaded {
             Need::Required => true,
             Need::RequiredUnless(other) => !(self.reads(other) && is_given(other)),
         };
-        self.binary != Binary::Authme && is_needed && !is_given(setting.name)
+        self.binary.context().is_some() && is_needed && !is_given(setting.name)
     }
 
     fn reads(&self, name: &str) -> bool {

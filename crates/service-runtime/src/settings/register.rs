@@ -3,7 +3,10 @@
 /// The binaries that read settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binary {
+    /// `authme` when it serves.
     Authme,
+    /// `authme` as the operator's tool: it runs beside whatever is deployed, under the same variables.
+    Operator,
     Factors,
     Tokens,
     CredentialLock,
@@ -13,7 +16,7 @@ impl Binary {
     /// The context it serves; `None` for the one that serves all.
     pub const fn context(self) -> Option<&'static str> {
         match self {
-            Self::Authme => None,
+            Self::Authme | Self::Operator => None,
             Self::Factors => Some("factors"),
             Self::Tokens => Some("tokens"),
             Self::CredentialLock => Some("credential-lock"),
@@ -24,7 +27,10 @@ impl Binary {
     pub(super) fn accepts(self, setting: &Setting) -> bool {
         match self {
             Self::Authme => setting.is_read_by(self),
-            _ => SERVICES.iter().any(|service| setting.is_read_by(*service)),
+            Self::Operator => true,
+            Self::Factors | Self::Tokens | Self::CredentialLock => {
+                SERVICES.iter().any(|service| setting.is_read_by(*service))
+            }
         }
     }
 }
@@ -77,7 +83,11 @@ impl Setting {
     }
 
     pub(super) fn is_read_by(&self, binary: Binary) -> bool {
-        self.read_by.contains(&binary)
+        let reader = match binary {
+            Binary::Operator => Binary::Authme,
+            other => other,
+        };
+        self.read_by.contains(&reader)
     }
 
     /// Whether it belongs to a section, such as `http`.
