@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-const HOW_TO_BUILD: &str = "run `cargo build --workspace --bins --features authme/mongodb`";
+pub(crate) const HOW_TO_BUILD: &str = "run `cargo build --workspace --bins --features authme/mongodb`";
 
 const BINARIES: [&str; 4] = ["authme", "service-factors", "service-tokens", "service-credential-lock"];
 

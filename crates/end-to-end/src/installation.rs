@@ -1,20 +1,21 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::Value;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-use crate::binaries::binary;
+use crate::addresses::Addresses;
+use crate::binaries::{HOW_TO_BUILD, binary};
 use crate::database::drop_database;
 use crate::follower::make_topics;
-use crate::ports::Ports;
 use crate::{Caller, Options, Process, Servers, Service};
 
 pub(crate) const ISSUER: &str = "https://authme.test";
@@ -27,7 +28,7 @@ pub struct Installation {
     servers: Servers,
     database: String,
     folder: TempDir,
-    ports: [(Service, Ports); 3],
+    addresses: [(Service, Addresses); 3],
     processes: AtomicUsize,
 }
 
@@ -56,7 +57,7 @@ impl Installation {
             servers: servers.clone(),
             database: format!("end-to-end-{}", chance()),
             folder,
-            ports: Service::ALL.map(|service| (service, Ports::free())),
+            addresses: Service::ALL.map(|service| (service, Addresses::free())),
             processes: AtomicUsize::new(0),
         };
         let secret: String = (0..4).map(|_| chance()).collect();
@@ -81,14 +82,19 @@ impl Installation {
             .arg(self.data())
             .args(arguments);
         let done = run(command).await;
-        assert_eq!(done.code, Some(0), "authme {arguments:?}: {}", done.stderr);
+        let advice = if done.stderr.contains("without the feature") {
+            HOW_TO_BUILD
+        } else {
+            ""
+        };
+        assert_eq!(done.code, Some(0), "authme {arguments:?}: {}{advice}", done.stderr);
         let objects = serde_json::Deserializer::from_str(&done.stdout).into_iter();
         objects.map(|object| object.expect("it prints JSON")).collect()
     }
 
     /// Somebody who calls the services at the addresses that stay.
     pub fn caller(&self) -> Caller {
-        let base_url = |service| self.ports_of(service).base_url();
+        let base_url = |service| self.addresses_of(service).base_url();
         Caller::new(
             base_url(Service::Tokens),
             base_url(Service::Factors),
@@ -120,24 +126,24 @@ impl Installation {
 
     /// Starts a service, ready or not.
     pub fn spawn(&self, service: Service, options: &Options) -> Process {
-        let ports = if options.is_replica {
-            Ports::free()
+        let addresses = if options.is_replica {
+            Addresses::free()
         } else {
-            self.ports_of(service)
+            self.addresses_of(service)
         };
         let number = self.processes.fetch_add(1, Ordering::Relaxed);
         let log = self.logs().join(format!("{number}-{}.log", service.name()));
         fs::create_dir_all(self.logs()).expect("a folder for the logs");
         let file = File::create(&log).expect("a file for the log");
-        let mut command = self.command(service, ports, options);
+        let mut command = self.command(service, addresses, options);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         let child = command.spawn().expect("the service starts");
-        Process::new(service, child, ports, log)
+        Process::new(service, child, addresses, log)
     }
 
     /// Runs a service with arguments that make it end by itself, such as `--check`.
     pub async fn run(&self, service: Service, options: &Options, arguments: &[&str]) -> Done {
-        let mut command = self.command(service, self.ports_of(service), options);
+        let mut command = self.command(service, self.addresses_of(service), options);
         command.args(arguments);
         run(command).await
     }
@@ -156,12 +162,12 @@ impl Installation {
         files.iter().map(shown).collect()
     }
 
-    fn command(&self, service: Service, ports: Ports, options: &Options) -> Command {
+    fn command(&self, service: Service, addresses: Addresses, options: &Options) -> Command {
         let uri = options.mongodb_uri.as_ref().unwrap_or(&self.servers.mongodb_uri);
         let brokers = options.kafka_brokers.as_ref().unwrap_or(&self.servers.kafka_brokers);
         let mut settings: Vec<(&str, OsString)> = vec![
-            ("http.listen", format!("127.0.0.1:{}", ports.api).into()),
-            ("http.management", format!("127.0.0.1:{}", ports.management).into()),
+            ("http.listen", format!("127.0.0.1:{}", addresses.api).into()),
+            ("http.management", format!("127.0.0.1:{}", addresses.management).into()),
             ("http.workers", "1".into()),
             // Nobody here takes longer to hear that a service is unready.
             ("http.drain", "300ms".into()),
@@ -188,13 +194,13 @@ impl Installation {
     }
 
     fn key_set_url(&self) -> String {
-        let tokens = self.ports_of(Service::Tokens).base_url();
+        let tokens = self.addresses_of(Service::Tokens).base_url();
         format!("{tokens}/security/iam/v1/.well-known/jwks.json")
     }
 
-    fn ports_of(&self, service: Service) -> Ports {
-        let found = self.ports.iter().find(|(known, _)| *known == service);
-        found.expect("every service has its ports").1
+    fn addresses_of(&self, service: Service) -> Addresses {
+        let found = self.addresses.iter().find(|(known, _)| *known == service);
+        found.expect("every service has its addresses").1
     }
 
     /// A file that holds the URI; each URI has its own.
@@ -204,9 +210,12 @@ impl Installation {
         self.write(&format!("mongodb-uri-{:016x}", hasher.finish()), uri)
     }
 
+    /// Puts the file in place whole: another service may read it.
     fn write(&self, name: &str, line: &str) -> PathBuf {
         let path = self.path(name);
-        fs::write(&path, format!("{line}\n")).expect("a file in the folder");
+        let mut draft = NamedTempFile::new_in(self.folder.path()).expect("a file in the folder");
+        draft.write_all(line.as_bytes()).expect("a file in the folder");
+        draft.persist(&path).expect("a file in the folder");
         path
     }
 

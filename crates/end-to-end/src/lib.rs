@@ -11,15 +11,15 @@
     reason = "what cannot be set up ends the trial"
 )]
 
+mod addresses;
 mod binaries;
 mod caller;
 mod cast;
-mod clock;
 mod database;
+mod eventually;
 mod follower;
 mod installation;
 mod options;
-mod ports;
 mod process;
 mod proxy;
 mod request;
@@ -28,7 +28,7 @@ mod trial;
 
 pub use caller::Caller;
 pub use cast::{Cast, ClientLogin};
-pub use clock::eventually;
+pub use eventually::eventually;
 pub use follower::{Follower, follow_events};
 pub use installation::{Deployment, Done, Installation};
 pub use options::Options;

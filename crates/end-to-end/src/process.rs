@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-use crate::ports::Ports;
+use crate::addresses::Addresses;
 use crate::request::{Request, http_client};
 use crate::{Service, eventually};
 
@@ -14,17 +14,17 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub struct Process {
     service: Service,
     child: Child,
-    ports: Ports,
+    addresses: Addresses,
     log: PathBuf,
     http: reqwest::Client,
 }
 
 impl Process {
-    pub(crate) fn new(service: Service, child: Child, ports: Ports, log: PathBuf) -> Self {
+    pub(crate) fn new(service: Service, child: Child, addresses: Addresses, log: PathBuf) -> Self {
         Self {
             service,
             child,
-            ports,
+            addresses,
             log,
             http: http_client(),
         }
@@ -36,17 +36,17 @@ impl Process {
 
     /// Where the API is, such as `http://127.0.0.1:8080`.
     pub fn base_url(&self) -> String {
-        self.ports.base_url()
+        self.addresses.base_url()
     }
 
     /// Where health and metrics are.
     pub fn management_url(&self) -> String {
-        self.ports.management_url()
+        self.addresses.management_url()
     }
 
     /// The loopback port of the API.
     pub fn port(&self) -> u16 {
-        self.ports.api
+        self.addresses.api
     }
 
     pub fn pid(&self) -> u32 {

@@ -68,7 +68,7 @@ impl Running {
             listen("http.listen", &settings.http.listen)?,
             listen("http.management", &settings.http.management)?,
         );
-        let loops = start_loops(service, settings, &shared, &context, (&publisher, &stop));
+        let loops = start_loops(service, settings, &shared, &context, &publisher);
         let management = management(&shared, &stop).serve(management_listener);
         let management = management.map_err(Refusal::while_doing("the management port cannot be served"))?;
         let api = adapter_http::serve(api(&shared, &stop, context), api_settings, listener);
@@ -97,7 +97,7 @@ impl Running {
         self.stop.begin();
         sleep(drain).await;
         self.api.stop(true).await;
-        if timeout(RELAY, self.loops.ended()).await.is_err() {
+        if timeout(RELAY, self.loops.end()).await.is_err() {
             tracing::warn!("events are left in the outboxes; whoever serves next carries them out");
         }
         if let Err(failure) = self.publisher.close(FLUSH).await {
@@ -127,9 +127,9 @@ fn start_loops(
     settings: &ServiceSettings,
     shared: &Shared,
     context: &Context,
-    (publisher, stop): (&Arc<KafkaEventPublisher>, &Stop),
+    publisher: &Arc<KafkaEventPublisher>,
 ) -> Loops {
-    let mut loops = Loops::new(stop);
+    let mut loops = Loops::default();
     let outboxes = shared.stores.outboxes_of(&[context.aggregate()]);
     let relay = RelayOutboxes::new(
         outboxes.clone(),

@@ -15,7 +15,7 @@ pub(crate) async fn finishes_what_is_in_flight_and_publishes_its_event(servers: 
     let cast = installation.cast().await;
     let ana = installation.user("ana@example.com", &[]).await;
     // Longer than it takes to look.
-    let options = Options::default().setting("http.drain", "1500ms");
+    let options = Options::default().setting("http.drain", "2s");
     let _tokens = installation.start(Service::Tokens, &options).await;
     let service = installation.start(Service::CredentialLock, &options).await;
     let caller = installation.caller();

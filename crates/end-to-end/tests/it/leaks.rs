@@ -57,7 +57,8 @@ impl Secrets {
         for name in ["accessToken", "refreshToken", "validationToken"] {
             if let Some(token) = body[name].as_str() {
                 self.0.push(token.to_owned());
-                self.0.extend(token.rsplit(['.', '_']).next().map(str::to_owned));
+                let last = token.rsplit('.').next().expect("a part");
+                self.0.push(last.trim_start_matches("vt_").to_owned());
             }
         }
         body
@@ -114,6 +115,12 @@ async fn tell_a_story(caller: &Caller, cast: &Cast, ana: &str, secrets: &mut Sec
         .with_status(400);
 
     let access = session.text("accessToken");
+    manage_contacts(caller, (&portal, &access), ana).await;
+    lock_and_unlock(caller, &desk, ana).await;
+    caller.renew(&portal, &second, true).answer().await.with_status(401);
+}
+
+async fn manage_contacts(caller: &Caller, (portal, access): (&str, &str), ana: &str) {
     let contact = json!({
         "id": "second",
         "contactType": "MOBILE",
@@ -121,27 +128,21 @@ async fn tell_a_story(caller: &Caller, cast: &Cast, ana: &str, secrets: &mut Sec
     });
     let unfit = json!({"id": "third", "contactType": "EMAIL", "email": UNKNOWN});
     let added = caller
-        .add_contacts(&portal, ana, &json!([contact, unfit]))
+        .add_contacts(portal, ana, &json!([contact, unfit]))
         .answer()
         .await;
     added.with_status(207);
-    caller
-        .add_contacts(&portal, UNKNOWN, &json!([contact]))
-        .answer()
-        .await
-        .with_status(400);
-    caller.own_contacts(&access).answer().await.with_status(200);
-    caller
-        .own_contacts(&format!("{access}0"))
-        .answer()
-        .await
-        .with_status(401);
+    let added = caller.add_contacts(portal, UNKNOWN, &json!([contact])).answer().await;
+    added.with_status(400);
+    caller.own_contacts(access).answer().await.with_status(200);
+    let forged = format!("{access}0");
+    caller.own_contacts(&forged).answer().await.with_status(401);
+}
 
-    let path = "/user-identities/lock";
-    let order = caller.request(Service::CredentialLock, "POST", path, &[]);
-    let order = order.bearer(&desk).json(&json!({"userId": ana, "reason": REASON}));
+async fn lock_and_unlock(caller: &Caller, desk: &str, ana: &str) {
+    let order = caller.request(Service::CredentialLock, "POST", "/user-identities/lock", &[]);
+    let order = order.bearer(desk).json(&json!({"userId": ana, "reason": REASON}));
     order.answer().await.with_status(204);
-    caller.lock(&desk, UNKNOWN).answer().await.with_status(400);
-    caller.renew(&portal, &second, true).answer().await.with_status(412);
-    caller.unlock(&desk, ana).answer().await.with_status(204);
+    caller.lock(desk, UNKNOWN).answer().await.with_status(400);
+    caller.unlock(desk, ana).answer().await.with_status(204);
 }

@@ -94,7 +94,9 @@ impl Load {
     }
 
     async fn replica(&self, installation: &Installation, service: Service) -> Process {
-        let replica = installation.start(service, &Options::replica()).await;
+        // Longer than it takes to hear that it is unready.
+        let options = Options::replica().setting("http.drain", "2s");
+        let replica = installation.start(service, &options).await;
         self.replicas
             .lock()
             .expect("no panic")

@@ -29,14 +29,14 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// Where a service answers.
+/// Where a service answers, by its ports.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ports {
+pub(crate) struct Addresses {
     pub(crate) api: u16,
     pub(crate) management: u16,
 }
 
-impl Ports {
+impl Addresses {
     pub(crate) fn free() -> Self {
         Self {
             api: free_port(),
