@@ -4,6 +4,8 @@
 set -eu
 umask 077
 data=${AUTHME_DATA:-/var/lib/authme}
+# `authme` writes where the services read.
+export AUTHME_MONGODB_DATABASE="${AUTHME__STORE__DATABASE:-authme}"
 
 mkdir -p "$data/secrets"
 printf '%s' "$AUTHME_MONGODB_URI" > "$data/secrets/mongodb-uri"

@@ -37,7 +37,9 @@ impl KafkaSettings {
             .set_log_level(RDKafkaLogLevel::Info)
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "authme")
-            .set("allow.auto.create.topics", "false");
+            .set("allow.auto.create.topics", "false")
+            // Brokers that are back are found within a second or two; ten is the library's own.
+            .set("reconnect.backoff.max.ms", "1000");
         self.security.apply(&mut config)?;
         Ok(config)
     }

@@ -52,7 +52,12 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
     let options = AdminOptions::new()
         .request_timeout(Some(WITHIN))
         .operation_timeout(Some(WITHIN));
-    let new = |topic: Topic| NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(replication));
+    // Acknowledged by all is acknowledged by this many at least: with one, a broker that dies may take events with it.
+    let in_sync = if replication >= 3 { "2" } else { "1" };
+    let new = |topic: Topic| {
+        let new = NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(replication));
+        new.set("min.insync.replicas", in_sync)
+    };
     let topics = Topic::ALL.map(new);
     let answers = admin.create_topics(&topics, &options).await;
     // It waits for its threads.

@@ -12,6 +12,12 @@ use crate::fault::Fault;
 /// A call is waited for so long; a request makes several, and is answered within three seconds by its own deadline.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_millis(2_500);
 
+/// A call that nobody waits for any more is broken off after this, and its connection closed. One that never gets an answer
+/// would keep its connection for good, and sooner or later no other would be left; and what nobody waits for is not to
+/// happen much later. It leaves a second of the five within which a store that is back must be used again (04-promises,
+/// C8).
+const AFTERLIFE: Duration = Duration::from_millis(1_500);
+
 /// Calls that may be under way at the same time, those nobody waits for any more included.
 const MOST_CALLS: usize = 2_048;
 
@@ -27,17 +33,19 @@ enum GivenUp {
 }
 
 /// Runs driver calls to their end, on the runtime of the client (06-crates, traps 3 and 14): who waits may give up or be
-/// dropped, the call goes on.
+/// dropped, the call goes on. Only one that has no answer long after that is broken off.
 pub(crate) struct Calls {
     runtime: Handle,
     running: TaskTracker,
     permits: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl Calls {
-    /// On the runtime that this is called on.
-    pub(crate) fn here() -> Self {
+    /// On the runtime that this is called on. A call is waited for as long as `patience` says.
+    pub(crate) fn here(patience: Duration) -> Self {
         Self {
+            patience,
             runtime: Handle::current(),
             running: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(MOST_CALLS)),
@@ -72,17 +80,18 @@ impl Calls {
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             return Err(StoreFailure::Unavailable(Box::new(GivenUp::TooMany)));
         };
+        let longest_life = self.patience + AFTERLIFE;
         let task = self.running.spawn_on(
             async move {
                 let _permit = permit;
-                call.await
+                timeout(longest_life, call).await
             },
             &self.runtime,
         );
-        match timeout(LONGEST_CALL, task).await {
-            Ok(Ok(answer)) => answer.map_err(StoreFailure::from),
+        match timeout(self.patience, task).await {
+            Ok(Ok(Ok(answer))) => answer.map_err(StoreFailure::from),
             Ok(Err(_)) => Err(given_up(GivenUp::Panicked)),
-            Err(_) => Err(given_up(GivenUp::TooLong)),
+            Ok(Ok(Err(_))) | Err(_) => Err(given_up(GivenUp::TooLong)),
         }
     }
 
@@ -96,15 +105,17 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use tokio::sync::oneshot;
+    use tokio::time::Instant;
 
     use super::*;
 
     #[tokio::test]
     async fn a_call_goes_on_when_nobody_waits_for_it_any_more() {
-        let calls = Calls::here();
+        let calls = Calls::here(LONGEST_CALL);
         let (go_on, wait) = oneshot::channel::<()>();
         let ended = Arc::new(AtomicBool::new(false));
         let call = {
@@ -125,9 +136,20 @@ mod tests {
         assert!(ended.load(Ordering::Relaxed));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_is_broken_off() {
+        let calls = Calls::here(LONGEST_CALL);
+        let begun = Instant::now();
+        let answer: Result<(), _> = calls.write(pending()).await;
+        assert!(matches!(answer, Err(StoreFailure::OutcomeUnknown(_))));
+        assert_eq!(begun.elapsed(), LONGEST_CALL);
+        calls.finish().await;
+        assert_eq!(begun.elapsed(), LONGEST_CALL + AFTERLIFE);
+    }
+
     #[tokio::test]
     async fn a_finished_store_refuses_calls() {
-        let calls = Calls::here();
+        let calls = Calls::here(LONGEST_CALL);
         calls.finish().await;
         let refused = calls.read(async { Ok(()) }).await;
         assert!(matches!(refused, Err(StoreFailure::Unavailable(_))));
@@ -135,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_that_panics_has_an_unknown_outcome() {
-        let calls = Calls::here();
+        let calls = Calls::here(LONGEST_CALL);
         let panicked: Result<(), _> = calls.write(async { panic!("on purpose") }).await;
         assert!(matches!(panicked, Err(StoreFailure::OutcomeUnknown(_))));
     }

@@ -24,6 +24,20 @@ pub struct MongodbSettings {
     pub database: String,
     /// Connections at most.
     pub connections: u32,
+    /// How long a call is waited for.
+    pub patience: Duration,
+}
+
+impl MongodbSettings {
+    /// With the patience of a service, which answers within three seconds (04-promises, C8).
+    pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
+        Self {
+            uri: uri.into(),
+            database: database.into(),
+            connections,
+            patience: LONGEST_CALL,
+        }
+    }
 }
 
 impl fmt::Debug for MongodbSettings {
@@ -37,6 +51,9 @@ impl fmt::Debug for MongodbSettings {
 
 /// The client by our own rules; a URI that says otherwise is refused, not overruled.
 pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenFailure> {
+    if settings.uri.trim_start().starts_with("mongodb+srv:") {
+        return Err(OpenFailure::SeedList);
+    }
     let mut options = ClientOptions::parse(&settings.uri)
         .await
         .map_err(|error| OpenFailure::Uri((&error).into()))?;
@@ -118,11 +135,7 @@ mod tests {
 
     #[test]
     fn settings_print_no_uri() {
-        let settings = MongodbSettings {
-            uri: "mongodb://ada:hunter2@localhost".to_owned(),
-            database: "authme".to_owned(),
-            connections: 8,
-        };
+        let settings = MongodbSettings::new("mongodb://ada:hunter2@localhost", "authme", 8);
         assert!(!format!("{settings:?}").contains("hunter2"));
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Database {
     calls: Calls,
     /// Whether there is a replica set whose majority a read can be confirmed by; a lone server is its own majority.
     replicated: bool,
+    /// Whether there may be shards, whose times have no common order.
+    sharded: bool,
     /// The latest operation time that a write of this process was acknowledged under.
     written_until: AtomicU64,
     pushed: Notify,
@@ -39,12 +41,13 @@ impl Database {
         let away = |error: mongodb::error::Error| OpenFailure::Away((&error).into());
         let admin = client.database("admin");
         let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(away)?;
-        let routed = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        let sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(Self {
             collections: client.database(&settings.database),
             client,
-            calls: Calls::here(),
-            replicated: routed || hello.contains_key("setName"),
+            calls: Calls::here(settings.patience),
+            sharded,
+            replicated: sharded || hello.contains_key("setName"),
             written_until: AtomicU64::new(0),
             pushed: Notify::new(),
         })
@@ -77,7 +80,8 @@ impl Database {
     {
         let filter = doc! { "_id": id };
         self.read(|database| async move {
-            let found = database.collection::<T>(collection).find_one(filter).await;
+            let documents = database.collection::<T>(collection);
+            let found = documents.find_one(filter).max_time(LONGEST_LOOK).await;
             found.map_err(|error| Fault::read(&error))
         })
         .await
@@ -110,7 +114,8 @@ impl Database {
         self.calls.write(call).await
     }
 
-    /// One document, as it is after every write that this process was acknowledged: causally after them.
+    /// One document, as it is after every write that this process was acknowledged: causally after them. Between shards
+    /// that says nothing, so there it is linearizable.
     pub(crate) async fn find_after_write<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -119,6 +124,9 @@ impl Database {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
+        if self.sharded {
+            return self.find_linearizable(collection, id).await;
+        }
         let database = self.clone();
         let call = async move {
             let mut session = Session::start(database).await?;

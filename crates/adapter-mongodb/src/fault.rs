@@ -14,6 +14,8 @@ pub enum OpenFailure {
          primary; take it out of the URI"
     )]
     Contradicts(&'static str),
+    #[error("the MongoDB URI names a seed list in DNS (`mongodb+srv:`), which is not supported: name the hosts")]
+    SeedList,
     #[error("MongoDB does not answer")]
     Away(#[source] DriverFailure),
     #[error("the index `{name}` could not be made")]

@@ -1,15 +1,18 @@
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
+use ports::Aggregate;
 
 use crate::database::Database;
 use crate::fault::OpenFailure;
+use crate::outbox;
 use crate::tokens::{refresh_families, validation_tokens};
-use crate::{credential_lock, factors};
 
 /// A secondary index: searches of the relay and of the garbage collection only, never uniqueness.
 #[derive(Debug, Clone)]
 pub struct Index {
+    /// Whose service makes it.
+    pub aggregate: Aggregate,
     pub collection: &'static str,
     pub name: &'static str,
     /// In MongoDB's own notation.
@@ -24,18 +27,20 @@ const GARBAGE: &str = "garbage";
 
 /// Every index there is beside those of `_id`.
 pub fn indexes() -> Vec<Index> {
-    let outbox = |collection| Index {
-        collection,
+    let outbox = |aggregate| Index {
+        aggregate,
+        collection: outbox::collection(aggregate),
         name: OUTBOX,
-        keys: doc! { "leaseUntil": 1 },
+        keys: doc! { "outboxPending": 1, "leaseUntil": 1 },
         only: Some(doc! { "outboxPending": true }),
         purpose: "the relay finds what is to be sent",
     };
     vec![
-        outbox(credential_lock::credentials::COLLECTION),
-        outbox(factors::factor_sets::COLLECTION),
-        outbox(refresh_families::COLLECTION),
+        outbox(Aggregate::Credential),
+        outbox(Aggregate::FactorSet),
+        outbox(Aggregate::RefreshFamily),
         Index {
+            aggregate: Aggregate::RefreshFamily,
             collection: refresh_families::COLLECTION,
             name: GARBAGE,
             keys: doc! { "absoluteExpiresAt": 1 },
@@ -43,6 +48,7 @@ pub fn indexes() -> Vec<Index> {
             purpose: "the garbage collection finds dead sessions",
         },
         Index {
+            aggregate: Aggregate::RefreshFamily,
             collection: validation_tokens::COLLECTION,
             name: GARBAGE,
             keys: doc! { "expiresAt": 1 },
@@ -53,8 +59,11 @@ pub fn indexes() -> Vec<Index> {
 }
 
 /// Makes those that are not there; safe when several processes start at once.
-pub(crate) async fn create(database: &Database) -> Result<(), OpenFailure> {
-    for index in indexes() {
+pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), OpenFailure> {
+    for index in indexes()
+        .into_iter()
+        .filter(|index| aggregates.contains(&index.aggregate))
+    {
         let options = IndexOptions::builder()
             .name(index.name.to_owned())
             .partial_filter_expression(index.only)
@@ -87,6 +96,7 @@ mod tests {
             keys,
             only,
             purpose,
+            ..
         } in indexes()
         {
             let only = only.map_or_else(|| "all".to_owned(), |only| format!("`{only}`"));

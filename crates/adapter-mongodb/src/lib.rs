@@ -1,7 +1,8 @@
 //! Every store on MongoDB. No other crate names `mongodb`.
 //!
 //! A call of a port is one task on the runtime that opened the store, and is never dropped half-way: whoever waits for
-//! it may give up, the task goes on to its end. Each write is of one document and conditional; what must be unique is
+//! it may give up, the task goes on to its end; only one that has had no answer for long is broken off, and its connection
+//! closed. Each write is of one document and conditional; what must be unique is
 //! an `_id`, so every collection can be sharded by its hash (03-protocols).
 
 mod calls;
@@ -52,14 +53,13 @@ pub struct Stores {
     database: Arc<Database>,
 }
 
-/// Connects, warms the pool and makes the indexes. Every later call runs on the runtime that this is called on.
+/// Connects and warms the pool. Every later call runs on the runtime that this is called on.
 ///
 /// # Errors
 ///
 /// A URI that cannot be read, or that asks for weaker reads or writes than ours; a server that does not answer.
 pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
     let database = Arc::new(Database::open(settings).await?);
-    indexes::create(&database).await?;
     Ok(Stores {
         clients: Arc::new(clients::MongodbClients(database.clone())),
         identities: Arc::new(identities::MongodbIdentities(database.clone())),
@@ -69,7 +69,7 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies(database.clone())),
-        outboxes: Arc::new(outboxes::MongodbOutboxes::of(&outboxes::AGGREGATES, database.clone())),
+        outboxes: Arc::new(outboxes::MongodbOutboxes::of(&Aggregate::ALL, database.clone())),
         garbage: Arc::new(garbage::MongodbGarbage(database.clone())),
         readiness: database.clone(),
         database,
@@ -80,6 +80,12 @@ impl Stores {
     /// The outboxes of these aggregates only: a service carries out what it wrote itself.
     pub fn outboxes_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Outboxes> {
         Arc::new(outboxes::MongodbOutboxes::of(aggregates, self.database.clone()))
+    }
+
+    /// Makes the indexes of these aggregates, and of what their service stores beside them, where they are missing. A
+    /// service is not ready before.
+    pub async fn create_indexes(&self, aggregates: &[Aggregate]) -> Result<(), OpenFailure> {
+        indexes::create(&self.database, aggregates).await
     }
 
     /// Refuses new calls and waits for those in flight; then nothing of this store runs any more.

@@ -3,14 +3,11 @@
 use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
 use domain::ids::{EventId, UserId};
 use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
-use ports::Aggregate;
+use ports::{Aggregate, MAX_PENDING_EVENTS};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::stored::{Reader, date, integer};
-
-/// Events that may wait in one aggregate while nothing is published.
-pub(crate) const CAPACITY: usize = 200;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct EventDocument {
@@ -93,7 +90,7 @@ pub(crate) fn numbered(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDocumen
 
 /// The condition that `count` more events fit into the outbox.
 pub(crate) fn has_room_for(count: usize) -> Document {
-    let last_but = CAPACITY.saturating_sub(count);
+    let last_but = MAX_PENDING_EVENTS.saturating_sub(count);
     doc! { format!("outbox.{last_but}"): { "$exists": false } }
 }
 

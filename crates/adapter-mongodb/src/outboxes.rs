@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ids::UserId;
@@ -7,12 +8,11 @@ use mongodb::bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
 use serde::Deserialize;
 
+use crate::calls::LONGEST_CALL;
 use crate::database::{Database, Session};
 use crate::fault::{DriverFailure, Fault};
 use crate::outbox::{EventDocument, collection};
-use crate::stored::{self, Reader, date, integer};
-
-pub(crate) const AGGREGATES: [Aggregate; 3] = [Aggregate::Credential, Aggregate::FactorSet, Aggregate::RefreshFamily];
+use crate::stored::{self, Reader, date, integer, milliseconds};
 
 /// How often a claim looks again when others took all it had found.
 const LOOKS: usize = 3;
@@ -21,6 +21,9 @@ pub(crate) struct MongodbOutboxes {
     aggregates: Vec<Aggregate>,
     database: Arc<Database>,
 }
+
+/// An outbox that cannot be read, or published, is left alone for at most so long.
+const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 /// What a relay reads of an aggregate.
 #[derive(Debug, Deserialize)]
@@ -75,6 +78,8 @@ fn claimable(lease: &Lease) -> Document {
         "$or": [
             { "leaseUntil": null },
             { "leaseUntil": { "$lte": date(lease.now) } },
+            // Nobody claims for so long: whoever did has a clock that is far ahead.
+            { "leaseUntil": { "$gt": date(time::after(lease.now, 2 * lease.length + LONGEST_HOLD)) } },
             { "leaseOwner": &lease.owner },
         ],
     }
@@ -110,16 +115,44 @@ async fn claim(
             .collection::<PendingDocument>(collection(aggregate))
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
             .projection(doc! { "user": 1, "outbox": 1 })
+            .max_time(LONGEST_CALL)
             .session(&mut session.inner)
             .await;
         let mut claimed = claimed.map_err(|error| Fault::read(&error))?;
-        let mut outboxes = Vec::new();
+        let (mut outboxes, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(stored) = claimed.next(&mut session.inner).await {
-            outboxes.push(pending(aggregate, stored.map_err(|error| Fault::read(&error))?)?);
+            let stored = stored.map_err(|error| Fault::read(&error))?;
+            let key = stored.key.clone();
+            match pending(aggregate, stored) {
+                Ok(outbox) => outboxes.push(outbox),
+                Err(fault) => {
+                    tracing::error!(
+                        key,
+                        error = &fault as &dyn std::error::Error,
+                        "an outbox cannot be read"
+                    );
+                    unreadable.push(key);
+                }
+            }
         }
+        hold(session, aggregate, unreadable, lease).await?;
         return Ok(outboxes);
     }
     Ok(Vec::new())
+}
+
+/// Leaves outboxes alone for a while: perhaps a newer relay can read them.
+async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<String>, lease: &Lease) -> Result<(), Fault> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let later = date(time::after(lease.now, LONGEST_HOLD));
+    let put_off = doc! { "$set": { "leaseOwner": null, "leaseUntil": later } };
+    let documents = session.collection::<Document>(collection(aggregate));
+    let left = documents
+        .update_many(doc! { "_id": { "$in": keys } }, put_off)
+        .session(&mut session.inner);
+    left.await.map(drop).map_err(|error| Fault::write(&error))
 }
 
 async fn claimable_keys(
@@ -135,7 +168,8 @@ async fn claimable_keys(
     let found = documents
         .find(claimable(lease))
         .projection(doc! { "_id": 1 })
-        .limit(integer(limit as u64));
+        .limit(integer(limit as u64))
+        .max_time(LONGEST_CALL);
     let found = stored::all(found.await).await?;
     Ok(found.into_iter().map(|found| found.key).collect())
 }
@@ -148,16 +182,17 @@ fn settled(owner: &str, settlement: &Settlement) -> Document {
         "as": "event",
         "cond": { "$gt": ["$$event.sequence", published] },
     } };
-    let unless_owned = |field: &str| {
-        doc! { "$cond": [{ "$eq": ["$leaseOwner", { "$literal": owner }] }, Bson::Null, format!("${field}")] }
+    let if_owned = |then: Bson, field: &str| {
+        doc! { "$cond": [{ "$eq": ["$leaseOwner", { "$literal": owner }] }, then, format!("${field}")] }
     };
+    let held_until = settlement.held_until.map_or(Bson::Null, |until| date(until).into());
     doc! {
         "q": { "_id": &settlement.key },
         "u": [
             { "$set": {
                 "outbox": left,
-                "leaseUntil": unless_owned("leaseUntil"),
-                "leaseOwner": unless_owned("leaseOwner"),
+                "leaseUntil": if_owned(held_until, "leaseUntil"),
+                "leaseOwner": if_owned(Bson::Null, "leaseOwner"),
             } },
             { "$set": { "outboxPending": { "$gt": [{ "$size": "$outbox" }, 0] } } },
         ],
@@ -183,7 +218,8 @@ async fn settle(
         "update": collection(aggregate),
         "updates": updates,
         "ordered": false,
-        "writeConcern": { "w": "majority", "j": true },
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(LONGEST_CALL) },
+        "maxTimeMS": milliseconds(LONGEST_CALL),
     };
     let database = session.database.clone();
     let answer = database.inner().run_command(command).session(&mut session.inner).await;
@@ -201,7 +237,11 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, F
         doc! { "$group": { "_id": null, "depth": { "$sum": 1_i64 }, "oldest": { "$min": "$oldest" } } },
     ];
     let documents = database.collection::<Document>(collection(aggregate));
-    let found = documents.aggregate(pipeline).with_type::<BacklogDocument>().await;
+    let found = documents
+        .aggregate(pipeline)
+        .max_time(LONGEST_CALL)
+        .with_type::<BacklogDocument>()
+        .await;
     let Some(found) = stored::all(found).await?.pop() else {
         return Ok(Backlog::default());
     };
@@ -232,7 +272,7 @@ impl Outboxes for MongodbOutboxes {
         let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
         self.database
             .write(move |mut session| async move {
-                for aggregate in AGGREGATES {
+                for aggregate in Aggregate::ALL {
                     settle(&mut session, aggregate, &owner, &settlements).await?;
                 }
                 Ok(())

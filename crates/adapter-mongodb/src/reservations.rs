@@ -1,7 +1,9 @@
 //! Names that are unique because each is an `_id` of its own.
 //!
 //! The holder's document says which names are its; a reservation is made before that document is written, so a crash
-//! between the two leaves a name that its holder can still finish.
+//! between the two leaves a name that its holder can still finish. It is confirmed afterwards: a name whose holder seemed
+//! to have given it up may have been taken over, or freed, in between. Whoever finds its own name with another then takes
+//! its write back.
 
 use mongodb::bson::doc;
 use serde::de::DeserializeOwned;
@@ -58,11 +60,16 @@ pub(crate) async fn create<H: Holder>(mut session: Session, holder: H) -> Result
         Ok(reserved) => reserved,
         Err(taken) => return Ok(taken),
     };
-    if session.insert(H::COLLECTION, &holder.to_stored()).await? {
-        return Ok(HolderSaving::Saved);
+    if !session.insert(H::COLLECTION, &holder.to_stored()).await? {
+        free_unheld::<H>(&mut session, holder.id(), reserved).await?;
+        return Ok(HolderSaving::IdTaken);
     }
-    free_unheld::<H>(&mut session, holder.id(), reserved).await?;
-    Ok(HolderSaving::IdTaken)
+    if let Err(taken) = reserve_all(&mut session, &holder).await? {
+        session.delete_one(H::COLLECTION, doc! { "_id": holder.id() }).await?;
+        free_unheld::<H>(&mut session, holder.id(), holder.names()).await?;
+        return Ok(taken);
+    }
+    Ok(HolderSaving::Saved)
 }
 
 /// Puts a holder in the place of the one with its id, or inserts it; names it gave up are free afterwards.
@@ -72,6 +79,14 @@ pub(crate) async fn replace<H: Holder>(mut session: Session, holder: H) -> Resul
         return Ok(taken);
     }
     session.replace(H::COLLECTION, holder.id(), &holder.to_stored()).await?;
+    if let Err(taken) = reserve_all(&mut session, &holder).await? {
+        match &before {
+            Some(before) => session.replace(H::COLLECTION, holder.id(), &before.to_stored()).await?,
+            None => drop(session.delete_one(H::COLLECTION, doc! { "_id": holder.id() }).await?),
+        }
+        free_unheld::<H>(&mut session, holder.id(), holder.names()).await?;
+        return Ok(taken);
+    }
     let before = before.map(|before| before.names()).unwrap_or_default();
     free_unheld::<H>(&mut session, holder.id(), before).await?;
     Ok(HolderSaving::Saved)

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::time::Timestamp;
 use futures_util::TryStreamExt as _;
@@ -11,6 +12,7 @@ use mongodb::bson::{Binary, DateTime, doc};
 use ports::StoreFailure;
 use serde::de::DeserializeOwned;
 
+use crate::calls::LONGEST_CALL;
 use crate::database::Database;
 use crate::fault::Fault;
 
@@ -28,6 +30,10 @@ pub(crate) fn binary(bytes: &[u8]) -> Binary {
 /// A count as BSON has it.
 pub(crate) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Reads one stored thing; says which one cannot be read.
@@ -82,7 +88,8 @@ where
         let found = documents
             .find(doc! { "_id": { "$gt": after } })
             .sort(doc! { "_id": 1 })
-            .limit(integer(limit as u64));
+            .limit(integer(limit as u64))
+            .max_time(LONGEST_CALL);
         all(found.await).await
     };
     database.read(read).await

@@ -3,15 +3,12 @@
 use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
 use domain::ids::{EventId, UserId};
 use domain::time::Timestamp;
-use ports::Aggregate;
+use ports::{Aggregate, MAX_PENDING_EVENTS};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::rows::{self, Reader, integer, to_json};
-
-/// Events that may wait in one aggregate while nothing is published.
-const CAPACITY: usize = 200;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EventDocument {
@@ -118,7 +115,7 @@ impl Outbox {
 
     /// Gives the events their places; `false`, and nothing done, when they do not fit.
     pub(crate) fn push(&mut self, events: Vec<NewEvent>) -> bool {
-        if self.waiting.len() + events.len() > CAPACITY {
+        if self.waiting.len() + events.len() > MAX_PENDING_EVENTS {
             return false;
         }
         for event in events {

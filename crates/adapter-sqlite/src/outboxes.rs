@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ids::UserId;
@@ -13,7 +14,8 @@ use crate::rows::{self, Reader, integer};
 
 pub(crate) struct SqliteOutboxes(pub(crate) Arc<Database>);
 
-const AGGREGATES: [Aggregate; 3] = [Aggregate::Credential, Aggregate::FactorSet, Aggregate::RefreshFamily];
+/// An outbox that cannot be read is left alone for so long.
+const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 fn claim(
     connection: &Connection,
@@ -30,7 +32,32 @@ fn claim(
     );
     let until = time::after(lease.now, lease.length).as_millisecond();
     let parameters = (&lease.owner, until, lease.now.as_millisecond(), integer(limit as u64));
-    rows::all(connection, &sql, parameters, |row| pending(aggregate, row))
+    let claimed = rows::all(connection, &sql, parameters, |row| {
+        Ok((row.get::<_, String>(key)?, pending(aggregate, row)))
+    })?;
+    let mut outboxes = Vec::with_capacity(claimed.len());
+    for (name, outbox) in claimed {
+        match outbox {
+            Ok(outbox) => outboxes.push(outbox),
+            Err(fault) => {
+                tracing::error!(
+                    key = name,
+                    error = &fault as &dyn std::error::Error,
+                    "an outbox cannot be read"
+                );
+                hold(connection, aggregate, &name, lease)?;
+            }
+        }
+    }
+    Ok(outboxes)
+}
+
+/// Leaves an outbox alone for a while: perhaps a newer relay can read it.
+fn hold(connection: &Connection, aggregate: Aggregate, name: &str, lease: &Lease) -> Result<(), Fault> {
+    let (table, key) = table(aggregate);
+    let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE {key} = ?1");
+    let later = time::after(lease.now, LONGEST_HOLD).as_millisecond();
+    rows::execute(connection, &sql, (name, later)).map(drop)
 }
 
 fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> {
@@ -51,6 +78,7 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
         aggregate,
         key,
         published,
+        held_until,
     } = settlement;
     if let Some(sequence) = *published
         && let Some(mut outbox) = Outbox::read(connection, *aggregate, key)?
@@ -61,8 +89,9 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
     }
     let (table, column) = table(*aggregate);
     let sql =
-        format!("UPDATE {table} SET lease_owner = NULL, lease_until = NULL WHERE {column} = ?1 AND lease_owner = ?2");
-    rows::execute(connection, &sql, (key, owner)).map(drop)
+        format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?3 WHERE {column} = ?1 AND lease_owner = ?2");
+    let held_until = held_until.map(Timestamp::as_millisecond);
+    rows::execute(connection, &sql, (key, owner, held_until)).map(drop)
 }
 
 fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, Fault> {
@@ -75,7 +104,7 @@ fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<boo
 impl Outboxes for SqliteOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
         let mut waiting = Vec::new();
-        for aggregate in AGGREGATES {
+        for aggregate in Aggregate::ALL {
             if self.0.read(|connection| anything_pending(connection, aggregate))? {
                 waiting.push(aggregate);
             }
@@ -119,7 +148,7 @@ impl Outboxes for SqliteOutboxes {
         self.0
             .scan(|connection| {
                 let mut backlog = Backlog::default();
-                for aggregate in AGGREGATES {
+                for aggregate in Aggregate::ALL {
                     let (table, _) = table(aggregate);
                     let sql = format!(
                         "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"

@@ -58,6 +58,8 @@ struct Orders {
     trapped: usize,
     /// Counts the traps there were.
     traps: u64,
+    /// Numbers of the traps whose connections stay in them for good.
+    abandoned: Vec<u64>,
     /// Counts the times that all connections were reset.
     resets: u64,
 }
@@ -127,6 +129,16 @@ impl Proxy {
         let mut orders = self.orders.subscribe();
         // The sender lives as long as this.
         let _ = orders.wait_for(|orders| orders.trapped > 0).await;
+    }
+
+    /// Lets everything pass but what is in the trap, which stays half-open for good.
+    pub fn abandon(&self) {
+        self.orders.send_modify(|orders| {
+            orders.to_server = Flow::Pass;
+            orders.to_client = Flow::Pass;
+            orders.trap = None;
+            orders.abandoned.push(orders.traps);
+        });
     }
 
     /// Resets every connection. What is held is lost; new connections are accepted.
@@ -280,6 +292,9 @@ impl Way<'_> {
     fn flow(&mut self) -> Flow {
         let orders = self.orders.borrow_and_update();
         let said = self.said.load(Ordering::Relaxed);
+        if orders.abandoned.contains(&said) {
+            return Flow::Hold;
+        }
         let flow = match &orders.trap {
             Some(trap) if said == orders.traps && trap.direction == self.direction => trap.flow,
             _ => return orders.flow(self.direction),

@@ -40,8 +40,8 @@ pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 /// Worker threads of the runtime that each trial has to itself. The trial's own thread runs async code too.
 pub const WORKERS: usize = 4;
 
-/// How many events one outbox holds (03-protocols 3). A write that would exceed it is refused as a whole.
-pub const MAX_PENDING_EVENTS: u64 = 200;
+/// How many events one outbox holds.
+pub(crate) const MAX_PENDING_EVENTS: u64 = ports::MAX_PENDING_EVENTS as u64;
 
 /// What an adapter brings to the suite: a fresh, empty place of its own.
 #[async_trait]

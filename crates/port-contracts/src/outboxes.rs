@@ -83,6 +83,7 @@ fn settlement(aggregate: Aggregate, key: &str, published: Option<u64>) -> Settle
         aggregate,
         key: key.to_owned(),
         published,
+        held_until: None,
     }
 }
 

@@ -38,7 +38,7 @@ pub use failure::StoreFailure;
 pub use garbage::Garbage;
 pub use groups::Groups;
 pub use identities::{Identities, IdentitySaving};
-pub use outboxes::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement};
+pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
 pub use telemetry::{Measure, RenewalOutcome, Telemetry};

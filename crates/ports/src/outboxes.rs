@@ -14,6 +14,13 @@ pub enum Aggregate {
     RefreshFamily,
 }
 
+impl Aggregate {
+    pub const ALL: [Self; 3] = [Self::Credential, Self::FactorSet, Self::RefreshFamily];
+}
+
+/// How many events one outbox holds (03-protocols 3). A write that would exceed it is refused as a whole.
+pub const MAX_PENDING_EVENTS: usize = 200;
+
 /// A claim on an outbox: whose, and until when.
 #[derive(Debug, Clone)]
 pub struct Lease {
@@ -39,6 +46,8 @@ pub struct Settlement {
     pub key: String,
     /// Every event up to this sequence was published; `None` when none was.
     pub published: Option<u64>,
+    /// Nobody claims it before: what could not be published now lets others go first. `None` for at once.
+    pub held_until: Option<Timestamp>,
 }
 
 /// How far publishing is behind.
@@ -56,7 +65,8 @@ pub struct Backlog {
 #[async_trait]
 pub trait Outboxes: Send + Sync {
     /// Claims up to `limit` aggregates that have events and no living lease of another, and returns what the claim
-    /// found in them. One atomic write per aggregate; a repeated claim by the same owner extends its lease.
+    /// found in them. One atomic write per aggregate; a repeated claim by the same owner extends its lease. An outbox that
+    /// cannot be read is told in the log and left for later; it keeps no other from being claimed.
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure>;
 
     /// Removes what was published, and ends the claims that `owner` still has, so that whoever comes next need not wait

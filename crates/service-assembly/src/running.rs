@@ -62,6 +62,7 @@ impl Running {
         }
         let shared = Shared::new(service.binary, loaded, settings, stores)?;
         let context = (service.wire)(&shared)?;
+        store::create_indexes(&shared.stores, context.aggregate()).await?;
         let stop = Stop::default();
         let api_settings = api_settings(settings, &context)?;
         let (listener, management_listener) = (

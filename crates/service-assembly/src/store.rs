@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use adapter_crypto::read_secret_text;
 use adapter_mongodb::{MongodbSettings, OpenFailure, Stores};
+use ports::Aggregate;
 use service_runtime::{Refusal, StoreSettings};
 use tokio::time::{Instant, sleep};
 
@@ -21,23 +22,32 @@ pub(crate) enum Wait {
 pub(crate) async fn open(settings: &StoreSettings, wait: Wait) -> Result<Stores, Refusal> {
     let uri = read_secret_text(&settings.mongodb_uri_file);
     let uri = uri.map_err(Refusal::while_doing("`store.mongodb_uri_file` cannot be used"))?;
-    let settings = MongodbSettings {
-        uri: uri.to_string(),
-        database: settings.database.clone(),
-        connections: settings.connections,
-    };
+    let settings = MongodbSettings::new(uri.as_str(), &settings.database, settings.connections);
+    let opened = once_there(wait, async || adapter_mongodb::open(&settings).await).await;
+    opened.map_err(Refusal::while_doing("the store cannot be opened"))
+}
+
+/// Makes the indexes of an aggregate's service.
+pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), Refusal> {
+    let made = once_there(Wait::ForAWhile, async || stores.create_indexes(&[aggregate]).await).await;
+    made.map_err(Refusal::while_doing("the store cannot be made ready"))
+}
+
+/// Tries again while the store is away: one that starts at the same time, or elects.
+async fn once_there<T>(wait: Wait, attempt: impl AsyncFn() -> Result<T, OpenFailure>) -> Result<T, OpenFailure> {
     let begun = Instant::now();
     loop {
-        match adapter_mongodb::open(&settings).await {
-            Ok(stores) => return Ok(stores),
-            Err(failure @ OpenFailure::Away(_)) if wait == Wait::ForAWhile && begun.elapsed() < PATIENCE => {
+        match attempt().await {
+            Err(failure @ (OpenFailure::Away(_) | OpenFailure::Index { .. }))
+                if wait == Wait::ForAWhile && begun.elapsed() < PATIENCE =>
+            {
                 tracing::warn!(
                     error = &failure as &dyn std::error::Error,
                     "the store is away; it is tried again"
                 );
                 sleep(PAUSE).await;
             }
-            Err(failure) => return Err(Refusal::while_doing("the store cannot be opened")(failure)),
+            done => return done,
         }
     }
 }

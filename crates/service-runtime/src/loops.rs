@@ -6,7 +6,7 @@ use std::time::Duration;
 use ports::{Clock, Garbage, KeySetSource, Outboxes};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use use_cases::RelayOutboxes;
 
 use crate::PrometheusTelemetry;
@@ -19,6 +19,9 @@ const RELAY_POLL: Duration = Duration::from_millis(500);
 
 /// After a failure the relay waits so long.
 const RELAY_BACKOFF: Duration = Duration::from_millis(500);
+
+/// One outbox that cannot be delivered holds the others of its pass up no longer than this.
+const DELIVERY: Duration = Duration::from_secs(5);
 
 const KEYS_EVERY: Duration = Duration::from_secs(1);
 const FIGURES_EVERY: Duration = Duration::from_secs(5);
@@ -54,7 +57,7 @@ impl Loops {
                 }
             }
             // What was pushed by the last requests goes out before the end.
-            relay_pass(&relay).await;
+            while matches!(relay_pass(&relay).await, Pass::Delivered) {}
         });
     }
 
@@ -70,11 +73,14 @@ impl Loops {
 
     /// Removes what expired an hour ago: late enough for any clock, and nothing asks for it.
     pub fn collect_garbage(&mut self, garbage: Arc<dyn Garbage>, clock: Arc<dyn Clock>) {
+        let ending = self.ending.subscribe();
         self.every(GARBAGE_EVERY, move || {
-            let (garbage, clock) = (garbage.clone(), clock.clone());
+            let (garbage, clock, ending) = (garbage.clone(), clock.clone(), ending.clone());
             async move {
                 let before = clock.now().checked_sub(Duration::from_hours(1)).unwrap_or(clock.now());
-                while let Ok(GARBAGE..) = garbage.collect(before, GARBAGE).await {}
+                while !*ending.borrow()
+                    && let Ok(GARBAGE..) = garbage.collect(before, GARBAGE).await
+                {}
             }
         });
     }
@@ -141,7 +147,11 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
     let mut deliveries = JoinSet::new();
     for outbox in claimed {
         let relay = relay.clone();
-        deliveries.spawn(async move { relay.deliver(outbox).await });
+        deliveries.spawn(async move {
+            let (aggregate, key) = (outbox.aggregate, outbox.key.clone());
+            let delivered = timeout(DELIVERY, relay.deliver(outbox)).await;
+            delivered.unwrap_or_else(|_| relay.given_up(aggregate, key))
+        });
     }
     let mut pass = Pass::Delivered;
     let mut settlements = Vec::with_capacity(deliveries.len());

@@ -1,7 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+use domain::time;
+use ports::{Aggregate, Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+
+/// An outbox whose events could not be published waits so long, so that it does not keep others out.
+const HOLD: Duration = Duration::from_secs(1);
 
 /// Carries events from the outboxes to the publisher: at least once, in order per aggregate (03-protocols 3).
 ///
@@ -49,20 +53,40 @@ impl RelayOutboxes {
             aggregate: outbox.aggregate,
             key: outbox.key,
             published: None,
+            held_until: None,
         };
         for event in &outbox.events {
             if let Err(failure) = self.publisher.publish(event).await {
                 tracing::warn!(event = %event.id.0, error = &failure as &dyn std::error::Error, "an event is not published yet");
-                return Delivery {
-                    settlement,
-                    is_complete: false,
-                };
+                return self.held_back(settlement);
             }
             settlement.published = Some(event.sequence);
         }
         Delivery {
             settlement,
             is_complete: true,
+        }
+    }
+
+    /// What came of an outbox whose delivery was given up: it is sent again, later, from its first event on.
+    pub fn given_up(&self, aggregate: Aggregate, key: String) -> Delivery {
+        self.held_back(Settlement {
+            aggregate,
+            key,
+            published: None,
+            held_until: None,
+        })
+    }
+
+    /// Others go first for a while.
+    fn held_back(&self, settlement: Settlement) -> Delivery {
+        let settlement = Settlement {
+            held_until: Some(time::after(self.clock.now(), HOLD)),
+            ..settlement
+        };
+        Delivery {
+            settlement,
+            is_complete: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod crash;
+mod deployed;
 mod dice;
 mod events;
 mod figures;
@@ -46,12 +47,23 @@ enum Name {
     C4,
     /// A validation token and a first hand-off, used by many at once
     V,
+    /// A service is killed between the commit of a command and the publishing of its event
+    C5,
+    /// The broker is away, for so many seconds as there are rounds
+    C6,
+    /// A relay stands still beyond its lease
+    C7,
+    /// The store is away, slow, half-open, or breaks off its answers
+    C8,
     /// The server is killed under load, its files are torn
     C9,
+    /// Keys rotate while tokens are renewed and verified
+    C11,
+    /// Each of them; those of the services (c5 to c8 and c11) unless `--store` is sqlite
     All,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stores {
     /// One local file
     Sqlite,
@@ -87,6 +99,9 @@ impl Store {
 
 const EACH: [Name; 6] = [Name::C1, Name::C2, Name::C3, Name::C4, Name::V, Name::C9];
 
+/// Those that need the servers.
+const DEPLOYED: [Name; 5] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11];
+
 impl Name {
     const fn text(self) -> &'static str {
         match self {
@@ -95,23 +110,32 @@ impl Name {
             Self::C3 => "c3",
             Self::C4 => "c4",
             Self::V => "v",
+            Self::C5 => "c5",
+            Self::C6 => "c6",
+            Self::C7 => "c7",
+            Self::C8 => "c8",
             Self::C9 => "c9",
+            Self::C11 => "c11",
             Self::All => "all",
         }
     }
 
     const fn rounds(self) -> usize {
         match self {
-            Self::C1 | Self::C2 | Self::C9 => 100,
+            Self::C7 | Self::C8 => 10,
+            Self::C11 => 20,
+            Self::C6 => 60,
+            Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
             Self::V => 200,
             Self::C3 | Self::C4 | Self::All => 1000,
         }
     }
 
     /// The stores it runs on when these are asked for.
-    const fn stores(self, asked_for: Stores) -> &'static [Store] {
+    fn stores(self, asked_for: Stores) -> &'static [Store] {
         match self {
             Self::C9 => &[Store::Sqlite],
+            deployed if DEPLOYED.contains(&deployed) => &[Store::Mongodb],
             _ => asked_for.each(),
         }
     }
@@ -120,7 +144,8 @@ impl Name {
 /// Runs each trial asked for to its end; fails when one of them did.
 pub(crate) fn run(arguments: &TrialArguments) -> ExitCode {
     let names = match arguments.name {
-        Name::All => EACH.to_vec(),
+        Name::All if arguments.store == Stores::Sqlite => EACH.to_vec(),
+        Name::All => [&EACH[..], &DEPLOYED].concat(),
         one => vec![one],
     };
     let mut passed = true;
@@ -156,6 +181,7 @@ fn reported(name: Name, store: Store, arguments: &TrialArguments) -> bool {
 fn tried(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
     match name {
         Name::C9 => crash::run(rounds, seed),
+        deployed if DEPLOYED.contains(&deployed) => deployed::run(deployed.text(), rounds),
         race => races::run(race.text(), store, rounds, seed),
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
+use std::time::Instant;
 
 use adapter_kafka::{KafkaEventPublisher, Topic, TopicsFailure};
 use rdkafka::ClientConfig;
@@ -57,6 +58,17 @@ fn partitions_seen_by(reader: &BaseConsumer, topic: Topic) -> i32 {
     i32::try_from(topic.partitions().len()).expect("a few partitions")
 }
 
+/// Where a partition ends. A topic that was made just now is asked again until its partitions have leaders.
+fn end_of(reader: &BaseConsumer, topic: Topic, partition: i32) -> i64 {
+    let begun = Instant::now();
+    loop {
+        match reader.fetch_watermarks(topic.name(), partition, WITHIN) {
+            Ok((_, end)) => return end,
+            Err(error) => assert!(begun.elapsed() < WITHIN, "{} {partition}: {error}", topic.name()),
+        }
+    }
+}
+
 /// Lets the group begin behind what other trials have published.
 pub(crate) async fn begin_at_the_end(broker: &Broker, group: &str, topic: Topic) {
     let (brokers, group) = (broker.settings.brokers.clone(), group.to_owned());
@@ -64,9 +76,7 @@ pub(crate) async fn begin_at_the_end(broker: &Broker, group: &str, topic: Topic)
         let reader = reader(&brokers, &group);
         let ends: HashMap<_, _> = (0..partitions_seen_by(&reader, topic))
             .map(|partition| {
-                let (_, end) = reader
-                    .fetch_watermarks(topic.name(), partition, WITHIN)
-                    .expect("a partition");
+                let end = end_of(&reader, topic, partition);
                 ((topic.name().to_owned(), partition), Offset::Offset(end))
             })
             .collect();

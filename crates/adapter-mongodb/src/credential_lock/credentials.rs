@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use domain::credential_lock::{Credential, LockCommand, LockReason, events};
 use domain::ids::UserId;
 use mongodb::bson::{Bson, DateTime, doc, serialize_to_bson};
-use ports::StoreFailure;
 use ports::credential_lock::{Credentials, Turn};
+use ports::{MAX_PENDING_EVENTS, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Database, Session};
 use crate::fault::Fault;
-use crate::outbox::{CAPACITY, EventDocument};
+use crate::outbox::EventDocument;
 use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "credentials";
@@ -20,7 +20,6 @@ const ATTEMPTS: usize = 64;
 
 pub(crate) struct MongodbCredentials(pub(crate) Arc<Database>);
 
-/// Its sequence is its version: every turn pushes one event.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CredentialDocument {
@@ -34,6 +33,8 @@ struct CredentialDocument {
     by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Raised by every call that answers, one that turns nothing too: no call from before can land after it.
+    version: u64,
     sequence: u64,
     outbox: Vec<EventDocument>,
     outbox_pending: bool,
@@ -48,6 +49,7 @@ impl CredentialDocument {
             since: credential.since.map(date),
             by: credential.by.clone(),
             reason: credential.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            version: 1,
             sequence: event.sequence,
             outbox: vec![event],
             outbox_pending: true,
@@ -77,29 +79,36 @@ impl TryFrom<CredentialDocument> for Credential {
 
 type TurnRule = fn(&Credential, &LockCommand) -> Option<Credential>;
 
-/// Reads, decides and writes under the condition that nobody turned it meanwhile; from the start when somebody did.
+/// Where a credential stands in its history: what the next write of it is conditional on.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    version: u64,
+    sequence: u64,
+}
+
+/// Reads, decides and writes under the condition that nobody did meanwhile; from the start when somebody did.
 async fn turn(mut session: Session, command: LockCommand, rule: TurnRule) -> Result<Turn, Fault> {
     let user = command.user.as_str();
     let mut found = session
         .find_one::<CredentialDocument>(COLLECTION, doc! { "_id": user })
         .await?;
-    for attempt in 0..ATTEMPTS {
-        let (sequence, waiting) = found
-            .as_ref()
-            .map_or((0, 0), |stored| (stored.sequence, stored.outbox.len()));
+    for _ in 0..ATTEMPTS {
+        let place = found.as_ref().map_or_else(Place::default, |stored| Place {
+            version: stored.version,
+            sequence: stored.sequence,
+        });
+        let waiting = found.as_ref().map_or(0, |stored| stored.outbox.len());
         let before = match found {
             Some(stored) => Credential::try_from(stored)?,
             None => Credential::unlocked(command.user.clone()),
         };
         match rule(&before, &command) {
-            // Nothing will be written that would show it wrong, so the answer rests on a read that cannot be stale.
-            None if attempt > 0 => return Ok(Turn::Already),
-            Some(_) if waiting >= CAPACITY => return Ok(Turn::OutboxFull),
-            Some(after) if write(&mut session, &after, &command, sequence).await? => {
+            None if confirm(&mut session, user, place).await? => return Ok(Turn::Already),
+            Some(_) if waiting >= MAX_PENDING_EVENTS => return Ok(Turn::OutboxFull),
+            Some(after) if write(&mut session, &after, &command, place).await? => {
                 session.database.event_pushed();
                 return Ok(Turn::Turned(after));
             }
-            // To be confirmed, or turned by another meanwhile.
             None | Some(_) => {}
         }
         found = session.find_linearizable(COLLECTION, doc! { "_id": user }).await?;
@@ -107,11 +116,23 @@ async fn turn(mut session: Session, command: LockCommand, rule: TurnRule) -> Res
     Err(Fault::Contended)
 }
 
+/// Whether the credential still is as it was found. What was so already is written down all the same: a turn whose caller
+/// has given up, and which reaches the store only now, must not undo what was answered.
+async fn confirm(session: &mut Session, user: &str, place: Place) -> Result<bool, Fault> {
+    if place.version == 0 {
+        let found = session.find_linearizable::<CredentialDocument>(COLLECTION, doc! { "_id": user });
+        return Ok(found.await?.is_none());
+    }
+    let as_found = doc! { "_id": user, "version": integer(place.version) };
+    let raise = doc! { "$inc": { "version": 1_i64 } };
+    session.update_one(COLLECTION, as_found, raise).await
+}
+
 /// The one write of a turn; whether the credential still was as it was found.
-async fn write(session: &mut Session, after: &Credential, command: &LockCommand, sequence: u64) -> Result<bool, Fault> {
+async fn write(session: &mut Session, after: &Credential, command: &LockCommand, place: Place) -> Result<bool, Fault> {
     let user = after.user.as_str();
-    let event = EventDocument::new(events::turned(after, command), sequence + 1);
-    if sequence == 0 {
+    let event = EventDocument::new(events::turned(after, command), place.sequence + 1);
+    if place.version == 0 {
         return session.insert(COLLECTION, &CredentialDocument::new(after, event)).await;
     }
     let event = serialize_to_bson(&event).map_err(|error| Fault::corrupt("credential", user, error))?;
@@ -126,12 +147,13 @@ async fn write(session: &mut Session, after: &Credential, command: &LockCommand,
             "since": after.since.map(date),
             "by": after.by.as_deref(),
             "reason": reason,
-            "sequence": integer(sequence + 1),
+            "version": integer(place.version + 1),
+            "sequence": integer(place.sequence + 1),
             "outboxPending": true,
         },
         "$push": { "outbox": event },
     };
-    let as_found = doc! { "_id": user, "sequence": integer(sequence) };
+    let as_found = doc! { "_id": user, "version": integer(place.version) };
     session.update_one(COLLECTION, as_found, update).await
 }
 
@@ -178,7 +200,7 @@ mod tests {
         let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
         let event = EventDocument::new(events::turned(&locked, &command), 1);
         let stored = serialize_to_document(&CredentialDocument::new(&locked, event)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": "backoffice", "reason": "lost phone", "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }, { "name": "by", "value": "backoffice" }] }], "outboxPending": true }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": "backoffice", "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }, { "name": "by", "value": "backoffice" }] }], "outboxPending": true }"#);
         let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
         assert_eq!(Credential::try_from(read).unwrap(), locked);
     }

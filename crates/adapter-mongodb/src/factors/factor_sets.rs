@@ -6,15 +6,15 @@ use domain::factors::{AlternativeContact, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use mongodb::bson::{DateTime, doc, serialize_to_bson};
-use ports::StoreFailure;
 use ports::factors::{FactorSets, Saving};
+use ports::{MAX_PENDING_EVENTS, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::contact_documents::{self, ContactValueDocument};
 use crate::database::{Database, Session};
 use crate::fault::Fault;
 use crate::identities::{self, IdentityDocument};
-use crate::outbox::{self, CAPACITY, EventDocument};
+use crate::outbox::{self, EventDocument};
 use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "factor_sets";
@@ -109,7 +109,7 @@ impl TryFrom<FactorSetDocument> for FactorSet {
 }
 
 async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
-    if events.len() > CAPACITY {
+    if events.len() > MAX_PENDING_EVENTS {
         return Ok(Saving::OutboxFull);
     }
     let pushes = !events.is_empty();

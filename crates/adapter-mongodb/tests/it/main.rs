@@ -7,6 +7,8 @@
 
 mod place;
 
+use std::time::Duration;
+
 use adapter_mongodb::MongodbSettings;
 use libtest_mimic::Arguments;
 use port_contracts::{Fixture, suite};
@@ -26,9 +28,10 @@ fn main() {
 
 /// Settings of a database on the server.
 fn settings(database: &str) -> MongodbSettings {
+    let uri = server().expect("the trial is not ignored");
     MongodbSettings {
-        uri: server().expect("the trial is not ignored"),
-        database: database.to_owned(),
-        connections: 16,
+        // A contract says what is answered, not how soon.
+        patience: Duration::from_mins(1),
+        ..MongodbSettings::new(uri, database, 16)
     }
 }

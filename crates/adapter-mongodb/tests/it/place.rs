@@ -1,13 +1,16 @@
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::contact::{ContactType, Email};
+use domain::credential_lock::LockCommand;
 use domain::identity::{Identity, MainContact};
-use domain::ids::{ContactId, UserId};
+use domain::ids::{ContactId, EventId, UserId};
+use domain::time::Timestamp;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use port_contracts::{Fixture, Stores};
-use ports::IdentitySaving;
+use ports::{Aggregate, IdentitySaving, Lease};
 use tokio::runtime;
 
 use crate::settings;
@@ -50,9 +53,11 @@ impl Place {
 }
 
 async fn open(database: &str) -> adapter_mongodb::Stores {
-    adapter_mongodb::open(&settings(database))
-        .await
-        .expect("the server answers")
+    let stores = adapter_mongodb::open(&settings(database)).await;
+    let stores = stores.expect("the server answers");
+    let made = stores.create_indexes(&Aggregate::ALL).await;
+    made.expect("the server answers");
+    stores
 }
 
 impl Drop for Place {
@@ -106,7 +111,12 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_login_that_its_user_gave_up_before_a_crash_is_taken_over",
             login_given_up,
         ),
-        trial("opening_again_makes_no_index_twice", indexes_once),
+        trial("an_outbox_that_cannot_be_read_holds_up_no_other", unreadable_outbox),
+        trial(
+            "a_name_freed_while_its_holder_was_written_is_reserved_again",
+            freed_name,
+        ),
+        trial("making_the_indexes_again_changes_nothing", indexes_once),
     ]
 }
 
@@ -183,4 +193,44 @@ async fn indexes_once(place: Place) {
         let known = names.iter().filter(|name| *name == index.name).count();
         assert_eq!(known, 1, "{}.{} in {names:?}", index.collection, index.name);
     }
+}
+
+async fn unreadable_outbox(place: Place) {
+    let stores = place.stores();
+    for name in ["first", "second"] {
+        let command = LockCommand {
+            user: user(name),
+            by: "desk".to_owned(),
+            reason: None,
+            at: Timestamp::UNIX_EPOCH,
+            event_id: EventId(name.to_owned()),
+        };
+        stores.credentials.lock(&command).await.expect("answered");
+    }
+    let credentials = place.documents("credentials").await;
+    let newer = doc! { "$set": { "outbox.0.kind": "credential.of-a-later-version" } };
+    let changed = credentials.update_one(doc! { "_id": "first" }, newer).await;
+    assert_eq!(changed.expect("changed").matched_count, 1);
+    let lease = Lease {
+        owner: "relay".to_owned(),
+        now: Timestamp::UNIX_EPOCH,
+        length: Duration::from_secs(5),
+    };
+    for _ in 0..2 {
+        let claimed = stores.outboxes.claim(&lease, 10).await.expect("answered");
+        let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
+        assert_eq!(keys, ["second"]);
+    }
+}
+
+async fn freed_name(place: Place) {
+    let identities = place.stores().identities;
+    identities.create(&ada("ada")).await.expect("answered");
+    let logins = place.documents("logins").await;
+    let freed = logins.delete_one(doc! { "_id": "ada@example.com" }).await;
+    assert_eq!(freed.expect("deleted").deleted_count, 1);
+    let saved = identities.replace(&ada("ada")).await.expect("answered");
+    assert_eq!(saved, IdentitySaving::Saved);
+    let found = identities.find_by_login("ada@example.com").await.expect("answered");
+    assert_eq!(found, Some(ada("ada")));
 }

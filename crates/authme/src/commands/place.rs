@@ -104,12 +104,13 @@ impl Place {
 impl Deployed {
     /// Connections of a command: an import stores many users at the same time.
     const CONNECTIONS: u32 = 16;
+    /// Nobody waits for an answer within three seconds here.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
     async fn stores(&self) -> Result<OperatorStores, Refusal> {
         let settings = adapter_mongodb::MongodbSettings {
-            uri: self.uri.clone(),
-            database: self.database.clone(),
-            connections: Self::CONNECTIONS,
+            patience: Self::PATIENCE,
+            ..adapter_mongodb::MongodbSettings::new(&self.uri, &self.database, Self::CONNECTIONS)
         };
         let opened = adapter_mongodb::open(&settings).await;
         let stores = opened.map_err(Refusal::while_doing("the deployed store cannot be opened"))?;

@@ -180,3 +180,23 @@ async fn another_trap_frees_what_was_in_the_one_before() {
     timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
     assert!(is_silent(&mut stream).await);
 }
+
+#[tokio::test]
+async fn what_is_abandoned_stays_half_open() {
+    let mut proxy = proxy().await;
+    let mut stream = connect(&proxy).await;
+    proxy.trap("secret", Direction::ToServer, Flow::Hold);
+    say(&mut stream, "secret").await;
+    timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
+    proxy.abandon();
+    assert!(is_silent(&mut stream).await);
+    proxy.trap("another", Direction::ToServer, Flow::Hold);
+    proxy.abandon();
+    proxy.pass().unwrap();
+    assert!(is_silent(&mut stream).await);
+    let mut another = connect(&proxy).await;
+    say(&mut another, "secret").await;
+    assert_eq!(hear(&mut another, 6).await.unwrap(), "secret");
+    proxy.reset();
+    assert!(is_reset(&hear(&mut stream, 1).await));
+}

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::UserId;
-use ports::{Aggregate, Lease, PendingOutbox};
+use ports::{Aggregate, Lease, PendingOutbox, Settlement};
 
 use super::{acknowledge, push, settlement};
 use crate::contract::contracts;
@@ -20,6 +20,7 @@ contracts! { dyn Fixture:
     a_held_outbox_does_not_hold_up_others,
     what_another_settles_keeps_the_lease,
     a_released_outbox_is_free_at_once,
+    a_held_outbox_is_free_at_the_exact_instant,
     releasing_what_another_holds_changes_nothing,
     releasing_again_changes_nothing,
     claiming_at_once_gives_each_outbox_to_one,
@@ -151,6 +152,21 @@ async fn a_released_outbox_is_free_at_once(fixture: &dyn Fixture) {
     claim(&stores, "a", 0).await;
     release(&stores, 1, "a").await;
     assert_eq!(claim(&stores, "b", 0).await, keys([1]));
+}
+
+async fn a_held_outbox_is_free_at_the_exact_instant(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 2).await;
+    claim(&stores, "a", 0).await;
+    let held = Settlement {
+        held_until: Some(at(3)),
+        ..settlement(Aggregate::FactorSet, user(1).as_str(), Some(1))
+    };
+    stores.outboxes.settle("a", &[held]).await.unwrap();
+    for owner in ["a", "b"] {
+        assert_eq!(claim(&stores, owner, 2).await, keys([]), "{owner}");
+    }
+    assert_eq!(claim(&stores, "b", 3).await, keys([1]));
 }
 
 async fn releasing_what_another_holds_changes_nothing(fixture: &dyn Fixture) {

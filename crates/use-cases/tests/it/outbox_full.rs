@@ -16,7 +16,7 @@ use use_cases::factors::{AddContactsError, Factors, FactorsPorts};
 use crate::world::{World, caller};
 
 /// Events that one aggregate keeps while nothing is published.
-const CAPACITY: usize = 200;
+const CAPACITY: usize = ports::MAX_PENDING_EVENTS;
 
 fn factors(world: &World) -> Factors {
     Factors::new(&FactorsPorts {

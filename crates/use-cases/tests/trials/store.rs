@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use adapter_crypto::SystemRandomness;
 use adapter_mongodb::MongodbSettings;
-use ports::Randomness as _;
+use ports::{Aggregate, Randomness as _};
 
 use crate::event_topic::EventTopic;
 use crate::pace::Pace;
@@ -49,12 +49,18 @@ impl Store {
 }
 
 async fn mongodb() -> Stores {
+    let uri = server().expect("the trial is not ignored");
+    let database = format!("trial-{}", domain::hex::encode(&SystemRandomness.object_id()));
     let settings = MongodbSettings {
-        uri: server().expect("the trial is not ignored"),
-        database: format!("trial-{}", domain::hex::encode(&SystemRandomness.object_id())),
-        connections: 16,
+        // Races are tried here, not time.
+        patience: Duration::from_mins(1),
+        ..MongodbSettings::new(uri, database, 16)
     };
     let stores = adapter_mongodb::open(&settings).await.expect("the server answers");
+    stores
+        .create_indexes(&Aggregate::ALL)
+        .await
+        .expect("the server answers");
     // Who locks is another service: it shares the database with those who mint, and no client.
     let locking = adapter_mongodb::open(&settings).await.expect("the server answers");
     let topic = Arc::new(EventTopic::default());

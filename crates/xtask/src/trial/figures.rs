@@ -1,4 +1,8 @@
 use std::fmt;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
 
 /// What came of a trial.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,6 +13,28 @@ pub(super) struct Figures {
 }
 
 impl Figures {
+    /// Runs the tests that `cargo` is told to run, reads the figures they print, and passes on what else they say.
+    pub(super) fn of_run(mut cargo: Command, pass_on: fn(&str)) -> anyhow::Result<Vec<Self>> {
+        let mut run = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+        let output = run.stdout.take().context("cargo has no output")?;
+        let mut figures = Vec::new();
+        for line in BufReader::new(output).lines() {
+            let line = line.context("cannot read the output of cargo")?;
+            match Self::parse(&line) {
+                Some(parsed) => figures.push(parsed),
+                None => pass_on(&line),
+            }
+        }
+        let status = run.wait().context("cannot wait for cargo")?;
+        ensure!(
+            !figures.is_empty(),
+            "no trial ran, or its figures were not understood ({status})"
+        );
+        let failed = figures.iter().any(|figures| figures.failures > 0);
+        ensure!(status.success() || failed, "the trial came to no end ({status})");
+        Ok(figures)
+    }
+
     /// What a test says: `trial <name>: <n> trials, <m> failures`, wherever it stands in the line.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let (_, said) = line.split_once("trial ")?;

@@ -1,10 +1,6 @@
 //! Trials that are tests of `use-cases`, at length.
 
 use std::env;
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
-
-use anyhow::{Context as _, ensure};
 
 use super::Store;
 use super::figures::Figures;
@@ -35,21 +31,7 @@ pub(super) fn run(name: &str, store: Store, rounds: usize, seed: Option<u64>) ->
     if store == Store::Mongodb {
         cargo.env(MONGODB, server()?);
     }
-    let mut run = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let output = run.stdout.take().context("cargo has no output")?;
-    let mut figures = Vec::new();
-    for line in BufReader::new(output).lines() {
-        let line = line.context("cannot read the output of cargo")?;
-        figures.extend(Figures::parse(&line));
-    }
-    let status = run.wait().context("cannot wait for cargo")?;
-    ensure!(
-        !figures.is_empty(),
-        "no trial ran, or its figures were not understood ({status})"
-    );
-    let failed = figures.iter().any(|figures| figures.failures > 0);
-    ensure!(status.success() || failed, "the trial came to no end ({status})");
-    Ok(figures)
+    Figures::of_run(cargo, |_| {})
 }
 
 /// The server that is given, else one that is brought up.

@@ -81,12 +81,12 @@ fn tell(follower: &Follower, events: &[Event], figures: &mut Figures) -> anyhow:
     let seconds = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e6;
     figures.tell(
         "S6 reconnected",
-        "from the relay seeing the broker's return to the first event in a consumer",
+        "from the moment the relay may go on to the first event in a consumer",
         seconds(begun, *first),
         "s",
     );
     let what = format!(
-        "events per second after an outage, first to last in a consumer, {} of {USERS} users",
+        "events per second after an outage, first to last in a consumer: {} events of {USERS} users",
         events.len()
     );
     let rate = events.len() as f64 / seconds(*first, *last);

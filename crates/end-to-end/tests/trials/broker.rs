@@ -1,0 +1,56 @@
+use std::process::Command;
+
+/// The broker that `cargo xtask servers up` started.
+#[derive(Clone, Copy)]
+pub(crate) struct Broker {
+    pid: u32,
+}
+
+/// A broker that stands still until this goes.
+pub(crate) struct Paused(Broker);
+
+impl Broker {
+    /// `None` when the brokers are somebody else's, or the program that knows is not built.
+    pub(crate) fn ours() -> Option<Self> {
+        let status = servers(&["status"])?;
+        let line = status.lines().find(|line| line.starts_with("kafka "))?;
+        let (_, pid) = line.rsplit_once(" kafka ")?;
+        Some(Self { pid: pid.parse().ok()? })
+    }
+
+    /// Ends it; its port and its data stay.
+    pub(crate) fn stop() {
+        servers(&["stop", "kafka"]).expect("the broker can be stopped");
+    }
+
+    /// Starts it again, and waits until it answers.
+    pub(crate) fn start() {
+        servers(&["start", "kafka"]).expect("the broker can be started");
+    }
+
+    /// Holds it where it is (SIGSTOP).
+    pub(crate) fn pause(self) -> Paused {
+        self.signal("-STOP");
+        Paused(self)
+    }
+
+    fn signal(self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.pid.to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the broker is gone");
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.0.signal("-CONT");
+    }
+}
+
+/// What a task of `cargo xtask servers` says, when it can be asked. The program lies beside the test.
+fn servers(task: &[&str]) -> Option<String> {
+    let test = std::env::current_exe().ok()?;
+    let program = test.ancestors().nth(2)?.join("xtask");
+    let output = Command::new(program).arg("servers").args(task).output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(said)
+}

@@ -1,0 +1,67 @@
+//! The faults of the deployed form, tried many times: killed services, a broker that is away, a relay that stands still,
+//! a store that misbehaves, keys that rotate.
+//!
+//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c11) sets it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a trial that cannot go on ends"
+)]
+#![expect(clippy::print_stdout, reason = "a trial tells its figures")]
+
+mod askers;
+mod broker;
+mod c11_key_rotation;
+mod c5_kills;
+mod c6_broker_away;
+mod c7_paused_relay;
+mod c8_store_faults;
+mod consumer;
+mod lag;
+mod stage;
+mod store;
+mod tally;
+mod works;
+
+use std::sync::LazyLock;
+
+use end_to_end::{Servers, on_servers, servers};
+use libtest_mimic::{Arguments, Failed, Trial};
+use tokio::runtime::Runtime;
+
+use broker::Broker;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+type Outcome = Result<(), Failed>;
+
+/// A trial on the servers, however long it takes.
+fn trial<F>(name: &str, run: fn(Servers) -> F) -> Trial
+where
+    F: Future<Output = Outcome> + 'static,
+{
+    match servers() {
+        Some(servers) => Trial::test(name, move || RUNTIME.block_on(run(servers))),
+        None => on_servers(name, async |_| {}),
+    }
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // They share the broker, and stop it.
+    arguments.test_threads = Some(1);
+    let can_stop = servers().is_none() || Broker::ours().is_some();
+    if !can_stop {
+        eprintln!("c6 is left out: only a broker that `cargo xtask servers up` started can be stopped");
+    }
+    let trials = vec![
+        trial("c5_kills::lose_no_event", c5_kills::lose_no_event),
+        trial("c6_broker_away::fails_no_request", c6_broker_away::fails_no_request).with_ignored_flag(!can_stop),
+        trial("c7_paused_relay::changes_no_order", c7_paused_relay::changes_no_order),
+        trial("c8_store_faults::are_told_in_time", c8_store_faults::are_told_in_time),
+        trial("c11_key_rotation::fails_nobody", c11_key_rotation::fails_nobody),
+    ];
+    libtest_mimic::run(&arguments, trials).exit();
+}
