@@ -217,6 +217,7 @@ async fn serve(mut client: TcpStream, mut server: TcpStream, orders: &watch::Sen
             direction,
             sender: orders,
             orders: orders.subscribe(),
+            resets,
             said: &said,
             trapped: 0,
             heard: Vec::new(),
@@ -243,6 +244,8 @@ struct Way<'a> {
     direction: Direction,
     sender: &'a watch::Sender<Orders>,
     orders: watch::Receiver<Orders>,
+    /// How many there had been when the connection began.
+    resets: u64,
     said: &'a AtomicU64,
     /// Number of the trap that it is in.
     trapped: u64,
@@ -292,6 +295,10 @@ impl Way<'_> {
     fn flow(&mut self) -> Flow {
         let orders = self.orders.borrow_and_update();
         let said = self.said.load(Ordering::Relaxed);
+        // What was held when a reset came is lost, even if everything passes since.
+        if orders.resets > self.resets {
+            return Flow::Cut(0);
+        }
         if orders.abandoned.contains(&said) {
             return Flow::Hold;
         }

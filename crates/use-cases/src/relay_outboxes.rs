@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time;
-use ports::{Aggregate, Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
 
 /// An outbox whose events could not be published waits so long, so that it does not keep others out.
 const HOLD: Duration = Duration::from_secs(1);
@@ -47,47 +47,32 @@ impl RelayOutboxes {
         self.outboxes.claim(&lease, limit).await
     }
 
-    /// Sends a claimed outbox's events one after another, each only after the one before was acknowledged.
+    /// Sends a claimed outbox's events, however long it takes.
     pub async fn deliver(&self, outbox: PendingOutbox) -> Delivery {
-        let mut settlement = Settlement {
-            aggregate: outbox.aggregate,
-            key: outbox.key,
-            published: None,
-            held_until: None,
-        };
+        let mut delivery = Delivery::of(&outbox);
+        self.send(&outbox, &mut delivery).await;
+        self.ended(delivery)
+    }
+
+    /// Sends the events one after another, each only after the one before was acknowledged. Who gives this up half-way
+    /// finds in `delivery` what was acknowledged until then.
+    pub async fn send(&self, outbox: &PendingOutbox, delivery: &mut Delivery) {
         for event in &outbox.events {
             if let Err(failure) = self.publisher.publish(event).await {
                 tracing::warn!(event = %event.id.0, error = &failure as &dyn std::error::Error, "an event is not published yet");
-                return self.held_back(settlement);
+                return;
             }
-            settlement.published = Some(event.sequence);
+            delivery.settlement.published = Some(event.sequence);
         }
-        Delivery {
-            settlement,
-            is_complete: true,
-        }
+        delivery.is_complete = true;
     }
 
-    /// What came of an outbox whose delivery was given up: it is sent again, later, from its first event on.
-    pub fn given_up(&self, aggregate: Aggregate, key: String) -> Delivery {
-        self.held_back(Settlement {
-            aggregate,
-            key,
-            published: None,
-            held_until: None,
-        })
-    }
-
-    /// Others go first for a while.
-    fn held_back(&self, settlement: Settlement) -> Delivery {
-        let settlement = Settlement {
-            held_until: Some(time::after(self.clock.now(), HOLD)),
-            ..settlement
-        };
-        Delivery {
-            settlement,
-            is_complete: false,
+    /// When not all of it was sent, others go first for a while.
+    pub fn ended(&self, mut delivery: Delivery) -> Delivery {
+        if !delivery.is_complete {
+            delivery.settlement.held_until = Some(time::after(self.clock.now(), HOLD));
         }
+        delivery
     }
 
     /// Removes what was sent, and ends the claims.
@@ -102,4 +87,19 @@ pub struct Delivery {
     pub settlement: Settlement,
     /// Whether all of it was sent.
     pub is_complete: bool,
+}
+
+impl Delivery {
+    /// Of which nothing was sent yet.
+    pub fn of(outbox: &PendingOutbox) -> Self {
+        Self {
+            settlement: Settlement {
+                aggregate: outbox.aggregate,
+                key: outbox.key.clone(),
+                published: None,
+                held_until: None,
+            },
+            is_complete: false,
+        }
+    }
 }

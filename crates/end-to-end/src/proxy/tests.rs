@@ -138,6 +138,25 @@ async fn what_is_held_is_lost_by_a_reset() {
     assert!(is_reset(&hear(&mut stream, 1).await));
 }
 
+/// What arrived at the server is looked at, for whatever comes back is lost as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_slips_through_between_a_reset_and_what_passes_after_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    for _ in 0..200 {
+        let mut proxy = Proxy::before(target).unwrap();
+        proxy.trap("lost", Direction::ToServer, Flow::Hold);
+        let mut stream = connect(&proxy).await;
+        let (mut server, _) = listener.accept().await.unwrap();
+        say(&mut stream, "lost").await;
+        timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
+        proxy.reset();
+        proxy.pass().unwrap();
+        let arrived = timeout(OVERDUE, server.read_u8()).await.expect("the end");
+        assert_eq!(arrived.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+}
+
 #[tokio::test]
 async fn a_trap_takes_the_connection_that_says_its_text() {
     let mut proxy = proxy().await;
