@@ -35,6 +35,6 @@ client portal --role CLI-AUTH-IDENTIFIED --role CLI-1STPARTY --scope READ --saml
 client backoffice --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope account_lock --scope account_unlock
 
 # Of a given id, so that it is made once.
-echo '{"userId":"5efd263cbe2d398bb00b97ea","email":{"address":"ada@example.com"},"roles":["AUTH-BASIC","USER"]}' \
-    | authme identity import -
-echo "user ada@example.com"
+if ! authme identity show 5efd263cbe2d398bb00b97ea > /dev/null 2>&1; then
+    authme identity add --id 5efd263cbe2d398bb00b97ea --email ada@example.com --role AUTH-BASIC --role USER
+fi

@@ -1,5 +1,6 @@
 //! The relay: at least once, in order per aggregate, from the first that was not acknowledged.
 
+use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::event::Event;
 use ports::{EventPublisher, PendingOutbox, PublishFailure};
-use use_cases::RelayOutboxes;
+use use_cases::{Delivery, RelayOutboxes};
 
 use crate::world::World;
 
@@ -148,6 +149,42 @@ async fn a_dead_relays_claim_passes_to_another_when_its_lease_ends() {
     world.clock.advance(Duration::from_millis(1));
     assert!(pass(&next).await);
     assert_eq!(broker.sequences(), (1..=6).collect::<Vec<_>>());
+}
+
+/// Acknowledges three events, and says nothing more.
+struct Silent(AtomicUsize);
+
+#[async_trait]
+impl EventPublisher for Silent {
+    async fn publish(&self, _: &Event) -> Result<(), PublishFailure> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0..3 => Ok(()),
+            _ => pending().await,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_before_a_delivery_is_given_up_is_not_sent_again() {
+    let world = World::new().await;
+    turned(&world).await;
+    let (outboxes, clock) = (world.stores.outboxes.clone(), world.clock.clone());
+    let silent = Arc::new(Silent(AtomicUsize::new(0)));
+    let patient = RelayOutboxes::new(outboxes, silent, clock, "relay".to_owned(), LEASE);
+    let claimed = patient.claim(64).await.unwrap();
+    let mut delivery = Delivery::of(&claimed[0]);
+    tokio::select! {
+        biased;
+        () = patient.send(&claimed[0], &mut delivery) => unreachable!("it is never through"),
+        () = ready(()) => {}
+    }
+    let delivery = patient.ended(delivery);
+    assert!(!delivery.is_complete);
+    patient.settle(&[delivery.settlement]).await.unwrap();
+    world.clock.advance(HOLD);
+    let broker = Broker::new(usize::MAX, false);
+    assert!(pass(&relay(&world, &broker, "another")).await);
+    assert_eq!(broker.sequences(), [4, 5, 6]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
