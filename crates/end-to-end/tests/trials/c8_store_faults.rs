@@ -167,7 +167,7 @@ impl Trial {
         }
         for kind in &self.kinds {
             let after = recovered.get(kind);
-            let in_time = after.is_some_and(|after| *after <= RECOVERS_WITHIN + lag);
+            let in_time = after.is_some_and(|after| *after <= RECOVERS_WITHIN + HOPS * lag);
             tally.add(hold(in_time, || format!("{kind} recovered after {after:?}")));
         }
     }
@@ -188,13 +188,17 @@ impl Trial {
     }
 }
 
+/// An answer passes through so many processes: this one, the service, the store, and the proxy in this one again. Each is as
+/// late as the machine.
+const HOPS: u32 = 4;
+
 /// What the machine itself was late is not the service's.
 fn judged(asked: Asked, lag: Duration) -> Result<(), String> {
     let Asked {
         kind, took, answered, ..
     } = asked;
     let answered = answered.map_err(|wrong| format!("{kind}: {wrong}"))?;
-    hold(took <= ANSWERS_WITHIN + lag, || {
+    hold(took <= ANSWERS_WITHIN + HOPS * lag, || {
         format!("{kind} was answered {answered:?} after {took:?}")
     })
 }
