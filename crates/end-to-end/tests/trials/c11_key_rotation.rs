@@ -24,8 +24,8 @@ const RENEWERS: usize = 4;
 /// Between one renewal and the next.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A key is published so long before it signs: twice the time in which a replica sees it.
-const AHEAD: Duration = Duration::from_secs(2);
+/// A key is published so long before it signs: several times as long as a replica takes to see it.
+const AHEAD: Duration = Duration::from_secs(5);
 
 /// Everything here happens sooner.
 const OVERDUE: Duration = Duration::from_secs(30);

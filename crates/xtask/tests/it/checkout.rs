@@ -53,11 +53,11 @@ pub(crate) fn members() -> Vec<Member> {
     metadata.packages
 }
 
-/// What cargo answers about the checkout as it is: nothing is fetched.
+/// What cargo answers about the checkout as it is.
 pub(crate) fn cargo(arguments: &[&str]) -> String {
     let answer = Command::new("cargo")
         .args(arguments)
-        .args(["--locked", "--offline"])
+        .arg("--locked")
         .current_dir(root())
         .output()
         .expect("cargo starts");
