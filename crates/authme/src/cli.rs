@@ -65,3 +65,22 @@ pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
         Command::Openapi { context } => openapi::run(&context),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_whose_name_begins_with_a_hyphen_is_retired_like_any_other() {
+        for line in [
+            ["authme", "keys", "retire", "-ie5UE91", "--data", "elsewhere"],
+            ["authme", "--data", "elsewhere", "keys", "retire", "-ie5UE91"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            let Command::Keys(keys::KeysCommand::Retire { kid }) = cli.command else {
+                panic!("another command")
+            };
+            assert_eq!(kid, "-ie5UE91");
+        }
+    }
+}

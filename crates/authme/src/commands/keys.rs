@@ -23,7 +23,11 @@ pub(crate) enum KeysCommand {
         signs_from: Option<Timestamp>,
     },
     /// Stop a key from signing; it verifies until its last token has expired
-    Retire { kid: String },
+    Retire {
+        /// One key in 64 has a name that begins with a hyphen
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
 }
 
 #[derive(Serialize)]
