@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep};
 
-use crate::stage::{Clients, email};
+use crate::stage::{Clients, email, patiently};
 use crate::tally::hold;
 use crate::works::Work;
 
@@ -115,16 +115,21 @@ impl Asker {
         match &self.ask {
             Ask::ClientLogin => {
                 let desk = answer.text("accessToken");
-                let seen = Clients {
+                let there = Clients {
                     desk,
                     ..self.there.clone()
-                }
-                .see_lock("nobody")
-                .answer()
-                .await;
+                };
+                let seen = patiently(|| there.see_lock("nobody")).await;
                 hold(seen.status == 404, || format!("the token is good for {}", seen.status))
             }
-            Ask::HandOff { .. } => self.renewed_there(&answer.text("validationToken")).await.map(drop),
+            Ask::HandOff { .. } => {
+                let token = answer.text("validationToken");
+                // It works once: when a busy machine makes this a 503, it is not known whether it did.
+                let renewed = self.renewal_there(&token).answer().await;
+                hold([200, 503].contains(&renewed.status), || {
+                    format!("what it answered does not renew: {}", renewed.body)
+                })
+            }
             Ask::Renewal { .. } => {
                 let token = self.renewed_there(&answer.text("refreshToken")).await?;
                 self.ask = Ask::Renewal { token };
@@ -139,11 +144,15 @@ impl Asker {
 
     /// Renews where the store is not disturbed; the refresh token of the answer.
     async fn renewed_there(&self, token: &str) -> Result<String, String> {
-        let renewed = self.there.caller.renew(&self.there.portal, token, true).answer().await;
+        let renewed = patiently(|| self.renewal_there(token)).await;
         hold(renewed.status == 200, || {
             format!("what it answered does not renew: {}", renewed.body)
         })?;
         Ok(renewed.text("refreshToken"))
+    }
+
+    fn renewal_there(&self, token: &str) -> Request {
+        self.there.caller.renew(&self.there.portal, token, true)
     }
 }
 
