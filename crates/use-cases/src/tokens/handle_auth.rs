@@ -198,26 +198,18 @@ impl Directory {
             businesses,
         };
         for _ in 0..ATTEMPTS {
-            match self.identities.create(&identity).await? {
-                IdentitySaving::Saved => return Ok(identity),
-                IdentitySaving::LoginTaken { by } => {
-                    if let Some(other) = self.by_login(&request.email).await? {
-                        return Ok(other);
-                    }
-                    // Whoever reserved the login has not written its user yet, or died before: it is finished under that id.
-                    identity.id = by;
-                }
-                IdentitySaving::IdTaken => {
-                    if let Some(other) = self.by_login(&request.email).await? {
-                        return Ok(other);
-                    }
-                }
+            let saving = self.identities.create(&identity).await?;
+            if saving == IdentitySaving::Saved {
+                return Ok(identity);
+            }
+            if let Some(other) = self.identities.find_by_login(&request.email.comparison_key()).await? {
+                return Ok(other);
+            }
+            // Whoever reserved the login has not written its user yet, or died before: it is finished under that id.
+            if let IdentitySaving::LoginTaken { by } = saving {
+                identity.id = by;
             }
         }
         Err(Failure::Contended.into())
-    }
-
-    async fn by_login(&self, email: &Email) -> Result<Option<Identity>, Failure> {
-        Ok(self.identities.find_by_login(&email.comparison_key()).await?)
     }
 }

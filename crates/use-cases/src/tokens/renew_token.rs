@@ -166,11 +166,8 @@ impl RenewToken {
         NewSession { id, origin, ends_at }
     }
 
-    async fn start(&self, session: Option<NewSession>) -> Result<Option<String>, Refused> {
-        let Some(NewSession { id, origin, ends_at }) = session else {
-            return Ok(None);
-        };
+    async fn start(&self, NewSession { id, origin, ends_at }: NewSession) -> Result<String, Refused> {
         let family = self.sessions.start(id, origin, ends_at).await?;
-        Ok(Some(self.sessions.current_token(&family)))
+        Ok(self.sessions.current_token(&family))
     }
 }

@@ -56,7 +56,7 @@ impl RenewToken {
         let token = self.grants.for_user(&own, user, &groups).await?;
         let write = async {
             match session {
-                Some(session) => Ok(Path::Wrote(self.start(Some(session)).await?)),
+                Some(session) => Ok(Path::Wrote(Some(self.start(session).await?))),
                 None => Ok(Path::OnlyRead(None)),
             }
         };

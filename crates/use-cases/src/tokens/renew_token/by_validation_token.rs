@@ -42,11 +42,13 @@ impl RenewToken {
         let client = self.grants.enabled_client(&found.target_client).await?;
         let token = self.grants.for_user(&client, user, &found.groups).await?;
         let write = async {
-            if self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
-                Ok(Path::Wrote(self.start(session).await?))
-            } else {
-                Err(Refused::TokenNotValid)
+            if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
+                return Err(Refused::TokenNotValid);
             }
+            Ok(Path::Wrote(match session {
+                Some(session) => Some(self.start(session).await?),
+                None => None,
+            }))
         };
         self.gate
             .mint(Subject::User(subject), write, |refresh, signer| {
