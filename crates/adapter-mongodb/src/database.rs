@@ -127,16 +127,14 @@ impl Database {
         if self.sharded {
             return self.find_linearizable(collection, id).await;
         }
-        let database = self.clone();
-        let call = async move {
-            let mut session = Session::start(database).await?;
+        self.read_in_session(move |mut session| async move {
             let until = session.database.written_until.load(Ordering::Acquire);
             if until > 0 {
                 session.inner.advance_operation_time(from_number(until));
             }
             session.find_one(collection, doc! { "_id": id }).await
-        };
-        self.calls.read(call).await
+        })
+        .await
     }
 
     /// One document, as it is after every write that anybody was acknowledged anywhere before: linearizable where there
