@@ -17,6 +17,9 @@ use crate::stored::{self, Reader, date, integer, milliseconds};
 /// How often a claim looks again when others took all it had found.
 const LOOKS: usize = 3;
 
+/// Events read of one outbox at a time, so that many long ones fit into memory; the rest is claimed after them.
+const AT_A_TIME: i32 = 32;
+
 pub(crate) struct MongodbOutboxes {
     aggregates: Vec<Aggregate>,
     database: Arc<Database>,
@@ -114,7 +117,7 @@ async fn claim(
         let claimed = session
             .collection::<PendingDocument>(collection(aggregate))
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
-            .projection(doc! { "user": 1, "outbox": 1 })
+            .projection(doc! { "user": 1, "outbox": { "$slice": AT_A_TIME } })
             .max_time(LONGEST_CALL)
             .session(&mut session.inner)
             .await;

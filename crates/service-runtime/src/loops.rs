@@ -12,7 +12,7 @@ use use_cases::{Delivery, RelayOutboxes};
 use crate::PrometheusTelemetry;
 
 /// Outboxes claimed in one pass, and delivered at the same time.
-const CLAIM: usize = 64;
+const CLAIM: usize = 256;
 
 /// The relay looks for events of other processes so often.
 const RELAY_POLL: Duration = Duration::from_millis(500);
