@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a first start needs: signing keys, the key of refresh tokens, the topics, a gateway, a portal, an administrator's
+# What a first start needs: signing keys, the keys of refresh tokens and of codes, the topics, a gateway, a portal, an administrator's
 # application and a user. Running it again changes nothing.
 set -eu
 umask 077
@@ -10,10 +10,12 @@ export AUTHME_MONGODB_DATABASE="${AUTHME__STORE__DATABASE:-authme}"
 mkdir -p "$data/secrets"
 printf '%s' "$AUTHME_MONGODB_URI" > "$data/secrets/mongodb-uri"
 
-if [ ! -s "$data/secrets/refresh.key" ]; then
-    od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$data/secrets/refresh.key.draft"
-    mv "$data/secrets/refresh.key.draft" "$data/secrets/refresh.key"
-fi
+for key in refresh codes; do
+    if [ ! -s "$data/secrets/$key.key" ]; then
+        od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$data/secrets/$key.key.draft"
+        mv "$data/secrets/$key.key.draft" "$data/secrets/$key.key"
+    fi
+done
 if [ -z "$(authme keys list)" ]; then
     authme keys generate
 fi

@@ -1,5 +1,6 @@
 //! Signing, verifying, the key set, hashes, MACs and randomness. No other crate names `aws-lc-rs` or `jsonwebtoken`.
 
+mod code_seal;
 mod hashes;
 #[cfg(feature = "key-set-url")]
 mod jwk_set;
@@ -16,6 +17,7 @@ mod verification_keys;
 mod verified_tokens;
 mod verifier;
 
+pub use code_seal::HmacCodeSeal;
 pub use hashes::Sha256;
 pub use key_directory::{KeyDirectory, KeyEntry, KeyFailure};
 pub use key_ring::KeyRing;

@@ -36,3 +36,70 @@ impl Randomness for SystemRandomness {
         EventId(id.hyphenated().to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::factors::OneTimeCode;
+
+    use super::*;
+
+    const CODES: u32 = 1_000_000;
+
+    /// A fair source is called uneven once in e^24 of these, so in all the 25 once in more than 10^9 runs.
+    const RARITY: f64 = 24.0;
+
+    type Code = [u8; 6];
+
+    fn codes(random: impl Fn() -> [u8; 16]) -> Vec<Code> {
+        let draw = |_| OneTimeCode::draw(&random).reveal().as_bytes().try_into().unwrap();
+        (0..CODES).map(draw).collect()
+    }
+
+    /// Every digit alone, every two together, and every three in a row.
+    fn places() -> Vec<Vec<usize>> {
+        let alone = (0..6).map(|place| vec![place]);
+        let pairs = (0..6).flat_map(|one| (one + 1..6).map(move |other| vec![one, other]));
+        let rows = (0..4).map(|first| vec![first, first + 1, first + 2]);
+        alone.chain(pairs).chain(rows).collect()
+    }
+
+    /// Pearson's statistic of the digits at these places.
+    fn chi_squared(codes: &[Code], places: &[usize], cells: u32) -> f64 {
+        let mut counts = vec![0_u32; cells as usize];
+        for code in codes {
+            let digits = places.iter().map(|place| usize::from(code[*place] - b'0'));
+            counts[digits.fold(0, |cell, digit| cell * 10 + digit)] += 1;
+        }
+        let expected = f64::from(CODES) / f64::from(cells);
+        let deviations = counts.iter().map(|count| (f64::from(*count) - expected).powi(2));
+        deviations.sum::<f64>() / expected
+    }
+
+    /// The places whose statistic a fair source reaches with a probability of at most e^-RARITY (Laurent and Massart
+    /// 2000, lemma 1).
+    fn uneven(codes: &[Code]) -> Vec<Vec<usize>> {
+        let mut places = places();
+        places.retain(|places| {
+            let cells = (0..places.len()).fold(1, |cells, _| cells * 10);
+            let freedom = f64::from(cells - 1);
+            let bound = freedom + 2.0 * (freedom * RARITY).sqrt() + 2.0 * RARITY;
+            chi_squared(codes, places, cells) > bound
+        });
+        places
+    }
+
+    #[test]
+    fn one_time_codes_are_even_in_every_digit_and_keep_their_leading_zeros() {
+        let codes = codes(|| SystemRandomness.nonce());
+        assert_eq!(uneven(&codes), Vec::<Vec<usize>>::new());
+        assert!(codes.iter().any(|code| code.starts_with(b"000")));
+    }
+
+    /// What the remainder of twenty bits would favour, had nobody rejected any.
+    #[test]
+    fn codes_that_were_not_even_would_be_noticed() {
+        let twenty_bits = || u128::from_le_bytes(SystemRandomness.nonce()) >> 108;
+        let codes = codes(|| twenty_bits().to_le_bytes());
+        assert!(uneven(&codes).contains(&vec![0]));
+    }
+}

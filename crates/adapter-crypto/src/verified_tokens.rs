@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::VerifiedToken;
 use domain::time::Timestamp;
 use moka::sync::Cache;
 use ports::{TokenRejection, TokenVerifier};
@@ -17,7 +17,7 @@ const CAPACITY: u64 = 10_000;
 pub struct VerifiedTokens {
     verifier: JwtVerifier,
     keys: Arc<dyn VerificationKeys>,
-    verified: Cache<(u64, [u8; 32]), Arc<Caller>>,
+    verified: Cache<(u64, [u8; 32]), Arc<VerifiedToken>>,
 }
 
 impl VerifiedTokens {
@@ -35,17 +35,17 @@ impl VerifiedTokens {
 }
 
 impl TokenVerifier for VerifiedTokens {
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection> {
+    fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection> {
         let key = (self.keys.version(), sha256(&[token.as_bytes()]));
-        if let Some(caller) = self.verified.get(&key) {
-            return if now < caller.expires_at {
-                Ok(caller)
+        if let Some(verified) = self.verified.get(&key) {
+            return if now < verified.caller.expires_at {
+                Ok(verified)
             } else {
                 Err(TokenRejection::Invalid)
             };
         }
-        let caller = self.verifier.verify(token, now)?;
-        self.verified.insert(key, caller.clone());
-        Ok(caller)
+        let verified = Arc::new(self.verifier.inspect(token, now)?);
+        self.verified.insert(key, verified.clone());
+        Ok(verified)
     }
 }

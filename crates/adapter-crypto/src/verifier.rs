@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Caller, CallingUser, VerifiedToken};
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use jsonwebtoken::{Algorithm, Validation};
-use ports::{TokenRejection, TokenVerifier};
+use ports::TokenRejection;
 use serde::Deserialize;
 
 use crate::VerificationKeys;
@@ -77,8 +77,7 @@ struct HeaderClaims {
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
-    #[serde(rename = "jti")]
-    _jti: String,
+    jti: String,
     iat: i64,
     exp: i64,
     nbf: Option<i64>,
@@ -127,10 +126,8 @@ impl JwtVerifier {
             && claims.nbf.is_none_or(|not_before| not_before <= now)
             && life.is_some_and(|life| life <= self.profile.longest_life.as_secs())
     }
-}
 
-impl TokenVerifier for JwtVerifier {
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection> {
+    pub(crate) fn inspect(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenRejection::Invalid);
         }
@@ -144,7 +141,17 @@ impl TokenVerifier for JwtVerifier {
         if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) {
             return Err(TokenRejection::Invalid);
         }
-        caller(claims).map(Arc::new).ok_or(TokenRejection::Invalid)
+        self.verified(claims).ok_or(TokenRejection::Invalid)
+    }
+
+    fn verified(&self, claims: Claims) -> Option<VerifiedToken> {
+        Some(VerifiedToken {
+            id: claims.jti.clone(),
+            issuer: claims.iss.clone(),
+            audience: self.profile.audience.clone(),
+            issued_at: Timestamp::from_second(claims.iat).ok()?,
+            caller: Arc::new(caller(claims)?),
+        })
     }
 }
 

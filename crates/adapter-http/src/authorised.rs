@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
 use domain::caller::Caller;
-use domain::ids::UserId;
+use domain::ids::{ContactId, UserId};
 use domain::permission::Permission;
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 
@@ -96,6 +96,12 @@ impl<P: Permission> FromRequest for Authorised<P> {
             }
         })
     }
+}
+
+/// The contact id in the path.
+pub(crate) fn contact_in_path(request: &HttpRequest) -> Result<ContactId, Problem> {
+    let id = request.match_info().get("factorId").unwrap_or_default();
+    ContactId::parse(id).map_err(|malformed| Problem::malformed_field("factorId", malformed.to_string()))
 }
 
 /// The user id in the path.

@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MediaType {
     Json,
+    MergePatch,
     Form,
     Other,
 }
@@ -47,7 +48,15 @@ impl Body {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
             MediaType::Json => self.json_whatever_it_says(),
-            MediaType::Form | MediaType::Other => Err(unsupported("application/json")),
+            MediaType::MergePatch | MediaType::Form | MediaType::Other => Err(unsupported("application/json")),
+        }
+    }
+
+    /// The JSON merge patch in the body (RFC 7396), which may call itself plain JSON.
+    pub(crate) fn merge_patch<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        match self.media_type {
+            MediaType::Json | MediaType::MergePatch => self.json_whatever_it_says(),
+            MediaType::Form | MediaType::Other => Err(unsupported("application/merge-patch+json")),
         }
     }
 
@@ -68,7 +77,9 @@ impl Body {
             MediaType::Form => {
                 serde_urlencoded::from_bytes(&self.bytes).map_err(|_| Problem::malformed("the form cannot be read"))
             }
-            MediaType::Other => Err(unsupported("application/json or application/x-www-form-urlencoded")),
+            MediaType::MergePatch | MediaType::Other => {
+                Err(unsupported("application/json or application/x-www-form-urlencoded"))
+            }
         }
     }
 }
@@ -180,6 +191,7 @@ fn media_type(request: &HttpRequest) -> MediaType {
         .to_ascii_lowercase();
     match essence.as_str() {
         "" | "application/json" => MediaType::Json,
+        "application/merge-patch+json" => MediaType::MergePatch,
         "application/x-www-form-urlencoded" => MediaType::Form,
         _ => MediaType::Other,
     }

@@ -39,6 +39,7 @@ impl From<LoggedEvent> for CloudEventMessage {
         let value = |datum| match datum {
             Datum::Text(text) => Value::from(text),
             Datum::Number(number) => Value::from(number),
+            Datum::Flag(flag) => Value::from(flag),
             Datum::List(list) => Value::from(list),
         };
         Self {

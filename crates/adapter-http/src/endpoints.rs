@@ -128,6 +128,36 @@ impl Methods {
             .described(HttpMethod::Post, describe)
     }
 
+    pub(crate) fn put<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on("PUT", Method::PUT, handler)
+            .described(HttpMethod::Put, describe)
+    }
+
+    pub(crate) fn patch<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on("PATCH", Method::PATCH, handler)
+            .described(HttpMethod::Patch, describe)
+    }
+
+    pub(crate) fn delete<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on("DELETE", Method::DELETE, handler)
+            .described(HttpMethod::Delete, describe)
+    }
+
     fn on_get<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
@@ -209,14 +239,29 @@ impl Described {
         self
     }
 
-    pub(crate) fn json_body<T: ToSchema>(mut self, required: bool) -> Self {
-        let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
+    pub(crate) fn json_body<T: ToSchema>(self, required: bool) -> Self {
+        self.body::<T>(&["application/json"], required)
+    }
+
+    /// The same fields as JSON or as a form.
+    pub(crate) fn json_or_form_body<T: ToSchema>(self, required: bool) -> Self {
+        self.body::<T>(&["application/json", "application/x-www-form-urlencoded"], required)
+    }
+
+    /// A JSON merge patch (RFC 7396).
+    pub(crate) fn merge_patch_body<T: ToSchema>(self) -> Self {
+        self.body::<T>(&["application/merge-patch+json", "application/json"], true)
+    }
+
+    fn body<T: ToSchema>(mut self, media_types: &[&str], required: bool) -> Self {
+        let schema = self.reference::<T>();
         let required = if required { Required::True } else { Required::False };
-        let body = RequestBodyBuilder::new()
-            .content("application/json", content)
-            .required(Some(required))
-            .build();
-        self.operation = self.operation.request_body(Some(body));
+        let mut body = RequestBodyBuilder::new().required(Some(required));
+        for media_type in media_types {
+            let content = ContentBuilder::new().schema(Some(schema.clone())).build();
+            body = body.content(*media_type, content);
+        }
+        self.operation = self.operation.request_body(Some(body.build()));
         self
     }
 

@@ -1,6 +1,7 @@
 //! The documented error array: every 4xx and 5xx body, and the one table of codes.
 
 use std::error::Error;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
@@ -20,6 +21,7 @@ pub(crate) enum Code {
     NotAuthenticated,
     NotPermitted,
     UserNotFound,
+    ContactNotFound,
     SameTypeAsMain,
     AlreadyRegistered,
     NotAnEmail,
@@ -32,6 +34,9 @@ pub(crate) enum Code {
     ClientNotUsable,
     BusinessNotLinked,
     GroupNotKnown,
+    NotRight,
+    AttemptsUsedUp,
+    TooManyRequests,
     Unavailable,
     Unexpected,
 }
@@ -43,6 +48,7 @@ impl Code {
             Self::NotAuthenticated => "02",
             Self::NotPermitted => "03",
             Self::UserNotFound => "04",
+            Self::ContactNotFound => "05",
             Self::SameTypeAsMain => "06",
             Self::AlreadyRegistered => "07",
             Self::NotAnEmail => "08",
@@ -55,6 +61,9 @@ impl Code {
             Self::ClientNotUsable => "22",
             Self::BusinessNotLinked => "23",
             Self::GroupNotKnown => "24",
+            Self::NotRight => "30",
+            Self::AttemptsUsedUp => "31",
+            Self::TooManyRequests => "32",
             Self::Unavailable => "90",
             Self::Unexpected => "99",
         }
@@ -164,6 +173,13 @@ impl Problem {
     /// The calling user's own credential is locked, or was since the token was issued.
     pub(crate) fn caller_not_standing() -> Self {
         Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
+    }
+
+    /// Too many; there is room again after `wait`.
+    pub(crate) fn too_many_requests(message: impl Into<String>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
+            .with(header::RETRY_AFTER, seconds.max(1).to_string())
     }
 
     pub(crate) fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

@@ -16,9 +16,10 @@ use use_cases::tokens::Tokens;
 use crate::docs::{self, Document};
 use crate::endpoints::{Description, Endpoints, page};
 use crate::events::{self, Stopping};
+use crate::login_guard::LoginGuard;
 use crate::observe::{Observer, observe};
 use crate::problem::{Code, Problem};
-use crate::{Gatekeeper, TrustedProxies, credential_lock, factors, tokens};
+use crate::{Gatekeeper, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
 
 /// How the port behaves.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct ApiSettings {
     pub key_set_cache_time: Duration,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Duration,
+    /// How many client logins may fail; says nothing where the tokens are not served.
+    pub login_guard: LoginGuardSettings,
 }
 
 /// What is served: any of the contexts, and what all of them need.
@@ -75,8 +78,19 @@ impl Api {
         endpoints
     }
 
-    /// Routes, data and what surrounds every request.
+    /// Routes and their data, for one application on its own.
     pub fn configure(&self, settings: &ApiSettings, config: &mut web::ServiceConfig) {
+        let login_guard = web::Data::new(LoginGuard::new(settings.login_guard));
+        self.configure_behind(login_guard, settings, config);
+    }
+
+    /// The applications of all workers share the guard: a caller cannot choose its worker.
+    fn configure_behind(
+        &self,
+        login_guard: web::Data<LoginGuard>,
+        settings: &ApiSettings,
+        config: &mut web::ServiceConfig,
+    ) {
         let (resources, description) = self.endpoints().into_parts();
         let document = description.into_document("AuthMe").to_json().unwrap_or_default();
         config
@@ -85,6 +99,7 @@ impl Api {
                 telemetry: self.telemetry.clone(),
                 randomness: self.randomness.clone(),
             }))
+            .app_data(login_guard)
             .app_data(web::Data::new(settings.clone()))
             .app_data(web::Data::new(settings.trusted_proxies.clone()))
             .app_data(web::Data::new(Stopping(self.stopping.clone())))
@@ -123,10 +138,11 @@ async fn not_found() -> Result<&'static str, Problem> {
 /// Serves the API until the returned server is stopped.
 pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io::Result<Server> {
     let (workers, shutdown) = (settings.workers, settings.shutdown_timeout);
+    let login_guard = web::Data::new(LoginGuard::new(settings.login_guard));
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(observe))
-            .configure(|config| api.configure(&settings, config))
+            .configure(|config| api.configure_behind(login_guard.clone(), &settings, config))
     });
     let server = server
         .workers(workers)

@@ -51,6 +51,7 @@ fn value(datum: &Datum) -> Value {
     match datum {
         Datum::Text(text) => Value::from(text.as_str()),
         Datum::Number(number) => Value::from(*number),
+        Datum::Flag(flag) => Value::from(*flag),
         Datum::List(list) => Value::from(list.as_slice()),
     }
 }
@@ -138,7 +139,7 @@ mod tests {
         ce_sequence: 00000000000000000007
         content-type: application/json
 
-        {"contactType":"EMAIL","factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 
@@ -156,7 +157,61 @@ mod tests {
         ce_sequence: 00000000000000000007
         content-type: application/json
 
-        {"contactType":"EMAIL","factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        "#);
+    }
+
+    #[test]
+    fn a_removed_factor_is_told() {
+        insta::assert_snapshot!(shown(EventKind::FactorRemoved), @r#"
+        authme.factor.v1 5efd263cbe2d398bb00b97ea
+        ce_specversion: 1.0
+        ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
+        ce_source: /authme/factors
+        ce_type: factor.removed
+        ce_subject: 5efd263cbe2d398bb00b97ea
+        ce_time: 2026-11-23T03:16:24.420Z
+        ce_partitionkey: 5efd263cbe2d398bb00b97ea
+        ce_sequence: 00000000000000000007
+        content-type: application/json
+
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        "#);
+    }
+
+    #[test]
+    fn a_verified_factor_is_told() {
+        insta::assert_snapshot!(shown(EventKind::FactorVerified), @r#"
+        authme.factor.v1 5efd263cbe2d398bb00b97ea
+        ce_specversion: 1.0
+        ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
+        ce_source: /authme/factors
+        ce_type: factor.verified
+        ce_subject: 5efd263cbe2d398bb00b97ea
+        ce_time: 2026-11-23T03:16:24.420Z
+        ce_partitionkey: 5efd263cbe2d398bb00b97ea
+        ce_sequence: 00000000000000000007
+        content-type: application/json
+
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        "#);
+    }
+
+    #[test]
+    fn exhausted_attempts_are_told() {
+        insta::assert_snapshot!(shown(EventKind::FactorAttemptsExhausted), @r#"
+        authme.factor.v1 5efd263cbe2d398bb00b97ea
+        ce_specversion: 1.0
+        ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
+        ce_source: /authme/factors
+        ce_type: factor.attempts-exhausted
+        ce_subject: 5efd263cbe2d398bb00b97ea
+        ce_time: 2026-11-23T03:16:24.420Z
+        ce_partitionkey: 5efd263cbe2d398bb00b97ea
+        ce_sequence: 00000000000000000007
+        content-type: application/json
+
+        {"contactType":"EMAIL","exhausted":"factor","factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 

@@ -156,8 +156,9 @@ fn datum(value: Value) -> Option<Datum> {
     match value {
         Value::String(text) => Some(Datum::Text(text)),
         Value::Number(number) => number.as_u64().map(Datum::Number),
+        Value::Bool(flag) => Some(Datum::Flag(flag)),
         Value::Array(list) => list.into_iter().map(text).collect::<Option<_>>().map(Datum::List),
-        Value::Null | Value::Bool(_) | Value::Object(_) => None,
+        Value::Null | Value::Object(_) => None,
     }
 }
 

@@ -9,21 +9,36 @@ use crate::event_message::EventMessage;
 const USER: &str = "5efd263cbe2d398bb00b97ea";
 const SESSION: &str = "c03553990c261f25638e6d37";
 
+fn text(name: &str, value: &str) -> (String, Datum) {
+    (name.to_owned(), Datum::from(value))
+}
+
+fn contact() -> EventData {
+    vec![
+        text("factorId", "60773aa94a50c11cfe00314d"),
+        text("contactType", "EMAIL"),
+        text("maskedValue", "ex***le@br.e*******.com"),
+    ]
+}
+
 pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
-    let text = |name: &str, value: &str| (name.to_owned(), Datum::from(value));
     let mut data: EventData = vec![text("userId", USER)];
     let subject = match kind {
         EventKind::CredentialLocked | EventKind::CredentialUnlocked => {
             data.extend([("epoch".to_owned(), Datum::Number(3)), text("by", "security-desk")]);
             USER
         }
-        EventKind::FactorAdded | EventKind::FactorChanged => {
+        EventKind::FactorAdded | EventKind::FactorChanged | EventKind::FactorRemoved | EventKind::FactorVerified => {
+            data.extend(contact());
             data.extend([
-                text("factorId", "60773aa94a50c11cfe00314d"),
-                text("contactType", "EMAIL"),
-                text("maskedValue", "ex***le@br.e*******.com"),
                 ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
+                ("default".to_owned(), Datum::Flag(true)),
             ]);
+            USER
+        }
+        EventKind::FactorAttemptsExhausted => {
+            data.extend(contact());
+            data.push(text("exhausted", "factor"));
             USER
         }
         EventKind::SessionStarted => {

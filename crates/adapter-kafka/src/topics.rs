@@ -38,7 +38,11 @@ impl Topic {
     pub const fn of(kind: EventKind) -> Self {
         match kind {
             EventKind::CredentialLocked | EventKind::CredentialUnlocked => Self::Credential,
-            EventKind::FactorAdded | EventKind::FactorChanged => Self::Factor,
+            EventKind::FactorAdded
+            | EventKind::FactorChanged
+            | EventKind::FactorRemoved
+            | EventKind::FactorVerified
+            | EventKind::FactorAttemptsExhausted => Self::Factor,
             EventKind::SessionStarted | EventKind::SessionRevoked => Self::Session,
         }
     }
@@ -110,6 +114,9 @@ mod tests {
             [
                 ("authme.credential.v1", "/authme/credential-lock"),
                 ("authme.credential.v1", "/authme/credential-lock"),
+                ("authme.factor.v1", "/authme/factors"),
+                ("authme.factor.v1", "/authme/factors"),
+                ("authme.factor.v1", "/authme/factors"),
                 ("authme.factor.v1", "/authme/factors"),
                 ("authme.factor.v1", "/authme/factors"),
                 ("authme.session.v1", "/authme/tokens"),

@@ -35,6 +35,8 @@ pub(crate) struct ClientDocument {
     aliases: Vec<String>,
     visibility: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    texts: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token_lifetime_seconds: Option<u64>,
 }
 
@@ -66,6 +68,7 @@ impl From<&Client> for ClientDocument {
             require_known_groups: client.require_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             visibility: client.visibility.as_str().to_owned(),
+            texts: client.texts.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
         }
     }
@@ -97,6 +100,7 @@ impl TryFrom<ClientDocument> for Client {
             require_known_groups: stored.require_known_groups,
             aliases: stored.aliases.into_iter().map(alias).collect::<Result<_, _>>()?,
             visibility: Visibility::parse(&stored.visibility).ok_or_else(|| reader.corrupt("visibility"))?,
+            texts: stored.texts,
             access_token_lifetime: stored.access_token_lifetime_seconds.map(Duration::from_secs),
         })
     }
@@ -179,8 +183,22 @@ mod tests {
         }];
         client.roles = vec!["CLI-1STPARTY".to_owned()];
         client.aliases = vec![ClientId::parse("portal.old").unwrap()];
+        client.texts = Some("portal".to_owned());
         client.access_token_lifetime = Some(Duration::from_mins(5));
         let stored = serialize_to_document(&ClientDocument::from(&client)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "accessTokenLifetimeSeconds": 300 }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "texts": "portal", "accessTokenLifetimeSeconds": 300 }"#);
+    }
+
+    #[test]
+    fn a_client_stored_before_there_were_texts_has_none() {
+        let portal = Client::new(ClientId::parse("portal").unwrap());
+        let mut stored = serialize_to_document(&ClientDocument::from(&Client {
+            texts: Some("portal".to_owned()),
+            ..portal.clone()
+        }))
+        .unwrap();
+        assert!(stored.remove("texts").is_some());
+        let read: ClientDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        assert_eq!(Client::try_from(read).unwrap(), portal);
     }
 }

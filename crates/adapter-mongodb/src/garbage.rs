@@ -3,14 +3,44 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::time::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
-use ports::{Garbage, StoreFailure};
+use ports::{Aggregate, Garbage, StoreFailure};
 
 use crate::database::{Database, Session};
+use crate::factors::send_limits;
 use crate::fault::Fault;
 use crate::stored::{self, date, integer};
 use crate::tokens::{refresh_families, validation_tokens};
 
-pub(crate) struct MongodbGarbage(pub(crate) Arc<Database>);
+pub(crate) struct MongodbGarbage {
+    aggregates: Vec<Aggregate>,
+    database: Arc<Database>,
+}
+
+impl MongodbGarbage {
+    /// Of the services that write these aggregates.
+    pub(crate) fn of(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
+        Self {
+            aggregates: aggregates.to_vec(),
+            database,
+        }
+    }
+}
+
+/// What the service that writes an aggregate has stored, and what of it was past its end at `before`.
+fn dead(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)> {
+    let ended = doc! { "$lte": date(before) };
+    match aggregate {
+        Aggregate::Credential => Vec::new(),
+        Aggregate::FactorSet => vec![(send_limits::COLLECTION, doc! { "windowEndsAt": ended })],
+        Aggregate::RefreshFamily => vec![
+            (validation_tokens::COLLECTION, doc! { "expiresAt": ended.clone() }),
+            (
+                refresh_families::COLLECTION,
+                doc! { "outboxPending": false, "absoluteExpiresAt": ended },
+            ),
+        ],
+    }
+}
 
 /// Deletes up to `limit` documents that match, and still match when it comes to each; how many.
 async fn delete(
@@ -42,13 +72,16 @@ async fn delete(
 #[async_trait]
 impl Garbage for MongodbGarbage {
     async fn collect(&self, before: Timestamp, limit: usize) -> Result<usize, StoreFailure> {
-        let tokens = doc! { "expiresAt": { "$lte": date(before) } };
-        let families = doc! { "outboxPending": false, "absoluteExpiresAt": { "$lte": date(before) } };
-        self.0
+        let aggregates = self.aggregates.iter();
+        let dead: Vec<_> = aggregates.flat_map(|aggregate| dead(*aggregate, before)).collect();
+        self.database
             .write(move |mut session| async move {
-                let removed = delete(&mut session, validation_tokens::COLLECTION, &tokens, limit).await?;
-                let rest = limit.saturating_sub(removed);
-                Ok(removed + delete(&mut session, refresh_families::COLLECTION, &families, rest).await?)
+                let mut removed = 0;
+                for (collection, filter) in dead {
+                    let rest = limit.saturating_sub(removed);
+                    removed += delete(&mut session, collection, &filter, rest).await?;
+                }
+                Ok(removed)
             })
             .await
     }

@@ -4,6 +4,7 @@ use mongodb::options::IndexOptions;
 use ports::Aggregate;
 
 use crate::database::Database;
+use crate::factors::send_limits;
 use crate::fault::OpenFailure;
 use crate::outbox;
 use crate::tokens::{refresh_families, validation_tokens};
@@ -39,6 +40,14 @@ pub fn indexes() -> Vec<Index> {
         outbox(Aggregate::Credential),
         outbox(Aggregate::FactorSet),
         outbox(Aggregate::RefreshFamily),
+        Index {
+            aggregate: Aggregate::FactorSet,
+            collection: send_limits::COLLECTION,
+            name: GARBAGE,
+            keys: doc! { "windowEndsAt": 1 },
+            only: None,
+            purpose: "the garbage collection finds windows that ended",
+        },
         Index {
             aggregate: Aggregate::RefreshFamily,
             collection: refresh_families::COLLECTION,

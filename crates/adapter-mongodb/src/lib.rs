@@ -27,7 +27,7 @@ mod tokens;
 use std::sync::Arc;
 
 use ports::credential_lock::Credentials;
-use ports::factors::FactorSets;
+use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Aggregate, Clients, CredentialStandings, Garbage, Groups, Identities, Outboxes, Readiness};
 
@@ -45,6 +45,7 @@ pub struct Stores {
     pub standings: Arc<dyn CredentialStandings>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
+    pub send_limits: Arc<dyn SendLimits>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
@@ -67,10 +68,11 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         standings: Arc::new(credential_standings::MongodbCredentialStandings(database.clone())),
         credentials: Arc::new(credential_lock::credentials::MongodbCredentials(database.clone())),
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
+        send_limits: Arc::new(factors::send_limits::MongodbSendLimits(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies(database.clone())),
         outboxes: Arc::new(outboxes::MongodbOutboxes::of(&Aggregate::ALL, database.clone())),
-        garbage: Arc::new(garbage::MongodbGarbage(database.clone())),
+        garbage: Arc::new(garbage::MongodbGarbage::of(&Aggregate::ALL, database.clone())),
         readiness: database.clone(),
         database,
     })
@@ -80,6 +82,11 @@ impl Stores {
     /// The outboxes of these aggregates only: a service carries out what it wrote itself.
     pub fn outboxes_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Outboxes> {
         Arc::new(outboxes::MongodbOutboxes::of(aggregates, self.database.clone()))
+    }
+
+    /// What expires beside these aggregates only: a service removes what it wrote itself.
+    pub fn garbage_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Garbage> {
+        Arc::new(garbage::MongodbGarbage::of(aggregates, self.database.clone()))
     }
 
     /// Makes the indexes of these aggregates, and of what their service stores beside them, where they are missing. A

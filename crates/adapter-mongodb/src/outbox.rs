@@ -30,6 +30,7 @@ struct DatumDocument {
 enum ValueDocument {
     Text(String),
     Number(u64),
+    Flag(bool),
     List(Vec<String>),
 }
 
@@ -61,6 +62,7 @@ fn datum((name, value): (String, Datum)) -> DatumDocument {
     let value = match value {
         Datum::Text(text) => ValueDocument::Text(text),
         Datum::Number(number) => ValueDocument::Number(number),
+        Datum::Flag(flag) => ValueDocument::Flag(flag),
         Datum::List(list) => ValueDocument::List(list),
     };
     DatumDocument { name, value }
@@ -70,6 +72,7 @@ fn data(stored: Vec<DatumDocument>) -> EventData {
     let value = |value| match value {
         ValueDocument::Text(text) => Datum::Text(text),
         ValueDocument::Number(number) => Datum::Number(number),
+        ValueDocument::Flag(flag) => Datum::Flag(flag),
         ValueDocument::List(list) => Datum::List(list),
     };
     stored
@@ -142,9 +145,10 @@ mod tests {
                 ("epoch".to_owned(), Datum::Number(1)),
                 ("by".to_owned(), Datum::Text("$by".to_owned())),
                 ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
+                ("default".to_owned(), Datum::Flag(true)),
             ],
         };
         let stored = serialize_to_document(&EventDocument::new(event, 7)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 7, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "epoch", "value": 1 }, { "name": "by", "value": "$by" }, { "name": "tags", "value": ["MARKED_RESOURCES"] }] }"#);
+        insta::assert_snapshot!(stored, @r#"{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 7, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "epoch", "value": 1 }, { "name": "by", "value": "$by" }, { "name": "tags", "value": ["MARKED_RESOURCES"] }, { "name": "default", "value": true }] }"#);
     }
 }

@@ -31,6 +31,8 @@ struct ClientDocument {
     aliases: Vec<String>,
     visibility: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    texts: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token_lifetime_seconds: Option<u64>,
 }
 
@@ -61,6 +63,7 @@ impl From<&Client> for ClientDocument {
             require_known_groups: client.require_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             visibility: client.visibility.as_str().to_owned(),
+            texts: client.texts.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
         }
     }
@@ -93,6 +96,7 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
         require_known_groups: document.require_known_groups,
         aliases: document.aliases.into_iter().map(alias).collect::<Result<_, Fault>>()?,
         visibility: Visibility::parse(&document.visibility).ok_or_else(|| row.corrupt("visibility"))?,
+        texts: document.texts,
         access_token_lifetime: document.access_token_lifetime_seconds.map(Duration::from_secs),
     })
 }

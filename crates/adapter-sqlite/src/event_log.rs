@@ -33,7 +33,11 @@ impl SqliteEventLog {
 const fn aggregate(kind: EventKind) -> Aggregate {
     match kind {
         EventKind::CredentialLocked | EventKind::CredentialUnlocked => Aggregate::Credential,
-        EventKind::FactorAdded | EventKind::FactorChanged => Aggregate::FactorSet,
+        EventKind::FactorAdded
+        | EventKind::FactorChanged
+        | EventKind::FactorRemoved
+        | EventKind::FactorVerified
+        | EventKind::FactorAttemptsExhausted => Aggregate::FactorSet,
         EventKind::SessionStarted | EventKind::SessionRevoked => Aggregate::RefreshFamily,
     }
 }

@@ -22,7 +22,11 @@ impl Garbage for SqliteGarbage {
                                     SELECT family_id FROM refresh_families
                                     WHERE outbox_pending = 0 AND absolute_expires_at <= ?1 LIMIT ?2)";
                 let rest = limit.saturating_sub(removed) as u64;
-                Ok(removed + rows::execute(connection, families, (before, integer(rest)))?)
+                let removed = removed + rows::execute(connection, families, (before, integer(rest)))?;
+                let windows = "DELETE FROM send_limits WHERE key IN (
+                                   SELECT key FROM send_limits WHERE window_ends_at <= ?1 LIMIT ?2)";
+                let rest = limit.saturating_sub(removed) as u64;
+                Ok(removed + rows::execute(connection, windows, (before, integer(rest)))?)
             })
             .await
     }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ports::credential_lock::Credentials;
-use ports::factors::FactorSets;
+use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, CredentialStandings, EventLog, EventPublisher, Garbage, Groups, Identities, Outboxes, Readiness};
 
@@ -46,6 +46,7 @@ pub struct Stores {
     pub standings: Arc<dyn CredentialStandings>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
+    pub send_limits: Arc<dyn SendLimits>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
@@ -66,6 +67,7 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
         standings: Arc::new(credential_standings::SqliteCredentialStandings(database.clone())),
         credentials: Arc::new(credential_lock::credentials::SqliteCredentials(database.clone())),
         factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
+        send_limits: Arc::new(factors::send_limits::SqliteSendLimits(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::SqliteRefreshFamilies(database.clone())),
         outboxes: Arc::new(outboxes::SqliteOutboxes(database.clone())),

@@ -30,6 +30,7 @@ pub(crate) struct EventDataDocument(Vec<(String, DatumDocument)>);
 enum DatumDocument {
     Text(String),
     Number(u64),
+    Flag(bool),
     List(Vec<String>),
 }
 
@@ -38,6 +39,7 @@ impl From<EventData> for EventDataDocument {
         let datum = |datum| match datum {
             Datum::Text(text) => DatumDocument::Text(text),
             Datum::Number(number) => DatumDocument::Number(number),
+            Datum::Flag(flag) => DatumDocument::Flag(flag),
             Datum::List(list) => DatumDocument::List(list),
         };
         Self(data.into_iter().map(|(name, value)| (name, datum(value))).collect())
@@ -49,6 +51,7 @@ impl From<EventDataDocument> for EventData {
         let datum = |datum| match datum {
             DatumDocument::Text(text) => Datum::Text(text),
             DatumDocument::Number(number) => Datum::Number(number),
+            DatumDocument::Flag(flag) => Datum::Flag(flag),
             DatumDocument::List(list) => Datum::List(list),
         };
         document

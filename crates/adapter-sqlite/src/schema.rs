@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::rows::integer;
 
 /// Migrations in order; the file's `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// Marks the file as ours: `AuMe`.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -96,6 +96,18 @@ CREATE TABLE events (
 ) STRICT;
 ";
 
+const VERSION_2: &str = "
+ALTER TABLE factor_sets ADD COLUMN codes TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE factor_sets ADD COLUMN attempts TEXT NOT NULL DEFAULT 'null';
+
+CREATE TABLE send_limits (
+    key TEXT PRIMARY KEY NOT NULL,
+    used INTEGER NOT NULL,
+    window_ends_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX send_limits_garbage ON send_limits (window_ends_at);
+";
+
 /// Brings the file up to date, one transaction a version; the version found when it is newer than any known here.
 /// Safe when two processes start at once.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
@@ -118,7 +130,12 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
 
 #[cfg(test)]
 mod tests {
+    use domain::client::Client;
+    use domain::factors::FactorSet;
+    use domain::ids::{ClientId, ContactId, UserId};
+
     use super::*;
+    use crate::SqliteSettings;
 
     #[test]
     fn a_file_from_a_newer_version_is_left_alone() {
@@ -138,5 +155,34 @@ mod tests {
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .unwrap();
         assert_eq!(version, integer(KNOWN as u64));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_the_first_version_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let first = Connection::open(&file).unwrap();
+        first.execute_batch(VERSION_1).unwrap();
+        let rows = r#"
+            INSERT INTO factor_sets (user_id, version, contacts, chosen_default, sequence)
+                VALUES ('user-1', 3, '[]', 'contact-1', 0);
+            INSERT INTO clients (client_id, document) VALUES ('portal', '{"secrets":[],"enabled":true,"roles":[],
+                "scopes":[],"saml":false,"identityProvider":false,"createUsers":false,"requireKnownGroups":false,
+                "aliases":[],"visibility":"CREDENTIALS_ONLY"}');
+            PRAGMA user_version = 1;"#;
+        first.execute_batch(rows).unwrap();
+        drop(first);
+
+        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let user = UserId::parse("user-1").unwrap();
+        let set = FactorSet {
+            version: 3,
+            chosen_default: Some(ContactId::parse("contact-1").unwrap()),
+            ..FactorSet::empty(user.clone())
+        };
+        assert_eq!(stores.factor_sets.find(&user).await.unwrap(), set);
+        let portal = ClientId::parse("portal").unwrap();
+        let found = stores.clients.find(&portal).await.unwrap();
+        assert_eq!(found, Some(Client::new(portal)));
     }
 }

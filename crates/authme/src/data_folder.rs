@@ -39,6 +39,15 @@ impl DataFolder {
         self.0.join("secrets").join("refresh.key")
     }
 
+    pub(crate) fn codes_secret(&self) -> PathBuf {
+        self.0.join("secrets").join("codes.key")
+    }
+
+    /// Where codes are written that no server takes.
+    pub fn outgoing_codes(&self) -> PathBuf {
+        self.0.join("outgoing-codes.jsonl")
+    }
+
     /// The stores, for `workers` threads that read at once.
     pub fn stores(&self, workers: usize) -> Result<Stores, Refusal> {
         let file = self.0.join("authme.sqlite");

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
+use adapter_delivery::{DeliveryChoices, DeliverySettings};
 use clap::Args;
-use service_runtime::{Binary, Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
+use service_runtime::{Binary, Loaded, Loops, Settings, SettingsFailure, Signals, Stop, SystemClock, load, start_logs};
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
@@ -18,15 +19,28 @@ pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
     settings(Binary::Authme, file)
 }
 
+/// How codes leave: as the settings in force say, into a file of the data folder what they name no server for.
+fn delivery(file: Option<&Path>, data: &DataFolder) -> Result<DeliverySettings, Refusal> {
+    let loaded = loaded(Binary::Authme, file).map_err(Refusal::while_doing("the settings are refused"))?;
+    let choices = loaded.read::<DeliveryChoices>();
+    let choices = choices.map_err(Refusal::while_doing("the settings are refused"))?;
+    let settings = choices.settings(Some(data.outgoing_codes()));
+    settings.map_err(Refusal::while_doing("codes cannot be delivered"))
+}
+
 /// The settings that an operator's command goes by.
 pub(crate) fn for_operator() -> Result<Settings, Refusal> {
     settings(Binary::Operator, None)
 }
 
 fn settings(binary: Binary, file: Option<&Path>) -> Result<Settings, Refusal> {
-    load(binary, include_str!("../config.default.toml"), file)
+    loaded(binary, file)
         .and_then(|loaded| loaded.read::<Settings>()?.checked())
         .map_err(Refusal::while_doing("the settings are refused"))
+}
+
+fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, SettingsFailure> {
+    load(binary, include_str!("../config.default.toml"), file)
 }
 
 /// The two ports, taken before anything else is done.
@@ -65,7 +79,12 @@ pub struct Running {
 
 impl Running {
     /// Wires and starts everything on the given ports.
-    pub fn start(data: DataFolder, settings: Settings, listeners: Listeners) -> Result<Self, Refusal> {
+    pub fn start(
+        data: DataFolder,
+        settings: Settings,
+        delivery: DeliverySettings,
+        listeners: Listeners,
+    ) -> Result<Self, Refusal> {
         let only_one = data.serve_lock()?;
         let doing = Refusal::while_doing::<std::io::Error>;
         let address = listeners.api.local_addr().map_err(doing("the port is not known"))?;
@@ -82,6 +101,7 @@ impl Running {
             data,
             settings,
             issuer,
+            delivery,
             clock: Arc::new(SystemClock),
         }
         .wire()?;
@@ -145,14 +165,19 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     // Told before a port that the other server holds.
     drop(data.serve_lock()?);
     let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
+    let delivery = delivery(arguments.config.as_deref(), &data)?;
+    let codes = match delivery.file() {
+        Some(file) => format!(", codes in {}", file.display()),
+        None => String::new(),
+    };
     let folder = data.path().display().to_string();
     let drain = settings.http.drain;
     on_runtime(async {
         // Before anyone is told that it serves: whoever is told may ask it to end.
         let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
-        let running = Running::start(data, settings, listeners)?;
+        let running = Running::start(data, settings, delivery, listeners)?;
         let line = format!(
-            "AuthMe serves http://{0}, reference at http://{0}/docs, data in {folder}\n",
+            "AuthMe serves http://{0}, reference at http://{0}/docs, data in {folder}{codes}\n",
             running.address
         );
         let _ = std::io::stderr().write_all(line.as_bytes());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_crypto::{
-    HmacRefreshTokenSeal, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType, VerifiedTokens,
-    read_or_create_secret,
+    HmacCodeSeal, HmacRefreshTokenSeal, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
+    VerifiedTokens, read_or_create_secret,
 };
-use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
+use adapter_delivery::DeliverySettings;
+use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, Management, TrustedProxies};
 use adapter_sqlite::Stores;
 use ports::Clock;
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
@@ -29,6 +30,8 @@ pub struct Installation {
     pub data: DataFolder,
     pub settings: Settings,
     pub issuer: String,
+    /// How codes reach their users.
+    pub delivery: DeliverySettings,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -54,7 +57,8 @@ struct Shared {
 }
 
 impl Installation {
-    /// Opens the store and the keys, makes them when they are not there, and wires the three contexts.
+    /// Opens the store and the keys, makes them when they are not there, and wires the three contexts. To be called on
+    /// the runtime that codes are to be sent on.
     pub fn wire(self) -> Result<Process, Refusal> {
         let workers = self.settings.http.threads();
         let telemetry = PrometheusTelemetry::new().map_err(Refusal::while_doing("the metrics cannot be started"))?;
@@ -69,11 +73,12 @@ impl Installation {
         };
         let lifetimes = self.settings.tokens.lifetimes(&self.settings.saml);
         let tokens = Tokens::new(&self.tokens_ports(&shared)?, &lifetimes);
+        let factors = Factors::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
         let stop = Stop::default();
         let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
         let api = Api {
             tokens: Some(Arc::new(tokens)),
-            factors: Some(Arc::new(Factors::new(&shared.factors_ports()))),
+            factors: Some(Arc::new(factors)),
             credential_lock: Some(Arc::new(CredentialLock::new(&shared.credential_lock_ports()))),
             follow_events: Some(Arc::new(FollowEvents::new(shared.stores.event_log.clone()))),
             gatekeeper: Gatekeeper {
@@ -158,6 +163,25 @@ impl Installation {
         })
     }
 
+    fn factors_ports(&self, shared: &Shared) -> Result<FactorsPorts, Refusal> {
+        let secrets = read_or_create_secret(&self.data.codes_secret());
+        let secrets = secrets.map_err(Refusal::while_doing("the key of one-time codes cannot be read"))?;
+        let seal = HmacCodeSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
+        let delivery = adapter_delivery::open(self.delivery.clone());
+        let delivery = delivery.map_err(Refusal::while_doing("codes cannot be delivered"))?;
+        let stores = &shared.stores;
+        Ok(FactorsPorts {
+            factor_sets: stores.factor_sets.clone(),
+            send_limits: stores.send_limits.clone(),
+            clients: stores.clients.clone(),
+            standings: stores.standings.clone(),
+            seal: Arc::new(seal),
+            delivery: Arc::new(delivery),
+            clock: shared.clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+        })
+    }
+
     fn api_settings(&self, workers: usize) -> Result<ApiSettings, Refusal> {
         let proxies = TrustedProxies::parse(&self.settings.http.trusted_proxies);
         let not_a_network = |text| {
@@ -170,22 +194,12 @@ impl Installation {
             trusted_proxies: proxies.map_err(not_a_network)?,
             key_set_cache_time: self.settings.keys.cache_time,
             shutdown_timeout: SHUTDOWN,
+            login_guard: LoginGuardSettings::default(),
         })
     }
 }
 
 impl Shared {
-    fn factors_ports(&self) -> FactorsPorts {
-        FactorsPorts {
-            factor_sets: self.stores.factor_sets.clone(),
-            identities: self.stores.identities.clone(),
-            clients: self.stores.clients.clone(),
-            standings: self.stores.standings.clone(),
-            clock: self.clock.clone(),
-            randomness: Arc::new(SystemRandomness),
-        }
-    }
-
     fn credential_lock_ports(&self) -> CredentialLockPorts {
         CredentialLockPorts {
             credentials: self.stores.credentials.clone(),

@@ -1,5 +1,7 @@
 //! Who is calling: what a verified bearer token says.
 
+use std::sync::Arc;
+
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::Timestamp;
 
@@ -42,4 +44,25 @@ impl Caller {
     pub fn user_id(&self) -> Option<&UserId> {
         self.user.as_ref().map(|user| &user.id)
     }
+
+    /// Whether what was made for `client` and `user` is the caller's: of its own client, and of no other user than the one
+    /// it carries.
+    pub fn owns(&self, client: &ClientId, user: &UserId) -> bool {
+        self.client == *client && self.user_id().is_none_or(|calling| calling == user)
+    }
+}
+
+/// A verified access token, for whoever asks about it and not with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedToken {
+    /// Whose it is.
+    pub caller: Arc<Caller>,
+    /// `jti`.
+    pub id: String,
+    /// `iss`.
+    pub issuer: String,
+    /// The one of its `aud` that it was accepted for.
+    pub audience: String,
+    /// `iat`, whole seconds.
+    pub issued_at: Timestamp,
 }

@@ -47,6 +47,8 @@ pub struct Client {
     /// Other names under which an identity provider knows this client.
     pub aliases: Vec<ClientId>,
     pub visibility: Visibility,
+    /// The texts of the codes its users are sent, by name, where they differ from the setting.
+    pub texts: Option<String>,
     /// Life of its access tokens where it differs from the setting.
     pub access_token_lifetime: Option<Duration>,
 }
@@ -66,6 +68,7 @@ impl Client {
             require_known_groups: false,
             aliases: Vec::new(),
             visibility: Visibility::default(),
+            texts: None,
             access_token_lifetime: None,
         }
     }

@@ -277,14 +277,88 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_mebibyte_is_refused() {
+        let long = "9".repeat(1 << 20);
+        assert!(Email::parse(&format!("{long}@example.com")).is_err());
+        assert!(Email::parse(&format!("a@{}b", "x.".repeat(1 << 19))).is_err());
+        for (region, area, number) in [
+            (&*long, "11", "911112222"),
+            ("55", &*long, "911112222"),
+            ("55", "11", &*long),
+        ] {
+            assert!(Mobile::parse(region, Some(area), number).is_err());
+        }
+    }
+
+    #[test]
+    fn an_address_that_folding_makes_too_long_is_refused() {
+        let grows = format!("a@{}", "\u{130}".repeat(126));
+        assert_eq!(grows.len(), EMAIL_MAX_BYTES);
+        assert!(Email::parse(&grows).is_err());
+    }
+
+    /// Text of any alphabet that often is an address.
+    fn nearly_an_address() -> impl Strategy<Value = String> {
+        let plain = "[\\S&&\\PC&&[^@.]]";
+        let address = format!("{plain}{{1,70}}@{plain}{{1,20}}(\\.{plain}{{1,20}}){{0,3}}");
+        prop_oneof![
+            1 => "\\PC{0,300}",
+            1 => "[^@]{0,20}@[^@]{0,20}",
+            3 => prop::string::string_regex(&address).unwrap(),
+        ]
+    }
+
+    fn nearly_a_number() -> impl Strategy<Value = (String, Option<String>, String)> {
+        let area = prop::option::weighted(0.9, "[1-9][1-9]");
+        let brazilian = (Just("55".to_owned()), area, "9[0-9]{8}");
+        let other = ("[1-9][0-9]{0,2}", prop::option::of("[0-9]{0,6}"), "[0-9]{3,14}");
+        let any_text = ("\\PC{0,4}", prop::option::of("\\PC{0,4}"), "[\\PC0-9]{0,20}");
+        prop_oneof![brazilian, other, any_text]
+    }
+
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_without_panic(text in "\\PC{0,300}") {
+        fn an_address_is_read_again_as_it_is_printed(text in nearly_an_address()) {
             if let Ok(email) = Email::parse(&text) {
-                prop_assert_eq!(Email::parse(email.as_str()), Ok(email.clone()));
-                prop_assert!(email.as_str().len() <= EMAIL_MAX_BYTES);
+                let printed = email.as_str();
+                prop_assert_eq!(Email::parse(printed), Ok(email.clone()));
+                prop_assert!(printed.len() <= EMAIL_MAX_BYTES);
+                prop_assert_eq!(printed.matches('@').count(), 1);
+                prop_assert!(!printed.contains(is_unprintable));
+                prop_assert_eq!(text.split_once('@').unwrap().0, printed.split_once('@').unwrap().0);
+                prop_assert_eq!(format!("{email:?}"), email.masked());
+                prop_assert_eq!(format!("{:?}", ContactValue::Email(email.clone())), email.masked());
             }
-            let _ = Mobile::parse(&text, Some(&text), &text);
+        }
+
+        #[test]
+        fn addresses_are_the_same_whatever_their_case(
+            address in "[a-z0-9.+_-]{1,20}@[a-z0-9]{1,9}\\.[a-zA-Z]{2,9}",
+            upper: u64,
+        ) {
+            let spelled = |(at, c): (usize, char)| if upper >> at & 1 == 1 { c.to_ascii_uppercase() } else { c };
+            let other: String = address.char_indices().map(spelled).collect();
+            let key = |text: &str| Email::parse(text).unwrap().comparison_key();
+            prop_assert_eq!(key(&address), key(&other));
+            prop_assert_ne!(key(&address), key(&format!("a{other}")));
+        }
+
+        #[test]
+        fn a_number_is_read_again_as_it_is_printed((region, area, number) in nearly_a_number()) {
+            if let Ok(mobile) = Mobile::parse(&region, area.as_deref(), &number) {
+                let again = Mobile::parse(mobile.region(), mobile.area(), mobile.number());
+                prop_assert_eq!(again, Ok(mobile.clone()));
+                let key = mobile.comparison_key();
+                prop_assert!((7..=15).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_digit()));
+                let masked = mobile.masked_number();
+                let hidden = masked.matches('*').count();
+                prop_assert!(hidden >= 2, "{masked}");
+                prop_assert_eq!(&format!("{mobile:?}"), &masked);
+                let printed = format!("{:?}", ContactValue::Mobile(mobile));
+                prop_assert_eq!(printed.matches('*').count(), hidden);
+                prop_assert!(printed.ends_with(&masked));
+            }
         }
     }
 }

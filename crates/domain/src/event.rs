@@ -10,16 +10,22 @@ pub enum EventKind {
     CredentialUnlocked,
     FactorAdded,
     FactorChanged,
+    FactorRemoved,
+    FactorVerified,
+    FactorAttemptsExhausted,
     SessionStarted,
     SessionRevoked,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::CredentialLocked,
         Self::CredentialUnlocked,
         Self::FactorAdded,
         Self::FactorChanged,
+        Self::FactorRemoved,
+        Self::FactorVerified,
+        Self::FactorAttemptsExhausted,
         Self::SessionStarted,
         Self::SessionRevoked,
     ];
@@ -31,6 +37,9 @@ impl EventKind {
             Self::CredentialUnlocked => "credential.unlocked",
             Self::FactorAdded => "factor.added",
             Self::FactorChanged => "factor.changed",
+            Self::FactorRemoved => "factor.removed",
+            Self::FactorVerified => "factor.verified",
+            Self::FactorAttemptsExhausted => "factor.attempts-exhausted",
             Self::SessionStarted => "session.started",
             Self::SessionRevoked => "session.revoked",
         }
@@ -44,7 +53,11 @@ impl EventKind {
     pub const fn source(self) -> &'static str {
         match self {
             Self::CredentialLocked | Self::CredentialUnlocked => "/authme/credential-lock",
-            Self::FactorAdded | Self::FactorChanged => "/authme/factors",
+            Self::FactorAdded
+            | Self::FactorChanged
+            | Self::FactorRemoved
+            | Self::FactorVerified
+            | Self::FactorAttemptsExhausted => "/authme/factors",
             Self::SessionStarted | Self::SessionRevoked => "/authme/tokens",
         }
     }
@@ -55,6 +68,7 @@ impl EventKind {
 pub enum Datum {
     Text(String),
     Number(u64),
+    Flag(bool),
     List(Vec<String>),
 }
 

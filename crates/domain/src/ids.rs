@@ -79,6 +79,8 @@ pub struct EventId(pub String);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -95,5 +97,38 @@ mod tests {
     fn only_a_client_id_may_hold_a_dot() {
         assert!(ClientId::parse("com.example.portal").is_ok());
         assert!(BusinessId::parse("com.example").is_err());
+    }
+
+    #[test]
+    fn a_mebibyte_is_no_id() {
+        assert!(UserId::parse("a".repeat(1 << 20)).is_err());
+        assert!(ClientId::parse(".".repeat(1 << 20)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_as_it_is_written(text in prop_oneof!["\\PC{0,70}", "[A-Za-z0-9_.-]{0,70}", any::<String>()]) {
+            let plain = |also: &[u8]| {
+                let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b) || also.contains(&b);
+                (1..=64).contains(&text.len()) && text.bytes().all(fits)
+            };
+            let is_me = text == "me";
+            for (read, expected) in [
+                (UserId::parse(&*text).map(|id| id.to_string()), plain(b"") && !is_me),
+                (ContactId::parse(&*text).map(|id| id.to_string()), plain(b"") && !is_me),
+                (BusinessId::parse(&*text).map(|id| id.to_string()), plain(b"")),
+                (FamilyId::parse(&*text).map(|id| id.to_string()), plain(b"")),
+                (ClientId::parse(&*text).map(|id| id.to_string()), plain(b".")),
+            ] {
+                prop_assert_eq!(read.ok(), expected.then(|| text.clone()));
+            }
+        }
+
+        #[test]
+        fn an_id_of_ours_is_twenty_four_digits_and_reads_back(bytes: [u8; 12]) {
+            let id = ContactId::from_random(bytes);
+            prop_assert_eq!(id.as_str().len(), 24);
+            prop_assert_eq!(ContactId::parse(id.as_str()), Ok(id));
+        }
     }
 }

@@ -73,24 +73,77 @@ mod tests {
         }
     }
 
+    /// What is shown of a part: the places that are not hidden.
+    fn shown(masked: &str) -> Vec<usize> {
+        let places = masked.chars().enumerate();
+        places.filter(|(_, c)| *c != '*').map(|(at, _)| at).collect()
+    }
+
+    /// What may be shown of a part, by its length alone.
+    fn allowed_of_local(count: usize) -> Vec<usize> {
+        match count {
+            0 | 1 => Vec::new(),
+            2..=4 => vec![0],
+            _ => vec![0, 1, count - 2, count - 1],
+        }
+    }
+
+    fn allowed_of_label(count: usize, is_last: bool) -> Vec<usize> {
+        if is_last || count <= 3 {
+            (0..count).collect()
+        } else {
+            vec![0]
+        }
+    }
+
+    /// Hidden or as it was, place by place.
+    fn covers(masked: &str, text: &str) -> bool {
+        masked.chars().count() == text.chars().count()
+            && masked.chars().zip(text.chars()).all(|(m, c)| m == '*' || m == c)
+    }
+
+    #[test]
+    fn a_mebibyte_is_masked_like_anything() {
+        let long = "\u{17e}".repeat(1 << 20);
+        assert_eq!(shown(&mobile(&long)).len(), 4);
+        assert_eq!(shown(&email(&long)).len(), 4);
+        let dotted = format!("a@{}b", "\u{17e}.".repeat(1 << 19));
+        assert_eq!(email(&dotted).chars().count(), dotted.chars().count());
+    }
+
     proptest! {
+        /// Of any alphabet; an asterisk of the address's own would look hidden.
         #[test]
-        fn a_mask_keeps_the_length_and_shows_no_more_than_its_rule(local in "[^@]{1,80}", domain in "[a-z]{1,20}(\\.[a-z]{1,20}){0,4}") {
+        fn an_address_shows_exactly_what_its_rule_says(
+            local in "[^@*]{1,80}",
+            labels in prop::collection::vec("[^@.*]{1,20}", 1..6),
+        ) {
+            let domain = labels.join(".");
             let masked = email(&format!("{local}@{domain}"));
             let (head, tail) = masked.rsplit_once('@').unwrap();
-            prop_assert_eq!(head.chars().count(), local.chars().count());
-            prop_assert_eq!(tail.chars().count(), domain.chars().count());
-            let shown = head.chars().zip(local.chars()).filter(|(m, c)| m == c && *c != '*').count();
-            let allowed = match local.chars().count() { 1 => 0, 2..=4 => 1, _ => 4 };
-            prop_assert!(shown <= allowed);
+            prop_assert!(covers(head, &local) && covers(tail, &domain));
+            prop_assert_eq!(shown(head), allowed_of_local(local.chars().count()));
+            for (at, (part, label)) in tail.split('.').zip(&labels).enumerate() {
+                let is_last = at + 1 == labels.len();
+                prop_assert_eq!(shown(part), allowed_of_label(label.chars().count(), is_last));
+            }
         }
 
         #[test]
-        fn a_masked_number_shows_at_most_four_digits(number in "[0-9]{3,15}") {
+        fn a_number_shows_its_last_digits_and_only_they(number in "[0-9]{1,15}|[^*]{1,40}") {
             let masked = mobile(&number);
-            prop_assert_eq!(masked.len(), number.len());
-            let shown = masked.chars().filter(|c| *c != '*').count();
-            prop_assert_eq!(shown, if number.len() <= 6 { 2 } else { 4 });
+            let count = number.chars().count();
+            let allowed: usize = if count <= 6 { 2 } else { 4 };
+            prop_assert!(covers(&masked, &number));
+            prop_assert_eq!(shown(&masked), (count.saturating_sub(allowed)..count).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_mask_of_a_mask_is_that_mask(text: String, address in "\\PC{0,12}@\\PC{0,12}(\\.\\PC{0,8}){0,3}") {
+            for text in [&text, &address] {
+                prop_assert_eq!(email(&email(text)), email(text));
+                prop_assert_eq!(mobile(&mobile(text)), mobile(text));
+            }
         }
     }
 }

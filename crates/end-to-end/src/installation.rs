@@ -62,6 +62,7 @@ impl Installation {
         };
         let secret: String = (0..4).map(|_| chance()).collect();
         installation.write("refresh-keys", &secret);
+        installation.write("codes-key", &secret.chars().rev().collect::<String>());
         installation.operator(&["keys", "generate"]).await;
         installation
     }
@@ -69,6 +70,11 @@ impl Installation {
     /// The folder, for what a trial wants to put beside the rest.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the codes go that were sent.
+    pub fn outgoing_codes(&self) -> PathBuf {
+        self.path("outgoing-codes.jsonl")
     }
 
     /// Runs `authme` on the database; the objects that it printed. Panics when it refuses.
@@ -182,6 +188,10 @@ impl Installation {
             settings.push(("keys.directory", self.data().join("keys").into()));
             settings.push(("secrets.refresh_file", self.path("refresh-keys").into()));
         } else {
+            if service == Service::Factors {
+                settings.push(("secrets.codes_file", self.path("codes-key").into()));
+                settings.push(("delivery.file", self.outgoing_codes().into()));
+            }
             settings.push(("keys.url", self.key_set_url().into()));
         }
         let given = options.settings.iter();

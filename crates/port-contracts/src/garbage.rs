@@ -1,20 +1,24 @@
 use std::sync::Arc;
+use std::time::Duration;
 
+use domain::factors::{SendLimit, SendLimitKey};
 use domain::time::Timestamp;
 use domain::tokens::{RefreshFamily, RevocationReason, ValidationToken, events};
 use ports::Aggregate;
+use ports::factors::SendCharge;
 use ports::tokens::Closed;
 
 use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::at_once;
-use crate::samples::{IDLE, at, before, family, presented, session_event_id, validation_token};
+use crate::samples::{IDLE, at, before, family, presented, session_event_id, user, validation_token};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     nothing_stored_is_nothing_collected,
     a_token_is_collected_from_the_instant_of_its_expiry,
     a_family_is_collected_from_the_instant_of_its_absolute_expiry,
+    a_send_window_is_collected_from_the_instant_of_its_end,
     an_idle_family_is_kept,
     a_family_that_ended_early_is_kept_until_its_absolute_expiry,
     a_family_with_pending_events_is_kept,
@@ -22,6 +26,7 @@ contracts! { dyn Fixture:
     a_collection_takes_no_more_than_its_limit,
     collecting_again_goes_on,
     collecting_at_once_counts_everything_once,
+    send_windows_count_towards_the_limit,
     what_was_collected_stays_gone_after_reopening,
 }
 
@@ -57,6 +62,16 @@ async fn start_quietly(stores: &Stores, families: &[RefreshFamily]) {
 
 async fn is_family_stored(stores: &Stores, family: &RefreshFamily) -> bool {
     stores.refresh_families.find(&family.id).await.unwrap().is_some()
+}
+
+/// Charges the limit of a user whose window begins at `now` and is then exhausted.
+async fn charge(stores: &Stores, n: usize, now: Timestamp) -> SendCharge {
+    let limit = SendLimit {
+        most: 1,
+        window: Duration::from_mins(10),
+    };
+    let key = SendLimitKey::user(&user(n));
+    stores.send_limits.charge(&key, limit, now).await.unwrap()
 }
 
 /// As many expired tokens, and as many expired families whose events are sent.
@@ -102,6 +117,19 @@ async fn a_family_is_collected_from_the_instant_of_its_absolute_expiry(fixture: 
     assert_eq!(collect(&stores, early.absolute_expires_at, ALL).await, 1);
     assert!(!is_family_stored(&stores, &early).await);
     assert!(is_family_stored(&stores, &late).await);
+}
+
+async fn a_send_window_is_collected_from_the_instant_of_its_end(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for (n, begun_at) in [(1, at(0)), (2, at(1))] {
+        assert_eq!(charge(&stores, n, begun_at).await, SendCharge::Charged);
+    }
+    assert_eq!(collect(&stores, before(at(600_000)), ALL).await, 0);
+    assert_eq!(collect(&stores, at(600_000), ALL).await, 1);
+    // A window that runs still counts; one that was collected never began.
+    let until = at(600_001);
+    assert_eq!(charge(&stores, 2, at(1)).await, SendCharge::Exhausted { until });
+    assert_eq!(charge(&stores, 1, at(1)).await, SendCharge::Charged);
 }
 
 async fn an_idle_family_is_kept(fixture: &dyn Fixture) {
@@ -207,6 +235,21 @@ async fn collecting_at_once_counts_everything_once(fixture: &dyn Fixture) {
         }
     }
     assert_eq!(counted, 10);
+}
+
+async fn send_windows_count_towards_the_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    leave_garbage(&stores, 1).await;
+    for n in 0..3 {
+        charge(&stores, n, at(0)).await;
+    }
+    let mut collected = 0;
+    for _ in 0..5 {
+        let more = collect(&stores, at(700_000), 2).await;
+        assert!(more <= 2);
+        collected += more;
+    }
+    assert_eq!(collected, 5);
 }
 
 async fn what_was_collected_stays_gone_after_reopening(fixture: &dyn Fixture) {

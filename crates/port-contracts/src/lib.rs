@@ -31,7 +31,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use ports::credential_lock::Credentials;
-use ports::factors::FactorSets;
+use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, CredentialStandings, Garbage, Groups, Identities, Outboxes};
 
@@ -63,6 +63,7 @@ pub struct Stores {
     pub standings: Arc<dyn CredentialStandings>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
+    pub send_limits: Arc<dyn SendLimits>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
@@ -82,6 +83,8 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         credential_lock::credentials::contracts(),
         credential_standings::contracts(),
         factors::factor_sets::contracts(),
+        factors::factor_sets::codes::contracts(),
+        factors::send_limits::contracts(),
         garbage::contracts(),
         groups::contracts(),
         identities::contracts(),

@@ -7,7 +7,9 @@ use domain::client::{Client, ClientSecretDigest};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
 use domain::event::{Datum, EventKind, NewEvent};
-use domain::factors::{AlternativeContact, FactorSet, Visibility};
+use domain::factors::{
+    AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose, Visibility,
+};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, EventId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -88,6 +90,8 @@ pub(crate) fn event(n: usize) -> NewEvent {
         data: vec![
             ("text".to_owned(), "a \"quoted\" word, žluťoučký".into()),
             ("number".to_owned(), Datum::Number(MANY)),
+            ("yes".to_owned(), Datum::Flag(true)),
+            ("no".to_owned(), Datum::Flag(false)),
             ("list".to_owned(), Datum::List(texts(["b", "", "a"]))),
             ("empty list".to_owned(), Datum::List(Vec::new())),
             ("another".to_owned(), Datum::Text(n.to_string())),
@@ -133,6 +137,7 @@ pub(crate) fn full_client(id: &str) -> Client {
         roles: texts(["ROLE_B", "ROLE_A"]),
         scopes: texts(["account_lock", "a"]),
         visibility: Visibility::MarkedResources,
+        texts: Some("čeština \"2\"".to_owned()),
         access_token_lifetime: Some(Duration::from_mins(2)),
         ..known_as(id, [&format!("{id}.z"), &format!("{id}.a")])
     }
@@ -201,6 +206,47 @@ fn alternative(n: u8, value: ContactValue) -> AlternativeContact {
     }
 }
 
+/// A code under way; its digest has every byte of a number's own.
+pub(crate) fn challenge(n: u8) -> Challenge {
+    Challenge {
+        id: ChallengeId::from_random([n; 16]),
+        digest: CodeDigest(std::array::from_fn(|at| u8::try_from(at).unwrap().wrapping_sub(n))),
+        revision: MANY + u64::from(n),
+        purpose: if n & 1 == 0 { Purpose::Verify } else { Purpose::Confirm },
+        client: client_id(&format!("client.{n}")),
+        attempts: u32::from(n),
+        told: n & 2 != 0,
+        expires_at: at(600_000 + i64::from(n)),
+    }
+}
+
+/// Codes of an alternative contact, of one the user logs in with and of one that is gone: with attempts and a
+/// challenge, and without either.
+pub(crate) fn codes() -> Vec<ContactCodes> {
+    let codes = |contact, destination: &str, attempts, challenge| ContactCodes {
+        contact: contact_id(contact),
+        destination: destination.to_owned(),
+        attempts,
+        challenge,
+    };
+    let attempts = |used, told| Attempts {
+        used,
+        end_at: at(86_400_001),
+        told,
+    };
+    vec![
+        codes(
+            "contact-1",
+            "+55 21 933334444",
+            attempts(u32::MAX, true),
+            Some(challenge(1)),
+        ),
+        codes("email-1", "ana@example.com", Attempts::NONE, Some(challenge(2))),
+        codes("gone", "žluťoučký@kůň.example", attempts(7, false), None),
+        codes("contact-1", "$another", Attempts::NONE, Some(challenge(3))),
+    ]
+}
+
 /// A set with an e-mail address and mobile numbers with and without area, some added in the same millisecond.
 pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
     FactorSet {
@@ -211,6 +257,12 @@ pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
             alternative(2, ContactValue::Email(email("žluťoučký@kůň.example"))),
         ],
         chosen_default: Some(contact_id("contact-3")),
+        codes: codes(),
+        attempts: Attempts {
+            used: 50,
+            end_at: at(86_400_000),
+            told: true,
+        },
         ..FactorSet::empty(user)
     }
 }

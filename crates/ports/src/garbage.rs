@@ -6,7 +6,7 @@ use crate::StoreFailure;
 /// Removes what expired. Expiry itself never depends on it: every query that matters compares times.
 #[async_trait]
 pub trait Garbage: Send + Sync {
-    /// Removes up to `limit` validation tokens and refresh families that were past their end at `before`, never a
-    /// family with events still to be sent; how many. A repeated call goes on.
+    /// Removes up to `limit` validation tokens, refresh families and windows of sending that were past their end at
+    /// `before`, never a family with events still to be sent; how many. A repeated call goes on.
     async fn collect(&self, before: Timestamp, limit: usize) -> Result<usize, StoreFailure>;
 }

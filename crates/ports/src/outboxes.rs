@@ -64,8 +64,8 @@ pub struct Backlog {
 /// An empty answer means nothing is to be sent, or another relay holds it.
 #[async_trait]
 pub trait Outboxes: Send + Sync {
-    /// Claims up to `limit` aggregates that have events and no living lease of another, and returns what the claim
-    /// found in them. One atomic write per aggregate; a repeated claim by the same owner extends its lease. An outbox that
+    /// Claims up to `limit` aggregates that have events and no living lease of another, and returns the first events that
+    /// the claim found in each, or all. One atomic write per aggregate; a repeated claim by the same owner extends its lease. An outbox that
     /// cannot be read is told in the log and left for later; it keeps no other from being claimed.
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure>;
 

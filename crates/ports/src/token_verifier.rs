@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::caller::Caller;
+use domain::caller::{Caller, VerifiedToken};
 use domain::time::Timestamp;
 
 /// Why a bearer token is not accepted.
@@ -17,7 +17,13 @@ pub enum TokenRejection {
 
 /// Verifies access tokens (RFC 9068 section 4, RFC 8725). Synchronous: computation only.
 pub trait TokenVerifier: Send + Sync {
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection>;
+    /// The token and all it says, when it is good at `now`.
+    fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection>;
+
+    /// Who calls with it.
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection> {
+        Ok(self.inspect(token, now)?.caller.clone())
+    }
 }
 
 /// Where verification keys come from.

@@ -28,11 +28,6 @@ impl Context {
         }
     }
 
-    /// Whether what expires is this context's.
-    pub(crate) const fn collects_garbage(&self) -> bool {
-        matches!(self, Self::Tokens { .. })
-    }
-
     pub(crate) const fn key_set_cache_time(&self) -> Duration {
         match self {
             Self::Tokens { key_set_cache_time, .. } => *key_set_cache_time,

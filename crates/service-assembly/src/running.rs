@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::VerifiedTokens;
-use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
+use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, Management, TrustedProxies};
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
 use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
@@ -141,9 +141,8 @@ fn start_loops(
     );
     loops.relay(relay, outboxes.clone());
     loops.follow_keys(shared.keys.now_and_then());
-    if context.collects_garbage() {
-        loops.collect_garbage(shared.stores.garbage.clone(), shared.clock.clone());
-    }
+    let garbage = shared.stores.garbage_of(&[context.aggregate()]);
+    loops.collect_garbage(garbage, shared.clock.clone());
     loops.measure(shared.telemetry.clone(), outboxes, shared.clock.clone());
     loops
 }
@@ -186,6 +185,7 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
         key_set_cache_time: context.key_set_cache_time(),
         shutdown_timeout: IN_FLIGHT,
+        login_guard: LoginGuardSettings::default(),
     })
 }
 

@@ -1,20 +1,32 @@
+use std::sync::Arc;
+
+use adapter_crypto::{HmacCodeSeal, read_secret};
+use adapter_delivery::DeliveryChoices;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
 use use_cases::factors::{Factors, FactorsPorts};
 
 /// Where the ports of the context meet their adapters.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "other services need more than is shared, and may lack it"
-)]
 pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
+    let settings = shared.settings.sender();
+    let settings = settings.map_err(Refusal::while_doing("the settings are refused"))?;
+    let secrets = read_secret(&settings.secrets.codes_file);
+    let secrets = secrets.map_err(Refusal::while_doing("the key of one-time codes cannot be read"))?;
+    let seal = HmacCodeSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
+    let delivery = shared.settings.read::<DeliveryChoices>();
+    let delivery = delivery.map_err(Refusal::while_doing("the settings are refused"))?;
+    let delivery = delivery.settings(None).and_then(adapter_delivery::open);
+    let delivery = delivery.map_err(Refusal::while_doing("codes cannot be delivered"))?;
     let stores = &shared.stores;
-    Ok(Context::Factors(Factors::new(&FactorsPorts {
+    let ports = FactorsPorts {
         factor_sets: stores.factor_sets.clone(),
-        identities: stores.identities.clone(),
+        send_limits: stores.send_limits.clone(),
         clients: stores.clients.clone(),
         standings: stores.standings.clone(),
+        seal: Arc::new(seal),
+        delivery: Arc::new(delivery),
         clock: shared.clock.clone(),
         randomness: shared.randomness.clone(),
-    })))
+    };
+    Ok(Context::Factors(Factors::new(&ports, &settings.codes.limits())))
 }

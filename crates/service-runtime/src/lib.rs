@@ -15,9 +15,10 @@ pub use loops::Loops;
 pub use refusal::Refusal;
 pub use remembered_clients::RememberedClients;
 pub use settings::{
-    AcceptedTokenSettings, Binary, HttpSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySettings,
-    KeySourceSettings, Loaded, LogFormat, LogSettings, RelaySettings, SamlSettings, SecretSettings, ServiceSettings,
-    Settings, SettingsFailure, StoreSettings, TokenSettings, load, settings_table,
+    AcceptedTokenSettings, Binary, CodeSecretSettings, CodeSettings, HttpSettings, IssuerSettings, KafkaSecurity,
+    KafkaSettings, KeySettings, KeySourceSettings, Loaded, LogFormat, LogSettings, RelaySettings, SamlSettings,
+    SecretSettings, SenderSettings, ServiceSettings, Settings, SettingsFailure, StoreSettings, TokenSettings, load,
+    settings_table,
 };
 pub use stop::{Signals, Stop};
 pub use telemetry::{PrometheusTelemetry, metrics_table};

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the speed and cost promises, measured on this machine against reference lines of the same run.
 
+mod codes;
 mod connection;
 mod deployed;
 mod figures;
@@ -26,7 +27,7 @@ use programs::{Programs, ServicePrograms};
 /// What to measure, and how long.
 #[derive(Args)]
 pub(crate) struct BenchArguments {
-    /// Only these: s1, s2, s3, s4, s6, s7, s8, s9
+    /// Only these: s1, s2, s3, s4, s5, s6, s7, s8, s9
     names: Vec<String>,
     /// Print one JSON object instead of words
     #[arg(long)]
@@ -76,6 +77,9 @@ fn measure(arguments: &BenchArguments) -> anyhow::Result<Figures> {
     }
     if arguments.want(&["s1", "s3", "s8"]) {
         steady::measure(&programs, arguments.seconds, &mut figures)?;
+    }
+    if arguments.want(&["s5"]) {
+        codes::measure(&programs, &mut figures)?;
     }
     if arguments.want(&["s7"]) {
         scale::measure(&programs, arguments, &mut figures)?;

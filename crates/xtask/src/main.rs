@@ -25,7 +25,7 @@ enum Task {
     Bench(bench::BenchArguments),
     /// The promises of correctness, tried under races and faults
     Trial(trial::TrialArguments),
-    /// Real servers for tests: a document store and a broker
+    /// Real servers for tests: a document store, a broker and a mail server
     #[command(subcommand)]
     Servers(servers::ServersTask),
 }

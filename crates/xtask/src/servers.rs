@@ -8,6 +8,7 @@ mod kafka;
 mod postgresql;
 mod process;
 mod registries;
+mod smtp;
 mod state;
 mod status;
 
@@ -18,16 +19,20 @@ use clap::{Subcommand, ValueEnum};
 
 pub(crate) use addresses::Addresses;
 use folder::Folder;
+pub(crate) use smtp::ensure_up as ensure_mail_up;
 use state::{Registries, State};
 use status::Status;
 
+/// A document store, a broker and a mail server.
+const SERVERS: usize = 3;
+
 #[derive(Clone, Copy, Subcommand)]
 pub(crate) enum ServersTask {
-    /// Starts them unless they are up, and prints the two variables by which tests find them
+    /// Starts them unless they are up, and prints the variables by which tests find them
     Up,
     /// Ends what `up` started
     Down,
-    /// Each server, how it runs, its address and its processes; exit 1 unless both are up
+    /// Each server, how it runs, its address and its processes; exit 1 unless all are up
     Status,
     /// Ends one server, for a trial: its port and its data stay
     #[command(hide = true)]
@@ -88,8 +93,8 @@ impl Way {
     }
 }
 
-/// Where the servers are, once they answer: starts them unless they are up. When there is no way to have them, the error
-/// says what is missing.
+/// Where the store and the broker are, once they answer: starts them unless they are up. When there is no way to have
+/// them, the error says what is missing.
 pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
     match Way::first(Addresses::given()?, recorded, compose::engine_answers)? {
         Way::Given(addresses) => {
@@ -106,9 +111,31 @@ pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
     }
 }
 
-/// Whether `ensure_up` would find them up. Whoever started them ends them.
-pub(crate) fn are_up() -> bool {
-    matches!(Addresses::given(), Ok(Some(_))) || matches!(recorded(), Ok(Some(_)))
+/// Which servers need not be started. Whoever started them ends them.
+#[derive(Clone, Copy)]
+pub(crate) struct Running {
+    stores: bool,
+    mail: bool,
+}
+
+pub(crate) fn running() -> Running {
+    Running {
+        stores: matches!(Addresses::given(), Ok(Some(_))) || matches!(recorded(), Ok(Some(_))),
+        mail: smtp::is_up(),
+    }
+}
+
+/// Ends those that run now and did not run before.
+pub(crate) fn back_to(before: Running) -> anyhow::Result<()> {
+    let folder = Folder::open()?;
+    let _lock = folder.lock()?;
+    if !before.mail {
+        smtp::end(&folder)?;
+    }
+    match folder.state()? {
+        Some(state) if !before.stores => end(&folder, &state),
+        _ => Ok(()),
+    }
 }
 
 fn recorded() -> anyhow::Result<Option<Addresses>> {
@@ -142,17 +169,21 @@ fn end(folder: &Folder, state: &State) -> anyhow::Result<()> {
 }
 
 fn up() -> anyhow::Result<ExitCode> {
-    let addresses = ensure_up()?;
-    println!("{addresses}");
+    println!("{}", ensure_up()?);
+    println!("{}", ensure_mail_up()?);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Ends what was started, by the ids it was started under.
-pub(crate) fn down() -> anyhow::Result<ExitCode> {
+fn down() -> anyhow::Result<ExitCode> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
+    let mut ended = smtp::end(&folder)?;
     if let Some(state) = folder.state()? {
         end(&folder, &state)?;
+        ended = true;
+    }
+    if ended {
         eprintln!("the servers are down");
     } else {
         eprintln!("no server was started by `up`: nothing to end");
@@ -161,14 +192,16 @@ pub(crate) fn down() -> anyhow::Result<ExitCode> {
 }
 
 fn status() -> anyhow::Result<ExitCode> {
-    let servers = status::of_each(Addresses::given()?, Folder::open()?.state()?);
+    let folder = Folder::open()?;
+    let mut servers = status::of_each(Addresses::given()?, folder.state()?);
+    servers.extend(smtp::status(&folder)?);
     for server in &servers {
         println!("{server}");
     }
     if servers.is_empty() {
         println!("no server is given, and none was started by `up`");
     }
-    let all_up = !servers.is_empty() && servers.iter().all(Status::is_up);
+    let all_up = servers.len() == SERVERS && servers.iter().all(Status::is_up);
     Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

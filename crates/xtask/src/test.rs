@@ -6,7 +6,7 @@ use std::process::{ExitCode, Stdio};
 use anyhow::{Context, ensure};
 
 use crate::checkout::{command, must_succeed};
-use crate::servers::{self, Addresses};
+use crate::servers;
 use crate::tally::Tally;
 use crate::tools::CARGO_DENY;
 
@@ -45,14 +45,12 @@ fn steps(tally: &mut Tally) -> anyhow::Result<()> {
     }
 
     heading("servers");
-    let were_up = servers::are_up();
-    let servers = servers()?;
-
-    heading("tests");
-    let tested = tests(tally, servers.as_ref());
-    if servers.is_some() && !were_up {
-        servers::down()?;
-    }
+    let before = servers::running();
+    let tested = servers().and_then(|servers| {
+        heading("tests");
+        tests(tally, &servers)
+    });
+    servers::back_to(before)?;
     tested?;
 
     heading("dependencies");
@@ -65,17 +63,25 @@ fn heading(step: &str) {
     println!("\n── {step}");
 }
 
-/// The servers that some tests need. On a machine that cannot have them those tests are shown as ignored, by name; where
-/// they are required, as in CI, the run ends here.
-fn servers() -> anyhow::Result<Option<Addresses>> {
-    match servers::ensure_up() {
-        Ok(addresses) => Ok(Some(addresses)),
-        Err(failure) if are_required() => Err(failure.context("the servers that the tests need cannot be had")),
-        Err(failure) => {
-            println!("without servers, what needs them is shown as ignored: {failure:#}");
-            Ok(None)
+/// Variables that tell tests where a server is.
+type Variables = Vec<(&'static str, String)>;
+
+/// The servers that some tests need. On a machine that cannot have one of them those tests are shown as ignored, by name;
+/// where they are required, as in CI, the run ends here.
+fn servers() -> anyhow::Result<Variables> {
+    let stores = servers::ensure_up().map(|addresses| addresses.variables().to_vec());
+    let mail = servers::ensure_mail_up().map(|server| vec![server.variable()]);
+    let mut variables = Variables::new();
+    for found in [stores, mail] {
+        match found {
+            Ok(found) => variables.extend(found),
+            Err(failure) if are_required() => {
+                return Err(failure.context("the servers that the tests need cannot be had"));
+            }
+            Err(failure) => println!("without a server, what needs it is shown as ignored: {failure:#}"),
         }
     }
+    Ok(variables)
 }
 
 #[expect(
@@ -87,15 +93,13 @@ fn are_required() -> bool {
 }
 
 /// Builds all of it, the binaries that tests start too; then runs every test, passes the output on, and counts.
-fn tests(tally: &mut Tally, servers: Option<&Addresses>) -> anyhow::Result<()> {
+fn tests(tally: &mut Tally, servers: &Variables) -> anyhow::Result<()> {
     let mut build = command("cargo");
     build.args(["build", "--all-targets", "--locked"]).args(EVERYTHING);
     must_succeed(build, "it does not build")?;
     let mut cargo = command("cargo");
     cargo.args(["test", "--locked", "--no-fail-fast"]).args(EVERYTHING);
-    if let Some(servers) = servers {
-        cargo.envs(servers.variables());
-    }
+    cargo.envs(servers.iter().map(|(name, value)| (name, value)));
     let mut run = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let output = run.stdout.take().context("cargo has no output")?;
     let mut stdout = io::stdout().lock();

@@ -24,7 +24,7 @@ use figures::Figures;
 pub(crate) struct TrialArguments {
     #[arg(value_enum)]
     name: Name,
-    /// What c1, c2, c3, c4 and v run on
+    /// What c1, c2, c3, c4, c12, c13 and v run on
     #[arg(long, value_enum, default_value_t = Stores::Sqlite)]
     store: Stores,
     /// So many rounds instead of the trial's own number
@@ -59,6 +59,10 @@ enum Name {
     C9,
     /// Keys rotate while tokens are renewed and verified
     C11,
+    /// A code, tried wrongly by many at once
+    C12,
+    /// A code, answered rightly by many at once
+    C13,
     /// Each of them; those of the services (c5 to c8 and c11) unless `--store` is sqlite
     All,
 }
@@ -97,7 +101,16 @@ impl Store {
     }
 }
 
-const EACH: [Name; 6] = [Name::C1, Name::C2, Name::C3, Name::C4, Name::V, Name::C9];
+const EACH: [Name; 8] = [
+    Name::C1,
+    Name::C2,
+    Name::C3,
+    Name::C4,
+    Name::V,
+    Name::C9,
+    Name::C12,
+    Name::C13,
+];
 
 /// Those that need the servers.
 const DEPLOYED: [Name; 5] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11];
@@ -116,6 +129,8 @@ impl Name {
             Self::C8 => "c8",
             Self::C9 => "c9",
             Self::C11 => "c11",
+            Self::C12 => "c12",
+            Self::C13 => "c13",
             Self::All => "all",
         }
     }
@@ -127,7 +142,8 @@ impl Name {
             Self::C6 => 60,
             Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
             Self::V => 200,
-            Self::C3 | Self::C4 | Self::All => 1000,
+            Self::C12 => 500,
+            Self::C3 | Self::C4 | Self::C13 | Self::All => 1000,
         }
     }
 

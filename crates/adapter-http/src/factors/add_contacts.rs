@@ -1,24 +1,25 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::caller::Caller;
+use domain::factors::ContactDraft;
 use domain::factors::permissions::{AddContacts, AddOwnContacts};
-use domain::factors::{ContactDraft, Refusal};
 use domain::ids::UserId;
 use serde::Deserialize;
-use use_cases::factors::{AddContactsError, Factors, ItemOutcome};
+use use_cases::factors::{Factors, ItemOutcome};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::contact_request::ContactRequest;
+use super::refusals::{named, problem};
 use crate::authorised::{Authorised, user_in_path};
 use crate::body::{Body, Object};
 use crate::endpoints::Described;
-use crate::problem::{Code, ErrorResponse, Problem};
+use crate::problem::{ErrorResponse, Problem};
 
 /// How many contacts one request may bring.
 const MAX_ITEMS: usize = 10;
 
-const ITEMS: &str = "authenticationFactors";
+pub(super) const ITEMS: &str = "authenticationFactors";
 
 /// Contacts to add.
 #[derive(Deserialize, ToSchema)]
@@ -42,19 +43,6 @@ fn read(body: &Body) -> Result<Vec<ContactDraft>, Problem> {
         .enumerate()
         .map(|(index, Object(item))| item.into_draft(&format!("{ITEMS}[{index}]")))
         .collect()
-}
-
-/// What a broken rule is called, and the field it is about.
-const fn named(refusal: Refusal) -> (Code, &'static str) {
-    match refusal {
-        Refusal::IsCredential => (Code::IsCredential, "id"),
-        Refusal::SameTypeAsMain => (Code::SameTypeAsMain, "contactType"),
-        Refusal::NotAnEmail => (Code::NotAnEmail, "email"),
-        Refusal::NotAMobile => (Code::NotAMobile, "mobile"),
-        Refusal::UnknownTag => (Code::UnknownTag, "tags"),
-        Refusal::AlreadyRegistered => (Code::AlreadyRegistered, "id"),
-        Refusal::TooMany => (Code::TooManyContacts, ITEMS),
-    }
 }
 
 fn failed_items(outcomes: &[ItemOutcome]) -> Vec<ErrorResponse> {
@@ -90,17 +78,7 @@ fn answer(outcomes: &[ItemOutcome]) -> Result<HttpResponse, Problem> {
 
 async fn add(caller: &Caller, user: &UserId, body: &Body, factors: &Factors) -> Result<HttpResponse, Problem> {
     let drafts = read(body)?;
-    let outcomes = factors
-        .add_contacts
-        .run(caller, user, &drafts)
-        .await
-        .map_err(|error| match error {
-            AddContactsError::UserNotFound => {
-                Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known")
-            }
-            AddContactsError::CallerNotStanding(_) => Problem::caller_not_standing(),
-            AddContactsError::Failed(failure) => failure.into(),
-        })?;
+    let outcomes = factors.add_contacts.run(caller, user, &drafts).await.map_err(problem)?;
     answer(&outcomes)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use domain::contact::ContactType;
-use domain::factors::{ContactDraft, MobileDraft};
+use domain::factors::{ContactDraft, ContactPatch, MobileDraft, MobilePatch, Patch};
 use domain::ids::ContactId;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -28,6 +28,103 @@ pub(super) struct ContactRequest {
     /// An array; a string that holds a JSON array is accepted too.
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Option<Tags>,
+}
+
+/// What a contact is to be from now on.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReplacedAuthenticationFactorRequest)]
+pub(super) struct ReplacementRequest {
+    /// `EMAIL` or `MOBILE`
+    #[schema(required, example = "MOBILE")]
+    contact_type: Option<String>,
+    email: Option<String>,
+    #[schema(value_type = Option<MobileRequest>)]
+    mobile: Option<Object<MobileRequest>>,
+    /// An array; a string that holds a JSON array is accepted too. Without it the contact has none.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
+    tags: Option<Tags>,
+}
+
+impl ReplacementRequest {
+    pub(super) fn into_draft(self, id: &ContactId) -> Result<ContactDraft, Problem> {
+        let Self {
+            contact_type,
+            email,
+            mobile,
+            tags,
+        } = self;
+        let item = ContactRequest {
+            id: Some(id.to_string()),
+            contact_type,
+            email,
+            mobile,
+            tags,
+        };
+        item.into_draft("")
+    }
+}
+
+/// A merge patch of a contact (RFC 7396): what is absent stays, what is `null` goes.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AuthenticationFactorPatch)]
+pub(super) struct PatchRequest {
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email: Member<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<MobileRequest>)]
+    mobile: Member<Object<MobilePatchRequest>>,
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
+    tags: Member<Tags>,
+    /// Whether it is the contact that is picked first.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    default: Member<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MobilePatchRequest {
+    #[serde(default)]
+    region_code: Member<Digits>,
+    #[serde(default)]
+    area_code: Member<Digits>,
+    #[serde(default)]
+    phone_number: Member<Digits>,
+}
+
+/// A member of a merge patch; absent is [`Patch::Keep`].
+struct Member<T>(Patch<T>);
+
+impl<T> Default for Member<T> {
+    fn default() -> Self {
+        Self(Patch::Keep)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let given = Option::deserialize(deserializer)?;
+        Ok(Self(given.map_or(Patch::Remove, Patch::Put)))
+    }
+}
+
+impl From<PatchRequest> for ContactPatch {
+    fn from(request: PatchRequest) -> Self {
+        let digits = |member: Member<Digits>| member.0.map(|digits| digits.0);
+        Self {
+            email: request.email.0,
+            mobile: request.mobile.0.map(|Object(mobile)| MobilePatch {
+                region_code: digits(mobile.region_code),
+                area_code: digits(mobile.area_code),
+                phone_number: digits(mobile.phone_number),
+            }),
+            tags: request.tags.0.map(|tags| tags.0),
+            default: request.default.0,
+        }
+    }
 }
 
 /// A mobile number: digit strings or JSON numbers.
@@ -115,9 +212,9 @@ impl<'de> Deserialize<'de> for Tags {
 }
 
 impl ContactRequest {
-    /// The contact as the domain judges it; `place` is where it stands in the body.
+    /// The contact as the domain judges it; `place` is where it stands in the body, empty for the body itself.
     pub(super) fn into_draft(self, place: &str) -> Result<ContactDraft, Problem> {
-        let at = |field: &str| format!("{place}.{field}");
+        let at = |field: &str| format!("{place}.{field}").trim_start_matches('.').to_owned();
         let id = self.id.ok_or_else(|| Problem::missing(&at("id")))?;
         let contact_type = self.contact_type.ok_or_else(|| Problem::missing(&at("contactType")))?;
         Ok(ContactDraft {
@@ -137,7 +234,14 @@ impl ContactRequest {
 
 #[cfg(test)]
 mod tests {
+    use domain::contact::{Email, Mobile};
+    use domain::factors::FactorSet;
+    use domain::identity::{Identity, MainContact};
+    use domain::ids::UserId;
+    use domain::time::Timestamp;
     use proptest::prelude::*;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Map, Value, json};
 
     use super::*;
 
@@ -173,7 +277,201 @@ mod tests {
         assert!(serde_json::from_str::<ContactRequest>(r#"{"mobile":{"phoneNumber":true}}"#).is_err());
     }
 
+    fn read<T: DeserializeOwned>(json: &Value) -> Option<T> {
+        let read = serde_json::from_value::<Object<T>>(json.clone());
+        read.ok().map(|Object(value)| value)
+    }
+
+    fn read_text<T: DeserializeOwned>(text: &str) -> Option<T> {
+        serde_json::from_str::<Object<T>>(text).ok().map(|Object(value)| value)
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        let name = prop_oneof![
+            Just("email".to_owned()),
+            Just("mobile".to_owned()),
+            Just("tags".to_owned()),
+            Just("default".to_owned()),
+            Just("phoneNumber".to_owned()),
+            any::<String>(),
+        ];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::hash_map(name.clone(), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// A member of an object: absent, `null`, of its kind, or anything.
+    fn member(of_its_kind: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Option<Value>> {
+        prop_oneof![
+            5 => Just(None),
+            3 => Just(Some(Value::Null)),
+            8 => of_its_kind.prop_map(Some),
+            1 => any_json().prop_map(Some),
+        ]
+    }
+
+    fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+        let given = members.into_iter();
+        let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(given.collect())
+    }
+
+    fn digits(pattern: &'static str) -> impl Strategy<Value = Value> {
+        let number = |text: String| text.parse::<u64>().map_or(Value::Null, Value::from);
+        prop_oneof![pattern.prop_map(Value::from), pattern.prop_map(number)]
+    }
+
+    /// A merge patch of a contact, mostly a sensible one.
+    fn patch() -> impl Strategy<Value = Value> {
+        let email = prop_oneof!["[a-c]{1,2}@example\\.com", "\\PC{0,20}"].prop_map(Value::from);
+        let mobile = (
+            member(digits("1|55|351")),
+            member(digits("11|212")),
+            member(digits("9[0-9]{8}|555010[0-9]")),
+        )
+            .prop_map(|(region, area, number)| {
+                object([("regionCode", region), ("areaCode", area), ("phoneNumber", number)])
+            });
+        let tags = prop_oneof![
+            Just(json!([])),
+            Just(json!(["MARKED_RESOURCES"])),
+            Just(json!("[\"MARKED_RESOURCES\"]")),
+            Just(json!(["X"])),
+        ];
+        (member(email), member(mobile), member(tags), member(Just(json!(7)))).prop_map(
+            |(email, mobile, tags, other)| {
+                object([("email", email), ("mobile", mobile), ("tags", tags), ("other", other)])
+            },
+        )
+    }
+
+    /// The algorithm of RFC 7396 section 2.
+    fn merged(target: Value, patch: &Value) -> Value {
+        let Value::Object(members) = patch else {
+            return patch.clone();
+        };
+        let mut target = match target {
+            Value::Object(target) => target,
+            _ => Map::new(),
+        };
+        for (name, value) in members {
+            let held = target.remove(name);
+            if !value.is_null() {
+                target.insert(name.clone(), merged(held.unwrap_or_default(), value));
+            }
+        }
+        Value::Object(target)
+    }
+
+    /// Logs in with both; which is the main one, `main` says.
+    fn owner(main: ContactType) -> Identity {
+        Identity {
+            id: UserId::parse("u1").unwrap(),
+            name: None,
+            email: Some(MainContact {
+                id: ContactId::parse("main-email").unwrap(),
+                value: Email::parse("a@example.com").unwrap(),
+            }),
+            mobile: Some(MainContact {
+                id: ContactId::parse("main-mobile").unwrap(),
+                value: Mobile::parse("1", Some("212"), "5550100").unwrap(),
+            }),
+            main_contact_type: main,
+            roles: Vec::new(),
+            groups: Vec::new(),
+            businesses: Vec::new(),
+        }
+    }
+
+    /// A user's only contact as a document, and the user.
+    fn contact() -> impl Strategy<Value = (Value, Identity)> {
+        let email = json!({"contactType": "EMAIL", "email": "Eva@example.com", "tags": ["MARKED_RESOURCES"]});
+        let mobile = |mobile: Value| json!({"contactType": "MOBILE", "mobile": mobile});
+        prop_oneof![
+            Just((email, owner(ContactType::Mobile))),
+            Just((
+                mobile(json!({"regionCode": "1", "areaCode": "212", "phoneNumber": "5550109"})),
+                owner(ContactType::Email)
+            )),
+            Just((
+                mobile(json!({"regionCode": "351", "phoneNumber": "912345678"})),
+                owner(ContactType::Email)
+            )),
+        ]
+    }
+
+    fn set_of(document: &Value, owner: &Identity) -> FactorSet {
+        let draft = read::<ReplacementRequest>(document).unwrap().into_draft(&the_contact());
+        let mut set = FactorSet::empty(owner.id.clone());
+        set.add(owner, &draft.unwrap(), true, Timestamp::UNIX_EPOCH).unwrap();
+        set
+    }
+
+    fn the_contact() -> ContactId {
+        ContactId::parse("c1").unwrap()
+    }
+
     proptest! {
+        #[test]
+        fn any_json_is_read_or_refused_however_it_comes(json in any_json(), patch in patch()) {
+            for json in [json, patch] {
+                let text = json.to_string();
+                prop_assert_eq!(read::<PatchRequest>(&json).is_some(), read_text::<PatchRequest>(&text).is_some());
+                prop_assert_eq!(read::<ReplacementRequest>(&json).is_some(), read_text::<ReplacementRequest>(&text).is_some());
+                let draft = |item: ContactRequest| item.into_draft("item").is_ok();
+                prop_assert_eq!(
+                    read::<ContactRequest>(&json).map(draft),
+                    read_text::<ContactRequest>(&text).map(draft)
+                );
+            }
+        }
+
+        #[test]
+        fn a_merge_patch_is_a_replacement_by_what_the_standard_makes_of_it((document, owner) in contact(), patch in patch()) {
+            let (mut patched, mut replaced) = (set_of(&document, &owner), set_of(&document, &owner));
+            let by_patch = read::<PatchRequest>(&patch)
+                .map(|request| patched.patch(&owner, &the_contact(), request.into(), false));
+            let by_replacement = read::<ReplacementRequest>(&merged(document, &patch))
+                .and_then(|request| request.into_draft(&the_contact()).ok())
+                .map(|draft| replaced.replace(&owner, &draft, false));
+            prop_assert_eq!(by_patch, by_replacement);
+            prop_assert_eq!(patched, replaced);
+        }
+
+        #[test]
+        fn a_merge_patch_twice_is_that_patch_once(
+            (document, owner) in contact(),
+            patch in patch(),
+            default in prop::option::of(any::<bool>()),
+        ) {
+            let mut set = set_of(&document, &owner);
+            let patch = || {
+                let mut patch = ContactPatch::from(read::<PatchRequest>(&patch)?);
+                patch.default = default.map_or(Patch::Keep, Patch::Put);
+                Some(patch)
+            };
+            if let Some(once) = patch()
+                && set.patch(&owner, &the_contact(), once, false).is_ok()
+            {
+                let after_once = set.clone();
+                let again = set.patch(&owner, &the_contact(), patch().unwrap(), false);
+                prop_assert_eq!(again, Ok(Vec::new()));
+                prop_assert_eq!(set, after_once);
+            }
+        }
+
         #[test]
         fn any_text_of_tags_is_read_without_panic(text in "\\PC{0,200}") {
             let json = serde_json::json!({"id": "a", "contactType": "EMAIL", "tags": text});

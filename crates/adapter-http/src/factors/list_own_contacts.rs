@@ -1,13 +1,13 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
-use domain::contact::ContactValue;
 use domain::factors::permissions::ListOwnContacts;
 use domain::factors::{MARKED_RESOURCES, OwnContact};
 use serde::Serialize;
 use use_cases::factors::{Factors, ListOwnContactsError};
 use utoipa::ToSchema;
 
+use super::masked_contact::MaskedContact;
 use crate::authorised::Authorised;
 use crate::endpoints::Described;
 use crate::problem::{Code, Problem};
@@ -19,13 +19,8 @@ use crate::problem::{Code, Problem};
 struct OwnContactResponse {
     #[schema(example = "5efd263cbe2d398bb00b97ea")]
     id: String,
-    #[schema(example = "EMAIL")]
-    contact_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "ex***le@br.e*******.com")]
-    email: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mobile: Option<MaskedMobileResponse>,
+    #[serde(flatten)]
+    value: MaskedContact,
     #[schema(example = json!(["MARKED_RESOURCES"]))]
     tags: Vec<&'static str>,
     /// The user logs in with it.
@@ -34,37 +29,11 @@ struct OwnContactResponse {
     default: bool,
 }
 
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = UserObfuscatedMobile)]
-struct MaskedMobileResponse {
-    #[schema(example = "55")]
-    region_code: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "11")]
-    area_code: Option<String>,
-    #[schema(example = "*****2222")]
-    phone_number: String,
-}
-
 impl From<OwnContact> for OwnContactResponse {
     fn from(contact: OwnContact) -> Self {
-        let (email, mobile) = match &contact.value {
-            ContactValue::Email(email) => (Some(email.masked()), None),
-            ContactValue::Mobile(mobile) => {
-                let masked = MaskedMobileResponse {
-                    region_code: mobile.region().to_owned(),
-                    area_code: mobile.area().map(str::to_owned),
-                    phone_number: mobile.masked_number(),
-                };
-                (None, Some(masked))
-            }
-        };
         Self {
             id: contact.id.to_string(),
-            contact_type: contact.value.contact_type().as_str(),
-            email,
-            mobile,
+            value: MaskedContact::from(&contact.value),
             tags: if contact.marked {
                 vec![MARKED_RESOURCES]
             } else {

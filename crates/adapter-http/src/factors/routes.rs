@@ -1,4 +1,4 @@
-use super::{add_contacts, list_own_contacts};
+use super::{add_contacts, change_contact, list_own_contacts, remove_contact, send_code, validate_code};
 use crate::endpoints::Endpoints;
 
 /// The URL map of the context; `me` stands before `{id}`.
@@ -7,7 +7,23 @@ pub(crate) fn routes(api: Endpoints) -> Endpoints {
         at.get(list_own_contacts::handle, list_own_contacts::describe)
             .post(add_contacts::handle_own, add_contacts::describe_own)
     })
+    .at("/user-identities/me/authentication-factors/{factorId}", |at| {
+        at.put(change_contact::handle_own, change_contact::describe_own)
+            .delete(remove_contact::handle_own, remove_contact::describe_own)
+    })
+    .at("/user-identities/me/authentication-factors/{factorId}/token", |at| {
+        // A gateway takes its time.
+        at.that_wait().post(send_code::handle, send_code::describe)
+    })
+    .at(
+        "/user-identities/me/authentication-factors/{factorId}/token/validate",
+        |at| at.post(validate_code::handle, validate_code::describe),
+    )
     .at("/user-identities/{id}/authentication-factors", |at| {
         at.post(add_contacts::handle, add_contacts::describe)
+    })
+    .at("/user-identities/{id}/authentication-factors/{factorId}", |at| {
+        at.patch(change_contact::handle, change_contact::describe)
+            .delete(remove_contact::handle, remove_contact::describe)
     })
 }

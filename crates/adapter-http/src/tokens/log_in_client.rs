@@ -11,6 +11,8 @@ use super::refusals::problem;
 use super::token_response::{TokenResponse, answer};
 use crate::body::Body;
 use crate::endpoints::Described;
+use crate::login_guard::LoginGuard;
+use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 
 /// Nothing: everything is in the header.
@@ -36,12 +38,22 @@ pub(crate) async fn handle(
     request: HttpRequest,
     body: Body,
     tokens: web::Data<Tokens>,
+    proxies: web::Data<TrustedProxies>,
+    guard: web::Data<LoginGuard>,
 ) -> Result<HttpResponse, Problem> {
     if !body.is_empty() {
         body.json_whatever_it_says::<LogInClientRequest>()?;
     }
-    let (name, secret) = basic(&request).ok_or_else(|| problem(Refused::BadCredentials))?;
-    let minted = tokens.log_in_client.run(&name, &secret).await.map_err(problem)?;
+    let (name, secret) = basic(&request).unwrap_or_default();
+    let attempt = guard
+        .admit(proxies.caller_address(&request), &name)
+        .map_err(|wait| Problem::too_many_requests("too many logins failed", wait))?;
+    let minted = tokens.log_in_client.run(&name, &secret).await.map_err(|refused| {
+        if matches!(refused, Refused::BadCredentials) {
+            attempt.failed();
+        }
+        problem(refused)
+    })?;
     Ok(answer(minted))
 }
 
@@ -52,6 +64,7 @@ pub(crate) fn describe(operation: Described) -> Described {
         .json_body::<LogInClientRequest>(false)
         .answers_json::<TokenResponse>(200, "A client-only token, without a refresh token")
         .error(401, "Unknown client, disabled client or wrong secret")
+        .error(429, "Too many logins of this client or from this address failed")
         .body_errors()
         .store_errors()
 }

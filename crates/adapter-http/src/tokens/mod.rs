@@ -1,11 +1,16 @@
 //! Sessions and tokens over HTTP.
 
+mod change_app;
+mod hand_off;
 mod handle_auth;
+mod introspect_token;
 mod list_public_keys;
 mod log_in_client;
 mod refusals;
 mod renew_token;
+mod revoke_token;
 mod routes;
+mod token_request;
 mod token_response;
 
 pub(crate) use routes::routes;

@@ -160,7 +160,7 @@ pub(crate) fn describe(operation: Described) -> Described {
             false,
             "The user, after a login at an identity provider",
         )
-        .json_body::<RenewTokenFields>(false)
+        .json_or_form_body::<RenewTokenFields>(false)
         .answers_json::<TokenResponse>(200, "Fresh tokens")
         .error(
             412,

@@ -1,4 +1,4 @@
-use super::{handle_auth, list_public_keys, log_in_client, renew_token};
+use super::{change_app, handle_auth, introspect_token, list_public_keys, log_in_client, renew_token, revoke_token};
 use crate::endpoints::Endpoints;
 
 /// The URL map of the context.
@@ -11,6 +11,18 @@ pub(crate) fn routes(api: Endpoints) -> Endpoints {
     })
     .at("/user-identities/renew-token", |at| {
         at.post(renew_token::handle, renew_token::describe)
+    })
+    .at("/user-identities/me/change-app", |at| {
+        at.post(change_app::handle, change_app::describe_own)
+    })
+    .at("/user-identities/change-app", |at| {
+        at.post(change_app::handle, change_app::describe)
+    })
+    .at("/user-identities/me/revoke-token", |at| {
+        at.post(revoke_token::handle, revoke_token::describe)
+    })
+    .at("/tokens/introspect", |at| {
+        at.post(introspect_token::handle, introspect_token::describe)
     })
     .at("/keys", |at| {
         at.get(list_public_keys::handle, list_public_keys::describe)

@@ -129,7 +129,7 @@ fn a_header_that_says_something_else_is_told() {
         );
     }
     assert_eq!(
-        good().with("ce_type", "factor.removed").defect(),
+        good().with("ce_type", "factor.renamed").defect(),
         Some(Defect::UnknownType)
     );
     assert_eq!(
@@ -155,7 +155,7 @@ fn a_record_without_an_object_is_told() {
 
 #[test]
 fn what_a_newer_authme_adds_is_left_out() {
-    let value = br#"{"by":"desk","epoch":3,"more":{"a":1},"flag":true,"list":["a",1],"minus":-1,"none":null}"#;
+    let value = br#"{"by":"desk","epoch":3,"more":{"a":1},"flags":[true],"list":["a",1],"minus":-1,"none":null}"#;
     let record = Record {
         value: Some(value.to_vec()),
         ..good()

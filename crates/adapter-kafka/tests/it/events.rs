@@ -24,6 +24,7 @@ pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
         kind,
         time: "2026-11-23T03:16:24.42Z".parse().expect("a time"),
         data: vec![
+            ("default".to_owned(), Datum::Flag(true)),
             ("epoch".to_owned(), Datum::Number(sequence)),
             ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
             ("userId".to_owned(), Datum::from(user.as_str())),

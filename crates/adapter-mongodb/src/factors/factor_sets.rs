@@ -10,6 +10,7 @@ use ports::factors::{FactorSets, Saving};
 use ports::{MAX_PENDING_EVENTS, StoreFailure};
 use serde::{Deserialize, Serialize};
 
+use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
 use crate::contact_documents::{self, ContactValueDocument};
 use crate::database::{Database, Session};
 use crate::fault::Fault;
@@ -31,6 +32,10 @@ struct FactorSetDocument {
     contacts: Vec<ContactDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chosen_default: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    codes: Vec<ContactCodesDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<AttemptsDocument>,
 }
 
 /// A set as it is inserted.
@@ -76,6 +81,8 @@ impl FactorSetDocument {
             version: set.version + 1,
             contacts: set.contacts.iter().map(ContactDocument::from).collect(),
             chosen_default: set.chosen_default.as_ref().map(ToString::to_string),
+            codes: set.codes.iter().map(ContactCodesDocument::from).collect(),
+            attempts: AttemptsDocument::of(&set.attempts),
         }
     }
 }
@@ -104,6 +111,12 @@ impl TryFrom<FactorSetDocument> for FactorSet {
                 .chosen_default
                 .map(|chosen| reader.parsed(chosen, ContactId::parse))
                 .transpose()?,
+            codes: stored
+                .codes
+                .into_iter()
+                .map(|stored| code_documents::contact_codes(&reader, stored))
+                .collect::<Result<_, _>>()?,
+            attempts: code_documents::attempts(&reader, stored.attempts)?,
         })
     }
 }
@@ -139,12 +152,17 @@ async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
 async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
     let user = set.user.as_str();
     let next = FactorSetDocument::next(set);
-    let contacts = serialize_to_bson(&next.contacts).map_err(|error| Fault::corrupt("factor set", user, error))?;
+    let unwritable = |error| Fault::corrupt("factor set", user, error);
+    let contacts = serialize_to_bson(&next.contacts).map_err(unwritable)?;
+    let codes = serialize_to_bson(&next.codes).map_err(unwritable)?;
+    let attempts = serialize_to_bson(&next.attempts).map_err(unwritable)?;
     let mut as_found = doc! { "_id": user, "version": integer(set.version) };
     let mut changes = doc! {
         "version": integer(next.version),
         "contacts": { "$literal": contacts },
         "chosenDefault": { "$literal": next.chosen_default },
+        "codes": { "$literal": codes },
+        "attempts": { "$literal": attempts },
     };
     as_found.extend(outbox::has_room_for(events.len()));
     changes.extend(outbox::push(events)?);
@@ -186,10 +204,34 @@ impl FactorSets for MongodbFactorSets {
 #[cfg(test)]
 mod tests {
     use domain::contact::{ContactValue, Email, Mobile};
+    use domain::factors::{Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, Purpose};
+    use domain::ids::ClientId;
     use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
 
     use super::*;
+
+    fn codes() -> ContactCodes {
+        ContactCodes {
+            contact: ContactId::parse("contact-1").unwrap(),
+            destination: "ada@example.com".to_owned(),
+            attempts: Attempts {
+                used: 3,
+                end_at: Timestamp::UNIX_EPOCH,
+                told: false,
+            },
+            challenge: Some(Challenge {
+                id: ChallengeId::from_random([1; 16]),
+                digest: CodeDigest([7; 32]),
+                revision: 2,
+                purpose: Purpose::Verify,
+                client: ClientId::parse("portal").unwrap(),
+                attempts: 3,
+                told: false,
+                expires_at: Timestamp::UNIX_EPOCH,
+            }),
+        }
+    }
 
     #[test]
     fn stored_form() {
@@ -213,6 +255,12 @@ mod tests {
                 ),
             ],
             chosen_default: Some(ContactId::parse("contact-2").unwrap()),
+            codes: vec![codes()],
+            attempts: Attempts {
+                used: 50,
+                end_at: Timestamp::UNIX_EPOCH,
+                told: true,
+            },
             ..FactorSet::empty(UserId::parse("user-1").unwrap())
         };
         let document = NewFactorSetDocument {
@@ -222,8 +270,19 @@ mod tests {
             outbox_pending: false,
         };
         let stored = serialize_to_document(&document).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "version": 1, "contacts": [{ "id": "contact-1", "value": { "email": "ada@example.com" }, "marked": true, "verified": false, "revision": 2, "addedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }, { "id": "contact-2", "value": { "mobile": { "region": "351", "number": "912345678" } }, "marked": true, "verified": false, "revision": 2, "addedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "chosenDefault": "contact-2", "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "version": 1, "contacts": [{ "id": "contact-1", "value": { "email": "ada@example.com" }, "marked": true, "verified": false, "revision": 2, "addedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }, { "id": "contact-2", "value": { "mobile": { "region": "351", "number": "912345678" } }, "marked": true, "verified": false, "revision": 2, "addedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "chosenDefault": "contact-2", "codes": [{ "contact": "contact-1", "destination": "ada@example.com", "attempts": { "used": 3, "endAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "told": false }, "challenge": { "id": "01010101010101010101010101010101", "digest": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "revision": 2, "purpose": "verify", "client": "portal", "attempts": 3, "told": false, "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") } }], "attempts": { "used": 50, "endAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "told": true }, "sequence": 0, "outbox": [], "outboxPending": false }"#);
         let read: FactorSetDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
         assert_eq!(FactorSet::try_from(read).unwrap(), FactorSet { version: 1, ..set });
+    }
+
+    #[test]
+    fn a_set_stored_before_there_were_codes_has_none() {
+        let stored = doc! { "_id": "user-1", "version": 3_i64, "contacts": [] };
+        let read: FactorSetDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        let expected = FactorSet {
+            version: 3,
+            ..FactorSet::empty(UserId::parse("user-1").unwrap())
+        };
+        assert_eq!(FactorSet::try_from(read).unwrap(), expected);
     }
 }

@@ -231,11 +231,15 @@ async fn close(mut session: Session, presented: Presented, now: Timestamp, grace
 
 /// A family has two events in its life, so its outbox is never full.
 async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
-    let active = doc! { "_id": id.as_str(), "status": ACTIVE };
+    let mut revocable = vec![doc! { "status": ACTIVE }];
+    if reason.ends_closed_roots() {
+        revocable.push(doc! { "status": CLOSED, "root": id.as_str() });
+    }
+    let filter = doc! { "_id": id.as_str(), "$or": revocable };
     let mut changes = doc! { "status": REVOKED, "revokedReason": reason.as_str() };
     changes.extend(outbox::push(vec![event])?);
     let revoked = session
-        .update_one(COLLECTION, active, vec![doc! { "$set": changes }])
+        .update_one(COLLECTION, filter, vec![doc! { "$set": changes }])
         .await?;
     if revoked {
         session.database.event_pushed();

@@ -4,12 +4,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::contact::{ContactType, Email};
 use domain::credential_lock::LockCommand;
+use domain::factors::{SendLimit, SendLimitKey};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
 use domain::time::Timestamp;
 use libtest_mimic::Trial;
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use port_contracts::{Fixture, Stores};
+use ports::factors::SendCharge;
 use ports::{Aggregate, IdentitySaving, Lease};
 use tokio::runtime;
 
@@ -89,6 +91,7 @@ impl Fixture for Place {
             standings: stores.standings,
             credentials: stores.credentials,
             factor_sets: stores.factor_sets,
+            send_limits: stores.send_limits,
             validation_tokens: stores.validation_tokens,
             refresh_families: stores.refresh_families,
             outboxes: stores.outboxes,
@@ -117,6 +120,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             freed_name,
         ),
         trial("making_the_indexes_again_changes_nothing", indexes_once),
+        trial("a_service_removes_only_what_it_stored_itself", own_garbage),
     ]
 }
 
@@ -192,6 +196,26 @@ async fn indexes_once(place: Place) {
         let names = documents.list_index_names().await.expect("answered");
         let known = names.iter().filter(|name| *name == index.name).count();
         assert_eq!(known, 1, "{}.{} in {names:?}", index.collection, index.name);
+    }
+}
+
+async fn own_garbage(place: Place) {
+    let stores = place.opened();
+    let window = SendLimit {
+        most: 1,
+        window: Duration::from_mins(10),
+    };
+    let key = SendLimitKey::user(&user("ada"));
+    let charged = stores.send_limits.charge(&key, window, Timestamp::UNIX_EPOCH).await;
+    assert_eq!(charged.expect("answered"), SendCharge::Charged);
+    for (aggregate, removed) in [
+        (Aggregate::Credential, 0),
+        (Aggregate::RefreshFamily, 0),
+        (Aggregate::FactorSet, 1),
+    ] {
+        let garbage = stores.garbage_of(&[aggregate]);
+        let collected = garbage.collect(Timestamp::MAX, 10).await.expect("answered");
+        assert_eq!(collected, removed, "{aggregate:?}");
     }
 }
 

@@ -12,6 +12,7 @@ use ports::{Aggregate, StoreFailure};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
+use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::identities::identity;
@@ -84,11 +85,12 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
     })
 }
 
-/// A set from a row that begins with the user and has version, contacts and chosen default from `at` on.
+/// A set from a row that begins with the user and has version, contacts, chosen default, codes and attempts from `at` on.
 fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, Fault> {
     let row = Reader::new("factor set", row);
     let stored: Vec<ContactDocument> = row.json(at + 1)?;
     let chosen: Option<String> = row.column(at + 2)?;
+    let codes: Vec<ContactCodesDocument> = row.json(at + 3)?;
     Ok(FactorSet {
         user: row.parsed(0, UserId::parse)?,
         version: row.count(at)?,
@@ -100,6 +102,11 @@ fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, Fault> {
             .map(ContactId::parse)
             .transpose()
             .map_err(|error| row.corrupt(error))?,
+        codes: codes
+            .into_iter()
+            .map(|stored| code_documents::contact_codes(&row, stored))
+            .collect::<Result<_, Fault>>()?,
+        attempts: code_documents::attempts(&row, row.json(at + 4)?)?,
     })
 }
 
@@ -131,10 +138,11 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
         return Ok(Saving::OutboxFull);
     }
     let contacts: Vec<ContactDocument> = set.contacts.iter().map(ContactDocument::from).collect();
-    let sql =
-        "INSERT INTO factor_sets (user_id, version, contacts, chosen_default, sequence) VALUES (?1, ?2, ?3, ?4, 0)
+    let codes: Vec<ContactCodesDocument> = set.codes.iter().map(ContactCodesDocument::from).collect();
+    let sql = "INSERT INTO factor_sets (user_id, version, contacts, chosen_default, codes, attempts, sequence)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)
                ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, contacts = excluded.contacts,
-                   chosen_default = excluded.chosen_default";
+                   chosen_default = excluded.chosen_default, codes = excluded.codes, attempts = excluded.attempts";
     let chosen = set.chosen_default.as_ref().map(ContactId::as_str);
     rows::execute(
         connection,
@@ -144,6 +152,8 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
             integer(set.version + 1),
             to_json("factor set", &contacts)?,
             chosen,
+            to_json("factor set", &codes)?,
+            to_json("factor set", &AttemptsDocument::of(&set.attempts))?,
         ),
     )?;
     outbox.save(connection, Aggregate::FactorSet, user)?;
@@ -153,7 +163,8 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
 #[async_trait]
 impl FactorSets for SqliteFactorSets {
     async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure> {
-        let sql = "SELECT user_id, version, contacts, chosen_default FROM factor_sets WHERE user_id = ?1";
+        let sql =
+            "SELECT user_id, version, contacts, chosen_default, codes, attempts FROM factor_sets WHERE user_id = ?1";
         let found = self
             .0
             .read(|connection| rows::first(connection, sql, [user.as_str()], |row| factor_set(row, 1)))?;
@@ -161,7 +172,7 @@ impl FactorSets for SqliteFactorSets {
     }
 
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
-        let sql = "SELECT i.user_id, i.document, f.version, f.contacts, f.chosen_default
+        let sql = "SELECT i.user_id, i.document, f.version, f.contacts, f.chosen_default, f.codes, f.attempts
                    FROM identities i LEFT JOIN factor_sets f ON f.user_id = i.user_id WHERE i.user_id = ?1";
         self.0
             .read(|connection| rows::first(connection, sql, [user.as_str()], with_owner))

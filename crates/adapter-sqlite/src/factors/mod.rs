@@ -1,1 +1,3 @@
+mod code_documents;
 pub(crate) mod factor_sets;
+pub(crate) mod send_limits;

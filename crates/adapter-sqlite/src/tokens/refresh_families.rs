@@ -178,8 +178,9 @@ fn close(connection: &Connection, presented: &Presented, now: Timestamp, grace: 
 }
 
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
-    let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2 WHERE family_id = ?1 AND status = 'active'";
-    if rows::execute(connection, sql, (id, reason.as_str()))? == 0 {
+    let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
+               WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed' AND root_id = family_id))";
+    if rows::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_roots()))? == 0 {
         return Ok(false);
     }
     push(connection, id, event)?;

@@ -45,6 +45,7 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
         standings: stores.standings,
         credentials: stores.credentials,
         factor_sets: stores.factor_sets,
+        send_limits: stores.send_limits,
         validation_tokens: stores.validation_tokens,
         refresh_families: stores.refresh_families,
         outboxes: stores.outboxes,

@@ -83,6 +83,9 @@ pub(crate) struct ClientOptions {
     /// Which contacts it is shown: `CREDENTIALS_ONLY`, `MARKED_RESOURCES` or `UNRESTRICTED`
     #[arg(long, value_name = "V", value_parser = visibility)]
     factor_visibility: Option<Visibility>,
+    /// Texts of the codes its users are sent: `pt`, `en`, or a name that the settings add; empty for the default ones
+    #[arg(long, value_name = "NAME")]
+    texts: Option<String>,
     /// Life of its access tokens, like 5m
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     access_token_lifetime: Option<Duration>,
@@ -125,6 +128,8 @@ struct ClientLine {
     aliases: Vec<String>,
     factor_visibility: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    texts: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     access_token_lifetime: Option<String>,
     /// How many secrets work, and until when; the current one has no end.
     secrets: Vec<SecretState>,
@@ -157,6 +162,7 @@ impl From<Client> for ClientLine {
             require_known_groups: client.require_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             factor_visibility: client.visibility.as_str(),
+            texts: client.texts,
             access_token_lifetime: lifetime.map(|lifetime| format!("{lifetime:#}")),
         }
     }
@@ -185,6 +191,10 @@ impl ClientOptions {
         replace(&mut client.require_known_groups, self.require_known_groups);
         replace(&mut client.aliases, aliases.transpose()?);
         replace(&mut client.visibility, self.factor_visibility);
+        replace(
+            &mut client.texts,
+            self.texts.map(|name| (!name.is_empty()).then_some(name)),
+        );
         client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
         let bad_scope = client.scopes.iter().find(|scope| scope.contains(char::is_whitespace));
         bad_scope.map_or(Ok(()), |scope| {

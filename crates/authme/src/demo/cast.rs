@@ -89,6 +89,7 @@ async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<P
     let client = Client {
         secrets: vec![Sha256.digest(&secret)],
         roles: part.roles.map(str::to_owned).to_vec(),
+        texts: Some("en".to_owned()),
         scopes: part.scope.into_iter().map(str::to_owned).collect(),
         saml: part.saml,
         visibility: part.visibility,

@@ -1,7 +1,9 @@
 //! The story, step by step; each step is a request that must be answered as it says.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,10 +17,15 @@ use super::storyteller::{Interruption, Step, Storyteller, Tally};
 
 const BASE: &str = "/security/iam/v1";
 
+/// The contact that Ana gets.
+const MOBILE: &str = "5efd263cbe2d398bb00b97ea";
+
 /// The story of one user.
 pub(super) struct Story<'a, W> {
     teller: Storyteller<'a, W>,
     cast: &'a Cast,
+    /// The file that codes are written into.
+    codes: &'a Path,
 }
 
 fn bearer(token: &str) -> String {
@@ -51,13 +58,14 @@ fn text(json: &Value, place: &str) -> String {
 }
 
 impl<'a, W: Write> Story<'a, W> {
-    pub(super) fn new(page: &'a mut Page<W>, address: SocketAddr, cast: &'a Cast) -> Self {
+    pub(super) fn new(page: &'a mut Page<W>, address: SocketAddr, cast: &'a Cast, codes: &'a Path) -> Self {
         for player in [&cast.gateway, &cast.portal, &cast.desk] {
             page.hide(&player.basic(), 0);
         }
         Self {
             teller: Storyteller::new(page, address),
             cast,
+            codes,
         }
     }
 
@@ -70,6 +78,7 @@ impl<'a, W: Write> Story<'a, W> {
         let refresh_token = self.renew(&portal, &text(&first, "/refreshToken")).await?;
         self.see_own_contacts(&ana).await?;
         self.add_contact(&portal, &ana).await?;
+        self.prove_contact(&ana).await?;
         let desk = self.lock().await?;
         self.be_refused(&portal, &refresh_token).await?;
         self.read_events(&desk).await?;
@@ -206,7 +215,7 @@ impl<'a, W: Write> Story<'a, W> {
 
     async fn add_contact(&mut self, portal: &str, ana: &str) -> Result<(), Interruption> {
         let contact = json!({
-            "id": "5efd263cbe2d398bb00b97ea",
+            "id": MOBILE,
             "contactType": "MOBILE",
             "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"},
         });
@@ -239,6 +248,48 @@ impl<'a, W: Write> Story<'a, W> {
                     .equal("/1/mobile/phoneNumber", "*****2222")
                     .equal("/1/credential", false)
                     .absent("/2"),
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn prove_contact(&mut self, ana: &str) -> Result<(), Interruption> {
+        let path = format!("/user-identities/me/authentication-factors/{MOBILE}/token");
+        let sent = self
+            .teller
+            .play(Step {
+                title: "Ana is sent a code",
+                why: "Is the phone hers? Six digits go to it. Here there is no gateway for text messages, so they go\n\
+                      into a file of the data folder.",
+                request: request("POST", &path, ana.to_owned(), None),
+                expected: Expected::status(201)
+                    .text("/challengeId")
+                    .equal("/mobile/phoneNumber", "*****2222"),
+            })
+            .await?;
+        let challenge = text(&sent, "/challengeId");
+        let lines = fs::read_to_string(self.codes).unwrap_or_default();
+        let lines = lines
+            .lines()
+            .map(|line| (line, serde_json::from_str::<Value>(line).unwrap_or_default()));
+        let mut lines = lines.filter(|(_, message)| text(message, "/challengeId") == challenge);
+        let (line, message) = lines.next().unwrap_or_default();
+        self.teller.page.say(Look::Plain, "     The file says:")?;
+        self.teller.page.json("     ", line)?;
+        self.teller
+            .judge_content(&Expected::content().text("/code"), &message)?;
+        self.teller
+            .play(Step {
+                title: "Ana types it in",
+                why: "The attempt is counted before the code is compared. A code works once, and five attempts end it;\n\
+                      a wrong code and a challenge that never was are answered alike.",
+                request: request(
+                    "POST",
+                    &format!("{path}/validate"),
+                    ana.to_owned(),
+                    Some(json!({"challengeId": challenge, "token": text(&message, "/code")})),
+                ),
+                expected: Expected::status(204).nothing(),
             })
             .await?;
         Ok(())

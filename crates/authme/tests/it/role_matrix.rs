@@ -39,28 +39,26 @@ struct Operation {
 
 // 2.1: "client-only {CLI-AUTH-IDENTIFIED, CLI-1STPARTY}; with a user {…}"; 1.2: "may add to its own {id}, exactly as 2.3".
 const OWNER: &[&str] = &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
+// 2.3: "admin patch … {CLI-AUTH-IDENTIFIED, CLI-1STPARTY, AUTH-BASIC, IAM_ADMIN_MAINTENANCE}".
+const CONTACTS_ADMINISTRATOR: &[&str] = &[
+    "CLI-AUTH-IDENTIFIED",
+    "CLI-1STPARTY",
+    "AUTH-BASIC",
+    "IAM_ADMIN_MAINTENANCE",
+];
 // 4: "{CLI-1STPARTY, AUTH-BASIC, IAM_ADMIN_MAINTENANCE}".
 const ADMINISTRATOR: &[&str] = &["CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"];
 // 4: "or {CLI-1STPARTY, CLI-AUTH-BASIC} with scope"; 1.2: without a user role it is for client-only tokens.
 const MACHINE: &[&str] = &["CLI-1STPARTY", "CLI-AUTH-BASIC"];
 const IDENTIFIED: &[&str] = &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
 
-const OPERATIONS: [Operation; 9] = [
+const OPERATIONS: [Operation; 19] = [
     Operation {
         method: "post",
         path: "/user-identities/{id}/authentication-factors",
         allowed: &[
             (Of::Client, IDENTIFIED, &[]),
-            (
-                Of::User,
-                &[
-                    "CLI-AUTH-IDENTIFIED",
-                    "CLI-1STPARTY",
-                    "AUTH-BASIC",
-                    "IAM_ADMIN_MAINTENANCE",
-                ],
-                &[],
-            ),
+            (Of::User, CONTACTS_ADMINISTRATOR, &[]),
             (Of::Owner, OWNER, &[]),
         ],
     },
@@ -73,6 +71,56 @@ const OPERATIONS: [Operation; 9] = [
         method: "get",
         path: "/user-identities/me/authentication-factors",
         allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "put",
+        path: "/user-identities/me/authentication-factors/{factorId}",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "delete",
+        path: "/user-identities/me/authentication-factors/{factorId}",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/me/authentication-factors/{factorId}/token",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/me/authentication-factors/{factorId}/token/validate",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "patch",
+        path: "/user-identities/{id}/authentication-factors/{factorId}",
+        allowed: &[(Of::User, CONTACTS_ADMINISTRATOR, &[])],
+    },
+    Operation {
+        method: "delete",
+        path: "/user-identities/{id}/authentication-factors/{factorId}",
+        allowed: &[(Of::User, CONTACTS_ADMINISTRATOR, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/change-app",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/me/change-app",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/user-identities/me/revoke-token",
+        allowed: &[(Of::User, OWNER, &[])],
+    },
+    Operation {
+        method: "post",
+        path: "/tokens/introspect",
+        allowed: &[(Of::Client, IDENTIFIED, &[])],
     },
     Operation {
         method: "post",
@@ -129,9 +177,10 @@ impl Operation {
         })
     }
 
-    /// A request that changes nothing when it is let through: its body or query lacks what it needs.
+    /// A request that changes nothing when it is let through: its body, query or path lacks what it needs.
     fn request(&self, about: &str) -> Request {
-        let request = Request::new(&self.method.to_uppercase(), &self.path.replace("{id}", about));
+        let path = self.path.replace("{id}", about).replace("{factorId}", "no.id");
+        let request = Request::new(&self.method.to_uppercase(), &path);
         if self.path == "/events" {
             request.query(&[("wait", "0")])
         } else {

@@ -45,6 +45,18 @@ impl Request {
         Self::new("POST", path)
     }
 
+    pub(crate) fn put(path: &str) -> Self {
+        Self::new("PUT", path)
+    }
+
+    pub(crate) fn patch(path: &str) -> Self {
+        Self::new("PATCH", path)
+    }
+
+    pub(crate) fn delete(path: &str) -> Self {
+        Self::new("DELETE", path)
+    }
+
     pub(crate) fn query(mut self, fields: &[(&str, &str)]) -> Self {
         let pairs: Vec<String> = fields
             .iter()

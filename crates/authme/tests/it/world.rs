@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::{KeyDirectory, KeyRing, write_private};
+use adapter_delivery::DeliverySettings;
 use adapter_sqlite::Stores;
 use authme::{DataFolder, Installation};
 use domain::time::Timestamp;
@@ -112,8 +113,16 @@ impl World {
         let mut settings = authme::defaults(None).expect("the defaults are good");
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let entered = runtime.enter();
+        let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
         let process = Installation {
-            data: DataFolder::open(folder.path().join("data")).expect("the folder opens"),
+            delivery: DeliverySettings::local(data.outgoing_codes()),
+            data,
             settings,
             issuer: ISSUER.to_owned(),
             clock: clock.clone(),
@@ -123,7 +132,7 @@ impl World {
         let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys are there");
         let relay = process.relay();
         let (address, server) = serve(process.api, process.api_settings);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        drop(entered);
         let world = Self {
             address,
             clock,
@@ -132,7 +141,7 @@ impl World {
             folder,
             relay,
             _stop: process.stop,
-            runtime: runtime.expect("a runtime"),
+            runtime,
             server: Some(server),
             answers: Mutex::default(),
         };

@@ -1,29 +1,128 @@
 //! The events of a factor set.
 
-use super::AlternativeContact;
+use super::{Exhausted, OwnContact};
 use crate::event::{Datum, EventData, EventKind, NewEvent};
 use crate::ids::{EventId, UserId};
 use crate::time::Timestamp;
 
-/// A contact was added, or an alternative contact changed (a tag that moved away).
-pub fn contact_event(
-    id: EventId,
-    kind: EventKind,
-    user: &UserId,
-    contact: &AlternativeContact,
-    time: Timestamp,
-) -> NewEvent {
+/// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is the default).
+pub fn contact_event(id: EventId, kind: EventKind, user: &UserId, contact: &OwnContact, time: Timestamp) -> NewEvent {
     let tags = if contact.marked {
         vec![super::MARKED_RESOURCES.to_owned()]
     } else {
         Vec::new()
     };
-    let data: EventData = vec![
+    let mut data = about(user, contact);
+    data.push(("tags".to_owned(), Datum::List(tags)));
+    data.push(("default".to_owned(), Datum::Flag(contact.default)));
+    NewEvent { id, kind, time, data }
+}
+
+/// The attempts at codes of a contact, of one of its challenges or of its user are used up.
+pub fn attempts_exhausted(
+    id: EventId,
+    user: &UserId,
+    contact: &OwnContact,
+    exhausted: Exhausted,
+    time: Timestamp,
+) -> NewEvent {
+    let mut data = about(user, contact);
+    data.push(("exhausted".to_owned(), exhausted.as_str().into()));
+    NewEvent {
+        id,
+        kind: EventKind::FactorAttemptsExhausted,
+        time,
+        data,
+    }
+}
+
+fn about(user: &UserId, contact: &OwnContact) -> EventData {
+    vec![
         ("userId".to_owned(), user.as_str().into()),
         ("factorId".to_owned(), contact.id.as_str().into()),
         ("contactType".to_owned(), contact.value.contact_type().as_str().into()),
         ("maskedValue".to_owned(), Datum::Text(contact.value.masked())),
-        ("tags".to_owned(), Datum::List(tags)),
-    ];
-    NewEvent { id, kind, time, data }
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::factors::samples::{email, id, mobile, owner, set_of, tagged};
+
+    fn names(data: &EventData) -> Vec<&str> {
+        data.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn event_id() -> EventId {
+        EventId("e".to_owned())
+    }
+
+    #[test]
+    fn a_contact_is_told_masked_with_its_tags_and_whether_it_is_the_default() {
+        let mut set = set_of(&[
+            tagged(mobile("c1", "911112222")),
+            email("e1", "example@br.experian.com"),
+        ]);
+        set.chosen_default = Some(id("c1"));
+        let text = |text: &str| Datum::Text(text.to_owned());
+        for (contact, kind, masked, tags, default) in [
+            (
+                "c1",
+                "MOBILE",
+                "+55 11 *****2222",
+                vec!["MARKED_RESOURCES".to_owned()],
+                true,
+            ),
+            ("e1", "EMAIL", "ex***le@br.e*******.com", Vec::new(), false),
+            ("main", "EMAIL", "a**@e******.com", Vec::new(), false),
+        ] {
+            let contact_told = set.told(&owner(), &id(contact)).unwrap();
+            let event = contact_event(
+                event_id(),
+                EventKind::FactorChanged,
+                &set.user,
+                &contact_told,
+                Timestamp::UNIX_EPOCH,
+            );
+            assert_eq!(
+                (event.kind, event.time),
+                (EventKind::FactorChanged, Timestamp::UNIX_EPOCH)
+            );
+            let names = names(&event.data);
+            assert_eq!(
+                names,
+                ["userId", "factorId", "contactType", "maskedValue", "tags", "default"]
+            );
+            let values: Vec<_> = event.data.iter().map(|(_, value)| value.clone()).collect();
+            let expected = [
+                text("u1"),
+                text(contact),
+                text(kind),
+                text(masked),
+                Datum::List(tags),
+                Datum::Flag(default),
+            ];
+            assert_eq!(values, expected);
+        }
+    }
+
+    #[test]
+    fn used_up_attempts_are_told_with_what_they_are_of() {
+        let set = set_of(&[mobile("c1", "911112222")]);
+        let contact = set.told(&owner(), &id("c1")).unwrap();
+        for (exhausted, name) in [
+            (Exhausted::Challenge, "challenge"),
+            (Exhausted::Factor, "factor"),
+            (Exhausted::User, "user"),
+        ] {
+            let event = attempts_exhausted(event_id(), &set.user, &contact, exhausted, Timestamp::UNIX_EPOCH);
+            assert_eq!(event.kind, EventKind::FactorAttemptsExhausted);
+            assert_eq!(
+                names(&event.data),
+                ["userId", "factorId", "contactType", "maskedValue", "exhausted"]
+            );
+            assert_eq!(event.data.last().unwrap().1, Datum::Text(name.to_owned()));
+        }
+    }
 }

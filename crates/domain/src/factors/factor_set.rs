@@ -1,3 +1,4 @@
+use super::{Attempts, ContactCodes};
 use crate::contact::{ContactType, ContactValue, Email, Mobile};
 use crate::identity::{CredentialContact, Identity};
 use crate::ids::{ContactId, UserId};
@@ -29,7 +30,7 @@ pub struct ContactDraft {
 
 impl ContactDraft {
     /// The value of the drafted type; the field of the other type is ignored.
-    fn value(&self) -> Result<ContactValue, Refusal> {
+    pub(super) fn value(&self) -> Result<ContactValue, Refusal> {
         match self.contact_type {
             ContactType::Email => {
                 let email = self.email.as_deref().ok_or(Refusal::NotAnEmail)?;
@@ -50,7 +51,7 @@ impl ContactDraft {
     }
 }
 
-/// Why a contact is not added. Judged in the order of the variants; the first that fails is told.
+/// Why a contact is not added or changed. Judged in the order of the variants; the first that fails is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("the contact is a credential and cannot be changed here")]
@@ -102,6 +103,10 @@ pub struct FactorSet {
     pub contacts: Vec<AlternativeContact>,
     /// The contact picked as default; `None` means the main contact.
     pub chosen_default: Option<ContactId>,
+    /// The codes sent to its contacts and to those the user logs in with.
+    pub codes: Vec<ContactCodes>,
+    /// Of the user, across contacts.
+    pub attempts: Attempts,
 }
 
 impl FactorSet {
@@ -112,6 +117,8 @@ impl FactorSet {
             version: 0,
             contacts: Vec::new(),
             chosen_default: None,
+            codes: Vec::new(),
+            attempts: Attempts::NONE,
         }
     }
 
@@ -151,7 +158,7 @@ impl FactorSet {
                 Err(Refusal::AlreadyRegistered)
             };
         }
-        if self.holds(&credentials, &value) {
+        if self.holds(&credentials, &value, &draft.id) {
             return Err(Refusal::AlreadyRegistered);
         }
         if self.contacts.len() >= MAX_ALTERNATIVE_CONTACTS {
@@ -174,16 +181,17 @@ impl FactorSet {
         Ok(Added::Stored { untagged })
     }
 
-    fn holds(&self, credentials: &[CredentialContact], value: &ContactValue) -> bool {
+    /// Whether the user has the value already, under another id than `but`.
+    pub(super) fn holds(&self, credentials: &[CredentialContact], value: &ContactValue, but: &ContactId) -> bool {
         let key = value.comparison_key();
+        let credentials = credentials.iter().map(|contact| (&contact.id, &contact.value));
+        let others = self.contacts.iter().map(|contact| (&contact.id, &contact.value));
         credentials
-            .iter()
-            .map(|contact| &contact.value)
-            .chain(self.contacts.iter().map(|contact| &contact.value))
-            .any(|held| held.comparison_key() == key)
+            .chain(others)
+            .any(|(id, held)| id != but && held.comparison_key() == key)
     }
 
-    fn take_tag(&mut self, contact_type: ContactType) -> Option<ContactId> {
+    pub(super) fn take_tag(&mut self, contact_type: ContactType) -> Option<ContactId> {
         let holder = self
             .contacts
             .iter_mut()
@@ -202,174 +210,4 @@ impl FactorSet {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::factors::{Visibility, own_contacts};
-    use crate::identity::MainContact;
-
-    fn id(text: &str) -> ContactId {
-        ContactId::parse(text).unwrap()
-    }
-
-    fn owner() -> Identity {
-        Identity {
-            id: UserId::parse("u1").unwrap(),
-            name: None,
-            email: Some(MainContact {
-                id: id("main"),
-                value: Email::parse("ana@example.com").unwrap(),
-            }),
-            mobile: None,
-            main_contact_type: ContactType::Email,
-            roles: Vec::new(),
-            groups: Vec::new(),
-            businesses: Vec::new(),
-        }
-    }
-
-    fn mobile(contact: &str, number: &str) -> ContactDraft {
-        ContactDraft {
-            id: id(contact),
-            contact_type: ContactType::Mobile,
-            email: Some("ignored".to_owned()),
-            mobile: Some(MobileDraft {
-                region_code: Some("55".to_owned()),
-                area_code: Some("11".to_owned()),
-                phone_number: Some(number.to_owned()),
-            }),
-            tags: Vec::new(),
-        }
-    }
-
-    fn tagged(mut draft: ContactDraft) -> ContactDraft {
-        draft.tags = vec![MARKED_RESOURCES.to_owned()];
-        draft
-    }
-
-    fn add(set: &mut FactorSet, draft: &ContactDraft) -> Result<Added, Refusal> {
-        set.add(&owner(), draft, true, Timestamp::UNIX_EPOCH)
-    }
-
-    fn empty() -> FactorSet {
-        FactorSet::empty(owner().id)
-    }
-
-    #[test]
-    fn the_first_broken_rule_is_told_in_the_documented_order() {
-        let mut set = empty();
-        let mut worst = mobile("main", "1");
-        worst.tags = vec!["X".to_owned()];
-        assert_eq!(add(&mut set, &worst), Err(Refusal::IsCredential));
-        let same_type = ContactDraft {
-            contact_type: ContactType::Email,
-            email: None,
-            ..worst.clone()
-        };
-        assert_eq!(
-            add(
-                &mut set,
-                &ContactDraft {
-                    id: id("c1"),
-                    ..same_type
-                }
-            ),
-            Err(Refusal::SameTypeAsMain)
-        );
-        worst.id = id("c1");
-        assert_eq!(add(&mut set, &worst), Err(Refusal::NotAMobile));
-        let unknown_tag = ContactDraft {
-            tags: worst.tags,
-            ..mobile("c1", "911112222")
-        };
-        assert_eq!(add(&mut set, &unknown_tag), Err(Refusal::UnknownTag));
-        assert_eq!(set, empty());
-    }
-
-    #[test]
-    fn the_same_contact_again_is_a_retry_and_changes_nothing() {
-        let mut set = empty();
-        add(&mut set, &mobile("c1", "911112222")).unwrap();
-        let before = set.clone();
-        assert_eq!(
-            add(&mut set, &tagged(mobile("c1", "911112222"))),
-            Ok(Added::AlreadyThere)
-        );
-        assert_eq!(set, before);
-    }
-
-    #[test]
-    fn an_id_or_a_value_is_held_once() {
-        let mut set = empty();
-        add(&mut set, &mobile("c1", "911112222")).unwrap();
-        assert_eq!(
-            add(&mut set, &mobile("c1", "911113333")),
-            Err(Refusal::AlreadyRegistered)
-        );
-        assert_eq!(
-            add(&mut set, &mobile("c2", "911112222")),
-            Err(Refusal::AlreadyRegistered)
-        );
-    }
-
-    #[test]
-    fn ten_contacts_fit_and_an_eleventh_does_not() {
-        let mut set = empty();
-        for n in 0..10 {
-            add(&mut set, &mobile(&format!("c{n}"), &format!("91111222{n}"))).unwrap();
-        }
-        assert_eq!(add(&mut set, &mobile("c10", "911113333")), Err(Refusal::TooMany));
-        assert_eq!(add(&mut set, &mobile("c3", "911112223")), Ok(Added::AlreadyThere));
-        assert_eq!(
-            add(&mut set, &mobile("c11", "911112223")),
-            Err(Refusal::AlreadyRegistered)
-        );
-    }
-
-    #[test]
-    fn a_tag_moves_to_the_newest_contact_of_its_type() {
-        let mut set = empty();
-        add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
-        let added = add(&mut set, &tagged(mobile("c2", "911113333"))).unwrap();
-        assert_eq!(
-            added,
-            Added::Stored {
-                untagged: Some(id("c1"))
-            }
-        );
-        let marked: Vec<_> = set.contacts.iter().filter(|c| c.marked).map(|c| c.id.clone()).collect();
-        assert_eq!(marked, [id("c2")]);
-    }
-
-    #[test]
-    fn exactly_one_contact_is_default_whatever_was_chosen() {
-        let mut set = empty();
-        add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
-        for (chosen, expected) in [
-            (None, "main"),
-            (Some("c1"), "c1"),
-            (Some("main"), "main"),
-            (Some("gone"), "main"),
-        ] {
-            set.chosen_default = chosen.map(id);
-            let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
-            let defaults: Vec<_> = shown.iter().filter(|c| c.default).map(|c| c.id.as_str()).collect();
-            assert_eq!(defaults, [expected]);
-        }
-    }
-
-    #[test]
-    fn visibility_filters_what_is_shown() {
-        let mut set = empty();
-        add(&mut set, &mobile("c1", "911112222")).unwrap();
-        add(&mut set, &tagged(mobile("c2", "911113333"))).unwrap();
-        let shown = |visibility| -> Vec<String> {
-            own_contacts(&owner(), &set, visibility)
-                .iter()
-                .map(|c| c.id.to_string())
-                .collect()
-        };
-        assert_eq!(shown(Visibility::CredentialsOnly), ["main"]);
-        assert_eq!(shown(Visibility::MarkedResources), ["c2"]);
-        assert_eq!(shown(Visibility::Unrestricted), ["main", "c1", "c2"]);
-    }
-}
+mod tests;

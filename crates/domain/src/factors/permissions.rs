@@ -6,11 +6,18 @@ use crate::permission::Alternative;
 
 const OWNER: &[&str] = &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 
+const ADMINISTRATOR: &[&str] = &[
+    "CLI-AUTH-IDENTIFIED",
+    "CLI-1STPARTY",
+    "AUTH-BASIC",
+    "IAM_ADMIN_MAINTENANCE",
+];
+
 permission!(
     /// Add contacts to the user in the path.
     AddContacts = [
         Alternative::client(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"]),
-        Alternative::user(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"]),
+        Alternative::user(ADMINISTRATOR),
         Alternative::same_user(OWNER),
     ]
 );
@@ -21,4 +28,16 @@ permission!(
 permission!(
     /// See one's own contacts.
     ListOwnContacts = [Alternative::user(OWNER)]
+);
+permission!(
+    /// Change and remove one's own contacts.
+    ManageOwnContacts = [Alternative::user(OWNER)]
+);
+permission!(
+    /// Change and remove the contacts of the user in the path.
+    ManageContacts = [Alternative::user(ADMINISTRATOR)]
+);
+permission!(
+    /// Have a code sent to one's own contact, and answer it.
+    ProveOwnContact = [Alternative::user(OWNER)]
 );

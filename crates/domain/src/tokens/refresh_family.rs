@@ -30,6 +30,12 @@ impl RevocationReason {
             Self::Lock => "lock",
         }
     }
+
+    /// Whether it ends a closed root, too. Closing leaves the branches of a session alive, and whoever logs out of it
+    /// means them as well. A lock ends each branch by its epoch, and a closed family has no replay.
+    pub const fn ends_closed_roots(self) -> bool {
+        matches!(self, Self::Logout)
+    }
 }
 
 /// The token whose use closed a family, and when: presented again inside the grace time, it still gets an access token.
@@ -42,7 +48,7 @@ pub struct Closing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FamilyStatus {
     Active,
-    /// Ended by its own user without remembering; no event, its branches stay.
+    /// Ended by its own user without remembering; no event, its branches stay until a logout of it.
     Closed(Closing),
     /// Ended for good, with an event.
     Revoked(RevocationReason),
@@ -105,6 +111,30 @@ pub enum Verdict {
 }
 
 impl RefreshFamily {
+    /// Whether it is the session at the start of its chain.
+    pub fn is_root(&self) -> bool {
+        self.origin.root == self.id
+    }
+
+    /// First instant at which the family is dead unless renewed before: the earlier of its expiries.
+    pub fn ends_at(&self) -> Timestamp {
+        self.absolute_expires_at.min(self.idle_expires_at)
+    }
+
+    /// Whether it may be renewed at `now`; what its root and its user's credential say is not in it.
+    pub fn is_alive(&self, now: Timestamp) -> bool {
+        self.status == FamilyStatus::Active && now < self.ends_at()
+    }
+
+    /// Whether there is something that `reason` can end.
+    pub fn can_be_revoked(&self, reason: RevocationReason) -> bool {
+        match self.status {
+            FamilyStatus::Active => true,
+            FamilyStatus::Closed(_) => self.is_root() && reason.ends_closed_roots(),
+            FamilyStatus::Revoked(_) => false,
+        }
+    }
+
     /// The current token.
     pub fn current_token(&self) -> RefreshToken {
         RefreshToken {
@@ -118,7 +148,7 @@ impl RefreshFamily {
     ///
     /// Grace holds while less than `grace` has passed since the rotation, and only for the immediate predecessor (03-protocols 1).
     pub fn judge(&self, token: &RefreshToken, now: Timestamp, grace: Duration) -> Verdict {
-        let expired = now >= self.absolute_expires_at || now >= self.idle_expires_at;
+        let expired = now >= self.ends_at();
         let is_current = token.generation == self.generation && same(token.nonce, Some(self.nonce));
         let is_previous =
             token.generation.checked_add(1) == Some(self.generation) && same(token.nonce, self.previous_nonce);
@@ -269,6 +299,56 @@ mod tests {
         second.status = FamilyStatus::Revoked(RevocationReason::Replay);
         for token in [first.current_token(), second.current_token()] {
             assert_eq!(second.judge(&token, at(101), GRACE), Verdict::Ended);
+        }
+    }
+
+    #[test]
+    fn a_family_is_alive_until_the_earlier_of_its_expiries() {
+        let family = family();
+        assert_eq!(family.ends_at(), at(500));
+        assert!(family.is_alive(at(499)) && !family.is_alive(at(500)));
+        let family = RefreshFamily {
+            absolute_expires_at: at(400),
+            ..family
+        };
+        assert!(family.is_alive(at(399)) && !family.is_alive(at(400)));
+        let closing = Closing {
+            generation: 1,
+            at: at(0),
+        };
+        for status in [
+            FamilyStatus::Closed(closing),
+            FamilyStatus::Revoked(RevocationReason::Logout),
+        ] {
+            let ended = RefreshFamily {
+                status,
+                ..family.clone()
+            };
+            assert!(!ended.is_alive(at(0)));
+        }
+    }
+
+    #[test]
+    fn only_a_logout_ends_a_closed_family_and_only_a_root() {
+        let closing = Closing {
+            generation: 1,
+            at: at(0),
+        };
+        let closed = RefreshFamily {
+            status: FamilyStatus::Closed(closing),
+            ..family()
+        };
+        let mut branch = closed.clone();
+        branch.origin.root = FamilyId::from_random([2; 12]);
+        for reason in RevocationReason::ALL {
+            assert!(family().can_be_revoked(reason));
+            assert_eq!(closed.can_be_revoked(reason), reason == RevocationReason::Logout);
+            assert!(!branch.can_be_revoked(reason));
+            let revoked = RefreshFamily {
+                status: FamilyStatus::Revoked(RevocationReason::Lock),
+                ..family()
+            };
+            assert!(!revoked.can_be_revoked(reason));
         }
     }
 

@@ -140,10 +140,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_mebibyte_is_no_token() {
+        for part in ["a", "a.", "."] {
+            let long = format!("rt_{}", part.repeat(1 << 20));
+            assert!(SealedRefreshToken::parse(&long).is_err());
+        }
+    }
+
+    /// Text that often is a token.
+    fn nearly_a_token() -> impl Strategy<Value = String> {
+        let generation = "(0|[1-9][0-9]{0,20}|[+0-9]{1,4})";
+        let token =
+            format!("rt_[a-z0-9_-]{{1,24}}\\.{generation}\\.[\\PC&&[^.]]{{0,9}}\\.[0-9a-f]{{32}}\\.[0-9a-f]{{64}}");
+        prop_oneof!["(rt_)?[\\PC.]{0,200}", prop::string::string_regex(&token).unwrap()]
+    }
+
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused_without_panic(text in "(rt_)?[\\PC.]{0,200}") {
-            let _ = SealedRefreshToken::parse(&text);
+        fn what_is_read_of_any_text_spells_that_text(text in nearly_a_token()) {
+            if let Ok(sealed) = SealedRefreshToken::parse(&text) {
+                let (mac, key_id) = (sealed.mac, sealed.key_id());
+                let part = sealed.authenticated_part();
+                prop_assert_eq!(&format!("{part}.{}", crate::hex::encode(&mac)), &text);
+                prop_assert_eq!(&*sealed.token.authenticated_part(key_id), part);
+                prop_assert!(sealed.open(&mac).is_some());
+            }
         }
     }
 }

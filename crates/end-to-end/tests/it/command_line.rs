@@ -14,6 +14,9 @@ const REQUIRED: [(Service, &[&str]); 3] = [
         &[
             "keys.directory (AUTHME__KEYS__DIRECTORY)",
             "keys.url (AUTHME__KEYS__URL)",
+            "secrets.codes_file (AUTHME__SECRETS__CODES_FILE)",
+            "smtp.host (AUTHME__SMTP__HOST) or delivery.file (AUTHME__DELIVERY__FILE)",
+            "sms.url (AUTHME__SMS__URL) or delivery.file (AUTHME__DELIVERY__FILE)",
         ],
     ),
     (
@@ -79,7 +82,9 @@ pub(crate) async fn everything_that_is_missing_is_named_at_once(servers: Servers
     let installation = Installation::new(&servers).await;
     let mut options = Options::default()
         .setting("keys.url", "")
-        .setting("secrets.refresh_file", "");
+        .setting("secrets.refresh_file", "")
+        .setting("secrets.codes_file", "")
+        .setting("delivery.file", "");
     for name in [
         "store.mongodb_uri_file",
         "kafka.brokers",

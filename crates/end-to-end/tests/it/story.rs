@@ -1,11 +1,12 @@
 //! The story of `authme demo`, across three processes.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use adapter_kafka::ReceivedEvent;
 use domain::event::{Datum, Event, EventKind};
-use end_to_end::{Answer, Caller, Cast, Installation, Options, Servers, follow_events};
+use end_to_end::{Answer, Caller, Cast, Installation, Options, Servers, Service, follow_events};
 use serde_json::{Value, json};
 
 use crate::jwt::claims;
@@ -25,6 +26,8 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
     let (access, refresh) = (session.text("accessToken"), session.text("refreshToken"));
     let sid = claims(&access)["sid"].as_str().expect("a session").to_owned();
     manage_contacts(&caller, &cast, (&ana, &access)).await;
+    prove_a_contact(&caller, &installation, &access).await;
+    assert!(is_active(&caller, &cast, &access).await);
 
     let desk = caller.client_token(&cast.desk).await;
     let locked = caller.lock(&desk, &ana).answer().await;
@@ -32,6 +35,7 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
     let portal = caller.client_token(&cast.portal).await;
     let renewal = caller.renew(&portal, &refresh, true).answer().await;
     assert_eq!(renewal.refusal(), (412, "21".to_owned()));
+    assert!(!is_active(&caller, &cast, &access).await);
     let change = caller
         .add_contacts(&access, &ana, &json!([mobile("other", "911113333")]))
         .answer()
@@ -47,6 +51,7 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
             json!({"userId": ana, "clientId": "portal", "sid": sid}),
         ),
         (EventKind::FactorAdded, ana.as_str(), 1, added(&ana)),
+        (EventKind::FactorVerified, ana.as_str(), 2, added(&ana)),
         (
             EventKind::CredentialLocked,
             ana.as_str(),
@@ -114,6 +119,33 @@ async fn manage_contacts(caller: &Caller, cast: &Cast, (ana, access): (&str, &st
     );
 }
 
+/// The code comes out of the file that the service writes where there is no gateway.
+async fn prove_a_contact(caller: &Caller, installation: &Installation, access: &str) {
+    let path = format!("/user-identities/me/authentication-factors/{MOBILE}/token");
+    let sending = caller.request(Service::Factors, "POST", &path, &[]).bearer(access);
+    let challenge = sending.answer().await.with_status(201).text("challengeId");
+    let outgoing = fs::read_to_string(installation.outgoing_codes()).expect("the service made it");
+    let mut messages = outgoing
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    let message = messages.find(|message| message["challengeId"] == challenge.as_str());
+    let code = &message.expect("the code was sent")["code"];
+    let answer = json!({"challengeId": challenge, "token": code});
+    for status in [204, 422] {
+        let validate = caller.request(Service::Factors, "POST", &format!("{path}/validate"), &[]);
+        let validated = validate.bearer(access).json(&answer).answer().await;
+        validated.with_status(status);
+    }
+}
+
+/// What the portal is told of a token.
+async fn is_active(caller: &Caller, cast: &Cast, token: &str) -> bool {
+    let portal = caller.client_token(&cast.portal).await;
+    let introspect = caller.request(Service::Tokens, "POST", "/tokens/introspect", &[]);
+    let introspected = introspect.bearer(&portal).json(&json!({"token": token})).answer().await;
+    introspected.with_status(200).json()["active"] == true
+}
+
 fn mobile(id: &str, number: &str) -> Value {
     json!({
         "id": id,
@@ -129,6 +161,7 @@ fn added(user: &str) -> Value {
         "contactType": "MOBILE",
         "maskedValue": "+55 11 *****2222",
         "tags": [],
+        "default": false,
     })
 }
 
@@ -163,6 +196,7 @@ fn data_of(event: &Event) -> Value {
     let value = |datum: &Datum| match datum {
         Datum::Text(text) => json!(text),
         Datum::Number(number) => json!(number),
+        Datum::Flag(flag) => json!(flag),
         Datum::List(list) => json!(list),
     };
     event

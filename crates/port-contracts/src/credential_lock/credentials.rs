@@ -168,14 +168,15 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
     assert_eq!(lock(&stores, &late).await, Turn::OutboxFull);
     assert_eq!(find(&stores, &user(1)).await, full);
     assert!(!stores.standings.look(&user(1)).await.unwrap().locked);
-    let sequences: Vec<_> = pending(&stores, &user(1)).await.iter().map(|e| e.sequence).collect();
-    assert_eq!(sequences, (1..=MAX_PENDING_EVENTS).collect::<Vec<_>>());
 
     outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
     assert_eq!(
         turned(&lock(&stores, &late).await),
         full.map(|credential| credential.lock(&late).unwrap())
     );
+    let drained = outboxes::drain(&stores, Aggregate::Credential, user(1).as_str()).await;
+    let sequences: Vec<_> = drained.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, (2..=MAX_PENDING_EVENTS + 1).collect::<Vec<_>>());
 }
 
 async fn locking_at_once_turns_once(fixture: &dyn Fixture) {

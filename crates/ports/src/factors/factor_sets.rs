@@ -16,7 +16,7 @@ pub enum Saving {
     OutboxFull,
 }
 
-/// The alternative contacts of each user.
+/// The alternative contacts of each user, and the codes sent to any of theirs.
 #[async_trait]
 pub trait FactorSets: Send + Sync {
     /// The set; a user who added nothing has an empty one of version 0.

@@ -1,5 +1,11 @@
 //! What the factors context needs.
 
+mod code_delivery;
+mod code_seal;
 mod factor_sets;
+mod send_limits;
 
+pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryFailure};
+pub use code_seal::CodeSeal;
 pub use factor_sets::{FactorSets, Saving};
+pub use send_limits::{SendCharge, SendLimits};

@@ -5,7 +5,7 @@ use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::register::{Binary, Need, SETTINGS, Setting, environment, setting};
-use super::{IssuerSettings, ServiceSettings, SettingsFailure};
+use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsFailure};
 
 /// The origin that the library gives to a variable; a default has none, and a file its path.
 const ENVIRONMENT: &str = "the environment";
@@ -60,6 +60,11 @@ impl Loaded {
     /// What the issuer of tokens reads besides, checked.
     pub fn issuer(&self) -> Result<IssuerSettings, SettingsFailure> {
         self.read::<IssuerSettings>()?.checked()
+    }
+
+    /// What the sender of codes reads besides, checked.
+    pub fn sender(&self) -> Result<SenderSettings, SettingsFailure> {
+        self.read::<SenderSettings>()?.checked()
     }
 
     /// Each setting on a line, with where its value came from. No secret is among them: there are only paths to those.

@@ -13,10 +13,12 @@ use config::{ConfigError, Environment};
 
 pub use loaded::Loaded;
 pub use register::Binary;
-pub use sections::{HttpSettings, KeySettings, LogFormat, LogSettings, SamlSettings, Settings, TokenSettings};
+pub use sections::{
+    CodeSettings, HttpSettings, KeySettings, LogFormat, LogSettings, SamlSettings, Settings, TokenSettings,
+};
 pub use service::{
-    AcceptedTokenSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySourceSettings, RelaySettings,
-    SecretSettings, ServiceSettings, StoreSettings,
+    AcceptedTokenSettings, CodeSecretSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySourceSettings,
+    RelaySettings, SecretSettings, SenderSettings, ServiceSettings, StoreSettings,
 };
 pub use table::settings_table;
 

@@ -42,6 +42,8 @@ const EVERYWHERE: &[Binary] = &[Binary::Authme, Binary::Factors, Binary::Tokens,
 const ISSUERS: &[Binary] = &[Binary::Authme, Binary::Tokens];
 const TOKENS: &[Binary] = &[Binary::Tokens];
 const FACTORS: &[Binary] = &[Binary::Factors];
+/// Those that send codes.
+const SENDERS: &[Binary] = &[Binary::Authme, Binary::Factors];
 /// Those that may verify with the key set of another.
 const VERIFIERS: &[Binary] = &[Binary::Factors, Binary::CredentialLock];
 
@@ -246,7 +248,92 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::of(
         FACTORS,
         "secrets.codes_file",
-        "File with the key of one-time codes, 64 hexadecimal digits; no operation needs it yet",
+        "File with the key of one-time codes, 64 hexadecimal digits",
+    )
+    .required(),
+    Setting::of(
+        SENDERS,
+        "delivery.file",
+        "File that codes are written into, a JSON object a line, where no server is set up for them; for local use",
+    ),
+    Setting::of(
+        SENDERS,
+        "delivery.texts",
+        "Texts of messages for clients that chose none: `pt`, `en`, or a file of `delivery.texts_directory`",
+    ),
+    Setting::of(
+        SENDERS,
+        "delivery.texts_directory",
+        "Folder of texts, `NAME.toml` with `subject`, `mail` and `text_message`",
+    ),
+    Setting::of(SENDERS, "smtp.host", "Mail server that takes codes to e-mail addresses")
+        .needed(Need::RequiredUnless("delivery.file")),
+    Setting::of(SENDERS, "smtp.port", "Its port"),
+    Setting::of(
+        SENDERS,
+        "smtp.security",
+        "`starttls`, `tls`, `none` (a server on the same machine only) or `none-anywhere`",
+    ),
+    Setting::of(
+        SENDERS,
+        "smtp.from",
+        "Who writes: an address, or a name with one in angle brackets",
+    ),
+    Setting::of(SENDERS, "smtp.user", "User of the mail server"),
+    Setting::of(SENDERS, "smtp.password_file", "File that holds the user's password"),
+    Setting::of(
+        SENDERS,
+        "smtp.ca_file",
+        "Certificates (PEM) that vouch for the mail server; unset: those of the system",
+    ),
+    Setting::of(
+        SENDERS,
+        "sms.url",
+        "Gateway that takes codes to mobile numbers: it is sent a signed POST",
+    )
+    .needed(Need::RequiredUnless("delivery.file")),
+    Setting::of(
+        SENDERS,
+        "sms.signing_key_file",
+        "File that holds the key of the signature (HMAC-SHA-256)",
+    ),
+    Setting::of(SENDERS, "sms.content_type", "Of the request; unset: `application/json`"),
+    Setting::of(
+        SENDERS,
+        "sms.body",
+        "Template of the request's body; unset: `{\"to\":{{ to }},\"text\":{{ text }}}`",
+    ),
+    Setting::of(
+        SENDERS,
+        "sms.header",
+        "Name of a header of the gateway's own, as for an API key",
+    ),
+    Setting::of(SENDERS, "sms.header_file", "File that holds that header's value"),
+    Setting::of(SENDERS, "codes.lifetime", "Of a one-time code; at most `10m`"),
+    Setting::of(
+        SENDERS,
+        "codes.attempts_per_challenge",
+        "How often one code may be tried, rightly or wrongly",
+    ),
+    Setting::of(
+        SENDERS,
+        "codes.attempts_per_contact",
+        "How often codes of one contact may be tried in a day",
+    ),
+    Setting::of(
+        SENDERS,
+        "codes.attempts_per_user",
+        "How often codes of one user may be tried in a day",
+    ),
+    Setting::of(
+        SENDERS,
+        "codes.sends_per_destination",
+        "How many codes one address or number is sent in ten minutes",
+    ),
+    Setting::of(
+        SENDERS,
+        "codes.sends_per_user",
+        "How many codes one user may have sent in a day",
     ),
     Setting::of(
         SERVICES,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use use_cases::factors::FactorsSettings;
 use use_cases::tokens::TokensSettings;
 
 use super::SettingsFailure;
@@ -15,6 +16,7 @@ pub struct Settings {
     pub tokens: TokenSettings,
     pub saml: SamlSettings,
     pub keys: KeySettings,
+    pub codes: CodeSettings,
     pub log: LogSettings,
 }
 
@@ -22,6 +24,7 @@ impl Settings {
     /// Refuses what could never work.
     pub fn checked(self) -> Result<Self, SettingsFailure> {
         self.tokens.check()?;
+        self.codes.check()?;
         Ok(self)
     }
 }
@@ -112,6 +115,50 @@ pub struct KeySettings {
     /// How long a verifier may keep the key set: a new key is published at least so long before it signs.
     #[serde(deserialize_with = "duration")]
     pub cache_time: Duration,
+}
+
+/// One-time codes: what they may cost.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CodeSettings {
+    #[serde(deserialize_with = "duration")]
+    pub lifetime: Duration,
+    pub attempts_per_challenge: u32,
+    pub attempts_per_contact: u32,
+    pub attempts_per_user: u32,
+    pub sends_per_destination: u32,
+    pub sends_per_user: u32,
+}
+
+impl CodeSettings {
+    /// What the use cases know of them.
+    pub fn limits(&self) -> FactorsSettings {
+        let mut limits = FactorsSettings::default();
+        limits.codes.lifetime = self.lifetime;
+        limits.codes.per_challenge = self.attempts_per_challenge;
+        limits.codes.per_factor = self.attempts_per_contact;
+        limits.codes.per_user = self.attempts_per_user;
+        limits.sends.per_destination.most = self.sends_per_destination;
+        limits.sends.per_user.most = self.sends_per_user;
+        limits
+    }
+
+    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+        at_least_a_second("codes.lifetime", self.lifetime)?;
+        if self.lifetime > Duration::from_mins(10) {
+            return Err(SettingsFailure::unusable("codes.lifetime", "must not exceed 10m"));
+        }
+        let counts = [
+            ("codes.attempts_per_challenge", self.attempts_per_challenge),
+            ("codes.attempts_per_contact", self.attempts_per_contact),
+            ("codes.attempts_per_user", self.attempts_per_user),
+            ("codes.sends_per_destination", self.sends_per_destination),
+            ("codes.sends_per_user", self.sends_per_user),
+        ];
+        match counts.into_iter().find(|(_, count)| *count == 0) {
+            Some((name, _)) => Err(SettingsFailure::unusable(name, "must be at least 1")),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

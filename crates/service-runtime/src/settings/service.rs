@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::sections::{at_least_a_second, duration};
-use super::{HttpSettings, KeySettings, LogSettings, SamlSettings, SettingsFailure, TokenSettings};
+use super::{CodeSettings, HttpSettings, KeySettings, LogSettings, SamlSettings, SettingsFailure, TokenSettings};
 
 /// What every service of the deployed form reads.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +25,13 @@ pub struct IssuerSettings {
     pub saml: SamlSettings,
     pub keys: KeySettings,
     pub secrets: SecretSettings,
+}
+
+/// What the service `factors` reads besides.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SenderSettings {
+    pub codes: CodeSettings,
+    pub secrets: CodeSecretSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +92,11 @@ pub struct SecretSettings {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+pub struct CodeSecretSettings {
+    pub codes_file: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 pub struct RelaySettings {
     /// A claim on an outbox ends after this, should its relay die.
     #[serde(deserialize_with = "duration")]
@@ -113,6 +125,15 @@ impl IssuerSettings {
     pub fn checked(self) -> Result<Self, SettingsFailure> {
         self.tokens.check()?;
         is_path("secrets.refresh_file", &self.secrets.refresh_file)?;
+        Ok(self)
+    }
+}
+
+impl SenderSettings {
+    /// Refuses what could never work.
+    pub fn checked(self) -> Result<Self, SettingsFailure> {
+        self.codes.check()?;
+        is_path("secrets.codes_file", &self.secrets.codes_file)?;
         Ok(self)
     }
 }

@@ -1,38 +1,74 @@
-//! A user's contacts.
+//! A user's contacts, and the codes sent to them.
 
 mod add_contacts;
+mod change_contact;
+mod edits;
 mod list_own_contacts;
+mod remove_contact;
+mod send_code;
+mod validate_code;
 
 use std::sync::Arc;
 
-use ports::factors::FactorSets;
-use ports::{Clients, Clock, CredentialStandings, Identities, Randomness};
+use domain::factors::CodeLimits;
+use ports::factors::{CodeDelivery, CodeSeal, FactorSets, SendLimits};
+use ports::{Clients, Clock, CredentialStandings, Randomness};
 
-pub use add_contacts::{AddContacts, AddContactsError, ItemOutcome};
+pub use add_contacts::{AddContacts, ItemOutcome};
+pub use change_contact::{ChangeContact, ContactChange};
+pub use edits::ContactError;
 pub use list_own_contacts::{ListOwnContacts, ListOwnContactsError};
+pub use remove_contact::RemoveContact;
+pub use send_code::{SendCode, SendCodeError, SentCode};
+pub use validate_code::{CodeAnswer, ValidateCode, ValidateCodeError};
+
+use edits::Edits;
 
 /// What the context needs from outside.
 #[derive(Clone)]
 pub struct FactorsPorts {
     pub factor_sets: Arc<dyn FactorSets>,
-    pub identities: Arc<dyn Identities>,
+    pub send_limits: Arc<dyn SendLimits>,
     pub clients: Arc<dyn Clients>,
     pub standings: Arc<dyn CredentialStandings>,
+    pub seal: Arc<dyn CodeSeal>,
+    pub delivery: Arc<dyn CodeDelivery>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
+}
+
+/// What the operator decides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FactorsSettings {
+    pub codes: CodeLimits,
+    pub sends: domain::factors::SendLimits,
 }
 
 /// The use cases of the context.
 pub struct Factors {
     pub add_contacts: AddContacts,
     pub list_own_contacts: ListOwnContacts,
+    pub change_contact: ChangeContact,
+    pub remove_contact: RemoveContact,
+    pub send_code: SendCode,
+    pub validate_code: ValidateCode,
 }
 
 impl Factors {
-    pub fn new(ports: &FactorsPorts) -> Self {
+    pub fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
-            add_contacts: AddContacts::new(ports),
+            add_contacts: AddContacts {
+                edits: Edits::new(ports),
+            },
             list_own_contacts: ListOwnContacts::new(ports),
+            change_contact: ChangeContact {
+                edits: Edits::new(ports),
+            },
+            remove_contact: RemoveContact {
+                edits: Edits::new(ports),
+            },
+            send_code: SendCode::new(ports, settings),
+            validate_code: ValidateCode::new(ports, settings),
         }
     }
 }

@@ -1,18 +1,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::group::Group;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
-use domain::time;
-use domain::tokens::{ValidationToken, ValidationTokenSecret};
-use ports::tokens::{ValidationTokenHasher, ValidationTokens};
-use ports::{Clients, Clock, CredentialStandings, Groups, Identities, IdentitySaving, Randomness};
+use ports::{Clients, CredentialStandings, Groups, Identities, IdentitySaving, Randomness};
 
-use super::mint_gate::{MintGate, Minted, Path, Subject, UserSubject};
+use super::hand_offs::{HandOff, HandOffs, NewHandOff};
+use super::mint_gate::{Minted, UserSubject};
 use super::{Refused, TokensPorts, TokensSettings};
 use crate::Failure;
 
@@ -31,24 +28,11 @@ pub struct HandleAuthRequest {
     pub ip: Option<IpAddr>,
 }
 
-/// The ticket with which the target application gets the user's tokens.
-#[derive(Debug)]
-pub struct HandOff {
-    pub validation_token: ValidationTokenSecret,
-    pub origin_client: ClientId,
-    pub user: UserId,
-    pub ip: Option<IpAddr>,
-}
-
 /// Hands a user over from a SAML integration to an application.
 pub struct HandleAuth {
     directory: Directory,
     standings: Arc<dyn CredentialStandings>,
-    validation_tokens: Arc<dyn ValidationTokens>,
-    hasher: Arc<dyn ValidationTokenHasher>,
-    gate: Arc<MintGate>,
-    clock: Arc<dyn Clock>,
-    lifetime: Duration,
+    hand_offs: Arc<HandOffs>,
 }
 
 /// Finds the target, the user and the groups, and makes the user where the target asks for it.
@@ -61,7 +45,7 @@ struct Directory {
 }
 
 impl HandleAuth {
-    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, settings: &TokensSettings) -> Self {
+    pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings, hand_offs: Arc<HandOffs>) -> Self {
         Self {
             directory: Directory {
                 clients: ports.clients.clone(),
@@ -71,11 +55,7 @@ impl HandleAuth {
                 default_roles: settings.saml_default_roles.clone(),
             },
             standings: ports.standings.clone(),
-            validation_tokens: ports.validation_tokens.clone(),
-            hasher: ports.hasher.clone(),
-            gate,
-            clock: ports.clock.clone(),
-            lifetime: settings.validation_token_lifetime,
+            hand_offs,
         }
     }
 
@@ -104,7 +84,23 @@ impl HandleAuth {
             return Err(Refused::BusinessNotLinked);
         }
         self.directory.check_groups(&target, &request.groups).await?;
-        self.issue(request, identity.id, epoch).await
+        let subject = UserSubject {
+            id: identity.id,
+            epoch,
+            family: None,
+            root: None,
+        };
+        self.hand_offs
+            .issue(NewHandOff {
+                subject,
+                origin_client: request.origin_client,
+                target_client: request.target_client,
+                business: request.business,
+                groups: request.groups,
+                session_expires_at: None,
+                ip: request.ip,
+            })
+            .await
     }
 
     /// Read before the write of this path; a lock in between is found by the look after it.
@@ -115,43 +111,6 @@ impl HandleAuth {
         } else {
             Ok(standing.epoch)
         }
-    }
-
-    async fn issue(&self, request: HandleAuthRequest, user: UserId, epoch: u64) -> Result<Minted<HandOff>, Refused> {
-        let secret = ValidationTokenSecret::from_random(self.directory.randomness.secret());
-        let token = ValidationToken {
-            hash: self.hasher.hash(secret.reveal()),
-            user: user.clone(),
-            origin_client: request.origin_client.clone(),
-            target_client: request.target_client,
-            business: request.business,
-            groups: request.groups,
-            epoch,
-            root: None,
-            session_expires_at: None,
-            ip: request.ip,
-            expires_at: time::after(self.clock.now(), self.lifetime),
-        };
-        let subject = UserSubject {
-            id: user.clone(),
-            epoch,
-            family: None,
-            root: None,
-        };
-        let write = async {
-            self.validation_tokens.issue(&token).await?;
-            Ok(Path::Wrote(()))
-        };
-        self.gate
-            .mint(Subject::User(subject), write, |(), _| {
-                Ok(HandOff {
-                    validation_token: secret,
-                    origin_client: request.origin_client,
-                    user,
-                    ip: request.ip,
-                })
-            })
-            .await
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use domain::ids::{FamilyId, UserId};
 use domain::standing::NotStanding;
-use domain::tokens::{AccessToken, FamilyStatus, RevocationReason};
+use domain::tokens::{AccessToken, RevocationReason};
 use ports::CredentialStandings;
 use ports::tokens::TokenSigner;
 
@@ -58,7 +58,7 @@ pub(super) struct UserSubject {
     pub(super) epoch: u64,
     /// The session the path presents, continues or starts.
     pub(super) family: Option<FamilyId>,
-    /// The session at the start of the chain, when it is another.
+    /// The session at the start of the chain that it branches from, when it does.
     pub(super) root: Option<FamilyId>,
 }
 
@@ -121,12 +121,12 @@ impl MintGate {
 
     async fn look_at_root(&self, user: &UserSubject) -> Result<(), Refused> {
         let Some(root) = &user.root else { return Ok(()) };
-        match self.sessions.find(root).await?.map(|root| root.status) {
-            Some(FamilyStatus::Revoked(reason)) => {
+        match self.sessions.revocation_of(root).await? {
+            Some(reason) => {
                 self.end(user, reason).await;
                 Err(Refused::TokenNotValid)
             }
-            Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => Ok(()),
+            None => Ok(()),
         }
     }
 

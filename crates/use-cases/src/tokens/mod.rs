@@ -1,11 +1,16 @@
 //! Sessions and tokens.
 
+mod change_app;
 mod grants;
+mod hand_offs;
 mod handle_auth;
+mod inspected_token;
+mod introspect_token;
 mod list_public_keys;
 mod log_in_client;
 mod mint_gate;
 mod renew_token;
+mod revoke_token;
 mod sessions;
 
 use std::sync::Arc;
@@ -18,15 +23,21 @@ use ports::{Clients, Clock, CredentialStandings, Groups, Identities, Randomness,
 
 use crate::Failure;
 use grants::Grants;
+use hand_offs::HandOffs;
 use mint_gate::MintGate;
 use sessions::Sessions;
 
+pub use change_app::{ChangeApp, ChangeAppRequest};
 pub use grants::IssuedTokens;
-pub use handle_auth::{HandOff, HandleAuth, HandleAuthRequest};
+pub use hand_offs::HandOff;
+pub use handle_auth::{HandleAuth, HandleAuthRequest};
+pub use inspected_token::InspectedToken;
+pub use introspect_token::{ActiveRefreshToken, IntrospectToken, Introspection};
 pub use list_public_keys::ListPublicKeys;
 pub use log_in_client::LogInClient;
 pub use mint_gate::Minted;
 pub use renew_token::{Claimed, RenewToken, RenewTokenRequest, Way};
+pub use revoke_token::{RevokeToken, RevokeTokenError};
 
 /// Why nothing was minted.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +120,9 @@ pub struct Tokens {
     pub log_in_client: LogInClient,
     pub handle_auth: HandleAuth,
     pub renew_token: RenewToken,
+    pub change_app: ChangeApp,
+    pub revoke_token: RevokeToken,
+    pub introspect_token: IntrospectToken,
     pub list_public_keys: ListPublicKeys,
 }
 
@@ -117,9 +131,13 @@ impl Tokens {
         let sessions = Arc::new(Sessions::new(ports, settings));
         let gate = Arc::new(MintGate::new(ports, sessions.clone()));
         let grants = Arc::new(Grants::new(ports, settings));
+        let hand_offs = Arc::new(HandOffs::new(ports, gate.clone(), settings));
         Self {
             log_in_client: LogInClient::new(ports, gate.clone(), grants.clone()),
-            handle_auth: HandleAuth::new(ports, gate.clone(), settings),
+            handle_auth: HandleAuth::new(ports, settings, hand_offs.clone()),
+            change_app: ChangeApp::new(gate.clone(), grants.clone(), sessions.clone(), hand_offs),
+            revoke_token: RevokeToken::new(ports, sessions.clone()),
+            introspect_token: IntrospectToken::new(ports, sessions.clone()),
             renew_token: RenewToken::new(ports, gate, grants, sessions),
             list_public_keys: ListPublicKeys::new(ports.key_set.clone()),
         }

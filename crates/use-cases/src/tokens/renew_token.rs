@@ -118,7 +118,7 @@ impl RenewToken {
 
     /// A token works for the client it was made for, and for no other user than the caller's.
     fn belongs_to(caller: &Caller, client: &ClientId, user: &UserId) -> Result<(), Refused> {
-        if caller.client == *client && caller.user_id().is_none_or(|calling| calling == user) {
+        if caller.owns(client, user) {
             Ok(())
         } else {
             Err(Refused::TokenNotValid)

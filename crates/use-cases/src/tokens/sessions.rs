@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::caller::Caller;
 use domain::ids::FamilyId;
 use domain::time::{self, Timestamp};
-use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RevocationReason, events};
+use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, events};
 use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
 use ports::{Clock, Randomness, StoreFailure};
 
-use super::{TokensPorts, TokensSettings};
+use super::{Refused, TokensPorts, TokensSettings};
 
 /// Refresh families with their lifetimes, events and wire form.
 pub(super) struct Sessions {
@@ -43,6 +44,24 @@ impl Sessions {
 
     pub(super) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         self.families.find(id).await
+    }
+
+    /// The session of a calling user, which must be alive; `None` when the caller's token has none.
+    pub(super) async fn alive(&self, caller: &Caller) -> Result<Option<RefreshFamily>, Refused> {
+        let Some(sid) = caller.user.as_ref().and_then(|user| user.session.as_ref()) else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let found = self.find(sid).await?.filter(|family| family.is_alive(now));
+        found.map(Some).ok_or(Refused::TokenNotValid)
+    }
+
+    /// Why the session at the start of a chain was revoked, if it was: its branches end with it.
+    pub(super) async fn revocation_of(&self, root: &FamilyId) -> Result<Option<RevocationReason>, StoreFailure> {
+        Ok(match self.find(root).await?.map(|root| root.status) {
+            Some(FamilyStatus::Revoked(reason)) => Some(reason),
+            Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => None,
+        })
     }
 
     /// Starts a family; one made from another session ends with it at `ends_at`.
@@ -81,18 +100,28 @@ impl Sessions {
         self.families.close(presented, now, self.grace).await
     }
 
-    /// Ends a family, with its event when it was alive.
+    /// Ends a family, as [`Sessions::end`] does one that was found.
     pub(super) async fn revoke(&self, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreFailure> {
-        let Some(family) = self.families.find(id).await? else {
-            return Ok(());
-        };
-        if family.status != FamilyStatus::Active {
+        match self.find(id).await? {
+            Some(family) => self.end(&family, reason).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a family, with its event when there was something to end.
+    pub(super) async fn end(&self, family: &RefreshFamily, reason: RevocationReason) -> Result<(), StoreFailure> {
+        if !family.can_be_revoked(reason) {
             return Ok(());
         }
         let now = self.clock.now();
-        let event = events::revoked(self.randomness.event_id(now), &family, reason, now);
-        self.families.revoke(id, reason, event).await?;
+        let event = events::revoked(self.randomness.event_id(now), family, reason, now);
+        self.families.revoke(&family.id, reason, event).await?;
         Ok(())
+    }
+
+    /// The content of a refresh token of ours, whatever became of it since; `None` for any other text.
+    pub(super) fn opened(&self, text: &str) -> Option<RefreshToken> {
+        self.seal.open(text)
     }
 
     /// The wire form of a family's current token.

@@ -7,6 +7,7 @@ use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, Tokens, Way};
 
+use crate::change_app::{change_app, changed};
 use crate::world::meddling::Meanwhile;
 use crate::world::{
     PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
@@ -17,14 +18,18 @@ struct Held {
     user: UserId,
     refresh_token: String,
     validation_token: String,
+    /// A validation token by change-app.
+    changed: String,
     holder: Caller,
 }
 
 async fn held(world: &World) -> Held {
     let user = world.user().await;
     let tokens = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
+    let holder = world.caller_of(&tokens);
     Held {
-        holder: world.caller_of(&tokens),
+        changed: changed(&world.tokens, &holder, PORTAL).await,
+        holder,
         refresh_token: tokens.refresh_token.unwrap(),
         validation_token: world.validation_token(&user).await,
         user,
@@ -37,6 +42,7 @@ async fn every_path(tokens: &Tokens, held: &Held) -> Vec<(&'static str, Result<(
     let drop_tokens = |answer: Result<IssuedTokens, Refused>| answer.map(drop);
     let handed_off = tokens.handle_auth.run(hand_off(&address_of(&held.user))).await;
     let branched = renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await;
+    let changed = change_app(tokens, &held.holder, PORTAL).await;
     vec![
         (
             "by refresh token",
@@ -53,6 +59,11 @@ async fn every_path(tokens: &Tokens, held: &Held) -> Vec<(&'static str, Result<(
         ),
         ("from a session", drop_tokens(branched)),
         ("handle-auth", handed_off.map(drop)),
+        ("change-app", changed.map(drop)),
+        (
+            "by a change-app token",
+            drop_tokens(renew(tokens, by_token(&held.changed, true)).await),
+        ),
     ]
 }
 
@@ -172,12 +183,14 @@ async fn a_replay_by_a_locked_user_is_told_as_the_lock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
-    for write in [
-        "families.rotate",
-        "families.close",
-        "families.start",
-        "validation_tokens.consume",
-        "validation_tokens.issue",
+    for (write, path) in [
+        ("families.rotate", "by refresh token"),
+        ("families.close", "forgetting"),
+        ("families.start", "by identity provider"),
+        ("validation_tokens.consume", "by validation token"),
+        ("validation_tokens.consume", "by a change-app token"),
+        ("validation_tokens.issue", "handle-auth"),
+        ("validation_tokens.issue", "change-app"),
     ] {
         for is_unlocked_again in [false, true] {
             let world = Arc::new(World::new().await);
@@ -190,26 +203,28 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
                 }
             }));
             let before = world.signer.signatures();
-            let answer = path_of(write, &overtaken, &held).await;
+            let answer = path_of(path, &overtaken, &held).await;
             let expected = if is_unlocked_again {
                 matches!(answer, Err(Refused::TokenNotValid))
             } else {
                 matches!(answer, Err(Refused::CredentialLocked))
             };
-            assert!(expected, "{write}, unlocked again: {is_unlocked_again}: {answer:?}");
-            assert_eq!(world.signer.signatures(), before, "{write}");
-            assert!(world.alive(&held.user).await.is_empty(), "{write}");
-            assert_ended(&world, write, &held).await;
+            assert!(expected, "{path}, unlocked again: {is_unlocked_again}: {answer:?}");
+            assert_eq!(world.signer.signatures(), before, "{path}");
+            assert!(world.alive(&held.user).await.is_empty(), "{path}");
+            assert_ended(&world, path, &held).await;
         }
     }
 }
 
-async fn path_of(write: &str, tokens: &Tokens, held: &Held) -> Result<(), Refused> {
-    let request = match write {
-        "families.rotate" => by_token(&held.refresh_token, true),
-        "families.close" => by_token(&held.refresh_token, false),
-        "families.start" => by_identity_provider(&held.user),
-        "validation_tokens.consume" => by_token(&held.validation_token, true),
+async fn path_of(path: &str, tokens: &Tokens, held: &Held) -> Result<(), Refused> {
+    let request = match path {
+        "by refresh token" => by_token(&held.refresh_token, true),
+        "forgetting" => by_token(&held.refresh_token, false),
+        "by identity provider" => by_identity_provider(&held.user),
+        "by validation token" => by_token(&held.validation_token, true),
+        "by a change-app token" => by_token(&held.changed, true),
+        "change-app" => return change_app(tokens, &held.holder, PORTAL).await.map(drop),
         _ => {
             return tokens
                 .handle_auth
@@ -221,17 +236,19 @@ async fn path_of(write: &str, tokens: &Tokens, held: &Held) -> Result<(), Refuse
     renew(tokens, request).await.map(drop)
 }
 
-/// The family that the path wrote has ended by the lock, and that is told.
-async fn assert_ended(world: &World, write: &str, held: &Held) {
+/// The family that the path wrote, or that it presented, has ended by the lock, and that is told.
+async fn assert_ended(world: &World, path: &str, held: &Held) {
     let own = world.opened(&held.refresh_token).family;
     let families = world.families(&held.user).await;
-    let written = match write {
-        "families.rotate" => families.into_iter().find(|family| family.id == own),
-        "families.start" | "validation_tokens.consume" => families.into_iter().find(|family| family.id != own),
+    let met = match path {
+        "by refresh token" | "change-app" => families.into_iter().find(|family| family.id == own),
+        "by identity provider" | "by validation token" | "by a change-app token" => {
+            families.into_iter().find(|family| family.id != own)
+        }
         _ => return,
     };
-    let status = written.unwrap().status;
-    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock), "{write}");
+    let status = met.unwrap().status;
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock), "{path}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,13 +8,17 @@
 )]
 
 mod branches;
+mod change_app;
 mod closing;
+mod codes;
 mod hand_off;
+mod introspect_token;
 mod locked;
 mod outages;
 mod outbox_full;
 mod properties;
 mod relay;
+mod revoke_token;
 mod rotation;
 mod validation_tokens;
 #[path = "../world/mod.rs"]

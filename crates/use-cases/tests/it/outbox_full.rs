@@ -1,47 +1,18 @@
 //! An outbox that takes no more events: nothing is dropped, so nothing is done.
 
-use std::sync::Arc;
-
 use adapter_crypto::SystemRandomness;
-use domain::contact::ContactType;
 use domain::event::{EventKind, NewEvent};
-use domain::factors::{ContactDraft, MobileDraft};
-use domain::ids::{ContactId, UserId};
+use domain::ids::UserId;
 use ports::factors::Saving;
 use ports::{Clock as _, Randomness as _};
 use use_cases::Failure;
 use use_cases::credential_lock::TurnError;
-use use_cases::factors::{AddContactsError, Factors, FactorsPorts};
+use use_cases::factors::ContactError;
 
-use crate::world::{World, caller};
+use crate::world::{World, caller, mobile};
 
 /// Events that one aggregate keeps while nothing is published.
 const CAPACITY: usize = ports::MAX_PENDING_EVENTS;
-
-fn factors(world: &World) -> Factors {
-    Factors::new(&FactorsPorts {
-        factor_sets: world.stores.factor_sets.clone(),
-        identities: world.stores.identities.clone(),
-        clients: world.stores.clients.clone(),
-        standings: world.stores.standings.clone(),
-        clock: world.clock.clone(),
-        randomness: Arc::new(SystemRandomness),
-    })
-}
-
-fn mobile(id: &str) -> ContactDraft {
-    ContactDraft {
-        id: ContactId::parse(id).unwrap(),
-        contact_type: ContactType::Mobile,
-        email: None,
-        mobile: Some(MobileDraft {
-            region_code: Some("55".to_owned()),
-            area_code: Some("11".to_owned()),
-            phone_number: Some("911112222".to_owned()),
-        }),
-        tags: Vec::new(),
-    }
-}
 
 async fn fill_factor_outbox(world: &World, user: &UserId) {
     let set = world.stores.factor_sets.find(user).await.unwrap();
@@ -76,17 +47,22 @@ async fn a_lock_whose_event_finds_no_room_does_not_happen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_whose_event_finds_no_room_is_not_added() {
     let world = World::new().await;
-    let (user, factors) = (world.user().await, factors(&world));
+    let user = world.user().await;
     fill_factor_outbox(&world, &user).await;
-    let drafts = [mobile("mobile-1")];
-    let full = factors.add_contacts.run(&caller("desk"), &user, &drafts).await;
+    let drafts = [mobile("mobile-1", "911112222")];
+    let full = world.factors.add_contacts.run(&caller("desk"), &user, &drafts).await;
     assert!(
-        matches!(full, Err(AddContactsError::Failed(Failure::OutboxFull))),
+        matches!(full, Err(ContactError::Failed(Failure::OutboxFull))),
         "{full:?}"
     );
     assert!(world.stores.factor_sets.find(&user).await.unwrap().contacts.is_empty());
     world.events().await;
-    let added = factors.add_contacts.run(&caller("desk"), &user, &drafts).await.unwrap();
+    let added = world
+        .factors
+        .add_contacts
+        .run(&caller("desk"), &user, &drafts)
+        .await
+        .unwrap();
     assert!(added.iter().all(|item| item.result.is_ok()));
 }
 

@@ -9,7 +9,7 @@ use domain::ids::UserId;
 use domain::standing::Standing;
 use ports::{CredentialStandings, StoreFailure};
 use tokio::sync::Barrier;
-use use_cases::tokens::{Refused, Tokens};
+use use_cases::tokens::{ChangeAppRequest, Refused, Tokens};
 
 use crate::dice::Dice;
 use crate::pace::Pace;
@@ -17,7 +17,9 @@ use crate::race::races;
 use crate::store::Store;
 use crate::tally::{Tally, hold, rounds, seed};
 use crate::world::meddling::{Meddler, meddled, on_a_thread};
-use crate::world::{GRACE, World, address_of, by_identity_provider, by_token, hand_off, renew, renew_as};
+use crate::world::{
+    GRACE, PORTAL, World, address_of, by_identity_provider, by_token, client_id, hand_off, renew, renew_as,
+};
 
 races!(
     no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on,
@@ -37,15 +39,19 @@ enum Path {
     ByIdentityProvider,
     FromASession,
     HandleAuth,
+    ChangeApp,
+    ByChangeAppToken,
 }
 
-const PATHS: [Path; 6] = [
+const PATHS: [Path; 8] = [
     Path::Remembering,
     Path::Forgetting,
     Path::ByValidationToken,
     Path::ByIdentityProvider,
     Path::FromASession,
     Path::HandleAuth,
+    Path::ChangeApp,
+    Path::ByChangeAppToken,
 ];
 
 /// Lets others go first before and after every call.
@@ -94,7 +100,16 @@ struct Held {
     user: UserId,
     refresh_token: String,
     validation_token: String,
+    /// A validation token by change-app.
+    changed: String,
     holder: Caller,
+}
+
+impl Held {
+    /// What may be presented to renew.
+    fn tokens(&self) -> [String; 3] {
+        [&self.refresh_token, &self.validation_token, &self.changed].map(Clone::clone)
+    }
 }
 
 /// What a minter came to.
@@ -176,8 +191,10 @@ async fn a_mint_that_does_not_see_the_lock_is_caught(store: Store) {
 async fn held(world: &World) -> Held {
     let user = world.user().await;
     let tokens = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
+    let holder = world.caller_of(&tokens);
     Held {
-        holder: world.caller_of(&tokens),
+        changed: change_app(&world.tokens, &holder).await.unwrap(),
+        holder,
         refresh_token: tokens.refresh_token.unwrap(),
         validation_token: world.validation_token(&user).await,
         user,
@@ -226,12 +243,24 @@ async fn mint(tokens: &Tokens, path: Path, held: &Held) -> Result<Option<String>
         Path::ByValidationToken => renew(tokens, by_token(&held.validation_token, true)).await,
         Path::ByIdentityProvider => renew(tokens, by_identity_provider(&held.user)).await,
         Path::FromASession => renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await,
+        Path::ByChangeAppToken => renew(tokens, by_token(&held.changed, true)).await,
+        Path::ChangeApp => return change_app(tokens, &held.holder).await.map(Some),
         Path::HandleAuth => {
             let handed_off = tokens.handle_auth.run(hand_off(&address_of(&held.user))).await?;
             return Ok(Some(handed_off.into_inner().validation_token.reveal().to_owned()));
         }
     };
     Ok(minted?.refresh_token)
+}
+
+/// The validation token with which the portal makes a branch of the caller's session.
+async fn change_app(tokens: &Tokens, caller: &Caller) -> Result<String, Refused> {
+    let request = ChangeAppRequest {
+        target_client: client_id(PORTAL),
+        ip: None,
+    };
+    let handed_off = tokens.change_app.run(caller, request).await?.into_inner();
+    Ok(handed_off.validation_token.reveal().to_owned())
 }
 
 async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool) -> Result<(), String> {
@@ -256,7 +285,7 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
         .into_iter()
         .filter_map(|attempt| attempt.outcome.ok()?)
         .collect();
-    minted.extend([held.refresh_token.clone(), held.validation_token.clone()]);
+    minted.extend(held.tokens());
     let alive = world.alive(&held.user).await.len();
     hold(alive == 0, || format!("{alive} refresh tokens alive after the lock"))?;
     nothing_renews(world, &minted, "while locked").await?;
@@ -265,8 +294,9 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
     hold(alive == 0, || format!("{alive} sessions alive after lock and unlock"))?;
     nothing_renews(world, &minted, "after lock and unlock").await?;
     let branched = renew_as(&world.tokens, &held.holder, by_identity_provider(&held.user)).await;
+    let changed = change_app(&world.tokens, &held.holder).await;
     hold(
-        branched.is_err(),
+        branched.is_err() && changed.is_err(),
         || "an access token of before branched after lock and unlock",
     )
 }
@@ -288,6 +318,5 @@ async fn nothing_of_before_lives(world: &World, held: &Held) -> Result<(), Strin
             format!("a session of epoch {epoch} is alive after lock and unlock")
         })?;
     }
-    let minted = [held.refresh_token.clone(), held.validation_token.clone()];
-    nothing_renews(world, &minted, "after lock and unlock").await
+    nothing_renews(world, &held.tokens(), "after lock and unlock").await
 }

@@ -11,10 +11,13 @@
     reason = "what cannot be set up fails the trial that wanted it, and a trial prints its figures"
 )]
 
+mod c12_wrong_codes;
+mod c13_right_codes;
 mod c1_parallel_renewals;
 mod c2_replays;
 mod c3_lost_answers;
 mod c4_lock_against_mint;
+mod challenges;
 mod dice;
 mod event_topic;
 mod pace;
@@ -35,6 +38,8 @@ fn main() {
         c2_replays::races(),
         c3_lost_answers::races(),
         c4_lock_against_mint::races(),
+        c12_wrong_codes::races(),
+        c13_right_codes::races(),
         v_one_winner::races(),
     ]
     .concat();

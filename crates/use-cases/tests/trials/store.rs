@@ -71,6 +71,7 @@ async fn mongodb() -> Stores {
         standings: stores.standings,
         credentials: locking.credentials,
         factor_sets: stores.factor_sets,
+        send_limits: stores.send_limits,
         validation_tokens: stores.validation_tokens,
         refresh_families: stores.refresh_families,
         outboxes: stores.outboxes,

@@ -15,6 +15,7 @@ use domain::caller::{Caller, CallingUser};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::event::{Event, EventKind};
+use domain::factors::{ContactDraft, MobileDraft};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -24,14 +25,15 @@ use ports::{Clock as _, Cursor, LoggedEvent};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 use use_cases::credential_lock::{CredentialLock, TurnError};
+use use_cases::factors::{Factors, FactorsSettings};
 use use_cases::tokens::{
     Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, Tokens, TokensPorts, TokensSettings, Way,
 };
 
 use meddling::{Meddler, meddled};
-use stand_ins::{Figures, RecordingSigner, SettableClock};
+use stand_ins::{CountingCodeSeal, Figures, Letters, RecordingSigner, SettableClock};
 use stores::Stores;
-use wiring::{credential_lock_ports, tokens_ports};
+use wiring::{credential_lock_ports, factors_ports, tokens_ports};
 
 /// The client of every test that names none: set up for everything.
 pub(crate) const PORTAL: &str = "portal";
@@ -50,6 +52,10 @@ pub(crate) struct World {
     pub(crate) figures: Arc<Figures>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) credential_lock: Arc<CredentialLock>,
+    pub(crate) factors: Arc<Factors>,
+    /// The codes that were sent.
+    pub(crate) letters: Arc<Letters>,
+    pub(crate) codes: Arc<CountingCodeSeal>,
     pub(crate) seal: Arc<dyn RefreshTokenSeal>,
     pub(crate) ports: TokensPorts,
     settings: TokensSettings,
@@ -77,6 +83,34 @@ pub(crate) fn client(id: &str) -> Client {
         create_users: true,
         roles: vec!["CLI-1STPARTY".to_owned()],
         ..Client::new(client_id(id))
+    }
+}
+
+/// A mobile number as a caller writes it: nine digits, of which the first is 9.
+pub(crate) fn mobile(id: &str, number: &str) -> ContactDraft {
+    ContactDraft {
+        id: ContactId::parse(id).unwrap(),
+        contact_type: ContactType::Mobile,
+        email: None,
+        mobile: Some(MobileDraft {
+            region_code: Some("55".to_owned()),
+            area_code: Some("11".to_owned()),
+            phone_number: Some(number.to_owned()),
+        }),
+        tags: Vec::new(),
+    }
+}
+
+/// The user at the portal, with a token of the credential's first epoch.
+pub(crate) fn user_at_the_portal(user: &UserId) -> Caller {
+    Caller {
+        user: Some(CallingUser {
+            id: user.clone(),
+            business: None,
+            session: None,
+            epoch: 0,
+        }),
+        ..caller(PORTAL)
     }
 }
 
@@ -150,7 +184,12 @@ impl World {
         };
         let ports = tokens_ports(&stores, &clock, &signer, &figures, &seal);
         let lock_ports = credential_lock_ports(&stores, &ports);
+        let (letters, codes) = (Arc::<Letters>::default(), Arc::<CountingCodeSeal>::default());
+        let factors_ports = factors_ports(&stores, &ports, &letters, &codes);
         let world = Self {
+            factors: Arc::new(Factors::new(&factors_ports, &FactorsSettings::default())),
+            letters,
+            codes,
             tokens: Arc::new(Tokens::new(&ports, &settings)),
             credential_lock: Arc::new(CredentialLock::new(&lock_ports)),
             stores,

@@ -1,14 +1,20 @@
-//! What stands in for the machine: a clock, a signer, an ear for measurements.
+//! What stands in for the machine: a clock, a signer, a letter box, an ear for measurements.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use adapter_crypto::HmacCodeSeal;
+use async_trait::async_trait;
+use domain::contact::ContactValue;
+use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
 use domain::time::Timestamp;
 use domain::tokens::AccessToken;
+use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure};
 use ports::tokens::{KeySet, PublicKey, SigningFailure, TokenSigner};
 use ports::{Clock, Measure, RenewalOutcome, Telemetry};
+use zeroize::Zeroizing;
 
 /// A time that is no whole second.
 const START: i64 = 1_767_225_600_123;
@@ -96,5 +102,84 @@ pub(crate) struct NoKeys;
 impl KeySet for NoKeys {
     fn public_keys(&self) -> Vec<PublicKey> {
         Vec::new()
+    }
+}
+
+/// Keeps what was to be delivered.
+#[derive(Default)]
+pub(crate) struct Letters {
+    sent: Mutex<Vec<CodeMessage>>,
+    refuses: AtomicBool,
+}
+
+impl Letters {
+    /// From now on nothing is taken, or again.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    pub(crate) fn last(&self) -> CodeMessage {
+        self.sent.lock().unwrap().last().unwrap().clone()
+    }
+
+    /// The code of a challenge.
+    pub(crate) fn code(&self, challenge: &ChallengeId) -> String {
+        let sent = self.sent.lock().unwrap();
+        let letter = sent.iter().find(|letter| letter.challenge == *challenge).unwrap();
+        letter.code.reveal().to_owned()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+}
+
+#[async_trait]
+impl CodeDelivery for Letters {
+    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryFailure> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(DeliveryFailure("nobody takes it".into()));
+        }
+        self.sent.lock().unwrap().push(message.clone());
+        Ok(())
+    }
+}
+
+/// Counts the digests made of each challenge: one when its code is sent, one for each comparison.
+pub(crate) struct CountingCodeSeal {
+    seal: HmacCodeSeal,
+    digests: Mutex<HashMap<String, usize>>,
+}
+
+impl Default for CountingCodeSeal {
+    fn default() -> Self {
+        Self {
+            seal: HmacCodeSeal::new(&[Zeroizing::new([7; 32])]).unwrap(),
+            digests: Mutex::default(),
+        }
+    }
+}
+
+impl CountingCodeSeal {
+    /// How often a code was compared with that of the challenge.
+    pub(crate) fn comparisons(&self, challenge: &ChallengeId) -> usize {
+        let digests = self.digests.lock().unwrap();
+        digests.get(challenge.as_str()).map_or(0, |made| made - 1)
+    }
+}
+
+impl CodeSeal for CountingCodeSeal {
+    fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest {
+        *self
+            .digests
+            .lock()
+            .unwrap()
+            .entry(challenge.as_str().to_owned())
+            .or_default() += 1;
+        self.seal.digest(challenge, code)
+    }
+
+    fn destination(&self, contact: &ContactValue) -> SendLimitKey {
+        self.seal.destination(contact)
     }
 }

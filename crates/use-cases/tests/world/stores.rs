@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use adapter_sqlite::SqliteSettings;
 use ports::credential_lock::Credentials;
-use ports::factors::FactorSets;
+use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, CredentialStandings, EventLog, EventPublisher, Groups, Identities, Outboxes};
 
@@ -15,6 +15,7 @@ pub(crate) struct Stores {
     pub(crate) standings: Arc<dyn CredentialStandings>,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) factor_sets: Arc<dyn FactorSets>,
+    pub(crate) send_limits: Arc<dyn SendLimits>,
     pub(crate) validation_tokens: Arc<dyn ValidationTokens>,
     pub(crate) refresh_families: Arc<dyn RefreshFamilies>,
     pub(crate) outboxes: Arc<dyn Outboxes>,
@@ -34,6 +35,7 @@ pub(crate) fn sqlite(folder: &Path) -> Stores {
         standings: stores.standings,
         credentials: stores.credentials,
         factor_sets: stores.factor_sets,
+        send_limits: stores.send_limits,
         validation_tokens: stores.validation_tokens,
         refresh_families: stores.refresh_families,
         outboxes: stores.outboxes,

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use adapter_crypto::{Sha256, SystemRandomness};
 use ports::tokens::RefreshTokenSeal;
 use use_cases::credential_lock::CredentialLockPorts;
+use use_cases::factors::FactorsPorts;
 use use_cases::tokens::TokensPorts;
 
-use super::stand_ins::{Figures, NoKeys, RecordingSigner, SettableClock};
+use super::stand_ins::{CountingCodeSeal, Figures, Letters, NoKeys, RecordingSigner, SettableClock};
 use super::stores::Stores;
 
 pub(super) fn tokens_ports(
@@ -30,6 +31,24 @@ pub(super) fn tokens_ports(
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
         telemetry: figures.clone(),
+    }
+}
+
+pub(super) fn factors_ports(
+    stores: &Stores,
+    ports: &TokensPorts,
+    letters: &Arc<Letters>,
+    codes: &Arc<CountingCodeSeal>,
+) -> FactorsPorts {
+    FactorsPorts {
+        factor_sets: stores.factor_sets.clone(),
+        send_limits: stores.send_limits.clone(),
+        clients: stores.clients.clone(),
+        standings: stores.standings.clone(),
+        seal: codes.clone(),
+        delivery: letters.clone(),
+        clock: ports.clock.clone(),
+        randomness: ports.randomness.clone(),
     }
 }
 

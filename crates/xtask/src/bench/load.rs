@@ -14,7 +14,7 @@ use super::process::Server;
 const THREADS: usize = 2;
 
 /// Requests of each connection that are not counted.
-const WARM_UP: usize = 20;
+pub(crate) const WARM_UP: usize = 20;
 
 /// What one connection asks, again and again.
 pub(crate) trait Asker: Send {
@@ -23,6 +23,11 @@ pub(crate) trait Asker: Send {
 
     /// Takes the answer; an error ends the whole measurement.
     fn answered(&mut self, answer: &Answer) -> anyhow::Result<()>;
+
+    /// Whether it has nothing more to ask, though there is time.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// What a stretch of load came to.
@@ -127,7 +132,7 @@ struct Asking<A> {
 impl<A: Asker> Asking<A> {
     async fn run_until(&mut self, end: Instant) -> anyhow::Result<Vec<f64>> {
         let mut latencies = Vec::with_capacity(4096);
-        while Instant::now() < end {
+        while Instant::now() < end && !self.asker.is_done() {
             let sent = Instant::now();
             self.turn().await?;
             latencies.push(sent.elapsed().as_secs_f64() * 1e3);

@@ -154,8 +154,14 @@ impl Data {
     }
 
     pub(crate) fn serve(&self) -> anyhow::Result<Server> {
+        self.serve_with(&[])
+    }
+
+    /// With other settings than the defaults, as their environment.
+    pub(crate) fn serve_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
         let (port, management) = (free_port()?, free_port()?);
         let mut command = self.command();
+        command.envs(settings.iter().copied());
         command.args([
             "serve",
             "--listen",

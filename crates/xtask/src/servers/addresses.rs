@@ -36,8 +36,8 @@ impl Addresses {
     }
 
     /// What tests find in their environment.
-    pub(crate) fn variables(&self) -> [(&'static str, &str); 2] {
-        [(MONGODB, &self.mongodb_uri), (KAFKA, &self.kafka_brokers)]
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
+        [(MONGODB, self.mongodb_uri.clone()), (KAFKA, self.kafka_brokers.clone())]
     }
 
     pub(super) fn must_answer(&self) -> anyhow::Result<()> {
@@ -71,7 +71,7 @@ impl fmt::Display for Addresses {
 }
 
 /// As a shell reads it in an assignment.
-fn shell_word(value: &str) -> String {
+pub(super) fn shell_word(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,?=@%+".contains(c);
     if value.chars().all(plain) {
         value.to_owned()

@@ -5,9 +5,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::state::State;
 use crate::tools;
+
+/// The file in which it is recorded what was started.
+const STATE: &str = "state.json";
 
 pub(super) struct Folder {
     path: PathBuf,
@@ -45,13 +50,14 @@ impl Folder {
         self.path.join("logs").join(format!("{server}.log"))
     }
 
-    fn state_file(&self) -> PathBuf {
-        self.path.join("state.json")
-    }
-
     /// What is recorded; `None` when no server was started.
     pub(super) fn state(&self) -> anyhow::Result<Option<State>> {
-        let file = self.state_file();
+        self.recorded(STATE)
+    }
+
+    /// What is recorded in a file of the folder; `None` when there is none.
+    pub(super) fn recorded<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
+        let file = self.join(name);
         match fs::read(&file) {
             Ok(json) => serde_json::from_slice(&json)
                 .map(Some)
@@ -63,13 +69,21 @@ impl Folder {
 
     /// Replaces what is recorded, at once.
     pub(super) fn record(&self, state: &State) -> anyhow::Result<()> {
-        let new = self.join("state.json.new");
+        self.record_as(STATE, state)
+    }
+
+    pub(super) fn record_as(&self, name: &str, state: &impl Serialize) -> anyhow::Result<()> {
+        let new = self.join(format!("{name}.new"));
         fs::write(&new, serde_json::to_vec_pretty(state)?)?;
-        fs::rename(new, self.state_file()).context("cannot record what was started")
+        fs::rename(new, self.join(name)).context("cannot record what was started")
     }
 
     pub(super) fn forget(&self) -> anyhow::Result<()> {
-        match fs::remove_file(self.state_file()) {
+        self.forget_as(STATE)
+    }
+
+    pub(super) fn forget_as(&self, name: &str) -> anyhow::Result<()> {
+        match fs::remove_file(self.join(name)) {
             Err(failure) if failure.kind() != ErrorKind::NotFound => {
                 Err(failure).context("cannot remove the record of what was started")
             }
@@ -156,7 +170,7 @@ mod tests {
     #[test]
     fn a_record_that_cannot_be_read_is_no_empty_one() {
         let folder = folder("broken");
-        fs::write(folder.state_file(), "{").unwrap();
+        fs::write(folder.join(STATE), "{").unwrap();
         assert!(folder.state().is_err());
         remove(&folder.path).unwrap();
     }

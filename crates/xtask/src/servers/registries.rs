@@ -126,7 +126,7 @@ fn missing(root: bool, is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
     missing
 }
 
-fn is_there(program: &str) -> bool {
+pub(super) fn is_there(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", r#"command -v "$0""#, program]).output();
     found.is_ok_and(|answer| answer.status.success())
 }

@@ -5,14 +5,14 @@ use super::state::{Processes, State};
 
 /// One server, as it is now.
 pub(super) struct Status {
-    server: &'static str,
-    way: &'static str,
-    address: String,
-    answers: bool,
-    processes: Processes,
+    pub(super) server: &'static str,
+    pub(super) way: &'static str,
+    /// And whether it answers.
+    pub(super) address: (String, bool),
+    pub(super) processes: Processes,
 }
 
-/// Of each server; of none when none is given and none was started.
+/// Of the store and the broker; of none when none is given and none was started.
 pub(super) fn of_each(given: Option<Addresses>, recorded: Option<State>) -> Vec<Status> {
     // Who took over what `up` printed is given our own servers.
     let ours = recorded.filter(|state| given.as_ref().is_none_or(|given| *given == state.addresses()));
@@ -21,11 +21,10 @@ pub(super) fn of_each(given: Option<Addresses>, recorded: Option<State>) -> Vec<
         (None, Some(given)) => ("given", given, Default::default()),
         (None, None) => return Vec::new(),
     };
-    let status = |server, (address, answers), processes| Status {
+    let status = |server, address, processes| Status {
         server,
         way,
         address,
-        answers,
         processes,
     };
     vec![
@@ -36,14 +35,14 @@ pub(super) fn of_each(given: Option<Addresses>, recorded: Option<State>) -> Vec<
 
 impl Status {
     pub(super) fn is_up(&self) -> bool {
-        self.answers && self.processes.iter().all(|(_, process)| process.runs())
+        self.address.1 && self.processes.iter().all(|(_, process)| process.runs())
     }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_up() { "up" } else { "down" };
-        write!(f, "{:<8} {word:<5} {}  {}", self.server, self.way, self.address)?;
+        write!(f, "{:<8} {word:<5} {}  {}", self.server, self.way, self.address.0)?;
         for (name, process) in &self.processes {
             let ended = if process.runs() { "" } else { " (ended)" };
             write!(f, "  {name} {}{ended}", process.pid())?;

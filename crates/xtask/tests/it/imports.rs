@@ -38,9 +38,10 @@ const OUTSIDE: [(&str, &[&str]); 4] = [
 const INNERMOST_TESTS: [&str; 2] = ["insta", "proptest"];
 
 /// A technology and the one crate that names it. deny.toml says it again for the whole tree.
-const TECHNOLOGIES: [(&str, &str); 5] = [
+const TECHNOLOGIES: [(&str, &str); 6] = [
     ("aws-lc-rs", "adapter-crypto"),
     ("jsonwebtoken", "adapter-crypto"),
+    ("lettre", "adapter-delivery"),
     ("mongodb", "adapter-mongodb"),
     ("rdkafka", "adapter-kafka"),
     ("rusqlite", "adapter-sqlite"),

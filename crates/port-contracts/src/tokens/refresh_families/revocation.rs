@@ -14,11 +14,15 @@ contracts! { dyn Fixture:
     a_family_is_revoked_for_each_reason,
     revoking_again_changes_nothing,
     a_revocation_leaves_its_event,
-    a_closed_family_is_not_revoked,
+    a_closed_family_is_not_revoked_unless_by_logout,
+    a_closed_branch_is_not_revoked,
+    a_logout_revokes_a_closed_root_with_its_event,
+    a_closed_root_is_revoked_once,
     an_unknown_family_is_not_revoked,
     a_rotated_family_keeps_its_tokens_when_it_is_revoked,
     revoking_at_once_has_one_winner_and_one_event,
     revoking_and_rotating_at_once_ends_revoked,
+    a_logout_and_a_closing_at_once_end_revoked,
     a_revoked_family_survives_reopening,
 }
 
@@ -69,15 +73,63 @@ async fn a_revocation_leaves_its_event(fixture: &dyn Fixture) {
     }
 }
 
-async fn a_closed_family_is_not_revoked(fixture: &dyn Fixture) {
+async fn a_closed_family_is_not_revoked_unless_by_logout(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
     assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
     let closed = find(&stores, &family).await;
-    assert!(!revoke(&stores, &family, RevocationReason::Lock).await);
-    assert_eq!(find(&stores, &family).await, closed);
+    for reason in [RevocationReason::Lock, RevocationReason::Replay] {
+        assert!(!revoke(&stores, &family, reason).await);
+        assert_eq!(find(&stores, &family).await, closed);
+    }
     assert_eq!(pending(&stores, &family).await, [started(&family)]);
+}
+
+async fn a_closed_branch_is_not_revoked(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let branch = full_family(1);
+    start(&stores, &branch).await;
+    assert_eq!(close(&stores, &presented(&branch), at(8)).await, Closed::Closed);
+    let closed = find(&stores, &branch).await;
+    for reason in RevocationReason::ALL {
+        assert!(!revoke(&stores, &branch, reason).await);
+        assert_eq!(find(&stores, &branch).await, closed);
+    }
+    assert_eq!(pending(&stores, &branch).await, [started(&branch)]);
+}
+
+async fn a_logout_revokes_a_closed_root_with_its_event(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    start(&stores, &first).await;
+    let second = rotated(&stores, &first, 10, at(1)).await;
+    assert_eq!(close(&stores, &presented(&second), at(1)).await, Closed::Closed);
+    let reason = RevocationReason::Logout;
+    assert!(revoke(&stores, &second, reason).await);
+    assert_eq!(find(&stores, &first).await, Some(ended(&second, reason)));
+    let expected = [started(&first), revoked(&second, reason)];
+    assert_eq!(pending(&stores, &first).await, expected);
+}
+
+async fn a_closed_root_is_revoked_once(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    let reason = RevocationReason::Logout;
+    let answers = at_once(|_| {
+        let stores = stores.clone();
+        let family = family.clone();
+        async move { revoke(&stores, &family, reason).await }
+    })
+    .await;
+    assert_eq!(count(&answers, &true), 1);
+    for reason in RevocationReason::ALL {
+        assert!(!revoke(&stores, &family, reason).await);
+    }
+    assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
+    assert_eq!(pending(&stores, &family).await.len(), 2);
 }
 
 async fn an_unknown_family_is_not_revoked(fixture: &dyn Fixture) {
@@ -139,6 +191,30 @@ async fn revoking_and_rotating_at_once_ends_revoked(fixture: &dyn Fixture) {
     assert!(rotated.next().is_none(), "two rotations of one token");
     only(answers.iter().filter(|(revoked, _)| *revoked));
     assert_eq!(find(&stores, &family).await, Some(ended(&last, reason)));
+}
+
+async fn a_logout_and_a_closing_at_once_end_revoked(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let family = family(1);
+    start(&stores, &family).await;
+    let reason = RevocationReason::Logout;
+    let answers = at_once(|caller| {
+        let stores = stores.clone();
+        let family = family.clone();
+        async move {
+            if caller % 2 == 0 {
+                revoke(&stores, &family, reason).await
+            } else {
+                close(&stores, &presented(&family), at(1)).await;
+                false
+            }
+        }
+    })
+    .await;
+    assert_eq!(count(&answers, &true), 1);
+    assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
+    let expected = [started(&family), revoked(&family, reason)];
+    assert_eq!(pending(&stores, &family).await, expected);
 }
 
 async fn a_revoked_family_survives_reopening(fixture: &dyn Fixture) {

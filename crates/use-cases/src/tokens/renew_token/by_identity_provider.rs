@@ -1,6 +1,5 @@
 use domain::caller::{Caller, CallingUser};
 use domain::ids::{ClientId, UserId};
-use domain::tokens::{FamilyStatus, RefreshFamily};
 
 use super::{RenewToken, Renewed};
 use crate::tokens::Refused;
@@ -43,7 +42,7 @@ impl RenewToken {
         if !own.identity_provider {
             return Err(Refused::ClientNotUsable);
         }
-        let parent = self.parent_of(caller).await?;
+        let parent = self.sessions.alive(caller).await?;
         subject.root = parent.as_ref().map(|parent| parent.origin.root.clone());
         self.gate.look(&subject).await?;
         let groups = parent
@@ -65,20 +64,6 @@ impl RenewToken {
                 issue(token, refresh, signer)
             })
             .await
-    }
-
-    /// The session of a calling user, which must be alive.
-    async fn parent_of(&self, caller: &Caller) -> Result<Option<RefreshFamily>, Refused> {
-        let Some(sid) = caller.user.as_ref().and_then(|user| user.session.as_ref()) else {
-            return Ok(None);
-        };
-        let now = self.clock.now();
-        let parent = self
-            .sessions
-            .find(sid)
-            .await?
-            .filter(|parent| parent.status == FamilyStatus::Active && now < parent.absolute_expires_at);
-        parent.map(Some).ok_or(Refused::TokenNotValid)
     }
 
     /// The user under the epoch read now, before the write of this path.

@@ -94,7 +94,14 @@ impl Deployment {
 fn shared_settings(data: &Data, addresses: &Addresses, database: String) -> anyhow::Result<Settings> {
     let uri = data.path("mongodb-uri");
     fs::write(&uri, &addresses.mongodb_uri)?;
+    let codes = data.path("codes-key");
+    fs::write(&codes, "c0".repeat(32))?;
     Ok(vec![
+        ("AUTHME__SECRETS__CODES_FILE", codes.display().to_string()),
+        (
+            "AUTHME__DELIVERY__FILE",
+            data.path("outgoing-codes.jsonl").display().to_string(),
+        ),
         ("AUTHME__STORE__MONGODB_URI_FILE", uri.display().to_string()),
         ("AUTHME__STORE__DATABASE", database),
         ("AUTHME__KAFKA__BROKERS", addresses.kafka_brokers.clone()),

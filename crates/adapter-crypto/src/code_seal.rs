@@ -1,0 +1,77 @@
+use aws_lc_rs::hmac;
+use domain::contact::ContactValue;
+use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
+use ports::factors::CodeSeal;
+use zeroize::Zeroizing;
+
+/// HMAC-SHA-256 (RFC 2104) under a key that is not in the store: six digits alone would be found by trying all.
+pub struct HmacCodeSeal(hmac::Key);
+
+impl HmacCodeSeal {
+    /// The first secret is the key; `None` without one. Codes under another key are over.
+    pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
+        let secret = secrets.first()?;
+        Some(Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice())))
+    }
+
+    /// `purpose` keeps digests of different things apart; every part but the last has a fixed length.
+    fn mac(&self, purpose: [u8; 4], parts: &[&str]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&purpose);
+        for part in parts {
+            context.update(part.as_bytes());
+        }
+        let mut mac = [0; 32];
+        mac.copy_from_slice(context.sign().as_ref());
+        mac
+    }
+}
+
+impl CodeSeal for HmacCodeSeal {
+    fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest {
+        CodeDigest(self.mac(*b"code", &[challenge.as_str(), code]))
+    }
+
+    fn destination(&self, contact: &ContactValue) -> SendLimitKey {
+        SendLimitKey::destination(&self.mac(*b"dest", &[&contact.comparison_key()]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::contact::Email;
+
+    use super::*;
+
+    fn seal(key: u8) -> HmacCodeSeal {
+        HmacCodeSeal::new(&[Zeroizing::new([key; 32])]).unwrap()
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_key_the_challenge_and_the_code() {
+        let [one, two] = [1, 2].map(|byte| ChallengeId::from_random([byte; 16]));
+        let digest = seal(1).digest(&one, "000042");
+        assert_eq!(seal(1).digest(&one, "000042"), digest);
+        for other in [
+            seal(2).digest(&one, "000042"),
+            seal(1).digest(&two, "000042"),
+            seal(1).digest(&one, "000043"),
+            seal(1).digest(&one, "42"),
+        ] {
+            assert_ne!(other, digest);
+        }
+    }
+
+    #[test]
+    fn a_destination_has_one_name_however_it_is_spelled() {
+        let destination = |address: &str| seal(1).destination(&ContactValue::Email(Email::parse(address).unwrap()));
+        assert_eq!(destination("Ana@Example.com"), destination("ana@example.com"));
+        assert_ne!(destination("ana@example.com"), destination("bia@example.com"));
+        assert!(!destination("ana@example.com").as_str().contains("ana"));
+    }
+
+    #[test]
+    fn without_a_secret_there_is_no_seal() {
+        assert!(HmacCodeSeal::new(&[]).is_none());
+    }
+}

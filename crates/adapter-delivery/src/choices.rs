@@ -1,0 +1,193 @@
+use std::path::{Path, PathBuf};
+use std::{fs, mem};
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::failure::OpenFailure;
+use crate::settings::{
+    DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSecurity, SmtpSettings, TextMessageRoute,
+    TextsSettings,
+};
+
+/// What an operator chose, in sections as they are written. A secret is the path of its file.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DeliveryChoices {
+    delivery: Delivery,
+    smtp: Smtp,
+    sms: Sms,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Delivery {
+    /// Where codes are written that no server takes.
+    file: Option<PathBuf>,
+    texts: String,
+    texts_directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Smtp {
+    host: Option<String>,
+    port: u16,
+    security: Security,
+    from: Option<String>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Security {
+    Starttls,
+    Tls,
+    None,
+    NoneAnywhere,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Sms {
+    url: Option<String>,
+    signing_key_file: Option<PathBuf>,
+    content_type: Option<String>,
+    body: Option<String>,
+    header: Option<String>,
+    header_file: Option<PathBuf>,
+}
+
+impl DeliveryChoices {
+    /// The choices as settings; a contact type without a server goes into `file`, or into the file that was chosen.
+    pub fn settings(mut self, file: Option<PathBuf>) -> Result<DeliverySettings, OpenFailure> {
+        let file = mem::take(&mut self.delivery.file).or(file);
+        let mail = match self.smtp.settings()? {
+            Some(smtp) => MailRoute::Smtp(smtp),
+            None => MailRoute::File(file.clone().ok_or(OpenFailure::NoWay("smtp.host"))?),
+        };
+        let text_message = match self.sms.settings()? {
+            Some(gateway) => TextMessageRoute::Gateway(gateway),
+            None => TextMessageRoute::File(file.ok_or(OpenFailure::NoWay("sms.url"))?),
+        };
+        Ok(DeliverySettings {
+            texts: TextsSettings {
+                default: self.delivery.texts,
+                directory: self.delivery.texts_directory,
+            },
+            ..DeliverySettings::new(mail, text_message)
+        })
+    }
+}
+
+impl Smtp {
+    fn settings(self) -> Result<Option<SmtpSettings>, OpenFailure> {
+        let Some(host) = self.host else { return Ok(None) };
+        let from = self.from.ok_or(OpenFailure::Missing("smtp.from"))?;
+        let login = match (self.user, self.password_file) {
+            (None, None) => None,
+            (Some(user), Some(file)) => Some(SmtpLogin {
+                user,
+                password: secret(&file)?,
+            }),
+            (None, Some(_)) => return Err(OpenFailure::Missing("smtp.user")),
+            (Some(_), None) => return Err(OpenFailure::Missing("smtp.password_file")),
+        };
+        Ok(Some(SmtpSettings {
+            port: self.port,
+            security: match self.security {
+                Security::Starttls => SmtpSecurity::StartTls,
+                Security::Tls => SmtpSecurity::Tls,
+                Security::None => SmtpSecurity::None { anywhere: false },
+                Security::NoneAnywhere => SmtpSecurity::None { anywhere: true },
+            },
+            login,
+            ca_file: self.ca_file,
+            ..SmtpSettings::new(host, from)
+        }))
+    }
+}
+
+impl Sms {
+    fn settings(self) -> Result<Option<SmsGatewaySettings>, OpenFailure> {
+        let Some(url) = self.url else { return Ok(None) };
+        let key = self
+            .signing_key_file
+            .ok_or(OpenFailure::Missing("sms.signing_key_file"))?;
+        let header = match (self.header, self.header_file) {
+            (None, None) => None,
+            (Some(name), Some(file)) => Some((name, secret(&file)?)),
+            (None, Some(_)) => return Err(OpenFailure::Missing("sms.header")),
+            (Some(_), None) => return Err(OpenFailure::Missing("sms.header_file")),
+        };
+        let standard = SmsGatewaySettings::new(url, secret(&key)?);
+        Ok(Some(SmsGatewaySettings {
+            content_type: self.content_type.unwrap_or(standard.content_type),
+            body: self.body.unwrap_or(standard.body),
+            header,
+            ..standard
+        }))
+    }
+}
+
+/// The first line of a file.
+fn secret(path: &Path) -> Result<Secret, OpenFailure> {
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|source| OpenFailure::unreadable(path, source))?;
+    let line = text.lines().next().unwrap_or_default();
+    Ok(Secret::new(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(toml: &str, file: Option<&str>) -> Result<DeliverySettings, String> {
+        let defaults = "delivery = { texts = 'pt' }\n";
+        let sections = format!(
+            "{}\n{}\n{}",
+            if toml.contains("[delivery]") { "" } else { defaults },
+            toml,
+            if toml.contains("[sms]") { "" } else { "[sms]" }
+        );
+        let choices: DeliveryChoices = toml::from_str(&sections).map_err(|error| error.to_string())?;
+        choices
+            .settings(file.map(PathBuf::from))
+            .map_err(|error| error.to_string())
+    }
+
+    const NO_SERVER: &str = "[smtp]\nport = 587\nsecurity = 'starttls'";
+
+    #[test]
+    fn without_servers_codes_go_into_the_file_and_without_that_nowhere() {
+        let local = settings(NO_SERVER, Some("/codes")).unwrap();
+        assert!(matches!(&local.mail, MailRoute::File(path) if path == Path::new("/codes")));
+        assert!(matches!(&local.text_message, TextMessageRoute::File(path) if path == Path::new("/codes")));
+        let refused = settings(NO_SERVER, None).unwrap_err();
+        assert!(refused.contains("smtp.host"), "{refused}");
+    }
+
+    #[test]
+    fn what_belongs_together_is_asked_for_together() {
+        for (more, missing) in [
+            ("host = 'mail.example'", "smtp.from"),
+            (
+                "host = 'mail.example'\nfrom = 'a@example.com'\nuser = 'u'",
+                "smtp.password_file",
+            ),
+            (
+                "host = 'mail.example'\nfrom = 'a@example.com'\npassword_file = '/p'",
+                "smtp.user",
+            ),
+            ("[sms]\nurl = 'https://sms.example'", "sms.signing_key_file"),
+        ] {
+            let refused = settings(&format!("{NO_SERVER}\n{more}"), Some("/codes")).unwrap_err();
+            assert!(refused.contains(missing), "{more}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_the_first_line_of_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "correct horse\nbattery\n").unwrap();
+        assert_eq!(secret(file.path()).unwrap().reveal(), "correct horse");
+    }
+}

@@ -1,0 +1,138 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backon::{ExponentialBuilder, Retryable as _};
+use domain::contact::ContactValue;
+use domain::factors::ChallengeId;
+use ports::factors::{CodeDelivery, CodeMessage, DeliveryFailure};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tracing::Instrument as _;
+
+use crate::failure::{OpenFailure, Undelivered};
+use crate::file_sink::FileSink;
+use crate::settings::{DeliverySettings, MailRoute, TextMessageRoute};
+use crate::sms_gateway::SmsGateway;
+use crate::smtp::SmtpDelivery;
+use crate::texts::Library;
+
+/// After a failed try, and twice as long after the next; each is lengthened at random by up to as much again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const RETRIES: usize = 2;
+
+/// A message in its words.
+pub(crate) struct Letter {
+    pub(crate) message: CodeMessage,
+    /// Of a mail.
+    pub(crate) subject: Option<String>,
+    pub(crate) text: String,
+}
+
+/// One way out. Its future may be dropped at any point.
+#[async_trait]
+pub(crate) trait Carrier: Send + Sync {
+    /// One try.
+    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered>;
+}
+
+/// Mail for addresses, text messages for numbers.
+///
+/// A message under way goes on when nobody waits for it any more, until it is handed over or its time is up. Each failed
+/// try is a warning in the log, with the challenge and the cause.
+pub struct Deliveries {
+    library: Library,
+    mail: Arc<dyn Carrier>,
+    text_message: Arc<dyn Carrier>,
+    within: Duration,
+    runtime: Handle,
+}
+
+/// Checks every text and makes what the routes need; nothing is connected yet. Messages are sent on the runtime that this
+/// is called on, whichever they are handed in from.
+pub fn open(settings: DeliverySettings) -> Result<Deliveries, OpenFailure> {
+    Ok(Deliveries {
+        library: Library::open(&settings.texts)?,
+        mail: match settings.mail {
+            MailRoute::Smtp(smtp) => Arc::new(SmtpDelivery::open(smtp)?),
+            MailRoute::File(path) => Arc::new(FileSink::open(path)?),
+        },
+        text_message: match settings.text_message {
+            TextMessageRoute::Gateway(gateway) => Arc::new(SmsGateway::open(gateway)?),
+            TextMessageRoute::File(path) => Arc::new(FileSink::open(path)?),
+        },
+        within: settings.within,
+        runtime: Handle::current(),
+    })
+}
+
+impl Deliveries {
+    fn addressed(&self, message: &CodeMessage) -> Result<(Arc<dyn Carrier>, Letter), Undelivered> {
+        let texts = self.library.chosen(message);
+        let (route, subject, text) = match message.to {
+            ContactValue::Email(_) => (&self.mail, Some(texts.subject(message)?), texts.mail(message)?),
+            ContactValue::Mobile(_) => (&self.text_message, None, texts.text_message(message)?),
+        };
+        let letter = Letter {
+            message: message.clone(),
+            subject,
+            text,
+        };
+        Ok((route.clone(), letter))
+    }
+
+    async fn handed_over(&self, message: &CodeMessage) -> Result<(), Undelivered> {
+        let (route, letter) = self.addressed(message).inspect_err(|failure| {
+            warn(&message.challenge, failure);
+        })?;
+        let task = carried(route, letter, self.within).in_current_span();
+        let ended = self.runtime.spawn(task).await;
+        ended.unwrap_or_else(|error| Err(Undelivered::BrokenOff(Box::new(error))))
+    }
+}
+
+#[async_trait]
+impl CodeDelivery for Deliveries {
+    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryFailure> {
+        let handed_over = self.handed_over(message).await;
+        handed_over.map_err(|failure| DeliveryFailure(Box::new(failure)))
+    }
+}
+
+impl fmt::Debug for Deliveries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deliveries").finish_non_exhaustive()
+    }
+}
+
+async fn carried(route: Arc<dyn Carrier>, letter: Letter, within: Duration) -> Result<(), Undelivered> {
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_times(RETRIES)
+        .with_jitter();
+    let tries = (|| tried(route.as_ref(), &letter))
+        .retry(pauses)
+        .when(Undelivered::may_pass);
+    timeout(within, tries).await.unwrap_or_else(|_| {
+        warn(&letter.message.challenge, &Undelivered::TooLate);
+        Err(Undelivered::TooLate)
+    })
+}
+
+async fn tried(route: &dyn Carrier, letter: &Letter) -> Result<(), Undelivered> {
+    let ended = route.carry(letter).await;
+    ended.inspect_err(|failure| warn(&letter.message.challenge, failure))
+}
+
+fn warn(challenge: &ChallengeId, failure: &Undelivered) {
+    tracing::warn!(
+        challenge = challenge.as_str(),
+        error = failure as &dyn Error,
+        "a code was not handed over"
+    );
+}
+
+#[cfg(test)]
+mod tests;

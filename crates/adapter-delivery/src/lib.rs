@@ -1,0 +1,25 @@
+//! One-time codes by mail, by text message or into a file. No other crate names `lettre`.
+//!
+//! A message is tried three times with the same code, all tries within one time limit. Whoever receives it knows a repeat
+//! by the challenge: it is in the `Message-ID` of a mail and is the `Idempotency-Key` of a request to a gateway.
+
+mod choices;
+mod deliveries;
+mod failure;
+mod file_sink;
+#[cfg(test)]
+mod samples;
+mod settings;
+mod sms_gateway;
+mod smtp;
+mod templates;
+mod texts;
+
+pub use choices::DeliveryChoices;
+pub use deliveries::{Deliveries, open};
+pub use failure::OpenFailure;
+pub use settings::{
+    DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSecurity, SmtpSettings, TextMessageRoute,
+    TextsSettings,
+};
+pub use templates::TemplateFailure;

@@ -1,0 +1,166 @@
+//! Codes by mail.
+
+mod connections;
+mod guarded_stream;
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use domain::contact::ContactValue;
+use lettre::Message;
+use lettre::address::Address;
+use lettre::message::Mailbox;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+
+use crate::deliveries::{Carrier, Letter};
+use crate::failure::{OpenFailure, Undelivered};
+use crate::settings::SmtpSettings;
+use connections::Connections;
+
+/// Says that nobody need answer (RFC 3834 section 5).
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
+
+/// Mail through a server that takes it for everybody.
+pub(crate) struct SmtpDelivery {
+    from: Mailbox,
+    connections: Connections,
+}
+
+impl SmtpDelivery {
+    pub(crate) fn open(settings: SmtpSettings) -> Result<Self, OpenFailure> {
+        let from: Mailbox = settings
+            .from
+            .parse()
+            .map_err(|_| OpenFailure::From(settings.from.clone()))?;
+        let domain = from.email.domain().to_owned();
+        Ok(Self {
+            from,
+            connections: Connections::to(settings, domain)?,
+        })
+    }
+
+    fn mail(&self, letter: &Letter) -> Result<Message, Undelivered> {
+        let message = &letter.message;
+        let ContactValue::Email(email) = &message.to else {
+            return Err(Undelivered::WrongRoute);
+        };
+        let to: Address = email.as_str().parse().map_err(|_| Undelivered::NoMailAddress)?;
+        // A repeat is recognised by it.
+        let id = format!("<{}@{}>", message.challenge.as_str(), self.from.email.domain());
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(letter.subject.as_deref().unwrap_or_default())
+            .date(SystemTime::from(message.sent_at))
+            .message_id(Some(id))
+            .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
+            .header(ContentType::TEXT_PLAIN)
+            .body(letter.text.clone())
+            .map_err(Undelivered::Mail)
+    }
+}
+
+#[async_trait]
+impl Carrier for SmtpDelivery {
+    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered> {
+        let mail = self.mail(letter)?;
+        self.connections.send(mail.envelope(), &mail.formatted()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use crate::settings::{Secret, SmtpLogin, SmtpSecurity};
+
+    fn settings() -> SmtpSettings {
+        SmtpSettings::new("mail.example", "AuthMe <no-reply@example.com>")
+    }
+
+    fn refusal(change: impl FnOnce(&mut SmtpSettings)) -> String {
+        let mut settings = settings();
+        change(&mut settings);
+        SmtpDelivery::open(settings).err().expect("it is refused").to_string()
+    }
+
+    fn letter(to: ContactValue) -> Letter {
+        Letter {
+            message: samples::message(to),
+            subject: Some("Código".to_owned()),
+            text: "olá, 483920\n".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_plain_ascii_on_the_wire_and_says_what_it_is() {
+        let smtp = SmtpDelivery::open(settings()).unwrap();
+        let mail = smtp.mail(&letter(samples::email("ana@example.com"))).unwrap();
+        let mail = String::from_utf8(mail.formatted()).unwrap();
+        assert!(mail.is_ascii(), "{mail}");
+        for header in [
+            "From: AuthMe <no-reply@example.com>\r\n",
+            "To: ana@example.com\r\n",
+            "Date: Mon, 23 Nov 2026 03:16:24 +0000\r\n",
+            "Message-ID: <07070707070707070707070707070707@example.com>\r\n",
+            "Auto-Submitted: auto-generated\r\n",
+            "Content-Type: text/plain; charset=utf-8\r\n",
+        ] {
+            assert!(mail.contains(header), "{header} {mail}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_mail_address_is_not_tried() {
+        let smtp = SmtpDelivery::open(settings()).unwrap();
+        let failure = smtp.mail(&letter(samples::email("a\"b@example.com"))).unwrap_err();
+        assert!(matches!(failure, Undelivered::NoMailAddress) && !failure.may_pass());
+        let failure = smtp.mail(&letter(samples::mobile())).unwrap_err();
+        assert!(matches!(failure, Undelivered::WrongRoute) && !failure.may_pass());
+    }
+
+    #[test]
+    fn a_sender_must_have_an_address() {
+        for bad in ["", "AuthMe", "a@b@c", "AuthMe <>"] {
+            assert!(
+                refusal(|settings| settings.from = bad.to_owned()).contains("mail address"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn plaintext_stays_on_this_machine_unless_it_is_allowed_to_leave() {
+        let plaintext =
+            |anywhere| move |settings: &mut SmtpSettings| settings.security = SmtpSecurity::None { anywhere };
+        assert!(refusal(plaintext(false)).contains("`mail.example` would go unprotected"));
+        let mut allowed = settings();
+        plaintext(true)(&mut allowed);
+        assert!(SmtpDelivery::open(allowed).is_ok());
+        let mut local = settings();
+        plaintext(false)(&mut local);
+        local.host = "localhost".to_owned();
+        assert!(SmtpDelivery::open(local).is_ok());
+    }
+
+    #[test]
+    fn authorities_that_cannot_be_read_are_refused() {
+        assert!(refusal(|settings| settings.ca_file = Some("/no/such/ca.pem".into())).contains("cannot be read"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, "no PEM").unwrap();
+        assert!(refusal(|settings| settings.ca_file = Some(file)).contains("no certificate"));
+    }
+
+    #[test]
+    fn a_password_is_in_no_failure() {
+        let failure = refusal(|settings| {
+            settings.security = SmtpSecurity::None { anywhere: false };
+            settings.login = Some(SmtpLogin {
+                user: "authme".to_owned(),
+                password: Secret::new("hunter2"),
+            });
+        });
+        assert!(!failure.contains("hunter2"));
+    }
+}

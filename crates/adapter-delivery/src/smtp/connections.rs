@@ -1,0 +1,160 @@
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lettre::address::Envelope;
+use lettre::transport::smtp;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::guarded_stream::GuardedStream;
+use crate::failure::{OpenFailure, Undelivered};
+use crate::settings::{SmtpSecurity, SmtpSettings, is_this_machine};
+
+/// Connections are kept for the next mail: so many, and so long. Servers close an idle one after minutes.
+const MOST_IDLE: usize = 4;
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
+
+enum Protection {
+    StartTls(TlsParameters),
+    Tls(TlsParameters),
+    None,
+}
+
+struct Idle {
+    connection: AsyncSmtpConnection,
+    since: Instant,
+}
+
+/// The connections to one mail server.
+///
+/// A connection belongs to the mail that is sent over it and comes back only after the server took that mail. So a mail
+/// that is given up half-way takes its connection with it, and no answer is ever taken for that to another mail. (The
+/// pool of `lettre` keeps such a connection, and knows no timeout but that of connecting.)
+pub(super) struct Connections {
+    host: String,
+    port: u16,
+    protection: Protection,
+    credentials: Option<Credentials>,
+    hello: ClientId,
+    timeout: Duration,
+    idle: Mutex<Vec<Idle>>,
+}
+
+impl Connections {
+    /// To a server that is greeted in the name of `domain`.
+    pub(super) fn to(settings: SmtpSettings, domain: String) -> Result<Self, OpenFailure> {
+        Ok(Self {
+            protection: protection(&settings)?,
+            host: settings.host,
+            port: settings.port,
+            credentials: settings
+                .login
+                .map(|login| Credentials::new(login.user, login.password.reveal().to_owned())),
+            hello: ClientId::Domain(domain),
+            timeout: settings.timeout,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Until the server took the mail, or the time of a try is up.
+    pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), Undelivered> {
+        let sent = timeout(self.timeout, async {
+            let mut connection = self.ready().await?;
+            connection.send(envelope, mail).await?;
+            self.keep(connection);
+            Ok(())
+        });
+        sent.await.unwrap_or(Err(Undelivered::TooLate))
+    }
+
+    async fn ready(&self) -> Result<AsyncSmtpConnection, Undelivered> {
+        while let Some(mut connection) = self.last_kept() {
+            if connection.test_connected().await {
+                return Ok(connection);
+            }
+        }
+        self.connect().await
+    }
+
+    fn last_kept(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|idle| idle.since.elapsed() < LONGEST_IDLE);
+        Some(idle.pop()?.connection)
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let since = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MOST_IDLE {
+            idle.push(Idle { connection, since });
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Undelivered> {
+        let address = (self.host.as_str(), self.port);
+        let mut connection = match &self.protection {
+            Protection::Tls(tls) => {
+                AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, Some(tls.clone()), None).await?
+            }
+            Protection::StartTls(tls) => {
+                let stream = TcpStream::connect(address).await.map_err(Undelivered::MailServerAway)?;
+                let stream = Box::new(GuardedStream::before_tls(stream));
+                let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?;
+                connection.starttls(tls.clone(), &self.hello).await?;
+                connection
+            }
+            Protection::None => AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, None, None).await?,
+        };
+        if let Some(credentials) = &self.credentials {
+            let mechanisms = [Mechanism::Plain, Mechanism::Login];
+            connection.auth(&mechanisms, credentials).await?;
+        }
+        Ok(connection)
+    }
+}
+
+fn protection(settings: &SmtpSettings) -> Result<Protection, OpenFailure> {
+    Ok(match settings.security {
+        SmtpSecurity::StartTls => Protection::StartTls(tls(settings)?),
+        SmtpSecurity::Tls => Protection::Tls(tls(settings)?),
+        SmtpSecurity::None { anywhere } if anywhere || is_this_machine(&settings.host) => Protection::None,
+        SmtpSecurity::None { .. } => return Err(OpenFailure::PlaintextMail(settings.host.clone())),
+    })
+}
+
+fn tls(settings: &SmtpSettings) -> Result<TlsParameters, OpenFailure> {
+    let builder = TlsParameters::builder(settings.host.clone());
+    let builder = match &settings.ca_file {
+        Some(file) => builder
+            .certificate_store(CertificateStore::None)
+            .add_root_certificate(authorities(file)?),
+        None => builder,
+    };
+    builder.build().map_err(OpenFailure::MailTls)
+}
+
+fn authorities(file: &Path) -> Result<Certificate, OpenFailure> {
+    let pem = fs::read(file).map_err(|source| OpenFailure::unreadable(file, source))?;
+    let none = || OpenFailure::NoCertificate { path: file.to_owned() };
+    // A file without any would be read as none.
+    if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+        return Err(none());
+    }
+    Certificate::from_pem(&pem).map_err(|_| none())
+}
+
+impl From<smtp::Error> for Undelivered {
+    fn from(failure: smtp::Error) -> Self {
+        match failure.status() {
+            Some(status) => Self::MailRefused(status.into()),
+            // What could not be understood would be shown.
+            None if failure.is_response() => Self::NoSmtp,
+            None => Self::MailServer(failure),
+        }
+    }
+}

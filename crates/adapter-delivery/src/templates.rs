@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+
+/// Why a template is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateFailure {
+    #[error("`{{{{ {found} }}}}` is none of the placeholders {}", .known.join(", "))]
+    UnknownPlaceholder {
+        found: String,
+        known: &'static [&'static str],
+    },
+    #[error("it is no template")]
+    Malformed(#[from] Error),
+}
+
+/// A text with placeholders.
+pub(crate) struct Template {
+    environment: Environment<'static>,
+    placeholders: &'static [&'static str],
+}
+
+/// The environment of each template has one.
+const NAME: &str = "template";
+
+impl Template {
+    /// What is filled in stays as it is.
+    pub(crate) fn plain(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateFailure> {
+        Self::checked(source, placeholders, || AutoEscape::None)
+    }
+
+    /// What is filled in becomes JSON.
+    pub(crate) fn json(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateFailure> {
+        Self::checked(source, placeholders, || AutoEscape::Json)
+    }
+
+    fn checked(
+        source: String,
+        placeholders: &'static [&'static str],
+        escape: fn() -> AutoEscape,
+    ) -> Result<Self, TemplateFailure> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(move |_| escape());
+        environment.add_template_owned(NAME, source)?;
+        let found = environment.get_template(NAME)?.undeclared_variables(false);
+        let unknown = found.into_iter().find(|name| !placeholders.contains(&name.as_str()));
+        if let Some(found) = unknown {
+            return Err(TemplateFailure::UnknownPlaceholder {
+                found,
+                known: placeholders,
+            });
+        }
+        Ok(Self {
+            environment,
+            placeholders,
+        })
+    }
+
+    /// The text with a value for each placeholder, in their order. A filter that does not exist shows only here; the
+    /// failure may tell the values.
+    pub(crate) fn filled<const N: usize>(&self, values: [Value; N]) -> Result<String, Error> {
+        debug_assert_eq!(N, self.placeholders.len(), "a value for each placeholder");
+        let values: BTreeMap<_, _> = self.placeholders.iter().copied().zip(values).collect();
+        self.environment.get_template(NAME)?.render(Value::from(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACEHOLDERS: &[&str] = &["a", "b"];
+
+    fn filled(source: &str) -> Result<String, TemplateFailure> {
+        Ok(Template::plain(source.to_owned(), PLACEHOLDERS)?.filled(["1".into(), "2".into()])?)
+    }
+
+    #[test]
+    fn placeholders_are_filled_in() {
+        assert_eq!(filled("{{ a }}-{{b}}-{{ a }}").unwrap(), "1-2-1");
+        assert_eq!(filled("<{% if a == \"1\" %}{{ b }}{% endif %}>").unwrap(), "<2>");
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_named_even_where_it_is_not_reached() {
+        for source in [
+            "{{ c }}",
+            "{% if false %}{{ c }}{% endif %}",
+            "{{ a }}{% for x in c %}{% endfor %}",
+        ] {
+            let failure = filled(source).unwrap_err().to_string();
+            assert_eq!(failure, "`{{ c }}` is none of the placeholders a, b", "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        for source in ["x\n{{ a", "{{ a|no_such_filter }}", "{{ a.b.c }}"] {
+            let failure = filled(source).unwrap_err();
+            assert!(matches!(failure, TemplateFailure::Malformed(_)), "{source}");
+        }
+    }
+
+    #[test]
+    fn in_json_every_text_is_a_string() {
+        let template = Template::json(r#"{"x":{{ a }},"y":{{ b }}}"#.to_owned(), PLACEHOLDERS).unwrap();
+        let (tricky, number) = ("\"quoted\" \\ é\n</script>", 10);
+        let filled = template.filled([tricky.into(), number.into()]).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&filled).unwrap();
+        assert_eq!(json, serde_json::json!({ "x": tricky, "y": number }));
+    }
+}

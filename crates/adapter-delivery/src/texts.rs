@@ -1,0 +1,279 @@
+//! The words around a code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use minijinja::value::Value;
+use ports::factors::CodeMessage;
+use serde::Deserialize;
+
+use crate::failure::{OpenFailure, Undelivered};
+use crate::settings::TextsSettings;
+use crate::templates::{Template, TemplateFailure};
+
+const PLACEHOLDERS: &[&str] = &["code", "minutes", "client"];
+
+const BUILT_IN: [(&str, &str); 2] = [
+    ("pt", include_str!("../texts/pt.toml")),
+    ("en", include_str!("../texts/en.toml")),
+];
+
+/// A file of texts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TextsFile {
+    subject: String,
+    mail: String,
+    text_message: String,
+}
+
+/// The texts of one name.
+pub(crate) struct Texts {
+    subject: Template,
+    mail: Template,
+    text_message: Template,
+}
+
+impl Texts {
+    fn read(name: &str, path: &Path, content: &str) -> Result<Self, OpenFailure> {
+        let file: TextsFile = toml::from_str(content).map_err(|source| OpenFailure::Texts {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        let sample = || ["012345".into(), 10.into(), "com.example.portal".into()];
+        let part = |part, source| {
+            let template = Template::plain(source, PLACEHOLDERS);
+            let filled = template.and_then(|template| {
+                let filled = template.filled(sample()).map_err(TemplateFailure::from)?;
+                Ok((template, filled))
+            });
+            filled.map_err(|source| OpenFailure::Text {
+                name: name.to_owned(),
+                part,
+                source,
+            })
+        };
+        let (subject, line) = part("subject", file.subject)?;
+        if line.contains(['\r', '\n']) {
+            return Err(OpenFailure::LongSubject(name.to_owned()));
+        }
+        Ok(Self {
+            subject,
+            mail: part("mail", file.mail)?.0,
+            text_message: part("text message", file.text_message)?.0,
+        })
+    }
+
+    pub(crate) fn subject(&self, message: &CodeMessage) -> Result<String, Undelivered> {
+        filled(&self.subject, message)
+    }
+
+    pub(crate) fn mail(&self, message: &CodeMessage) -> Result<String, Undelivered> {
+        filled(&self.mail, message)
+    }
+
+    pub(crate) fn text_message(&self, message: &CodeMessage) -> Result<String, Undelivered> {
+        filled(&self.text_message, message)
+    }
+}
+
+fn filled(template: &Template, message: &CodeMessage) -> Result<String, Undelivered> {
+    let values: [Value; 3] = [
+        message.code.reveal().into(),
+        minutes(message).into(),
+        message.client.as_str().into(),
+    ];
+    // Its own words may tell the code.
+    template
+        .filled(values)
+        .map_err(|failure| Undelivered::Text(failure.kind()))
+}
+
+/// For how many whole minutes the code is valid, at least one.
+pub(crate) fn minutes(message: &CodeMessage) -> i64 {
+    message.expires_at.duration_since(message.sent_at).as_mins().max(1)
+}
+
+/// The texts of every name.
+pub(crate) struct Library {
+    named: BTreeMap<String, Arc<Texts>>,
+    default: Arc<Texts>,
+}
+
+impl Library {
+    pub(crate) fn open(settings: &TextsSettings) -> Result<Self, OpenFailure> {
+        let mut named = BTreeMap::new();
+        for (name, content) in BUILT_IN {
+            named.insert(name.to_owned(), Arc::new(Texts::read(name, Path::new(name), content)?));
+        }
+        if let Some(directory) = &settings.directory {
+            named.extend(read_all(directory)?);
+        }
+        let Some(default) = named.get(&settings.default).cloned() else {
+            return Err(OpenFailure::NoSuchTexts {
+                name: settings.default.clone(),
+                known: named.into_keys().collect::<Vec<_>>().join(", "),
+            });
+        };
+        Ok(Self { named, default })
+    }
+
+    /// Those that the client chose; the default ones when it chose none, or such as are not there.
+    pub(crate) fn chosen(&self, message: &CodeMessage) -> &Texts {
+        let Some(name) = &message.texts else {
+            return &self.default;
+        };
+        self.named.get(name).unwrap_or_else(|| {
+            tracing::warn!(
+                challenge = message.challenge.as_str(),
+                client = message.client.as_str(),
+                texts = name,
+                "the client chose texts that are not there: the default ones are sent"
+            );
+            &self.default
+        })
+    }
+}
+
+/// The texts of each file `NAME.toml` in a folder.
+fn read_all(directory: &Path) -> Result<BTreeMap<String, Arc<Texts>>, OpenFailure> {
+    let unreadable = |source| OpenFailure::unreadable(directory, source);
+    let mut named = BTreeMap::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_none_or(|ending| ending != "toml") {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let content = fs::read_to_string(&path).map_err(|source| OpenFailure::unreadable(&path, source))?;
+        let texts = Texts::read(&name, &path, &content)?;
+        named.insert(name, Arc::new(texts));
+    }
+    Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use domain::contact::ContactValue;
+
+    use super::*;
+    use crate::samples;
+
+    const COMPLETE: &str = "subject = 'S'\nmail = 'M {{ code }}'\ntext_message = 'T {{ code }}'";
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        folder
+    }
+
+    fn opened(folder: &tempfile::TempDir, default: &str) -> Result<Library, OpenFailure> {
+        Library::open(&TextsSettings {
+            default: default.to_owned(),
+            directory: Some(folder.path().to_owned()),
+        })
+    }
+
+    fn message(texts: Option<&str>) -> CodeMessage {
+        CodeMessage {
+            texts: texts.map(str::to_owned),
+            ..samples::message(samples::email("ana@example.com"))
+        }
+    }
+
+    fn refusal(content: &str) -> String {
+        let folder = folder(&[("de.toml", content)]);
+        let failure = opened(&folder, "pt").err().unwrap();
+        let cause = failure.source().map(ToString::to_string).unwrap_or_default();
+        format!("{failure}: {cause}")
+    }
+
+    #[test]
+    fn built_in_texts_say_the_code_its_life_and_the_client() {
+        let library = Library::open(&TextsSettings::default()).unwrap();
+        for name in [None, Some("pt"), Some("en")] {
+            let message = message(name);
+            let texts = library.chosen(&message);
+            for text in [texts.mail(&message).unwrap(), texts.text_message(&message).unwrap()] {
+                assert!(text.contains(message.code.reveal()), "{text}");
+                assert!(
+                    text.contains(" 10 min") && text.contains("com.example.portal"),
+                    "{text}"
+                );
+            }
+            assert!(!texts.subject(&message).unwrap().contains(message.code.reveal()));
+        }
+        let text_of = |name| {
+            let message = message(name);
+            library.chosen(&message).text_message(&message).unwrap()
+        };
+        assert_eq!(text_of(None), text_of(Some("pt")));
+        assert_ne!(text_of(None), text_of(Some("en")));
+    }
+
+    #[test]
+    fn a_built_in_text_message_needs_only_one_part() {
+        let library = Library::open(&TextsSettings::default()).unwrap();
+        for name in ["pt", "en"] {
+            let message = message(Some(name));
+            let text = library.chosen(&message).text_message(&message).unwrap();
+            assert!(text.is_ascii() && text.len() <= 160, "{} {text}", text.len());
+        }
+    }
+
+    #[test]
+    fn a_folder_adds_texts_and_replaces_built_in_ones() {
+        let folder = folder(&[("de.toml", COMPLETE), ("pt.toml", COMPLETE), ("README.md", "")]);
+        let library = opened(&folder, "de").unwrap();
+        for name in [None, Some("de"), Some("pt")] {
+            let message = message(name);
+            assert_eq!(library.chosen(&message).subject(&message).unwrap(), "S");
+        }
+        let english = message(Some("en"));
+        assert_ne!(library.chosen(&english).subject(&english).unwrap(), "S");
+    }
+
+    #[test]
+    fn texts_that_are_not_there_are_the_default_ones() {
+        let library = opened(&folder(&[("de.toml", COMPLETE)]), "de").unwrap();
+        let message = message(Some("xx"));
+        assert_eq!(library.chosen(&message).subject(&message).unwrap(), "S");
+    }
+
+    #[test]
+    fn texts_that_cannot_be_used_are_refused_at_the_start() {
+        let unknown = COMPLETE.replace("M {{ code }}", "M {{ pin }}");
+        assert_eq!(
+            refusal(&unknown),
+            "the mail of the texts `de` is refused: `{{ pin }}` is none of the placeholders code, minutes, client"
+        );
+        let unclosed = COMPLETE.replace("T {{ code }}", "T {{ code");
+        assert!(refusal(&unclosed).starts_with("the text message of the texts `de` is refused"));
+        assert!(refusal(&COMPLETE.replace("'S'", "\"S\\nBcc: all@example.com\"")).contains("more than one line"));
+        assert!(refusal("subject = 'S'").contains("missing field `mail`"));
+        assert!(refusal(&format!("{COMPLETE}\nmial = ''")).contains("unknown field `mial`"));
+        let missing = opened(&folder(&[]), "de").err().unwrap().to_string();
+        assert_eq!(missing, "there are no texts of the name `de`, only en, pt");
+        let nowhere = TextsSettings {
+            directory: Some("/no/such/folder".into()),
+            ..TextsSettings::default()
+        };
+        assert!(matches!(Library::open(&nowhere), Err(OpenFailure::Unreadable { .. })));
+    }
+
+    #[test]
+    fn minutes_are_whole_and_never_none() {
+        let lasting = |seconds| {
+            let mut message = samples::message(ContactValue::Email(samples::address("ana@example.com")));
+            message.expires_at = domain::time::after(message.sent_at, std::time::Duration::from_secs(seconds));
+            minutes(&message)
+        };
+        assert_eq!([1, 59, 60, 119, 600].map(lasting), [1, 1, 1, 1, 10]);
+    }
+}

@@ -1,0 +1,78 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use adapter_delivery::{
+    DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSettings, TextMessageRoute, open,
+};
+use ports::factors::CodeDelivery as _;
+
+use crate::journal;
+use crate::messages::{
+    API_KEY, CODE, NUMBER, SECRETS, SIGNING_KEY, WRONG_PASSWORD, address, failure, mail, text_message,
+};
+
+pub(crate) async fn every_code_is_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("outgoing-codes.jsonl");
+    let deliveries = open(DeliverySettings::local(file.clone())).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let (mail, text_message) = (mail(), text_message());
+    for message in [&mail, &text_message] {
+        deliveries.deliver(message).await.unwrap();
+    }
+    let content = fs::read_to_string(&file).unwrap();
+    let lines: Vec<serde_json::Value> = content
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    for (line, message, contact_type, to) in [
+        (&lines[0], &mail, "EMAIL", address(&mail)),
+        (&lines[1], &text_message, "MOBILE", NUMBER),
+    ] {
+        assert_eq!(line["challengeId"], message.challenge.as_str());
+        assert_eq!(line["contactType"], contact_type);
+        assert_eq!(line["to"], to);
+        assert_eq!(line["code"], CODE);
+        assert!(line["text"].as_str().unwrap().contains(CODE));
+    }
+    assert_eq!(lines[0]["subject"], "O seu código de confirmação");
+    assert!(lines[1].get("subject").is_none());
+}
+
+/// Neither what is printed of a message, of settings and of what they make, nor the log.
+pub(crate) async fn a_failure_is_told_without_its_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("codes.jsonl");
+    let deliveries = open(DeliverySettings::local(file.clone())).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    for message in [mail(), text_message()] {
+        let causes = failure(&deliveries, &message).await;
+        assert_eq!(causes[1], "the file cannot be written");
+        let told = journal::told();
+        let own: Vec<_> = told
+            .lines()
+            .filter(|line| line.contains(message.challenge.as_str()))
+            .collect();
+        assert_eq!(own.len(), 3, "{own:?}");
+        assert!(
+            own.iter()
+                .all(|line| line.contains("WARN") && line.contains("Is a directory")),
+            "{own:?}"
+        );
+        let printed = format!("{message:?} {deliveries:?}");
+        assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");
+    }
+    let mut smtp = SmtpSettings::new("localhost", "no-reply@auth.example");
+    smtp.login = Some(SmtpLogin {
+        user: "authme".to_owned(),
+        password: Secret::new(WRONG_PASSWORD),
+    });
+    let mut gateway = SmsGatewaySettings::new("https://sms.example", Secret::new(SIGNING_KEY));
+    gateway.header = Some(("X-Api-Key".to_owned(), Secret::new(API_KEY)));
+    let settings = DeliverySettings::new(MailRoute::Smtp(smtp), TextMessageRoute::Gateway(gateway));
+    let printed = format!("{settings:?} {:?}", open(settings.clone()).unwrap());
+    assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");
+    journal::tells_no_secret().unwrap();
+}

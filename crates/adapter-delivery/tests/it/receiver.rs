@@ -1,0 +1,74 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A request as it was received; the names of headers are in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) line: String,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// A gateway that answers as it is told to, one request a connection, and remembers what it was asked.
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Receiver {
+    /// Each answer is a status with headers. After the last it answers nothing any more, and keeps the connection.
+    pub(crate) async fn answering(answers: &[&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/messages?account=7", listener.local_addr().unwrap());
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let mut answers: VecDeque<_> = answers.iter().copied().collect();
+        let all = received.clone();
+        tokio::spawn(async move {
+            let mut kept = Vec::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut stream = BufReader::new(stream);
+                let request = read(&mut stream).await;
+                all.lock().unwrap().push(request);
+                if let Some(answer) = answers.pop_front() {
+                    let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                } else {
+                    kept.push(stream);
+                }
+            }
+        });
+        Self { url, received }
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> Received {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        match line.trim_end() {
+            "" => break,
+            line => lines.push(line.to_owned()),
+        }
+    }
+    let headers: HashMap<_, _> = lines[1..]
+        .iter()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    let mut body = vec![0; headers["content-length"].parse().unwrap()];
+    stream.read_exact(&mut body).await.unwrap();
+    Received {
+        line: lines[0].clone(),
+        headers,
+        body: String::from_utf8(body).unwrap(),
+    }
+}

@@ -1,0 +1,66 @@
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What becomes of what the server answers; `Break` hangs up on both.
+pub(crate) type OnAnswer = Box<dyn FnMut(&mut Vec<u8>) -> ControlFlow<()> + Send>;
+
+/// Stands between a client and a server.
+pub(crate) struct Relay {
+    pub(crate) port: u16,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    /// To a port of this machine. `on_answer` is made for each connection by its number, which begins with 1.
+    pub(crate) async fn to(server: u16, on_answer: impl Fn(usize) -> OnAnswer + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+                let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                tokio::spawn(between(client, server, on_answer(number)));
+            }
+        });
+        Self { port, connections }
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+async fn between(mut client: TcpStream, mut server: TcpStream, mut on_answer: OnAnswer) {
+    let (mut said, mut answered) = ([0; 4096], [0; 4096]);
+    loop {
+        tokio::select! {
+            length = client.read(&mut said) => match length {
+                Ok(length @ 1..) => server.write_all(&said[..length]).await.unwrap_or_default(),
+                _ => return,
+            },
+            length = server.read(&mut answered) => {
+                let Ok(length @ 1..) = length else { return };
+                let mut answer = answered[..length].to_vec();
+                if on_answer(&mut answer).is_break() {
+                    return;
+                }
+                client.write_all(&answer).await.unwrap_or_default();
+            }
+        }
+    }
+}
+
+pub(crate) fn pass() -> OnAnswer {
+    Box::new(|_| ControlFlow::Continue(()))
+}
+
+pub(crate) fn hang_up() -> OnAnswer {
+    Box::new(|_| ControlFlow::Break(()))
+}

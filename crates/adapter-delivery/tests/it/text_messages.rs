@@ -1,0 +1,126 @@
+use std::time::{Duration, Instant};
+
+use adapter_delivery::{Deliveries, DeliverySettings, MailRoute, Secret, SmsGatewaySettings, TextMessageRoute, open};
+use domain::hex;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use ports::factors::CodeDelivery as _;
+use serde_json::json;
+use sha2::Sha256;
+
+use crate::journal;
+use crate::messages::{API_KEY, CODE, NUMBER, SIGNING_KEY, failure, text_message};
+use crate::receiver::{Received, Receiver};
+
+const TEXT: &str =
+    "Use 000417 para confirmar o seu contato em com.example.portal. Vale por 10 min. Nunca passe a outra pessoa.";
+
+fn settings(receiver: &Receiver) -> SmsGatewaySettings {
+    SmsGatewaySettings::new(receiver.url.clone(), Secret::new(SIGNING_KEY))
+}
+
+fn deliveries(gateway: SmsGatewaySettings) -> Deliveries {
+    let nowhere = MailRoute::File("/dev/null".into());
+    open(DeliverySettings::new(nowhere, TextMessageRoute::Gateway(gateway))).unwrap()
+}
+
+/// As a receiver checks it, who knows nothing but the key and what it received.
+fn is_signed(request: &Received) -> bool {
+    let signature = request.headers["authme-signature"].strip_prefix("v1=").unwrap();
+    let signature: [u8; 32] = hex::decode(signature).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_KEY.as_bytes()).unwrap();
+    mac.update(request.headers["authme-timestamp"].as_bytes());
+    mac.update(b".");
+    mac.update(request.body.as_bytes());
+    mac.verify_slice(&signature).is_ok()
+}
+
+pub(crate) async fn a_request_is_signed_and_names_its_challenge() {
+    let receiver = Receiver::answering(&["202 Accepted"]).await;
+    let message = text_message();
+    deliveries(settings(&receiver)).deliver(&message).await.unwrap();
+    let requests = receiver.received();
+    assert_eq!(requests.len(), 1);
+    let request = &requests[0];
+    assert_eq!(request.line, "POST /messages?account=7 HTTP/1.1");
+    assert_eq!(request.headers["content-type"], "application/json");
+    assert_eq!(request.headers["idempotency-key"], message.challenge.as_str());
+    assert_eq!(request.headers["authme-timestamp"], "1795403784");
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!(body, json!({ "to": NUMBER, "text": TEXT }));
+    assert!(is_signed(request));
+    let forged = Received {
+        body: request.body.replace(CODE, "000418"),
+        ..request.clone()
+    };
+    assert!(!is_signed(&forged));
+}
+
+pub(crate) async fn an_overloaded_gateway_gets_the_same_request_again() {
+    for overloaded in [
+        "503 Service Unavailable",
+        "429 Too Many Requests",
+        "408 Request Timeout",
+    ] {
+        let receiver = Receiver::answering(&[overloaded, "200 OK"]).await;
+        deliveries(settings(&receiver)).deliver(&text_message()).await.unwrap();
+        let requests = receiver.received();
+        assert_eq!(requests.len(), 2, "{overloaded}");
+        assert_eq!(requests[0], requests[1]);
+        assert!(requests[0].body.contains(CODE));
+    }
+}
+
+pub(crate) async fn a_refusal_is_final() {
+    let receiver = Receiver::answering(&["400 Bad Request", "200 OK"]).await;
+    let causes = failure(&deliveries(settings(&receiver)), &text_message()).await;
+    assert_eq!(causes[1..], ["the gateway answered 400"]);
+    assert_eq!(receiver.received().len(), 1);
+}
+
+pub(crate) async fn a_redirect_is_not_followed() {
+    let redirect = "307 Temporary Redirect\r\nlocation: /elsewhere";
+    let receiver = Receiver::answering(&[redirect, redirect, redirect, "200 OK"]).await;
+    let causes = failure(&deliveries(settings(&receiver)), &text_message()).await;
+    assert_eq!(causes[1..], ["the gateway answered 307"]);
+    let requests = receiver.received();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.line.starts_with("POST /messages")),
+        "{requests:?}"
+    );
+}
+
+pub(crate) async fn a_gateway_that_says_nothing_fails_in_time() {
+    let receiver = Receiver::answering(&[]).await;
+    let gateway = SmsGatewaySettings {
+        timeout: Duration::from_millis(200),
+        ..settings(&receiver)
+    };
+    let message = text_message();
+    let begun = Instant::now();
+    let causes = failure(&deliveries(gateway), &message).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_eq!(causes[1], "the gateway cannot be reached");
+    assert!(!causes.concat().contains("account=7"), "{causes:?}");
+    assert_eq!(receiver.received().len(), 3);
+    assert!(journal::told().contains(message.challenge.as_str()));
+}
+
+pub(crate) async fn a_form_has_the_header_of_the_gateway() {
+    let receiver = Receiver::answering(&["200 OK"]).await;
+    let gateway = SmsGatewaySettings {
+        content_type: "application/x-www-form-urlencoded".to_owned(),
+        body: "To={{ to|urlencode }}&Pin={{ code }}&Id={{ challenge_id }}".to_owned(),
+        header: Some(("X-Api-Key".to_owned(), Secret::new(API_KEY))),
+        ..settings(&receiver)
+    };
+    let message = text_message();
+    deliveries(gateway).deliver(&message).await.unwrap();
+    let request = &receiver.received()[0];
+    assert_eq!(request.headers["x-api-key"], API_KEY);
+    assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
+    let id = message.challenge.as_str();
+    assert_eq!(request.body, format!("To=%2B5511911112222&Pin={CODE}&Id={id}"));
+    assert!(is_signed(request));
+}

@@ -1,0 +1,39 @@
+use actix_web::http::StatusCode;
+use domain::factors::Refusal;
+use use_cases::factors::ContactError;
+
+use crate::problem::{Code, ErrorResponse, Problem};
+
+/// What a broken rule is called, and the field it is about.
+pub(super) const fn named(refusal: Refusal) -> (Code, &'static str) {
+    match refusal {
+        Refusal::IsCredential => (Code::IsCredential, "id"),
+        Refusal::SameTypeAsMain => (Code::SameTypeAsMain, "contactType"),
+        Refusal::NotAnEmail => (Code::NotAnEmail, "email"),
+        Refusal::NotAMobile => (Code::NotAMobile, "mobile"),
+        Refusal::UnknownTag => (Code::UnknownTag, "tags"),
+        Refusal::AlreadyRegistered => (Code::AlreadyRegistered, "id"),
+        Refusal::TooMany => (Code::TooManyContacts, super::add_contacts::ITEMS),
+    }
+}
+
+/// The answer when nothing became of a contact.
+pub(super) fn problem(error: ContactError) -> Problem {
+    match error {
+        ContactError::UserNotFound => Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known"),
+        ContactError::ContactNotFound => Problem::new(
+            StatusCode::NOT_FOUND,
+            Code::ContactNotFound,
+            "the user has no such contact",
+        ),
+        ContactError::CallerNotStanding(_) => Problem::caller_not_standing(),
+        ContactError::Broken(refusal) => {
+            let (code, field) = named(refusal);
+            let error = ErrorResponse::new(code, refusal.to_string());
+            // An id in the path is no field of the body.
+            let error = if field == "id" { error } else { error.at(field) };
+            Problem::many(StatusCode::UNPROCESSABLE_ENTITY, vec![error])
+        }
+        ContactError::Failed(failure) => failure.into(),
+    }
+}

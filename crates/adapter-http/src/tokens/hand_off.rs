@@ -1,0 +1,65 @@
+//! What hand-offs have in common on the wire.
+
+use std::net::IpAddr;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse};
+use domain::ids::ClientId;
+use serde::Serialize;
+use use_cases::tokens::{HandOff, Minted};
+use utoipa::ToSchema;
+
+use crate::peer::TrustedProxies;
+use crate::problem::Problem;
+
+/// The ticket for the target application.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HandleAuthResponse)]
+pub(super) struct HandOffResponse {
+    validation_token: String,
+    origin_client_id: String,
+    user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+}
+
+impl From<HandOff> for HandOffResponse {
+    fn from(hand_off: HandOff) -> Self {
+        Self {
+            validation_token: hand_off.validation_token.reveal().to_owned(),
+            origin_client_id: hand_off.origin_client.to_string(),
+            user_id: hand_off.user.to_string(),
+            ip: hand_off.ip.map(|ip| ip.to_string()),
+        }
+    }
+}
+
+pub(super) fn answer(status: StatusCode, minted: Minted<HandOff>) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(HandOffResponse::from(minted.into_inner()))
+}
+
+/// The application that the query field `name` names.
+pub(super) fn target(name: &str, value: Option<String>) -> Result<ClientId, Problem> {
+    let id = value
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| Problem::missing(name))?;
+    ClientId::parse(id).map_err(|malformed| Problem::malformed_field(name, malformed.to_string()))
+}
+
+/// Where the user is: as the body says, else where the request comes from.
+pub(super) fn address(
+    given: Option<String>,
+    request: &HttpRequest,
+    proxies: &TrustedProxies,
+) -> Result<Option<IpAddr>, Problem> {
+    let parse = |text: String| {
+        text.parse()
+            .map_err(|_| Problem::malformed_field("ip", "ip is not an address"))
+    };
+    let given = given.filter(|text| !text.is_empty()).map(parse).transpose()?;
+    Ok(given.or_else(|| proxies.caller_address(request)))
+}

@@ -1,0 +1,132 @@
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use domain::caller::VerifiedToken;
+use domain::ids::{BusinessId, FamilyId};
+use domain::tokens::permissions::IntrospectToken;
+use serde::Serialize;
+use use_cases::tokens::{ActiveRefreshToken, Introspection, Tokens};
+use utoipa::ToSchema;
+
+use super::token_request::{self, TokenRequest};
+use crate::Gatekeeper;
+use crate::authorised::Authorised;
+use crate::body::Body;
+use crate::endpoints::Described;
+use crate::problem::Problem;
+
+/// RFC 7662 section 2.2. Of a token that is not active nothing else is told; of a refresh token `client_id`, `exp`, `sub`,
+/// `user_id` and `sid`.
+#[derive(Default, Serialize, ToSchema)]
+struct IntrospectTokenResponse {
+    active: bool,
+    /// Space-separated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "READ WRITE")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// Absent for a refresh token, which opens nothing by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Bearer")]
+    token_type: Option<&'static str>,
+    /// Epoch seconds. Of a refresh token the earlier of its session's ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<String>>,
+    /// The session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    /// How often the user was locked before the token was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
+}
+
+impl From<&VerifiedToken> for IntrospectTokenResponse {
+    fn from(token: &VerifiedToken) -> Self {
+        let caller = &token.caller;
+        let user = caller.user.as_ref();
+        let user_id = user.map(|user| user.id.to_string());
+        Self {
+            active: true,
+            scope: Some(caller.scopes.join(" ")),
+            client_id: Some(caller.client.to_string()),
+            token_type: Some("Bearer"),
+            exp: Some(caller.expires_at.as_second()),
+            iat: Some(token.issued_at.as_second()),
+            sub: Some(user_id.clone().unwrap_or_else(|| caller.client.to_string())),
+            aud: Some(token.audience.clone()),
+            iss: Some(token.issuer.clone()),
+            jti: Some(token.id.clone()),
+            user_id,
+            business_id: user.and_then(|user| user.business.as_ref().map(BusinessId::to_string)),
+            roles: Some(caller.roles.clone()),
+            sid: user.and_then(|user| user.session.as_ref().map(FamilyId::to_string)),
+            epoch: user.map(|user| user.epoch),
+        }
+    }
+}
+
+impl From<ActiveRefreshToken> for IntrospectTokenResponse {
+    fn from(token: ActiveRefreshToken) -> Self {
+        Self {
+            active: true,
+            client_id: Some(token.client.to_string()),
+            exp: Some(token.expires_at.as_second()),
+            sub: Some(token.user.to_string()),
+            user_id: Some(token.user.to_string()),
+            sid: Some(token.session.to_string()),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Introspection> for IntrospectTokenResponse {
+    fn from(introspection: Introspection) -> Self {
+        match introspection {
+            Introspection::AccessToken(token) => Self::from(&*token),
+            Introspection::RefreshToken(token) => token.into(),
+            Introspection::Inactive => Self::default(),
+        }
+    }
+}
+
+pub(crate) async fn handle(
+    _: Authorised<IntrospectToken>,
+    body: Body,
+    tokens: web::Data<Tokens>,
+    gatekeeper: web::Data<Gatekeeper>,
+) -> Result<HttpResponse, Problem> {
+    let token = token_request::read(&body, &gatekeeper).await?;
+    let introspection = tokens.introspect_token.run(&token).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(IntrospectTokenResponse::from(introspection)))
+}
+
+pub(crate) fn describe(operation: Described) -> Described {
+    operation
+        .operation("tokens", "introspectToken", "Ask whether a token is good now")
+        .requires::<IntrospectToken>()
+        .json_or_form_body::<TokenRequest>(true)
+        .answers_json::<IntrospectTokenResponse>(
+            200,
+            "What an active access or refresh token says; of any other only that it is not active",
+        )
+        .body_errors()
+        .store_errors()
+}

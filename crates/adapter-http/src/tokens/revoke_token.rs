@@ -1,0 +1,50 @@
+use actix_web::{HttpResponse, web};
+use domain::tokens::permissions::RevokeToken;
+use use_cases::tokens::{Refused, RevokeTokenError, Tokens};
+
+use super::refusals;
+use super::token_request::{self, TokenRequest};
+use crate::Gatekeeper;
+use crate::authorised::Authorised;
+use crate::body::Body;
+use crate::endpoints::Described;
+use crate::problem::Problem;
+
+fn problem(error: RevokeTokenError) -> Problem {
+    let message = error.to_string();
+    match error {
+        RevokeTokenError::CallerNotStanding(_) => Problem::caller_not_standing(),
+        // Told as on renew-token.
+        RevokeTokenError::NotOwned => refusals::problem(Refused::TokenNotValid),
+        RevokeTokenError::NotRevocable => Problem::malformed_field("token", message),
+        RevokeTokenError::Failed(failure) => failure.into(),
+    }
+}
+
+pub(crate) async fn handle(
+    authorised: Authorised<RevokeToken>,
+    body: Body,
+    tokens: web::Data<Tokens>,
+    gatekeeper: web::Data<Gatekeeper>,
+) -> Result<HttpResponse, Problem> {
+    let token = token_request::read(&body, &gatekeeper).await?;
+    tokens
+        .revoke_token
+        .run(&authorised.caller, &token)
+        .await
+        .map_err(problem)?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+pub(crate) fn describe(operation: Described) -> Described {
+    operation
+        .operation("tokens", "revokeToken", "End the session of one of the caller's tokens")
+        .requires::<RevokeToken>()
+        .json_or_form_body::<TokenRequest>(true)
+        .answers_empty(
+            200,
+            "The session has ended, now or before, or the token is none of ours",
+        )
+        .body_errors()
+        .store_errors()
+}

@@ -1,0 +1,54 @@
+//! Requests about a token, which is not the one that authorises them.
+
+use std::sync::Arc;
+
+use domain::caller::VerifiedToken;
+use ports::TokenRejection;
+use serde::Deserialize;
+use use_cases::tokens::InspectedToken;
+use utoipa::ToSchema;
+
+use crate::Gatekeeper;
+use crate::body::Body;
+use crate::problem::Problem;
+
+/// The fields of RFC 7009 section 2.1 and RFC 7662 section 2.1, as a form or as JSON.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = TokenRequest)]
+pub(super) struct TokenRequest {
+    /// An access token or a refresh token.
+    #[schema(required)]
+    token: Option<String>,
+    /// Accepted; a token says itself what it is.
+    #[serde(rename = "token_type_hint")]
+    _token_type_hint: Option<String>,
+}
+
+/// The token in the body, verified as an access token when it is one.
+pub(super) async fn read(body: &Body, gatekeeper: &Gatekeeper) -> Result<InspectedToken, Problem> {
+    let request: TokenRequest = if body.is_empty() {
+        TokenRequest::default()
+    } else {
+        body.json_or_form()?
+    };
+    let text = request
+        .token
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| Problem::missing("token"))?;
+    Ok(match verified(&text, gatekeeper).await {
+        Ok(token) => InspectedToken::Access(token),
+        Err(TokenRejection::Invalid | TokenRejection::UnknownKey) => InspectedToken::Other(text),
+    })
+}
+
+/// As a bearer token is: a key that is not known may be a new one, so the key set is looked at once more.
+async fn verified(text: &str, gatekeeper: &Gatekeeper) -> Result<Arc<VerifiedToken>, TokenRejection> {
+    let inspect = || gatekeeper.verifier.inspect(text, gatekeeper.clock.now());
+    match inspect() {
+        Err(TokenRejection::UnknownKey) => {
+            gatekeeper.keys.refresh().await;
+            inspect()
+        }
+        inspected => inspected,
+    }
+}

@@ -1,0 +1,7 @@
+//! The operations of a session's later life, in process: real stores and keys, and no socket.
+
+mod change_app;
+mod introspect_token;
+mod login_guard;
+mod revoke_token;
+mod world;

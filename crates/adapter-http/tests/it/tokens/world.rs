@@ -1,0 +1,364 @@
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix_web::App;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use adapter_crypto::{
+    HmacRefreshTokenSeal, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
+    VerifiedTokens, read_or_create_secret, write_private,
+};
+use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, TrustedProxies};
+use adapter_sqlite::{SqliteSettings, Stores};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::client::Client;
+use domain::contact::{ContactType, Email};
+use domain::identity::{BusinessLink, Identity, MainContact};
+use domain::ids::{BusinessId, ClientId, ContactId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::RefreshFamily;
+use ports::tokens::{ClientSecrets as _, RefreshTokenSeal, TokenSigner};
+use ports::{Clock, Measure, Telemetry};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
+use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
+
+/// 2026-01-01T00:00:00Z, when every test begins.
+pub(super) const BEGIN: i64 = 1_767_225_600;
+
+pub(super) const ISSUER: &str = "https://authme.test";
+pub(super) const BUSINESS: &str = "60773aa94a50c11cfe00314d";
+
+/// Life of an access token, in seconds.
+pub(super) const LIFE: i64 = 300;
+
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What a token that may be renewed by others is refused with.
+pub(super) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
+pub(super) const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
+pub(super) const NOT_PERMITTED: &str =
+    r#"403 [{"code":"03","message":"the token's roles or scopes are not sufficient"}]"#;
+pub(super) const TOO_LARGE: &str = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
+
+/// Stands still until a test moves it.
+pub(super) struct SetClock(AtomicI64);
+
+impl SetClock {
+    pub(super) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+struct Unheard;
+
+impl Telemetry for Unheard {
+    fn record(&self, _: Measure<'_>) {}
+}
+
+/// One signing key for all tests: making one costs more than most of them.
+fn keys_in(folder: &Path) -> Arc<KeyRing> {
+    static FILES: OnceLock<Vec<(OsString, Vec<u8>)>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        KeyDirectory::new(made.path())
+            .ensure_key(Timestamp::UNIX_EPOCH)
+            .unwrap();
+        let entries = std::fs::read_dir(made.path()).unwrap().map(Result::unwrap);
+        entries
+            .map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap()))
+            .collect()
+    });
+    for (name, bytes) in files {
+        write_private(&folder.join(name), bytes).unwrap();
+    }
+    Arc::new(KeyRing::open(KeyDirectory::new(folder), Duration::from_hours(1)).unwrap())
+}
+
+fn profile() -> TokenProfile {
+    TokenProfile {
+        issuer: ISSUER.to_owned(),
+        audience: "authme".to_owned(),
+        token_type: TokenType::AccessToken,
+        longest_life: Duration::from_hours(1),
+    }
+}
+
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) async fn of(response: ServiceResponse) -> Self {
+        let header =
+            |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().iter().map(header).collect(),
+            body: String::from_utf8(read_body(response).await.to_vec()).unwrap(),
+        }
+    }
+
+    /// Status and whole body, for comparison.
+    pub(super) fn shown(&self) -> String {
+        format!("{} {}", self.status, self.body)
+    }
+
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.shown()))
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(own, _)| own == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Status and code of the first error.
+    pub(super) fn code(&self) -> (u16, String) {
+        (self.status, field(&self.json()[0], "code"))
+    }
+}
+
+/// A text of a JSON object.
+#[track_caller]
+pub(super) fn field(object: &Value, name: &str) -> String {
+    let text = object[name].as_str();
+    text.unwrap_or_else(|| panic!("{object} has no {name}")).to_owned()
+}
+
+pub(super) struct World {
+    pub(super) clock: Arc<SetClock>,
+    pub(super) stores: Stores,
+    pub(super) seal: Arc<dyn RefreshTokenSeal>,
+    pub(super) signer: Arc<dyn TokenSigner>,
+    pub(super) ports: TokensPorts,
+    pub(super) api: Api,
+    pub(super) settings: ApiSettings,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let secrets = read_or_create_secret(&folder.path().join("refresh.key")).unwrap();
+        let seal: Arc<dyn RefreshTokenSeal> = Arc::new(HmacRefreshTokenSeal::new(&secrets).unwrap());
+        let keys = keys_in(&folder.path().join("keys"));
+        let clock = Arc::new(SetClock(AtomicI64::new(BEGIN)));
+        let signer: Arc<dyn TokenSigner> = Arc::new(Rs512Signer::new(keys.clone(), profile(), Arc::new(Unheard)));
+        let ports = tokens_ports(&stores, &clock, (&signer, &keys), &seal);
+        let (stop, stopping) = watch::channel(false);
+        drop(stop);
+        let world = Self {
+            api: Api {
+                tokens: Some(Arc::new(Tokens::new(&ports, &TokensSettings::default()))),
+                factors: None,
+                credential_lock: Some(Arc::new(CredentialLock::new(&lock_ports(&stores, &ports)))),
+                follow_events: None,
+                gatekeeper: Gatekeeper {
+                    verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
+                    keys,
+                    clock: clock.clone(),
+                },
+                telemetry: Arc::new(Unheard),
+                randomness: Arc::new(SystemRandomness),
+                stopping,
+            },
+            settings: ApiSettings {
+                workers: 1,
+                trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap(),
+                key_set_cache_time: Duration::from_mins(5),
+                login_guard: LoginGuardSettings::default(),
+                shutdown_timeout: Duration::from_secs(1),
+            },
+            clock,
+            stores,
+            seal,
+            signer,
+            ports,
+            _folder: folder,
+        };
+        world.people().await;
+        world
+    }
+
+    async fn people(&self) {
+        let house = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
+        for id in ["portal", "shop", "closed"] {
+            let mut client = client(id, &house, &["READ", "WRITE"]);
+            client.identity_provider = true;
+            client.enabled = id != "closed";
+            self.stores.clients.create(&client).await.unwrap();
+        }
+        let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
+        let locker = client("locker", &machine, &["account_lock", "account_unlock"]);
+        self.stores.clients.create(&locker).await.unwrap();
+        for id in ["ana", "bia"] {
+            self.stores.identities.create(&user(id)).await.unwrap();
+        }
+    }
+
+    pub(super) async fn ask(&self, request: TestRequest) -> Answer {
+        let app = init_service(App::new().configure(|config| self.api.configure(&self.settings, config))).await;
+        Answer::of(call_service(&app, request.to_request()).await).await
+    }
+
+    /// A client's own access token.
+    pub(super) async fn client_token(&self, client: &str) -> String {
+        let credentials = basic(client, &secret_of(client));
+        let login = post("/client-identities/login").insert_header((AUTHORIZATION, credentials));
+        field(&self.ask(login).await.json(), "accessToken")
+    }
+
+    /// The token response of a renewal by identity provider: a session, if it is to be remembered.
+    pub(super) async fn log_in(&self, user: &str, client: &str, remember: bool) -> Value {
+        let body = json!({"clientId": client, "userId": user, "remember-me": remember});
+        let request = by(post("/user-identities/renew-token"), &self.client_token(client).await);
+        let answer = self.ask(json_body(request, &body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.shown());
+        answer.json()
+    }
+
+    /// Renews with `token`, as the holder of `bearer`.
+    pub(super) async fn renew(&self, bearer: &str, token: &str, remember: bool) -> Answer {
+        let body = json!({"token": token, "remember-me": remember});
+        let request = by(post("/user-identities/renew-token"), bearer);
+        self.ask(json_body(request, &body)).await
+    }
+
+    /// Locks or unlocks.
+    pub(super) async fn turn(&self, way: &str, user: &str) {
+        let request = by(
+            post(&format!("/user-identities/{way}")),
+            &self.client_token("locker").await,
+        );
+        let answer = self.ask(json_body(request, &json!({"userId": user}))).await;
+        assert_eq!(answer.status, 204, "{}", answer.shown());
+    }
+
+    /// Links the user to [`BUSINESS`], or to none.
+    pub(super) async fn link(&self, id: &str, is_linked: bool) {
+        let link = || BusinessLink {
+            id: BusinessId::parse(BUSINESS).unwrap(),
+            roles: vec!["BUYER".to_owned()],
+        };
+        let mut linked = user(id);
+        linked.businesses = is_linked.then(link).into_iter().collect();
+        self.stores.identities.replace(&linked).await.unwrap();
+    }
+
+    /// The session of a refresh token.
+    pub(super) async fn family(&self, token: &str) -> RefreshFamily {
+        let id = self.seal.open(token).unwrap().family;
+        self.stores.refresh_families.find(&id).await.unwrap().unwrap()
+    }
+}
+
+fn tokens_ports(
+    stores: &Stores,
+    clock: &Arc<SetClock>,
+    (signer, keys): (&Arc<dyn TokenSigner>, &Arc<KeyRing>),
+    seal: &Arc<dyn RefreshTokenSeal>,
+) -> TokensPorts {
+    TokensPorts {
+        clients: stores.clients.clone(),
+        identities: stores.identities.clone(),
+        groups: stores.groups.clone(),
+        standings: stores.standings.clone(),
+        validation_tokens: stores.validation_tokens.clone(),
+        refresh_families: stores.refresh_families.clone(),
+        signer: signer.clone(),
+        key_set: keys.key_set(clock.clone()),
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
+        seal: seal.clone(),
+        clock: clock.clone(),
+        randomness: Arc::new(SystemRandomness),
+        telemetry: Arc::new(Unheard),
+    }
+}
+
+fn lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
+    CredentialLockPorts {
+        credentials: stores.credentials.clone(),
+        identities: stores.identities.clone(),
+        standings: stores.standings.clone(),
+        clock: ports.clock.clone(),
+        randomness: ports.randomness.clone(),
+        telemetry: ports.telemetry.clone(),
+    }
+}
+
+pub(super) fn secret_of(client: &str) -> String {
+    format!("the long secret of {client}")
+}
+
+fn client(id: &str, roles: &[&str], scopes: &[&str]) -> Client {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    Client {
+        secrets: vec![Sha256.digest(&secret_of(id))],
+        roles: owned(roles),
+        scopes: owned(scopes),
+        ..Client::new(ClientId::parse(id).unwrap())
+    }
+}
+
+fn user(id: &str) -> Identity {
+    Identity {
+        id: UserId::parse(id).unwrap(),
+        name: None,
+        email: Some(MainContact {
+            id: ContactId::parse(format!("{id}-mail")).unwrap(),
+            value: Email::parse(&format!("{id}@example.com")).unwrap(),
+        }),
+        mobile: None,
+        main_contact_type: ContactType::Email,
+        roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
+        groups: Vec::new(),
+        businesses: Vec::new(),
+    }
+}
+
+pub(super) fn basic(name: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")))
+}
+
+/// Below the base path, from a peer nobody trusts.
+pub(super) fn post(path: &str) -> TestRequest {
+    let peer: SocketAddr = "203.0.113.9:4711".parse().unwrap();
+    TestRequest::post()
+        .uri(&format!("/security/iam/v1{path}"))
+        .peer_addr(peer)
+}
+
+pub(super) fn by(request: TestRequest, bearer: &str) -> TestRequest {
+    request.insert_header((AUTHORIZATION, format!("Bearer {bearer}")))
+}
+
+pub(super) fn json_body(request: TestRequest, body: &Value) -> TestRequest {
+    raw_body(request, "application/json", &body.to_string())
+}
+
+pub(super) fn raw_body(request: TestRequest, media_type: &str, body: &str) -> TestRequest {
+    request
+        .insert_header((CONTENT_TYPE, media_type))
+        .set_payload(body.to_owned())
+}

@@ -1,0 +1,110 @@
+use domain::factors::{Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, Purpose};
+use domain::ids::{ClientId, ContactId};
+use mongodb::bson::{Binary, DateTime};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::stored::{Reader, binary, date};
+
+/// The stored form of the codes of one contact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ContactCodesDocument {
+    contact: String,
+    destination: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<AttemptsDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<ChallengeDocument>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttemptsDocument {
+    used: u32,
+    end_at: DateTime,
+    told: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChallengeDocument {
+    id: String,
+    digest: Binary,
+    revision: u64,
+    purpose: String,
+    client: String,
+    attempts: u32,
+    told: bool,
+    expires_at: DateTime,
+}
+
+impl AttemptsDocument {
+    /// A window that never began is not stored.
+    pub(super) fn of(attempts: &Attempts) -> Option<Self> {
+        (*attempts != Attempts::NONE).then(|| Self {
+            used: attempts.used,
+            end_at: date(attempts.end_at),
+            told: attempts.told,
+        })
+    }
+}
+
+impl From<&ContactCodes> for ContactCodesDocument {
+    fn from(codes: &ContactCodes) -> Self {
+        Self {
+            contact: codes.contact.to_string(),
+            destination: codes.destination.clone(),
+            attempts: AttemptsDocument::of(&codes.attempts),
+            challenge: codes.challenge.as_ref().map(ChallengeDocument::from),
+        }
+    }
+}
+
+impl From<&Challenge> for ChallengeDocument {
+    fn from(challenge: &Challenge) -> Self {
+        Self {
+            id: challenge.id.as_str().to_owned(),
+            digest: binary(&challenge.digest.0),
+            revision: challenge.revision,
+            purpose: challenge.purpose.as_str().to_owned(),
+            client: challenge.client.to_string(),
+            attempts: challenge.attempts,
+            told: challenge.told,
+            expires_at: date(challenge.expires_at),
+        }
+    }
+}
+
+pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) -> Result<Attempts, Fault> {
+    let Some(stored) = stored else {
+        return Ok(Attempts::NONE);
+    };
+    Ok(Attempts {
+        used: stored.used,
+        end_at: reader.time(stored.end_at)?,
+        told: stored.told,
+    })
+}
+
+pub(super) fn contact_codes(reader: &Reader<'_>, stored: ContactCodesDocument) -> Result<ContactCodes, Fault> {
+    Ok(ContactCodes {
+        contact: reader.parsed(stored.contact, ContactId::parse)?,
+        destination: stored.destination,
+        attempts: attempts(reader, stored.attempts)?,
+        challenge: stored.challenge.map(|stored| challenge(reader, stored)).transpose()?,
+    })
+}
+
+fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge, Fault> {
+    Ok(Challenge {
+        id: ChallengeId::parse(&stored.id).ok_or_else(|| reader.corrupt("challenge"))?,
+        digest: CodeDigest(reader.bytes(stored.digest)?),
+        revision: stored.revision,
+        purpose: Purpose::parse(&stored.purpose).ok_or_else(|| reader.corrupt("purpose"))?,
+        client: reader.parsed(stored.client, ClientId::parse)?,
+        attempts: stored.attempts,
+        told: stored.told,
+        expires_at: reader.time(stored.expires_at)?,
+    })
+}

@@ -1,0 +1,114 @@
+use domain::factors::{Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, Purpose};
+use domain::ids::{ClientId, ContactId};
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::rows::Reader;
+
+/// The stored form of the codes of one contact.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ContactCodesDocument {
+    contact: String,
+    destination: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<AttemptsDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<ChallengeDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttemptsDocument {
+    used: u32,
+    /// Milliseconds since 1970.
+    end_at: i64,
+    told: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChallengeDocument {
+    id: String,
+    /// Hexadecimal.
+    digest: String,
+    revision: u64,
+    purpose: String,
+    client: String,
+    attempts: u32,
+    told: bool,
+    /// Milliseconds since 1970.
+    expires_at: i64,
+}
+
+impl AttemptsDocument {
+    /// A window that never began is not stored.
+    pub(super) fn of(attempts: &Attempts) -> Option<Self> {
+        (*attempts != Attempts::NONE).then(|| Self {
+            used: attempts.used,
+            end_at: attempts.end_at.as_millisecond(),
+            told: attempts.told,
+        })
+    }
+}
+
+impl From<&ContactCodes> for ContactCodesDocument {
+    fn from(codes: &ContactCodes) -> Self {
+        Self {
+            contact: codes.contact.to_string(),
+            destination: codes.destination.clone(),
+            attempts: AttemptsDocument::of(&codes.attempts),
+            challenge: codes.challenge.as_ref().map(ChallengeDocument::from),
+        }
+    }
+}
+
+impl From<&Challenge> for ChallengeDocument {
+    fn from(challenge: &Challenge) -> Self {
+        Self {
+            id: challenge.id.as_str().to_owned(),
+            digest: domain::hex::encode(&challenge.digest.0),
+            revision: challenge.revision,
+            purpose: challenge.purpose.as_str().to_owned(),
+            client: challenge.client.to_string(),
+            attempts: challenge.attempts,
+            told: challenge.told,
+            expires_at: challenge.expires_at.as_millisecond(),
+        }
+    }
+}
+
+pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -> Result<Attempts, Fault> {
+    let Some(stored) = stored else {
+        return Ok(Attempts::NONE);
+    };
+    Ok(Attempts {
+        used: stored.used,
+        end_at: Timestamp::from_millisecond(stored.end_at).map_err(|error| row.corrupt(error))?,
+        told: stored.told,
+    })
+}
+
+pub(super) fn contact_codes(row: &Reader<'_, '_>, stored: ContactCodesDocument) -> Result<ContactCodes, Fault> {
+    Ok(ContactCodes {
+        contact: ContactId::parse(stored.contact).map_err(|error| row.corrupt(error))?,
+        destination: stored.destination,
+        attempts: attempts(row, stored.attempts)?,
+        challenge: stored.challenge.map(|stored| challenge(row, stored)).transpose()?,
+    })
+}
+
+fn challenge(row: &Reader<'_, '_>, stored: ChallengeDocument) -> Result<Challenge, Fault> {
+    let digest = domain::hex::decode(&stored.digest).ok_or_else(|| row.corrupt("digest"))?;
+    Ok(Challenge {
+        id: ChallengeId::parse(&stored.id).ok_or_else(|| row.corrupt("challenge"))?,
+        digest: CodeDigest(digest),
+        revision: stored.revision,
+        purpose: Purpose::parse(&stored.purpose).ok_or_else(|| row.corrupt("purpose"))?,
+        client: ClientId::parse(stored.client).map_err(|error| row.corrupt(error))?,
+        attempts: stored.attempts,
+        told: stored.told,
+        expires_at: Timestamp::from_millisecond(stored.expires_at).map_err(|error| row.corrupt(error))?,
+    })
+}

@@ -1,0 +1,262 @@
+//! One-time codes over HTTP (01-api 2.3).
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::add_contacts::{added, mobile, path};
+use crate::cast::{ANA_MAIL, BIA_MAIL};
+use crate::wire::{Answer, Request};
+use crate::world::{BEGIN, World, field};
+
+fn token_path(contact: &str) -> String {
+    format!("{}/{contact}/token", path("me"))
+}
+
+fn send(world: &World, bearer: &str, contact: &str) -> Answer {
+    world.ask(Request::post(&token_path(contact)).bearer(bearer))
+}
+
+fn validate(world: &World, bearer: &str, contact: &str, body: &Value) -> Answer {
+    let path = format!("{}/validate", token_path(contact));
+    world.ask(Request::post(&path).bearer(bearer).json(body))
+}
+
+fn answer(challenge: &str, code: &str) -> Value {
+    json!({"challengeId": challenge, "token": code})
+}
+
+/// The code of a challenge, out of the file.
+pub(crate) fn code(world: &World, challenge: &str) -> String {
+    let file = world.folder.path().join("data/outgoing-codes.jsonl");
+    let lines = fs::read_to_string(file).expect("the file is there");
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    let mut lines = lines.filter(|line| line["challengeId"] == challenge);
+    field(&lines.next().expect("the code was sent"), "code")
+}
+
+fn wrong(code: &str) -> &'static str {
+    if code == "000000" { "000001" } else { "000000" }
+}
+
+fn refused(code: &str) -> (u16, Vec<String>) {
+    (422, vec![code.to_owned()])
+}
+
+#[test]
+fn a_code_is_sent_and_validated_once() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let sent = send(&world, &ana, "c1");
+    assert_eq!(sent.status, 201, "{}", sent.shown());
+    assert_eq!(sent.header("cache-control"), Some("no-store"));
+    let body = sent.json();
+    let challenge = field(&body, "challengeId");
+    let expected = json!({
+        "challengeId": challenge, "expiresIn": (BEGIN + 600).to_string(), "contactType": "MOBILE",
+        "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "*****2222"},
+    });
+    assert_eq!(body, expected);
+    let code = code(&world, &challenge);
+    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).shown(), "204 ");
+    assert_eq!(
+        validate(&world, &ana, "c1", &answer(&challenge, &code)).codes(),
+        refused("30")
+    );
+    assert_eq!(world.event_types("ana"), ["factor.added", "factor.verified"]);
+}
+
+#[test]
+fn a_main_contact_is_sent_a_code_with_its_mask() {
+    let world = World::start();
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let sent = send(&world, &ana, "ana-mail").json();
+    assert_eq!(sent["contactType"], "EMAIL");
+    assert_eq!(sent["email"], "ex***le@br.e*******.com");
+    assert!(sent.get("mobile").is_none());
+    let challenge = field(&sent, "challengeId");
+    let code = code(&world, &challenge);
+    assert_eq!(
+        validate(&world, &ana, "ana-mail", &answer(&challenge, &code)).status,
+        204
+    );
+}
+
+#[test]
+fn the_attempts_run_out_and_the_last_wrong_code_is_answered_like_the_others() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let code = code(&world, &challenge);
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(validate(&world, &ana, "c1", &answer(&challenge, wrong(&code))).shown());
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    for tried in [wrong(&code), &code] {
+        let answered = validate(&world, &ana, "c1", &answer(&challenge, tried));
+        assert_eq!(answered.codes(), refused("31"));
+    }
+    assert_eq!(world.event_types("ana"), ["factor.added", "factor.attempts-exhausted"]);
+    // The user is not locked, and another code may be right.
+    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let code = self::code(&world, &challenge);
+    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+}
+
+#[test]
+fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let replaced = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let code = code(&world, &challenge);
+    let answered = |challenge: &str, code: &str| {
+        let answer = validate(&world, &ana, "c1", &answer(challenge, code));
+        let mut headers = answer.headers.clone();
+        headers.retain(|(name, _)| name != "x-request-id" && name != "date");
+        (answer.shown(), headers)
+    };
+    let expected = answered(&challenge, wrong(&code));
+    for (challenge, code) in [
+        ("0123456789abcdef0123456789abcdef", code.as_str()),
+        (&challenge.to_uppercase(), &code),
+        ("", ""),
+        (&replaced, &self::code(&world, &replaced)),
+        (&challenge, "12345"),
+        (&challenge, &format!("{code} ")),
+        (&challenge, &"9".repeat(10_000)),
+    ] {
+        assert_eq!(answered(challenge, code), expected, "{challenge}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_400_and_costs_nothing() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let code = code(&world, &challenge);
+    for body in [
+        json!({}),
+        json!({"challengeId": challenge}),
+        json!({"token": code}),
+        json!({"challengeId": challenge, "token": 123_456}),
+        json!({"challengeId": challenge, "token": null}),
+        json!({"challengeId": [challenge], "token": code}),
+        json!([challenge, code]),
+    ] {
+        for _ in 0..2 {
+            let answered = validate(&world, &ana, "c1", &body);
+            assert_eq!(answered.codes(), (400, vec!["01".to_owned()]), "{body}");
+        }
+    }
+    assert_eq!(send(&world, &ana, "me").status, 400);
+    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+}
+
+#[test]
+fn too_many_codes_are_429_with_the_time_to_wait() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    for _ in 0..3 {
+        assert_eq!(send(&world, &ana, "c1").status, 201);
+        world.clock.advance(60);
+    }
+    let refused = send(&world, &ana, "c1");
+    assert_eq!(refused.codes(), (429, vec!["32".to_owned()]));
+    assert_eq!(refused.header("retry-after"), Some("420"));
+    world.clock.advance(420);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    assert_eq!(send(&world, &ana, "c1").status, 201);
+}
+
+#[test]
+fn another_users_contact_and_challenge_are_not_found() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let (ana, bia) = (
+        world.user_token(ANA_MAIL, "portal"),
+        world.user_token(BIA_MAIL, "portal"),
+    );
+    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let code = code(&world, &challenge);
+    let not_found = (404, vec!["05".to_owned()]);
+    for contact in ["c1", "ana-mail", "nothing"] {
+        assert_eq!(send(&world, &bia, contact).codes(), not_found);
+        let answered = validate(&world, &bia, contact, &answer(&challenge, &code));
+        assert_eq!(answered.codes(), not_found);
+    }
+    // An own contact does not open the other's challenge.
+    let answered = validate(&world, &bia, "bia-mail", &answer(&challenge, &code));
+    assert_eq!(answered.codes(), refused("30"));
+    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+}
+
+/// Whether the text is there as a word of its own: six digits in a row come up in many a number.
+fn holds_word(bytes: &[u8], word: &str) -> bool {
+    let is_part = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    let starts = bytes.windows(word.len()).enumerate();
+    let mut starts = starts.filter(|(_, window)| *window == word.as_bytes());
+    starts.any(|(at, _)| !is_part(at.checked_sub(1)) && !is_part(Some(at + word.len())))
+}
+
+#[test]
+fn nothing_in_the_store_or_an_event_reveals_a_code() {
+    let world = World::start();
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let items: Vec<Value> = (0..3)
+        .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
+        .collect();
+    added(&world, "ana", &items);
+    let mut codes = Vec::new();
+    for n in 0..3 {
+        let contact = format!("c{n}");
+        let challenge = field(&send(&world, &ana, &contact).json(), "challengeId");
+        let code = code(&world, &challenge);
+        validate(&world, &ana, &contact, &answer(&challenge, wrong(&code)));
+        if n > 0 {
+            assert_eq!(validate(&world, &ana, &contact, &answer(&challenge, &code)).status, 204);
+        }
+        codes.push(code);
+    }
+    let events = Value::from(world.events()).to_string();
+    for file in ["authme.sqlite", "authme.sqlite-wal"] {
+        let bytes = fs::read(world.folder.path().join("data").join(file)).expect("the store is there");
+        assert!(!bytes.is_empty(), "{file}");
+        for code in &codes {
+            assert!(!holds_word(&bytes, code), "{file} holds {code}");
+            assert!(!holds_word(events.as_bytes(), code), "{events}");
+        }
+    }
+    for answer in world.answers() {
+        for code in &codes {
+            assert!(!holds_word(answer.text().as_bytes(), code), "{}", answer.shown());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_503_and_loses_nothing() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let ana = world.user_token(ANA_MAIL, "portal");
+    let file = world.folder.path().join("data/outgoing-codes.jsonl");
+    fs::remove_file(&file).expect("it was made at the start");
+    fs::create_dir(&file).expect("nothing is in the way");
+    let refused = send(&world, &ana, "c1");
+    assert_eq!(refused.codes(), (503, vec!["90".to_owned()]));
+    assert!(refused.header("retry-after").is_some());
+    fs::remove_dir(&file).expect("it is empty");
+    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+    let code = code(&world, &challenge);
+    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+}

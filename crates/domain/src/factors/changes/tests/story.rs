@@ -1,0 +1,204 @@
+//! Any story of one user's contacts.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::contact::Mobile;
+use crate::factors::own_contacts;
+use crate::factors::samples::owner_by_mobile;
+
+/// More than fit; the first two are credentials.
+const CONTACTS: [&str; 15] = [
+    "main", "second", "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "d0", "d1", "d2",
+];
+
+/// Who is what, by a number: a contact by its place in [`CONTACTS`], a value by its last digits.
+#[derive(Debug, Clone)]
+struct Draft {
+    contact: usize,
+    is_email: bool,
+    value: usize,
+    marked: bool,
+}
+
+impl Draft {
+    fn written(&self) -> ContactDraft {
+        let contact = CONTACTS[self.contact];
+        let draft = if self.is_email {
+            email(contact, &address(self.value))
+        } else {
+            mobile(contact, &number(self.value))
+        };
+        if self.marked { tagged(draft) } else { draft }
+    }
+}
+
+/// 0 is the address the user logs in with.
+fn address(value: usize) -> String {
+    match value {
+        0 => "Ana@example.com".to_owned(),
+        _ => format!("a{value}@example.com"),
+    }
+}
+
+/// 0 is the number the user logs in with.
+fn number(value: usize) -> String {
+    format!("91111{value:04}")
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add(Draft),
+    Replace(Draft),
+    Patch {
+        contact: usize,
+        email: Patch<usize>,
+        number: Patch<usize>,
+        marked: Patch<bool>,
+        default: Patch<bool>,
+    },
+    Remove(usize),
+}
+
+fn patch<T: std::fmt::Debug + Clone + 'static>(
+    put: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Patch<T>> {
+    prop_oneof![4 => Just(Patch::Keep), 1 => Just(Patch::Remove), 3 => put.prop_map(Patch::Put)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let contact = || 0..CONTACTS.len();
+    let value = || 0..16_usize;
+    let draft = || {
+        (contact(), any::<bool>(), value(), any::<bool>()).prop_map(|(contact, is_email, value, marked)| Draft {
+            contact,
+            is_email,
+            value,
+            marked,
+        })
+    };
+    let patches = (
+        contact(),
+        patch(value()),
+        patch(value()),
+        patch(any::<bool>()),
+        patch(any::<bool>()),
+    );
+    prop_oneof![
+        5 => draft().prop_map(Step::Add),
+        2 => draft().prop_map(Step::Replace),
+        3 => patches.prop_map(|(contact, email, number, marked, default)| Step::Patch {
+            contact,
+            email,
+            number,
+            marked,
+            default,
+        }),
+        1 => contact().prop_map(Step::Remove),
+    ]
+}
+
+/// Whose contacts are told, those added or removed included; `None` when the step was refused.
+fn take(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<Changed> {
+    match step {
+        Step::Add(draft) => {
+            let draft = draft.written();
+            match set.add(owner, &draft, false, Timestamp::UNIX_EPOCH).ok()? {
+                Added::Stored { untagged } => Some(untagged.into_iter().chain([draft.id]).collect()),
+                Added::AlreadyThere => Some(Changed::new()),
+            }
+        }
+        Step::Replace(draft) => set.replace(owner, &draft.written(), false).ok(),
+        Step::Patch {
+            contact,
+            email,
+            number: digits,
+            marked,
+            default,
+        } => {
+            let patch = ContactPatch {
+                email: email.map(address),
+                mobile: digits.map(|digits| MobilePatch {
+                    phone_number: put(&number(digits)),
+                    ..MobilePatch::default()
+                }),
+                tags: marked.map(|marked| vec![MARKED_RESOURCES.to_owned(); usize::from(marked)]),
+                default,
+            };
+            set.patch(owner, &id(CONTACTS[contact]), patch, false).ok()
+        }
+        Step::Remove(contact) => {
+            let (removed, mut changed) = set.remove(owner, &id(CONTACTS[contact])).ok()?;
+            changed.push(removed.id);
+            Some(changed)
+        }
+    }
+}
+
+fn sorted(mut ids: Changed) -> Changed {
+    ids.sort();
+    ids
+}
+
+/// The contacts that are in one of the two only, or not the same in both.
+fn differing(before: &[OwnContact], after: &[OwnContact]) -> Changed {
+    let mut ids: Changed = before.iter().chain(after).map(|contact| contact.id.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    let of = |shown: &[OwnContact], id: &ContactId| shown.iter().find(|contact| contact.id == *id).cloned();
+    ids.retain(|id| of(before, id) != of(after, id));
+    ids
+}
+
+fn holds_the_rules(owner: &Identity, set: &FactorSet) -> Result<(), TestCaseError> {
+    let shown = own_contacts(owner, set, Visibility::Unrestricted);
+    prop_assert!(set.contacts.len() <= MAX_ALTERNATIVE_CONTACTS);
+    prop_assert_eq!(shown.iter().filter(|contact| contact.default).count(), 1);
+    for (at, contact) in shown.iter().enumerate() {
+        for other in &shown[..at] {
+            prop_assert_ne!(&contact.id, &other.id);
+            prop_assert_ne!(contact.value.comparison_key(), other.value.comparison_key());
+        }
+    }
+    for contact_type in [ContactType::Email, ContactType::Mobile] {
+        let marked = shown
+            .iter()
+            .filter(|contact| contact.marked && contact.value.contact_type() == contact_type);
+        prop_assert!(marked.count() <= 1);
+    }
+    Ok(())
+}
+
+proptest! {
+    /// The operator may register the user anew with the other contact between any two steps.
+    #[test]
+    fn every_story_keeps_the_rules_and_tells_exactly_what_changed(
+        story in prop::collection::vec((any::<bool>(), step()), 1..80),
+    ) {
+        let mut set = FactorSet::empty(owner().id);
+        for (is_by_mobile, step) in story {
+            let owner = if is_by_mobile { owner_by_mobile() } else { owner_of_both() };
+            let before = set.clone();
+            let shown_before = own_contacts(&owner, &before, Visibility::Unrestricted);
+            if let Some(told) = take(&mut set, &owner, step) {
+                let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
+                prop_assert_eq!(sorted(told), differing(&shown_before, &shown));
+            } else {
+                prop_assert_eq!(&set, &before);
+            }
+            holds_the_rules(&owner, &set)?;
+            for contact in &set.contacts {
+                let raised = before.contact(&contact.id).map_or(contact.revision == 1, |old| {
+                    contact.revision == old.revision + u64::from(contact.value != old.value)
+                });
+                prop_assert!(raised, "{contact:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_users_own_number_is_one_of_the_storys() {
+    let own = Mobile::parse("55", Some("11"), &number(0)).unwrap();
+    assert_eq!(owner_of_both().mobile.unwrap().value, own);
+}

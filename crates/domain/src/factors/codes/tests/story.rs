@@ -1,0 +1,281 @@
+//! Any story of the codes of one user, against the rules in their shortest form.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const CONTACTS: [&str; 4] = ["main", "c0", "c1", "c2"];
+
+const NUMBERS: [&str; 3] = ["911112222", "911113333", "911114444"];
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Wait {
+        seconds: u64,
+    },
+    Send {
+        contact: usize,
+    },
+    /// To the newest challenge of the contact but `back`; `right` for a code that is.
+    Answer {
+        contact: usize,
+        back: usize,
+        as_another: bool,
+        right: bool,
+        times: u32,
+    },
+    Change {
+        contact: usize,
+        number: usize,
+    },
+    Remove {
+        contact: usize,
+    },
+    Add {
+        contact: usize,
+        number: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let contact = || 0..CONTACTS.len();
+    let number = || 0..NUMBERS.len();
+    let seconds = prop_oneof![6 => 0..60_u64, 2 => 60..900_u64, 1 => 40_000..90_000_u64];
+    let back = prop_oneof![6 => Just(0_usize), 1 => 1..3_usize];
+    let answer = (
+        contact(),
+        back,
+        prop::bool::weighted(0.1),
+        prop::bool::weighted(0.2),
+        1..7_u32,
+    );
+    prop_oneof![
+        2 => seconds.prop_map(|seconds| Step::Wait { seconds }),
+        4 => contact().prop_map(|contact| Step::Send { contact }),
+        8 => answer.prop_map(|(contact, back, as_another, right, times)| Step::Answer {
+            contact,
+            back,
+            as_another,
+            right,
+            times,
+        }),
+        1 => (contact(), number()).prop_map(|(contact, number)| Step::Change { contact, number }),
+        1 => contact().prop_map(|contact| Step::Remove { contact }),
+        2 => (contact(), number()).prop_map(|(contact, number)| Step::Add { contact, number }),
+    ]
+}
+
+/// What was sent, and whether it can still be answered.
+struct Sent {
+    contact: usize,
+    expires_at: Timestamp,
+    live: bool,
+    handed: u32,
+}
+
+struct Counted {
+    at: Timestamp,
+    contact: usize,
+    destination: String,
+}
+
+/// All that happened; the rules are read off it.
+#[derive(Default)]
+struct History {
+    sent: Vec<Sent>,
+    counted: Vec<Counted>,
+}
+
+impl History {
+    fn end(&mut self, contact: usize) {
+        for sent in self.sent.iter_mut().filter(|sent| sent.contact == contact) {
+            sent.live = false;
+        }
+    }
+
+    /// Attempts in the window that is open now; a window begins with the first attempt after the one before.
+    fn used<'a>(counted: impl Iterator<Item = &'a Counted>, window: Duration, now: Timestamp) -> u32 {
+        let mut used = 0;
+        let mut end_at = Timestamp::MIN;
+        for attempt in counted {
+            if attempt.at >= end_at {
+                (used, end_at) = (0, time::after(attempt.at, window));
+            }
+            used += 1;
+        }
+        if now < end_at { used } else { 0 }
+    }
+
+    fn used_by_user(&self, limits: &CodeLimits, now: Timestamp) -> u32 {
+        Self::used(self.counted.iter(), limits.window, now)
+    }
+
+    /// Each contact with each of its values has a window; those count that share either.
+    fn used_by_factor(&self, contact: usize, destination: &str, limits: &CodeLimits, now: Timestamp) -> u32 {
+        let mut concerned: Vec<_> = self
+            .counted
+            .iter()
+            .filter(|attempt| attempt.contact == contact || attempt.destination == destination)
+            .map(|attempt| (attempt.contact, &attempt.destination))
+            .collect();
+        concerned.sort();
+        concerned.dedup();
+        let windows = concerned.into_iter().map(|pair| {
+            let of_pair = |attempt: &&Counted| (attempt.contact, &attempt.destination) == pair;
+            Self::used(self.counted.iter().filter(of_pair), limits.window, now)
+        });
+        windows.sum()
+    }
+}
+
+struct Told {
+    trial: Trial,
+    history: History,
+}
+
+impl Told {
+    fn exists(&self, contact: usize) -> bool {
+        self.trial
+            .set
+            .code_target(&owner_of_both(), &id(CONTACTS[contact]))
+            .is_some()
+    }
+
+    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Wait { seconds } => self.trial.now = time::after(self.trial.now, Duration::from_secs(seconds)),
+            // Numbers of challenges are bytes.
+            Step::Send { contact } if self.exists(contact) && self.trial.sent < 250 => {
+                self.history.end(contact);
+                self.trial.send(CONTACTS[contact]);
+                self.history.sent.push(Sent {
+                    contact,
+                    expires_at: time::after(self.trial.now, self.trial.limits.lifetime),
+                    live: true,
+                    handed: 0,
+                });
+            }
+            Step::Answer { contact, times, .. } if self.exists(contact) => {
+                for _ in 0..times {
+                    self.answer(step)?;
+                }
+            }
+            Step::Send { .. } | Step::Answer { .. } => {}
+            Step::Change { contact, number } => {
+                let draft = mobile(CONTACTS[contact], NUMBERS[number]);
+                let changed = self.trial.set.replace(&owner_of_both(), &draft, false);
+                if changed.is_ok_and(|changed| !changed.is_empty()) {
+                    self.history.end(contact);
+                }
+            }
+            Step::Remove { contact } => {
+                if self.trial.set.remove(&owner_of_both(), &id(CONTACTS[contact])).is_ok() {
+                    self.history.end(contact);
+                }
+            }
+            Step::Add { contact, number } => {
+                let draft = mobile(CONTACTS[contact], NUMBERS[number]);
+                let _refused_or_not = self.trial.set.add(&owner_of_both(), &draft, false, self.trial.now);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, step: Step) -> Result<(), TestCaseError> {
+        let Step::Answer {
+            contact,
+            back,
+            as_another,
+            right,
+            ..
+        } = step
+        else {
+            return Ok(());
+        };
+        let (name, limits, now) = (CONTACTS[contact], self.trial.limits, self.trial.now);
+        let destination = self.trial.target(name).value.comparison_key();
+        let mine = (0..self.history.sent.len()).filter(|at| self.history.sent[*at].contact == contact);
+        let at = mine.rev().nth(back);
+        let number = at.map(|at| u8::try_from(at + 1).unwrap());
+        let used_up = self.history.used_by_user(&limits, now) >= limits.per_user
+            || self.history.used_by_factor(contact, &destination, &limits, now) >= limits.per_factor;
+        let live = at
+            .and_then(|at| self.history.sent.get_mut(at))
+            .filter(|sent| sent.live && now < sent.expires_at && !as_another);
+        let expected = match live {
+            _ if used_up => Charge::UsedUp,
+            Some(sent) if sent.handed >= limits.per_challenge => Charge::UsedUp,
+            Some(sent) => {
+                sent.handed += 1;
+                handed(number.unwrap())
+            }
+            None => NOTHING_TO_TRY,
+        };
+        if expected != Charge::UsedUp {
+            self.history.counted.push(Counted {
+                at: now,
+                contact,
+                destination: destination.clone(),
+            });
+            prop_assert!(self.history.used_by_user(&limits, now) <= limits.per_user);
+            prop_assert!(self.history.used_by_factor(contact, &destination, &limits, now) <= limits.per_factor);
+        }
+        let charged = self
+            .trial
+            .charge_from(if as_another { "another" } else { "portal" }, name, number);
+        prop_assert_eq!(charged, expected);
+        self.after(contact, number, right && matches!(charged, Charge::Counted(Some(_))))
+    }
+
+    /// A right answer is accepted once; after any other, what is used up is told once.
+    fn after(&mut self, contact: usize, number: Option<u8>, right: bool) -> Result<(), TestCaseError> {
+        let name = CONTACTS[contact];
+        match number {
+            Some(number) if right => {
+                self.history.end(contact);
+                prop_assert!(self.trial.solve(name, number));
+                prop_assert!(!self.trial.solve(name, number));
+            }
+            _ => {
+                let number = number.unwrap_or(u8::MAX);
+                self.trial.exhausted(name, number);
+                prop_assert_eq!(self.trial.exhausted(name, number), None);
+            }
+        }
+        Ok(())
+    }
+
+    fn holds_the_limits(&self) -> Result<(), TestCaseError> {
+        let limits = &self.trial.limits;
+        for sent in &self.history.sent {
+            prop_assert!(sent.handed <= limits.per_challenge);
+        }
+        // Windows of the user follow each other, so at most two reach into the last day.
+        prop_assert!(self.trial.set.codes.len() <= 2 * limits.per_user as usize + CONTACTS.len());
+        Ok(())
+    }
+}
+
+fn limits() -> impl Strategy<Value = CodeLimits> {
+    let tight = CodeLimits {
+        per_challenge: 2,
+        per_factor: 5,
+        per_user: 9,
+        window: Duration::from_mins(20),
+        lifetime: Duration::from_mins(2),
+    };
+    prop_oneof![Just(CodeLimits::default()), Just(tight)]
+}
+
+proptest! {
+    #[test]
+    fn every_story_counts_by_the_rules(limits in limits(), story in prop::collection::vec(step(), 1..80)) {
+        let contacts = [mobile("c0", NUMBERS[0]), mobile("c1", NUMBERS[1])];
+        let trial = Trial { limits, ..Trial::with(&contacts) };
+        let mut told = Told { trial, history: History::default() };
+        for step in story {
+            told.take(step)?;
+        }
+        told.holds_the_limits()?;
+    }
+}

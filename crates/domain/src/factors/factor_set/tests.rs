@@ -1,0 +1,176 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::factors::samples::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, tagged};
+use crate::factors::{Visibility, own_contacts};
+
+fn add(set: &mut FactorSet, draft: &ContactDraft) -> Result<Added, Refusal> {
+    set.add(&owner(), draft, true, Timestamp::UNIX_EPOCH)
+}
+
+fn empty() -> FactorSet {
+    FactorSet::empty(owner().id)
+}
+
+#[test]
+fn the_first_broken_rule_is_told_in_the_documented_order() {
+    let mut set = empty();
+    let mut worst = mobile("main", "1");
+    worst.tags = vec!["X".to_owned()];
+    assert_eq!(add(&mut set, &worst), Err(Refusal::IsCredential));
+    worst.id = id("c1");
+    let same_type = ContactDraft {
+        contact_type: ContactType::Email,
+        email: None,
+        ..worst.clone()
+    };
+    assert_eq!(add(&mut set, &same_type), Err(Refusal::SameTypeAsMain));
+    assert_eq!(add(&mut set, &worst), Err(Refusal::NotAMobile));
+    let unknown_tag = ContactDraft {
+        tags: worst.tags,
+        ..mobile("c1", "911112222")
+    };
+    assert_eq!(add(&mut set, &unknown_tag), Err(Refusal::UnknownTag));
+    assert_eq!(set, empty());
+}
+
+#[test]
+fn the_same_contact_again_is_a_retry_and_changes_nothing() {
+    let mut set = empty();
+    add(&mut set, &mobile("c1", "911112222")).unwrap();
+    let before = set.clone();
+    assert_eq!(
+        add(&mut set, &tagged(mobile("c1", "911112222"))),
+        Ok(Added::AlreadyThere)
+    );
+    assert_eq!(set, before);
+}
+
+#[test]
+fn an_id_or_a_value_is_held_once() {
+    let mut set = empty();
+    add(&mut set, &mobile("c1", "911112222")).unwrap();
+    assert_eq!(
+        add(&mut set, &mobile("c1", "911113333")),
+        Err(Refusal::AlreadyRegistered)
+    );
+    assert_eq!(
+        add(&mut set, &mobile("c2", "911112222")),
+        Err(Refusal::AlreadyRegistered)
+    );
+}
+
+#[test]
+fn the_value_of_a_credential_and_another_spelling_of_a_value_are_held_too() {
+    let mut set = set_of(&[email("e1", "eva@example.com")]);
+    let before = set.clone();
+    for (owner, draft) in [
+        (owner_of_both(), mobile("c1", "911110000")),
+        (owner_by_mobile(), email("c1", "ANA@Example.COM")),
+        (owner_by_mobile(), email("c1", "EVA@example.com")),
+    ] {
+        let added = set.add(&owner, &draft, true, Timestamp::UNIX_EPOCH);
+        assert_eq!(added, Err(Refusal::AlreadyRegistered));
+    }
+    let retried = set.add(
+        &owner_by_mobile(),
+        &email("e1", "EVA@EXAMPLE.com"),
+        true,
+        Timestamp::UNIX_EPOCH,
+    );
+    assert_eq!((retried, set), (Ok(Added::AlreadyThere), before));
+}
+
+#[test]
+fn the_field_of_the_contacts_type_is_needed_and_the_other_ignored() {
+    let mut set = empty();
+    let without = |draft: ContactDraft| ContactDraft {
+        email: None,
+        mobile: None,
+        ..draft
+    };
+    let lacks = without(email("e1", ""));
+    let refused = set.add(&owner_by_mobile(), &lacks, true, Timestamp::UNIX_EPOCH);
+    assert_eq!(refused, Err(Refusal::NotAnEmail));
+    assert_eq!(add(&mut set, &without(mobile("c1", ""))), Err(Refusal::NotAMobile));
+    add(&mut set, &mobile("c1", "911112222")).unwrap();
+    let beside_a_bad_mobile = email("e1", "eva@example.com");
+    set.add(&owner_by_mobile(), &beside_a_bad_mobile, true, Timestamp::UNIX_EPOCH)
+        .unwrap();
+    assert_eq!(set.contacts.len(), 2);
+}
+
+#[test]
+fn ten_contacts_fit_and_an_eleventh_does_not() {
+    let mut set = empty();
+    for n in 0..10 {
+        add(&mut set, &mobile(&format!("c{n}"), &format!("91111222{n}"))).unwrap();
+    }
+    assert_eq!(add(&mut set, &mobile("c10", "911113333")), Err(Refusal::TooMany));
+    assert_eq!(add(&mut set, &mobile("c3", "911112223")), Ok(Added::AlreadyThere));
+    assert_eq!(
+        add(&mut set, &mobile("c11", "911112223")),
+        Err(Refusal::AlreadyRegistered)
+    );
+}
+
+#[test]
+fn a_tag_moves_to_the_newest_contact_of_its_type() {
+    let mut set = empty();
+    add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
+    let added = add(&mut set, &tagged(mobile("c2", "911113333"))).unwrap();
+    assert_eq!(
+        added,
+        Added::Stored {
+            untagged: Some(id("c1"))
+        }
+    );
+    let marked: Vec<_> = set.contacts.iter().filter(|c| c.marked).map(|c| c.id.clone()).collect();
+    assert_eq!(marked, [id("c2")]);
+}
+
+#[test]
+fn exactly_one_contact_is_default_whatever_was_chosen() {
+    let mut set = empty();
+    add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
+    for (chosen, expected) in [
+        (None, "main"),
+        (Some("c1"), "c1"),
+        (Some("main"), "main"),
+        (Some("gone"), "main"),
+    ] {
+        set.chosen_default = chosen.map(id);
+        let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
+        let defaults: Vec<_> = shown.iter().filter(|c| c.default).map(|c| c.id.as_str()).collect();
+        assert_eq!(defaults, [expected]);
+    }
+}
+
+#[test]
+fn visibility_filters_what_is_shown() {
+    let mut set = empty();
+    add(&mut set, &mobile("c1", "911112222")).unwrap();
+    add(&mut set, &tagged(mobile("c2", "911113333"))).unwrap();
+    let shown = |visibility| -> Vec<String> {
+        own_contacts(&owner(), &set, visibility)
+            .iter()
+            .map(|c| c.id.to_string())
+            .collect()
+    };
+    assert_eq!(shown(Visibility::CredentialsOnly), ["main"]);
+    assert_eq!(shown(Visibility::MarkedResources), ["c2"]);
+    assert_eq!(shown(Visibility::Unrestricted), ["main", "c1", "c2"]);
+}
+
+proptest! {
+    #[test]
+    fn no_other_tag_is_known(tag in prop_oneof!["\\PC{0,40}", "[A-Z_]{14,18}", "(?i:marked_resources) ?"]) {
+        prop_assume!(tag != MARKED_RESOURCES);
+        let mut set = empty();
+        for tags in [vec![tag.clone()], vec![MARKED_RESOURCES.to_owned(), tag]] {
+            let draft = ContactDraft { tags, ..mobile("c1", "911112222") };
+            prop_assert_eq!(add(&mut set, &draft), Err(Refusal::UnknownTag));
+        }
+        prop_assert_eq!(set, empty());
+    }
+}

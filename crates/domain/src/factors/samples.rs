@@ -1,0 +1,89 @@
+//! What the tests of this context begin with.
+
+use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft};
+use crate::contact::{ContactType, Email, Mobile};
+use crate::identity::{Identity, MainContact};
+use crate::ids::{ContactId, UserId};
+use crate::time::Timestamp;
+
+pub(super) fn id(text: &str) -> ContactId {
+    ContactId::parse(text).unwrap()
+}
+
+/// Logs in with an e-mail address, `main`.
+pub(super) fn owner() -> Identity {
+    Identity {
+        id: UserId::parse("u1").unwrap(),
+        name: None,
+        email: Some(MainContact {
+            id: id("main"),
+            value: Email::parse("ana@example.com").unwrap(),
+        }),
+        mobile: None,
+        main_contact_type: ContactType::Email,
+        roles: Vec::new(),
+        groups: Vec::new(),
+        businesses: Vec::new(),
+    }
+}
+
+/// Logs in with an e-mail address, `main`, and with a mobile number, `second`.
+pub(super) fn owner_of_both() -> Identity {
+    Identity {
+        mobile: Some(MainContact {
+            id: id("second"),
+            value: Mobile::parse("55", Some("11"), "911110000").unwrap(),
+        }),
+        ..owner()
+    }
+}
+
+/// As [`owner_of_both`], but registered with the mobile number.
+pub(super) fn owner_by_mobile() -> Identity {
+    Identity {
+        main_contact_type: ContactType::Mobile,
+        ..owner_of_both()
+    }
+}
+
+pub(super) fn mobile(contact: &str, number: &str) -> ContactDraft {
+    ContactDraft {
+        id: id(contact),
+        contact_type: ContactType::Mobile,
+        email: Some("ignored".to_owned()),
+        mobile: Some(MobileDraft {
+            region_code: Some("55".to_owned()),
+            area_code: Some("11".to_owned()),
+            phone_number: Some(number.to_owned()),
+        }),
+        tags: Vec::new(),
+    }
+}
+
+pub(super) fn email(contact: &str, address: &str) -> ContactDraft {
+    ContactDraft {
+        id: id(contact),
+        contact_type: ContactType::Email,
+        email: Some(address.to_owned()),
+        mobile: Some(MobileDraft::default()),
+        tags: Vec::new(),
+    }
+}
+
+pub(super) fn tagged(mut draft: ContactDraft) -> ContactDraft {
+    draft.tags = vec![MARKED_RESOURCES.to_owned()];
+    draft
+}
+
+/// The set of a user for whom somebody else added these, whatever the main contact's type is now.
+pub(super) fn set_of(drafts: &[ContactDraft]) -> FactorSet {
+    let mut set = FactorSet::empty(owner().id);
+    for draft in drafts {
+        let owner = match draft.contact_type {
+            ContactType::Email => owner_by_mobile(),
+            ContactType::Mobile => owner(),
+        };
+        set.add(&owner, draft, true, Timestamp::UNIX_EPOCH).unwrap();
+    }
+    set
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+
+use domain::factors::{Attempts, Challenge, ContactCodes, FactorSet, Purpose};
+use ports::factors::Saving;
+
+use super::{find, save};
+use crate::contract::contracts;
+use crate::race::{CALLERS, at_once, count, only};
+use crate::samples::{at, challenge, codes, contact_id, full_factor_set, full_identity, user};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    every_field_of_a_code_survives_saving_and_reopening,
+    every_bit_of_a_digest_survives,
+    codes_are_found_with_the_owner_of_their_set,
+    a_window_that_never_began_is_found_as_it_was,
+    codes_and_attempts_left_out_are_gone,
+    saving_codes_at_once_has_one_winner,
+    saving_codes_of_a_stored_set_at_once_has_one_winner,
+}
+
+fn of_codes(codes: Vec<ContactCodes>) -> FactorSet {
+    FactorSet {
+        codes,
+        ..FactorSet::empty(user(1))
+    }
+}
+
+/// One contact with this challenge only.
+fn challenged(n: u8, purpose: Purpose) -> ContactCodes {
+    let challenge = Challenge {
+        purpose,
+        ..challenge(n)
+    };
+    ContactCodes {
+        contact: contact_id("contact-1"),
+        destination: "ana@example.com".to_owned(),
+        attempts: Attempts::NONE,
+        challenge: Some(challenge),
+    }
+}
+
+/// What [`CALLERS`] save at once over `found`; the client of the challenge tells whose it is.
+fn rival(found: &FactorSet, caller: usize) -> FactorSet {
+    FactorSet {
+        codes: vec![challenged(u8::try_from(caller).unwrap(), Purpose::Verify)],
+        attempts: Attempts {
+            used: u32::try_from(caller).unwrap(),
+            end_at: at(86_400_000),
+            told: false,
+        },
+        ..found.clone()
+    }
+}
+
+async fn race_to_save(stores: &Stores, found: &FactorSet) {
+    let savings = at_once(|caller| {
+        let factor_sets = Arc::clone(&stores.factor_sets);
+        let set = rival(found, caller);
+        async move { factor_sets.save_if_version(&set, Vec::new()).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&savings, &Saving::Saved), 1);
+    assert_eq!(count(&savings, &Saving::Conflict), CALLERS - 1);
+    let winner = savings.iter().position(|saving| *saving == Saving::Saved).unwrap();
+    let expected = FactorSet {
+        version: found.version + 1,
+        ..rival(found, winner)
+    };
+    assert_eq!(find(stores, &found.user).await, expected);
+}
+
+async fn every_field_of_a_code_survives_saving_and_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let set = full_factor_set(user(1));
+    save(&stores, &set, Vec::new()).await;
+    let saved = find(&stores, &user(1)).await;
+    assert_eq!((&saved.codes, saved.attempts), (&codes(), set.attempts));
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(find(&stores, &user(1)).await, saved);
+}
+
+async fn every_bit_of_a_digest_survives(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for (n, purpose) in [0, 0x5a, 0xff]
+        .into_iter()
+        .flat_map(|n| Purpose::ALL.map(|purpose| (n, purpose)))
+    {
+        let before = find(&stores, &user(1)).await;
+        let given = challenged(n, purpose);
+        let set = FactorSet {
+            version: before.version,
+            ..of_codes(vec![given.clone()])
+        };
+        assert_eq!(save(&stores, &set, Vec::new()).await, Saving::Saved);
+        let found = only(find(&stores, &user(1)).await.codes);
+        assert_eq!(found, given);
+        let bytes = |codes: ContactCodes| codes.challenge.unwrap().digest.0;
+        assert_eq!(bytes(found), bytes(given));
+    }
+}
+
+async fn codes_are_found_with_the_owner_of_their_set(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let owner = full_identity(1);
+    stores.identities.create(&owner).await.unwrap();
+    save(&stores, &of_codes(codes()), Vec::new()).await;
+    let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
+    let expected = FactorSet {
+        version: 1,
+        ..of_codes(codes())
+    };
+    assert_eq!(found, Some((owner, expected)));
+}
+
+async fn a_window_that_never_began_is_found_as_it_was(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let counted = Attempts {
+        used: 1,
+        end_at: at(0),
+        told: false,
+    };
+    for (version, attempts) in [Attempts::NONE, counted, Attempts::NONE].into_iter().enumerate() {
+        let set = FactorSet {
+            version: u64::try_from(version).unwrap(),
+            attempts,
+            ..FactorSet::empty(user(1))
+        };
+        assert_eq!(save(&stores, &set, Vec::new()).await, Saving::Saved);
+        assert_eq!(find(&stores, &user(1)).await.attempts, attempts);
+    }
+}
+
+async fn codes_and_attempts_left_out_are_gone(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    save(&stores, &full_factor_set(user(1)), Vec::new()).await;
+    let found = find(&stores, &user(1)).await;
+    let solved = FactorSet {
+        codes: found.codes.iter().skip(1).cloned().collect(),
+        attempts: Attempts::NONE,
+        ..found
+    };
+    assert_eq!(save(&stores, &solved, Vec::new()).await, Saving::Saved);
+    assert_eq!(find(&stores, &user(1)).await, FactorSet { version: 2, ..solved });
+}
+
+async fn saving_codes_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    race_to_save(&stores, &FactorSet::empty(user(1))).await;
+}
+
+async fn saving_codes_of_a_stored_set_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    save(&stores, &full_factor_set(user(1)), Vec::new()).await;
+    race_to_save(&stores, &find(&stores, &user(1)).await).await;
+}

@@ -1,0 +1,185 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::factors::{SendLimit, SendLimitKey};
+use domain::time::Timestamp;
+use ports::factors::SendCharge;
+
+use crate::contract::contracts;
+use crate::race::{CALLERS, at_once, count};
+use crate::samples::{at, before, user};
+use crate::{Fixture, Stores};
+
+contracts! { dyn Fixture:
+    a_key_is_charged_up_to_its_limit,
+    an_exhausted_key_has_room_again_at_the_end_of_its_window,
+    an_exhausted_charge_counts_nothing,
+    a_window_begins_with_its_first_charge,
+    a_window_that_ended_with_room_counts_no_longer,
+    a_window_begins_at_the_charge_that_rolls_it_over,
+    a_lower_limit_counts_what_was_charged_before,
+    a_higher_limit_makes_room,
+    a_limit_of_none_charges_nothing,
+    two_keys_do_not_share_a_limit,
+    charging_one_key_at_once_never_passes_its_limit,
+    charging_an_ended_window_at_once_never_passes_the_limit,
+    charging_keys_at_once_charges_each,
+    charges_survive_reopening,
+}
+
+/// Length of the windows here, in milliseconds.
+const WINDOW: i64 = 600_000;
+
+fn of(most: u32) -> SendLimit {
+    SendLimit {
+        most,
+        window: Duration::from_millis(WINDOW.unsigned_abs()),
+    }
+}
+
+fn key(n: usize) -> SendLimitKey {
+    SendLimitKey::user(&user(n))
+}
+
+fn until(until: Timestamp) -> SendCharge {
+    SendCharge::Exhausted { until }
+}
+
+async fn charge(stores: &Stores, limit: SendLimit, now: Timestamp) -> SendCharge {
+    stores.send_limits.charge(&key(1), limit, now).await.unwrap()
+}
+
+/// Charges key 1 so often that nothing more fits.
+async fn exhaust(stores: &Stores, limit: SendLimit, now: Timestamp) {
+    for _ in 0..limit.most {
+        assert_eq!(charge(stores, limit, now).await, SendCharge::Charged);
+    }
+}
+
+async fn race_to_charge(stores: &Stores, most: u32, now: Timestamp, window_ends: Timestamp) {
+    let charges = at_once(|_| {
+        let send_limits = Arc::clone(&stores.send_limits);
+        async move { send_limits.charge(&key(1), of(most), now).await.unwrap() }
+    })
+    .await;
+    let most = usize::try_from(most).unwrap();
+    assert_eq!(count(&charges, &SendCharge::Charged), most);
+    assert_eq!(count(&charges, &until(window_ends)), CALLERS - most);
+}
+
+async fn a_key_is_charged_up_to_its_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(3), at(0)).await;
+    assert_eq!(charge(&stores, of(3), at(0)).await, until(at(WINDOW)));
+}
+
+async fn an_exhausted_key_has_room_again_at_the_end_of_its_window(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(3), at(0)).await;
+    assert_eq!(charge(&stores, of(3), before(at(WINDOW))).await, until(at(WINDOW)));
+    exhaust(&stores, of(3), at(WINDOW)).await;
+    assert_eq!(charge(&stores, of(3), at(WINDOW)).await, until(at(2 * WINDOW)));
+}
+
+async fn an_exhausted_charge_counts_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(3), at(0)).await;
+    for _ in 0..5 {
+        assert_eq!(charge(&stores, of(3), at(1)).await, until(at(WINDOW)));
+    }
+    assert_eq!(charge(&stores, of(4), at(1)).await, SendCharge::Charged);
+    assert_eq!(charge(&stores, of(4), at(1)).await, until(at(WINDOW)));
+}
+
+async fn a_window_begins_with_its_first_charge(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for now in [at(5), at(7), before(at(WINDOW))] {
+        assert_eq!(charge(&stores, of(3), now).await, SendCharge::Charged);
+    }
+    assert_eq!(charge(&stores, of(3), at(WINDOW)).await, until(at(WINDOW + 5)));
+}
+
+async fn a_window_that_ended_with_room_counts_no_longer(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(2), at(0)).await;
+    exhaust(&stores, of(3), at(WINDOW)).await;
+    assert_eq!(charge(&stores, of(3), at(WINDOW)).await, until(at(2 * WINDOW)));
+}
+
+async fn a_window_begins_at_the_charge_that_rolls_it_over(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    charge(&stores, of(1), at(0)).await;
+    let late = at(5 * WINDOW + 3);
+    assert_eq!(charge(&stores, of(1), late).await, SendCharge::Charged);
+    assert_eq!(charge(&stores, of(1), late).await, until(at(6 * WINDOW + 3)));
+}
+
+async fn a_lower_limit_counts_what_was_charged_before(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(3), at(0)).await;
+    assert_eq!(charge(&stores, of(1), at(1)).await, until(at(WINDOW)));
+}
+
+async fn a_higher_limit_makes_room(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(1), at(0)).await;
+    assert_eq!(charge(&stores, of(u32::MAX), at(1)).await, SendCharge::Charged);
+    assert_eq!(charge(&stores, of(2), at(1)).await, until(at(WINDOW)));
+}
+
+async fn a_limit_of_none_charges_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    assert_eq!(charge(&stores, of(0), at(0)).await, until(at(WINDOW)));
+    exhaust(&stores, of(1), at(1)).await;
+    assert_eq!(charge(&stores, of(1), at(1)).await, until(at(WINDOW + 1)));
+}
+
+async fn two_keys_do_not_share_a_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(3), at(0)).await;
+    let destination = |n| SendLimitKey::destination(&[n; 32]);
+    for key in [key(2), destination(0), destination(1)] {
+        for _ in 0..3 {
+            let charged = stores.send_limits.charge(&key, of(3), at(1)).await.unwrap();
+            assert_eq!(charged, SendCharge::Charged);
+        }
+        let exhausted = stores.send_limits.charge(&key, of(3), at(1)).await.unwrap();
+        assert_eq!(exhausted, until(at(WINDOW + 1)));
+    }
+    assert_eq!(charge(&stores, of(3), at(1)).await, until(at(WINDOW)));
+}
+
+async fn charging_one_key_at_once_never_passes_its_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    race_to_charge(&stores, 3, at(0), at(WINDOW)).await;
+    assert_eq!(charge(&stores, of(3), at(1)).await, until(at(WINDOW)));
+    assert_eq!(charge(&stores, of(4), at(1)).await, SendCharge::Charged);
+}
+
+async fn charging_an_ended_window_at_once_never_passes_the_limit(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for round in 0..5 {
+        let now = at(round * WINDOW);
+        race_to_charge(&stores, 3, now, at((round + 1) * WINDOW)).await;
+    }
+    assert_eq!(charge(&stores, of(4), at(4 * WINDOW)).await, SendCharge::Charged);
+}
+
+async fn charging_keys_at_once_charges_each(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let charges = at_once(|caller| {
+        let send_limits = Arc::clone(&stores.send_limits);
+        async move { send_limits.charge(&key(caller), of(1), at(0)).await.unwrap() }
+    })
+    .await;
+    assert_eq!(count(&charges, &SendCharge::Charged), CALLERS);
+}
+
+async fn charges_survive_reopening(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(2), at(0)).await;
+    drop(stores);
+    let stores = fixture.reopen().await;
+    assert_eq!(charge(&stores, of(3), at(1)).await, SendCharge::Charged);
+    assert_eq!(charge(&stores, of(3), at(1)).await, until(at(WINDOW)));
+}

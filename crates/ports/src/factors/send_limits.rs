@@ -1,0 +1,25 @@
+use async_trait::async_trait;
+use domain::factors::{SendLimit, SendLimitKey};
+use domain::time::Timestamp;
+
+use crate::StoreFailure;
+
+/// Whether one more may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendCharge {
+    Charged,
+    /// Nothing was counted; there is room again at `until`.
+    Exhausted {
+        until: Timestamp,
+    },
+}
+
+/// How many codes went to a destination, or to a user, in the window that runs.
+///
+/// A key that was never charged has a window that never began. Each charge is one atomic write with its whole condition
+/// in its arguments: a window begins with its first charge and rolls over in the same write. Never more than
+/// `limit.most` calls are `Charged` in a window, however many come at once. A repeated call counts again.
+#[async_trait]
+pub trait SendLimits: Send + Sync {
+    async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure>;
+}

@@ -1,0 +1,49 @@
+use domain::caller::Caller;
+use domain::factors::{Changed, ContactDraft, ContactPatch, FactorSet};
+use domain::identity::Identity;
+use domain::ids::{ContactId, UserId};
+
+use super::edits::{ContactError, Decision, Edits, changed};
+
+/// Changes an alternative contact, whole or in parts.
+pub struct ChangeContact {
+    pub(super) edits: Edits,
+}
+
+/// How a contact is to be.
+pub enum ContactChange {
+    /// As drafted, whatever it was.
+    Whole(ContactDraft),
+    /// As it is but for what the merge patch names (RFC 7396).
+    Patch(ContactId, ContactPatch),
+}
+
+impl ChangeContact {
+    /// A contact is unverified when its own user changes its value.
+    pub async fn run(&self, caller: &Caller, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
+        self.edits.admit(caller).await?;
+        let vouched = caller.user_id() != Some(user);
+        self.edits
+            .edit(user, |owner, set, _| {
+                let contacts = apply(owner, set, change, vouched)?;
+                Ok(if contacts.is_empty() {
+                    Decision::Keep(())
+                } else {
+                    Decision::Save((), changed(owner, set, &contacts))
+                })
+            })
+            .await
+    }
+}
+
+fn apply(
+    owner: &Identity,
+    set: &mut FactorSet,
+    change: &ContactChange,
+    vouched: bool,
+) -> Result<Changed, ContactError> {
+    Ok(match change {
+        ContactChange::Whole(draft) => set.replace(owner, draft, vouched)?,
+        ContactChange::Patch(id, patch) => set.patch(owner, id, patch.clone(), vouched)?,
+    })
+}

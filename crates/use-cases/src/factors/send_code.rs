@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use domain::caller::Caller;
+use domain::contact::ContactValue;
+use domain::factors::{
+    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendLimit, SendLimitKey, SendLimits as Limits,
+};
+use domain::ids::{ContactId, UserId};
+use domain::time::{self, Timestamp};
+use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure, SendCharge, SendLimits};
+use ports::{Clients, Clock, Randomness, StoreFailure};
+
+use super::edits::{ContactError, Decision, Edits};
+use super::{FactorsPorts, FactorsSettings};
+use crate::Failure;
+
+/// Why no code was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendCodeError {
+    #[error(transparent)]
+    Contact(#[from] ContactError),
+    #[error("too many codes were sent")]
+    TooMany { until: Timestamp, now: Timestamp },
+    /// The sending stays counted, and asking again sends another code.
+    #[error(transparent)]
+    NotDelivered(#[from] DeliveryFailure),
+}
+
+impl From<StoreFailure> for SendCodeError {
+    fn from(failure: StoreFailure) -> Self {
+        Self::Contact(failure.into())
+    }
+}
+
+/// A code on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentCode {
+    pub challenge: ChallengeId,
+    pub to: ContactValue,
+    /// First instant at which the code is dead.
+    pub expires_at: Timestamp,
+}
+
+/// Sends a one-time code to a contact of the calling user.
+pub struct SendCode {
+    edits: Edits,
+    clients: Arc<dyn Clients>,
+    send_limits: Arc<dyn SendLimits>,
+    seal: Arc<dyn CodeSeal>,
+    delivery: Arc<dyn CodeDelivery>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    limits: Limits,
+    codes: CodeLimits,
+}
+
+impl SendCode {
+    pub(super) fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
+        Self {
+            edits: Edits::new(ports),
+            clients: ports.clients.clone(),
+            send_limits: ports.send_limits.clone(),
+            seal: ports.seal.clone(),
+            delivery: ports.delivery.clone(),
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
+            limits: settings.sends,
+            codes: settings.codes,
+        }
+    }
+
+    /// Counted before anything is sent; of what fails afterwards nothing is taken back.
+    pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
+        self.edits.admit(caller).await?;
+        let (owner, set) = self.edits.find(user).await?;
+        let target = set.code_target(&owner, contact).ok_or(ContactError::ContactNotFound)?;
+        let texts = self.clients.find(&caller.client).await?.and_then(|client| client.texts);
+        // The user first: one who may send no more uses up nobody's destination.
+        self.charge(&SendLimitKey::user(user), self.limits.per_user).await?;
+        self.charge(&self.seal.destination(&target.value), self.limits.per_destination)
+            .await?;
+        let sent_at = self.clock.now();
+        let message = CodeMessage {
+            challenge: ChallengeId::from_random(self.randomness.nonce()),
+            to: target.value.clone(),
+            code: OneTimeCode::draw(|| self.randomness.nonce()),
+            client: caller.client.clone(),
+            texts,
+            sent_at,
+            expires_at: time::after(sent_at, self.codes.lifetime),
+        };
+        self.store(user, &target, &message).await?;
+        self.delivery.deliver(&message).await?;
+        Ok(SentCode {
+            challenge: message.challenge,
+            to: message.to,
+            expires_at: message.expires_at,
+        })
+    }
+
+    async fn charge(&self, key: &SendLimitKey, limit: SendLimit) -> Result<(), SendCodeError> {
+        let now = self.clock.now();
+        match self.send_limits.charge(key, limit, now).await? {
+            SendCharge::Charged => Ok(()),
+            SendCharge::Exhausted { until } => Err(SendCodeError::TooMany { until, now }),
+        }
+    }
+
+    async fn store(&self, user: &UserId, target: &CodeTarget, message: &CodeMessage) -> Result<(), ContactError> {
+        let challenge = Challenge {
+            id: message.challenge.clone(),
+            digest: self.seal.digest(&message.challenge, message.code.reveal()),
+            revision: target.revision,
+            purpose: target.purpose,
+            client: message.client.clone(),
+            attempts: 0,
+            told: false,
+            expires_at: message.expires_at,
+        };
+        self.edits
+            .edit(user, |owner, set, now| {
+                // It was charged as it was found; as something else it is not sent to.
+                if set.code_target(owner, &target.id).as_ref() != Some(target) {
+                    return Err(Failure::Contended.into());
+                }
+                set.challenge(target, challenge.clone(), now);
+                Ok(Decision::Save((), Vec::new()))
+            })
+            .await
+    }
+}

@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use domain::caller::Caller;
+use domain::event::EventKind;
+use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits};
+use domain::ids::{ContactId, UserId};
+use ports::factors::CodeSeal;
+
+use super::edits::{ContactError, Decision, Edits, Told};
+use super::{FactorsPorts, FactorsSettings};
+
+/// Why a code was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateCodeError {
+    #[error(transparent)]
+    Contact(#[from] ContactError),
+    /// Or expired, or used, or for another challenge: which, nobody is told.
+    #[error("the code is wrong, expired or used")]
+    Wrong,
+    #[error("the attempts are used up")]
+    UsedUp,
+}
+
+/// Validates the code that was sent to a contact of the calling user.
+pub struct ValidateCode {
+    edits: Edits,
+    seal: Arc<dyn CodeSeal>,
+    limits: CodeLimits,
+}
+
+/// What a caller answers.
+#[derive(Clone, Copy)]
+pub struct CodeAnswer<'a> {
+    pub contact: &'a ContactId,
+    /// As it was written, whatever that is.
+    pub challenge: &'a str,
+    /// As it was written, whatever that is.
+    pub code: &'a str,
+}
+
+impl ValidateCode {
+    pub(super) fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
+        Self {
+            edits: Edits::new(ports),
+            seal: ports.seal.clone(),
+            limits: settings.codes,
+        }
+    }
+
+    /// The attempt is counted in the store before anything is compared. Of several right answers at once one is
+    /// accepted.
+    pub async fn run(&self, caller: &Caller, user: &UserId, given: CodeAnswer<'_>) -> Result<(), ValidateCodeError> {
+        self.edits.admit(caller).await?;
+        let challenge = ChallengeId::parse(given.challenge);
+        let answer = Answer {
+            challenge: challenge.as_ref(),
+            client: &caller.client,
+        };
+        let Charge::Counted(expected) = self.charge(user, given.contact, answer).await? else {
+            return Err(ValidateCodeError::UsedUp);
+        };
+        // An unknown challenge costs the same work as a wrong code.
+        let nobodys = ChallengeId::from_random([0; 16]);
+        let presented = self.seal.digest(challenge.as_ref().unwrap_or(&nobodys), given.code);
+        let is_right = expected.unwrap_or(CodeDigest([0; 32])) == presented && expected.is_some();
+        if is_right && self.solve(user, given.contact, answer).await? {
+            return Ok(());
+        }
+        if !is_right {
+            self.tell_exhausted(user, given.contact, answer).await?;
+        }
+        Err(ValidateCodeError::Wrong)
+    }
+
+    async fn charge(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<Charge, ContactError> {
+        self.edits
+            .edit(user, |owner, set, now| {
+                let target = set.code_target(owner, contact).ok_or(ContactError::ContactNotFound)?;
+                let charge = set.charge(&target, answer, &self.limits, now);
+                if charge != Charge::UsedUp {
+                    return Ok(Decision::Save(charge, Vec::new()));
+                }
+                // Whoever used them up may have died before it was told.
+                let exhausted = set.exhausted(&target, answer, &self.limits, now);
+                let told = exhausted.zip(set.told(owner, contact));
+                Ok(match told {
+                    Some((exhausted, contact)) => Decision::Save(charge, vec![Told::Exhausted(exhausted, contact)]),
+                    None => Decision::Keep(charge),
+                })
+            })
+            .await
+    }
+
+    async fn solve(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<bool, ContactError> {
+        self.edits
+            .edit(user, |owner, set, _| {
+                let target = set.code_target(owner, contact).ok_or(ContactError::ContactNotFound)?;
+                if !set.solve(&target, answer) {
+                    return Ok(Decision::Keep(false));
+                }
+                let verified = set.told(owner, contact);
+                let told = verified.map(|contact| Told::Contact(EventKind::FactorVerified, contact));
+                Ok(Decision::Save(true, told.into_iter().collect()))
+            })
+            .await
+    }
+
+    async fn tell_exhausted(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<(), ContactError> {
+        self.edits
+            .edit(user, |owner, set, now| {
+                let Some(target) = set.code_target(owner, contact) else {
+                    return Ok(Decision::Keep(()));
+                };
+                let exhausted = set.exhausted(&target, answer, &self.limits, now);
+                Ok(match exhausted.zip(set.told(owner, contact)) {
+                    Some((exhausted, contact)) => Decision::Save((), vec![Told::Exhausted(exhausted, contact)]),
+                    None => Decision::Keep(()),
+                })
+            })
+            .await
+    }
+}

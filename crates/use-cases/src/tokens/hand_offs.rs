@@ -1,0 +1,88 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::{BusinessId, ClientId, UserId};
+use domain::time::{self, Timestamp};
+use domain::tokens::{ValidationToken, ValidationTokenSecret};
+use ports::tokens::{ValidationTokenHasher, ValidationTokens};
+use ports::{Clock, Randomness};
+
+use super::mint_gate::{MintGate, Minted, Path, Subject, UserSubject};
+use super::{Refused, TokensPorts, TokensSettings};
+
+/// The ticket with which the target application gets the user's tokens.
+#[derive(Debug)]
+pub struct HandOff {
+    pub validation_token: ValidationTokenSecret,
+    pub origin_client: ClientId,
+    pub user: UserId,
+    pub ip: Option<IpAddr>,
+}
+
+/// A hand-off about to be made.
+pub(super) struct NewHandOff {
+    pub(super) subject: UserSubject,
+    pub(super) origin_client: ClientId,
+    pub(super) target_client: ClientId,
+    pub(super) business: Option<BusinessId>,
+    pub(super) groups: Vec<String>,
+    /// The end of the session it branches from, when it does; the ticket is dead then, too.
+    pub(super) session_expires_at: Option<Timestamp>,
+    pub(super) ip: Option<IpAddr>,
+}
+
+/// Validation tokens with their lifetime and stored form.
+pub(super) struct HandOffs {
+    validation_tokens: Arc<dyn ValidationTokens>,
+    hasher: Arc<dyn ValidationTokenHasher>,
+    gate: Arc<MintGate>,
+    clock: Arc<dyn Clock>,
+    randomness: Arc<dyn Randomness>,
+    lifetime: Duration,
+}
+
+impl HandOffs {
+    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, settings: &TokensSettings) -> Self {
+        Self {
+            validation_tokens: ports.validation_tokens.clone(),
+            hasher: ports.hasher.clone(),
+            gate,
+            clock: ports.clock.clone(),
+            randomness: ports.randomness.clone(),
+            lifetime: settings.validation_token_lifetime,
+        }
+    }
+
+    /// Stores a ticket, looks, and only then gives it out.
+    pub(super) async fn issue(&self, new: NewHandOff) -> Result<Minted<HandOff>, Refused> {
+        let secret = ValidationTokenSecret::from_random(self.randomness.secret());
+        let ends_at = time::after(self.clock.now(), self.lifetime);
+        let token = ValidationToken {
+            hash: self.hasher.hash(secret.reveal()),
+            user: new.subject.id.clone(),
+            origin_client: new.origin_client.clone(),
+            target_client: new.target_client,
+            business: new.business,
+            groups: new.groups,
+            epoch: new.subject.epoch,
+            root: new.subject.root.clone(),
+            session_expires_at: new.session_expires_at,
+            ip: new.ip,
+            expires_at: new.session_expires_at.map_or(ends_at, |session| session.min(ends_at)),
+        };
+        let write = async {
+            self.validation_tokens.issue(&token).await?;
+            Ok(Path::Wrote(()))
+        };
+        let hand_off = HandOff {
+            validation_token: secret,
+            origin_client: new.origin_client,
+            user: new.subject.id.clone(),
+            ip: new.ip,
+        };
+        self.gate
+            .mint(Subject::User(new.subject), write, |(), _| Ok(hand_off))
+            .await
+    }
+}

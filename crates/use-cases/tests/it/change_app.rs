@@ -1,0 +1,361 @@
+//! From one application to another: a validation token that branches from the caller's session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::caller::Caller;
+use domain::identity::BusinessLink;
+use domain::ids::{BusinessId, UserId};
+use domain::time;
+use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
+use ports::Clock as _;
+use use_cases::tokens::{
+    ChangeAppRequest, HandOff, HandleAuthRequest, InspectedToken, IssuedTokens, Refused, Tokens, TokensSettings,
+};
+
+use crate::world::meddling::{FailsOnce, Meanwhile, Meddler, Outage};
+use crate::world::{
+    PORTAL, World, address_of, by_identity_provider, by_token, caller, client, client_id, hand_off, renew, renew_as,
+};
+
+/// Another application: no hand-off of SAML reaches it.
+const SHOP: &str = "shop";
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+pub(crate) async fn change_app(tokens: &Tokens, caller: &Caller, target: &str) -> Result<HandOff, Refused> {
+    let request = ChangeAppRequest {
+        target_client: client_id(target),
+        ip: None,
+    };
+    Ok(tokens.change_app.run(caller, request).await?.into_inner())
+}
+
+/// The validation token itself.
+pub(crate) async fn changed(tokens: &Tokens, caller: &Caller, target: &str) -> String {
+    let handed_off = change_app(tokens, caller, target).await.unwrap();
+    handed_off.validation_token.reveal().to_owned()
+}
+
+async fn world() -> World {
+    let world = World::new().await;
+    let shop = domain::client::Client {
+        saml: false,
+        identity_provider: false,
+        create_users: false,
+        ..client(SHOP)
+    };
+    world.stores.clients.create(&shop).await.unwrap();
+    world
+}
+
+/// A session at the portal: its holder and its current refresh token.
+async fn session(world: &World, user: &UserId) -> (Caller, String) {
+    let tokens = renew(&world.tokens, by_identity_provider(user)).await.unwrap();
+    (world.caller_of(&tokens), tokens.refresh_token.unwrap())
+}
+
+/// What the shop makes of a validation token.
+async fn redeemed(world: &World, token: &str) -> Result<IssuedTokens, Refused> {
+    renew_as(&world.tokens, &caller(SHOP), by_token(token, true)).await
+}
+
+/// A branch of the caller's session at the shop.
+async fn branch(world: &World, holder: &Caller) -> IssuedTokens {
+    let token = changed(&world.tokens, holder, SHOP).await;
+    redeemed(world, &token).await.unwrap()
+}
+
+async fn log_out(world: &World, holder: &Caller, token: &str) {
+    let token = InspectedToken::Other(token.to_owned());
+    world.tokens.revoke_token.run(holder, &token).await.unwrap();
+}
+
+async fn family_of(world: &World, tokens: &IssuedTokens) -> RefreshFamily {
+    world.family_of(tokens.refresh_token.as_ref().unwrap()).await
+}
+
+fn assert_dead(answer: &Result<IssuedTokens, Refused>) {
+    assert!(matches!(answer, Err(Refused::TokenNotValid)), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_at_the_target_keeps_root_and_end_of_the_session() {
+    let world = world().await;
+    let user = world.user().await;
+    let (holder, refresh) = session(&world, &user).await;
+    world.clock.advance(Duration::from_hours(1));
+    let tokens = branch(&world, &holder).await;
+    let (trunk, branched) = (world.family_of(&refresh).await, family_of(&world, &tokens).await);
+    assert_eq!((&branched.origin.user, branched.origin.client.as_str()), (&user, SHOP));
+    assert_eq!(branched.origin.root, trunk.id);
+    assert_eq!(branched.origin.epoch, trunk.origin.epoch);
+    assert_eq!(branched.absolute_expires_at, trunk.absolute_expires_at);
+    // A branch of the branch hangs on the same root.
+    let token = changed(&world.tokens, &world.caller_of(&tokens), PORTAL).await;
+    let twig = world.renew(&token).await.unwrap();
+    let twig = family_of(&world, &twig).await;
+    assert_ne!(twig.id, trunk.id);
+    assert_eq!(twig.origin.root, trunk.id);
+    assert_eq!(twig.absolute_expires_at, trunk.absolute_expires_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
+    let world = world().await;
+    let user = world.user().await;
+    let business = link(&world, &user).await;
+    let request = HandleAuthRequest {
+        groups: vec!["staff".to_owned()],
+        business: Some(business.clone()),
+        ..hand_off(&address_of(&user))
+    };
+    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let tokens = world.renew(handed_off.validation_token.reveal()).await.unwrap();
+    let handed_off = change_app(&world.tokens, &world.caller_of(&tokens), SHOP)
+        .await
+        .unwrap();
+    assert_eq!((handed_off.origin_client.as_str(), &handed_off.user), (PORTAL, &user));
+    let branched = redeemed(&world, handed_off.validation_token.reveal()).await.unwrap();
+    assert_eq!(world.caller_of(&branched).user.unwrap().business, Some(business));
+    let origin = family_of(&world, &branched).await.origin;
+    assert_eq!(origin.groups, ["staff"]);
+}
+
+/// Links the user to a business.
+async fn link(world: &World, user: &UserId) -> BusinessId {
+    let id = BusinessId::parse("business").unwrap();
+    let mut identity = world.stores.identities.find(user).await.unwrap().unwrap();
+    identity.businesses = vec![BusinessLink {
+        id: id.clone(),
+        roles: Vec::new(),
+    }];
+    world.stores.identities.replace(&identity).await.unwrap();
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_session_there_is_no_root_and_no_group() {
+    let world = world().await;
+    let user = world.user().await;
+    let request = HandleAuthRequest {
+        groups: vec!["staff".to_owned()],
+        ..hand_off(&address_of(&user))
+    };
+    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let tokens = world.forget(handed_off.validation_token.reveal()).await.unwrap();
+    let fresh = family_of(&world, &branch(&world, &world.caller_of(&tokens)).await).await;
+    assert!(fresh.is_root() && fresh.origin.groups.is_empty(), "{fresh:?}");
+    let lifetime = TokensSettings::default().refresh_absolute_lifetime;
+    assert_eq!(fresh.absolute_expires_at, time::after(world.clock.now(), lifetime));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_works_once_and_at_the_target_only() {
+    let world = world().await;
+    let (holder, _) = session(&world, &world.user().await).await;
+    let token = changed(&world.tokens, &holder, SHOP).await;
+    assert_dead(&world.renew(&token).await);
+    redeemed(&world, &token).await.unwrap();
+    assert_dead(&redeemed(&world, &token).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_lives_as_long_as_any_and_no_longer_than_its_session() {
+    let world = world().await;
+    let (holder, refresh) = session(&world, &world.user().await).await;
+    let lifetime = TokensSettings::default().validation_token_lifetime;
+    for (elapsed, is_good) in [(lifetime - MILLISECOND, true), (lifetime, false)] {
+        let token = changed(&world.tokens, &holder, SHOP).await;
+        world.clock.advance(elapsed);
+        assert_eq!(redeemed(&world, &token).await.is_ok(), is_good);
+    }
+    let end = keep_until_the_end(&world, refresh).await;
+    world.clock.set(end.checked_sub(MILLISECOND).unwrap());
+    let token = changed(&world.tokens, &holder, SHOP).await;
+    let last = redeemed(&world, &token).await.unwrap();
+    assert_eq!(family_of(&world, &last).await.ends_at(), end);
+    let token = changed(&world.tokens, &holder, SHOP).await;
+    world.clock.set(end);
+    assert_dead(&redeemed(&world, &token).await);
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+}
+
+/// Renews a session until nothing but its absolute expiry is left, and tells that.
+async fn keep_until_the_end(world: &World, refresh: String) -> time::Timestamp {
+    let step = TokensSettings::default().refresh_idle_lifetime - MILLISECOND;
+    let mut current = world.successor(&refresh).await;
+    loop {
+        let family = world.family_of(&current).await;
+        if family.ends_at() == family.absolute_expires_at {
+            return family.absolute_expires_at;
+        }
+        world.clock.advance(step);
+        current = world.successor(&current).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_dead_for_it_at_the_exact_instant_of_its_idle_expiry() {
+    let world = world().await;
+    let (holder, refresh) = session(&world, &world.user().await).await;
+    let end = world.family_of(&refresh).await.idle_expires_at;
+    world.clock.set(end.checked_sub(MILLISECOND).unwrap());
+    change_app(&world.tokens, &holder, SHOP).await.unwrap();
+    world.clock.set(end);
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_root_its_branches_and_the_tokens_to_new_ones_end() {
+    let world = world().await;
+    let user = world.user().await;
+    let (holder, refresh) = session(&world, &user).await;
+    let branched = branch(&world, &holder).await;
+    let pending = changed(&world.tokens, &holder, SHOP).await;
+    log_out(&world, &holder, &refresh).await;
+    let token = branched.refresh_token.clone().unwrap();
+    assert_dead(&redeemed(&world, &token).await);
+    let status = world.family_of(&token).await.status;
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Logout));
+    let sessions = world.families(&user).await.len();
+    let signatures = world.signer.signatures();
+    assert_dead(&redeemed(&world, &pending).await);
+    assert_dead(&renew_as(&world.tokens, &caller(SHOP), by_token(&pending, false)).await);
+    assert_eq!(world.families(&user).await.len(), sessions);
+    assert_eq!(world.signer.signatures(), signatures);
+    for holder in [holder, world.caller_of(&branched)] {
+        let refused = change_app(&world.tokens, &holder, SHOP).await;
+        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_whose_root_was_revoked_goes_nowhere_before_anybody_met_it() {
+    let world = world().await;
+    let (holder, refresh) = session(&world, &world.user().await).await;
+    let branched = branch(&world, &holder).await;
+    log_out(&world, &holder, &refresh).await;
+    assert_eq!(family_of(&world, &branched).await.status, FamilyStatus::Active);
+    let refused = change_app(&world.tokens, &world.caller_of(&branched), PORTAL).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    let status = family_of(&world, &branched).await.status;
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Logout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_session_goes_nowhere() {
+    let world = world().await;
+    let (holder, refresh) = session(&world, &world.user().await).await;
+    world.forget(&refresh).await.unwrap();
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_revoked_between_the_write_and_the_look_gives_nothing_out() {
+    let world = Arc::new(world().await);
+    let (holder, refresh) = session(&world, &world.user().await).await;
+    let (elsewhere, owner) = (world.clone(), holder.clone());
+    let overtaken = world.meddled(&Meanwhile::after("validation_tokens.issue", move || async move {
+        log_out(&elsewhere, &owner, &refresh).await;
+    }));
+    let refused = change_app(&overtaken, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+}
+
+/// A session of a user who acts for a business.
+async fn acting(world: &World, user: &UserId) -> (Caller, String) {
+    let request = HandleAuthRequest {
+        business: Some(link(world, user).await),
+        ..hand_off(&address_of(user))
+    };
+    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let tokens = world.renew(handed_off.validation_token.reveal()).await.unwrap();
+    (world.caller_of(&tokens), tokens.refresh_token.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_told_before_a_missing_target_and_a_missing_user() {
+    let world = world().await;
+    let user = world.user().await;
+    let (holder, _) = acting(&world, &user).await;
+    let identity = world.stores.identities.find(&user).await.unwrap().unwrap();
+    world.lock(&user).await;
+    world.stores.identities.remove(&user).await.unwrap();
+    let refused = change_app(&world.tokens, &holder, "nobody").await;
+    assert!(matches!(refused, Err(Refused::CredentialLocked)), "{refused:?}");
+    world.stores.identities.create(&identity).await.unwrap();
+    world.unlock(&user).await;
+    let refused = change_app(&world.tokens, &holder, "nobody").await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_target_is_judged_before_the_session_and_the_session_before_the_user() {
+    let world = world().await;
+    let user = world.user().await;
+    let (holder, refresh) = acting(&world, &user).await;
+    world.forget(&refresh).await.unwrap();
+    world.stores.identities.remove(&user).await.unwrap();
+    world.change_client(SHOP, |shop| shop.enabled = false).await;
+    for target in ["nobody", SHOP] {
+        let refused = change_app(&world.tokens, &holder, target).await;
+        assert!(
+            matches!(refused, Err(Refused::ClientNotUsable)),
+            "{target}: {refused:?}"
+        );
+    }
+    world.change_client(SHOP, |shop| shop.enabled = true).await;
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_must_be_known_and_linked_to_the_business_still() {
+    let world = world().await;
+    let user = world.user().await;
+    let (holder, _) = acting(&world, &user).await;
+    let linked = world.stores.identities.find(&user).await.unwrap().unwrap();
+    world.stores.identities.remove(&user).await.unwrap();
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::UserNotFound)), "{refused:?}");
+    let mut unlinked = linked.clone();
+    unlinked.businesses.clear();
+    world.stores.identities.create(&unlinked).await.unwrap();
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::BusinessNotLinked)), "{refused:?}");
+    world.stores.identities.replace(&linked).await.unwrap();
+    change_app(&world.tokens, &holder, SHOP).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_on_its_own_has_nobody_to_take_along() {
+    let world = world().await;
+    let refused = change_app(&world.tokens, &caller(PORTAL), SHOP).await;
+    assert!(matches!(refused, Err(Refused::NotPermitted)), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_call_fails_it_says_so_and_a_retry_works() {
+    for outage in [Outage::Away, Outage::AnswerLost] {
+        let world = world().await;
+        let user = world.user().await;
+        let (holder, _) = acting(&world, &user).await;
+        let mut number = 0;
+        loop {
+            let fault = Arc::new(FailsOnce::at(number, outage));
+            let meddler: Arc<dyn Meddler> = fault.clone();
+            let answer = change_app(&world.meddled(&meddler), &holder, SHOP).await;
+            if !fault.has_failed() {
+                break;
+            }
+            assert!(matches!(answer, Err(Refused::Failed(_))), "call {number} {outage:?}");
+            branch(&world, &holder).await;
+            number += 1;
+        }
+        assert!(number >= 7, "it asks its stores {number} times only");
+    }
+}

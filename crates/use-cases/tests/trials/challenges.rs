@@ -1,0 +1,65 @@
+//! Codes on their way, and answers to them.
+
+use std::sync::Arc;
+
+use domain::event::EventKind;
+use domain::factors::ChallengeId;
+use domain::ids::{ContactId, UserId};
+use use_cases::factors::{CodeAnswer, Factors, ValidateCodeError};
+
+use crate::race::at_once;
+use crate::tally::hold;
+use crate::world::{World, mobile, user_at_the_portal};
+
+const CONTACT: &str = "mobile-1";
+
+/// A user nobody used before, with a code on its way to its contact.
+pub(crate) async fn challenged(world: &World, round: usize) -> (UserId, ChallengeId) {
+    let user = world.user().await;
+    let me = user_at_the_portal(&user);
+    // Each to a number of its own: a number is sent three.
+    let drafts = [mobile(CONTACT, &format!("9{round:08}"))];
+    world.factors.add_contacts.run(&me, &user, &drafts).await.unwrap();
+    let contact = ContactId::parse(CONTACT).unwrap();
+    let sent = world.factors.send_code.run(&me, &user, &contact).await.unwrap();
+    (user, sent.challenge)
+}
+
+pub(crate) async fn answered(
+    world: &World,
+    user: &UserId,
+    challenge: &ChallengeId,
+    (callers, code): (usize, &str),
+) -> Vec<Result<(), ValidateCodeError>> {
+    let asked = Arc::new((world.factors.clone(), user.clone(), challenge.clone(), code.to_owned()));
+    at_once(callers, move |_| {
+        let asked = asked.clone();
+        async move {
+            let (factors, user, challenge, code) = &*asked;
+            answer(factors, user, challenge, code).await
+        }
+    })
+    .await
+}
+
+async fn answer(
+    factors: &Factors,
+    user: &UserId,
+    challenge: &ChallengeId,
+    code: &str,
+) -> Result<(), ValidateCodeError> {
+    let contact = ContactId::parse(CONTACT).unwrap();
+    let given = CodeAnswer {
+        contact: &contact,
+        challenge: challenge.as_str(),
+        code,
+    };
+    factors.validate_code.run(&user_at_the_portal(user), user, given).await
+}
+
+/// Once, however many were there.
+pub(crate) async fn told(world: &World, user: &UserId, kind: EventKind) -> Result<(), String> {
+    let events = world.events_of(user).await;
+    let count = events.iter().filter(|event| event.kind == kind).count();
+    hold(count == 1, || format!("{} was told {count} times", kind.name()))
+}

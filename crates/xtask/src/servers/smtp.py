@@ -1,0 +1,124 @@
+"""A mail server for tests: plain, with STARTTLS and with implicit TLS; each mail it takes becomes a JSON file.
+
+    smtp.py FOLDER      where it keeps what it takes, and says where it is (`server.json`, once it listens)
+
+A recipient whose name begins with `refused` is refused for good, one that begins with `busy` the first time only.
+"""
+
+import asyncio
+import itertools
+import json
+import pathlib
+import ssl
+import sys
+from email import message_from_bytes, policy
+
+import trustme
+from aiosmtpd.smtp import SMTP, AuthResult
+
+HOST = "localhost"
+USER = "authme"
+PASSWORD = "the password of a test"
+
+
+class Mails:
+    """What aiosmtpd asks about recipients and hands mails to."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.numbers = itertools.count(1)
+        self.put_off = set()
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("refused"):
+            # As real servers do, it repeats the address.
+            return f"550 5.1.1 <{address}> is nobody here"
+        if address.startswith("busy") and address not in self.put_off:
+            self.put_off.add(address)
+            return f"451 4.3.2 <{address}> is busy, try later"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.store(server, session, envelope)
+        return "250 OK"
+
+    def store(self, server, session, envelope):
+        """A file gets its name last: whoever sees it sees all of it."""
+        raw = envelope.original_content
+        mail = message_from_bytes(raw, policy=policy.default)
+        taken = {
+            "sender": envelope.mail_from,
+            "recipients": envelope.rcpt_tos,
+            "tls": tls_version(server),
+            "login": session.auth_data,
+            "headers": {name: str(value) for name, value in mail.items()},
+            "text": mail.get_content(),
+            "raw": raw.decode(errors="replace"),
+        }
+        name = f"{next(self.numbers):06}.json"
+        partial = self.folder / (name + ".partial")
+        partial.write_text(json.dumps(taken))
+        partial.rename(self.folder / name)
+
+
+def tls_version(server):
+    protocol = server.transport.get_extra_info("ssl_object")
+    return protocol.version() if protocol else None
+
+
+def authenticate(server, session, envelope, mechanism, login):
+    if (login.login, login.password) == (USER.encode(), PASSWORD.encode()):
+        return AuthResult(success=True, auth_data=USER)
+    return AuthResult(success=False, handled=False)
+
+
+async def listen(mails, **tls):
+    """Listens on a port that is free; with `wrapped` in TLS from the first byte, with `context` after STARTTLS."""
+    loop = asyncio.get_running_loop()
+    wrapped = tls.get("wrapped")
+
+    def connection():
+        return SMTP(
+            mails,
+            hostname=HOST,
+            enable_SMTPUTF8=True,
+            tls_context=tls.get("context"),
+            # It does not know that a connection came by TLS when it did so from the first byte.
+            auth_require_tls=wrapped is None,
+            authenticator=authenticate,
+            loop=loop,
+        )
+
+    server = await loop.create_server(connection, "127.0.0.1", 0, ssl=wrapped)
+    return server.sockets[0].getsockname()[1]
+
+
+async def serve(folder):
+    folder.mkdir(parents=True)
+    taken = folder / "mails"
+    taken.mkdir()
+    authority = trustme.CA()
+    ca_file = folder / "ca.pem"
+    authority.cert_pem.write_to_path(ca_file)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(HOST, "127.0.0.1").configure_cert(context)
+    mails = Mails(taken)
+    server = {
+        "host": HOST,
+        "plain_port": await listen(mails),
+        "starttls_port": await listen(mails, context=context),
+        "tls_port": await listen(mails, wrapped=context),
+        "user": USER,
+        "password": PASSWORD,
+        "ca_file": str(ca_file),
+        "mails": str(taken),
+    }
+    partial = folder / "server.json.partial"
+    partial.write_text(json.dumps(server, indent=2))
+    partial.rename(folder / "server.json")
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(pathlib.Path(sys.argv[1])))
