@@ -194,7 +194,10 @@ impl Installation {
             trusted_proxies: proxies.map_err(not_a_network)?,
             key_set_cache_time: self.settings.keys.cache_time,
             shutdown_timeout: SHUTDOWN,
-            login_guard: LoginGuardSettings::default(),
+            login_guard: LoginGuardSettings {
+                failures_per_client: self.settings.login.failures_per_client,
+                failures_per_peer: self.settings.login.failures_per_peer,
+            },
         })
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_http::Api;
+use adapter_http::{Api, LoginGuardSettings};
 use ports::Aggregate;
 use use_cases::credential_lock::CredentialLock;
 use use_cases::factors::Factors;
@@ -15,6 +15,7 @@ pub enum Context {
         tokens: Tokens,
         /// How long a verifier may keep the key set.
         key_set_cache_time: Duration,
+        login_guard: LoginGuardSettings,
     },
 }
 
@@ -32,6 +33,14 @@ impl Context {
         match self {
             Self::Tokens { key_set_cache_time, .. } => *key_set_cache_time,
             Self::CredentialLock(_) | Self::Factors(_) => Duration::ZERO,
+        }
+    }
+
+    /// Only one context logs clients in.
+    pub(crate) fn login_guard(&self) -> LoginGuardSettings {
+        match self {
+            Self::Tokens { login_guard, .. } => *login_guard,
+            Self::CredentialLock(_) | Self::Factors(_) => LoginGuardSettings::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::VerifiedTokens;
-use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, Management, TrustedProxies};
+use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
 use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
@@ -185,7 +185,7 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
         key_set_cache_time: context.key_set_cache_time(),
         shutdown_timeout: IN_FLIGHT,
-        login_guard: LoginGuardSettings::default(),
+        login_guard: context.login_guard(),
     })
 }
 

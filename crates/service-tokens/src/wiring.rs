@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use adapter_crypto::{HmacRefreshTokenSeal, Rs512Signer, Sha256, read_secret};
+use adapter_http::LoginGuardSettings;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
 use use_cases::tokens::{Tokens, TokensPorts};
@@ -35,5 +36,9 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     Ok(Context::Tokens {
         tokens: Tokens::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
         key_set_cache_time: settings.keys.cache_time,
+        login_guard: LoginGuardSettings {
+            failures_per_client: settings.login.failures_per_client,
+            failures_per_peer: settings.login.failures_per_peer,
+        },
     })
 }

@@ -14,7 +14,8 @@ use config::{ConfigError, Environment};
 pub use loaded::Loaded;
 pub use register::Binary;
 pub use sections::{
-    CodeSettings, HttpSettings, KeySettings, LogFormat, LogSettings, SamlSettings, Settings, TokenSettings,
+    CodeSettings, HttpSettings, KeySettings, LogFormat, LogSettings, LoginSettings, SamlSettings, Settings,
+    TokenSettings,
 };
 pub use service::{
     AcceptedTokenSettings, CodeSecretSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySourceSettings,

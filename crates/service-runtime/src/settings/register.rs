@@ -217,6 +217,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         "tokens.refresh_grace",
         "How long the refresh token before the current one still gets its successor; `0s` is strict",
     ),
+    Setting::of(
+        ISSUERS,
+        "login.failures_per_client",
+        "Failed logins of a client id a minute; beyond, addresses that failed with it wait",
+    ),
+    Setting::of(
+        ISSUERS,
+        "login.failures_per_peer",
+        "Failed logins from one address a minute (of IPv6: from one /64)",
+    ),
     Setting::of(ISSUERS, "saml.default_roles", "Roles of a user that a hand-off makes"),
     Setting::of(
         SERVICES,

@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub struct Settings {
     pub http: HttpSettings,
     pub tokens: TokenSettings,
     pub saml: SamlSettings,
+    pub login: LoginSettings,
     pub keys: KeySettings,
     pub codes: CodeSettings,
     pub log: LogSettings,
@@ -103,6 +105,13 @@ impl TokenSettings {
         }
         Ok(())
     }
+}
+
+/// How many logins of clients may fail in a minute, in one process.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct LoginSettings {
+    pub failures_per_client: NonZeroU32,
+    pub failures_per_peer: NonZeroU32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

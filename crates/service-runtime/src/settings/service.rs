@@ -4,7 +4,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::sections::{at_least_a_second, duration};
-use super::{CodeSettings, HttpSettings, KeySettings, LogSettings, SamlSettings, SettingsFailure, TokenSettings};
+use super::{
+    CodeSettings, HttpSettings, KeySettings, LogSettings, LoginSettings, SamlSettings, SettingsFailure, TokenSettings,
+};
 
 /// What every service of the deployed form reads.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +25,7 @@ pub struct ServiceSettings {
 pub struct IssuerSettings {
     pub tokens: TokenSettings,
     pub saml: SamlSettings,
+    pub login: LoginSettings,
     pub keys: KeySettings,
     pub secrets: SecretSettings,
 }

@@ -38,7 +38,7 @@ pub struct FactorsPorts {
 }
 
 /// What the operator decides.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FactorsSettings {
     pub codes: CodeLimits,
     pub sends: domain::factors::SendLimits,

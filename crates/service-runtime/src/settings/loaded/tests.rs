@@ -3,6 +3,7 @@ use std::fs;
 use std::time::Duration;
 
 use serde::Deserialize;
+use use_cases::factors::FactorsSettings;
 
 use super::*;
 use crate::{KafkaSecurity, LogFormat, LogSettings};
@@ -18,6 +19,12 @@ const REQUIRED: [(&str, &str); 6] = [
     ("AUTHME__TOKENS__AUDIENCE", "authme"),
     ("AUTHME__KEYS__DIRECTORY", "/run/keys"),
     ("AUTHME__SECRETS__REFRESH_FILE", "/run/secrets/refresh-keys"),
+];
+
+/// What the service `factors` requires besides.
+const SENDING: [(&str, &str); 2] = [
+    ("AUTHME__SECRETS__CODES_FILE", "/run/secrets/codes-key"),
+    ("AUTHME__DELIVERY__FILE", "/var/lib/codes"),
 ];
 
 fn environment_of(variables: &[(&str, &str)]) -> Environment {
@@ -108,14 +115,19 @@ fn every_missing_setting_is_named_with_its_variable() {
     );
     assert_eq!(
         missing(Binary::Factors, FACTORS, &REQUIRED[..4]),
-        ["keys.directory (AUTHME__KEYS__DIRECTORY) or keys.url (AUTHME__KEYS__URL)"]
+        [
+            "keys.directory (AUTHME__KEYS__DIRECTORY) or keys.url (AUTHME__KEYS__URL)",
+            "secrets.codes_file (AUTHME__SECRETS__CODES_FILE)",
+            "smtp.host (AUTHME__SMTP__HOST) or delivery.file (AUTHME__DELIVERY__FILE)",
+            "sms.url (AUTHME__SMS__URL) or delivery.file (AUTHME__DELIVERY__FILE)",
+        ]
     );
 }
 
 #[test]
 fn either_source_of_keys_is_enough_for_who_verifies() {
     for keys in [("AUTHME__KEYS__URL", "http://tokens/keys"), REQUIRED[4]] {
-        let variables = [&REQUIRED[..4], &[keys]].concat();
+        let variables = [&REQUIRED[..4], &SENDING, &[keys]].concat();
         assert!(
             load(Binary::Factors, FACTORS, &variables).unwrap().service().is_ok(),
             "{keys:?}"
@@ -131,6 +143,29 @@ fn what_is_required_is_enough() {
     assert_eq!(service.kafka.security, KafkaSecurity::Plaintext);
     assert_eq!(service.keys.directory.unwrap(), Path::new("/run/keys"));
     assert_eq!(issuer.tokens.refresh_grace, Duration::from_secs(30));
+}
+
+#[test]
+fn limits_of_codes_that_could_never_work_are_refused() {
+    let sender = |more: &[(&str, &str)]| {
+        let variables = [&REQUIRED[..5], &SENDING, more].concat();
+        load(Binary::Factors, FACTORS, &variables).unwrap().sender()
+    };
+    let codes = sender(&[]).unwrap().codes;
+    assert_eq!(codes.limits(), FactorsSettings::default());
+    for (variable, value, told) in [
+        ("AUTHME__CODES__LIFETIME", "11m", "codes.lifetime"),
+        ("AUTHME__CODES__LIFETIME", "0s", "codes.lifetime"),
+        ("AUTHME__CODES__ATTEMPTS_PER_CONTACT", "0", "codes.attempts_per_contact"),
+        ("AUTHME__CODES__SENDS_PER_USER", "0", "codes.sends_per_user"),
+        ("AUTHME__SECRETS__CODES_FILE", "secret://hunter2", "secrets.codes_file"),
+    ] {
+        let refused = sender(&[(variable, value)]).unwrap_err();
+        assert!(
+            matches!(&refused, SettingsFailure::Unusable { name, .. } if *name == told),
+            "{variable}: {refused}"
+        );
+    }
 }
 
 #[test]

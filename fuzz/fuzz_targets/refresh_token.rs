@@ -1,0 +1,25 @@
+#![no_main]
+
+use domain::hex;
+use domain::tokens::SealedRefreshToken;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let Ok(sealed) = SealedRefreshToken::parse(text) else {
+        return;
+    };
+    assert!(SealedRefreshToken::is_one(text));
+    let (part, mac) = text.rsplit_once('.').expect("it has a MAC");
+    assert_eq!(sealed.authenticated_part(), part);
+    let mac: [u8; 32] = hex::decode(mac).expect("the MAC is hexadecimal");
+    let key_id = sealed.key_id().to_owned();
+    let token = sealed.open(&mac).expect("it is the token's MAC");
+    assert_eq!(&*token.authenticated_part(&key_id), part);
+    let other = mac.map(|byte| !byte);
+    assert!(
+        SealedRefreshToken::parse(text)
+            .expect("as before")
+            .open(&other)
+            .is_none()
+    );
+});
