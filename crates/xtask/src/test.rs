@@ -5,7 +5,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::checkout::{command, must_succeed};
+use crate::checkout::{self, command, must_succeed};
 use crate::servers;
 use crate::tally::Tally;
 use crate::tools::CARGO_DENY;
@@ -52,6 +52,12 @@ fn steps(tally: &mut Tally) -> anyhow::Result<()> {
     });
     servers::back_to(before)?;
     tested?;
+
+    heading("fuzz targets");
+    let mut fuzz = command("cargo");
+    fuzz.args(["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"]);
+    fuzz.env("CARGO_TARGET_DIR", checkout::target()?);
+    must_succeed(fuzz, "the fuzz targets do not build: see fuzz/README.md")?;
 
     heading("dependencies");
     let mut deny = command(CARGO_DENY.ready()?);
