@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::cast::ANA_MAIL;
 use crate::jwt::{client_claims, token, user_claims};
 use crate::wire::{Connection, Request};
-use crate::world::World;
+use crate::world::{World, field};
 
 /// Every role and scope that 01-api names.
 const ROLES: [&str; 6] = [
@@ -395,4 +396,66 @@ fn the_served_description_has_every_operation_and_what_it_requires() {
         }
     }
     assert_eq!(served, described());
+}
+
+/// What bia names of ana's in an operation of a user's own; `None` where nothing of another can be named.
+fn naming_another(operation: &Operation, challenge: &str, refresh_token: &str) -> Option<Request> {
+    let path = operation.path.replace("{factorId}", "c1");
+    let request = Request::new(&operation.method.to_uppercase(), &path);
+    let mobile = json!({"regionCode": "55", "areaCode": "11", "phoneNumber": "911119999"});
+    match operation.path {
+        path if path.ends_with("/token/validate") => {
+            Some(request.json(&json!({"challengeId": challenge, "token": "000000"})))
+        }
+        path if path.ends_with("/{factorId}") && operation.method == "put" => {
+            Some(request.json(&json!({"contactType": "MOBILE", "mobile": mobile})))
+        }
+        path if path.contains("{factorId}") => Some(request),
+        "/user-identities/renew-token" | "/user-identities/me/revoke-token" => {
+            Some(request.json(&json!({"token": refresh_token, "remember-me": true})))
+        }
+        "/user-identities/me/authentication-factors"
+        | "/user-identities/{id}/authentication-factors"
+        | "/user-identities/change-app"
+        | "/user-identities/me/change-app" => None,
+        other => panic!("say what of another's can be named in {other}"),
+    }
+}
+
+#[test]
+fn what_is_another_users_is_not_found_or_not_valid_on_any_operation() {
+    let world = World::start();
+    let session = world.session(ANA_MAIL);
+    let refresh_token = field(&session, "refreshToken");
+    let item = json!({"id": "c1", "contactType": "MOBILE",
+        "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"}});
+    let portal = world.client_token("portal");
+    let add = Request::post("/user-identities/ana/authentication-factors").bearer(&portal);
+    assert_eq!(
+        world.ask(add.json(&json!({"authenticationFactors": [item]}))).status,
+        201
+    );
+    let sending = Request::post("/user-identities/me/authentication-factors/c1/token");
+    let sent = world.ask(sending.bearer(&field(&session, "accessToken")));
+    let challenge = field(&sent.json(), "challengeId");
+    let bia = token(&world, &user_claims("bia", OWNER, &[]));
+    let mut tried = 0;
+    for operation in OPERATIONS
+        .iter()
+        .filter(|own| own.allowed.iter().any(|line| line.1 == OWNER))
+    {
+        let Some(request) = naming_another(operation, &challenge, &refresh_token) else {
+            continue;
+        };
+        let answer = world.ask(request.bearer(&bia));
+        let refused = matches!(answer.status, 401 | 404);
+        assert!(refused, "{} {}: {}", operation.method, operation.path, answer.shown());
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+    // Nothing of it did anything.
+    let mut told = world.event_types("ana");
+    told.sort();
+    assert_eq!(told, ["factor.added", "session.started"]);
+    assert_eq!(world.renew(&portal, &refresh_token, "true").status, 200);
 }
