@@ -28,3 +28,15 @@ pub struct AccessToken {
     /// `exp`, whole seconds.
     pub expires_at: Timestamp,
 }
+
+impl AccessToken {
+    /// The token, dead by `end` where there is one: it outlives nothing that it was made of.
+    #[must_use]
+    pub fn ending_by(mut self, end: Option<Timestamp>) -> Self {
+        let end = end.and_then(|end| Timestamp::from_second(end.as_second()).ok());
+        if let Some(end) = end {
+            self.expires_at = self.expires_at.min(end);
+        }
+        self
+    }
+}

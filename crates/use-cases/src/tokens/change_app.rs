@@ -62,8 +62,9 @@ impl ChangeApp {
             .check_business(&calling.id, calling.business.as_ref())
             .await?;
         let (groups, session_expires_at) = match parent {
-            Some(parent) => (parent.origin.groups, Some(parent.absolute_expires_at)),
-            None => (Vec::new(), None),
+            Some(parent) => (parent.origin.groups, parent.absolute_expires_at),
+            // Without a session there is nothing to revoke, so what comes of it lives no longer than the caller's token.
+            None => (Vec::new(), caller.expires_at),
         };
         self.hand_offs
             .issue(NewHandOff {
@@ -72,7 +73,7 @@ impl ChangeApp {
                 target_client: target.id,
                 business: calling.business.clone(),
                 groups,
-                session_expires_at,
+                session_expires_at: Some(session_expires_at),
                 ip: request.ip,
             })
             .await

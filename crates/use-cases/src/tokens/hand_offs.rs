@@ -27,7 +27,7 @@ pub(super) struct NewHandOff {
     pub(super) target_client: ClientId,
     pub(super) business: Option<BusinessId>,
     pub(super) groups: Vec<String>,
-    /// The end of the session it branches from, when it does; the ticket is dead then, too.
+    /// The end of the session, or of the token, that it comes from, when there is one; the ticket is dead then, too.
     pub(super) session_expires_at: Option<Timestamp>,
     pub(super) ip: Option<IpAddr>,
 }

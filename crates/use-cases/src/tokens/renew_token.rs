@@ -142,19 +142,16 @@ impl RenewToken {
         }
     }
 
-    /// A session's origin and the user of its tokens.
+    /// A session's origin and its end: a branch has the root, and what is made of another token the end, of that.
     fn new_session(
         &self,
         user: &CallingUser,
         client: ClientId,
         groups: Vec<String>,
-        parent: Option<(FamilyId, Timestamp)>,
+        (root, ends_at): (Option<FamilyId>, Option<Timestamp>),
     ) -> NewSession {
         let id = self.sessions.new_id();
-        let (root, ends_at) = match parent {
-            Some((root, ends_at)) => (root, Some(ends_at)),
-            None => (id.clone(), None),
-        };
+        let root = root.unwrap_or_else(|| id.clone());
         let origin = Origin {
             user: user.id.clone(),
             client,

@@ -146,8 +146,7 @@ async fn without_a_session_there_is_no_root_and_no_group() {
     let tokens = world.forget(handed_off.validation_token.reveal()).await.unwrap();
     let fresh = family_of(&world, &branch(&world, &world.caller_of(&tokens)).await).await;
     assert!(fresh.is_root() && fresh.origin.groups.is_empty(), "{fresh:?}");
-    let lifetime = TokensSettings::default().refresh_absolute_lifetime;
-    assert_eq!(fresh.absolute_expires_at, time::after(world.clock.now(), lifetime));
+    assert_eq!(fresh.absolute_expires_at, tokens.expires_at);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -358,4 +357,42 @@ async fn whichever_call_fails_it_says_so_and_a_retry_works() {
         }
         assert!(number >= 7, "it asks its stores {number} times only");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_of_a_token_without_a_session_lives_no_longer_than_that_token() {
+    let world = world().await;
+    let user = world.user().await;
+    let first = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
+    let forgetful = world.forget(first.refresh_token.as_ref().unwrap()).await.unwrap();
+    let (holder, ends_at) = (world.caller_of(&forgetful), forgetful.expires_at);
+    world.clock.advance(Duration::from_secs(100));
+    let token = changed(&world.tokens, &holder, SHOP).await;
+    let at_the_shop = redeemed(&world, &token).await.unwrap();
+    let renewed = renew_as(&world.tokens, &holder, by_identity_provider(&user))
+        .await
+        .unwrap();
+    for tokens in [at_the_shop, renewed] {
+        assert_eq!(tokens.expires_at, ends_at);
+        assert_eq!(family_of(&world, &tokens).await.absolute_expires_at, ends_at);
+    }
+    // Neither by way of a token that is not remembered.
+    let token = changed(&world.tokens, &holder, SHOP).await;
+    let again = renew_as(&world.tokens, &caller(SHOP), by_token(&token, false))
+        .await
+        .unwrap();
+    assert_eq!((again.refresh_token, again.expires_at), (None, ends_at));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_access_token_outlives_its_session() {
+    let world = world().await;
+    let user = world.user().await;
+    let (_, refresh) = session(&world, &user).await;
+    let ends_at = keep_until_the_end(&world, refresh.clone()).await;
+    world.clock.set(ends_at - Duration::from_secs(100));
+    let family = world.family_of(&refresh).await;
+    let current = world.seal.seal(&family.current_token());
+    let tokens = world.renew(&current).await.unwrap();
+    assert_eq!(tokens.expires_at.as_second(), ends_at.as_second());
 }

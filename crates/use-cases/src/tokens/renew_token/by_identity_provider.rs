@@ -48,11 +48,17 @@ impl RenewToken {
         let groups = parent
             .as_ref()
             .map_or_else(Vec::new, |parent| parent.origin.groups.clone());
-        let branch_of = parent.map(|parent| (parent.origin.root, parent.absolute_expires_at));
+        // A user's token without a session cannot be revoked, so what comes of it lives no longer than it does.
+        let ends_at = match (&parent, &caller.user) {
+            (Some(parent), _) => Some(parent.absolute_expires_at),
+            (None, Some(_)) => Some(caller.expires_at),
+            (None, None) => None,
+        };
+        let branch_of = (parent.map(|parent| parent.origin.root), ends_at);
         let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), branch_of));
         user.session = session.as_ref().map(|session| session.id.clone());
         subject.family = user.session.clone();
-        let token = self.grants.for_user(&own, user, &groups).await?;
+        let token = self.grants.for_user(&own, user, &groups).await?.ending_by(ends_at);
         let write = async {
             match session {
                 Some(session) => Ok(Path::Wrote(Some(self.start(session).await?))),

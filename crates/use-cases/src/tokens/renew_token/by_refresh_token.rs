@@ -84,7 +84,8 @@ impl RenewToken {
             epoch: origin.epoch,
         };
         let client = self.grants.enabled_client(&origin.client).await?;
-        self.grants.for_user(&client, user, &origin.groups).await
+        let token = self.grants.for_user(&client, user, &origin.groups).await?;
+        Ok(token.ending_by(Some(family.absolute_expires_at)))
     }
 
     /// The family with the successor of the presented token, and whether this call made it.

@@ -34,13 +34,14 @@ impl RenewToken {
         // A lock is told before anything else that is wrong.
         self.gate.look(&subject).await?;
         agreement?;
-        let parent = found.root.zip(found.session_expires_at);
+        let parent = (found.root, found.session_expires_at);
         let session =
             remember.then(|| self.new_session(&user, found.target_client.clone(), found.groups.clone(), parent));
         user.session = session.as_ref().map(|session| session.id.clone());
         subject.family = user.session.clone();
         let client = self.grants.enabled_client(&found.target_client).await?;
         let token = self.grants.for_user(&client, user, &found.groups).await?;
+        let token = token.ending_by(found.session_expires_at);
         let write = async {
             if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
                 return Err(Refused::TokenNotValid);
