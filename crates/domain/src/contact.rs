@@ -55,9 +55,11 @@ pub struct MalformedEmail;
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address of at most 254 bytes with one `@` and no control, space or invisible character.
+    /// Reads an address of at most 254 bytes with one `@` and no control, space or invisible character. Quoting, comments
+    /// and literals (RFC 5322 section 3.4.1) are refused: they spell one mailbox in many ways, and each would have limits
+    /// of its own.
     pub fn parse(text: &str) -> Result<Self, MalformedEmail> {
-        if text.len() > EMAIL_MAX_BYTES || text.chars().any(is_unprintable) {
+        if text.len() > EMAIL_MAX_BYTES || text.chars().any(|c| is_unprintable(c) || SPECIALS.contains(c)) {
             return Err(MalformedEmail);
         }
         let (local, domain) = text.split_once('@').ok_or(MalformedEmail)?;
@@ -86,6 +88,9 @@ impl Email {
     }
 }
 
+/// What quotes, comments, literals and lists of addresses are written with.
+const SPECIALS: &str = r#""\()<>[],;:"#;
+
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || c.is_whitespace()
@@ -107,7 +112,7 @@ pub struct Mobile {
 impl Mobile {
     /// Reads a number. Region 55: a two-digit area code in use and nine digits that begin with 9.
     /// Elsewhere: 7 to 15 digits in all (ITU-T E.164 section 6), of which at most five are the area code and at least four
-    /// the number, so that no part of a number escapes its mask.
+    /// the number, so that no part of a number escapes its mask. Whatever the parts, what begins with 55 is of region 55.
     pub fn parse(region: &str, area: Option<&str>, number: &str) -> Result<Self, MalformedMobile> {
         let area = area.filter(|area| !area.is_empty());
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -117,10 +122,14 @@ impl Mobile {
         if !(1..=3).contains(&region.len()) || region.starts_with('0') {
             return Err(MalformedMobile);
         }
-        let fits = if region == BRAZIL {
+        let whole = format!("{region}{}{number}", area.unwrap_or_default());
+        let fits = if whole.starts_with(BRAZIL) && region != BRAZIL {
+            // A number of Brazil, spelled around its rules.
+            false
+        } else if region == BRAZIL {
             area.is_some_and(|area| BRAZIL_AREAS.contains(&area)) && number.len() == 9 && number.starts_with('9')
         } else {
-            (7..=15).contains(&(region.len() + area.map_or(0, str::len) + number.len()))
+            (7..=15).contains(&whole.len())
                 && area.map_or(0, str::len) <= AREA_MAX_DIGITS
                 && number.len() >= NUMBER_MIN_DIGITS
         };
@@ -238,6 +247,12 @@ mod tests {
             "a@.b",
             "a\u{0}@b",
             "a\u{202e}@b.com",
+            "\"a\"@b.com",
+            "\\a@b.com",
+            "a,b@c.com",
+            "<a@b.com>",
+            "a(me)@b.com",
+            "a@[127.0.0.1]",
             &long,
         ] {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
@@ -269,6 +284,9 @@ mod tests {
             ("1", Some("212555"), "0100"),
             ("", None, "1234567"),
             ("44", None, "12345678901234"),
+            ("5", Some("50"), "11933332222"),
+            ("550", Some("11"), "933332222"),
+            ("5", None, "5119333322"),
             ("44", None, "+447911123456"),
             ("44", None, "1.5e9"),
             ("٤٤", None, "7911123456"),
