@@ -1,7 +1,10 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fs, mem};
 
-use serde::Deserialize;
+use jiff::SignedDuration;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::failure::OpenFailure;
@@ -22,6 +25,9 @@ pub struct DeliveryChoices {
 struct Delivery {
     /// Where codes are written that no server takes.
     file: Option<PathBuf>,
+    /// For all that is done to hand over one message.
+    #[serde(deserialize_with = "limit")]
+    within: Duration,
     texts: String,
     texts_directory: Option<PathBuf>,
 }
@@ -57,9 +63,11 @@ struct Sms {
 }
 
 impl DeliveryChoices {
-    /// The choices as settings; a contact type without a server goes into `file`, or into the file that was chosen.
-    pub fn settings(mut self, file: Option<PathBuf>) -> Result<DeliverySettings, OpenFailure> {
-        let file = mem::take(&mut self.delivery.file).or(file);
+    /// The choices as settings: a contact type without a server goes into the file that was chosen. `local` takes the
+    /// place of that file when there is no server at all; whoever has one of the two must say where the rest goes.
+    pub fn settings(mut self, local: Option<PathBuf>) -> Result<DeliverySettings, OpenFailure> {
+        let is_local = self.smtp.host.is_none() && self.sms.url.is_none();
+        let file = mem::take(&mut self.delivery.file).or(local.filter(|_| is_local));
         let mail = match self.smtp.settings()? {
             Some(smtp) => MailRoute::Smtp(smtp),
             None => MailRoute::File(file.clone().ok_or(OpenFailure::NoWay("smtp.host"))?),
@@ -73,6 +81,7 @@ impl DeliveryChoices {
                 default: self.delivery.texts,
                 directory: self.delivery.texts_directory,
             },
+            within: self.delivery.within,
             ..DeliverySettings::new(mail, text_message)
         })
     }
@@ -128,6 +137,14 @@ impl Sms {
     }
 }
 
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed = text.parse::<SignedDuration>().ok();
+    let limit = parsed.and_then(|duration| Duration::try_from(duration).ok());
+    let limit = limit.filter(|limit| *limit >= Duration::from_secs(1));
+    limit.ok_or_else(|| D::Error::custom("a duration of at least a second, like 10s, is expected"))
+}
+
 /// The first line of a file.
 fn secret(path: &Path) -> Result<Secret, OpenFailure> {
     let text = fs::read_to_string(path).map(Zeroizing::new);
@@ -141,7 +158,7 @@ mod tests {
     use super::*;
 
     fn settings(toml: &str, file: Option<&str>) -> Result<DeliverySettings, String> {
-        let defaults = "delivery = { texts = 'pt' }\n";
+        let defaults = "delivery = { within = '10s', texts = 'pt' }\n";
         let sections = format!(
             "{}\n{}\n{}",
             if toml.contains("[delivery]") { "" } else { defaults },
@@ -163,6 +180,43 @@ mod tests {
         assert!(matches!(&local.text_message, TextMessageRoute::File(path) if path == Path::new("/codes")));
         let refused = settings(NO_SERVER, None).unwrap_err();
         assert!(refused.contains("smtp.host"), "{refused}");
+    }
+
+    #[test]
+    fn with_one_server_the_other_or_a_chosen_file_is_asked_for() {
+        let key = tempfile::NamedTempFile::new().unwrap();
+        fs::write(key.path(), "0123456789abcdef\n").unwrap();
+        let mail = format!("{NO_SERVER}\nhost = 'mail.example'\nfrom = 'a@example.com'");
+        let gateway = format!(
+            "{NO_SERVER}\n[sms]\nurl = 'https://sms.example'\nsigning_key_file = '{}'",
+            key.path().display()
+        );
+        for (server, other) in [(&mail, "sms.url"), (&gateway, "smtp.host")] {
+            for local in [None, Some("/codes")] {
+                let refused = settings(server, local).unwrap_err();
+                assert!(
+                    refused.contains(&format!("set `{other}`, or `delivery.file`")),
+                    "{refused}"
+                );
+            }
+            let chosen = format!("{server}\n[delivery]\nfile = '/chosen'\nwithin = '10s'\ntexts = 'pt'");
+            let chosen = settings(&chosen, Some("/codes")).unwrap();
+            assert_eq!(chosen.file(), Some(Path::new("/chosen")));
+        }
+    }
+
+    #[test]
+    fn the_limit_of_a_message_is_a_duration_of_at_least_a_second() {
+        let within = |text: &str| {
+            let toml = format!("{NO_SERVER}\n[delivery]\nwithin = '{text}'\ntexts = 'pt'");
+            settings(&toml, Some("/codes")).map(|settings| settings.within)
+        };
+        assert_eq!(within("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(within("2m"), Ok(Duration::from_mins(2)));
+        for bad in ["999ms", "0s", "-10s", "10", "soon", ""] {
+            let refused = within(bad).unwrap_err();
+            assert!(refused.contains("at least a second"), "{bad}: {refused}");
+        }
     }
 
     #[test]

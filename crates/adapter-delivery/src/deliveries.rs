@@ -9,6 +9,7 @@ use domain::contact::ContactValue;
 use domain::factors::ChallengeId;
 use ports::factors::{CodeDelivery, CodeMessage, DeliveryFailure};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -22,6 +23,9 @@ use crate::texts::Library;
 /// After a failed try, and twice as long after the next; each is lengthened at random by up to as much again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const RETRIES: usize = 2;
+
+/// Messages under way on a route at once.
+const MOST_AT_ONCE: usize = 32;
 
 /// A message in its words.
 pub(crate) struct Letter {
@@ -38,14 +42,27 @@ pub(crate) trait Carrier: Send + Sync {
     async fn carry(&self, letter: &Letter) -> Result<(), Undelivered>;
 }
 
+/// A way out, and room on it.
+struct Route {
+    carrier: Arc<dyn Carrier>,
+    room: Semaphore,
+}
+
+impl Route {
+    fn by(carrier: Arc<dyn Carrier>) -> Arc<Self> {
+        let room = Semaphore::new(MOST_AT_ONCE);
+        Arc::new(Self { carrier, room })
+    }
+}
+
 /// Mail for addresses, text messages for numbers.
 ///
-/// A message under way goes on when nobody waits for it any more, until it is handed over or its time is up. Each failed
+/// A few dozen messages are under way on each at once; more wait for their turn. A message under way goes on when nobody waits for it any more, until it is handed over or its time is up. Each failed
 /// try is a warning in the log, with the challenge and the cause.
 pub struct Deliveries {
     library: Library,
-    mail: Arc<dyn Carrier>,
-    text_message: Arc<dyn Carrier>,
+    mail: Arc<Route>,
+    text_message: Arc<Route>,
     within: Duration,
     runtime: Handle,
 }
@@ -55,21 +72,21 @@ pub struct Deliveries {
 pub fn open(settings: DeliverySettings) -> Result<Deliveries, OpenFailure> {
     Ok(Deliveries {
         library: Library::open(&settings.texts)?,
-        mail: match settings.mail {
+        mail: Route::by(match settings.mail {
             MailRoute::Smtp(smtp) => Arc::new(SmtpDelivery::open(smtp)?),
             MailRoute::File(path) => Arc::new(FileSink::open(path)?),
-        },
-        text_message: match settings.text_message {
+        }),
+        text_message: Route::by(match settings.text_message {
             TextMessageRoute::Gateway(gateway) => Arc::new(SmsGateway::open(gateway)?),
             TextMessageRoute::File(path) => Arc::new(FileSink::open(path)?),
-        },
+        }),
         within: settings.within,
         runtime: Handle::current(),
     })
 }
 
 impl Deliveries {
-    fn addressed(&self, message: &CodeMessage) -> Result<(Arc<dyn Carrier>, Letter), Undelivered> {
+    fn addressed(&self, message: &CodeMessage) -> Result<(Arc<Route>, Letter), Undelivered> {
         let texts = self.library.chosen(message);
         let (route, subject, text) = match message.to {
             ContactValue::Email(_) => (&self.mail, Some(texts.subject(message)?), texts.mail(message)?),
@@ -107,22 +124,26 @@ impl fmt::Debug for Deliveries {
     }
 }
 
-async fn carried(route: Arc<dyn Carrier>, letter: Letter, within: Duration) -> Result<(), Undelivered> {
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(RETRIES)
-        .with_jitter();
-    let tries = (|| tried(route.as_ref(), &letter))
-        .retry(pauses)
-        .when(Undelivered::may_pass);
-    timeout(within, tries).await.unwrap_or_else(|_| {
+async fn carried(route: Arc<Route>, letter: Letter, within: Duration) -> Result<(), Undelivered> {
+    timeout(within, in_turn(&route, &letter)).await.unwrap_or_else(|_| {
         warn(&letter.message.challenge, &Undelivered::TooLate);
         Err(Undelivered::TooLate)
     })
 }
 
-async fn tried(route: &dyn Carrier, letter: &Letter) -> Result<(), Undelivered> {
-    let ended = route.carry(letter).await;
+async fn in_turn(route: &Route, letter: &Letter) -> Result<(), Undelivered> {
+    let turn = route.room.acquire().await;
+    let _turn = turn.map_err(|closed| Undelivered::BrokenOff(Box::new(closed)))?;
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_times(RETRIES)
+        .with_jitter();
+    let tries = || tried(route.carrier.as_ref(), letter);
+    tries.retry(pauses).when(Undelivered::may_pass).await
+}
+
+async fn tried(carrier: &dyn Carrier, letter: &Letter) -> Result<(), Undelivered> {
+    let ended = carrier.carry(letter).await;
     ended.inspect_err(|failure| warn(&letter.message.challenge, failure))
 }
 

@@ -115,8 +115,13 @@ impl Undelivered {
             Self::MailServer(failure) => !failure.is_client(),
             Self::MailRefused(status) => *status < 500,
             Self::GatewayRefused(status) => !(400..500).contains(status) || matches!(status, 408 | 429),
-            Self::MailServerAway(_) | Self::NoSmtp | Self::Gateway(_) | Self::File(_) | Self::TooLate => true,
-            Self::NoMailAddress | Self::Mail(_) | Self::Text(_) | Self::WrongRoute | Self::BrokenOff(_) => false,
+            Self::MailServerAway(_) | Self::NoSmtp | Self::Gateway(_) | Self::File(_) => true,
+            Self::NoMailAddress
+            | Self::Mail(_)
+            | Self::Text(_)
+            | Self::TooLate
+            | Self::WrongRoute
+            | Self::BrokenOff(_) => false,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One-time codes by mail, by text message or into a file. No other crate names `lettre`.
 //!
-//! A message is tried three times with the same code, all tries within one time limit. Whoever receives it knows a repeat
-//! by the challenge: it is in the `Message-ID` of a mail and is the `Idempotency-Key` of a request to a gateway.
+//! A message is tried up to three times with the same code, all tries within one time limit: whoever is slow has it once,
+//! and only what failed before is tried again. Whoever receives it knows a repeat by the challenge: it is in the
+//! `Message-ID` of a mail and is the `Idempotency-Key` of a request to a gateway.
 
 mod choices;
 mod deliveries;

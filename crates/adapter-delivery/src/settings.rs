@@ -11,18 +11,18 @@ pub struct DeliverySettings {
     pub mail: MailRoute,
     pub text_message: TextMessageRoute,
     pub texts: TextsSettings,
-    /// A message that is not handed over within this time, all tries together, has failed.
+    /// A message that is not handed over within this time has failed: waiting for its turn and all tries together.
     pub within: Duration,
 }
 
 impl DeliverySettings {
-    /// Texts in Portuguese, and eight seconds for a message, unless that is changed.
+    /// Texts in Portuguese, and ten seconds for a message, unless that is changed.
     pub fn new(mail: MailRoute, text_message: TextMessageRoute) -> Self {
         Self {
             mail,
             text_message,
             texts: TextsSettings::default(),
-            within: Duration::from_secs(8),
+            within: Duration::from_secs(10),
         }
     }
 
@@ -85,12 +85,10 @@ pub struct SmtpSettings {
     pub from: String,
     /// Who may have signed the server's certificate, as a PEM file; unless given, whom the system trusts.
     pub ca_file: Option<PathBuf>,
-    /// Of one try.
-    pub timeout: Duration,
 }
 
 impl SmtpSettings {
-    /// STARTTLS on port 587, no login, and three seconds for a try, unless that is changed.
+    /// STARTTLS on port 587 and no login, unless that is changed.
     pub fn new(host: impl Into<String>, from: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -99,7 +97,6 @@ impl SmtpSettings {
             login: None,
             from: from.into(),
             ca_file: None,
-            timeout: Duration::from_secs(3),
         }
     }
 }
@@ -128,8 +125,8 @@ pub struct SmtpLogin {
 /// `AuthMe-Timestamp`, when the code was made, in seconds since 1970 (UTC); and `AuthMe-Signature`, which is `v1=` and in
 /// hexadecimal digits the HMAC-SHA-256 of the timestamp, a dot and the body, under the signing key. A receiver compares
 /// the signature in constant time, refuses a timestamp more than a few minutes from its own clock, and answers a key that
-/// it has seen like the first time. Any 2xx says that it took the message; 408, 429, 5xx and no answer are tried again,
-/// any other 4xx is not. Redirects are not followed.
+/// it has seen like the first time. Any 2xx says that it took the message; 408, 429, 5xx and a connection that breaks are
+/// tried again, any other 4xx and no answer are not. Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct SmsGatewaySettings {
     /// https, unless it is this machine itself.
@@ -143,12 +140,10 @@ pub struct SmsGatewaySettings {
     pub signing_key: Secret,
     /// A header of the gateway's own, such as its API key.
     pub header: Option<(String, Secret)>,
-    /// Of one try.
-    pub timeout: Duration,
 }
 
 impl SmsGatewaySettings {
-    /// `{"to": …, "text": …}` as JSON, and three seconds for a try, unless that is changed.
+    /// `{"to": …, "text": …}` as JSON, unless that is changed.
     pub fn new(url: impl Into<String>, signing_key: Secret) -> Self {
         Self {
             url: url.into(),
@@ -156,7 +151,6 @@ impl SmsGatewaySettings {
             body: r#"{"to":{{ to }},"text":{{ text }}}"#.to_owned(),
             signing_key,
             header: None,
-            timeout: Duration::from_secs(3),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where a request comes from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
@@ -33,13 +33,21 @@ impl TrustedProxies {
             .collect();
         let mut hops = headers.iter().flat_map(|header| header.split(',')).map(str::trim).rev();
         while self.trusts(address) {
-            match hops.next().map(str::parse::<IpAddr>) {
-                Some(Ok(hop)) => address = hop.to_canonical(),
-                Some(Err(_)) | None => break,
-            }
+            let Some(hop) = hops.next().and_then(hop) else { break };
+            address = hop.to_canonical();
         }
         Some(address)
     }
+}
+
+/// An address as proxies write it: some put the port behind it, and IPv6 in brackets.
+fn hop(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    let in_brackets = || {
+        let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+        inner.parse::<Ipv6Addr>().ok().map(IpAddr::from)
+    };
+    text.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 #[cfg(test)]
@@ -71,5 +79,26 @@ mod tests {
         );
         assert_eq!(address(&["10.0.0.1"], "10.0.0.1", Some("junk")), "10.0.0.1");
         assert_eq!(address(&["10.0.0.1"], "10.0.0.1", None), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_forwarded_address_may_carry_a_port() {
+        let from = |forwarded| address(&["10.0.0.0/8"], "10.0.0.1", Some(forwarded));
+        assert_eq!(from("1.2.3.4:5678"), "1.2.3.4");
+        assert_eq!(from("2001:db8::1"), "2001:db8::1");
+        assert_eq!(from("[2001:db8::1]"), "2001:db8::1");
+        assert_eq!(from("[2001:db8::1]:443"), "2001:db8::1");
+        assert_eq!(from("[::ffff:1.2.3.4]:443"), "1.2.3.4");
+        assert_eq!(from("6.6.6.6, 1.2.3.4:5678, 10.0.0.2:80"), "1.2.3.4");
+        for no_address in [
+            "1.2.3.4:",
+            "1.2.3.4:70000",
+            "[1.2.3.4]",
+            "[2001:db8::1",
+            "[]:443",
+            ":443",
+        ] {
+            assert_eq!(from(no_address), "10.0.0.1", "{no_address}");
+        }
     }
 }

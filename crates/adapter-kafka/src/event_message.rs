@@ -139,7 +139,7 @@ mod tests {
         ce_sequence: 00000000000000000007
         content-type: application/json
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -157,7 +157,7 @@ mod tests {
         ce_sequence: 00000000000000000007
         content-type: application/json
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -175,7 +175,7 @@ mod tests {
         ce_sequence: 00000000000000000007
         content-type: application/json
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -193,7 +193,7 @@ mod tests {
         ce_sequence: 00000000000000000007
         content-type: application/json
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea"}
+        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 

@@ -33,6 +33,7 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
             data.extend([
                 ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
                 ("default".to_owned(), Datum::Flag(true)),
+                ("verified".to_owned(), Datum::Flag(true)),
             ]);
             USER
         }

@@ -19,7 +19,7 @@ pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
     settings(Binary::Authme, file)
 }
 
-/// How codes leave: as the settings in force say, into a file of the data folder what they name no server for.
+/// How codes leave: as the settings in force say, all into a file of the data folder when they name no way at all.
 fn delivery(file: Option<&Path>, data: &DataFolder) -> Result<DeliverySettings, Refusal> {
     let loaded = loaded(Binary::Authme, file).map_err(Refusal::while_doing("the settings are refused"))?;
     let choices = loaded.read::<DeliveryChoices>();
@@ -185,4 +185,24 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
         running.stop(drain).await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn codes_go_into_the_data_folder_only_without_any_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path().join("data")).unwrap();
+        let local = delivery(None, &data).unwrap();
+        assert_eq!(local.file(), Some(data.outgoing_codes().as_path()));
+        let file = folder.path().join("authme.toml");
+        fs::write(&file, "[smtp]\nhost = 'mail.example'\nfrom = 'a@example.com'\n").unwrap();
+        let refused = delivery(Some(&file), &data).unwrap_err();
+        let refused = format!("{refused:?} {refused}");
+        assert!(refused.contains("sms.url"), "{refused}");
+    }
 }

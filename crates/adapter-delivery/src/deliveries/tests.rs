@@ -66,8 +66,8 @@ fn away() -> End {
 fn by_mail(carrier: &Arc<Scripted>) -> Deliveries {
     Deliveries {
         library: Library::open(&TextsSettings::default()).unwrap(),
-        mail: carrier.clone(),
-        text_message: Scripted::ending([]),
+        mail: Route::by(carrier.clone()),
+        text_message: Route::by(Scripted::ending([])),
         within: WITHIN,
         runtime: Handle::current(),
     }
@@ -119,6 +119,7 @@ fn an_answer_of_overload_may_pass_and_a_refusal_does_not() {
     assert_eq!([400, 401, 404, 413, 422].map(passing), [false; 5]);
     let passing = |status| Undelivered::MailRefused(status).may_pass();
     assert_eq!([421, 451, 535, 550].map(passing), [true, true, false, false]);
+    assert!(!Undelivered::TooLate.may_pass());
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,6 +130,63 @@ async fn all_tries_together_have_one_time_limit() {
     assert_eq!(begun.elapsed(), WITHIN);
     let cause = failure.0.downcast::<Undelivered>().unwrap();
     assert!(matches!(*cause, Undelivered::TooLate), "{cause:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_is_sent_a_message_once() {
+    let carrier = Scripted::ending([End::Never]);
+    by_mail(&carrier).deliver(&message()).await.unwrap_err();
+    assert_eq!(carrier.tries(), 1);
+}
+
+const A_SECOND: Duration = Duration::from_secs(1);
+
+/// A second after the most there may be at once began tries that never end; `next` is what the next try ends with.
+async fn full_for_a_second(next: End) -> (Arc<Scripted>, Arc<Deliveries>) {
+    let never = (0..MOST_AT_ONCE).map(|_| End::Never);
+    let carrier = Scripted::ending(never.chain([next]));
+    let deliveries = Arc::new(by_mail(&carrier));
+    for _ in 0..MOST_AT_ONCE {
+        let deliveries = deliveries.clone();
+        tokio::spawn(async move { deliveries.deliver(&message()).await });
+    }
+    while carrier.tries() < MOST_AT_ONCE {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(A_SECOND).await;
+    (carrier, deliveries)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_message_more_than_fit_on_a_route_waits_for_its_turn() {
+    let (carrier, deliveries) = full_for_a_second(End::Taken).await;
+    let begun = Instant::now();
+    deliveries.deliver(&message()).await.unwrap();
+    assert_eq!(begun.elapsed(), WITHIN - A_SECOND);
+    assert_eq!(carrier.tries(), MOST_AT_ONCE + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_turn_is_part_of_the_time_limit() {
+    let (carrier, deliveries) = full_for_a_second(End::Never).await;
+    let begun = Instant::now();
+    deliveries.deliver(&message()).await.unwrap_err();
+    assert_eq!(begun.elapsed(), WITHIN);
+    assert_eq!(carrier.tries(), MOST_AT_ONCE + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_route_does_not_hold_up_the_other() {
+    let (_, full) = full_for_a_second(End::Taken).await;
+    let text_message = Scripted::ending([End::Taken]);
+    let deliveries = Deliveries {
+        mail: full.mail.clone(),
+        text_message: Route::by(text_message.clone()),
+        ..by_mail(&Scripted::ending([]))
+    };
+    let begun = Instant::now();
+    deliveries.deliver(&samples::message(samples::mobile())).await.unwrap();
+    assert_eq!((begun.elapsed(), text_message.tries()), (Duration::ZERO, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +207,7 @@ async fn a_message_goes_on_when_nobody_waits_for_it_any_more() {
 async fn a_number_is_sent_a_text_message() {
     let (mail, text_message) = (Scripted::ending([]), Scripted::ending([End::Taken]));
     let deliveries = Deliveries {
-        text_message: text_message.clone(),
+        text_message: Route::by(text_message.clone()),
         ..by_mail(&mail)
     };
     deliveries.deliver(&samples::message(samples::mobile())).await.unwrap();
@@ -172,7 +230,7 @@ impl Carrier for Panicking {
 async fn a_try_that_panics_is_a_failure() {
     let carrier = Arc::new(Panicking(AtomicUsize::new(0)));
     let deliveries = Deliveries {
-        mail: carrier.clone(),
+        mail: Route::by(carrier.clone()),
         ..by_mail(&Scripted::ending([]))
     };
     let failure = deliveries.deliver(&message()).await.unwrap_err();

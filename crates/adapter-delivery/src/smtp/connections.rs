@@ -9,7 +9,6 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::guarded_stream::GuardedStream;
 use crate::failure::{OpenFailure, Undelivered};
@@ -41,7 +40,6 @@ pub(super) struct Connections {
     protection: Protection,
     credentials: Option<Credentials>,
     hello: ClientId,
-    timeout: Duration,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -56,20 +54,16 @@ impl Connections {
                 .login
                 .map(|login| Credentials::new(login.user, login.password.reveal().to_owned())),
             hello: ClientId::Domain(domain),
-            timeout: settings.timeout,
             idle: Mutex::default(),
         })
     }
 
-    /// Until the server took the mail, or the time of a try is up.
+    /// Until the server took the mail, however long that takes.
     pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), Undelivered> {
-        let sent = timeout(self.timeout, async {
-            let mut connection = self.ready().await?;
-            connection.send(envelope, mail).await?;
-            self.keep(connection);
-            Ok(())
-        });
-        sent.await.unwrap_or(Err(Undelivered::TooLate))
+        let mut connection = self.ready().await?;
+        connection.send(envelope, mail).await?;
+        self.keep(connection);
+        Ok(())
     }
 
     async fn ready(&self) -> Result<AsyncSmtpConnection, Undelivered> {

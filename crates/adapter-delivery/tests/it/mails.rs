@@ -185,37 +185,47 @@ pub(crate) async fn a_server_that_comes_back_gets_the_same_code(server: MailServ
     assert!(journal::told().contains(message.challenge.as_str()));
 }
 
-/// The server took the mail; what it answered to that was lost, with the connection or without.
+/// To a server that takes the mail of the first connection, and whose answer to that is lost.
+async fn losing_an_answer(server: &MailServer, connection: ControlFlow<()>) -> (Relay, SmtpSettings) {
+    let relay = Relay::to(server.plain_port, move |number| {
+        let mut mail_has_begun = false;
+        Box::new(move |answer| {
+            if number == 1 && mail_has_begun {
+                answer.clear();
+                return connection;
+            }
+            mail_has_begun = answer.starts_with(b"354");
+            ControlFlow::Continue(())
+        })
+    });
+    let relay = relay.await;
+    let smtp = SmtpSettings {
+        port: relay.port,
+        ..server.plain()
+    };
+    (relay, smtp)
+}
+
+/// It is lost with its connection.
 pub(crate) async fn a_lost_answer_repeats_the_same_mail(server: MailServer) {
-    for hangs_up in [true, false] {
-        let relay = Relay::to(server.plain_port, move |number| {
-            let mut mail_has_begun = false;
-            Box::new(move |answer| {
-                if number == 1 && mail_has_begun {
-                    answer.clear();
-                    return if hangs_up {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    };
-                }
-                mail_has_begun = answer.starts_with(b"354");
-                ControlFlow::Continue(())
-            })
-        });
-        let relay = relay.await;
-        let message = mail();
-        let smtp = SmtpSettings {
-            port: relay.port,
-            timeout: Duration::from_secs(1),
-            ..server.plain()
-        };
-        deliveries(smtp).deliver(&message).await.unwrap();
-        let taken = server.taken(&message);
-        assert_eq!(taken.len(), 2);
-        assert_eq!(taken[0].raw, taken[1].raw);
-        assert_eq!(relay.connections(), 2);
-    }
+    let (relay, smtp) = losing_an_answer(&server, ControlFlow::Break(())).await;
+    let message = mail();
+    deliveries(smtp).deliver(&message).await.unwrap();
+    let taken = server.taken(&message);
+    assert_eq!(taken.len(), 2);
+    assert_eq!(taken[0].raw, taken[1].raw);
+    assert_eq!(relay.connections(), 2);
+}
+
+pub(crate) async fn a_mail_whose_answer_does_not_come_is_sent_once(server: MailServer) {
+    let (relay, smtp) = losing_an_answer(&server, ControlFlow::Continue(())).await;
+    let mut settings = settings(smtp);
+    settings.within = Duration::from_secs(2);
+    let message = mail();
+    let causes = failure(&open(settings).unwrap(), &message).await;
+    assert_eq!(causes[1..], ["there was no answer in time"]);
+    server.taken_once(&message);
+    assert_eq!(relay.connections(), 1);
 }
 
 pub(crate) async fn a_recipient_that_is_busy_is_tried_again(server: MailServer) {
@@ -289,7 +299,6 @@ pub(crate) async fn a_server_that_says_nothing_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smtp = SmtpSettings {
         port: listener.local_addr().unwrap().port(),
-        timeout: Duration::from_millis(300),
         ..SmtpSettings::new("127.0.0.1", "no-reply@auth.example")
     };
     let mut settings = settings(smtp);

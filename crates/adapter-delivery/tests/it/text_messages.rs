@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use ports::factors::CodeDelivery as _;
 use serde_json::json;
 use sha2::Sha256;
+use tokio::net::TcpListener;
 
 use crate::journal;
 use crate::messages::{API_KEY, CODE, NUMBER, SIGNING_KEY, failure, text_message};
@@ -18,9 +19,13 @@ fn settings(receiver: &Receiver) -> SmsGatewaySettings {
     SmsGatewaySettings::new(receiver.url.clone(), Secret::new(SIGNING_KEY))
 }
 
-fn deliveries(gateway: SmsGatewaySettings) -> Deliveries {
+fn delivery(gateway: SmsGatewaySettings) -> DeliverySettings {
     let nowhere = MailRoute::File("/dev/null".into());
-    open(DeliverySettings::new(nowhere, TextMessageRoute::Gateway(gateway))).unwrap()
+    DeliverySettings::new(nowhere, TextMessageRoute::Gateway(gateway))
+}
+
+fn deliveries(gateway: SmsGatewaySettings) -> Deliveries {
+    open(delivery(gateway)).unwrap()
 }
 
 /// As a receiver checks it, who knows nothing but the key and what it received.
@@ -91,20 +96,28 @@ pub(crate) async fn a_redirect_is_not_followed() {
     );
 }
 
-pub(crate) async fn a_gateway_that_says_nothing_fails_in_time() {
+pub(crate) async fn a_gateway_that_says_nothing_fails_in_time_and_is_asked_once() {
     let receiver = Receiver::answering(&[]).await;
-    let gateway = SmsGatewaySettings {
-        timeout: Duration::from_millis(200),
-        ..settings(&receiver)
-    };
+    let mut settings = delivery(settings(&receiver));
+    settings.within = Duration::from_secs(1);
     let message = text_message();
     let begun = Instant::now();
-    let causes = failure(&deliveries(gateway), &message).await;
+    let causes = failure(&open(settings).unwrap(), &message).await;
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_eq!(causes[1..], ["there was no answer in time"]);
+    assert_eq!(receiver.received().len(), 1);
+    assert!(journal::told().contains(message.challenge.as_str()));
+}
+
+/// A port on which nobody listens.
+pub(crate) async fn a_gateway_that_is_away_is_told_without_its_url() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/messages?account=7", listener.local_addr().unwrap());
+    drop(listener);
+    let gateway = SmsGatewaySettings::new(url, Secret::new(SIGNING_KEY));
+    let causes = failure(&deliveries(gateway), &text_message()).await;
     assert_eq!(causes[1], "the gateway cannot be reached");
     assert!(!causes.concat().contains("account=7"), "{causes:?}");
-    assert_eq!(receiver.received().len(), 3);
-    assert!(journal::told().contains(message.challenge.as_str()));
 }
 
 pub(crate) async fn a_form_has_the_header_of_the_gateway() {

@@ -1,3 +1,4 @@
+use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::factors::permissions::ProveOwnContact;
@@ -10,7 +11,7 @@ use super::masked_contact::MaskedContact;
 use super::refusals::problem;
 use crate::authorised::{Authorised, contact_in_path};
 use crate::endpoints::Described;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// A code on its way.
 #[derive(Serialize, ToSchema)]
@@ -53,6 +54,11 @@ pub(crate) async fn handle(
                 let wait = until.duration_since(now).unsigned_abs();
                 Problem::too_many_requests("too many codes were sent", wait)
             }
+            SendCodeError::UsedUp => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Code::AttemptsUsedUp,
+                "the attempts are used up",
+            ),
             SendCodeError::NotDelivered(failure) => Problem::unavailable(failure),
         })?;
     Ok(HttpResponse::Created()
@@ -68,6 +74,7 @@ pub(crate) fn describe(operation: Described) -> Described {
         .answers_json::<ChallengeResponse>(201, "The code is on its way; one sent before is dead")
         .error(400, "The id cannot be read")
         .error(404, "The user is not known, or has no such contact")
+        .error(422, "The attempts at its codes, or at those of this user, are used up")
         .error(429, "Too many codes were sent to it, or by this user")
         .store_errors()
 }

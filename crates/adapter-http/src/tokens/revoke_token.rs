@@ -43,7 +43,7 @@ pub(crate) fn describe(operation: Described) -> Described {
         .json_or_form_body::<TokenRequest>(true)
         .answers_empty(
             200,
-            "The session has ended, now or before, or the token is none of ours",
+            "The session has ended, now or before, or the token is none of ours. An access token past its expiry names no session any more: a refresh token always does",
         )
         .body_errors()
         .store_errors()

@@ -213,6 +213,7 @@ fn contact_events() -> Vec<NewEvent> {
             value: value.clone(),
             marked: flag,
             credential: !flag,
+            verified: !flag,
             default: flag,
         };
         for kind in [
@@ -332,7 +333,7 @@ fn every_event_type_is_described_and_no_other() {
 fn a_schema_refuses_what_no_event_holds() {
     let session = json!({"userId": "u1", "clientId": "portal", "sid": "s1", "reason": "replay"});
     let contact = json!({"userId": "u1", "factorId": "c1", "contactType": ContactType::Email.as_str(),
-        "maskedValue": "ex***le@br.e*******.com", "tags": [], "default": false});
+        "maskedValue": "ex***le@br.e*******.com", "tags": [], "default": false, "verified": true});
     let broken = |good: &Value, name: &str, value: Value| {
         let mut broken = good.clone();
         broken[name] = value;

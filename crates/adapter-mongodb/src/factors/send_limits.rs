@@ -70,6 +70,20 @@ async fn charge(
 
 #[async_trait]
 impl SendLimits for MongodbSendLimits {
+    async fn look(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
+        if limit.most == 0 {
+            let until = time::after(now, limit.window);
+            return Ok(SendCharge::Exhausted { until });
+        }
+        let found: Option<SendLimitDocument> = self.0.find(COLLECTION, key.as_str()).await?;
+        let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= limit.most);
+        let Some(full) = full else {
+            return Ok(SendCharge::Charged);
+        };
+        let until = Reader::new("send limit", key.as_str()).time(full.window_ends_at)?;
+        Ok(SendCharge::Exhausted { until })
+    }
+
     async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
         if limit.most == 0 {
             let until = time::after(now, limit.window);

@@ -37,8 +37,27 @@ fn charge(connection: &Connection, key: &str, limit: SendLimit, now: Timestamp) 
     })
 }
 
+/// What is full until when; else there is room.
+fn look(connection: &Connection, key: &str, limit: SendLimit, now: Timestamp) -> Result<SendCharge, Fault> {
+    let sql = "SELECT key, window_ends_at FROM send_limits
+               WHERE key = :key AND window_ends_at > :now AND used >= :most";
+    let parameters = named_params! { ":key": key, ":now": now.as_millisecond(), ":most": limit.most };
+    let until = rows::first(connection, sql, parameters, |row| {
+        Reader::new("send limit", row).time(1)
+    })?;
+    Ok(until.map_or(SendCharge::Charged, |until| SendCharge::Exhausted { until }))
+}
+
 #[async_trait]
 impl SendLimits for SqliteSendLimits {
+    async fn look(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
+        if limit.most == 0 {
+            let until = time::after(now, limit.window);
+            return Ok(SendCharge::Exhausted { until });
+        }
+        self.0.read(|connection| look(connection, key.as_str(), limit, now))
+    }
+
     async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
         if limit.most == 0 {
             let until = time::after(now, limit.window);

@@ -101,7 +101,7 @@ fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
         .iter()
         .map(|event| (&event["type"], &event["sequence"], &event["data"]))
         .collect();
-    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags, "default": false});
+    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags, "default": false, "verified": true});
     let marked = ["MARKED_RESOURCES"];
     assert_eq!(
         told,

@@ -110,6 +110,25 @@ fn the_attempts_run_out_and_the_last_wrong_code_is_answered_like_the_others() {
 }
 
 #[test]
+fn no_code_is_sent_to_a_contact_whose_attempts_are_used_up() {
+    let world = World::start();
+    added(&world, "ana", &[mobile("c1", "911112222")]);
+    for _ in 0..4 {
+        let ana = world.user_token(ANA_MAIL, "portal");
+        let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
+        let code = code(&world, &challenge);
+        for _ in 0..5 {
+            let answered = validate(&world, &ana, "c1", &answer(&challenge, wrong(&code)));
+            assert_eq!(answered.codes(), refused("30"));
+        }
+        world.clock.advance(600);
+    }
+    let ana = world.user_token(ANA_MAIL, "portal");
+    assert_eq!(send(&world, &ana, "c1").codes(), refused("31"));
+    assert_eq!(send(&world, &ana, "ana-mail").status, 201);
+}
+
+#[test]
 fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
     let world = World::start();
     added(&world, "ana", &[mobile("c1", "911112222")]);

@@ -156,7 +156,7 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
             json!(["MARKED_RESOURCES"]),
         ),
         (
-            json!({"mobile": {"phoneNumber": "911113333"}, "email": "not@read.example"}),
+            json!({"mobile": {"phoneNumber": "911113333"}, "email": null}),
             "*****3333",
             "21",
             json!(["MARKED_RESOURCES"]),
@@ -181,6 +181,7 @@ fn a_patch_that_breaks_a_rule_changes_nothing() {
         ("ana", "c1", json!({"mobile": null}), 422, "09"),
         ("ana", "c1", json!({"mobile": {"areaCode": null}}), 422, "09"),
         ("ana", "c1", json!({"mobile": {"phoneNumber": "911113333"}}), 422, "07"),
+        ("ana", "c1", json!({"email": "eva@example.com"}), 422, "08"),
         ("ana", "c1", json!({"tags": ["NEWS"]}), 422, "10"),
         ("ana", "ana-mail", json!({"email": "other@example.com"}), 422, "12"),
         ("ana", "ana-mail", json!({"tags": []}), 422, "12"),

@@ -1,7 +1,7 @@
 //! Changing and removing contacts.
 
 use super::{AlternativeContact, ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, OwnContact, Refusal};
-use crate::contact::ContactValue;
+use crate::contact::{ContactType, ContactValue};
 use crate::identity::Identity;
 use crate::ids::ContactId;
 
@@ -17,6 +17,10 @@ pub enum Patch<T> {
 impl<T> Patch<T> {
     pub const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
+    }
+
+    const fn is_put(&self) -> bool {
+        matches!(self, Self::Put(_))
     }
 
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
@@ -119,7 +123,7 @@ impl FactorSet {
     ///
     /// # Errors
     ///
-    /// As [`replace`](Self::replace).
+    /// As [`replace`](Self::replace); a value of the other type is not valid here.
     pub fn patch(
         &mut self,
         owner: &Identity,
@@ -137,7 +141,17 @@ impl FactorSet {
             self.told(owner, id).ok_or(ChangeRefusal::NotFound)?;
             Changed::new()
         } else {
-            let draft = patched(self.changeable(owner, id)?, email, mobile, tags);
+            let contact = self.changeable(owner, id)?;
+            let (puts_email, puts_mobile) = (email.is_put(), mobile.is_put());
+            let draft = patched(contact, email, mobile, tags);
+            match draft.contact_type {
+                ContactType::Email if puts_mobile => {
+                    draft.value()?;
+                    return Err(Refusal::NotAMobile.into());
+                }
+                ContactType::Mobile if puts_email => return Err(Refusal::NotAnEmail.into()),
+                ContactType::Email | ContactType::Mobile => {}
+            }
             self.replace(owner, &draft, vouched)?
         };
         let was = self.default_id(owner);

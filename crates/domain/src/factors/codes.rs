@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::{fmt, mem};
 
-use super::{ChallengeId, CodeDigest, FactorSet};
+use super::{ChallengeId, CodeDigest, FactorSet, SendLimitKey};
 use crate::contact::ContactValue;
 use crate::identity::Identity;
 use crate::ids::{ClientId, ContactId};
@@ -114,7 +114,7 @@ pub struct Challenge {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContactCodes {
     pub contact: ContactId,
-    /// What the spellings of its value share. It is not printed.
+    /// Names its value without showing it, as [`CodeTarget::destination`] does.
     pub destination: String,
     pub attempts: Attempts,
     /// The one live code.
@@ -122,9 +122,13 @@ pub struct ContactCodes {
 }
 
 impl ContactCodes {
+    fn is_of(&self, target: &CodeTarget) -> bool {
+        self.contact == target.id && self.destination == target.destination.as_str()
+    }
+
     /// Whether its attempts are the target's: of the contact, or of its value under another id.
     fn count_for(&self, target: &CodeTarget) -> bool {
-        self.contact == target.id || self.destination == target.value.comparison_key()
+        self.contact == target.id || self.destination == target.destination.as_str()
     }
 }
 
@@ -143,6 +147,9 @@ impl fmt::Debug for ContactCodes {
 pub struct CodeTarget {
     pub id: ContactId,
     pub value: ContactValue,
+    /// The keyed digest of the value, the same for all its spellings: what was tried is kept by it, and may outlive the
+    /// contact.
+    pub destination: SendLimitKey,
     /// Of an alternative contact; 0 for one the user logs in with.
     pub revision: u64,
     pub purpose: Purpose,
@@ -183,11 +190,17 @@ impl Exhausted {
 }
 
 impl FactorSet {
-    /// The contact of this id, one the user logs in with or another.
-    pub fn code_target(&self, owner: &Identity, id: &ContactId) -> Option<CodeTarget> {
+    /// The contact of this id, one the user logs in with or another. `sealed` makes the digest of its value.
+    pub fn code_target(
+        &self,
+        owner: &Identity,
+        id: &ContactId,
+        sealed: impl FnOnce(&ContactValue) -> SendLimitKey,
+    ) -> Option<CodeTarget> {
         if let Some(contact) = self.contact(id) {
             return Some(CodeTarget {
                 id: contact.id.clone(),
+                destination: sealed(&contact.value),
                 value: contact.value.clone(),
                 revision: contact.revision,
                 purpose: if contact.verified {
@@ -201,6 +214,7 @@ impl FactorSet {
         let mut credentials = credentials.filter(|contact| contact.id == *id);
         credentials.next().map(|contact| CodeTarget {
             id: contact.id,
+            destination: sealed(&contact.value),
             value: contact.value,
             revision: 0,
             purpose: Purpose::Confirm,
@@ -213,11 +227,16 @@ impl FactorSet {
         begun(&mut self.codes, target).challenge = Some(challenge);
     }
 
+    /// Whether the attempts of the contact or of the user are used up; counts nothing.
+    pub fn is_used_up(&self, target: &CodeTarget, limits: &CodeLimits, now: Timestamp) -> bool {
+        self.attempts.used_at(now) >= limits.per_user || self.attempts_of(target, now) >= limits.per_factor
+    }
+
     /// Counts an attempt, before anything is compared: of the challenge when it is there, of the contact and of the
     /// user in any case. One that is used up counts nothing.
     pub fn charge(&mut self, target: &CodeTarget, answer: Answer<'_>, limits: &CodeLimits, now: Timestamp) -> Charge {
         self.forget_ended_windows(now);
-        if self.attempts.used_at(now) >= limits.per_user || self.attempts_of(target, now) >= limits.per_factor {
+        if self.is_used_up(target, limits, now) {
             return Charge::UsedUp;
         }
         let codes = begun(&mut self.codes, target);
@@ -281,13 +300,15 @@ impl FactorSet {
         }
     }
 
-    /// Ends the code under way to a contact that is changed or removed.
+    /// Ends the code under way to a contact that is changed or removed. What was never tried is forgotten with it.
     pub(super) fn end_challenge(&mut self, contact: &ContactId) {
         for codes in &mut self.codes {
             if codes.contact == *contact {
                 codes.challenge = None;
             }
         }
+        self.codes
+            .retain(|codes| codes.challenge.is_some() || codes.attempts != Attempts::NONE);
     }
 
     /// Attempts of the contact, and of its value under another id.
@@ -300,8 +321,9 @@ impl FactorSet {
         codes.map(|codes| &codes.attempts)
     }
 
-    /// What counts no longer and waits for no answer is forgotten.
-    fn forget_ended_windows(&mut self, now: Timestamp) {
+    /// Forgets what counts no longer and waits for no answer, so that of a contact that is gone nothing stays
+    /// longer than its attempts count.
+    pub fn forget_ended_windows(&mut self, now: Timestamp) {
         self.codes.retain(|codes| {
             let waits = codes
                 .challenge
@@ -317,21 +339,15 @@ fn sum_at<'a>(now: Timestamp, windows: impl Iterator<Item = &'a Attempts>) -> u3
 }
 
 fn found<'a>(codes: &'a mut [ContactCodes], target: &CodeTarget) -> Option<&'a mut ContactCodes> {
-    let destination = target.value.comparison_key();
-    codes
-        .iter_mut()
-        .find(|codes| codes.contact == target.id && codes.destination == destination)
+    codes.iter_mut().find(|codes| codes.is_of(target))
 }
 
 fn begun<'a>(codes: &'a mut Vec<ContactCodes>, target: &CodeTarget) -> &'a mut ContactCodes {
-    let destination = target.value.comparison_key();
-    let known = codes
-        .iter()
-        .position(|codes| codes.contact == target.id && codes.destination == destination);
+    let known = codes.iter().position(|codes| codes.is_of(target));
     let at = known.unwrap_or_else(|| {
         codes.push(ContactCodes {
             contact: target.id.clone(),
-            destination,
+            destination: target.destination.as_str().to_owned(),
             attempts: Attempts::NONE,
             challenge: None,
         });

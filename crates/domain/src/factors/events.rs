@@ -5,7 +5,8 @@ use crate::event::{Datum, EventData, EventKind, NewEvent};
 use crate::ids::{EventId, UserId};
 use crate::time::Timestamp;
 
-/// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is the default).
+/// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is
+/// the default).
 pub fn contact_event(id: EventId, kind: EventKind, user: &UserId, contact: &OwnContact, time: Timestamp) -> NewEvent {
     let tags = if contact.marked {
         vec![super::MARKED_RESOURCES.to_owned()]
@@ -15,6 +16,7 @@ pub fn contact_event(id: EventId, kind: EventKind, user: &UserId, contact: &OwnC
     let mut data = about(user, contact);
     data.push(("tags".to_owned(), Datum::List(tags)));
     data.push(("default".to_owned(), Datum::Flag(contact.default)));
+    data.push(("verified".to_owned(), Datum::Flag(contact.verified)));
     NewEvent { id, kind, time, data }
 }
 
@@ -59,23 +61,25 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_is_told_masked_with_its_tags_and_whether_it_is_the_default() {
+    fn a_contact_is_told_masked_with_its_tags_and_whether_it_is_the_default_and_verified() {
         let mut set = set_of(&[
             tagged(mobile("c1", "911112222")),
             email("e1", "example@br.experian.com"),
         ]);
         set.chosen_default = Some(id("c1"));
+        set.contacts.last_mut().unwrap().verified = false;
         let text = |text: &str| Datum::Text(text.to_owned());
-        for (contact, kind, masked, tags, default) in [
+        for (contact, kind, masked, tags, default, verified) in [
             (
                 "c1",
                 "MOBILE",
                 "+55 11 *****2222",
                 vec!["MARKED_RESOURCES".to_owned()],
                 true,
+                true,
             ),
-            ("e1", "EMAIL", "ex***le@br.e*******.com", Vec::new(), false),
-            ("main", "EMAIL", "a**@e******.com", Vec::new(), false),
+            ("e1", "EMAIL", "ex***le@br.e*******.com", Vec::new(), false, false),
+            ("main", "EMAIL", "a**@e******.com", Vec::new(), false, true),
         ] {
             let contact_told = set.told(&owner(), &id(contact)).unwrap();
             let event = contact_event(
@@ -92,7 +96,15 @@ mod tests {
             let names = names(&event.data);
             assert_eq!(
                 names,
-                ["userId", "factorId", "contactType", "maskedValue", "tags", "default"]
+                [
+                    "userId",
+                    "factorId",
+                    "contactType",
+                    "maskedValue",
+                    "tags",
+                    "default",
+                    "verified"
+                ]
             );
             let values: Vec<_> = event.data.iter().map(|(_, value)| value.clone()).collect();
             let expected = [
@@ -102,6 +114,7 @@ mod tests {
                 text(masked),
                 Datum::List(tags),
                 Datum::Flag(default),
+                Datum::Flag(verified),
             ];
             assert_eq!(values, expected);
         }

@@ -126,6 +126,27 @@ impl FactorSet {
         self.contacts.iter().find(|contact| contact.id == *id)
     }
 
+    /// Drops the alternative contacts whose id or value has become that of a contact the user logs in with, which then
+    /// is the default where they were: no id and no value is told twice, and codes go to the credential. Attempts stay
+    /// counted. To be done wherever a set and its owner are put together; the next edit stores it, and nobody is told.
+    pub fn drop_credentials(&mut self, owner: &Identity) {
+        for credential in owner.credential_contacts() {
+            let key = credential.value.comparison_key();
+            let dropped: Vec<_> = self
+                .contacts
+                .extract_if(.., |contact| {
+                    contact.id == credential.id || contact.value.comparison_key() == key
+                })
+                .collect();
+            for contact in dropped {
+                self.end_challenge(&contact.id);
+                if self.chosen_default.as_ref() == Some(&contact.id) {
+                    self.chosen_default = Some(credential.id.clone());
+                }
+            }
+        }
+    }
+
     /// Adds one contact by the rules of the documentation's "Add alternative contacts", judged in the order of
     /// [`Refusal`]. A tag it carries is taken from the other contact of its type.
     ///

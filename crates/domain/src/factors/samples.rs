@@ -1,7 +1,7 @@
 //! What the tests of this context begin with.
 
-use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft};
-use crate::contact::{ContactType, Email, Mobile};
+use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, SendLimitKey};
+use crate::contact::{ContactType, ContactValue, Email, Mobile};
 use crate::identity::{Identity, MainContact};
 use crate::ids::{ContactId, UserId};
 use crate::time::Timestamp;
@@ -44,6 +44,15 @@ pub(super) fn owner_by_mobile() -> Identity {
         main_contact_type: ContactType::Mobile,
         ..owner_of_both()
     }
+}
+
+/// The digest of a value, though without a key.
+pub(super) fn sealed(value: &ContactValue) -> SendLimitKey {
+    let mut digest = [0; 32];
+    for (at, byte) in value.comparison_key().bytes().enumerate() {
+        digest[at % 32] ^= byte;
+    }
+    SendLimitKey::destination(&digest)
 }
 
 pub(super) fn mobile(contact: &str, number: &str) -> ContactDraft {

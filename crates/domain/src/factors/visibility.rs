@@ -33,12 +33,18 @@ impl Visibility {
 
 /// A contact as its user may see it; the value is masked where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and told as one"
+)]
 pub struct OwnContact {
     pub id: ContactId,
     pub value: ContactValue,
     pub marked: bool,
     /// A contact the user logs in with.
     pub credential: bool,
+    /// Its user has shown to have it, or another vouched for it.
+    pub verified: bool,
     /// The one contact that is picked first.
     pub default: bool,
 }
@@ -52,6 +58,7 @@ pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility
         value: contact.value.clone(),
         marked: false,
         credential: true,
+        verified: true,
         default: default == Some(&contact.id),
     });
     let alternative = set.contacts.iter().map(|contact| OwnContact {
@@ -59,6 +66,7 @@ pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility
         value: contact.value.clone(),
         marked: contact.marked,
         credential: false,
+        verified: contact.verified,
         default: default == Some(&contact.id),
     });
     main.chain(alternative)

@@ -162,6 +162,7 @@ fn added(user: &str) -> Value {
         "maskedValue": "+55 11 *****2222",
         "tags": [],
         "default": false,
+        "verified": true,
     })
 }
 

@@ -25,6 +25,9 @@ contracts! { dyn Fixture:
     charging_an_ended_window_at_once_never_passes_the_limit,
     charging_keys_at_once_charges_each,
     charges_survive_reopening,
+    a_look_says_what_a_charge_would,
+    a_look_counts_nothing_and_begins_no_window,
+    a_look_at_one_key_does_not_see_another,
 }
 
 /// Length of the windows here, in milliseconds.
@@ -47,6 +50,10 @@ fn until(until: Timestamp) -> SendCharge {
 
 async fn charge(stores: &Stores, limit: SendLimit, now: Timestamp) -> SendCharge {
     stores.send_limits.charge(&key(1), limit, now).await.unwrap()
+}
+
+async fn look(stores: &Stores, limit: SendLimit, now: Timestamp) -> SendCharge {
+    stores.send_limits.look(&key(1), limit, now).await.unwrap()
 }
 
 /// Charges key 1 so often that nothing more fits.
@@ -182,4 +189,45 @@ async fn charges_survive_reopening(fixture: &dyn Fixture) {
     let stores = fixture.reopen().await;
     assert_eq!(charge(&stores, of(3), at(1)).await, SendCharge::Charged);
     assert_eq!(charge(&stores, of(3), at(1)).await, until(at(WINDOW)));
+}
+
+async fn a_look_says_what_a_charge_would(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for _ in 0..3 {
+        assert_eq!(look(&stores, of(3), at(0)).await, SendCharge::Charged);
+        charge(&stores, of(3), at(0)).await;
+    }
+    for (limit, now, says) in [
+        (of(3), at(0), until(at(WINDOW))),
+        (of(3), before(at(WINDOW)), until(at(WINDOW))),
+        (of(3), at(WINDOW), SendCharge::Charged),
+        (of(1), at(1), until(at(WINDOW))),
+        (of(4), at(1), SendCharge::Charged),
+        (of(0), at(1), until(at(WINDOW + 1))),
+    ] {
+        assert_eq!(look(&stores, limit, now).await, says, "{limit:?} {now}");
+    }
+}
+
+async fn a_look_counts_nothing_and_begins_no_window(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for _ in 0..5 {
+        assert_eq!(look(&stores, of(1), at(0)).await, SendCharge::Charged);
+    }
+    exhaust(&stores, of(1), at(5)).await;
+    for _ in 0..5 {
+        assert_eq!(look(&stores, of(1), at(6)).await, until(at(WINDOW + 5)));
+        assert_eq!(look(&stores, of(2), at(6)).await, SendCharge::Charged);
+    }
+    assert_eq!(charge(&stores, of(2), at(6)).await, SendCharge::Charged);
+    assert_eq!(charge(&stores, of(2), at(6)).await, until(at(WINDOW + 5)));
+}
+
+async fn a_look_at_one_key_does_not_see_another(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    exhaust(&stores, of(1), at(0)).await;
+    for key in [key(2), SendLimitKey::destination(&[0; 32])] {
+        let looked = stores.send_limits.look(&key, of(1), at(1)).await.unwrap();
+        assert_eq!(looked, SendCharge::Charged);
+    }
 }

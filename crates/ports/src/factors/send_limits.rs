@@ -21,5 +21,9 @@ pub enum SendCharge {
 /// `limit.most` calls are `Charged` in a window, however many come at once. A repeated call counts again.
 #[async_trait]
 pub trait SendLimits: Send + Sync {
+    /// What a charge would say now. Counts nothing and begins no window, so it promises nothing either: others may be
+    /// charged before whoever looked.
+    async fn look(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure>;
+
     async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure>;
 }

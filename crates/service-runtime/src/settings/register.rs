@@ -268,6 +268,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     Setting::of(
         SENDERS,
+        "delivery.within",
+        "How long handing over a message may take, all tries together; a server that is slower is not asked again",
+    ),
+    Setting::of(
+        SENDERS,
         "delivery.texts",
         "Texts of messages for clients that chose none: `pt`, `en`, or a file of `delivery.texts_directory`",
     ),

@@ -87,7 +87,9 @@ impl Edits {
 
     pub(super) async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
         let found = self.factor_sets.find_with_owner(user).await?;
-        found.ok_or(ContactError::UserNotFound)
+        let (owner, mut set) = found.ok_or(ContactError::UserNotFound)?;
+        set.drop_credentials(&owner);
+        Ok((owner, set))
     }
 
     /// Decides anew when another saved in between.
@@ -103,6 +105,7 @@ impl Edits {
                 Decision::Keep(outcome) => return Ok(outcome),
                 Decision::Save(outcome, told) => (outcome, told),
             };
+            set.forget_ended_windows(now);
             let told = told.into_iter().map(|told| self.event(user, told, now)).collect();
             match self.factor_sets.save_if_version(&set, told).await? {
                 Saving::Saved => return Ok(outcome),

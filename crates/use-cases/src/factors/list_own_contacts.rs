@@ -33,7 +33,8 @@ impl ListOwnContacts {
     /// A client that is no longer registered is shown the least.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
         let found = self.factor_sets.find_with_owner(user).await?;
-        let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
+        let (identity, mut set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
+        set.drop_credentials(&identity);
         let visibility = self
             .clients
             .find(client)

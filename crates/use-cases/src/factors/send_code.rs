@@ -21,6 +21,9 @@ pub enum SendCodeError {
     Contact(#[from] ContactError),
     #[error("too many codes were sent")]
     TooMany { until: Timestamp, now: Timestamp },
+    /// Of the contact, or of the user: no code could be answered, so none is sent and nothing is charged.
+    #[error("the attempts are used up")]
+    UsedUp,
     /// The sending stays counted, and asking again sends another code.
     #[error(transparent)]
     NotDelivered(#[from] DeliveryFailure),
@@ -73,12 +76,17 @@ impl SendCode {
     pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
         self.edits.admit(caller).await?;
         let (owner, set) = self.edits.find(user).await?;
-        let target = set.code_target(&owner, contact).ok_or(ContactError::ContactNotFound)?;
+        let target = set.code_target(&owner, contact, |value| self.seal.destination(value));
+        let target = target.ok_or(ContactError::ContactNotFound)?;
+        if set.is_used_up(&target, &self.codes, self.clock.now()) {
+            return Err(SendCodeError::UsedUp);
+        }
         let texts = self.clients.find(&caller.client).await?.and_then(|client| client.texts);
-        // The user first: one who may send no more uses up nobody's destination.
+        // Where no more goes costs the user nothing; a user who may send no more uses up nobody's destination.
+        let destination = self.seal.destination(&target.value);
+        self.look(&destination, self.limits.per_destination).await?;
         self.charge(&SendLimitKey::user(user), self.limits.per_user).await?;
-        self.charge(&self.seal.destination(&target.value), self.limits.per_destination)
-            .await?;
+        self.charge(&destination, self.limits.per_destination).await?;
         let sent_at = self.clock.now();
         let message = CodeMessage {
             challenge: ChallengeId::from_random(self.randomness.nonce()),
@@ -98,12 +106,14 @@ impl SendCode {
         })
     }
 
+    async fn look(&self, key: &SendLimitKey, limit: SendLimit) -> Result<(), SendCodeError> {
+        let now = self.clock.now();
+        admitted(self.send_limits.look(key, limit, now).await?, now)
+    }
+
     async fn charge(&self, key: &SendLimitKey, limit: SendLimit) -> Result<(), SendCodeError> {
         let now = self.clock.now();
-        match self.send_limits.charge(key, limit, now).await? {
-            SendCharge::Charged => Ok(()),
-            SendCharge::Exhausted { until } => Err(SendCodeError::TooMany { until, now }),
-        }
+        admitted(self.send_limits.charge(key, limit, now).await?, now)
     }
 
     async fn store(&self, user: &UserId, target: &CodeTarget, message: &CodeMessage) -> Result<(), ContactError> {
@@ -120,12 +130,20 @@ impl SendCode {
         self.edits
             .edit(user, |owner, set, now| {
                 // It was charged as it was found; as something else it is not sent to.
-                if set.code_target(owner, &target.id).as_ref() != Some(target) {
+                let found = set.code_target(owner, &target.id, |value| self.seal.destination(value));
+                if found.as_ref() != Some(target) {
                     return Err(Failure::Contended.into());
                 }
                 set.challenge(target, challenge.clone(), now);
                 Ok(Decision::Save((), Vec::new()))
             })
             .await
+    }
+}
+
+fn admitted(charge: SendCharge, now: Timestamp) -> Result<(), SendCodeError> {
+    match charge {
+        SendCharge::Charged => Ok(()),
+        SendCharge::Exhausted { until } => Err(SendCodeError::TooMany { until, now }),
     }
 }

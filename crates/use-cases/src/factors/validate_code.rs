@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use domain::caller::Caller;
 use domain::event::EventKind;
-use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits};
+use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, CodeTarget, FactorSet};
+use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use ports::factors::CodeSeal;
 
@@ -72,10 +73,15 @@ impl ValidateCode {
         Err(ValidateCodeError::Wrong)
     }
 
+    fn target(&self, owner: &Identity, set: &FactorSet, contact: &ContactId) -> Result<CodeTarget, ContactError> {
+        set.code_target(owner, contact, |value| self.seal.destination(value))
+            .ok_or(ContactError::ContactNotFound)
+    }
+
     async fn charge(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<Charge, ContactError> {
         self.edits
             .edit(user, |owner, set, now| {
-                let target = set.code_target(owner, contact).ok_or(ContactError::ContactNotFound)?;
+                let target = self.target(owner, set, contact)?;
                 let charge = set.charge(&target, answer, &self.limits, now);
                 if charge != Charge::UsedUp {
                     return Ok(Decision::Save(charge, Vec::new()));
@@ -94,7 +100,7 @@ impl ValidateCode {
     async fn solve(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<bool, ContactError> {
         self.edits
             .edit(user, |owner, set, _| {
-                let target = set.code_target(owner, contact).ok_or(ContactError::ContactNotFound)?;
+                let target = self.target(owner, set, contact)?;
                 if !set.solve(&target, answer) {
                     return Ok(Decision::Keep(false));
                 }
@@ -108,7 +114,7 @@ impl ValidateCode {
     async fn tell_exhausted(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<(), ContactError> {
         self.edits
             .edit(user, |owner, set, now| {
-                let Some(target) = set.code_target(owner, contact) else {
+                let Ok(target) = self.target(owner, set, contact) else {
                     return Ok(Decision::Keep(()));
                 };
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);

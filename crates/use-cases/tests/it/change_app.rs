@@ -8,7 +8,6 @@ use domain::identity::BusinessLink;
 use domain::ids::{BusinessId, UserId};
 use domain::time;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
-use ports::Clock as _;
 use use_cases::tokens::{
     ChangeAppRequest, HandOff, HandleAuthRequest, InspectedToken, IssuedTokens, Refused, Tokens, TokensSettings,
 };

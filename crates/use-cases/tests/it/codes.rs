@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use domain::caller::Caller;
+use domain::contact::{ContactValue, Mobile};
 use domain::event::{Datum, EventKind};
-use domain::factors::ChallengeId;
+use domain::factors::{ChallengeId, Visibility};
+use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeAnswer, ContactError, SendCodeError, SentCode, ValidateCodeError};
 
@@ -167,14 +169,71 @@ async fn neither_a_resend_nor_adding_the_contact_again_refills_its_attempts() {
             add(&world, &user, "mobile-1", "911112222").await;
         }
     }
-    let challenge = sent(&world, &user).await;
-    let code = world.letters.code(&challenge);
-    let right = answer(&world, &user, challenge.as_str(), &code).await;
-    assert!(matches!(right, Err(ValidateCodeError::UsedUp)), "{right:?}");
+    for _ in 0..7 {
+        // More than may be sent in a day: what is refused is not charged.
+        let refused = send(&world, &user, "mobile-1").await;
+        assert!(matches!(refused, Err(SendCodeError::UsedUp)), "{refused:?}");
+    }
+    assert_eq!(world.letters.count(), 4);
     world.clock.advance(Duration::from_hours(24));
     let challenge = sent(&world, &user).await;
     let code = world.letters.code(&challenge);
     answer(&world, &user, challenge.as_str(), &code).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_has_become_a_credential_is_shown_once_and_its_codes_go_to_the_credential() {
+    let world = World::new().await;
+    let user = user_with_a_mobile(&world).await;
+    let me = user_at_the_portal(&user);
+    let show_all = |client: &mut domain::client::Client| client.visibility = Visibility::Unrestricted;
+    world.change_client(crate::world::PORTAL, show_all).await;
+    let mut identity = world.stores.identities.find(&user).await.unwrap().unwrap();
+    identity.mobile = Some(MainContact {
+        id: id("mobile-1"),
+        value: Mobile::parse("55", Some("11"), "911113333").unwrap(),
+    });
+    world.stores.identities.replace(&identity).await.unwrap();
+    let shown = world.factors.list_own_contacts.run(&me.client, &user).await.unwrap();
+    let shown: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.credential, c.default)).collect();
+    let main = identity.email.unwrap().id;
+    assert_eq!(shown, [(main.as_str(), true, true), ("mobile-1", true, false)]);
+    let challenge = sent(&world, &user).await;
+    assert_eq!(
+        world.letters.last().to,
+        ContactValue::Mobile(identity.mobile.unwrap().value)
+    );
+    let code = world.letters.code(&challenge);
+    answer(&world, &user, challenge.as_str(), &code).await.unwrap();
+    let set = world.stores.factor_sets.find(&user).await.unwrap();
+    assert_eq!(set.contacts, Vec::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_removed_contact_nothing_is_kept_that_counts_no_longer() {
+    let world = World::new().await;
+    let user = user_with_a_mobile(&world).await;
+    let me = user_at_the_portal(&user);
+    let remove = async |contact: &str| {
+        let removed = world.factors.remove_contact.run(&me, &user, &id(contact)).await;
+        removed.unwrap();
+    };
+    let kept = async || world.stores.factor_sets.find(&user).await.unwrap().codes.len();
+    add(&world, &user, "mobile-2", "911113333").await;
+    send(&world, &user, "mobile-2").await.unwrap();
+    remove("mobile-2").await;
+    assert_eq!(kept().await, 0, "nobody tried it");
+    let challenge = sent(&world, &user).await;
+    try_wrongly(&world, &user, &challenge).await;
+    remove("mobile-1").await;
+    let set = world.stores.factor_sets.find(&user).await.unwrap();
+    assert!(!set.codes[0].destination.contains("911112222"), "nor is the value");
+    world.clock.advance(Duration::from_hours(23));
+    add(&world, &user, "mobile-3", "911114444").await;
+    assert_eq!(kept().await, 1);
+    world.clock.advance(Duration::from_hours(1));
+    add(&world, &user, "mobile-4", "911115555").await;
+    assert_eq!(kept().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,4 +397,26 @@ async fn another_users_contact_is_not_found_whatever_is_asked() {
     let tried = answer(&world, &bia, challenge.as_str(), &code).await;
     assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
     answer(&world, &ana, challenge.as_str(), &code).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_full_destination_refuses_is_not_counted_for_the_user() {
+    let world = World::new().await;
+    let (user, other) = (user_with_a_mobile(&world).await, user_with_a_mobile(&world).await);
+    for _ in 0..3 {
+        sent(&world, &other).await;
+    }
+    for _ in 0..10 {
+        let refused = send(&world, &user, "mobile-1").await;
+        assert!(matches!(refused, Err(SendCodeError::TooMany { .. })), "{refused:?}");
+    }
+    for _ in 0..10 {
+        world.clock.advance(Duration::from_mins(10));
+        sent(&world, &user).await;
+    }
+    let refused = send(&world, &user, "mobile-1").await;
+    let Err(SendCodeError::TooMany { until, now }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(until.duration_since(now).as_secs() > 600, "{until} {now}");
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::factors::samples::{id, mobile, owner, owner_of_both, set_of, tagged};
+use crate::factors::samples::{id, mobile, owner, owner_of_both, sealed, set_of, tagged};
 use crate::factors::{ChangeRefusal, ContactDraft};
 
 mod story;
@@ -37,7 +37,7 @@ impl Trial {
     }
 
     fn target(&self, contact: &str) -> CodeTarget {
-        self.set.code_target(&owner_of_both(), &id(contact)).unwrap()
+        self.set.code_target(&owner_of_both(), &id(contact), sealed).unwrap()
     }
 
     fn send(&mut self, contact: &str) -> u8 {
@@ -69,6 +69,10 @@ impl Trial {
 
     fn charge(&mut self, contact: &str, challenge: u8) -> Charge {
         self.charge_from("portal", contact, Some(challenge))
+    }
+
+    fn is_used_up(&self, contact: &str) -> bool {
+        self.set.is_used_up(&self.target(contact), &self.limits, self.now)
     }
 
     fn solve(&mut self, contact: &str, challenge: u8) -> bool {
@@ -327,7 +331,7 @@ fn a_contact_the_user_logs_in_with_is_confirmed() {
     let before = trial.set.contacts.clone();
     assert!(trial.solve("main", sent));
     assert_eq!(trial.set.contacts, before);
-    assert_eq!(trial.set.code_target(&owner(), &id("second")), None);
+    assert_eq!(trial.set.code_target(&owner(), &id("second"), sealed), None);
 }
 
 #[test]
@@ -354,6 +358,58 @@ fn a_changed_removed_or_added_again_contact_has_no_code_under_way() {
     trial.remove("c1");
     assert_eq!(trial.set.remove(&owner(), &id("c1")), Err(ChangeRefusal::NotFound));
     assert!(trial.set.codes.iter().all(|codes| codes.challenge.is_none()));
+}
+
+#[test]
+fn a_code_goes_to_the_credential_that_took_the_place_of_a_contact() {
+    for contact in [mobile("second", "911112222"), mobile("second", "911110000")] {
+        let mut trial = Trial::with(&[contact]);
+        trial.tried_anew("second", 18);
+        let to_the_contact = trial.send("second");
+        trial.set.drop_credentials(&owner_of_both());
+        let target = trial.target("second");
+        assert_eq!((target.purpose, target.revision), (Purpose::Confirm, 0));
+        assert_eq!(target.value.comparison_key(), "5511911110000");
+        assert_eq!(trial.charge("second", to_the_contact), NOTHING_TO_TRY);
+        let sent = trial.send("second");
+        assert_eq!(trial.charge("second", sent), handed(sent));
+        assert_eq!(trial.charge("second", sent), Charge::UsedUp, "attempts stay counted");
+        assert!(trial.solve("second", sent));
+    }
+}
+
+#[test]
+fn whether_attempts_are_used_up_is_what_the_next_would_meet() {
+    let mut trial = five();
+    for (tried, used_up) in [
+        ("c0", vec!["c0"]),
+        ("c1", vec!["c0", "c1"]),
+        ("c2", vec!["c0", "c1", "c2", "c3", "main"]),
+    ] {
+        trial.tried_anew(tried, 20);
+        let before = trial.set.clone();
+        let are = ["c0", "c1", "c2", "c3", "main"].into_iter();
+        let are: Vec<_> = are.filter(|contact| trial.is_used_up(contact)).collect();
+        assert_eq!(are, used_up);
+        assert_eq!(trial.set, before, "asking counts nothing");
+        for contact in used_up {
+            assert_eq!(trial.charge(contact, 99), Charge::UsedUp);
+        }
+    }
+    trial.now = seconds(trial.limits.window.as_secs());
+    assert!(!trial.is_used_up("c0"));
+}
+
+#[test]
+fn a_removed_or_changed_contact_that_nobody_tried_leaves_nothing() {
+    let mut trial = one();
+    trial.send("c1");
+    trial.send("main");
+    trial.replace(&mobile("c1", "911119999"));
+    trial.send("c1");
+    trial.remove("c1");
+    let left: Vec<_> = trial.set.codes.iter().map(|codes| codes.contact.clone()).collect();
+    assert_eq!(left, [id("main")]);
 }
 
 #[test]
@@ -490,6 +546,16 @@ fn a_set_prints_no_contact_and_no_code() {
     assert!(!printed.contains("11112222"), "{printed}");
     assert!(!printed.contains("01010101, "), "{printed}");
     assert!(printed.contains("*****2222"), "{printed}");
+}
+
+#[test]
+fn what_was_tried_is_kept_under_a_digest_and_not_under_the_value() {
+    let mut trial = one();
+    trial.tried_anew("c1", 1);
+    let target = trial.target("c1");
+    assert_eq!(target.destination, sealed(&target.value));
+    assert_eq!(trial.set.codes[0].destination, target.destination.as_str());
+    assert!(!target.destination.as_str().contains("11112222"));
 }
 
 #[test]

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::factors::samples::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, tagged};
 use crate::factors::{Visibility, own_contacts};
+use crate::identity::MainContact;
 
 fn add(set: &mut FactorSet, draft: &ContactDraft) -> Result<Added, Refusal> {
     set.add(&owner(), draft, true, Timestamp::UNIX_EPOCH)
@@ -144,6 +145,57 @@ fn exactly_one_contact_is_default_whatever_was_chosen() {
         let defaults: Vec<_> = shown.iter().filter(|c| c.default).map(|c| c.id.as_str()).collect();
         assert_eq!(defaults, [expected]);
     }
+}
+
+#[test]
+fn what_has_become_a_credential_is_dropped_and_is_the_default_where_it_was() {
+    let drafts = [
+        mobile("c1", "911112222"),
+        mobile("second", "911113333"),
+        mobile("c3", "911110000"),
+        email("e1", "ANA.Souza@example.com"),
+    ];
+    let mut owner = owner_of_both();
+    owner.email = owner.email.map(|main| MainContact {
+        value: Email::parse("ana.souza@EXAMPLE.com").unwrap(),
+        ..main
+    });
+    for (chosen, default) in [
+        (None, "main"),
+        (Some("c1"), "c1"),
+        (Some("second"), "second"),
+        (Some("c3"), "second"),
+        (Some("e1"), "main"),
+    ] {
+        let mut set = set_of(&drafts);
+        set.chosen_default = chosen.map(id);
+        set.drop_credentials(&owner);
+        let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
+        let told: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.default)).collect();
+        let expected = ["main", "second", "c1"].map(|contact| (contact, contact == default));
+        assert_eq!(told, expected, "{chosen:?}");
+        let once = set.clone();
+        set.drop_credentials(&owner);
+        assert_eq!(set, once);
+    }
+}
+
+#[test]
+fn nothing_is_dropped_that_is_no_credential() {
+    let mut set = set_of(&[mobile("c1", "911112222"), mobile("c3", "911110000")]);
+    set.chosen_default = Some(id("c3"));
+    let before = set.clone();
+    set.drop_credentials(&owner());
+    assert_eq!(set, before);
+}
+
+#[test]
+fn only_a_verified_contact_and_a_credential_are_told_as_verified() {
+    let mut set = set_of(&[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    set.contacts[0].verified = false;
+    let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
+    let verified: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.verified)).collect();
+    assert_eq!(verified, [("main", true), ("c1", false), ("c2", true)]);
 }
 
 #[test]
