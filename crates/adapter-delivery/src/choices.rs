@@ -68,11 +68,12 @@ impl DeliveryChoices {
     pub fn settings(mut self, local: Option<PathBuf>) -> Result<DeliverySettings, OpenFailure> {
         let is_local = self.smtp.host.is_none() && self.sms.url.is_none();
         let file = mem::take(&mut self.delivery.file).or(local.filter(|_| is_local));
-        let mail = match self.smtp.settings()? {
+        let (smtp, gateway) = (self.smtp.settings()?, self.sms.settings()?);
+        let mail = match smtp {
             Some(smtp) => MailRoute::Smtp(smtp),
             None => MailRoute::File(file.clone().ok_or(OpenFailure::NoWay("smtp.host"))?),
         };
-        let text_message = match self.sms.settings()? {
+        let text_message = match gateway {
             Some(gateway) => TextMessageRoute::Gateway(gateway),
             None => TextMessageRoute::File(file.ok_or(OpenFailure::NoWay("sms.url"))?),
         };

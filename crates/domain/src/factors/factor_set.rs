@@ -128,9 +128,11 @@ impl FactorSet {
 
     /// Drops the alternative contacts whose id or value has become that of a contact the user logs in with, which then
     /// is the default where they were: no id and no value is told twice, and codes go to the credential. Attempts stay
-    /// counted. To be done wherever a set and its owner are put together; the next edit stores it, and nobody is told.
+    /// counted. A default that is no contact any more is forgotten, so that no later contact of its id takes its place.
+    /// To be done wherever a set and its owner are put together; the next edit stores it, and nobody is told.
     pub fn drop_credentials(&mut self, owner: &Identity) {
-        for credential in owner.credential_contacts() {
+        let credentials = owner.credential_contacts();
+        for credential in &credentials {
             let key = credential.value.comparison_key();
             let dropped: Vec<_> = self
                 .contacts
@@ -144,6 +146,10 @@ impl FactorSet {
                     self.chosen_default = Some(credential.id.clone());
                 }
             }
+        }
+        let is_there = |id: &ContactId| self.contact(id).is_some() || credentials.iter().any(|own| own.id == *id);
+        if !self.chosen_default.as_ref().is_none_or(is_there) {
+            self.chosen_default = None;
         }
     }
 
