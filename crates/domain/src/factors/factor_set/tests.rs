@@ -190,6 +190,20 @@ fn nothing_is_dropped_that_is_no_credential() {
 }
 
 #[test]
+fn a_default_that_is_gone_is_not_taken_up_by_a_new_contact_of_its_id() {
+    let mut set = empty();
+    set.chosen_default = Some(id("second"));
+    set.drop_credentials(&owner_of_both());
+    assert_eq!(set.chosen_default, Some(id("second")));
+    // No longer a contact to log in with.
+    set.drop_credentials(&owner());
+    add(&mut set, &mobile("second", "911112222")).unwrap();
+    let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
+    let defaults: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.default)).collect();
+    assert_eq!(defaults, [("main", true), ("second", false)]);
+}
+
+#[test]
 fn only_a_verified_contact_and_a_credential_are_told_as_verified() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     set.contacts[0].verified = false;
