@@ -9,7 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
-use domain::caller::Caller;
+use domain::caller::{Caller, VerifiedToken};
 use domain::ids::{ContactId, UserId};
 use domain::permission::Permission;
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
@@ -26,13 +26,13 @@ pub struct Gatekeeper {
 
 impl Gatekeeper {
     /// A key that is not known may be a new one: the key set is looked at once more, then the token.
-    async fn verify(&self, token: &str) -> Result<Arc<Caller>, TokenRejection> {
-        match self.verifier.verify(token, self.clock.now()) {
+    pub(crate) async fn inspect(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenRejection> {
+        match self.verifier.inspect(token, self.clock.now()) {
             Err(TokenRejection::UnknownKey) => {
                 self.keys.refresh().await;
-                self.verifier.verify(token, self.clock.now())
+                self.verifier.inspect(token, self.clock.now())
             }
-            verified => verified,
+            inspected => inspected,
         }
     }
 }
@@ -80,10 +80,11 @@ impl<P: Permission> FromRequest for Authorised<P> {
             };
             let token = bearer(&request)
                 .ok_or_else(|| Problem::not_authenticated("a bearer token is required", r#"Bearer realm="authme""#))?;
-            let caller = gatekeeper
-                .verify(token)
+            let verified = gatekeeper
+                .inspect(token)
                 .await
                 .map_err(|_| Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN))?;
+            let caller = verified.caller.clone();
             // Requirements are judged every time, whatever is remembered of the token.
             let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
             if P::permits(&caller, about.as_ref()) {

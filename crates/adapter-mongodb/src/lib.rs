@@ -49,7 +49,6 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
-    pub garbage: Arc<dyn Garbage>,
     pub readiness: Arc<dyn Readiness>,
     database: Arc<Database>,
 }
@@ -72,7 +71,6 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies(database.clone())),
         outboxes: Arc::new(outboxes::MongodbOutboxes::of(&Aggregate::ALL, database.clone())),
-        garbage: Arc::new(garbage::MongodbGarbage::of(&Aggregate::ALL, database.clone())),
         readiness: database.clone(),
         database,
     })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use adapter_delivery::{DeliveryChoices, DeliverySettings};
 use clap::Args;
-use service_runtime::{Binary, Loaded, Loops, Settings, SettingsFailure, Signals, Stop, SystemClock, load, start_logs};
+use service_runtime::{Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
@@ -16,12 +16,11 @@ use crate::{DataFolder, Installation, Refusal};
 
 /// The settings in force: the defaults of the binary, the file, the environment.
 pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
-    settings(Binary::Authme, file)
+    settings(&loaded(Binary::Authme, file)?)
 }
 
 /// How codes leave: as the settings in force say, all into a file of the data folder when they name no way at all.
-fn delivery(file: Option<&Path>, data: &DataFolder) -> Result<DeliverySettings, Refusal> {
-    let loaded = loaded(Binary::Authme, file).map_err(Refusal::while_doing("the settings are refused"))?;
+fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, Refusal> {
     let choices = loaded.read::<DeliveryChoices>();
     let choices = choices.map_err(Refusal::while_doing("the settings are refused"))?;
     let settings = choices.settings(Some(data.outgoing_codes()));
@@ -30,17 +29,17 @@ fn delivery(file: Option<&Path>, data: &DataFolder) -> Result<DeliverySettings, 
 
 /// The settings that an operator's command goes by.
 pub(crate) fn for_operator() -> Result<Settings, Refusal> {
-    settings(Binary::Operator, None)
+    settings(&loaded(Binary::Operator, None)?)
 }
 
-fn settings(binary: Binary, file: Option<&Path>) -> Result<Settings, Refusal> {
-    loaded(binary, file)
-        .and_then(|loaded| loaded.read::<Settings>()?.checked())
-        .map_err(Refusal::while_doing("the settings are refused"))
+fn settings(loaded: &Loaded) -> Result<Settings, Refusal> {
+    let settings = loaded.read::<Settings>().and_then(Settings::checked);
+    settings.map_err(Refusal::while_doing("the settings are refused"))
 }
 
-fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, SettingsFailure> {
-    load(binary, include_str!("../config.default.toml"), file)
+fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, Refusal> {
+    let loaded = load(binary, include_str!("../config.default.toml"), file);
+    loaded.map_err(Refusal::while_doing("the settings are refused"))
 }
 
 /// The two ports, taken before anything else is done.
@@ -153,7 +152,8 @@ pub(crate) struct ServeArguments {
 
 /// `authme serve`.
 pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, Refusal> {
-    let mut settings = defaults(arguments.config.as_deref())?;
+    let loaded = loaded(Binary::Authme, arguments.config.as_deref())?;
+    let mut settings = settings(&loaded)?;
     if let Some(listen) = &arguments.listen {
         settings.http.listen.clone_from(listen);
     }
@@ -165,7 +165,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     // Told before a port that the other server holds.
     drop(data.serve_lock()?);
     let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
-    let delivery = delivery(arguments.config.as_deref(), &data)?;
+    let delivery = delivery(&loaded, &data)?;
     let codes = match delivery.file() {
         Some(file) => format!(", codes in {}", file.display()),
         None => String::new(),
@@ -197,11 +197,11 @@ mod tests {
     fn codes_go_into_the_data_folder_only_without_any_server() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path().join("data")).unwrap();
-        let local = delivery(None, &data).unwrap();
+        let local = delivery(&loaded(Binary::Authme, None).unwrap(), &data).unwrap();
         assert_eq!(local.file(), Some(data.outgoing_codes().as_path()));
         let file = folder.path().join("authme.toml");
         fs::write(&file, "[smtp]\nhost = 'mail.example'\nfrom = 'a@example.com'\n").unwrap();
-        let refused = delivery(Some(&file), &data).unwrap_err();
+        let refused = delivery(&loaded(Binary::Authme, Some(&file)).unwrap(), &data).unwrap_err();
         let refused = format!("{refused:?} {refused}");
         assert!(refused.contains("sms.url"), "{refused}");
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::caller::{Caller, VerifiedToken};
+use domain::caller::VerifiedToken;
 use domain::time::Timestamp;
 
 /// Why a bearer token is not accepted.
@@ -19,11 +19,6 @@ pub enum TokenRejection {
 pub trait TokenVerifier: Send + Sync {
     /// The token and all it says, when it is good at `now`.
     fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection>;
-
-    /// Who calls with it.
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenRejection> {
-        Ok(self.inspect(token, now)?.caller.clone())
-    }
 }
 
 /// Where verification keys come from.

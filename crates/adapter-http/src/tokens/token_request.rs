@@ -1,8 +1,5 @@
 //! Requests about a token, which is not the one that authorises them.
 
-use std::sync::Arc;
-
-use domain::caller::VerifiedToken;
 use ports::TokenRejection;
 use serde::Deserialize;
 use use_cases::tokens::InspectedToken;
@@ -35,20 +32,8 @@ pub(super) async fn read(body: &Body, gatekeeper: &Gatekeeper) -> Result<Inspect
         .token
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Problem::missing("token"))?;
-    Ok(match verified(&text, gatekeeper).await {
+    Ok(match gatekeeper.inspect(&text).await {
         Ok(token) => InspectedToken::Access(token),
         Err(TokenRejection::Invalid | TokenRejection::UnknownKey) => InspectedToken::Other(text),
     })
-}
-
-/// As a bearer token is: a key that is not known may be a new one, so the key set is looked at once more.
-async fn verified(text: &str, gatekeeper: &Gatekeeper) -> Result<Arc<VerifiedToken>, TokenRejection> {
-    let inspect = || gatekeeper.verifier.inspect(text, gatekeeper.clock.now());
-    match inspect() {
-        Err(TokenRejection::UnknownKey) => {
-            gatekeeper.keys.refresh().await;
-            inspect()
-        }
-        inspected => inspected,
-    }
 }

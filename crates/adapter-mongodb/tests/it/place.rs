@@ -84,6 +84,7 @@ impl Drop for Place {
 impl Fixture for Place {
     fn stores(&self) -> Stores {
         let stores = self.opened();
+        let garbage = stores.garbage_of(&Aggregate::ALL);
         Stores {
             clients: stores.clients,
             identities: stores.identities,
@@ -95,7 +96,7 @@ impl Fixture for Place {
             validation_tokens: stores.validation_tokens,
             refresh_families: stores.refresh_families,
             outboxes: stores.outboxes,
-            garbage: stores.garbage,
+            garbage,
         }
     }
 

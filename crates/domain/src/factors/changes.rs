@@ -1,6 +1,6 @@
 //! Changing and removing contacts.
 
-use super::{AlternativeContact, ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, OwnContact, Refusal};
+use super::{AlternativeContact, ContactDraft, FactorSet, MobileDraft, OwnContact, Refusal, tags_of};
 use crate::contact::{ContactType, ContactValue};
 use crate::identity::Identity;
 use crate::ids::ContactId;
@@ -90,13 +90,10 @@ impl FactorSet {
             return Err(Refusal::SameTypeAsMain.into());
         }
         let value = draft.value()?;
-        if draft.tags.iter().any(|tag| tag != MARKED_RESOURCES) {
-            return Err(Refusal::UnknownTag.into());
-        }
+        let marked = draft.is_marked()?;
         if self.holds(&owner.credential_contacts(), &value, &draft.id) {
             return Err(Refusal::AlreadyRegistered.into());
         }
-        let marked = !draft.tags.is_empty();
         if value == current.value && marked == current.marked {
             return Ok(Changed::new());
         }
@@ -228,11 +225,6 @@ fn patched(
             (None, Some(draft))
         }
     };
-    let held_tags = if contact.marked {
-        vec![MARKED_RESOURCES.to_owned()]
-    } else {
-        Vec::new()
-    };
     let mobile = match mobile {
         Patch::Keep => held_mobile,
         Patch::Remove => None,
@@ -250,7 +242,7 @@ fn patched(
         contact_type: contact.value.contact_type(),
         email: email.over(held_email),
         mobile,
-        tags: tags.over(Some(held_tags)).unwrap_or_default(),
+        tags: tags.over(Some(tags_of(contact.marked))).unwrap_or_default(),
     }
 }
 

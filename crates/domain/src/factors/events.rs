@@ -1,6 +1,6 @@
 //! The events of a factor set.
 
-use super::{Exhausted, OwnContact};
+use super::{Exhausted, OwnContact, tags_of};
 use crate::event::{Datum, EventData, EventKind, NewEvent};
 use crate::ids::{EventId, UserId};
 use crate::time::Timestamp;
@@ -8,13 +8,8 @@ use crate::time::Timestamp;
 /// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is
 /// the default).
 pub fn contact_event(id: EventId, kind: EventKind, user: &UserId, contact: &OwnContact, time: Timestamp) -> NewEvent {
-    let tags = if contact.marked {
-        vec![super::MARKED_RESOURCES.to_owned()]
-    } else {
-        Vec::new()
-    };
     let mut data = about(user, contact);
-    data.push(("tags".to_owned(), Datum::List(tags)));
+    data.push(("tags".to_owned(), Datum::List(tags_of(contact.marked))));
     data.push(("default".to_owned(), Datum::Flag(contact.default)));
     data.push(("verified".to_owned(), Datum::Flag(contact.verified)));
     NewEvent { id, kind, time, data }

@@ -29,6 +29,15 @@ pub struct ContactDraft {
 }
 
 impl ContactDraft {
+    /// Whether it carries the one tag there is.
+    pub(super) fn is_marked(&self) -> Result<bool, Refusal> {
+        if self.tags.iter().all(|tag| tag == MARKED_RESOURCES) {
+            Ok(!self.tags.is_empty())
+        } else {
+            Err(Refusal::UnknownTag)
+        }
+    }
+
     /// The value of the drafted type; the field of the other type is ignored.
     pub(super) fn value(&self) -> Result<ContactValue, Refusal> {
         match self.contact_type {
@@ -49,6 +58,11 @@ impl ContactDraft {
             }
         }
     }
+}
+
+/// The tags of a contact, as they are written.
+pub(super) fn tags_of(marked: bool) -> Vec<String> {
+    marked.then(|| MARKED_RESOURCES.to_owned()).into_iter().collect()
 }
 
 /// Why a contact is not added or changed. Judged in the order of the variants; the first that fails is told.
@@ -174,9 +188,7 @@ impl FactorSet {
             return Err(Refusal::SameTypeAsMain);
         }
         let value = draft.value()?;
-        if draft.tags.iter().any(|tag| tag != MARKED_RESOURCES) {
-            return Err(Refusal::UnknownTag);
-        }
+        let marked = draft.is_marked()?;
         if let Some(same_id) = self.contact(&draft.id) {
             let repeated = same_id.value.comparison_key() == value.comparison_key();
             return if repeated {
@@ -191,7 +203,6 @@ impl FactorSet {
         if self.contacts.len() >= MAX_ALTERNATIVE_CONTACTS {
             return Err(Refusal::TooMany);
         }
-        let marked = !draft.tags.is_empty();
         let untagged = if marked {
             self.take_tag(draft.contact_type)
         } else {

@@ -13,6 +13,7 @@ mod visibility;
 
 pub use changes::{ChangeRefusal, Changed, ContactPatch, MobilePatch, Patch};
 pub use codes::{Answer, Attempts, Challenge, Charge, CodeLimits, CodeTarget, ContactCodes, Exhausted, Purpose};
+use factor_set::tags_of;
 pub use factor_set::{
     Added, AlternativeContact, ContactDraft, FactorSet, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, MobileDraft,
     Refusal,

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use domain::caller::Caller;
 use domain::event::{EventKind, NewEvent};
-use domain::factors::{ChangeRefusal, Exhausted, FactorSet, OwnContact, Refusal, events};
+use domain::factors::{ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, events};
 use domain::identity::Identity;
-use domain::ids::UserId;
+use domain::ids::{ContactId, UserId};
 use domain::standing::NotStanding;
 use domain::time::Timestamp;
-use ports::factors::{FactorSets, Saving};
+use ports::factors::{CodeSeal, FactorSets, Saving};
 use ports::{Clock, CredentialStandings, Randomness, StoreFailure};
 
 use super::FactorsPorts;
@@ -86,10 +86,8 @@ impl Edits {
     }
 
     pub(super) async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
-        let found = self.factor_sets.find_with_owner(user).await?;
-        let (owner, mut set) = found.ok_or(ContactError::UserNotFound)?;
-        set.drop_credentials(&owner);
-        Ok((owner, set))
+        let found = find_with_owner(&*self.factor_sets, user).await?;
+        found.ok_or(ContactError::UserNotFound)
     }
 
     /// Decides anew when another saved in between.
@@ -125,8 +123,30 @@ impl Edits {
     }
 }
 
+/// A user and the set as it stands beside what the user logs in with by now; `None` when there is no such user.
+pub(super) async fn find_with_owner(
+    factor_sets: &dyn FactorSets,
+    user: &UserId,
+) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
+    let mut found = factor_sets.find_with_owner(user).await?;
+    if let Some((owner, set)) = &mut found {
+        set.drop_credentials(owner);
+    }
+    Ok(found)
+}
+
+/// A contact that a code can be sent to.
+pub(super) fn target(
+    (owner, set): (&Identity, &FactorSet),
+    contact: &ContactId,
+    seal: &dyn CodeSeal,
+) -> Result<CodeTarget, ContactError> {
+    set.code_target(owner, contact, |value| seal.destination(value))
+        .ok_or(ContactError::ContactNotFound)
+}
+
 /// Contacts that are now other than they were.
-pub(super) fn changed(owner: &Identity, set: &FactorSet, contacts: &[domain::ids::ContactId]) -> Vec<Told> {
+pub(super) fn changed(owner: &Identity, set: &FactorSet, contacts: &[ContactId]) -> Vec<Told> {
     let told = contacts.iter().filter_map(|id| set.told(owner, id));
     told.map(|contact| Told::Contact(EventKind::FactorChanged, contact))
         .collect()

@@ -5,7 +5,7 @@ use domain::ids::{ClientId, UserId};
 use ports::factors::FactorSets;
 use ports::{Clients, StoreFailure};
 
-use super::FactorsPorts;
+use super::{FactorsPorts, edits};
 
 /// Why no contacts are told.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +32,8 @@ impl ListOwnContacts {
 
     /// A client that is no longer registered is shown the least.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
-        let found = self.factor_sets.find_with_owner(user).await?;
-        let (identity, mut set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
-        set.drop_credentials(&identity);
+        let found = edits::find_with_owner(&*self.factor_sets, user).await?;
+        let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
         let visibility = self
             .clients
             .find(client)

@@ -11,7 +11,7 @@ use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure, SendC
 use ports::{Clients, Clock, Randomness, StoreFailure};
 
 use super::edits::{ContactError, Decision, Edits};
-use super::{FactorsPorts, FactorsSettings};
+use super::{FactorsPorts, FactorsSettings, edits};
 use crate::Failure;
 
 /// Why no code was sent.
@@ -76,17 +76,16 @@ impl SendCode {
     pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
         self.edits.admit(caller).await?;
         let (owner, set) = self.edits.find(user).await?;
-        let target = set.code_target(&owner, contact, |value| self.seal.destination(value));
-        let target = target.ok_or(ContactError::ContactNotFound)?;
+        let target = edits::target((&owner, &set), contact, &*self.seal)?;
         if set.is_used_up(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
         let texts = self.clients.find(&caller.client).await?.and_then(|client| client.texts);
         // Where no more goes costs the user nothing; a user who may send no more uses up nobody's destination.
-        let destination = self.seal.destination(&target.value);
-        self.look(&destination, self.limits.per_destination).await?;
+        let destination = &target.destination;
+        self.look(destination, self.limits.per_destination).await?;
         self.charge(&SendLimitKey::user(user), self.limits.per_user).await?;
-        self.charge(&destination, self.limits.per_destination).await?;
+        self.charge(destination, self.limits.per_destination).await?;
         let sent_at = self.clock.now();
         let message = CodeMessage {
             challenge: ChallengeId::from_random(self.randomness.nonce()),
@@ -130,8 +129,8 @@ impl SendCode {
         self.edits
             .edit(user, |owner, set, now| {
                 // It was charged as it was found; as something else it is not sent to.
-                let found = set.code_target(owner, &target.id, |value| self.seal.destination(value));
-                if found.as_ref() != Some(target) {
+                let found = edits::target((owner, set), &target.id, &*self.seal);
+                if !found.is_ok_and(|found| found == *target) {
                     return Err(Failure::Contended.into());
                 }
                 set.challenge(target, challenge.clone(), now);

@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use domain::caller::Caller;
 use domain::event::EventKind;
-use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, CodeTarget, FactorSet};
-use domain::identity::Identity;
+use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, Exhausted, OwnContact};
 use domain::ids::{ContactId, UserId};
 use ports::factors::CodeSeal;
 
 use super::edits::{ContactError, Decision, Edits, Told};
-use super::{FactorsPorts, FactorsSettings};
+use super::{FactorsPorts, FactorsSettings, edits};
 
 /// Why a code was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -73,26 +72,17 @@ impl ValidateCode {
         Err(ValidateCodeError::Wrong)
     }
 
-    fn target(&self, owner: &Identity, set: &FactorSet, contact: &ContactId) -> Result<CodeTarget, ContactError> {
-        set.code_target(owner, contact, |value| self.seal.destination(value))
-            .ok_or(ContactError::ContactNotFound)
-    }
-
     async fn charge(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<Charge, ContactError> {
         self.edits
             .edit(user, |owner, set, now| {
-                let target = self.target(owner, set, contact)?;
+                let target = edits::target((owner, set), contact, &*self.seal)?;
                 let charge = set.charge(&target, answer, &self.limits, now);
                 if charge != Charge::UsedUp {
                     return Ok(Decision::Save(charge, Vec::new()));
                 }
                 // Whoever used them up may have died before it was told.
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);
-                let told = exhausted.zip(set.told(owner, contact));
-                Ok(match told {
-                    Some((exhausted, contact)) => Decision::Save(charge, vec![Told::Exhausted(exhausted, contact)]),
-                    None => Decision::Keep(charge),
-                })
+                Ok(telling(charge, exhausted, set.told(owner, contact)))
             })
             .await
     }
@@ -100,7 +90,7 @@ impl ValidateCode {
     async fn solve(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<bool, ContactError> {
         self.edits
             .edit(user, |owner, set, _| {
-                let target = self.target(owner, set, contact)?;
+                let target = edits::target((owner, set), contact, &*self.seal)?;
                 if !set.solve(&target, answer) {
                     return Ok(Decision::Keep(false));
                 }
@@ -114,15 +104,20 @@ impl ValidateCode {
     async fn tell_exhausted(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<(), ContactError> {
         self.edits
             .edit(user, |owner, set, now| {
-                let Ok(target) = self.target(owner, set, contact) else {
+                let Ok(target) = edits::target((owner, set), contact, &*self.seal) else {
                     return Ok(Decision::Keep(()));
                 };
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);
-                Ok(match exhausted.zip(set.told(owner, contact)) {
-                    Some((exhausted, contact)) => Decision::Save((), vec![Told::Exhausted(exhausted, contact)]),
-                    None => Decision::Keep(()),
-                })
+                Ok(telling((), exhausted, set.told(owner, contact)))
             })
             .await
+    }
+}
+
+/// What came of it, saved when something is used up that was not told yet.
+fn telling<T>(outcome: T, exhausted: Option<Exhausted>, contact: Option<OwnContact>) -> Decision<T> {
+    match exhausted.zip(contact) {
+        Some((exhausted, contact)) => Decision::Save(outcome, vec![Told::Exhausted(exhausted, contact)]),
+        None => Decision::Keep(outcome),
     }
 }

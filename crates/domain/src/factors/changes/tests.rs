@@ -1,7 +1,9 @@
 use super::*;
 use crate::contact::ContactType;
 use crate::factors::samples::{email, id, mobile, owner, owner_of_both, sealed, set_of, tagged};
-use crate::factors::{Added, Attempts, Challenge, ChallengeId, CodeDigest, MAX_ALTERNATIVE_CONTACTS, Visibility};
+use crate::factors::{
+    Added, Attempts, Challenge, ChallengeId, CodeDigest, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, Visibility,
+};
 use crate::ids::ClientId;
 use crate::time::Timestamp;
 
