@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use ports::StoreFailure;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +24,7 @@ const MOST_CALLS: usize = 2_048;
 
 /// Why nobody waits for a call any more, or why it was not made.
 #[derive(Debug, thiserror::Error)]
-enum GivenUp {
+pub(crate) enum GivenUp {
     #[error("the call took too long")]
     TooLong,
     #[error("the call panicked")]
@@ -77,22 +78,43 @@ impl Calls {
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            return Err(StoreFailure::Unavailable(Box::new(GivenUp::TooMany)));
-        };
-        let longest_life = self.patience + AFTERLIFE;
-        let task = self.running.spawn_on(
-            async move {
-                let _permit = permit;
-                timeout(longest_life, call).await
-            },
-            &self.runtime,
-        );
+        let permit = self.permit()?;
+        let longest_life = self.longest_life();
+        // Boxed at once: a call of the driver is large, and would be copied at every step on its way into the task.
+        let call = Box::pin(call);
+        let task = self.track(async move {
+            let _permit = permit;
+            timeout(longest_life, call).await
+        });
         match timeout(self.patience, task).await {
             Ok(Ok(Ok(answer))) => answer.map_err(StoreFailure::from),
             Ok(Err(_)) => Err(given_up(GivenUp::Panicked)),
             Ok(Ok(Err(_))) | Err(_) => Err(given_up(GivenUp::TooLong)),
         }
+    }
+
+    /// How long a call is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// After this a call is broken off.
+    pub(crate) fn longest_life(&self) -> Duration {
+        self.patience + AFTERLIFE
+    }
+
+    /// Held by who makes a call, for as long as it is under way.
+    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, StoreFailure> {
+        let permit = self.permits.clone().try_acquire_owned();
+        permit.map_err(|_| StoreFailure::Unavailable(Box::new(GivenUp::TooMany)))
+    }
+
+    /// Runs on the runtime of the client, whoever waits for it or not.
+    pub(crate) fn track<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.running.spawn_on(task, &self.runtime)
     }
 
     /// Refuses new calls and waits for those in flight.

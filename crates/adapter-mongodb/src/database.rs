@@ -1,19 +1,24 @@
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::bson::{Document, Timestamp as OperationTime, doc};
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
 use mongodb::options::{FindOneOptions, ReadConcern};
-use mongodb::{Client, ClientSession, Collection};
+use mongodb::{ClientSession, Collection};
 use ports::{Readiness, StoreFailure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::calls::{Calls, LONGEST_CALL};
 use crate::connection::{self, MongodbSettings};
 use crate::fault::{Fault, OpenFailure};
+use crate::gathered::{Found, Gathered};
+use crate::sessions::Sessions;
+use crate::stored::integer;
 
 /// The server gives a look up after this.
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
@@ -21,9 +26,21 @@ const LONGEST_LOOK: Duration = Duration::from_secs(2);
 /// How often a document is put in its place while others insert and delete it.
 const ATTEMPTS: usize = 16;
 
+/// As of when a document is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Freshness {
+    /// As a majority has it.
+    Majority,
+    /// After every write that this process was acknowledged.
+    AfterWrites,
+}
+
 /// One database, its client and the calls under way.
 pub(crate) struct Database {
-    client: Client,
+    /// For calls that write, and reads after them.
+    causal: Sessions,
+    /// For reads of what a majority has.
+    plain: Sessions,
     collections: mongodb::Database,
     calls: Calls,
     /// Whether there is a replica set whose majority a read can be confirmed by; a lone server is its own majority.
@@ -32,6 +49,7 @@ pub(crate) struct Database {
     sharded: bool,
     /// The latest operation time that a write of this process was acknowledged under.
     written_until: AtomicU64,
+    gathered: Mutex<HashMap<(&'static str, Freshness), Arc<Gathered>>>,
     pushed: Notify,
 }
 
@@ -44,11 +62,13 @@ impl Database {
         let sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(Self {
             collections: client.database(&settings.database),
-            client,
+            causal: Sessions::new(client.clone(), true),
+            plain: Sessions::new(client, false),
             calls: Calls::here(settings.patience),
             sharded,
             replicated: sharded || hello.contains_key("setName"),
             written_until: AtomicU64::new(0),
+            gathered: Mutex::default(),
             pushed: Notify::new(),
         })
     }
@@ -76,15 +96,64 @@ impl Database {
     /// One document, as a majority has it.
     pub(crate) async fn find<T>(self: &Arc<Self>, collection: &'static str, id: &str) -> Result<Option<T>, StoreFailure>
     where
-        T: DeserializeOwned + Send + Sync + 'static,
+        T: DeserializeOwned,
     {
-        let filter = doc! { "_id": id };
-        self.read(|database| async move {
-            let documents = database.collection::<T>(collection);
-            let found = documents.find_one(filter).max_time(LONGEST_LOOK).await;
-            found.map_err(|error| Fault::read(&error))
-        })
-        .await
+        self.find_gathered(collection, Freshness::Majority, id.to_owned()).await
+    }
+
+    async fn find_gathered<T>(
+        self: &Arc<Self>,
+        collection: &'static str,
+        freshness: Freshness,
+        id: String,
+    ) -> Result<Option<T>, StoreFailure>
+    where
+        T: DeserializeOwned,
+    {
+        let database = self.clone();
+        let read = move |ids| database.clone().read_together(collection, freshness, ids);
+        let found = self.gathered(collection, freshness).find(id, &self.calls, read).await?;
+        let document = found.map(|found| deserialize_from_slice(found.as_bytes())).transpose();
+        Ok(document.map_err(|error| Fault::read(&error.into()))?)
+    }
+
+    fn gathered(&self, collection: &'static str, freshness: Freshness) -> Arc<Gathered> {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.entry((collection, freshness)).or_default().clone()
+    }
+
+    async fn read_together(
+        self: Arc<Self>,
+        collection: &'static str,
+        freshness: Freshness,
+        ids: Vec<String>,
+    ) -> mongodb::error::Result<Found> {
+        let documents = self.collection::<RawDocumentBuf>(collection);
+        // A negative limit asks for all of them in one answer.
+        let limit = -integer(ids.len() as u64);
+        let filter = match ids.as_slice() {
+            [id] => doc! { "_id": id },
+            ids => doc! { "_id": { "$in": ids } },
+        };
+        let find = documents.find(filter).limit(limit).max_time(LONGEST_LOOK);
+        let sessions = match freshness {
+            Freshness::Majority => &self.plain,
+            Freshness::AfterWrites => &self.causal,
+        };
+        let (lent, mut session) = sessions.lend().await?;
+        let until = self.written_until.load(Ordering::Acquire);
+        if freshness == Freshness::AfterWrites && until > 0 {
+            session.advance_operation_time(from_number(until));
+        }
+        let mut cursor = find.session(&mut *session).await?;
+        let found: Vec<_> = cursor.stream(&mut session).try_collect().await?;
+        drop(session);
+        sessions.give_back(lent);
+        let keyed = found.into_iter().map(|document| {
+            let id = document.get_str("_id").map(str::to_owned);
+            id.map(|id| (id, document))
+        });
+        keyed.collect::<Result<_, _>>().map_err(mongodb::error::Error::custom)
     }
 
     /// Reads more than once, each read causally after the one before.
@@ -96,8 +165,7 @@ impl Database {
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        self.read(|database| async move { call(Session::start(database).await?).await })
-            .await
+        self.calls.read(in_session(self.clone(), call)).await
     }
 
     /// Runs a call that writes, in a session of its own: what it reads after a write sees that write.
@@ -109,9 +177,7 @@ impl Database {
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        let database = self.clone();
-        let call = async move { call(Session::start(database).await?).await };
-        self.calls.write(call).await
+        self.calls.write(in_session(self.clone(), call)).await
     }
 
     /// One document, as it is after every write that this process was acknowledged: causally after them. Between shards
@@ -127,14 +193,7 @@ impl Database {
         if self.sharded {
             return self.find_linearizable(collection, id).await;
         }
-        self.read_in_session(move |mut session| async move {
-            let until = session.database.written_until.load(Ordering::Acquire);
-            if until > 0 {
-                session.inner.advance_operation_time(from_number(until));
-            }
-            session.find_one(collection, doc! { "_id": id }).await
-        })
-        .await
+        self.find_gathered(collection, Freshness::AfterWrites, id).await
     }
 
     /// One document, as it is after every write that anybody was acknowledged anywhere before: linearizable where there
@@ -186,16 +245,24 @@ impl Database {
 /// A causally consistent session. At its end the process knows until when it wrote.
 pub(crate) struct Session {
     pub(crate) database: Arc<Database>,
-    pub(crate) inner: ClientSession,
+    pub(crate) inner: OwnedMutexGuard<ClientSession>,
+}
+
+async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let (lent, inner) = database.causal.lend().await.map_err(|error| Fault::read(&error))?;
+    let session = Session {
+        database: database.clone(),
+        inner,
+    };
+    let answer = call(session).await?;
+    database.causal.give_back(lent);
+    Ok(answer)
 }
 
 impl Session {
-    async fn start(database: Arc<Database>) -> Result<Self, Fault> {
-        let started = database.client.start_session().causal_consistency(true).await;
-        let inner = started.map_err(|error| Fault::read(&error))?;
-        Ok(Self { database, inner })
-    }
-
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         self.database.collection(name)
     }
@@ -207,7 +274,7 @@ impl Session {
         let collection = self.database.collection::<T>(collection);
         let found = collection.find_one(filter).max_time(LONGEST_LOOK);
         found
-            .session(&mut self.inner)
+            .session(&mut *self.inner)
             .await
             .map_err(|error| Fault::read(&error))
     }
@@ -226,7 +293,7 @@ impl Session {
         T: Serialize + Send + Sync,
     {
         let collection = self.database.collection::<T>(collection);
-        match collection.insert_one(document).session(&mut self.inner).await {
+        match collection.insert_one(document).session(&mut *self.inner).await {
             Ok(_) => Ok(true),
             Err(error) if crate::fault::is_duplicate(&error) => Ok(false),
             Err(error) => Err(Fault::write(&error)),
@@ -242,7 +309,7 @@ impl Session {
         for _ in 0..ATTEMPTS {
             let replaced = typed
                 .replace_one(doc! { "_id": id }, document)
-                .session(&mut self.inner)
+                .session(&mut *self.inner)
                 .await;
             let replaced = replaced.map_err(|error| Fault::write(&error))?;
             if replaced.matched_count > 0 || self.insert(collection, document).await? {
@@ -260,7 +327,7 @@ impl Session {
         update: impl Into<mongodb::options::UpdateModifications>,
     ) -> Result<bool, Fault> {
         let collection = self.database.collection::<Document>(collection);
-        let updated = collection.update_one(filter, update).session(&mut self.inner).await;
+        let updated = collection.update_one(filter, update).session(&mut *self.inner).await;
         updated
             .map(|updated| updated.matched_count > 0)
             .map_err(|error| Fault::write(&error))
@@ -269,7 +336,7 @@ impl Session {
     /// Whether a document was there to be deleted.
     pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
         let collection = self.database.collection::<Document>(collection);
-        let deleted = collection.delete_one(filter).session(&mut self.inner).await;
+        let deleted = collection.delete_one(filter).session(&mut *self.inner).await;
         deleted
             .map(|deleted| deleted.deleted_count > 0)
             .map_err(|error| Fault::write(&error))

@@ -64,7 +64,7 @@ async fn delete(
     }
     let mut dead = filter.clone();
     dead.insert("_id", doc! { "$in": ids });
-    let deleted = documents.delete_many(dead).session(&mut session.inner).await;
+    let deleted = documents.delete_many(dead).session(&mut *session.inner).await;
     let deleted = deleted.map_err(|error| Fault::write(&error))?;
     Ok(usize::try_from(deleted.deleted_count).unwrap_or(limit))
 }

@@ -15,12 +15,14 @@ mod database;
 mod factors;
 mod fault;
 mod garbage;
+mod gathered;
 mod groups;
 mod identities;
 mod indexes;
 mod outbox;
 mod outboxes;
 mod reservations;
+mod sessions;
 mod stored;
 mod tokens;
 

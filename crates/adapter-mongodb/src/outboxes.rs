@@ -110,7 +110,7 @@ async fn claim(
             "claim": claim,
         } };
         let documents = session.collection::<Document>(collection(aggregate));
-        let taken = documents.update_many(filter, take).session(&mut session.inner).await;
+        let taken = documents.update_many(filter, take).session(&mut *session.inner).await;
         if taken.map_err(|error| Fault::write(&error))?.matched_count == 0 {
             continue;
         }
@@ -119,7 +119,7 @@ async fn claim(
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
             .projection(doc! { "user": 1, "outbox": { "$slice": AT_A_TIME } })
             .max_time(LONGEST_CALL)
-            .session(&mut session.inner)
+            .session(&mut *session.inner)
             .await;
         let mut claimed = claimed.map_err(|error| Fault::read(&error))?;
         let (mut outboxes, mut unreadable) = (Vec::new(), Vec::new());
@@ -154,7 +154,7 @@ async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<String>, le
     let documents = session.collection::<Document>(collection(aggregate));
     let left = documents
         .update_many(doc! { "_id": { "$in": keys } }, put_off)
-        .session(&mut session.inner);
+        .session(&mut *session.inner);
     left.await.map(drop).map_err(|error| Fault::write(&error))
 }
 
@@ -225,7 +225,7 @@ async fn settle(
         "maxTimeMS": milliseconds(LONGEST_CALL),
     };
     let database = session.database.clone();
-    let answer = database.inner().run_command(command).session(&mut session.inner).await;
+    let answer = database.inner().run_command(command).session(&mut *session.inner).await;
     let answer = answer.map_err(|error| Fault::write(&error))?;
     if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
         return Err(Fault::Write(DriverFailure::refused_write()));

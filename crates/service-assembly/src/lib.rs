@@ -53,7 +53,12 @@ impl Service {
         }
         let settings = loaded.service().map_err(refused())?;
         start_logs(&settings.log).map_err(Refusal::while_doing("logging cannot be started"))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        // The threads of HTTP make the signatures, which are most of the work. Those of the store and of Kafka are fewer: the
+        // more of them, the more they wake each other for an answer that one alone had read.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.http.threads().div_ceil(2))
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(Refusal::while_doing("the runtime cannot be started"))?;
         runtime.block_on(async {
             if arguments.create_topics {

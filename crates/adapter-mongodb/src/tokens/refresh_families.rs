@@ -193,7 +193,7 @@ async fn rotate(
         .find_one_and_update(current, vec![doc! { "$set": next }])
         .return_document(ReturnDocument::After)
         .projection(doc! { "outbox": 0 })
-        .session(&mut session.inner)
+        .session(&mut *session.inner)
         .await
         .map_err(|error| Fault::write(&error))?;
     if let Some(rotated) = rotated {
