@@ -254,6 +254,20 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         Ok(found.map(RefreshFamily::try_from).transpose()?)
     }
 
+    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let found = self
+            .0
+            .find_linearizable::<RefreshFamilyDocument>(COLLECTION, id.to_string());
+        Ok(found.await?.map(RefreshFamily::try_from).transpose()?)
+    }
+
+    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let found = self
+            .0
+            .find_after_write::<RefreshFamilyDocument>(COLLECTION, id.to_string());
+        Ok(found.await?.map(RefreshFamily::try_from).transpose()?)
+    }
+
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
         let document = NewRefreshFamilyDocument {
             family: family.into(),

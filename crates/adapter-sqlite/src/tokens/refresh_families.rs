@@ -200,6 +200,15 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         self.0.read(|connection| find(connection, id.as_str()))
     }
 
+    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        // Every read of the one file sees what is committed.
+        self.find(id).await
+    }
+
+    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.find(id).await
+    }
+
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
         let family = family.clone();
         let started = self.0.write(move |connection| {

@@ -35,7 +35,16 @@ pub enum Closed {
 /// An unknown family is `None`. Each call is one atomic write with its whole condition in its arguments.
 #[async_trait]
 pub trait RefreshFamilies: Send + Sync {
+    /// The family as a majority of the store has it.
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
+
+    /// The family now: sees every write that was acknowledged, anywhere, before the look began. Linearizable; the two
+    /// looks differ as those of [`CredentialStandings`](crate::CredentialStandings) do.
+    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
+
+    /// The family after a conditional write that this process was acknowledged: sees every write that was acknowledged,
+    /// anywhere, before that one began.
+    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
     /// Inserts a new family with its first event.
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure>;

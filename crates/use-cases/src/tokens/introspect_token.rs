@@ -8,7 +8,7 @@ use ports::{Clock, CredentialStandings, StoreFailure};
 
 use super::TokensPorts;
 use super::inspected_token::InspectedToken;
-use super::sessions::Sessions;
+use super::sessions::{Look, Sessions};
 
 /// A refresh token that would be renewed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl IntrospectToken {
             return Ok(true);
         };
         if let Some(session) = session {
-            let family = self.sessions.find(session).await?;
+            let family = self.sessions.look(session, Look::Alone).await?;
             match family.filter(|family| family.is_alive(self.clock.now())) {
                 Some(family) if self.has_root(&family).await? => {}
                 Some(_) | None => return Ok(false),
@@ -76,7 +76,8 @@ impl IntrospectToken {
 
     async fn active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreFailure> {
         let is_current = |family: &RefreshFamily| family.is_alive(self.clock.now()) && family.current_token() == *token;
-        let Some(family) = self.sessions.find(&token.family).await?.filter(is_current) else {
+        let found = self.sessions.look(&token.family, Look::Alone).await?;
+        let Some(family) = found.filter(is_current) else {
             return Ok(None);
         };
         let origin = &family.origin;
@@ -90,7 +91,8 @@ impl IntrospectToken {
     }
 
     async fn has_root(&self, family: &RefreshFamily) -> Result<bool, StoreFailure> {
-        Ok(family.is_root() || self.sessions.revocation_of(&family.origin.root).await?.is_none())
+        let root = &family.origin.root;
+        Ok(family.is_root() || self.sessions.revocation_of(root, Look::Alone).await?.is_none())
     }
 
     async fn stands(&self, user: &UserId, epoch: u64) -> Result<bool, StoreFailure> {

@@ -6,7 +6,7 @@ use domain::tokens::{AccessToken, RevocationReason};
 use ports::CredentialStandings;
 use ports::tokens::TokenSigner;
 
-use super::sessions::Sessions;
+use super::sessions::{Look, Sessions};
 use super::{Refused, TokensPorts};
 use crate::Failure;
 
@@ -35,12 +35,6 @@ impl<W> Path<W> {
             Self::OnlyRead(done) => Path::OnlyRead(change(done)),
         }
     }
-}
-
-/// Which look is due.
-enum Look {
-    Alone,
-    AfterWrite,
 }
 
 /// For whom a path mints.
@@ -111,7 +105,7 @@ impl MintGate {
             Look::AfterWrite => self.standings.look_after_write(&user.id).await?,
         };
         let refused = match standing.judge(user.epoch) {
-            Ok(()) => return self.look_at_root(user).await,
+            Ok(()) => return self.look_at_root(user, look).await,
             Err(NotStanding::Locked) => Refused::CredentialLocked,
             Err(NotStanding::Outdated) => Refused::TokenNotValid,
         };
@@ -119,9 +113,9 @@ impl MintGate {
         Err(refused)
     }
 
-    async fn look_at_root(&self, user: &UserSubject) -> Result<(), Refused> {
+    async fn look_at_root(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
         let Some(root) = &user.root else { return Ok(()) };
-        match self.sessions.revocation_of(root).await? {
+        match self.sessions.revocation_of(root, look).await? {
             Some(reason) => {
                 self.end(user, reason).await;
                 Err(Refused::TokenNotValid)

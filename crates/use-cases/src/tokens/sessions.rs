@@ -10,6 +10,13 @@ use ports::{Clock, Randomness, StoreFailure};
 
 use super::{Refused, TokensPorts, TokensSettings};
 
+/// Which look is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    Alone,
+    AfterWrite,
+}
+
 /// Refresh families with their lifetimes, events and wire form.
 pub(super) struct Sessions {
     families: Arc<dyn RefreshFamilies>,
@@ -56,9 +63,21 @@ impl Sessions {
         found.map(Some).ok_or(Refused::TokenNotValid)
     }
 
+    /// The session as nothing that was acknowledged before can contradict it.
+    pub(super) async fn look(&self, id: &FamilyId, look: Look) -> Result<Option<RefreshFamily>, StoreFailure> {
+        match look {
+            Look::Alone => self.families.look(id).await,
+            Look::AfterWrite => self.families.look_after_write(id).await,
+        }
+    }
+
     /// Why the session at the start of a chain was revoked, if it was: its branches end with it.
-    pub(super) async fn revocation_of(&self, root: &FamilyId) -> Result<Option<RevocationReason>, StoreFailure> {
-        Ok(match self.find(root).await?.map(|root| root.status) {
+    pub(super) async fn revocation_of(
+        &self,
+        root: &FamilyId,
+        look: Look,
+    ) -> Result<Option<RevocationReason>, StoreFailure> {
+        Ok(match self.look(root, look).await?.map(|root| root.status) {
             Some(FamilyStatus::Revoked(reason)) => Some(reason),
             Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => None,
         })

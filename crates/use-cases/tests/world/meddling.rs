@@ -187,6 +187,15 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
         self.call("families.find", self.inner.find(id)).await
     }
 
+    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.call("families.look", self.inner.look(id)).await
+    }
+
+    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.call("families.look_after_write", self.inner.look_after_write(id))
+            .await
+    }
+
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
         self.call("families.start", self.inner.start(family, event)).await
     }

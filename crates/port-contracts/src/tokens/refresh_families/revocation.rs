@@ -7,7 +7,7 @@ use ports::tokens::Closed;
 use super::{close, find, pending, revoke, rotated, start, started, winner};
 use crate::Fixture;
 use crate::contract::contracts;
-use crate::race::{at_once, count, only};
+use crate::race::{CALLERS, at_once, count, only};
 use crate::samples::{IDLE, at, family, full_family, nonce, presented, session_event_id};
 
 contracts! { dyn Fixture:
@@ -19,6 +19,8 @@ contracts! { dyn Fixture:
     a_logout_revokes_a_closed_root_with_its_event,
     a_closed_root_is_revoked_once,
     an_unknown_family_is_not_revoked,
+    a_revocation_is_seen_as_soon_as_it_is_acknowledged,
+    a_look_after_a_write_sees_every_revocation_from_before_it,
     a_rotated_family_keeps_its_tokens_when_it_is_revoked,
     revoking_at_once_has_one_winner_and_one_event,
     revoking_and_rotating_at_once_ends_revoked,
@@ -37,6 +39,47 @@ fn ended(family: &RefreshFamily, reason: RevocationReason) -> RefreshFamily {
 fn revoked(family: &RefreshFamily, reason: RevocationReason) -> Event {
     let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
     event.recorded(family.id.as_str(), family.origin.user.clone(), 2)
+}
+
+async fn a_revocation_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let looks = at_once(|caller| {
+        let stores = stores.clone();
+        async move {
+            let family = family(caller);
+            let unknown = stores.refresh_families.look(&family.id).await.unwrap();
+            start(&stores, &family).await;
+            let started = stores.refresh_families.look(&family.id).await.unwrap();
+            revoke(&stores, &family, RevocationReason::Logout).await;
+            let revoked = stores.refresh_families.look(&family.id).await.unwrap();
+            [unknown, started, revoked]
+        }
+    })
+    .await;
+    for (n, looks) in looks.into_iter().enumerate() {
+        let family = family(n);
+        let ended = ended(&family, RevocationReason::Logout);
+        assert_eq!(looks, [None, Some(family), Some(ended)]);
+    }
+}
+
+async fn a_look_after_a_write_sees_every_revocation_from_before_it(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let looks = at_once(|caller| {
+        let stores = stores.clone();
+        async move {
+            let (root, branch) = (family(caller), family(CALLERS + caller));
+            start(&stores, &root).await;
+            revoke(&stores, &root, RevocationReason::Logout).await;
+            start(&stores, &branch).await;
+            stores.refresh_families.look_after_write(&root.id).await.unwrap()
+        }
+    })
+    .await;
+    let expected = (0..CALLERS).map(|n| Some(ended(&family(n), RevocationReason::Logout)));
+    assert_eq!(looks, expected.collect::<Vec<_>>());
+    let unknown = family(2 * CALLERS).id;
+    assert_eq!(stores.refresh_families.look_after_write(&unknown).await.unwrap(), None);
 }
 
 async fn a_family_is_revoked_for_each_reason(fixture: &dyn Fixture) {
