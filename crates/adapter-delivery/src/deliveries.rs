@@ -57,8 +57,9 @@ impl Route {
 
 /// Mail for addresses, text messages for numbers.
 ///
-/// A few dozen messages are under way on each at once; more wait for their turn. A message under way goes on when nobody waits for it any more, until it is handed over or its time is up. Each failed
-/// try is a warning in the log, with the challenge and the cause.
+/// A few dozen messages are under way on each at once; more wait for their turn. A message under way goes on when nobody
+/// waits for it any more, until it is handed over or its time is up. Each failed try is a warning in the log, with the
+/// challenge and the cause.
 pub struct Deliveries {
     library: Library,
     mail: Arc<Route>,

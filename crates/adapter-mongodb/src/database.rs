@@ -248,20 +248,6 @@ pub(crate) struct Session {
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
 }
 
-async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    let (lent, inner) = database.causal.lend().await.map_err(|error| Fault::read(&error))?;
-    let session = Session {
-        database: database.clone(),
-        inner,
-    };
-    let answer = call(session).await?;
-    database.causal.give_back(lent);
-    Ok(answer)
-}
-
 impl Session {
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         self.database.collection(name)
@@ -349,6 +335,21 @@ impl Drop for Session {
             self.database.written_until.fetch_max(to_number(time), Ordering::AcqRel);
         }
     }
+}
+
+/// Runs a call in a session, which is used again when the call did not fail.
+async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let (lent, inner) = database.causal.lend().await.map_err(|error| Fault::read(&error))?;
+    let session = Session {
+        database: database.clone(),
+        inner,
+    };
+    let answer = call(session).await?;
+    database.causal.give_back(lent);
+    Ok(answer)
 }
 
 fn to_number(time: OperationTime) -> u64 {

@@ -162,10 +162,14 @@ fn alive(presented: &Presented, now: Timestamp) -> Document {
     }
 }
 
+fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>, Fault> {
+    found.map(RefreshFamily::try_from).transpose()
+}
+
 /// The family as it is after a write of this session that did not match.
 async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFamily>, Fault> {
     let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
-    found.await?.map(RefreshFamily::try_from).transpose()
+    family(found.await?)
 }
 
 /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
@@ -251,21 +255,21 @@ async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, ev
 impl RefreshFamilies for MongodbRefreshFamilies {
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self.0.find::<RefreshFamilyDocument>(COLLECTION, id.as_str()).await?;
-        Ok(found.map(RefreshFamily::try_from).transpose()?)
+        Ok(family(found)?)
     }
 
     async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self
             .0
             .find_linearizable::<RefreshFamilyDocument>(COLLECTION, id.to_string());
-        Ok(found.await?.map(RefreshFamily::try_from).transpose()?)
+        Ok(family(found.await?)?)
     }
 
     async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self
             .0
             .find_after_write::<RefreshFamilyDocument>(COLLECTION, id.to_string());
-        Ok(found.await?.map(RefreshFamily::try_from).transpose()?)
+        Ok(family(found.await?)?)
     }
 
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
