@@ -15,10 +15,10 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::calls::{Calls, LONGEST_CALL};
 use crate::connection::{self, MongodbSettings};
-use crate::fault::{Fault, OpenFailure};
-use crate::gathered::{Found, Gathered};
+use crate::fault::{DriverFailure, Fault, OpenFailure};
+use crate::gathered::Gathered;
 use crate::sessions::Sessions;
-use crate::stored::integer;
+use crate::stored::{integer, milliseconds};
 
 /// The server gives a look up after this.
 const LONGEST_LOOK: Duration = Duration::from_secs(2);
@@ -35,6 +35,12 @@ enum Freshness {
     AfterWrites,
 }
 
+/// Documents as they were found, by their `_id`.
+pub(crate) type Found = HashMap<String, RawDocumentBuf>;
+
+/// Reads by `_id` that are made together.
+type Reads = Arc<Gathered<String, Option<RawDocumentBuf>>>;
+
 /// One database, its client and the calls under way.
 pub(crate) struct Database {
     /// For calls that write, and reads after them.
@@ -49,7 +55,7 @@ pub(crate) struct Database {
     sharded: bool,
     /// The latest operation time that a write of this process was acknowledged under.
     written_until: AtomicU64,
-    gathered: Mutex<HashMap<(&'static str, Freshness), Arc<Gathered>>>,
+    reads: Mutex<HashMap<(&'static str, Freshness), Reads>>,
     pushed: Notify,
 }
 
@@ -68,17 +74,13 @@ impl Database {
             sharded,
             replicated: sharded || hello.contains_key("setName"),
             written_until: AtomicU64::new(0),
-            gathered: Mutex::default(),
+            reads: Mutex::default(),
             pushed: Notify::new(),
         })
     }
 
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         self.collections.collection(name)
-    }
-
-    pub(crate) fn inner(&self) -> &mongodb::Database {
-        &self.collections
     }
 
     /// Reads what a majority has, from the primary.
@@ -112,14 +114,16 @@ impl Database {
     {
         let database = self.clone();
         let read = move |ids| database.clone().read_together(collection, freshness, ids);
-        let found = self.gathered(collection, freshness).find(id, &self.calls, read).await?;
-        let document = found.map(|found| deserialize_from_slice(found.as_bytes())).transpose();
-        Ok(document.map_err(|error| Fault::read(&error.into()))?)
+        let found = self.reads(collection, freshness).ask(id, &self.calls, read).await?;
+        Ok(found.map(|found| document(&found)).transpose()?)
     }
 
-    fn gathered(&self, collection: &'static str, freshness: Freshness) -> Arc<Gathered> {
-        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        gathered.entry((collection, freshness)).or_default().clone()
+    fn reads(&self, collection: &'static str, freshness: Freshness) -> Reads {
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let reads = reads
+            .entry((collection, freshness))
+            .or_insert_with(|| Arc::new(Gathered::reads()));
+        reads.clone()
     }
 
     async fn read_together(
@@ -127,33 +131,60 @@ impl Database {
         collection: &'static str,
         freshness: Freshness,
         ids: Vec<String>,
-    ) -> mongodb::error::Result<Found> {
-        let documents = self.collection::<RawDocumentBuf>(collection);
-        // A negative limit asks for all of them in one answer.
-        let limit = -integer(ids.len() as u64);
-        let filter = match ids.as_slice() {
-            [id] => doc! { "_id": id },
-            ids => doc! { "_id": { "$in": ids } },
-        };
-        let find = documents.find(filter).limit(limit).max_time(LONGEST_LOOK);
+    ) -> Result<Vec<Option<RawDocumentBuf>>, Fault> {
         let sessions = match freshness {
             Freshness::Majority => &self.plain,
             Freshness::AfterWrites => &self.causal,
         };
-        let (lent, mut session) = sessions.lend().await?;
+        let (lent, mut session) = sessions.lend().await.map_err(|error| Fault::read(&error))?;
         let until = self.written_until.load(Ordering::Acquire);
         if freshness == Freshness::AfterWrites && until > 0 {
             session.advance_operation_time(from_number(until));
         }
-        let mut cursor = find.session(&mut *session).await?;
-        let found: Vec<_> = cursor.stream(&mut session).try_collect().await?;
+        let found = self.find_each(collection, &ids, &mut session).await?;
         drop(session);
         sessions.give_back(lent);
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// Those of the documents that there are.
+    async fn find_each(&self, collection: &str, ids: &[String], session: &mut ClientSession) -> Result<Found, Fault> {
+        let documents = self.collection::<RawDocumentBuf>(collection);
+        // A negative limit asks for all of them in one answer.
+        let limit = -integer(ids.len() as u64);
+        let filter = match ids {
+            [id] => doc! { "_id": id },
+            ids => doc! { "_id": { "$in": ids } },
+        };
+        let find = documents.find(filter).limit(limit).max_time(LONGEST_LOOK);
+        let found = async {
+            let mut cursor = find.session(&mut *session).await?;
+            cursor.stream(session).try_collect::<Vec<_>>().await
+        };
+        let found = found.await.map_err(|error| Fault::read(&error))?;
         let keyed = found.into_iter().map(|document| {
             let id = document.get_str("_id").map(str::to_owned);
             id.map(|id| (id, document))
         });
-        keyed.collect::<Result<_, _>>().map_err(mongodb::error::Error::custom)
+        let keyed = keyed.collect::<Result<_, _>>();
+        keyed.map_err(|_| Fault::Read(DriverFailure::unreadable()))
+    }
+
+    /// Asks for a change that is made together with those that others ask for meanwhile.
+    pub(crate) async fn write_together<Q, A, F>(
+        self: &Arc<Self>,
+        writes: &Arc<Gathered<Q, A>>,
+        question: Q,
+        write: impl Fn(Arc<Self>, Vec<Q>) -> F + Send + 'static,
+    ) -> Result<A, StoreFailure>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+        F: Future<Output = Result<Vec<A>, Fault>> + Send,
+    {
+        let database = self.clone();
+        let write = move |questions| write(database.clone(), questions);
+        writes.ask(question, &self.calls, write).await
     }
 
     /// Reads more than once, each read causally after the one before.
@@ -319,6 +350,33 @@ impl Session {
             .map_err(|error| Fault::write(&error))
     }
 
+    /// Those of the documents that there are, after what this session wrote.
+    pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<Found, Fault> {
+        let Self { database, inner } = self;
+        database.find_each(collection, ids, inner).await
+    }
+
+    /// Updates documents by one command, each by a statement of its own; how many of them matched.
+    pub(crate) async fn update_each(&mut self, collection: &str, updates: Vec<Document>) -> Result<usize, Fault> {
+        let command = doc! {
+            "update": collection,
+            "updates": updates,
+            "ordered": false,
+            "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(LONGEST_CALL) },
+            "maxTimeMS": milliseconds(LONGEST_CALL),
+        };
+        let answer = self.database.collections.run_command(command).session(&mut *self.inner);
+        let answer = answer.await.map_err(|error| Fault::write(&error))?;
+        if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
+            return Err(Fault::Write(DriverFailure::refused_write()));
+        }
+        let matched = answer
+            .get_i32("n")
+            .ok()
+            .and_then(|matched| usize::try_from(matched).ok());
+        matched.ok_or_else(|| Fault::Write(DriverFailure::unreadable()))
+    }
+
     /// Whether a document was there to be deleted.
     pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
         let collection = self.database.collection::<Document>(collection);
@@ -337,8 +395,13 @@ impl Drop for Session {
     }
 }
 
+/// Reads a document as it is stored.
+pub(crate) fn document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, Fault> {
+    deserialize_from_slice(found.as_bytes()).map_err(|error| Fault::read(&error.into()))
+}
+
 /// Runs a call in a session, which is used again when the call did not fail.
-async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
+pub(crate) async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
 where
     F: Future<Output = Result<T, Fault>>,
 {

@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use mongodb::error::{ErrorKind, WriteFailure};
 use ports::StoreFailure;
@@ -26,6 +27,8 @@ pub enum OpenFailure {
     },
 }
 
+const UNREADABLE: &str = "the answer cannot be read";
+
 /// What the driver says of a failed call, without what was in it: its own words repeat keys and values.
 #[derive(Debug, Clone)]
 pub struct DriverFailure {
@@ -38,6 +41,13 @@ impl DriverFailure {
     pub(crate) fn refused_write() -> Self {
         Self {
             kind: "the server refused a write",
+            code: None,
+        }
+    }
+
+    pub(crate) fn unreadable() -> Self {
+        Self {
+            kind: UNREADABLE,
             code: None,
         }
     }
@@ -69,7 +79,7 @@ impl From<&mongodb::error::Error> for DriverFailure {
             ErrorKind::Io(_) => ("the connection broke", None),
             ErrorKind::ConnectionPoolCleared { .. } => ("the connection was given up", None),
             ErrorKind::ServerSelection { .. } => ("no server can be reached", None),
-            ErrorKind::InvalidResponse { .. } => ("the answer cannot be read", None),
+            ErrorKind::InvalidResponse { .. } => (UNREADABLE, None),
             _ => ("the driver failed", None),
         };
         Self { kind, code }
@@ -77,7 +87,7 @@ impl From<&mongodb::error::Error> for DriverFailure {
 }
 
 /// What can go wrong inside a call, before it is said in the words of the port.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Fault {
     /// Nothing was written.
     #[error("a read failed")]
@@ -89,7 +99,7 @@ pub(crate) enum Fault {
     Corrupt {
         what: &'static str,
         id: String,
-        cause: Box<dyn Error + Send + Sync>,
+        cause: Arc<dyn Error + Send + Sync>,
     },
     /// Others were faster again and again.
     #[error("too many callers change the same thing")]
@@ -105,7 +115,7 @@ impl Fault {
         Self::Corrupt {
             what,
             id: id.into(),
-            cause: cause.into(),
+            cause: Arc::from(cause.into()),
         }
     }
 
@@ -140,7 +150,11 @@ pub(crate) fn is_duplicate(error: &mongodb::error::Error) -> bool {
 impl From<Fault> for StoreFailure {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Corrupt { what, id, cause } => Self::Corrupt { what, id, cause },
+            Fault::Corrupt { what, id, cause } => Self::Corrupt {
+                what,
+                id,
+                cause: Box::new(cause),
+            },
             Fault::Write(_) => Self::OutcomeUnknown(Box::new(fault)),
             Fault::Read(_) | Fault::Contended => Self::Unavailable(Box::new(fault)),
         }

@@ -1,13 +1,11 @@
-//! Reads by `_id` that wait at the same time are made together.
+//! Calls of one kind that wait at the same time are made together.
 //!
-//! A call of the driver costs about the same whether it asks for one document or for sixty. While few reads are under way
+//! A call of the driver costs about the same whether it is for one document or for sixty. While few calls are under way
 //! each is made at once; when the store is busy, those that come meanwhile go together with the next one.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mongodb::bson::RawDocumentBuf;
 use ports::StoreFailure;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -15,101 +13,131 @@ use tokio::time::timeout;
 use crate::calls::{Calls, GivenUp};
 use crate::fault::Fault;
 
-/// Reads of one kind that are under way at the same time, ordinarily.
+/// Calls of one kind that are under way at the same time, ordinarily.
 const AT_ONCE: usize = 2;
 
-/// Documents that are asked for together at most: a server's first answer holds more.
+/// How many are made together at most: a server's first answer to a query holds more documents.
 const TOGETHER: usize = 64;
 
-/// Who waited so long has another read begun: those under way may never be answered.
+/// Who waited so long has another call begun: those under way may never be answered.
 const SLOW: Duration = Duration::from_millis(250);
 
-type Answer = mongodb::error::Result<Option<RawDocumentBuf>>;
-
-/// Those that there are, by their `_id`.
-pub(crate) type Found = HashMap<String, RawDocumentBuf>;
-
-struct Waiting {
-    id: String,
-    answer: oneshot::Sender<Answer>,
+struct Waiting<Q, A> {
+    question: Q,
+    answer: oneshot::Sender<Result<A, Fault>>,
 }
 
-#[derive(Default)]
-struct Queue {
+struct Queue<Q, A> {
     under_way: usize,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiting<Q, A>>,
 }
 
-/// The reads of one kind.
-#[derive(Default)]
-pub(crate) struct Gathered(Mutex<Queue>);
+/// The calls of one kind: each asks a `Q` and is answered an `A`.
+pub(crate) struct Gathered<Q, A> {
+    /// What a call that was given up came to.
+    given_up: fn(GivenUp) -> StoreFailure,
+    queue: Mutex<Queue<Q, A>>,
+}
 
-impl Gathered {
-    /// The document with this `_id`, as it is at some moment after this was called. `read` gets those of the given ones
-    /// that there are.
-    pub(crate) async fn find<R, F>(
-        self: &Arc<Self>,
-        id: String,
-        calls: &Calls,
-        read: R,
-    ) -> Result<Option<RawDocumentBuf>, StoreFailure>
+impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
+    /// Calls that write nothing.
+    pub(crate) fn reads() -> Self {
+        Self::new(|given_up| StoreFailure::Unavailable(Box::new(given_up)))
+    }
+
+    /// Calls that may write: given up, their outcome is not known.
+    pub(crate) fn writes() -> Self {
+        Self::new(|given_up| StoreFailure::OutcomeUnknown(Box::new(given_up)))
+    }
+
+    fn new(given_up: fn(GivenUp) -> StoreFailure) -> Self {
+        let queue = Queue {
+            under_way: 0,
+            waiting: Vec::new(),
+        };
+        Self {
+            given_up,
+            queue: Mutex::new(queue),
+        }
+    }
+
+    /// The answer of a call that begins after this was called. `make` answers all it is given, in their order.
+    pub(crate) async fn ask<M, F>(self: &Arc<Self>, question: Q, calls: &Calls, make: M) -> Result<A, StoreFailure>
     where
-        R: Fn(Vec<String>) -> F + Send + 'static,
-        F: Future<Output = mongodb::error::Result<Found>> + Send,
+        M: Fn(Vec<Q>) -> F + Send + 'static,
+        F: Future<Output = Result<Vec<A>, Fault>> + Send,
     {
         let _permit = calls.permit()?;
         let (sender, mut answer) = oneshot::channel();
         let mut patience = calls.patience();
-        if self.queue().join(Waiting { id, answer: sender }) {
-            self.begin(calls, read);
+        let waiting = Waiting {
+            question,
+            answer: sender,
+        };
+        if self.queue().join(waiting) {
+            self.begin(calls, make);
         } else if let Ok(answer) = timeout(SLOW.min(patience), &mut answer).await {
-            return told(answer);
+            return self.told(answer);
         } else {
             patience = patience.saturating_sub(SLOW);
             self.queue().under_way += 1;
-            self.begin(calls, read);
+            self.begin(calls, make);
         }
         match timeout(patience, answer).await {
-            Ok(answer) => told(answer),
-            Err(_) => Err(StoreFailure::Unavailable(Box::new(GivenUp::TooLong))),
+            Ok(answer) => self.told(answer),
+            Err(_) => Err((self.given_up)(GivenUp::TooLong)),
         }
     }
 
-    /// One read after the other, as long as somebody waits.
-    fn begin<R, F>(self: &Arc<Self>, calls: &Calls, read: R)
+    /// One call after the other, as long as somebody waits.
+    fn begin<M, F>(self: &Arc<Self>, calls: &Calls, make: M)
     where
-        R: Fn(Vec<String>) -> F + Send + 'static,
-        F: Future<Output = mongodb::error::Result<Found>> + Send,
+        M: Fn(Vec<Q>) -> F + Send + 'static,
+        F: Future<Output = Result<Vec<A>, Fault>> + Send,
     {
         let mut turn = Turn(Some(self.clone()));
         let longest_life = calls.longest_life();
         calls.track(Box::pin(async move {
             while let Some(together) = turn.next() {
-                let ids = together.iter().map(|waiting| waiting.id.clone()).collect();
+                let (questions, waiting): (Vec<_>, Vec<_>) = together
+                    .into_iter()
+                    .map(|Waiting { question, answer }| (question, answer))
+                    .unzip();
                 // Nobody waits any more for what was never answered.
-                let Ok(found) = timeout(longest_life, read(ids)).await else {
-                    continue;
-                };
-                for Waiting { id, answer } in together {
-                    let _ = answer.send(
-                        found
-                            .as_ref()
-                            .map(|found| found.get(&id).cloned())
-                            .map_err(Clone::clone),
-                    );
+                match timeout(longest_life, make(questions)).await {
+                    Ok(Ok(answers)) => {
+                        for (waiting, answer) in waiting.into_iter().zip(answers) {
+                            let _ = waiting.send(Ok(answer));
+                        }
+                    }
+                    Ok(Err(fault)) => {
+                        for waiting in waiting {
+                            let _ = waiting.send(Err(fault.clone()));
+                        }
+                    }
+                    Err(_) => {}
                 }
             }
         }));
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn told(&self, answer: Result<Result<A, Fault>, oneshot::error::RecvError>) -> Result<A, StoreFailure> {
+        match answer {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err((self.given_up)(GivenUp::Panicked)),
+        }
     }
 }
 
-impl Queue {
-    /// Whether a read is to be begun.
-    fn join(&mut self, waiting: Waiting) -> bool {
+impl<Q, A> Gathered<Q, A> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Q, A>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Q, A> Queue<Q, A> {
+    /// Whether a call is to be begun.
+    fn join(&mut self, waiting: Waiting<Q, A>) -> bool {
         self.waiting.push(waiting);
         let free = self.under_way < AT_ONCE;
         self.under_way += usize::from(free);
@@ -117,12 +145,12 @@ impl Queue {
     }
 }
 
-/// One of the reads under way, until nobody waits or its task is dropped.
-struct Turn(Option<Arc<Gathered>>);
+/// One of the calls under way, until nobody waits or its task is dropped.
+struct Turn<Q, A>(Option<Arc<Gathered<Q, A>>>);
 
-impl Turn {
-    /// Those to be read for now; when there are none the turn is over.
-    fn next(&mut self) -> Option<Vec<Waiting>> {
+impl<Q, A> Turn<Q, A> {
+    /// Those to be asked for now; when there are none the turn is over.
+    fn next(&mut self) -> Option<Vec<Waiting<Q, A>>> {
         let gathered = self.0.take()?;
         let mut queue = gathered.queue();
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
@@ -138,7 +166,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl<Q, A> Drop for Turn<Q, A> {
     fn drop(&mut self) {
         if let Some(gathered) = &self.0 {
             gathered.queue().under_way -= 1;
@@ -146,28 +174,21 @@ impl Drop for Turn {
     }
 }
 
-fn told(answer: Result<Answer, oneshot::error::RecvError>) -> Result<Option<RawDocumentBuf>, StoreFailure> {
-    match answer {
-        Ok(found) => Ok(found.map_err(|error| Fault::read(&error))?),
-        Err(_) => Err(StoreFailure::Unavailable(Box::new(GivenUp::Panicked))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::pending;
 
-    use mongodb::bson::rawdoc;
     use tokio::sync::{Semaphore, mpsc};
     use tokio::task::{JoinSet, yield_now};
     use tokio::time::Instant;
 
     use super::*;
     use crate::calls::LONGEST_CALL;
+    use crate::fault::DriverFailure;
 
-    /// Reads that are asked for, and as many answers as there are permits.
+    /// Documents that are asked for, and as many answers as there are permits.
     struct Store {
-        gathered: Arc<Gathered>,
+        gathered: Arc<Gathered<String, Option<String>>>,
         calls: Arc<Calls>,
         asked: mpsc::UnboundedReceiver<Vec<String>>,
         told: mpsc::UnboundedSender<Vec<String>>,
@@ -178,7 +199,7 @@ mod tests {
         fn new() -> Self {
             let (told, asked) = mpsc::unbounded_channel();
             Self {
-                gathered: Arc::default(),
+                gathered: Arc::new(Gathered::reads()),
                 calls: Arc::new(Calls::here(LONGEST_CALL)),
                 asked,
                 told,
@@ -187,7 +208,7 @@ mod tests {
         }
 
         /// Every document but `nobody` is there.
-        fn find(&self, id: &str) -> impl Future<Output = Result<Option<RawDocumentBuf>, StoreFailure>> + use<> {
+        fn find(&self, id: &str) -> impl Future<Output = Result<Option<String>, StoreFailure>> + use<> {
             let (gathered, calls) = (self.gathered.clone(), self.calls.clone());
             let (told, answers) = (self.told.clone(), self.answers.clone());
             let id = id.to_owned();
@@ -198,21 +219,17 @@ mod tests {
                     answers.acquire().await.unwrap().forget();
                     assert!(!ids.iter().any(|id| id == "panic"), "on purpose");
                     if ids.iter().any(|id| id == "fail") {
-                        return Err(mongodb::error::Error::custom("on purpose"));
+                        return Err(Fault::Read(DriverFailure::refused_write()));
                     }
-                    let found = ids.into_iter().filter(|id| id != "nobody");
-                    Ok(found.map(|id| (id.clone(), rawdoc! { "_id": id })).collect())
+                    Ok(ids.into_iter().map(|id| (id != "nobody").then_some(id)).collect())
                 }
             };
-            async move { gathered.find(id, &calls, read).await }
+            async move { gathered.ask(id, &calls, read).await }
         }
 
         fn spawn(&self, tasks: &mut JoinSet<Option<String>>, id: &str) {
             let find = self.find(id);
-            tasks.spawn(async move {
-                let found = find.await.unwrap();
-                found.map(|found| found.get_str("_id").unwrap().to_owned())
-            });
+            tasks.spawn(async move { find.await.unwrap() });
         }
     }
 
@@ -308,8 +325,18 @@ mod tests {
     async fn a_finished_store_reads_nothing() {
         let calls = Calls::here(LONGEST_CALL);
         calls.finish().await;
-        let gathered = Arc::new(Gathered::default());
-        let refused = gathered.find("ada".to_owned(), &calls, |_| pending()).await;
+        let gathered = Arc::new(Gathered::<(), ()>::reads());
+        let refused = gathered.ask((), &calls, |_| pending()).await;
         assert!(matches!(refused, Err(StoreFailure::Unavailable(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_write_without_an_answer_the_outcome_is_not_known() {
+        let calls = Calls::here(LONGEST_CALL);
+        let gathered = Arc::new(Gathered::<(), ()>::writes());
+        let written = gathered.ask((), &calls, |_| pending()).await;
+        assert!(matches!(written, Err(StoreFailure::OutcomeUnknown(_))));
+        let written = gathered.ask((), &calls, |_| async { panic!("on purpose") }).await;
+        assert!(matches!(written, Err(StoreFailure::OutcomeUnknown(_))));
     }
 }

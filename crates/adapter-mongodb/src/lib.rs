@@ -71,7 +71,7 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
         send_limits: Arc::new(factors::send_limits::MongodbSendLimits(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
-        refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies(database.clone())),
+        refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies::new(database.clone())),
         outboxes: Arc::new(outboxes::MongodbOutboxes::of(&Aggregate::ALL, database.clone())),
         readiness: database.clone(),
         database,

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use crate::calls::LONGEST_CALL;
 use crate::database::{Database, Session};
-use crate::fault::{DriverFailure, Fault};
+use crate::fault::Fault;
 use crate::outbox::{EventDocument, collection};
-use crate::stored::{self, Reader, date, integer, milliseconds};
+use crate::stored::{self, Reader, date, integer};
 
 /// How often a claim looks again when others took all it had found.
 const LOOKS: usize = 3;
@@ -217,20 +217,7 @@ async fn settle(
     if updates.is_empty() {
         return Ok(());
     }
-    let command = doc! {
-        "update": collection(aggregate),
-        "updates": updates,
-        "ordered": false,
-        "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(LONGEST_CALL) },
-        "maxTimeMS": milliseconds(LONGEST_CALL),
-    };
-    let database = session.database.clone();
-    let answer = database.inner().run_command(command).session(&mut *session.inner).await;
-    let answer = answer.map_err(|error| Fault::write(&error))?;
-    if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
-        return Err(Fault::Write(DriverFailure::refused_write()));
-    }
-    Ok(())
+    session.update_each(collection(aggregate), updates).await.map(drop)
 }
 
 async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, Fault> {

@@ -4,14 +4,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
-use domain::time::{self, Timestamp};
+use domain::time::Timestamp;
 use domain::tokens::{Closing, FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RevocationReason};
 use mongodb::bson::{Binary, DateTime, Document, doc};
-use mongodb::options::ReturnDocument;
 use ports::StoreFailure;
 use ports::tokens::{Closed, RefreshFamilies, Rotation};
 use serde::{Deserialize, Serialize};
 
+use super::rotations::{Asked, Rotations, rotate_together};
 use crate::database::{Database, Session};
 use crate::fault::Fault;
 use crate::outbox::{self, EventDocument};
@@ -19,12 +19,24 @@ use crate::stored::{Reader, binary, date, integer};
 
 pub(crate) const COLLECTION: &str = "refresh_families";
 
-pub(crate) struct MongodbRefreshFamilies(pub(crate) Arc<Database>);
+pub(crate) struct MongodbRefreshFamilies {
+    database: Arc<Database>,
+    rotations: Arc<Rotations>,
+}
+
+impl MongodbRefreshFamilies {
+    pub(crate) fn new(database: Arc<Database>) -> Self {
+        Self {
+            database,
+            rotations: Arc::new(Rotations::writes()),
+        }
+    }
+}
 
 /// What is read of a family; its outbox is the relay's.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RefreshFamilyDocument {
+pub(super) struct RefreshFamilyDocument {
     #[serde(rename = "_id")]
     id: String,
     user: String,
@@ -151,7 +163,7 @@ fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyS
 }
 
 /// The condition that both writes of a presented token share: the family is alive at `now` and is the caller's.
-fn alive(presented: &Presented, now: Timestamp) -> Document {
+pub(super) fn alive(presented: &Presented, now: Timestamp) -> Document {
     doc! {
         "_id": presented.token.family.as_str(),
         "status": ACTIVE,
@@ -170,41 +182,6 @@ fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>,
 async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFamily>, Fault> {
     let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
     family(found.await?)
-}
-
-/// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
-async fn rotate(
-    mut session: Session,
-    presented: Presented,
-    nonce: Nonce,
-    now: Timestamp,
-    idle_lifetime: Duration,
-) -> Result<Rotation, Fault> {
-    let token = &presented.token;
-    let mut current = alive(&presented, now);
-    current.insert("generation", integer(token.generation));
-    current.insert("nonce", binary(&token.nonce.0));
-    let idle = date(time::after(now, idle_lifetime));
-    let next = doc! {
-        "previousNonce": binary(&token.nonce.0),
-        "nonce": binary(&nonce.0),
-        "generation": integer(token.generation.saturating_add(1)),
-        "rotatedAt": date(now),
-        "idleExpiresAt": { "$min": ["$absoluteExpiresAt", idle] },
-    };
-    let rotated = session
-        .collection::<RefreshFamilyDocument>(COLLECTION)
-        .find_one_and_update(current, vec![doc! { "$set": next }])
-        .return_document(ReturnDocument::After)
-        .projection(doc! { "outbox": 0 })
-        .session(&mut *session.inner)
-        .await
-        .map_err(|error| Fault::write(&error))?;
-    if let Some(rotated) = rotated {
-        return RefreshFamily::try_from(rotated).map(Rotation::Rotated);
-    }
-    let found = find(&mut session, &token.family).await?;
-    Ok(found.map_or(Rotation::Unknown, Rotation::Superseded))
 }
 
 async fn close(mut session: Session, presented: Presented, now: Timestamp, grace: Duration) -> Result<Closed, Fault> {
@@ -254,20 +231,23 @@ async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, ev
 #[async_trait]
 impl RefreshFamilies for MongodbRefreshFamilies {
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        let found = self.0.find::<RefreshFamilyDocument>(COLLECTION, id.as_str()).await?;
+        let found = self
+            .database
+            .find::<RefreshFamilyDocument>(COLLECTION, id.as_str())
+            .await?;
         Ok(family(found)?)
     }
 
     async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self
-            .0
+            .database
             .find_linearizable::<RefreshFamilyDocument>(COLLECTION, id.to_string());
         Ok(family(found.await?)?)
     }
 
     async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self
-            .0
+            .database
             .find_after_write::<RefreshFamilyDocument>(COLLECTION, id.to_string());
         Ok(family(found.await?)?)
     }
@@ -279,7 +259,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
             outbox: outbox::numbered(vec![event], 0),
             outbox_pending: true,
         };
-        self.0
+        self.database
             .write(|mut session| async move {
                 // Its id is random: that it is there already means that the driver sent the same write again.
                 session.insert(COLLECTION, &document).await?;
@@ -296,20 +276,30 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         now: Timestamp,
         idle_lifetime: Duration,
     ) -> Result<Rotation, StoreFailure> {
-        let presented = presented.clone();
-        self.0
-            .write(move |session| rotate(session, presented, nonce, now, idle_lifetime))
-            .await
+        let asked = Asked {
+            presented: presented.clone(),
+            nonce,
+            now,
+            idle_lifetime,
+        };
+        self.database
+            .write_together(&self.rotations, asked, rotate_together)
+            .await?
+            .map_err(StoreFailure::from)
     }
 
     async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
         let presented = presented.clone();
-        self.0.write(move |session| close(session, presented, now, grace)).await
+        self.database
+            .write(move |session| close(session, presented, now, grace))
+            .await
     }
 
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
         let id = id.clone();
-        self.0.write(move |session| revoke(session, id, reason, event)).await
+        self.database
+            .write(move |session| revoke(session, id, reason, event))
+            .await
     }
 }
 

@@ -132,14 +132,10 @@ fn rotate(
     now: Timestamp,
     idle_lifetime: Duration,
 ) -> Result<Rotation, Fault> {
-    let sql = concat!(
-        "UPDATE refresh_families SET previous_nonce = nonce, nonce = :fresh, generation = generation + 1, rotated_at = :now,
-             idle_expires_at = min(:idle, absolute_expires_at)
-         WHERE family_id = :family AND status = 'active' AND generation = :generation AND nonce = :nonce
-             AND client_id = :client AND user_id = :user AND absolute_expires_at > :now AND idle_expires_at > :now
-         RETURNING ",
-        columns!()
-    );
+    let sql = "UPDATE refresh_families SET previous_nonce = nonce, nonce = :fresh, generation = generation + 1, rotated_at = :now,
+                   idle_expires_at = min(:idle, absolute_expires_at)
+               WHERE family_id = :family AND status = 'active' AND generation = :generation AND nonce = :nonce
+                   AND client_id = :client AND user_id = :user AND absolute_expires_at > :now AND idle_expires_at > :now";
     let parameters = named_params! {
         ":fresh": nonce.0,
         ":now": now.as_millisecond(),
@@ -150,8 +146,8 @@ fn rotate(
         ":client": presented.client.as_str(),
         ":user": presented.user.as_str(),
     };
-    if let Some(rotated) = rows::first(connection, sql, parameters, family)? {
-        return Ok(Rotation::Rotated(rotated));
+    if rows::execute(connection, sql, parameters)? > 0 {
+        return Ok(Rotation::Rotated);
     }
     Ok(find(connection, presented.token.family.as_str())?.map_or(Rotation::Unknown, Rotation::Superseded))
 }

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::event::Event;
@@ -9,7 +8,7 @@ use ports::tokens::{Closed, Rotation};
 
 use crate::contract::contracts;
 use crate::outboxes;
-use crate::race::{at_once, only};
+use crate::race::{CALLERS, at_once, only};
 use crate::samples::{
     IDLE, at, before, family, family_id, foreign_presentations, full_family, nonce, presented, session_event_id,
 };
@@ -34,6 +33,7 @@ contracts! { dyn Fixture:
     an_unknown_family_does_not_rotate,
     families_do_not_meet,
     a_rotation_has_one_winner,
+    of_many_rotations_at_once_each_has_its_own_outcome,
     a_rotation_leaves_no_event,
     families_survive_reopening,
 }
@@ -57,9 +57,10 @@ async fn rotate(stores: &Stores, presented: &Presented, n: usize, now: Timestamp
 
 /// Rotates the current token of `family` and gives the family as it is then.
 async fn rotated(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
-    let expected = family.rotated(nonce(n), now, IDLE);
     let rotation = rotate(stores, &presented(family), n, now).await;
-    assert_eq!(rotation, Rotation::Rotated(expected.clone()));
+    assert_eq!(rotation, Rotation::Rotated);
+    let expected = family.rotated(nonce(n), now, IDLE);
+    assert_eq!(find(stores, family).await.as_ref(), Some(&expected));
     expected
 }
 
@@ -84,11 +85,10 @@ fn started(family: &RefreshFamily) -> Event {
     event.recorded(family.id.as_str(), family.origin.user.clone(), 1)
 }
 
-fn winner(rotation: &Rotation) -> Option<&RefreshFamily> {
-    match rotation {
-        Rotation::Rotated(family) => Some(family),
-        Rotation::Superseded(_) | Rotation::Unknown => None,
-    }
+/// One of many callers that rotate the current token of `family`; the family it made, if it did.
+async fn race(stores: &Stores, family: &RefreshFamily, caller: usize) -> Option<RefreshFamily> {
+    let rotation = rotate(stores, &presented(family), 10 + caller, at(1)).await;
+    (rotation == Rotation::Rotated).then(|| family.rotated(nonce(10 + caller), at(1), IDLE))
 }
 
 async fn an_unknown_family_is_not_found(fixture: &dyn Fixture) {
@@ -162,13 +162,13 @@ async fn a_spent_token_is_superseded(fixture: &dyn Fixture) {
     let first = family(1);
     start(&stores, &first).await;
     let second = rotated(&stores, &first, 10, at(1)).await;
-    for n in [10, 11] {
+    for n in [11, 12] {
         let again = rotate(&stores, &presented(&first), n, at(1)).await;
         assert_eq!(again, Rotation::Superseded(second.clone()));
     }
-    let third = rotated(&stores, &second, 12, at(2)).await;
+    let third = rotated(&stores, &second, 13, at(2)).await;
     for spent in [&first, &second] {
-        let again = rotate(&stores, &presented(spent), 13, at(2)).await;
+        let again = rotate(&stores, &presented(spent), 14, at(2)).await;
         assert_eq!(again, Rotation::Superseded(third.clone()));
     }
     assert_eq!(find(&stores, &first).await, Some(third));
@@ -263,24 +263,57 @@ async fn a_rotation_has_one_winner(fixture: &dyn Fixture) {
     let family = family(1);
     start(&stores, &family).await;
     let rotations = at_once(|caller| {
-        let families = Arc::clone(&stores.refresh_families);
-        let presented = presented(&family);
-        async move {
-            let rotated = families.rotate(&presented, nonce(10 + caller), at(1), IDLE);
-            rotated.await.unwrap()
-        }
+        let (stores, family) = (stores.clone(), family.clone());
+        async move { rotate(&stores, &presented(&family), 10 + caller, at(1)).await }
     })
     .await;
-    let winning = only(rotations.iter().filter_map(winner)).clone();
+    let won = rotations
+        .iter()
+        .enumerate()
+        .filter(|(_, rotation)| **rotation == Rotation::Rotated);
+    let (winner, _) = only(won);
+    let winning = family.rotated(nonce(10 + winner), at(1), IDLE);
     for (caller, rotation) in rotations.into_iter().enumerate() {
-        let expected = if winning.nonce == nonce(10 + caller) {
-            Rotation::Rotated(family.rotated(winning.nonce, at(1), IDLE))
+        let expected = if caller == winner {
+            Rotation::Rotated
         } else {
             Rotation::Superseded(winning.clone())
         };
         assert_eq!(rotation, expected);
     }
     assert_eq!(find(&stores, &family).await, Some(winning));
+}
+
+async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let mut expected = Vec::new();
+    for n in 0..CALLERS {
+        let first = family(n);
+        expected.push(match n % 3 {
+            0 => Rotation::Unknown,
+            1 => {
+                start(&stores, &first).await;
+                Rotation::Superseded(rotated(&stores, &first, 50 + n, at(1)).await)
+            }
+            _ => {
+                start(&stores, &first).await;
+                Rotation::Rotated
+            }
+        });
+    }
+    let rotations = at_once(|caller| {
+        let stores = stores.clone();
+        async move { rotate(&stores, &presented(&family(caller)), 10 + caller, at(1)).await }
+    });
+    assert_eq!(rotations.await, expected);
+    for (n, rotation) in expected.into_iter().enumerate() {
+        let left = match rotation {
+            Rotation::Rotated => Some(family(n).rotated(nonce(10 + n), at(1), IDLE)),
+            Rotation::Superseded(family) => Some(family),
+            Rotation::Unknown => None,
+        };
+        assert_eq!(find(&stores, &family(n)).await, left);
+    }
 }
 
 async fn a_rotation_leaves_no_event(fixture: &dyn Fixture) {

@@ -9,10 +9,11 @@ use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason};
 use crate::StoreFailure;
 
 /// What a rotation came to.
+#[expect(clippy::large_enum_variant, reason = "made once per call and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// This call, and no other, made the successor; the family is as it is now.
-    Rotated(RefreshFamily),
+    /// This call, and no other, made the successor: the family was [`rotated`](RefreshFamily::rotated) as it was asked.
+    Rotated,
     /// The presented token was not current, or the family not alive; the family as it was found. Nothing changed.
     Superseded(RefreshFamily),
     /// There is no such family.
@@ -50,7 +51,8 @@ pub trait RefreshFamilies: Send + Sync {
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure>;
 
     /// Compare-and-swap: when the family is active, belongs to the presenting client and user, is past neither expiry
-    /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`.
+    /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`,
+    /// which no other call has.
     /// Two calls at once with one token: one is `Rotated`, the other `Superseded`.
     async fn rotate(
         &self,

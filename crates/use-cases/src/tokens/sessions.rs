@@ -109,10 +109,16 @@ impl Sessions {
         Ok(family)
     }
 
-    pub(super) async fn rotate(&self, presented: &Presented, now: Timestamp) -> Result<Rotation, StoreFailure> {
-        self.families
-            .rotate(presented, Nonce(self.randomness.nonce()), now, self.idle_lifetime)
-            .await
+    /// Rotates a family that was found with the presented token as its current one; what it is when that was done.
+    pub(super) async fn rotate(
+        &self,
+        found: &RefreshFamily,
+        presented: &Presented,
+        now: Timestamp,
+    ) -> Result<(Rotation, RefreshFamily), StoreFailure> {
+        let (nonce, lifetime) = (Nonce(self.randomness.nonce()), self.idle_lifetime);
+        let rotation = self.families.rotate(presented, nonce, now, lifetime).await?;
+        Ok((rotation, found.rotated(nonce, now, lifetime)))
     }
 
     pub(super) async fn close(&self, presented: &Presented, now: Timestamp) -> Result<Closed, StoreFailure> {

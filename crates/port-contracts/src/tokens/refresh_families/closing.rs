@@ -5,10 +5,10 @@ use domain::time::{self, Timestamp};
 use domain::tokens::{Closing, FamilyStatus, Presented, RefreshFamily, RevocationReason};
 use ports::tokens::Closed;
 
-use super::{GRACE, close, find, pending, revoke, rotated, start, started, winner};
+use super::{GRACE, close, find, pending, race, revoke, rotated, start, started};
 use crate::contract::contracts;
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{IDLE, at, before, family, foreign_presentations, full_family, nonce, presented};
+use crate::samples::{at, before, family, foreign_presentations, full_family, presented};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
@@ -180,9 +180,8 @@ async fn closing_at_once_has_one_winner(fixture: &dyn Fixture) {
     let family = family(1);
     start(&stores, &family).await;
     let closings = at_once(|_| {
-        let families = Arc::clone(&stores.refresh_families);
-        let presented = presented(&family);
-        async move { families.close(&presented, at(1), GRACE).await.unwrap() }
+        let (stores, family) = (stores.clone(), family.clone());
+        async move { close(&stores, &presented(&family), at(1)).await }
     })
     .await;
     let closed = closed(&family, family.generation, at(1));
@@ -196,15 +195,13 @@ async fn closing_and_rotating_at_once_ends_closed(fixture: &dyn Fixture) {
     let family = family(1);
     start(&stores, &family).await;
     let answers = at_once(|caller| {
-        let families = Arc::clone(&stores.refresh_families);
-        let presented = presented(&family);
+        let (stores, family) = (stores.clone(), family.clone());
         async move {
             if caller % 2 == 0 {
-                let closing = families.close(&presented, at(1), GRACE).await.unwrap();
+                let closing = close(&stores, &presented(&family), at(1)).await;
                 (closing == Closed::Closed, None)
             } else {
-                let rotation = families.rotate(&presented, nonce(10 + caller), at(1), IDLE);
-                (false, winner(&rotation.await.unwrap()).cloned())
+                (false, race(&stores, &family, caller).await)
             }
         }
     })

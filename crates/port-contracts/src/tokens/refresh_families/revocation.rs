@@ -1,14 +1,12 @@
-use std::sync::Arc;
-
 use domain::event::Event;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason, events};
 use ports::tokens::Closed;
 
-use super::{close, find, pending, revoke, rotated, start, started, winner};
+use super::{close, find, pending, race, revoke, rotated, start, started};
 use crate::Fixture;
 use crate::contract::contracts;
 use crate::race::{CALLERS, at_once, count, only};
-use crate::samples::{IDLE, at, family, full_family, nonce, presented, session_event_id};
+use crate::samples::{at, family, full_family, presented, session_event_id};
 
 contracts! { dyn Fixture:
     a_family_is_revoked_for_each_reason,
@@ -214,17 +212,12 @@ async fn revoking_and_rotating_at_once_ends_revoked(fixture: &dyn Fixture) {
     start(&stores, &family).await;
     let reason = RevocationReason::Replay;
     let answers = at_once(|caller| {
-        let families = Arc::clone(&stores.refresh_families);
-        let family = family.clone();
+        let (stores, family) = (stores.clone(), family.clone());
         async move {
             if caller % 2 == 0 {
-                let event = events::revoked(session_event_id(&family, 2), &family, reason, at(2));
-                let revoked = families.revoke(&family.id, reason, event).await.unwrap();
-                (revoked, None)
+                (revoke(&stores, &family, reason).await, None)
             } else {
-                let presented = presented(&family);
-                let rotation = families.rotate(&presented, nonce(10 + caller), at(1), IDLE);
-                (false, winner(&rotation.await.unwrap()).cloned())
+                (false, race(&stores, &family, caller).await)
             }
         }
     })

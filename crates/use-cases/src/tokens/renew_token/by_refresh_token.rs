@@ -98,8 +98,9 @@ impl RenewToken {
         if self.judge(&found, attempt) == Verdict::Superseded {
             return Ok(Path::OnlyRead((found, RenewalOutcome::Repeated)));
         }
-        match self.sessions.rotate(&attempt.presented, attempt.now).await? {
-            Rotation::Rotated(family) => Ok(Path::Wrote((family, RenewalOutcome::Renewed))),
+        let (rotation, rotated) = self.sessions.rotate(&found, &attempt.presented, attempt.now).await?;
+        match rotation {
+            Rotation::Rotated => Ok(Path::Wrote((rotated, RenewalOutcome::Renewed))),
             Rotation::Superseded(family) => {
                 self.usable(&family, attempt).await?;
                 Ok(Path::Wrote((family, RenewalOutcome::Repeated)))
