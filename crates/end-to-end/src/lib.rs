@@ -24,6 +24,7 @@ mod process;
 mod proxy;
 mod request;
 mod service;
+mod store;
 mod trial;
 
 pub use caller::Caller;
@@ -36,4 +37,5 @@ pub use process::Process;
 pub use proxy::{Direction, Flow, Proxy};
 pub use request::{Answer, Request};
 pub use service::Service;
+pub use store::Store;
 pub use trial::{Servers, on_servers, servers};

@@ -92,3 +92,83 @@ async fn rotate(mut session: Session, asked: Arc<[Asked]>) -> Result<Vec<Outcome
     })?;
     Ok(asked.iter().map(|asked| asked.outcome(&found)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::ids::{ClientId, FamilyId, UserId};
+    use domain::tokens::{FamilyStatus, Origin};
+    use mongodb::bson::{rawdoc, serialize_to_raw_document_buf};
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_mins(1);
+
+    fn family() -> RefreshFamily {
+        let id = FamilyId::parse("family-1").unwrap();
+        RefreshFamily {
+            id: id.clone(),
+            origin: Origin {
+                user: UserId::parse("user-1").unwrap(),
+                client: ClientId::parse("portal").unwrap(),
+                business: None,
+                groups: Vec::new(),
+                root: id,
+                epoch: 0,
+            },
+            generation: 1,
+            nonce: Nonce([1; 16]),
+            previous_nonce: None,
+            rotated_at: Timestamp::UNIX_EPOCH,
+            absolute_expires_at: time::after(Timestamp::UNIX_EPOCH, IDLE),
+            idle_expires_at: time::after(Timestamp::UNIX_EPOCH, IDLE),
+            status: FamilyStatus::Active,
+        }
+    }
+
+    fn rotated(family: &RefreshFamily, nonce: u8) -> RefreshFamily {
+        family.rotated(Nonce([nonce; 16]), Timestamp::UNIX_EPOCH, IDLE)
+    }
+
+    /// Asks for the rotation of the first token with nonce 2.
+    fn asked() -> Asked {
+        let RefreshFamily { origin, .. } = family();
+        Asked {
+            presented: Presented {
+                token: family().current_token(),
+                client: origin.client,
+                user: origin.user,
+            },
+            nonce: Nonce([2; 16]),
+            now: Timestamp::UNIX_EPOCH,
+            idle_lifetime: IDLE,
+        }
+    }
+
+    fn outcome(found: &RefreshFamily) -> Rotation {
+        let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(found)).unwrap();
+        let found = Found::from([(found.id.to_string(), document)]);
+        asked().outcome(&found).unwrap()
+    }
+
+    #[test]
+    fn a_family_with_its_nonce_was_rotated_by_it() {
+        let second = rotated(&family(), 2);
+        assert_eq!(outcome(&second), Rotation::Rotated);
+        assert_eq!(outcome(&rotated(&second, 3)), Rotation::Rotated);
+    }
+
+    #[test]
+    fn a_family_without_it_was_not() {
+        let by_another = rotated(&family(), 3);
+        for found in [family(), rotated(&by_another, 4), by_another] {
+            assert_eq!(outcome(&found), Rotation::Superseded(found));
+        }
+        assert!(matches!(asked().outcome(&Found::new()), Ok(Rotation::Unknown)));
+    }
+
+    #[test]
+    fn a_family_that_cannot_be_read_fails_for_those_who_asked_for_it() {
+        let found = Found::from([("family-1".to_owned(), rawdoc! { "_id": "family-1" })]);
+        assert!(matches!(asked().outcome(&found), Err(Fault::Corrupt { .. })));
+    }
+}

@@ -16,6 +16,7 @@ mod jwt;
 mod kafka_away;
 mod key_rotation;
 mod leaks;
+mod lost_answer;
 mod replicas;
 mod story;
 
@@ -36,6 +37,7 @@ fn main() {
         replicas::come_and_go_and_no_request_fails,
         graceful_stop::finishes_what_is_in_flight_and_publishes_its_event,
         key_rotation::a_token_of_the_next_key_is_accepted_without_a_restart,
+        lost_answer::a_rotation_is_recognised_even_without_grace,
         leaks::no_log_holds_a_secret_or_a_contact,
         descriptions::each_service_describes_its_own_operations_and_no_other,
         command_line::check_says_that_a_start_would_succeed,

@@ -4,14 +4,13 @@
 
 use std::time::Duration;
 
-use end_to_end::{Direction, Flow, Options, Process, Servers};
+use end_to_end::{Direction, Flow, Options, Process, Servers, Store};
 use tokio::time::{sleep, timeout};
 
 use crate::Outcome;
 use crate::broker::{Broker, Paused};
 use crate::consumer::Consumer;
 use crate::stage::{Clients, Stage, patiently};
-use crate::store::Store;
 use crate::tally::{Tally, end, hold, rounds};
 use crate::works::{Contacts, Sessions, Turns, Work};
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use end_to_end::{Caller, Direction, Flow, Options, Process, Servers, Service};
+use end_to_end::{Caller, Direction, Flow, Options, Process, Servers, Service, Store};
 
 use crate::Outcome;
 use crate::consumer::Consumer;
 use crate::stage::{Clients, Stage, patiently};
-use crate::store::Store;
 use crate::tally::{Tally, end, hold, rounds};
 use crate::works::{Turns, Work};
 

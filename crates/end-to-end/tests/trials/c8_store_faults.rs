@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use end_to_end::{Caller, Direction, Flow, Options, Servers};
+use end_to_end::{Caller, Direction, Flow, Options, Servers, Store};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -12,7 +12,6 @@ use crate::Outcome;
 use crate::askers::{Answered, Ask, Asked, Asker};
 use crate::lag::Lag;
 use crate::stage::{Clients, Stage};
-use crate::store::Store;
 use crate::tally::{Tally, end, hold, rounds};
 use crate::works::{Contacts, Sessions, Turns, Work};
 

@@ -21,7 +21,6 @@ mod c8_store_faults;
 mod consumer;
 mod lag;
 mod stage;
-mod store;
 mod tally;
 mod works;
 

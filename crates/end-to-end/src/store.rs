@@ -1,16 +1,17 @@
 use std::net::ToSocketAddrs as _;
 
-use end_to_end::{Proxy, Servers};
+use crate::{Proxy, Servers};
 
 /// The way of a service to the store, by which it can be disturbed.
-pub(crate) struct Store {
-    pub(crate) proxy: Proxy,
+pub struct Store {
+    pub proxy: Proxy,
     /// Reaches MongoDB through the proxy.
-    pub(crate) uri: String,
+    pub uri: String,
 }
 
 impl Store {
-    pub(crate) fn before(servers: &Servers) -> Self {
+    /// Before the host that the URI names, and no other of its replica set.
+    pub fn before(servers: &Servers) -> Self {
         let (scheme, rest) = servers.mongodb_uri.split_once("://").expect("a URI");
         let (authority, options) = rest.split_once('/').unwrap_or((rest, ""));
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
