@@ -19,7 +19,8 @@ pub(crate) const LONGEST_CALL: Duration = Duration::from_millis(2_500);
 /// C8).
 const AFTERLIFE: Duration = Duration::from_millis(1_500);
 
-/// Calls that may be under way at the same time, those nobody waits for any more included.
+/// Calls that may be under way at the same time, those nobody waits for any more included. Of calls that are made together,
+/// who waits for them counts.
 const MOST_CALLS: usize = 2_048;
 
 /// Why nobody waits for a call any more, or why it was not made.

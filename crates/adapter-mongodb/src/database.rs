@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::bson::{Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
 use mongodb::options::{FindOneOptions, ReadConcern};
 use mongodb::{ClientSession, Collection};
 use ports::{Readiness, StoreFailure};
@@ -356,8 +356,15 @@ impl Session {
         database.find_each(collection, ids, inner).await
     }
 
-    /// Updates documents by one command, each by a statement of its own; how many of them matched.
-    pub(crate) async fn update_each(&mut self, collection: &str, updates: Vec<Document>) -> Result<usize, Fault> {
+    /// Updates documents by one command, each, named by its `_id`, by a statement of its own; how many of them matched.
+    pub(crate) async fn update_each(
+        &mut self,
+        collection: &str,
+        mut updates: Vec<(&str, Document)>,
+    ) -> Result<usize, Fault> {
+        // In one order always: a server that makes such a command one transaction would let two of them wait for each other.
+        updates.sort_by_key(|(id, _)| *id);
+        let updates: Vec<_> = updates.into_iter().map(|(_, update)| update).collect();
         let command = doc! {
             "update": collection,
             "updates": updates,
@@ -367,13 +374,14 @@ impl Session {
         };
         let answer = self.database.collections.run_command(command).session(&mut *self.inner);
         let answer = answer.await.map_err(|error| Fault::write(&error))?;
-        if answer.contains_key("writeErrors") || answer.contains_key("writeConcernError") {
-            return Err(Fault::Write(DriverFailure::refused_write()));
+        if let Some(failure) = DriverFailure::in_answer(&answer) {
+            return Err(Fault::Write(failure));
         }
-        let matched = answer
-            .get_i32("n")
-            .ok()
-            .and_then(|matched| usize::try_from(matched).ok());
+        let matched = match answer.get("n") {
+            Some(Bson::Int32(matched)) => usize::try_from(*matched).ok(),
+            Some(Bson::Int64(matched)) => usize::try_from(*matched).ok(),
+            _ => None,
+        };
         matched.ok_or_else(|| Fault::Write(DriverFailure::unreadable()))
     }
 

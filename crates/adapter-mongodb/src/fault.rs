@@ -2,6 +2,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use mongodb::bson::{Bson, Document};
 use mongodb::error::{ErrorKind, WriteFailure};
 use ports::StoreFailure;
 
@@ -27,6 +28,8 @@ pub enum OpenFailure {
     },
 }
 
+const REFUSED_WRITE: &str = "the server refused a write";
+const NOT_ACKNOWLEDGED: &str = "a write was not acknowledged by a majority";
 const UNREADABLE: &str = "the answer cannot be read";
 
 /// What the driver says of a failed call, without what was in it: its own words repeat keys and values.
@@ -37,10 +40,27 @@ pub struct DriverFailure {
 }
 
 impl DriverFailure {
-    /// A command that was carried out in part.
-    pub(crate) fn refused_write() -> Self {
+    /// What the server says when a command was carried out in part, or not acknowledged by a majority.
+    pub(crate) fn in_answer(answer: &Document) -> Option<Self> {
+        let code = |error: &Document| error.get_i32("code").ok();
+        if let Ok(errors) = answer.get_array("writeErrors") {
+            let first = errors.first().and_then(Bson::as_document);
+            return Some(Self {
+                kind: REFUSED_WRITE,
+                code: first.and_then(code),
+            });
+        }
+        let error = answer.get_document("writeConcernError").ok()?;
+        Some(Self {
+            kind: NOT_ACKNOWLEDGED,
+            code: code(error),
+        })
+    }
+
+    /// Nobody can say any more what a write came to.
+    pub(crate) fn overtaken() -> Self {
         Self {
-            kind: "the server refused a write",
+            kind: "others went on before the outcome was known",
             code: None,
         }
     }
@@ -68,10 +88,8 @@ impl From<&mongodb::error::Error> for DriverFailure {
     fn from(error: &mongodb::error::Error) -> Self {
         let (kind, code) = match error.kind.as_ref() {
             ErrorKind::Command(command) => ("the server refused a command", Some(command.code)),
-            ErrorKind::Write(WriteFailure::WriteError(write)) => ("the server refused a write", Some(write.code)),
-            ErrorKind::Write(WriteFailure::WriteConcernError(write)) => {
-                ("a write was not acknowledged by a majority", Some(write.code))
-            }
+            ErrorKind::Write(WriteFailure::WriteError(write)) => (REFUSED_WRITE, Some(write.code)),
+            ErrorKind::Write(WriteFailure::WriteConcernError(write)) => (NOT_ACKNOWLEDGED, Some(write.code)),
             ErrorKind::Authentication { .. } => ("the server refused the credentials", None),
             ErrorKind::InvalidArgument { .. } => ("an argument is not valid", None),
             ErrorKind::InvalidTlsConfig { .. } => ("the TLS settings are not usable", None),
@@ -163,7 +181,22 @@ impl From<Fault> for StoreFailure {
 
 #[cfg(test)]
 mod tests {
+    use mongodb::bson::doc;
+
     use super::*;
+
+    #[test]
+    fn a_command_that_failed_in_part_tells_its_code() {
+        let told = |answer| DriverFailure::in_answer(&answer).map(|failure| failure.to_string());
+        assert_eq!(told(doc! { "ok": 1, "n": 2 }), None);
+        let in_part = doc! { "ok": 1, "n": 1, "writeErrors": [{ "index": 1, "code": 11_600, "errmsg": "ada" }] };
+        assert_eq!(told(in_part).unwrap(), "the server refused a write, code 11600");
+        let late = doc! { "ok": 1, "n": 2, "writeConcernError": { "code": 64, "errmsg": "ada" } };
+        assert_eq!(
+            told(late).unwrap(),
+            "a write was not acknowledged by a majority, code 64"
+        );
+    }
 
     #[test]
     fn nothing_of_a_broken_uri_is_told() {

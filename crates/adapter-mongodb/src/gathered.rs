@@ -219,7 +219,7 @@ mod tests {
                     answers.acquire().await.unwrap().forget();
                     assert!(!ids.iter().any(|id| id == "panic"), "on purpose");
                     if ids.iter().any(|id| id == "fail") {
-                        return Err(Fault::Read(DriverFailure::refused_write()));
+                        return Err(Fault::Read(DriverFailure::unreadable()));
                     }
                     Ok(ids.into_iter().map(|id| (id != "nobody").then_some(id)).collect())
                 }
@@ -312,12 +312,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_told_to_all_and_a_panic_blocks_nobody() {
-        let store = Store::new();
-        store.answers.add_permits(100);
-        for _ in 0..2 * AT_ONCE {
-            assert!(matches!(store.find("fail").await, Err(StoreFailure::Unavailable(_))));
-            assert!(matches!(store.find("panic").await, Err(StoreFailure::Unavailable(_))));
+        let mut store = Store::new();
+        for wrong in ["fail", "panic"] {
+            let mut tasks = JoinSet::new();
+            for n in 0..AT_ONCE {
+                store.spawn(&mut tasks, &n.to_string());
+                store.asked.recv().await.unwrap();
+            }
+            let mut together = JoinSet::new();
+            for id in [wrong, "ada"] {
+                together.spawn(store.find(id));
+                yield_now().await;
+            }
+            store.answers.add_permits(AT_ONCE + 1);
+            for failed in together.join_all().await {
+                assert!(matches!(failed, Err(StoreFailure::Unavailable(_))), "{wrong}");
+            }
+            assert_eq!(store.asked.recv().await.unwrap(), [wrong, "ada"]);
+            tasks.join_all().await;
         }
+        store.answers.add_permits(1);
         assert!(store.find("ada").await.unwrap().is_some());
     }
 

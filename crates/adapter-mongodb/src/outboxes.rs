@@ -209,10 +209,10 @@ async fn settle(
     owner: &str,
     settlements: &[Settlement],
 ) -> Result<(), Fault> {
-    let updates: Vec<Document> = settlements
+    let updates: Vec<_> = settlements
         .iter()
         .filter(|settlement| settlement.aggregate == aggregate)
-        .map(|settlement| settled(owner, settlement))
+        .map(|settlement| (settlement.key.as_str(), settled(owner, settlement)))
         .collect();
     if updates.is_empty() {
         return Ok(());

@@ -1,5 +1,6 @@
 //! Rotations that are asked for at the same time are made by one command, each by an update of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use domain::time::{self, Timestamp};
 use domain::tokens::{Nonce, Presented, RefreshFamily};
 use mongodb::bson::{Document, doc};
 use ports::tokens::Rotation;
+use tokio::time::Instant;
 
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, alive};
 use crate::database::{self, Database, Found, Session};
-use crate::fault::Fault;
+use crate::fault::{DriverFailure, Fault};
 use crate::gathered::Gathered;
 use crate::stored::{binary, date, integer};
 
@@ -48,19 +50,23 @@ impl Asked {
         doc! { "q": current, "u": [{ "$set": next }] }
     }
 
-    /// What became of it, when not all that were made with it matched. A nonce is made for one rotation only, so a family
-    /// that has it was moved on by that one; since then it may have been moved on once more.
-    fn outcome(&self, found: &Found) -> Outcome {
+    /// What became of it, when not all matched that were made with it.
+    ///
+    /// A nonce is made for one rotation only, so a family that has it was moved on by that one. A family keeps the nonces of
+    /// two generations: when it has gone on further, and one of this command may have done the first step, nobody knows whose
+    /// step that was.
+    fn outcome(&self, found: &Found, some_matched: bool) -> Outcome {
         let Some(found) = found.get(self.family()) else {
             return Ok(Rotation::Unknown);
         };
         let family = RefreshFamily::try_from(database::document::<RefreshFamilyDocument>(found)?)?;
-        let nonces = [Some(family.nonce), family.previous_nonce];
-        Ok(if nonces.contains(&Some(self.nonce)) {
-            Rotation::Rotated
-        } else {
-            Rotation::Superseded(family)
-        })
+        if [Some(family.nonce), family.previous_nonce].contains(&Some(self.nonce)) {
+            return Ok(Rotation::Rotated);
+        }
+        if some_matched && family.generation.saturating_sub(self.presented.token.generation) > 2 {
+            return Err(Fault::Write(DriverFailure::overtaken()));
+        }
+        Ok(Rotation::Superseded(family))
     }
 }
 
@@ -68,36 +74,60 @@ impl Asked {
 /// recognised.
 pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) -> Result<Vec<Outcome>, Fault> {
     let asked: Arc<[Asked]> = asked.into();
-    match database::in_session(database.clone(), |session| rotate(session, asked.clone())).await {
-        Err(Fault::Write(_)) => database::in_session(database, |session| rotate(session, asked)).await,
+    let attempt = |is_again| {
+        let asked = asked.clone();
+        database::in_session(database.clone(), move |session| rotate(session, asked, is_again))
+    };
+    twice(attempt).await
+}
+
+/// Later than this those who asked have hardly time for another attempt, or have left.
+const AGAIN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Tells the attempt whether it is the second.
+async fn twice<T, F>(attempt: impl Fn(bool) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let begun = Instant::now();
+    match attempt(false).await {
+        Err(Fault::Write(first)) if begun.elapsed() < AGAIN_WITHIN => {
+            attempt(true).await.map_err(|second| match second {
+                // It did nothing; the first may have.
+                Fault::Read(_) => Fault::Write(first),
+                second => second,
+            })
+        }
         done => done,
     }
 }
 
-async fn rotate(mut session: Session, asked: Arc<[Asked]>) -> Result<Vec<Outcome>, Fault> {
-    // A server that makes them in one transaction locks the families in the order of another's.
-    let mut ordered: Vec<&Asked> = asked.iter().collect();
-    ordered.sort_by_key(|asked| asked.family());
-    let updates = ordered.iter().map(|asked| asked.update()).collect();
-    if session.update_each(COLLECTION, updates).await? == asked.len() {
+async fn rotate(mut session: Session, asked: Arc<[Asked]>, is_again: bool) -> Result<Vec<Outcome>, Fault> {
+    let updates = asked.iter().map(|asked| (asked.family(), asked.update())).collect();
+    let matched = session.update_each(COLLECTION, updates).await?;
+    if matched == asked.len() {
         return Ok(asked.iter().map(|_| Ok(Rotation::Rotated)).collect());
     }
-    let mut families: Vec<_> = ordered.iter().map(|asked| asked.family().to_owned()).collect();
-    families.dedup();
+    let some_matched = matched > 0 || is_again;
+    let families: BTreeSet<_> = asked.iter().map(Asked::family).collect();
+    let families: Vec<_> = families.into_iter().map(str::to_owned).collect();
     let found = session.find_each(COLLECTION, &families).await;
     let found = found.map_err(|fault| match fault {
-        // Some of them were made.
-        Fault::Read(failure) => Fault::Write(failure),
+        Fault::Read(failure) if some_matched => Fault::Write(failure),
         fault => fault,
     })?;
-    Ok(asked.iter().map(|asked| asked.outcome(&found)).collect())
+    let outcomes = asked.iter().map(|asked| asked.outcome(&found, some_matched));
+    Ok(outcomes.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use domain::ids::{ClientId, FamilyId, UserId};
     use domain::tokens::{FamilyStatus, Origin};
     use mongodb::bson::{rawdoc, serialize_to_raw_document_buf};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -147,7 +177,7 @@ mod tests {
     fn outcome(found: &RefreshFamily) -> Rotation {
         let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(found)).unwrap();
         let found = Found::from([(found.id.to_string(), document)]);
-        asked().outcome(&found).unwrap()
+        asked().outcome(&found, true).unwrap()
     }
 
     #[test]
@@ -163,12 +193,53 @@ mod tests {
         for found in [family(), rotated(&by_another, 4), by_another] {
             assert_eq!(outcome(&found), Rotation::Superseded(found));
         }
-        assert!(matches!(asked().outcome(&Found::new()), Ok(Rotation::Unknown)));
+        assert!(matches!(asked().outcome(&Found::new(), true), Ok(Rotation::Unknown)));
+    }
+
+    #[test]
+    fn of_a_family_that_went_on_further_nobody_knows_unless_nothing_matched() {
+        let fourth = rotated(&rotated(&rotated(&family(), 3), 4), 5);
+        let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(&fourth)).unwrap();
+        let found = Found::from([(fourth.id.to_string(), document)]);
+        assert!(matches!(asked().outcome(&found, true), Err(Fault::Write(_))));
+        let outcome = asked().outcome(&found, false).unwrap();
+        assert_eq!(outcome, Rotation::Superseded(fourth));
     }
 
     #[test]
     fn a_family_that_cannot_be_read_fails_for_those_who_asked_for_it() {
         let found = Found::from([("family-1".to_owned(), rawdoc! { "_id": "family-1" })]);
-        assert!(matches!(asked().outcome(&found), Err(Fault::Corrupt { .. })));
+        assert!(matches!(asked().outcome(&found, true), Err(Fault::Corrupt { .. })));
+    }
+
+    /// What comes of two attempts that take so long each, and how many were made.
+    async fn attempted(each_takes: Duration, outcomes: [Result<u8, Fault>; 2]) -> (Result<u8, Fault>, usize) {
+        let attempts = Cell::new(0);
+        let outcome = twice(|is_again| {
+            attempts.set(attempts.get() + 1);
+            let [first, second] = outcomes.clone();
+            async move {
+                sleep(each_takes).await;
+                if is_again { second } else { first }
+            }
+        });
+        (outcome.await, attempts.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_known_is_tried_again_and_stays_unknown_when_that_does_nothing() {
+        let read = || Fault::Read(DriverFailure::unreadable());
+        let write = || Fault::Write(DriverFailure::unreadable());
+        let soon = Duration::from_millis(1);
+        assert!(matches!(attempted(soon, [Ok(1), Ok(2)]).await, (Ok(1), 1)));
+        let not_done = attempted(soon, [Err(read()), Ok(2)]).await;
+        assert!(matches!(not_done, (Err(Fault::Read(_)), 1)));
+        assert!(matches!(attempted(soon, [Err(write()), Ok(2)]).await, (Ok(2), 2)));
+        for second in [read(), write()] {
+            let tried = attempted(soon, [Err(write()), Err(second)]).await;
+            assert!(matches!(tried, (Err(Fault::Write(_)), 2)));
+        }
+        let late = attempted(AGAIN_WITHIN, [Err(write()), Ok(2)]).await;
+        assert!(matches!(late, (Err(Fault::Write(_)), 1)));
     }
 }

@@ -109,16 +109,16 @@ impl Sessions {
         Ok(family)
     }
 
-    /// Rotates a family that was found with the presented token as its current one; what it is when that was done.
-    pub(super) async fn rotate(
-        &self,
-        found: &RefreshFamily,
-        presented: &Presented,
-        now: Timestamp,
-    ) -> Result<(Rotation, RefreshFamily), StoreFailure> {
-        let (nonce, lifetime) = (Nonce(self.randomness.nonce()), self.idle_lifetime);
-        let rotation = self.families.rotate(presented, nonce, now, lifetime).await?;
-        Ok((rotation, found.rotated(nonce, now, lifetime)))
+    /// What a family is after a rotation at `now`, with a nonce of its own.
+    pub(super) fn next(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
+        family.rotated(Nonce(self.randomness.nonce()), now, self.idle_lifetime)
+    }
+
+    /// Makes the family of the presented token the `next` one.
+    pub(super) async fn rotate(&self, presented: &Presented, next: &RefreshFamily) -> Result<Rotation, StoreFailure> {
+        self.families
+            .rotate(presented, next.nonce, next.rotated_at, self.idle_lifetime)
+            .await
     }
 
     pub(super) async fn close(&self, presented: &Presented, now: Timestamp) -> Result<Closed, StoreFailure> {

@@ -98,9 +98,9 @@ impl RenewToken {
         if self.judge(&found, attempt) == Verdict::Superseded {
             return Ok(Path::OnlyRead((found, RenewalOutcome::Repeated)));
         }
-        let (rotation, rotated) = self.sessions.rotate(&found, &attempt.presented, attempt.now).await?;
-        match rotation {
-            Rotation::Rotated => Ok(Path::Wrote((rotated, RenewalOutcome::Renewed))),
+        let next = self.sessions.next(&found, attempt.now);
+        match self.sessions.rotate(&attempt.presented, &next).await? {
+            Rotation::Rotated => Ok(Path::Wrote((next, RenewalOutcome::Renewed))),
             Rotation::Superseded(family) => {
                 self.usable(&family, attempt).await?;
                 Ok(Path::Wrote((family, RenewalOutcome::Repeated)))
