@@ -5,26 +5,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
+use mongodb::action::RunCommand;
+use mongodb::bson::{Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
 use mongodb::options::{FindOneOptions, ReadConcern};
 use mongodb::{ClientSession, Collection};
 use ports::{Readiness, StoreFailure};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::Notify;
 
 use crate::calls::{Calls, LONGEST_CALL};
 use crate::connection::{self, MongodbSettings};
 use crate::fault::{DriverFailure, Fault, OpenFailure};
 use crate::gathered::Gathered;
+use crate::session::{Session, in_session};
 use crate::sessions::Sessions;
-use crate::stored::{integer, milliseconds};
+use crate::stored::integer;
 
 /// The server gives a look up after this.
-const LONGEST_LOOK: Duration = Duration::from_secs(2);
-
-/// How often a document is put in its place while others insert and delete it.
-const ATTEMPTS: usize = 16;
+pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
 /// As of when a document is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +42,7 @@ type Reads = Arc<Gathered<String, Option<RawDocumentBuf>>>;
 /// One database, its client and the calls under way.
 pub(crate) struct Database {
     /// For calls that write, and reads after them.
-    causal: Sessions,
+    pub(crate) causal: Sessions,
     /// For reads of what a majority has.
     plain: Sessions,
     collections: mongodb::Database,
@@ -81,6 +79,10 @@ impl Database {
 
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         self.collections.collection(name)
+    }
+
+    pub(crate) fn run_command(&self, command: Document) -> RunCommand<'_> {
+        self.collections.run_command(command)
     }
 
     /// Reads what a majority has, from the primary.
@@ -148,7 +150,12 @@ impl Database {
     }
 
     /// Those of the documents that there are.
-    async fn find_each(&self, collection: &str, ids: &[String], session: &mut ClientSession) -> Result<Found, Fault> {
+    pub(crate) async fn find_each(
+        &self,
+        collection: &str,
+        ids: &[String],
+        session: &mut ClientSession,
+    ) -> Result<Found, Fault> {
         let documents = self.collection::<RawDocumentBuf>(collection);
         // A negative limit asks for all of them in one answer.
         let limit = -integer(ids.len() as u64);
@@ -241,7 +248,7 @@ impl Database {
             .await
     }
 
-    async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    pub(crate) async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
     where
         T: DeserializeOwned + Send + Sync,
     {
@@ -263,6 +270,11 @@ impl Database {
         self.calls.finish().await;
     }
 
+    /// Says that a write was acknowledged at this time of the server.
+    pub(crate) fn written(&self, at: OperationTime) {
+        self.written_until.fetch_max(to_number(at), Ordering::AcqRel);
+    }
+
     /// Says that an event was pushed.
     pub(crate) fn event_pushed(&self) {
         self.pushed.notify_one();
@@ -273,154 +285,9 @@ impl Database {
     }
 }
 
-/// A causally consistent session. At its end the process knows until when it wrote.
-pub(crate) struct Session {
-    pub(crate) database: Arc<Database>,
-    pub(crate) inner: OwnedMutexGuard<ClientSession>,
-}
-
-impl Session {
-    pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
-        self.database.collection(name)
-    }
-
-    pub(crate) async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
-    where
-        T: DeserializeOwned + Send + Sync,
-    {
-        let collection = self.database.collection::<T>(collection);
-        let found = collection.find_one(filter).max_time(LONGEST_LOOK);
-        found
-            .session(&mut *self.inner)
-            .await
-            .map_err(|error| Fault::read(&error))
-    }
-
-    /// As [`Database::find_linearizable`], within this call.
-    pub(crate) async fn find_linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
-    where
-        T: DeserializeOwned + Send + Sync,
-    {
-        self.database.linearizable(collection, filter).await
-    }
-
-    /// Whether the document was inserted; `false` when its `_id` was there already.
-    pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
-    where
-        T: Serialize + Send + Sync,
-    {
-        let collection = self.database.collection::<T>(collection);
-        match collection.insert_one(document).session(&mut *self.inner).await {
-            Ok(_) => Ok(true),
-            Err(error) if crate::fault::is_duplicate(&error) => Ok(false),
-            Err(error) => Err(Fault::write(&error)),
-        }
-    }
-
-    /// Puts the document in the place of the one with its `_id`, or inserts it.
-    pub(crate) async fn replace<T>(&mut self, collection: &str, id: &str, document: &T) -> Result<(), Fault>
-    where
-        T: Serialize + Send + Sync,
-    {
-        let typed = self.database.collection::<T>(collection);
-        for _ in 0..ATTEMPTS {
-            let replaced = typed
-                .replace_one(doc! { "_id": id }, document)
-                .session(&mut *self.inner)
-                .await;
-            let replaced = replaced.map_err(|error| Fault::write(&error))?;
-            if replaced.matched_count > 0 || self.insert(collection, document).await? {
-                return Ok(());
-            }
-        }
-        Err(Fault::Contended)
-    }
-
-    /// Whether a document matched.
-    pub(crate) async fn update_one(
-        &mut self,
-        collection: &str,
-        filter: Document,
-        update: impl Into<mongodb::options::UpdateModifications>,
-    ) -> Result<bool, Fault> {
-        let collection = self.database.collection::<Document>(collection);
-        let updated = collection.update_one(filter, update).session(&mut *self.inner).await;
-        updated
-            .map(|updated| updated.matched_count > 0)
-            .map_err(|error| Fault::write(&error))
-    }
-
-    /// Those of the documents that there are, after what this session wrote.
-    pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<Found, Fault> {
-        let Self { database, inner } = self;
-        database.find_each(collection, ids, inner).await
-    }
-
-    /// Updates documents by one command, each, named by its `_id`, by a statement of its own; how many of them matched.
-    pub(crate) async fn update_each(
-        &mut self,
-        collection: &str,
-        mut updates: Vec<(&str, Document)>,
-    ) -> Result<usize, Fault> {
-        // In one order always: a server that makes such a command one transaction would let two of them wait for each other.
-        updates.sort_by_key(|(id, _)| *id);
-        let updates: Vec<_> = updates.into_iter().map(|(_, update)| update).collect();
-        let command = doc! {
-            "update": collection,
-            "updates": updates,
-            "ordered": false,
-            "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(LONGEST_CALL) },
-            "maxTimeMS": milliseconds(LONGEST_CALL),
-        };
-        let answer = self.database.collections.run_command(command).session(&mut *self.inner);
-        let answer = answer.await.map_err(|error| Fault::write(&error))?;
-        if let Some(failure) = DriverFailure::in_answer(&answer) {
-            return Err(Fault::Write(failure));
-        }
-        let matched = match answer.get("n") {
-            Some(Bson::Int32(matched)) => usize::try_from(*matched).ok(),
-            Some(Bson::Int64(matched)) => usize::try_from(*matched).ok(),
-            _ => None,
-        };
-        matched.ok_or_else(|| Fault::Write(DriverFailure::unreadable()))
-    }
-
-    /// Whether a document was there to be deleted.
-    pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
-        let collection = self.database.collection::<Document>(collection);
-        let deleted = collection.delete_one(filter).session(&mut *self.inner).await;
-        deleted
-            .map(|deleted| deleted.deleted_count > 0)
-            .map_err(|error| Fault::write(&error))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(time) = self.inner.operation_time() {
-            self.database.written_until.fetch_max(to_number(time), Ordering::AcqRel);
-        }
-    }
-}
-
 /// Reads a document as it is stored.
 pub(crate) fn document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, Fault> {
     deserialize_from_slice(found.as_bytes()).map_err(|error| Fault::read(&error.into()))
-}
-
-/// Runs a call in a session, which is used again when the call did not fail.
-pub(crate) async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    let (lent, inner) = database.causal.lend().await.map_err(|error| Fault::read(&error))?;
-    let session = Session {
-        database: database.clone(),
-        inner,
-    };
-    let answer = call(session).await?;
-    database.causal.give_back(lent);
-    Ok(answer)
 }
 
 fn to_number(time: OperationTime) -> u64 {

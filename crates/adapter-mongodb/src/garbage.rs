@@ -5,9 +5,10 @@ use domain::time::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use ports::{Aggregate, Garbage, StoreFailure};
 
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::factors::send_limits;
 use crate::fault::Fault;
+use crate::session::Session;
 use crate::stored::{self, date, integer};
 use crate::tokens::{refresh_families, validation_tokens};
 

@@ -22,6 +22,7 @@ mod indexes;
 mod outbox;
 mod outboxes;
 mod reservations;
+mod session;
 mod sessions;
 mod stored;
 mod tokens;

@@ -9,9 +9,10 @@ use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, Stor
 use serde::Deserialize;
 
 use crate::calls::LONGEST_CALL;
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::{EventDocument, collection};
+use crate::session::Session;
 use crate::stored::{self, Reader, date, integer};
 
 /// How often a claim looks again when others took all it had found.

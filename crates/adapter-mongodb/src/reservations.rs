@@ -9,8 +9,8 @@ use mongodb::bson::doc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::database::Session;
 use crate::fault::Fault;
+use crate::session::Session;
 
 /// How often a name is tried for when others take and free it at the same time.
 const ATTEMPTS: usize = 16;

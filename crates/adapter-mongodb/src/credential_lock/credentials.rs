@@ -8,9 +8,10 @@ use ports::credential_lock::{Credentials, Turn};
 use ports::{MAX_PENDING_EVENTS, StoreFailure};
 use serde::{Deserialize, Serialize};
 
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::EventDocument;
+use crate::session::Session;
 use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "credentials";

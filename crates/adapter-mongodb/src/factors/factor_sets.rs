@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
 use crate::contact_documents::{self, ContactValueDocument};
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::fault::Fault;
 use crate::identities::{self, IdentityDocument};
 use crate::outbox::{self, EventDocument};
+use crate::session::Session;
 use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "factor_sets";

@@ -8,8 +8,9 @@ use ports::StoreFailure;
 use ports::factors::{SendCharge, SendLimits};
 use serde::{Deserialize, Serialize};
 
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::fault::Fault;
+use crate::session::Session;
 use crate::stored::{Reader, date};
 
 pub(crate) const COLLECTION: &str = "send_limits";

@@ -12,9 +12,10 @@ use ports::tokens::{Closed, RefreshFamilies, Rotation};
 use serde::{Deserialize, Serialize};
 
 use super::rotations::{Asked, Rotations, rotate_together};
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::{self, EventDocument};
+use crate::session::Session;
 use crate::stored::{Reader, binary, date, integer};
 
 pub(crate) const COLLECTION: &str = "refresh_families";

@@ -11,9 +11,10 @@ use ports::tokens::Rotation;
 use tokio::time::Instant;
 
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, alive};
-use crate::database::{self, Database, Found, Session};
+use crate::database::{self, Database, Found};
 use crate::fault::{DriverFailure, Fault};
 use crate::gathered::Gathered;
+use crate::session::{Session, in_session};
 use crate::stored::{binary, date, integer};
 
 pub(super) type Rotations = Gathered<Asked, Outcome>;
@@ -76,7 +77,7 @@ pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) 
     let asked: Arc<[Asked]> = asked.into();
     let attempt = |is_again| {
         let asked = asked.clone();
-        database::in_session(database.clone(), move |session| rotate(session, asked, is_again))
+        in_session(database.clone(), move |session| rotate(session, asked, is_again))
     };
     twice(attempt).await
 }
