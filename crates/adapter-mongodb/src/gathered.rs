@@ -234,6 +234,14 @@ mod tests {
             let find = self.find(id);
             tasks.spawn(async move { find.await.unwrap() });
         }
+
+        /// Begins as many calls as are under way ordinarily, each alone.
+        async fn busy(&mut self, tasks: &mut JoinSet<Option<String>>) {
+            for n in 0..AT_ONCE {
+                self.spawn(tasks, &n.to_string());
+                assert_eq!(self.asked.recv().await.unwrap(), [n.to_string()]);
+            }
+        }
     }
 
     #[tokio::test]
@@ -250,10 +258,7 @@ mod tests {
     async fn those_that_come_while_the_store_is_busy_go_together() {
         let mut store = Store::new();
         let mut tasks = JoinSet::new();
-        for n in 0..AT_ONCE {
-            store.spawn(&mut tasks, &n.to_string());
-            assert_eq!(store.asked.recv().await.unwrap(), [n.to_string()]);
-        }
+        store.busy(&mut tasks).await;
         let later: Vec<_> = (0..=TOGETHER).map(|n| format!("later-{n}")).collect();
         for id in &later {
             store.spawn(&mut tasks, id);
@@ -298,10 +303,7 @@ mod tests {
     async fn who_gave_up_is_not_read_for() {
         let mut store = Store::new();
         let mut tasks = JoinSet::new();
-        for n in 0..AT_ONCE {
-            store.spawn(&mut tasks, &n.to_string());
-            store.asked.recv().await.unwrap();
-        }
+        store.busy(&mut tasks).await;
         let given_up = tokio::spawn(store.find("given-up"));
         yield_now().await;
         store.spawn(&mut tasks, "patient");
@@ -318,10 +320,7 @@ mod tests {
         let mut store = Store::new();
         for wrong in ["fail", "panic"] {
             let mut tasks = JoinSet::new();
-            for n in 0..AT_ONCE {
-                store.spawn(&mut tasks, &n.to_string());
-                store.asked.recv().await.unwrap();
-            }
+            store.busy(&mut tasks).await;
             let mut together = JoinSet::new();
             for id in [wrong, "ada"] {
                 together.spawn(store.find(id));

@@ -1,6 +1,5 @@
 //! Rotations that are asked for at the same time are made by one command, each by an update of its own.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,8 +109,7 @@ async fn rotate(mut session: Session, asked: Arc<[Asked]>, is_again: bool) -> Re
         return Ok(asked.iter().map(|_| Ok(Rotation::Rotated)).collect());
     }
     let some_matched = matched > 0 || is_again;
-    let families: BTreeSet<_> = asked.iter().map(Asked::family).collect();
-    let families: Vec<_> = families.into_iter().map(str::to_owned).collect();
+    let families: Vec<_> = asked.iter().map(|asked| asked.family().to_owned()).collect();
     let found = session.find_each(COLLECTION, &families).await;
     let found = found.map_err(|fault| match fault {
         Fault::Read(failure) if some_matched => Fault::Write(failure),
@@ -175,10 +173,13 @@ mod tests {
         }
     }
 
+    fn stored(family: &RefreshFamily) -> Found {
+        let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(family)).unwrap();
+        Found::from([(family.id.to_string(), document)])
+    }
+
     fn outcome(found: &RefreshFamily) -> Rotation {
-        let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(found)).unwrap();
-        let found = Found::from([(found.id.to_string(), document)]);
-        asked().outcome(&found, true).unwrap()
+        asked().outcome(&stored(found), true).unwrap()
     }
 
     #[test]
@@ -200,8 +201,7 @@ mod tests {
     #[test]
     fn of_a_family_that_went_on_further_nobody_knows_unless_nothing_matched() {
         let fourth = rotated(&rotated(&rotated(&family(), 3), 4), 5);
-        let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(&fourth)).unwrap();
-        let found = Found::from([(fourth.id.to_string(), document)]);
+        let found = stored(&fourth);
         assert!(matches!(asked().outcome(&found, true), Err(Fault::Write(_))));
         let outcome = asked().outcome(&found, false).unwrap();
         assert_eq!(outcome, Rotation::Superseded(fourth));

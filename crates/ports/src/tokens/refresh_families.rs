@@ -52,8 +52,7 @@ pub trait RefreshFamilies: Send + Sync {
 
     /// Compare-and-swap: when the family is active, belongs to the presenting client and user, is past neither expiry
     /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`,
-    /// which no other call has.
-    /// Two calls at once with one token: one is `Rotated`, the other `Superseded`.
+    /// which no other call has. Two calls at once with one token: one is `Rotated`, the other `Superseded`.
     async fn rotate(
         &self,
         presented: &Presented,
