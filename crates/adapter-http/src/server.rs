@@ -147,6 +147,9 @@ pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io:
     let server = server
         .workers(workers)
         .disable_signals()
-        .shutdown_timeout(shutdown.as_secs());
+        .shutdown_timeout(shutdown.as_secs())
+        // A caller who hangs up is not worked for any more: what it asked for must not be decided after others were
+        // answered.
+        .h1_allow_half_closed(false);
     Ok(server.keep_alive(Duration::from_secs(75)).listen(listener)?.run())
 }
