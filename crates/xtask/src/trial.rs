@@ -63,7 +63,9 @@ enum Name {
     C12,
     /// A code, answered rightly by many at once
     C13,
-    /// Each of them; those of the services (c5 to c8 and c11) unless `--store` is sqlite
+    /// A command that was given up reaches the store after another was answered
+    Late,
+    /// Each of them; those of the services (c5 to c8, c11 and late) unless `--store` is sqlite
     All,
 }
 
@@ -113,7 +115,7 @@ const EACH: [Name; 8] = [
 ];
 
 /// Those that need the servers.
-const DEPLOYED: [Name; 5] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11];
+const DEPLOYED: [Name; 6] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11, Name::Late];
 
 impl Name {
     const fn text(self) -> &'static str {
@@ -131,6 +133,7 @@ impl Name {
             Self::C11 => "c11",
             Self::C12 => "c12",
             Self::C13 => "c13",
+            Self::Late => "late",
             Self::All => "all",
         }
     }
@@ -138,7 +141,7 @@ impl Name {
     const fn rounds(self) -> usize {
         match self {
             Self::C7 | Self::C8 => 10,
-            Self::C11 => 20,
+            Self::C11 | Self::Late => 20,
             Self::C6 => 60,
             Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
             Self::V => 200,

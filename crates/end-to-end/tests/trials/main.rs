@@ -1,7 +1,7 @@
 //! The faults of the deployed form, tried many times: killed services, a broker that is away, a relay that stands still,
-//! a store that misbehaves, keys that rotate.
+//! a store that misbehaves, keys that rotate, commands that arrive late.
 //!
-//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c11) sets it.
+//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c11, late) sets it.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ mod c7_paused_relay;
 mod c8_store_faults;
 mod consumer;
 mod lag;
+mod late_commands;
 mod stage;
 mod tally;
 mod works;
@@ -61,6 +62,12 @@ fn main() {
         trial("c7_paused_relay::changes_no_order", c7_paused_relay::changes_no_order),
         trial("c8_store_faults::are_told_in_time", c8_store_faults::are_told_in_time),
         trial("c11_key_rotation::fails_nobody", c11_key_rotation::fails_nobody),
+        trial("late_commands::undo_no_lock", late_commands::undo_no_lock),
+        trial("late_commands::lose_no_contact", late_commands::lose_no_contact),
+        trial(
+            "late_commands::of_callers_who_hung_up_do_nothing",
+            late_commands::of_callers_who_hung_up_do_nothing,
+        ),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }
