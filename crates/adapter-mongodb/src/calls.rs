@@ -1,14 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ports::StoreFailure;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::fault::Fault;
+use crate::fault::{DriverFailure, Fault};
 
 /// A call is waited for so long; a request makes several, and is answered within three seconds by its own deadline.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_millis(2_500);
@@ -24,14 +23,21 @@ const AFTERLIFE: Duration = Duration::from_millis(1_500);
 const MOST_CALLS: usize = 2_048;
 
 /// Why nobody waits for a call any more, or why it was not made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy)]
 pub(crate) enum GivenUp {
-    #[error("the call took too long")]
     TooLong,
-    #[error("the call panicked")]
     Panicked,
-    #[error("too many calls are under way")]
     TooMany,
+}
+
+impl GivenUp {
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::TooLong => "the call took too long",
+            Self::Panicked => "the call panicked",
+            Self::TooMany => "too many calls are under way",
+        }
+    }
 }
 
 /// Runs driver calls to their end, on the runtime of the client (06-crates, traps 3 and 14): who waits may give up or be
@@ -55,26 +61,24 @@ impl Calls {
     }
 
     /// A call that writes nothing.
-    pub(crate) async fn read<T, F>(&self, call: F) -> Result<T, StoreFailure>
+    pub(crate) async fn read<T, F>(&self, call: F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        self.run(call, |given_up| StoreFailure::Unavailable(Box::new(given_up)))
-            .await
+        self.run(call, Fault::Read).await
     }
 
     /// A call that may write: given up, its outcome is not known.
-    pub(crate) async fn write<T, F>(&self, call: F) -> Result<T, StoreFailure>
+    pub(crate) async fn write<T, F>(&self, call: F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        self.run(call, |given_up| StoreFailure::OutcomeUnknown(Box::new(given_up)))
-            .await
+        self.run(call, Fault::Write).await
     }
 
-    async fn run<T, F>(&self, call: F, given_up: impl FnOnce(GivenUp) -> StoreFailure) -> Result<T, StoreFailure>
+    async fn run<T, F>(&self, call: F, fault: fn(DriverFailure) -> Fault) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
@@ -88,9 +92,9 @@ impl Calls {
             timeout(longest_life, call).await
         });
         match timeout(self.patience, task).await {
-            Ok(Ok(Ok(answer))) => answer.map_err(StoreFailure::from),
-            Ok(Err(_)) => Err(given_up(GivenUp::Panicked)),
-            Ok(Ok(Err(_))) | Err(_) => Err(given_up(GivenUp::TooLong)),
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Err(_)) => Err(fault(DriverFailure::given_up(GivenUp::Panicked))),
+            Ok(Ok(Err(_))) | Err(_) => Err(fault(DriverFailure::given_up(GivenUp::TooLong))),
         }
     }
 
@@ -105,9 +109,9 @@ impl Calls {
     }
 
     /// Held by who makes a call, for as long as it is under way.
-    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, StoreFailure> {
+    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Fault> {
         let permit = self.permits.clone().try_acquire_owned();
-        permit.map_err(|_| StoreFailure::Unavailable(Box::new(GivenUp::TooMany)))
+        permit.map_err(|_| Fault::Read(DriverFailure::given_up(GivenUp::TooMany)))
     }
 
     /// Runs on the runtime of the client, whoever waits for it or not.
@@ -164,7 +168,7 @@ mod tests {
         let calls = Calls::here(LONGEST_CALL);
         let begun = Instant::now();
         let answer: Result<(), _> = calls.write(pending()).await;
-        assert!(matches!(answer, Err(StoreFailure::OutcomeUnknown(_))));
+        assert!(matches!(answer, Err(Fault::Write(_))));
         assert_eq!(begun.elapsed(), LONGEST_CALL);
         calls.finish().await;
         assert_eq!(begun.elapsed(), LONGEST_CALL + AFTERLIFE);
@@ -175,14 +179,14 @@ mod tests {
         let calls = Calls::here(LONGEST_CALL);
         calls.finish().await;
         let refused = calls.read(async { Ok(()) }).await;
-        assert!(matches!(refused, Err(StoreFailure::Unavailable(_))));
+        assert!(matches!(refused, Err(Fault::Read(_))));
     }
 
     #[tokio::test]
     async fn a_write_that_panics_has_an_unknown_outcome() {
         let calls = Calls::here(LONGEST_CALL);
         let panicked: Result<(), _> = calls.write(async { panic!("on purpose") }).await;
-        assert!(matches!(panicked, Err(StoreFailure::OutcomeUnknown(_))));
+        assert!(matches!(panicked, Err(Fault::Write(_))));
     }
 
     async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

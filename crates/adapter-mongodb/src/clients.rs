@@ -148,15 +148,11 @@ impl Clients for MongodbClients {
     }
 
     async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
-        let new = client.clone();
-        let saved = self.0.write(|session| create(session, new)).await?;
-        Ok(saving(&client.id, saved)?)
+        Ok(saving(&client.id, create(&self.0, client).await?)?)
     }
 
     async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
-        let new = client.clone();
-        let saved = self.0.write(|session| replace(session, new)).await?;
-        Ok(saving(&client.id, saved)?)
+        Ok(saving(&client.id, replace(&self.0, client).await?)?)
     }
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {

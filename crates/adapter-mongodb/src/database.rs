@@ -15,11 +15,16 @@ use tokio::sync::Notify;
 
 use crate::calls::{Calls, LONGEST_CALL};
 use crate::connection::{self, MongodbSettings};
+use crate::elections::through_elections;
 use crate::fault::{DriverFailure, Fault, OpenFailure};
 use crate::gathered::Gathered;
-use crate::session::{Session, in_session};
+use crate::session::{Session, read_in_session, write_in_session};
 use crate::sessions::Sessions;
 use crate::stored::integer;
+
+/// A server puts at most 16 MB into one answer, and leaves out the documents that do not fit without saying so. What is
+/// this large may be such an answer.
+const LARGE_ANSWER: usize = 15 * 1024 * 1024;
 
 /// The server gives a look up after this.
 pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(2);
@@ -88,13 +93,14 @@ impl Database {
     /// Reads what a majority has, from the primary.
     pub(crate) async fn read<T, F>(
         self: &Arc<Self>,
-        call: impl FnOnce(Arc<Self>) -> F + Send,
+        call: impl FnOnce(Arc<Self>) -> F + Clone + Send,
     ) -> Result<T, StoreFailure>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        self.calls.read(call(self.clone())).await
+        let attempt = |_| self.calls.read(call.clone()(self.clone()));
+        Ok(through_elections(attempt).await?)
     }
 
     /// One document, as a majority has it.
@@ -115,7 +121,10 @@ impl Database {
         T: DeserializeOwned,
     {
         let database = self.clone();
-        let read = move |ids| database.clone().read_together(collection, freshness, ids);
+        let read = move |ids: Vec<String>| {
+            let database = database.clone();
+            async move { through_elections(|_| database.read_together(collection, freshness, &ids)).await }
+        };
         let found = self.reads(collection, freshness).ask(id, &self.calls, read).await?;
         Ok(found.map(|found| document(&found)).transpose()?)
     }
@@ -129,10 +138,10 @@ impl Database {
     }
 
     async fn read_together(
-        self: Arc<Self>,
+        &self,
         collection: &'static str,
         freshness: Freshness,
-        ids: Vec<String>,
+        ids: &[String],
     ) -> Result<Vec<Option<RawDocumentBuf>>, Fault> {
         let sessions = match freshness {
             Freshness::Majority => &self.plain,
@@ -143,13 +152,13 @@ impl Database {
         if freshness == Freshness::AfterWrites && until > 0 {
             session.advance_operation_time(from_number(until));
         }
-        let found = self.find_each(collection, &ids, &mut session).await?;
+        let found = self.find_each(collection, ids, &mut session).await?;
         drop(session);
         sessions.give_back(lent);
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
-    /// Those of the documents that there are.
+    /// Those of the documents that there are, without their outboxes, which are the relay's and may be long.
     pub(crate) async fn find_each(
         &self,
         collection: &str,
@@ -163,18 +172,24 @@ impl Database {
             [id] => doc! { "_id": id },
             ids => doc! { "_id": { "$in": ids } },
         };
-        let find = documents.find(filter).limit(limit).max_time(LONGEST_LOOK);
+        let find = documents
+            .find(filter)
+            .projection(without_outbox())
+            .limit(limit)
+            .max_time(LONGEST_LOOK);
         let found = async {
             let mut cursor = find.session(&mut *session).await?;
             cursor.stream(session).try_collect::<Vec<_>>().await
         };
         let found = found.await.map_err(|error| Fault::read(&error))?;
-        let keyed = found.into_iter().map(|document| {
-            let id = document.get_str("_id").map(str::to_owned);
-            id.map(|id| (id, document))
+        if is_cut(ids, &found) {
+            return Err(Fault::Read(DriverFailure::too_large()));
+        }
+        let keyed = found.into_iter().filter_map(|document| {
+            let id = document.get_str("_id").ok()?.to_owned();
+            Some((id, document))
         });
-        let keyed = keyed.collect::<Result<_, _>>();
-        keyed.map_err(|_| Fault::Read(DriverFailure::unreadable()))
+        Ok(keyed.collect())
     }
 
     /// Asks for a change that is made together with those that others ask for meanwhile.
@@ -197,25 +212,31 @@ impl Database {
     /// Reads more than once, each read causally after the one before.
     pub(crate) async fn read_in_session<T, F>(
         self: &Arc<Self>,
-        call: impl FnOnce(Session) -> F + Send + 'static,
+        call: impl FnOnce(Session) -> F + Clone + Send + 'static,
     ) -> Result<T, StoreFailure>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        self.calls.read(in_session(self.clone(), call)).await
+        let attempt = |_| self.calls.read(read_in_session(self.clone(), call.clone()));
+        Ok(through_elections(attempt).await?)
     }
 
     /// Runs a call that writes, in a session of its own: what it reads after a write sees that write.
+    ///
+    /// The call goes on when its caller has gone, so it is **one** conditional write. Whatever is to be decided between two
+    /// writes is decided by the caller, who makes a call for each: nothing is decided for one who was answered already.
+    /// Only the relay and the garbage collection, which answer nobody, write more than once in a call.
     pub(crate) async fn write<T, F>(
         self: &Arc<Self>,
-        call: impl FnOnce(Session) -> F + Send + 'static,
+        call: impl FnOnce(Session) -> F + Clone + Send + 'static,
     ) -> Result<T, StoreFailure>
     where
         F: Future<Output = Result<T, Fault>> + Send + 'static,
         T: Send + 'static,
     {
-        self.calls.write(in_session(self.clone(), call)).await
+        let attempt = |unknown| self.calls.write(write_in_session(self.clone(), unknown, call.clone()));
+        Ok(through_elections(attempt).await?)
     }
 
     /// One document, as it is after every write that this process was acknowledged: causally after them. Between shards
@@ -248,7 +269,7 @@ impl Database {
             .await
     }
 
-    pub(crate) async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
     where
         T: DeserializeOwned + Send + Sync,
     {
@@ -259,6 +280,7 @@ impl Database {
         };
         let options = FindOneOptions::builder()
             .read_concern(concern)
+            .projection(without_outbox())
             .max_time(LONGEST_LOOK)
             .build();
         let collection = self.collection::<T>(collection);
@@ -283,6 +305,16 @@ impl Database {
     pub(crate) async fn until_pushed(&self) {
         self.pushed.notified().await;
     }
+}
+
+fn without_outbox() -> Document {
+    doc! { "outbox": 0 }
+}
+
+/// Whether documents may have been left out of an answer because it would have been too large. One alone always fits.
+fn is_cut(asked_for: &[String], found: &[RawDocumentBuf]) -> bool {
+    let length: usize = found.iter().map(|document| document.as_bytes().len()).sum();
+    asked_for.len() > 1 && length >= LARGE_ANSWER
 }
 
 /// Reads a document as it is stored.
@@ -321,7 +353,21 @@ impl Readiness for Database {
 
 #[cfg(test)]
 mod tests {
+    use mongodb::bson::rawdoc;
+
     use super::*;
+
+    #[test]
+    fn an_answer_from_which_documents_may_be_missing_is_none() {
+        let ids = ["ada", "bob"].map(str::to_owned);
+        let document = |length| rawdoc! { "_id": "ada", "name": "a".repeat(length) };
+        let small = document(LARGE_ANSWER / 2);
+        let rest = LARGE_ANSWER - small.as_bytes().len() - rawdoc! { "_id": "ada", "name": "" }.as_bytes().len();
+        let (fits, full) = (document(rest - 1), document(rest));
+        assert!(!is_cut(&ids, &[small.clone(), fits]));
+        assert!(is_cut(&ids, &[small, full]));
+        assert!(!is_cut(&ids[..1], &[document(LARGE_ANSWER)]));
+    }
 
     #[test]
     fn operation_times_keep_their_order_as_numbers() {

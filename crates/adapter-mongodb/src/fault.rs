@@ -2,9 +2,11 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::Document;
 use mongodb::error::{ErrorKind, WriteFailure};
 use ports::StoreFailure;
+
+use crate::calls::GivenUp;
 
 /// Why the store could not be opened. Nothing of the URI is in it.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,11 @@ const REFUSED_WRITE: &str = "the server refused a write";
 const NOT_ACKNOWLEDGED: &str = "a write was not acknowledged by a majority";
 const UNREADABLE: &str = "the answer cannot be read";
 
+/// What a server answers that is not the primary, or is just about not to be: `PrimarySteppedDown`, `ShutdownInProgress`,
+/// `InterruptedAtShutdown`, `InterruptedDueToReplStateChange`, `NotWritablePrimary`, `NotPrimaryNoSecondaryOk`,
+/// `NotPrimaryOrSecondary`, `LegacyNotPrimary`.
+const NOT_PRIMARY: [i32; 8] = [189, 91, 11_600, 11_602, 10_107, 13_435, 13_436, 10_058];
+
 /// What the driver says of a failed call, without what was in it: its own words repeat keys and values.
 #[derive(Debug, Clone)]
 pub struct DriverFailure {
@@ -40,21 +47,58 @@ pub struct DriverFailure {
 }
 
 impl DriverFailure {
-    /// What the server says when a command was carried out in part, or not acknowledged by a majority.
-    pub(crate) fn in_answer(answer: &Document) -> Option<Self> {
-        let code = |error: &Document| error.get_i32("code").ok();
-        if let Ok(errors) = answer.get_array("writeErrors") {
-            let first = errors.first().and_then(Bson::as_document);
-            return Some(Self {
-                kind: REFUSED_WRITE,
-                code: first.and_then(code),
-            });
+    /// What the server says of the statements of a command that it refused, each by its place in the command. The others
+    /// were carried out.
+    ///
+    /// # Errors
+    ///
+    /// What makes the outcome of every statement unknown: no majority has acknowledged the command, or the server stopped
+    /// being the primary in the midst of it.
+    pub(crate) fn of_statements(answer: &Document) -> Result<Vec<(usize, Self)>, Self> {
+        let failure = |kind, error: &Document| Self {
+            kind,
+            code: error.get_i32("code").ok(),
+        };
+        if let Ok(error) = answer.get_document("writeConcernError") {
+            return Err(failure(NOT_ACKNOWLEDGED, error));
         }
-        let error = answer.get_document("writeConcernError").ok()?;
-        Some(Self {
-            kind: NOT_ACKNOWLEDGED,
-            code: code(error),
-        })
+        let Ok(errors) = answer.get_array("writeErrors") else {
+            return Ok(Vec::new());
+        };
+        let mut refused = Vec::with_capacity(errors.len());
+        for error in errors {
+            let error = error.as_document().ok_or_else(Self::unreadable)?;
+            let place = error
+                .get_i32("index")
+                .ok()
+                .and_then(|place| usize::try_from(place).ok());
+            let failure = failure(REFUSED_WRITE, error);
+            if failure.is_not_primary() {
+                return Err(failure);
+            }
+            refused.push((place.ok_or_else(Self::unreadable)?, failure));
+        }
+        Ok(refused)
+    }
+
+    /// Whether a server said so because it is not the primary (any more): another will soon be.
+    pub(crate) fn is_not_primary(&self) -> bool {
+        self.code.is_some_and(|code| NOT_PRIMARY.contains(&code))
+    }
+
+    pub(crate) fn given_up(why: GivenUp) -> Self {
+        Self {
+            kind: why.text(),
+            code: None,
+        }
+    }
+
+    /// Documents that may have been left out of the answer.
+    pub(crate) fn too_large() -> Self {
+        Self {
+            kind: "the answer is so large that some of it may be missing",
+            code: None,
+        }
     }
 
     /// Nobody can say any more what a write came to.
@@ -186,16 +230,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_that_failed_in_part_tells_its_code() {
-        let told = |answer| DriverFailure::in_answer(&answer).map(|failure| failure.to_string());
-        assert_eq!(told(doc! { "ok": 1, "n": 2 }), None);
-        let in_part = doc! { "ok": 1, "n": 1, "writeErrors": [{ "index": 1, "code": 11_600, "errmsg": "ada" }] };
-        assert_eq!(told(in_part).unwrap(), "the server refused a write, code 11600");
-        let late = doc! { "ok": 1, "n": 2, "writeConcernError": { "code": 64, "errmsg": "ada" } };
-        assert_eq!(
-            told(late).unwrap(),
-            "a write was not acknowledged by a majority, code 64"
-        );
+    fn a_statement_that_is_refused_fails_alone() {
+        let of_statements = |answer| {
+            let told = |(place, failure): (usize, DriverFailure)| (place, failure.to_string());
+            let refused = DriverFailure::of_statements(&answer);
+            refused.map(|refused| refused.into_iter().map(told).collect::<Vec<_>>())
+        };
+        assert_eq!(of_statements(doc! { "ok": 1, "n": 2 }).unwrap(), []);
+        let error = |place: i32, code: i32| doc! { "index": place, "code": code, "errmsg": "ada" };
+        let refused = doc! { "ok": 1, "n": 1, "writeErrors": [error(0, 121), error(2, 8)] };
+        let expected =
+            [(0, 121), (2, 8)].map(|(place, code)| (place, format!("the server refused a write, code {code}")));
+        assert_eq!(of_statements(refused).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_no_majority_acknowledged_fails_for_all() {
+        let failure = |answer| DriverFailure::of_statements(&answer).unwrap_err();
+        let late = failure(doc! { "ok": 1, "n": 2, "writeConcernError": { "code": 64, "errmsg": "ada" } });
+        assert_eq!(late.to_string(), "a write was not acknowledged by a majority, code 64");
+        assert!(!late.is_not_primary());
+        for code in NOT_PRIMARY {
+            let answers = [
+                doc! { "ok": 1, "n": 2, "writeConcernError": { "code": code } },
+                doc! { "ok": 1, "n": 1, "writeErrors": [{ "index": 0, "code": 121 }, { "index": 1, "code": code }] },
+            ];
+            for answer in answers {
+                assert!(failure(answer.clone()).is_not_primary(), "{answer}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::calls::{Calls, GivenUp};
-use crate::fault::Fault;
+use crate::fault::{DriverFailure, Fault};
 
 /// Calls of one kind that are under way at the same time, ordinarily.
 const AT_ONCE: usize = 2;
@@ -36,22 +36,22 @@ struct Queue<Q, A> {
 /// The calls of one kind: each asks a `Q` and is answered an `A`.
 pub(crate) struct Gathered<Q, A> {
     /// What a call that was given up came to.
-    given_up: fn(GivenUp) -> StoreFailure,
+    given_up: fn(DriverFailure) -> Fault,
     queue: Mutex<Queue<Q, A>>,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     /// Calls that write nothing.
     pub(crate) fn reads() -> Self {
-        Self::new(|given_up| StoreFailure::Unavailable(Box::new(given_up)))
+        Self::new(Fault::Read)
     }
 
     /// Calls that may write: given up, their outcome is not known.
     pub(crate) fn writes() -> Self {
-        Self::new(|given_up| StoreFailure::OutcomeUnknown(Box::new(given_up)))
+        Self::new(Fault::Write)
     }
 
-    fn new(given_up: fn(GivenUp) -> StoreFailure) -> Self {
+    fn new(given_up: fn(DriverFailure) -> Fault) -> Self {
         let queue = Queue {
             under_way: 0,
             waiting: Vec::new(),
@@ -86,7 +86,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
         }
         match timeout(patience, answer).await {
             Ok(answer) => self.told(answer),
-            Err(_) => Err((self.given_up)(GivenUp::TooLong)),
+            Err(_) => Err((self.given_up)(DriverFailure::given_up(GivenUp::TooLong)).into()),
         }
     }
 
@@ -125,7 +125,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     fn told(&self, answer: Result<Result<A, Fault>, oneshot::error::RecvError>) -> Result<A, StoreFailure> {
         match answer {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err((self.given_up)(GivenUp::Panicked)),
+            Err(_) => Err((self.given_up)(DriverFailure::given_up(GivenUp::Panicked)).into()),
         }
     }
 }
@@ -187,7 +187,6 @@ mod tests {
 
     use super::*;
     use crate::calls::LONGEST_CALL;
-    use crate::fault::DriverFailure;
 
     /// Documents that are asked for, and as many answers as there are permits.
     struct Store {

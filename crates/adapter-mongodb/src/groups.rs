@@ -13,7 +13,7 @@ const COLLECTION: &str = "groups";
 
 pub(crate) struct MongodbGroups(pub(crate) Arc<Database>);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct GroupDocument {
     #[serde(rename = "_id")]
     name: String,
@@ -45,19 +45,12 @@ impl Groups for MongodbGroups {
 
     async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
         let Group { name, roles } = group.clone();
-        self.0
-            .write(|mut session| async move {
-                let document = GroupDocument { name, roles };
-                session.replace(COLLECTION, &document.name, &document).await
-            })
-            .await
+        let document = GroupDocument { name, roles };
+        self.0.put(COLLECTION, &document.name, &document).await
     }
 
     async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
-        let filter = doc! { "_id": name };
-        self.0
-            .write(|mut session| async move { session.delete_one(COLLECTION, filter).await })
-            .await
+        self.0.delete_one(COLLECTION, doc! { "_id": name }).await
     }
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {

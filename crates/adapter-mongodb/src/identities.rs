@@ -162,20 +162,15 @@ impl Identities for MongodbIdentities {
     }
 
     async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
-        let identity = identity.clone();
-        let saved = self.0.write(|session| create(session, identity)).await?;
-        Ok(saving(saved)?)
+        Ok(saving(create(&self.0, identity).await?)?)
     }
 
     async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
-        let identity = identity.clone();
-        let saved = self.0.write(|session| replace(session, identity)).await?;
-        Ok(saving(saved)?)
+        Ok(saving(replace(&self.0, identity).await?)?)
     }
 
     async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
-        let id = id.to_string();
-        self.0.write(|session| remove::<Identity>(session, id)).await
+        remove::<Identity>(&self.0, id.as_str()).await
     }
 
     async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {

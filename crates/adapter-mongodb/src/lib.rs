@@ -1,9 +1,10 @@
 //! Every store on MongoDB. No other crate names `mongodb`.
 //!
-//! A call of a port is one task on the runtime that opened the store, and is never dropped half-way: whoever waits for
+//! A call of the driver is one task on the runtime that opened the store, and is never dropped half-way: whoever waits for
 //! it may give up, the task goes on to its end; only one that has had no answer for long is broken off, and its connection
-//! closed. Each write is of one document and conditional; what must be unique is
-//! an `_id`, so every collection can be sharded by its hash (03-protocols).
+//! closed. Each write is of one document and conditional, and a task makes no more than one: what follows from its outcome
+//! is decided by the caller, so nothing is decided once the caller has gone. What must be unique is an `_id`, so every
+//! collection can be sharded by its hash.
 
 mod calls;
 mod clients;
@@ -12,6 +13,7 @@ mod contact_documents;
 mod credential_lock;
 mod credential_standings;
 mod database;
+mod elections;
 mod factors;
 mod fault;
 mod garbage;
@@ -24,6 +26,7 @@ mod outboxes;
 mod reservations;
 mod session;
 mod sessions;
+mod statements;
 mod stored;
 mod tokens;
 

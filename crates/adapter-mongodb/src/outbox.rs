@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::stored::{Reader, date, integer};
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventDocument {
     id: String,
     kind: String,
@@ -19,13 +19,13 @@ pub(crate) struct EventDocument {
 }
 
 /// A name and its value; an array of them keeps their order.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct DatumDocument {
     name: String,
     value: ValueDocument,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum ValueDocument {
     Text(String),

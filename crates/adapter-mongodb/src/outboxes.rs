@@ -1,18 +1,19 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::time::{self, Timestamp};
-use mongodb::bson::{Bson, DateTime, Document, doc, oid::ObjectId};
+use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
 use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
 use serde::Deserialize;
 
 use crate::calls::LONGEST_CALL;
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::fault::Fault;
 use crate::outbox::{EventDocument, collection};
-use crate::session::Session;
+use crate::session::{Session, Updated};
 use crate::stored::{self, Reader, date, integer};
 
 /// How often a claim looks again when others took all it had found.
@@ -24,6 +25,8 @@ const AT_A_TIME: i32 = 32;
 pub(crate) struct MongodbOutboxes {
     aggregates: Vec<Aggregate>,
     database: Arc<Database>,
+    /// How many could not be read so far.
+    unreadable: AtomicU64,
 }
 
 /// An outbox that cannot be read, or published, is left alone for at most so long.
@@ -41,12 +44,6 @@ struct PendingDocument {
 }
 
 #[derive(Debug, Deserialize)]
-struct KeyDocument {
-    #[serde(rename = "_id")]
-    key: String,
-}
-
-#[derive(Debug, Deserialize)]
 struct BacklogDocument {
     depth: i64,
     #[serde(default)]
@@ -58,11 +55,14 @@ impl MongodbOutboxes {
         Self {
             aggregates: aggregates.to_vec(),
             database,
+            unreadable: AtomicU64::new(0),
         }
     }
 }
 
-fn pending(aggregate: Aggregate, stored: PendingDocument) -> Result<PendingOutbox, Fault> {
+/// One outbox, read by itself: what is stored in it may be of a newer version, and concerns no other.
+fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, Fault> {
+    let stored: PendingDocument = database::document(stored)?;
     let reader = Reader::new(collection(aggregate), &stored.key);
     let user = stored.user.unwrap_or_else(|| stored.key.clone());
     let user = reader.parsed(user, UserId::parse)?;
@@ -91,12 +91,7 @@ fn claimable(lease: &Lease) -> Document {
 
 /// Claims by one update that a majority acknowledges, then reads, causally after it, what it claimed: under the name of
 /// this claim only, so that another's later claim is not taken for it.
-async fn claim(
-    session: &mut Session,
-    aggregate: Aggregate,
-    lease: &Lease,
-    limit: usize,
-) -> Result<Vec<PendingOutbox>, Fault> {
+async fn claim(session: &mut Session, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claimed, Fault> {
     for _ in 0..LOOKS {
         let keys = claimable_keys(session, aggregate, lease, limit).await?;
         if keys.is_empty() {
@@ -116,7 +111,7 @@ async fn claim(
             continue;
         }
         let claimed = session
-            .collection::<PendingDocument>(collection(aggregate))
+            .collection::<RawDocumentBuf>(collection(aggregate))
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
             .projection(doc! { "user": 1, "outbox": { "$slice": AT_A_TIME } })
             .max_time(LONGEST_CALL)
@@ -126,27 +121,45 @@ async fn claim(
         let (mut outboxes, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(stored) = claimed.next(&mut session.inner).await {
             let stored = stored.map_err(|error| Fault::read(&error))?;
-            let key = stored.key.clone();
-            match pending(aggregate, stored) {
+            match pending(aggregate, &stored) {
                 Ok(outbox) => outboxes.push(outbox),
                 Err(fault) => {
+                    let key = key(&stored);
                     tracing::error!(
-                        key,
+                        collection = collection(aggregate),
+                        key = key.as_ref().map(ToString::to_string),
                         error = &fault as &dyn std::error::Error,
                         "an outbox cannot be read"
                     );
-                    unreadable.push(key);
+                    unreadable.extend(key);
                 }
             }
         }
+        let count = unreadable.len() as u64;
         hold(session, aggregate, unreadable, lease).await?;
-        return Ok(outboxes);
+        return Ok(Claimed {
+            outboxes,
+            unreadable: count,
+        });
     }
-    Ok(Vec::new())
+    Ok(Claimed::default())
+}
+
+/// What a claim came to.
+#[derive(Default)]
+struct Claimed {
+    outboxes: Vec<PendingOutbox>,
+    /// How many more there were that could not be read.
+    unreadable: u64,
+}
+
+fn key(stored: &RawDocumentBuf) -> Option<Bson> {
+    let key = stored.get("_id").ok().flatten()?;
+    Bson::try_from(key).ok()
 }
 
 /// Leaves outboxes alone for a while: perhaps a newer relay can read them.
-async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<String>, lease: &Lease) -> Result<(), Fault> {
+async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<Bson>, lease: &Lease) -> Result<(), Fault> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -164,18 +177,18 @@ async fn claimable_keys(
     aggregate: Aggregate,
     lease: &Lease,
     limit: usize,
-) -> Result<Vec<String>, Fault> {
+) -> Result<Vec<Bson>, Fault> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let documents = session.collection::<KeyDocument>(collection(aggregate));
+    let documents = session.collection::<RawDocumentBuf>(collection(aggregate));
     let found = documents
         .find(claimable(lease))
         .projection(doc! { "_id": 1 })
         .limit(integer(limit as u64))
         .max_time(LONGEST_CALL);
     let found = stored::all(found.await).await?;
-    Ok(found.into_iter().map(|found| found.key).collect())
+    Ok(found.iter().filter_map(key).collect())
 }
 
 /// Prune, flag and lease in one pipeline: what is pushed meanwhile stays, and the claim of another stays.
@@ -218,7 +231,20 @@ async fn settle(
     if updates.is_empty() {
         return Ok(());
     }
-    session.update_each(collection(aggregate), updates).await.map(drop)
+    let keys: Vec<_> = updates.iter().map(|(key, _)| (*key).to_owned()).collect();
+    let Updated { refused, .. } = session.update_each(collection(aggregate), updates).await?;
+    for (place, failure) in &refused {
+        tracing::error!(
+            collection = collection(aggregate),
+            key = keys.get(*place),
+            error = failure as &dyn std::error::Error,
+            "an outbox cannot be settled"
+        );
+    }
+    match refused.into_iter().next() {
+        Some((_, failure)) => Err(Fault::Write(failure)),
+        None => Ok(()),
+    }
 }
 
 async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, Fault> {
@@ -239,6 +265,7 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, F
     let reader = Reader::new("backlog", collection(aggregate));
     Ok(Backlog {
         depth: u64::try_from(found.depth).unwrap_or(0),
+        unreadable: 0,
         oldest: found.oldest.map(|oldest| reader.time(oldest)).transpose()?,
     })
 }
@@ -247,16 +274,19 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, F
 impl Outboxes for MongodbOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
         let (lease, aggregates) = (lease.clone(), self.aggregates.clone());
-        self.database
-            .write(move |mut session| async move {
-                let mut claimed = Vec::new();
-                for aggregate in aggregates {
-                    let rest = limit.saturating_sub(claimed.len());
-                    claimed.extend(claim(&mut session, aggregate, &lease, rest).await?);
-                }
-                Ok(claimed)
-            })
-            .await
+        let claimed = self.database.write(move |mut session| async move {
+            let mut claimed = Claimed::default();
+            for aggregate in aggregates {
+                let rest = limit.saturating_sub(claimed.outboxes.len());
+                let more = claim(&mut session, aggregate, &lease, rest).await?;
+                claimed.outboxes.extend(more.outboxes);
+                claimed.unreadable += more.unreadable;
+            }
+            Ok(claimed)
+        });
+        let Claimed { outboxes, unreadable } = claimed.await?;
+        self.unreadable.fetch_add(unreadable, Ordering::Relaxed);
+        Ok(outboxes)
     }
 
     async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure> {
@@ -277,15 +307,20 @@ impl Outboxes for MongodbOutboxes {
 
     async fn backlog(&self) -> Result<Backlog, StoreFailure> {
         let aggregates = self.aggregates.clone();
+        let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database
             .read(|database| async move {
-                let mut whole = Backlog::default();
+                let mut whole = Backlog {
+                    unreadable,
+                    ..Backlog::default()
+                };
                 for aggregate in aggregates {
                     let one = backlog(&database, aggregate).await?;
                     let oldest: [Option<Timestamp>; 2] = [whole.oldest, one.oldest];
                     whole = Backlog {
                         depth: whole.depth + one.depth,
                         oldest: oldest.into_iter().flatten().min(),
+                        unreadable,
                     };
                 }
                 Ok(whole)

@@ -4,15 +4,22 @@
 //! between the two leaves a name that its holder can still finish. It is confirmed afterwards: a name whose holder seemed
 //! to have given it up may have been taken over, or freed, in between. Whoever finds its own name with another then takes
 //! its write back.
+//!
+//! Each step is a call of its own, conditional on what the one before found. When the caller goes away between two of them
+//! that is such a crash: the next step is not made, and the last one lands at most as it was sent.
 
-use mongodb::bson::doc;
+use std::sync::Arc;
+
+use mongodb::bson::{Bson, Document, deserialize_from_document, doc, oid::ObjectId, serialize_to_document};
+use ports::StoreFailure;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::database::Database;
 use crate::fault::Fault;
 use crate::session::Session;
 
-/// How often a name is tried for when others take and free it at the same time.
+/// How often a name or a holder is tried for when others change it at the same time.
 const ATTEMPTS: usize = 16;
 
 /// Something with names that no other of its kind has.
@@ -30,7 +37,7 @@ pub(crate) trait Holder: Sized + Send + Sync {
     fn from_stored(stored: Self::Document) -> Result<Self, Fault>;
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct ReservationDocument {
     #[serde(rename = "_id")]
     name: String,
@@ -54,83 +61,141 @@ enum Reserving {
     TakenBy(String),
 }
 
+/// A holder as it is stored.
+struct Stored<H> {
+    holder: H,
+    /// Another with every write, and never the same again; null in a document from before there were any.
+    version: Bson,
+}
+
+impl<H: Holder> Stored<H> {
+    fn read(mut stored: Document) -> Result<Self, Fault> {
+        let version = stored.remove("version").unwrap_or(Bson::Null);
+        let document = deserialize_from_document(stored).map_err(|error| Fault::read(&error.into()))?;
+        Ok(Self {
+            holder: H::from_stored(document)?,
+            version,
+        })
+    }
+
+    /// The document of the next version.
+    fn next(holder: &H) -> Result<(Document, ObjectId), Fault> {
+        let version = ObjectId::new();
+        let document = serialize_to_document(&holder.to_stored());
+        let mut document = document.map_err(|error| Fault::corrupt(H::COLLECTION, holder.id(), error))?;
+        document.insert("version", version);
+        Ok((document, version))
+    }
+}
+
+fn at_version(id: &str, version: impl Into<Bson>) -> Document {
+    doc! { "_id": id, "version": version.into() }
+}
+
 /// Inserts a holder. When it is refused, nothing of it stays reserved.
-pub(crate) async fn create<H: Holder>(mut session: Session, holder: H) -> Result<HolderSaving, Fault> {
-    let reserved = match reserve_all(&mut session, &holder).await? {
+pub(crate) async fn create<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreFailure> {
+    let reserved = match reserve_all(database, holder).await? {
         Ok(reserved) => reserved,
         Err(taken) => return Ok(taken),
     };
-    if !session.insert(H::COLLECTION, &holder.to_stored()).await? {
-        free_unheld::<H>(&mut session, holder.id(), reserved).await?;
+    let (document, version) = Stored::next(holder)?;
+    if !database.insert(H::COLLECTION, &document).await? {
+        free_unheld::<H>(database, holder.id(), reserved).await?;
         return Ok(HolderSaving::IdTaken);
     }
-    if let Err(taken) = reserve_all(&mut session, &holder).await? {
-        session.delete_one(H::COLLECTION, doc! { "_id": holder.id() }).await?;
-        free_unheld::<H>(&mut session, holder.id(), holder.names()).await?;
+    if let Err(taken) = reserve_all(database, holder).await? {
+        let as_inserted = at_version(holder.id(), version);
+        database.delete_one(H::COLLECTION, as_inserted).await?;
+        free_unheld::<H>(database, holder.id(), holder.names()).await?;
         return Ok(taken);
     }
     Ok(HolderSaving::Saved)
 }
 
 /// Puts a holder in the place of the one with its id, or inserts it; names it gave up are free afterwards.
-pub(crate) async fn replace<H: Holder>(mut session: Session, holder: H) -> Result<HolderSaving, Fault> {
-    let before = find::<H>(&mut session, holder.id()).await?;
-    if let Err(taken) = reserve_all(&mut session, &holder).await? {
-        return Ok(taken);
-    }
-    session.replace(H::COLLECTION, holder.id(), &holder.to_stored()).await?;
-    if let Err(taken) = reserve_all(&mut session, &holder).await? {
-        match &before {
-            Some(before) => session.replace(H::COLLECTION, holder.id(), &before.to_stored()).await?,
-            None => drop(session.delete_one(H::COLLECTION, doc! { "_id": holder.id() }).await?),
+pub(crate) async fn replace<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreFailure> {
+    let id = holder.id();
+    for _ in 0..ATTEMPTS {
+        let before = find_stored::<H>(database, id).await?;
+        if let Err(taken) = reserve_all(database, holder).await? {
+            return Ok(taken);
         }
-        free_unheld::<H>(&mut session, holder.id(), holder.names()).await?;
-        return Ok(taken);
+        let (document, version) = Stored::next(holder)?;
+        let is_written = match &before {
+            Some(before) => {
+                let as_found = at_version(id, before.version.clone());
+                database.replace_one(H::COLLECTION, as_found, &document).await?
+            }
+            None => database.insert(H::COLLECTION, &document).await?,
+        };
+        if !is_written {
+            continue;
+        }
+        if let Err(taken) = reserve_all(database, holder).await? {
+            let as_written = at_version(id, version);
+            match &before {
+                Some(before) => {
+                    let (document, _) = Stored::next(&before.holder)?;
+                    database.replace_one(H::COLLECTION, as_written, &document).await?
+                }
+                None => database.delete_one(H::COLLECTION, as_written).await?,
+            };
+            free_unheld::<H>(database, id, holder.names()).await?;
+            return Ok(taken);
+        }
+        let before = before.map(|before| before.holder.names()).unwrap_or_default();
+        free_unheld::<H>(database, id, before).await?;
+        return Ok(HolderSaving::Saved);
     }
-    let before = before.map(|before| before.names()).unwrap_or_default();
-    free_unheld::<H>(&mut session, holder.id(), before).await?;
-    Ok(HolderSaving::Saved)
+    Err(Fault::Contended.into())
 }
 
 /// Removes a holder; whether this call did. Its names go first: one that outlived its holder would lead the next with
 /// that name to the old id.
-pub(crate) async fn remove<H: Holder>(mut session: Session, id: String) -> Result<bool, Fault> {
-    let Some(holder) = find::<H>(&mut session, &id).await? else {
-        return Ok(false);
-    };
-    for name in holder.names() {
-        free::<H>(&mut session, &name, &id).await?;
+pub(crate) async fn remove<H: Holder>(database: &Arc<Database>, id: &str) -> Result<bool, StoreFailure> {
+    for _ in 0..ATTEMPTS {
+        let Some(found) = find_stored::<H>(database, id).await? else {
+            return Ok(false);
+        };
+        for name in found.holder.names() {
+            free::<H>(database, &name, id).await?;
+        }
+        let as_found = at_version(id, found.version);
+        if database.delete_one(H::COLLECTION, as_found).await? {
+            return Ok(true);
+        }
     }
-    session.delete_one(H::COLLECTION, doc! { "_id": id }).await
+    Err(Fault::Contended.into())
 }
 
 /// The holder of a name. Its own document has the last word.
 pub(crate) async fn find_by_name<H: Holder>(mut session: Session, name: String) -> Result<Option<H>, Fault> {
-    let Some(reservation) = reservation::<H>(&mut session, &name).await? else {
+    let found = session.find_one::<ReservationDocument>(H::RESERVATIONS, doc! { "_id": &name });
+    let Some(reservation) = found.await? else {
         return Ok(None);
     };
-    let holder = find::<H>(&mut session, &reservation.holder).await?;
+    let found = session.find_one::<H::Document>(H::COLLECTION, doc! { "_id": reservation.holder });
+    let holder = found.await?.map(H::from_stored).transpose()?;
     Ok(holder.filter(|holder| holder.names().contains(&name)))
 }
 
-async fn find<H: Holder>(session: &mut Session, id: &str) -> Result<Option<H>, Fault> {
-    let found = session.find_one::<H::Document>(H::COLLECTION, doc! { "_id": id });
-    found.await?.map(H::from_stored).transpose()
-}
-
-async fn reservation<H: Holder>(session: &mut Session, name: &str) -> Result<Option<ReservationDocument>, Fault> {
-    session.find_one(H::RESERVATIONS, doc! { "_id": name }).await
+async fn find_stored<H: Holder>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreFailure> {
+    let found = database.find_after_write::<Document>(H::COLLECTION, id.to_owned());
+    Ok(found.await?.map(Stored::read).transpose()?)
 }
 
 /// Reserves every name; those this call reserved, or the first that another has.
-async fn reserve_all<H: Holder>(session: &mut Session, holder: &H) -> Result<Result<Vec<String>, HolderSaving>, Fault> {
+async fn reserve_all<H: Holder>(
+    database: &Arc<Database>,
+    holder: &H,
+) -> Result<Result<Vec<String>, HolderSaving>, StoreFailure> {
     let mut reserved = Vec::new();
     for name in holder.names() {
-        match reserve::<H>(session, &name, holder.id()).await? {
+        match reserve::<H>(database, &name, holder.id()).await? {
             Reserving::Reserved => reserved.push(name),
             Reserving::HadIt => {}
             Reserving::TakenBy(by) => {
-                free_unheld::<H>(session, holder.id(), reserved).await?;
+                free_unheld::<H>(database, holder.id(), reserved).await?;
                 return Ok(Err(HolderSaving::NameTaken { name, by }));
             }
         }
@@ -140,11 +205,11 @@ async fn reserve_all<H: Holder>(session: &mut Session, holder: &H) -> Result<Res
 
 /// Reserves one name. One whose holder exists and has it no more is taken over; one whose holder does not exist stays
 /// its own, because it is about to be written.
-async fn reserve<H: Holder>(session: &mut Session, name: &str, holder: &str) -> Result<Reserving, Fault> {
+async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) -> Result<Reserving, StoreFailure> {
     for _ in 0..ATTEMPTS {
         let own = doc! { "_id": name, "holder": holder };
         let raise = doc! { "$inc": { "version": 1_i64 } };
-        if session.update_one(H::RESERVATIONS, own, raise).await? {
+        if database.update_one(H::RESERVATIONS, own, raise).await? {
             return Ok(Reserving::HadIt);
         }
         let new = ReservationDocument {
@@ -152,42 +217,42 @@ async fn reserve<H: Holder>(session: &mut Session, name: &str, holder: &str) -> 
             holder: holder.to_owned(),
             version: 1,
         };
-        if session.insert(H::RESERVATIONS, &new).await? {
+        if database.insert(H::RESERVATIONS, &new).await? {
             return Ok(Reserving::Reserved);
         }
-        let found = reservation::<H>(session, name).await?;
-        let Some(found) = found.filter(|found| found.holder != holder) else {
+        let found = database.find_after_write::<ReservationDocument>(H::RESERVATIONS, name.to_owned());
+        let Some(found) = found.await?.filter(|found| found.holder != holder) else {
             continue;
         };
-        let other = find::<H>(session, &found.holder).await?;
-        if other.is_none_or(|other| other.names().iter().any(|held| held == name)) {
+        let other = find_stored::<H>(database, &found.holder).await?;
+        if other.is_none_or(|other| other.holder.names().iter().any(|held| held == name)) {
             return Ok(Reserving::TakenBy(found.holder));
         }
         let as_found = doc! { "_id": name, "holder": &found.holder, "version": found.version };
         let take_over = doc! { "$set": { "holder": holder }, "$inc": { "version": 1_i64 } };
-        if session.update_one(H::RESERVATIONS, as_found, take_over).await? {
+        if database.update_one(H::RESERVATIONS, as_found, take_over).await? {
             return Ok(Reserving::Reserved);
         }
     }
-    Err(Fault::Contended)
+    Err(Fault::Contended.into())
 }
 
 /// Frees those names that the holder, as it is stored now, does not have.
-async fn free_unheld<H: Holder>(session: &mut Session, id: &str, names: Vec<String>) -> Result<(), Fault> {
+async fn free_unheld<H: Holder>(database: &Arc<Database>, id: &str, names: Vec<String>) -> Result<(), StoreFailure> {
     if names.is_empty() {
         return Ok(());
     }
-    let held = find::<H>(session, id).await?.map(|holder| holder.names());
-    let held = held.unwrap_or_default();
+    let held = find_stored::<H>(database, id).await?;
+    let held = held.map(|held| held.holder.names()).unwrap_or_default();
     for name in names.iter().filter(|name| !held.contains(name)) {
-        free::<H>(session, name, id).await?;
+        free::<H>(database, name, id).await?;
     }
     Ok(())
 }
 
-async fn free<H: Holder>(session: &mut Session, name: &str, id: &str) -> Result<(), Fault> {
+async fn free<H: Holder>(database: &Arc<Database>, name: &str, id: &str) -> Result<(), StoreFailure> {
     let own = doc! { "_id": name, "holder": id };
-    session.delete_one(H::RESERVATIONS, own).await.map(drop)
+    database.delete_one(H::RESERVATIONS, own).await.map(drop)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, Timestamp, doc};
+use mongodb::options::UpdateModifications;
 use mongodb::{ClientSession, Collection};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,13 +12,20 @@ use crate::database::{Database, Found, LONGEST_LOOK};
 use crate::fault::{DriverFailure, Fault};
 use crate::stored::milliseconds;
 
-/// How often a document is put in its place while others insert and delete it.
-const ATTEMPTS: usize = 16;
-
-/// A causally consistent session. At its end the process knows until when it wrote.
+/// A causally consistent session, for one call.
 pub(crate) struct Session {
     pub(crate) database: Arc<Database>,
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
+    /// Why it is not known what became of an earlier attempt at the same call.
+    unknown: Option<DriverFailure>,
+}
+
+/// What came of statements that were sent together.
+pub(crate) struct Updated {
+    /// How many of them matched.
+    pub(crate) matched: usize,
+    /// Those that the server refused, by their places.
+    pub(crate) refused: Vec<(usize, DriverFailure)>,
 }
 
 impl Session {
@@ -37,16 +45,24 @@ impl Session {
             .map_err(|error| Fault::read(&error))
     }
 
-    /// As [`Database::find_linearizable`], within this call.
-    pub(crate) async fn find_linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
-    where
-        T: DeserializeOwned + Send + Sync,
-    {
-        self.database.linearizable(collection, filter).await
-    }
-
     /// Whether the document was inserted; `false` when its `_id` was there already.
     pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
+    where
+        T: Serialize + Send + Sync,
+    {
+        let inserted = self.try_insert(collection, document).await?;
+        self.known(inserted)
+    }
+
+    /// Inserts a document whose `_id` is random: that it is there already means that the same write was sent before.
+    pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<(), Fault>
+    where
+        T: Serialize + Send + Sync,
+    {
+        self.try_insert(collection, document).await.map(drop)
+    }
+
+    async fn try_insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
     where
         T: Serialize + Send + Sync,
     {
@@ -58,23 +74,20 @@ impl Session {
         }
     }
 
-    /// Puts the document in the place of the one with its `_id`, or inserts it.
-    pub(crate) async fn replace<T>(&mut self, collection: &str, id: &str, document: &T) -> Result<(), Fault>
+    /// Whether a document matched, and is replaced.
+    pub(crate) async fn replace_one<T>(
+        &mut self,
+        collection: &str,
+        filter: Document,
+        document: &T,
+    ) -> Result<bool, Fault>
     where
         T: Serialize + Send + Sync,
     {
-        let typed = self.database.collection::<T>(collection);
-        for _ in 0..ATTEMPTS {
-            let replaced = typed
-                .replace_one(doc! { "_id": id }, document)
-                .session(&mut *self.inner)
-                .await;
-            let replaced = replaced.map_err(|error| Fault::write(&error))?;
-            if replaced.matched_count > 0 || self.insert(collection, document).await? {
-                return Ok(());
-            }
-        }
-        Err(Fault::Contended)
+        let collection = self.database.collection::<T>(collection);
+        let replaced = collection.replace_one(filter, document).session(&mut *self.inner);
+        let replaced = replaced.await.map_err(|error| Fault::write(&error))?;
+        self.known(replaced.matched_count > 0)
     }
 
     /// Whether a document matched.
@@ -82,30 +95,48 @@ impl Session {
         &mut self,
         collection: &str,
         filter: Document,
-        update: impl Into<mongodb::options::UpdateModifications>,
+        update: impl Into<UpdateModifications>,
     ) -> Result<bool, Fault> {
         let collection = self.database.collection::<Document>(collection);
-        let updated = collection.update_one(filter, update).session(&mut *self.inner).await;
-        updated
-            .map(|updated| updated.matched_count > 0)
-            .map_err(|error| Fault::write(&error))
+        let updated = collection.update_one(filter, update).session(&mut *self.inner);
+        let updated = updated.await.map_err(|error| Fault::write(&error))?;
+        self.known(updated.matched_count > 0)
+    }
+
+    /// Whether a document was there to be deleted.
+    pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
+        let collection = self.database.collection::<Document>(collection);
+        let deleted = collection.delete_one(filter).session(&mut *self.inner);
+        let deleted = deleted.await.map_err(|error| Fault::write(&error))?;
+        self.known(deleted.deleted_count > 0)
+    }
+
+    /// Whether a conditional write was made. One that was not, after an attempt of which nothing is known, may have been
+    /// made by that one.
+    fn known(&self, is_made: bool) -> Result<bool, Fault> {
+        match &self.unknown {
+            Some(unknown) if !is_made => Err(Fault::Write(unknown.clone())),
+            _ => Ok(is_made),
+        }
     }
 
     /// Those of the documents that there are, after what this session wrote.
     pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<Found, Fault> {
-        let Self { database, inner } = self;
+        let Self { database, inner, .. } = self;
         database.find_each(collection, ids, inner).await
     }
 
-    /// Updates documents by one command, each, named by its `_id`, by a statement of its own; how many of them matched.
+    /// Updates documents by one command, each, named by its `_id`, by a statement of its own.
     pub(crate) async fn update_each(
         &mut self,
         collection: &str,
-        mut updates: Vec<(&str, Document)>,
-    ) -> Result<usize, Fault> {
+        updates: Vec<(&str, Document)>,
+    ) -> Result<Updated, Fault> {
+        let mut updates: Vec<_> = updates.into_iter().enumerate().collect();
         // In one order always: a server that makes such a command one transaction would let two of them wait for each other.
-        updates.sort_by_key(|(id, _)| *id);
-        let updates: Vec<_> = updates.into_iter().map(|(_, update)| update).collect();
+        updates.sort_by_key(|(_, (id, _))| *id);
+        let (places, updates): (Vec<_>, Vec<_>) =
+            updates.into_iter().map(|(place, (_, update))| (place, update)).unzip();
         let command = doc! {
             "update": collection,
             "updates": updates,
@@ -115,37 +146,56 @@ impl Session {
         };
         let answer = self.database.run_command(command).session(&mut *self.inner);
         let answer = answer.await.map_err(|error| Fault::write(&error))?;
-        if let Some(failure) = DriverFailure::in_answer(&answer) {
-            return Err(Fault::Write(failure));
-        }
+        let unreadable = || Fault::Write(DriverFailure::unreadable());
+        let refused = DriverFailure::of_statements(&answer).map_err(Fault::Write)?;
+        let refused = refused.into_iter().map(|(sorted, failure)| {
+            let place = places.get(sorted).copied();
+            place.map(|place| (place, failure))
+        });
         let matched = match answer.get("n") {
             Some(Bson::Int32(matched)) => usize::try_from(*matched).ok(),
             Some(Bson::Int64(matched)) => usize::try_from(*matched).ok(),
             _ => None,
         };
-        matched.ok_or_else(|| Fault::Write(DriverFailure::unreadable()))
-    }
-
-    /// Whether a document was there to be deleted.
-    pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
-        let collection = self.database.collection::<Document>(collection);
-        let deleted = collection.delete_one(filter).session(&mut *self.inner).await;
-        deleted
-            .map(|deleted| deleted.deleted_count > 0)
-            .map_err(|error| Fault::write(&error))
+        Ok(Updated {
+            matched: matched.ok_or_else(unreadable)?,
+            refused: refused.collect::<Option<_>>().ok_or_else(unreadable)?,
+        })
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(time) = self.inner.operation_time() {
-            self.database.written(time);
-        }
+/// Runs a call that writes in a session. Afterwards the process knows until when it wrote; of a call that failed it does not:
+/// its write may be rolled back, and then nothing would ever reach its time. `unknown` says why it is not known what became
+/// of an earlier attempt.
+pub(crate) async fn write_in_session<T, F>(
+    database: Arc<Database>,
+    unknown: Option<DriverFailure>,
+    call: impl FnOnce(Session) -> F,
+) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    let (answer, until) = in_session(&database, unknown, call).await?;
+    if let Some(until) = until {
+        database.written(until);
     }
+    Ok(answer)
 }
 
-/// Runs a call in a session, which is used again when the call did not fail.
-pub(crate) async fn in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
+/// Runs a call that writes nothing in a session.
+pub(crate) async fn read_in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    in_session(&database, None, call).await.map(|(answer, _)| answer)
+}
+
+/// Uses the session again when the call did not fail.
+async fn in_session<T, F>(
+    database: &Arc<Database>,
+    unknown: Option<DriverFailure>,
+    call: impl FnOnce(Session) -> F,
+) -> Result<(T, Option<Timestamp>), Fault>
 where
     F: Future<Output = Result<T, Fault>>,
 {
@@ -153,8 +203,10 @@ where
     let session = Session {
         database: database.clone(),
         inner,
+        unknown,
     };
     let answer = call(session).await?;
+    let until = lent.lock().await.operation_time();
     database.causal.give_back(lent);
-    Ok(answer)
+    Ok((answer, until))
 }

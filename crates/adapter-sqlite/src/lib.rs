@@ -70,7 +70,7 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
         send_limits: Arc::new(factors::send_limits::SqliteSendLimits(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::SqliteRefreshFamilies(database.clone())),
-        outboxes: Arc::new(outboxes::SqliteOutboxes(database.clone())),
+        outboxes: Arc::new(outboxes::SqliteOutboxes::new(database.clone())),
         garbage: Arc::new(garbage::SqliteGarbage(database.clone())),
         event_publisher: log.clone(),
         event_log: log,

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,35 +13,49 @@ use crate::fault::Fault;
 use crate::outbox::{EventDocument, Outbox, table};
 use crate::rows::{self, Reader, integer};
 
-pub(crate) struct SqliteOutboxes(pub(crate) Arc<Database>);
+pub(crate) struct SqliteOutboxes {
+    database: Arc<Database>,
+    /// How many could not be read so far.
+    unreadable: AtomicU64,
+}
+
+impl SqliteOutboxes {
+    pub(crate) fn new(database: Arc<Database>) -> Self {
+        Self {
+            database,
+            unreadable: AtomicU64::new(0),
+        }
+    }
+}
 
 /// An outbox that cannot be read is left alone for so long.
 const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
-fn claim(
-    connection: &Connection,
-    aggregate: Aggregate,
-    lease: &Lease,
-    limit: usize,
-) -> Result<Vec<PendingOutbox>, Fault> {
+fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claimed, Fault> {
     let (table, key) = table(aggregate);
     let sql = format!(
         "UPDATE {table} SET lease_owner = ?1, lease_until = ?2 WHERE {key} IN (
              SELECT {key} FROM {table}
-             WHERE outbox_pending = 1 AND (lease_until IS NULL OR lease_until <= ?3 OR lease_owner = ?1) LIMIT ?4
+             WHERE outbox_pending = 1
+                 AND (lease_until IS NULL OR lease_until <= ?3 OR lease_until > ?5 OR lease_owner = ?1) LIMIT ?4
          ) RETURNING {key}, user_id, outbox"
     );
     let until = time::after(lease.now, lease.length).as_millisecond();
-    let parameters = (&lease.owner, until, lease.now.as_millisecond(), integer(limit as u64));
+    // Nobody claims for so long: whoever did had a clock that was far ahead.
+    let never = time::after(lease.now, 2 * lease.length + LONGEST_HOLD).as_millisecond();
+    let limit = integer(limit as u64);
+    let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, never);
     let claimed = rows::all(connection, &sql, parameters, |row| {
         Ok((row.get::<_, String>(key)?, pending(aggregate, row)))
     })?;
-    let mut outboxes = Vec::with_capacity(claimed.len());
+    let mut readable = Claimed::default();
     for (name, outbox) in claimed {
         match outbox {
-            Ok(outbox) => outboxes.push(outbox),
+            Ok(outbox) => readable.outboxes.push(outbox),
             Err(fault) => {
+                readable.unreadable += 1;
                 tracing::error!(
+                    table,
                     key = name,
                     error = &fault as &dyn std::error::Error,
                     "an outbox cannot be read"
@@ -49,7 +64,15 @@ fn claim(
             }
         }
     }
-    Ok(outboxes)
+    Ok(readable)
+}
+
+/// What a claim came to.
+#[derive(Default)]
+struct Claimed {
+    outboxes: Vec<PendingOutbox>,
+    /// How many more there were that could not be read.
+    unreadable: u64,
 }
 
 /// Leaves an outbox alone for a while: perhaps a newer relay can read it.
@@ -105,7 +128,10 @@ impl Outboxes for SqliteOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
         let mut waiting = Vec::new();
         for aggregate in Aggregate::ALL {
-            if self.0.read(|connection| anything_pending(connection, aggregate))? {
+            if self
+                .database
+                .read(|connection| anything_pending(connection, aggregate))?
+            {
                 waiting.push(aggregate);
             }
         }
@@ -113,25 +139,24 @@ impl Outboxes for SqliteOutboxes {
             return Ok(Vec::new());
         }
         let lease = lease.clone();
-        self.0
-            .write(move |connection| {
-                let mut claimed = Vec::new();
-                for aggregate in waiting {
-                    claimed.extend(claim(
-                        connection,
-                        aggregate,
-                        &lease,
-                        limit.saturating_sub(claimed.len()),
-                    )?);
-                }
-                Ok(claimed)
-            })
-            .await
+        let claimed = self.database.write(move |connection| {
+            let mut claimed = Claimed::default();
+            for aggregate in waiting {
+                let rest = limit.saturating_sub(claimed.outboxes.len());
+                let more = claim(connection, aggregate, &lease, rest)?;
+                claimed.outboxes.extend(more.outboxes);
+                claimed.unreadable += more.unreadable;
+            }
+            Ok(claimed)
+        });
+        let Claimed { outboxes, unreadable } = claimed.await?;
+        self.unreadable.fetch_add(unreadable, Ordering::Relaxed);
+        Ok(outboxes)
     }
 
     async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure> {
         let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
-        self.0
+        self.database
             .write(move |connection| {
                 settlements
                     .iter()
@@ -141,13 +166,17 @@ impl Outboxes for SqliteOutboxes {
     }
 
     async fn pushed(&self) {
-        self.0.until_pushed().await;
+        self.database.until_pushed().await;
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreFailure> {
-        self.0
-            .scan(|connection| {
-                let mut backlog = Backlog::default();
+        let unreadable = self.unreadable.load(Ordering::Relaxed);
+        self.database
+            .scan(move |connection| {
+                let mut backlog = Backlog {
+                    unreadable,
+                    ..Backlog::default()
+                };
                 for aggregate in Aggregate::ALL {
                     let (table, _) = table(aggregate);
                     let sql = format!(
@@ -164,5 +193,70 @@ impl Outboxes for SqliteOutboxes {
                 Ok(backlog)
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::credential_lock::{Credential, LockCommand, events};
+    use domain::ids::EventId;
+
+    use super::*;
+    use crate::SqliteSettings;
+
+    const LEASE: Duration = Duration::from_secs(5);
+
+    async fn lock(stores: &crate::Stores, name: &str) {
+        let command = LockCommand {
+            user: UserId::parse(name).unwrap(),
+            by: "desk".to_owned(),
+            reason: None,
+            at: Timestamp::UNIX_EPOCH,
+            event_id: EventId(name.to_owned()),
+        };
+        let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
+        let told = vec![events::turned(&locked, &command)];
+        stores.credentials.save_if_version(&locked, told).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_outbox_that_cannot_be_read_holds_up_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let settings = SqliteSettings {
+            file: file.clone(),
+            workers: 1,
+        };
+        let stores = crate::open(&settings).unwrap();
+        let newer = [
+            (
+                "of-a-newer-kind",
+                "json_set(outbox, '$[0].kind', 'credential.of-a-later-version')",
+            ),
+            ("without-an-id", "json_remove(outbox, '$[0].id')"),
+            (
+                "with-data-of-a-newer-form",
+                "json_set(outbox, '$[0].data', json('{\"by\":{\"client\":\"desk\"}}'))",
+            ),
+            ("that-is-no-list", "'{}'"),
+        ];
+        let operator = Connection::open(&file).unwrap();
+        for (name, outbox) in newer {
+            lock(&stores, name).await;
+            let sql = format!("UPDATE credentials SET outbox = {outbox} WHERE user_id = ?1");
+            assert_eq!(operator.execute(&sql, [name]).unwrap(), 1);
+        }
+        lock(&stores, "readable").await;
+        let lease = Lease {
+            owner: "relay".to_owned(),
+            now: Timestamp::UNIX_EPOCH,
+            length: LEASE,
+        };
+        for _ in 0..2 {
+            let claimed = stores.outboxes.claim(&lease, 10).await.unwrap();
+            let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
+            assert_eq!(keys, ["readable"]);
+            assert_eq!(stores.outboxes.backlog().await.unwrap().unreadable, newer.len() as u64);
+        }
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::rows::integer;
 
 /// Migrations in order; the file's `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Marks the file as ours: `AuMe`.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -108,6 +108,10 @@ CREATE TABLE send_limits (
 CREATE INDEX send_limits_garbage ON send_limits (window_ends_at);
 ";
 
+const VERSION_3: &str = "
+ALTER TABLE credentials ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+";
+
 /// Brings the file up to date, one transaction a version; the version found when it is newer than any known here.
 /// Safe when two processes start at once.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
@@ -131,8 +135,11 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
 #[cfg(test)]
 mod tests {
     use domain::client::Client;
+    use domain::credential_lock::Credential;
     use domain::factors::FactorSet;
     use domain::ids::{ClientId, ContactId, UserId};
+    use domain::time::Timestamp;
+    use ports::Saving;
 
     use super::*;
     use crate::SqliteSettings;
@@ -184,5 +191,36 @@ mod tests {
         let portal = ClientId::parse("portal").unwrap();
         let found = stores.clients.find(&portal).await.unwrap();
         assert_eq!(found, Some(Client::new(portal)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_lock_stored_before_there_were_versions_is_saved_under_the_first() {
+        for old in [&MIGRATIONS[..1], &MIGRATIONS[..2]] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("authme.sqlite");
+            let connection = Connection::open(&file).unwrap();
+            connection.execute_batch(&old.concat()).unwrap();
+            connection
+                .pragma_update(None, "user_version", integer(old.len() as u64))
+                .unwrap();
+            let rows = "INSERT INTO credentials (user_id, locked, epoch, since, locked_by, reason, sequence)
+                        VALUES ('user-1', 1, 2, 0, 'desk', NULL, 3)";
+            connection.execute_batch(rows).unwrap();
+            drop(connection);
+
+            let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+            let user = UserId::parse("user-1").unwrap();
+            let locked = Credential {
+                version: 1,
+                locked: true,
+                epoch: 2,
+                since: Some(Timestamp::UNIX_EPOCH),
+                by: Some("desk".to_owned()),
+                ..Credential::unlocked(user.clone())
+            };
+            assert_eq!(stores.credentials.find(&user).await.unwrap(), Some(locked.clone()));
+            let saved = stores.credentials.save_if_version(&locked, Vec::new()).await.unwrap();
+            assert_eq!(saved, Saving::Saved);
+        }
     }
 }

@@ -33,6 +33,8 @@ enum Ending {
 }
 
 trait Job: Send {
+    /// Whether its caller has gone.
+    fn is_abandoned(&self) -> bool;
     fn execute(&mut self, connection: &Connection);
     fn reply(self: Box<Self>, ending: &Ending);
 }
@@ -48,6 +50,10 @@ where
     F: FnOnce(&Connection) -> Result<T, Fault> + Send,
     T: Send,
 {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     /// Runs inside a savepoint, so that a command that fails takes nothing of the batch with it.
     fn execute(&mut self, connection: &Connection) {
         let Some(work) = self.work.take() else { return };
@@ -158,6 +164,9 @@ struct Thread {
 impl Thread {
     fn run(mut self) {
         while let Ok(first) = self.waiting.recv() {
+            if first.is_abandoned() {
+                continue;
+            }
             // Where no core is idle, those who are about to write come first and share the commit; else this is nothing.
             thread::yield_now();
             let (batch, ending) = self.batch(first);
@@ -177,15 +186,21 @@ impl Thread {
         }
     }
 
-    /// One transaction: the first command and whatever else is waiting already. It never waits for more.
+    /// One transaction: the first command and whatever else is waiting already. It never waits for more. A command whose
+    /// caller has gone before it began is not executed: its caller may have been answered that it failed.
     fn batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, Ending) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-            return (vec![first], Ending::RolledBack(Arc::new(error)));
+            // Those that came meanwhile have waited as long, and would wait as long again, one after the other.
+            let waiting = self.waiting.try_iter().take(WAITING);
+            let failed = [first].into_iter().chain(waiting).collect();
+            return (failed, Ending::RolledBack(Arc::new(error)));
         }
         let mut jobs = Vec::with_capacity(8);
         let mut next = Some(first);
         while let Some(mut job) = next {
-            job.execute(&self.connection);
+            if !job.is_abandoned() {
+                job.execute(&self.connection);
+            }
             jobs.push(job);
             // FULL, INTERRUPT and their like roll back the whole transaction, not the statement.
             if self.connection.is_autocommit() {
@@ -303,5 +318,53 @@ mod tests {
             Err(StoreFailure::Unavailable(_))
         ));
         assert_eq!(writer.write(count).await.unwrap(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_command_whose_caller_has_gone_before_it_began_is_not_executed() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let busy = move |_: &Connection| {
+            let _ = wait.recv();
+            Ok(())
+        };
+        // One goes with the batch that is under way, the other would begin the next.
+        let mut busy = Box::pin(writer.write(busy));
+        assert!(!is_answered(&mut busy).await);
+        let mut given_up = Box::pin(writer.write(insert("given up")));
+        assert!(!is_answered(&mut given_up).await);
+        drop(given_up);
+        go_on.send(()).unwrap();
+        busy.await.unwrap();
+        assert_eq!(writer.write(count).await.unwrap(), 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_behind_a_command_that_cannot_begin_fails_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let writer = Writer::start(&file).unwrap();
+        let operator = Connection::open(&file).unwrap();
+        operator.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let first = async {
+            let failed = writer.write(insert("first")).await;
+            operator.execute_batch("ROLLBACK").unwrap();
+            failed
+        };
+        let (first, second) = tokio::join!(first, writer.write(insert("second")));
+        for failed in [first, second] {
+            assert!(matches!(failed, Err(StoreFailure::Unavailable(_))));
+        }
+        writer.write(insert("third")).await.unwrap();
+        assert_eq!(writer.write(count).await.unwrap(), 1);
+    }
+
+    async fn is_answered<F: Future + Unpin>(answer: &mut F) -> bool {
+        tokio::select! {
+            biased;
+            _ = answer => true,
+            () = std::future::ready(()) => false,
+        }
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use domain::standing::Standing;
 
 use crate::contract::contracts;
+use crate::credential_lock::turns;
 use crate::race::{CALLERS, at_once};
 use crate::samples::{lock_command, user};
 use crate::{Fixture, Stores};
@@ -25,16 +26,16 @@ async fn look(stores: &Stores, n: usize) -> Standing {
 async fn a_user_never_locked_stands_at_epoch_zero(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(look(&stores, 1).await, Standing::default());
-    stores.credentials.lock(&lock_command(&user(2), 1)).await.unwrap();
+    turns::lock(&*stores.credentials, &lock_command(&user(2), 1)).await;
     assert_eq!(look(&stores, 1).await, Standing::default());
 }
 
 async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (epoch, n) in (1..4).zip((0..).step_by(2)) {
-        stores.credentials.lock(&lock_command(&user(1), n)).await.unwrap();
+        turns::lock(&*stores.credentials, &lock_command(&user(1), n)).await;
         assert_eq!(look(&stores, 1).await, Standing { locked: true, epoch });
-        stores.credentials.unlock(&lock_command(&user(1), n + 1)).await.unwrap();
+        turns::unlock(&*stores.credentials, &lock_command(&user(1), n + 1)).await;
         assert_eq!(look(&stores, 1).await, Standing { locked: false, epoch });
     }
 }
@@ -43,7 +44,7 @@ async fn a_lock_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..CALLERS {
         assert_eq!(look(&stores, n).await, Standing::default());
-        stores.credentials.lock(&lock_command(&user(n), n)).await.unwrap();
+        turns::lock(&*stores.credentials, &lock_command(&user(n), n)).await;
         let looks = at_once(|_| {
             let standings = Arc::clone(&stores.standings);
             async move { standings.look(&user(n)).await.unwrap() }
@@ -60,7 +61,7 @@ async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
             credentials, standings, ..
         } = stores.clone();
         async move {
-            credentials.lock(&lock_command(&user(caller), caller)).await.unwrap();
+            turns::lock(&*credentials, &lock_command(&user(caller), caller)).await;
             standings.look(&user(caller)).await.unwrap()
         }
     })
@@ -74,9 +75,9 @@ async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixtu
         let stores = stores.clone();
         async move {
             let command = lock_command(&user(caller), caller);
-            stores.credentials.lock(&command).await.unwrap();
+            turns::lock(&*stores.credentials, &command).await;
             let own = lock_command(&user(CALLERS + caller), CALLERS + caller);
-            stores.credentials.unlock(&own).await.unwrap();
+            turns::unlock(&*stores.credentials, &own).await;
             stores.standings.look_after_write(&user(caller)).await.unwrap()
         }
     })
@@ -90,7 +91,7 @@ async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixtu
 
 async fn a_standing_survives_reopening(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    stores.credentials.lock(&lock_command(&user(1), 1)).await.unwrap();
+    turns::lock(&*stores.credentials, &lock_command(&user(1), 1)).await;
     drop(stores);
     let stores = fixture.reopen().await;
     assert_eq!(look(&stores, 1).await, LOCKED_ONCE);

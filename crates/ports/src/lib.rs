@@ -6,7 +6,7 @@
 //!    root when all contexts ask alike.
 //! 2. A store is one of two shapes. *Conditional verbs* take their whole condition as arguments and answer an outcome
 //!    ([`tokens::RefreshFamilies::rotate`]); *aggregates with rules* are found and saved by version
-//!    ([`factors::FactorSets`]).
+//!    ([`factors::FactorSets`]), also when nothing changes: so a write that was given up, and lands late, undoes no answer.
 //! 3. Document, in this order: what it is for, what "not found" does, what is atomic, what a repeated call does.
 //! 4. Absence is a value, an outage is a [`StoreFailure`]; an adapter never turns the second into the first.
 //! 5. Add its contract to `port-contracts`; every store adapter runs it.
@@ -25,6 +25,7 @@ mod identities;
 mod outboxes;
 mod randomness;
 mod readiness;
+mod saving;
 mod telemetry;
 mod token_verifier;
 pub mod tokens;
@@ -41,5 +42,6 @@ pub use identities::{Identities, IdentitySaving};
 pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
+pub use saving::Saving;
 pub use telemetry::{Measure, RenewalOutcome, Telemetry};
 pub use token_verifier::{KeySetSource, TokenRejection, TokenVerifier};

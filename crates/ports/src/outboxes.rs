@@ -57,6 +57,8 @@ pub struct Backlog {
     pub depth: u64,
     /// Time of the oldest event not yet sent.
     pub oldest: Option<Timestamp>,
+    /// How often this process has claimed an outbox that it could not read; each is claimed again after a while.
+    pub unreadable: u64,
 }
 
 /// The events that commands left in their aggregates, on their way out (03-protocols 3).
@@ -65,8 +67,9 @@ pub struct Backlog {
 #[async_trait]
 pub trait Outboxes: Send + Sync {
     /// Claims up to `limit` aggregates that have events and no living lease of another, and returns the first events that
-    /// the claim found in each, or all. One atomic write per aggregate; a repeated claim by the same owner extends its lease. An outbox that
-    /// cannot be read is told in the log and left for later; it keeps no other from being claimed.
+    /// the claim found in each, or all. One atomic write per aggregate; a repeated claim by the same owner extends its lease.
+    /// An outbox that cannot be read is told in the log, counted ([`Backlog::unreadable`]) and left for later; it keeps no
+    /// other from being claimed.
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure>;
 
     /// Removes what was published, and ends the claims that `owner` still has, so that whoever comes next need not wait

@@ -27,6 +27,7 @@ pub struct PrometheusTelemetry {
     signatures: Histogram,
     outbox_depth: Gauge,
     outbox_age: Gauge,
+    outboxes_unreadable: Counter,
 }
 
 /// The figures of one way in which a route answers. A race may make two of them; both count into the same series.
@@ -75,6 +76,7 @@ impl PrometheusTelemetry {
                 .register_histogram(&Key::from_static_name("authme_signing_duration_seconds"), &METADATA),
             outbox_depth: gauge("authme_outbox_depth"),
             outbox_age: gauge("authme_outbox_age_seconds"),
+            outboxes_unreadable: counter("authme_outboxes_unreadable_total"),
             recorder,
         })
     }
@@ -97,6 +99,7 @@ impl PrometheusTelemetry {
     pub fn set_backlog(&self, backlog: &Backlog, age_seconds: f64) {
         self.outbox_depth.set(backlog.depth as f64);
         self.outbox_age.set(age_seconds);
+        self.outboxes_unreadable.absolute(backlog.unreadable);
     }
 
     fn request(&self, route: &str, method: &str, status: u16, seconds: f64) {
@@ -151,7 +154,7 @@ enum Kind {
 }
 
 /// Every figure, and what it means.
-const METRICS: [(&str, Kind, &str); 9] = [
+const METRICS: [(&str, Kind, &str); 10] = [
     (
         "authme_http_requests_total",
         Kind::Counter,
@@ -184,6 +187,11 @@ const METRICS: [(&str, Kind, &str); 9] = [
         "authme_outbox_age_seconds",
         Kind::Gauge,
         "Age of the oldest event not yet published",
+    ),
+    (
+        "authme_outboxes_unreadable_total",
+        Kind::Counter,
+        "Outboxes that the relay claimed and could not read; each is held alone for a minute",
     ),
 ];
 

@@ -1,26 +1,25 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::credential_lock::{Credential, LockCommand, LockReason, events};
+use domain::credential_lock::{Credential, LockReason};
+use domain::event::NewEvent;
 use domain::ids::UserId;
-use mongodb::bson::{Bson, DateTime, doc, serialize_to_bson};
-use ports::credential_lock::{Credentials, Turn};
-use ports::{MAX_PENDING_EVENTS, StoreFailure};
+use mongodb::bson::{DateTime, Document, doc};
+use ports::credential_lock::Credentials;
+use ports::{MAX_PENDING_EVENTS, Saving, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::fault::Fault;
-use crate::outbox::EventDocument;
+use crate::outbox::{self, EventDocument};
 use crate::session::Session;
 use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "credentials";
 
-/// How often a turn is tried when others turn the same credential at the same time.
-const ATTEMPTS: usize = 64;
-
 pub(crate) struct MongodbCredentials(pub(crate) Arc<Database>);
 
+/// What is read of a credential; its outbox is the relay's.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CredentialDocument {
@@ -34,15 +33,35 @@ struct CredentialDocument {
     by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Raised by every call that answers, one that turns nothing too: no call from before can land after it.
     version: u64,
+}
+
+/// A credential as it is inserted.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewCredentialDocument {
+    #[serde(flatten)]
+    credential: CredentialDocument,
     sequence: u64,
     outbox: Vec<EventDocument>,
     outbox_pending: bool,
 }
 
+impl NewCredentialDocument {
+    fn new(credential: &Credential, events: Vec<NewEvent>) -> Self {
+        let outbox = outbox::numbered(events, 0);
+        Self {
+            credential: CredentialDocument::next(credential),
+            sequence: outbox.len() as u64,
+            outbox_pending: !outbox.is_empty(),
+            outbox,
+        }
+    }
+}
+
 impl CredentialDocument {
-    fn new(credential: &Credential, event: EventDocument) -> Self {
+    /// The credential one version later.
+    fn next(credential: &Credential) -> Self {
         Self {
             user: credential.user.to_string(),
             locked: credential.locked,
@@ -50,10 +69,7 @@ impl CredentialDocument {
             since: credential.since.map(date),
             by: credential.by.clone(),
             reason: credential.reason.as_ref().map(|reason| reason.as_str().to_owned()),
-            version: 1,
-            sequence: event.sequence,
-            outbox: vec![event],
-            outbox_pending: true,
+            version: credential.version + 1,
         }
     }
 }
@@ -66,6 +82,7 @@ impl TryFrom<CredentialDocument> for Credential {
         let reader = Reader::new("credential", &id);
         Ok(Self {
             user: reader.parsed(stored.user, UserId::parse)?,
+            version: stored.version,
             locked: stored.locked,
             epoch: stored.epoch,
             since: stored.since.map(|since| reader.time(since)).transpose()?,
@@ -78,111 +95,77 @@ impl TryFrom<CredentialDocument> for Credential {
     }
 }
 
-type TurnRule = fn(&Credential, &LockCommand) -> Option<Credential>;
-
-/// Where a credential stands in its history: what the next write of it is conditional on.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    version: u64,
-    sequence: u64,
-}
-
-/// Reads, decides and writes under the condition that nobody did meanwhile; from the start when somebody did.
-async fn turn(mut session: Session, command: LockCommand, rule: TurnRule) -> Result<Turn, Fault> {
-    let user = command.user.as_str();
-    let mut found = session
-        .find_one::<CredentialDocument>(COLLECTION, doc! { "_id": user })
-        .await?;
-    for _ in 0..ATTEMPTS {
-        let place = found.as_ref().map_or_else(Place::default, |stored| Place {
-            version: stored.version,
-            sequence: stored.sequence,
-        });
-        let waiting = found.as_ref().map_or(0, |stored| stored.outbox.len());
-        let before = match found {
-            Some(stored) => Credential::try_from(stored)?,
-            None => Credential::unlocked(command.user.clone()),
-        };
-        match rule(&before, &command) {
-            None if confirm(&mut session, user, place).await? => return Ok(Turn::Already),
-            Some(_) if waiting >= MAX_PENDING_EVENTS => return Ok(Turn::OutboxFull),
-            Some(after) if write(&mut session, &after, &command, place).await? => {
-                session.database.event_pushed();
-                return Ok(Turn::Turned(after));
-            }
-            None | Some(_) => {}
-        }
-        found = session.find_linearizable(COLLECTION, doc! { "_id": user }).await?;
+async fn save(mut session: Session, credential: Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    if events.len() > MAX_PENDING_EVENTS {
+        return Ok(Saving::OutboxFull);
     }
-    Err(Fault::Contended)
-}
-
-/// Whether the credential still is as it was found. What was so already is written down all the same: a turn whose caller
-/// has given up, and which reaches the store only now, must not undo what was answered.
-async fn confirm(session: &mut Session, user: &str, place: Place) -> Result<bool, Fault> {
-    if place.version == 0 {
-        let found = session.find_linearizable::<CredentialDocument>(COLLECTION, doc! { "_id": user });
-        return Ok(found.await?.is_none());
-    }
-    let as_found = doc! { "_id": user, "version": integer(place.version) };
-    let raise = doc! { "$inc": { "version": 1_i64 } };
-    session.update_one(COLLECTION, as_found, raise).await
-}
-
-/// The one write of a turn; whether the credential still was as it was found.
-async fn write(session: &mut Session, after: &Credential, command: &LockCommand, place: Place) -> Result<bool, Fault> {
-    let user = after.user.as_str();
-    let event = EventDocument::new(events::turned(after, command), place.sequence + 1);
-    if place.version == 0 {
-        return session.insert(COLLECTION, &CredentialDocument::new(after, event)).await;
-    }
-    let event = serialize_to_bson(&event).map_err(|error| Fault::corrupt("credential", user, error))?;
-    let reason = after
-        .reason
-        .as_ref()
-        .map_or(Bson::Null, |reason| reason.as_str().into());
-    let update = doc! {
-        "$set": {
-            "locked": after.locked,
-            "epoch": integer(after.epoch),
-            "since": after.since.map(date),
-            "by": after.by.as_deref(),
-            "reason": reason,
-            "version": integer(place.version + 1),
-            "sequence": integer(place.sequence + 1),
-            "outboxPending": true,
-        },
-        "$push": { "outbox": event },
+    let pushes = !events.is_empty();
+    let saving = if credential.version == 0 {
+        insert(&mut session, &credential, events).await?
+    } else {
+        update(&mut session, &credential, events).await?
     };
-    let as_found = doc! { "_id": user, "version": integer(place.version) };
-    session.update_one(COLLECTION, as_found, update).await
+    if pushes && saving == Saving::Saved {
+        session.database.event_pushed();
+    }
+    Ok(saving)
 }
 
-impl MongodbCredentials {
-    async fn turn(&self, command: &LockCommand, rule: TurnRule) -> Result<Turn, StoreFailure> {
-        let command = command.clone();
-        self.0.write(move |session| turn(session, command, rule)).await
+async fn insert(session: &mut Session, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let document = NewCredentialDocument::new(credential, events);
+    let inserted = session.insert(COLLECTION, &document).await?;
+    Ok(if inserted { Saving::Saved } else { Saving::Conflict })
+}
+
+async fn update(session: &mut Session, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let user = credential.user.as_str();
+    let next = CredentialDocument::next(credential);
+    let pushes = !events.is_empty();
+    let mut as_found = doc! { "_id": user, "version": integer(credential.version) };
+    let mut changes = doc! {
+        "version": integer(next.version),
+        "locked": next.locked,
+        "epoch": integer(next.epoch),
+        "since": next.since,
+        "by": { "$literal": next.by },
+        "reason": { "$literal": next.reason },
+    };
+    as_found.extend(outbox::has_room_for(events.len()));
+    changes.extend(outbox::push(events)?);
+    let changes = vec![doc! { "$set": changes }];
+    if session.update_one(COLLECTION, as_found, changes).await? {
+        return Ok(Saving::Saved);
     }
+    if !pushes {
+        return Ok(Saving::Conflict);
+    }
+    let as_found = doc! { "_id": user, "version": integer(credential.version) };
+    let found = session.find_one::<Document>(COLLECTION, as_found).await?;
+    Ok(if found.is_some() {
+        Saving::OutboxFull
+    } else {
+        Saving::Conflict
+    })
 }
 
 #[async_trait]
 impl Credentials for MongodbCredentials {
     async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
-        let found = self.0.find::<CredentialDocument>(COLLECTION, user.as_str()).await?;
-        Ok(found.map(Credential::try_from).transpose()?)
+        let found = self
+            .0
+            .find_after_write::<CredentialDocument>(COLLECTION, user.to_string());
+        Ok(found.await?.map(Credential::try_from).transpose()?)
     }
 
-    async fn lock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
-        self.turn(command, Credential::lock).await
-    }
-
-    async fn unlock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
-        self.turn(command, Credential::unlock).await
+    async fn save_if_version(&self, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+        let credential = credential.clone();
+        self.0.write(move |session| save(session, credential, events)).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::credential_lock::{LockCommand, events};
     use domain::ids::EventId;
     use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
@@ -199,10 +182,10 @@ mod tests {
             event_id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
         };
         let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
-        let event = EventDocument::new(events::turned(&locked, &command), 1);
-        let stored = serialize_to_document(&CredentialDocument::new(&locked, event)).unwrap();
+        let told = vec![events::turned(&locked, &command)];
+        let stored = serialize_to_document(&NewCredentialDocument::new(&locked, told)).unwrap();
         insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": "backoffice", "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }, { "name": "by", "value": "backoffice" }] }], "outboxPending": true }"#);
         let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
-        assert_eq!(Credential::try_from(read).unwrap(), locked);
+        assert_eq!(Credential::try_from(read).unwrap(), Credential { version: 1, ..locked });
     }
 }

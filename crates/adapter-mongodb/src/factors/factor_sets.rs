@@ -6,8 +6,8 @@ use domain::factors::{AlternativeContact, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use mongodb::bson::{DateTime, doc, serialize_to_bson};
-use ports::factors::{FactorSets, Saving};
-use ports::{MAX_PENDING_EVENTS, StoreFailure};
+use ports::factors::FactorSets;
+use ports::{MAX_PENDING_EVENTS, Saving, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
@@ -152,6 +152,7 @@ async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
 
 async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
     let user = set.user.as_str();
+    let pushes = !events.is_empty();
     let next = FactorSetDocument::next(set);
     let unwritable = |error| Fault::corrupt("factor set", user, error);
     let contacts = serialize_to_bson(&next.contacts).map_err(unwritable)?;
@@ -172,6 +173,9 @@ async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
         .await?
     {
         return Ok(Saving::Saved);
+    }
+    if !pushes {
+        return Ok(Saving::Conflict);
     }
     let as_found = doc! { "_id": user, "version": integer(set.version) };
     let found = session.find_one::<FactorSetDocument>(COLLECTION, as_found).await?;

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::fault::Fault;
-use crate::session::Session;
 use crate::stored::{Reader, date};
 
 pub(crate) const COLLECTION: &str = "send_limits";
@@ -20,7 +19,7 @@ const ATTEMPTS: usize = 16;
 
 pub(crate) struct MongodbSendLimits(pub(crate) Arc<Database>);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SendLimitDocument {
     #[serde(rename = "_id")]
@@ -31,11 +30,11 @@ struct SendLimitDocument {
 
 /// A window goes on or rolls over in the one update, or begins with the insert; else there is no room.
 async fn charge(
-    mut session: Session,
-    key: SendLimitKey,
+    database: &Arc<Database>,
+    key: &SendLimitKey,
     limit: SendLimit,
     now: Timestamp,
-) -> Result<SendCharge, Fault> {
+) -> Result<SendCharge, StoreFailure> {
     let first = SendLimitDocument {
         key: key.as_str().to_owned(),
         used: 1,
@@ -51,22 +50,31 @@ async fn charge(
         "used": { "$cond": [is_over.clone(), first.used, { "$add": ["$used", 1] }] },
         "windowEndsAt": { "$cond": [is_over, first.window_ends_at, "$windowEndsAt"] },
     };
-    let is_full = doc! { "_id": key.as_str(), "windowEndsAt": { "$gt": date(now) }, "used": { "$gte": most } };
     for _ in 0..ATTEMPTS {
         let update = vec![doc! { "$set": one_more.clone() }];
-        if session.update_one(COLLECTION, has_room.clone(), update).await? || session.insert(COLLECTION, &first).await?
+        if database.update_one(COLLECTION, has_room.clone(), update).await?
+            || database.insert(COLLECTION, &first).await?
         {
             return Ok(SendCharge::Charged);
         }
-        if let Some(full) = session
-            .find_one::<SendLimitDocument>(COLLECTION, is_full.clone())
-            .await?
-        {
-            let until = Reader::new("send limit", key.as_str()).time(full.window_ends_at)?;
+        let found = database.find_after_write(COLLECTION, key.as_str().to_owned()).await?;
+        if let Some(until) = full_until(found, key, limit, now)? {
             return Ok(SendCharge::Exhausted { until });
         }
     }
-    Err(Fault::Contended)
+    Err(Fault::Contended.into())
+}
+
+/// Until when there is no more room; `None` when there is.
+fn full_until(
+    found: Option<SendLimitDocument>,
+    key: &SendLimitKey,
+    limit: SendLimit,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= limit.most);
+    let reader = Reader::new("send limit", key.as_str());
+    full.map(|full| reader.time(full.window_ends_at)).transpose()
 }
 
 #[async_trait]
@@ -76,13 +84,9 @@ impl SendLimits for MongodbSendLimits {
             let until = time::after(now, limit.window);
             return Ok(SendCharge::Exhausted { until });
         }
-        let found: Option<SendLimitDocument> = self.0.find(COLLECTION, key.as_str()).await?;
-        let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= limit.most);
-        let Some(full) = full else {
-            return Ok(SendCharge::Charged);
-        };
-        let until = Reader::new("send limit", key.as_str()).time(full.window_ends_at)?;
-        Ok(SendCharge::Exhausted { until })
+        let found = self.0.find(COLLECTION, key.as_str()).await?;
+        let until = full_until(found, key, limit, now)?;
+        Ok(until.map_or(SendCharge::Charged, |until| SendCharge::Exhausted { until }))
     }
 
     async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
@@ -90,8 +94,7 @@ impl SendLimits for MongodbSendLimits {
             let until = time::after(now, limit.window);
             return Ok(SendCharge::Exhausted { until });
         }
-        let key = key.clone();
-        self.0.write(move |session| charge(session, key, limit, now)).await
+        charge(&self.0, key, limit, now).await
     }
 }
 

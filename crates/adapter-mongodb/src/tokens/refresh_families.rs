@@ -35,7 +35,7 @@ impl MongodbRefreshFamilies {
 }
 
 /// What is read of a family; its outbox is the relay's.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RefreshFamilyDocument {
     #[serde(rename = "_id")]
@@ -65,7 +65,7 @@ pub(super) struct RefreshFamilyDocument {
 }
 
 /// A family as it is inserted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewRefreshFamilyDocument {
     #[serde(flatten)]
@@ -262,8 +262,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         };
         self.database
             .write(|mut session| async move {
-                // Its id is random: that it is there already means that the driver sent the same write again.
-                session.insert(COLLECTION, &document).await?;
+                session.insert_once(COLLECTION, &document).await?;
                 session.database.event_pushed();
                 Ok(())
             })
@@ -277,7 +276,10 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         now: Timestamp,
         idle_lifetime: Duration,
     ) -> Result<Rotation, StoreFailure> {
+        // Lives until this call is answered or dropped.
+        let caller = Arc::new(());
         let asked = Asked {
+            caller: Arc::downgrade(&caller),
             presented: presented.clone(),
             nonce,
             now,

@@ -1,19 +1,20 @@
 //! Rotations that are asked for at the same time are made by one command, each by an update of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::time::{self, Timestamp};
 use domain::tokens::{Nonce, Presented, RefreshFamily};
 use mongodb::bson::{Document, doc};
 use ports::tokens::Rotation;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, alive};
 use crate::database::{self, Database, Found};
+use crate::elections::PAUSES;
 use crate::fault::{DriverFailure, Fault};
 use crate::gathered::Gathered;
-use crate::session::{Session, in_session};
+use crate::session::{Session, Updated, write_in_session};
 use crate::stored::{binary, date, integer};
 
 pub(super) type Rotations = Gathered<Asked, Outcome>;
@@ -22,6 +23,8 @@ pub(super) type Rotations = Gathered<Asked, Outcome>;
 pub(super) type Outcome = Result<Rotation, Fault>;
 
 pub(super) struct Asked {
+    /// Upgrades while the caller waits.
+    pub(super) caller: Weak<()>,
     pub(super) presented: Presented,
     pub(super) nonce: Nonce,
     pub(super) now: Timestamp,
@@ -29,6 +32,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    fn is_waited_for(&self) -> bool {
+        self.caller.strong_count() > 0
+    }
+
     fn family(&self) -> &str {
         self.presented.token.family.as_str()
     }
@@ -70,41 +77,77 @@ impl Asked {
     }
 }
 
-/// Makes them once more when the outcome of the first time is not known: what was done then does not match again, and is
-/// recognised.
+/// Makes them again when the outcome is not known: what was done before does not match again, and is recognised.
 pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) -> Result<Vec<Outcome>, Fault> {
-    let asked: Arc<[Asked]> = asked.into();
-    let attempt = |is_again| {
-        let asked = asked.clone();
-        in_session(database.clone(), move |session| rotate(session, asked, is_again))
-    };
-    twice(attempt).await
+    let asked = asked.into_iter().map(Arc::new).collect();
+    again(asked, |asked, unknown| {
+        let is_again = unknown.is_some();
+        write_in_session(database.clone(), unknown, move |session| {
+            rotate(session, asked, is_again)
+        })
+    })
+    .await
 }
 
 /// Later than this those who asked have hardly time for another attempt, or have left.
 const AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
-/// Tells the attempt whether it is the second.
-async fn twice<T, F>(attempt: impl Fn(bool) -> F) -> Result<T, Fault>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    let begun = Instant::now();
-    match attempt(false).await {
-        Err(Fault::Write(first)) if begun.elapsed() < AGAIN_WITHIN => {
-            attempt(true).await.map_err(|second| match second {
-                // It did nothing; the first may have.
-                Fault::Read(_) => Fault::Write(first),
-                second => second,
-            })
-        }
-        done => done,
+/// The pause before another attempt, if there is to be one: two more while the server is not the primary, else one.
+fn pause_after(attempts: usize, failure: &DriverFailure) -> Option<Duration> {
+    if failure.is_not_primary() {
+        return PAUSES.get(attempts.saturating_sub(1)).copied();
     }
+    (attempts == 1).then_some(Duration::ZERO)
 }
 
-async fn rotate(mut session: Session, asked: Arc<[Asked]>, is_again: bool) -> Result<Vec<Outcome>, Fault> {
+/// Repeats an attempt of unknown outcome, for those callers who still wait. Each attempt is told why the outcome of the
+/// first is not known.
+async fn again<F>(
+    asked: Vec<Arc<Asked>>,
+    attempt: impl Fn(Vec<Arc<Asked>>, Option<DriverFailure>) -> F,
+) -> Result<Vec<Outcome>, Fault>
+where
+    F: Future<Output = Result<Vec<Outcome>, Fault>>,
+{
+    let begun = Instant::now();
+    let first = match attempt(asked.clone(), None).await {
+        Err(Fault::Write(failure)) => failure,
+        done => return done,
+    };
+    let mut failure = first.clone();
+    for attempts in 1.. {
+        let Some(pause) = pause_after(attempts, &failure) else {
+            break;
+        };
+        sleep(pause).await;
+        let waiting: Vec<_> = asked.iter().filter(|asked| asked.is_waited_for()).cloned().collect();
+        if waiting.is_empty() || begun.elapsed() >= AGAIN_WITHIN {
+            break;
+        }
+        failure = match attempt(waiting.clone(), Some(first.clone())).await {
+            Ok(outcomes) => return Ok(of_all(&asked, &waiting, outcomes, &first)),
+            Err(Fault::Write(failure)) => failure,
+            // It did nothing; the first may have.
+            Err(Fault::Read(_)) => break,
+            Err(fault) => return Err(fault),
+        };
+    }
+    Err(Fault::Write(first))
+}
+
+/// The outcomes of those who waited, among all who had asked; of the others nothing is known.
+fn of_all(asked: &[Arc<Asked>], waiting: &[Arc<Asked>], outcomes: Vec<Outcome>, first: &DriverFailure) -> Vec<Outcome> {
+    let mut outcomes = waiting.iter().zip(outcomes).peekable();
+    let mut outcome = |asked| match outcomes.next_if(|(waiting, _)| Arc::ptr_eq(waiting, asked)) {
+        Some((_, outcome)) => outcome,
+        None => Err(Fault::Write(first.clone())),
+    };
+    asked.iter().map(&mut outcome).collect()
+}
+
+async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) -> Result<Vec<Outcome>, Fault> {
     let updates = asked.iter().map(|asked| (asked.family(), asked.update())).collect();
-    let matched = session.update_each(COLLECTION, updates).await?;
+    let Updated { matched, refused } = session.update_each(COLLECTION, updates).await?;
     if matched == asked.len() {
         return Ok(asked.iter().map(|_| Ok(Rotation::Rotated)).collect());
     }
@@ -116,19 +159,28 @@ async fn rotate(mut session: Session, asked: Arc<[Asked]>, is_again: bool) -> Re
         fault => fault,
     })?;
     let outcomes = asked.iter().map(|asked| asked.outcome(&found, some_matched));
-    Ok(outcomes.collect())
+    Ok(except(refused, outcomes.collect()))
+}
+
+/// A statement that the server refused fails for its own caller, unless what it asks for was done by an earlier attempt.
+fn except(refused: Vec<(usize, DriverFailure)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    for (place, failure) in refused {
+        match outcomes.get_mut(place) {
+            Some(Ok(Rotation::Rotated)) | None => {}
+            Some(outcome) => *outcome = Err(Fault::Write(failure)),
+        }
+    }
+    outcomes
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
+    use super::*;
     use domain::ids::{ClientId, FamilyId, UserId};
     use domain::tokens::{FamilyStatus, Origin};
     use mongodb::bson::{rawdoc, serialize_to_raw_document_buf};
-    use tokio::time::sleep;
-
-    use super::*;
 
     const IDLE: Duration = Duration::from_mins(1);
 
@@ -162,6 +214,7 @@ mod tests {
     fn asked() -> Asked {
         let RefreshFamily { origin, .. } = family();
         Asked {
+            caller: Weak::new(),
             presented: Presented {
                 token: family().current_token(),
                 client: origin.client,
@@ -213,34 +266,89 @@ mod tests {
         assert!(matches!(asked().outcome(&found, true), Err(Fault::Corrupt { .. })));
     }
 
-    /// What comes of two attempts that take so long each, and how many were made.
-    async fn attempted(each_takes: Duration, outcomes: [Result<u8, Fault>; 2]) -> (Result<u8, Fault>, usize) {
-        let attempts = Cell::new(0);
-        let outcome = twice(|is_again| {
-            attempts.set(attempts.get() + 1);
-            let [first, second] = outcomes.clone();
+    fn not_primary() -> Fault {
+        let answer = doc! { "writeConcernError": { "code": 189 } };
+        Fault::Write(DriverFailure::of_statements(&answer).unwrap_err())
+    }
+
+    /// What comes of attempts that take so long each, and how many were made. The second of two callers leaves after the
+    /// first attempt.
+    async fn attempted(each_takes: Duration, outcomes: &[Result<(), Fault>]) -> (Result<Vec<Outcome>, Fault>, usize) {
+        let callers = [(); 2].map(|()| Arc::new(()));
+        let asked = callers.each_ref().map(|caller| {
+            Arc::new(Asked {
+                caller: Arc::downgrade(caller),
+                ..asked()
+            })
+        });
+        let (attempts, [_stays, leaves]) = (Cell::new(0), callers);
+        let leaves = Cell::new(Some(leaves));
+        let done = again(asked.to_vec(), |asked, unknown| {
+            let number = attempts.replace(attempts.get() + 1);
+            assert_eq!(unknown.is_some(), number > 0);
+            assert_eq!(asked.len(), if number == 0 { 2 } else { 1 });
+            leaves.take();
+            let outcome = outcomes[number].clone();
             async move {
                 sleep(each_takes).await;
-                if is_again { second } else { first }
+                outcome.map(|()| asked.iter().map(|_| Ok(Rotation::Rotated)).collect())
             }
         });
-        (outcome.await, attempts.get())
+        (done.await, attempts.get())
     }
+
+    /// Whether the caller who stayed has its rotation, and the one who left an unknown outcome.
+    fn is_done_for_the_one_who_stayed(done: &Result<Vec<Outcome>, Fault>) -> bool {
+        matches!(done.as_deref(), Ok([Ok(Rotation::Rotated), Err(Fault::Write(_))]))
+    }
+
+    const SOON: Duration = Duration::from_millis(1);
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_known_is_tried_again_and_stays_unknown_when_that_does_nothing() {
-        let read = || Fault::Read(DriverFailure::unreadable());
-        let write = || Fault::Write(DriverFailure::unreadable());
-        let soon = Duration::from_millis(1);
-        assert!(matches!(attempted(soon, [Ok(1), Ok(2)]).await, (Ok(1), 1)));
-        let not_done = attempted(soon, [Err(read()), Ok(2)]).await;
+        let read = || Err(Fault::Read(DriverFailure::unreadable()));
+        let write = || Err(Fault::Write(DriverFailure::unreadable()));
+        let at_once = attempted(SOON, &[Ok(())]).await;
+        assert!(matches!((at_once.0.as_deref(), at_once.1), (Ok([Ok(_), Ok(_)]), 1)));
+        let not_done = attempted(SOON, &[read()]).await;
         assert!(matches!(not_done, (Err(Fault::Read(_)), 1)));
-        assert!(matches!(attempted(soon, [Err(write()), Ok(2)]).await, (Ok(2), 2)));
+        let (done, attempts) = attempted(SOON, &[write(), Ok(())]).await;
+        assert!(is_done_for_the_one_who_stayed(&done));
+        assert_eq!(attempts, 2);
         for second in [read(), write()] {
-            let tried = attempted(soon, [Err(write()), Err(second)]).await;
+            let tried = attempted(SOON, &[write(), second]).await;
             assert!(matches!(tried, (Err(Fault::Write(_)), 2)));
         }
-        let late = attempted(AGAIN_WITHIN, [Err(write()), Ok(2)]).await;
+        let late = attempted(AGAIN_WITHIN, &[write()]).await;
         assert!(matches!(late, (Err(Fault::Write(_)), 1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_primary_that_steps_down_is_waited_out() {
+        let begun = Instant::now();
+        let (done, attempts) = attempted(Duration::ZERO, &[Err(not_primary()), Err(not_primary()), Ok(())]).await;
+        assert!(is_done_for_the_one_who_stayed(&done));
+        assert_eq!((attempts, begun.elapsed()), (3, PAUSES.iter().sum::<Duration>()));
+        let tried = attempted(SOON, &[Err(not_primary()), Err(not_primary()), Err(not_primary())]).await;
+        assert!(matches!(tried, (Err(Fault::Write(_)), 3)));
+    }
+
+    #[test]
+    fn a_refused_statement_fails_for_its_caller_only() {
+        let outcomes = || {
+            vec![
+                Ok(Rotation::Rotated),
+                Ok(Rotation::Superseded(family())),
+                Ok(Rotation::Unknown),
+            ]
+        };
+        let refused = |place| vec![(place, DriverFailure::unreadable())];
+        let after = except(refused(1), outcomes());
+        assert!(matches!(
+            after[..],
+            [Ok(Rotation::Rotated), Err(Fault::Write(_)), Ok(Rotation::Unknown)]
+        ));
+        let done_before = except(refused(0), outcomes());
+        assert!(matches!(done_before[..], [Ok(Rotation::Rotated), Ok(_), Ok(_)]));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) const COLLECTION: &str = "validation_tokens";
 
 pub(crate) struct MongodbValidationTokens(pub(crate) Arc<Database>);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ValidationTokenDocument {
     #[serde(rename = "_id")]
@@ -92,11 +92,9 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
 impl ValidationTokens for MongodbValidationTokens {
     async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
         let document = ValidationTokenDocument::from(token);
-        let inserted = self
-            .0
-            .write(|mut session| async move { session.insert(COLLECTION, &document).await });
-        // The hash is of 256 random bits: that it is there already means that the driver sent the same write again.
-        inserted.await.map(drop)
+        self.0
+            .write(|mut session| async move { session.insert_once(COLLECTION, &document).await })
+            .await
     }
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
@@ -119,9 +117,7 @@ impl ValidationTokens for MongodbValidationTokens {
             "targetClient": client.as_str(),
             "expiresAt": { "$gt": date(now) },
         };
-        self.0
-            .write(|mut session| async move { session.delete_one(COLLECTION, filter).await })
-            .await
+        self.0.delete_one(COLLECTION, filter).await
     }
 }
 

@@ -3,16 +3,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::contact::{ContactType, Email};
-use domain::credential_lock::LockCommand;
+use domain::credential_lock::{Credential, LockCommand, events};
 use domain::factors::{SendLimit, SendLimitKey};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
 use domain::time::Timestamp;
 use libtest_mimic::Trial;
-use mongodb::bson::{Document, doc, oid::ObjectId};
+use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use port_contracts::{Fixture, Stores};
 use ports::factors::SendCharge;
-use ports::{Aggregate, IdentitySaving, Lease};
+use ports::{Aggregate, IdentitySaving, Lease, Saving, StoreFailure};
 use tokio::runtime;
 
 use crate::settings;
@@ -117,6 +117,18 @@ pub(crate) fn trials() -> Vec<Trial> {
         ),
         trial("an_outbox_that_cannot_be_read_holds_up_no_other", unreadable_outbox),
         trial(
+            "a_document_that_cannot_be_read_fails_for_its_own_caller",
+            unreadable_document,
+        ),
+        trial(
+            "a_user_stored_before_there_were_versions_is_replaced_and_removed",
+            unversioned_user,
+        ),
+        trial(
+            "a_user_replaced_in_between_is_replaced_all_the_same",
+            replaced_in_between,
+        ),
+        trial(
             "a_name_freed_while_its_holder_was_written_is_reserved_again",
             freed_name,
         ),
@@ -220,22 +232,51 @@ async fn own_garbage(place: Place) {
     }
 }
 
+async fn lock(place: &Place, name: &str) {
+    let command = LockCommand {
+        user: user(name),
+        by: "desk".to_owned(),
+        reason: None,
+        at: Timestamp::UNIX_EPOCH,
+        event_id: EventId(name.to_owned()),
+    };
+    let credentials = place.stores().credentials;
+    let found = credentials.find(&command.user).await.expect("answered");
+    let found = found.unwrap_or_else(|| Credential::unlocked(command.user.clone()));
+    let turned = found.lock(&command).or_else(|| found.unlock(&command));
+    let turned = turned.expect("it is locked or not");
+    let told = vec![events::turned(&turned, &command)];
+    let saving = credentials.save_if_version(&turned, told).await;
+    assert_eq!(saving.expect("answered"), Saving::Saved);
+}
+
+/// Events of kinds, with fields and of forms that a newer version may have.
 async fn unreadable_outbox(place: Place) {
     let stores = place.stores();
-    for name in ["first", "second"] {
-        let command = LockCommand {
-            user: user(name),
-            by: "desk".to_owned(),
-            reason: None,
-            at: Timestamp::UNIX_EPOCH,
-            event_id: EventId(name.to_owned()),
-        };
-        stores.credentials.lock(&command).await.expect("answered");
-    }
+    let newer = [
+        (
+            "of-a-newer-kind",
+            "$set",
+            "outbox.0.kind",
+            Bson::from("credential.of-a-later-version"),
+        ),
+        ("without-an-id", "$unset", "outbox.0.id", Bson::from("")),
+        (
+            "with-data-of-a-newer-form",
+            "$set",
+            "outbox.0.data",
+            doc! { "by": { "client": "desk" } }.into(),
+        ),
+        ("that-is-no-list", "$set", "outbox", Bson::from("events")),
+    ];
     let credentials = place.documents("credentials").await;
-    let newer = doc! { "$set": { "outbox.0.kind": "credential.of-a-later-version" } };
-    let changed = credentials.update_one(doc! { "_id": "first" }, newer).await;
-    assert_eq!(changed.expect("changed").matched_count, 1);
+    for (name, verb, field, value) in newer.clone() {
+        lock(&place, name).await;
+        let change = doc! { verb: { field: value } };
+        let changed = credentials.update_one(doc! { "_id": name }, change).await;
+        assert_eq!(changed.expect("changed").matched_count, 1);
+    }
+    lock(&place, "readable").await;
     let lease = Lease {
         owner: "relay".to_owned(),
         now: Timestamp::UNIX_EPOCH,
@@ -244,8 +285,79 @@ async fn unreadable_outbox(place: Place) {
     for _ in 0..2 {
         let claimed = stores.outboxes.claim(&lease, 10).await.expect("answered");
         let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
-        assert_eq!(keys, ["second"]);
+        assert_eq!(keys, ["readable"]);
+        let backlog = stores.outboxes.backlog().await.expect("answered");
+        assert_eq!(backlog.unreadable, newer.len() as u64);
     }
+    for name in ["of-a-newer-kind", "without-an-id", "with-data-of-a-newer-form"] {
+        lock(&place, name).await;
+    }
+}
+
+async fn unreadable_document(place: Place) {
+    const CALLERS: usize = 32;
+    let identities = place.stores().identities;
+    identities.create(&ada("ada")).await.expect("answered");
+    let corrupt = doc! { "_id": "corrupt", "roles": "of a later version" };
+    let documents = place.documents("identities").await;
+    documents.insert_one(corrupt).await.expect("inserted");
+    let mut reads = tokio::task::JoinSet::new();
+    for caller in 0..CALLERS {
+        let identities = identities.clone();
+        let id = user(if caller % 2 == 0 { "ada" } else { "corrupt" });
+        reads.spawn(async move { (id.clone(), identities.find(&id).await) });
+    }
+    for (id, found) in reads.join_all().await {
+        match found {
+            Ok(found) => assert_eq!(found, Some(ada("ada")), "{id}"),
+            Err(failure) => assert!(
+                id == user("corrupt") && matches!(failure, StoreFailure::Corrupt { .. }),
+                "{id}: {failure:?}"
+            ),
+        }
+    }
+}
+
+async fn unversioned_user(place: Place) {
+    let identities = place.stores().identities;
+    let documents = place.documents("identities").await;
+    identities.create(&ada("ada")).await.expect("answered");
+    for _ in 0..2 {
+        let without = doc! { "$unset": { "version": "" } };
+        let changed = documents.update_one(doc! { "_id": "ada" }, without).await;
+        assert_eq!(changed.expect("changed").modified_count, 1);
+        let replaced = identities.replace(&ada("ada")).await.expect("answered");
+        assert_eq!(replaced, IdentitySaving::Saved);
+    }
+    let without = doc! { "$unset": { "version": "" } };
+    documents
+        .update_one(doc! { "_id": "ada" }, without)
+        .await
+        .expect("changed");
+    assert!(identities.remove(&user("ada")).await.expect("answered"));
+    assert_eq!(identities.find(&user("ada")).await.expect("answered"), None);
+}
+
+/// Each write gives the document another version, and is made on the version that was found.
+async fn replaced_in_between(place: Place) {
+    const CALLERS: usize = 8;
+    let identities = place.stores().identities;
+    let documents = place.documents("identities").await;
+    identities.create(&ada("ada")).await.expect("answered");
+    let version = async || {
+        let found = documents.find_one(doc! { "_id": "ada" }).await.expect("answered");
+        found.expect("it is there").get_object_id("version").expect("a version")
+    };
+    let before = version().await;
+    let mut replacing = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let identities = identities.clone();
+        replacing.spawn(async move { identities.replace(&ada("ada")).await });
+    }
+    for saved in replacing.join_all().await {
+        assert_eq!(saved.expect("answered"), IdentitySaving::Saved);
+    }
+    assert_ne!(version().await, before);
 }
 
 async fn freed_name(place: Place) {

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::credential_lock::{Credential, LockCommand, LockReason, events};
+use domain::credential_lock::{Credential, LockReason};
+use domain::event::NewEvent;
 use domain::ids::UserId;
 use domain::time::Timestamp;
-use ports::credential_lock::{Credentials, Turn};
-use ports::{Aggregate, StoreFailure};
+use ports::credential_lock::Credentials;
+use ports::{Aggregate, Saving, StoreFailure};
 use rusqlite::{Connection, Row};
 
 use crate::database::Database;
@@ -20,6 +21,7 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
     let reason: Option<String> = row.column("reason")?;
     Ok(Credential {
         user: row.parsed("user_id", UserId::parse)?,
+        version: row.count("version")?,
         locked: row.column("locked")?,
         epoch: row.count("epoch")?,
         since: row.optional_time("since")?,
@@ -32,51 +34,39 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
 }
 
 fn find(connection: &Connection, user: &str) -> Result<Option<Credential>, Fault> {
-    let sql = "SELECT user_id, locked, epoch, since, locked_by, reason FROM credentials WHERE user_id = ?1";
+    let sql = "SELECT user_id, version, locked, epoch, since, locked_by, reason FROM credentials WHERE user_id = ?1";
     rows::first(connection, sql, [user], credential)
 }
 
-fn save(connection: &Connection, credential: &Credential) -> Result<(), Fault> {
-    let sql = "INSERT INTO credentials (user_id, locked, epoch, since, locked_by, reason, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)
-               ON CONFLICT (user_id) DO UPDATE SET locked = excluded.locked, epoch = excluded.epoch, since = excluded.since,
-                   locked_by = excluded.locked_by, reason = excluded.reason";
+fn save(connection: &Connection, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let user = credential.user.as_str();
+    let sql = "SELECT user_id, version FROM credentials WHERE user_id = ?1";
+    let stored = rows::first(connection, sql, [user], |row| {
+        Reader::new("credential", row).count("version")
+    })?;
+    if stored.unwrap_or(0) != credential.version {
+        return Ok(Saving::Conflict);
+    }
+    let mut outbox = Outbox::read(connection, Aggregate::Credential, user)?.unwrap_or_else(Outbox::empty);
+    if !outbox.push(events) {
+        return Ok(Saving::OutboxFull);
+    }
+    let sql = "INSERT INTO credentials (user_id, version, locked, epoch, since, locked_by, reason, sequence)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)
+               ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, locked = excluded.locked,
+                   epoch = excluded.epoch, since = excluded.since, locked_by = excluded.locked_by, reason = excluded.reason";
     let parameters = (
-        credential.user.as_str(),
+        user,
+        integer(credential.version + 1),
         credential.locked,
         integer(credential.epoch),
         credential.since.map(Timestamp::as_millisecond),
         &credential.by,
         credential.reason.as_ref().map(LockReason::as_str),
     );
-    rows::execute(connection, sql, parameters).map(drop)
-}
-
-type TurnRule = fn(&Credential, &LockCommand) -> Option<Credential>;
-
-fn turn(connection: &Connection, command: &LockCommand, rule: TurnRule) -> Result<Turn, Fault> {
-    let user = command.user.as_str();
-    let before = find(connection, user)?.unwrap_or_else(|| Credential::unlocked(command.user.clone()));
-    let Some(after) = rule(&before, command) else {
-        return Ok(Turn::Already);
-    };
-    let mut outbox = Outbox::read(connection, Aggregate::Credential, user)?.unwrap_or_else(Outbox::empty);
-    if !outbox.push(vec![events::turned(&after, command)]) {
-        return Ok(Turn::OutboxFull);
-    }
-    save(connection, &after)?;
+    rows::execute(connection, sql, parameters)?;
     outbox.save(connection, Aggregate::Credential, user)?;
-    Ok(Turn::Turned(after))
-}
-
-impl SqliteCredentials {
-    async fn turn(&self, command: &LockCommand, rule: TurnRule) -> Result<Turn, StoreFailure> {
-        let command = command.clone();
-        let turned = self.0.write(move |connection| turn(connection, &command, rule)).await?;
-        if matches!(turned, Turn::Turned(_)) {
-            self.0.event_pushed();
-        }
-        Ok(turned)
-    }
+    Ok(Saving::Saved)
 }
 
 #[async_trait]
@@ -85,11 +75,16 @@ impl Credentials for SqliteCredentials {
         self.0.read(|connection| find(connection, user.as_str()))
     }
 
-    async fn lock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
-        self.turn(command, Credential::lock).await
-    }
-
-    async fn unlock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
-        self.turn(command, Credential::unlock).await
+    async fn save_if_version(&self, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+        let credential = credential.clone();
+        let pushes = !events.is_empty();
+        let saving = self
+            .0
+            .write(move |connection| save(connection, &credential, events))
+            .await?;
+        if pushes && saving == Saving::Saved {
+            self.0.event_pushed();
+        }
+        Ok(saving)
     }
 }

@@ -7,8 +7,8 @@ use domain::factors::{AlternativeContact, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
-use ports::factors::{FactorSets, Saving};
-use ports::{Aggregate, StoreFailure};
+use ports::factors::FactorSets;
+use ports::{Aggregate, Saving, StoreFailure};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 

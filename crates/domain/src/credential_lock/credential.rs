@@ -25,7 +25,7 @@ impl LockReason {
     }
 }
 
-/// One lock or unlock, as ordered: the whole condition and effect of the store's write.
+/// One lock or unlock, as ordered.
 #[derive(Debug, Clone)]
 pub struct LockCommand {
     pub user: UserId,
@@ -41,6 +41,8 @@ pub struct LockCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     pub user: UserId,
+    /// Version of the stored form; 0 while nothing is stored.
+    pub version: u64,
     pub locked: bool,
     /// How often it was locked.
     pub epoch: u64,
@@ -55,6 +57,7 @@ impl Credential {
     pub fn unlocked(user: UserId) -> Self {
         Self {
             user,
+            version: 0,
             locked: false,
             epoch: 0,
             since: None,
@@ -83,6 +86,7 @@ impl Credential {
     fn turned(&self, command: &LockCommand, locked: bool, epoch: u64) -> Self {
         Self {
             user: self.user.clone(),
+            version: self.version,
             locked,
             epoch,
             since: Some(command.at),

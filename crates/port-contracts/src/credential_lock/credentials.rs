@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use domain::credential_lock::{Credential, LockCommand, events};
+use domain::event::NewEvent;
 use domain::event::{Event, EventKind};
 use domain::ids::UserId;
-use ports::Aggregate;
-use ports::credential_lock::Turn;
+use ports::{Aggregate, Saving};
 
+use super::turns::{self, Turn, stored};
 use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, count, only};
@@ -25,15 +26,20 @@ contracts! { dyn Fixture:
     locking_at_once_turns_once,
     unlocking_at_once_turns_once,
     locks_and_unlocks_at_once_alternate,
+    a_credential_saved_as_it_was_has_another_version,
+    a_conflict_writes_nothing,
+    saving_under_a_version_never_stored_is_a_conflict,
+    saving_at_once_has_one_winner,
+    a_turn_given_up_before_an_answer_does_not_land_after_it,
     a_credential_survives_reopening,
 }
 
 async fn lock(stores: &Stores, command: &LockCommand) -> Turn {
-    stores.credentials.lock(command).await.unwrap()
+    turns::lock(&*stores.credentials, command).await
 }
 
 async fn unlock(stores: &Stores, command: &LockCommand) -> Turn {
-    stores.credentials.unlock(command).await.unwrap()
+    turns::unlock(&*stores.credentials, command).await
 }
 
 async fn find(stores: &Stores, user: &UserId) -> Option<Credential> {
@@ -53,7 +59,16 @@ fn turned(turn: &Turn) -> Option<Credential> {
 
 /// The credential of a user whose first lock `command` is.
 fn locked_by(command: &LockCommand) -> Credential {
-    Credential::unlocked(command.user.clone()).lock(command).unwrap()
+    stored(Credential::unlocked(command.user.clone()).lock(command).unwrap())
+}
+
+async fn save(stores: &Stores, credential: &Credential, events: Vec<NewEvent>) -> Saving {
+    stores.credentials.save_if_version(credential, events).await.unwrap()
+}
+
+/// The event of a credential that `command` turned.
+fn told(turned: &Credential, command: &LockCommand) -> Vec<NewEvent> {
+    vec![events::turned(turned, command)]
 }
 
 async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
@@ -75,9 +90,13 @@ async fn a_second_lock_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = lock_command(&user(1), 1);
     lock(&stores, &first).await;
-    for command in [first.clone(), lock_command(&user(1), 2)] {
+    for (command, version) in [(first.clone(), 2), (lock_command(&user(1), 2), 3)] {
         assert_eq!(lock(&stores, &command).await, Turn::Already);
-        assert_eq!(find(&stores, &user(1)).await, Some(locked_by(&first)));
+        let locked = Credential {
+            version,
+            ..locked_by(&first)
+        };
+        assert_eq!(find(&stores, &user(1)).await, Some(locked));
     }
     assert_eq!(pending(&stores, &user(1)).await.len(), 1);
 }
@@ -86,7 +105,7 @@ async fn an_unlock_keeps_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (first, second) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
     lock(&stores, &first).await;
-    let unlocked = locked_by(&first).unlock(&second).unwrap();
+    let unlocked = stored(locked_by(&first).unlock(&second).unwrap());
     assert_eq!(unlock(&stores, &second).await, Turn::Turned(unlocked.clone()));
     assert_eq!(find(&stores, &user(1)).await, Some(unlocked));
 }
@@ -94,13 +113,16 @@ async fn an_unlock_keeps_the_epoch(fixture: &dyn Fixture) {
 async fn unlocking_the_unlocked_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(unlock(&stores, &lock_command(&user(1), 1)).await, Turn::Already);
-    assert_eq!(find(&stores, &user(1)).await, None);
+    assert_eq!(
+        find(&stores, &user(1)).await,
+        Some(stored(Credential::unlocked(user(1))))
+    );
     assert_eq!(pending(&stores, &user(1)).await, []);
 
     lock(&stores, &lock_command(&user(1), 2)).await;
     let unlocked = turned(&unlock(&stores, &lock_command(&user(1), 3)).await);
     assert_eq!(unlock(&stores, &lock_command(&user(1), 4)).await, Turn::Already);
-    assert_eq!(find(&stores, &user(1)).await, unlocked);
+    assert_eq!(find(&stores, &user(1)).await, unlocked.map(stored));
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
@@ -109,9 +131,9 @@ async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     let mut expected = Credential::unlocked(user(1));
     for round in 0..3 {
         let (lock_it, unlock_it) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
-        expected = expected.lock(&lock_it).unwrap();
+        expected = stored(expected.lock(&lock_it).unwrap());
         assert_eq!(lock(&stores, &lock_it).await, Turn::Turned(expected.clone()));
-        expected = expected.unlock(&unlock_it).unwrap();
+        expected = stored(expected.unlock(&unlock_it).unwrap());
         assert_eq!(unlock(&stores, &unlock_it).await, Turn::Turned(expected.clone()));
     }
     assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
@@ -172,7 +194,7 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
     outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
     assert_eq!(
         turned(&lock(&stores, &late).await),
-        full.map(|credential| credential.lock(&late).unwrap())
+        full.map(|credential| stored(credential.lock(&late).unwrap()))
     );
     let drained = outboxes::drain(&stores, Aggregate::Credential, user(1).as_str()).await;
     let sequences: Vec<_> = drained.iter().map(|event| event.sequence).collect();
@@ -183,13 +205,16 @@ async fn locking_at_once_turns_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let turns = at_once(|caller| {
         let credentials = Arc::clone(&stores.credentials);
-        async move { credentials.lock(&lock_command(&user(1), caller)).await.unwrap() }
+        async move { turns::lock(&*credentials, &lock_command(&user(1), caller)).await }
     })
     .await;
     let winner = only(turns.iter().filter_map(turned));
     assert_eq!(count(&turns, &Turn::Already), CALLERS - 1);
     assert_eq!(winner.epoch, 1);
-    assert_eq!(find(&stores, &user(1)).await, Some(winner));
+    let found = find(&stores, &user(1)).await.unwrap();
+    assert_eq!(found.version, CALLERS as u64);
+    let version = found.version;
+    assert_eq!(found, Credential { version, ..winner });
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
 }
 
@@ -198,12 +223,14 @@ async fn unlocking_at_once_turns_once(fixture: &dyn Fixture) {
     lock(&stores, &lock_command(&user(1), 900)).await;
     let turns = at_once(|caller| {
         let credentials = Arc::clone(&stores.credentials);
-        async move { credentials.unlock(&lock_command(&user(1), caller)).await.unwrap() }
+        async move { turns::unlock(&*credentials, &lock_command(&user(1), caller)).await }
     })
     .await;
     let winner = only(turns.iter().filter_map(turned));
     assert_eq!(count(&turns, &Turn::Already), CALLERS - 1);
-    assert_eq!(find(&stores, &user(1)).await, Some(winner));
+    let found = find(&stores, &user(1)).await.unwrap();
+    let version = found.version;
+    assert_eq!(found, Credential { version, ..winner });
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
@@ -213,12 +240,11 @@ async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
         let credentials = Arc::clone(&stores.credentials);
         let command = lock_command(&user(1), caller);
         async move {
-            let turn = if caller % 2 == 0 {
-                credentials.lock(&command).await
+            if caller % 2 == 0 {
+                turns::lock(&*credentials, &command).await
             } else {
-                credentials.unlock(&command).await
-            };
-            turn.unwrap()
+                turns::unlock(&*credentials, &command).await
+            }
         }
     })
     .await;
@@ -233,6 +259,81 @@ async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
     let locks = events.len().div_ceil(2);
     assert_eq!(credential.epoch, u64::try_from(locks).unwrap());
     assert_eq!(credential.locked, events.len() % 2 == 1);
+}
+
+async fn a_credential_saved_as_it_was_has_another_version(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let mut expected = Credential::unlocked(user(1));
+    for _ in 0..3 {
+        assert_eq!(save(&stores, &expected, Vec::new()).await, Saving::Saved);
+        expected = stored(expected);
+        assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
+    }
+    assert_eq!(pending(&stores, &user(1)).await, []);
+    let command = lock_command(&user(1), 1);
+    let locked = expected.lock(&command).unwrap();
+    assert_eq!(save(&stores, &locked, told(&locked, &command)).await, Saving::Saved);
+    assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
+}
+
+async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let command = lock_command(&user(1), 1);
+    lock(&stores, &command).await;
+    unlock(&stores, &lock_command(&user(1), 2)).await;
+    let before = find(&stores, &user(1)).await;
+    for version in [0, 1, 3] {
+        let stale = Credential {
+            version,
+            ..locked_by(&command)
+        };
+        assert_eq!(save(&stores, &stale, told(&stale, &command)).await, Saving::Conflict);
+        assert_eq!(save(&stores, &stale, Vec::new()).await, Saving::Conflict);
+        assert_eq!(find(&stores, &user(1)).await, before);
+    }
+    assert_eq!(pending(&stores, &user(1)).await.len(), 2);
+}
+
+async fn saving_under_a_version_never_stored_is_a_conflict(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let ahead = locked_by(&lock_command(&user(1), 1));
+    assert_eq!(save(&stores, &ahead, Vec::new()).await, Saving::Conflict);
+    assert_eq!(find(&stores, &user(1)).await, None);
+}
+
+async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    for version in 0..2 {
+        let savings = at_once(|_| {
+            let credentials = Arc::clone(&stores.credentials);
+            let credential = Credential {
+                version,
+                ..Credential::unlocked(user(1))
+            };
+            async move { credentials.save_if_version(&credential, Vec::new()).await.unwrap() }
+        })
+        .await;
+        assert_eq!(count(&savings, &Saving::Saved), 1);
+        assert_eq!(count(&savings, &Saving::Conflict), CALLERS - 1);
+    }
+}
+
+/// The write of a turn stays on its way until another turn was answered, one that had nothing to change.
+async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let (late_lock, late_unlock) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
+    let late = Credential::unlocked(user(1)).lock(&late_lock).unwrap();
+    assert_eq!(unlock(&stores, &lock_command(&user(1), 3)).await, Turn::Already);
+    assert_eq!(save(&stores, &late, told(&late, &late_lock)).await, Saving::Conflict);
+    assert!(!stores.standings.look(&user(1)).await.unwrap().locked);
+
+    lock(&stores, &lock_command(&user(1), 4)).await;
+    let found = find(&stores, &user(1)).await.unwrap();
+    let late = found.unlock(&late_unlock).unwrap();
+    assert_eq!(lock(&stores, &lock_command(&user(1), 5)).await, Turn::Already);
+    assert_eq!(save(&stores, &late, told(&late, &late_unlock)).await, Saving::Conflict);
+    assert!(stores.standings.look(&user(1)).await.unwrap().locked);
+    assert_eq!(pending(&stores, &user(1)).await.len(), 1);
 }
 
 async fn a_credential_survives_reopening(fixture: &dyn Fixture) {

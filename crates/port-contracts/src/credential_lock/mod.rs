@@ -1,3 +1,4 @@
 //! The contracts of the credential lock context.
 
 pub(crate) mod credentials;
+pub(crate) mod turns;

@@ -4,7 +4,7 @@ use domain::event::{Event, EventKind, NewEvent};
 use domain::factors::FactorSet;
 use domain::ids::UserId;
 use ports::Aggregate;
-use ports::factors::Saving;
+use ports::Saving;
 
 use crate::contract::contracts;
 use crate::outboxes;

@@ -6,6 +6,7 @@ use ports::{Aggregate, Lease, PendingOutbox, Settlement};
 
 use super::{acknowledge, push, settlement};
 use crate::contract::contracts;
+use crate::credential_lock::turns;
 use crate::race::at_once;
 use crate::samples::{at, lock_command, user};
 use crate::{Fixture, Stores};
@@ -25,6 +26,7 @@ contracts! { dyn Fixture:
     releasing_again_changes_nothing,
     claiming_at_once_gives_each_outbox_to_one,
     taking_over_at_once_gives_each_outbox_to_one,
+    a_lease_from_a_clock_far_ahead_holds_nobody_up,
     leases_survive_reopening,
 }
 
@@ -118,7 +120,7 @@ async fn a_claim_takes_no_more_than_its_limit(fixture: &dyn Fixture) {
     for n in 0..3 {
         push(&stores, n, 2).await;
     }
-    stores.credentials.lock(&lock_command(&user(9), 1)).await.unwrap();
+    turns::lock(&*stores.credentials, &lock_command(&user(9), 1)).await;
     let mut given = claim_some(&stores, "a", 0, 3).await;
     assert_eq!(given.len(), 3);
     given.extend(claim_some(&stores, "b", 0, 3).await);
@@ -223,6 +225,14 @@ async fn taking_over_at_once_gives_each_outbox_to_one(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "paused", 0).await, keys(0..5));
     assert_eq!(race_to_claim(&stores, LENGTH - 1).await, keys([]));
     assert_eq!(race_to_claim(&stores, LENGTH).await, keys(0..5));
+}
+
+async fn a_lease_from_a_clock_far_ahead_holds_nobody_up(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    push(&stores, 1, 1).await;
+    assert_eq!(claim(&stores, "a day ahead", 86_400_000).await, keys([1]));
+    assert_eq!(claim(&stores, "b", 0).await, keys([1]));
+    assert_eq!(claim(&stores, "c", 1).await, keys([]));
 }
 
 async fn leases_survive_reopening(fixture: &dyn Fixture) {

@@ -1,29 +1,19 @@
 use async_trait::async_trait;
-use domain::credential_lock::{Credential, LockCommand};
+use domain::credential_lock::Credential;
+use domain::event::NewEvent;
 use domain::ids::UserId;
 
-use crate::StoreFailure;
-
-/// What a lock or unlock came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
-    /// This call turned it; its event is in the outbox by the same write.
-    Turned(Credential),
-    /// It was so already; no event.
-    Already,
-    /// Too many events wait to be published; nothing was written.
-    OutboxFull,
-}
+use crate::{Saving, StoreFailure};
 
 /// The credentials' locks. A user without one was never locked.
 #[async_trait]
 pub trait Credentials: Send + Sync {
+    /// The credential, as it is after every write that this process was acknowledged.
     async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure>;
 
-    /// Locks: one atomic write of state, epoch and event. Durable on every replica a look may ask before it answers,
-    /// so no look that begins afterwards sees it unlocked. A repeated call is `Already`.
-    async fn lock(&self, command: &LockCommand) -> Result<Turn, StoreFailure>;
-
-    /// Unlocks: one atomic write; the epoch stays. A repeated call is `Already`.
-    async fn unlock(&self, command: &LockCommand) -> Result<Turn, StoreFailure>;
+    /// Atomic: stores the credential and its events when the stored version is still `credential.version`, and raises it.
+    /// Durable on every replica a look may ask before it answers, so no look that begins afterwards sees what was before.
+    /// A repeated call is a conflict. To be called also when nothing changes, before that is answered: the raised version
+    /// is what keeps a write out that was given up before and is still on its way.
+    async fn save_if_version(&self, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, StoreFailure>;
 }

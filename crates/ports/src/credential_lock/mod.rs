@@ -2,4 +2,4 @@
 
 mod credentials;
 
-pub use credentials::{Credentials, Turn};
+pub use credentials::Credentials;

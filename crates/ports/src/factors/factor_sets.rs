@@ -4,17 +4,7 @@ use domain::factors::FactorSet;
 use domain::identity::Identity;
 use domain::ids::UserId;
 
-use crate::StoreFailure;
-
-/// What saving an aggregate came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Saving {
-    Saved,
-    /// Somebody else saved since it was found: find it again and decide anew.
-    Conflict,
-    /// Too many events wait to be published; nothing was written.
-    OutboxFull,
-}
+use crate::{Saving, StoreFailure};
 
 /// The alternative contacts of each user, and the codes sent to any of theirs.
 #[async_trait]
@@ -27,6 +17,7 @@ pub trait FactorSets: Send + Sync {
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure>;
 
     /// Atomic: stores the set and its events when the stored version is still `set.version`, and raises it.
-    /// A repeated call is a conflict.
+    /// A repeated call is a conflict. To be called also when nothing changes, before that is answered: the raised version
+    /// is what keeps a write out that was given up before and is still on its way.
     async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure>;
 }

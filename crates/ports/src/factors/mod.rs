@@ -7,5 +7,5 @@ mod send_limits;
 
 pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryFailure};
 pub use code_seal::CodeSeal;
-pub use factor_sets::{FactorSets, Saving};
+pub use factor_sets::FactorSets;
 pub use send_limits::{SendCharge, SendLimits};

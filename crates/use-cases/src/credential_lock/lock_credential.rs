@@ -1,15 +1,14 @@
 use std::sync::Arc;
 
 use domain::caller::Caller;
-use domain::credential_lock::LockReason;
+use domain::credential_lock::{Credential, LockReason};
 use domain::ids::UserId;
-use ports::credential_lock::{Credentials, Turn};
+use ports::credential_lock::Credentials;
 use ports::{Measure, Telemetry};
 
-use super::{Orders, TurnError};
-use crate::Failure;
+use super::{Orders, TurnError, turn};
 
-/// Locks a credential: one write, after which no renewal of the user succeeds anywhere (03-protocols 2).
+/// Locks a credential: after its write no renewal of the user succeeds anywhere (03-protocols 2).
 pub struct LockCredential {
     orders: Orders,
     credentials: Arc<dyn Credentials>,
@@ -28,10 +27,8 @@ impl LockCredential {
     /// Success when the credential is locked, by this call or before it.
     pub async fn run(&self, caller: &Caller, user: UserId, reason: Option<LockReason>) -> Result<(), TurnError> {
         let command = self.orders.order(caller, user, reason).await?;
-        match self.credentials.lock(&command).await? {
-            Turn::Turned(_) => self.telemetry.record(Measure::Lock),
-            Turn::Already => {}
-            Turn::OutboxFull => return Err(Failure::OutboxFull.into()),
+        if turn(&*self.credentials, &command, Credential::lock).await? {
+            self.telemetry.record(Measure::Lock);
         }
         Ok(())
     }

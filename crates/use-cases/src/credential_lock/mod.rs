@@ -7,17 +7,20 @@ mod unlock_credential;
 use std::sync::Arc;
 
 use domain::caller::Caller;
-use domain::credential_lock::{LockCommand, LockReason};
+use domain::credential_lock::{Credential, LockCommand, LockReason, events};
 use domain::ids::UserId;
 use domain::standing::NotStanding;
 use ports::credential_lock::Credentials;
-use ports::{Clock, CredentialStandings, Identities, Randomness, Telemetry};
+use ports::{Clock, CredentialStandings, Identities, Randomness, Saving, Telemetry};
 
 use crate::{Failure, caller_standing};
 
 pub use lock_credential::LockCredential;
 pub use see_lock::{SeeLock, SeeLockError};
 pub use unlock_credential::UnlockCredential;
+
+/// How often a turn that met another's is decided anew; each meeting is somebody else's success.
+const ATTEMPTS: usize = 24;
 
 /// Why a credential was neither locked nor unlocked.
 #[derive(Debug, thiserror::Error)]
@@ -98,4 +101,30 @@ impl Orders {
             event_id: self.randomness.event_id(at),
         })
     }
+}
+
+/// Finds the credential, decides by `rule`, and saves what was decided under the version that was found; from the start
+/// when another saved in between. Returns whether this call turned it.
+///
+/// A credential that is as it should be is saved, too. A lock that a caller gave up on, and that reaches the store only
+/// after a later unlock was answered, then finds another version and does nothing. The loop runs while the caller waits:
+/// dropped with the request, it decides nothing more.
+async fn turn(
+    credentials: &dyn Credentials,
+    command: &LockCommand,
+    rule: fn(&Credential, &LockCommand) -> Option<Credential>,
+) -> Result<bool, Failure> {
+    for _ in 0..ATTEMPTS {
+        let found = credentials.find(&command.user).await?;
+        let found = found.unwrap_or_else(|| Credential::unlocked(command.user.clone()));
+        let turned = rule(&found, command);
+        let told = turned.iter().map(|turned| events::turned(turned, command)).collect();
+        let saving = credentials.save_if_version(turned.as_ref().unwrap_or(&found), told);
+        match saving.await? {
+            Saving::Saved => return Ok(turned.is_some()),
+            Saving::Conflict => {}
+            Saving::OutboxFull => return Err(Failure::OutboxFull),
+        }
+    }
+    Err(Failure::Contended)
 }

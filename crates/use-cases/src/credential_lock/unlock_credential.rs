@@ -1,13 +1,12 @@
 use std::sync::Arc;
 
 use domain::caller::Caller;
-use domain::credential_lock::LockReason;
+use domain::credential_lock::{Credential, LockReason};
 use domain::ids::UserId;
-use ports::credential_lock::{Credentials, Turn};
+use ports::credential_lock::Credentials;
 use ports::{Measure, Telemetry};
 
-use super::{Orders, TurnError};
-use crate::Failure;
+use super::{Orders, TurnError, turn};
 
 /// Unlocks a credential; sessions from before the lock stay dead.
 pub struct UnlockCredential {
@@ -28,10 +27,8 @@ impl UnlockCredential {
     /// Success when the credential is unlocked, by this call or before it.
     pub async fn run(&self, caller: &Caller, user: UserId, reason: Option<LockReason>) -> Result<(), TurnError> {
         let command = self.orders.order(caller, user, reason).await?;
-        match self.credentials.unlock(&command).await? {
-            Turn::Turned(_) => self.telemetry.record(Measure::Unlock),
-            Turn::Already => {}
-            Turn::OutboxFull => return Err(Failure::OutboxFull.into()),
+        if turn(&*self.credentials, &command, Credential::unlock).await? {
+            self.telemetry.record(Measure::Unlock);
         }
         Ok(())
     }

@@ -25,14 +25,12 @@ impl ChangeContact {
         let vouched = caller.user_id() != Some(user);
         self.edits
             .edit(user, |owner, set, _| {
-                let contacts = apply(owner, set, change, vouched)?;
-                Ok(if contacts.is_empty() {
-                    Decision::Keep(())
-                } else {
-                    Decision::Save((), changed(owner, set, &contacts))
+                Ok(match apply(owner, set, change, vouched) {
+                    Ok(contacts) if !contacts.is_empty() => Decision::Save(Ok(()), changed(owner, set, &contacts)),
+                    unchanged => Decision::Keep(unchanged.map(drop)),
                 })
             })
-            .await
+            .await?
     }
 }
 

@@ -7,8 +7,8 @@ use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::standing::NotStanding;
 use domain::time::Timestamp;
-use ports::factors::{CodeSeal, FactorSets, Saving};
-use ports::{Clock, CredentialStandings, Randomness, StoreFailure};
+use ports::factors::{CodeSeal, FactorSets};
+use ports::{Clock, CredentialStandings, Randomness, Saving, StoreFailure};
 
 use super::FactorsPorts;
 use crate::{Failure, caller_standing};
@@ -55,7 +55,10 @@ pub(super) enum Told {
 
 /// What was decided about a set.
 pub(super) enum Decision<T> {
-    /// It is as it was.
+    /// It is as it was, and the answer says nothing that a write on its way could undo: nothing is saved.
+    Leave(T),
+    /// It stays as it was, and the answer says so: it is saved under a new version, so that no edit that was given up
+    /// before can land after the answer.
     Keep(T),
     Save(T, Vec<Told>),
 }
@@ -90,18 +93,20 @@ impl Edits {
         found.ok_or(ContactError::UserNotFound)
     }
 
-    /// Decides anew when another saved in between.
+    /// Decides anew when another saved in between, and only while the caller waits.
     pub(super) async fn edit<T>(
         &self,
         user: &UserId,
         mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
         for _ in 0..ATTEMPTS {
-            let (owner, mut set) = self.find(user).await?;
+            let (owner, found) = self.find(user).await?;
             let now = self.clock.now();
-            let (outcome, told) = match decide(&owner, &mut set, now)? {
-                Decision::Keep(outcome) => return Ok(outcome),
-                Decision::Save(outcome, told) => (outcome, told),
+            let mut decided = found.clone();
+            let (outcome, mut set, told) = match decide(&owner, &mut decided, now)? {
+                Decision::Leave(outcome) => return Ok(outcome),
+                Decision::Keep(outcome) => (outcome, found, Vec::new()),
+                Decision::Save(outcome, told) => (outcome, decided, told),
             };
             set.forget_ended_windows(now);
             let told = told.into_iter().map(|told| self.event(user, told, now)).collect();

@@ -15,11 +15,14 @@ impl RemoveContact {
         self.edits.admit(caller).await?;
         self.edits
             .edit(user, |owner, set, _| {
-                let (removed, others) = set.remove(owner, contact)?;
+                let (removed, others) = match set.remove(owner, contact) {
+                    Ok(removed) => removed,
+                    Err(refusal) => return Ok(Decision::Keep(Err(refusal.into()))),
+                };
                 let mut told = vec![Told::Contact(EventKind::FactorRemoved, removed)];
                 told.extend(changed(owner, set, &others));
-                Ok(Decision::Save((), told))
+                Ok(Decision::Save(Ok(()), told))
             })
-            .await
+            .await?
     }
 }

@@ -92,7 +92,7 @@ impl ValidateCode {
             .edit(user, |owner, set, _| {
                 let target = edits::target((owner, set), contact, &*self.seal)?;
                 if !set.solve(&target, answer) {
-                    return Ok(Decision::Keep(false));
+                    return Ok(Decision::Leave(false));
                 }
                 let verified = set.told(owner, contact);
                 let told = verified.map(|contact| Told::Contact(EventKind::FactorVerified, contact));
@@ -105,7 +105,7 @@ impl ValidateCode {
         self.edits
             .edit(user, |owner, set, now| {
                 let Ok(target) = edits::target((owner, set), contact, &*self.seal) else {
-                    return Ok(Decision::Keep(()));
+                    return Ok(Decision::Leave(()));
                 };
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);
                 Ok(telling((), exhausted, set.told(owner, contact)))
@@ -118,6 +118,6 @@ impl ValidateCode {
 fn telling<T>(outcome: T, exhausted: Option<Exhausted>, contact: Option<OwnContact>) -> Decision<T> {
     match exhausted.zip(contact) {
         Some((exhausted, contact)) => Decision::Save(outcome, vec![Told::Exhausted(exhausted, contact)]),
-        None => Decision::Keep(outcome),
+        None => Decision::Leave(outcome),
     }
 }

@@ -11,6 +11,7 @@ mod branches;
 mod change_app;
 mod closing;
 mod codes;
+mod given_up;
 mod hand_off;
 mod introspect_token;
 mod locked;

@@ -3,8 +3,7 @@
 use adapter_crypto::SystemRandomness;
 use domain::event::{EventKind, NewEvent};
 use domain::ids::UserId;
-use ports::factors::Saving;
-use ports::{Clock as _, Randomness as _};
+use ports::{Clock as _, Randomness as _, Saving};
 use use_cases::Failure;
 use use_cases::credential_lock::TurnError;
 use use_cases::factors::ContactError;

@@ -20,11 +20,12 @@ use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
+use ports::credential_lock::Credentials;
 use ports::tokens::RefreshTokenSeal;
 use ports::{Clock as _, Cursor, LoggedEvent};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
-use use_cases::credential_lock::{CredentialLock, TurnError};
+use use_cases::credential_lock::{CredentialLock, CredentialLockPorts, TurnError};
 use use_cases::factors::{Factors, FactorsSettings};
 use use_cases::tokens::{
     Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, Tokens, TokensPorts, TokensSettings, Way,
@@ -212,6 +213,14 @@ impl World {
     /// The use cases with a meddler before every store.
     pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
         self.wired(&meddled(&self.ports, meddler))
+    }
+
+    /// What the locks need, over other credentials.
+    pub(crate) fn credential_lock_ports(&self, credentials: Arc<dyn Credentials>) -> CredentialLockPorts {
+        CredentialLockPorts {
+            credentials,
+            ..credential_lock_ports(&self.stores, &self.ports)
+        }
     }
 
     /// The use cases over other ports.

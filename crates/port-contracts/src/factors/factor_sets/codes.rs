@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::factors::{Attempts, Challenge, ContactCodes, FactorSet, Purpose};
-use ports::factors::Saving;
+use ports::Saving;
 
 use super::{find, save};
 use crate::contract::contracts;

@@ -1,0 +1,112 @@
+//! A command that was given up, and what was answered after it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use domain::credential_lock::Credential;
+use domain::event::NewEvent;
+use domain::ids::{ContactId, UserId};
+use ports::credential_lock::Credentials;
+use ports::{Saving, StoreFailure};
+use tokio::sync::Semaphore;
+use use_cases::credential_lock::CredentialLock;
+use use_cases::factors::{ContactChange, ContactError};
+
+use crate::world::{World, caller, mobile};
+
+/// Another always was faster: each save waits for a permit, and is a conflict.
+struct Contested {
+    credentials: Arc<dyn Credentials>,
+    finds: AtomicUsize,
+    saves: AtomicUsize,
+    conflicts: Semaphore,
+}
+
+#[async_trait]
+impl Credentials for Contested {
+    async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
+        self.finds.fetch_add(1, Ordering::SeqCst);
+        self.credentials.find(user).await
+    }
+
+    async fn save_if_version(&self, _: &Credential, _: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+        self.saves.fetch_add(1, Ordering::SeqCst);
+        self.conflicts.acquire().await.unwrap().forget();
+        Ok(Saving::Conflict)
+    }
+}
+
+#[tokio::test]
+async fn a_lock_is_decided_anew_only_while_its_caller_waits() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let contested = Arc::new(Contested {
+        credentials: world.stores.credentials.clone(),
+        finds: AtomicUsize::new(0),
+        saves: AtomicUsize::new(0),
+        conflicts: Semaphore::new(2),
+    });
+    let credential_lock = CredentialLock::new(&world.credential_lock_ports(contested.clone()));
+    let caller = caller("desk");
+    let mut locking = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
+    while contested.saves.load(Ordering::SeqCst) < 3 {
+        tokio::select! {
+            biased;
+            outcome = &mut locking => panic!("{outcome:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    drop(locking);
+    contested.conflicts.add_permits(100);
+    tokio::task::yield_now().await;
+    assert_eq!(contested.finds.load(Ordering::SeqCst), 3);
+    assert_eq!(contested.saves.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_with_nothing_to_change_raises_the_version() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let version = async || {
+        let found = world.stores.credentials.find(&user).await.unwrap();
+        found.map_or(0, |credential| credential.version)
+    };
+    world.unlock(&user).await;
+    assert_eq!(version().await, 1);
+    world.lock(&user).await;
+    world.lock(&user).await;
+    assert_eq!(version().await, 3);
+    assert_eq!(world.events().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_about_contacts_raises_the_version_also_when_nothing_changes() {
+    let world = World::new().await;
+    let (user, desk) = (world.user().await, caller("desk"));
+    let factors = &world.factors;
+    let version = async || world.stores.factor_sets.find(&user).await.unwrap().version;
+    let draft = mobile("mobile-1", "911112222");
+
+    let nobody = ContactId::parse("nobody").unwrap();
+    let removed = factors.remove_contact.run(&desk, &user, &nobody).await;
+    assert!(matches!(removed, Err(ContactError::ContactNotFound)));
+    assert_eq!(version().await, 1);
+    for expected in [2, 3] {
+        factors
+            .add_contacts
+            .run(&desk, &user, std::slice::from_ref(&draft))
+            .await
+            .unwrap();
+        assert_eq!(version().await, expected);
+    }
+    let same = ContactChange::Whole(draft.clone());
+    factors.change_contact.run(&desk, &user, &same).await.unwrap();
+    assert_eq!(version().await, 4);
+    let unknown = ContactChange::Whole(mobile("nobody", "911113333"));
+    let changed = factors.change_contact.run(&desk, &user, &unknown).await;
+    assert!(matches!(changed, Err(ContactError::ContactNotFound)));
+    assert_eq!(version().await, 5);
+    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(world.stores.factor_sets.find(&user).await.unwrap().contacts.len(), 1);
+}
