@@ -127,16 +127,11 @@ async fn stands(clients: &Clients, user: &str, expected: (bool, u64)) -> Result<
     hold(found == expected, || format!("{user}: {seen} instead of {expected:?}"))
 }
 
-fn contact(number: u32) -> Value {
-    let mobile = mobile(number);
-    json!({"id": CONTACT, "contactType": "MOBILE", "mobile": mobile})
-}
-
 fn mobile(number: u32) -> Value {
     json!({"regionCode": "55", "areaCode": "11", "phoneNumber": format!("9{number:08}")})
 }
 
-/// A command about the contact of a user.
+/// A command of a user about the contact.
 #[derive(Clone, Copy)]
 enum Edit {
     Add(u32),
@@ -145,19 +140,23 @@ enum Edit {
 }
 
 impl Edit {
-    fn request(self, clients: &Clients, user: &str) -> Request {
-        let one = |method| {
-            let path = format!("/user-identities/{user}/authentication-factors/{CONTACT}");
+    fn request(self, clients: &Clients, bearer: &str) -> Request {
+        let own = |method, contact: &str| {
+            let path = format!("/user-identities/me/authentication-factors{contact}");
             let request = clients.caller.request(Service::Factors, method, &path, &[]);
-            request.bearer(&clients.portal)
+            request.bearer(bearer)
         };
+        let contact = format!("/{CONTACT}");
         match self {
             Self::Add(number) => {
-                let contacts = json!([contact(number)]);
-                clients.caller.add_contacts(&clients.portal, user, &contacts)
+                let added = json!([{"id": CONTACT, "contactType": "MOBILE", "mobile": mobile(number)}]);
+                own("POST", "").json(&json!({ "authenticationFactors": added }))
             }
-            Self::Change(number) => one("PATCH").json(&json!({"mobile": mobile(number)})),
-            Self::Remove => one("DELETE"),
+            Self::Change(number) => {
+                let changed = json!({"contactType": "MOBILE", "mobile": mobile(number)});
+                own("PUT", &contact).json(&changed)
+            }
+            Self::Remove => own("DELETE", &contact),
         }
     }
 }
@@ -200,13 +199,14 @@ pub(crate) async fn lose_no_contact(servers: Servers) -> Outcome {
     let mut tallies = CASES.map(|case| Tally::of(format!("late {}", case.name)));
     for _ in 0..rounds(ROUNDS) {
         let pair = Pair::begin(&stage, &servers, Service::Factors, &there).await;
+        // Each by a token of its own.
         let mut users = Vec::new();
         for case in CASES {
             for user in stage.users(USERS).await {
+                let user = there.user_bearer(&user).await;
                 if let Some(number) = case.before {
-                    patiently(|| Edit::Add(number).request(&there, &user))
-                        .await
-                        .with_status(201);
+                    let added = patiently(|| Edit::Add(number).request(&there, &user)).await;
+                    added.with_status(201);
                 }
                 users.push(user);
             }
@@ -236,18 +236,17 @@ pub(crate) async fn lose_no_contact(servers: Servers) -> Outcome {
 }
 
 /// Whether the user has the contact, and with which number.
-async fn has(clients: &Clients, user: &str, expected: Option<&str>) -> Result<(), String> {
-    let bearer = clients.user_bearer(user).await;
-    let listed = patiently(|| clients.caller.own_contacts(&bearer)).await;
+async fn has(clients: &Clients, bearer: &str, expected: Option<&str>) -> Result<(), String> {
+    let listed = patiently(|| clients.caller.own_contacts(bearer)).await;
     let listed = listed.with_status(200).json();
-    let found = listed.as_array().expect("a list").iter();
-    let found = found.clone().find(|contact| contact["id"] == json!(CONTACT));
+    let mut contacts = listed.as_array().expect("a list").iter();
+    let found = contacts.find(|contact| contact["id"] == json!(CONTACT));
     let number = found.and_then(|contact| contact.pointer("/mobile/phoneNumber").and_then(Value::as_str));
     let is_right = match (number, expected) {
         (Some(number), Some(expected)) => number.ends_with(expected),
         (number, expected) => number.is_none() && expected.is_none(),
     };
-    hold(is_right, || format!("{user}: {listed} instead of {expected:?}"))
+    hold(is_right, || format!("{listed} instead of {expected:?}"))
 }
 
 /// A replica stands still while callers ask it to unlock, hang up, and a lock is answered elsewhere.
