@@ -8,12 +8,15 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use domain::caller::{Caller, VerifiedToken};
 use domain::ids::{ContactId, UserId};
 use domain::permission::Permission;
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 
+use use_cases::{Admission, AdmissionError, AdmitCaller};
+
+use crate::admitted::DueAdmission;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 
 /// What it takes to know a caller.
@@ -22,6 +25,7 @@ pub struct Gatekeeper {
     pub verifier: Arc<dyn TokenVerifier>,
     pub keys: Arc<dyn KeySetSource>,
     pub clock: Arc<dyn Clock>,
+    pub admit_caller: AdmitCaller,
 }
 
 impl Gatekeeper {
@@ -47,6 +51,18 @@ impl<P> Authorised<P> {
     /// The calling user. Every operation that asks for it requires one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
         self.caller.user_id().ok_or_else(not_permitted)
+    }
+}
+
+impl From<AdmissionError> for Problem {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::NotPermitted => not_permitted(),
+            AdmissionError::NotAlive(_) => {
+                Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
+            }
+            AdmissionError::Failed(failure) => failure.into(),
+        }
     }
 }
 
@@ -87,14 +103,22 @@ impl<P: Permission> FromRequest for Authorised<P> {
             let caller = verified.caller.clone();
             // Requirements are judged every time, whatever is remembered of the token.
             let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
-            if P::permits(&caller, about.as_ref()) {
-                Ok(Self {
-                    caller,
-                    permission: PhantomData,
-                })
-            } else {
-                Err(not_permitted())
+            if !P::permits(&caller, about.as_ref()) {
+                return Err(not_permitted());
             }
+            request.extensions_mut().insert(DueAdmission {
+                admit_caller: gatekeeper.admit_caller.clone(),
+                caller: caller.clone(),
+                admission: Admission {
+                    requirement: P::REQUIREMENT,
+                    check: P::TOKEN_CHECK,
+                },
+                about,
+            });
+            Ok(Self {
+                caller,
+                permission: PhantomData,
+            })
         })
     }
 }

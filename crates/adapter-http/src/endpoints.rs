@@ -18,6 +18,7 @@ use utoipa::openapi::{
     ResponseBuilder, Schema,
 };
 
+use crate::admitted::Admitting;
 use crate::deadline::Timely;
 use crate::problem::{Code, ErrorResponse, Problem};
 
@@ -175,6 +176,7 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         let route = web::method(method);
+        let handler = Admitting(handler);
         let route = if self.may_wait {
             route.to(handler)
         } else {

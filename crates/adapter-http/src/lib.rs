@@ -1,5 +1,6 @@
 //! AuthMe's documented HTTP API on actix-web. The only adapter that knows the use cases.
 
+mod admitted;
 mod authorised;
 mod body;
 mod cloud_event;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::rows::integer;
 
 /// Migrations in order; the file's `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Marks the file as ours: `AuMe`.
 const APPLICATION_ID: i32 = 0x4175_4d65;
@@ -106,6 +106,15 @@ CREATE TABLE send_limits (
     window_ends_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX send_limits_garbage ON send_limits (window_ends_at);
+";
+
+/// A family names every session that it descends from, where it named the first of them only. Validation tokens of before
+/// are dropped: they live a minute.
+const VERSION_3: &str = "
+ALTER TABLE refresh_families ADD COLUMN ancestors TEXT;
+UPDATE refresh_families SET ancestors = json_array(root_id) WHERE root_id <> family_id;
+ALTER TABLE refresh_families DROP COLUMN root_id;
+DELETE FROM validation_tokens;
 ";
 
 /// Brings the file up to date, one transaction a version; the version found when it is newer than any known here.

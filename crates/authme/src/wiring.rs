@@ -15,7 +15,7 @@ use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, S
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::factors::{Factors, FactorsPorts};
 use use_cases::tokens::{Tokens, TokensPorts};
-use use_cases::{FollowEvents, RelayOutboxes};
+use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
 use crate::{DataFolder, Refusal};
 
@@ -72,7 +72,8 @@ impl Installation {
             profile: self.token_profile()?,
         };
         let lifetimes = self.settings.tokens.lifetimes(&self.settings.saml);
-        let tokens = Tokens::new(&self.tokens_ports(&shared)?, &lifetimes);
+        let tokens_ports = self.tokens_ports(&shared)?;
+        let tokens = Tokens::new(&tokens_ports, &lifetimes);
         let factors = Factors::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
         let stop = Stop::default();
         let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
@@ -85,6 +86,7 @@ impl Installation {
                 verifier,
                 keys: shared.keys.clone(),
                 clock: shared.clock.clone(),
+                admit_caller: AdmitCaller::new((&tokens_ports).into()),
             },
             telemetry: shared.telemetry.clone(),
             randomness: Arc::new(SystemRandomness),
@@ -174,7 +176,6 @@ impl Installation {
             factor_sets: stores.factor_sets.clone(),
             send_limits: stores.send_limits.clone(),
             clients: stores.clients.clone(),
-            standings: stores.standings.clone(),
             seal: Arc::new(seal),
             delivery: Arc::new(delivery),
             clock: shared.clock.clone(),
@@ -207,7 +208,6 @@ impl Shared {
         CredentialLockPorts {
             credentials: self.stores.credentials.clone(),
             identities: self.stores.identities.clone(),
-            standings: self.stores.standings.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             telemetry: self.telemetry.clone(),

@@ -25,6 +25,8 @@ pub struct CallingUser {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub client: ClientId,
+    /// The client's epoch when the token was minted.
+    pub client_epoch: u64,
     pub user: Option<CallingUser>,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,

@@ -277,7 +277,7 @@ pub(crate) fn validation_token(n: u8) -> ValidationToken {
         business: None,
         groups: Vec::new(),
         epoch: 0,
-        root: None,
+        ancestors: Vec::new(),
         session_expires_at: None,
         ip: None,
         expires_at: at(1_000),
@@ -289,7 +289,7 @@ pub(crate) fn full_validation_token(n: u8, ip: IpAddr) -> ValidationToken {
         business: Some(business_id("business-1")),
         groups: texts(["staff", "CN=Čtenáři,O='x'"]),
         epoch: MANY,
-        root: Some(family_id(7)),
+        ancestors: vec![family_id(6), family_id(7)],
         session_expires_at: Some(at(3_001)),
         ip: Some(ip),
         ..validation_token(n)
@@ -304,7 +304,7 @@ pub(crate) fn family(n: usize) -> RefreshFamily {
             client: client_id("client-a"),
             business: None,
             groups: Vec::new(),
-            root: family_id(n),
+            ancestors: Vec::new(),
             epoch: 0,
         },
         generation: 1,
@@ -324,7 +324,7 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
         origin: Origin {
             business: Some(business_id("business-1")),
             groups: texts(["staff", "CN=Čtenáři,O='x'"]),
-            root: family_id(n + 500),
+            ancestors: vec![family_id(n + 500), family_id(n + 501)],
             epoch: MANY + 1,
             ..plain.origin
         },

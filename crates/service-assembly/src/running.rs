@@ -12,7 +12,7 @@ use adapter_mongodb::Stores;
 use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use use_cases::RelayOutboxes;
+use use_cases::{AdmitCaller, RelayOutboxes};
 
 use crate::store::{self, Wait};
 use crate::topics::{self, Topics};
@@ -165,6 +165,7 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
             verifier: Arc::new(verifier),
             keys: shared.keys.at_once(),
             clock: shared.clock.clone(),
+            admit_caller: AdmitCaller::new(shared.aliveness_ports()),
         },
         telemetry: shared.telemetry.clone(),
         randomness: shared.randomness.clone(),

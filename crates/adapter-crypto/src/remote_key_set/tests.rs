@@ -112,6 +112,7 @@ impl Issuer {
     fn token(&self) -> String {
         let token = AccessToken {
             id: "a".repeat(24),
+            client_epoch: 0,
             subject: AccessTokenSubject::Client,
             client: ClientId::parse("tester").unwrap(),
             roles: Vec::new(),

@@ -234,17 +234,16 @@ fn contact_events() -> Vec<NewEvent> {
 }
 
 fn session_events() -> Vec<NewEvent> {
-    let root = FamilyId::from_random([2; 12]);
     let mut events = Vec::new();
-    for id in [root.clone(), FamilyId::from_random([3; 12])] {
+    for ancestors in [Vec::new(), vec![FamilyId::from_random([2; 12])]] {
         let family = RefreshFamily {
-            id,
+            id: FamilyId::from_random([3; 12]),
             origin: Origin {
                 user: user(),
                 client: ClientId::parse("com.example.portal").unwrap(),
                 business: None,
                 groups: Vec::new(),
-                root: root.clone(),
+                ancestors,
                 epoch: 0,
             },
             generation: 1,
@@ -347,7 +346,11 @@ fn a_schema_refuses_what_no_event_holds() {
             &session,
             broken(&session, "reason", json!("boredom")),
         ),
-        ("session.revoked", &session, broken(&session, "rootSid", Value::Null)),
+        (
+            "session.revoked",
+            &session,
+            broken(&session, "ancestorSids", Value::Null),
+        ),
         ("session.revoked", &session, broken(&session, "ip", json!("192.0.2.1"))),
         ("session.revoked", &session, broken(&session, "userId", json!("u 1"))),
         (

@@ -25,8 +25,8 @@ struct ValidationTokenDocument {
     business: Option<String>,
     groups: Vec<String>,
     epoch: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    root: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session_expires_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             business: token.business.as_ref().map(ToString::to_string),
             groups: token.groups.clone(),
             epoch: token.epoch,
-            root: token.root.as_ref().map(ToString::to_string),
+            ancestors: token.ancestors.iter().map(ToString::to_string).collect(),
             session_expires_at: token.session_expires_at.map(Timestamp::as_millisecond),
             ip: token.ip,
         }
@@ -60,7 +60,12 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
         business: document.business.map(BusinessId::parse).transpose().map_err(corrupt)?,
         groups: document.groups,
         epoch: document.epoch,
-        root: document.root.map(FamilyId::parse).transpose().map_err(corrupt)?,
+        ancestors: document
+            .ancestors
+            .into_iter()
+            .map(FamilyId::parse)
+            .collect::<Result<_, _>>()
+            .map_err(corrupt)?,
         session_expires_at: document
             .session_expires_at
             .map(Timestamp::from_millisecond)

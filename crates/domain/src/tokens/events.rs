@@ -1,7 +1,7 @@
 //! The events of a session.
 
 use super::{RefreshFamily, RevocationReason};
-use crate::event::{EventData, EventKind, NewEvent};
+use crate::event::{Datum, EventData, EventKind, NewEvent};
 use crate::ids::EventId;
 use crate::time::Timestamp;
 
@@ -11,8 +11,10 @@ fn of_family(family: &RefreshFamily) -> EventData {
         ("clientId".to_owned(), family.origin.client.as_str().into()),
         ("sid".to_owned(), family.id.as_str().into()),
     ];
-    if family.origin.root != family.id {
-        data.push(("rootSid".to_owned(), family.origin.root.as_str().into()));
+    let ancestors = &family.origin.ancestors;
+    if !ancestors.is_empty() {
+        let sids = ancestors.iter().map(ToString::to_string).collect();
+        data.push(("ancestorSids".to_owned(), Datum::List(sids)));
     }
     data
 }

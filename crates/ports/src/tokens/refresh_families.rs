@@ -65,8 +65,8 @@ pub trait RefreshFamilies: Send + Sync {
     /// one, or the one before it and `now` lies within `grace` of the rotation. No event. A repeated call does not match.
     async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure>;
 
-    /// Ends an active family with its event; whether this call did. A root that is closed is ended in the same way when
-    /// the reason [ends closed roots](RevocationReason::ends_closed_roots), because its branches look at it. A repeated
-    /// call changes nothing, and so does one for any other closed family, or one that is not there.
+    /// Ends an active family with its event; whether this call did. One that is closed is ended in the same way when the
+    /// reason [ends closed families](RevocationReason::ends_closed_families), because its branches look at it. A repeated
+    /// call changes nothing, and so does one for a family that is not there.
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure>;
 }

@@ -27,7 +27,7 @@ impl AddContacts {
         user: &UserId,
         drafts: &[ContactDraft],
     ) -> Result<Vec<ItemOutcome>, ContactError> {
-        self.edits.admit(caller).await?;
+        self.edits.check_additions(caller, user).await?;
         let verified = caller.user_id() != Some(user);
         self.edits
             .edit(user, |owner, set, now| {

@@ -21,10 +21,14 @@ pub enum ContactChange {
 impl ChangeContact {
     /// A contact is unverified when its own user changes its value.
     pub async fn run(&self, caller: &Caller, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
-        self.edits.admit(caller).await?;
         let vouched = caller.user_id() != Some(user);
+        let contact = match change {
+            ContactChange::Whole(draft) => &draft.id,
+            ContactChange::Patch(id, _) => id,
+        };
+        let in_view = self.edits.contact(caller, user, contact).await?;
         self.edits
-            .edit(user, |owner, set, _| {
+            .edit_contact(&in_view, |owner, set, _| {
                 let contacts = apply(owner, set, change, vouched)?;
                 Ok(if contacts.is_empty() {
                     Decision::Keep(())

@@ -2,16 +2,17 @@ use std::sync::Arc;
 
 use domain::caller::Caller;
 use domain::event::{EventKind, NewEvent};
-use domain::factors::{ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, events};
+use domain::factors::{
+    ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, Visibility, events, own_contacts,
+};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
-use domain::standing::NotStanding;
 use domain::time::Timestamp;
 use ports::factors::{CodeSeal, FactorSets, Saving};
-use ports::{Clock, CredentialStandings, Randomness, StoreFailure};
+use ports::{Clients, Clock, Randomness, StoreFailure};
 
 use super::FactorsPorts;
-use crate::{Failure, caller_standing};
+use crate::Failure;
 
 /// How often an edit that met another's is decided anew. Each meeting is somebody else's success, and the attempts at a
 /// code end before these do.
@@ -22,10 +23,10 @@ const ATTEMPTS: usize = 24;
 pub enum ContactError {
     #[error("the user is not known")]
     UserNotFound,
-    #[error("the caller's own credential does not stand")]
-    CallerNotStanding(#[source] NotStanding),
     #[error("the user has no such contact")]
     ContactNotFound,
+    #[error("the client shows no alternative contacts, so its users can add none through it")]
+    ClientHidesContacts,
     #[error(transparent)]
     Broken(Refusal),
     #[error(transparent)]
@@ -60,10 +61,32 @@ pub(super) enum Decision<T> {
     Save(T, Vec<Told>),
 }
 
+/// One contact of a user, as far as the caller's client shows it. Made by [`Edits::contact`] alone, so that what is hidden
+/// cannot be named on any operation.
+pub(super) struct ContactInView<'a> {
+    pub(super) user: &'a UserId,
+    pub(super) id: &'a ContactId,
+    visibility: Visibility,
+}
+
+impl ContactInView<'_> {
+    fn check(&self, owner: &Identity, set: &FactorSet) -> Result<(), ContactError> {
+        if self.visibility == Visibility::Unrestricted {
+            return Ok(());
+        }
+        let shown = own_contacts(owner, set, self.visibility);
+        if shown.iter().any(|contact| contact.id == *self.id) {
+            Ok(())
+        } else {
+            Err(ContactError::ContactNotFound)
+        }
+    }
+}
+
 /// Finds a user's set, has something decided about it, and saves it with what is told, in one write.
 pub(super) struct Edits {
     factor_sets: Arc<dyn FactorSets>,
-    standings: Arc<dyn CredentialStandings>,
+    clients: Arc<dyn Clients>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
@@ -72,20 +95,67 @@ impl Edits {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
             factor_sets: ports.factor_sets.clone(),
-            standings: ports.standings.clone(),
+            clients: ports.clients.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         }
     }
 
-    /// Refuses a locked or outdated caller, as everything that changes something must.
-    pub(super) async fn admit(&self, caller: &Caller) -> Result<(), ContactError> {
-        caller_standing::look(&*self.standings, caller)
-            .await?
-            .map_err(ContactError::CallerNotStanding)
+    /// What the caller may name of the user's contacts: users what their client shows, others whatever there is.
+    async fn visibility(&self, caller: &Caller, user: &UserId) -> Result<Visibility, ContactError> {
+        if caller.user_id() != Some(user) {
+            return Ok(Visibility::Unrestricted);
+        }
+        let client = self.clients.find(&caller.client).await?;
+        Ok(client.map_or_else(Visibility::default, |client| client.visibility))
     }
 
-    pub(super) async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
+    /// Refuses users who add contacts to themselves through a client that would hide them.
+    pub(super) async fn check_additions(&self, caller: &Caller, user: &UserId) -> Result<(), ContactError> {
+        if self.visibility(caller, user).await?.shows_alternatives() {
+            Ok(())
+        } else {
+            Err(ContactError::ClientHidesContacts)
+        }
+    }
+
+    pub(super) async fn contact<'a>(
+        &self,
+        caller: &Caller,
+        user: &'a UserId,
+        id: &'a ContactId,
+    ) -> Result<ContactInView<'a>, ContactError> {
+        Ok(ContactInView {
+            user,
+            id,
+            visibility: self.visibility(caller, user).await?,
+        })
+    }
+
+    /// The set that holds a contact, and its user.
+    pub(super) async fn find_contact(
+        &self,
+        contact: &ContactInView<'_>,
+    ) -> Result<(Identity, FactorSet), ContactError> {
+        let (owner, set) = self.find(contact.user).await?;
+        contact.check(&owner, &set)?;
+        Ok((owner, set))
+    }
+
+    /// Edits the set that holds a contact.
+    pub(super) async fn edit_contact<T>(
+        &self,
+        contact: &ContactInView<'_>,
+        mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
+    ) -> Result<T, ContactError> {
+        self.edit(contact.user, |owner, set, now| {
+            contact.check(owner, set)?;
+            decide(owner, set, now)
+        })
+        .await
+    }
+
+    async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
         let found = find_with_owner(&*self.factor_sets, user).await?;
         found.ok_or(ContactError::UserNotFound)
     }

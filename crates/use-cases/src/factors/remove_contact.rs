@@ -12,9 +12,9 @@ pub struct RemoveContact {
 impl RemoveContact {
     /// What was tried against its codes stays counted.
     pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
-        self.edits.admit(caller).await?;
+        let in_view = self.edits.contact(caller, user, contact).await?;
         self.edits
-            .edit(user, |owner, set, _| {
+            .edit_contact(&in_view, |owner, set, _| {
                 let (removed, others) = set.remove(owner, contact)?;
                 let mut told = vec![Told::Contact(EventKind::FactorRemoved, removed)];
                 told.extend(changed(owner, set, &others));

@@ -10,7 +10,7 @@ use domain::time::{self, Timestamp};
 use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure, SendCharge, SendLimits};
 use ports::{Clients, Clock, Randomness, StoreFailure};
 
-use super::edits::{ContactError, Decision, Edits};
+use super::edits::{ContactError, ContactInView, Decision, Edits};
 use super::{FactorsPorts, FactorsSettings, edits};
 use crate::Failure;
 
@@ -74,8 +74,8 @@ impl SendCode {
 
     /// Counted before anything is sent; of what fails afterwards nothing is taken back.
     pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
-        self.edits.admit(caller).await?;
-        let (owner, set) = self.edits.find(user).await?;
+        let in_view = self.edits.contact(caller, user, contact).await?;
+        let (owner, set) = self.edits.find_contact(&in_view).await?;
         let target = edits::target((&owner, &set), contact, &*self.seal)?;
         if set.is_used_up(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
@@ -96,7 +96,7 @@ impl SendCode {
             sent_at,
             expires_at: time::after(sent_at, self.codes.lifetime),
         };
-        self.store(user, &target, &message).await?;
+        self.store(&in_view, &target, &message).await?;
         self.delivery.deliver(&message).await?;
         Ok(SentCode {
             challenge: message.challenge,
@@ -115,7 +115,12 @@ impl SendCode {
         admitted(self.send_limits.charge(key, limit, now).await?, now)
     }
 
-    async fn store(&self, user: &UserId, target: &CodeTarget, message: &CodeMessage) -> Result<(), ContactError> {
+    async fn store(
+        &self,
+        contact: &ContactInView<'_>,
+        target: &CodeTarget,
+        message: &CodeMessage,
+    ) -> Result<(), ContactError> {
         let challenge = Challenge {
             id: message.challenge.clone(),
             digest: self.seal.digest(&message.challenge, message.code.reveal()),
@@ -127,7 +132,7 @@ impl SendCode {
             expires_at: message.expires_at,
         };
         self.edits
-            .edit(user, |owner, set, now| {
+            .edit_contact(contact, |owner, set, now| {
                 // It was charged as it was found; as something else it is not sent to.
                 let found = edits::target((owner, set), &target.id, &*self.seal);
                 if !found.is_ok_and(|found| found == *target) {

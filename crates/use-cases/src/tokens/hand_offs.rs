@@ -66,7 +66,7 @@ impl HandOffs {
             business: new.business,
             groups: new.groups,
             epoch: new.subject.epoch,
-            root: new.subject.root.clone(),
+            ancestors: new.subject.ancestors.clone(),
             session_expires_at: new.session_expires_at,
             ip: new.ip,
             expires_at: new.session_expires_at.map_or(ends_at, |session| session.min(ends_at)),

@@ -88,7 +88,7 @@ impl HandleAuth {
             id: identity.id,
             epoch,
             family: None,
-            root: None,
+            ancestors: Vec::new(),
         };
         self.hand_offs
             .issue(NewHandOff {

@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
+use domain::caller::CallingUser;
 use domain::ids::{FamilyId, UserId};
-use domain::standing::NotStanding;
 use domain::tokens::{AccessToken, RevocationReason};
+use futures_util::future::join;
 use ports::CredentialStandings;
 use ports::tokens::TokenSigner;
 
-use super::sessions::{Look, Sessions};
+use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
-use crate::Failure;
+use crate::aliveness::Look;
+use crate::{AliveUser, Aliveness, AlivenessError, Failure, NotAlive};
 
 /// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
 #[derive(Debug)]
@@ -52,13 +54,14 @@ pub(super) struct UserSubject {
     pub(super) epoch: u64,
     /// The session the path presents, continues or starts.
     pub(super) family: Option<FamilyId>,
-    /// The session at the start of the chain that it branches from, when it does.
-    pub(super) root: Option<FamilyId>,
+    /// The sessions that it descends from.
+    pub(super) ancestors: Vec<FamilyId>,
 }
 
 /// The one place where tokens come into the world, and the only holder of the [`TokenSigner`] (03-protocols 2).
 pub(super) struct MintGate {
     standings: Arc<dyn CredentialStandings>,
+    aliveness: Aliveness,
     sessions: Arc<Sessions>,
     signer: Arc<dyn TokenSigner>,
 }
@@ -67,6 +70,7 @@ impl MintGate {
     pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
         Self {
             standings: ports.standings.clone(),
+            aliveness: Aliveness::new(ports.into()),
             sessions,
             signer: ports.signer.clone(),
         }
@@ -99,35 +103,51 @@ impl MintGate {
         self.look_as(user, Look::Alone).await
     }
 
-    async fn look_as(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
-        let standing = match look {
-            Look::Alone => self.standings.look(&user.id).await?,
-            Look::AfterWrite => self.standings.look_after_write(&user.id).await?,
-        };
-        let refused = match standing.judge(user.epoch) {
-            Ok(()) => return self.look_at_root(user, look).await,
-            Err(NotStanding::Locked) => Refused::CredentialLocked,
-            Err(NotStanding::Outdated) => Refused::TokenNotValid,
-        };
-        self.end(user, RevocationReason::Lock).await;
-        Err(refused)
+    /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
+    pub(super) async fn look_at_caller(&self, user: &CallingUser) -> Result<AliveUser, Refused> {
+        match self.aliveness.of_user(user).await {
+            Ok(alive) => Ok(alive),
+            Err(AlivenessError::Failed(failure)) => Err(failure.into()),
+            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(user.session.as_ref(), reason).await),
+        }
     }
 
-    async fn look_at_root(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
-        let Some(root) = &user.root else { return Ok(()) };
-        match self.sessions.revocation_of(root, look).await? {
-            Some(reason) => {
-                self.end(user, reason).await;
-                Err(Refused::TokenNotValid)
+    async fn look_as(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
+        let standing = async {
+            match look {
+                Look::Alone => self.standings.look(&user.id).await,
+                Look::AfterWrite => self.standings.look_after_write(&user.id).await,
             }
-            None => Ok(()),
+        };
+        let (standing, ancestors) = join(standing, self.aliveness.of_ancestors(&user.ancestors, look)).await;
+        let stands = standing?.judge(user.epoch).map_err(NotAlive::from);
+        match stands.map_err(AlivenessError::from).and(ancestors) {
+            Ok(()) => Ok(()),
+            Err(AlivenessError::Failed(failure)) => Err(failure.into()),
+            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(user.family.as_ref(), reason).await),
+        }
+    }
+
+    /// What a path answers on something that is not alive. The family that a lock or an ancestor has ended is ended now, so
+    /// that its end is told.
+    async fn refuse(&self, family: Option<&FamilyId>, reason: NotAlive) -> Refused {
+        let revocation = match reason {
+            NotAlive::CredentialLocked | NotAlive::CredentialEpoch => Some(RevocationReason::Lock),
+            NotAlive::AncestorRevoked => Some(RevocationReason::Ancestor),
+            NotAlive::SessionEnded | NotAlive::UserRemoved | NotAlive::ClientDisabled | NotAlive::ClientEpoch => None,
+        };
+        if let (Some(family), Some(revocation)) = (family, revocation) {
+            self.end(family, revocation).await;
+        }
+        match reason {
+            NotAlive::CredentialLocked => Refused::CredentialLocked,
+            _ => Refused::TokenNotValid,
         }
     }
 
     /// Ends the family of a subject that is refused. The refusal does not depend on it: a dead family that could not be
     /// ended now is ended when it is met again.
-    async fn end(&self, user: &UserSubject, reason: RevocationReason) {
-        let Some(family) = &user.family else { return };
+    async fn end(&self, family: &FamilyId, reason: RevocationReason) {
         if let Err(failure) = self.sessions.revoke(family, reason).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,

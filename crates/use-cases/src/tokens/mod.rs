@@ -21,7 +21,7 @@ use ports::tokens::{
 };
 use ports::{Clients, Clock, CredentialStandings, Groups, Identities, Randomness, StoreFailure, Telemetry};
 
-use crate::Failure;
+use crate::{AlivenessPorts, Failure};
 use grants::Grants;
 use hand_offs::HandOffs;
 use mint_gate::MintGate;
@@ -115,6 +115,18 @@ pub struct TokensPorts {
     pub telemetry: Arc<dyn Telemetry>,
 }
 
+impl From<&TokensPorts> for AlivenessPorts {
+    fn from(ports: &TokensPorts) -> Self {
+        Self {
+            clients: ports.clients.clone(),
+            identities: ports.identities.clone(),
+            standings: ports.standings.clone(),
+            refresh_families: ports.refresh_families.clone(),
+            clock: ports.clock.clone(),
+        }
+    }
+}
+
 /// The use cases of the context.
 pub struct Tokens {
     pub log_in_client: LogInClient,
@@ -135,8 +147,8 @@ impl Tokens {
         Self {
             log_in_client: LogInClient::new(ports, gate.clone(), grants.clone()),
             handle_auth: HandleAuth::new(ports, settings, hand_offs.clone()),
-            change_app: ChangeApp::new(gate.clone(), grants.clone(), sessions.clone(), hand_offs),
-            revoke_token: RevokeToken::new(ports, sessions.clone()),
+            change_app: ChangeApp::new(gate.clone(), grants.clone(), hand_offs),
+            revoke_token: RevokeToken::new(sessions.clone()),
             introspect_token: IntrospectToken::new(ports, sessions.clone()),
             renew_token: RenewToken::new(ports, gate, grants, sessions),
             list_public_keys: ListPublicKeys::new(ports.key_set.clone()),

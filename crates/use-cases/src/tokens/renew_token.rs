@@ -116,13 +116,15 @@ impl RenewToken {
         renewed.map(|(minted, _)| minted)
     }
 
-    /// A token works for the client it was made for, and for no other user than the caller's.
-    fn belongs_to(caller: &Caller, client: &ClientId, user: &UserId) -> Result<(), Refused> {
-        if caller.owns(client, user) {
-            Ok(())
-        } else {
-            Err(Refused::TokenNotValid)
+    /// A token works for the client it was made for, and for no other user than the caller's, whose own token must be alive.
+    async fn belongs_to(&self, caller: &Caller, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+        if !caller.owns(client, user) {
+            return Err(Refused::TokenNotValid);
         }
+        if let Some(calling) = &caller.user {
+            self.gate.look_at_caller(calling).await?;
+        }
+        Ok(())
     }
 
     /// What is claimed beside a token must agree with it; a client may be named by an alias.
@@ -142,22 +144,21 @@ impl RenewToken {
         }
     }
 
-    /// A session's origin and its end: a branch has the root, and what is made of another token the end, of that.
+    /// A session's origin and its end: a branch has the ancestors, and what is made of another token the end, of that.
     fn new_session(
         &self,
         user: &CallingUser,
         client: ClientId,
         groups: Vec<String>,
-        (root, ends_at): (Option<FamilyId>, Option<Timestamp>),
+        (ancestors, ends_at): (Vec<FamilyId>, Option<Timestamp>),
     ) -> NewSession {
         let id = self.sessions.new_id();
-        let root = root.unwrap_or_else(|| id.clone());
         let origin = Origin {
             user: user.id.clone(),
             client,
             business: user.business.clone(),
             groups,
-            root,
+            ancestors,
             epoch: user.epoch,
         };
         NewSession { id, origin, ends_at }

@@ -1,21 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::caller::Caller;
 use domain::ids::FamilyId;
 use domain::time::{self, Timestamp};
 use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, events};
 use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
 use ports::{Clock, Randomness, StoreFailure};
 
-use super::{Refused, TokensPorts, TokensSettings};
-
-/// Which look is due.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Look {
-    Alone,
-    AfterWrite,
-}
+use super::{TokensPorts, TokensSettings};
 
 /// Refresh families with their lifetimes, events and wire form.
 pub(super) struct Sessions {
@@ -53,34 +45,9 @@ impl Sessions {
         self.families.find(id).await
     }
 
-    /// The session of a calling user, which must be alive; `None` when the caller's token has none.
-    pub(super) async fn alive(&self, caller: &Caller) -> Result<Option<RefreshFamily>, Refused> {
-        let Some(sid) = caller.user.as_ref().and_then(|user| user.session.as_ref()) else {
-            return Ok(None);
-        };
-        let now = self.clock.now();
-        let found = self.find(sid).await?.filter(|family| family.is_alive(now));
-        found.map(Some).ok_or(Refused::TokenNotValid)
-    }
-
     /// The session as nothing that was acknowledged before can contradict it.
-    pub(super) async fn look(&self, id: &FamilyId, look: Look) -> Result<Option<RefreshFamily>, StoreFailure> {
-        match look {
-            Look::Alone => self.families.look(id).await,
-            Look::AfterWrite => self.families.look_after_write(id).await,
-        }
-    }
-
-    /// Why the session at the start of a chain was revoked, if it was: its branches end with it.
-    pub(super) async fn revocation_of(
-        &self,
-        root: &FamilyId,
-        look: Look,
-    ) -> Result<Option<RevocationReason>, StoreFailure> {
-        Ok(match self.look(root, look).await?.map(|root| root.status) {
-            Some(FamilyStatus::Revoked(reason)) => Some(reason),
-            Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => None,
-        })
+    pub(super) async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.families.look(id).await
     }
 
     /// Starts a family; one made from another session ends with it at `ends_at`.

@@ -99,7 +99,7 @@ async fn an_access_token_of_a_living_session_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clients_own_token_asks_no_store() {
+async fn a_clients_own_token_asks_for_its_client_alone() {
     let world = World::new().await;
     let token = InspectedToken::Access(Arc::new(VerifiedToken {
         caller: Arc::new(crate::world::caller(PORTAL)),
@@ -112,7 +112,7 @@ async fn a_clients_own_token_asks_no_store() {
     let watched: Arc<dyn Meddler> = calls.clone();
     let told = world.meddled(&watched).introspect_token.run(&token).await.unwrap();
     assert!(matches!(told, Introspection::AccessToken(_)), "{told:?}");
-    assert_eq!(calls.seen(), Vec::<&str>::new());
+    assert_eq!(calls.seen(), ["clients.find"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +241,9 @@ async fn a_store_that_is_away_is_no_answer() {
             assert!(told.is_err(), "call {number}: {told:?}");
             number += 1;
         }
-        assert_eq!(number, 3, "session, root and credential are looked at");
+        assert_eq!(
+            number, 5,
+            "session, ancestor, credential, user and client are looked at"
+        );
     }
 }

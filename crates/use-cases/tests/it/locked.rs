@@ -9,9 +9,7 @@ use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, Token
 
 use crate::change_app::{change_app, changed};
 use crate::world::meddling::Meanwhile;
-use crate::world::{
-    PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
-};
+use crate::world::{PORTAL, World, address_of, by_identity_provider, by_token, client_id, hand_off, renew, renew_as};
 
 /// What every minting path presents.
 struct Held {
@@ -265,25 +263,4 @@ async fn a_lock_needs_a_user_and_a_second_one_is_no_event() {
         refused,
         Err(use_cases::credential_lock::TurnError::UserNotFound)
     ));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_locked_administrator_locks_nobody() {
-    let world = World::new().await;
-    let held = held(&world).await;
-    let victim = world.user().await;
-    world.lock(&held.user).await;
-    let locker = &world.credential_lock.lock_credential;
-    let refused = locker.run(&held.holder, victim.clone(), None).await;
-    assert!(matches!(
-        refused,
-        Err(use_cases::credential_lock::TurnError::CallerNotStanding(_))
-    ));
-    world.unlock(&held.user).await;
-    let refused = locker.run(&held.holder, victim.clone(), None).await;
-    assert!(matches!(
-        refused,
-        Err(use_cases::credential_lock::TurnError::CallerNotStanding(_))
-    ));
-    locker.run(&caller("desk"), victim, None).await.unwrap();
 }

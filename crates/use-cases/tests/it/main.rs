@@ -7,6 +7,7 @@
     reason = "what cannot be set up fails the test that wanted it"
 )]
 
+mod admit_caller;
 mod branches;
 mod change_app;
 mod closing;

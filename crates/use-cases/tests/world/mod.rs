@@ -15,7 +15,7 @@ use domain::caller::{Caller, CallingUser};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::event::{Event, EventKind};
-use domain::factors::{ContactDraft, MobileDraft};
+use domain::factors::{ContactDraft, MobileDraft, Visibility};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -82,6 +82,7 @@ pub(crate) fn client(id: &str) -> Client {
         identity_provider: true,
         create_users: true,
         roles: vec!["CLI-1STPARTY".to_owned()],
+        visibility: Visibility::Unrestricted,
         ..Client::new(client_id(id))
     }
 }
@@ -118,6 +119,7 @@ pub(crate) fn user_at_the_portal(user: &UserId) -> Caller {
 pub(crate) fn caller(client: &str) -> Caller {
     Caller {
         client: client_id(client),
+        client_epoch: 0,
         user: None,
         roles: Vec::new(),
         scopes: Vec::new(),
@@ -284,8 +286,10 @@ impl World {
         let mut alive = Vec::new();
         for family in self.families(user).await {
             let unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
-            let root = self.family(&family.origin.root).await;
-            let ended = matches!(root.status, FamilyStatus::Revoked(_)) || standing.judge(family.origin.epoch).is_err();
+            let mut ended = standing.judge(family.origin.epoch).is_err();
+            for ancestor in &family.origin.ancestors {
+                ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
+            }
             if family.status == FamilyStatus::Active && unexpired && !ended {
                 alive.push(self.seal.seal(&family.current_token()));
             }
@@ -394,6 +398,7 @@ impl World {
         };
         Caller {
             client: token.client,
+            client_epoch: token.client_epoch,
             user,
             roles: token.roles,
             scopes: token.scopes,

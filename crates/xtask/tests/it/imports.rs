@@ -12,7 +12,7 @@ pub(crate) const CONTEXTS: [&str; 3] = ["credential_lock", "factors", "tokens"];
 const OUTSIDE: [(&str, &[&str]); 4] = [
     ("domain", &["jiff", "subtle", "thiserror", "zeroize"]),
     ("ports", &["async-trait", "jiff", "thiserror"]),
-    ("use-cases", &["jiff", "thiserror", "tracing"]),
+    ("use-cases", &["futures-util", "jiff", "thiserror", "tracing"]),
     (
         "adapter-http",
         &[

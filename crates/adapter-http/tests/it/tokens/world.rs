@@ -28,6 +28,7 @@ use ports::{Clock, Measure, Telemetry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use use_cases::AdmitCaller;
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
 
@@ -177,6 +178,7 @@ impl World {
                     verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
                     keys,
                     clock: clock.clone(),
+                    admit_caller: AdmitCaller::new((&ports).into()),
                 },
                 telemetry: Arc::new(Unheard),
                 randomness: Arc::new(SystemRandomness),
@@ -300,7 +302,6 @@ fn lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
     CredentialLockPorts {
         credentials: stores.credentials.clone(),
         identities: stores.identities.clone(),
-        standings: stores.standings.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),
         telemetry: ports.telemetry.clone(),

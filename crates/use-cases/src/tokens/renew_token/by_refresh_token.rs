@@ -31,7 +31,7 @@ impl RenewToken {
         let now = self.clock.now();
         let family = self.sessions.find(&token.family).await?.ok_or(Refused::TokenNotValid)?;
         let origin = &family.origin;
-        Self::belongs_to(caller, &origin.client, &origin.user)?;
+        self.belongs_to(caller, &origin.client, &origin.user).await?;
         let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
         let presented = Presented {
             token,
@@ -148,6 +148,6 @@ fn subject_of(family: &RefreshFamily) -> UserSubject {
         id: origin.user.clone(),
         epoch: origin.epoch,
         family: Some(family.id.clone()),
-        root: (origin.root != family.id).then(|| origin.root.clone()),
+        ancestors: origin.ancestors.clone(),
     }
 }

@@ -22,19 +22,19 @@ impl RenewToken {
             .find(&hash, now)
             .await?
             .ok_or(Refused::TokenNotValid)?;
-        Self::belongs_to(caller, &found.target_client, &found.user)?;
+        self.belongs_to(caller, &found.target_client, &found.user).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let mut user = grants::user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
             family: None,
-            root: found.root.clone(),
+            ancestors: found.ancestors.clone(),
         };
         // A lock is told before anything else that is wrong.
         self.gate.look(&subject).await?;
         agreement?;
-        let parent = (found.root, found.session_expires_at);
+        let parent = (found.ancestors, found.session_expires_at);
         let session =
             remember.then(|| self.new_session(&user, found.target_client.clone(), found.groups.clone(), parent));
         user.session = session.as_ref().map(|session| session.id.clone());
