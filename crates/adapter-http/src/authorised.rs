@@ -9,7 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
-use domain::caller::{Caller, VerifiedToken};
+use domain::caller::{Call, VerifiedToken};
 use domain::ids::{ContactId, UserId};
 use domain::permission::Permission;
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
@@ -17,6 +17,7 @@ use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::admitted::DueAdmission;
+use crate::observe;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 
 /// What it takes to know a caller.
@@ -43,14 +44,14 @@ impl Gatekeeper {
 
 /// A caller who has the permission `P`.
 pub(crate) struct Authorised<P> {
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) call: Call,
     permission: PhantomData<P>,
 }
 
 impl<P> Authorised<P> {
     /// The calling user. Every operation that asks for it requires one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
-        self.caller.user_id().ok_or_else(not_permitted)
+        self.call.user_id().ok_or_else(not_permitted)
     }
 }
 
@@ -116,7 +117,10 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 about,
             });
             Ok(Self {
-                caller,
+                call: Call {
+                    caller,
+                    request: observe::context(&request)?,
+                },
                 permission: PhantomData,
             })
         })

@@ -94,7 +94,7 @@ async fn handle(
             follow: follow.into_inner(),
             stopping: stopping.get_ref().clone(),
             clock: gatekeeper.clock.clone(),
-            caller: authorised.caller,
+            caller: authorised.call.caller,
             admit_caller: gatekeeper.admit_caller.clone(),
             looked_at: Instant::now(),
             after,
@@ -107,7 +107,7 @@ async fn handle(
         // The caller may have been locked meanwhile.
         gatekeeper
             .admit_caller
-            .run(&authorised.caller, MAY_FOLLOW, None)
+            .run(&authorised.call, MAY_FOLLOW, None)
             .await?;
         page = follow.run(after, PAGE).await?;
     }

@@ -9,10 +9,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
-use actix_web::{Error as ActixError, web};
+use actix_web::{Error as ActixError, HttpMessage as _, HttpRequest, web};
+use domain::caller::RequestContext;
 use ports::{Measure, Randomness, Telemetry};
 
 use crate::endpoints::Route;
+use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,7 +32,7 @@ pub(crate) async fn observe(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let begun = Instant::now();
-    let id = request_id(&request, &*observer.randomness);
+    let id = context(request.request())?.id;
     let mut response = next.call(request).await?;
     let status = response.status();
     // The template, never the path or the query: both may hold what must not be logged.
@@ -61,8 +63,24 @@ pub(crate) async fn observe(
     Ok(response)
 }
 
+/// What is known of a request before anything of it is read; the same for whoever asks.
+pub(crate) fn context(request: &HttpRequest) -> Result<RequestContext, Problem> {
+    if let Some(context) = request.extensions().get::<RequestContext>() {
+        return Ok(context.clone());
+    }
+    let observer = request.app_data::<web::Data<Observer>>();
+    let observer = observer.ok_or_else(|| Problem::unexpected("no observer was registered"))?;
+    let proxies = request.app_data::<web::Data<TrustedProxies>>();
+    let context = RequestContext {
+        id: request_id(request, &*observer.randomness).into(),
+        address: proxies.and_then(|proxies| proxies.caller_address(request)),
+    };
+    request.extensions_mut().insert(context.clone());
+    Ok(context)
+}
+
 /// A caller's own id is kept when it is a plain one, so that a request can be followed across services.
-fn request_id(request: &ServiceRequest, randomness: &dyn Randomness) -> String {
+fn request_id(request: &HttpRequest, randomness: &dyn Randomness) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_plain = |id: &&str| {
         (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')

@@ -5,6 +5,7 @@
 //! closed. Each write is of one document and conditional; what must be unique is
 //! an `_id`, so every collection can be sharded by its hash (03-protocols).
 
+mod actor_document;
 mod calls;
 mod clients;
 mod connection;

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use domain::actor::Actor;
 use domain::client::{Client, ClientSecretDigest};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
-use domain::event::{Datum, EventKind, NewEvent};
+use domain::event::{Datum, EventContext, EventKind, NewEvent};
 use domain::factors::{
     AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose, Visibility,
 };
@@ -81,12 +82,25 @@ pub(crate) fn session_event_id(family: &RefreshFamily, sequence: u64) -> EventId
     EventId(format!("{}-event-{sequence}", family.id))
 }
 
+/// With an actor and a request whose ids follow from the event's own.
+pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
+    EventContext {
+        by: Actor {
+            user: Some(UserId::parse(format!("by-{}", id.0)).unwrap()),
+            client: Some(client_id("desk.example")),
+            operator: Some("root \"the\" operátor".to_owned()),
+        },
+        correlation_id: Some(format!("request-{}", id.0)),
+        id,
+        time,
+    }
+}
+
 /// An event of a factor set, with a value of every kind.
 pub(crate) fn event(n: usize) -> NewEvent {
     NewEvent {
-        id: event_id(n),
+        context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
         kind: EventKind::FactorAdded,
-        time: at(i64::try_from(n).unwrap()),
         data: vec![
             ("text".to_owned(), "a \"quoted\" word, žluťoučký".into()),
             ("number".to_owned(), Datum::Number(MANY)),
@@ -108,10 +122,8 @@ pub(crate) fn events(first: usize, count: u64) -> Vec<NewEvent> {
 pub(crate) fn lock_command(user: &UserId, n: usize) -> LockCommand {
     LockCommand {
         user: user.clone(),
-        by: format!("administrator-{n}"),
         reason: (n % 2 == 1).then(|| LockReason::parse(format!("č. {n}")).unwrap()),
-        at: at(i64::try_from(n).unwrap()),
-        event_id: event_id(n),
+        context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
     }
 }
 

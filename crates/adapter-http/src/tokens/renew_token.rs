@@ -124,11 +124,7 @@ pub(crate) async fn handle(
     tokens: web::Data<Tokens>,
 ) -> Result<HttpResponse, Problem> {
     let asked = read(&request, &body)?;
-    let minted = tokens
-        .renew_token
-        .run(&authorised.caller, asked)
-        .await
-        .map_err(problem)?;
+    let minted = tokens.renew_token.run(&authorised.call, asked).await.map_err(problem)?;
     Ok(answer(minted))
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn handle(
     let token = token_request::read(&body, &gatekeeper).await?;
     tokens
         .revoke_token
-        .run(&authorised.caller, &token)
+        .run(&authorised.call, &token)
         .await
         .map_err(problem)?;
     Ok(HttpResponse::Ok().finish())

@@ -13,9 +13,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use adapter_http::CloudEventMessage;
+use domain::actor::Actor;
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{Credential, LockCommand};
-use domain::event::{EventKind, NewEvent};
+use domain::event::{EventContext, EventKind, NewEvent};
 use domain::factors::{Exhausted, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -170,27 +171,41 @@ fn user() -> UserId {
     UserId::parse("5efd263cbe2d398bb00b97ea").unwrap()
 }
 
-fn event_id() -> EventId {
-    EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned())
+fn context(by: Actor) -> EventContext {
+    EventContext {
+        id: EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned()),
+        time: Timestamp::UNIX_EPOCH,
+        by,
+        correlation_id: None,
+    }
+}
+
+/// A user through a client, a client on its own, and an operator.
+fn actors() -> [Actor; 3] {
+    let client = Some(ClientId::parse("com.example.desk").unwrap());
+    let on_its_own = Actor {
+        client,
+        ..Actor::default()
+    };
+    let through_it = Actor {
+        user: Some(user()),
+        ..on_its_own.clone()
+    };
+    [through_it, on_its_own, Actor::operator("root")]
 }
 
 fn turns() -> Vec<NewEvent> {
-    let turn = |by: &str| {
+    let turn = |by: Actor| {
         let command = LockCommand {
             user: user(),
-            by: by.to_owned(),
             reason: None,
-            at: Timestamp::UNIX_EPOCH,
-            event_id: event_id(),
+            context: context(by),
         };
         let locked = Credential::unlocked(user()).lock(&command).unwrap();
         let unlocked = locked.unlock(&command).unwrap();
         [locked, unlocked].map(|credential| domain::credential_lock::events::turned(&credential, &command))
     };
-    ["com.example.desk", "60773aa94a50c11cfe00314d"]
-        .into_iter()
-        .flat_map(turn)
-        .collect()
+    actors().into_iter().flat_map(turn).collect()
 }
 
 fn contact_events() -> Vec<NewEvent> {
@@ -223,11 +238,11 @@ fn contact_events() -> Vec<NewEvent> {
             EventKind::FactorVerified,
         ] {
             let event = domain::factors::events::contact_event;
-            events.push(event(event_id(), kind, &user(), &contact, Timestamp::UNIX_EPOCH));
+            events.push(event(context(Actor::default()), kind, &user(), &contact));
         }
         for exhausted in [Exhausted::Challenge, Exhausted::Factor, Exhausted::User] {
             let event = domain::factors::events::attempts_exhausted;
-            events.push(event(event_id(), &user(), &contact, exhausted, Timestamp::UNIX_EPOCH));
+            events.push(event(context(Actor::default()), &user(), &contact, exhausted));
         }
     }
     events
@@ -254,8 +269,8 @@ fn session_events() -> Vec<NewEvent> {
             idle_expires_at: Timestamp::MAX,
             status: FamilyStatus::Active,
         };
-        events.push(started(event_id(), &family, Timestamp::UNIX_EPOCH));
-        let ends = RevocationReason::ALL.map(|reason| revoked(event_id(), &family, reason, Timestamp::UNIX_EPOCH));
+        events.push(started(context(Actor::default()), &family));
+        let ends = RevocationReason::ALL.map(|reason| revoked(context(Actor::default()), &family, reason));
         events.extend(ends);
     }
     events

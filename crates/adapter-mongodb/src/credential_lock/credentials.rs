@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::actor::Actor;
 use domain::credential_lock::{Credential, LockCommand, LockReason, events};
-use domain::ids::UserId;
+use domain::ids::{MalformedId, UserId};
 use mongodb::bson::{Bson, DateTime, doc, serialize_to_bson};
 use ports::credential_lock::{Credentials, Turn};
 use ports::{MAX_PENDING_EVENTS, StoreFailure};
 use serde::{Deserialize, Serialize};
 
+use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::EventDocument;
@@ -31,7 +33,7 @@ struct CredentialDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
+    by: Option<ByDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Raised by every call that answers, one that turns nothing too: no call from before can land after it.
@@ -41,6 +43,28 @@ struct CredentialDocument {
     outbox_pending: bool,
 }
 
+/// Who turned the credential last.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum ByDocument {
+    Actor(ActorDocument),
+    /// As it was once stored: an id, of a user or of a client, and nobody can say which.
+    Id(String),
+}
+
+impl ByDocument {
+    fn actor(self) -> Result<Option<Actor>, MalformedId> {
+        match self {
+            Self::Actor(actor) => actor.try_into().map(Some),
+            Self::Id(_) => Ok(None),
+        }
+    }
+}
+
+fn by_document(credential: &Credential) -> Option<ByDocument> {
+    credential.by.as_ref().map(|actor| ByDocument::Actor(actor.into()))
+}
+
 impl CredentialDocument {
     fn new(credential: &Credential, event: EventDocument) -> Self {
         Self {
@@ -48,7 +72,7 @@ impl CredentialDocument {
             locked: credential.locked,
             epoch: credential.epoch,
             since: credential.since.map(date),
-            by: credential.by.clone(),
+            by: by_document(credential),
             reason: credential.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             version: 1,
             sequence: event.sequence,
@@ -69,7 +93,10 @@ impl TryFrom<CredentialDocument> for Credential {
             locked: stored.locked,
             epoch: stored.epoch,
             since: stored.since.map(|since| reader.time(since)).transpose()?,
-            by: stored.by,
+            by: match stored.by {
+                Some(by) => by.actor().map_err(|error| reader.corrupt(error))?,
+                None => None,
+            },
             reason: stored
                 .reason
                 .map(|reason| reader.parsed(reason, LockReason::parse))
@@ -137,6 +164,7 @@ async fn write(session: &mut Session, after: &Credential, command: &LockCommand,
         return session.insert(COLLECTION, &CredentialDocument::new(after, event)).await;
     }
     let event = serialize_to_bson(&event).map_err(|error| Fault::corrupt("credential", user, error))?;
+    let by = serialize_to_bson(&by_document(after)).map_err(|error| Fault::corrupt("credential", user, error))?;
     let reason = after
         .reason
         .as_ref()
@@ -146,7 +174,7 @@ async fn write(session: &mut Session, after: &Credential, command: &LockCommand,
             "locked": after.locked,
             "epoch": integer(after.epoch),
             "since": after.since.map(date),
-            "by": after.by.as_deref(),
+            "by": by,
             "reason": reason,
             "version": integer(place.version + 1),
             "sequence": integer(place.sequence + 1),
@@ -183,7 +211,8 @@ impl Credentials for MongodbCredentials {
 
 #[cfg(test)]
 mod tests {
-    use domain::ids::EventId;
+    use domain::event::EventContext;
+    use domain::ids::{ClientId, EventId};
     use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
 
@@ -193,16 +222,26 @@ mod tests {
     fn stored_form() {
         let command = LockCommand {
             user: UserId::parse("user-1").unwrap(),
-            by: "backoffice".to_owned(),
             reason: Some(LockReason::parse("lost phone").unwrap()),
-            at: Timestamp::UNIX_EPOCH,
-            event_id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+            context: EventContext {
+                id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor {
+                    client: Some(ClientId::parse("backoffice").unwrap()),
+                    ..Actor::default()
+                },
+                correlation_id: None,
+            },
         };
         let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
         let event = EventDocument::new(events::turned(&locked, &command), 1);
         let stored = serialize_to_document(&CredentialDocument::new(&locked, event)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": "backoffice", "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }, { "name": "by", "value": "backoffice" }] }], "outboxPending": true }"#);
-        let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }] }], "outboxPending": true }"#);
+        let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
         assert_eq!(Credential::try_from(read).unwrap(), locked);
+        let mut older = stored;
+        older.insert("by", "backoffice");
+        let read: CredentialDocument = mongodb::bson::deserialize_from_document(older).unwrap();
+        assert_eq!(Credential::try_from(read).unwrap(), Credential { by: None, ..locked });
     }
 }

@@ -2,8 +2,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
 use domain::credential_lock::LockCommand;
+use domain::event::EventContext;
 use domain::factors::{SendLimit, SendLimitKey};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
@@ -225,10 +227,13 @@ async fn unreadable_outbox(place: Place) {
     for name in ["first", "second"] {
         let command = LockCommand {
             user: user(name),
-            by: "desk".to_owned(),
             reason: None,
-            at: Timestamp::UNIX_EPOCH,
-            event_id: EventId(name.to_owned()),
+            context: EventContext {
+                id: EventId(name.to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor::default(),
+                correlation_id: None,
+            },
         };
         stores.credentials.lock(&command).await.expect("answered");
     }

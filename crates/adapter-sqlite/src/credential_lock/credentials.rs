@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::actor::Actor;
 use domain::credential_lock::{Credential, LockCommand, LockReason, events};
 use domain::ids::UserId;
 use domain::time::Timestamp;
@@ -8,10 +9,11 @@ use ports::credential_lock::{Credentials, Turn};
 use ports::{Aggregate, StoreFailure};
 use rusqlite::{Connection, Row};
 
+use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::Outbox;
-use crate::rows::{self, Reader, integer};
+use crate::rows::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteCredentials(pub(crate) Arc<Database>);
 
@@ -23,7 +25,10 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
         locked: row.column("locked")?,
         epoch: row.count("epoch")?,
         since: row.optional_time("since")?,
-        by: row.column("locked_by")?,
+        by: match row.column::<Option<String>>("actor")? {
+            Some(_) => Some(Actor::try_from(row.json::<ActorDocument>("actor")?).map_err(|error| row.corrupt(error))?),
+            None => None,
+        },
         reason: reason
             .map(LockReason::parse)
             .transpose()
@@ -32,20 +37,24 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
 }
 
 fn find(connection: &Connection, user: &str) -> Result<Option<Credential>, Fault> {
-    let sql = "SELECT user_id, locked, epoch, since, locked_by, reason FROM credentials WHERE user_id = ?1";
+    let sql = "SELECT user_id, locked, epoch, since, actor, reason FROM credentials WHERE user_id = ?1";
     rows::first(connection, sql, [user], credential)
 }
 
 fn save(connection: &Connection, credential: &Credential) -> Result<(), Fault> {
-    let sql = "INSERT INTO credentials (user_id, locked, epoch, since, locked_by, reason, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)
+    let sql = "INSERT INTO credentials (user_id, locked, epoch, since, actor, reason, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)
                ON CONFLICT (user_id) DO UPDATE SET locked = excluded.locked, epoch = excluded.epoch, since = excluded.since,
-                   locked_by = excluded.locked_by, reason = excluded.reason";
+                   actor = excluded.actor, reason = excluded.reason";
+    let actor = credential
+        .by
+        .as_ref()
+        .map(|actor| to_json("credential", &ActorDocument::from(actor)));
     let parameters = (
         credential.user.as_str(),
         credential.locked,
         integer(credential.epoch),
         credential.since.map(Timestamp::as_millisecond),
-        &credential.by,
+        actor.transpose()?,
         credential.reason.as_ref().map(LockReason::as_str),
     );
     rows::execute(connection, sql, parameters).map(drop)

@@ -1,9 +1,7 @@
 //! The events of a session.
 
 use super::{RefreshFamily, RevocationReason};
-use crate::event::{Datum, EventData, EventKind, NewEvent};
-use crate::ids::EventId;
-use crate::time::Timestamp;
+use crate::event::{Datum, EventContext, EventData, EventKind, NewEvent};
 
 fn of_family(family: &RefreshFamily) -> EventData {
     let mut data: EventData = vec![
@@ -20,23 +18,21 @@ fn of_family(family: &RefreshFamily) -> EventData {
 }
 
 /// A session began.
-pub fn started(id: EventId, family: &RefreshFamily, time: Timestamp) -> NewEvent {
+pub fn started(context: EventContext, family: &RefreshFamily) -> NewEvent {
     NewEvent {
-        id,
+        context,
         kind: EventKind::SessionStarted,
-        time,
         data: of_family(family),
     }
 }
 
 /// A session was ended for a reason others should know.
-pub fn revoked(id: EventId, family: &RefreshFamily, reason: RevocationReason, time: Timestamp) -> NewEvent {
+pub fn revoked(context: EventContext, family: &RefreshFamily, reason: RevocationReason) -> NewEvent {
     let mut data = of_family(family);
     data.push(("reason".to_owned(), reason.as_str().into()));
     NewEvent {
-        id,
+        context,
         kind: EventKind::SessionRevoked,
-        time,
         data,
     }
 }

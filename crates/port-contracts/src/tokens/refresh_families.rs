@@ -10,7 +10,8 @@ use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, only};
 use crate::samples::{
-    IDLE, at, before, family, family_id, foreign_presentations, full_family, nonce, presented, session_event_id,
+    IDLE, at, before, event_context, family, family_id, foreign_presentations, full_family, nonce, presented,
+    session_event_id,
 };
 use crate::{Fixture, Stores};
 
@@ -41,7 +42,7 @@ contracts! { dyn Fixture:
 const GRACE: Duration = Duration::from_secs(30);
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
-    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     stores.refresh_families.start(family, event).await.unwrap();
 }
 
@@ -70,7 +71,7 @@ async fn close(stores: &Stores, presented: &Presented, now: Timestamp) -> Closed
 }
 
 async fn revoke(stores: &Stores, family: &RefreshFamily, reason: RevocationReason) -> bool {
-    let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
+    let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
     let revoked = stores.refresh_families.revoke(&family.id, reason, event);
     revoked.await.unwrap()
 }
@@ -81,7 +82,7 @@ async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
 
 /// The event that [`start`] leaves.
 fn started(family: &RefreshFamily) -> Event {
-    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     event.recorded(family.id.as_str(), family.origin.user.clone(), 1)
 }
 

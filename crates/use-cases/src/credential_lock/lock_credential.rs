@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::credential_lock::LockReason;
 use domain::ids::UserId;
 use ports::credential_lock::{Credentials, Turn};
@@ -26,8 +26,8 @@ impl LockCredential {
     }
 
     /// Success when the credential is locked, by this call or before it.
-    pub async fn run(&self, caller: &Caller, user: UserId, reason: Option<LockReason>) -> Result<(), TurnError> {
-        let command = self.orders.order(caller, user, reason).await?;
+    pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), TurnError> {
+        let command = self.orders.order(call, user, reason).await?;
         match self.credentials.lock(&command).await? {
             Turn::Turned(_) => self.telemetry.record(Measure::Lock),
             Turn::Already => {}

@@ -6,7 +6,7 @@ mod unlock_credential;
 
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::credential_lock::{LockCommand, LockReason};
 use domain::ids::UserId;
 use ports::credential_lock::Credentials;
@@ -73,20 +73,15 @@ struct Orders {
 }
 
 impl Orders {
-    async fn order(&self, caller: &Caller, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, TurnError> {
+    async fn order(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, TurnError> {
         if self.identities.find(&user).await?.is_none() {
             return Err(TurnError::UserNotFound);
         }
         let at = self.clock.now();
-        let by = caller
-            .user_id()
-            .map_or_else(|| caller.client.to_string(), UserId::to_string);
         Ok(LockCommand {
             user,
-            by,
             reason,
-            at,
-            event_id: self.randomness.event_id(at),
+            context: call.event(self.randomness.event_id(at), at),
         })
     }
 }

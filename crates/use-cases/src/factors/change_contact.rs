@@ -1,4 +1,4 @@
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::factors::{Changed, ContactDraft, ContactPatch, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
@@ -20,13 +20,13 @@ pub enum ContactChange {
 
 impl ChangeContact {
     /// A contact is unverified when its own user changes its value.
-    pub async fn run(&self, caller: &Caller, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
-        let vouched = caller.user_id() != Some(user);
+    pub async fn run(&self, call: &Call, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
+        let vouched = call.user_id() != Some(user);
         let contact = match change {
             ContactChange::Whole(draft) => &draft.id,
             ContactChange::Patch(id, _) => id,
         };
-        let in_view = self.edits.contact(caller, user, contact).await?;
+        let in_view = self.edits.contact(call, user, contact).await?;
         self.edits
             .edit_contact(&in_view, |owner, set, _| {
                 let contacts = apply(owner, set, change, vouched)?;

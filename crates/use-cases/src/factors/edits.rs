@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::{EventKind, NewEvent};
 use domain::factors::{
     ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, Visibility, events, own_contacts,
@@ -64,7 +64,8 @@ pub(super) enum Decision<T> {
 /// One contact of a user, as far as the caller's client shows it. Made by [`Edits::contact`] alone, so that what is hidden
 /// cannot be named on any operation.
 pub(super) struct ContactInView<'a> {
-    pub(super) user: &'a UserId,
+    call: &'a Call,
+    user: &'a UserId,
     pub(super) id: &'a ContactId,
     visibility: Visibility,
 }
@@ -102,17 +103,17 @@ impl Edits {
     }
 
     /// What the caller may name of the user's contacts: users what their client shows, others whatever there is.
-    async fn visibility(&self, caller: &Caller, user: &UserId) -> Result<Visibility, ContactError> {
-        if caller.user_id() != Some(user) {
+    async fn visibility(&self, call: &Call, user: &UserId) -> Result<Visibility, ContactError> {
+        if call.user_id() != Some(user) {
             return Ok(Visibility::Unrestricted);
         }
-        let client = self.clients.find(&caller.client).await?;
+        let client = self.clients.find(&call.client).await?;
         Ok(client.map_or_else(Visibility::default, |client| client.visibility))
     }
 
     /// Refuses users who add contacts to themselves through a client that would hide them.
-    pub(super) async fn check_additions(&self, caller: &Caller, user: &UserId) -> Result<(), ContactError> {
-        if self.visibility(caller, user).await?.shows_alternatives() {
+    pub(super) async fn check_additions(&self, call: &Call, user: &UserId) -> Result<(), ContactError> {
+        if self.visibility(call, user).await?.shows_alternatives() {
             Ok(())
         } else {
             Err(ContactError::ClientHidesContacts)
@@ -121,14 +122,15 @@ impl Edits {
 
     pub(super) async fn contact<'a>(
         &self,
-        caller: &Caller,
+        call: &'a Call,
         user: &'a UserId,
         id: &'a ContactId,
     ) -> Result<ContactInView<'a>, ContactError> {
         Ok(ContactInView {
+            call,
             user,
             id,
-            visibility: self.visibility(caller, user).await?,
+            visibility: self.visibility(call, user).await?,
         })
     }
 
@@ -148,7 +150,7 @@ impl Edits {
         contact: &ContactInView<'_>,
         mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
-        self.edit(contact.user, |owner, set, now| {
+        self.edit(contact.call, contact.user, |owner, set, now| {
             contact.check(owner, set)?;
             decide(owner, set, now)
         })
@@ -163,6 +165,7 @@ impl Edits {
     /// Decides anew when another saved in between.
     pub(super) async fn edit<T>(
         &self,
+        call: &Call,
         user: &UserId,
         mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
@@ -174,7 +177,7 @@ impl Edits {
                 Decision::Save(outcome, told) => (outcome, told),
             };
             set.forget_ended_windows(now);
-            let told = told.into_iter().map(|told| self.event(user, told, now)).collect();
+            let told = told.into_iter().map(|told| self.event(call, user, told, now)).collect();
             match self.factor_sets.save_if_version(&set, told).await? {
                 Saving::Saved => return Ok(outcome),
                 Saving::Conflict => {}
@@ -184,11 +187,11 @@ impl Edits {
         Err(Failure::Contended.into())
     }
 
-    fn event(&self, user: &UserId, told: Told, now: Timestamp) -> NewEvent {
-        let id = self.randomness.event_id(now);
+    fn event(&self, call: &Call, user: &UserId, told: Told, now: Timestamp) -> NewEvent {
+        let context = call.event(self.randomness.event_id(now), now);
         match told {
-            Told::Contact(kind, contact) => events::contact_event(id, kind, user, &contact, now),
-            Told::Exhausted(exhausted, contact) => events::attempts_exhausted(id, user, &contact, exhausted, now),
+            Told::Contact(kind, contact) => events::contact_event(context, kind, user, &contact),
+            Told::Exhausted(exhausted, contact) => events::attempts_exhausted(context, user, &contact, exhausted),
         }
     }
 }

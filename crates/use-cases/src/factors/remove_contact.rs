@@ -1,4 +1,4 @@
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::EventKind;
 use domain::ids::{ContactId, UserId};
 
@@ -11,8 +11,8 @@ pub struct RemoveContact {
 
 impl RemoveContact {
     /// What was tried against its codes stays counted.
-    pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
-        let in_view = self.edits.contact(caller, user, contact).await?;
+    pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
+        let in_view = self.edits.contact(call, user, contact).await?;
         self.edits
             .edit_contact(&in_view, |owner, set, _| {
                 let (removed, others) = set.remove(owner, contact)?;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::contact::ContactValue;
 use domain::factors::{
     Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendLimit, SendLimitKey, SendLimits as Limits,
@@ -73,14 +73,14 @@ impl SendCode {
     }
 
     /// Counted before anything is sent; of what fails afterwards nothing is taken back.
-    pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
-        let in_view = self.edits.contact(caller, user, contact).await?;
+    pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
+        let in_view = self.edits.contact(call, user, contact).await?;
         let (owner, set) = self.edits.find_contact(&in_view).await?;
         let target = edits::target((&owner, &set), contact, &*self.seal)?;
         if set.is_used_up(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
-        let texts = self.clients.find(&caller.client).await?.and_then(|client| client.texts);
+        let texts = self.clients.find(&call.client).await?.and_then(|client| client.texts);
         // Where no more goes costs the user nothing; a user who may send no more uses up nobody's destination.
         let destination = &target.destination;
         self.look(destination, self.limits.per_destination).await?;
@@ -91,7 +91,7 @@ impl SendCode {
             challenge: ChallengeId::from_random(self.randomness.nonce()),
             to: target.value.clone(),
             code: OneTimeCode::draw(|| self.randomness.nonce()),
-            client: caller.client.clone(),
+            client: call.client.clone(),
             texts,
             sent_at,
             expires_at: time::after(sent_at, self.codes.lifetime),

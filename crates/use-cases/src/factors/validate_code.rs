@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::EventKind;
 use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, Exhausted, OwnContact};
 use domain::ids::{ContactId, UserId};
@@ -49,13 +49,13 @@ impl ValidateCode {
 
     /// The attempt is counted in the store before anything is compared. Of several right answers at once one is
     /// accepted.
-    pub async fn run(&self, caller: &Caller, user: &UserId, given: CodeAnswer<'_>) -> Result<(), ValidateCodeError> {
+    pub async fn run(&self, call: &Call, user: &UserId, given: CodeAnswer<'_>) -> Result<(), ValidateCodeError> {
         let challenge = ChallengeId::parse(given.challenge);
         let answer = Answer {
             challenge: challenge.as_ref(),
-            client: &caller.client,
+            client: &call.client,
         };
-        let contact = self.edits.contact(caller, user, given.contact).await?;
+        let contact = self.edits.contact(call, user, given.contact).await?;
         let Charge::Counted(expected) = self.charge(&contact, answer).await? else {
             return Err(ValidateCodeError::UsedUp);
         };

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::ids::ClientId;
 use domain::tokens::RefreshFamily;
 
@@ -36,9 +36,9 @@ impl ChangeApp {
     }
 
     /// Judged in this order: lock, session, user, target client, business.
-    pub async fn run(&self, caller: &Caller, request: ChangeAppRequest) -> Result<Minted<HandOff>, Refused> {
-        let calling = caller.user.as_ref().ok_or(Refused::NotPermitted)?;
-        let AliveUser { identity, session } = self.gate.look_at_caller(calling).await?;
+    pub async fn run(&self, call: &Call, request: ChangeAppRequest) -> Result<Minted<HandOff>, Refused> {
+        let calling = call.user.as_ref().ok_or(Refused::NotPermitted)?;
+        let AliveUser { identity, session } = self.gate.look_at_caller(call, calling).await?;
         let target = self.grants.enabled_client(&request.target_client).await?;
         let ancestors = session.as_ref().map(RefreshFamily::ancestors_of_a_branch).transpose();
         let ancestors = ancestors.map_err(|_| Refused::ClientNotUsable)?.unwrap_or_default();
@@ -49,7 +49,7 @@ impl ChangeApp {
         let (groups, session_expires_at) = match session {
             Some(session) => (session.origin.groups, session.absolute_expires_at),
             // Without a session there is nothing to revoke, so what comes of it lives no longer than the caller's token.
-            None => (Vec::new(), caller.expires_at),
+            None => (Vec::new(), call.expires_at),
         };
         let subject = UserSubject {
             id: calling.id.clone(),
@@ -58,15 +58,17 @@ impl ChangeApp {
             ancestors,
         };
         self.hand_offs
-            .issue(NewHandOff {
-                subject,
-                origin_client: caller.client.clone(),
-                target_client: target.id,
-                business: calling.business.clone(),
-                groups,
-                session_expires_at: Some(session_expires_at),
-                ip: request.ip,
-            })
+            .issue(
+                call,
+                NewHandOff {
+                    subject,
+                    target_client: target.id,
+                    business: calling.business.clone(),
+                    groups,
+                    session_expires_at: Some(session_expires_at),
+                    ip: request.ip,
+                },
+            )
             .await
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::CallingUser;
+use domain::caller::{Call, CallingUser};
 use domain::ids::{FamilyId, UserId};
 use domain::tokens::{AccessToken, RevocationReason};
 use futures_util::future::join;
@@ -40,10 +40,11 @@ impl<W> Path<W> {
 }
 
 /// For whom a path mints.
-pub(super) enum Subject {
+pub(super) enum Subject<'a> {
     /// A client on its own: it has no credential that could be locked.
     Client,
-    User(UserSubject),
+    /// A user, and the call that mints.
+    User(&'a Call, UserSubject),
 }
 
 /// A user and what the path's token was born under.
@@ -82,7 +83,7 @@ impl MintGate {
     /// other: a renewal that began after a lock's answer finds it, and one that overlaps leaves nothing alive.
     pub(super) async fn mint<W, T>(
         &self,
-        subject: Subject,
+        subject: Subject<'_>,
         write: impl Future<Output = Result<Path<W>, Refused>>,
         seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
     ) -> Result<Minted<T>, Refused> {
@@ -90,29 +91,29 @@ impl MintGate {
             Path::Wrote(done) => (done, Look::AfterWrite),
             Path::OnlyRead(done) => (done, Look::Alone),
         };
-        if let Subject::User(user) = &subject {
-            self.look_as(user, look).await?;
+        if let Subject::User(call, user) = &subject {
+            self.look_as(call, user, look).await?;
         }
         Ok(Minted(seal(done, &Signer(&*self.signer))?))
     }
 
     /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
     ///
-    /// A family that is met dead here is ended, so that its end is told.
-    pub(super) async fn look(&self, user: &UserSubject) -> Result<(), Refused> {
-        self.look_as(user, Look::Alone).await
+    /// A family that is met dead here is ended, so that its end is told, with the caller who met it.
+    pub(super) async fn look(&self, call: &Call, user: &UserSubject) -> Result<(), Refused> {
+        self.look_as(call, user, Look::Alone).await
     }
 
     /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
-    pub(super) async fn look_at_caller(&self, user: &CallingUser) -> Result<AliveUser, Refused> {
+    pub(super) async fn look_at_caller(&self, call: &Call, user: &CallingUser) -> Result<AliveUser, Refused> {
         match self.aliveness.of_user(user).await {
             Ok(alive) => Ok(alive),
             Err(AlivenessError::Failed(failure)) => Err(failure.into()),
-            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(user.session.as_ref(), reason).await),
+            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(call, user.session.as_ref(), reason).await),
         }
     }
 
-    async fn look_as(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
+    async fn look_as(&self, call: &Call, user: &UserSubject, look: Look) -> Result<(), Refused> {
         let standing = async {
             match look {
                 Look::Alone => self.standings.look(&user.id).await,
@@ -124,20 +125,20 @@ impl MintGate {
         match stands.map_err(AlivenessError::from).and(ancestors) {
             Ok(()) => Ok(()),
             Err(AlivenessError::Failed(failure)) => Err(failure.into()),
-            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(user.family.as_ref(), reason).await),
+            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(call, user.family.as_ref(), reason).await),
         }
     }
 
     /// What a path answers on something that is not alive. The family that a lock or an ancestor has ended is ended now, so
     /// that its end is told.
-    async fn refuse(&self, family: Option<&FamilyId>, reason: NotAlive) -> Refused {
+    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: NotAlive) -> Refused {
         let revocation = match reason {
             NotAlive::CredentialLocked | NotAlive::CredentialEpoch => Some(RevocationReason::Lock),
             NotAlive::AncestorRevoked => Some(RevocationReason::Ancestor),
             NotAlive::SessionEnded | NotAlive::UserRemoved | NotAlive::ClientDisabled | NotAlive::ClientEpoch => None,
         };
         if let (Some(family), Some(revocation)) = (family, revocation) {
-            self.end(family, revocation).await;
+            self.end(call, family, revocation).await;
         }
         match reason {
             NotAlive::CredentialLocked => Refused::CredentialLocked,
@@ -147,8 +148,8 @@ impl MintGate {
 
     /// Ends the family of a subject that is refused. The refusal does not depend on it: a dead family that could not be
     /// ended now is ended when it is met again.
-    async fn end(&self, family: &FamilyId, reason: RevocationReason) {
-        if let Err(failure) = self.sessions.revoke(family, reason).await {
+    async fn end(&self, call: &Call, family: &FamilyId, reason: RevocationReason) {
+        if let Err(failure) = self.sessions.revoke(call, family, reason).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
                 "a dead family could not be ended yet"

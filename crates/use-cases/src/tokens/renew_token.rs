@@ -6,7 +6,7 @@ mod by_validation_token;
 
 use std::sync::Arc;
 
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, CallingUser};
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{Origin, SealedRefreshToken};
@@ -88,23 +88,23 @@ impl RenewToken {
         }
     }
 
-    pub async fn run(&self, caller: &Caller, request: RenewTokenRequest) -> Renewed {
+    pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> Renewed {
         let remember = request.remember;
         let first = |minted| (minted, RenewalOutcome::Renewed);
         let renewed = match request.way {
             Way::IdentityProvider { client, user } => self
-                .by_identity_provider(caller, &client, user, remember)
+                .by_identity_provider(call, &client, user, remember)
                 .await
                 .map(first),
             Way::Token { token, claimed } if SealedRefreshToken::is_one(&token) => {
                 // A bad MAC is refused without a read.
                 match self.tokens.seal.open(&token) {
-                    Some(token) => self.by_refresh_token(caller, token, &claimed, remember).await,
+                    Some(token) => self.by_refresh_token(call, token, &claimed, remember).await,
                     None => Err(Refused::TokenNotValid),
                 }
             }
             Way::Token { token, claimed } => self
-                .by_validation_token(caller, &token, &claimed, remember)
+                .by_validation_token(call, &token, &claimed, remember)
                 .await
                 .map(first),
         };
@@ -117,12 +117,12 @@ impl RenewToken {
     }
 
     /// A token works for the client it was made for, and for no other user than the caller's, whose own token must be alive.
-    async fn belongs_to(&self, caller: &Caller, client: &ClientId, user: &UserId) -> Result<(), Refused> {
-        if !caller.owns(client, user) {
+    async fn belongs_to(&self, call: &Call, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+        if !call.owns(client, user) {
             return Err(Refused::TokenNotValid);
         }
-        if let Some(calling) = &caller.user {
-            self.gate.look_at_caller(calling).await?;
+        if let Some(calling) = &call.user {
+            self.gate.look_at_caller(call, calling).await?;
         }
         Ok(())
     }
@@ -164,8 +164,8 @@ impl RenewToken {
         NewSession { id, origin, ends_at }
     }
 
-    async fn start(&self, NewSession { id, origin, ends_at }: NewSession) -> Result<String, Refused> {
-        let family = self.sessions.start(id, origin, ends_at).await?;
+    async fn start(&self, call: &Call, NewSession { id, origin, ends_at }: NewSession) -> Result<String, Refused> {
+        let family = self.sessions.start(call, id, origin, ends_at).await?;
         Ok(self.sessions.current_token(&family))
     }
 }

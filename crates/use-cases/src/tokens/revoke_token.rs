@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::{Caller, VerifiedToken};
+use domain::caller::{Call, Caller, VerifiedToken};
 use domain::ids::FamilyId;
 use domain::tokens::RevocationReason;
 use ports::StoreFailure;
@@ -36,17 +36,17 @@ impl RevokeToken {
 
     /// A refresh token of any generation names its family, an access token its session. With a session its branches end. What
     /// was made for another client or user is as unknown: nothing changes.
-    pub async fn run(&self, caller: &Caller, token: &InspectedToken) -> Result<(), RevokeTokenError> {
+    pub async fn run(&self, call: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
         let named = match token {
-            InspectedToken::Access(token) => session_of(caller, token)?,
+            InspectedToken::Access(token) => session_of(call, token)?,
             InspectedToken::Other(text) => self.sessions.opened(text).map(|token| token.family),
         };
         let Some(named) = named else { return Ok(()) };
         let Some(family) = self.sessions.find(&named).await? else {
             return Ok(());
         };
-        if caller.owns(&family.origin.client, &family.origin.user) {
-            self.sessions.end(&family, RevocationReason::Logout).await?;
+        if call.owns(&family.origin.client, &family.origin.user) {
+            self.sessions.end(call, &family, RevocationReason::Logout).await?;
         }
         Ok(())
     }

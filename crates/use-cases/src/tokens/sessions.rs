@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::caller::Call;
+use domain::event::EventContext;
 use domain::ids::FamilyId;
 use domain::time::{self, Timestamp};
 use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, events};
@@ -53,6 +55,7 @@ impl Sessions {
     /// Starts a family; one made from another session ends with it at `ends_at`.
     pub(super) async fn start(
         &self,
+        call: &Call,
         id: FamilyId,
         origin: Origin,
         ends_at: Option<Timestamp>,
@@ -71,7 +74,7 @@ impl Sessions {
             status: FamilyStatus::Active,
         };
         self.families
-            .start(&family, events::started(self.randomness.event_id(now), &family, now))
+            .start(&family, events::started(self.event(call, now), &family))
             .await?;
         Ok(family)
     }
@@ -93,22 +96,36 @@ impl Sessions {
     }
 
     /// Ends a family, as [`Sessions::end`] does one that was found.
-    pub(super) async fn revoke(&self, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreFailure> {
+    pub(super) async fn revoke(
+        &self,
+        call: &Call,
+        id: &FamilyId,
+        reason: RevocationReason,
+    ) -> Result<(), StoreFailure> {
         match self.find(id).await? {
-            Some(family) => self.end(&family, reason).await,
+            Some(family) => self.end(call, &family, reason).await,
             None => Ok(()),
         }
     }
 
-    /// Ends a family, with its event when there was something to end.
-    pub(super) async fn end(&self, family: &RefreshFamily, reason: RevocationReason) -> Result<(), StoreFailure> {
+    /// Ends a family, with its event when there was something to end. The event names the caller that met the family.
+    pub(super) async fn end(
+        &self,
+        call: &Call,
+        family: &RefreshFamily,
+        reason: RevocationReason,
+    ) -> Result<(), StoreFailure> {
         if !family.can_be_revoked(reason) {
             return Ok(());
         }
         let now = self.clock.now();
-        let event = events::revoked(self.randomness.event_id(now), family, reason, now);
+        let event = events::revoked(self.event(call, now), family, reason);
         self.families.revoke(&family.id, reason, event).await?;
         Ok(())
+    }
+
+    fn event(&self, call: &Call, now: Timestamp) -> EventContext {
+        call.event(self.randomness.event_id(now), now)
     }
 
     /// The content of a refresh token of ours, whatever became of it since; `None` for any other text.

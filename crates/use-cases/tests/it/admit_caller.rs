@@ -1,6 +1,6 @@
 //! Who is let through: every reason for which a token that verifies is refused all the same.
 
-use domain::caller::Caller;
+use domain::caller::{Call, Caller};
 use domain::ids::UserId;
 use domain::permission::{Alternative, Requirement, TokenCheck};
 use use_cases::tokens::InspectedToken;
@@ -40,7 +40,7 @@ async fn assert_alive(world: &World, caller: &Caller) {
 }
 
 struct Session {
-    holder: Caller,
+    holder: Call,
     refresh: String,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::{InspectedToken, Refused};
 
@@ -12,7 +12,7 @@ use crate::world::{World, by_identity_provider, by_token, caller, renew, renew_a
 /// A session, spent once: whoever presents its first token again ends it once two more were made.
 struct Held {
     first: String,
-    holder: Caller,
+    holder: Call,
     current: String,
 }
 
@@ -38,8 +38,8 @@ async fn a_users_own_token_gets_an_access_token_of_its_session_and_no_refresh_to
         .await
         .unwrap();
     assert_eq!(tokens.refresh_token, None);
-    let own = world.caller_of(&tokens).user.unwrap();
-    assert_eq!(own.session, held.holder.user.unwrap().session);
+    let session_of = |call: &Call| call.user.as_ref().unwrap().session.clone();
+    assert_eq!(session_of(&world.caller_of(&tokens)), session_of(&held.holder));
     assert_eq!(world.families(&user).await.len(), sessions, "no session was started");
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::identity::BusinessLink;
 use domain::ids::{BusinessId, UserId};
 use domain::time;
@@ -22,7 +22,7 @@ const SHOP: &str = "shop";
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-pub(crate) async fn change_app(tokens: &Tokens, caller: &Caller, target: &str) -> Result<HandOff, Refused> {
+pub(crate) async fn change_app(tokens: &Tokens, caller: &Call, target: &str) -> Result<HandOff, Refused> {
     let request = ChangeAppRequest {
         target_client: client_id(target),
         ip: None,
@@ -31,7 +31,7 @@ pub(crate) async fn change_app(tokens: &Tokens, caller: &Caller, target: &str) -
 }
 
 /// The validation token itself.
-pub(crate) async fn changed(tokens: &Tokens, caller: &Caller, target: &str) -> String {
+pub(crate) async fn changed(tokens: &Tokens, caller: &Call, target: &str) -> String {
     let handed_off = change_app(tokens, caller, target).await.unwrap();
     handed_off.validation_token.reveal().to_owned()
 }
@@ -49,7 +49,7 @@ async fn world() -> World {
 }
 
 /// A session at the portal: its holder and its current refresh token.
-async fn session(world: &World, user: &UserId) -> (Caller, String) {
+async fn session(world: &World, user: &UserId) -> (Call, String) {
     let tokens = renew(&world.tokens, by_identity_provider(user)).await.unwrap();
     (world.caller_of(&tokens), tokens.refresh_token.unwrap())
 }
@@ -60,12 +60,12 @@ async fn redeemed(world: &World, token: &str) -> Result<IssuedTokens, Refused> {
 }
 
 /// A branch of the caller's session at the shop.
-async fn branch(world: &World, holder: &Caller) -> IssuedTokens {
+async fn branch(world: &World, holder: &Call) -> IssuedTokens {
     let token = changed(&world.tokens, holder, SHOP).await;
     redeemed(world, &token).await.unwrap()
 }
 
-async fn log_out(world: &World, holder: &Caller, token: &str) {
+async fn log_out(world: &World, holder: &Call, token: &str) {
     let token = InspectedToken::Other(token.to_owned());
     world.tokens.revoke_token.run(holder, &token).await.unwrap();
 }
@@ -108,14 +108,23 @@ async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
         business: Some(business.clone()),
         ..hand_off(&address_of(&user))
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = world.renew(handed_off.validation_token.reveal()).await.unwrap();
     let handed_off = change_app(&world.tokens, &world.caller_of(&tokens), SHOP)
         .await
         .unwrap();
     assert_eq!((handed_off.origin_client.as_str(), &handed_off.user), (PORTAL, &user));
     let branched = redeemed(&world, handed_off.validation_token.reveal()).await.unwrap();
-    assert_eq!(world.caller_of(&branched).user.unwrap().business, Some(business));
+    assert_eq!(
+        world.caller_of(&branched).user.as_ref().unwrap().business,
+        Some(business)
+    );
     let origin = family_of(&world, &branched).await.origin;
     assert_eq!(origin.groups, ["staff"]);
 }
@@ -140,7 +149,13 @@ async fn without_a_session_there_is_no_ancestor_and_no_group() {
         groups: vec!["staff".to_owned()],
         ..hand_off(&address_of(&user))
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = world.forget(handed_off.validation_token.reveal()).await.unwrap();
     let fresh = family_of(&world, &branch(&world, &world.caller_of(&tokens)).await).await;
     assert!(
@@ -280,12 +295,18 @@ async fn a_root_revoked_between_the_write_and_the_look_gives_nothing_out() {
 }
 
 /// A session of a user who acts for a business.
-async fn acting(world: &World, user: &UserId) -> (Caller, String) {
+async fn acting(world: &World, user: &UserId) -> (Call, String) {
     let request = HandleAuthRequest {
         business: Some(link(world, user).await),
         ..hand_off(&address_of(user))
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = world.renew(handed_off.validation_token.reveal()).await.unwrap();
     (world.caller_of(&tokens), tokens.refresh_token.unwrap())
 }

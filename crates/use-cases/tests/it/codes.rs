@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::caller::{Call, Caller};
 use domain::contact::{ContactValue, Mobile};
 use domain::event::{Datum, EventKind};
 use domain::factors::{ChallengeId, ContactPatch, Visibility};
@@ -10,7 +10,7 @@ use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeAnswer, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};
 
-use crate::world::{PORTAL, World, client_id, mobile, user_at_the_portal};
+use crate::world::{PORTAL, World, call, client_id, mobile, user_at_the_portal};
 
 fn id(text: &str) -> ContactId {
     ContactId::parse(text).unwrap()
@@ -44,7 +44,7 @@ async fn answer(world: &World, user: &UserId, challenge: &str, code: &str) -> Re
 
 async fn answer_as(
     world: &World,
-    caller: &Caller,
+    caller: &Call,
     user: &UserId,
     (challenge, code): (&str, &str),
 ) -> Result<(), ValidateCodeError> {
@@ -253,10 +253,10 @@ async fn what_names_no_live_challenge_is_answered_like_a_wrong_code() {
         let tried = answer(&world, &user, challenge, code).await;
         assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{challenge}: {tried:?}");
     }
-    let elsewhere = Caller {
+    let elsewhere = call(Caller {
         client: client_id("saml"),
-        ..user_at_the_portal(&user)
-    };
+        ..Caller::clone(&user_at_the_portal(&user))
+    });
     let tried = answer_as(&world, &elsewhere, &user, (live.as_str(), &code)).await;
     assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
     world.clock.advance(Duration::from_mins(10));

@@ -18,7 +18,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 pub(crate) fn access(world: &World, tokens: &IssuedTokens) -> InspectedToken {
     let content = world.signer.content(&tokens.access_token);
     InspectedToken::Access(Arc::new(VerifiedToken {
-        caller: Arc::new(world.caller_of(tokens)),
+        caller: world.caller_of(tokens).caller,
         id: content.id,
         issuer: "https://authme.test".to_owned(),
         audience: "authme".to_owned(),
@@ -42,7 +42,7 @@ async fn is_active(world: &World, token: &InspectedToken) -> bool {
 struct Session {
     access: InspectedToken,
     refresh: String,
-    holder: domain::caller::Caller,
+    holder: domain::caller::Call,
 }
 
 impl Session {
@@ -102,7 +102,7 @@ async fn an_access_token_of_a_living_session_is_told() {
 async fn a_clients_own_token_asks_for_its_client_alone() {
     let world = World::new().await;
     let token = InspectedToken::Access(Arc::new(VerifiedToken {
-        caller: Arc::new(crate::world::caller(PORTAL)),
+        caller: crate::world::caller(PORTAL).caller,
         id: "id".to_owned(),
         issuer: "https://authme.test".to_owned(),
         audience: "authme".to_owned(),

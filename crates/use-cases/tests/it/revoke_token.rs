@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::{Call, Caller};
 use domain::event::{Datum, Event, EventKind};
 use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
@@ -11,7 +11,7 @@ use use_cases::tokens::{InspectedToken, Refused, RevokeTokenError};
 use crate::change_app::{change_app, changed};
 use crate::introspect_token::access;
 use crate::world::meddling::{FailsOnce, Meanwhile, Meddler, Outage};
-use crate::world::{GRACE, PORTAL, World, by_identity_provider, by_token, caller, client, renew, renew_as};
+use crate::world::{GRACE, PORTAL, World, by_identity_provider, by_token, call, caller, client, renew, renew_as};
 
 const LOGGED_OUT: FamilyStatus = FamilyStatus::Revoked(RevocationReason::Logout);
 
@@ -19,13 +19,13 @@ fn text(token: &str) -> InspectedToken {
     InspectedToken::Other(token.to_owned())
 }
 
-async fn revoke(world: &World, caller: &Caller, token: &InspectedToken) -> Result<(), RevokeTokenError> {
+async fn revoke(world: &World, caller: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
     world.tokens.revoke_token.run(caller, token).await
 }
 
 /// A session: who holds it, its access token and its current refresh token.
 struct Session {
-    holder: Caller,
+    holder: Call,
     access: InspectedToken,
     refresh: String,
 }
@@ -133,10 +133,10 @@ async fn nobody_ends_the_session_of_another_user_or_client() {
     let (anas, bias) = (session(&world, &ana).await, session(&world, &bia).await);
     let family = world.family_of(&bias.refresh).await;
     world.stores.clients.create(&client("other")).await.unwrap();
-    let elsewhere = Caller {
+    let elsewhere = call(Caller {
         client: crate::world::client_id("other"),
-        ..bias.holder.clone()
-    };
+        ..Caller::clone(&bias.holder)
+    });
     for stranger in [&anas.holder, &elsewhere, &caller("other")] {
         for token in [text(&bias.refresh), bias.access.clone()] {
             revoke(&world, stranger, &token).await.unwrap();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapter_crypto::{HmacRefreshTokenSeal, read_or_create_secret};
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, Caller, CallingUser, RequestContext};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::event::{Event, EventKind};
@@ -103,27 +103,40 @@ pub(crate) fn mobile(id: &str, number: &str) -> ContactDraft {
 }
 
 /// The user at the portal, with a token of the credential's first epoch.
-pub(crate) fn user_at_the_portal(user: &UserId) -> Caller {
-    Caller {
+pub(crate) fn user_at_the_portal(user: &UserId) -> Call {
+    call(Caller {
         user: Some(CallingUser {
             id: user.clone(),
             business: None,
             session: None,
             epoch: 0,
         }),
-        ..caller(PORTAL)
-    }
+        ..Caller::clone(&caller(PORTAL))
+    })
 }
 
 /// A client on its own.
-pub(crate) fn caller(client: &str) -> Caller {
-    Caller {
+pub(crate) fn caller(client: &str) -> Call {
+    call(Caller {
         client: client_id(client),
         client_epoch: 0,
         user: None,
         roles: Vec::new(),
         scopes: Vec::new(),
         expires_at: Timestamp::MAX,
+    })
+}
+
+/// The id of every request here.
+pub(crate) const REQUEST: &str = "request-1";
+
+pub(crate) fn call(caller: Caller) -> Call {
+    Call {
+        caller: Arc::new(caller),
+        request: RequestContext {
+            id: REQUEST.into(),
+            address: None,
+        },
     }
 }
 
@@ -145,7 +158,6 @@ pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
 
 pub(crate) fn hand_off(address: &str) -> HandleAuthRequest {
     HandleAuthRequest {
-        origin_client: client_id("saml"),
         target_client: client_id(PORTAL),
         email: Email::parse(address).unwrap(),
         groups: Vec::new(),
@@ -250,7 +262,12 @@ impl World {
 
     /// A validation token for the portal.
     pub(crate) async fn validation_token(&self, user: &UserId) -> String {
-        let hand_off = self.tokens.handle_auth.run(hand_off(&address_of(user))).await.unwrap();
+        let hand_off = self
+            .tokens
+            .handle_auth
+            .run(&caller("saml"), hand_off(&address_of(user)))
+            .await
+            .unwrap();
         hand_off.into_inner().validation_token.reveal().to_owned()
     }
 
@@ -380,7 +397,7 @@ impl World {
     }
 
     /// The holder of an access token, as its next request brings it.
-    pub(crate) fn caller_of(&self, tokens: &IssuedTokens) -> Caller {
+    pub(crate) fn caller_of(&self, tokens: &IssuedTokens) -> Call {
         let token = self.signer.content(&tokens.access_token);
         let user = match token.subject {
             AccessTokenSubject::Client => None,
@@ -396,14 +413,14 @@ impl World {
                 epoch,
             }),
         };
-        Caller {
+        call(Caller {
             client: token.client,
             client_epoch: token.client_epoch,
             user,
             roles: token.roles,
             scopes: token.scopes,
             expires_at: token.expires_at,
-        }
+        })
     }
 }
 
@@ -414,7 +431,7 @@ pub(crate) async fn renew(tokens: &Tokens, request: RenewTokenRequest) -> Result
 
 pub(crate) async fn renew_as(
     tokens: &Tokens,
-    caller: &Caller,
+    caller: &Call,
     request: RenewTokenRequest,
 ) -> Result<IssuedTokens, Refused> {
     Ok(tokens.renew_token.run(caller, request).await?.into_inner())

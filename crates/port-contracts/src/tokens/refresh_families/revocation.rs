@@ -6,7 +6,7 @@ use super::{close, find, pending, race, revoke, rotated, start, started};
 use crate::Fixture;
 use crate::contract::contracts;
 use crate::race::{CALLERS, at_once, count, only};
-use crate::samples::{at, family, full_family, presented, session_event_id};
+use crate::samples::{at, event_context, family, full_family, presented, session_event_id};
 
 contracts! { dyn Fixture:
     a_family_is_revoked_for_each_reason,
@@ -34,7 +34,7 @@ fn ended(family: &RefreshFamily, reason: RevocationReason) -> RefreshFamily {
 
 /// The event that [`revoke`] leaves.
 fn revoked(family: &RefreshFamily, reason: RevocationReason) -> Event {
-    let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
+    let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
     event.recorded(family.id.as_str(), family.origin.user.clone(), 2)
 }
 

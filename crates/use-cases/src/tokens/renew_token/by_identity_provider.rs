@@ -1,4 +1,4 @@
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, CallingUser};
 use domain::client::Client;
 use domain::ids::{ClientId, UserId};
 
@@ -13,32 +13,32 @@ impl RenewToken {
     /// an access token of its own session and no more, because whoever holds one would else hold a session of its own.
     pub(super) async fn by_identity_provider(
         &self,
-        caller: &Caller,
+        call: &Call,
         client: &ClientId,
         user: UserId,
         remember: bool,
     ) -> Renewed {
-        if caller.user_id().is_some_and(|calling| *calling != user) {
+        if call.user_id().is_some_and(|calling| *calling != user) {
             return Err(Refused::NotPermitted);
         }
-        let own = self.grants.enabled_client(&caller.client).await;
+        let own = self.grants.enabled_client(&call.client).await;
         let is_own = match &own {
             Ok(own) => own.is_known_as(client),
-            Err(_) => caller.client == *client,
+            Err(_) => call.client == *client,
         };
         if matches!(own, Ok(_) | Err(Refused::ClientNotUsable)) && !is_own {
             return Err(Refused::NotPermitted);
         }
-        match &caller.user {
-            Some(calling) => self.within_a_session(caller, calling, own).await,
-            None => self.by_a_client(user, own, remember).await,
+        match &call.user {
+            Some(calling) => self.within_a_session(call, calling, own).await,
+            None => self.by_a_client(call, user, own, remember).await,
         }
     }
 
     /// An access token of the caller's session; without a session it ends no later than the caller's.
-    async fn within_a_session(&self, caller: &Caller, calling: &CallingUser, own: Result<Client, Refused>) -> Renewed {
+    async fn within_a_session(&self, call: &Call, calling: &CallingUser, own: Result<Client, Refused>) -> Renewed {
         // A lock is told before anything else that is wrong.
-        let AliveUser { session, .. } = self.gate.look_at_caller(calling).await?;
+        let AliveUser { session, .. } = self.gate.look_at_caller(call, calling).await?;
         let own = set_up(own)?;
         let (groups, mut ancestors, ends_at) = match session {
             Some(session) => (
@@ -46,7 +46,7 @@ impl RenewToken {
                 session.origin.ancestors,
                 session.absolute_expires_at,
             ),
-            None => (Vec::new(), Vec::new(), caller.expires_at),
+            None => (Vec::new(), Vec::new(), call.expires_at),
         };
         let token = self.grants.for_user(&own, calling.clone(), &groups).await?;
         let token = token.ending_by(Some(ends_at));
@@ -60,7 +60,7 @@ impl RenewToken {
         };
         self.gate
             .mint(
-                Subject::User(subject),
+                Subject::User(call, subject),
                 async { Ok(Path::OnlyRead(())) },
                 |(), signer| issue(token, None, signer),
             )
@@ -68,7 +68,7 @@ impl RenewToken {
     }
 
     /// A session, or an access token alone, on the word of the client.
-    async fn by_a_client(&self, user: UserId, own: Result<Client, Refused>, remember: bool) -> Renewed {
+    async fn by_a_client(&self, call: &Call, user: UserId, own: Result<Client, Refused>, remember: bool) -> Renewed {
         let mut user = self.unlocked(user).await?;
         let own = set_up(own)?;
         let unbranched = (Vec::new(), None);
@@ -83,12 +83,12 @@ impl RenewToken {
         let token = self.grants.for_user(&own, user, &[]).await?;
         let write = async {
             match session {
-                Some(session) => Ok(Path::Wrote(Some(self.start(session).await?))),
+                Some(session) => Ok(Path::Wrote(Some(self.start(call, session).await?))),
                 None => Ok(Path::OnlyRead(None)),
             }
         };
         self.gate
-            .mint(Subject::User(subject), write, |refresh, signer| {
+            .mint(Subject::User(call, subject), write, |refresh, signer| {
                 issue(token, refresh, signer)
             })
             .await

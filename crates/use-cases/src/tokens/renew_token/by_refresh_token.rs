@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, CallingUser};
 use domain::time::Timestamp;
 use domain::tokens::{AccessToken, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
 use ports::tokens::{Closed, Rotation};
@@ -12,7 +12,8 @@ use crate::tokens::grants::{IssuedTokens, issue};
 use crate::tokens::mint_gate::{Minted, Path, Subject, UserSubject};
 
 /// One presentation of a refresh token.
-struct Attempt {
+struct Attempt<'a> {
+    call: &'a Call,
     presented: Presented,
     subject: UserSubject,
     remember: bool,
@@ -23,7 +24,7 @@ impl RenewToken {
     /// Rotates a family, or closes it (03-protocols 1). Everything that may fail is read before the write.
     pub(super) async fn by_refresh_token(
         &self,
-        caller: &Caller,
+        call: &Call,
         token: RefreshToken,
         claimed: &Claimed,
         remember: bool,
@@ -31,7 +32,7 @@ impl RenewToken {
         let now = self.clock.now();
         let family = self.sessions.find(&token.family).await?.ok_or(Refused::TokenNotValid)?;
         let origin = &family.origin;
-        self.belongs_to(caller, &origin.client, &origin.user).await?;
+        self.belongs_to(call, &origin.client, &origin.user).await?;
         let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
         let presented = Presented {
             token,
@@ -39,6 +40,7 @@ impl RenewToken {
             user: origin.user.clone(),
         };
         let attempt = Attempt {
+            call,
             presented,
             subject: subject_of(&family),
             remember,
@@ -51,7 +53,7 @@ impl RenewToken {
         };
         if access_token.is_err() {
             // A lock is told before anything else that is wrong.
-            self.gate.look(&attempt.subject).await?;
+            self.gate.look(call, &attempt.subject).await?;
         }
         let access_token = access_token?;
         let outcome = OnceLock::new();
@@ -67,7 +69,7 @@ impl RenewToken {
                 Ok(Path::Wrote(None))
             }
         };
-        let subject = Subject::User(attempt.subject.clone());
+        let subject = Subject::User(call, attempt.subject.clone());
         let minted = self
             .gate
             .mint(subject, write, |refresh, signer| issue(access_token, refresh, signer))
@@ -91,7 +93,7 @@ impl RenewToken {
     /// The family with the successor of the presented token, and whether this call made it.
     async fn successor(
         &self,
-        attempt: &Attempt,
+        attempt: &Attempt<'_>,
         found: RefreshFamily,
     ) -> Result<Path<(RefreshFamily, RenewalOutcome)>, Refused> {
         // A token that is superseded already stays so: there is nothing to write.
@@ -110,7 +112,7 @@ impl RenewToken {
     }
 
     /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, attempt: &Attempt) -> Result<(), Refused> {
+    async fn forget(&self, attempt: &Attempt<'_>) -> Result<(), Refused> {
         match self.sessions.close(&attempt.presented, attempt.now).await? {
             Closed::Closed => Ok(()),
             Closed::NotMatched(family) => self.usable(&family, attempt).await,
@@ -118,23 +120,25 @@ impl RenewToken {
         }
     }
 
-    fn judge(&self, family: &RefreshFamily, attempt: &Attempt) -> Verdict {
+    fn judge(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Verdict {
         family.judge(&attempt.presented.token, attempt.now, self.sessions.grace())
     }
 
     /// Whether the token still gets anything from its family. A spent one ends it, unless the user is locked, which is
     /// told first.
-    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt) -> Result<(), Refused> {
+    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<(), Refused> {
         match self.judge(family, attempt) {
             Verdict::Current | Verdict::Superseded => Ok(()),
             Verdict::ClosedByThis if !attempt.remember => Ok(()),
             Verdict::ClosedByThis | Verdict::Ended => {
-                self.gate.look(&attempt.subject).await?;
+                self.gate.look(attempt.call, &attempt.subject).await?;
                 Err(Refused::TokenNotValid)
             }
             Verdict::Replayed => {
-                self.gate.look(&attempt.subject).await?;
-                self.sessions.revoke(&family.id, RevocationReason::Replay).await?;
+                self.gate.look(attempt.call, &attempt.subject).await?;
+                self.sessions
+                    .revoke(attempt.call, &family.id, RevocationReason::Replay)
+                    .await?;
                 self.telemetry.record(Measure::Replay);
                 Err(Refused::TokenNotValid)
             }

@@ -1,4 +1,4 @@
-use domain::caller::Caller;
+use domain::caller::Call;
 
 use super::{Claimed, RenewToken, Renewed};
 use crate::tokens::Refused;
@@ -9,7 +9,7 @@ impl RenewToken {
     /// Turns a hand-off into tokens; a validation token works once.
     pub(super) async fn by_validation_token(
         &self,
-        caller: &Caller,
+        call: &Call,
         token: &str,
         claimed: &Claimed,
         remember: bool,
@@ -22,7 +22,7 @@ impl RenewToken {
             .find(&hash, now)
             .await?
             .ok_or(Refused::TokenNotValid)?;
-        self.belongs_to(caller, &found.target_client, &found.user).await?;
+        self.belongs_to(call, &found.target_client, &found.user).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let mut user = grants::user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
@@ -32,7 +32,7 @@ impl RenewToken {
             ancestors: found.ancestors.clone(),
         };
         // A lock is told before anything else that is wrong.
-        self.gate.look(&subject).await?;
+        self.gate.look(call, &subject).await?;
         agreement?;
         let parent = (found.ancestors, found.session_expires_at);
         let session =
@@ -47,12 +47,12 @@ impl RenewToken {
                 return Err(Refused::TokenNotValid);
             }
             Ok(Path::Wrote(match session {
-                Some(session) => Some(self.start(session).await?),
+                Some(session) => Some(self.start(call, session).await?),
                 None => None,
             }))
         };
         self.gate
-            .mint(Subject::User(subject), write, |refresh, signer| {
+            .mint(Subject::User(call, subject), write, |refresh, signer| {
                 issue(token, refresh, signer)
             })
             .await
