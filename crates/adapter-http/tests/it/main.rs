@@ -345,15 +345,15 @@ fn every_event_type_is_described_and_no_other() {
 
 #[test]
 fn a_schema_refuses_what_no_event_holds() {
-    let session = json!({"userId": "u1", "clientId": "portal", "sid": "s1", "reason": "replay"});
-    let contact = json!({"userId": "u1", "factorId": "c1", "contactType": ContactType::Email.as_str(),
+    let session = json!({"userId": "u1", "by": {"client": "portal"}, "clientId": "portal", "sid": "s1", "reason": "replay"});
+    let contact = json!({"userId": "u1", "by": {}, "factorId": "c1", "contactType": ContactType::Email.as_str(),
         "maskedValue": "ex***le@br.e*******.com", "tags": [], "default": false, "verified": true});
     let broken = |good: &Value, name: &str, value: Value| {
         let mut broken = good.clone();
         broken[name] = value;
         broken
     };
-    let without_reason = json!({"userId": "u1", "clientId": "portal", "sid": "s1"});
+    let without_reason = json!({"userId": "u1", "by": {}, "clientId": "portal", "sid": "s1"});
     for (kind, good, bad) in [
         ("session.revoked", &session, without_reason),
         (
@@ -368,6 +368,12 @@ fn a_schema_refuses_what_no_event_holds() {
         ),
         ("session.revoked", &session, broken(&session, "ip", json!("192.0.2.1"))),
         ("session.revoked", &session, broken(&session, "userId", json!("u 1"))),
+        ("session.revoked", &session, broken(&session, "by", json!("portal"))),
+        (
+            "session.revoked",
+            &session,
+            broken(&session, "by", json!({"address": "192.0.2.1"})),
+        ),
         (
             "factor.added",
             &contact,
