@@ -263,7 +263,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         Ok(family(found.await?)?)
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
         let document = NewRefreshFamilyDocument {
             family: family.into(),
             sequence: 1,
@@ -273,9 +273,9 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         self.database
             .write(|mut session| async move {
                 // Its id is random: that it is there already means that the driver sent the same write again.
-                session.insert(COLLECTION, &document).await?;
+                let is_new = session.insert(COLLECTION, &document).await?;
                 session.database.event_pushed();
-                Ok(())
+                Ok(is_new)
             })
             .await
     }

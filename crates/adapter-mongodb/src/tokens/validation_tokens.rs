@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
-use mongodb::bson::{Binary, DateTime, doc};
+use mongodb::bson::{Binary, DateTime, Document, doc};
 use ports::StoreFailure;
 use ports::tokens::ValidationTokens;
 use serde::{Deserialize, Serialize};
@@ -89,22 +89,34 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
     }
 }
 
+fn live(hash: &ValidationTokenHash, now: Timestamp) -> Document {
+    doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } }
+}
+
 #[async_trait]
 impl ValidationTokens for MongodbValidationTokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
         let document = ValidationTokenDocument::from(token);
-        let inserted = self
-            .0
-            .write(|mut session| async move { session.insert(COLLECTION, &document).await });
         // The hash is of 256 random bits: that it is there already means that the driver sent the same write again.
-        inserted.await.map(drop)
+        self.0
+            .write(|mut session| async move { session.insert(COLLECTION, &document).await })
+            .await
     }
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
-        let filter = doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } };
+        let filter = live(hash, now);
         let found = self.0.read(|database| async move {
             let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
             collection.find_one(filter).await.map_err(|error| Fault::read(&error))
+        });
+        Ok(found.await?.map(ValidationToken::try_from).transpose()?)
+    }
+
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        let filter = live(hash, now);
+        let found = self.0.read(|database| async move {
+            let found = database.linearizable::<ValidationTokenDocument>(COLLECTION, filter);
+            found.await
         });
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }

@@ -111,12 +111,14 @@ fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Faul
     )
 }
 
-fn insert(connection: &Connection, family: &RefreshFamily) -> Result<(), Fault> {
+/// Whether it was not there before.
+fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Fault> {
     let groups = &family.origin.groups;
     let ancestors: Vec<&str> = family.origin.ancestors.iter().map(FamilyId::as_str).collect();
     let sql = "INSERT INTO refresh_families (family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
                    rotated_at, absolute_expires_at, idle_expires_at, status, sequence)
-               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0)";
+               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0)
+               ON CONFLICT (family_id) DO NOTHING";
     let parameters = named_params! {
         ":family": family.id.as_str(),
         ":user": family.origin.user.as_str(),
@@ -132,7 +134,7 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<(), Fault> 
         ":absolute": family.absolute_expires_at.as_millisecond(),
         ":idle": family.idle_expires_at.as_millisecond(),
     };
-    rows::execute(connection, sql, parameters).map(drop)
+    Ok(rows::execute(connection, sql, parameters)? > 0)
 }
 
 /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
@@ -216,15 +218,18 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         self.find(id).await
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
         let family = family.clone();
         let started = self.0.write(move |connection| {
-            insert(connection, &family)?;
-            push(connection, family.id.as_str(), event)
+            let is_new = insert(connection, &family)?;
+            if is_new {
+                push(connection, family.id.as_str(), event)?;
+            }
+            Ok(is_new)
         });
-        started.await?;
+        let is_new = started.await?;
         self.0.event_pushed();
-        Ok(())
+        Ok(is_new)
     }
 
     async fn rotate(

@@ -78,16 +78,17 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
 
 #[async_trait]
 impl ValidationTokens for SqliteValidationTokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
         let (hash, client, expires_at) = (
             token.hash,
             token.target_client.to_string(),
             token.expires_at.as_millisecond(),
         );
         let document = to_json("validation token", &ValidationTokenDocument::from(token))?;
-        let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (hash) DO NOTHING";
         self.0
-            .write(move |connection| rows::execute(connection, sql, (hash.0, client, expires_at, document)).map(drop))
+            .write(move |connection| Ok(rows::execute(connection, sql, (hash.0, client, expires_at, document))? > 0))
             .await
     }
 
@@ -99,6 +100,11 @@ impl ValidationTokens for SqliteValidationTokens {
                 validation_token(row, *hash)
             })
         })
+    }
+
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        // Every read of the one file sees what is committed.
+        self.find(hash, now).await
     }
 
     async fn consume(

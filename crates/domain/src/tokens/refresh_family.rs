@@ -138,6 +138,11 @@ impl RefreshFamily {
         self.absolute_expires_at.min(self.idle_expires_at)
     }
 
+    /// Whether it was closed or revoked, which is final. Expiry is not in it.
+    pub fn has_ended(&self) -> bool {
+        self.status != FamilyStatus::Active
+    }
+
     /// Whether it may be renewed at `now`; what its ancestors and its user's credential say is not in it.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         self.status == FamilyStatus::Active && now < self.ends_at()

@@ -21,6 +21,7 @@ pub(crate) mod revocation;
 contracts! { dyn Fixture:
     an_unknown_family_is_not_found,
     every_field_of_a_family_survives,
+    a_family_that_is_started_again_stays_as_it_is,
     a_start_leaves_its_event,
     starting_at_once_starts_all,
     a_rotation_moves_on_by_one_generation,
@@ -104,6 +105,20 @@ async fn every_field_of_a_family_survives(fixture: &dyn Fixture) {
         start(&stores, &family).await;
         assert_eq!(find(&stores, &family).await, Some(family));
     }
+}
+
+async fn a_family_that_is_started_again_stays_as_it_is(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    let start_again = async || {
+        let event = events::started(event_context(session_event_id(&first, 1), first.rotated_at), &first);
+        stores.refresh_families.start(&first, event).await.unwrap()
+    };
+    assert!(start_again().await);
+    let second = rotated(&stores, &first, 2, at(1)).await;
+    assert!(!start_again().await);
+    assert_eq!(find(&stores, &first).await, Some(second));
+    assert_eq!(pending(&stores, &first).await, [started(&first)]);
 }
 
 async fn a_start_leaves_its_event(fixture: &dyn Fixture) {

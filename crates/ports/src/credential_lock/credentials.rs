@@ -18,6 +18,8 @@ pub enum Turn {
 /// The credentials' locks. A user without one was never locked.
 #[async_trait]
 pub trait Credentials: Send + Sync {
+    /// The credential now: sees every write that was acknowledged, anywhere, before the call. Linearizable, since it is asked
+    /// whether a lock holds, and absence says no.
     async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure>;
 
     /// Locks: one atomic write of state, epoch and event. Durable on every replica a look may ask before it answers,

@@ -43,12 +43,13 @@ pub trait RefreshFamilies: Send + Sync {
     /// looks differ as those of [`CredentialStandings`](crate::CredentialStandings) do.
     async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
-    /// The family after a conditional write that this process was acknowledged: sees every write that was acknowledged,
-    /// anywhere, before that one began.
+    /// The family after a write that changed something and that this process was acknowledged: sees every write that was
+    /// acknowledged, anywhere, before that one began.
     async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
-    /// Inserts a new family with its first event.
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure>;
+    /// Inserts a new family with its first event, in one write; whether this call did. A family that is there already came
+    /// of an earlier attempt of the same call, whose answer was lost: a repeated call changes nothing.
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure>;
 
     /// Compare-and-swap: when the family is active, belongs to the presenting client and user, is past neither expiry
     /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`,

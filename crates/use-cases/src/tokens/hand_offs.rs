@@ -72,8 +72,8 @@ impl HandOffs {
             expires_at: new.session_expires_at.map_or(ends_at, |session| session.min(ends_at)),
         };
         let write = async {
-            self.validation_tokens.issue(&token).await?;
-            Ok(Path::Wrote(()))
+            let is_new = self.validation_tokens.issue(&token).await?;
+            Ok(Path::inserted(is_new, ()))
         };
         let hand_off = HandOff {
             validation_token: secret,

@@ -24,13 +24,23 @@ impl<T> Minted<T> {
 
 /// What a path did before the look.
 pub(super) enum Path<W> {
-    /// A conditional write was acknowledged, whether it matched or not.
+    /// A write changed something and was acknowledged.
     Wrote(W),
-    /// There was nothing to write.
+    /// Nothing was written, or a write matched nothing. The latter is acknowledged at once by an old primary that has been cut
+    /// off, so it orders nothing.
     OnlyRead(W),
 }
 
 impl<W> Path<W> {
+    /// After an insert: what was there already came of an attempt that the driver made before, which orders nothing now.
+    pub(super) fn inserted(is_new: bool, done: W) -> Self {
+        if is_new {
+            Self::Wrote(done)
+        } else {
+            Self::OnlyRead(done)
+        }
+    }
+
     pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> Path<V> {
         match self {
             Self::Wrote(done) => Path::Wrote(change(done)),

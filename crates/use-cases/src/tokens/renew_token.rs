@@ -14,7 +14,7 @@ use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
 use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, Telemetry};
 
 use super::grants::{Grants, IssuedTokens};
-use super::mint_gate::{MintGate, Minted};
+use super::mint_gate::{MintGate, Minted, Path};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
 
@@ -164,8 +164,9 @@ impl RenewToken {
         NewSession { id, origin, ends_at }
     }
 
-    async fn start(&self, call: &Call, NewSession { id, origin, ends_at }: NewSession) -> Result<String, Refused> {
-        let family = self.sessions.start(call, id, origin, ends_at).await?;
-        Ok(self.sessions.current_token(&family))
+    /// Starts the session; its refresh token.
+    async fn start(&self, call: &Call, NewSession { id, origin, ends_at }: NewSession) -> Result<Path<String>, Refused> {
+        let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
+        Ok(Path::inserted(is_new, self.sessions.current_token(&family)))
     }
 }

@@ -42,7 +42,7 @@ impl RevokeToken {
             InspectedToken::Other(text) => self.sessions.opened(text).map(|token| token.family),
         };
         let Some(named) = named else { return Ok(()) };
-        let Some(family) = self.sessions.find(&named).await? else {
+        let Some(family) = self.sessions.find_named(&named).await? else {
             return Ok(());
         };
         if call.owns(&family.origin.client, &family.origin.user) {

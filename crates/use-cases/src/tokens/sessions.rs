@@ -5,7 +5,9 @@ use domain::caller::Call;
 use domain::event::EventContext;
 use domain::ids::FamilyId;
 use domain::time::{self, Timestamp};
-use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, events};
+use domain::tokens::{
+    FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
+};
 use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
 use ports::{Clock, Randomness, StoreFailure};
 
@@ -43,8 +45,13 @@ impl Sessions {
         FamilyId::from_random(self.randomness.object_id())
     }
 
-    pub(super) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         self.families.find(id).await
+    }
+
+    /// Finds the family that a token of ours names, whatever became of it; that there is none is certain.
+    pub(super) async fn find_named(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.confirmed(self.find(id).await?, id, |_| true).await
     }
 
     /// The session as nothing that was acknowledged before can contradict it.
@@ -52,14 +59,52 @@ impl Sessions {
         self.families.look(id).await
     }
 
-    /// Starts a family; one made from another session ends with it at `ends_at`.
+    /// Finds the family of a token, as certain as [`Sessions::confirmed_for`] makes it.
+    pub(super) async fn find_for(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let found = self.find(&token.family).await?;
+        self.confirmed_for(found, token, now).await
+    }
+
+    /// Returns what was found of a token's family, or looks again: an active family that has nothing for the token has
+    /// expired, or has not come to the token's generation, and either may be because the read was behind.
+    pub(super) async fn confirmed_for(
+        &self,
+        found: Option<RefreshFamily>,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let is_certain =
+            |family: &RefreshFamily| family.has_ended() || family.judge(token, now, self.grace) != Verdict::Ended;
+        self.confirmed(found, &token.family, is_certain).await
+    }
+
+    /// Returns what was found when it is certain. Otherwise looks once more before an answer is built on it: right after a
+    /// failover a majority read may be behind a write that was acknowledged. Only for ids out of tokens that we made: nobody
+    /// makes us look by ids of their own choice.
+    async fn confirmed(
+        &self,
+        found: Option<RefreshFamily>,
+        id: &FamilyId,
+        is_certain: impl Fn(&RefreshFamily) -> bool,
+    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+        match found {
+            Some(family) if is_certain(&family) => Ok(Some(family)),
+            Some(_) | None => self.look(id).await,
+        }
+    }
+
+    /// Starts a family; one made from another session ends with it at `ends_at`. Also tells whether this call inserted it.
     pub(super) async fn start(
         &self,
         call: &Call,
         id: FamilyId,
         origin: Origin,
         ends_at: Option<Timestamp>,
-    ) -> Result<RefreshFamily, StoreFailure> {
+    ) -> Result<(RefreshFamily, bool), StoreFailure> {
         let now = self.clock.now();
         let absolute_expires_at = ends_at.unwrap_or_else(|| time::after(now, self.absolute_lifetime));
         let family = RefreshFamily {
@@ -73,10 +118,9 @@ impl Sessions {
             idle_expires_at: time::after(now, self.idle_lifetime).min(absolute_expires_at),
             status: FamilyStatus::Active,
         };
-        self.families
-            .start(&family, events::started(self.event(call, now), &family))
-            .await?;
-        Ok(family)
+        let event = events::started(self.event(call, now), &family);
+        let is_new = self.families.start(&family, event).await?;
+        Ok((family, is_new))
     }
 
     /// What a family is after a rotation at `now`, with a nonce of its own.
@@ -102,7 +146,7 @@ impl Sessions {
         id: &FamilyId,
         reason: RevocationReason,
     ) -> Result<(), StoreFailure> {
-        match self.find(id).await? {
+        match self.find_named(id).await? {
             Some(family) => self.end(call, &family, reason).await,
             None => Ok(()),
         }

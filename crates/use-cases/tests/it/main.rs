@@ -15,6 +15,7 @@ mod codes;
 mod hand_off;
 mod introspect_token;
 mod locked;
+mod old_primary;
 mod outages;
 mod outbox_full;
 mod properties;

@@ -1,5 +1,6 @@
 //! A wired AuthMe over a store of its own.
 
+pub(crate) mod behind;
 pub(crate) mod meddling;
 pub(crate) mod stand_ins;
 pub(crate) mod stores;

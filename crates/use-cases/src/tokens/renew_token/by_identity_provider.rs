@@ -83,7 +83,7 @@ impl RenewToken {
         let token = self.grants.for_user(&own, user, &[]).await?;
         let write = async {
             match session {
-                Some(session) => Ok(Path::Wrote(Some(self.start(call, session).await?))),
+                Some(session) => Ok(self.start(call, session).await?.map(Some)),
                 None => Ok(Path::OnlyRead(None)),
             }
         };

@@ -30,7 +30,8 @@ impl RenewToken {
         remember: bool,
     ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), Refused> {
         let now = self.clock.now();
-        let family = self.sessions.find(&token.family).await?.ok_or(Refused::TokenNotValid)?;
+        let found = self.sessions.find_for(&token, now).await?;
+        let family = found.ok_or(Refused::TokenNotValid)?;
         let origin = &family.origin;
         self.belongs_to(call, &origin.client, &origin.user).await?;
         let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
@@ -65,8 +66,7 @@ impl RenewToken {
                     Some(self.sessions.current_token(&current))
                 }))
             } else {
-                self.forget(&attempt).await?;
-                Ok(Path::Wrote(None))
+                Ok(self.forget(&attempt).await?.map(|()| None))
             }
         };
         let subject = Subject::User(call, attempt.subject.clone());
@@ -101,23 +101,33 @@ impl RenewToken {
             return Ok(Path::OnlyRead((found, RenewalOutcome::Repeated)));
         }
         let next = self.sessions.next(&found, attempt.now);
-        match self.sessions.rotate(&attempt.presented, &next).await? {
-            Rotation::Rotated => Ok(Path::Wrote((next, RenewalOutcome::Renewed))),
-            Rotation::Superseded(family) => {
-                self.usable(&family, attempt).await?;
-                Ok(Path::Wrote((family, RenewalOutcome::Repeated)))
-            }
-            Rotation::Unknown => Err(Refused::TokenNotValid),
-        }
+        let left = match self.sessions.rotate(&attempt.presented, &next).await? {
+            Rotation::Rotated => return Ok(Path::Wrote((next, RenewalOutcome::Renewed))),
+            Rotation::Superseded(family) => Some(family),
+            Rotation::Unknown => None,
+        };
+        let family = self.not_matched(left, attempt).await?;
+        Ok(Path::OnlyRead((family, RenewalOutcome::Repeated)))
     }
 
     /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, attempt: &Attempt<'_>) -> Result<(), Refused> {
-        match self.sessions.close(&attempt.presented, attempt.now).await? {
-            Closed::Closed => Ok(()),
-            Closed::NotMatched(family) => self.usable(&family, attempt).await,
-            Closed::Unknown => Err(Refused::TokenNotValid),
-        }
+    async fn forget(&self, attempt: &Attempt<'_>) -> Result<Path<()>, Refused> {
+        let left = match self.sessions.close(&attempt.presented, attempt.now).await? {
+            Closed::Closed => return Ok(Path::Wrote(())),
+            Closed::NotMatched(family) => Some(family),
+            Closed::Unknown => None,
+        };
+        self.not_matched(left, attempt).await?;
+        Ok(Path::OnlyRead(()))
+    }
+
+    /// Returns the family that a write did not match, when the token still gets something from it.
+    async fn not_matched(&self, left: Option<RefreshFamily>, attempt: &Attempt<'_>) -> Result<RefreshFamily, Refused> {
+        let token = &attempt.presented.token;
+        let confirmed = self.sessions.confirmed_for(left, token, attempt.now).await?;
+        let family = confirmed.ok_or(Refused::TokenNotValid)?;
+        self.usable(&family, attempt).await?;
+        Ok(family)
     }
 
     fn judge(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Verdict {

@@ -1,4 +1,7 @@
 use domain::caller::Call;
+use domain::time::Timestamp;
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+use ports::StoreFailure;
 
 use super::{Claimed, RenewToken, Renewed};
 use crate::tokens::Refused;
@@ -16,12 +19,7 @@ impl RenewToken {
     ) -> Renewed {
         let now = self.clock.now();
         let hash = self.tokens.hasher.hash(token);
-        let found = self
-            .tokens
-            .validation_tokens
-            .find(&hash, now)
-            .await?
-            .ok_or(Refused::TokenNotValid)?;
+        let found = self.find_or_look(&hash, now).await?.ok_or(Refused::TokenNotValid)?;
         self.belongs_to(call, &found.target_client, &found.user).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let mut user = grants::user(found.user, found.business, found.epoch);
@@ -46,15 +44,28 @@ impl RenewToken {
             if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
                 return Err(Refused::TokenNotValid);
             }
-            Ok(Path::Wrote(match session {
-                Some(session) => Some(self.start(call, session).await?),
-                None => None,
-            }))
+            match session {
+                Some(session) => Ok(self.start(call, session).await?.map(Some)),
+                None => Ok(Path::Wrote(None)),
+            }
         };
         self.gate
             .mint(Subject::User(call, subject), write, |refresh, signer| {
                 issue(token, refresh, signer)
             })
             .await
+    }
+
+    /// Looks once more before it is said that there is no such token: right after a failover a majority read may be behind
+    /// the write that issued it. Only a client or user whose own token is good comes here, so no stranger makes us look.
+    async fn find_or_look(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure> {
+        match self.tokens.validation_tokens.find(hash, now).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.tokens.validation_tokens.look(hash, now).await,
+        }
     }
 }
