@@ -196,8 +196,10 @@ impl MongodbCredentials {
 #[async_trait]
 impl Credentials for MongodbCredentials {
     async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
-        let found = self.0.find::<CredentialDocument>(COLLECTION, user.as_str()).await?;
-        Ok(found.map(Credential::try_from).transpose()?)
+        let found = self
+            .0
+            .find_linearizable::<CredentialDocument>(COLLECTION, user.to_string());
+        Ok(found.await?.map(Credential::try_from).transpose()?)
     }
 
     async fn lock(&self, command: &LockCommand) -> Result<Turn, StoreFailure> {
