@@ -50,6 +50,8 @@ struct State {
     copies: usize,
     cut_off: Option<CutOff>,
     seen: Seen,
+    /// Linearizable reads are answered from the past, too: no server does that.
+    is_broken: bool,
 }
 
 struct CutOff {
@@ -109,6 +111,11 @@ impl OldPrimary {
         Ok(())
     }
 
+    /// Makes it answer linearizable reads from the past, as no server does: what a trial must not let pass.
+    pub fn break_linearizable_reads(&self) {
+        lock(&self.state).is_broken = true;
+    }
+
     /// Lets it find the others again: what was not acknowledged is rolled back. Returns what it did meanwhile.
     pub async fn rejoin(&self) -> io::Result<Seen> {
         let (cut_off, seen) = {
@@ -166,10 +173,15 @@ fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Rea
     without_times(command.document_mut());
     let is_ours = command.document().get_str("$db").is_ok_and(|db| db.starts_with(database));
     let mut locked = lock(state);
-    let State { cut_off, seen, .. } = &mut *locked;
+    let State {
+        cut_off,
+        seen,
+        is_broken,
+        ..
+    } = &mut *locked;
     match cut_off {
         Some(cut_off) if is_ours && command.is_read() => {
-            if command.read_concern_level() == Some("linearizable") {
+            if command.read_concern_level() == Some("linearizable") && !*is_broken {
                 seen.linearizable_reads += 1;
                 return Reaction::Answer(doc! {
                     "ok": 0, "code": 50, "codeName": "MaxTimeMSExpired", "errmsg": "operation exceeded time limit",

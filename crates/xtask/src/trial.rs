@@ -63,7 +63,11 @@ enum Name {
     C12,
     /// A code, answered rightly by many at once
     C13,
-    /// Each of them; those of the services (c5 to c8 and c11) unless `--store` is sqlite
+    /// An old primary that was cut off goes on beside a new one, on which users are locked
+    C15,
+    /// Statements are refused, writes not acknowledged, connections cut in the middle of a batch of rotations
+    C16,
+    /// Each of them; those of the services (c5 to c8, c11, c15 and c16) unless `--store` is sqlite
     All,
 }
 
@@ -113,7 +117,15 @@ const EACH: [Name; 8] = [
 ];
 
 /// Those that need the servers.
-const DEPLOYED: [Name; 5] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11];
+const DEPLOYED: [Name; 7] = [
+    Name::C5,
+    Name::C6,
+    Name::C7,
+    Name::C8,
+    Name::C11,
+    Name::C15,
+    Name::C16,
+];
 
 impl Name {
     const fn text(self) -> &'static str {
@@ -131,6 +143,8 @@ impl Name {
             Self::C11 => "c11",
             Self::C12 => "c12",
             Self::C13 => "c13",
+            Self::C15 => "c15",
+            Self::C16 => "c16",
             Self::All => "all",
         }
     }
@@ -138,7 +152,8 @@ impl Name {
     const fn rounds(self) -> usize {
         match self {
             Self::C7 | Self::C8 => 10,
-            Self::C11 => 20,
+            Self::C11 | Self::C16 => 20,
+            Self::C15 => 50,
             Self::C6 => 60,
             Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
             Self::V => 200,
