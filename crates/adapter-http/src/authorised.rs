@@ -19,6 +19,7 @@ use use_cases::{Admission, AdmissionError, AdmitCaller};
 use crate::admitted::DueAdmission;
 use crate::observe;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
+use crate::request_limits::RequestLimits;
 
 /// What it takes to know a caller.
 #[derive(Clone)]
@@ -102,6 +103,9 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 .await
                 .map_err(|_| Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN))?;
             let caller = verified.caller.clone();
+            if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
+                limits.admit(&caller)?;
+            }
             // Requirements are judged every time, whatever is remembered of the token.
             let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
             if !P::permits(&caller, about.as_ref()) {

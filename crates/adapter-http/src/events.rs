@@ -50,7 +50,11 @@ const MAY_FOLLOW: Admission = Admission {
 pub(crate) struct Stopping(pub(crate) watch::Receiver<bool>);
 
 impl Stopping {
-    async fn begun(&mut self) {
+    pub(crate) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    pub(crate) async fn begun(&mut self) {
         // A sender that is gone has stopped, too.
         let _ = self.0.wait_for(|stopping| *stopping).await;
     }
@@ -159,7 +163,7 @@ impl EventStream {
 
     /// The next events, or a sign of life; `None` ends the stream, and the client comes back with its last cursor.
     async fn next(&mut self) -> Option<Bytes> {
-        if *self.stopping.0.borrow() || self.clock.now() >= self.caller.expires_at {
+        if self.stopping.has_begun() || self.clock.now() >= self.caller.expires_at {
             return None;
         }
         let page = self.follow.run(self.after, PAGE).await.ok()?;

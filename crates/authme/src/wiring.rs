@@ -8,7 +8,10 @@ use adapter_crypto::{
     VerifiedTokens, read_or_create_secret,
 };
 use adapter_delivery::DeliverySettings;
-use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, Management, TrustedProxies};
+use adapter_http::{
+    Api, ApiSettings, ConnectionSettings, Gatekeeper, LoginGuardSettings, Management, RequestLimitSettings,
+    TrustedProxies,
+};
 use adapter_sqlite::Stores;
 use ports::Clock;
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
@@ -184,7 +187,8 @@ impl Installation {
     }
 
     fn api_settings(&self, workers: usize) -> Result<ApiSettings, Refusal> {
-        let proxies = TrustedProxies::parse(&self.settings.http.trusted_proxies);
+        let (http, limits) = (&self.settings.http, &self.settings.limits);
+        let proxies = TrustedProxies::parse(&http.trusted_proxies);
         let not_a_network = |text| {
             Refusal::because(format!(
                 "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
@@ -194,7 +198,19 @@ impl Installation {
             workers,
             trusted_proxies: proxies.map_err(not_a_network)?,
             key_set_cache_time: self.settings.keys.cache_time,
+            drain: http.drain,
             shutdown_timeout: SHUTDOWN,
+            connections: ConnectionSettings {
+                write_timeout: http.write_timeout,
+                per_peer: http.connections_per_peer,
+                in_all: http.connections(),
+            },
+            request_limits: RequestLimitSettings {
+                per_client: limits.requests_per_client,
+                per_user: limits.requests_per_user,
+            },
+            docs: http.docs,
+            query_tokens: self.settings.tokens.query_tokens,
             login_guard: LoginGuardSettings {
                 failures_per_client: self.settings.login.failures_per_client,
                 failures_per_peer: self.settings.login.failures_per_peer,

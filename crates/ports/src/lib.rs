@@ -41,5 +41,7 @@ pub use identities::{Identities, IdentitySaving};
 pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
-pub use telemetry::{Measure, RenewalOutcome, Telemetry};
+pub use telemetry::{
+    ConnectionError, ConnectionLimit, Measure, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate, Telemetry,
+};
 pub use token_verifier::{KeySetSource, TokenRejection, TokenVerifier};

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::VerifiedTokens;
-use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
+use adapter_http::{
+    Api, ApiSettings, ConnectionSettings, Gatekeeper, Management, RequestLimitSettings, TrustedProxies,
+};
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
 use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
@@ -185,7 +187,19 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         workers: settings.http.threads(),
         trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
         key_set_cache_time: context.key_set_cache_time(),
+        drain: settings.http.drain,
         shutdown_timeout: IN_FLIGHT,
+        connections: ConnectionSettings {
+            write_timeout: settings.http.write_timeout,
+            per_peer: settings.http.connections_per_peer,
+            in_all: settings.http.connections(),
+        },
+        request_limits: RequestLimitSettings {
+            per_client: settings.limits.requests_per_client,
+            per_user: settings.limits.requests_per_user,
+        },
+        docs: settings.http.docs,
+        query_tokens: context.query_tokens(),
         login_guard: context.login_guard(),
     })
 }

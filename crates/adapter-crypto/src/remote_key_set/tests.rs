@@ -72,7 +72,7 @@ impl Server {
 struct Unmeasured;
 
 impl Telemetry for Unmeasured {
-    fn record(&self, _: Measure<'_>) {}
+    fn record(&self, _: Measure) {}
 }
 
 fn now() -> Timestamp {

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adapter_mongodb::{MongodbSettings, Stores};
+use domain::actor::Actor;
 use domain::credential_lock::LockCommand;
+use domain::event::EventContext;
 use domain::ids::{EventId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::ValidationTokenHash;
@@ -45,10 +47,13 @@ fn user(n: usize) -> UserId {
 fn lock(n: usize) -> LockCommand {
     LockCommand {
         user: user(n),
-        by: "desk".to_owned(),
         reason: None,
-        at: Timestamp::UNIX_EPOCH,
-        event_id: EventId(format!("event-{n}")),
+        context: EventContext {
+            id: EventId(format!("event-{n}")),
+            time: Timestamp::UNIX_EPOCH,
+            by: Actor::operator("desk"),
+            correlation_id: None,
+        },
     }
 }
 

@@ -15,7 +15,7 @@ use authme::{DataFolder, Installation};
 use domain::time::Timestamp;
 use ports::Clock;
 use serde_json::{Value, json};
-use service_runtime::Stop;
+use service_runtime::{LimitSettings, Stop};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 
@@ -78,6 +78,9 @@ fn write_keys(folder: &Path) {
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
+    /// 0 for no limit.
+    pub(crate) new_sessions_per_minute: u32,
+    pub(crate) no_query_tokens: bool,
     /// A second key, which signs from then on.
     pub(crate) next_key_from: Option<i64>,
 }
@@ -113,6 +116,13 @@ impl World {
         let mut settings = authme::defaults(None).expect("the defaults are good");
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
+        // The clock stands, and tests ask faster than anybody does.
+        settings.limits = LimitSettings {
+            requests_per_client: 0,
+            requests_per_user: 0,
+        };
+        settings.tokens.new_sessions_per_minute = setup.new_sessions_per_minute;
+        settings.tokens.query_tokens = !setup.no_query_tokens;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

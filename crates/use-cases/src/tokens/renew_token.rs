@@ -11,7 +11,7 @@ use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{Origin, SealedRefreshToken};
 use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
-use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, Telemetry};
+use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, RequestLimit, Telemetry};
 
 use super::grants::{Grants, IssuedTokens};
 use super::mint_gate::{MintGate, Minted, Path};
@@ -162,6 +162,15 @@ impl RenewToken {
             epoch: user.epoch,
         };
         NewSession { id, origin, ends_at }
+    }
+
+    /// Refuses a session when the client started too many of the user.
+    fn admit(&self, session: Option<&NewSession>) -> Result<(), Refused> {
+        let admitted = session.map_or(Ok(()), |session| self.sessions.admit(&session.origin));
+        if admitted.is_err() {
+            self.telemetry.record(Measure::RequestRefused(RequestLimit::Sessions));
+        }
+        admitted
     }
 
     /// Starts the session; its refresh token.

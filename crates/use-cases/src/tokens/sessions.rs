@@ -11,7 +11,8 @@ use domain::tokens::{
 use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
 use ports::{Clock, Randomness, StoreFailure};
 
-use super::{TokensPorts, TokensSettings};
+use super::new_sessions::NewSessions;
+use super::{Refused, TokensPorts, TokensSettings};
 
 /// Refresh families with their lifetimes, events and wire form.
 pub(super) struct Sessions {
@@ -22,6 +23,7 @@ pub(super) struct Sessions {
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
+    new_sessions: NewSessions,
 }
 
 impl Sessions {
@@ -34,6 +36,7 @@ impl Sessions {
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
+            new_sessions: NewSessions::at_most(settings.new_sessions_per_minute),
         }
     }
 
@@ -95,6 +98,12 @@ impl Sessions {
             Some(family) if is_certain(&family) => Ok(Some(family)),
             Some(_) | None => self.look(id).await,
         }
+    }
+
+    /// Counts a session that is about to start. Asked before the write, so that what is refused spends nothing.
+    pub(super) fn admit(&self, origin: &Origin) -> Result<(), Refused> {
+        let admitted = self.new_sessions.admit(&origin.client, &origin.user, self.clock.now());
+        admitted.map_err(|wait| Refused::TooManySessions { wait })
     }
 
     /// Starts a family; one made from another session ends with it at `ends_at`. Also tells whether this call inserted it.

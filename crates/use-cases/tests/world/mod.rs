@@ -195,6 +195,8 @@ impl World {
         let (clock, signer, figures) = (Arc::default(), Arc::default(), Arc::default());
         let settings = TokensSettings {
             refresh_grace: grace,
+            // The clock stands, and races start more in an instant than anybody does in a minute.
+            new_sessions_per_minute: 0,
             ..TokensSettings::default()
         };
         let ports = tokens_ports(&stores, &clock, &signer, &figures, &seal);

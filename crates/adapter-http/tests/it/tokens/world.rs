@@ -13,7 +13,9 @@ use adapter_crypto::{
     HmacRefreshTokenSeal, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
     VerifiedTokens, read_or_create_secret, write_private,
 };
-use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, TrustedProxies};
+use adapter_http::{
+    Api, ApiSettings, ConnectionSettings, Gatekeeper, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
+};
 use adapter_sqlite::{SqliteSettings, Stores};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -68,7 +70,7 @@ impl Clock for SetClock {
 struct Unheard;
 
 impl Telemetry for Unheard {
-    fn record(&self, _: Measure<'_>) {}
+    fn record(&self, _: Measure) {}
 }
 
 /// One signing key for all tests: making one costs more than most of them.
@@ -189,7 +191,12 @@ impl World {
                 trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap(),
                 key_set_cache_time: Duration::from_mins(5),
                 login_guard: LoginGuardSettings::default(),
+                drain: Duration::ZERO,
                 shutdown_timeout: Duration::from_secs(1),
+                connections: ConnectionSettings::default(),
+                request_limits: RequestLimitSettings::default(),
+                docs: true,
+                query_tokens: true,
             },
             clock,
             stores,

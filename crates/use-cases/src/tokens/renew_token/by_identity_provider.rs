@@ -81,6 +81,7 @@ impl RenewToken {
             ancestors: Vec::new(),
         };
         let token = self.grants.for_user(&own, user, &[]).await?;
+        self.admit(session.as_ref())?;
         let write = async {
             match session {
                 Some(session) => Ok(self.start(call, session).await?.map(Some)),

@@ -40,6 +40,7 @@ impl RenewToken {
         let client = self.grants.enabled_client(&found.target_client).await?;
         let token = self.grants.for_user(&client, user, &found.groups).await?;
         let token = token.ending_by(found.session_expires_at);
+        self.admit(session.as_ref())?;
         let write = async {
             if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
                 return Err(Refused::TokenNotValid);
