@@ -104,7 +104,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 .map_err(|_| Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN))?;
             let caller = verified.caller.clone();
             if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
-                limits.admit(&caller)?;
+                limits.admit(&caller.client, caller.user_id())?;
             }
             // Requirements are judged every time, whatever is remembered of the token.
             let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());

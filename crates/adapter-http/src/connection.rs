@@ -103,3 +103,90 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::rt::net::TcpListener;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::connection_limits::{ConnectionLimits, ConnectionSettings};
+    use crate::peer::TrustedProxies;
+
+    /// A connection, its peer, and what stops it.
+    async fn connected(write_timeout: Duration) -> (Connection, TcpStream, watch::Sender<bool>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let limits = ConnectionLimits::new(&ConnectionSettings::default(), TrustedProxies::default());
+        let admitted = limits.admit(None).unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let connection = Connection::new(stream, admitted, write_timeout, Stopping(stopping), Duration::ZERO);
+        (connection, peer, stop)
+    }
+
+    const PATIENT: Duration = Duration::from_mins(10);
+
+    #[actix_web::test]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let (mut connection, peer, _stop) = connected(Duration::from_millis(50)).await;
+        let written = connection.write_all(&vec![0; 64 * 1024 * 1024]).await;
+        assert_eq!(written.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+        drop(peer);
+    }
+
+    #[actix_web::test]
+    async fn a_peer_that_reads_now_and_then_is_not() {
+        let (mut connection, mut peer, _stop) = connected(PATIENT).await;
+        let bytes = Arc::new(vec![7; 16 * 1024 * 1024]);
+        let sent = bytes.clone();
+        let writing = actix_web::rt::spawn(async move { connection.write_all(&sent).await });
+        let mut received = vec![0; bytes.len()];
+        peer.read_exact(&mut received).await.unwrap();
+        assert!(received == *bytes);
+        writing.await.unwrap().unwrap();
+    }
+
+    #[actix_web::test]
+    async fn an_idle_connection_ends_when_the_process_stops_and_one_in_use_is_read_first() {
+        let (mut connection, mut peer, stop) = connected(PATIENT).await;
+        let mut buffer = [0; 16];
+        peer.write_all(b"one").await.unwrap();
+        assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
+        connection.write_all(b"answer").await.unwrap();
+        peer.write_all(b"two").await.unwrap();
+        stop.send_replace(true);
+        // What the peer sent before it heard of the stop is a request; then its answer; then it is idle.
+        assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
+        connection.write_all(b"answer").await.unwrap();
+        assert_eq!(connection.read(&mut buffer).await.unwrap(), 0);
+        drop(peer);
+    }
+
+    #[actix_web::test]
+    async fn a_connection_that_said_nothing_yet_may_still_ask() {
+        let (mut connection, mut peer, stop) = connected(PATIENT).await;
+        stop.send_replace(true);
+        let mut buffer = [0; 16];
+        let reading = actix_web::rt::spawn(async move { connection.read(&mut buffer).await });
+        tokio::task::yield_now().await;
+        peer.write_all(b"one").await.unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), 3);
+    }
+
+    #[actix_web::test]
+    async fn who_waits_on_an_idle_connection_is_woken_by_the_stop() {
+        let (mut connection, mut peer, stop) = connected(PATIENT).await;
+        let mut buffer = [0; 16];
+        peer.write_all(b"one").await.unwrap();
+        connection.read(&mut buffer).await.unwrap();
+        connection.write_all(b"answer").await.unwrap();
+        let reading = actix_web::rt::spawn(async move { connection.read(&mut buffer).await });
+        tokio::task::yield_now().await;
+        stop.send_replace(true);
+        assert_eq!(reading.await.unwrap().unwrap(), 0);
+    }
+}

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::ids::{ClientId, UserId};
 use governor::Quota;
 use governor::clock::{Clock, DefaultClock};
 use ports::{Measure, RequestLimit, Telemetry};
@@ -59,9 +59,9 @@ impl<C: Clock + Clone> RequestLimits<C> {
 
 impl<C: Clock> RequestLimits<C> {
     /// Counts a request of this caller, or refuses it with 429.
-    pub(crate) fn admit(&self, caller: &Caller) -> Result<(), Problem> {
-        self.take(RequestLimit::Client, self.clients.as_ref(), Some(&caller.client))?;
-        self.take(RequestLimit::User, self.users.as_ref(), caller.user_id())
+    pub(crate) fn admit(&self, client: &ClientId, user: Option<&UserId>) -> Result<(), Problem> {
+        self.take(RequestLimit::Client, self.clients.as_ref(), Some(client))?;
+        self.take(RequestLimit::User, self.users.as_ref(), user)
     }
 
     fn take(
@@ -77,5 +77,66 @@ impl<C: Clock> RequestLimits<C> {
             self.telemetry.record(Measure::RequestRefused(limit));
             Problem::too_many_requests(format!("too many requests of this {}", limit.as_str()), wait)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use actix_web::ResponseError as _;
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Refusals(Mutex<Vec<RequestLimit>>);
+
+    impl Telemetry for Refusals {
+        fn record(&self, measure: Measure) {
+            if let Measure::RequestRefused(limit) = measure {
+                self.0.lock().unwrap().push(limit);
+            }
+        }
+    }
+
+    /// The status of a refusal.
+    fn admit(limits: &RequestLimits<FakeRelativeClock>, client: &str, user: Option<&str>) -> Result<(), u16> {
+        let user = user.map(|user| UserId::parse(user).unwrap());
+        let admitted = limits.admit(&ClientId::parse(client).unwrap(), user.as_ref());
+        admitted.map_err(|problem| problem.status_code().as_u16())
+    }
+
+    #[test]
+    fn a_client_and_a_user_have_budgets_of_their_own() {
+        let (clock, refusals) = (FakeRelativeClock::default(), Arc::<Refusals>::default());
+        let settings = RequestLimitSettings {
+            per_client: 4,
+            per_user: 2,
+        };
+        let limits = RequestLimits::with(settings, &clock, refusals.clone());
+        let admitted = |client, user| admit(&limits, client, user);
+        assert_eq!(
+            [(); 3].map(|()| admitted("portal", Some("ana"))),
+            [Ok(()), Ok(()), Err(429)]
+        );
+        // The refused request counts for its client, too.
+        assert_eq!([(); 2].map(|()| admitted("portal", None)), [Ok(()), Err(429)]);
+        assert_eq!(admitted("shop", Some("ana")), Err(429));
+        assert_eq!(admitted("shop", Some("bia")), Ok(()));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(admitted("portal", Some("ana")), Ok(()));
+        use RequestLimit::{Client, User};
+        assert_eq!(*refusals.0.lock().unwrap(), [User, Client, User]);
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let limits = RequestLimits::with(
+            RequestLimitSettings::default(),
+            &FakeRelativeClock::default(),
+            Arc::<Refusals>::default(),
+        );
+        assert!((0..10_000).all(|_| admit(&limits, "portal", Some("ana")).is_ok()));
     }
 }
