@@ -34,6 +34,7 @@ struct ClaimsMessage<'a> {
     exp: i64,
     jti: &'a str,
     client_id: &'a str,
+    client_epoch: u64,
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
@@ -78,6 +79,7 @@ impl Rs512Signer {
             exp: token.expires_at.as_second(),
             jti: &token.id,
             client_id: token.client.as_str(),
+            client_epoch: token.client_epoch,
             sub: user.unwrap_or(token.client.as_str()),
             user_id: user,
             business_id: business,

@@ -83,6 +83,8 @@ struct Claims {
     nbf: Option<i64>,
     sub: String,
     client_id: String,
+    #[serde(default)]
+    client_epoch: u64,
     user_id: Option<String>,
     business_id: Option<String>,
     scope: String,
@@ -168,6 +170,7 @@ fn caller(claims: Claims) -> Option<Caller> {
     };
     Some(Caller {
         client: ClientId::parse(claims.client_id).ok()?,
+        client_epoch: claims.client_epoch,
         user,
         roles: claims.roles,
         scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),

@@ -8,13 +8,18 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, web};
-use domain::caller::{Caller, VerifiedToken};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use domain::caller::{Call, VerifiedToken};
 use domain::ids::{ContactId, UserId};
 use domain::permission::Permission;
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 
+use use_cases::{Admission, AdmissionError, AdmitCaller};
+
+use crate::admitted::DueAdmission;
+use crate::observe;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
+use crate::request_limits::RequestLimits;
 
 /// What it takes to know a caller.
 #[derive(Clone)]
@@ -22,6 +27,7 @@ pub struct Gatekeeper {
     pub verifier: Arc<dyn TokenVerifier>,
     pub keys: Arc<dyn KeySetSource>,
     pub clock: Arc<dyn Clock>,
+    pub admit_caller: AdmitCaller,
 }
 
 impl Gatekeeper {
@@ -39,14 +45,26 @@ impl Gatekeeper {
 
 /// A caller who has the permission `P`.
 pub(crate) struct Authorised<P> {
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) call: Call,
     permission: PhantomData<P>,
 }
 
 impl<P> Authorised<P> {
     /// The calling user. Every operation that asks for it requires one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
-        self.caller.user_id().ok_or_else(not_permitted)
+        self.call.user_id().ok_or_else(not_permitted)
+    }
+}
+
+impl From<AdmissionError> for Problem {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::NotPermitted => not_permitted(),
+            AdmissionError::NotAlive(_) => {
+                Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
+            }
+            AdmissionError::Failed(failure) => failure.into(),
+        }
     }
 }
 
@@ -85,16 +103,30 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 .await
                 .map_err(|_| Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN))?;
             let caller = verified.caller.clone();
+            if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
+                limits.admit(&caller.client, caller.user_id())?;
+            }
             // Requirements are judged every time, whatever is remembered of the token.
             let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
-            if P::permits(&caller, about.as_ref()) {
-                Ok(Self {
-                    caller,
-                    permission: PhantomData,
-                })
-            } else {
-                Err(not_permitted())
+            if !P::permits(&caller, about.as_ref()) {
+                return Err(not_permitted());
             }
+            request.extensions_mut().insert(DueAdmission {
+                admit_caller: gatekeeper.admit_caller.clone(),
+                caller: caller.clone(),
+                admission: Admission {
+                    requirement: P::REQUIREMENT,
+                    check: P::TOKEN_CHECK,
+                },
+                about,
+            });
+            Ok(Self {
+                call: Call {
+                    caller,
+                    request: observe::context(&request)?,
+                },
+                permission: PhantomData,
+            })
         })
     }
 }

@@ -1,9 +1,11 @@
 //! Events in the JSON form of CloudEvents 1.0.
 
+use domain::actor::Actor;
 use domain::event::Datum;
+use domain::ids::{ClientId, UserId};
 use ports::LoggedEvent;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// An event as CloudEvents 1.0 writes it in JSON (structured mode), with the extension attribute `cursor`.
@@ -29,8 +31,35 @@ pub struct CloudEventMessage {
     sequence: String,
     /// Where in the embedded log to go on from.
     cursor: String,
+    /// The `x-request-id` of the request that caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "6d1f0a3c5b7e9d2f4a6c8e01")]
+    correlationid: Option<String>,
+    /// With `by`, who caused it: an object of `user`, `client` and `operator`, each of which may be absent.
     #[schema(value_type = Object)]
     data: Map<String, Value>,
+}
+
+/// Who acted: a user through a client, a client on its own, or an operator at the command line.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Actor)]
+pub(crate) struct ActorResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
+}
+
+impl From<&Actor> for ActorResponse {
+    fn from(actor: &Actor) -> Self {
+        Self {
+            user: actor.user.as_ref().map(UserId::to_string),
+            client: actor.client.as_ref().map(ClientId::to_string),
+            operator: actor.operator.clone(),
+        }
+    }
 }
 
 impl From<LoggedEvent> for CloudEventMessage {
@@ -42,6 +71,8 @@ impl From<LoggedEvent> for CloudEventMessage {
             Datum::Flag(flag) => Value::from(flag),
             Datum::List(list) => Value::from(list),
         };
+        let data = event.data.into_iter().map(|(name, datum)| (name, value(datum)));
+        let by = ("by".to_owned(), json!(ActorResponse::from(&event.by)));
         Self {
             specversion: "1.0",
             id: event.id.0,
@@ -53,11 +84,8 @@ impl From<LoggedEvent> for CloudEventMessage {
             partitionkey: event.user.to_string(),
             sequence: format!("{:020}", event.sequence),
             cursor: logged.cursor.0.to_string(),
-            data: event
-                .data
-                .into_iter()
-                .map(|(name, datum)| (name, value(datum)))
-                .collect(),
+            correlationid: event.correlation_id,
+            data: data.chain([by]).collect(),
         }
     }
 }

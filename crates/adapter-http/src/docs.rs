@@ -1,25 +1,31 @@
 //! The API reference: a page that works without any network but this port.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-/// The description as it is served.
-pub(crate) struct Document(pub(crate) String);
-
-const SCRIPT: &str = "/docs/scalar.js";
+const SCRIPT_PATH: &str = "/docs/scalar.js";
 
 /// Nothing is loaded from anywhere else, and nothing is sent there.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'";
 
-pub(crate) async fn document(document: web::Data<Document>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(document.0.clone())
-}
+/// Handed to a connection at a time, which copies it. Twice as much as a network packet of loopback, and little beside
+/// what a connection has anyway.
+const CHUNK: usize = 16 * 1024;
 
-pub(crate) async fn page() -> HttpResponse {
+/// Five megabytes, once in a process.
+static SCRIPT: LazyLock<Option<Bytes>> =
+    LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
+
+static PAGE: LazyLock<Bytes> = LazyLock::new(|| {
     let configuration = json!({
         "url": "/openapi.json",
         "withDefaultFonts": false,
@@ -29,19 +35,71 @@ pub(crate) async fn page() -> HttpResponse {
         "mcp": {"disabled": true},
         "showDeveloperTools": "never",
     });
-    let page = scalar_api_reference::scalar_html(&configuration, Some(SCRIPT));
+    let page = scalar_api_reference::scalar_html(&configuration, Some(SCRIPT_PATH));
+    page.replace("<title>Scalar API Reference</title>", "<title>AuthMe API</title>")
+        .into()
+});
+
+/// A body that every answer shares. However slowly it is read, a connection holds a chunk of it at a time: of a body in
+/// one piece, the HTTP library copies the whole into the buffer of each connection.
+pub(crate) struct SharedBody(Bytes);
+
+impl MessageBody for SharedBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let rest = &mut self.get_mut().0;
+        let next = rest.split_to(rest.len().min(CHUNK));
+        Poll::Ready((!next.is_empty()).then_some(Ok(next)))
+    }
+}
+
+/// The description as it is served.
+pub(crate) struct Document(pub(crate) Bytes);
+
+pub(crate) async fn document(document: web::Data<Document>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(SharedBody(document.0.clone()))
+}
+
+pub(crate) async fn page() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(page.replace("<title>Scalar API Reference</title>", "<title>AuthMe API</title>"))
+        .body(SharedBody(PAGE.clone()))
 }
 
 pub(crate) async fn script() -> HttpResponse {
-    match scalar_api_reference::get_asset("scalar.js") {
+    match &*SCRIPT {
         Some(script) => HttpResponse::Ok()
             .content_type("text/javascript; charset=utf-8")
             .insert_header((CACHE_CONTROL, "public, max-age=86400"))
-            .body(script),
+            .body(SharedBody(script.clone())),
         None => HttpResponse::NotFound().finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_shared_body_is_whole_in_small_pieces_of_the_same_memory() {
+        let bytes: Bytes = (0..CHUNK * 2 + 7).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let mut body = SharedBody(bytes.clone());
+        assert_eq!(body.size(), BodySize::Sized(bytes.len() as u64));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let Poll::Ready(Some(Ok(first))) = Pin::new(&mut body).poll_next(&mut cx) else {
+            panic!("there is a first chunk")
+        };
+        assert_eq!((first.len(), first.as_ptr()), (CHUNK, bytes.as_ptr()));
+        assert_eq!(to_bytes(SharedBody(bytes.clone())).await, Ok(bytes));
     }
 }

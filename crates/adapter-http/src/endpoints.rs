@@ -1,12 +1,11 @@
 //! Routes and their descriptions, registered in one call.
 
-use std::sync::Arc;
-
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
 use domain::permission::{Alternative, Carries, Permission};
+use ports::RouteTemplate;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
@@ -18,6 +17,7 @@ use utoipa::openapi::{
     ResponseBuilder, Schema,
 };
 
+use crate::admitted::Admitting;
 use crate::deadline::Timely;
 use crate::problem::{Code, ErrorResponse, Problem};
 
@@ -33,22 +33,20 @@ pub(crate) struct Endpoints {
 
 impl Endpoints {
     /// Adds a path below the base path; `methods` are all it answers, any other is 405.
-    pub(crate) fn at(self, path: &str, methods: impl FnOnce(Methods) -> Methods) -> Self {
-        self.at_root(&format!("{BASE}{path}"), methods)
-    }
-
-    /// Adds a path at the root of the port.
-    pub(crate) fn at_root(mut self, path: &str, methods: impl FnOnce(Methods) -> Methods) -> Self {
+    pub(crate) fn at(mut self, path: &'static str, methods: impl FnOnce(Methods) -> Methods) -> Self {
+        let template = RouteTemplate::new(BASE, path);
         let Methods {
             resource,
             allowed,
             operations,
             may_wait: _,
-        } = methods(Methods::new(path));
+        } = methods(Methods::new(template));
         let allow = allowed.join(", ");
         self.resources.push(only(resource, allow));
         for (method, Described { operation, schemas }) in operations {
-            self.description.operations.push((path.to_owned(), method, operation));
+            self.description
+                .operations
+                .push((template.to_string(), method, operation));
             self.description.schemas.extend(schemas);
         }
         self
@@ -70,19 +68,15 @@ fn only(resource: Resource, allow: String) -> Resource {
 }
 
 /// A page beside the API, not described in it.
-pub(crate) fn page<F, Args>(path: &str, handler: F) -> Resource
+pub(crate) fn page<F, Args>(path: &'static str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let Methods { resource, allowed, .. } = Methods::new(path).on_get(handler);
+    let Methods { resource, allowed, .. } = Methods::new(RouteTemplate::new("", path)).on_get(handler);
     only(resource, allowed.join(", "))
 }
-
-/// The path template of a resource, for whoever observes its requests.
-#[derive(Clone)]
-pub(crate) struct Route(pub(crate) Arc<str>);
 
 /// The methods of one path.
 pub(crate) struct Methods {
@@ -94,9 +88,10 @@ pub(crate) struct Methods {
 }
 
 impl Methods {
-    fn new(path: &str) -> Self {
+    fn new(template: RouteTemplate) -> Self {
         Self {
-            resource: web::resource(path).app_data(Route(path.into())),
+            // Whoever observes a request of the resource finds the template there.
+            resource: web::resource(template.to_string()).app_data(template),
             allowed: Vec::new(),
             operations: Vec::new(),
             may_wait: false,
@@ -175,6 +170,7 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         let route = web::method(method);
+        let handler = Admitting(handler);
         let route = if self.may_wait {
             route.to(handler)
         } else {

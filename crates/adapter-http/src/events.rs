@@ -2,19 +2,20 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::rt::time::{sleep, timeout};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
+use domain::caller::Caller;
 use domain::credential_lock::permissions::FollowEvents as MayFollow;
-use domain::time::Timestamp;
+use domain::permission::Permission as _;
 use futures_util::stream;
 use ports::{Clock, Cursor};
 use serde::Deserialize;
 use tokio::sync::watch;
-use use_cases::{EventPage, FollowEvents};
+use use_cases::{Admission, AdmitCaller, FollowEvents};
 use utoipa::openapi::path::ParameterIn;
 
 use crate::authorised::{Authorised, Gatekeeper};
@@ -35,12 +36,25 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// A stream says something at least so often, so that both ends know it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// A stream looks at its caller's token again before it hands out events, unless it did within this time: a locked caller is
+/// told nothing after two seconds at the latest, and a busy stream does not read the store for every event.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+const MAY_FOLLOW: Admission = Admission {
+    requirement: MayFollow::REQUIREMENT,
+    check: MayFollow::TOKEN_CHECK,
+};
+
 /// Turns true when the process begins to stop: whoever waits, stops waiting.
 #[derive(Clone)]
 pub(crate) struct Stopping(pub(crate) watch::Receiver<bool>);
 
 impl Stopping {
-    async fn begun(&mut self) {
+    pub(crate) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    pub(crate) async fn begun(&mut self) {
         // A sender that is gone has stopped, too.
         let _ = self.0.wait_for(|stopping| *stopping).await;
     }
@@ -84,12 +98,23 @@ async fn handle(
             follow: follow.into_inner(),
             stopping: stopping.get_ref().clone(),
             clock: gatekeeper.clock.clone(),
-            ends_at: authorised.caller.expires_at,
+            caller: authorised.call.caller,
+            admit_caller: gatekeeper.admit_caller.clone(),
+            looked_at: Instant::now(),
             after,
         };
         return Ok(stream.answer());
     }
-    let page = first_page(&follow, after, wait, stopping.get_ref().clone()).await?;
+    let mut page = follow.run(after, PAGE).await?;
+    if page.events.is_empty() {
+        wait_for_more(&follow, after, wait, stopping.get_ref().clone()).await;
+        // The caller may have been locked meanwhile.
+        gatekeeper
+            .admit_caller
+            .run(&authorised.call, MAY_FOLLOW, None)
+            .await?;
+        page = follow.run(after, PAGE).await?;
+    }
     let lines: String = page
         .events
         .into_iter()
@@ -101,17 +126,8 @@ async fn handle(
         .body(lines))
 }
 
-/// The events after a cursor; at the end of the log it waits for one. Waiting holds nothing of the store.
-async fn first_page(
-    follow: &FollowEvents,
-    after: Cursor,
-    wait: Duration,
-    mut stopping: Stopping,
-) -> Result<EventPage, Problem> {
-    let page = follow.run(after, PAGE).await?;
-    if !page.events.is_empty() {
-        return Ok(page);
-    }
+/// Waits for an event after a cursor, for `wait` at most. Waiting holds nothing of the store.
+async fn wait_for_more(follow: &FollowEvents, after: Cursor, wait: Duration, mut stopping: Stopping) {
     let grown = async {
         tokio::select! {
             () = follow.grown(after) => {}
@@ -119,15 +135,17 @@ async fn first_page(
         }
     };
     let _ = timeout(wait, grown).await;
-    Ok(follow.run(after, PAGE).await?)
 }
 
-/// Server-sent events from a cursor on, for as long as the caller's token lives.
+/// Server-sent events from a cursor on, for as long as the caller's token is alive and not expired.
 struct EventStream {
     follow: Arc<FollowEvents>,
     stopping: Stopping,
     clock: Arc<dyn Clock>,
-    ends_at: Timestamp,
+    caller: Arc<Caller>,
+    admit_caller: AdmitCaller,
+    /// When the caller's token was last found alive.
+    looked_at: Instant,
     after: Cursor,
 }
 
@@ -145,12 +163,16 @@ impl EventStream {
 
     /// The next events, or a sign of life; `None` ends the stream, and the client comes back with its last cursor.
     async fn next(&mut self) -> Option<Bytes> {
-        if *self.stopping.0.borrow() || self.clock.now() >= self.ends_at {
+        if self.stopping.has_begun() || self.clock.now() >= self.caller.expires_at {
             return None;
         }
         let page = self.follow.run(self.after, PAGE).await.ok()?;
         self.after = page.next;
         if !page.events.is_empty() {
+            if self.looked_at.elapsed() >= LOOK_AGAIN {
+                self.admit_caller.run(&self.caller, MAY_FOLLOW, None).await.ok()?;
+                self.looked_at = Instant::now();
+            }
             let events = page.events.into_iter().map(|event| {
                 let event = CloudEventMessage::from(event);
                 format!(

@@ -1,5 +1,6 @@
 //! Whether the process lives and can work.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +12,8 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Health {
     pub(crate) checks: Vec<Arc<dyn Readiness>>,
     pub(crate) stopping: Arc<AtomicBool>,
+    /// Duplicated to see whether the process still has a descriptor for a connection, a file or a socket of its own.
+    pub(crate) spare: Arc<TcpListener>,
 }
 
 pub(crate) async fn live() -> HttpResponse {
@@ -23,8 +26,11 @@ pub(crate) async fn ready(health: web::Data<Health>) -> HttpResponse {
     for check in &health.checks {
         let up = check.is_ready().await;
         all_up &= up;
-        checks.insert(check.name().to_owned(), Value::from(if up { "up" } else { "down" }));
+        checks.insert(check.name().to_owned(), Value::from(up_or_down(up)));
     }
+    let has_descriptors = health.spare.try_clone().is_ok();
+    all_up &= has_descriptors;
+    checks.insert("descriptors".to_owned(), Value::from(up_or_down(has_descriptors)));
     let status = if all_up { "ready" } else { "not ready" };
     let mut answer = if all_up {
         HttpResponse::Ok()
@@ -32,4 +38,8 @@ pub(crate) async fn ready(health: web::Data<Health>) -> HttpResponse {
         HttpResponse::ServiceUnavailable()
     };
     answer.json(json!({"status": status, "checks": checks}))
+}
+
+const fn up_or_down(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }

@@ -1,27 +1,36 @@
 //! AuthMe's documented HTTP API on actix-web. The only adapter that knows the use cases.
 
+mod admitted;
 mod authorised;
 mod body;
+mod budget;
 mod cloud_event;
+mod connection;
+mod connection_limits;
 mod credential_lock;
 mod deadline;
 mod docs;
 mod endpoints;
+mod entrance;
 mod events;
 mod factors;
 mod health;
 mod login_guard;
 mod management;
 mod observe;
+mod path;
 mod peer;
 mod problem;
+mod request_limits;
 mod server;
 mod tokens;
 
 pub use authorised::Gatekeeper;
 pub use cloud_event::CloudEventMessage;
+pub use connection_limits::ConnectionSettings;
 pub use endpoints::Description;
 pub use login_guard::LoginGuardSettings;
 pub use management::Management;
 pub use peer::TrustedProxies;
+pub use request_limits::RequestLimitSettings;
 pub use server::{Api, ApiSettings, description, serve};

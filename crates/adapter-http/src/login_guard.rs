@@ -1,18 +1,15 @@
 //! Paces whoever tries secrets at client login.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use governor::Quota;
 use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::StateStore;
-use governor::{Quota, RateLimiter};
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+
+use crate::budget::Budget;
+use crate::peer::network;
 
 /// Client ids, addresses and pairs of them remembered at most, of each; the least recently seen go first.
 const CAPACITY: u64 = 10_000;
@@ -67,7 +64,7 @@ impl LoginGuard {
 
 impl<C: Clock + Clone> LoginGuard<C> {
     fn with(settings: LoginGuardSettings, clock: &C, capacity: u64) -> Self {
-        let budget = |failures| Budget::new(failures, clock.clone(), capacity);
+        let budget = |failures| Budget::new(Quota::per_minute(failures), clock.clone(), capacity, WINDOW);
         Self {
             peers: budget(settings.failures_per_peer),
             clients: budget(settings.failures_per_client),
@@ -96,14 +93,6 @@ impl<C: Clock> LoginGuard<C> {
     }
 }
 
-/// A caller with IPv6 has a whole /64 to choose its address from.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    }
-}
-
 /// A login that is judged now. Whom it names and where it comes from are hashes, so that neither takes up more memory.
 pub(crate) struct Attempt<'a, C: Clock = DefaultClock> {
     guard: &'a LoginGuard<C>,
@@ -113,66 +102,11 @@ pub(crate) struct Attempt<'a, C: Clock = DefaultClock> {
 }
 
 impl<C: Clock> Attempt<'_, C> {
-    /// Counts it: name and secret did not fit.
+    /// Counts it: name and secret did not fit. One beyond a budget changes nothing: that was told when it was admitted.
     pub(crate) fn failed(self) {
-        self.guard.peers.charge(self.peer);
-        self.guard.clients.charge(self.client);
-        self.guard.pairs.charge(self.pair);
-    }
-}
-
-/// So many failures a minute for each key.
-struct Budget<C: Clock>(RateLimiter<Ask, Kept, C, NoOpMiddleware<C::Instant>>);
-
-impl<C: Clock> Budget<C> {
-    fn new(failures: NonZeroU32, clock: C, capacity: u64) -> Self {
-        let states = Cache::builder()
-            .max_capacity(capacity)
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_idle(WINDOW)
-            .build();
-        Self(RateLimiter::new(Quota::per_minute(failures), Kept(states), clock))
-    }
-
-    /// How long until there is room; `None` when there is.
-    fn wait(&self, key: u64) -> Option<Duration> {
-        let full = self.0.check_key(&Ask::Look(key)).err()?;
-        Some(full.wait_time_from(self.0.clock().now()))
-    }
-
-    /// Counts a failure. One beyond the budget changes nothing: that was told by `wait`.
-    fn charge(&self, key: u64) {
-        let _ = self.0.check_key(&Ask::Charge(key));
-    }
-}
-
-/// What is asked about a key. The limiter itself cannot look without counting.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Ask {
-    Look(u64),
-    Charge(u64),
-}
-
-/// The limiter's state of each key: bounded, and forgotten when it says no more than that there is room.
-struct Kept(Cache<u64, Arc<Mutex<Option<Nanos>>>>);
-
-impl StateStore for Kept {
-    type Key = Ask;
-
-    fn measure_and_replace<T, F, E>(&self, ask: &Ask, judge: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let state = match *ask {
-            Ask::Look(key) => self.0.get(&key).unwrap_or_default(),
-            Ask::Charge(key) => self.0.get_with(key, Arc::default),
-        };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (told, counted) = judge(*state)?;
-        if let Ask::Charge(_) = ask {
-            *state = Some(counted);
-        }
-        Ok(told)
+        let _ = self.guard.peers.take(self.peer);
+        let _ = self.guard.clients.take(self.client);
+        let _ = self.guard.pairs.take(self.pair);
     }
 }
 
@@ -282,7 +216,7 @@ mod tests {
             assert!(guard.admit(Some(address("192.0.2.1")), "portal").is_ok());
         }
         for budget in [guard.peers, guard.clients, guard.pairs] {
-            assert_eq!(remembered(budget), 0);
+            assert_eq!(budget.remembered(), 0);
         }
     }
 
@@ -304,13 +238,6 @@ mod tests {
         assert_eq!(wait(&guard, "192.0.2.1", "portal"), None);
     }
 
-    /// How many keys a budget keeps, once it has cleaned up.
-    fn remembered(budget: Budget<FakeRelativeClock>) -> u64 {
-        let Kept(states) = budget.0.into_state_store();
-        states.run_pending_tasks();
-        states.entry_count()
-    }
-
     /// Others who each fail once, each at another client: many more than are remembered.
     fn others() -> impl Iterator<Item = (Option<IpAddr>, String)> {
         (0..1_000_u32).map(|n| (Some(IpAddr::from(n.to_be_bytes())), format!("client-{n}")))
@@ -324,7 +251,7 @@ mod tests {
             attempt.failed();
         }
         for budget in [guard.peers, guard.clients, guard.pairs] {
-            assert_eq!(remembered(budget), 100);
+            assert_eq!(budget.remembered(), 100);
         }
     }
 

@@ -23,14 +23,20 @@ pub struct Management {
 impl Management {
     /// Serves on one thread until the returned server is stopped.
     pub fn serve(self, listener: TcpListener) -> std::io::Result<Server> {
+        let spare = Arc::new(listener.try_clone()?);
         let server = HttpServer::new(move || {
+            let spare = spare.clone();
             let Self {
                 checks,
                 stopping,
                 metrics,
             } = self.clone();
             App::new()
-                .app_data(web::Data::new(Health { checks, stopping }))
+                .app_data(web::Data::new(Health {
+                    checks,
+                    stopping,
+                    spare,
+                }))
                 .route("/health/live", web::get().to(health::live))
                 .route("/health/ready", web::get().to(health::ready))
                 .route(

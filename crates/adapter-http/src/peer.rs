@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
 use ipnet::IpNet;
 
 /// Networks whose `X-Forwarded-For` is believed.
@@ -19,19 +20,23 @@ impl TrustedProxies {
         networks.iter().map(network).collect::<Result<_, _>>().map(Self)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
     /// The caller's address: the peer's, or behind trusted proxies the last one they did not write themselves.
     pub(crate) fn caller_address(&self, request: &HttpRequest) -> Option<IpAddr> {
         let mut address = request.peer_addr()?.ip().to_canonical();
-        let headers: Vec<&str> = request
+        // By bytes: what a stranger wrote into the header does not hide what the proxies added behind it.
+        let headers: Vec<&[u8]> = request
             .headers()
             .get_all("x-forwarded-for")
-            .filter_map(|value| value.to_str().ok())
+            .map(HeaderValue::as_bytes)
             .collect();
-        let mut hops = headers.iter().flat_map(|header| header.split(',')).map(str::trim).rev();
+        let mut hops = headers
+            .iter()
+            .flat_map(|header| header.split(|byte| *byte == b','))
+            .rev();
         while self.trusts(address) {
             let Some(hop) = hops.next().and_then(hop) else { break };
             address = hop.to_canonical();
@@ -40,8 +45,17 @@ impl TrustedProxies {
     }
 }
 
+/// The address, or the network of a peer with IPv6, which has a whole /64 to choose its address from.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 /// An address as proxies write it: some put the port behind it, and IPv6 in brackets.
-fn hop(text: &str) -> Option<IpAddr> {
+fn hop(bytes: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
     let in_brackets = || {
         let inner = text.strip_prefix('[')?.strip_suffix(']')?;
@@ -79,6 +93,20 @@ mod tests {
         );
         assert_eq!(address(&["10.0.0.1"], "10.0.0.1", Some("junk")), "10.0.0.1");
         assert_eq!(address(&["10.0.0.1"], "10.0.0.1", None), "10.0.0.1");
+    }
+
+    #[test]
+    fn bytes_of_a_stranger_do_not_hide_what_the_proxy_wrote() {
+        let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
+        let from = |header: &'static [u8]| {
+            let request = TestRequest::default().peer_addr("10.0.0.1:1234".parse().unwrap());
+            let value = HeaderValue::from_bytes(header).unwrap();
+            let request = request.insert_header(("x-forwarded-for", value));
+            trusted.caller_address(&request.to_http_request()).unwrap().to_string()
+        };
+        assert_eq!(from(b"\xff, 1.2.3.4"), "1.2.3.4");
+        assert_eq!(from(b"6.6.6.6, \xff\xfe, 1.2.3.4, 10.0.0.2"), "1.2.3.4");
+        assert_eq!(from(b"6.6.6.6, \xff, 10.0.0.2"), "10.0.0.2");
     }
 
     #[test]

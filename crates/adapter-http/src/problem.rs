@@ -170,11 +170,6 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated, message).with(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// The calling user's own credential is locked, or was since the token was issued.
-    pub(crate) fn caller_not_standing() -> Self {
-        Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
-    }
-
     /// Too many; there is room again after `wait`.
     pub(crate) fn too_many_requests(message: impl Into<String>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -1,11 +1,14 @@
+use std::future::ready;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::HttpService;
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use ports::{Randomness, Telemetry};
 use tokio::sync::watch;
 use use_cases::FollowEvents;
@@ -13,13 +16,25 @@ use use_cases::credential_lock::CredentialLock;
 use use_cases::factors::Factors;
 use use_cases::tokens::Tokens;
 
+use crate::connection_limits::ConnectionSettings;
 use crate::docs::{self, Document};
 use crate::endpoints::{Description, Endpoints, page};
+use crate::entrance::Entrance;
 use crate::events::{self, Stopping};
 use crate::login_guard::LoginGuard;
 use crate::observe::{Observer, observe};
 use crate::problem::{Code, Problem};
+use crate::request_limits::{RequestLimitSettings, RequestLimits};
 use crate::{Gatekeeper, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
+
+/// A connection without a request is kept for so long: longer than the minute of common proxies, so that they close first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// The first head of a connection takes no longer.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Closing a connection takes no longer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How the port behaves.
 #[derive(Debug, Clone)]
@@ -28,8 +43,16 @@ pub struct ApiSettings {
     pub trusted_proxies: TrustedProxies,
     /// How long a verifier may keep the key set.
     pub key_set_cache_time: Duration,
+    /// How long a stopping process still serves before it stops accepting.
+    pub drain: Duration,
     /// How long a stop waits for requests in flight.
     pub shutdown_timeout: Duration,
+    pub connections: ConnectionSettings,
+    pub request_limits: RequestLimitSettings,
+    /// Whether the reference page is served; the description is in any case.
+    pub docs: bool,
+    /// Whether a renewal may have its token in the query, where proxies log it.
+    pub query_tokens: bool,
     /// How many client logins may fail; says nothing where the tokens are not served.
     pub login_guard: LoginGuardSettings,
 }
@@ -80,30 +103,24 @@ impl Api {
 
     /// Routes and their data, for one application on its own.
     pub fn configure(&self, settings: &ApiSettings, config: &mut web::ServiceConfig) {
-        let login_guard = web::Data::new(LoginGuard::new(settings.login_guard));
-        self.configure_behind(login_guard, settings, config);
+        self.configure_behind(&Shared::new(self, settings), settings, config);
     }
 
-    /// The applications of all workers share the guard: a caller cannot choose its worker.
-    fn configure_behind(
-        &self,
-        login_guard: web::Data<LoginGuard>,
-        settings: &ApiSettings,
-        config: &mut web::ServiceConfig,
-    ) {
-        let (resources, description) = self.endpoints().into_parts();
-        let document = description.into_document("AuthMe").to_json().unwrap_or_default();
+    fn configure_behind(&self, shared: &Shared, settings: &ApiSettings, config: &mut web::ServiceConfig) {
+        let (resources, _) = self.endpoints().into_parts();
         config
             .app_data(web::Data::new(self.gatekeeper.clone()))
             .app_data(web::Data::new(Observer {
                 telemetry: self.telemetry.clone(),
                 randomness: self.randomness.clone(),
+                stopping: Stopping(self.stopping.clone()),
             }))
-            .app_data(login_guard)
+            .app_data(shared.login_guard.clone())
+            .app_data(shared.request_limits.clone())
+            .app_data(shared.document.clone())
             .app_data(web::Data::new(settings.clone()))
             .app_data(web::Data::new(settings.trusted_proxies.clone()))
-            .app_data(web::Data::new(Stopping(self.stopping.clone())))
-            .app_data(web::Data::new(Document(document)));
+            .app_data(web::Data::new(Stopping(self.stopping.clone())));
         if let Some(tokens) = &self.tokens {
             config.app_data(web::Data::from(tokens.clone()));
         }
@@ -119,11 +136,33 @@ impl Api {
         for resource in resources {
             config.service(resource);
         }
-        config
-            .service(page("/openapi.json", docs::document))
-            .service(page("/docs", docs::page))
-            .service(page("/docs/scalar.js", docs::script))
-            .default_service(web::to(not_found));
+        config.service(page("/openapi.json", docs::document));
+        if settings.docs {
+            config
+                .service(page("/docs", docs::page))
+                .service(page("/docs/scalar.js", docs::script));
+        }
+        config.default_service(web::to(not_found));
+    }
+}
+
+/// What the applications of all workers share: a caller cannot choose its worker.
+#[derive(Clone)]
+struct Shared {
+    login_guard: web::Data<LoginGuard>,
+    request_limits: web::Data<RequestLimits>,
+    document: web::Data<Document>,
+}
+
+impl Shared {
+    fn new(api: &Api, settings: &ApiSettings) -> Self {
+        let (_, description) = api.endpoints().into_parts();
+        let document = description.into_document("AuthMe").to_json().unwrap_or_default();
+        Self {
+            login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
+            request_limits: web::Data::new(RequestLimits::new(settings.request_limits, api.telemetry.clone())),
+            document: web::Data::new(Document(document.into())),
+        }
     }
 }
 
@@ -137,19 +176,34 @@ async fn not_found() -> Result<&'static str, Problem> {
 
 /// Serves the API until the returned server is stopped.
 pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io::Result<Server> {
-    let (workers, shutdown) = (settings.workers, settings.shutdown_timeout);
-    let login_guard = web::Data::new(LoginGuard::new(settings.login_guard));
-    let server = HttpServer::new(move || {
-        App::new()
-            .wrap(from_fn(observe))
-            .configure(|config| api.configure_behind(login_guard.clone(), &settings, config))
-    });
-    let server = server
-        .workers(workers)
+    let server = Server::build()
+        .workers(settings.workers)
         .disable_signals()
-        .shutdown_timeout(shutdown.as_secs())
-        // A caller who hangs up is not worked for any more: what it asked for must not be decided after others were
-        // answered.
-        .h1_allow_half_closed(false);
-    Ok(server.keep_alive(Duration::from_secs(75)).listen(listener)?.run())
+        .shutdown_timeout(settings.shutdown_timeout.as_secs());
+    let shared = Shared::new(&api, &settings);
+    let entrance = Entrance::new(&api, &settings);
+    let stop = server.graceful_shutdown_signal();
+    let server = server.listen("api", listener, move || {
+        let (api, settings, shared) = (api.clone(), settings.clone(), shared.clone());
+        let app = App::new()
+            .wrap(from_fn(observe))
+            .configure(move |config| api.configure_behind(&shared, &settings, config));
+        let stop = stop.clone();
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(CLOSE_TIMEOUT)
+            // A caller who hangs up is not worked for any more: what it asked for must not be decided after others were
+            // answered.
+            .h1_allow_half_closed(false)
+            .graceful_shutdown_signal(move || {
+                let stop = stop.clone();
+                async move { stop.notified().await }
+            })
+            .h1(map_config(app, |()| AppConfig::default()));
+        let (entrance, failures) = (entrance.clone(), entrance.clone());
+        let accepted = fn_service(move |stream| ready(entrance.admit(stream)));
+        accepted.and_then(http.map_err(move |error| failures.failed(&error)))
+    })?;
+    Ok(server.run())
 }

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
+use domain::actor::Actor;
 use domain::event::{Datum, Event};
+use domain::ids::{ClientId, UserId};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Map, Value};
 
@@ -12,27 +14,30 @@ pub(crate) struct EventMessage {
     pub(crate) topic: Topic,
     /// The user id, as the `partitionkey` (section 3.1).
     pub(crate) key: String,
-    pub(crate) headers: [(&'static str, String); 9],
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// The JSON of `data`.
     pub(crate) value: String,
 }
 
 impl From<&Event> for EventMessage {
     fn from(event: &Event) -> Self {
+        let mut headers = vec![
+            ("ce_specversion", "1.0".to_owned()),
+            ("ce_id", event.id.0.clone()),
+            ("ce_source", event.kind.source().to_owned()),
+            ("ce_type", event.kind.name().to_owned()),
+            ("ce_subject", event.subject.clone()),
+            ("ce_time", format!("{:.3}", event.time)),
+            ("ce_partitionkey", event.user.to_string()),
+            ("ce_sequence", format!("{:020}", event.sequence)),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let correlation_id = event.correlation_id.iter();
+        headers.extend(correlation_id.map(|id| ("ce_correlationid", id.clone())));
         Self {
             topic: Topic::of(event.kind),
             key: event.user.to_string(),
-            headers: [
-                ("ce_specversion", "1.0".to_owned()),
-                ("ce_id", event.id.0.clone()),
-                ("ce_source", event.kind.source().to_owned()),
-                ("ce_type", event.kind.name().to_owned()),
-                ("ce_subject", event.subject.clone()),
-                ("ce_time", format!("{:.3}", event.time)),
-                ("ce_partitionkey", event.user.to_string()),
-                ("ce_sequence", format!("{:020}", event.sequence)),
-                ("content-type", "application/json".to_owned()),
-            ],
+            headers,
             value: Value::Object(data(event)).to_string(),
         }
     }
@@ -40,11 +45,23 @@ impl From<&Event> for EventMessage {
 
 /// The members of `data`, sorted by name whatever map the build of `serde_json` has.
 fn data(event: &Event) -> Map<String, Value> {
-    let sorted: BTreeMap<_, _> = event.data.iter().map(|(name, datum)| (name, datum)).collect();
-    sorted
-        .into_iter()
-        .map(|(name, datum)| (name.clone(), value(datum)))
-        .collect()
+    let own = event.data.iter().map(|(name, datum)| (name.as_str(), value(datum)));
+    let sorted: BTreeMap<_, _> = own.chain([("by", by(&event.by))]).collect();
+    let sorted = sorted.into_iter();
+    sorted.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Who acted; without members when that is not known.
+fn by(actor: &Actor) -> Value {
+    let Actor { user, client, operator } = actor;
+    let members = [
+        ("user", user.as_ref().map(UserId::as_str)),
+        ("client", client.as_ref().map(ClientId::as_str)),
+        ("operator", operator.as_deref()),
+    ];
+    let members = members.into_iter();
+    let known = members.filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?))));
+    Value::Object(known.collect())
 }
 
 fn value(datum: &Datum) -> Value {
@@ -77,10 +94,12 @@ mod tests {
 
     fn shown(kind: EventKind) -> String {
         let message = EventMessage::from(&event(kind, 7));
-        let headers = message
+        let headers: Vec<_> = message
             .headers
+            .iter()
             .map(|(name, value)| format!("{name}: {value}"))
-            .join("\n");
+            .collect();
+        let headers = headers.join("\n");
         format!(
             "{} {}\n{headers}\n\n{}",
             message.topic.name(),
@@ -102,8 +121,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"by":"security-desk","epoch":3,"userId":"5efd263cbe2d398bb00b97ea"}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"epoch":3,"userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 
@@ -120,8 +140,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"by":"security-desk","epoch":3,"userId":"5efd263cbe2d398bb00b97ea"}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"epoch":3,"userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 
@@ -138,8 +159,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -156,8 +178,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -174,8 +197,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -192,8 +216,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"contactType":"EMAIL","default":true,"factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","tags":["MARKED_RESOURCES"],"userId":"5efd263cbe2d398bb00b97ea","verified":true}
         "#);
     }
 
@@ -210,8 +235,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"contactType":"EMAIL","exhausted":"factor","factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","userId":"5efd263cbe2d398bb00b97ea"}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"contactType":"EMAIL","exhausted":"factor","factorId":"60773aa94a50c11cfe00314d","maskedValue":"ex***le@br.e*******.com","userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 
@@ -228,8 +254,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"clientId":"portal","sid":"c03553990c261f25638e6d37","userId":"5efd263cbe2d398bb00b97ea"}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"clientId":"portal","sid":"c03553990c261f25638e6d37","userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 
@@ -246,8 +273,9 @@ mod tests {
         ce_partitionkey: 5efd263cbe2d398bb00b97ea
         ce_sequence: 00000000000000000007
         content-type: application/json
+        ce_correlationid: 6d1f0a3c5b7e9d2f4a6c8e01
 
-        {"clientId":"portal","reason":"replay","sid":"c03553990c261f25638e6d37","userId":"5efd263cbe2d398bb00b97ea"}
+        {"by":{"client":"security-desk","user":"60773aa94a50c11cfe00314f"},"clientId":"portal","reason":"replay","sid":"c03553990c261f25638e6d37","userId":"5efd263cbe2d398bb00b97ea"}
         "#);
     }
 }

@@ -35,7 +35,8 @@ impl LastSequences {
 
 #[cfg(test)]
 mod tests {
-    use domain::event::{EventKind, NewEvent};
+    use domain::actor::Actor;
+    use domain::event::{EventContext, EventKind, NewEvent};
     use domain::ids::{EventId, UserId};
     use domain::time::Timestamp;
 
@@ -43,9 +44,13 @@ mod tests {
 
     fn event(kind: EventKind, subject: &str, sequence: u64) -> Event {
         let new = NewEvent {
-            id: EventId("e".to_owned()),
+            context: EventContext {
+                id: EventId("e".to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor::default(),
+                correlation_id: None,
+            },
             kind,
-            time: Timestamp::UNIX_EPOCH,
             data: Vec::new(),
         };
         new.recorded(subject, UserId::parse("u").unwrap(), sequence)

@@ -1,7 +1,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
-use domain::ids::{EventId, UserId};
+use domain::actor::Actor;
+use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::ids::{ClientId, EventId, UserId};
 use domain::time::Timestamp;
 use rdkafka::Message;
 use rdkafka::message::Headers;
@@ -114,13 +115,24 @@ fn event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>) -> R
         return Err(Defect::Key);
     }
     let sequence = parsed(headers, "ce_sequence", sequence)?;
-    let new = NewEvent {
+    let (by, data) = data(value)?;
+    let context = EventContext {
         id: EventId(header(headers, "ce_id")?.to_owned()),
-        kind,
         time: parsed(headers, "ce_time", |time| time.parse::<Timestamp>().ok())?,
-        data: data(value)?,
+        by,
+        correlation_id: optional(header(headers, "ce_correlationid"))?.map(str::to_owned),
     };
+    let new = NewEvent { context, kind, data };
     Ok(new.recorded(header(headers, "ce_subject")?, user, sequence))
+}
+
+/// A header that an event may be without.
+fn optional<T>(found: Result<T, Defect>) -> Result<Option<T>, Defect> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Defect::Missing(_)) => Ok(None),
+        Err(defect) => Err(defect),
+    }
 }
 
 fn parsed<T>(headers: &[OwnedHeader], name: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Defect> {
@@ -143,13 +155,26 @@ fn sequence(digits: &str) -> Option<u64> {
     sequence.filter(|_| well_formed)
 }
 
-/// A member of a form that this AuthMe does not know is left out: a newer one may have added it.
-fn data(value: Option<&[u8]>) -> Result<EventData, Defect> {
-    let members: Map<String, Value> = serde_json::from_slice(value.unwrap_or_default()).map_err(|_| Defect::Value)?;
+/// Who acted, and what else is told. A member of a form that this AuthMe does not know is left out: a newer one may have
+/// added it.
+fn data(value: Option<&[u8]>) -> Result<(Actor, EventData), Defect> {
+    let mut members: Map<String, Value> =
+        serde_json::from_slice(value.unwrap_or_default()).map_err(|_| Defect::Value)?;
+    let by = members.remove("by").map(actor).unwrap_or_default();
     let known = members
         .into_iter()
         .filter_map(|(name, value)| Some((name, datum(value)?)));
-    Ok(known.collect())
+    Ok((by, known.collect()))
+}
+
+/// An older AuthMe wrote an id here, of a user or of a client: it names nobody.
+fn actor(by: Value) -> Actor {
+    let member = |name| by.get(name).and_then(Value::as_str);
+    Actor {
+        user: member("user").and_then(|id| UserId::parse(id).ok()),
+        client: member("client").and_then(|id| ClientId::parse(id).ok()),
+        operator: member("operator").map(str::to_owned),
+    }
 }
 
 fn datum(value: Value) -> Option<Datum> {

@@ -1,7 +1,8 @@
 //! Events as the services record them.
 
-use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
-use domain::ids::{EventId, UserId};
+use domain::actor::Actor;
+use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::ids::{ClientId, EventId, UserId};
 use rdkafka::message::{OwnedMessage, Timestamp};
 
 use crate::event_message::EventMessage;
@@ -25,7 +26,7 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
     let mut data: EventData = vec![text("userId", USER)];
     let subject = match kind {
         EventKind::CredentialLocked | EventKind::CredentialUnlocked => {
-            data.extend([("epoch".to_owned(), Datum::Number(3)), text("by", "security-desk")]);
+            data.push(("epoch".to_owned(), Datum::Number(3)));
             USER
         }
         EventKind::FactorAdded | EventKind::FactorChanged | EventKind::FactorRemoved | EventKind::FactorVerified => {
@@ -56,9 +57,17 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
         }
     };
     let new = NewEvent {
-        id: EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned()),
+        context: EventContext {
+            id: EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned()),
+            time: "2026-11-23T03:16:24.42Z".parse().unwrap(),
+            by: Actor {
+                user: Some(UserId::parse("60773aa94a50c11cfe00314f").unwrap()),
+                client: Some(ClientId::parse("security-desk").unwrap()),
+                operator: None,
+            },
+            correlation_id: Some("6d1f0a3c5b7e9d2f4a6c8e01".to_owned()),
+        },
         kind,
-        time: "2026-11-23T03:16:24.42Z".parse().unwrap(),
         data,
     };
     new.recorded(subject, UserId::parse(USER).unwrap(), sequence)

@@ -26,6 +26,10 @@ pub(crate) struct ClientDocument {
     id: String,
     secrets: Vec<SecretDocument>,
     enabled: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+    #[serde(default)]
+    epoch: u64,
     roles: Vec<String>,
     scopes: Vec<String>,
     saml: bool,
@@ -60,6 +64,8 @@ impl From<&Client> for ClientDocument {
             id: client.id.to_string(),
             secrets: client.secrets.iter().map(secret).collect(),
             enabled: client.enabled,
+            removed: client.removed,
+            epoch: client.epoch,
             roles: client.roles.clone(),
             scopes: client.scopes.clone(),
             saml: client.saml,
@@ -92,6 +98,8 @@ impl TryFrom<ClientDocument> for Client {
             id: reader.parsed(stored.id, ClientId::parse)?,
             secrets: stored.secrets.into_iter().map(secret).collect::<Result<_, _>>()?,
             enabled: stored.enabled,
+            removed: stored.removed,
+            epoch: stored.epoch,
             roles: stored.roles,
             scopes: stored.scopes,
             saml: stored.saml,

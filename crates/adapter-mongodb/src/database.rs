@@ -269,7 +269,7 @@ impl Database {
             .await
     }
 
-    async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    pub(crate) async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
     where
         T: DeserializeOwned + Send + Sync,
     {

@@ -6,6 +6,7 @@
 //! is decided by the caller, so nothing is decided once the caller has gone. What must be unique is an `_id`, so every
 //! collection can be sharded by its hash.
 
+mod actor_document;
 mod calls;
 mod clients;
 mod connection;

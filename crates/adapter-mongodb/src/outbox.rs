@@ -1,11 +1,12 @@
 //! The outbox inside an aggregate's document: an array of events in order, and the document's own sequence.
 
-use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
-use domain::ids::{EventId, UserId};
+use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::ids::{EventId, MalformedId, UserId};
 use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
 use ports::{Aggregate, MAX_PENDING_EVENTS};
 use serde::{Deserialize, Serialize};
 
+use crate::actor_document::ActorDocument;
 use crate::fault::Fault;
 use crate::stored::{Reader, date, integer};
 
@@ -15,6 +16,11 @@ pub(crate) struct EventDocument {
     kind: String,
     pub(crate) sequence: u64,
     time: DateTime,
+    /// Absent in events from before actors were recorded.
+    #[serde(default)]
+    by: ActorDocument,
+    #[serde(default, rename = "correlationId", skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
     data: Vec<DatumDocument>,
 }
 
@@ -37,10 +43,12 @@ enum ValueDocument {
 impl EventDocument {
     pub(crate) fn new(event: NewEvent, sequence: u64) -> Self {
         Self {
-            id: event.id.0,
+            id: event.context.id.0,
             kind: event.kind.name().to_owned(),
             sequence,
-            time: date(event.time),
+            time: date(event.context.time),
+            by: (&event.context.by).into(),
+            correlation_id: event.context.correlation_id,
             data: event.data.into_iter().map(datum).collect(),
         }
     }
@@ -48,10 +56,15 @@ impl EventDocument {
     pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, Fault> {
         let id = self.id.clone();
         let reader = Reader::new("event", &id);
-        let new = NewEvent {
+        let context = EventContext {
             id: EventId(self.id),
-            kind: EventKind::parse(&self.kind).ok_or_else(|| reader.corrupt("kind"))?,
             time: reader.time(self.time)?,
+            by: self.by.try_into().map_err(|error: MalformedId| reader.corrupt(error))?,
+            correlation_id: self.correlation_id,
+        };
+        let new = NewEvent {
+            context,
+            kind: EventKind::parse(&self.kind).ok_or_else(|| reader.corrupt("kind"))?,
             data: data(self.data),
         };
         Ok(new.recorded(subject, user.clone(), self.sequence))
@@ -130,6 +143,7 @@ pub(crate) const fn collection(aggregate: Aggregate) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use domain::actor::Actor;
     use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
 
@@ -138,17 +152,32 @@ mod tests {
     #[test]
     fn stored_form() {
         let event = NewEvent {
-            id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+            context: EventContext {
+                id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor::operator("$root"),
+                correlation_id: Some("request-1".to_owned()),
+            },
             kind: EventKind::CredentialLocked,
-            time: Timestamp::UNIX_EPOCH,
             data: vec![
                 ("epoch".to_owned(), Datum::Number(1)),
-                ("by".to_owned(), Datum::Text("$by".to_owned())),
+                ("text".to_owned(), Datum::Text("$text".to_owned())),
                 ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
                 ("default".to_owned(), Datum::Flag(true)),
             ],
         };
         let stored = serialize_to_document(&EventDocument::new(event, 7)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 7, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "epoch", "value": 1 }, { "name": "by", "value": "$by" }, { "name": "tags", "value": ["MARKED_RESOURCES"] }, { "name": "default", "value": true }] }"#);
+        insta::assert_snapshot!(stored, @r#"{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 7, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "operator": "$root" }, "correlationId": "request-1", "data": [{ "name": "epoch", "value": 1 }, { "name": "text", "value": "$text" }, { "name": "tags", "value": ["MARKED_RESOURCES"] }, { "name": "default", "value": true }] }"#);
+    }
+
+    #[test]
+    fn an_event_from_before_actors_were_recorded_is_read() {
+        let stored = doc! {
+            "id": "e", "kind": "credential.locked", "sequence": 7_i64, "time": DateTime::from_millis(0),
+            "data": [{ "name": "by", "value": "desk" }],
+        };
+        let stored: EventDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        let event = stored.into_event("u", &UserId::parse("u").unwrap()).unwrap();
+        assert!(event.by.is_unknown() && event.correlation_id.is_none());
     }
 }

@@ -54,12 +54,13 @@ impl Session {
         self.known(inserted)
     }
 
-    /// Inserts a document whose `_id` is random: that it is there already means that the same write was sent before.
-    pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<(), Fault>
+    /// Inserts a document whose `_id` is random; `false` when it is there already, which means that the same write was sent
+    /// before.
+    pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
     where
         T: Serialize + Send + Sync,
     {
-        self.try_insert(collection, document).await.map(drop)
+        self.try_insert(collection, document).await
     }
 
     async fn try_insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>

@@ -22,6 +22,10 @@ pub(crate) struct SqliteClients(pub(crate) Arc<Database>);
 struct ClientDocument {
     secrets: Vec<SecretDocument>,
     enabled: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+    #[serde(default)]
+    epoch: u64,
     roles: Vec<String>,
     scopes: Vec<String>,
     saml: bool,
@@ -55,6 +59,8 @@ impl From<&Client> for ClientDocument {
         Self {
             secrets: client.secrets.iter().map(secret).collect(),
             enabled: client.enabled,
+            removed: client.removed,
+            epoch: client.epoch,
             roles: client.roles.clone(),
             scopes: client.scopes.clone(),
             saml: client.saml,
@@ -88,6 +94,8 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
         id: row.parsed("client_id", ClientId::parse)?,
         secrets: document.secrets.into_iter().map(secret).collect::<Result<_, Fault>>()?,
         enabled: document.enabled,
+        removed: document.removed,
+        epoch: document.epoch,
         roles: document.roles,
         scopes: document.scopes,
         saml: document.saml,

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::event::{Event, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventKind, NewEvent};
 use domain::ids::{EventId, UserId};
 use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, PublishFailure, StoreFailure};
 use rusqlite::{Connection, Row};
 use tokio::sync::watch;
 
+use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::fault::{Fault, OpenFailure};
 use crate::outbox::{EventDataDocument, Outbox};
@@ -52,8 +53,9 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
     if !outbox.waiting.iter().any(|waiting| waiting.sequence == event.sequence) {
         return Ok(None);
     }
-    let sql =
-        "INSERT INTO events (id, kind, subject, user_id, sequence, time, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO events (id, kind, subject, user_id, sequence, time, actor, correlation_id, data)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let actor = to_json("event", &ActorDocument::from(&event.by))?;
     let data = to_json("event", &EventDataDocument::from(event.data))?;
     rows::execute(
         connection,
@@ -65,6 +67,8 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
             event.user.as_str(),
             integer(event.sequence),
             event.time.as_millisecond(),
+            actor,
+            &event.correlation_id,
             data,
         ),
     )?;
@@ -77,10 +81,16 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
 fn logged(row: &Row<'_>) -> Result<LoggedEvent, Fault> {
     let row = Reader::new("event", row);
     let kind: String = row.column("kind")?;
-    let new = NewEvent {
+    let actor = row.json::<ActorDocument>("actor")?;
+    let context = EventContext {
         id: EventId(row.column("id")?),
-        kind: EventKind::parse(&kind).ok_or_else(|| row.corrupt("kind"))?,
         time: row.time("time")?,
+        by: actor.try_into().map_err(|error| row.corrupt(error))?,
+        correlation_id: row.column("correlation_id")?,
+    };
+    let new = NewEvent {
+        context,
+        kind: EventKind::parse(&kind).ok_or_else(|| row.corrupt("kind"))?,
         data: row.json::<EventDataDocument>("data")?.into(),
     };
     let subject: String = row.column("subject")?;
@@ -106,7 +116,7 @@ impl EventPublisher for SqliteEventLog {
 #[async_trait]
 impl EventLog for SqliteEventLog {
     async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreFailure> {
-        let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
+        let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, actor, correlation_id, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
         self.database
             .scan(move |connection| rows::all(connection, sql, (integer(after.0), integer(limit as u64)), logged))
             .await

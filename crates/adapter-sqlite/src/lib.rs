@@ -1,5 +1,6 @@
 //! Every store and the event log in one local SQLite file. No other crate names `rusqlite`.
 
+mod actor_document;
 mod clients;
 mod credential_lock;
 mod credential_standings;

@@ -1,12 +1,13 @@
 //! The outbox inside an aggregate's row: a JSON array of events in order, and the row's own sequence.
 
-use domain::event::{Datum, Event, EventData, EventKind, NewEvent};
+use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
 use domain::ids::{EventId, UserId};
 use domain::time::Timestamp;
 use ports::{Aggregate, MAX_PENDING_EVENTS};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use crate::actor_document::ActorDocument;
 use crate::fault::Fault;
 use crate::rows::{self, Reader, integer, to_json};
 
@@ -17,6 +18,11 @@ pub(crate) struct EventDocument {
     pub(crate) sequence: u64,
     /// Milliseconds since 1970.
     time: i64,
+    /// Absent in events from before actors were recorded.
+    #[serde(default)]
+    by: ActorDocument,
+    #[serde(default, rename = "correlationId", skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
     data: EventDataDocument,
 }
 
@@ -65,10 +71,12 @@ impl From<EventDataDocument> for EventData {
 impl EventDocument {
     pub(crate) fn new(event: NewEvent, sequence: u64) -> Self {
         Self {
-            id: event.id.0,
+            id: event.context.id.0,
             kind: event.kind.name().to_owned(),
             sequence,
-            time: event.time.as_millisecond(),
+            time: event.context.time.as_millisecond(),
+            by: (&event.context.by).into(),
+            correlation_id: event.context.correlation_id,
             data: event.data.into(),
         }
     }
@@ -77,10 +85,16 @@ impl EventDocument {
         let corrupt = |cause: &str| Fault::corrupt("event", self.id.clone(), cause);
         let kind = EventKind::parse(&self.kind).ok_or_else(|| corrupt("kind"))?;
         let time = Timestamp::from_millisecond(self.time).map_err(|_| corrupt("time"))?;
-        let new = NewEvent {
+        let by = self.by.try_into().map_err(|_| corrupt("by"))?;
+        let context = EventContext {
             id: EventId(self.id),
-            kind,
             time,
+            by,
+            correlation_id: self.correlation_id,
+        };
+        let new = NewEvent {
+            context,
+            kind,
             data: self.data.into(),
         };
         Ok(new.recorded(subject, user.clone(), self.sequence))

@@ -198,7 +198,9 @@ impl Outboxes for SqliteOutboxes {
 
 #[cfg(test)]
 mod tests {
+    use domain::actor::Actor;
     use domain::credential_lock::{Credential, LockCommand, events};
+    use domain::event::EventContext;
     use domain::ids::EventId;
 
     use super::*;
@@ -209,10 +211,13 @@ mod tests {
     async fn lock(stores: &crate::Stores, name: &str) {
         let command = LockCommand {
             user: UserId::parse(name).unwrap(),
-            by: "desk".to_owned(),
             reason: None,
-            at: Timestamp::UNIX_EPOCH,
-            event_id: EventId(name.to_owned()),
+            context: EventContext {
+                id: EventId(name.to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor::default(),
+                correlation_id: None,
+            },
         };
         let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
         let told = vec![events::turned(&locked, &command)];

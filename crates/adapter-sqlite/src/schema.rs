@@ -108,7 +108,27 @@ CREATE TABLE send_limits (
 CREATE INDEX send_limits_garbage ON send_limits (window_ends_at);
 ";
 
+/// A family names every session that it descends from, where it named the first of them only. Validation tokens of before
+/// are dropped: they live a minute. Events and locks name who acted and in which request.
 const VERSION_3: &str = "
+ALTER TABLE refresh_families ADD COLUMN ancestors TEXT;
+UPDATE refresh_families SET ancestors = json_array(root_id) WHERE root_id <> family_id;
+ALTER TABLE refresh_families DROP COLUMN root_id;
+DELETE FROM validation_tokens;
+
+ALTER TABLE events ADD COLUMN actor TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE events ADD COLUMN correlation_id TEXT;
+
+ALTER TABLE credentials ADD COLUMN actor TEXT;
+-- A user and a client may share an id: an id that names both tells nobody.
+UPDATE credentials SET actor = CASE
+    WHEN (locked_by IN (SELECT client_id FROM clients)) = (locked_by IN (SELECT user_id FROM identities)) THEN NULL
+    WHEN locked_by IN (SELECT client_id FROM clients) THEN json_object('client', locked_by)
+    ELSE json_object('user', locked_by)
+END WHERE locked_by IS NOT NULL;
+ALTER TABLE credentials DROP COLUMN locked_by;
+
+-- What was stored before is the first version of it.
 ALTER TABLE credentials ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
 ";
 
@@ -134,12 +154,13 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
 
 #[cfg(test)]
 mod tests {
+    use domain::actor::Actor;
     use domain::client::Client;
     use domain::credential_lock::Credential;
     use domain::factors::FactorSet;
     use domain::ids::{ClientId, ContactId, UserId};
     use domain::time::Timestamp;
-    use ports::Saving;
+    use ports::{Cursor, Saving};
 
     use super::*;
     use crate::SqliteSettings;
@@ -215,12 +236,48 @@ mod tests {
                 locked: true,
                 epoch: 2,
                 since: Some(Timestamp::UNIX_EPOCH),
-                by: Some("desk".to_owned()),
                 ..Credential::unlocked(user.clone())
             };
             assert_eq!(stores.credentials.find(&user).await.unwrap(), Some(locked.clone()));
             let saved = stores.credentials.save_if_version(&locked, Vec::new()).await.unwrap();
             assert_eq!(saved, Saving::Saved);
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_second_version_knew_of_actors_is_kept_where_it_is_plain() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let second = Connection::open(&file).unwrap();
+        second.execute_batch(VERSION_1).unwrap();
+        second.execute_batch(VERSION_2).unwrap();
+        let rows = r#"
+            INSERT INTO clients (client_id, document) VALUES ('desk', '{}'), ('both', '{}');
+            INSERT INTO identities (user_id, document) VALUES ('root', '{}'), ('both', '{}');
+            INSERT INTO credentials (user_id, locked, epoch, since, locked_by, reason, sequence) VALUES
+                ('u1', 1, 1, 0, 'desk', 'lost phone', 1), ('u2', 1, 1, 0, 'root', NULL, 1),
+                ('u3', 1, 1, 0, 'both', NULL, 1), ('u4', 1, 1, 0, 'gone', NULL, 1);
+            INSERT INTO events (id, kind, subject, user_id, sequence, time, data) VALUES
+                ('e1', 'credential.locked', 'u1', 'u1', 1, 0, '[["userId","u1"],["epoch",1],["by","desk"]]');
+            PRAGMA user_version = 2;"#;
+        second.execute_batch(rows).unwrap();
+        drop(second);
+
+        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let client = Actor {
+            client: Some(ClientId::parse("desk").unwrap()),
+            ..Actor::default()
+        };
+        let user = Actor {
+            user: Some(UserId::parse("root").unwrap()),
+            ..Actor::default()
+        };
+        for (id, by) in [("u1", Some(client)), ("u2", Some(user)), ("u3", None), ("u4", None)] {
+            let found = stores.credentials.find(&UserId::parse(id).unwrap()).await.unwrap();
+            assert_eq!(found.unwrap().by, by, "{id}");
+        }
+        let logged = stores.event_log.read(Cursor::default(), 10).await.unwrap();
+        let event = &logged.first().unwrap().event;
+        assert!(event.by.is_unknown() && event.correlation_id.is_none());
     }
 }

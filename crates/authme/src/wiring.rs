@@ -8,14 +8,17 @@ use adapter_crypto::{
     VerifiedTokens, read_or_create_secret,
 };
 use adapter_delivery::DeliverySettings;
-use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, Management, TrustedProxies};
+use adapter_http::{
+    Api, ApiSettings, ConnectionSettings, Gatekeeper, LoginGuardSettings, Management, RequestLimitSettings,
+    TrustedProxies,
+};
 use adapter_sqlite::Stores;
 use ports::Clock;
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::factors::{Factors, FactorsPorts};
 use use_cases::tokens::{Tokens, TokensPorts};
-use use_cases::{FollowEvents, RelayOutboxes};
+use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
 use crate::{DataFolder, Refusal};
 
@@ -72,7 +75,8 @@ impl Installation {
             profile: self.token_profile()?,
         };
         let lifetimes = self.settings.tokens.lifetimes(&self.settings.saml);
-        let tokens = Tokens::new(&self.tokens_ports(&shared)?, &lifetimes);
+        let tokens_ports = self.tokens_ports(&shared)?;
+        let tokens = Tokens::new(&tokens_ports, &lifetimes);
         let factors = Factors::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
         let stop = Stop::default();
         let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
@@ -85,6 +89,7 @@ impl Installation {
                 verifier,
                 keys: shared.keys.clone(),
                 clock: shared.clock.clone(),
+                admit_caller: AdmitCaller::new((&tokens_ports).into()),
             },
             telemetry: shared.telemetry.clone(),
             randomness: Arc::new(SystemRandomness),
@@ -174,7 +179,6 @@ impl Installation {
             factor_sets: stores.factor_sets.clone(),
             send_limits: stores.send_limits.clone(),
             clients: stores.clients.clone(),
-            standings: stores.standings.clone(),
             seal: Arc::new(seal),
             delivery: Arc::new(delivery),
             clock: shared.clock.clone(),
@@ -183,7 +187,8 @@ impl Installation {
     }
 
     fn api_settings(&self, workers: usize) -> Result<ApiSettings, Refusal> {
-        let proxies = TrustedProxies::parse(&self.settings.http.trusted_proxies);
+        let (http, limits) = (&self.settings.http, &self.settings.limits);
+        let proxies = TrustedProxies::parse(&http.trusted_proxies);
         let not_a_network = |text| {
             Refusal::because(format!(
                 "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
@@ -193,7 +198,19 @@ impl Installation {
             workers,
             trusted_proxies: proxies.map_err(not_a_network)?,
             key_set_cache_time: self.settings.keys.cache_time,
+            drain: http.drain,
             shutdown_timeout: SHUTDOWN,
+            connections: ConnectionSettings {
+                write_timeout: http.write_timeout,
+                per_peer: http.connections_per_peer,
+                in_all: http.connections(),
+            },
+            request_limits: RequestLimitSettings {
+                per_client: limits.requests_per_client,
+                per_user: limits.requests_per_user,
+            },
+            docs: http.docs,
+            query_tokens: self.settings.tokens.query_tokens,
             login_guard: LoginGuardSettings {
                 failures_per_client: self.settings.login.failures_per_client,
                 failures_per_peer: self.settings.login.failures_per_peer,
@@ -207,7 +224,6 @@ impl Shared {
         CredentialLockPorts {
             credentials: self.stores.credentials.clone(),
             identities: self.stores.identities.clone(),
-            standings: self.stores.standings.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             telemetry: self.telemetry.clone(),

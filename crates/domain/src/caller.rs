@@ -1,8 +1,12 @@
 //! Who is calling: what a verified bearer token says.
 
+use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
+use crate::actor::Actor;
+use crate::event::EventContext;
+use crate::ids::{BusinessId, ClientId, EventId, FamilyId, UserId};
 use crate::time::Timestamp;
 
 /// A role name without its optional `ROLE_` prefix; otherwise exact and case-sensitive.
@@ -25,6 +29,8 @@ pub struct CallingUser {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub client: ClientId,
+    /// The client's epoch when the token was minted.
+    pub client_epoch: u64,
     pub user: Option<CallingUser>,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
@@ -49,6 +55,51 @@ impl Caller {
     /// it carries.
     pub fn owns(&self, client: &ClientId, user: &UserId) -> bool {
         self.client == *client && self.user_id().is_none_or(|calling| calling == user)
+    }
+}
+
+/// The request that a caller is served in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestContext {
+    /// Answered as `x-request-id`; it stands in the log, in the audit trail and, as `correlationid`, in events.
+    pub id: Arc<str>,
+    /// Where the request comes from: the peer, or the hop before the trusted proxies.
+    pub address: Option<IpAddr>,
+}
+
+/// One authenticated request: who calls, and in which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub caller: Arc<Caller>,
+    pub request: RequestContext,
+}
+
+impl Call {
+    /// The caller, as events and the audit trail name it.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            user: self.caller.user_id().cloned(),
+            client: Some(self.caller.client.clone()),
+            operator: None,
+        }
+    }
+
+    /// The context of an event that this call causes.
+    pub fn event(&self, id: EventId, time: Timestamp) -> EventContext {
+        EventContext {
+            id,
+            time,
+            by: self.actor(),
+            correlation_id: Some(self.request.id.to_string()),
+        }
+    }
+}
+
+impl Deref for Call {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
     }
 }
 

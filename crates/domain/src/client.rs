@@ -34,6 +34,11 @@ pub struct Client {
     /// Newest first.
     pub secrets: Vec<ClientSecretDigest>,
     pub enabled: bool,
+    /// Whether it was removed. Its record stays, so that a client made again under the id continues its epoch and takes
+    /// over no token.
+    pub removed: bool,
+    /// Raised whenever its access tokens must die; each carries the one it was minted under.
+    pub epoch: u64,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
     /// May be the target of a SAML hand-off.
@@ -60,6 +65,8 @@ impl Client {
             id,
             secrets: Vec::new(),
             enabled: true,
+            removed: false,
+            epoch: 0,
             roles: Vec::new(),
             scopes: Vec::new(),
             saml: false,
@@ -85,12 +92,38 @@ impl Client {
             .filter(move |secret| secret.valid_until.is_none_or(|until| now < until))
     }
 
-    /// Puts a new secret in front; those before it end at `keep_until`, or at once.
+    /// Ends every access token minted for it until now.
+    pub fn revoke_tokens(&mut self) {
+        self.epoch += 1;
+    }
+
+    /// Ends its tokens, and refuses every login, hand-off and renewal until it is enabled again.
+    pub fn disable(&mut self) {
+        self.enabled = false;
+        self.revoke_tokens();
+    }
+
+    /// What is left of it once it is removed: its id, and an epoch that none of its tokens has.
+    #[must_use]
+    pub fn into_removed(self) -> Self {
+        Self {
+            enabled: false,
+            removed: true,
+            epoch: self.epoch + 1,
+            ..Self::new(self.id)
+        }
+    }
+
+    /// Puts a new secret in front; those before it end at `keep_until`, or at once. A secret that is replaced without
+    /// overlap may have leaked, so the tokens it got end, too.
     pub fn replace_secret(&mut self, digest: ClientSecretDigest, now: Timestamp, keep_until: Option<Timestamp>) {
         self.secrets
             .retain(|old| old.valid_until.is_none_or(|until| now < until));
         match keep_until {
-            None => self.secrets.clear(),
+            None => {
+                self.secrets.clear();
+                self.revoke_tokens();
+            }
             Some(until) => {
                 for old in &mut self.secrets {
                     old.valid_until = Some(old.valid_until.map_or(until, |already| already.min(until)));
@@ -98,5 +131,36 @@ impl Client {
             }
         }
         self.secrets.insert(0, digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn portal() -> Client {
+        Client::new(ClientId::parse("portal").unwrap())
+    }
+
+    #[test]
+    fn what_ends_the_tokens_of_a_client_raises_its_epoch() {
+        let digest = ClientSecretDigest {
+            salt: [0; 16],
+            digest: [0; 32],
+            valid_until: None,
+        };
+        let mut client = portal();
+        client.disable();
+        assert_eq!((client.enabled, client.epoch), (false, 1));
+        client.enabled = true;
+        client.revoke_tokens();
+        assert_eq!(client.epoch, 2);
+        client.replace_secret(digest.clone(), Timestamp::UNIX_EPOCH, Some(Timestamp::MAX));
+        assert_eq!(client.epoch, 2, "the old secret works on");
+        client.replace_secret(digest, Timestamp::UNIX_EPOCH, None);
+        assert_eq!(client.epoch, 3);
+        let removed = client.into_removed();
+        assert_eq!((removed.enabled, removed.removed, removed.epoch), (false, true, 4));
+        assert!(removed.secrets.is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! Events: what the services tell the world, as CloudEvents 1.0 names it.
 
+use crate::actor::Actor;
 use crate::ids::{EventId, UserId};
 use crate::time::Timestamp;
 
@@ -81,26 +82,39 @@ impl From<&str> for Datum {
 /// Names and values, in the order they are written.
 pub type EventData = Vec<(String, Datum)>;
 
+/// What every event says beside its kind and its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventContext {
+    /// Made before the write, so that a write that is repeated is the same event.
+    pub id: EventId,
+    pub time: Timestamp,
+    /// Who caused it. It is told as the member `by` of the data.
+    pub by: Actor,
+    /// The id of the request that caused it, as the CloudEvents extension attribute `correlationid`.
+    pub correlation_id: Option<String>,
+}
+
 /// An event before its aggregate has given it a place in its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    pub id: EventId,
+    pub context: EventContext,
     pub kind: EventKind,
-    pub time: Timestamp,
     pub data: EventData,
 }
 
 impl NewEvent {
     /// The event at its place in the history of `subject`.
     pub fn recorded(self, subject: impl Into<String>, user: UserId, sequence: u64) -> Event {
-        let Self { id, kind, time, data } = self;
+        let Self { context, kind, data } = self;
         Event {
-            id,
+            id: context.id,
             kind,
             subject: subject.into(),
             user,
             sequence,
-            time,
+            time: context.time,
+            by: context.by,
+            correlation_id: context.correlation_id,
             data,
         }
     }
@@ -118,5 +132,10 @@ pub struct Event {
     /// Position in the aggregate's history, from 1 without gaps.
     pub sequence: u64,
     pub time: Timestamp,
+    /// Who caused it; unknown for an event from before actors were recorded.
+    pub by: Actor,
+    /// The id of the request that caused it.
+    pub correlation_id: Option<String>,
+    /// Without `by`, which is told with it.
     pub data: EventData,
 }

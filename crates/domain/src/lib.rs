@@ -2,6 +2,7 @@
 //!
 //! Root modules are what the three contexts share; each context has a module of its own name.
 
+pub mod actor;
 pub mod caller;
 pub mod client;
 pub mod contact;

@@ -71,28 +71,52 @@ impl Alternative {
 /// The requirement of one operation; any alternative suffices.
 pub type Requirement = &'static [Alternative];
 
+/// Returns whether any alternative of `requirement` lets the caller through. `about` is the user the request names, where it
+/// names one.
+pub fn permits(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> bool {
+    requirement.iter().any(|alternative| alternative.permits(caller, about))
+}
+
+/// How alive the token behind a call must be, beyond its signature and its times.
+///
+/// Alive means: its credential is unlocked and of its epoch, its session and all that session descends from are not revoked,
+/// its user exists, and its client is enabled and of its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenCheck {
+    /// It must be alive before the operation begins.
+    Checked,
+    /// Its signature and times suffice: the caller reads its own data and nothing else.
+    TokenOnly,
+    /// Its client is looked at before the operation begins; the mint gate looks at its user part, because a minting
+    /// operation tells a locked credential from a dead session.
+    ByGate,
+}
+
 /// A permission is a type, so that a handler names it in its signature.
 pub trait Permission: 'static {
     const REQUIREMENT: Requirement;
+    const TOKEN_CHECK: TokenCheck;
 
-    /// `about` is the user the request names, where it names one.
+    /// Returns whether the caller's roles and scopes suffice. `about` is the user the request names, where it names one.
     fn permits(caller: &Caller, about: Option<&UserId>) -> bool {
-        Self::REQUIREMENT
-            .iter()
-            .any(|alternative| alternative.permits(caller, about))
+        permits(Self::REQUIREMENT, caller, about)
     }
 }
 
-/// Declares a permission: its name and its alternatives.
+/// Declares a permission: its name, how its token is checked (`Checked` unless said otherwise), and its alternatives.
 #[macro_export]
 macro_rules! permission {
     ($(#[$doc:meta])* $name:ident = [$($alternative:expr),+ $(,)?]) => {
+        $crate::permission!($(#[$doc])* $name: Checked = [$($alternative),+]);
+    };
+    ($(#[$doc:meta])* $name:ident: $check:ident = [$($alternative:expr),+ $(,)?]) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
 
         impl $crate::permission::Permission for $name {
             const REQUIREMENT: $crate::permission::Requirement = &[$($alternative),+];
+            const TOKEN_CHECK: $crate::permission::TokenCheck = $crate::permission::TokenCheck::$check;
         }
     };
 }

@@ -63,6 +63,13 @@ impl Caller {
         self.request(Service::Tokens, "POST", path, query).bearer(bearer)
     }
 
+    /// Takes the user whose token it is to the client `target`.
+    pub fn change_app(&self, bearer: &str, target: &str) -> Request {
+        let path = "/user-identities/change-app";
+        let request = self.request(Service::Tokens, "POST", path, &[("targetClientId", target)]);
+        request.bearer(bearer)
+    }
+
     /// Adds a list of contacts to the user.
     pub fn add_contacts(&self, bearer: &str, user: &str, contacts: &Value) -> Request {
         let path = format!("/user-identities/{user}/authentication-factors");

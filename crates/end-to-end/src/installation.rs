@@ -72,6 +72,11 @@ impl Installation {
         self.folder.path()
     }
 
+    /// The name of its database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// Where the codes go that were sent.
     pub fn outgoing_codes(&self) -> PathBuf {
         self.path("outgoing-codes.jsonl")

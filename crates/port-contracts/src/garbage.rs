@@ -11,7 +11,7 @@ use ports::tokens::Closed;
 use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::at_once;
-use crate::samples::{IDLE, at, before, family, presented, session_event_id, user, validation_token};
+use crate::samples::{IDLE, at, before, event_context, family, presented, session_event_id, user, validation_token};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
@@ -48,7 +48,7 @@ async fn is_token_stored(stores: &Stores, token: &ValidationToken) -> bool {
 }
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
-    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     stores.refresh_families.start(family, event).await.unwrap();
 }
 
@@ -149,7 +149,7 @@ async fn a_family_that_ended_early_is_kept_until_its_absolute_expiry(fixture: &d
     let closing = stores.refresh_families.close(&presented, at(1), IDLE).await;
     assert_eq!(closing.unwrap(), Closed::Closed);
     let reason = RevocationReason::Replay;
-    let event = events::revoked(session_event_id(&revoked, 2), &revoked, reason, at(1));
+    let event = events::revoked(event_context(session_event_id(&revoked, 2), at(1)), &revoked, reason);
     let revoking = stores.refresh_families.revoke(&revoked.id, reason, event);
     assert!(revoking.await.unwrap());
     outboxes::acknowledge_all(&stores).await;

@@ -7,7 +7,7 @@ use ports::{Aggregate, Backlog, Lease, PendingOutbox, Settlement};
 use crate::contract::contracts;
 use crate::credential_lock::turns;
 use crate::race::{at_once, begin_waiting, soon};
-use crate::samples::{self, at, event_id, family, full_factor_set, lock_command, user};
+use crate::samples::{self, at, event_context, event_id, family, full_factor_set, lock_command, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 pub(crate) mod leases;
@@ -77,7 +77,7 @@ pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
     let first_id = (1_000 * (n + 1) + usize::try_from(set.version).unwrap()) * 1_000;
     let mut events = samples::events(0, count);
     for (event, id) in events.iter_mut().zip(first_id..) {
-        event.id = event_id(id);
+        event.context.id = event_id(id);
     }
     stores.factor_sets.save_if_version(&set, events).await.unwrap();
 }
@@ -126,7 +126,7 @@ async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
     turns::lock(&*stores.credentials, &lock_command(&user(1), 1)).await;
     push(&stores, 2, 1).await;
     let family = family(3);
-    let event = events::started(event_id(3), &family, at(3));
+    let event = events::started(event_context(event_id(3), at(3)), &family);
     stores.refresh_families.start(&family, event).await.unwrap();
     let mut seen: Vec<_> = observe(&stores)
         .await
@@ -281,8 +281,8 @@ async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     let (command, set) = (lock_command(&user(1), 1), full_factor_set(user(1)));
-    let started = events::started(event_id(2), &family, at(0));
-    let revoked = events::revoked(event_id(3), &family, RevocationReason::Replay, at(0));
+    let started = events::started(event_context(event_id(2), at(0)), &family);
+    let revoked = events::revoked(event_context(event_id(3), at(0)), &family, RevocationReason::Replay);
     let outboxes = &stores.outboxes;
 
     let waiting = begin_waiting(|| outboxes.pushed()).await;

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use domain::actor::Actor;
 use domain::client::{Client, ClientSecretDigest};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
-use domain::event::{Datum, EventKind, NewEvent};
+use domain::event::{Datum, EventContext, EventKind, NewEvent};
 use domain::factors::{
     AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose, Visibility,
 };
@@ -81,12 +82,25 @@ pub(crate) fn session_event_id(family: &RefreshFamily, sequence: u64) -> EventId
     EventId(format!("{}-event-{sequence}", family.id))
 }
 
+/// With an actor and a request whose ids follow from the event's own.
+pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
+    EventContext {
+        by: Actor {
+            user: Some(UserId::parse(format!("by-{}", id.0)).unwrap()),
+            client: Some(client_id("desk.example")),
+            operator: Some("root \"the\" operátor".to_owned()),
+        },
+        correlation_id: Some(format!("request-{}", id.0)),
+        id,
+        time,
+    }
+}
+
 /// An event of a factor set, with a value of every kind.
 pub(crate) fn event(n: usize) -> NewEvent {
     NewEvent {
-        id: event_id(n),
+        context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
         kind: EventKind::FactorAdded,
-        time: at(i64::try_from(n).unwrap()),
         data: vec![
             ("text".to_owned(), "a \"quoted\" word, žluťoučký".into()),
             ("number".to_owned(), Datum::Number(MANY)),
@@ -108,10 +122,8 @@ pub(crate) fn events(first: usize, count: u64) -> Vec<NewEvent> {
 pub(crate) fn lock_command(user: &UserId, n: usize) -> LockCommand {
     LockCommand {
         user: user.clone(),
-        by: format!("administrator-{n}"),
         reason: (n % 2 == 1).then(|| LockReason::parse(format!("č. {n}")).unwrap()),
-        at: at(i64::try_from(n).unwrap()),
-        event_id: event_id(n),
+        context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
     }
 }
 
@@ -277,7 +289,7 @@ pub(crate) fn validation_token(n: u8) -> ValidationToken {
         business: None,
         groups: Vec::new(),
         epoch: 0,
-        root: None,
+        ancestors: Vec::new(),
         session_expires_at: None,
         ip: None,
         expires_at: at(1_000),
@@ -289,7 +301,7 @@ pub(crate) fn full_validation_token(n: u8, ip: IpAddr) -> ValidationToken {
         business: Some(business_id("business-1")),
         groups: texts(["staff", "CN=Čtenáři,O='x'"]),
         epoch: MANY,
-        root: Some(family_id(7)),
+        ancestors: vec![family_id(6), family_id(7)],
         session_expires_at: Some(at(3_001)),
         ip: Some(ip),
         ..validation_token(n)
@@ -304,7 +316,7 @@ pub(crate) fn family(n: usize) -> RefreshFamily {
             client: client_id("client-a"),
             business: None,
             groups: Vec::new(),
-            root: family_id(n),
+            ancestors: Vec::new(),
             epoch: 0,
         },
         generation: 1,
@@ -324,7 +336,7 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
         origin: Origin {
             business: Some(business_id("business-1")),
             groups: texts(["staff", "CN=Čtenáři,O='x'"]),
-            root: family_id(n + 500),
+            ancestors: vec![family_id(n + 500), family_id(n + 501)],
             epoch: MANY + 1,
             ..plain.origin
         },

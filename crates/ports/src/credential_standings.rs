@@ -8,14 +8,17 @@ use crate::StoreFailure;
 ///
 /// A user never locked stands at epoch 0. The standing is never cached. There are two looks because a store of several
 /// replicas knows two prices: a look that stands alone has to ask the replicas for what is newest, one that follows a
-/// write of its own need only not fall behind that write.
+/// write that changed something need only not fall behind that write.
 #[async_trait]
 pub trait CredentialStandings: Send + Sync {
     /// The standing now: sees every write that was acknowledged, anywhere, before the look began. Linearizable.
     async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure>;
 
-    /// The standing after a conditional write that this process was acknowledged, whether it matched or not: sees every
-    /// write that was acknowledged, anywhere, before that one began. Causally consistent with it. This is the second half
-    /// of store-then-look (03-protocols 2).
+    /// The standing after a write that changed something and that this process was acknowledged: sees every write that was
+    /// acknowledged, anywhere, before that one began. Causally consistent with it. This is the second half of store-then-look
+    /// (03-protocols 2).
+    ///
+    /// A conditional write that matched nothing does not do: an old primary that has been cut off, and knows nothing of it
+    /// yet, acknowledges such a write at once and answers this look from the past. After one, [`look`](Self::look) is due.
     async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure>;
 }

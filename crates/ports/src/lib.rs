@@ -43,5 +43,7 @@ pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, Pend
 pub use randomness::Randomness;
 pub use readiness::Readiness;
 pub use saving::Saving;
-pub use telemetry::{Measure, RenewalOutcome, Telemetry};
+pub use telemetry::{
+    ConnectionError, ConnectionLimit, Measure, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate, Telemetry,
+};
 pub use token_verifier::{KeySetSource, TokenRejection, TokenVerifier};

@@ -15,6 +15,8 @@ pub enum Context {
         tokens: Tokens,
         /// How long a verifier may keep the key set.
         key_set_cache_time: Duration,
+        /// Whether a renewal may have its token in the query.
+        query_tokens: bool,
         login_guard: LoginGuardSettings,
     },
 }
@@ -33,6 +35,14 @@ impl Context {
         match self {
             Self::Tokens { key_set_cache_time, .. } => *key_set_cache_time,
             Self::CredentialLock(_) | Self::Factors(_) => Duration::ZERO,
+        }
+    }
+
+    /// Only one context renews tokens.
+    pub(crate) const fn query_tokens(&self) -> bool {
+        match self {
+            Self::Tokens { query_tokens, .. } => *query_tokens,
+            Self::CredentialLock(_) | Self::Factors(_) => false,
         }
     }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use adapter_crypto::VerifiedTokens;
-use adapter_http::{Api, ApiSettings, Gatekeeper, Management, TrustedProxies};
+use adapter_http::{
+    Api, ApiSettings, ConnectionSettings, Gatekeeper, Management, RequestLimitSettings, TrustedProxies,
+};
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
 use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use use_cases::RelayOutboxes;
+use use_cases::{AdmitCaller, RelayOutboxes};
 
 use crate::store::{self, Wait};
 use crate::topics::{self, Topics};
@@ -165,6 +167,7 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
             verifier: Arc::new(verifier),
             keys: shared.keys.at_once(),
             clock: shared.clock.clone(),
+            admit_caller: AdmitCaller::new(shared.aliveness_ports()),
         },
         telemetry: shared.telemetry.clone(),
         randomness: shared.randomness.clone(),
@@ -184,7 +187,19 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         workers: settings.http.threads(),
         trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
         key_set_cache_time: context.key_set_cache_time(),
+        drain: settings.http.drain,
         shutdown_timeout: IN_FLIGHT,
+        connections: ConnectionSettings {
+            write_timeout: settings.http.write_timeout,
+            per_peer: settings.http.connections_per_peer,
+            in_all: settings.http.connections(),
+        },
+        request_limits: RequestLimitSettings {
+            per_client: settings.limits.requests_per_client,
+            per_user: settings.limits.requests_per_user,
+        },
+        docs: settings.http.docs,
+        query_tokens: context.query_tokens(),
         login_guard: context.login_guard(),
     })
 }

@@ -5,6 +5,8 @@ use adapter_mongodb::Stores;
 use ports::{Clock, Randomness};
 use service_runtime::{Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock};
 
+use use_cases::AlivenessPorts;
+
 use crate::keys::{Keys, Use};
 
 /// What a context is wired from.
@@ -44,6 +46,17 @@ impl Shared {
             profile: profile(settings)?,
             settings: loaded,
         })
+    }
+
+    /// What a look at a caller's token reads.
+    pub(crate) fn aliveness_ports(&self) -> AlivenessPorts {
+        AlivenessPorts {
+            clients: self.stores.clients.clone(),
+            identities: self.stores.identities.clone(),
+            standings: self.stores.standings.clone(),
+            refresh_families: self.stores.refresh_families.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// The keys that sign. A service that verifies with the key set of another has none.

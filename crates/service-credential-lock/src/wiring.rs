@@ -12,7 +12,6 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     Ok(Context::CredentialLock(CredentialLock::new(&CredentialLockPorts {
         credentials: stores.credentials.clone(),
         identities: stores.identities.clone(),
-        standings: stores.standings.clone(),
         clock: shared.clock.clone(),
         randomness: shared.randomness.clone(),
         telemetry: shared.telemetry.clone(),

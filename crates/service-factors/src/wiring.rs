@@ -22,7 +22,6 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         factor_sets: stores.factor_sets.clone(),
         send_limits: stores.send_limits.clone(),
         clients: stores.clients.clone(),
-        standings: stores.standings.clone(),
         seal: Arc::new(seal),
         delivery: Arc::new(delivery),
         clock: shared.clock.clone(),

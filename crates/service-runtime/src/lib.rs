@@ -16,9 +16,9 @@ pub use refusal::Refusal;
 pub use remembered_clients::RememberedClients;
 pub use settings::{
     AcceptedTokenSettings, Binary, CodeSecretSettings, CodeSettings, HttpSettings, IssuerSettings, KafkaSecurity,
-    KafkaSettings, KeySettings, KeySourceSettings, Loaded, LogFormat, LogSettings, LoginSettings, RelaySettings,
-    SamlSettings, SecretSettings, SenderSettings, ServiceSettings, Settings, SettingsFailure, StoreSettings,
-    TokenSettings, load, settings_table,
+    KafkaSettings, KeySettings, KeySourceSettings, LimitSettings, Loaded, LogFormat, LogSettings, LoginSettings,
+    RelaySettings, SamlSettings, SecretSettings, SenderSettings, ServiceSettings, Settings, SettingsFailure,
+    StoreSettings, TokenSettings, load, settings_table,
 };
 pub use stop::{Signals, Stop};
 pub use telemetry::{PrometheusTelemetry, metrics_table};

@@ -14,15 +14,22 @@ pub enum LogFailure {
     Twice,
 }
 
+/// Libraries that are not heard unless the filter names them. The server tells of every start; HTTP tells at `error` of
+/// every request that is none, which any stranger can send as often as he likes: the adapter counts those.
+const QUIET: [(&str, &str); 2] = [
+    ("actix_server", ",actix_server=warn"),
+    ("actix_http", ",actix_http=off"),
+];
+
 /// Starts logging to stderr; stdout is for answers.
 pub fn start(settings: &LogSettings) -> Result<(), LogFailure> {
-    // The server library tells of its own start at every one; whoever wants to hear it names it in the filter.
-    let quiet = if settings.filter.contains("actix_server") {
-        ""
-    } else {
-        ",actix_server=warn"
-    };
-    let filter = EnvFilter::builder().parse(format!("{}{quiet}", settings.filter))?;
+    let mut directives = settings.filter.clone();
+    for (library, directive) in QUIET {
+        if !settings.filter.contains(library) {
+            directives.push_str(directive);
+        }
+    }
+    let filter = EnvFilter::builder().parse(directives)?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -4,7 +4,10 @@ use std::sync::{PoisonError, RwLock};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use ports::{Backlog, Measure, RenewalOutcome, Telemetry};
+use ports::{
+    Backlog, ConnectionError, ConnectionLimit, Measure, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
+    Telemetry,
+};
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
@@ -19,7 +22,10 @@ const SIGNATURE_BUCKETS: [f64; 8] = [0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 
 pub struct PrometheusTelemetry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    requests: RwLock<HashMap<String, Vec<Answer>>>,
+    requests: RwLock<HashMap<AnswerKind, Answer>>,
+    connections_refused: Labelled<ConnectionLimit>,
+    connections_failed: Labelled<ConnectionError>,
+    requests_refused: Labelled<RequestLimit>,
     renewals: [Counter; 4],
     replays: Counter,
     locks: Counter,
@@ -30,12 +36,30 @@ pub struct PrometheusTelemetry {
     outboxes_unreadable: Counter,
 }
 
+/// A way in which a route answers. Its method and route come from closed lists, its status from a handler, so there are
+/// never more of them than the API has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct AnswerKind {
+    method: RequestMethod,
+    route: RouteTemplate,
+    status: u16,
+}
+
 /// The figures of one way in which a route answers. A race may make two of them; both count into the same series.
 struct Answer {
-    method: String,
-    status: u16,
     count: Counter,
     duration: Histogram,
+}
+
+/// A counter for each value of one label.
+struct Labelled<L: 'static>(Vec<(L, Counter)>);
+
+impl<L: Copy + PartialEq> Labelled<L> {
+    fn increment(&self, value: L) {
+        if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == value) {
+            counter.increment(1);
+        }
+    }
 }
 
 impl Answer {
@@ -56,13 +80,23 @@ impl PrometheusTelemetry {
         describe(&recorder);
         let counter = |name: &'static str| recorder.register_counter(&Key::from_static_name(name), &METADATA);
         let gauge = |name: &'static str| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
-        let renewals = |outcome: &'static str| {
-            let key = Key::from_parts("authme_renewals_total", vec![Label::new("outcome", outcome)]);
+        let labelled = |name: &'static str, label: &'static str, value: &'static str| {
+            let key = Key::from_parts(name, vec![Label::new(label, value)]);
             recorder.register_counter(&key, &METADATA)
         };
+        let renewals = |outcome| labelled("authme_renewals_total", "outcome", outcome);
+        let refused = "authme_http_connections_refused_total";
+        let refused = |limit: ConnectionLimit| (limit, labelled(refused, "limit", limit.as_str()));
+        let failed = "authme_http_connection_errors_total";
+        let failed = |error: ConnectionError| (error, labelled(failed, "error", error.as_str()));
+        let limited = "authme_http_requests_refused_total";
+        let limited = |limit: RequestLimit| (limit, labelled(limited, "limit", limit.as_str()));
         Ok(Self {
             handle: recorder.handle(),
             requests: RwLock::default(),
+            connections_refused: Labelled(ConnectionLimit::ALL.iter().copied().map(refused).collect()),
+            connections_failed: Labelled(ConnectionError::ALL.iter().copied().map(failed).collect()),
+            requests_refused: Labelled(RequestLimit::ALL.iter().copied().map(limited).collect()),
             renewals: [
                 renewals("renewed"),
                 renewals("repeated"),
@@ -102,43 +136,29 @@ impl PrometheusTelemetry {
         self.outboxes_unreadable.absolute(backlog.unreadable);
     }
 
-    fn request(&self, route: &str, method: &str, status: u16, seconds: f64) {
-        let recorded = self
-            .requests
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(route)
-            .is_some_and(|answers| {
-                let answer = answers
-                    .iter()
-                    .find(|answer| answer.status == status && answer.method == method);
-                answer.map(|answer| answer.record(seconds)).is_some()
-            });
-        if !recorded {
-            let answer = self.new_answer(route, method, status);
-            answer.record(seconds);
-            self.requests
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(route.to_owned())
-                .or_default()
-                .push(answer);
+    fn request(&self, kind: AnswerKind, seconds: f64) {
+        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known.get(&kind) {
+            return answer.record(seconds);
         }
+        drop(known);
+        let answer = self.new_answer(kind);
+        answer.record(seconds);
+        let mut known = self.requests.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(kind, answer);
     }
 
-    fn new_answer(&self, route: &str, method: &str, status: u16) -> Answer {
+    fn new_answer(&self, kind: AnswerKind) -> Answer {
         let labels = || {
             vec![
-                Label::new("method", method.to_owned()),
-                Label::new("route", route.to_owned()),
-                Label::new("status", status.to_string()),
+                Label::new("method", kind.method.as_str()),
+                Label::new("route", kind.route.to_string()),
+                Label::new("status", kind.status.to_string()),
             ]
         };
         let counter = Key::from_parts("authme_http_requests_total", labels());
         let histogram = Key::from_parts("authme_http_request_duration_seconds", labels());
         Answer {
-            method: method.to_owned(),
-            status,
             count: self.recorder.register_counter(&counter, &METADATA),
             duration: self.recorder.register_histogram(&histogram, &METADATA),
         }
@@ -154,7 +174,7 @@ enum Kind {
 }
 
 /// Every figure, and what it means.
-const METRICS: [(&str, Kind, &str); 10] = [
+const METRICS: [(&str, Kind, &str); 13] = [
     (
         "authme_http_requests_total",
         Kind::Counter,
@@ -164,6 +184,21 @@ const METRICS: [(&str, Kind, &str); 10] = [
         "authme_http_request_duration_seconds",
         Kind::Histogram,
         "Time to answer, by method, route template and status",
+    ),
+    (
+        "authme_http_connections_refused_total",
+        Kind::Counter,
+        "Connections closed as soon as they were accepted, by the limit they exceeded: of the peer address or of the process",
+    ),
+    (
+        "authme_http_connection_errors_total",
+        Kind::Counter,
+        "Connections that ended otherwise than by agreement, by error: not HTTP, answer not taken in time, broken, …",
+    ),
+    (
+        "authme_http_requests_refused_total",
+        Kind::Counter,
+        "Requests answered with 429, by limit: of the client, of the user, of new sessions",
     ),
     ("authme_renewals_total", Kind::Counter, "Token renewals, by outcome"),
     (
@@ -220,7 +255,7 @@ pub fn metrics_table() -> String {
 }
 
 impl Telemetry for PrometheusTelemetry {
-    fn record(&self, measure: Measure<'_>) {
+    fn record(&self, measure: Measure) {
         let [renewed, repeated, refused, failed] = &self.renewals;
         match measure {
             Measure::Request {
@@ -229,8 +264,12 @@ impl Telemetry for PrometheusTelemetry {
                 status,
                 took,
             } => {
-                self.request(route, method, status, took.as_secs_f64());
+                let kind = AnswerKind { method, route, status };
+                self.request(kind, took.as_secs_f64());
             }
+            Measure::ConnectionRefused(limit) => self.connections_refused.increment(limit),
+            Measure::ConnectionFailed(error) => self.connections_failed.increment(error),
+            Measure::RequestRefused(limit) => self.requests_refused.increment(limit),
             Measure::Renewal(RenewalOutcome::Renewed) => renewed.increment(1),
             Measure::Renewal(RenewalOutcome::Repeated) => repeated.increment(1),
             Measure::Renewal(RenewalOutcome::Refused) => refused.increment(1),
@@ -240,5 +279,103 @@ impl Telemetry for PrometheusTelemetry {
             Measure::Unlock => self.unlocks.increment(1),
             Measure::Signature { took } => self.signatures.record(took.as_secs_f64()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+
+    const ROUTE: RouteTemplate = RouteTemplate::new("/base", "/{id}/lock");
+
+    fn request(method: RequestMethod, status: u16) -> Measure {
+        Measure::Request {
+            method,
+            route: ROUTE,
+            status,
+            took: Duration::from_millis(1),
+        }
+    }
+
+    /// Everything that can be recorded: a new kind of measure has no place here until it is added.
+    fn everything() -> Vec<Measure> {
+        let mut all: Vec<Measure> = RequestMethod::ALL.iter().map(|method| request(*method, 200)).collect();
+        all.extend(
+            ConnectionLimit::ALL
+                .iter()
+                .map(|limit| Measure::ConnectionRefused(*limit)),
+        );
+        all.extend(
+            ConnectionError::ALL
+                .iter()
+                .map(|error| Measure::ConnectionFailed(*error)),
+        );
+        all.extend(RequestLimit::ALL.iter().map(|limit| Measure::RequestRefused(*limit)));
+        let outcomes = [
+            RenewalOutcome::Renewed,
+            RenewalOutcome::Repeated,
+            RenewalOutcome::Refused,
+            RenewalOutcome::Failed,
+        ];
+        all.extend(outcomes.map(Measure::Renewal));
+        let took = Duration::from_millis(1);
+        all.extend([
+            Measure::Replay,
+            Measure::Lock,
+            Measure::Unlock,
+            Measure::Signature { took },
+        ]);
+        all
+    }
+
+    /// Each label with each of its values, except the bounds of histograms.
+    fn labels(rendered: &str) -> BTreeSet<(String, String)> {
+        let labels = rendered
+            .lines()
+            .filter_map(|line| line.split_once('{')?.1.split_once("} "));
+        let labels = labels.flat_map(|(labels, _)| labels.split("\","));
+        let pairs = labels.filter_map(|label| label.split_once("=\""));
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.trim_end_matches('"').to_owned()));
+        pairs.filter(|(name, _)| name != "le").collect()
+    }
+
+    #[test]
+    fn the_values_of_every_label_are_a_closed_list() {
+        let telemetry = PrometheusTelemetry::new().unwrap();
+        for measure in everything() {
+            telemetry.record(measure);
+        }
+        let mut closed = BTreeSet::new();
+        let mut label = |name: &str, values: &[&str]| {
+            closed.extend(values.iter().map(|value| (name.to_owned(), (*value).to_owned())));
+        };
+        let methods = [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "other",
+        ];
+        label("method", &methods);
+        label("route", &["/base/{id}/lock"]);
+        label("status", &["200"]);
+        label("outcome", &["renewed", "repeated", "refused", "failed"]);
+        label("limit", &["peer", "process", "client", "user", "sessions"]);
+        label(
+            "error",
+            &["malformed", "write-timeout", "close-timeout", "broken", "internal"],
+        );
+        assert_eq!(labels(&telemetry.render()), closed);
+    }
+
+    #[test]
+    fn a_thousand_names_of_methods_are_one_series() {
+        let telemetry = PrometheusTelemetry::new().unwrap();
+        telemetry.record(request(RequestMethod::named("BREW"), 405));
+        let lines = telemetry.render().lines().count();
+        for number in 0..1_000 {
+            telemetry.record(request(RequestMethod::named(&format!("BREW{number}")), 405));
+        }
+        assert_eq!(telemetry.render().lines().count(), lines);
+        assert!(telemetry.render().contains("status=\"405\"} 1001"));
     }
 }

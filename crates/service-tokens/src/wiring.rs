@@ -36,6 +36,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     Ok(Context::Tokens {
         tokens: Tokens::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
         key_set_cache_time: settings.keys.cache_time,
+        query_tokens: settings.tokens.query_tokens,
         login_guard: LoginGuardSettings {
             failures_per_client: settings.login.failures_per_client,
             failures_per_peer: settings.login.failures_per_peer,

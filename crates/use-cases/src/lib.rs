@@ -1,6 +1,7 @@
 //! One file per thing a caller can ask AuthMe for, each a struct of the ports it needs and a method `run`.
 
-mod caller_standing;
+mod admit_caller;
+mod aliveness;
 pub mod credential_lock;
 pub mod factors;
 mod failure;
@@ -8,6 +9,8 @@ mod follow_events;
 mod relay_outboxes;
 pub mod tokens;
 
+pub use admit_caller::{Admission, AdmissionError, AdmitCaller};
+pub use aliveness::{AliveUser, Aliveness, AlivenessError, AlivenessPorts, NotAlive};
 pub use failure::Failure;
 pub use follow_events::{EventPage, FollowEvents};
 pub use relay_outboxes::{Delivery, RelayOutboxes};

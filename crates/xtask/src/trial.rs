@@ -63,9 +63,13 @@ enum Name {
     C12,
     /// A code, answered rightly by many at once
     C13,
+    /// An old primary that was cut off goes on beside a new one, on which users are locked
+    C15,
+    /// Statements are refused, writes not acknowledged, connections cut in the middle of a batch of rotations
+    C16,
     /// A command that was given up reaches the store after another was answered
     Late,
-    /// Each of them; those of the services (c5 to c8, c11 and late) unless `--store` is sqlite
+    /// Each of them; those of the services (c5 to c8, c11, c15, c16 and late) unless `--store` is sqlite
     All,
 }
 
@@ -115,7 +119,16 @@ const EACH: [Name; 8] = [
 ];
 
 /// Those that need the servers.
-const DEPLOYED: [Name; 6] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11, Name::Late];
+const DEPLOYED: [Name; 8] = [
+    Name::C5,
+    Name::C6,
+    Name::C7,
+    Name::C8,
+    Name::C11,
+    Name::C15,
+    Name::C16,
+    Name::Late,
+];
 
 impl Name {
     const fn text(self) -> &'static str {
@@ -133,6 +146,8 @@ impl Name {
             Self::C11 => "c11",
             Self::C12 => "c12",
             Self::C13 => "c13",
+            Self::C15 => "c15",
+            Self::C16 => "c16",
             Self::Late => "late",
             Self::All => "all",
         }
@@ -141,7 +156,8 @@ impl Name {
     const fn rounds(self) -> usize {
         match self {
             Self::C7 | Self::C8 => 10,
-            Self::C11 | Self::Late => 20,
+            Self::C11 | Self::C16 | Self::Late => 20,
+            Self::C15 => 50,
             Self::C6 => 60,
             Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
             Self::V => 200,

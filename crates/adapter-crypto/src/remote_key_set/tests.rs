@@ -72,7 +72,7 @@ impl Server {
 struct Unmeasured;
 
 impl Telemetry for Unmeasured {
-    fn record(&self, _: Measure<'_>) {}
+    fn record(&self, _: Measure) {}
 }
 
 fn now() -> Timestamp {
@@ -112,6 +112,7 @@ impl Issuer {
     fn token(&self) -> String {
         let token = AccessToken {
             id: "a".repeat(24),
+            client_epoch: 0,
             subject: AccessTokenSubject::Client,
             client: ClientId::parse("tester").unwrap(),
             roles: Vec::new(),

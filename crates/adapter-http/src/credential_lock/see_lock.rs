@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use crate::authorised::{Authorised, user_in_path};
+use crate::cloud_event::ActorResponse;
 use crate::endpoints::Described;
 use crate::problem::{Code, Problem};
 
@@ -23,6 +24,12 @@ struct LockResponse {
     since: Option<String>,
     /// How often it was locked; tokens of another epoch are dead.
     epoch: u64,
+    /// Who locked or unlocked it last; absent when it was never locked, or when nobody recorded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<ActorResponse>,
+    /// Why, in the words of that request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 impl From<Credential> for LockResponse {
@@ -32,6 +39,8 @@ impl From<Credential> for LockResponse {
             locked: credential.locked,
             since: credential.since.map(|since| format!("{since:.3}")),
             epoch: credential.epoch,
+            by: credential.by.as_ref().map(ActorResponse::from),
+            reason: credential.reason.map(|reason| reason.as_str().to_owned()),
         }
     }
 }

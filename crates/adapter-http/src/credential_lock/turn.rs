@@ -37,7 +37,6 @@ pub(super) fn read(body: &Body) -> Result<(UserId, Option<LockReason>), Problem>
 pub(super) fn problem(error: TurnError) -> Problem {
     match error {
         TurnError::UserNotFound => Problem::new(StatusCode::BAD_REQUEST, Code::UserNotFound, "the user is not known"),
-        TurnError::CallerNotStanding(_) => Problem::caller_not_standing(),
         TurnError::Failed(failure) => failure.into(),
     }
 }

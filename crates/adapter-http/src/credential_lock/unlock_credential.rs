@@ -16,7 +16,7 @@ pub(crate) async fn handle(
     let (user, reason) = turn::read(&body)?;
     credential_lock
         .unlock_credential
-        .run(&authorised.caller, user, reason)
+        .run(&authorised.call, user, reason)
         .await
         .map_err(turn::problem)?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,6 +1,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::factors::ContactDraft;
 use domain::factors::permissions::{AddContacts, AddOwnContacts};
 use domain::ids::UserId;
@@ -76,9 +76,9 @@ fn answer(outcomes: &[ItemOutcome]) -> Result<HttpResponse, Problem> {
     }
 }
 
-async fn add(caller: &Caller, user: &UserId, body: &Body, factors: &Factors) -> Result<HttpResponse, Problem> {
+async fn add(call: &Call, user: &UserId, body: &Body, factors: &Factors) -> Result<HttpResponse, Problem> {
     let drafts = read(body)?;
-    let outcomes = factors.add_contacts.run(caller, user, &drafts).await.map_err(problem)?;
+    let outcomes = factors.add_contacts.run(call, user, &drafts).await.map_err(problem)?;
     answer(&outcomes)
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn handle(
     body: Body,
     factors: web::Data<Factors>,
 ) -> Result<HttpResponse, Problem> {
-    add(&authorised.caller, &user_in_path(&request)?, &body, &factors).await
+    add(&authorised.call, &user_in_path(&request)?, &body, &factors).await
 }
 
 pub(crate) async fn handle_own(
@@ -96,7 +96,7 @@ pub(crate) async fn handle_own(
     body: Body,
     factors: web::Data<Factors>,
 ) -> Result<HttpResponse, Problem> {
-    add(&authorised.caller, authorised.user()?, &body, &factors).await
+    add(&authorised.call, authorised.user()?, &body, &factors).await
 }
 
 fn described(operation: Described) -> Described {

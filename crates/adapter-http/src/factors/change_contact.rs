@@ -1,5 +1,5 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::factors::permissions::{ManageContacts, ManageOwnContacts};
 use domain::ids::UserId;
 use use_cases::factors::{ContactChange, Factors};
@@ -13,16 +13,12 @@ use crate::endpoints::Described;
 use crate::problem::Problem;
 
 async fn change(
-    caller: &Caller,
+    call: &Call,
     user: &UserId,
     change: &ContactChange,
     factors: &Factors,
 ) -> Result<HttpResponse, Problem> {
-    factors
-        .change_contact
-        .run(caller, user, change)
-        .await
-        .map_err(problem)?;
+    factors.change_contact.run(call, user, change).await.map_err(problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -34,7 +30,7 @@ pub(crate) async fn handle(
 ) -> Result<HttpResponse, Problem> {
     let (user, contact) = (user_in_path(&request)?, contact_in_path(&request)?);
     let patch = ContactChange::Patch(contact, body.merge_patch::<PatchRequest>()?.into());
-    change(&authorised.caller, &user, &patch, &factors).await
+    change(&authorised.call, &user, &patch, &factors).await
 }
 
 pub(crate) async fn handle_own(
@@ -45,7 +41,7 @@ pub(crate) async fn handle_own(
 ) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(&request)?;
     let whole = ContactChange::Whole(body.json::<ReplacementRequest>()?.into_draft(&contact)?);
-    change(&authorised.caller, authorised.user()?, &whole, &factors).await
+    change(&authorised.call, authorised.user()?, &whole, &factors).await
 }
 
 fn described(operation: Described) -> Described {

@@ -52,7 +52,7 @@ pub(crate) async fn handle(
     let user = authorised.user()?;
     let contacts = factors
         .list_own_contacts
-        .run(&authorised.caller.client, user)
+        .run(&authorised.call.client, user)
         .await
         .map_err(|error| match error {
             ListOwnContactsError::UserNotFound => {

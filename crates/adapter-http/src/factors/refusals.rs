@@ -26,7 +26,7 @@ pub(super) fn problem(error: ContactError) -> Problem {
             Code::ContactNotFound,
             "the user has no such contact",
         ),
-        ContactError::CallerNotStanding(_) => Problem::caller_not_standing(),
+        ContactError::ClientHidesContacts => Problem::precondition(Code::ClientNotUsable, error.to_string()),
         ContactError::Broken(refusal) => {
             let (code, field) = named(refusal);
             let error = ErrorResponse::new(code, refusal.to_string());

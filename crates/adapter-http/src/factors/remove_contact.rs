@@ -1,5 +1,5 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::factors::permissions::{ManageContacts, ManageOwnContacts};
 use domain::ids::UserId;
 use use_cases::factors::Factors;
@@ -10,16 +10,11 @@ use crate::authorised::{Authorised, contact_in_path, user_in_path};
 use crate::endpoints::Described;
 use crate::problem::Problem;
 
-async fn remove(
-    caller: &Caller,
-    user: &UserId,
-    request: &HttpRequest,
-    factors: &Factors,
-) -> Result<HttpResponse, Problem> {
+async fn remove(call: &Call, user: &UserId, request: &HttpRequest, factors: &Factors) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(request)?;
     factors
         .remove_contact
-        .run(caller, user, &contact)
+        .run(call, user, &contact)
         .await
         .map_err(problem)?;
     Ok(HttpResponse::NoContent().finish())
@@ -30,7 +25,7 @@ pub(crate) async fn handle(
     request: HttpRequest,
     factors: web::Data<Factors>,
 ) -> Result<HttpResponse, Problem> {
-    remove(&authorised.caller, &user_in_path(&request)?, &request, &factors).await
+    remove(&authorised.call, &user_in_path(&request)?, &request, &factors).await
 }
 
 pub(crate) async fn handle_own(
@@ -38,7 +33,7 @@ pub(crate) async fn handle_own(
     request: HttpRequest,
     factors: web::Data<Factors>,
 ) -> Result<HttpResponse, Problem> {
-    remove(&authorised.caller, authorised.user()?, &request, &factors).await
+    remove(&authorised.call, authorised.user()?, &request, &factors).await
 }
 
 fn described(operation: Described) -> Described {

@@ -46,7 +46,7 @@ pub(crate) async fn handle(
     let contact = contact_in_path(&request)?;
     let sent = factors
         .send_code
-        .run(&authorised.caller, authorised.user()?, &contact)
+        .run(&authorised.call, authorised.user()?, &contact)
         .await
         .map_err(|error| match error {
             SendCodeError::Contact(error) => problem(error),

@@ -40,7 +40,7 @@ pub(crate) async fn handle(
     };
     let validated = factors
         .validate_code
-        .run(&authorised.caller, authorised.user()?, given)
+        .run(&authorised.call, authorised.user()?, given)
         .await;
     validated.map_err(|error| match error {
         ValidateCodeError::Contact(error) => problem(error),

@@ -66,11 +66,7 @@ pub(crate) async fn handle(
     proxies: web::Data<TrustedProxies>,
 ) -> Result<HttpResponse, Problem> {
     let asked = read(&request, &body, &proxies)?;
-    let minted = tokens
-        .change_app
-        .run(&authorised.caller, asked)
-        .await
-        .map_err(problem)?;
+    let minted = tokens.change_app.run(&authorised.call, asked).await.map_err(problem)?;
     Ok(answer(StatusCode::CREATED, minted))
 }
 

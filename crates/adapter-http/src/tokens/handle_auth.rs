@@ -64,7 +64,6 @@ pub(crate) async fn handle(
     let malformed_business =
         |malformed: domain::ids::MalformedId| Problem::malformed_field("businessId", malformed.to_string());
     let asked = HandleAuthRequest {
-        origin_client: authorised.caller.client.clone(),
         target_client,
         email: email(body.email)?,
         groups: body.groups.ok_or_else(|| Problem::missing("groups"))?,
@@ -77,7 +76,7 @@ pub(crate) async fn handle(
             .map_err(malformed_business)?,
         ip: address(body.ip, &request, &proxies)?,
     };
-    let minted = tokens.handle_auth.run(asked).await.map_err(problem)?;
+    let minted = tokens.handle_auth.run(&authorised.call, asked).await.map_err(problem)?;
     Ok(answer(StatusCode::OK, minted))
 }
 

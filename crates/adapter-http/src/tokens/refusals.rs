@@ -16,6 +16,7 @@ pub(super) fn problem(refused: Refused) -> Problem {
         Refused::ClientNotUsable => Problem::precondition(Code::ClientNotUsable, message),
         Refused::BusinessNotLinked => Problem::precondition(Code::BusinessNotLinked, message),
         Refused::GroupNotKnown => Problem::precondition(Code::GroupNotKnown, message),
+        Refused::TooManySessions { wait } => Problem::too_many_requests(message, wait),
         Refused::Failed(failure) => failure.into(),
     }
 }

@@ -8,6 +8,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use super::refusals::problem;
 use super::token_response::{TokenResponse, answer};
+use crate::ApiSettings;
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::Described;
@@ -66,8 +67,12 @@ fn agreed(field: &str, query: Option<String>, body: Option<String>) -> Result<Op
     }
 }
 
-fn read(request: &HttpRequest, body: &Body) -> Result<RenewTokenRequest, Problem> {
+fn read(request: &HttpRequest, body: &Body, query_tokens: bool) -> Result<RenewTokenRequest, Problem> {
     let query: RenewTokenFields = body::query(request)?;
+    if !query_tokens && query.token.as_ref().is_some_and(|token| !token.is_empty()) {
+        let message = "token is not accepted in the query here; send it in the body";
+        return Err(Problem::malformed_field("token", message));
+    }
     let body = if body.is_empty() {
         RenewTokenFields::default()
     } else {
@@ -122,13 +127,10 @@ pub(crate) async fn handle(
     request: HttpRequest,
     body: Body,
     tokens: web::Data<Tokens>,
+    settings: web::Data<ApiSettings>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = read(&request, &body)?;
-    let minted = tokens
-        .renew_token
-        .run(&authorised.caller, asked)
-        .await
-        .map_err(problem)?;
+    let asked = read(&request, &body, settings.query_tokens)?;
+    let minted = tokens.renew_token.run(&authorised.call, asked).await.map_err(problem)?;
     Ok(answer(minted))
 }
 

@@ -1,8 +1,7 @@
 use actix_web::{HttpResponse, web};
 use domain::tokens::permissions::RevokeToken;
-use use_cases::tokens::{Refused, RevokeTokenError, Tokens};
+use use_cases::tokens::{RevokeTokenError, Tokens};
 
-use super::refusals;
 use super::token_request::{self, TokenRequest};
 use crate::Gatekeeper;
 use crate::authorised::Authorised;
@@ -13,9 +12,6 @@ use crate::problem::Problem;
 fn problem(error: RevokeTokenError) -> Problem {
     let message = error.to_string();
     match error {
-        RevokeTokenError::CallerNotStanding(_) => Problem::caller_not_standing(),
-        // Told as on renew-token.
-        RevokeTokenError::NotOwned => refusals::problem(Refused::TokenNotValid),
         RevokeTokenError::NotRevocable => Problem::malformed_field("token", message),
         RevokeTokenError::Failed(failure) => failure.into(),
     }
@@ -30,7 +26,7 @@ pub(crate) async fn handle(
     let token = token_request::read(&body, &gatekeeper).await?;
     tokens
         .revoke_token
-        .run(&authorised.caller, &token)
+        .run(&authorised.call, &token)
         .await
         .map_err(problem)?;
     Ok(HttpResponse::Ok().finish())
@@ -43,7 +39,7 @@ pub(crate) fn describe(operation: Described) -> Described {
         .json_or_form_body::<TokenRequest>(true)
         .answers_empty(
             200,
-            "The session has ended, now or before, or the token is none of ours. An access token past its expiry names no session any more: a refresh token always does",
+            "The session has ended, now or before, or the token is none of this client's and user's. An access token past its expiry names no session any more: a refresh token always does",
         )
         .body_errors()
         .store_errors()

@@ -13,9 +13,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use adapter_http::CloudEventMessage;
+use domain::actor::Actor;
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{Credential, LockCommand};
-use domain::event::{EventKind, NewEvent};
+use domain::event::{EventContext, EventKind, NewEvent};
 use domain::factors::{Exhausted, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -170,27 +171,41 @@ fn user() -> UserId {
     UserId::parse("5efd263cbe2d398bb00b97ea").unwrap()
 }
 
-fn event_id() -> EventId {
-    EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned())
+fn context(by: Actor) -> EventContext {
+    EventContext {
+        id: EventId("01a20667-a0e4-7a74-bc92-24353437c8fb".to_owned()),
+        time: Timestamp::UNIX_EPOCH,
+        by,
+        correlation_id: None,
+    }
+}
+
+/// A user through a client, a client on its own, and an operator.
+fn actors() -> [Actor; 3] {
+    let client = Some(ClientId::parse("com.example.desk").unwrap());
+    let on_its_own = Actor {
+        client,
+        ..Actor::default()
+    };
+    let through_it = Actor {
+        user: Some(user()),
+        ..on_its_own.clone()
+    };
+    [through_it, on_its_own, Actor::operator("root")]
 }
 
 fn turns() -> Vec<NewEvent> {
-    let turn = |by: &str| {
+    let turn = |by: Actor| {
         let command = LockCommand {
             user: user(),
-            by: by.to_owned(),
             reason: None,
-            at: Timestamp::UNIX_EPOCH,
-            event_id: event_id(),
+            context: context(by),
         };
         let locked = Credential::unlocked(user()).lock(&command).unwrap();
         let unlocked = locked.unlock(&command).unwrap();
         [locked, unlocked].map(|credential| domain::credential_lock::events::turned(&credential, &command))
     };
-    ["com.example.desk", "60773aa94a50c11cfe00314d"]
-        .into_iter()
-        .flat_map(turn)
-        .collect()
+    actors().into_iter().flat_map(turn).collect()
 }
 
 fn contact_events() -> Vec<NewEvent> {
@@ -223,28 +238,27 @@ fn contact_events() -> Vec<NewEvent> {
             EventKind::FactorVerified,
         ] {
             let event = domain::factors::events::contact_event;
-            events.push(event(event_id(), kind, &user(), &contact, Timestamp::UNIX_EPOCH));
+            events.push(event(context(Actor::default()), kind, &user(), &contact));
         }
         for exhausted in [Exhausted::Challenge, Exhausted::Factor, Exhausted::User] {
             let event = domain::factors::events::attempts_exhausted;
-            events.push(event(event_id(), &user(), &contact, exhausted, Timestamp::UNIX_EPOCH));
+            events.push(event(context(Actor::default()), &user(), &contact, exhausted));
         }
     }
     events
 }
 
 fn session_events() -> Vec<NewEvent> {
-    let root = FamilyId::from_random([2; 12]);
     let mut events = Vec::new();
-    for id in [root.clone(), FamilyId::from_random([3; 12])] {
+    for ancestors in [Vec::new(), vec![FamilyId::from_random([2; 12])]] {
         let family = RefreshFamily {
-            id,
+            id: FamilyId::from_random([3; 12]),
             origin: Origin {
                 user: user(),
                 client: ClientId::parse("com.example.portal").unwrap(),
                 business: None,
                 groups: Vec::new(),
-                root: root.clone(),
+                ancestors,
                 epoch: 0,
             },
             generation: 1,
@@ -255,8 +269,8 @@ fn session_events() -> Vec<NewEvent> {
             idle_expires_at: Timestamp::MAX,
             status: FamilyStatus::Active,
         };
-        events.push(started(event_id(), &family, Timestamp::UNIX_EPOCH));
-        let ends = RevocationReason::ALL.map(|reason| revoked(event_id(), &family, reason, Timestamp::UNIX_EPOCH));
+        events.push(started(context(Actor::default()), &family));
+        let ends = RevocationReason::ALL.map(|reason| revoked(context(Actor::default()), &family, reason));
         events.extend(ends);
     }
     events
@@ -331,15 +345,15 @@ fn every_event_type_is_described_and_no_other() {
 
 #[test]
 fn a_schema_refuses_what_no_event_holds() {
-    let session = json!({"userId": "u1", "clientId": "portal", "sid": "s1", "reason": "replay"});
-    let contact = json!({"userId": "u1", "factorId": "c1", "contactType": ContactType::Email.as_str(),
+    let session = json!({"userId": "u1", "by": {"client": "portal"}, "clientId": "portal", "sid": "s1", "reason": "replay"});
+    let contact = json!({"userId": "u1", "by": {}, "factorId": "c1", "contactType": ContactType::Email.as_str(),
         "maskedValue": "ex***le@br.e*******.com", "tags": [], "default": false, "verified": true});
     let broken = |good: &Value, name: &str, value: Value| {
         let mut broken = good.clone();
         broken[name] = value;
         broken
     };
-    let without_reason = json!({"userId": "u1", "clientId": "portal", "sid": "s1"});
+    let without_reason = json!({"userId": "u1", "by": {}, "clientId": "portal", "sid": "s1"});
     for (kind, good, bad) in [
         ("session.revoked", &session, without_reason),
         (
@@ -347,9 +361,19 @@ fn a_schema_refuses_what_no_event_holds() {
             &session,
             broken(&session, "reason", json!("boredom")),
         ),
-        ("session.revoked", &session, broken(&session, "rootSid", Value::Null)),
+        (
+            "session.revoked",
+            &session,
+            broken(&session, "ancestorSids", Value::Null),
+        ),
         ("session.revoked", &session, broken(&session, "ip", json!("192.0.2.1"))),
         ("session.revoked", &session, broken(&session, "userId", json!("u 1"))),
+        ("session.revoked", &session, broken(&session, "by", json!("portal"))),
+        (
+            "session.revoked",
+            &session,
+            broken(&session, "by", json!({"address": "192.0.2.1"})),
+        ),
         (
             "factor.added",
             &contact,

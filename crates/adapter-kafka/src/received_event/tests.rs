@@ -73,21 +73,21 @@ fn every_kind_is_read_as_it_was_written() {
         assert_eq!(received.event, Ok(sorted(written)));
         assert_eq!((received.partition, received.offset), (2, 41));
         assert_eq!(received.key.as_deref(), Some(b"5efd263cbe2d398bb00b97ea".as_slice()));
-        assert_eq!(received.headers.len(), 9);
+        assert_eq!(received.headers.len(), 10);
     }
 }
 
 #[test]
 fn a_record_without_one_of_the_headers_is_told() {
     let names: Vec<_> = good().headers.into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), 9);
+    assert_eq!(names.len(), 10);
     for name in names {
         let mut missing = good();
         missing.headers.retain(|(key, _)| *key != name);
-        assert!(
-            matches!(missing.defect(), Some(Defect::Missing(told)) if told == name),
-            "{name}"
-        );
+        match missing.defect() {
+            Some(Defect::Missing(told)) => assert_eq!(told, name),
+            defect => assert_eq!((defect, name.as_str()), (None, "ce_correlationid")),
+        }
 
         let mut twice = good();
         twice.headers.push((name.clone(), Some(b"1.0".to_vec())));
@@ -155,19 +155,28 @@ fn a_record_without_an_object_is_told() {
 
 #[test]
 fn what_a_newer_authme_adds_is_left_out() {
-    let value = br#"{"by":"desk","epoch":3,"more":{"a":1},"flags":[true],"list":["a",1],"minus":-1,"none":null}"#;
+    let value = br#"{"by":{"user":"u","client":7,"role":"boss"},"epoch":3,"more":{"a":1},"flags":[true],"list":["a",1],"minus":-1,"none":null}"#;
     let record = Record {
         value: Some(value.to_vec()),
         ..good()
     };
     let event = record.with("ce_more", "1").read().event.unwrap();
-    assert_eq!(
-        event.data,
-        [
-            ("by".to_owned(), Datum::from("desk")),
-            ("epoch".to_owned(), Datum::Number(3))
-        ]
-    );
+    assert_eq!(event.data, [("epoch".to_owned(), Datum::Number(3))]);
+    let known = Actor {
+        user: Some(UserId::parse("u").unwrap()),
+        ..Actor::default()
+    };
+    assert_eq!(event.by, known);
+}
+
+#[test]
+fn the_id_that_an_older_authme_wrote_as_by_names_nobody() {
+    let value = Some(br#"{"by":"desk","epoch":3}"#.to_vec());
+    let mut record = Record { value, ..good() };
+    record.headers.retain(|(key, _)| key != "ce_correlationid");
+    let event = record.read().event.unwrap();
+    assert!(event.by.is_unknown() && event.correlation_id.is_none());
+    assert_eq!(event.data, [("epoch".to_owned(), Datum::Number(3))]);
 }
 
 #[test]
@@ -199,7 +208,7 @@ proptest! {
     #[test]
     fn no_record_panics(
         foreign in prop::collection::vec(("[a-z_-]{0,12}", prop::option::of(any::<Vec<u8>>())), 0..12),
-        ours in prop::collection::vec((0_usize..9, any::<Vec<u8>>()), 0..3),
+        ours in prop::collection::vec((0_usize..10, any::<Vec<u8>>()), 0..3),
         key in prop::option::of(any::<Vec<u8>>()),
         value in prop::option::of(any::<Vec<u8>>()),
     ) {

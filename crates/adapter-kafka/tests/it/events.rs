@@ -2,7 +2,8 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use domain::event::{Datum, Event, EventKind, NewEvent};
+use domain::actor::Actor;
+use domain::event::{Datum, Event, EventContext, EventKind, NewEvent};
 use domain::ids::{EventId, UserId};
 
 /// A name that no other run has.
@@ -20,9 +21,13 @@ pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
         _ => user.to_string(),
     };
     let new = NewEvent {
-        id: EventId(format!("{user}-{sequence}")),
+        context: EventContext {
+            id: EventId(format!("{user}-{sequence}")),
+            time: "2026-11-23T03:16:24.42Z".parse().expect("a time"),
+            by: Actor::operator("tester"),
+            correlation_id: Some(format!("request-{sequence}")),
+        },
         kind,
-        time: "2026-11-23T03:16:24.42Z".parse().expect("a time"),
         data: vec![
             ("default".to_owned(), Datum::Flag(true)),
             ("epoch".to_owned(), Datum::Number(sequence)),

@@ -50,6 +50,7 @@ pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
                 ("ce_partitionkey", user.as_str()),
                 ("ce_sequence", "00000000000000000007"),
                 ("content-type", "application/json"),
+                ("ce_correlationid", "request-7"),
             ]
         );
     }

@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::actor::Actor;
 use domain::credential_lock::{Credential, LockReason};
 use domain::event::NewEvent;
-use domain::ids::UserId;
-use mongodb::bson::{DateTime, Document, doc};
+use domain::ids::{MalformedId, UserId};
+use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
 use ports::credential_lock::Credentials;
 use ports::{MAX_PENDING_EVENTS, Saving, StoreFailure};
 use serde::{Deserialize, Serialize};
 
+use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::{self, EventDocument};
@@ -30,7 +32,7 @@ struct CredentialDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
+    by: Option<ByDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     version: u64,
@@ -59,6 +61,28 @@ impl NewCredentialDocument {
     }
 }
 
+/// Who turned the credential last.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum ByDocument {
+    Actor(ActorDocument),
+    /// As it was once stored: an id, of a user or of a client, and nobody can say which.
+    Id(String),
+}
+
+impl ByDocument {
+    fn actor(self) -> Result<Option<Actor>, MalformedId> {
+        match self {
+            Self::Actor(actor) => actor.try_into().map(Some),
+            Self::Id(_) => Ok(None),
+        }
+    }
+}
+
+fn by_document(credential: &Credential) -> Option<ByDocument> {
+    credential.by.as_ref().map(|actor| ByDocument::Actor(actor.into()))
+}
+
 impl CredentialDocument {
     /// The credential one version later.
     fn next(credential: &Credential) -> Self {
@@ -67,7 +91,7 @@ impl CredentialDocument {
             locked: credential.locked,
             epoch: credential.epoch,
             since: credential.since.map(date),
-            by: credential.by.clone(),
+            by: by_document(credential),
             reason: credential.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             version: credential.version + 1,
         }
@@ -86,7 +110,10 @@ impl TryFrom<CredentialDocument> for Credential {
             locked: stored.locked,
             epoch: stored.epoch,
             since: stored.since.map(|since| reader.time(since)).transpose()?,
-            by: stored.by,
+            by: match stored.by {
+                Some(by) => by.actor().map_err(|error| reader.corrupt(error))?,
+                None => None,
+            },
             reason: stored
                 .reason
                 .map(|reason| reader.parsed(reason, LockReason::parse))
@@ -120,6 +147,7 @@ async fn insert(session: &mut Session, credential: &Credential, events: Vec<NewE
 async fn update(session: &mut Session, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
     let user = credential.user.as_str();
     let next = CredentialDocument::next(credential);
+    let by = serialize_to_bson(&next.by).map_err(|error| Fault::corrupt("credential", user, error))?;
     let pushes = !events.is_empty();
     let mut as_found = doc! { "_id": user, "version": integer(credential.version) };
     let mut changes = doc! {
@@ -127,7 +155,7 @@ async fn update(session: &mut Session, credential: &Credential, events: Vec<NewE
         "locked": next.locked,
         "epoch": integer(next.epoch),
         "since": next.since,
-        "by": { "$literal": next.by },
+        "by": { "$literal": by },
         "reason": { "$literal": next.reason },
     };
     as_found.extend(outbox::has_room_for(events.len()));
@@ -153,7 +181,7 @@ impl Credentials for MongodbCredentials {
     async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
         let found = self
             .0
-            .find_after_write::<CredentialDocument>(COLLECTION, user.to_string());
+            .find_linearizable::<CredentialDocument>(COLLECTION, user.to_string());
         Ok(found.await?.map(Credential::try_from).transpose()?)
     }
 
@@ -166,7 +194,8 @@ impl Credentials for MongodbCredentials {
 #[cfg(test)]
 mod tests {
     use domain::credential_lock::{LockCommand, events};
-    use domain::ids::EventId;
+    use domain::event::EventContext;
+    use domain::ids::{ClientId, EventId};
     use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
 
@@ -176,16 +205,27 @@ mod tests {
     fn stored_form() {
         let command = LockCommand {
             user: UserId::parse("user-1").unwrap(),
-            by: "backoffice".to_owned(),
             reason: Some(LockReason::parse("lost phone").unwrap()),
-            at: Timestamp::UNIX_EPOCH,
-            event_id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+            context: EventContext {
+                id: EventId("0192f0c1-0000-7000-8000-000000000001".to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor {
+                    client: Some(ClientId::parse("backoffice").unwrap()),
+                    ..Actor::default()
+                },
+                correlation_id: None,
+            },
         };
         let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
         let told = vec![events::turned(&locked, &command)];
         let stored = serialize_to_document(&NewCredentialDocument::new(&locked, told)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": "backoffice", "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }, { "name": "by", "value": "backoffice" }] }], "outboxPending": true }"#);
-        let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
-        assert_eq!(Credential::try_from(read).unwrap(), Credential { version: 1, ..locked });
+        let locked = Credential { version: 1, ..locked };
+        insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }] }], "outboxPending": true }"#);
+        let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
+        assert_eq!(Credential::try_from(read).unwrap(), locked);
+        let mut older = stored;
+        older.insert("by", "backoffice");
+        let read: CredentialDocument = mongodb::bson::deserialize_from_document(older).unwrap();
+        assert_eq!(Credential::try_from(read).unwrap(), Credential { by: None, ..locked });
     }
 }

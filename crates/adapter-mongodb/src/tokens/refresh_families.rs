@@ -46,7 +46,11 @@ pub(super) struct RefreshFamilyDocument {
     business: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
-    root: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<String>,
+    /// The first ancestor, or the family itself: all that was stored of a descent before `ancestors` were.
+    #[serde(default, skip_serializing)]
+    root: Option<String>,
     epoch: u64,
     generation: u64,
     nonce: Binary,
@@ -93,7 +97,8 @@ impl From<&RefreshFamily> for RefreshFamilyDocument {
             client: origin.client.to_string(),
             business: origin.business.as_ref().map(ToString::to_string),
             groups: origin.groups.clone(),
-            root: origin.root.to_string(),
+            ancestors: origin.ancestors.iter().map(ToString::to_string).collect(),
+            root: None,
             epoch: origin.epoch,
             generation: family.generation,
             nonce: binary(&family.nonce.0),
@@ -116,6 +121,8 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
         let id = stored.id.clone();
         let reader = Reader::new("refresh family", &id);
         let status = status(&reader, &stored)?;
+        let first = stored.root.filter(|root| *root != stored.id);
+        let ancestors: Vec<String> = first.into_iter().chain(stored.ancestors).collect();
         Ok(Self {
             id: reader.parsed(stored.id, FamilyId::parse)?,
             origin: Origin {
@@ -126,7 +133,10 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
                     .map(|business| reader.parsed(business, BusinessId::parse))
                     .transpose()?,
                 groups: stored.groups,
-                root: reader.parsed(stored.root, FamilyId::parse)?,
+                ancestors: ancestors
+                    .into_iter()
+                    .map(|id| reader.parsed(id, FamilyId::parse))
+                    .collect::<Result<_, _>>()?,
                 epoch: stored.epoch,
             },
             generation: stored.generation,
@@ -214,8 +224,8 @@ async fn close(mut session: Session, presented: Presented, now: Timestamp, grace
 /// A family has two events in its life, so its outbox is never full.
 async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
     let mut revocable = vec![doc! { "status": ACTIVE }];
-    if reason.ends_closed_roots() {
-        revocable.push(doc! { "status": CLOSED, "root": id.as_str() });
+    if reason.ends_closed_families() {
+        revocable.push(doc! { "status": CLOSED });
     }
     let filter = doc! { "_id": id.as_str(), "$or": revocable };
     let mut changes = doc! { "status": REVOKED, "revokedReason": reason.as_str() };
@@ -253,7 +263,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         Ok(family(found.await?)?)
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
         let document = NewRefreshFamilyDocument {
             family: family.into(),
             sequence: 1,
@@ -262,9 +272,9 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         };
         self.database
             .write(|mut session| async move {
-                session.insert_once(COLLECTION, &document).await?;
+                let is_new = session.insert_once(COLLECTION, &document).await?;
                 session.database.event_pushed();
-                Ok(())
+                Ok(is_new)
             })
             .await
     }
@@ -314,15 +324,14 @@ mod tests {
 
     #[test]
     fn stored_form() {
-        let id = FamilyId::parse("family-1").unwrap();
         let mut family = RefreshFamily {
-            id: id.clone(),
+            id: FamilyId::parse("family-1").unwrap(),
             origin: Origin {
                 user: UserId::parse("user-1").unwrap(),
                 client: ClientId::parse("portal").unwrap(),
                 business: Some(BusinessId::parse("business-1").unwrap()),
                 groups: vec!["staff".to_owned()],
-                root: id,
+                ancestors: vec![FamilyId::parse("family-0").unwrap()],
                 epoch: 1,
             },
             generation: 2,
@@ -342,7 +351,7 @@ mod tests {
             })
             .unwrap()
         };
-        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "root": "family-1", "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "ancestors": ["family-0"], "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "sequence": 0, "outbox": [], "outboxPending": false }"#);
         let closing = Closing {
             generation: 2,
             at: Timestamp::UNIX_EPOCH,

@@ -185,15 +185,14 @@ mod tests {
     const IDLE: Duration = Duration::from_mins(1);
 
     fn family() -> RefreshFamily {
-        let id = FamilyId::parse("family-1").unwrap();
         RefreshFamily {
-            id: id.clone(),
+            id: FamilyId::parse("family-1").unwrap(),
             origin: Origin {
                 user: UserId::parse("user-1").unwrap(),
                 client: ClientId::parse("portal").unwrap(),
                 business: None,
                 groups: Vec::new(),
-                root: id,
+                ancestors: Vec::new(),
                 epoch: 0,
             },
             generation: 1,

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
-use mongodb::bson::{Binary, DateTime, doc};
+use mongodb::bson::{Binary, DateTime, Document, doc};
 use ports::StoreFailure;
 use ports::tokens::ValidationTokens;
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,8 @@ struct ValidationTokenDocument {
     business: Option<String>,
     groups: Vec<String>,
     epoch: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    root: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session_expires_at: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             business: token.business.as_ref().map(ToString::to_string),
             groups: token.groups.clone(),
             epoch: token.epoch,
-            root: token.root.as_ref().map(ToString::to_string),
+            ancestors: token.ancestors.iter().map(ToString::to_string).collect(),
             session_expires_at: token.session_expires_at.map(date),
             ip: token.ip.map(|ip| ip.to_string()),
             expires_at: date(token.expires_at),
@@ -74,10 +74,11 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
                 .transpose()?,
             groups: stored.groups,
             epoch: stored.epoch,
-            root: stored
-                .root
-                .map(|root| reader.parsed(root, FamilyId::parse))
-                .transpose()?,
+            ancestors: stored
+                .ancestors
+                .into_iter()
+                .map(|id| reader.parsed(id, FamilyId::parse))
+                .collect::<Result<_, _>>()?,
             session_expires_at: stored.session_expires_at.map(|at| reader.time(at)).transpose()?,
             ip: stored
                 .ip
@@ -88,9 +89,13 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
     }
 }
 
+fn live(hash: &ValidationTokenHash, now: Timestamp) -> Document {
+    doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } }
+}
+
 #[async_trait]
 impl ValidationTokens for MongodbValidationTokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
         let document = ValidationTokenDocument::from(token);
         self.0
             .write(|mut session| async move { session.insert_once(COLLECTION, &document).await })
@@ -98,10 +103,19 @@ impl ValidationTokens for MongodbValidationTokens {
     }
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
-        let filter = doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } };
+        let filter = live(hash, now);
         let found = self.0.read(|database| async move {
             let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
             collection.find_one(filter).await.map_err(|error| Fault::read(&error))
+        });
+        Ok(found.await?.map(ValidationToken::try_from).transpose()?)
+    }
+
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        let filter = live(hash, now);
+        let found = self.0.read(|database| async move {
+            let found = database.linearizable::<ValidationTokenDocument>(COLLECTION, filter);
+            found.await
         });
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }
@@ -137,13 +151,13 @@ mod tests {
             business: Some(BusinessId::parse("business-1").unwrap()),
             groups: vec!["staff".to_owned()],
             epoch: 3,
-            root: Some(FamilyId::parse("family-1").unwrap()),
+            ancestors: vec![FamilyId::parse("family-1").unwrap()],
             session_expires_at: Some(Timestamp::UNIX_EPOCH),
             ip: Some(IpAddr::from([203, 0, 113, 7])),
             expires_at: Timestamp::UNIX_EPOCH,
         };
         let stored = serialize_to_document(&ValidationTokenDocument::from(&token)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "root": "family-1", "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }"#);
         let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
         assert_eq!(ValidationToken::try_from(read).unwrap(), token);
     }

@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a contract that cannot be set up ends its test")]
 
 mod place;
+mod read_concerns;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ fn main() {
         Box::pin(async { Box::new(Place::new().await) as Box<dyn Fixture> })
     });
     trials.extend(place::trials());
+    trials.extend(read_concerns::trials());
     if server().is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
     }

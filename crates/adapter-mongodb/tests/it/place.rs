@@ -2,8 +2,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
 use domain::credential_lock::{Credential, LockCommand, events};
+use domain::event::EventContext;
 use domain::factors::{SendLimit, SendLimitKey};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
@@ -235,10 +237,13 @@ async fn own_garbage(place: Place) {
 async fn lock(place: &Place, name: &str) {
     let command = LockCommand {
         user: user(name),
-        by: "desk".to_owned(),
         reason: None,
-        at: Timestamp::UNIX_EPOCH,
-        event_id: EventId(name.to_owned()),
+        context: EventContext {
+            id: EventId(name.to_owned()),
+            time: Timestamp::UNIX_EPOCH,
+            by: Actor::default(),
+            correlation_id: None,
+        },
     };
     let credentials = place.stores().credentials;
     let found = credentials.find(&command.user).await.expect("answered");

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::actor::Actor;
 use domain::credential_lock::{Credential, LockReason};
 use domain::event::NewEvent;
 use domain::ids::UserId;
@@ -9,10 +10,11 @@ use ports::credential_lock::Credentials;
 use ports::{Aggregate, Saving, StoreFailure};
 use rusqlite::{Connection, Row};
 
+use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::outbox::Outbox;
-use crate::rows::{self, Reader, integer};
+use crate::rows::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteCredentials(pub(crate) Arc<Database>);
 
@@ -25,7 +27,10 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
         locked: row.column("locked")?,
         epoch: row.count("epoch")?,
         since: row.optional_time("since")?,
-        by: row.column("locked_by")?,
+        by: match row.column::<Option<String>>("actor")? {
+            Some(_) => Some(Actor::try_from(row.json::<ActorDocument>("actor")?).map_err(|error| row.corrupt(error))?),
+            None => None,
+        },
         reason: reason
             .map(LockReason::parse)
             .transpose()
@@ -34,7 +39,7 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
 }
 
 fn find(connection: &Connection, user: &str) -> Result<Option<Credential>, Fault> {
-    let sql = "SELECT user_id, version, locked, epoch, since, locked_by, reason FROM credentials WHERE user_id = ?1";
+    let sql = "SELECT user_id, version, locked, epoch, since, actor, reason FROM credentials WHERE user_id = ?1";
     rows::first(connection, sql, [user], credential)
 }
 
@@ -51,17 +56,19 @@ fn save(connection: &Connection, credential: &Credential, events: Vec<NewEvent>)
     if !outbox.push(events) {
         return Ok(Saving::OutboxFull);
     }
-    let sql = "INSERT INTO credentials (user_id, version, locked, epoch, since, locked_by, reason, sequence)
+    let sql = "INSERT INTO credentials (user_id, version, locked, epoch, since, actor, reason, sequence)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)
                ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, locked = excluded.locked,
-                   epoch = excluded.epoch, since = excluded.since, locked_by = excluded.locked_by, reason = excluded.reason";
+                   epoch = excluded.epoch, since = excluded.since, actor = excluded.actor, reason = excluded.reason";
+    let actor = credential.by.as_ref();
+    let actor = actor.map(|actor| to_json("credential", &ActorDocument::from(actor)));
     let parameters = (
         user,
         integer(credential.version + 1),
         credential.locked,
         integer(credential.epoch),
         credential.since.map(Timestamp::as_millisecond),
-        &credential.by,
+        actor.transpose()?,
         credential.reason.as_ref().map(LockReason::as_str),
     );
     rows::execute(connection, sql, parameters)?;

@@ -19,7 +19,7 @@ pub(crate) struct SqliteRefreshFamilies(pub(crate) Arc<Database>);
 
 macro_rules! columns {
     () => {
-        "family_id, user_id, client_id, business_id, groups, root_id, epoch, generation, nonce, previous_nonce, rotated_at, \
+        "family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce, rotated_at, \
          absolute_expires_at, idle_expires_at, status, closed_generation, closed_at, revoked_reason"
     };
 }
@@ -31,7 +31,7 @@ mod column {
     pub(super) const CLIENT: usize = 2;
     pub(super) const BUSINESS: usize = 3;
     pub(super) const GROUPS: usize = 4;
-    pub(super) const ROOT: usize = 5;
+    pub(super) const ANCESTORS: usize = 5;
     pub(super) const EPOCH: usize = 6;
     pub(super) const GENERATION: usize = 7;
     pub(super) const NONCE: usize = 8;
@@ -62,7 +62,7 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
             } else {
                 Vec::new()
             },
-            root: row.parsed(column::ROOT, FamilyId::parse)?,
+            ancestors: ancestors(&row)?,
             epoch: row.count(column::EPOCH)?,
         },
         generation: row.count(column::GENERATION)?,
@@ -73,6 +73,16 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
         idle_expires_at: row.time(column::IDLE_EXPIRES_AT)?,
         status: status(&row)?,
     })
+}
+
+fn ancestors(row: &Reader<'_, '_>) -> Result<Vec<FamilyId>, Fault> {
+    let ids: Option<String> = row.column(column::ANCESTORS)?;
+    if ids.is_none() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<String> = row.json(column::ANCESTORS)?;
+    let parsed = ids.into_iter().map(FamilyId::parse).collect::<Result<_, _>>();
+    parsed.map_err(|error| row.corrupt(error))
 }
 
 fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, Fault> {
@@ -101,18 +111,21 @@ fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Faul
     )
 }
 
-fn insert(connection: &Connection, family: &RefreshFamily) -> Result<(), Fault> {
+/// Whether it was not there before.
+fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Fault> {
     let groups = &family.origin.groups;
-    let sql = "INSERT INTO refresh_families (family_id, user_id, client_id, business_id, groups, root_id, epoch, generation, nonce, previous_nonce,
+    let ancestors: Vec<&str> = family.origin.ancestors.iter().map(FamilyId::as_str).collect();
+    let sql = "INSERT INTO refresh_families (family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
                    rotated_at, absolute_expires_at, idle_expires_at, status, sequence)
-               VALUES (:family, :user, :client, :business, :groups, :root, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0)";
+               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0)
+               ON CONFLICT (family_id) DO NOTHING";
     let parameters = named_params! {
         ":family": family.id.as_str(),
         ":user": family.origin.user.as_str(),
         ":client": family.origin.client.as_str(),
         ":business": family.origin.business.as_ref().map(BusinessId::as_str),
         ":groups": (!groups.is_empty()).then(|| to_json("refresh family", groups)).transpose()?,
-        ":root": family.origin.root.as_str(),
+        ":ancestors": (!ancestors.is_empty()).then(|| to_json("refresh family", &ancestors)).transpose()?,
         ":epoch": integer(family.origin.epoch),
         ":generation": integer(family.generation),
         ":nonce": family.nonce.0,
@@ -121,7 +134,7 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<(), Fault> 
         ":absolute": family.absolute_expires_at.as_millisecond(),
         ":idle": family.idle_expires_at.as_millisecond(),
     };
-    rows::execute(connection, sql, parameters).map(drop)
+    Ok(rows::execute(connection, sql, parameters)? > 0)
 }
 
 /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
@@ -175,8 +188,8 @@ fn close(connection: &Connection, presented: &Presented, now: Timestamp, grace: 
 
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
     let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
-               WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed' AND root_id = family_id))";
-    if rows::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_roots()))? == 0 {
+               WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
+    if rows::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_families()))? == 0 {
         return Ok(false);
     }
     push(connection, id, event)?;
@@ -205,15 +218,18 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         self.find(id).await
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
         let family = family.clone();
         let started = self.0.write(move |connection| {
-            insert(connection, &family)?;
-            push(connection, family.id.as_str(), event)
+            let is_new = insert(connection, &family)?;
+            if is_new {
+                push(connection, family.id.as_str(), event)?;
+            }
+            Ok(is_new)
         });
-        started.await?;
+        let is_new = started.await?;
         self.0.event_pushed();
-        Ok(())
+        Ok(is_new)
     }
 
     async fn rotate(

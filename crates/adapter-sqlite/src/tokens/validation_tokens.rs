@@ -25,8 +25,8 @@ struct ValidationTokenDocument {
     business: Option<String>,
     groups: Vec<String>,
     epoch: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    root: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ancestors: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session_expires_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             business: token.business.as_ref().map(ToString::to_string),
             groups: token.groups.clone(),
             epoch: token.epoch,
-            root: token.root.as_ref().map(ToString::to_string),
+            ancestors: token.ancestors.iter().map(ToString::to_string).collect(),
             session_expires_at: token.session_expires_at.map(Timestamp::as_millisecond),
             ip: token.ip,
         }
@@ -60,7 +60,12 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
         business: document.business.map(BusinessId::parse).transpose().map_err(corrupt)?,
         groups: document.groups,
         epoch: document.epoch,
-        root: document.root.map(FamilyId::parse).transpose().map_err(corrupt)?,
+        ancestors: document
+            .ancestors
+            .into_iter()
+            .map(FamilyId::parse)
+            .collect::<Result<_, _>>()
+            .map_err(corrupt)?,
         session_expires_at: document
             .session_expires_at
             .map(Timestamp::from_millisecond)
@@ -73,16 +78,17 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
 
 #[async_trait]
 impl ValidationTokens for SqliteValidationTokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
         let (hash, client, expires_at) = (
             token.hash,
             token.target_client.to_string(),
             token.expires_at.as_millisecond(),
         );
         let document = to_json("validation token", &ValidationTokenDocument::from(token))?;
-        let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (hash) DO NOTHING";
         self.0
-            .write(move |connection| rows::execute(connection, sql, (hash.0, client, expires_at, document)).map(drop))
+            .write(move |connection| Ok(rows::execute(connection, sql, (hash.0, client, expires_at, document))? > 0))
             .await
     }
 
@@ -94,6 +100,11 @@ impl ValidationTokens for SqliteValidationTokens {
                 validation_token(row, *hash)
             })
         })
+    }
+
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        // Every read of the one file sees what is committed.
+        self.find(hash, now).await
     }
 
     async fn consume(

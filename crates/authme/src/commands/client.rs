@@ -43,11 +43,15 @@ pub(crate) enum ClientCommand {
         #[command(flatten)]
         options: ClientOptions,
     },
-    /// Refuse every login, hand-off and renewal of a client
+    /// Refuse every login, hand-off and renewal of a client; its tokens die at once
     Disable { id: String },
     /// Let a client work again
     Enable { id: String },
-    /// Make a new secret, shown this once
+    /// Remove a client for good; its tokens die at once
+    Remove { id: String },
+    /// End every access token of a client; it logs in again for new ones
+    RevokeTokens { id: String },
+    /// Make a new secret, shown this once; without an overlap the client's tokens die with the old one
     RotateSecret {
         id: String,
         /// How long the secret before it works on, like 24h
@@ -230,7 +234,8 @@ fn new_secret() -> String {
 
 async fn find(clients: &dyn Clients, id: String) -> Result<Client, Refusal> {
     let id = client_id(id)?;
-    clients.find(&id).await?.ok_or_else(|| {
+    let found = clients.find(&id).await?.filter(|client| !client.removed);
+    found.ok_or_else(|| {
         Refusal::because(format!(
             "there is no client `{id}`: `authme client list` shows those there are"
         ))
@@ -258,7 +263,7 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
             options.apply(&mut client)?;
             let secret = secret_file.as_deref().map_or_else(|| Ok(new_secret()), secret_from)?;
             client.secrets = vec![Sha256.digest(&secret)];
-            saved(clients.create(&client).await?)?;
+            register(&*clients, client.clone()).await?;
             print(&SecretLine {
                 client_id: client.id.as_str(),
                 client_secret: &secret,
@@ -272,8 +277,13 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
             saved(clients.replace(&client).await?)?;
             print(&ClientLine::from(client))?;
         }
-        ClientCommand::Disable { id } => enable(&*clients, id, false).await?,
-        ClientCommand::Enable { id } => enable(&*clients, id, true).await?,
+        ClientCommand::Disable { id } => change(&*clients, id, Client::disable).await?,
+        ClientCommand::Enable { id } => change(&*clients, id, |client| client.enabled = true).await?,
+        ClientCommand::RevokeTokens { id } => change(&*clients, id, Client::revoke_tokens).await?,
+        ClientCommand::Remove { id } => {
+            let client = find(&*clients, id).await?;
+            saved(clients.replace(&client.into_removed()).await?)?;
+        }
         ClientCommand::RotateSecret { id, keep_old_for } => {
             let mut client = find(&*clients, id).await?;
             let (secret, now) = (new_secret(), SystemClock.now());
@@ -292,9 +302,21 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn enable(clients: &dyn Clients, id: String, enabled: bool) -> Result<(), Refusal> {
+/// Registers a client. Under the id of one that was removed it continues the epoch, so that it takes over no token.
+async fn register(clients: &dyn Clients, client: Client) -> Result<(), Refusal> {
+    let before = clients.find(&client.id).await?.filter(|before| before.removed);
+    match before {
+        Some(before) => {
+            let epoch = before.epoch;
+            saved(clients.replace(&Client { epoch, ..client }).await?)
+        }
+        None => saved(clients.create(&client).await?),
+    }
+}
+
+async fn change(clients: &dyn Clients, id: String, change: impl FnOnce(&mut Client)) -> Result<(), Refusal> {
     let mut client = find(clients, id).await?;
-    client.enabled = enabled;
+    change(&mut client);
     saved(clients.replace(&client).await?)?;
     print(&ClientLine::from(client))
 }
@@ -305,7 +327,7 @@ async fn list(clients: &dyn Clients) -> Result<(), Refusal> {
         let page = clients.page(after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id.clone());
-        for client in page {
+        for client in page.into_iter().filter(|client| !client.removed) {
             print(&ClientLine::from(client))?;
         }
     }

@@ -30,7 +30,7 @@ fn a_lock_and_an_unlock_are_204_and_told_once() {
         .iter()
         .map(|event| (&event["type"], &event["time"], &event["sequence"], &event["data"]))
         .collect();
-    let data = |epoch: u64| json!({"userId": "ana", "epoch": epoch, "by": "locker"});
+    let data = |epoch: u64| json!({"userId": "ana", "epoch": epoch, "by": {"client": "locker"}});
     let time = |second: u8| json!(format!("2026-01-01T00:00:0{second}.000Z"));
     let sequence = |at: u8| json!(format!("0000000000000000000{at}"));
     assert_eq!(
@@ -55,11 +55,13 @@ fn the_state_is_told() {
     assert_eq!(never.shown(), r#"200 {"userId":"ana","locked":false,"epoch":0}"#);
     assert_eq!(never.header("cache-control"), Some("no-store"));
     world.turn("lock", "ana");
-    let locked = r#"200 {"userId":"ana","locked":true,"since":"2026-01-01T00:00:00.000Z","epoch":1}"#;
+    let locked =
+        r#"200 {"userId":"ana","locked":true,"since":"2026-01-01T00:00:00.000Z","epoch":1,"by":{"client":"locker"}}"#;
     assert_eq!(state(&world, "ana").shown(), locked);
     world.clock.advance(5);
     world.turn("unlock", "ana");
-    let unlocked = r#"200 {"userId":"ana","locked":false,"since":"2026-01-01T00:00:05.000Z","epoch":1}"#;
+    let unlocked =
+        r#"200 {"userId":"ana","locked":false,"since":"2026-01-01T00:00:05.000Z","epoch":1,"by":{"client":"locker"}}"#;
     assert_eq!(state(&world, "ana").shown(), unlocked);
 }
 
@@ -105,6 +107,7 @@ fn a_reason_has_at_most_200_characters() {
     assert_eq!(lock(&"é".repeat(201)).codes(), (400, owned(&["01"])));
     assert_eq!(state(&world, "ana").json()["locked"], false);
     assert_eq!(lock(&"é".repeat(200)).shown(), "204 ");
+    assert_eq!(state(&world, "ana").json()["reason"], "é".repeat(200));
     // It is free text and may hold anything: it is in no event.
     assert!(world.events().iter().all(|event| !event.to_string().contains('é')));
 }
@@ -118,7 +121,10 @@ fn an_administrator_locks_and_is_named_in_the_event() {
         .json(&json!({"userId": "ana"}));
     assert_eq!(world.ask(lock).shown(), "204 ");
     let events = world.events();
-    assert_eq!(events.last().expect("an event")["data"]["by"], "root");
+    assert_eq!(
+        events.last().expect("an event")["data"]["by"],
+        json!({"user": "root", "client": "portal"})
+    );
 }
 
 #[test]

@@ -29,13 +29,23 @@ fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
     let cursor = first["cursor"].as_str().expect("a cursor").to_owned();
     first["id"] = json!("…");
     first["cursor"] = json!("…");
+    let request_id = first["correlationid"].take();
+    assert_eq!(
+        Some(request_id),
+        world
+            .answers()
+            .iter()
+            .rev()
+            .nth(1)
+            .map(|answer| json!(answer.header("x-request-id")))
+    );
     let user = first["subject"].clone();
     assert_eq!(
         first,
         json!({"specversion": "1.0", "id": "…", "source": "/authme/credential-lock", "type": "credential.locked",
             "subject": user, "time": "2026-01-01T00:00:00.000Z", "datacontenttype": "application/json",
-            "partitionkey": user, "sequence": "00000000000000000001", "cursor": "…",
-            "data": {"userId": user, "epoch": 1, "by": "locker"}})
+            "partitionkey": user, "sequence": "00000000000000000001", "cursor": "…", "correlationid": null,
+            "data": {"userId": user, "epoch": 1, "by": {"client": "locker"}}})
     );
     let answer = read(&world, &[("after", &cursor)]);
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));

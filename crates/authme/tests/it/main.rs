@@ -37,3 +37,6 @@ mod renew_token;
 mod role_matrix;
 mod rotation;
 mod serving;
+mod stopping;
+mod strangers;
+mod strangers_trial;

@@ -157,15 +157,25 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(operator: &Operator, environment: &[(&str, &str)]) -> Self {
-        let mut command = authme();
-        command.args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--management",
-            "127.0.0.1:0",
-            "--data",
-        ]);
+        Self::start_as(authme(), operator, environment, "127.0.0.1:0")
+    }
+
+    /// With a port of health and metrics that is known.
+    pub(crate) fn start_managed(operator: &Operator, environment: &[(&str, &str)], management: SocketAddr) -> Self {
+        Self::start_as(authme(), operator, environment, &management.to_string())
+    }
+
+    /// With so many descriptors, and a port of health and metrics that is known.
+    pub(crate) fn start_with_open_files(operator: &Operator, most: u32, management: SocketAddr) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+        shell.env_clear();
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_authme")]);
+        Self::start_as(shell, operator, &[], &management.to_string())
+    }
+
+    fn start_as(mut command: Command, operator: &Operator, environment: &[(&str, &str)], management: &str) -> Self {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--management", management, "--data"]);
         command.arg(operator.data()).envs(environment.iter().copied());
         command
             .stdin(Stdio::null())
@@ -200,6 +210,14 @@ impl Serving {
         }
     }
 
+    /// Resident memory, in kB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("its memory is told")
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
@@ -221,6 +239,12 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A loopback address that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a port has an address")
 }
 
 /// Asks until it is so. The promise is two seconds; a machine that has more to do gets more.

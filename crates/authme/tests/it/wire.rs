@@ -166,13 +166,17 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::try_open(address).expect("the server listens")
+    }
+
+    pub(crate) fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
         stream
             .set_write_timeout(Some(PATIENCE))
             .expect("a socket has a timeout");
         stream.set_nodelay(true).expect("a socket sends at once");
-        Self(BufReader::new(stream))
+        Ok(Self(BufReader::new(stream)))
     }
 
     pub(crate) fn send(&mut self, request: &Request) -> Answer {
@@ -183,6 +187,19 @@ impl Connection {
     /// Writes as much as the server takes: it may have answered and closed before the end.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);
+    }
+
+    /// Sends and reads, or says why there was no answer.
+    pub(crate) fn attempt(&mut self, request: &Request) -> std::io::Result<Answer> {
+        self.0.get_mut().write_all(&request.bytes())?;
+        self.read(false)
+    }
+
+    /// Everything until the end of the connection, as many bytes of it as came.
+    pub(crate) fn rest(&mut self) -> usize {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes);
+        bytes.len()
     }
 
     /// Says that nothing more will come.

@@ -15,7 +15,7 @@ use authme::{DataFolder, Installation};
 use domain::time::Timestamp;
 use ports::Clock;
 use serde_json::{Value, json};
-use service_runtime::Stop;
+use service_runtime::{LimitSettings, Settings, Stop};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 
@@ -78,6 +78,8 @@ fn write_keys(folder: &Path) {
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
+    /// Other settings than the usual ones.
+    pub(crate) settings: Option<fn(&mut Settings)>,
     /// A second key, which signs from then on.
     pub(crate) next_key_from: Option<i64>,
 }
@@ -88,6 +90,7 @@ pub(crate) struct World {
     pub(crate) stores: Stores,
     pub(crate) keys: KeyRing,
     pub(crate) folder: TempDir,
+    metrics: Arc<dyn Fn() -> String + Send + Sync>,
     relay: RelayOutboxes,
     /// While it is held, nobody is told to stop.
     _stop: Stop,
@@ -113,6 +116,15 @@ impl World {
         let mut settings = authme::defaults(None).expect("the defaults are good");
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
+        // The clock stands, and tests ask faster than anybody does.
+        settings.limits = LimitSettings {
+            requests_per_client: 0,
+            requests_per_user: 0,
+        };
+        settings.tokens.new_sessions_per_minute = 0;
+        if let Some(adjust) = setup.settings {
+            adjust(&mut settings);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -139,6 +151,7 @@ impl World {
             stores: process.stores,
             keys,
             folder,
+            metrics: process.management.metrics,
             relay,
             _stop: process.stop,
             runtime,
@@ -147,6 +160,19 @@ impl World {
         };
         world.wait_for(cast::seed(&world.stores));
         world
+    }
+
+    /// Starts with other settings than the usual ones.
+    pub(crate) fn with_settings(adjust: fn(&mut Settings)) -> Self {
+        Self::start_with(Setup {
+            settings: Some(adjust),
+            ..Setup::default()
+        })
+    }
+
+    /// The metrics as they are told now.
+    pub(crate) fn metrics(&self) -> String {
+        (self.metrics)()
     }
 
     pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {

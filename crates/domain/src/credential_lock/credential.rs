@@ -1,4 +1,6 @@
-use crate::ids::{EventId, UserId};
+use crate::actor::Actor;
+use crate::event::EventContext;
+use crate::ids::UserId;
 use crate::standing::Standing;
 use crate::time::Timestamp;
 
@@ -29,12 +31,9 @@ impl LockReason {
 #[derive(Debug, Clone)]
 pub struct LockCommand {
     pub user: UserId,
-    /// The user or client who ordered it.
-    pub by: String,
     pub reason: Option<LockReason>,
-    pub at: Timestamp,
-    /// Given before the write, so that a repeated write is the same event.
-    pub event_id: EventId,
+    /// When and by whom, and the id of its event.
+    pub context: EventContext,
 }
 
 /// The credential of a user. A user without one is unlocked, epoch 0.
@@ -48,7 +47,9 @@ pub struct Credential {
     pub epoch: u64,
     /// When it came into its present state; `None` while it was never locked.
     pub since: Option<Timestamp>,
-    pub by: Option<String>,
+    /// Who locked or unlocked it last; `None` while it was never locked, or when that was before actors were recorded.
+    pub by: Option<Actor>,
+    /// Why.
     pub reason: Option<LockReason>,
 }
 
@@ -89,8 +90,8 @@ impl Credential {
             version: self.version,
             locked,
             epoch,
-            since: Some(command.at),
-            by: Some(command.by.clone()),
+            since: Some(command.context.time),
+            by: Some(command.context.by.clone()),
             reason: command.reason.clone(),
         }
     }
@@ -99,14 +100,18 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::EventId;
 
     fn command() -> LockCommand {
         LockCommand {
             user: UserId::parse("u1").unwrap(),
-            by: "locker".to_owned(),
             reason: None,
-            at: Timestamp::UNIX_EPOCH,
-            event_id: EventId("e1".to_owned()),
+            context: EventContext {
+                id: EventId("e1".to_owned()),
+                time: Timestamp::UNIX_EPOCH,
+                by: Actor::operator("locker"),
+                correlation_id: None,
+            },
         }
     }
 

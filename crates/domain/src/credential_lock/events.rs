@@ -9,7 +9,6 @@ pub fn turned(credential: &Credential, command: &LockCommand) -> NewEvent {
     let data: EventData = vec![
         ("userId".to_owned(), credential.user.as_str().into()),
         ("epoch".to_owned(), Datum::Number(credential.epoch)),
-        ("by".to_owned(), command.by.as_str().into()),
     ];
     let kind = if credential.locked {
         EventKind::CredentialLocked
@@ -17,9 +16,8 @@ pub fn turned(credential: &Credential, command: &LockCommand) -> NewEvent {
         EventKind::CredentialUnlocked
     };
     NewEvent {
-        id: command.event_id.clone(),
+        context: command.context.clone(),
         kind,
-        time: command.at,
         data,
     }
 }

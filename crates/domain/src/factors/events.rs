@@ -1,34 +1,31 @@
 //! The events of a factor set.
 
 use super::{Exhausted, OwnContact, tags_of};
-use crate::event::{Datum, EventData, EventKind, NewEvent};
-use crate::ids::{EventId, UserId};
-use crate::time::Timestamp;
+use crate::event::{Datum, EventContext, EventData, EventKind, NewEvent};
+use crate::ids::UserId;
 
 /// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is
 /// the default).
-pub fn contact_event(id: EventId, kind: EventKind, user: &UserId, contact: &OwnContact, time: Timestamp) -> NewEvent {
+pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, contact: &OwnContact) -> NewEvent {
     let mut data = about(user, contact);
     data.push(("tags".to_owned(), Datum::List(tags_of(contact.marked))));
     data.push(("default".to_owned(), Datum::Flag(contact.default)));
     data.push(("verified".to_owned(), Datum::Flag(contact.verified)));
-    NewEvent { id, kind, time, data }
+    NewEvent { context, kind, data }
 }
 
 /// The attempts at codes of a contact, of one of its challenges or of its user are used up.
 pub fn attempts_exhausted(
-    id: EventId,
+    context: EventContext,
     user: &UserId,
     contact: &OwnContact,
     exhausted: Exhausted,
-    time: Timestamp,
 ) -> NewEvent {
     let mut data = about(user, contact);
     data.push(("exhausted".to_owned(), exhausted.as_str().into()));
     NewEvent {
-        id,
+        context,
         kind: EventKind::FactorAttemptsExhausted,
-        time,
         data,
     }
 }
@@ -45,14 +42,22 @@ fn about(user: &UserId, contact: &OwnContact) -> EventData {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actor::Actor;
     use crate::factors::samples::{email, id, mobile, owner, set_of, tagged};
+    use crate::ids::EventId;
+    use crate::time::Timestamp;
 
     fn names(data: &EventData) -> Vec<&str> {
         data.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    fn event_id() -> EventId {
-        EventId("e".to_owned())
+    fn context() -> EventContext {
+        EventContext {
+            id: EventId("e".to_owned()),
+            time: Timestamp::UNIX_EPOCH,
+            by: Actor::operator("tester"),
+            correlation_id: Some("request-1".to_owned()),
+        }
     }
 
     #[test]
@@ -77,17 +82,8 @@ mod tests {
             ("main", "EMAIL", "a**@e******.com", Vec::new(), false, true),
         ] {
             let contact_told = set.told(&owner(), &id(contact)).unwrap();
-            let event = contact_event(
-                event_id(),
-                EventKind::FactorChanged,
-                &set.user,
-                &contact_told,
-                Timestamp::UNIX_EPOCH,
-            );
-            assert_eq!(
-                (event.kind, event.time),
-                (EventKind::FactorChanged, Timestamp::UNIX_EPOCH)
-            );
+            let event = contact_event(context(), EventKind::FactorChanged, &set.user, &contact_told);
+            assert_eq!((event.kind, event.context), (EventKind::FactorChanged, context()));
             let names = names(&event.data);
             assert_eq!(
                 names,
@@ -124,7 +120,7 @@ mod tests {
             (Exhausted::Factor, "factor"),
             (Exhausted::User, "user"),
         ] {
-            let event = attempts_exhausted(event_id(), &set.user, &contact, exhausted, Timestamp::UNIX_EPOCH);
+            let event = attempts_exhausted(context(), &set.user, &contact, exhausted);
             assert_eq!(event.kind, EventKind::FactorAttemptsExhausted);
             assert_eq!(
                 names(&event.data),

@@ -27,7 +27,7 @@ permission!(
 );
 permission!(
     /// See one's own contacts.
-    ListOwnContacts = [Alternative::user(OWNER)]
+    ListOwnContacts: TokenOnly = [Alternative::user(OWNER)]
 );
 permission!(
     /// Change and remove one's own contacts.

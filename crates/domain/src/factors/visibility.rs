@@ -29,6 +29,23 @@ impl Visibility {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|visibility| visibility.as_str() == text)
     }
+
+    /// Whether a client may be shown alternative contacts at all. What its users added elsewhere stays hidden from one that
+    /// may not, and what they would add through it they could never verify.
+    pub const fn shows_alternatives(self) -> bool {
+        match self {
+            Self::CredentialsOnly => false,
+            Self::MarkedResources | Self::Unrestricted => true,
+        }
+    }
+
+    const fn shows(self, contact: &OwnContact) -> bool {
+        match self {
+            Self::CredentialsOnly => contact.credential,
+            Self::MarkedResources => contact.marked,
+            Self::Unrestricted => true,
+        }
+    }
 }
 
 /// A contact as its user may see it; the value is masked where it is written.
@@ -70,10 +87,6 @@ pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility
         default: default == Some(&contact.id),
     });
     main.chain(alternative)
-        .filter(|contact| match visibility {
-            Visibility::CredentialsOnly => contact.credential,
-            Visibility::MarkedResources => contact.marked,
-            Visibility::Unrestricted => true,
-        })
+        .filter(|contact| visibility.shows(contact))
         .collect()
 }

@@ -20,6 +20,8 @@ pub struct AccessToken {
     /// `jti`.
     pub id: String,
     pub client: ClientId,
+    /// The client's epoch as the mint read it; the token is dead once the client has another.
+    pub client_epoch: u64,
     pub subject: AccessTokenSubject,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,

@@ -10,6 +10,8 @@ mod validation_token;
 
 pub use access_token::{AccessToken, AccessTokenSubject};
 pub use grant::{BusinessNotLinked, Grant};
-pub use refresh_family::{Closing, FamilyStatus, Origin, Presented, RefreshFamily, RevocationReason, Verdict};
+pub use refresh_family::{
+    Closing, FamilyStatus, MAX_ANCESTORS, Origin, Presented, RefreshFamily, RevocationReason, TooManyAncestors, Verdict,
+};
 pub use refresh_token::{MalformedRefreshToken, Nonce, RefreshToken, SealedRefreshToken};
 pub use validation_token::{ValidationToken, ValidationTokenHash, ValidationTokenSecret};

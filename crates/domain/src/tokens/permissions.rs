@@ -6,18 +6,18 @@ use crate::permission::Alternative;
 
 permission!(
     /// Hand a user over from a SAML integration.
-    HandOver = [Alternative::client(&["CLI-AUTH-BASIC", "CLI-1STPARTY"]).with_scopes(&["SAML_SSO"])]
+    HandOver: ByGate = [Alternative::client(&["CLI-AUTH-BASIC", "CLI-1STPARTY"]).with_scopes(&["SAML_SSO"])]
 );
 permission!(
     /// Renew a user's tokens.
-    RenewToken = [
+    RenewToken: ByGate = [
         Alternative::client(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"]),
         Alternative::user(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"]),
     ]
 );
 permission!(
     /// Take one's own session to another application.
-    ChangeApp = [Alternative::user(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"])]
+    ChangeApp: ByGate = [Alternative::user(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"])]
 );
 permission!(
     /// End one's own session.

@@ -14,10 +14,12 @@ pub enum RevocationReason {
     Logout,
     /// A locked user's family was met.
     Lock,
+    /// A session that this one descends from was revoked.
+    Ancestor,
 }
 
 impl RevocationReason {
-    pub const ALL: [Self; 3] = [Self::Replay, Self::Logout, Self::Lock];
+    pub const ALL: [Self; 4] = [Self::Replay, Self::Logout, Self::Lock, Self::Ancestor];
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
@@ -28,12 +30,14 @@ impl RevocationReason {
             Self::Replay => "replay",
             Self::Logout => "logout",
             Self::Lock => "lock",
+            Self::Ancestor => "ancestor",
         }
     }
 
-    /// Whether it ends a closed root, too. Closing leaves the branches of a session alive, and whoever logs out of it
-    /// means them as well. A lock ends each branch by its epoch, and a closed family has no replay.
-    pub const fn ends_closed_roots(self) -> bool {
+    /// Whether it revokes a closed family, too. Closing leaves the branches of a session alive, and a logout ends them as
+    /// well. A lock ends each branch by its epoch, an ancestor's revocation is seen by them all, and a closed family has no
+    /// replay.
+    pub const fn ends_closed_families(self) -> bool {
         matches!(self, Self::Logout)
     }
 }
@@ -48,11 +52,19 @@ pub struct Closing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FamilyStatus {
     Active,
-    /// Ended by its own user without remembering; no event, its branches stay until a logout of it.
+    /// Ended by its own user without remembering; no event, its branches stay until it is revoked.
     Closed(Closing),
     /// Ended for good, with an event.
     Revoked(RevocationReason),
 }
+
+/// The longest chain of sessions made from sessions. Each mint reads every ancestor, so there is an end to it.
+pub const MAX_ANCESTORS: usize = 8;
+
+/// The session descends from as many others as one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session is at the end of a chain of {MAX_ANCESTORS} others, so none can be made from it")]
+pub struct TooManyAncestors;
 
 /// Whom a session was made for; fixed for its whole life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +74,9 @@ pub struct Origin {
     pub business: Option<BusinessId>,
     /// Groups asserted at the hand-off.
     pub groups: Vec<String>,
-    /// The session at the start of the chain; itself when it is no branch.
-    pub root: FamilyId,
+    /// The sessions it descends from, the first one first; empty when it is no branch. At most [`MAX_ANCESTORS`]. The
+    /// revocation of any of them ends it.
+    pub ancestors: Vec<FamilyId>,
     /// The credential epoch it was born under.
     pub epoch: u64,
 }
@@ -111,9 +124,13 @@ pub enum Verdict {
 }
 
 impl RefreshFamily {
-    /// Whether it is the session at the start of its chain.
-    pub fn is_root(&self) -> bool {
-        self.origin.root == self.id
+    /// Returns the ancestors of a session that is made from this one: its own, then itself.
+    pub fn ancestors_of_a_branch(&self) -> Result<Vec<FamilyId>, TooManyAncestors> {
+        if self.origin.ancestors.len() >= MAX_ANCESTORS {
+            return Err(TooManyAncestors);
+        }
+        let own = self.origin.ancestors.iter().cloned();
+        Ok(own.chain([self.id.clone()]).collect())
     }
 
     /// First instant at which the family is dead unless renewed before: the earlier of its expiries.
@@ -121,7 +138,12 @@ impl RefreshFamily {
         self.absolute_expires_at.min(self.idle_expires_at)
     }
 
-    /// Whether it may be renewed at `now`; what its root and its user's credential say is not in it.
+    /// Whether it was closed or revoked, which is final. Expiry is not in it.
+    pub fn has_ended(&self) -> bool {
+        self.status != FamilyStatus::Active
+    }
+
+    /// Whether it may be renewed at `now`; what its ancestors and its user's credential say is not in it.
     pub fn is_alive(&self, now: Timestamp) -> bool {
         self.status == FamilyStatus::Active && now < self.ends_at()
     }
@@ -130,7 +152,7 @@ impl RefreshFamily {
     pub fn can_be_revoked(&self, reason: RevocationReason) -> bool {
         match self.status {
             FamilyStatus::Active => true,
-            FamilyStatus::Closed(_) => self.is_root() && reason.ends_closed_roots(),
+            FamilyStatus::Closed(_) => reason.ends_closed_families(),
             FamilyStatus::Revoked(_) => false,
         }
     }
@@ -221,15 +243,14 @@ mod tests {
     }
 
     fn family() -> RefreshFamily {
-        let id = FamilyId::from_random([1; 12]);
         RefreshFamily {
-            id: id.clone(),
+            id: FamilyId::from_random([1; 12]),
             origin: Origin {
                 user: UserId::parse("u1").unwrap(),
                 client: ClientId::parse("portal").unwrap(),
                 business: None,
                 groups: Vec::new(),
-                root: id,
+                ancestors: Vec::new(),
                 epoch: 0,
             },
             generation: 1,
@@ -329,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_logout_ends_a_closed_family_and_only_a_root() {
+    fn only_a_logout_ends_a_closed_family() {
         let closing = Closing {
             generation: 1,
             at: at(0),
@@ -338,18 +359,28 @@ mod tests {
             status: FamilyStatus::Closed(closing),
             ..family()
         };
-        let mut branch = closed.clone();
-        branch.origin.root = FamilyId::from_random([2; 12]);
         for reason in RevocationReason::ALL {
             assert!(family().can_be_revoked(reason));
             assert_eq!(closed.can_be_revoked(reason), reason == RevocationReason::Logout);
-            assert!(!branch.can_be_revoked(reason));
             let revoked = RefreshFamily {
                 status: FamilyStatus::Revoked(RevocationReason::Lock),
                 ..family()
             };
             assert!(!revoked.can_be_revoked(reason));
         }
+    }
+
+    #[test]
+    fn a_branch_descends_from_its_parent_and_all_before_it_up_to_a_limit() {
+        let id = |number| FamilyId::from_random([number; 12]);
+        let mut family = family();
+        assert_eq!(family.ancestors_of_a_branch(), Ok(vec![id(1)]));
+        family.origin.ancestors = vec![id(2), id(3)];
+        assert_eq!(family.ancestors_of_a_branch(), Ok(vec![id(2), id(3), id(1)]));
+        family.origin.ancestors = vec![id(2); MAX_ANCESTORS - 1];
+        assert_eq!(family.ancestors_of_a_branch().map(|all| all.len()), Ok(MAX_ANCESTORS));
+        family.origin.ancestors.push(id(3));
+        assert_eq!(family.ancestors_of_a_branch(), Err(TooManyAncestors));
     }
 
     #[test]

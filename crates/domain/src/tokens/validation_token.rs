@@ -42,8 +42,8 @@ pub struct ValidationToken {
     pub groups: Vec<String>,
     /// The credential epoch it was born under.
     pub epoch: u64,
-    /// The session it branches from, when it does.
-    pub root: Option<FamilyId>,
+    /// The session it branches from and those before it, the first one first; empty when it branches from none.
+    pub ancestors: Vec<FamilyId>,
     /// The end of the session it branches from.
     pub session_expires_at: Option<Timestamp>,
     pub ip: Option<IpAddr>,

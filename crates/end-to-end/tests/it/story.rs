@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use adapter_kafka::ReceivedEvent;
 use domain::event::{Datum, Event, EventKind};
+use domain::ids::{ClientId, UserId};
 use end_to_end::{Answer, Caller, Cast, Installation, Options, Servers, Service, follow_events};
 use serde_json::{Value, json};
 
@@ -43,26 +44,27 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
     assert_eq!(change.refusal(), (401, "02".to_owned()));
 
     let mut follower = follow_events(&servers.kafka_brokers, &[&ana]);
+    let (by_portal, by_ana) = (json!({"client": "portal"}), json!({"user": ana, "client": "portal"}));
     let told = [
         (
             EventKind::SessionStarted,
             sid.as_str(),
             1,
-            json!({"userId": ana, "clientId": "portal", "sid": sid}),
+            json!({"userId": ana, "clientId": "portal", "sid": sid, "by": by_portal}),
         ),
-        (EventKind::FactorAdded, ana.as_str(), 1, added(&ana)),
-        (EventKind::FactorVerified, ana.as_str(), 2, added(&ana)),
+        (EventKind::FactorAdded, ana.as_str(), 1, contact_of(&ana, &by_portal)),
+        (EventKind::FactorVerified, ana.as_str(), 2, contact_of(&ana, &by_ana)),
         (
             EventKind::CredentialLocked,
             ana.as_str(),
             1,
-            json!({"userId": ana, "by": "desk", "epoch": 1}),
+            json!({"userId": ana, "by": {"client": "desk"}, "epoch": 1}),
         ),
         (
             EventKind::SessionRevoked,
             sid.as_str(),
             2,
-            json!({"userId": ana, "clientId": "portal", "sid": sid, "reason": "lock"}),
+            json!({"userId": ana, "clientId": "portal", "sid": sid, "reason": "lock", "by": by_portal}),
         ),
     ];
     for (kind, subject, sequence, data) in told {
@@ -154,9 +156,10 @@ fn mobile(id: &str, number: &str) -> Value {
     })
 }
 
-fn added(user: &str) -> Value {
+fn contact_of(user: &str, by: &Value) -> Value {
     json!({
         "userId": user,
+        "by": by,
         "factorId": MOBILE,
         "contactType": "MOBILE",
         "maskedValue": "+55 11 *****2222",
@@ -178,7 +181,9 @@ fn is_as_the_contract_writes_it(received: &ReceivedEvent, (kind, subject, sequen
         .map(|(name, value)| (name.clone(), text(value)))
         .collect();
     let time = format!("{:.3}", event.time);
+    let request = event.correlation_id.as_deref().expect("a request caused it");
     let expected = [
+        ("ce_correlationid", request),
         ("ce_id", event.id.0.as_str()),
         ("ce_partitionkey", user),
         ("ce_sequence", &format!("{sequence:020}")),
@@ -200,9 +205,12 @@ fn data_of(event: &Event) -> Value {
         Datum::Flag(flag) => json!(flag),
         Datum::List(list) => json!(list),
     };
-    event
-        .data
-        .iter()
-        .map(|(name, datum)| (name.clone(), value(datum)))
-        .collect()
+    let mut by = serde_json::Map::new();
+    let user = event.by.user.as_ref().map(UserId::as_str);
+    let client = event.by.client.as_ref().map(ClientId::as_str);
+    for (name, id) in [("user", user), ("client", client)] {
+        by.extend(id.map(|id| (name.to_owned(), json!(id))));
+    }
+    let own = event.data.iter().map(|(name, datum)| (name.clone(), value(datum)));
+    own.chain([("by".to_owned(), Value::Object(by))]).collect()
 }

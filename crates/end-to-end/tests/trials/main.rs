@@ -1,7 +1,7 @@
 //! The faults of the deployed form, tried many times: killed services, a broker that is away, a relay that stands still,
-//! a store that misbehaves, keys that rotate, commands that arrive late.
+//! a store that misbehaves, keys that rotate, an old primary that was cut off, commands that arrive late.
 //!
-//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c11, late) sets it.
+//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c11, c15, late) sets it.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 mod askers;
 mod broker;
 mod c11_key_rotation;
+mod c15_old_primary;
 mod c5_kills;
 mod c6_broker_away;
 mod c7_paused_relay;
@@ -62,6 +63,10 @@ fn main() {
         trial("c7_paused_relay::changes_no_order", c7_paused_relay::changes_no_order),
         trial("c8_store_faults::are_told_in_time", c8_store_faults::are_told_in_time),
         trial("c11_key_rotation::fails_nobody", c11_key_rotation::fails_nobody),
+        trial(
+            "c15_old_primary::mints_nothing_after_a_lock",
+            c15_old_primary::mints_nothing_after_a_lock,
+        ),
         trial("late_commands::undo_no_lock", late_commands::undo_no_lock),
         trial("late_commands::lose_no_contact", late_commands::lose_no_contact),
         trial(

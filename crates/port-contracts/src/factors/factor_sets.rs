@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use domain::event::{Event, EventKind, NewEvent};
+use domain::actor::Actor;
+use domain::event::{Event, EventContext, EventKind, NewEvent};
 use domain::factors::FactorSet;
 use domain::ids::UserId;
 use ports::Aggregate;
@@ -9,7 +10,7 @@ use ports::Saving;
 use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{at, contact_id, event, event_id, events, full_factor_set, full_identity, user};
+use crate::samples::{at, contact_id, event, event_context, event_id, events, full_factor_set, full_identity, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 pub(crate) mod codes;
@@ -217,9 +218,12 @@ async fn events_are_kept_in_the_order_given(fixture: &dyn Fixture) {
 async fn every_field_of_an_event_survives(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let plain = NewEvent {
-        id: event_id(100),
+        context: EventContext {
+            by: Actor::default(),
+            correlation_id: None,
+            ..event_context(event_id(100), at(-1))
+        },
         kind: EventKind::FactorChanged,
-        time: at(-1),
         data: Vec::new(),
     };
     let given: Vec<_> = EventKind::ALL

@@ -10,7 +10,8 @@ use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, only};
 use crate::samples::{
-    IDLE, at, before, family, family_id, foreign_presentations, full_family, nonce, presented, session_event_id,
+    IDLE, at, before, event_context, family, family_id, foreign_presentations, full_family, nonce, presented,
+    session_event_id,
 };
 use crate::{Fixture, Stores};
 
@@ -20,6 +21,7 @@ pub(crate) mod revocation;
 contracts! { dyn Fixture:
     an_unknown_family_is_not_found,
     every_field_of_a_family_survives,
+    a_family_that_is_started_again_stays_as_it_is,
     a_start_leaves_its_event,
     starting_at_once_starts_all,
     a_rotation_moves_on_by_one_generation,
@@ -41,7 +43,7 @@ contracts! { dyn Fixture:
 const GRACE: Duration = Duration::from_secs(30);
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
-    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     stores.refresh_families.start(family, event).await.unwrap();
 }
 
@@ -70,7 +72,7 @@ async fn close(stores: &Stores, presented: &Presented, now: Timestamp) -> Closed
 }
 
 async fn revoke(stores: &Stores, family: &RefreshFamily, reason: RevocationReason) -> bool {
-    let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
+    let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
     let revoked = stores.refresh_families.revoke(&family.id, reason, event);
     revoked.await.unwrap()
 }
@@ -81,7 +83,7 @@ async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
 
 /// The event that [`start`] leaves.
 fn started(family: &RefreshFamily) -> Event {
-    let event = events::started(session_event_id(family, 1), family, family.rotated_at);
+    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     event.recorded(family.id.as_str(), family.origin.user.clone(), 1)
 }
 
@@ -103,6 +105,20 @@ async fn every_field_of_a_family_survives(fixture: &dyn Fixture) {
         start(&stores, &family).await;
         assert_eq!(find(&stores, &family).await, Some(family));
     }
+}
+
+async fn a_family_that_is_started_again_stays_as_it_is(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let first = family(1);
+    let start_again = async || {
+        let event = events::started(event_context(session_event_id(&first, 1), first.rotated_at), &first);
+        stores.refresh_families.start(&first, event).await.unwrap()
+    };
+    assert!(start_again().await);
+    let second = rotated(&stores, &first, 2, at(1)).await;
+    assert!(!start_again().await);
+    assert_eq!(find(&stores, &first).await, Some(second));
+    assert_eq!(pending(&stores, &first).await, [started(&first)]);
 }
 
 async fn a_start_leaves_its_event(fixture: &dyn Fixture) {

@@ -13,6 +13,8 @@ contracts! { dyn Fixture:
     an_unknown_token_is_not_found,
     every_field_of_a_token_survives,
     finding_a_token_does_not_use_it,
+    a_look_sees_what_finding_sees,
+    a_token_that_is_issued_again_stays_as_it_is,
     a_token_is_consumed_once,
     a_token_of_another_client_is_not_consumed,
     a_token_is_dead_at_the_instant_of_its_expiry,
@@ -63,6 +65,24 @@ async fn finding_a_token_does_not_use_it(fixture: &dyn Fixture) {
         assert_eq!(find(&stores, &token, at(0)).await.as_ref(), Some(&token));
     }
     assert!(consume(&stores, &token, &token.target_client, at(0)).await);
+}
+
+async fn a_look_sees_what_finding_sees(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let token = validation_token(1);
+    let look = async |now| stores.validation_tokens.look(&token.hash, now).await.unwrap();
+    assert_eq!(look(at(0)).await, None);
+    issue(&stores, &token).await;
+    assert_eq!(look(at(0)).await.as_ref(), Some(&token));
+    assert_eq!(look(token.expires_at).await, None);
+}
+
+async fn a_token_that_is_issued_again_stays_as_it_is(fixture: &dyn Fixture) {
+    let stores = fixture.stores();
+    let token = validation_token(1);
+    assert!(stores.validation_tokens.issue(&token).await.unwrap());
+    assert!(!stores.validation_tokens.issue(&token).await.unwrap());
+    assert_eq!(find(&stores, &token, at(0)).await, Some(token));
 }
 
 async fn a_token_is_consumed_once(fixture: &dyn Fixture) {

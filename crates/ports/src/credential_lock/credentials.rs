@@ -8,7 +8,8 @@ use crate::{Saving, StoreFailure};
 /// The credentials' locks. A user without one was never locked.
 #[async_trait]
 pub trait Credentials: Send + Sync {
-    /// The credential, as it is after every write that this process was acknowledged.
+    /// The credential now: sees every write that was acknowledged, anywhere, before the call. Linearizable, since it is asked
+    /// whether a lock holds, and absence says no.
     async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure>;
 
     /// Atomic: stores the credential and its events when the stored version is still `credential.version`, and raises it.

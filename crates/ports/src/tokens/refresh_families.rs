@@ -43,12 +43,13 @@ pub trait RefreshFamilies: Send + Sync {
     /// looks differ as those of [`CredentialStandings`](crate::CredentialStandings) do.
     async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
-    /// The family after a conditional write that this process was acknowledged: sees every write that was acknowledged,
-    /// anywhere, before that one began.
+    /// The family after a write that changed something and that this process was acknowledged: sees every write that was
+    /// acknowledged, anywhere, before that one began.
     async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
-    /// Inserts a new family with its first event.
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure>;
+    /// Inserts a new family with its first event, in one write; whether this call did. A family that is there already came
+    /// of an earlier attempt of the same call, whose answer was lost: a repeated call changes nothing.
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure>;
 
     /// Compare-and-swap: when the family is active, belongs to the presenting client and user, is past neither expiry
     /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`,
@@ -65,8 +66,8 @@ pub trait RefreshFamilies: Send + Sync {
     /// one, or the one before it and `now` lies within `grace` of the rotation. No event. A repeated call does not match.
     async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure>;
 
-    /// Ends an active family with its event; whether this call did. A root that is closed is ended in the same way when
-    /// the reason [ends closed roots](RevocationReason::ends_closed_roots), because its branches look at it. A repeated
-    /// call changes nothing, and so does one for any other closed family, or one that is not there.
+    /// Ends an active family with its event; whether this call did. One that is closed is ended in the same way when the
+    /// reason [ends closed families](RevocationReason::ends_closed_families), because its branches look at it. A repeated
+    /// call changes nothing, and so does one for a family that is not there.
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure>;
 }

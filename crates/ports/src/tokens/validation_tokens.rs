@@ -10,10 +10,15 @@ use crate::StoreFailure;
 /// An unknown, expired or used token is `None`. A token is consumed at most once, whoever asks at the same time.
 #[async_trait]
 pub trait ValidationTokens: Send + Sync {
-    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure>;
+    /// Inserts a new token; whether this call did. One that is there already came of an earlier attempt of the same call,
+    /// whose answer was lost: a repeated call changes nothing.
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure>;
 
     /// The token while it may still be consumed; nothing changes.
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure>;
+
+    /// As [`find`](Self::find), and sees every write that was acknowledged, anywhere, before the look began. Linearizable.
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure>;
 
     /// Atomic: whether this call, and no other, used the token that was made for `client` and ends after `now`.
     async fn consume(

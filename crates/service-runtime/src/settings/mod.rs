@@ -14,8 +14,8 @@ use config::{ConfigError, Environment};
 pub use loaded::Loaded;
 pub use register::Binary;
 pub use sections::{
-    CodeSettings, HttpSettings, KeySettings, LogFormat, LogSettings, LoginSettings, SamlSettings, Settings,
-    TokenSettings,
+    CodeSettings, HttpSettings, KeySettings, LimitSettings, LogFormat, LogSettings, LoginSettings, SamlSettings,
+    Settings, TokenSettings,
 };
 pub use service::{
     AcceptedTokenSettings, CodeSecretSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySourceSettings,

@@ -124,6 +124,36 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     Setting::of(EVERYWHERE, "http.workers", "Threads that answer; 0 for one per core"),
     Setting::of(
+        EVERYWHERE,
+        "http.docs",
+        "Whether `/docs`, the API reference, is served; `/openapi.json` always is",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "http.write_timeout",
+        "A connection is dropped when its peer takes nothing of an answer for so long",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "http.connections",
+        "Connections at a time, never more than `ulimit -n` leaves room for; more are closed at once; 0 for no limit of its own",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "http.connections_per_peer",
+        "Of these, from one address (of IPv6: from one /64) that is none of `http.trusted_proxies`; 0 for no limit",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "limits.requests_per_client",
+        "Requests of one calling client a second, in one process; beyond, 429; 0 for no limit",
+    ),
+    Setting::of(
+        EVERYWHERE,
+        "limits.requests_per_user",
+        "Requests of one calling user a second, in one process; beyond, 429; 0 for no limit",
+    ),
+    Setting::of(
         SERVICES,
         "store.mongodb_uri_file",
         "File that holds the URI of MongoDB. The URI may not weaken reads or writes",
@@ -216,6 +246,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         ISSUERS,
         "tokens.refresh_grace",
         "How long the refresh token before the current one still gets its successor; `0s` is strict",
+    ),
+    Setting::of(
+        ISSUERS,
+        "tokens.new_sessions_per_minute",
+        "Sessions of one user that one client may start in a minute, in one process; beyond, 429; 0 for no limit",
+    ),
+    Setting::of(
+        ISSUERS,
+        "tokens.query_tokens",
+        "Whether a renewal may have its token in the query, which ends up in the logs of proxies; `false` accepts it in the body only",
     ),
     Setting::of(
         ISSUERS,

@@ -14,6 +14,7 @@ use super::SettingsFailure;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
     pub http: HttpSettings,
+    pub limits: LimitSettings,
     pub tokens: TokenSettings,
     pub saml: SamlSettings,
     pub login: LoginSettings,
@@ -25,6 +26,7 @@ pub struct Settings {
 impl Settings {
     /// Refuses what could never work.
     pub fn checked(self) -> Result<Self, SettingsFailure> {
+        self.http.check()?;
         self.tokens.check()?;
         self.codes.check()?;
         Ok(self)
@@ -42,6 +44,15 @@ pub struct HttpSettings {
     pub drain: Duration,
     /// Threads that answer; 0 for one per core.
     pub workers: usize,
+    /// Whether the reference page is served.
+    pub docs: bool,
+    /// A connection is dropped when its peer takes nothing of an answer for so long.
+    #[serde(deserialize_with = "duration")]
+    pub write_timeout: Duration,
+    /// Connections of all peers at a time; 0 for no limit.
+    pub connections: usize,
+    /// Connections of one peer address at a time; 0 for no limit.
+    pub connections_per_peer: usize,
 }
 
 impl HttpSettings {
@@ -52,6 +63,45 @@ impl HttpSettings {
             given => given,
         }
     }
+
+    /// Connections that are held at a time: never so many that the process has no descriptors left for its files and its
+    /// store. 0 for no limit.
+    pub fn connections(&self) -> usize {
+        let room = open_files().map(|most| most.saturating_sub(OWN_DESCRIPTORS).max(most / 2));
+        match (self.connections, room) {
+            (given, None) => given,
+            (0, Some(room)) => room,
+            (given, Some(room)) => given.min(room),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+        at_least_a_second("http.write_timeout", self.write_timeout)
+    }
+}
+
+/// Requests that one process answers; 0 for no limit.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct LimitSettings {
+    /// Of one calling client a second.
+    pub requests_per_client: u32,
+    /// Of one calling user a second.
+    pub requests_per_user: u32,
+}
+
+/// Descriptors that connections leave to the rest of the process: listeners, files, and the store's and the broker's
+/// connections.
+const OWN_DESCRIPTORS: usize = 192;
+
+/// How many descriptors the process may have open (`ulimit -n`); `None` where the system does not say.
+fn open_files() -> Option<usize> {
+    most_open_files(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+/// The soft limit in the text of proc(5).
+fn most_open_files(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -72,6 +122,10 @@ pub struct TokenSettings {
     pub refresh_idle_lifetime: Duration,
     #[serde(deserialize_with = "duration")]
     pub refresh_grace: Duration,
+    /// Sessions of one user that one client may start in a minute, in one process; 0 for no limit.
+    pub new_sessions_per_minute: u32,
+    /// Whether a renewal may have its token in the query.
+    pub query_tokens: bool,
 }
 
 impl TokenSettings {
@@ -83,6 +137,7 @@ impl TokenSettings {
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_grace: self.refresh_grace,
+            new_sessions_per_minute: self.new_sessions_per_minute,
             saml_default_roles: saml.default_roles.clone(),
         }
     }
@@ -205,6 +260,18 @@ mod tests {
     use serde::de::value::{Error, StrDeserializer};
 
     use super::*;
+
+    #[test]
+    fn the_soft_limit_of_open_files_is_found() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max processes             127235               127235               processes \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(most_open_files(limits), Some(1024));
+        assert_eq!(
+            most_open_files("Max open files            unlimited            unlimited"),
+            None
+        );
+    }
 
     #[test]
     fn durations_are_read_and_nonsense_is_refused() {

@@ -5,13 +5,15 @@ use serde::Deserialize;
 
 use super::sections::{at_least_a_second, duration};
 use super::{
-    CodeSettings, HttpSettings, KeySettings, LogSettings, LoginSettings, SamlSettings, SettingsFailure, TokenSettings,
+    CodeSettings, HttpSettings, KeySettings, LimitSettings, LogSettings, LoginSettings, SamlSettings, SettingsFailure,
+    TokenSettings,
 };
 
 /// What every service of the deployed form reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ServiceSettings {
     pub http: HttpSettings,
+    pub limits: LimitSettings,
     pub store: StoreSettings,
     pub kafka: KafkaSettings,
     pub tokens: AcceptedTokenSettings,
@@ -109,6 +111,7 @@ pub struct RelaySettings {
 impl ServiceSettings {
     /// Refuses what could never work.
     pub fn checked(self) -> Result<Self, SettingsFailure> {
+        self.http.check()?;
         is_path("store.mongodb_uri_file", &self.store.mongodb_uri_file)?;
         at_least_a_second("relay.lease", self.relay.lease)?;
         at_least_a_second(

@@ -6,14 +6,13 @@ mod unlock_credential;
 
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::credential_lock::{Credential, LockCommand, LockReason, events};
 use domain::ids::UserId;
-use domain::standing::NotStanding;
 use ports::credential_lock::Credentials;
-use ports::{Clock, CredentialStandings, Identities, Randomness, Saving, Telemetry};
+use ports::{Clock, Identities, Randomness, Saving, Telemetry};
 
-use crate::{Failure, caller_standing};
+use crate::Failure;
 
 pub use lock_credential::LockCredential;
 pub use see_lock::{SeeLock, SeeLockError};
@@ -27,8 +26,6 @@ const ATTEMPTS: usize = 24;
 pub enum TurnError {
     #[error("the user is not known")]
     UserNotFound,
-    #[error("the caller's own credential does not stand")]
-    CallerNotStanding(#[source] NotStanding),
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -44,7 +41,6 @@ impl From<ports::StoreFailure> for TurnError {
 pub struct CredentialLockPorts {
     pub credentials: Arc<dyn Credentials>,
     pub identities: Arc<dyn Identities>,
-    pub standings: Arc<dyn CredentialStandings>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<dyn Telemetry>,
@@ -61,7 +57,6 @@ impl CredentialLock {
     pub fn new(ports: &CredentialLockPorts) -> Self {
         let orders = || Orders {
             identities: ports.identities.clone(),
-            standings: ports.standings.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         };
@@ -76,29 +71,20 @@ impl CredentialLock {
 /// Turns a request into a command, once caller and user are known to be in order.
 struct Orders {
     identities: Arc<dyn Identities>,
-    standings: Arc<dyn CredentialStandings>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
 
 impl Orders {
-    async fn order(&self, caller: &Caller, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, TurnError> {
-        caller_standing::look(&*self.standings, caller)
-            .await?
-            .map_err(TurnError::CallerNotStanding)?;
+    async fn order(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, TurnError> {
         if self.identities.find(&user).await?.is_none() {
             return Err(TurnError::UserNotFound);
         }
         let at = self.clock.now();
-        let by = caller
-            .user_id()
-            .map_or_else(|| caller.client.to_string(), UserId::to_string);
         Ok(LockCommand {
             user,
-            by,
             reason,
-            at,
-            event_id: self.randomness.event_id(at),
+            context: call.event(self.randomness.event_id(at), at),
         })
     }
 }

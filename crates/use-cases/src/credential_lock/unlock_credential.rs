@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::credential_lock::{Credential, LockReason};
 use domain::ids::UserId;
 use ports::credential_lock::Credentials;
@@ -25,8 +25,8 @@ impl UnlockCredential {
     }
 
     /// Success when the credential is unlocked, by this call or before it.
-    pub async fn run(&self, caller: &Caller, user: UserId, reason: Option<LockReason>) -> Result<(), TurnError> {
-        let command = self.orders.order(caller, user, reason).await?;
+    pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), TurnError> {
+        let command = self.orders.order(call, user, reason).await?;
         if turn(&*self.credentials, &command, Credential::unlock).await? {
             self.telemetry.record(Measure::Unlock);
         }

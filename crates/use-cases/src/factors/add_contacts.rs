@@ -1,4 +1,4 @@
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::EventKind;
 use domain::factors::{Added, ContactDraft, FactorSet, Refusal};
 use domain::identity::Identity;
@@ -23,14 +23,14 @@ impl AddContacts {
     /// A contact is unverified when its own user adds it.
     pub async fn run(
         &self,
-        caller: &Caller,
+        call: &Call,
         user: &UserId,
         drafts: &[ContactDraft],
     ) -> Result<Vec<ItemOutcome>, ContactError> {
-        self.edits.admit(caller).await?;
-        let verified = caller.user_id() != Some(user);
+        self.edits.check_additions(call, user).await?;
+        let verified = call.user_id() != Some(user);
         self.edits
-            .edit(user, |owner, set, now| {
+            .edit(call, user, |owner, set, now| {
                 let mut told = Vec::new();
                 let outcomes = drafts
                     .iter()

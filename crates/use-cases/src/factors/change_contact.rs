@@ -1,4 +1,4 @@
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::factors::{Changed, ContactDraft, ContactPatch, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
@@ -20,17 +20,23 @@ pub enum ContactChange {
 
 impl ChangeContact {
     /// A contact is unverified when its own user changes its value.
-    pub async fn run(&self, caller: &Caller, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
-        self.edits.admit(caller).await?;
-        let vouched = caller.user_id() != Some(user);
+    pub async fn run(&self, call: &Call, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
+        let vouched = call.user_id() != Some(user);
+        let contact = match change {
+            ContactChange::Whole(draft) => &draft.id,
+            ContactChange::Patch(id, _) => id,
+        };
+        let in_view = self.edits.contact(call, user, contact).await?;
         self.edits
-            .edit(user, |owner, set, _| {
-                Ok(match apply(owner, set, change, vouched) {
-                    Ok(contacts) if !contacts.is_empty() => Decision::Save(Ok(()), changed(owner, set, &contacts)),
-                    unchanged => Decision::Keep(unchanged.map(drop)),
+            .edit_contact(&in_view, |owner, set, _| {
+                let contacts = apply(owner, set, change, vouched)?;
+                Ok(if contacts.is_empty() {
+                    Decision::Keep(())
+                } else {
+                    Decision::Save((), changed(owner, set, &contacts))
                 })
             })
-            .await?
+            .await
     }
 }
 

@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::{EventKind, NewEvent};
-use domain::factors::{ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, events};
+use domain::factors::{
+    ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, Visibility, events, own_contacts,
+};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
-use domain::standing::NotStanding;
 use domain::time::Timestamp;
 use ports::factors::{CodeSeal, FactorSets};
-use ports::{Clock, CredentialStandings, Randomness, Saving, StoreFailure};
+use ports::{Clients, Clock, Randomness, Saving, StoreFailure};
 
 use super::FactorsPorts;
-use crate::{Failure, caller_standing};
+use crate::Failure;
 
 /// How often an edit that met another's is decided anew. Each meeting is somebody else's success, and the attempts at a
 /// code end before these do.
@@ -22,10 +23,10 @@ const ATTEMPTS: usize = 24;
 pub enum ContactError {
     #[error("the user is not known")]
     UserNotFound,
-    #[error("the caller's own credential does not stand")]
-    CallerNotStanding(#[source] NotStanding),
     #[error("the user has no such contact")]
     ContactNotFound,
+    #[error("the client shows no alternative contacts, so its users can add none through it")]
+    ClientHidesContacts,
     #[error(transparent)]
     Broken(Refusal),
     #[error(transparent)]
@@ -63,10 +64,33 @@ pub(super) enum Decision<T> {
     Save(T, Vec<Told>),
 }
 
+/// One contact of a user, as far as the caller's client shows it. Made by [`Edits::contact`] alone, so that what is hidden
+/// cannot be named on any operation.
+pub(super) struct ContactInView<'a> {
+    call: &'a Call,
+    user: &'a UserId,
+    pub(super) id: &'a ContactId,
+    visibility: Visibility,
+}
+
+impl ContactInView<'_> {
+    fn check(&self, owner: &Identity, set: &FactorSet) -> Result<(), ContactError> {
+        if self.visibility == Visibility::Unrestricted {
+            return Ok(());
+        }
+        let shown = own_contacts(owner, set, self.visibility);
+        if shown.iter().any(|contact| contact.id == *self.id) {
+            Ok(())
+        } else {
+            Err(ContactError::ContactNotFound)
+        }
+    }
+}
+
 /// Finds a user's set, has something decided about it, and saves it with what is told, in one write.
 pub(super) struct Edits {
     factor_sets: Arc<dyn FactorSets>,
-    standings: Arc<dyn CredentialStandings>,
+    clients: Arc<dyn Clients>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
@@ -75,20 +99,68 @@ impl Edits {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
             factor_sets: ports.factor_sets.clone(),
-            standings: ports.standings.clone(),
+            clients: ports.clients.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         }
     }
 
-    /// Refuses a locked or outdated caller, as everything that changes something must.
-    pub(super) async fn admit(&self, caller: &Caller) -> Result<(), ContactError> {
-        caller_standing::look(&*self.standings, caller)
-            .await?
-            .map_err(ContactError::CallerNotStanding)
+    /// What the caller may name of the user's contacts: users what their client shows, others whatever there is.
+    async fn visibility(&self, call: &Call, user: &UserId) -> Result<Visibility, ContactError> {
+        if call.user_id() != Some(user) {
+            return Ok(Visibility::Unrestricted);
+        }
+        let client = self.clients.find(&call.client).await?;
+        Ok(client.map_or_else(Visibility::default, |client| client.visibility))
     }
 
-    pub(super) async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
+    /// Refuses users who add contacts to themselves through a client that would hide them.
+    pub(super) async fn check_additions(&self, call: &Call, user: &UserId) -> Result<(), ContactError> {
+        if self.visibility(call, user).await?.shows_alternatives() {
+            Ok(())
+        } else {
+            Err(ContactError::ClientHidesContacts)
+        }
+    }
+
+    pub(super) async fn contact<'a>(
+        &self,
+        call: &'a Call,
+        user: &'a UserId,
+        id: &'a ContactId,
+    ) -> Result<ContactInView<'a>, ContactError> {
+        Ok(ContactInView {
+            call,
+            user,
+            id,
+            visibility: self.visibility(call, user).await?,
+        })
+    }
+
+    /// The set that holds a contact, and its user.
+    pub(super) async fn find_contact(
+        &self,
+        contact: &ContactInView<'_>,
+    ) -> Result<(Identity, FactorSet), ContactError> {
+        let (owner, set) = self.find(contact.user).await?;
+        contact.check(&owner, &set)?;
+        Ok((owner, set))
+    }
+
+    /// Edits the set that holds a contact.
+    pub(super) async fn edit_contact<T>(
+        &self,
+        contact: &ContactInView<'_>,
+        mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
+    ) -> Result<T, ContactError> {
+        self.edit(contact.call, contact.user, |owner, set, now| {
+            contact.check(owner, set)?;
+            decide(owner, set, now)
+        })
+        .await
+    }
+
+    async fn find(&self, user: &UserId) -> Result<(Identity, FactorSet), ContactError> {
         let found = find_with_owner(&*self.factor_sets, user).await?;
         found.ok_or(ContactError::UserNotFound)
     }
@@ -96,6 +168,7 @@ impl Edits {
     /// Decides anew when another saved in between, and only while the caller waits.
     pub(super) async fn edit<T>(
         &self,
+        call: &Call,
         user: &UserId,
         mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
@@ -103,15 +176,20 @@ impl Edits {
             let (owner, found) = self.find(user).await?;
             let now = self.clock.now();
             let mut decided = found.clone();
-            let (outcome, mut set, told) = match decide(&owner, &mut decided, now)? {
-                Decision::Leave(outcome) => return Ok(outcome),
-                Decision::Keep(outcome) => (outcome, found, Vec::new()),
-                Decision::Save(outcome, told) => (outcome, decided, told),
+            let (outcome, mut set, told) = match decide(&owner, &mut decided, now) {
+                Ok(Decision::Leave(outcome)) => return Ok(outcome),
+                Ok(Decision::Keep(outcome)) => (Ok(outcome), found, Vec::new()),
+                Ok(Decision::Save(outcome, told)) => (Ok(outcome), decided, told),
+                // A refusal says how the set is, too.
+                Err(refusal @ (ContactError::ContactNotFound | ContactError::Broken(_))) => {
+                    (Err(refusal), found, Vec::new())
+                }
+                Err(error) => return Err(error),
             };
             set.forget_ended_windows(now);
-            let told = told.into_iter().map(|told| self.event(user, told, now)).collect();
+            let told = told.into_iter().map(|told| self.event(call, user, told, now)).collect();
             match self.factor_sets.save_if_version(&set, told).await? {
-                Saving::Saved => return Ok(outcome),
+                Saving::Saved => return outcome,
                 Saving::Conflict => {}
                 Saving::OutboxFull => return Err(Failure::OutboxFull.into()),
             }
@@ -119,11 +197,11 @@ impl Edits {
         Err(Failure::Contended.into())
     }
 
-    fn event(&self, user: &UserId, told: Told, now: Timestamp) -> NewEvent {
-        let id = self.randomness.event_id(now);
+    fn event(&self, call: &Call, user: &UserId, told: Told, now: Timestamp) -> NewEvent {
+        let context = call.event(self.randomness.event_id(now), now);
         match told {
-            Told::Contact(kind, contact) => events::contact_event(id, kind, user, &contact, now),
-            Told::Exhausted(exhausted, contact) => events::attempts_exhausted(id, user, &contact, exhausted, now),
+            Told::Contact(kind, contact) => events::contact_event(context, kind, user, &contact),
+            Told::Exhausted(exhausted, contact) => events::attempts_exhausted(context, user, &contact, exhausted),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use domain::factors::CodeLimits;
 use ports::factors::{CodeDelivery, CodeSeal, FactorSets, SendLimits};
-use ports::{Clients, Clock, CredentialStandings, Randomness};
+use ports::{Clients, Clock, Randomness};
 
 pub use add_contacts::{AddContacts, ItemOutcome};
 pub use change_contact::{ChangeContact, ContactChange};
@@ -30,7 +30,6 @@ pub struct FactorsPorts {
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
     pub clients: Arc<dyn Clients>,
-    pub standings: Arc<dyn CredentialStandings>,
     pub seal: Arc<dyn CodeSeal>,
     pub delivery: Arc<dyn CodeDelivery>,
     pub clock: Arc<dyn Clock>,

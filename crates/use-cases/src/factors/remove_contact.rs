@@ -1,4 +1,4 @@
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::EventKind;
 use domain::ids::{ContactId, UserId};
 
@@ -11,18 +11,15 @@ pub struct RemoveContact {
 
 impl RemoveContact {
     /// What was tried against its codes stays counted.
-    pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
-        self.edits.admit(caller).await?;
+    pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
+        let in_view = self.edits.contact(call, user, contact).await?;
         self.edits
-            .edit(user, |owner, set, _| {
-                let (removed, others) = match set.remove(owner, contact) {
-                    Ok(removed) => removed,
-                    Err(refusal) => return Ok(Decision::Keep(Err(refusal.into()))),
-                };
+            .edit_contact(&in_view, |owner, set, _| {
+                let (removed, others) = set.remove(owner, contact)?;
                 let mut told = vec![Told::Contact(EventKind::FactorRemoved, removed)];
                 told.extend(changed(owner, set, &others));
-                Ok(Decision::Save(Ok(()), told))
+                Ok(Decision::Save((), told))
             })
-            .await?
+            .await
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::contact::ContactValue;
 use domain::factors::{
     Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendLimit, SendLimitKey, SendLimits as Limits,
@@ -10,7 +10,7 @@ use domain::time::{self, Timestamp};
 use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure, SendCharge, SendLimits};
 use ports::{Clients, Clock, Randomness, StoreFailure};
 
-use super::edits::{ContactError, Decision, Edits};
+use super::edits::{ContactError, ContactInView, Decision, Edits};
 use super::{FactorsPorts, FactorsSettings, edits};
 use crate::Failure;
 
@@ -73,14 +73,14 @@ impl SendCode {
     }
 
     /// Counted before anything is sent; of what fails afterwards nothing is taken back.
-    pub async fn run(&self, caller: &Caller, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
-        self.edits.admit(caller).await?;
-        let (owner, set) = self.edits.find(user).await?;
+    pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
+        let in_view = self.edits.contact(call, user, contact).await?;
+        let (owner, set) = self.edits.find_contact(&in_view).await?;
         let target = edits::target((&owner, &set), contact, &*self.seal)?;
         if set.is_used_up(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
-        let texts = self.clients.find(&caller.client).await?.and_then(|client| client.texts);
+        let texts = self.clients.find(&call.client).await?.and_then(|client| client.texts);
         // Where no more goes costs the user nothing; a user who may send no more uses up nobody's destination.
         let destination = &target.destination;
         self.look(destination, self.limits.per_destination).await?;
@@ -91,12 +91,12 @@ impl SendCode {
             challenge: ChallengeId::from_random(self.randomness.nonce()),
             to: target.value.clone(),
             code: OneTimeCode::draw(|| self.randomness.nonce()),
-            client: caller.client.clone(),
+            client: call.client.clone(),
             texts,
             sent_at,
             expires_at: time::after(sent_at, self.codes.lifetime),
         };
-        self.store(user, &target, &message).await?;
+        self.store(&in_view, &target, &message).await?;
         self.delivery.deliver(&message).await?;
         Ok(SentCode {
             challenge: message.challenge,
@@ -115,7 +115,12 @@ impl SendCode {
         admitted(self.send_limits.charge(key, limit, now).await?, now)
     }
 
-    async fn store(&self, user: &UserId, target: &CodeTarget, message: &CodeMessage) -> Result<(), ContactError> {
+    async fn store(
+        &self,
+        contact: &ContactInView<'_>,
+        target: &CodeTarget,
+        message: &CodeMessage,
+    ) -> Result<(), ContactError> {
         let challenge = Challenge {
             id: message.challenge.clone(),
             digest: self.seal.digest(&message.challenge, message.code.reveal()),
@@ -127,7 +132,7 @@ impl SendCode {
             expires_at: message.expires_at,
         };
         self.edits
-            .edit(user, |owner, set, now| {
+            .edit_contact(contact, |owner, set, now| {
                 // It was charged as it was found; as something else it is not sent to.
                 let found = edits::target((owner, set), &target.id, &*self.seal);
                 if !found.is_ok_and(|found| found == *target) {

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::event::EventKind;
 use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, Exhausted, OwnContact};
 use domain::ids::{ContactId, UserId};
 use ports::factors::CodeSeal;
 
-use super::edits::{ContactError, Decision, Edits, Told};
+use super::edits::{ContactError, ContactInView, Decision, Edits, Told};
 use super::{FactorsPorts, FactorsSettings, edits};
 
 /// Why a code was not accepted.
@@ -49,66 +49,66 @@ impl ValidateCode {
 
     /// The attempt is counted in the store before anything is compared. Of several right answers at once one is
     /// accepted.
-    pub async fn run(&self, caller: &Caller, user: &UserId, given: CodeAnswer<'_>) -> Result<(), ValidateCodeError> {
-        self.edits.admit(caller).await?;
+    pub async fn run(&self, call: &Call, user: &UserId, given: CodeAnswer<'_>) -> Result<(), ValidateCodeError> {
         let challenge = ChallengeId::parse(given.challenge);
         let answer = Answer {
             challenge: challenge.as_ref(),
-            client: &caller.client,
+            client: &call.client,
         };
-        let Charge::Counted(expected) = self.charge(user, given.contact, answer).await? else {
+        let contact = self.edits.contact(call, user, given.contact).await?;
+        let Charge::Counted(expected) = self.charge(&contact, answer).await? else {
             return Err(ValidateCodeError::UsedUp);
         };
         // An unknown challenge costs the same work as a wrong code.
         let nobodys = ChallengeId::from_random([0; 16]);
         let presented = self.seal.digest(challenge.as_ref().unwrap_or(&nobodys), given.code);
         let is_right = expected.unwrap_or(CodeDigest([0; 32])) == presented && expected.is_some();
-        if is_right && self.solve(user, given.contact, answer).await? {
+        if is_right && self.solve(&contact, answer).await? {
             return Ok(());
         }
         if !is_right {
-            self.tell_exhausted(user, given.contact, answer).await?;
+            self.tell_exhausted(&contact, answer).await?;
         }
         Err(ValidateCodeError::Wrong)
     }
 
-    async fn charge(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<Charge, ContactError> {
+    async fn charge(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<Charge, ContactError> {
         self.edits
-            .edit(user, |owner, set, now| {
-                let target = edits::target((owner, set), contact, &*self.seal)?;
+            .edit_contact(contact, |owner, set, now| {
+                let target = edits::target((owner, set), contact.id, &*self.seal)?;
                 let charge = set.charge(&target, answer, &self.limits, now);
                 if charge != Charge::UsedUp {
                     return Ok(Decision::Save(charge, Vec::new()));
                 }
                 // Whoever used them up may have died before it was told.
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);
-                Ok(telling(charge, exhausted, set.told(owner, contact)))
+                Ok(telling(charge, exhausted, set.told(owner, contact.id)))
             })
             .await
     }
 
-    async fn solve(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<bool, ContactError> {
+    async fn solve(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<bool, ContactError> {
         self.edits
-            .edit(user, |owner, set, _| {
-                let target = edits::target((owner, set), contact, &*self.seal)?;
+            .edit_contact(contact, |owner, set, _| {
+                let target = edits::target((owner, set), contact.id, &*self.seal)?;
                 if !set.solve(&target, answer) {
                     return Ok(Decision::Leave(false));
                 }
-                let verified = set.told(owner, contact);
+                let verified = set.told(owner, contact.id);
                 let told = verified.map(|contact| Told::Contact(EventKind::FactorVerified, contact));
                 Ok(Decision::Save(true, told.into_iter().collect()))
             })
             .await
     }
 
-    async fn tell_exhausted(&self, user: &UserId, contact: &ContactId, answer: Answer<'_>) -> Result<(), ContactError> {
+    async fn tell_exhausted(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<(), ContactError> {
         self.edits
-            .edit(user, |owner, set, now| {
-                let Ok(target) = edits::target((owner, set), contact, &*self.seal) else {
+            .edit_contact(contact, |owner, set, now| {
+                let Ok(target) = edits::target((owner, set), contact.id, &*self.seal) else {
                     return Ok(Decision::Leave(()));
                 };
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);
-                Ok(telling((), exhausted, set.told(owner, contact)))
+                Ok(telling((), exhausted, set.told(owner, contact.id)))
             })
             .await
     }

@@ -1,14 +1,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::ids::ClientId;
+use domain::tokens::RefreshFamily;
 
 use super::Refused;
 use super::grants::Grants;
 use super::hand_offs::{HandOff, HandOffs, NewHandOff};
 use super::mint_gate::{MintGate, Minted, UserSubject};
-use super::sessions::Sessions;
+use crate::AliveUser;
 
 /// Where a user goes.
 #[derive(Debug, Clone)]
@@ -21,61 +22,53 @@ pub struct ChangeAppRequest {
 /// no later, and with the root of that session.
 pub struct ChangeApp {
     grants: Arc<Grants>,
-    sessions: Arc<Sessions>,
     hand_offs: Arc<HandOffs>,
     gate: Arc<MintGate>,
 }
 
 impl ChangeApp {
-    pub(super) fn new(
-        gate: Arc<MintGate>,
-        grants: Arc<Grants>,
-        sessions: Arc<Sessions>,
-        hand_offs: Arc<HandOffs>,
-    ) -> Self {
+    pub(super) fn new(gate: Arc<MintGate>, grants: Arc<Grants>, hand_offs: Arc<HandOffs>) -> Self {
         Self {
             grants,
-            sessions,
             hand_offs,
             gate,
         }
     }
 
-    /// Judged in this order: lock, target client, session, user, business.
-    pub async fn run(&self, caller: &Caller, request: ChangeAppRequest) -> Result<Minted<HandOff>, Refused> {
-        let calling = caller.user.as_ref().ok_or(Refused::NotPermitted)?;
-        let mut subject = UserSubject {
+    /// Judged in this order: lock, session, user, target client, business.
+    pub async fn run(&self, call: &Call, request: ChangeAppRequest) -> Result<Minted<HandOff>, Refused> {
+        let calling = call.user.as_ref().ok_or(Refused::NotPermitted)?;
+        let AliveUser { identity, session } = self.gate.look_at_caller(call, calling).await?;
+        let target = self.grants.enabled_client(&request.target_client).await?;
+        let ancestors = session.as_ref().map(RefreshFamily::ancestors_of_a_branch).transpose();
+        let ancestors = ancestors.map_err(|_| Refused::ClientNotUsable)?.unwrap_or_default();
+        let business = calling.business.as_ref();
+        if business.is_some_and(|business| identity.business(business).is_none()) {
+            return Err(Refused::BusinessNotLinked);
+        }
+        let (groups, session_expires_at) = match session {
+            Some(session) => (session.origin.groups, session.absolute_expires_at),
+            // Without a session there is nothing to revoke, so what comes of it lives no longer than the caller's token.
+            None => (Vec::new(), call.expires_at),
+        };
+        let subject = UserSubject {
             id: calling.id.clone(),
             epoch: calling.epoch,
             family: calling.session.clone(),
-            root: None,
-        };
-        // A lock is told before anything else that is wrong, and before what it did to the session.
-        self.gate.look(&subject).await?;
-        let target = self.grants.enabled_client(&request.target_client).await?;
-        let parent = self.sessions.alive(caller).await?;
-        if let Some(parent) = &parent {
-            subject.root = Some(parent.origin.root.clone());
-            self.gate.look(&subject).await?;
-        }
-        self.grants
-            .check_business(&calling.id, calling.business.as_ref())
-            .await?;
-        let (groups, session_expires_at) = match parent {
-            Some(parent) => (parent.origin.groups, parent.absolute_expires_at),
-            // Without a session there is nothing to revoke, so what comes of it lives no longer than the caller's token.
-            None => (Vec::new(), caller.expires_at),
+            ancestors,
         };
         self.hand_offs
-            .issue(NewHandOff {
-                subject,
-                origin_client: caller.client.clone(),
-                target_client: target.id,
-                business: calling.business.clone(),
-                groups,
-                session_expires_at: Some(session_expires_at),
-                ip: request.ip,
-            })
+            .issue(
+                call,
+                NewHandOff {
+                    subject,
+                    target_client: target.id,
+                    business: calling.business.clone(),
+                    groups,
+                    session_expires_at: Some(session_expires_at),
+                    ip: request.ip,
+                },
+            )
             .await
     }
 }

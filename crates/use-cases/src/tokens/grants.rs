@@ -63,16 +63,6 @@ impl Grants {
             .is_some_and(|client| client.is_known_as(name)))
     }
 
-    /// Whether the user is known, and still linked to the business that is acted for.
-    pub(super) async fn check_business(&self, user: &UserId, business: Option<&BusinessId>) -> Result<(), Refused> {
-        let identity = self.identities.find(user).await?.ok_or(Refused::UserNotFound)?;
-        if business.is_none_or(|business| identity.business(business).is_some()) {
-            Ok(())
-        } else {
-            Err(Refused::BusinessNotLinked)
-        }
-    }
-
     /// An access token for a client on its own.
     pub(super) fn for_client(&self, client: &Client) -> AccessToken {
         self.token(client, AccessTokenSubject::Client, Grant::of_client(client))
@@ -118,6 +108,7 @@ impl Grants {
         AccessToken {
             id: domain::hex::encode(&self.randomness.object_id()),
             client: client.id.clone(),
+            client_epoch: client.epoch,
             subject,
             roles: grant.roles,
             scopes: grant.scopes,

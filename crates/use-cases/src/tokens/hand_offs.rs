@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::caller::Call;
 use domain::ids::{BusinessId, ClientId, UserId};
 use domain::time::{self, Timestamp};
 use domain::tokens::{ValidationToken, ValidationTokenSecret};
@@ -23,7 +24,6 @@ pub struct HandOff {
 /// A hand-off about to be made.
 pub(super) struct NewHandOff {
     pub(super) subject: UserSubject,
-    pub(super) origin_client: ClientId,
     pub(super) target_client: ClientId,
     pub(super) business: Option<BusinessId>,
     pub(super) groups: Vec<String>,
@@ -55,34 +55,34 @@ impl HandOffs {
     }
 
     /// Stores a ticket, looks, and only then gives it out.
-    pub(super) async fn issue(&self, new: NewHandOff) -> Result<Minted<HandOff>, Refused> {
+    pub(super) async fn issue(&self, call: &Call, new: NewHandOff) -> Result<Minted<HandOff>, Refused> {
         let secret = ValidationTokenSecret::from_random(self.randomness.secret());
         let ends_at = time::after(self.clock.now(), self.lifetime);
         let token = ValidationToken {
             hash: self.hasher.hash(secret.reveal()),
             user: new.subject.id.clone(),
-            origin_client: new.origin_client.clone(),
+            origin_client: call.client.clone(),
             target_client: new.target_client,
             business: new.business,
             groups: new.groups,
             epoch: new.subject.epoch,
-            root: new.subject.root.clone(),
+            ancestors: new.subject.ancestors.clone(),
             session_expires_at: new.session_expires_at,
             ip: new.ip,
             expires_at: new.session_expires_at.map_or(ends_at, |session| session.min(ends_at)),
         };
         let write = async {
-            self.validation_tokens.issue(&token).await?;
-            Ok(Path::Wrote(()))
+            let is_new = self.validation_tokens.issue(&token).await?;
+            Ok(Path::inserted(is_new, ()))
         };
         let hand_off = HandOff {
             validation_token: secret,
-            origin_client: new.origin_client,
+            origin_client: call.client.clone(),
             user: new.subject.id.clone(),
             ip: new.ip,
         };
         self.gate
-            .mint(Subject::User(new.subject), write, |(), _| Ok(hand_off))
+            .mint(Subject::User(call, new.subject), write, |(), _| Ok(hand_off))
             .await
     }
 }

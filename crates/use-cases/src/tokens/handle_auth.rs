@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use domain::caller::Call;
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::group::Group;
@@ -19,7 +20,6 @@ const ATTEMPTS: usize = 5;
 /// What a SAML integration says of a user it has verified.
 #[derive(Debug, Clone)]
 pub struct HandleAuthRequest {
-    pub origin_client: ClientId,
     pub target_client: ClientId,
     pub email: Email,
     pub groups: Vec<String>,
@@ -60,7 +60,7 @@ impl HandleAuth {
     }
 
     /// Judged in this order: target client, user, lock, business, groups.
-    pub async fn run(&self, request: HandleAuthRequest) -> Result<Minted<HandOff>, Refused> {
+    pub async fn run(&self, call: &Call, request: HandleAuthRequest) -> Result<Minted<HandOff>, Refused> {
         let target = self.directory.target(&request.target_client).await?;
         let known = self
             .directory
@@ -88,18 +88,20 @@ impl HandleAuth {
             id: identity.id,
             epoch,
             family: None,
-            root: None,
+            ancestors: Vec::new(),
         };
         self.hand_offs
-            .issue(NewHandOff {
-                subject,
-                origin_client: request.origin_client,
-                target_client: request.target_client,
-                business: request.business,
-                groups: request.groups,
-                session_expires_at: None,
-                ip: request.ip,
-            })
+            .issue(
+                call,
+                NewHandOff {
+                    subject,
+                    target_client: request.target_client,
+                    business: request.business,
+                    groups: request.groups,
+                    session_expires_at: None,
+                    ip: request.ip,
+                },
+            )
             .await
     }
 

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
-use domain::caller::{CallingUser, VerifiedToken};
+use domain::caller::VerifiedToken;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{RefreshFamily, RefreshToken};
-use ports::{Clock, CredentialStandings, StoreFailure};
+use ports::{Clock, StoreFailure};
 
 use super::TokensPorts;
 use super::inspected_token::InspectedToken;
-use super::sessions::{Look, Sessions};
+use super::sessions::Sessions;
+use crate::{Aliveness, AlivenessError};
 
 /// A refresh token that would be renewed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +29,11 @@ pub enum Introspection {
     Inactive,
 }
 
-/// Tells whether a token is good now (RFC 7662): a locked user's is not, from the lock's answer on. It changes nothing, not
-/// even when a spent refresh token is asked about.
+/// Tells whether a token is good now (RFC 7662): one that is not alive is inactive, from the moment on that what ended it was
+/// answered. It changes nothing, not even when a spent refresh token is asked about.
 pub struct IntrospectToken {
     sessions: Arc<Sessions>,
-    standings: Arc<dyn CredentialStandings>,
+    aliveness: Aliveness,
     clock: Arc<dyn Clock>,
 }
 
@@ -40,7 +41,7 @@ impl IntrospectToken {
     pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
         Self {
             sessions,
-            standings: ports.standings.clone(),
+            aliveness: Aliveness::new(ports.into()),
             clock: ports.clock.clone(),
         }
     }
@@ -48,9 +49,7 @@ impl IntrospectToken {
     /// What was dead once is dead for good, so an answer of several reads is true of the moment of the first.
     pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreFailure> {
         let found = match token {
-            InspectedToken::Access(token) => self
-                .is_active(token)
-                .await?
+            InspectedToken::Access(token) => is_alive(self.aliveness.of_caller(&token.caller).await)?
                 .then(|| Introspection::AccessToken(token.clone())),
             InspectedToken::Other(text) => match self.sessions.opened(text) {
                 Some(token) => self.active(&token).await?.map(Introspection::RefreshToken),
@@ -60,28 +59,13 @@ impl IntrospectToken {
         Ok(found.unwrap_or(Introspection::Inactive))
     }
 
-    async fn is_active(&self, token: &VerifiedToken) -> Result<bool, StoreFailure> {
-        let Some(CallingUser { id, session, epoch, .. }) = &token.caller.user else {
-            return Ok(true);
-        };
-        if let Some(session) = session {
-            let family = self.sessions.look(session, Look::Alone).await?;
-            match family.filter(|family| family.is_alive(self.clock.now())) {
-                Some(family) if self.has_root(&family).await? => {}
-                Some(_) | None => return Ok(false),
-            }
-        }
-        self.stands(id, *epoch).await
-    }
-
     async fn active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreFailure> {
         let is_current = |family: &RefreshFamily| family.is_alive(self.clock.now()) && family.current_token() == *token;
-        let found = self.sessions.look(&token.family, Look::Alone).await?;
+        let found = self.sessions.look(&token.family).await?;
         let Some(family) = found.filter(is_current) else {
             return Ok(None);
         };
-        let origin = &family.origin;
-        let is_active = self.has_root(&family).await? && self.stands(&origin.user, origin.epoch).await?;
+        let is_active = is_alive(self.aliveness.of_family(&family).await)?;
         Ok(is_active.then(|| ActiveRefreshToken {
             expires_at: family.ends_at(),
             client: family.origin.client,
@@ -89,13 +73,12 @@ impl IntrospectToken {
             session: family.id,
         }))
     }
+}
 
-    async fn has_root(&self, family: &RefreshFamily) -> Result<bool, StoreFailure> {
-        let root = &family.origin.root;
-        Ok(family.is_root() || self.sessions.revocation_of(root, Look::Alone).await?.is_none())
-    }
-
-    async fn stands(&self, user: &UserId, epoch: u64) -> Result<bool, StoreFailure> {
-        Ok(self.standings.look(user).await?.judge(epoch).is_ok())
+fn is_alive<T>(looked: Result<T, AlivenessError>) -> Result<bool, StoreFailure> {
+    match looked {
+        Ok(_) => Ok(true),
+        Err(AlivenessError::NotAlive(_)) => Ok(false),
+        Err(AlivenessError::Failed(failure)) => Err(failure),
     }
 }

@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
+use domain::caller::{Call, CallingUser};
 use domain::ids::{FamilyId, UserId};
-use domain::standing::NotStanding;
 use domain::tokens::{AccessToken, RevocationReason};
+use futures_util::future::join;
 use ports::CredentialStandings;
 use ports::tokens::TokenSigner;
 
-use super::sessions::{Look, Sessions};
+use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
-use crate::Failure;
+use crate::aliveness::Look;
+use crate::{AliveUser, Aliveness, AlivenessError, Failure, NotAlive};
 
 /// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
 #[derive(Debug)]
@@ -22,13 +24,23 @@ impl<T> Minted<T> {
 
 /// What a path did before the look.
 pub(super) enum Path<W> {
-    /// A conditional write was acknowledged, whether it matched or not.
+    /// A write changed something and was acknowledged.
     Wrote(W),
-    /// There was nothing to write.
+    /// Nothing was written, or a write matched nothing. The latter is acknowledged at once by an old primary that has been cut
+    /// off, so it orders nothing.
     OnlyRead(W),
 }
 
 impl<W> Path<W> {
+    /// After an insert: what was there already came of an attempt that the driver made before, which orders nothing now.
+    pub(super) fn inserted(is_new: bool, done: W) -> Self {
+        if is_new {
+            Self::Wrote(done)
+        } else {
+            Self::OnlyRead(done)
+        }
+    }
+
     pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> Path<V> {
         match self {
             Self::Wrote(done) => Path::Wrote(change(done)),
@@ -38,10 +50,11 @@ impl<W> Path<W> {
 }
 
 /// For whom a path mints.
-pub(super) enum Subject {
+pub(super) enum Subject<'a> {
     /// A client on its own: it has no credential that could be locked.
     Client,
-    User(UserSubject),
+    /// A user, and the call that mints.
+    User(&'a Call, UserSubject),
 }
 
 /// A user and what the path's token was born under.
@@ -52,13 +65,14 @@ pub(super) struct UserSubject {
     pub(super) epoch: u64,
     /// The session the path presents, continues or starts.
     pub(super) family: Option<FamilyId>,
-    /// The session at the start of the chain that it branches from, when it does.
-    pub(super) root: Option<FamilyId>,
+    /// The sessions that it descends from.
+    pub(super) ancestors: Vec<FamilyId>,
 }
 
 /// The one place where tokens come into the world, and the only holder of the [`TokenSigner`] (03-protocols 2).
 pub(super) struct MintGate {
     standings: Arc<dyn CredentialStandings>,
+    aliveness: Aliveness,
     sessions: Arc<Sessions>,
     signer: Arc<dyn TokenSigner>,
 }
@@ -67,6 +81,7 @@ impl MintGate {
     pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
         Self {
             standings: ports.standings.clone(),
+            aliveness: Aliveness::new(ports.into()),
             sessions,
             signer: ports.signer.clone(),
         }
@@ -78,7 +93,7 @@ impl MintGate {
     /// other: a renewal that began after a lock's answer finds it, and one that overlaps leaves nothing alive.
     pub(super) async fn mint<W, T>(
         &self,
-        subject: Subject,
+        subject: Subject<'_>,
         write: impl Future<Output = Result<Path<W>, Refused>>,
         seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
     ) -> Result<Minted<T>, Refused> {
@@ -86,49 +101,65 @@ impl MintGate {
             Path::Wrote(done) => (done, Look::AfterWrite),
             Path::OnlyRead(done) => (done, Look::Alone),
         };
-        if let Subject::User(user) = &subject {
-            self.look_as(user, look).await?;
+        if let Subject::User(call, user) = &subject {
+            self.look_as(call, user, look).await?;
         }
         Ok(Minted(seal(done, &Signer(&*self.signer))?))
     }
 
     /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
     ///
-    /// A family that is met dead here is ended, so that its end is told.
-    pub(super) async fn look(&self, user: &UserSubject) -> Result<(), Refused> {
-        self.look_as(user, Look::Alone).await
+    /// A family that is met dead here is ended, so that its end is told, with the caller who met it.
+    pub(super) async fn look(&self, call: &Call, user: &UserSubject) -> Result<(), Refused> {
+        self.look_as(call, user, Look::Alone).await
     }
 
-    async fn look_as(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
-        let standing = match look {
-            Look::Alone => self.standings.look(&user.id).await?,
-            Look::AfterWrite => self.standings.look_after_write(&user.id).await?,
-        };
-        let refused = match standing.judge(user.epoch) {
-            Ok(()) => return self.look_at_root(user, look).await,
-            Err(NotStanding::Locked) => Refused::CredentialLocked,
-            Err(NotStanding::Outdated) => Refused::TokenNotValid,
-        };
-        self.end(user, RevocationReason::Lock).await;
-        Err(refused)
+    /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
+    pub(super) async fn look_at_caller(&self, call: &Call, user: &CallingUser) -> Result<AliveUser, Refused> {
+        match self.aliveness.of_user(user).await {
+            Ok(alive) => Ok(alive),
+            Err(AlivenessError::Failed(failure)) => Err(failure.into()),
+            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(call, user.session.as_ref(), reason).await),
+        }
     }
 
-    async fn look_at_root(&self, user: &UserSubject, look: Look) -> Result<(), Refused> {
-        let Some(root) = &user.root else { return Ok(()) };
-        match self.sessions.revocation_of(root, look).await? {
-            Some(reason) => {
-                self.end(user, reason).await;
-                Err(Refused::TokenNotValid)
+    async fn look_as(&self, call: &Call, user: &UserSubject, look: Look) -> Result<(), Refused> {
+        let standing = async {
+            match look {
+                Look::Alone => self.standings.look(&user.id).await,
+                Look::AfterWrite => self.standings.look_after_write(&user.id).await,
             }
-            None => Ok(()),
+        };
+        let (standing, ancestors) = join(standing, self.aliveness.of_ancestors(&user.ancestors, look)).await;
+        let stands = standing?.judge(user.epoch).map_err(NotAlive::from);
+        match stands.map_err(AlivenessError::from).and(ancestors) {
+            Ok(()) => Ok(()),
+            Err(AlivenessError::Failed(failure)) => Err(failure.into()),
+            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(call, user.family.as_ref(), reason).await),
+        }
+    }
+
+    /// What a path answers on something that is not alive. The family that a lock or an ancestor has ended is ended now, so
+    /// that its end is told.
+    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: NotAlive) -> Refused {
+        let revocation = match reason {
+            NotAlive::CredentialLocked | NotAlive::CredentialEpoch => Some(RevocationReason::Lock),
+            NotAlive::AncestorRevoked => Some(RevocationReason::Ancestor),
+            NotAlive::SessionEnded | NotAlive::UserRemoved | NotAlive::ClientDisabled | NotAlive::ClientEpoch => None,
+        };
+        if let (Some(family), Some(revocation)) = (family, revocation) {
+            self.end(call, family, revocation).await;
+        }
+        match reason {
+            NotAlive::CredentialLocked => Refused::CredentialLocked,
+            _ => Refused::TokenNotValid,
         }
     }
 
     /// Ends the family of a subject that is refused. The refusal does not depend on it: a dead family that could not be
     /// ended now is ended when it is met again.
-    async fn end(&self, user: &UserSubject, reason: RevocationReason) {
-        let Some(family) = &user.family else { return };
-        if let Err(failure) = self.sessions.revoke(family, reason).await {
+    async fn end(&self, call: &Call, family: &FamilyId, reason: RevocationReason) {
+        if let Err(failure) = self.sessions.revoke(call, family, reason).await {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
                 "a dead family could not be ended yet"

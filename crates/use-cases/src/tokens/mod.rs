@@ -9,6 +9,7 @@ mod introspect_token;
 mod list_public_keys;
 mod log_in_client;
 mod mint_gate;
+mod new_sessions;
 mod renew_token;
 mod revoke_token;
 mod sessions;
@@ -21,7 +22,7 @@ use ports::tokens::{
 };
 use ports::{Clients, Clock, CredentialStandings, Groups, Identities, Randomness, StoreFailure, Telemetry};
 
-use crate::Failure;
+use crate::{AlivenessPorts, Failure};
 use grants::Grants;
 use hand_offs::HandOffs;
 use mint_gate::MintGate;
@@ -60,6 +61,9 @@ pub enum Refused {
     BusinessNotLinked,
     #[error("a group is not known")]
     GroupNotKnown,
+    /// The client started as many sessions of the user as it may in a minute.
+    #[error("too many new sessions")]
+    TooManySessions { wait: Duration },
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -79,6 +83,8 @@ pub struct TokensSettings {
     pub refresh_idle_lifetime: Duration,
     /// How long the token before the current one still gets its successor; zero is strict.
     pub refresh_grace: Duration,
+    /// Sessions of one user that one client may start in a minute, in one process; 0 for no limit.
+    pub new_sessions_per_minute: u32,
     /// Roles of a user that a hand-off makes.
     pub saml_default_roles: Vec<String>,
 }
@@ -91,6 +97,7 @@ impl Default for TokensSettings {
             refresh_absolute_lifetime: Duration::from_hours(30 * 24),
             refresh_idle_lifetime: Duration::from_hours(7 * 24),
             refresh_grace: Duration::from_secs(30),
+            new_sessions_per_minute: 30,
             saml_default_roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
         }
     }
@@ -115,6 +122,18 @@ pub struct TokensPorts {
     pub telemetry: Arc<dyn Telemetry>,
 }
 
+impl From<&TokensPorts> for AlivenessPorts {
+    fn from(ports: &TokensPorts) -> Self {
+        Self {
+            clients: ports.clients.clone(),
+            identities: ports.identities.clone(),
+            standings: ports.standings.clone(),
+            refresh_families: ports.refresh_families.clone(),
+            clock: ports.clock.clone(),
+        }
+    }
+}
+
 /// The use cases of the context.
 pub struct Tokens {
     pub log_in_client: LogInClient,
@@ -135,8 +154,8 @@ impl Tokens {
         Self {
             log_in_client: LogInClient::new(ports, gate.clone(), grants.clone()),
             handle_auth: HandleAuth::new(ports, settings, hand_offs.clone()),
-            change_app: ChangeApp::new(gate.clone(), grants.clone(), sessions.clone(), hand_offs),
-            revoke_token: RevokeToken::new(ports, sessions.clone()),
+            change_app: ChangeApp::new(gate.clone(), grants.clone(), hand_offs),
+            revoke_token: RevokeToken::new(sessions.clone()),
             introspect_token: IntrospectToken::new(ports, sessions.clone()),
             renew_token: RenewToken::new(ports, gate, grants, sessions),
             list_public_keys: ListPublicKeys::new(ports.key_set.clone()),

@@ -6,15 +6,15 @@ mod by_validation_token;
 
 use std::sync::Arc;
 
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, CallingUser};
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{Origin, SealedRefreshToken};
 use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
-use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, Telemetry};
+use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, RequestLimit, Telemetry};
 
 use super::grants::{Grants, IssuedTokens};
-use super::mint_gate::{MintGate, Minted};
+use super::mint_gate::{MintGate, Minted, Path};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
 
@@ -88,23 +88,23 @@ impl RenewToken {
         }
     }
 
-    pub async fn run(&self, caller: &Caller, request: RenewTokenRequest) -> Renewed {
+    pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> Renewed {
         let remember = request.remember;
         let first = |minted| (minted, RenewalOutcome::Renewed);
         let renewed = match request.way {
             Way::IdentityProvider { client, user } => self
-                .by_identity_provider(caller, &client, user, remember)
+                .by_identity_provider(call, &client, user, remember)
                 .await
                 .map(first),
             Way::Token { token, claimed } if SealedRefreshToken::is_one(&token) => {
                 // A bad MAC is refused without a read.
                 match self.tokens.seal.open(&token) {
-                    Some(token) => self.by_refresh_token(caller, token, &claimed, remember).await,
+                    Some(token) => self.by_refresh_token(call, token, &claimed, remember).await,
                     None => Err(Refused::TokenNotValid),
                 }
             }
             Way::Token { token, claimed } => self
-                .by_validation_token(caller, &token, &claimed, remember)
+                .by_validation_token(call, &token, &claimed, remember)
                 .await
                 .map(first),
         };
@@ -116,13 +116,15 @@ impl RenewToken {
         renewed.map(|(minted, _)| minted)
     }
 
-    /// A token works for the client it was made for, and for no other user than the caller's.
-    fn belongs_to(caller: &Caller, client: &ClientId, user: &UserId) -> Result<(), Refused> {
-        if caller.owns(client, user) {
-            Ok(())
-        } else {
-            Err(Refused::TokenNotValid)
+    /// A token works for the client it was made for, and for no other user than the caller's, whose own token must be alive.
+    async fn belongs_to(&self, call: &Call, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+        if !call.owns(client, user) {
+            return Err(Refused::TokenNotValid);
         }
+        if let Some(calling) = &call.user {
+            self.gate.look_at_caller(call, calling).await?;
+        }
+        Ok(())
     }
 
     /// What is claimed beside a token must agree with it; a client may be named by an alias.
@@ -142,29 +144,38 @@ impl RenewToken {
         }
     }
 
-    /// A session's origin and its end: a branch has the root, and what is made of another token the end, of that.
+    /// A session's origin and its end: a branch has the ancestors, and what is made of another token the end, of that.
     fn new_session(
         &self,
         user: &CallingUser,
         client: ClientId,
         groups: Vec<String>,
-        (root, ends_at): (Option<FamilyId>, Option<Timestamp>),
+        (ancestors, ends_at): (Vec<FamilyId>, Option<Timestamp>),
     ) -> NewSession {
         let id = self.sessions.new_id();
-        let root = root.unwrap_or_else(|| id.clone());
         let origin = Origin {
             user: user.id.clone(),
             client,
             business: user.business.clone(),
             groups,
-            root,
+            ancestors,
             epoch: user.epoch,
         };
         NewSession { id, origin, ends_at }
     }
 
-    async fn start(&self, NewSession { id, origin, ends_at }: NewSession) -> Result<String, Refused> {
-        let family = self.sessions.start(id, origin, ends_at).await?;
-        Ok(self.sessions.current_token(&family))
+    /// Refuses a session when the client started too many of the user.
+    fn admit(&self, session: Option<&NewSession>) -> Result<(), Refused> {
+        let admitted = session.map_or(Ok(()), |session| self.sessions.admit(&session.origin));
+        if admitted.is_err() {
+            self.telemetry.record(Measure::RequestRefused(RequestLimit::Sessions));
+        }
+        admitted
+    }
+
+    /// Starts the session; its refresh token.
+    async fn start(&self, call: &Call, NewSession { id, origin, ends_at }: NewSession) -> Result<Path<String>, Refused> {
+        let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
+        Ok(Path::inserted(is_new, self.sessions.current_token(&family)))
     }
 }

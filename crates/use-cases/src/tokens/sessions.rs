@@ -1,21 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::caller::Call;
+use domain::event::EventContext;
 use domain::ids::FamilyId;
 use domain::time::{self, Timestamp};
-use domain::tokens::{FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, events};
+use domain::tokens::{
+    FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
+};
 use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
 use ports::{Clock, Randomness, StoreFailure};
 
+use super::new_sessions::NewSessions;
 use super::{Refused, TokensPorts, TokensSettings};
-
-/// Which look is due.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Look {
-    Alone,
-    AfterWrite,
-}
 
 /// Refresh families with their lifetimes, events and wire form.
 pub(super) struct Sessions {
@@ -26,6 +23,7 @@ pub(super) struct Sessions {
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
+    new_sessions: NewSessions,
 }
 
 impl Sessions {
@@ -38,6 +36,7 @@ impl Sessions {
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
+            new_sessions: NewSessions::at_most(settings.new_sessions_per_minute),
         }
     }
 
@@ -49,47 +48,72 @@ impl Sessions {
         FamilyId::from_random(self.randomness.object_id())
     }
 
-    pub(super) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         self.families.find(id).await
     }
 
-    /// The session of a calling user, which must be alive; `None` when the caller's token has none.
-    pub(super) async fn alive(&self, caller: &Caller) -> Result<Option<RefreshFamily>, Refused> {
-        let Some(sid) = caller.user.as_ref().and_then(|user| user.session.as_ref()) else {
-            return Ok(None);
-        };
-        let now = self.clock.now();
-        let found = self.find(sid).await?.filter(|family| family.is_alive(now));
-        found.map(Some).ok_or(Refused::TokenNotValid)
+    /// Finds the family that a token of ours names, whatever became of it; that there is none is certain.
+    pub(super) async fn find_named(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.confirmed(self.find(id).await?, id, |_| true).await
     }
 
     /// The session as nothing that was acknowledged before can contradict it.
-    pub(super) async fn look(&self, id: &FamilyId, look: Look) -> Result<Option<RefreshFamily>, StoreFailure> {
-        match look {
-            Look::Alone => self.families.look(id).await,
-            Look::AfterWrite => self.families.look_after_write(id).await,
+    pub(super) async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.families.look(id).await
+    }
+
+    /// Finds the family of a token, as certain as [`Sessions::confirmed_for`] makes it.
+    pub(super) async fn find_for(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let found = self.find(&token.family).await?;
+        self.confirmed_for(found, token, now).await
+    }
+
+    /// Returns what was found of a token's family, or looks again: an active family that has nothing for the token has
+    /// expired, or has not come to the token's generation, and either may be because the read was behind.
+    pub(super) async fn confirmed_for(
+        &self,
+        found: Option<RefreshFamily>,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+        let is_certain =
+            |family: &RefreshFamily| family.has_ended() || family.judge(token, now, self.grace) != Verdict::Ended;
+        self.confirmed(found, &token.family, is_certain).await
+    }
+
+    /// Returns what was found when it is certain. Otherwise looks once more before an answer is built on it: right after a
+    /// failover a majority read may be behind a write that was acknowledged. Only for ids out of tokens that we made: nobody
+    /// makes us look by ids of their own choice.
+    async fn confirmed(
+        &self,
+        found: Option<RefreshFamily>,
+        id: &FamilyId,
+        is_certain: impl Fn(&RefreshFamily) -> bool,
+    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+        match found {
+            Some(family) if is_certain(&family) => Ok(Some(family)),
+            Some(_) | None => self.look(id).await,
         }
     }
 
-    /// Why the session at the start of a chain was revoked, if it was: its branches end with it.
-    pub(super) async fn revocation_of(
-        &self,
-        root: &FamilyId,
-        look: Look,
-    ) -> Result<Option<RevocationReason>, StoreFailure> {
-        Ok(match self.look(root, look).await?.map(|root| root.status) {
-            Some(FamilyStatus::Revoked(reason)) => Some(reason),
-            Some(FamilyStatus::Active | FamilyStatus::Closed(_)) | None => None,
-        })
+    /// Counts a session that is about to start. Asked before the write, so that what is refused spends nothing.
+    pub(super) fn admit(&self, origin: &Origin) -> Result<(), Refused> {
+        let admitted = self.new_sessions.admit(&origin.client, &origin.user, self.clock.now());
+        admitted.map_err(|wait| Refused::TooManySessions { wait })
     }
 
-    /// Starts a family; one made from another session ends with it at `ends_at`.
+    /// Starts a family; one made from another session ends with it at `ends_at`. Also tells whether this call inserted it.
     pub(super) async fn start(
         &self,
+        call: &Call,
         id: FamilyId,
         origin: Origin,
         ends_at: Option<Timestamp>,
-    ) -> Result<RefreshFamily, StoreFailure> {
+    ) -> Result<(RefreshFamily, bool), StoreFailure> {
         let now = self.clock.now();
         let absolute_expires_at = ends_at.unwrap_or_else(|| time::after(now, self.absolute_lifetime));
         let family = RefreshFamily {
@@ -103,10 +127,9 @@ impl Sessions {
             idle_expires_at: time::after(now, self.idle_lifetime).min(absolute_expires_at),
             status: FamilyStatus::Active,
         };
-        self.families
-            .start(&family, events::started(self.randomness.event_id(now), &family, now))
-            .await?;
-        Ok(family)
+        let event = events::started(self.event(call, now), &family);
+        let is_new = self.families.start(&family, event).await?;
+        Ok((family, is_new))
     }
 
     /// What a family is after a rotation at `now`, with a nonce of its own.
@@ -126,22 +149,36 @@ impl Sessions {
     }
 
     /// Ends a family, as [`Sessions::end`] does one that was found.
-    pub(super) async fn revoke(&self, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreFailure> {
-        match self.find(id).await? {
-            Some(family) => self.end(&family, reason).await,
+    pub(super) async fn revoke(
+        &self,
+        call: &Call,
+        id: &FamilyId,
+        reason: RevocationReason,
+    ) -> Result<(), StoreFailure> {
+        match self.find_named(id).await? {
+            Some(family) => self.end(call, &family, reason).await,
             None => Ok(()),
         }
     }
 
-    /// Ends a family, with its event when there was something to end.
-    pub(super) async fn end(&self, family: &RefreshFamily, reason: RevocationReason) -> Result<(), StoreFailure> {
+    /// Ends a family, with its event when there was something to end. The event names the caller that met the family.
+    pub(super) async fn end(
+        &self,
+        call: &Call,
+        family: &RefreshFamily,
+        reason: RevocationReason,
+    ) -> Result<(), StoreFailure> {
         if !family.can_be_revoked(reason) {
             return Ok(());
         }
         let now = self.clock.now();
-        let event = events::revoked(self.randomness.event_id(now), family, reason, now);
+        let event = events::revoked(self.event(call, now), family, reason);
         self.families.revoke(&family.id, reason, event).await?;
         Ok(())
+    }
+
+    fn event(&self, call: &Call, now: Timestamp) -> EventContext {
+        call.event(self.randomness.event_id(now), now)
     }
 
     /// The content of a refresh token of ours, whatever became of it since; `None` for any other text.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::identity::BusinessLink;
 use domain::ids::{BusinessId, UserId};
 use domain::time;
-use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
+use domain::tokens::{FamilyStatus, MAX_ANCESTORS, RefreshFamily, RevocationReason};
 use use_cases::tokens::{
     ChangeAppRequest, HandOff, HandleAuthRequest, InspectedToken, IssuedTokens, Refused, Tokens, TokensSettings,
 };
@@ -22,7 +22,7 @@ const SHOP: &str = "shop";
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-pub(crate) async fn change_app(tokens: &Tokens, caller: &Caller, target: &str) -> Result<HandOff, Refused> {
+pub(crate) async fn change_app(tokens: &Tokens, caller: &Call, target: &str) -> Result<HandOff, Refused> {
     let request = ChangeAppRequest {
         target_client: client_id(target),
         ip: None,
@@ -31,7 +31,7 @@ pub(crate) async fn change_app(tokens: &Tokens, caller: &Caller, target: &str) -
 }
 
 /// The validation token itself.
-pub(crate) async fn changed(tokens: &Tokens, caller: &Caller, target: &str) -> String {
+pub(crate) async fn changed(tokens: &Tokens, caller: &Call, target: &str) -> String {
     let handed_off = change_app(tokens, caller, target).await.unwrap();
     handed_off.validation_token.reveal().to_owned()
 }
@@ -49,7 +49,7 @@ async fn world() -> World {
 }
 
 /// A session at the portal: its holder and its current refresh token.
-async fn session(world: &World, user: &UserId) -> (Caller, String) {
+async fn session(world: &World, user: &UserId) -> (Call, String) {
     let tokens = renew(&world.tokens, by_identity_provider(user)).await.unwrap();
     (world.caller_of(&tokens), tokens.refresh_token.unwrap())
 }
@@ -60,12 +60,12 @@ async fn redeemed(world: &World, token: &str) -> Result<IssuedTokens, Refused> {
 }
 
 /// A branch of the caller's session at the shop.
-async fn branch(world: &World, holder: &Caller) -> IssuedTokens {
+async fn branch(world: &World, holder: &Call) -> IssuedTokens {
     let token = changed(&world.tokens, holder, SHOP).await;
     redeemed(world, &token).await.unwrap()
 }
 
-async fn log_out(world: &World, holder: &Caller, token: &str) {
+async fn log_out(world: &World, holder: &Call, token: &str) {
     let token = InspectedToken::Other(token.to_owned());
     world.tokens.revoke_token.run(holder, &token).await.unwrap();
 }
@@ -79,7 +79,7 @@ fn assert_dead(answer: &Result<IssuedTokens, Refused>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_at_the_target_keeps_root_and_end_of_the_session() {
+async fn a_branch_at_the_target_keeps_ancestors_and_end_of_the_session() {
     let world = world().await;
     let user = world.user().await;
     let (holder, refresh) = session(&world, &user).await;
@@ -87,15 +87,14 @@ async fn a_branch_at_the_target_keeps_root_and_end_of_the_session() {
     let tokens = branch(&world, &holder).await;
     let (trunk, branched) = (world.family_of(&refresh).await, family_of(&world, &tokens).await);
     assert_eq!((&branched.origin.user, branched.origin.client.as_str()), (&user, SHOP));
-    assert_eq!(branched.origin.root, trunk.id);
+    assert_eq!(branched.origin.ancestors, std::slice::from_ref(&trunk.id));
     assert_eq!(branched.origin.epoch, trunk.origin.epoch);
     assert_eq!(branched.absolute_expires_at, trunk.absolute_expires_at);
-    // A branch of the branch hangs on the same root.
+    // A branch of the branch hangs on both.
     let token = changed(&world.tokens, &world.caller_of(&tokens), PORTAL).await;
     let twig = world.renew(&token).await.unwrap();
     let twig = family_of(&world, &twig).await;
-    assert_ne!(twig.id, trunk.id);
-    assert_eq!(twig.origin.root, trunk.id);
+    assert_eq!(twig.origin.ancestors, [trunk.id, branched.id]);
     assert_eq!(twig.absolute_expires_at, trunk.absolute_expires_at);
 }
 
@@ -109,14 +108,23 @@ async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
         business: Some(business.clone()),
         ..hand_off(&address_of(&user))
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = world.renew(handed_off.validation_token.reveal()).await.unwrap();
     let handed_off = change_app(&world.tokens, &world.caller_of(&tokens), SHOP)
         .await
         .unwrap();
     assert_eq!((handed_off.origin_client.as_str(), &handed_off.user), (PORTAL, &user));
     let branched = redeemed(&world, handed_off.validation_token.reveal()).await.unwrap();
-    assert_eq!(world.caller_of(&branched).user.unwrap().business, Some(business));
+    assert_eq!(
+        world.caller_of(&branched).user.as_ref().unwrap().business,
+        Some(business)
+    );
     let origin = family_of(&world, &branched).await.origin;
     assert_eq!(origin.groups, ["staff"]);
 }
@@ -134,17 +142,26 @@ async fn link(world: &World, user: &UserId) -> BusinessId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_session_there_is_no_root_and_no_group() {
+async fn without_a_session_there_is_no_ancestor_and_no_group() {
     let world = world().await;
     let user = world.user().await;
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned()],
         ..hand_off(&address_of(&user))
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = world.forget(handed_off.validation_token.reveal()).await.unwrap();
     let fresh = family_of(&world, &branch(&world, &world.caller_of(&tokens)).await).await;
-    assert!(fresh.is_root() && fresh.origin.groups.is_empty(), "{fresh:?}");
+    assert!(
+        fresh.origin.ancestors.is_empty() && fresh.origin.groups.is_empty(),
+        "{fresh:?}"
+    );
     assert_eq!(fresh.absolute_expires_at, tokens.expires_at);
 }
 
@@ -217,7 +234,7 @@ async fn with_the_root_its_branches_and_the_tokens_to_new_ones_end() {
     let token = branched.refresh_token.clone().unwrap();
     assert_dead(&redeemed(&world, &token).await);
     let status = world.family_of(&token).await.status;
-    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Logout));
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Ancestor));
     let sessions = world.families(&user).await.len();
     let signatures = world.signer.signatures();
     assert_dead(&redeemed(&world, &pending).await);
@@ -240,7 +257,20 @@ async fn a_branch_whose_root_was_revoked_goes_nowhere_before_anybody_met_it() {
     let refused = change_app(&world.tokens, &world.caller_of(&branched), PORTAL).await;
     assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
     let status = family_of(&world, &branched).await.status;
-    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Logout));
+    assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Ancestor));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_of_sessions_has_an_end() {
+    let world = world().await;
+    let user = world.user().await;
+    let (mut holder, _) = session(&world, &user).await;
+    for _ in 0..MAX_ANCESTORS {
+        let tokens = branch(&world, &holder).await;
+        holder = world.caller_of(&tokens);
+    }
+    let refused = change_app(&world.tokens, &holder, SHOP).await;
+    assert!(matches!(refused, Err(Refused::ClientNotUsable)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,12 +295,18 @@ async fn a_root_revoked_between_the_write_and_the_look_gives_nothing_out() {
 }
 
 /// A session of a user who acts for a business.
-async fn acting(world: &World, user: &UserId) -> (Caller, String) {
+async fn acting(world: &World, user: &UserId) -> (Call, String) {
     let request = HandleAuthRequest {
         business: Some(link(world, user).await),
         ..hand_off(&address_of(user))
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = world.renew(handed_off.validation_token.reveal()).await.unwrap();
     (world.caller_of(&tokens), tokens.refresh_token.unwrap())
 }
@@ -292,23 +328,23 @@ async fn a_lock_is_told_before_a_missing_target_and_a_missing_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_target_is_judged_before_the_session_and_the_session_before_the_user() {
+async fn the_session_is_judged_before_the_user_and_both_before_the_target() {
     let world = world().await;
     let user = world.user().await;
     let (holder, refresh) = acting(&world, &user).await;
     world.forget(&refresh).await.unwrap();
     world.stores.identities.remove(&user).await.unwrap();
     world.change_client(SHOP, |shop| shop.enabled = false).await;
+    let (another, _) = acting(&world, &world.user().await).await;
     for target in ["nobody", SHOP] {
         let refused = change_app(&world.tokens, &holder, target).await;
+        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{target}: {refused:?}");
+        let refused = change_app(&world.tokens, &another, target).await;
         assert!(
             matches!(refused, Err(Refused::ClientNotUsable)),
             "{target}: {refused:?}"
         );
     }
-    world.change_client(SHOP, |shop| shop.enabled = true).await;
-    let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -319,7 +355,7 @@ async fn the_user_must_be_known_and_linked_to_the_business_still() {
     let linked = world.stores.identities.find(&user).await.unwrap().unwrap();
     world.stores.identities.remove(&user).await.unwrap();
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::UserNotFound)), "{refused:?}");
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
     let mut unlinked = linked.clone();
     unlinked.businesses.clear();
     world.stores.identities.create(&unlinked).await.unwrap();
@@ -368,13 +404,12 @@ async fn what_is_made_of_a_token_without_a_session_lives_no_longer_than_that_tok
     world.clock.advance(Duration::from_secs(100));
     let token = changed(&world.tokens, &holder, SHOP).await;
     let at_the_shop = redeemed(&world, &token).await.unwrap();
+    assert_eq!(at_the_shop.expires_at, ends_at);
+    assert_eq!(family_of(&world, &at_the_shop).await.absolute_expires_at, ends_at);
     let renewed = renew_as(&world.tokens, &holder, by_identity_provider(&user))
         .await
         .unwrap();
-    for tokens in [at_the_shop, renewed] {
-        assert_eq!(tokens.expires_at, ends_at);
-        assert_eq!(family_of(&world, &tokens).await.absolute_expires_at, ends_at);
-    }
+    assert_eq!((renewed.refresh_token, renewed.expires_at), (None, ends_at));
     // Neither by way of a token that is not remembered.
     let token = changed(&world.tokens, &holder, SHOP).await;
     let again = renew_as(&world.tokens, &caller(SHOP), by_token(&token, false))

@@ -4,7 +4,8 @@ use domain::event::EventKind;
 use domain::tokens::{AccessTokenSubject, FamilyStatus};
 use use_cases::tokens::{IssuedTokens, Refused};
 
-use crate::world::{GRACE, World, by_identity_provider, renew_as};
+use crate::change_app::changed;
+use crate::world::{GRACE, PORTAL, World};
 
 /// The tokens of somebody who is not to be remembered: no refresh token, and no session in the access token.
 #[track_caller]
@@ -96,10 +97,8 @@ async fn the_branches_of_a_closed_family_stay() {
     let root = world.session(&user).await;
     let tokens = world.renew(&root).await.unwrap();
     let holder = world.caller_of(&tokens);
-    let branch = renew_as(&world.tokens, &holder, by_identity_provider(&user))
-        .await
-        .unwrap();
-    let branch = branch.refresh_token.unwrap();
+    let token = changed(&world.tokens, &holder, PORTAL).await;
+    let branch = world.successor(&token).await;
     world.forget(&tokens.refresh_token.unwrap()).await.unwrap();
     world.renew(&branch).await.unwrap();
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use domain::caller::Caller;
+use domain::caller::{Call, Caller};
 use domain::contact::{ContactValue, Mobile};
 use domain::event::{Datum, EventKind};
-use domain::factors::{ChallengeId, Visibility};
+use domain::factors::{ChallengeId, ContactPatch, Visibility};
 use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
-use use_cases::factors::{CodeAnswer, ContactError, SendCodeError, SentCode, ValidateCodeError};
+use use_cases::factors::{CodeAnswer, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};
 
-use crate::world::{World, client_id, mobile, user_at_the_portal};
+use crate::world::{PORTAL, World, call, client_id, mobile, user_at_the_portal};
 
 fn id(text: &str) -> ContactId {
     ContactId::parse(text).unwrap()
@@ -44,7 +44,7 @@ async fn answer(world: &World, user: &UserId, challenge: &str, code: &str) -> Re
 
 async fn answer_as(
     world: &World,
-    caller: &Caller,
+    caller: &Call,
     user: &UserId,
     (challenge, code): (&str, &str),
 ) -> Result<(), ValidateCodeError> {
@@ -253,10 +253,10 @@ async fn what_names_no_live_challenge_is_answered_like_a_wrong_code() {
         let tried = answer(&world, &user, challenge, code).await;
         assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{challenge}: {tried:?}");
     }
-    let elsewhere = Caller {
-        client: client_id("elsewhere"),
-        ..user_at_the_portal(&user)
-    };
+    let elsewhere = call(Caller {
+        client: client_id("saml"),
+        ..Caller::clone(&user_at_the_portal(&user))
+    });
     let tried = answer_as(&world, &elsewhere, &user, (live.as_str(), &code)).await;
     assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
     world.clock.advance(Duration::from_mins(10));
@@ -332,31 +332,6 @@ async fn a_gateway_that_is_away_loses_nothing_and_stays_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_user_sends_and_answers_nothing() {
-    let world = World::new().await;
-    let user = user_with_a_mobile(&world).await;
-    let challenge = sent(&world, &user).await;
-    let code = world.letters.code(&challenge);
-    for unlocked in [false, true] {
-        if unlocked {
-            world.unlock(&user).await;
-        } else {
-            world.lock(&user).await;
-        }
-        let sending = send(&world, &user, "mobile-1").await;
-        let refused = matches!(sending, Err(SendCodeError::Contact(ContactError::CallerNotStanding(_))));
-        assert!(refused, "{sending:?}");
-        let tried = answer(&world, &user, challenge.as_str(), &code).await;
-        let refused = matches!(
-            tried,
-            Err(ValidateCodeError::Contact(ContactError::CallerNotStanding(_)))
-        );
-        assert!(refused, "{tried:?}");
-    }
-    assert_eq!(world.codes.comparisons(&challenge), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_clients_texts_are_asked_for_and_the_code_ends_in_ten_minutes() {
     let world = World::new().await;
     let user = user_with_a_mobile(&world).await;
@@ -419,4 +394,44 @@ async fn what_a_full_destination_refuses_is_not_counted_for_the_user() {
         panic!("{refused:?}");
     };
     assert!(until.duration_since(now).as_secs() > 600, "{until} {now}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_hides_is_not_there_on_any_verb() {
+    let world = World::new().await;
+    let user = user_with_a_mobile(&world).await;
+    let challenge = sent(&world, &user).await;
+    let code = world.letters.code(&challenge);
+    let shows = |visibility| world.change_client(PORTAL, move |portal| portal.visibility = visibility);
+    for visibility in [Visibility::CredentialsOnly, Visibility::MarkedResources] {
+        shows(visibility).await;
+        let sending = send(&world, &user, "mobile-1").await;
+        let hidden = matches!(sending, Err(SendCodeError::Contact(ContactError::ContactNotFound)));
+        assert!(hidden, "{sending:?}");
+        let tried = answer(&world, &user, challenge.as_str(), &code).await;
+        let hidden = matches!(tried, Err(ValidateCodeError::Contact(ContactError::ContactNotFound)));
+        assert!(hidden, "{tried:?}");
+        let (caller, draft) = (user_at_the_portal(&user), mobile("mobile-1", "911112223"));
+        let changes = [
+            ContactChange::Whole(draft.clone()),
+            ContactChange::Patch(draft.id.clone(), ContactPatch::default()),
+        ];
+        for change in &changes {
+            let changed = world.factors.change_contact.run(&caller, &user, change).await;
+            assert!(matches!(changed, Err(ContactError::ContactNotFound)), "{changed:?}");
+        }
+        let removed = world.factors.remove_contact.run(&caller, &user, &draft.id).await;
+        assert!(matches!(removed, Err(ContactError::ContactNotFound)), "{removed:?}");
+    }
+    shows(Visibility::CredentialsOnly).await;
+    let drafts = [mobile("mobile-2", "911112224")];
+    let adding = world
+        .factors
+        .add_contacts
+        .run(&user_at_the_portal(&user), &user, &drafts)
+        .await;
+    assert!(matches!(adding, Err(ContactError::ClientHidesContacts)), "{adding:?}");
+    assert_eq!(world.codes.comparisons(&challenge), 0);
+    shows(Visibility::Unrestricted).await;
+    answer(&world, &user, challenge.as_str(), &code).await.unwrap();
 }

@@ -9,17 +9,29 @@ use domain::ids::{BusinessId, UserId};
 use ports::{Identities, IdentitySaving, StoreFailure};
 use use_cases::tokens::{HandleAuthRequest, Refused, TokensPorts, TokensSettings};
 
-use crate::world::{PORTAL, World, address_of, by_token, client_id, hand_off, renew, renew_as};
+use crate::world::{PORTAL, World, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
     let world = World::new().await;
     world.change_client(PORTAL, |portal| portal.create_users = false).await;
-    let refused = world.tokens.handle_auth.run(hand_off("new@example.com")).await;
+    let refused = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), hand_off("new@example.com"))
+        .await;
     assert!(matches!(refused, Err(Refused::UserNotFound)));
     world.change_client(PORTAL, |portal| portal.create_users = true).await;
-    let first = world.tokens.handle_auth.run(hand_off("new@example.com")).await;
-    let again = world.tokens.handle_auth.run(hand_off("NEW@example.com")).await;
+    let first = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), hand_off("new@example.com"))
+        .await;
+    let again = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), hand_off("NEW@example.com"))
+        .await;
     let (first, again) = (first.unwrap().into_inner(), again.unwrap().into_inner());
     assert_eq!(first.user, again.user);
     let made = world.stores.identities.find(&first.user).await.unwrap().unwrap();
@@ -75,7 +87,11 @@ async fn a_user_whose_maker_died_is_finished_under_the_id_that_holds_the_login()
         identities: Arc::new(identities),
         ..world.ports.clone()
     });
-    let handed_off = tokens.handle_auth.run(hand_off("new@example.com")).await.unwrap();
+    let handed_off = tokens
+        .handle_auth
+        .run(&caller("saml"), hand_off("new@example.com"))
+        .await
+        .unwrap();
     assert_eq!(handed_off.into_inner().user, holder);
     let found = world.stores.identities.find_by_login("new@example.com").await.unwrap();
     assert_eq!(found.map(|identity| identity.id), Some(holder));
@@ -97,7 +113,7 @@ async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
     let handed_off = world
         .tokens
         .handle_auth
-        .run(request.clone())
+        .run(&caller("saml"), request.clone())
         .await
         .unwrap()
         .into_inner();
@@ -107,7 +123,7 @@ async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
     world
         .change_client(PORTAL, |portal| portal.require_known_groups = true)
         .await;
-    let refused = world.tokens.handle_auth.run(request).await;
+    let refused = world.tokens.handle_auth.run(&caller("saml"), request).await;
     assert!(matches!(refused, Err(Refused::GroupNotKnown)));
 }
 
@@ -119,10 +135,14 @@ async fn the_target_must_be_a_usable_client() {
         target_client: client_id("unknown"),
         ..hand_off(&address_of(&user))
     };
-    let refused = world.tokens.handle_auth.run(elsewhere).await;
+    let refused = world.tokens.handle_auth.run(&caller("saml"), elsewhere).await;
     assert!(matches!(refused, Err(Refused::ClientNotUsable)));
     world.change_client(PORTAL, |portal| portal.saml = false).await;
-    let refused = world.tokens.handle_auth.run(hand_off(&address_of(&user))).await;
+    let refused = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), hand_off(&address_of(&user)))
+        .await;
     assert!(matches!(refused, Err(Refused::ClientNotUsable)));
 }
 
@@ -134,7 +154,13 @@ async fn the_business_of_a_hand_off_follows_its_session_until_it_is_unlinked() {
         business: Some(business.clone()),
         ..hand_off("new@example.com")
     };
-    let handed_off = world.tokens.handle_auth.run(request).await.unwrap().into_inner();
+    let handed_off = world
+        .tokens
+        .handle_auth
+        .run(&caller("saml"), request)
+        .await
+        .unwrap()
+        .into_inner();
     let tokens = renew(&world.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
     let tokens = tokens.unwrap();
     let holder = world.caller_of(&tokens);

@@ -18,7 +18,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 pub(crate) fn access(world: &World, tokens: &IssuedTokens) -> InspectedToken {
     let content = world.signer.content(&tokens.access_token);
     InspectedToken::Access(Arc::new(VerifiedToken {
-        caller: Arc::new(world.caller_of(tokens)),
+        caller: world.caller_of(tokens).caller,
         id: content.id,
         issuer: "https://authme.test".to_owned(),
         audience: "authme".to_owned(),
@@ -42,7 +42,7 @@ async fn is_active(world: &World, token: &InspectedToken) -> bool {
 struct Session {
     access: InspectedToken,
     refresh: String,
-    holder: domain::caller::Caller,
+    holder: domain::caller::Call,
 }
 
 impl Session {
@@ -99,10 +99,10 @@ async fn an_access_token_of_a_living_session_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clients_own_token_asks_no_store() {
+async fn a_clients_own_token_asks_for_its_client_alone() {
     let world = World::new().await;
     let token = InspectedToken::Access(Arc::new(VerifiedToken {
-        caller: Arc::new(crate::world::caller(PORTAL)),
+        caller: crate::world::caller(PORTAL).caller,
         id: "id".to_owned(),
         issuer: "https://authme.test".to_owned(),
         audience: "authme".to_owned(),
@@ -112,7 +112,7 @@ async fn a_clients_own_token_asks_no_store() {
     let watched: Arc<dyn Meddler> = calls.clone();
     let told = world.meddled(&watched).introspect_token.run(&token).await.unwrap();
     assert!(matches!(told, Introspection::AccessToken(_)), "{told:?}");
-    assert_eq!(calls.seen(), Vec::<&str>::new());
+    assert_eq!(calls.seen(), ["clients.find"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +241,9 @@ async fn a_store_that_is_away_is_no_answer() {
             assert!(told.is_err(), "call {number}: {told:?}");
             number += 1;
         }
-        assert_eq!(number, 3, "session, root and credential are looked at");
+        assert_eq!(
+            number, 5,
+            "session, ancestor, credential, user and client are looked at"
+        );
     }
 }

@@ -7,6 +7,7 @@
     reason = "what cannot be set up fails the test that wanted it"
 )]
 
+mod admit_caller;
 mod branches;
 mod change_app;
 mod closing;
@@ -15,6 +16,7 @@ mod given_up;
 mod hand_off;
 mod introspect_token;
 mod locked;
+mod old_primary;
 mod outages;
 mod outbox_full;
 mod properties;

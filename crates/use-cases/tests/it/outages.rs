@@ -6,7 +6,7 @@ use domain::ids::UserId;
 use use_cases::tokens::{Refused, RenewTokenRequest};
 
 use crate::world::meddling::{FailsOnce, Meddler, Outage};
-use crate::world::{World, by_identity_provider, by_token, hand_off, renew};
+use crate::world::{World, by_identity_provider, by_token, caller, hand_off, renew};
 
 const OUTAGES: [Outage; 2] = [Outage::Away, Outage::AnswerLost];
 
@@ -103,7 +103,11 @@ async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() 
             let address = format!("new-{number}@example.com");
             let fault = Arc::new(FailsOnce::at(number, outage));
             let meddler: Arc<dyn Meddler> = fault.clone();
-            let answer = world.meddled(&meddler).handle_auth.run(hand_off(&address)).await;
+            let answer = world
+                .meddled(&meddler)
+                .handle_auth
+                .run(&caller("saml"), hand_off(&address))
+                .await;
             if !fault.has_failed() {
                 break;
             }
@@ -111,14 +115,14 @@ async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() 
             let first = world
                 .tokens
                 .handle_auth
-                .run(hand_off(&address))
+                .run(&caller("saml"), hand_off(&address))
                 .await
                 .unwrap()
                 .into_inner();
             let again = world
                 .tokens
                 .handle_auth
-                .run(hand_off(&address))
+                .run(&caller("saml"), hand_off(&address))
                 .await
                 .unwrap()
                 .into_inner();

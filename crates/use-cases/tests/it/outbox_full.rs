@@ -17,9 +17,8 @@ async fn fill_factor_outbox(world: &World, user: &UserId) {
     let set = world.stores.factor_sets.find(user).await.unwrap();
     let now = world.clock.now();
     let event = || NewEvent {
-        id: SystemRandomness.event_id(now),
+        context: caller("desk").event(SystemRandomness.event_id(now), now),
         kind: EventKind::FactorAdded,
-        time: now,
         data: Vec::new(),
     };
     let events = (0..CAPACITY).map(|_| event()).collect();

@@ -24,7 +24,7 @@ async fn without_remembering_a_validation_token_starts_no_session() {
     let token = world.validation_token(&user).await;
     let tokens = renew(&world.tokens, by_token(&token, false)).await.unwrap();
     assert_eq!(tokens.refresh_token, None);
-    assert_eq!(world.caller_of(&tokens).user.unwrap().session, None);
+    assert_eq!(world.caller_of(&tokens).user.as_ref().unwrap().session, None);
     assert!(world.families(&user).await.is_empty());
 }
 

@@ -1,11 +1,14 @@
 //! Store, then look, in every interleaving (03-protocols 2).
 //!
-//! Rows are mutexes, as every write and every look is one atomic step of the store.
+//! Rows are mutexes, as every write and every look is one atomic step of the store. What a write that matches nothing is worth
+//! on a replica set with two primaries is in [`two_primaries`].
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
     reason = "a poisoned row is a broken promise"
 )]
+
+mod two_primaries;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

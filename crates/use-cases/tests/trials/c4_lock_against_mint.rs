@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use domain::caller::Caller;
+use domain::caller::Call;
 use domain::ids::UserId;
 use domain::standing::Standing;
 use ports::{CredentialStandings, StoreFailure};
@@ -18,7 +18,7 @@ use crate::store::Store;
 use crate::tally::{Tally, hold, rounds, seed};
 use crate::world::meddling::{Meddler, meddled, on_a_thread};
 use crate::world::{
-    GRACE, PORTAL, World, address_of, by_identity_provider, by_token, client_id, hand_off, renew, renew_as,
+    GRACE, PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
 };
 
 races!(
@@ -102,7 +102,7 @@ struct Held {
     validation_token: String,
     /// A validation token by change-app.
     changed: String,
-    holder: Caller,
+    holder: Call,
 }
 
 impl Held {
@@ -246,7 +246,10 @@ async fn mint(tokens: &Tokens, path: Path, held: &Held) -> Result<Option<String>
         Path::ByChangeAppToken => renew(tokens, by_token(&held.changed, true)).await,
         Path::ChangeApp => return change_app(tokens, &held.holder).await.map(Some),
         Path::HandleAuth => {
-            let handed_off = tokens.handle_auth.run(hand_off(&address_of(&held.user))).await?;
+            let handed_off = tokens
+                .handle_auth
+                .run(&caller("saml"), hand_off(&address_of(&held.user)))
+                .await?;
             return Ok(Some(handed_off.into_inner().validation_token.reveal().to_owned()));
         }
     };
@@ -254,7 +257,7 @@ async fn mint(tokens: &Tokens, path: Path, held: &Held) -> Result<Option<String>
 }
 
 /// The validation token with which the portal makes a branch of the caller's session.
-async fn change_app(tokens: &Tokens, caller: &Caller) -> Result<String, Refused> {
+async fn change_app(tokens: &Tokens, caller: &Call) -> Result<String, Refused> {
     let request = ChangeAppRequest {
         target_client: client_id(PORTAL),
         ip: None,

@@ -7,7 +7,7 @@ use use_cases::tokens::Refused;
 use crate::race::{at_once, races};
 use crate::store::Store;
 use crate::tally::{Tally, hold, rounds};
-use crate::world::{GRACE, World, by_token, hand_off, renew};
+use crate::world::{GRACE, World, by_token, caller, hand_off, renew};
 
 races!(
     one_of_parallel_uses_of_a_validation_token_wins,
@@ -59,7 +59,7 @@ async fn handed_off_by_many(world: &World, address: &str) -> Result<(), String> 
     let (tokens, request) = (world.tokens.clone(), hand_off(address));
     let answers = at_once(16, move |_| {
         let (tokens, request) = (tokens.clone(), request.clone());
-        async move { tokens.handle_auth.run(request).await }
+        async move { tokens.handle_auth.run(&caller("saml"), request).await }
     });
     let mut users = BTreeSet::new();
     for answer in answers.await {

@@ -162,12 +162,16 @@ impl CredentialStandings for Meddled<dyn CredentialStandings> {
 
 #[async_trait]
 impl ValidationTokens for Meddled<dyn ValidationTokens> {
-    async fn issue(&self, token: &ValidationToken) -> Result<(), StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
         self.call("validation_tokens.issue", self.inner.issue(token)).await
     }
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
         self.call("validation_tokens.find", self.inner.find(hash, now)).await
+    }
+
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        self.call("validation_tokens.look", self.inner.look(hash, now)).await
     }
 
     async fn consume(
@@ -196,7 +200,7 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
             .await
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<(), StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
         self.call("families.start", self.inner.start(family, event)).await
     }
 

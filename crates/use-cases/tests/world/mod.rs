@@ -1,5 +1,6 @@
 //! A wired AuthMe over a store of its own.
 
+pub(crate) mod behind;
 pub(crate) mod meddling;
 pub(crate) mod stand_ins;
 pub(crate) mod stores;
@@ -11,11 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapter_crypto::{HmacRefreshTokenSeal, read_or_create_secret};
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, Caller, CallingUser, RequestContext};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::event::{Event, EventKind};
-use domain::factors::{ContactDraft, MobileDraft};
+use domain::factors::{ContactDraft, MobileDraft, Visibility};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -83,6 +84,7 @@ pub(crate) fn client(id: &str) -> Client {
         identity_provider: true,
         create_users: true,
         roles: vec!["CLI-1STPARTY".to_owned()],
+        visibility: Visibility::Unrestricted,
         ..Client::new(client_id(id))
     }
 }
@@ -103,26 +105,40 @@ pub(crate) fn mobile(id: &str, number: &str) -> ContactDraft {
 }
 
 /// The user at the portal, with a token of the credential's first epoch.
-pub(crate) fn user_at_the_portal(user: &UserId) -> Caller {
-    Caller {
+pub(crate) fn user_at_the_portal(user: &UserId) -> Call {
+    call(Caller {
         user: Some(CallingUser {
             id: user.clone(),
             business: None,
             session: None,
             epoch: 0,
         }),
-        ..caller(PORTAL)
-    }
+        ..Caller::clone(&caller(PORTAL))
+    })
 }
 
 /// A client on its own.
-pub(crate) fn caller(client: &str) -> Caller {
-    Caller {
+pub(crate) fn caller(client: &str) -> Call {
+    call(Caller {
         client: client_id(client),
+        client_epoch: 0,
         user: None,
         roles: Vec::new(),
         scopes: Vec::new(),
         expires_at: Timestamp::MAX,
+    })
+}
+
+/// The id of every request here.
+pub(crate) const REQUEST: &str = "request-1";
+
+pub(crate) fn call(caller: Caller) -> Call {
+    Call {
+        caller: Arc::new(caller),
+        request: RequestContext {
+            id: REQUEST.into(),
+            address: None,
+        },
     }
 }
 
@@ -144,7 +160,6 @@ pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
 
 pub(crate) fn hand_off(address: &str) -> HandleAuthRequest {
     HandleAuthRequest {
-        origin_client: client_id("saml"),
         target_client: client_id(PORTAL),
         email: Email::parse(address).unwrap(),
         groups: Vec::new(),
@@ -181,6 +196,8 @@ impl World {
         let (clock, signer, figures) = (Arc::default(), Arc::default(), Arc::default());
         let settings = TokensSettings {
             refresh_grace: grace,
+            // The clock stands, and races start more in an instant than anybody does in a minute.
+            new_sessions_per_minute: 0,
             ..TokensSettings::default()
         };
         let ports = tokens_ports(&stores, &clock, &signer, &figures, &seal);
@@ -257,7 +274,12 @@ impl World {
 
     /// A validation token for the portal.
     pub(crate) async fn validation_token(&self, user: &UserId) -> String {
-        let hand_off = self.tokens.handle_auth.run(hand_off(&address_of(user))).await.unwrap();
+        let hand_off = self
+            .tokens
+            .handle_auth
+            .run(&caller("saml"), hand_off(&address_of(user)))
+            .await
+            .unwrap();
         hand_off.into_inner().validation_token.reveal().to_owned()
     }
 
@@ -293,8 +315,10 @@ impl World {
         let mut alive = Vec::new();
         for family in self.families(user).await {
             let unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
-            let root = self.family(&family.origin.root).await;
-            let ended = matches!(root.status, FamilyStatus::Revoked(_)) || standing.judge(family.origin.epoch).is_err();
+            let mut ended = standing.judge(family.origin.epoch).is_err();
+            for ancestor in &family.origin.ancestors {
+                ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
+            }
             if family.status == FamilyStatus::Active && unexpired && !ended {
                 alive.push(self.seal.seal(&family.current_token()));
             }
@@ -385,7 +409,7 @@ impl World {
     }
 
     /// The holder of an access token, as its next request brings it.
-    pub(crate) fn caller_of(&self, tokens: &IssuedTokens) -> Caller {
+    pub(crate) fn caller_of(&self, tokens: &IssuedTokens) -> Call {
         let token = self.signer.content(&tokens.access_token);
         let user = match token.subject {
             AccessTokenSubject::Client => None,
@@ -401,13 +425,14 @@ impl World {
                 epoch,
             }),
         };
-        Caller {
+        call(Caller {
             client: token.client,
+            client_epoch: token.client_epoch,
             user,
             roles: token.roles,
             scopes: token.scopes,
             expires_at: token.expires_at,
-        }
+        })
     }
 }
 
@@ -418,7 +443,7 @@ pub(crate) async fn renew(tokens: &Tokens, request: RenewTokenRequest) -> Result
 
 pub(crate) async fn renew_as(
     tokens: &Tokens,
-    caller: &Caller,
+    caller: &Call,
     request: RenewTokenRequest,
 ) -> Result<IssuedTokens, Refused> {
     Ok(tokens.renew_token.run(caller, request).await?.into_inner())

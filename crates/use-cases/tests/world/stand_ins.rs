@@ -86,7 +86,7 @@ impl Figures {
 }
 
 impl Telemetry for Figures {
-    fn record(&self, measure: Measure<'_>) {
+    fn record(&self, measure: Measure) {
         match measure {
             Measure::Replay => &self.replays,
             Measure::Renewal(RenewalOutcome::Repeated) => &self.repeated,

@@ -44,7 +44,6 @@ pub(super) fn factors_ports(
         factor_sets: stores.factor_sets.clone(),
         send_limits: stores.send_limits.clone(),
         clients: stores.clients.clone(),
-        standings: stores.standings.clone(),
         seal: codes.clone(),
         delivery: letters.clone(),
         clock: ports.clock.clone(),
@@ -56,7 +55,6 @@ pub(super) fn credential_lock_ports(stores: &Stores, ports: &TokensPorts) -> Cre
     CredentialLockPorts {
         credentials: stores.credentials.clone(),
         identities: stores.identities.clone(),
-        standings: stores.standings.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),
         telemetry: ports.telemetry.clone(),

@@ -46,6 +46,8 @@ impl FerretDb {
         let mut command = Command::new(&self.program);
         command
             .args(["--no-auth", "--telemetry=disable", "--log-level=WARN"])
+            // As a replica set of one, so that reads which only a replica set is asked for are really sent.
+            .arg("--dev-repl-set-name=authme")
             .arg(format!("--listen-addr=127.0.0.1:{}", ports.ferretdb))
             .arg(format!("--debug-addr=127.0.0.1:{}", ports.ferretdb_health))
             .arg(format!("--postgresql-url={}", postgresql::url(ports.postgresql)))

@@ -12,7 +12,7 @@ pub(crate) const CONTEXTS: [&str; 3] = ["credential_lock", "factors", "tokens"];
 const OUTSIDE: [(&str, &[&str]); 4] = [
     ("domain", &["jiff", "subtle", "thiserror", "zeroize"]),
     ("ports", &["async-trait", "jiff", "thiserror"]),
-    ("use-cases", &["jiff", "thiserror", "tracing"]),
+    ("use-cases", &["futures-util", "jiff", "thiserror", "tracing"]),
     (
         "adapter-http",
         &[
@@ -53,11 +53,11 @@ const TECHNOLOGIES: [(&str, &str); 6] = [
 fn may_import(member: &str, candidate: &str) -> Option<bool> {
     let inside = matches!(candidate, "domain" | "ports");
     let allowed = match member {
-        "domain" | "xtask" => false,
+        "domain" | "mongodb-proxy" | "xtask" => false,
         "ports" => candidate == "domain",
         "use-cases" | "port-contracts" => inside,
         "adapter-http" | "service-runtime" => inside || candidate == "use-cases",
-        "end-to-end" => inside || matches!(candidate, "adapter-kafka" | "adapter-mongodb"),
+        "end-to-end" => inside || matches!(candidate, "adapter-kafka" | "adapter-mongodb" | "mongodb-proxy"),
         "authme-sdk" => inside || matches!(candidate, "adapter-crypto" | "adapter-kafka"),
         adapter if adapter.starts_with("adapter-") => inside,
         binary if binary == "authme" || binary.starts_with("service-") => {

@@ -70,7 +70,7 @@ async fn the_target_makes_a_session_of_it_once_that_ends_with_the_first() {
     assert_eq!(world.renew(&shop, &token, true).await.shown(), NOT_VALID);
     let branch = field(&renewed.json(), "refreshToken");
     let (trunk, branched) = (world.family(&refresh).await, world.family(&branch).await);
-    assert_eq!(branched.origin.root, trunk.id);
+    assert_eq!(branched.origin.ancestors, [trunk.id]);
     assert_eq!(branched.absolute_expires_at, trunk.absolute_expires_at);
 
     let body = json!({"token": refresh});
@@ -232,6 +232,7 @@ pub(super) async fn acting(world: &World) -> String {
     let content = AccessToken {
         id: "0123456789ab0123456789ab".to_owned(),
         client: ClientId::parse("portal").unwrap(),
+        client_epoch: 0,
         subject: AccessTokenSubject::User {
             id: UserId::parse("ana").unwrap(),
             business: BusinessId::parse(BUSINESS).ok(),

@@ -13,7 +13,9 @@ use adapter_crypto::{
     HmacRefreshTokenSeal, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
     VerifiedTokens, read_or_create_secret, write_private,
 };
-use adapter_http::{Api, ApiSettings, Gatekeeper, LoginGuardSettings, TrustedProxies};
+use adapter_http::{
+    Api, ApiSettings, ConnectionSettings, Gatekeeper, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
+};
 use adapter_sqlite::{SqliteSettings, Stores};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +30,7 @@ use ports::{Clock, Measure, Telemetry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use use_cases::AdmitCaller;
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
 
@@ -67,7 +70,7 @@ impl Clock for SetClock {
 struct Unheard;
 
 impl Telemetry for Unheard {
-    fn record(&self, _: Measure<'_>) {}
+    fn record(&self, _: Measure) {}
 }
 
 /// One signing key for all tests: making one costs more than most of them.
@@ -177,6 +180,7 @@ impl World {
                     verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
                     keys,
                     clock: clock.clone(),
+                    admit_caller: AdmitCaller::new((&ports).into()),
                 },
                 telemetry: Arc::new(Unheard),
                 randomness: Arc::new(SystemRandomness),
@@ -187,7 +191,12 @@ impl World {
                 trusted_proxies: TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap(),
                 key_set_cache_time: Duration::from_mins(5),
                 login_guard: LoginGuardSettings::default(),
+                drain: Duration::ZERO,
                 shutdown_timeout: Duration::from_secs(1),
+                connections: ConnectionSettings::default(),
+                request_limits: RequestLimitSettings::default(),
+                docs: true,
+                query_tokens: true,
             },
             clock,
             stores,
@@ -300,7 +309,6 @@ fn lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
     CredentialLockPorts {
         credentials: stores.credentials.clone(),
         identities: stores.identities.clone(),
-        standings: stores.standings.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),
         telemetry: ports.telemetry.clone(),

@@ -6,16 +6,15 @@ use super::{close, find, pending, race, revoke, rotated, start, started};
 use crate::Fixture;
 use crate::contract::contracts;
 use crate::race::{CALLERS, at_once, count, only};
-use crate::samples::{at, family, full_family, presented, session_event_id};
+use crate::samples::{at, event_context, family, full_family, presented, session_event_id};
 
 contracts! { dyn Fixture:
     a_family_is_revoked_for_each_reason,
     revoking_again_changes_nothing,
     a_revocation_leaves_its_event,
     a_closed_family_is_not_revoked_unless_by_logout,
-    a_closed_branch_is_not_revoked,
-    a_logout_revokes_a_closed_root_with_its_event,
-    a_closed_root_is_revoked_once,
+    a_logout_revokes_a_closed_family_with_its_event,
+    a_closed_family_is_revoked_once,
     an_unknown_family_is_not_revoked,
     a_revocation_is_seen_as_soon_as_it_is_acknowledged,
     a_look_after_a_write_sees_every_revocation_from_before_it,
@@ -35,7 +34,7 @@ fn ended(family: &RefreshFamily, reason: RevocationReason) -> RefreshFamily {
 
 /// The event that [`revoke`] leaves.
 fn revoked(family: &RefreshFamily, reason: RevocationReason) -> Event {
-    let event = events::revoked(session_event_id(family, 2), family, reason, at(2));
+    let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
     event.recorded(family.id.as_str(), family.origin.user.clone(), 2)
 }
 
@@ -116,31 +115,21 @@ async fn a_revocation_leaves_its_event(fixture: &dyn Fixture) {
 
 async fn a_closed_family_is_not_revoked_unless_by_logout(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let family = family(1);
-    start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
-    let closed = find(&stores, &family).await;
-    for reason in [RevocationReason::Lock, RevocationReason::Replay] {
-        assert!(!revoke(&stores, &family, reason).await);
-        assert_eq!(find(&stores, &family).await, closed);
+    for family in [family(1), full_family(2)] {
+        start(&stores, &family).await;
+        assert_eq!(close(&stores, &presented(&family), at(8)).await, Closed::Closed);
+        let closed = find(&stores, &family).await;
+        for reason in RevocationReason::ALL {
+            if !reason.ends_closed_families() {
+                assert!(!revoke(&stores, &family, reason).await);
+                assert_eq!(find(&stores, &family).await, closed);
+            }
+        }
+        assert_eq!(pending(&stores, &family).await, [started(&family)]);
     }
-    assert_eq!(pending(&stores, &family).await, [started(&family)]);
 }
 
-async fn a_closed_branch_is_not_revoked(fixture: &dyn Fixture) {
-    let stores = fixture.stores();
-    let branch = full_family(1);
-    start(&stores, &branch).await;
-    assert_eq!(close(&stores, &presented(&branch), at(8)).await, Closed::Closed);
-    let closed = find(&stores, &branch).await;
-    for reason in RevocationReason::ALL {
-        assert!(!revoke(&stores, &branch, reason).await);
-        assert_eq!(find(&stores, &branch).await, closed);
-    }
-    assert_eq!(pending(&stores, &branch).await, [started(&branch)]);
-}
-
-async fn a_logout_revokes_a_closed_root_with_its_event(fixture: &dyn Fixture) {
+async fn a_logout_revokes_a_closed_family_with_its_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
@@ -153,7 +142,7 @@ async fn a_logout_revokes_a_closed_root_with_its_event(fixture: &dyn Fixture) {
     assert_eq!(pending(&stores, &first).await, expected);
 }
 
-async fn a_closed_root_is_revoked_once(fixture: &dyn Fixture) {
+async fn a_closed_family_is_revoked_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;

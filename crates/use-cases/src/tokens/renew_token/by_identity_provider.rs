@@ -1,72 +1,95 @@
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, CallingUser};
+use domain::client::Client;
 use domain::ids::{ClientId, UserId};
 
 use super::{RenewToken, Renewed};
+use crate::AliveUser;
 use crate::tokens::Refused;
 use crate::tokens::grants::{self, issue};
 use crate::tokens::mint_gate::{Path, Subject, UserSubject};
 
 impl RenewToken {
-    /// After a login at an external identity provider; from a user token it branches from that session.
+    /// Renews after a login at an external identity provider. A client on its own may start a session; a user's token gets
+    /// an access token of its own session and no more, because whoever holds one would else hold a session of its own.
     pub(super) async fn by_identity_provider(
         &self,
-        caller: &Caller,
+        call: &Call,
         client: &ClientId,
         user: UserId,
         remember: bool,
     ) -> Renewed {
-        if caller.user_id().is_some_and(|calling| *calling != user) {
+        if call.user_id().is_some_and(|calling| *calling != user) {
             return Err(Refused::NotPermitted);
         }
-        let own = self.grants.enabled_client(&caller.client).await;
+        let own = self.grants.enabled_client(&call.client).await;
         let is_own = match &own {
             Ok(own) => own.is_known_as(client),
-            Err(_) => caller.client == *client,
+            Err(_) => call.client == *client,
         };
         if matches!(own, Ok(_) | Err(Refused::ClientNotUsable)) && !is_own {
             return Err(Refused::NotPermitted);
         }
-        let mut user = match &caller.user {
-            Some(calling) => grants::user(user, calling.business.clone(), calling.epoch),
-            None => self.unlocked(user).await?,
+        match &call.user {
+            Some(calling) => self.within_a_session(call, calling, own).await,
+            None => self.by_a_client(call, user, own, remember).await,
+        }
+    }
+
+    /// An access token of the caller's session; without a session it ends no later than the caller's.
+    async fn within_a_session(&self, call: &Call, calling: &CallingUser, own: Result<Client, Refused>) -> Renewed {
+        // A lock is told before anything else that is wrong.
+        let AliveUser { session, .. } = self.gate.look_at_caller(call, calling).await?;
+        let own = set_up(own)?;
+        let (groups, mut ancestors, ends_at) = match session {
+            Some(session) => (
+                session.origin.groups,
+                session.origin.ancestors,
+                session.absolute_expires_at,
+            ),
+            None => (Vec::new(), Vec::new(), call.expires_at),
         };
-        let mut subject = UserSubject {
+        let token = self.grants.for_user(&own, calling.clone(), &groups).await?;
+        let token = token.ending_by(Some(ends_at));
+        // A revocation of the session itself counts as one of an ancestor.
+        ancestors.extend(calling.session.clone());
+        let subject = UserSubject {
+            id: calling.id.clone(),
+            epoch: calling.epoch,
+            family: calling.session.clone(),
+            ancestors,
+        };
+        self.gate
+            .mint(
+                Subject::User(call, subject),
+                async { Ok(Path::OnlyRead(())) },
+                |(), signer| issue(token, None, signer),
+            )
+            .await
+    }
+
+    /// A session, or an access token alone, on the word of the client.
+    async fn by_a_client(&self, call: &Call, user: UserId, own: Result<Client, Refused>, remember: bool) -> Renewed {
+        let mut user = self.unlocked(user).await?;
+        let own = set_up(own)?;
+        let unbranched = (Vec::new(), None);
+        let session = remember.then(|| self.new_session(&user, own.id.clone(), Vec::new(), unbranched));
+        user.session = session.as_ref().map(|session| session.id.clone());
+        let subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
-            family: None,
-            root: None,
+            family: user.session.clone(),
+            ancestors: Vec::new(),
         };
-        // A lock is told before anything else that is wrong, and before what it did to the session.
-        self.gate.look(&subject).await?;
-        let own = own?;
-        if !own.identity_provider {
-            return Err(Refused::ClientNotUsable);
-        }
-        let parent = self.sessions.alive(caller).await?;
-        subject.root = parent.as_ref().map(|parent| parent.origin.root.clone());
-        self.gate.look(&subject).await?;
-        let groups = parent
-            .as_ref()
-            .map_or_else(Vec::new, |parent| parent.origin.groups.clone());
-        // A user's token without a session cannot be revoked, so what comes of it lives no longer than it does.
-        let ends_at = match (&parent, &caller.user) {
-            (Some(parent), _) => Some(parent.absolute_expires_at),
-            (None, Some(_)) => Some(caller.expires_at),
-            (None, None) => None,
-        };
-        let branch_of = (parent.map(|parent| parent.origin.root), ends_at);
-        let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), branch_of));
-        user.session = session.as_ref().map(|session| session.id.clone());
-        subject.family = user.session.clone();
-        let token = self.grants.for_user(&own, user, &groups).await?.ending_by(ends_at);
+        let token = self.grants.for_user(&own, user, &[]).await?;
+        self.admit(session.as_ref())?;
         let write = async {
             match session {
-                Some(session) => Ok(Path::Wrote(Some(self.start(session).await?))),
+                Some(session) => Ok(self.start(call, session).await?.map(Some)),
                 None => Ok(Path::OnlyRead(None)),
             }
         };
         self.gate
-            .mint(Subject::User(subject), write, |refresh, signer| {
+            .mint(Subject::User(call, subject), write, |refresh, signer| {
                 issue(token, refresh, signer)
             })
             .await
@@ -81,4 +104,15 @@ impl RenewToken {
             Ok(grants::user(user, None, standing.epoch))
         }
     }
+}
+
+/// The client, when it is set up for logins at an identity provider.
+fn set_up(own: Result<Client, Refused>) -> Result<Client, Refused> {
+    own.and_then(|own| {
+        if own.identity_provider {
+            Ok(own)
+        } else {
+            Err(Refused::ClientNotUsable)
+        }
+    })
 }

@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use domain::caller::{Caller, CallingUser};
+use domain::caller::{Call, CallingUser};
 use domain::time::Timestamp;
 use domain::tokens::{AccessToken, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
 use ports::tokens::{Closed, Rotation};
@@ -12,7 +12,8 @@ use crate::tokens::grants::{IssuedTokens, issue};
 use crate::tokens::mint_gate::{Minted, Path, Subject, UserSubject};
 
 /// One presentation of a refresh token.
-struct Attempt {
+struct Attempt<'a> {
+    call: &'a Call,
     presented: Presented,
     subject: UserSubject,
     remember: bool,
@@ -23,15 +24,16 @@ impl RenewToken {
     /// Rotates a family, or closes it (03-protocols 1). Everything that may fail is read before the write.
     pub(super) async fn by_refresh_token(
         &self,
-        caller: &Caller,
+        call: &Call,
         token: RefreshToken,
         claimed: &Claimed,
         remember: bool,
     ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), Refused> {
         let now = self.clock.now();
-        let family = self.sessions.find(&token.family).await?.ok_or(Refused::TokenNotValid)?;
+        let found = self.sessions.find_for(&token, now).await?;
+        let family = found.ok_or(Refused::TokenNotValid)?;
         let origin = &family.origin;
-        Self::belongs_to(caller, &origin.client, &origin.user)?;
+        self.belongs_to(call, &origin.client, &origin.user).await?;
         let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
         let presented = Presented {
             token,
@@ -39,6 +41,7 @@ impl RenewToken {
             user: origin.user.clone(),
         };
         let attempt = Attempt {
+            call,
             presented,
             subject: subject_of(&family),
             remember,
@@ -51,7 +54,7 @@ impl RenewToken {
         };
         if access_token.is_err() {
             // A lock is told before anything else that is wrong.
-            self.gate.look(&attempt.subject).await?;
+            self.gate.look(call, &attempt.subject).await?;
         }
         let access_token = access_token?;
         let outcome = OnceLock::new();
@@ -63,11 +66,10 @@ impl RenewToken {
                     Some(self.sessions.current_token(&current))
                 }))
             } else {
-                self.forget(&attempt).await?;
-                Ok(Path::Wrote(None))
+                Ok(self.forget(&attempt).await?.map(|()| None))
             }
         };
-        let subject = Subject::User(attempt.subject.clone());
+        let subject = Subject::User(call, attempt.subject.clone());
         let minted = self
             .gate
             .mint(subject, write, |refresh, signer| issue(access_token, refresh, signer))
@@ -91,7 +93,7 @@ impl RenewToken {
     /// The family with the successor of the presented token, and whether this call made it.
     async fn successor(
         &self,
-        attempt: &Attempt,
+        attempt: &Attempt<'_>,
         found: RefreshFamily,
     ) -> Result<Path<(RefreshFamily, RenewalOutcome)>, Refused> {
         // A token that is superseded already stays so: there is nothing to write.
@@ -99,42 +101,54 @@ impl RenewToken {
             return Ok(Path::OnlyRead((found, RenewalOutcome::Repeated)));
         }
         let next = self.sessions.next(&found, attempt.now);
-        match self.sessions.rotate(&attempt.presented, &next).await? {
-            Rotation::Rotated => Ok(Path::Wrote((next, RenewalOutcome::Renewed))),
-            Rotation::Superseded(family) => {
-                self.usable(&family, attempt).await?;
-                Ok(Path::Wrote((family, RenewalOutcome::Repeated)))
-            }
-            Rotation::Unknown => Err(Refused::TokenNotValid),
-        }
+        let left = match self.sessions.rotate(&attempt.presented, &next).await? {
+            Rotation::Rotated => return Ok(Path::Wrote((next, RenewalOutcome::Renewed))),
+            Rotation::Superseded(family) => Some(family),
+            Rotation::Unknown => None,
+        };
+        let family = self.not_matched(left, attempt).await?;
+        Ok(Path::OnlyRead((family, RenewalOutcome::Repeated)))
     }
 
     /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, attempt: &Attempt) -> Result<(), Refused> {
-        match self.sessions.close(&attempt.presented, attempt.now).await? {
-            Closed::Closed => Ok(()),
-            Closed::NotMatched(family) => self.usable(&family, attempt).await,
-            Closed::Unknown => Err(Refused::TokenNotValid),
-        }
+    async fn forget(&self, attempt: &Attempt<'_>) -> Result<Path<()>, Refused> {
+        let left = match self.sessions.close(&attempt.presented, attempt.now).await? {
+            Closed::Closed => return Ok(Path::Wrote(())),
+            Closed::NotMatched(family) => Some(family),
+            Closed::Unknown => None,
+        };
+        self.not_matched(left, attempt).await?;
+        Ok(Path::OnlyRead(()))
     }
 
-    fn judge(&self, family: &RefreshFamily, attempt: &Attempt) -> Verdict {
+    /// Returns the family that a write did not match, when the token still gets something from it.
+    async fn not_matched(&self, left: Option<RefreshFamily>, attempt: &Attempt<'_>) -> Result<RefreshFamily, Refused> {
+        let token = &attempt.presented.token;
+        let confirmed = self.sessions.confirmed_for(left, token, attempt.now).await?;
+        let family = confirmed.ok_or(Refused::TokenNotValid)?;
+        self.usable(&family, attempt).await?;
+        Ok(family)
+    }
+
+    fn judge(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Verdict {
         family.judge(&attempt.presented.token, attempt.now, self.sessions.grace())
     }
 
     /// Whether the token still gets anything from its family. A spent one ends it, unless the user is locked, which is
     /// told first.
-    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt) -> Result<(), Refused> {
+    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<(), Refused> {
         match self.judge(family, attempt) {
             Verdict::Current | Verdict::Superseded => Ok(()),
             Verdict::ClosedByThis if !attempt.remember => Ok(()),
             Verdict::ClosedByThis | Verdict::Ended => {
-                self.gate.look(&attempt.subject).await?;
+                self.gate.look(attempt.call, &attempt.subject).await?;
                 Err(Refused::TokenNotValid)
             }
             Verdict::Replayed => {
-                self.gate.look(&attempt.subject).await?;
-                self.sessions.revoke(&family.id, RevocationReason::Replay).await?;
+                self.gate.look(attempt.call, &attempt.subject).await?;
+                self.sessions
+                    .revoke(attempt.call, &family.id, RevocationReason::Replay)
+                    .await?;
                 self.telemetry.record(Measure::Replay);
                 Err(Refused::TokenNotValid)
             }
@@ -148,6 +162,6 @@ fn subject_of(family: &RefreshFamily) -> UserSubject {
         id: origin.user.clone(),
         epoch: origin.epoch,
         family: Some(family.id.clone()),
-        root: (origin.root != family.id).then(|| origin.root.clone()),
+        ancestors: origin.ancestors.clone(),
     }
 }

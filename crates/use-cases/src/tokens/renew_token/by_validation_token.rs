@@ -1,4 +1,7 @@
-use domain::caller::Caller;
+use domain::caller::Call;
+use domain::time::Timestamp;
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+use ports::StoreFailure;
 
 use super::{Claimed, RenewToken, Renewed};
 use crate::tokens::Refused;
@@ -9,32 +12,27 @@ impl RenewToken {
     /// Turns a hand-off into tokens; a validation token works once.
     pub(super) async fn by_validation_token(
         &self,
-        caller: &Caller,
+        call: &Call,
         token: &str,
         claimed: &Claimed,
         remember: bool,
     ) -> Renewed {
         let now = self.clock.now();
         let hash = self.tokens.hasher.hash(token);
-        let found = self
-            .tokens
-            .validation_tokens
-            .find(&hash, now)
-            .await?
-            .ok_or(Refused::TokenNotValid)?;
-        Self::belongs_to(caller, &found.target_client, &found.user)?;
+        let found = self.find_or_look(&hash, now).await?.ok_or(Refused::TokenNotValid)?;
+        self.belongs_to(call, &found.target_client, &found.user).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let mut user = grants::user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
             family: None,
-            root: found.root.clone(),
+            ancestors: found.ancestors.clone(),
         };
         // A lock is told before anything else that is wrong.
-        self.gate.look(&subject).await?;
+        self.gate.look(call, &subject).await?;
         agreement?;
-        let parent = (found.root, found.session_expires_at);
+        let parent = (found.ancestors, found.session_expires_at);
         let session =
             remember.then(|| self.new_session(&user, found.target_client.clone(), found.groups.clone(), parent));
         user.session = session.as_ref().map(|session| session.id.clone());
@@ -42,19 +40,33 @@ impl RenewToken {
         let client = self.grants.enabled_client(&found.target_client).await?;
         let token = self.grants.for_user(&client, user, &found.groups).await?;
         let token = token.ending_by(found.session_expires_at);
+        self.admit(session.as_ref())?;
         let write = async {
             if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
                 return Err(Refused::TokenNotValid);
             }
-            Ok(Path::Wrote(match session {
-                Some(session) => Some(self.start(session).await?),
-                None => None,
-            }))
+            match session {
+                Some(session) => Ok(self.start(call, session).await?.map(Some)),
+                None => Ok(Path::Wrote(None)),
+            }
         };
         self.gate
-            .mint(Subject::User(subject), write, |refresh, signer| {
+            .mint(Subject::User(call, subject), write, |refresh, signer| {
                 issue(token, refresh, signer)
             })
             .await
+    }
+
+    /// Looks once more before it is said that there is no such token: right after a failover a majority read may be behind
+    /// the write that issued it. Only a client or user whose own token is good comes here, so no stranger makes us look.
+    async fn find_or_look(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure> {
+        match self.tokens.validation_tokens.find(hash, now).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.tokens.validation_tokens.look(hash, now).await,
+        }
     }
 }

@@ -1,0 +1,142 @@
+//! What is asked of a replica set: the commands as they are sent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use adapter_mongodb::{MongodbSettings, Stores};
+use domain::actor::Actor;
+use domain::credential_lock::{Credential, LockCommand, events};
+use domain::event::EventContext;
+use domain::ids::{EventId, FamilyId, UserId};
+use domain::time::Timestamp;
+use domain::tokens::ValidationTokenHash;
+use libtest_mimic::Trial;
+use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, address_of, through};
+use ports::{Saving, StoreFailure};
+use tokio::runtime::Runtime;
+
+use crate::place::{Place, server};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "a_look_that_stands_alone_is_linearizable",
+            a_look_that_stands_alone_is_linearizable,
+        ),
+        trial("a_look_after_a_write_is_causal", a_look_after_a_write_is_causal),
+        trial(
+            "an_old_primary_answers_no_look_that_stands_alone",
+            an_old_primary_answers_no_look_that_stands_alone,
+        ),
+    ]
+}
+
+fn trial<F>(name: &str, run: fn() -> F) -> Trial
+where
+    F: Future<Output = ()> + 'static,
+{
+    Trial::test(format!("mongodb::read_concerns::{name}"), move || {
+        Runtime::new().expect("a runtime").block_on(run());
+        Ok(())
+    })
+}
+
+fn user(n: usize) -> UserId {
+    UserId::parse(format!("user-{n}")).expect("an id")
+}
+
+/// Locks a user who was never locked, by one write.
+async fn lock(stores: &Stores, n: usize) -> Result<Saving, StoreFailure> {
+    let command = LockCommand {
+        user: user(n),
+        reason: None,
+        context: EventContext {
+            id: EventId(format!("event-{n}")),
+            time: Timestamp::UNIX_EPOCH,
+            by: Actor::operator("desk"),
+            correlation_id: None,
+        },
+    };
+    let locked = Credential::unlocked(user(n)).lock(&command).expect("it is not locked");
+    let told = vec![events::turned(&locked, &command)];
+    stores.credentials.save_if_version(&locked, told).await
+}
+
+/// Stores whose commands go by another address.
+async fn stores_by(uri: String, place: &Place) -> Stores {
+    let settings = MongodbSettings {
+        patience: Duration::from_mins(1),
+        ..MongodbSettings::new(uri, &place.database, 4)
+    };
+    adapter_mongodb::open(&settings).await.expect("the server answers")
+}
+
+fn uri() -> String {
+    server().expect("the trial is not ignored")
+}
+
+async fn a_look_that_stands_alone_is_linearizable() {
+    let place = Place::new().await;
+    let proxy = MongodbProxy::before(address_of(&uri()).expect("one host")).await.expect("a port");
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let stores = stores_by(through(&uri(), proxy.address()), &place).await;
+    let seen = sent.clone();
+    proxy.follow(move |command: &Command| {
+        if command.name() == "find" {
+            let level = command.read_concern_level().map(str::to_owned);
+            let find = (command.collection().map(str::to_owned), level);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(find);
+        }
+        Reaction::Pass
+    });
+    stores.standings.look(&user(1)).await.expect("a standing");
+    stores.credentials.find(&user(1)).await.expect("no credential");
+    let family = FamilyId::parse("family-1").expect("an id");
+    stores.refresh_families.look(&family).await.expect("no family");
+    let hash = ValidationTokenHash([1; 32]);
+    let looked = stores.validation_tokens.look(&hash, Timestamp::UNIX_EPOCH).await;
+    looked.expect("no token");
+    let linearizable = |collection: &str| (Some(collection.to_owned()), Some("linearizable".to_owned()));
+    let looks = ["credentials", "credentials", "refresh_families", "validation_tokens"];
+    assert_eq!(
+        *sent.lock().unwrap_or_else(PoisonError::into_inner),
+        looks.map(linearizable)
+    );
+}
+
+/// The operation time goes with the look: only an old primary that is cut off says that it saw it.
+async fn a_look_after_a_write_is_causal() {
+    let (place, primary) = old_primary().await;
+    let stores = stores_by(through(&uri(), primary.address()), &place).await;
+    lock(&stores, 1).await.expect("locked");
+    primary.cut_off().await.expect("the server answers");
+    let standing = stores.standings.look_after_write(&user(1)).await.expect("a standing");
+    assert!(standing.locked);
+    let seen = primary.rejoin().await.expect("the server answers");
+    assert_eq!((seen.reads, seen.causal_reads), (1, 1));
+}
+
+async fn an_old_primary_answers_no_look_that_stands_alone() {
+    let (place, primary) = old_primary().await;
+    let stores = stores_by(through(&uri(), primary.address()), &place).await;
+    // Causal reads need a write before them.
+    lock(&stores, 1).await.expect("locked");
+    primary.cut_off().await.expect("the server answers");
+    let beside_the_new_one = stores_by(uri(), &place).await;
+    lock(&beside_the_new_one, 2).await.expect("locked");
+    let past = stores.standings.look_after_write(&user(2)).await.expect("a standing");
+    assert!(!past.locked, "a causal read is answered from the past");
+    stores.standings.look(&user(2)).await.expect_err("it has no majority");
+    lock(&stores, 3).await.expect_err("no majority gets it");
+    let seen = primary.rejoin().await.expect("the server answers");
+    assert_eq!((seen.causal_reads > 0, seen.linearizable_reads), (true, 1));
+    assert!(stores.standings.look(&user(2)).await.expect("a standing").locked);
+    assert!(!stores.standings.look(&user(3)).await.expect("a standing").locked);
+}
+
+async fn old_primary() -> (Place, OldPrimary) {
+    let place = Place::new().await;
+    let server = address_of(&uri()).expect("one host");
+    let primary = OldPrimary::before(server, &place.database).await;
+    (place, primary.expect("a port"))
+}

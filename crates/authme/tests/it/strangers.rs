@@ -1,0 +1,262 @@
+//! What somebody with nothing but an address of the port can do: little.
+
+use std::time::Duration;
+
+use adapter_http::description;
+use serde_json::json;
+
+use crate::cast::ANA_MAIL;
+use crate::operator::{Operator, Serving, comes_to_be, free_address};
+use crate::wire::{Answer, Connection, Request, ask};
+use crate::world::World;
+
+const SCRIPT: &str = "/docs/scalar.js";
+
+/// The value of a series, as the text of Prometheus has it.
+fn value(metrics: &str, series: &str) -> u64 {
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no {series} in {metrics}"))
+}
+
+#[test]
+fn who_reads_nothing_is_dropped_and_who_reads_gets_everything() {
+    let world = World::with_settings(|settings| settings.http.write_timeout = Duration::from_millis(300));
+    let script = ask(world.address, Request::at_root("GET", SCRIPT));
+    assert_eq!(script.status, 200);
+    assert!(script.body.len() > 1_000_000);
+    let mut stalled = Connection::open(world.address);
+    // More than the buffers of the kernel hold.
+    for _ in 0..8 {
+        stalled.write(format!("GET {SCRIPT} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    }
+    comes_to_be("the connection is dropped", || {
+        value(
+            &world.metrics(),
+            "authme_http_connection_errors_total{error=\"write-timeout\"}",
+        ) == 1
+    });
+    assert!(stalled.rest() < 8 * script.body.len());
+    assert_eq!(ask(world.address, Request::at_root("GET", SCRIPT)).body, script.body);
+}
+
+#[test]
+fn one_address_holds_so_many_connections_and_the_next_is_closed_at_once() {
+    let world = World::with_settings(|settings| settings.http.connections_per_peer = 3);
+    let keys = Request::get("/keys");
+    let mut held: Vec<_> = (0..3).map(|_| Connection::open(world.address)).collect();
+    for connection in &mut held {
+        assert_eq!(connection.send(&keys).status, 200);
+    }
+    let refused = Connection::open(world.address).read(false);
+    assert!(refused.is_err(), "{refused:?}");
+    let series = "authme_http_connections_refused_total{limit=\"peer\"}";
+    assert_eq!(value(&world.metrics(), series), 1);
+    drop(held);
+    comes_to_be("there is room again", || {
+        Connection::open(world.address)
+            .attempt(&keys)
+            .is_ok_and(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn all_addresses_together_hold_so_many_connections() {
+    let world = World::with_settings(|settings| settings.http.connections = 2);
+    let mut held: Vec<_> = (0..2).map(|_| Connection::open(world.address)).collect();
+    for connection in &mut held {
+        assert_eq!(connection.send(&Request::get("/keys")).status, 200);
+    }
+    assert!(Connection::open(world.address).read(false).is_err());
+    let series = "authme_http_connections_refused_total{limit=\"process\"}";
+    assert_eq!(value(&world.metrics(), series), 1);
+}
+
+/// Sends a request line of any content; the status of the answer, if there is one.
+fn ask_raw(world: &World, line: &str) -> Option<u16> {
+    let mut connection = Connection::open(world.address);
+    connection.write(format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes());
+    connection.end();
+    connection.read(false).ok().map(|answer| answer.status)
+}
+
+#[test]
+fn no_method_path_or_version_becomes_a_series() {
+    let world = World::start();
+    let lines = |number: usize| {
+        [
+            format!("BREW{number} /security/iam/v1/keys HTTP/1.1"),
+            format!("{}/nowhere HTTP/1.1", format_args!("POUR{number} ")),
+            format!("GET /path-{number} HTTP/1.1"),
+            format!("GET /security/iam/v1/user-identities/{number}/lock HTTP/1.1"),
+            format!("GET /security/iam/v1/user-identities/{number}/%6Cock HTTP/1.0"),
+            format!("GET /security/iam/v1/keys HTTP/{number}.{number}"),
+        ]
+    };
+    let statuses = lines(1_000_000).map(|line| ask_raw(&world, &line));
+    assert_eq!(statuses, [405, 404, 404, 401, 400, 400].map(Some));
+    let series = world.metrics().lines().count();
+    for number in 0..1_000 {
+        let line = &lines(number)[number % 6];
+        assert!(ask_raw(&world, line).is_some(), "{line}");
+    }
+    let metrics = world.metrics();
+    assert_eq!(metrics.lines().count(), series, "{metrics}");
+    assert!(!metrics.contains("BREW") && !metrics.contains("path-"), "{metrics}");
+}
+
+#[test]
+fn a_path_has_one_spelling() {
+    let world = World::start();
+    let locker = world.client_token("locker");
+    let lock = |path: &str| {
+        let request = Request::post(path).bearer(&locker).json(&json!({"userId": "ana"}));
+        world.ask(request)
+    };
+    for path in [
+        "/user-identities/%6Cock",
+        "/user-identities/l%6fck",
+        "/%75ser-identities/lock",
+    ] {
+        let refused = lock(path);
+        assert_eq!(refused.codes(), (400, vec!["01".to_owned()]), "{path}");
+        assert!(refused.header("x-request-id").is_some());
+    }
+    let state = Request::get("/user-identities/ana/lock").bearer(&locker);
+    assert_eq!(world.ask(state).json()["locked"], json!(false));
+    assert_eq!(lock("/user-identities/lock").status, 204);
+}
+
+#[test]
+fn the_reference_page_can_be_turned_off_and_the_description_stays() {
+    let world = World::with_settings(|settings| settings.http.docs = false);
+    for path in ["/docs", SCRIPT] {
+        let answer = ask(world.address, Request::at_root("GET", path));
+        assert_eq!(answer.codes(), (404, vec!["01".to_owned()]), "{path}");
+    }
+    assert_eq!(ask(world.address, Request::at_root("GET", "/openapi.json")).status, 200);
+}
+
+#[test]
+fn tokens_in_the_query_can_be_forbidden() {
+    let world = World::with_settings(|settings| settings.tokens.query_tokens = false);
+    let (portal, token) = (world.client_token("portal"), world.validation(ANA_MAIL, "portal"));
+    let refused = world.renew(&portal, &token, "true");
+    assert_eq!(refused.codes(), (400, vec!["01".to_owned()]));
+    assert_eq!(refused.json()[0]["field"], "token");
+    let body = json!({"token": token, "remember-me": true});
+    let request = Request::post("/user-identities/renew-token").bearer(&portal);
+    assert_eq!(world.ask(request.json(&body)).status, 200);
+}
+
+/// Whether the answer says that there were too many, and when to come back.
+fn is_too_many(answer: &Answer) -> bool {
+    let wait = answer
+        .header("retry-after")
+        .and_then(|seconds| seconds.parse::<u64>().ok());
+    answer.codes() == (429, vec!["32".to_owned()]) && wait.is_some_and(|seconds| seconds >= 1)
+}
+
+#[test]
+fn every_route_that_takes_a_bearer_token_has_the_limit_of_its_client() {
+    let world = World::with_settings(|settings| settings.limits.requests_per_client = 1);
+    let locker = world.client_token("locker");
+    let contexts = ["tokens", "factors", "credential-lock", "events"].map(|name| description(name).expect("it is one"));
+    let operations = contexts.iter().flat_map(adapter_http::Description::operations);
+    let mut limited = 0;
+    for (template, method) in operations {
+        if ["/login", "/keys", "/jwks.json"]
+            .iter()
+            .any(|open| template.ends_with(open))
+        {
+            continue;
+        }
+        let (path, method) = (
+            template.replace('{', "").replace('}', ""),
+            format!("{method:?}").to_uppercase(),
+        );
+        let request = || Request::at_root(&method, &path).query(&[("wait", "0")]).bearer(&locker);
+        // One a second is let through.
+        assert!(
+            (0..20).any(|_| is_too_many(&world.ask(request()))),
+            "{method} {template}"
+        );
+        limited += 1;
+    }
+    assert!(limited > 10, "{limited}");
+    let series = "authme_http_requests_refused_total{limit=\"client\"}";
+    assert!(value(&world.metrics(), series) >= limited);
+}
+
+#[test]
+fn a_user_has_a_limit_by_whatever_client() {
+    let world = World::with_settings(|settings| settings.limits.requests_per_user = 1);
+    let tokens = ["portal", "shop"].map(|client| world.user_token(ANA_MAIL, client));
+    let request = |n: usize| Request::get("/user-identities/me/authentication-factors").bearer(&tokens[n % 2]);
+    assert!((0..20).any(|n| is_too_many(&world.ask(request(n)))));
+    let series = "authme_http_requests_refused_total{limit=\"user\"}";
+    assert!(value(&world.metrics(), series) >= 1);
+}
+
+#[test]
+fn one_client_starts_so_many_sessions_of_one_user_in_a_minute() {
+    let world = World::with_settings(|settings| settings.tokens.new_sessions_per_minute = 3);
+    for _ in 0..3 {
+        world.session(ANA_MAIL);
+    }
+    world.clock.advance(30);
+    let (portal, token) = (world.client_token("portal"), world.validation(ANA_MAIL, "portal"));
+    let refused = world.renew(&portal, &token, "true");
+    assert!(is_too_many(&refused), "{}", refused.shown());
+    assert_eq!(refused.header("retry-after"), Some("30"));
+    // A token without a session is none of them, nor is another user's.
+    world.user_token(ANA_MAIL, "portal");
+    world.session(crate::cast::BIA_MAIL);
+    world.clock.advance(30);
+    // What was refused was not spent.
+    assert_eq!(world.renew(&portal, &token, "true").status, 200);
+    let series = "authme_http_requests_refused_total{limit=\"sessions\"}";
+    assert_eq!(value(&world.metrics(), series), 1);
+}
+
+#[test]
+fn what_is_not_http_is_counted_and_not_logged() {
+    let operator = Operator::new();
+    let management = free_address();
+    let serving = Serving::start_managed(&operator, &[], management);
+    for _ in 0..20 {
+        let mut connection = Connection::open(serving.address);
+        connection.write(b"this is not HTTP\r\n\r\n");
+        assert_eq!(connection.read(false).map(|answer| answer.status).ok(), Some(400));
+        connection.rest();
+    }
+    let metrics = ask(management, Request::at_root("GET", "/metrics")).text();
+    let series = "authme_http_connection_errors_total{error=\"malformed\"}";
+    assert_eq!(value(&metrics, series), 20);
+    let (code, log) = serving.end();
+    assert_eq!((code, log.lines().count()), (Some(0), 1), "{log}");
+}
+
+#[test]
+fn without_descriptors_it_is_not_ready() {
+    let operator = Operator::new();
+    let management = free_address();
+    let serving = Serving::start_with_open_files(&operator, 128, management);
+    let mut probe = Connection::open(management);
+    let ready = Request::at_root("GET", "/health/ready");
+    assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "up");
+    // Connections to the API port alone never use up the descriptors.
+    let strangers: Vec<_> = (0..128).map(|_| Connection::open(serving.address)).collect();
+    assert_eq!(probe.send(&ready).status, 200);
+    drop(strangers);
+    let mut held = Vec::new();
+    while probe.send(&ready).status == 200 {
+        assert!(held.len() < 256, "it has more descriptors than it was given");
+        held.push(Connection::open(management));
+    }
+    assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "down");
+    drop(held);
+    assert!((0..1_000).any(|_| probe.send(&ready).status == 200));
+}

@@ -1,0 +1,54 @@
+use bson::Document;
+
+/// A command on its way to the server, its document sequences included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command(Document);
+
+impl Command {
+    pub fn new(document: Document) -> Self {
+        Self(document)
+    }
+
+    /// Returns the name of the command, such as `find`: that of its first field.
+    pub fn name(&self) -> &str {
+        self.0.keys().next().map_or("", String::as_str)
+    }
+
+    /// Returns the collection that the command is about, when it is about one.
+    pub fn collection(&self) -> Option<&str> {
+        self.0.get_str(self.name()).ok()
+    }
+
+    /// Tells whether the command changes documents.
+    pub fn is_write(&self) -> bool {
+        matches!(self.name(), "insert" | "update" | "delete" | "findAndModify")
+    }
+
+    /// Tells whether the command reads documents.
+    pub fn is_read(&self) -> bool {
+        matches!(self.name(), "find" | "aggregate" | "count" | "distinct" | "getMore")
+    }
+
+    /// Returns the level of the read concern, when the command has one.
+    pub fn read_concern_level(&self) -> Option<&str> {
+        self.0.get_document("readConcern").ok()?.get_str("level").ok()
+    }
+
+    /// Tells whether the command must see a certain time of the cluster (a causally consistent read).
+    pub fn is_causal(&self) -> bool {
+        let concern = self.0.get_document("readConcern");
+        concern.is_ok_and(|concern| concern.contains_key("afterClusterTime"))
+    }
+
+    pub fn document(&self) -> &Document {
+        &self.0
+    }
+
+    pub fn document_mut(&mut self) -> &mut Document {
+        &mut self.0
+    }
+
+    pub fn into_document(self) -> Document {
+        self.0
+    }
+}

@@ -1,0 +1,118 @@
+//! Stores that answer from the past, as an old primary does that has been cut off. Only a look that stands alone knows
+//! better.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::event::NewEvent;
+use domain::ids::{ClientId, FamilyId, UserId};
+use domain::standing::Standing;
+use domain::time::Timestamp;
+use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
+use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
+use ports::{CredentialStandings, StoreFailure};
+use use_cases::tokens::TokensPorts;
+
+/// The ports of which families are found as they were (`None`: before they started), validation tokens as before they were
+/// issued, and every user is unlocked in a look after a write.
+pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> TokensPorts {
+    TokensPorts {
+        standings: Arc::new(Standings(ports.standings.clone())),
+        validation_tokens: Arc::new(Tokens(ports.validation_tokens.clone())),
+        refresh_families: Arc::new(Families {
+            inner: ports.refresh_families.clone(),
+            past: family.cloned(),
+        }),
+        ..ports.clone()
+    }
+}
+
+/// The ports of which only the looks after a write are behind.
+pub(crate) fn behind_after_writes(ports: &TokensPorts) -> TokensPorts {
+    TokensPorts {
+        standings: Arc::new(Standings(ports.standings.clone())),
+        ..ports.clone()
+    }
+}
+
+struct Standings(Arc<dyn CredentialStandings>);
+
+#[async_trait]
+impl CredentialStandings for Standings {
+    async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure> {
+        self.0.look(user).await
+    }
+
+    async fn look_after_write(&self, _: &UserId) -> Result<Standing, StoreFailure> {
+        Ok(Standing::default())
+    }
+}
+
+struct Tokens(Arc<dyn ValidationTokens>);
+
+#[async_trait]
+impl ValidationTokens for Tokens {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
+        self.0.issue(token).await
+    }
+
+    async fn find(&self, _: &ValidationTokenHash, _: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        Ok(None)
+    }
+
+    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+        self.0.look(hash, now).await
+    }
+
+    async fn consume(
+        &self,
+        hash: &ValidationTokenHash,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreFailure> {
+        self.0.consume(hash, client, now).await
+    }
+}
+
+struct Families {
+    inner: Arc<dyn RefreshFamilies>,
+    past: Option<RefreshFamily>,
+}
+
+#[async_trait]
+impl RefreshFamilies for Families {
+    async fn find(&self, _: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        Ok(self.past.clone())
+    }
+
+    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.inner.look(id).await
+    }
+
+    async fn look_after_write(&self, _: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        Ok(self.past.clone())
+    }
+
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
+        self.inner.start(family, event).await
+    }
+
+    async fn rotate(
+        &self,
+        presented: &Presented,
+        nonce: Nonce,
+        now: Timestamp,
+        idle_lifetime: Duration,
+    ) -> Result<Rotation, StoreFailure> {
+        self.inner.rotate(presented, nonce, now, idle_lifetime).await
+    }
+
+    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+        self.inner.close(presented, now, grace).await
+    }
+
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+        self.inner.revoke(id, reason, event).await
+    }
+}
