@@ -182,6 +182,9 @@ impl Installation {
             ("http.workers", "1".into()),
             // Nobody here takes longer to hear that a service is unready.
             ("http.drain", "300ms".into()),
+            // Trials ask as one client and as few users.
+            ("limits.requests_per_client", "0".into()),
+            ("limits.requests_per_user", "0".into()),
             ("store.mongodb_uri_file", self.uri_file(uri).into()),
             ("store.database", self.database.as_str().into()),
             ("kafka.brokers", brokers.into()),
@@ -190,6 +193,7 @@ impl Installation {
             ("tokens.audience", "authme".into()),
         ];
         if service == Service::Tokens {
+            settings.push(("tokens.new_sessions_per_minute", "0".into()));
             settings.push(("keys.directory", self.data().join("keys").into()));
             settings.push(("secrets.refresh_file", self.path("refresh-keys").into()));
         } else {

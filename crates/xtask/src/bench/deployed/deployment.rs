@@ -8,7 +8,7 @@ use anyhow::ensure;
 use super::follower::{Follower, microseconds};
 use crate::bench::connection::Connection;
 use crate::bench::population::{self, BASE, Client, UserIds};
-use crate::bench::process::{Data, Server, free_port};
+use crate::bench::process::{Data, LIMITS, Server, free_port};
 use crate::bench::programs::ServicePrograms;
 use crate::servers::Addresses;
 
@@ -135,6 +135,7 @@ fn serve(program: &Path, settings: Settings) -> anyhow::Result<Server> {
     let (port, management) = (free_port()?, free_port()?);
     let mut command = Command::new(program);
     command
+        .envs(LIMITS)
         .envs(settings)
         .env("AUTHME__HTTP__LISTEN", format!("127.0.0.1:{port}"))
         .env("AUTHME__HTTP__MANAGEMENT", format!("127.0.0.1:{management}"));
