@@ -16,6 +16,11 @@ pub enum OpenFailure {
          primary; take it out of the URI"
     )]
     Contradicts(&'static str),
+    #[error(
+        "the MongoDB URI names another machine without TLS, or with TLS that checks no certificate: say `tls=true` in it, \
+         or set `store.allow_insecure = true` (of `authme`: --mongodb-allow-insecure) where nobody else is on the network"
+    )]
+    Insecure,
     #[error("the MongoDB URI names a seed list in DNS (`mongodb+srv:`), which is not supported: name the hosts")]
     SeedList,
     #[error("MongoDB does not answer")]

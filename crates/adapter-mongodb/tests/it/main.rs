@@ -34,6 +34,8 @@ fn settings(database: &str) -> MongodbSettings {
     MongodbSettings {
         // A contract says what is answered, not how soon.
         patience: Duration::from_mins(1),
+        // Wherever the variable points.
+        allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)
     }
 }
