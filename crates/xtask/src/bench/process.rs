@@ -134,6 +134,7 @@ impl Data {
         data.store = vec![
             ("AUTHME_MONGODB_URI", mongodb_uri.to_owned()),
             ("AUTHME_MONGODB_DATABASE", database.to_owned()),
+            ("AUTHME_MONGODB_ALLOW_INSECURE", "true".to_owned()),
         ];
         Ok(data)
     }
