@@ -89,6 +89,7 @@ impl Installation {
             .env_clear()
             .env("AUTHME_MONGODB_URI", &self.servers.mongodb_uri)
             .env("AUTHME_MONGODB_DATABASE", &self.database)
+            .env("AUTHME_MONGODB_ALLOW_INSECURE", "true")
             .arg("--data")
             .arg(self.data())
             .args(arguments);
@@ -189,6 +190,9 @@ impl Installation {
             ("store.database", self.database.as_str().into()),
             ("kafka.brokers", brokers.into()),
             ("kafka.replication", "1".into()),
+            // Wherever the variables of the servers point.
+            ("store.allow_insecure", "true".into()),
+            ("kafka.allow_insecure", "true".into()),
             ("tokens.issuer", ISSUER.into()),
             ("tokens.audience", "authme".into()),
         ];
