@@ -118,14 +118,12 @@ impl KeyRing {
             let version = before.version + 1;
             *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, version });
         }
-        match unreadable {
+        if let Some(failure) = unreadable {
             // The stamp stays as it was: the next look tries again.
-            Some(failure) => Err(failure),
-            None => {
-                last.stamp = stamp;
-                Ok(changed)
-            }
+            return Err(failure);
         }
+        last.stamp = stamp;
+        Ok(changed)
     }
 }
 

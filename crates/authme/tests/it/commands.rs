@@ -82,7 +82,6 @@ fn what_is_refused_is_exit_1_with_words_on_stderr_only() {
         (&["identity", "import", "/nowhere/file"], "cannot be opened"),
         (&["group", "remove", "nobody"], "there is no group `nobody`"),
         (&["keys", "retire", "nobody"], "there is no key `nobody`"),
-        (&["keys", "revoke", "nobody"], "there is no key `nobody`"),
     ] {
         let done = operator.run(arguments);
         assert_eq!(
@@ -302,6 +301,9 @@ fn a_revoked_key_is_refused_by_a_running_server_and_listed_as_such() {
     };
     let token = login();
     assert_eq!(lock(&token), 204);
+    let unknown = operator.run(&["keys", "revoke", "nobody"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
+    assert!(unknown.stderr.contains("there is no key `nobody`"), "{unknown:?}");
     assert_eq!(operator.does(&["keys", "revoke", &stolen]).stdout, "");
     let told = |kid: &str| {
         let keys = ask(serving.address, Request::get("/keys")).json();

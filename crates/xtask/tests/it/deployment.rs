@@ -151,11 +151,11 @@ fn copied_into_images(dockerfile: &str) -> Vec<String> {
     let copies = after_build.filter_map(|line| line.trim().strip_prefix("COPY "));
     let own = copies.filter(|copy| !copy.contains("--from="));
     own.flat_map(|copy| {
-        let words: Vec<&str> = copy.split(' ').filter(|word| !word.starts_with("--")).collect();
-        words[..words.len().saturating_sub(1)]
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect::<Vec<_>>()
+        let mut words: Vec<String> = copy.split(' ').map(str::to_owned).collect();
+        // The last is where they go to.
+        words.pop();
+        words.retain(|word| !word.starts_with("--"));
+        words
     })
     .collect()
 }
