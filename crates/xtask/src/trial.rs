@@ -124,15 +124,7 @@ const EACH: [Name; 10] = [
 ];
 
 /// Those that need the servers.
-const DEPLOYED: [Name; 7] = [
-    Name::C5,
-    Name::C6,
-    Name::C7,
-    Name::C8,
-    Name::C11,
-    Name::C15,
-    Name::C16,
-];
+const DEPLOYED: [Name; 7] = [Name::C5, Name::C6, Name::C7, Name::C8, Name::C11, Name::C15, Name::C16];
 
 impl Name {
     const fn text(self) -> &'static str {

@@ -72,7 +72,9 @@ fn uri() -> String {
 
 async fn a_look_that_stands_alone_is_linearizable() {
     let place = Place::new().await;
-    let proxy = MongodbProxy::before(address_of(&uri()).expect("one host")).await.expect("a port");
+    let proxy = MongodbProxy::before(address_of(&uri()).expect("one host"))
+        .await
+        .expect("a port");
     let sent = Arc::new(Mutex::new(Vec::new()));
     let stores = stores_by(through(&uri(), proxy.address()), &place).await;
     let seen = sent.clone();
@@ -122,7 +124,11 @@ async fn an_old_primary_answers_no_look_that_stands_alone() {
     let past = stores.standings.look_after_write(&user(2)).await.expect("a standing");
     assert!(!past.locked, "a causal read is answered from the past");
     stores.standings.look(&user(2)).await.expect_err("it has no majority");
-    stores.credentials.lock(&lock(3)).await.expect_err("no majority gets it");
+    stores
+        .credentials
+        .lock(&lock(3))
+        .await
+        .expect_err("no majority gets it");
     let seen = primary.rejoin().await.expect("the server answers");
     assert_eq!((seen.causal_reads > 0, seen.linearizable_reads), (true, 1));
     assert!(stores.standings.look(&user(2)).await.expect("a standing").locked);

@@ -1,5 +1,6 @@
 //! The faults of the deployed form, tried many times: killed services, a broker that is away, a relay that stands still,
-//! a store that misbehaves, keys that rotate, an old primary that was cut off.
+//! a store that misbehaves, keys that rotate, an old primary that was cut off, batches that
+//! break.
 //!
 //! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c10, c11, c15, c16) sets it.
 
@@ -16,6 +17,7 @@ mod broker;
 mod c10_rolling_restart;
 mod c11_key_rotation;
 mod c15_old_primary;
+mod c16_broken_batches;
 mod c5_kills;
 mod c6_broker_away;
 mod c7_paused_relay;
@@ -70,6 +72,10 @@ fn main() {
         trial(
             "c15_old_primary::mints_nothing_after_a_lock",
             c15_old_primary::mints_nothing_after_a_lock,
+        ),
+        trial(
+            "c16_broken_batches::fail_for_those_concerned_only",
+            c16_broken_batches::fail_for_those_concerned_only,
         ),
     ];
     libtest_mimic::run(&arguments, trials).exit();
