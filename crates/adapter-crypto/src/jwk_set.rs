@@ -1,5 +1,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::time::Timestamp;
 use ports::tokens::PublicKey;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +17,7 @@ struct JwkSetMessage {
     keys: Vec<Value>,
 }
 
-/// RFC 7518 section 6.3.1.
+/// RFC 7518 section 6.3.1, and our own `retired_at`.
 #[derive(Deserialize)]
 struct JwkMessage {
     kty: String,
@@ -26,6 +27,8 @@ struct JwkMessage {
     kid: String,
     n: String,
     e: String,
+    /// In seconds since 1970.
+    retired_at: Option<i64>,
 }
 
 /// The keys of a JWK set that can verify a token of ours: RSA, RS512, for signatures, of 2048 bits or more. Others, and
@@ -49,6 +52,7 @@ fn usable_key(value: Value) -> Option<PublicKey> {
         id: jwk.kid,
         modulus: integer(&jwk.n)?,
         exponent: integer(&jwk.e)?,
+        retired_at: jwk.retired_at.map(Timestamp::from_second).transpose().ok()?,
     };
     let sized = MODULUS_BITS.contains(&bits(&key.modulus)) && (2..=32).contains(&bits(&key.exponent));
     let odd = |integer: &[u8]| integer.last().is_some_and(|last| last % 2 == 1);
@@ -117,6 +121,24 @@ mod tests {
             ("n", &even),
         ] {
             assert_eq!(usable(&[jwk(name, value)]), [""; 0], "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_retirement_that_cannot_be_read_is_no_key_for_ever() {
+        let retired = |at: Value| {
+            let mut key = jwk("kid", "one");
+            key["retired_at"] = at;
+            let keys = usable_keys(json!({"keys": [key]}).to_string().as_bytes()).expect("a key set");
+            keys.into_iter().map(|key| key.retired_at).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            retired(json!(100)),
+            [Some(Timestamp::from_second(100).expect("a time"))]
+        );
+        assert_eq!(retired(json!(null)), [None]);
+        for unreadable in [json!("2026-01-01T00:00:00Z"), json!(i64::MAX), json!(1.5), json!(true)] {
+            assert_eq!(retired(unreadable.clone()), [], "{unreadable}");
         }
     }
 

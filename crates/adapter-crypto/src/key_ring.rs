@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::time::{self, Timestamp};
 use ports::KeySetSource;
 use ports::tokens::{KeySet, PublicKey};
 
-use crate::key_directory::{KeyDirectory, KeyEntry, KeyFailure};
+use crate::key_directory::{KeyDirectory, KeyEntry, KeyFailure, LoadedKey, ManifestStamp};
 use crate::rs512_key::Rs512Key;
 use crate::{VerificationKey, VerificationKeys};
 
@@ -21,6 +21,7 @@ struct RingKey {
 }
 
 struct Ring {
+    /// In the order in which they were made.
     keys: Vec<RingKey>,
     /// Differs from that of every ring before it in this process.
     version: u64,
@@ -37,15 +38,17 @@ pub struct KeyRing {
 
 struct Look {
     at: Instant,
-    stamp: Option<(SystemTime, u64)>,
+    stamp: Option<ManifestStamp>,
 }
 
 impl KeyRing {
     /// Reads the directory, which must hold at least one key.
     pub fn open(directory: KeyDirectory, longest_token_life: Duration) -> Result<Self, KeyFailure> {
         let stamp = directory.stamp();
+        let loaded = directory.load(&BTreeMap::new())?.into_iter();
+        let keys = loaded.map(|(entry, key)| Ok(ring_key(entry, key?)));
         let ring = Ring {
-            keys: load(&directory, &BTreeMap::new())?,
+            keys: keys.collect::<Result<_, KeyFailure>>()?,
             version: 0,
         };
         Ok(Self {
@@ -63,13 +66,15 @@ impl KeyRing {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The key that signs at `now`: of those whose time has come and that are not retired, the latest.
+    /// The key that signs at `now`: of those whose time has come and that are not retired, the latest; of several that
+    /// sign from the same second, the one made last.
     pub fn signing_key(&self, now: Timestamp) -> Option<Rs512Key> {
         let ring = self.ring();
         let signing = ring
             .keys
             .iter()
             .filter(|key| key.entry.signs_from <= now && !is_retired(&key.entry, now));
+        // Of equals, the last: that of the keys which was made last.
         signing
             .max_by_key(|key| key.entry.signs_from)
             .map(|key| key.key.clone())
@@ -85,10 +90,11 @@ impl KeyRing {
     fn published(&self, now: Timestamp) -> Vec<PublicKey> {
         let ring = self.ring();
         let published = ring.keys.iter().filter(|key| self.still_verifies(&key.entry, now));
-        published.map(|key| key.key.public_key()).collect()
+        published.map(|key| key.key.public_key(key.entry.retired_at)).collect()
     }
 
-    /// Reads the directory again when its manifest has changed; whether the ring did.
+    /// Reads the directory again when its manifest has changed; whether the ring did. A key that cannot be read holds up
+    /// no other: one that was revoked goes whatever else is wrong.
     fn look(&self) -> Result<bool, KeyFailure> {
         let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);
         if last.at.elapsed() < LOOK_INTERVAL {
@@ -105,25 +111,43 @@ impl KeyRing {
             .iter()
             .map(|key| (key.entry.id.clone(), key.key.clone()))
             .collect();
-        let ring = Ring {
-            keys: load(&self.directory, &known)?,
-            version: before.version + 1,
-        };
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        let (keys, unreadable) = readable(self.directory.load(&known)?);
+        let entries = |keys: &[RingKey]| keys.iter().map(|key| key.entry.clone()).collect::<Vec<_>>();
+        let changed = entries(&keys) != entries(&before.keys);
+        if changed {
+            let version = before.version + 1;
+            *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, version });
+        }
+        if let Some(failure) = unreadable {
+            // The stamp stays as it was: the next look tries again.
+            return Err(failure);
+        }
         last.stamp = stamp;
-        Ok(true)
+        Ok(changed)
     }
 }
 
-fn load(directory: &KeyDirectory, known: &BTreeMap<String, Rs512Key>) -> Result<Vec<RingKey>, KeyFailure> {
-    let keys = directory.load(known)?.into_iter();
-    Ok(keys
-        .map(|(entry, key)| RingKey {
-            entry,
-            verification: VerificationKey(key.decoding_key()),
-            key,
-        })
-        .collect())
+fn ring_key(entry: KeyEntry, key: Rs512Key) -> RingKey {
+    RingKey {
+        verification: VerificationKey {
+            key: key.decoding_key(),
+            retired_at: entry.retired_at,
+        },
+        entry,
+        key,
+    }
+}
+
+/// The keys that could be read, and why the first of the others could not.
+fn readable(loaded: Vec<LoadedKey>) -> (Vec<RingKey>, Option<KeyFailure>) {
+    let (mut keys, mut unreadable) = (Vec::new(), None);
+    for (entry, key) in loaded {
+        match key {
+            Ok(key) => keys.push(ring_key(entry, key)),
+            Err(failure) => unreadable = unreadable.or(Some(failure)),
+        }
+    }
+    (keys, unreadable)
 }
 
 fn is_retired(entry: &KeyEntry, now: Timestamp) -> bool {
@@ -153,8 +177,9 @@ impl KeyRing {
 }
 
 impl VerificationKeys for KeyRing {
-    fn version(&self) -> u64 {
-        self.ring().version
+    fn version(&self) -> Option<u64> {
+        let ring = self.ring();
+        (!ring.keys.is_empty()).then_some(ring.version)
     }
 
     fn verification_key(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
@@ -170,7 +195,7 @@ impl KeySetSource for KeyRing {
         self.look().unwrap_or_else(|failure| {
             tracing::error!(
                 error = &failure as &dyn std::error::Error,
-                "the signing keys cannot be read; those known stay in use"
+                "the signing keys cannot all be read; those known before stay in use as far as the manifest names them"
             );
             false
         })
@@ -179,10 +204,27 @@ impl KeySetSource for KeyRing {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    fn open(directory: &KeyDirectory) -> KeyRing {
+        KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap()
+    }
+
+    fn published(ring: &KeyRing, now: Timestamp) -> Vec<String> {
+        ring.published(now).into_iter().map(|key| key.id).collect()
+    }
+
+    /// Looks as if the last look was long ago.
+    fn look(ring: &KeyRing) -> Result<bool, KeyFailure> {
+        ring.last_look.lock().unwrap().at = Instant::now().checked_sub(LOOK_INTERVAL).unwrap();
+        ring.look()
     }
 
     #[test]
@@ -193,17 +235,42 @@ mod tests {
         directory.ensure_key(at(1)).unwrap();
         let first = directory.list().unwrap().remove(0).id;
         let second = directory.generate(at(100)).unwrap().id;
-        let ring = KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap();
-        let published =
-            |ring: &KeyRing, now| -> Vec<String> { ring.published(now).into_iter().map(|key| key.id).collect() };
+        let ring = open(&directory);
         assert_eq!(published(&ring, at(1)), [first.clone(), second.clone()]);
         assert_eq!(ring.signing_key(at(99)).unwrap().id(), first);
         assert_eq!(ring.signing_key(at(100)).unwrap().id(), second);
 
         directory.retire(&first, at(100)).unwrap();
-        let ring = KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap();
-        assert!(published(&ring, at(399)).contains(&first));
-        assert!(!published(&ring, at(400)).contains(&first));
+        let ring = open(&directory);
+        let told: Vec<_> = ring.published(at(404)).into_iter().map(|key| key.retired_at).collect();
+        assert_eq!(told, [Some(at(105)), None]);
+        assert!(!published(&ring, at(405)).contains(&first));
+    }
+
+    #[test]
+    fn a_key_signs_until_every_server_has_read_that_it_is_retired() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(0)).unwrap();
+        let older = directory.list().unwrap().remove(0).id;
+        let newer = directory.generate(at(10)).unwrap().id;
+        directory.retire(&newer, at(100)).unwrap();
+        let ring = open(&directory);
+        assert_eq!(ring.signing_key(at(104)).unwrap().id(), newer);
+        assert_eq!(ring.signing_key(at(105)).unwrap().id(), older);
+        let key = ring.verification_key(&newer, at(105)).unwrap();
+        assert_eq!((key.signs_at(104), key.signs_at(105)), (true, false));
+    }
+
+    #[test]
+    fn of_keys_that_sign_from_the_same_second_the_one_made_last_signs() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(5)).unwrap();
+        for _ in 0..3 {
+            let newest = directory.generate(at(5)).unwrap().id;
+            assert_eq!(open(&directory).signing_key(at(5)).unwrap().id(), newest);
+        }
     }
 
     #[test]
@@ -218,5 +285,93 @@ mod tests {
             directory.retire("nobody", at(99)),
             Err(KeyFailure::UnknownKey(_))
         ));
+    }
+
+    #[test]
+    fn a_revoked_key_is_gone_from_a_running_ring_and_nothing_brings_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(0)).unwrap();
+        let stolen = directory.list().unwrap().remove(0).id;
+        let next = directory.generate(at(1000)).unwrap().id;
+        let pem = folder.path().join(format!("{stolen}.pem"));
+        let manifest = folder.path().join("manifest.json");
+        let (stolen_pem, old_manifest) = (fs::read(&pem).unwrap(), fs::read_to_string(&manifest).unwrap());
+        let ring = open(&directory);
+        let version = ring.version();
+
+        directory.revoke(&stolen, at(100)).unwrap();
+        assert!(look(&ring).unwrap());
+        assert!(ring.version() > version, "what was verified with it is forgotten");
+        assert!(ring.verification_key(&stolen, at(100)).is_none());
+        assert_eq!(published(&ring, at(100)), [next.clone()]);
+        assert_eq!(
+            ring.signing_key(at(100)).unwrap().id(),
+            next,
+            "it signs before its time"
+        );
+        assert!(!pem.exists());
+
+        // Its file comes back, and so does its entry, beside the word that it is revoked.
+        crate::write_private(&pem, &stolen_pem).unwrap();
+        let mut restored: serde_json::Value = serde_json::from_str(&old_manifest).unwrap();
+        let now: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+        restored["revoked"] = now["revoked"].clone();
+        crate::write_private(&manifest, restored.to_string().as_bytes()).unwrap();
+        let newest = directory.generate(at(200)).unwrap().id;
+        look(&ring).unwrap();
+        for ring in [&ring, &open(&directory)] {
+            assert!(ring.verification_key(&stolen, at(200)).is_none());
+            assert_eq!(ring.signing_key(at(200)).unwrap().id(), newest);
+        }
+        let revoked: Vec<_> = directory.revoked().unwrap().into_iter().map(|key| key.id).collect();
+        assert_eq!(revoked, [stolen.clone()]);
+        directory.revoke(&stolen, at(300)).unwrap();
+        assert!(!pem.exists(), "saying it again removes the file again");
+        assert!(matches!(
+            directory.retire(&stolen, at(300)),
+            Err(KeyFailure::UnknownKey(_))
+        ));
+        assert!(matches!(
+            directory.revoke("nobody", at(300)),
+            Err(KeyFailure::UnknownKey(_))
+        ));
+    }
+
+    #[test]
+    fn with_the_only_key_revoked_a_new_one_signs_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(0)).unwrap();
+        let only = directory.list().unwrap().remove(0).id;
+        directory.revoke(&only, at(100)).unwrap();
+        let ring = open(&directory);
+        let signing = ring.signing_key(at(100)).unwrap();
+        assert_eq!(published(&ring, at(100)), [signing.id()]);
+        assert_ne!(signing.id(), only);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_not_taken_and_holds_up_no_revocation() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(0)).unwrap();
+        let first = directory.list().unwrap().remove(0).id;
+        let ring = open(&directory);
+        let shared = directory.generate(at(0)).unwrap().id;
+        let pem = folder.path().join(format!("{shared}.pem"));
+        fs::set_permissions(&pem, fs::Permissions::from_mode(0o644)).unwrap();
+        directory.revoke(&first, at(100)).unwrap();
+
+        assert!(matches!(look(&ring), Err(KeyFailure::Secret(_))));
+        assert!(ring.verification_key(&first, at(100)).is_none());
+        assert_eq!(ring.version(), None, "nothing is left to verify with");
+        let refused = KeyRing::open(directory.clone(), Duration::from_mins(5)).err().unwrap();
+        let cause = std::error::Error::source(&refused).unwrap().to_string();
+        assert!(cause.contains("0644"), "{cause}");
+
+        fs::set_permissions(&pem, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(look(&ring).unwrap(), "it is tried again");
+        assert_eq!(published(&ring, at(100)), [shared]);
     }
 }

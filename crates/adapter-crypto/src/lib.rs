@@ -19,14 +19,17 @@ mod verifier;
 
 pub use code_seal::HmacCodeSeal;
 pub use hashes::Sha256;
-pub use key_directory::{KeyDirectory, KeyEntry, KeyFailure};
+pub use key_directory::{KeyDirectory, KeyEntry, KeyFailure, RevokedKey};
 pub use key_ring::KeyRing;
 pub use randomness::SystemRandomness;
 pub use refresh_token_seal::HmacRefreshTokenSeal;
 #[cfg(feature = "key-set-url")]
-pub use remote_key_set::{KeySetUrlRefused, RemoteKeySet};
+pub use remote_key_set::{KeySetUrlRefused, RemoteKeySet, RemoteKeySetSettings};
 pub use rs512_key::Rs512Key;
-pub use secret_file::{SecretFileFailure, read_or_create_secret, read_secret, read_secret_text, write_private};
+pub use secret_file::{
+    SecretFileFailure, read_or_create_secret, read_private, read_secret, read_secret_text, require_private,
+    write_private,
+};
 pub use signer::Rs512Signer;
 pub use verification_keys::{VerificationKey, VerificationKeys};
 pub use verified_tokens::VerifiedTokens;

@@ -2,6 +2,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use domain::loopback::is_loopback;
 use domain::time::Timestamp;
 use jsonwebtoken::DecodingKey;
 use ports::tokens::PublicKey;
@@ -15,8 +16,9 @@ use crate::{VerificationKey, VerificationKeys};
 /// Fetches for the sake of an unknown key are at least so far apart, whoever asks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Without such a reason the key set is fetched so often; while it cannot be had, every [`RETRY_INTERVAL`].
-const FRESH_FOR: Duration = Duration::from_secs(30);
+/// Without such a reason the key set is fetched so often, because a revoked key must go soon; while it cannot be had, every
+/// [`RETRY_INTERVAL`].
+const FRESH_FOR: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request that waits for a fetch must still be answered in time.
@@ -31,6 +33,11 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 pub enum KeySetUrlRefused {
     #[error("the URL of the key set must be http or https, and hold neither a name nor a password")]
     Url,
+    #[error(
+        "the key set would be fetched over http from `{host}`, and whoever answers in its name signs every token: use https, \
+         or set `keys.allow_insecure = true` where nobody else is on the network"
+    )]
+    Insecure { host: String },
     #[error("the certificates that vouch for the key set's server cannot be used")]
     Certificates(#[source] reqwest::Error),
     #[error("no TLS can be set up for the key set")]
@@ -50,10 +57,23 @@ enum FetchFailure {
     NoUsableKey,
 }
 
+/// Where the key set is, and how far it is trusted.
+#[derive(Debug, Clone)]
+pub struct RemoteKeySetSettings {
+    pub url: String,
+    /// Who may have signed the server's certificate, in PEM; unless given, whom the system trusts.
+    pub authorities: Option<Vec<u8>>,
+    /// A set that was fetched longer ago verifies nothing: a key in it may have been revoked since.
+    pub longest_age: Duration,
+    /// Plain http to another machine as well.
+    pub allow_insecure: bool,
+}
+
 struct Keys {
     public: Vec<PublicKey>,
     verification: Vec<VerificationKey>,
-    /// 0 until a key set was fetched.
+    /// Of the last fetch that brought a set; `None` until one did.
+    fetched_at: Option<Instant>,
     version: u64,
 }
 
@@ -63,24 +83,21 @@ struct Looks {
 }
 
 /// The key set that the service `tokens` serves, fetched over HTTP: it verifies and never signs. The last good set stays
-/// in use while no other can be had.
+/// in use while no other can be had, up to its longest age.
 pub struct RemoteKeySet {
     client: Client,
     url: Url,
+    longest_age: Duration,
     keys: RwLock<Arc<Keys>>,
     /// Held while fetching: who comes meanwhile waits for the same answer.
     looks: Mutex<Looks>,
 }
 
 impl RemoteKeySet {
-    /// Nothing is fetched yet. Over https, the server's certificate must come from the `authorities` in PEM, or from one
-    /// that the system trusts.
-    pub fn new(url: &str, authorities: Option<&[u8]>) -> Result<Self, KeySetUrlRefused> {
-        let url = Url::parse(url).map_err(|_| KeySetUrlRefused::Url)?;
+    /// Nothing is fetched yet.
+    pub fn new(settings: &RemoteKeySetSettings) -> Result<Self, KeySetUrlRefused> {
+        let url = url(settings)?;
         let secure = url.scheme() == "https";
-        if !(secure || url.scheme() == "http") || !url.username().is_empty() || url.password().is_some() {
-            return Err(KeySetUrlRefused::Url);
-        }
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -88,7 +105,7 @@ impl RemoteKeySet {
             .timeout(TIMEOUT)
             // A connection lives on the runtime that asked: none is kept for another.
             .pool_max_idle_per_host(0);
-        let builder = match authorities {
+        let builder = match &settings.authorities {
             Some(pem) => {
                 builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(KeySetUrlRefused::Certificates)?)
             }
@@ -99,11 +116,13 @@ impl RemoteKeySet {
         let keys = Keys {
             public: Vec::new(),
             verification: Vec::new(),
+            fetched_at: None,
             version: 0,
         };
         Ok(Self {
             client: builder.build().map_err(KeySetUrlRefused::Client)?,
             url,
+            longest_age: settings.longest_age,
             keys: RwLock::new(Arc::new(keys)),
             looks: Mutex::new(Looks {
                 last: None,
@@ -123,7 +142,7 @@ impl RemoteKeySet {
 
     /// Fetches, unless the last look was less than `apart` ago; whether the set has changed since the call.
     async fn look(&self, apart: Duration) -> bool {
-        let before = self.keys().version;
+        let before = self.version();
         let mut looks = self.looks.lock().await;
         let apart = if looks.failing {
             apart.min(RETRY_INTERVAL)
@@ -140,7 +159,8 @@ impl RemoteKeySet {
                 Ok(keys) => self.replace(keys),
                 Err(failure) if !looks.failing => tracing::warn!(
                     error = &failure as &dyn std::error::Error,
-                    "the key set cannot be fetched; what was fetched before stays in use"
+                    longest_age = ?self.longest_age,
+                    "the key set cannot be fetched; what was fetched before stays in use, up to its longest age"
                 ),
                 Err(_) => {}
             }
@@ -149,7 +169,7 @@ impl RemoteKeySet {
             }
             looks.failing = failing;
         }
-        self.keys().version != before
+        self.version() != before
     }
 
     async fn fetch(&self) -> Result<Vec<PublicKey>, FetchFailure> {
@@ -174,20 +194,41 @@ impl RemoteKeySet {
     /// The version changes with the keys, not with every fetch: what was verified stays remembered.
     fn replace(&self, public: Vec<PublicKey>) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        if keys.public != public {
-            let decoding = |key: &PublicKey| DecodingKey::from_rsa_raw_components(&key.modulus, &key.exponent);
-            *keys = Arc::new(Keys {
-                verification: public.iter().map(|key| VerificationKey(decoding(key))).collect(),
-                public,
-                version: keys.version + 1,
-            });
-        }
+        let changed = keys.public != public;
+        *keys = Arc::new(Keys {
+            verification: public.iter().map(verification_key).collect(),
+            public,
+            fetched_at: Some(Instant::now()),
+            version: keys.version + u64::from(changed),
+        });
+    }
+}
+
+/// The URL of a key set that nobody on the way can put keys into.
+fn url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlRefused> {
+    let url = Url::parse(&settings.url).map_err(|_| KeySetUrlRefused::Url)?;
+    let host = url.host_str().unwrap_or_default();
+    if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
+        return Err(KeySetUrlRefused::Url);
+    }
+    if url.scheme() == "http" && !is_loopback(host) && !settings.allow_insecure {
+        return Err(KeySetUrlRefused::Insecure { host: host.to_owned() });
+    }
+    Ok(url)
+}
+
+fn verification_key(key: &PublicKey) -> VerificationKey {
+    VerificationKey {
+        key: DecodingKey::from_rsa_raw_components(&key.modulus, &key.exponent),
+        retired_at: key.retired_at,
     }
 }
 
 impl VerificationKeys for RemoteKeySet {
-    fn version(&self) -> u64 {
-        self.keys().version
+    fn version(&self) -> Option<u64> {
+        let keys = self.keys();
+        let is_young = |fetched_at: Instant| fetched_at.elapsed() < self.longest_age;
+        keys.fetched_at.is_some_and(is_young).then_some(keys.version)
     }
 
     fn verification_key(&self, kid: &str, _: Timestamp) -> Option<VerificationKey> {
@@ -212,9 +253,9 @@ impl Readiness for RemoteKeySet {
         "keys"
     }
 
-    /// Whether a key set was fetched once.
+    /// Whether a key set was fetched, and not too long ago.
     async fn is_ready(&self) -> bool {
-        self.keys().version > 0
+        self.version().is_some()
     }
 }
 

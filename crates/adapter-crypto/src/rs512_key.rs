@@ -5,6 +5,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA512};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::time::Timestamp;
 use jsonwebtoken::DecodingKey;
 use ports::tokens::{PublicKey, SigningFailure};
 
@@ -30,7 +31,12 @@ impl Rs512Key {
         );
         let id = URL_SAFE_NO_PAD.encode(sha256(&[jwk.as_bytes()]));
         Self {
-            public: Arc::new(PublicKey { id, modulus, exponent }),
+            public: Arc::new(PublicKey {
+                id,
+                modulus,
+                exponent,
+                retired_at: None,
+            }),
             pair: Arc::new(pair),
         }
     }
@@ -39,8 +45,11 @@ impl Rs512Key {
         &self.public.id
     }
 
-    pub(crate) fn public_key(&self) -> PublicKey {
-        (*self.public).clone()
+    pub(crate) fn public_key(&self, retired_at: Option<Timestamp>) -> PublicKey {
+        PublicKey {
+            retired_at,
+            ..(*self.public).clone()
+        }
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 8017 section 8.2).

@@ -1,9 +1,10 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use ports::Randomness as _;
+use rustix::fs::{StatVfsMountFlags, fstatvfs};
 use zeroize::Zeroizing;
 
 use crate::SystemRandomness;
@@ -17,6 +18,11 @@ pub enum SecretFileFailure {
         #[source]
         source: io::Error,
     },
+    #[error(
+        "`{path}` has the mode {mode:04o}, which lets others than its owner read or change a secret: make it 0600. On a \
+         read-only mount its group may read it: mount a secret of Kubernetes with `defaultMode: 0440` and an `fsGroup`"
+    )]
+    Shared { path: String, mode: u32 },
     #[error("`{path}` holds no usable secret: lines of 64 hexadecimal digits are expected")]
     Malformed { path: String },
     #[error("`{path}` holds no secret: a line of text is expected")]
@@ -32,10 +38,48 @@ impl SecretFileFailure {
     }
 }
 
+/// Refuses a secret file that others than its owner may read or change. For files that a library opens by itself.
+pub fn require_private(path: &Path) -> Result<(), SecretFileFailure> {
+    open_private(path).map(drop)
+}
+
+/// Reads the whole text of a secret file; one that others than its owner may read or change is refused.
+pub fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretFileFailure> {
+    let mut file = open_private(path)?;
+    let io = |source| SecretFileFailure::io(path, source);
+    let length = file.metadata().map_err(io)?.len();
+    // Of its final size from the start: a string that grows leaves copies behind.
+    let capacity = usize::try_from(length).unwrap_or_default().saturating_add(1);
+    let mut text = Zeroizing::new(String::with_capacity(capacity));
+    file.read_to_string(&mut text).map_err(io)?;
+    Ok(text)
+}
+
+fn open_private(path: &Path) -> Result<File, SecretFileFailure> {
+    let io = |source| SecretFileFailure::io(path, source);
+    let file = File::open(path).map_err(io)?;
+    let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;
+    let mount = fstatvfs(&file).map_err(|error| io(error.into()))?;
+    if is_private(mode, mount.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        Ok(file)
+    } else {
+        Err(SecretFileFailure::Shared {
+            path: path.display().to_string(),
+            mode,
+        })
+    }
+}
+
+/// Whether a file of this mode is for its owner only. A secret that Kubernetes mounts belongs to root, and the process
+/// reads it as the group that the pod names: nobody else is in that group, and nobody changes what is mounted read-only.
+const fn is_private(mode: u32, on_read_only_mount: bool) -> bool {
+    let forbidden = if on_read_only_mount { 0o037 } else { 0o077 };
+    mode & forbidden == 0
+}
+
 /// The text of a secret file without the blanks around it: a password, or a URI that holds one.
 pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileFailure> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|source| SecretFileFailure::io(path, source))?;
+    let text = read_private(path)?;
     match text.trim() {
         "" => Err(SecretFileFailure::Empty {
             path: path.display().to_string(),
@@ -46,8 +90,7 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileFail
 
 /// The secrets in a file, one of 64 hexadecimal digits a line, the one in use first.
 pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileFailure> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|source| SecretFileFailure::io(path, source))?;
+    let text = read_private(path)?;
     let secrets: Option<Vec<_>> = text
         .lines()
         .map(str::trim)
@@ -96,9 +139,51 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
+
+    #[test]
+    fn a_file_that_others_may_read_or_change_is_refused_however_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refresh.key");
+        write_private(&path, "5e".repeat(32).as_bytes()).unwrap();
+        let give = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let readings = || {
+            [
+                require_private(&path),
+                read_secret(&path).map(drop),
+                read_secret_text(&path).map(drop),
+                read_or_create_secret(&path).map(drop),
+            ]
+        };
+        for mode in [0o600, 0o400] {
+            give(mode);
+            assert!(readings().iter().all(Result::is_ok), "{mode:o}");
+        }
+        for mode in [0o640, 0o604, 0o620, 0o602, 0o644, 0o440] {
+            give(mode);
+            for refused in readings() {
+                let words = refused.unwrap_err().to_string();
+                assert!(
+                    words.contains(&format!("{mode:04o}")) && words.contains("`defaultMode: 0440`"),
+                    "{words}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn on_a_read_only_mount_the_group_may_read_and_nobody_else() {
+        for (mode, private) in [
+            (0o440, true),
+            (0o400, true),
+            (0o444, false),
+            (0o460, false),
+            (0o644, false),
+        ] {
+            assert_eq!(is_private(mode, true), private, "{mode:o}");
+        }
+        assert!(!is_private(0o440, false));
+    }
 
     #[test]
     fn a_secret_is_made_once_and_only_its_owner_reads_it() {
@@ -117,7 +202,7 @@ mod tests {
     fn a_malformed_file_is_refused_without_showing_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("refresh.key");
-        fs::write(&path, "hunter2").unwrap();
+        write_private(&path, b"hunter2").unwrap();
         let failure = read_or_create_secret(&path).unwrap_err();
         assert!(!format!("{failure} {failure:?}").contains("hunter2"));
     }
@@ -128,9 +213,9 @@ mod tests {
         let path = folder.path().join("password");
         assert!(matches!(read_secret_text(&path), Err(SecretFileFailure::Io { .. })));
         assert!(matches!(read_secret(&path), Err(SecretFileFailure::Io { .. })));
-        fs::write(&path, "\n").unwrap();
+        write_private(&path, b"\n").unwrap();
         assert!(matches!(read_secret_text(&path), Err(SecretFileFailure::Empty { .. })));
-        fs::write(&path, "hunter2\n").unwrap();
+        write_private(&path, b"hunter2\n").unwrap();
         assert_eq!(*read_secret_text(&path).unwrap(), "hunter2");
     }
 }

@@ -36,7 +36,8 @@ impl VerifiedTokens {
 
 impl TokenVerifier for VerifiedTokens {
     fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection> {
-        let key = (self.keys.version(), sha256(&[token.as_bytes()]));
+        let version = self.keys.version().ok_or(TokenRejection::KeysUnavailable)?;
+        let key = (version, sha256(&[token.as_bytes()]));
         if let Some(verified) = self.verified.get(&key) {
             return if now < verified.caller.expires_at {
                 Ok(verified)
@@ -47,5 +48,107 @@ impl TokenVerifier for VerifiedTokens {
         let verified = Arc::new(self.verifier.inspect(token, now)?);
         self.verified.insert(key, verified.clone());
         Ok(verified)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use domain::ids::ClientId;
+    use domain::tokens::{AccessToken, AccessTokenSubject};
+    use ports::tokens::TokenSigner as _;
+    use ports::{Measure, Telemetry};
+
+    use super::*;
+    use crate::{KeyDirectory, KeyRing, Rs512Signer, TokenType, VerificationKey};
+
+    struct Unmeasured;
+
+    impl Telemetry for Unmeasured {
+        fn record(&self, _: Measure<'_>) {}
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn profile() -> TokenProfile {
+        TokenProfile {
+            issuer: "https://authme.test".to_owned(),
+            audience: "authme".to_owned(),
+            token_type: TokenType::AccessToken,
+            longest_life: Duration::from_hours(1),
+        }
+    }
+
+    fn issued(issued_at: Timestamp) -> AccessToken {
+        AccessToken {
+            id: "a".repeat(24),
+            subject: AccessTokenSubject::Client,
+            client: ClientId::parse("tester").unwrap(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            issued_at,
+            expires_at: issued_at.checked_add(Duration::from_hours(1)).unwrap(),
+        }
+    }
+
+    /// Keys that can be lost.
+    struct Losing(Arc<KeyRing>, AtomicBool);
+
+    impl VerificationKeys for Losing {
+        fn version(&self) -> Option<u64> {
+            self.0.version().filter(|_| !self.1.load(Ordering::SeqCst))
+        }
+
+        fn verification_key(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
+            self.0.verification_key(kid, now)
+        }
+    }
+
+    #[test]
+    fn without_a_key_set_nothing_is_said_even_of_a_token_that_was_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(0)).unwrap();
+        let ring = Arc::new(KeyRing::open(directory, Duration::from_hours(1)).unwrap());
+        let signer = Rs512Signer::new(ring.clone(), profile(), Arc::new(Unmeasured));
+        let token = signer.sign(&issued(at(100))).unwrap();
+        let keys = Arc::new(Losing(ring, AtomicBool::new(false)));
+        let verifier = VerifiedTokens::new(keys.clone(), profile());
+        let judged = || verifier.inspect(&token, at(100)).map(drop);
+        assert_eq!(judged(), Ok(()));
+        keys.1.store(true, Ordering::SeqCst);
+        assert_eq!(judged(), Err(TokenRejection::KeysUnavailable));
+    }
+
+    #[test]
+    fn a_copy_of_a_retired_key_signs_nothing_that_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = KeyDirectory::new(folder.path());
+        directory.ensure_key(at(0)).unwrap();
+        let ring = || Arc::new(KeyRing::open(directory.clone(), Duration::from_hours(1)).unwrap());
+        // Whoever has this copy never hears of the retirement.
+        let thief = Rs512Signer::new(ring(), profile(), Arc::new(Unmeasured));
+        directory.generate(at(100)).unwrap();
+        let first = directory.list().unwrap().remove(0).id;
+        directory.retire(&first, at(100)).unwrap();
+        let retired_at = directory.list().unwrap().remove(0).retired_at.unwrap();
+
+        let verifier = VerifiedTokens::new(ring(), profile());
+        let judged = |issued_at: i64| {
+            let token = thief.sign(&issued(at(issued_at))).unwrap();
+            verifier.inspect(&token, at(issued_at)).map(drop)
+        };
+        assert_eq!(judged(retired_at.as_second() - 1), Ok(()));
+        for late in [0, 1, 3599] {
+            assert_eq!(
+                judged(retired_at.as_second() + late),
+                Err(TokenRejection::Invalid),
+                "{late}"
+            );
+        }
     }
 }

@@ -138,9 +138,9 @@ impl JwtVerifier {
             .keys
             .verification_key(&header.kid, now)
             .ok_or(TokenRejection::UnknownKey)?;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &key.0, &self.validation);
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key.key, &self.validation);
         let claims = decoded.map_err(|_| TokenRejection::Invalid)?.claims;
-        if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) {
+        if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) || !key.signs_at(claims.iat) {
             return Err(TokenRejection::Invalid);
         }
         self.verified(claims).ok_or(TokenRejection::Invalid)

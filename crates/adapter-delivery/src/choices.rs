@@ -1,6 +1,7 @@
+use std::error::Error;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, mem};
 
 use jiff::SignedDuration;
 use serde::de::Error as _;
@@ -65,10 +66,19 @@ struct Sms {
 impl DeliveryChoices {
     /// The choices as settings: a contact type without a server goes into the file that was chosen. `local` takes the
     /// place of that file when there is no server at all; whoever has one of the two must say where the rest goes.
-    pub fn settings(mut self, local: Option<PathBuf>) -> Result<DeliverySettings, OpenFailure> {
+    /// `read` reads the text of a secret file, and refuses one that is not private.
+    pub fn settings<E: Error + Send + Sync + 'static>(
+        mut self,
+        local: Option<PathBuf>,
+        read: impl Fn(&Path) -> Result<Zeroizing<String>, E>,
+    ) -> Result<DeliverySettings, OpenFailure> {
+        let secret = |path: &Path| {
+            let text = read(path).map_err(|failure| OpenFailure::SecretFile(Box::new(failure)))?;
+            Ok(Secret::new(text.lines().next().unwrap_or_default()))
+        };
         let is_local = self.smtp.host.is_none() && self.sms.url.is_none();
         let file = mem::take(&mut self.delivery.file).or(local.filter(|_| is_local));
-        let (smtp, gateway) = (self.smtp.settings()?, self.sms.settings()?);
+        let (smtp, gateway) = (self.smtp.settings(&secret)?, self.sms.settings(&secret)?);
         let mail = match smtp {
             Some(smtp) => MailRoute::Smtp(smtp),
             None => MailRoute::File(file.clone().ok_or(OpenFailure::NoWay("smtp.host"))?),
@@ -88,8 +98,11 @@ impl DeliveryChoices {
     }
 }
 
+/// Reads the first line of a secret file.
+type ReadSecret<'a> = &'a dyn Fn(&Path) -> Result<Secret, OpenFailure>;
+
 impl Smtp {
-    fn settings(self) -> Result<Option<SmtpSettings>, OpenFailure> {
+    fn settings(self, secret: ReadSecret<'_>) -> Result<Option<SmtpSettings>, OpenFailure> {
         let Some(host) = self.host else { return Ok(None) };
         let from = self.from.ok_or(OpenFailure::Missing("smtp.from"))?;
         let login = match (self.user, self.password_file) {
@@ -117,7 +130,7 @@ impl Smtp {
 }
 
 impl Sms {
-    fn settings(self) -> Result<Option<SmsGatewaySettings>, OpenFailure> {
+    fn settings(self, secret: ReadSecret<'_>) -> Result<Option<SmsGatewaySettings>, OpenFailure> {
         let Some(url) = self.url else { return Ok(None) };
         let key = self
             .signing_key_file
@@ -146,17 +159,16 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Erro
     limit.ok_or_else(|| D::Error::custom("a duration of at least a second, like 10s, is expected"))
 }
 
-/// The first line of a file.
-fn secret(path: &Path) -> Result<Secret, OpenFailure> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|source| OpenFailure::unreadable(path, source))?;
-    let line = text.lines().next().unwrap_or_default();
-    Ok(Secret::new(line))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io;
+
     use super::*;
+
+    fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+        fs::read_to_string(path).map(Zeroizing::new)
+    }
 
     fn settings(toml: &str, file: Option<&str>) -> Result<DeliverySettings, String> {
         let defaults = "delivery = { within = '10s', texts = 'pt' }\n";
@@ -168,7 +180,7 @@ mod tests {
         );
         let choices: DeliveryChoices = toml::from_str(&sections).map_err(|error| error.to_string())?;
         choices
-            .settings(file.map(PathBuf::from))
+            .settings(file.map(PathBuf::from), read)
             .map_err(|error| error.to_string())
     }
 
@@ -240,9 +252,36 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_the_first_line_of_its_file() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "correct horse\nbattery\n").unwrap();
-        assert_eq!(secret(file.path()).unwrap().reveal(), "correct horse");
+    fn a_secret_is_the_first_line_of_its_file_and_one_that_is_refused_is_told() {
+        let sms = Sms {
+            url: Some("https://sms.example".to_owned()),
+            signing_key_file: Some("/run/key".into()),
+            content_type: None,
+            body: None,
+            header: None,
+            header_file: None,
+        };
+        let line = |path: &Path| {
+            assert_eq!(path, Path::new("/run/key"));
+            Ok::<_, io::Error>(Zeroizing::new("correct horse\nbattery\n".to_owned()))
+        };
+        let choices = |sms: &Sms| DeliveryChoices {
+            delivery: Delivery {
+                file: Some("/codes".into()),
+                within: Duration::from_secs(10),
+                texts: "pt".to_owned(),
+                texts_directory: None,
+            },
+            smtp: toml::from_str("port = 587\nsecurity = 'starttls'").unwrap(),
+            sms: sms.clone(),
+        };
+        let settings = choices(&sms).settings(None, line).unwrap();
+        let TextMessageRoute::Gateway(gateway) = settings.text_message else {
+            panic!("no gateway");
+        };
+        assert_eq!(gateway.signing_key.reveal(), "correct horse");
+        let refusing = |_: &Path| Err(io::Error::other("others may read it"));
+        let refused = choices(&sms).settings(None, refusing).unwrap_err();
+        assert!(refused.source().unwrap().to_string().contains("others may read it"));
     }
 }

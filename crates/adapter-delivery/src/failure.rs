@@ -42,6 +42,8 @@ pub enum OpenFailure {
         #[source]
         source: io::Error,
     },
+    #[error("the file of a secret cannot be used")]
+    SecretFile(#[source] Box<dyn Error + Send + Sync>),
     #[error("`{path}` cannot be written")]
     Unwritable {
         path: PathBuf,

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -176,12 +175,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether a host is this machine itself, as far as its name says.
-pub(crate) fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,22 +194,5 @@ mod tests {
             printed.contains("X-Api-Key") && !printed.contains("hunter2"),
             "{printed}"
         );
-    }
-
-    #[test]
-    fn this_machine_is_known_by_its_names() {
-        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
-            assert!(is_this_machine(host), "{host}");
-        }
-        for host in [
-            "",
-            "example.com",
-            "localhost.example.com",
-            "10.0.0.1",
-            "[fe80::1]",
-            "0.0.0.0",
-        ] {
-            assert!(!is_this_machine(host), "{host}");
-        }
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::contact::ContactValue;
 use domain::hex;
+use domain::loopback::is_loopback;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use minijinja::value::Value;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -11,7 +12,7 @@ use sha2::Sha256;
 
 use crate::deliveries::{Carrier, Letter};
 use crate::failure::{OpenFailure, Undelivered};
-use crate::settings::{Secret, SmsGatewaySettings, is_this_machine};
+use crate::settings::{Secret, SmsGatewaySettings};
 use crate::templates::{Template, TemplateFailure};
 use crate::texts;
 
@@ -106,7 +107,7 @@ fn url(text: &str) -> Result<Url, OpenFailure> {
     let url = Url::parse(text).map_err(|_| OpenFailure::GatewayUrl)?;
     let protected = match url.scheme() {
         "https" => true,
-        "http" => url.host_str().is_some_and(is_this_machine),
+        "http" => url.host_str().is_some_and(is_loopback),
         _ => false,
     };
     if protected && url.username().is_empty() && url.password().is_none() {

@@ -31,10 +31,11 @@ pub struct Gatekeeper {
 }
 
 impl Gatekeeper {
-    /// A key that is not known may be a new one: the key set is looked at once more, then the token.
+    /// A key that is not known may be a new one, and a key set that was away may be back: it is looked at once more,
+    /// then the token.
     pub(crate) async fn inspect(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenRejection> {
         match self.verifier.inspect(token, self.clock.now()) {
-            Err(TokenRejection::UnknownKey) => {
+            Err(TokenRejection::UnknownKey | TokenRejection::KeysUnavailable) => {
                 self.keys.refresh().await;
                 self.verifier.inspect(token, self.clock.now())
             }
@@ -76,6 +77,16 @@ fn not_permitted() -> Problem {
     )
 }
 
+/// What a token that could not be verified is answered with: without keys nobody knows whether it is good.
+fn refused(rejection: TokenRejection) -> Problem {
+    match rejection {
+        TokenRejection::KeysUnavailable => Problem::unavailable(rejection),
+        TokenRejection::Invalid | TokenRejection::UnknownKey => {
+            Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN)
+        }
+    }
+}
+
 /// The one token of the one `Authorization: Bearer` header.
 fn bearer(request: &HttpRequest) -> Option<&str> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
@@ -98,10 +109,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
             };
             let token = bearer(&request)
                 .ok_or_else(|| Problem::not_authenticated("a bearer token is required", r#"Bearer realm="authme""#))?;
-            let verified = gatekeeper
-                .inspect(token)
-                .await
-                .map_err(|_| Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN))?;
+            let verified = gatekeeper.inspect(token).await.map_err(refused)?;
             let caller = verified.caller.clone();
             if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
                 limits.admit(&caller.client, caller.user_id())?;

@@ -216,6 +216,7 @@ impl Described {
             .extensions(Some(extensions));
         self.error(401, "The bearer token is missing or not valid")
             .error(403, "Roles or scopes are not sufficient")
+            .error(429, "Too many requests of this client or this user")
     }
 
     pub(crate) fn secured_by(mut self, requirement: SecurityRequirement) -> Self {

@@ -19,7 +19,10 @@ fn microseconds() -> u64 {
 }
 
 async fn follow(brokers: &str, group: &str) -> Result<(), Box<dyn Error>> {
-    let settings = KafkaSettings::new(brokers, Security::Plaintext);
+    let settings = KafkaSettings {
+        allow_insecure: true,
+        ..KafkaSettings::new(brokers, Security::Plaintext)
+    };
     let consumer = KafkaEventConsumer::open(&settings, group, &Topic::ALL)?;
     let mut stdout = io::stdout().lock();
     loop {

@@ -10,6 +10,11 @@ type Cause = Box<dyn Error + Send + Sync>;
 pub enum OpenFailure {
     #[error("no broker is named")]
     NoBrokers,
+    #[error(
+        "events would go to the broker `{0}` in plaintext, over a network: set `kafka.security` to tls or scram, or \
+         `kafka.allow_insecure = true` where nobody else is on the network"
+    )]
+    Insecure(String),
     #[error("TLS and SCRAM need a build with the feature `kafka-tls`")]
     TlsNotBuiltIn,
     #[error("the setting `{0}` is refused")]

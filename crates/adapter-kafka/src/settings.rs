@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::loopback::is_loopback;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -13,16 +14,20 @@ pub struct KafkaSettings {
     /// `host:port` of one or more brokers, separated by commas. They name the others.
     pub brokers: String,
     pub security: Security,
+    /// Plaintext to another machine as well.
+    pub allow_insecure: bool,
     /// How long a queued event may wait for its acknowledgement before its publishing fails.
     pub message_timeout: Duration,
 }
 
 impl KafkaSettings {
-    /// An event waits for 30 seconds, unless `message_timeout` is changed.
+    /// An event waits for 30 seconds, unless `message_timeout` is changed. Plaintext goes to this machine itself only,
+    /// unless `allow_insecure` is set.
     pub fn new(brokers: impl Into<String>, security: Security) -> Self {
         Self {
             brokers: brokers.into(),
             security,
+            allow_insecure: false,
             message_timeout: Duration::from_secs(30),
         }
     }
@@ -31,6 +36,9 @@ impl KafkaSettings {
     pub(crate) fn client_config(&self) -> Result<ClientConfig, OpenFailure> {
         if self.brokers.trim().is_empty() {
             return Err(OpenFailure::NoBrokers);
+        }
+        if let Some(broker) = self.exposed_broker() {
+            return Err(OpenFailure::Insecure(broker.to_owned()));
         }
         let mut config = ClientConfig::new();
         config
@@ -42,6 +50,24 @@ impl KafkaSettings {
             .set("reconnect.backoff.max.ms", "1000");
         self.security.apply(&mut config)?;
         Ok(config)
+    }
+}
+
+impl KafkaSettings {
+    /// The first broker that everything would be sent to in the clear, over a network, without leave.
+    fn exposed_broker(&self) -> Option<&str> {
+        let is_plain = matches!(self.security, Security::Plaintext);
+        let mut brokers = self.brokers.split(',').map(str::trim);
+        brokers.find(|broker| is_plain && !self.allow_insecure && !is_loopback(host(broker)))
+    }
+}
+
+/// The host of `host:port`, `[host]:port` or `scheme://host:port`.
+fn host(broker: &str) -> &str {
+    let address = broker.split_once("://").map_or(broker, |(_, address)| address);
+    match address.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+        _ => address,
     }
 }
 
@@ -177,6 +203,44 @@ mod tests {
         if let Ok(config) = settings.client_config() {
             assert!(!format!("{config:?}").contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn plaintext_stays_on_this_machine_unless_it_may_leave() {
+        let client = |brokers: &str, allow_insecure: bool| {
+            let settings = KafkaSettings {
+                allow_insecure,
+                ..KafkaSettings::new(brokers, Security::Plaintext)
+            };
+            settings.client_config().map(drop)
+        };
+        for here in [
+            "localhost:9092",
+            "127.0.0.1:1, 127.0.0.2:2",
+            "[::1]:9092",
+            "localhost",
+            "PLAINTEXT://127.0.0.1:9092",
+        ] {
+            assert!(client(here, false).is_ok(), "{here}");
+        }
+        for there in [
+            "kafka:9092",
+            "localhost:9092,kafka:9092",
+            "10.0.0.1:9092",
+            "PLAINTEXT://kafka:9092",
+            "127.0.0.1.example.com:9092",
+            "kafka",
+            "localhost:9092,",
+        ] {
+            let refused = client(there, false).unwrap_err();
+            assert!(matches!(refused, OpenFailure::Insecure(_)), "{there}");
+            assert!(client(there, true).is_ok(), "{there}");
+        }
+        assert!(
+            KafkaSettings::new("kafka:9092", Security::Tls(TlsSettings::default()))
+                .exposed_broker()
+                .is_none()
+        );
     }
 
     #[test]

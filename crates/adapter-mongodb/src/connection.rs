@@ -1,8 +1,13 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::loopback::is_loopback;
 use mongodb::Client;
-use mongodb::options::{ClientOptions, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::options::{
+    ClientOptions, ConnectionString, ReadConcern, ReadConcernLevel, ReadPreference, SelectionCriteria, ServerAddress,
+    Tls, WriteConcern,
+};
 
 use crate::calls::LONGEST_CALL;
 use crate::fault::OpenFailure;
@@ -24,17 +29,21 @@ pub struct MongodbSettings {
     pub database: String,
     /// Connections at most.
     pub connections: u32,
+    /// Without TLS, or with TLS that checks no certificate, to another machine as well.
+    pub allow_insecure: bool,
     /// How long a call is waited for.
     pub patience: Duration,
 }
 
 impl MongodbSettings {
-    /// With the patience of a service, which answers within three seconds (04-promises, C8).
+    /// With the patience of a service, which answers within three seconds (04-promises, C8). Another machine is spoken to
+    /// under TLS only, unless `allow_insecure` is set.
     pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
         Self {
             uri: uri.into(),
             database: database.into(),
             connections,
+            allow_insecure: false,
             patience: LONGEST_CALL,
         }
     }
@@ -59,6 +68,9 @@ pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenFai
         .map_err(|error| OpenFailure::Uri((&error).into()))?;
     if let Some(setting) = contradiction(&options) {
         return Err(OpenFailure::Contradicts(setting));
+    }
+    if !settings.allow_insecure && is_exposed(&options) {
+        return Err(OpenFailure::Insecure);
     }
     options.app_name.get_or_insert_with(|| "authme".to_owned());
     options.write_concern = Some(
@@ -104,9 +116,70 @@ fn contradiction(options: &ClientOptions) -> Option<&'static str> {
     (options.retry_writes == Some(false)).then_some("retryWrites")
 }
 
+/// Whether something is sent over a network that others on it can read, or answer in the server's place.
+fn is_exposed(options: &ClientOptions) -> bool {
+    let is_checked = match &options.tls {
+        Some(Tls::Enabled(tls)) => tls.allow_invalid_certificates != Some(true),
+        Some(Tls::Disabled) | None => false,
+    };
+    let stays_here = |host: &ServerAddress| match host {
+        ServerAddress::Tcp { host, .. } => is_loopback(host),
+        ServerAddress::Unix { .. } => true,
+        _ => false,
+    };
+    !is_checked && !options.hosts.iter().all(stays_here)
+}
+
+/// The file of the client's own certificate and private key, where a URI names one: the driver reads it by itself, whoever
+/// else can. `None` for a URI that cannot be read, which opening tells.
+pub fn certificate_key_file(uri: &str) -> Option<PathBuf> {
+    match ConnectionString::parse(uri).ok()?.tls? {
+        Tls::Enabled(tls) => tls.cert_key_file_path,
+        Tls::Disabled => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn another_machine_is_spoken_to_under_tls_that_checks() {
+        let exposed = |uri: &'static str| async move { is_exposed(&ClientOptions::parse(uri).await.unwrap()) };
+        for uri in [
+            "mongodb://localhost",
+            "mongodb://127.0.0.1:27017,[::1]:1/?replicaSet=rs0",
+            "mongodb://localhost/?tlsInsecure=true",
+            "mongodb://%2Ftmp%2Fmongodb.sock",
+            "mongodb://mongodb/?tls=true",
+            "mongodb://mongodb/?tls=true&tlsInsecure=false",
+        ] {
+            assert!(!exposed(uri).await, "{uri}");
+        }
+        for uri in [
+            "mongodb://mongodb",
+            "mongodb://localhost,mongodb/?replicaSet=rs0",
+            "mongodb://10.0.0.1/?tls=false",
+            "mongodb://mongodb/?tls=true&tlsInsecure=true",
+            "mongodb://mongodb/?tls=true&tlsAllowInvalidCertificates=true",
+        ] {
+            assert!(exposed(uri).await, "{uri}");
+            let refused = client(&MongodbSettings::new(uri, "authme", 1)).await.unwrap_err();
+            assert!(
+                refused.to_string().contains("`store.allow_insecure = true`"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_private_key_that_the_driver_reads_is_known() {
+        let file = |uri| certificate_key_file(uri);
+        let named = file("mongodb://a/?tls=true&tlsCertificateKeyFile=/run/client.pem");
+        assert_eq!(named, Some(PathBuf::from("/run/client.pem")));
+        assert_eq!(file("mongodb://a/?tls=true"), None);
+        assert_eq!(file("mongodb://a"), None);
+    }
 
     #[tokio::test]
     async fn a_uri_that_weakens_a_write_or_a_read_is_refused() {

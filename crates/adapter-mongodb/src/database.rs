@@ -1,10 +1,12 @@
 use std::collections::HashMap;
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use futures_util::future::join_all;
 use mongodb::action::RunCommand;
 use mongodb::bson::{Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
 use mongodb::options::{FindOneOptions, ReadConcern};
@@ -42,7 +44,10 @@ enum Freshness {
 pub(crate) type Found = HashMap<String, RawDocumentBuf>;
 
 /// Reads by `_id` that are made together.
-type Reads = Arc<Gathered<String, Option<RawDocumentBuf>>>;
+type Reads = Arc<Gathered<String, OneRead>>;
+
+/// What came of one of several reads.
+type OneRead = Result<Option<RawDocumentBuf>, Fault>;
 
 /// One database, its client and the calls under way.
 pub(crate) struct Database {
@@ -123,9 +128,9 @@ impl Database {
         let database = self.clone();
         let read = move |ids: Vec<String>| {
             let database = database.clone();
-            async move { through_elections(|_| database.read_together(collection, freshness, &ids)).await }
+            async move { database.read_each(collection, freshness, &ids).await }
         };
-        let found = self.reads(collection, freshness).ask(id, &self.calls, read).await?;
+        let found = self.reads(collection, freshness).ask(id, &self.calls, read).await??;
         Ok(found.map(|found| document(&found)).transpose()?)
     }
 
@@ -135,6 +140,27 @@ impl Database {
             .entry((collection, freshness))
             .or_insert_with(|| Arc::new(Gathered::reads()));
         reads.clone()
+    }
+
+    /// Reads together. What a server refuses to read together is read one by one: perhaps it concerns one of them only, as
+    /// when a shard is away.
+    async fn read_each(
+        &self,
+        collection: &'static str,
+        freshness: Freshness,
+        ids: &[String],
+    ) -> Result<Vec<OneRead>, Fault> {
+        match through_elections(|_| self.read_together(collection, freshness, ids)).await {
+            Ok(found) => Ok(found.into_iter().map(Ok).collect()),
+            Err(Fault::Read(failure)) if ids.len() > 1 && failure.may_concern_one() => {
+                let alone = ids.iter().map(|id| async move {
+                    let found = self.read_together(collection, freshness, slice::from_ref(id)).await?;
+                    Ok(found.into_iter().next().flatten())
+                });
+                Ok(join_all(alone).await)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn read_together(

@@ -18,6 +18,11 @@ pub enum OpenFailure {
          primary; take it out of the URI"
     )]
     Contradicts(&'static str),
+    #[error(
+        "the MongoDB URI names another machine without TLS, or with TLS that checks no certificate: say `tls=true` in it, \
+         or set `store.allow_insecure = true` (of `authme`: --mongodb-allow-insecure) where nobody else is on the network"
+    )]
+    Insecure,
     #[error("the MongoDB URI names a seed list in DNS (`mongodb+srv:`), which is not supported: name the hosts")]
     SeedList,
     #[error("MongoDB does not answer")]
@@ -32,6 +37,7 @@ pub enum OpenFailure {
 
 const REFUSED_WRITE: &str = "the server refused a write";
 const NOT_ACKNOWLEDGED: &str = "a write was not acknowledged by a majority";
+const TOO_LARGE: &str = "the answer is so large that some of it may be missing";
 const UNREADABLE: &str = "the answer cannot be read";
 
 /// What a server answers that is not the primary, or is just about not to be: `PrimarySteppedDown`, `ShutdownInProgress`,
@@ -86,6 +92,16 @@ impl DriverFailure {
         self.code.is_some_and(|code| NOT_PRIMARY.contains(&code))
     }
 
+    /// Whether what was asked together may be answered one by one: the server refused it, or said so much that some of it
+    /// may be missing. It was not late, and is not about to be replaced.
+    pub(crate) fn may_concern_one(&self) -> bool {
+        const MAX_TIME_EXPIRED: i32 = 50;
+        match self.code {
+            Some(code) => code != MAX_TIME_EXPIRED && !self.is_not_primary(),
+            None => self.kind == TOO_LARGE,
+        }
+    }
+
     pub(crate) fn given_up(why: GivenUp) -> Self {
         Self {
             kind: why.text(),
@@ -96,7 +112,7 @@ impl DriverFailure {
     /// Documents that may have been left out of the answer.
     pub(crate) fn too_large() -> Self {
         Self {
-            kind: "the answer is so large that some of it may be missing",
+            kind: TOO_LARGE,
             code: None,
         }
     }
@@ -258,6 +274,19 @@ mod tests {
             for answer in answers {
                 assert!(failure(answer.clone()).is_not_primary(), "{answer}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_server_refuses_to_do_together_may_concern_one_of_them() {
+        let coded = |code| DriverFailure {
+            kind: REFUSED_WRITE,
+            code: Some(code),
+        };
+        assert!(coded(133).may_concern_one());
+        assert!(DriverFailure::too_large().may_concern_one());
+        for failure in [coded(50), coded(189), DriverFailure::given_up(GivenUp::TooLong)] {
+            assert!(!failure.may_concern_one(), "{failure}");
         }
     }
 

@@ -38,7 +38,7 @@ use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Aggregate, Clients, CredentialStandings, Garbage, Groups, Identities, Outboxes, Readiness};
 
-pub use connection::MongodbSettings;
+pub use connection::{MongodbSettings, certificate_key_file};
 use database::Database;
 pub use fault::{DriverFailure, OpenFailure};
 pub use indexes::{Index, indexes};

@@ -38,7 +38,7 @@ enum Command {
     /// Name groups and the roles they grant
     #[command(subcommand)]
     Group(group::GroupCommand),
-    /// See, make and retire signing keys
+    /// See, make, retire and revoke signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Read the embedded event log, one `CloudEvent` a line

@@ -23,7 +23,7 @@ pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
 fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, Refusal> {
     let choices = loaded.read::<DeliveryChoices>();
     let choices = choices.map_err(Refusal::while_doing("the settings are refused"))?;
-    let settings = choices.settings(Some(data.outgoing_codes()));
+    let settings = choices.settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
     settings.map_err(Refusal::while_doing("codes cannot be delivered"))
 }
 

@@ -13,6 +13,7 @@ pub mod group;
 pub mod hex;
 pub mod identity;
 pub mod ids;
+pub mod loopback;
 pub mod mask;
 pub mod permission;
 pub mod standing;

@@ -82,7 +82,11 @@ impl Follower {
 }
 
 fn settings(brokers: &str) -> KafkaSettings {
-    KafkaSettings::new(brokers, Security::Plaintext)
+    KafkaSettings {
+        // Wherever the variable points.
+        allow_insecure: true,
+        ..KafkaSettings::new(brokers, Security::Plaintext)
+    }
 }
 
 /// Makes the topics that are missing, and waits until the brokers show them.

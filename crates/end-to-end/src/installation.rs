@@ -89,6 +89,7 @@ impl Installation {
             .env_clear()
             .env("AUTHME_MONGODB_URI", &self.servers.mongodb_uri)
             .env("AUTHME_MONGODB_DATABASE", &self.database)
+            .env("AUTHME_MONGODB_ALLOW_INSECURE", "true")
             .arg("--data")
             .arg(self.data())
             .args(arguments);
@@ -182,14 +183,21 @@ impl Installation {
             ("http.workers", "1".into()),
             // Nobody here takes longer to hear that a service is unready.
             ("http.drain", "300ms".into()),
+            // Trials ask as one client and as few users.
+            ("limits.requests_per_client", "0".into()),
+            ("limits.requests_per_user", "0".into()),
             ("store.mongodb_uri_file", self.uri_file(uri).into()),
             ("store.database", self.database.as_str().into()),
             ("kafka.brokers", brokers.into()),
             ("kafka.replication", "1".into()),
+            // Wherever the variables of the servers point.
+            ("store.allow_insecure", "true".into()),
+            ("kafka.allow_insecure", "true".into()),
             ("tokens.issuer", ISSUER.into()),
             ("tokens.audience", "authme".into()),
         ];
         if service == Service::Tokens {
+            settings.push(("tokens.new_sessions_per_minute", "0".into()));
             settings.push(("keys.directory", self.data().join("keys").into()));
             settings.push(("secrets.refresh_file", self.path("refresh-keys").into()));
         } else {

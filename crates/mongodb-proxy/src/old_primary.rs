@@ -163,7 +163,10 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 fn first_batch(mut answer: Document) -> Vec<Document> {
-    let cursor = answer.get_document_mut("cursor").map(std::mem::take).unwrap_or_default();
+    let cursor = answer
+        .get_document_mut("cursor")
+        .map(std::mem::take)
+        .unwrap_or_default();
     let documents = cursor.get_array("firstBatch").into_iter().flatten();
     documents.filter_map(Bson::as_document).cloned().collect()
 }
@@ -171,7 +174,10 @@ fn first_batch(mut answer: Document) -> Vec<Document> {
 fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Reaction {
     let is_causal = command.is_causal();
     without_times(command.document_mut());
-    let is_ours = command.document().get_str("$db").is_ok_and(|db| db.starts_with(database));
+    let is_ours = command
+        .document()
+        .get_str("$db")
+        .is_ok_and(|db| db.starts_with(database));
     let mut locked = lock(state);
     let State {
         cut_off,

@@ -117,7 +117,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, script: Arc<RwLock<Sc
 }
 
 async fn serve(mut client: TcpStream, server: SocketAddr, script: Arc<RwLock<Script>>) {
-    let served = async {
+    let passing = async {
         client.set_nodelay(true)?;
         let mut server = Server::connect(server).await?;
         while let Some(message) = Message::read(&mut client).await? {
@@ -127,7 +127,7 @@ async fn serve(mut client: TcpStream, server: SocketAddr, script: Arc<RwLock<Scr
         }
         io::Result::Ok(())
     };
-    if served.await.is_err() {
+    if passing.await.is_err() {
         let _ = client.set_zero_linger();
     }
 }

@@ -13,6 +13,9 @@ pub enum TokenRejection {
     /// Signed with a key that is not known here, perhaps not yet.
     #[error("the bearer token's key is not known")]
     UnknownKey,
+    /// There is no key set to verify with, or none was fetched for too long: nothing is said of the token.
+    #[error("there is no key set to verify tokens with")]
+    KeysUnavailable,
 }
 
 /// Verifies access tokens (RFC 9068 section 4, RFC 8725). Synchronous: computation only.

@@ -18,7 +18,7 @@ pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSett
         Keys::Directory(_) => tell("keys: read")?,
         Keys::Remote(keys) => {
             shared.keys.at_once().refresh().await;
-            let answer = if keys.version() > 0 {
+            let answer = if keys.version().is_some() {
                 "fetched"
             } else {
                 "away; a start would not be ready until they can be fetched"

@@ -1,4 +1,4 @@
-use adapter_crypto::read_secret_text;
+use adapter_crypto::{read_secret_text, require_private};
 use adapter_kafka::{
     ClientCertificate, KafkaEventPublisher, KafkaPassword, KafkaSettings, ScramLogin, ScramMechanism, Security,
     TlsSettings,
@@ -7,30 +7,37 @@ use service_runtime::{KafkaSecurity, KafkaSettings as Settings, Refusal};
 
 /// Makes the producer; brokers that are away are no failure.
 pub(crate) fn publisher(settings: &Settings) -> Result<KafkaEventPublisher, Refusal> {
-    let settings = KafkaSettings::new(settings.brokers.clone(), security(settings)?);
+    let settings = KafkaSettings {
+        allow_insecure: settings.allow_insecure,
+        ..KafkaSettings::new(settings.brokers.clone(), security(settings)?)
+    };
     KafkaEventPublisher::open(&settings).map_err(Refusal::while_doing("the producer of events cannot be made"))
 }
 
 fn security(settings: &Settings) -> Result<Security, Refusal> {
     Ok(match settings.security {
         KafkaSecurity::Plaintext => Security::Plaintext,
-        KafkaSecurity::Tls => Security::Tls(tls(settings)),
+        KafkaSecurity::Tls => Security::Tls(tls(settings)?),
         KafkaSecurity::Scram => Security::Scram {
             login: login(settings)?,
-            tls: tls(settings),
+            tls: tls(settings)?,
         },
     })
 }
 
-fn tls(settings: &Settings) -> TlsSettings {
+fn tls(settings: &Settings) -> Result<TlsSettings, Refusal> {
+    // The library reads the key by itself, whoever else can.
+    if let Some(key) = &settings.key_file {
+        require_private(key).map_err(Refusal::while_doing("`kafka.key_file` cannot be used"))?;
+    }
     let client = settings.certificate_file.clone().zip(settings.key_file.clone());
-    TlsSettings {
+    Ok(TlsSettings {
         ca_file: settings.ca_file.clone(),
         client: client.map(|(certificate_file, key_file)| ClientCertificate {
             certificate_file,
             key_file,
         }),
-    }
+    })
 }
 
 fn login(settings: &Settings) -> Result<ScramLogin, Refusal> {
@@ -62,7 +69,10 @@ fn login(settings: &Settings) -> Result<ScramLogin, Refusal> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::PathBuf;
+
+    use adapter_crypto::write_private;
 
     use super::*;
 
@@ -70,9 +80,10 @@ mod tests {
         Settings {
             brokers: "kafka:9092".to_owned(),
             security,
-            ca_file: Some(PathBuf::from("/run/ca.pem")),
-            certificate_file: Some(PathBuf::from("/run/certificate.pem")),
-            key_file: Some(PathBuf::from("/run/key.pem")),
+            allow_insecure: false,
+            ca_file: None,
+            certificate_file: None,
+            key_file: None,
             sasl_mechanism: None,
             sasl_username: None,
             sasl_password_file: None,
@@ -82,21 +93,47 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_carried_over() {
-        let Security::Tls(tls) = security(&settings(KafkaSecurity::Tls)).unwrap() else {
+    fn certificates_are_carried_over_and_a_key_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        write_private(&key, b"a key").unwrap();
+        let settings = Settings {
+            ca_file: Some(PathBuf::from("/run/ca.pem")),
+            certificate_file: Some(PathBuf::from("/run/certificate.pem")),
+            key_file: Some(key.clone()),
+            ..settings(KafkaSecurity::Tls)
+        };
+        let Security::Tls(tls) = security(&settings).unwrap() else {
             panic!("not TLS");
         };
         let client = tls.client.unwrap();
         assert_eq!(tls.ca_file.unwrap(), PathBuf::from("/run/ca.pem"));
         assert_eq!(client.certificate_file, PathBuf::from("/run/certificate.pem"));
-        assert_eq!(client.key_file, PathBuf::from("/run/key.pem"));
+        assert_eq!(client.key_file, key);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = security(&settings).unwrap_err().in_words();
+        assert!(
+            refused.contains("kafka.key_file") && refused.contains("0644"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn plaintext_to_another_machine_needs_a_word() {
+        let refused = publisher(&settings(KafkaSecurity::Plaintext)).err().unwrap().in_words();
+        assert!(refused.contains("`kafka.allow_insecure = true`"), "{refused}");
+        let allowed = Settings {
+            allow_insecure: true,
+            ..settings(KafkaSecurity::Plaintext)
+        };
+        assert!(publisher(&allowed).is_ok());
     }
 
     #[test]
     fn a_login_is_read_from_its_file_and_never_told() {
         let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
-        fs::write(&password, "hunter2\n").unwrap();
+        write_private(&password, b"hunter2\n").unwrap();
         let with = |mechanism: &str| Settings {
             sasl_mechanism: Some(mechanism.to_owned()),
             sasl_username: Some("ada".to_owned()),

@@ -1,9 +1,8 @@
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, VerificationKeys};
+use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, RemoteKeySetSettings, VerificationKeys};
 use ports::{Clock, KeySetSource, Readiness};
 use service_runtime::{KeySourceSettings, Refusal};
 
@@ -26,7 +25,7 @@ impl Keys {
     /// Opens what the settings name. Who `signs` needs the directory; others take the key set when they have both.
     pub(crate) fn open(settings: &KeySourceSettings, use_of: &Use) -> Result<Self, Refusal> {
         match (&settings.url, &settings.directory) {
-            (Some(url), _) if !use_of.signs => remote(url, settings.ca_file.as_deref()),
+            (Some(url), _) if !use_of.signs => remote(url, settings),
             (_, Some(directory)) => {
                 let ring = KeyRing::open(KeyDirectory::new(directory), use_of.longest_token_life)
                     .map_err(Refusal::while_doing("the keys in `keys.directory` cannot be read"))?;
@@ -74,16 +73,22 @@ impl Keys {
     }
 }
 
-fn remote(url: &str, authorities: Option<&Path>) -> Result<Keys, Refusal> {
-    let authorities = authorities.map(fs::read).transpose();
-    let authorities = authorities.map_err(Refusal::while_doing("`keys.ca_file` cannot be read"))?;
-    let keys = RemoteKeySet::new(url, authorities.as_deref());
+fn remote(url: &str, settings: &KeySourceSettings) -> Result<Keys, Refusal> {
+    let authorities = settings.ca_file.as_ref().map(fs::read).transpose();
+    let keys = RemoteKeySet::new(&RemoteKeySetSettings {
+        url: url.to_owned(),
+        authorities: authorities.map_err(Refusal::while_doing("`keys.ca_file` cannot be read"))?,
+        longest_age: settings.longest_age,
+        allow_insecure: settings.allow_insecure,
+    });
     let keys = keys.map_err(Refusal::while_doing("`keys.url` cannot be used"))?;
     Ok(Keys::Remote(Arc::new(keys)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use domain::time::Timestamp;
     use service_runtime::SystemClock;
 
@@ -92,8 +97,10 @@ mod tests {
     fn open(url: bool, directory: Option<&Path>, signs: bool) -> Result<Keys, Refusal> {
         let settings = KeySourceSettings {
             directory: directory.map(Path::to_path_buf),
-            url: url.then(|| "http://tokens/keys".to_owned()),
+            url: url.then(|| "https://tokens/keys".to_owned()),
             ca_file: None,
+            allow_insecure: false,
+            longest_age: Duration::from_hours(1),
         };
         let use_of = Use {
             signs,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use adapter_crypto::read_secret_text;
-use adapter_mongodb::{MongodbSettings, OpenFailure, Stores};
+use adapter_crypto::{read_secret_text, require_private};
+use adapter_mongodb::{MongodbSettings, OpenFailure, Stores, certificate_key_file};
 use ports::Aggregate;
 use service_runtime::{Refusal, StoreSettings};
 use tokio::time::{Instant, sleep};
@@ -22,7 +22,15 @@ pub(crate) enum Wait {
 pub(crate) async fn open(settings: &StoreSettings, wait: Wait) -> Result<Stores, Refusal> {
     let uri = read_secret_text(&settings.mongodb_uri_file);
     let uri = uri.map_err(Refusal::while_doing("`store.mongodb_uri_file` cannot be used"))?;
-    let settings = MongodbSettings::new(uri.as_str(), &settings.database, settings.connections);
+    if let Some(key) = certificate_key_file(&uri) {
+        require_private(&key).map_err(Refusal::while_doing(
+            "`tlsCertificateKeyFile` of MongoDB cannot be used",
+        ))?;
+    }
+    let settings = MongodbSettings {
+        allow_insecure: settings.allow_insecure,
+        ..MongodbSettings::new(uri.as_str(), &settings.database, settings.connections)
+    };
     let opened = once_there(wait, async || adapter_mongodb::open(&settings).await).await;
     opened.map_err(Refusal::while_doing("the store cannot be opened"))
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adapter_crypto::{HmacCodeSeal, read_secret};
+use adapter_crypto::{HmacCodeSeal, read_private, read_secret};
 use adapter_delivery::DeliveryChoices;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
@@ -15,7 +15,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     let seal = HmacCodeSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
     let delivery = shared.settings.read::<DeliveryChoices>();
     let delivery = delivery.map_err(Refusal::while_doing("the settings are refused"))?;
-    let delivery = delivery.settings(None).and_then(adapter_delivery::open);
+    let delivery = delivery.settings(None, read_private).and_then(adapter_delivery::open);
     let delivery = delivery.map_err(Refusal::while_doing("codes cannot be delivered"))?;
     let stores = &shared.stores;
     let ports = FactorsPorts {

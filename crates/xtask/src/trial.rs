@@ -10,6 +10,7 @@ mod installation;
 mod ledger;
 mod load;
 mod races;
+mod served;
 mod torn;
 
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ use figures::Figures;
 pub(crate) struct TrialArguments {
     #[arg(value_enum)]
     name: Name,
-    /// What c1, c2, c3, c4, c12, c13 and v run on
+    /// What c1, c2, c3, c4, c10, c12, c13 and v run on
     #[arg(long, value_enum, default_value_t = Stores::Sqlite)]
     store: Stores,
     /// So many rounds instead of the trial's own number
@@ -57,6 +58,8 @@ enum Name {
     C8,
     /// The server is killed under load, its files are torn
     C9,
+    /// Processes are asked to end under load: `authme serve`, or the services
+    C10,
     /// Keys rotate while tokens are renewed and verified
     C11,
     /// A code, tried wrongly by many at once
@@ -67,9 +70,11 @@ enum Name {
     C15,
     /// Statements are refused, writes not acknowledged, connections cut in the middle of a batch of rotations
     C16,
+    /// Strangers who want memory: connections that read nothing, methods of any name
+    Strangers,
     /// A command that was given up reaches the store after another was answered
     Late,
-    /// Each of them; those of the services (c5 to c8, c11, c15, c16 and late) unless `--store` is sqlite
+    /// Each of them; those of the services (c5 to c8, c10, c11, c15, c16 and late) unless `--store` is sqlite
     All,
 }
 
@@ -107,15 +112,17 @@ impl Store {
     }
 }
 
-const EACH: [Name; 8] = [
+const EACH: [Name; 10] = [
     Name::C1,
     Name::C2,
     Name::C3,
     Name::C4,
     Name::V,
     Name::C9,
+    Name::C10,
     Name::C12,
     Name::C13,
+    Name::Strangers,
 ];
 
 /// Those that need the servers.
@@ -143,12 +150,14 @@ impl Name {
             Self::C7 => "c7",
             Self::C8 => "c8",
             Self::C9 => "c9",
+            Self::C10 => "c10",
             Self::C11 => "c11",
             Self::C12 => "c12",
             Self::C13 => "c13",
             Self::C15 => "c15",
             Self::C16 => "c16",
             Self::Late => "late",
+            Self::Strangers => "strangers",
             Self::All => "all",
         }
     }
@@ -157,7 +166,8 @@ impl Name {
         match self {
             Self::C7 | Self::C8 => 10,
             Self::C11 | Self::C16 | Self::Late => 20,
-            Self::C15 => 50,
+            Self::C10 | Self::C15 => 50,
+            Self::Strangers => 3_000,
             Self::C6 => 60,
             Self::C1 | Self::C2 | Self::C5 | Self::C9 => 100,
             Self::V => 200,
@@ -169,7 +179,7 @@ impl Name {
     /// The stores it runs on when these are asked for.
     fn stores(self, asked_for: Stores) -> &'static [Store] {
         match self {
-            Self::C9 => &[Store::Sqlite],
+            Self::C9 | Self::Strangers => &[Store::Sqlite],
             deployed if DEPLOYED.contains(&deployed) => &[Store::Mongodb],
             _ => asked_for.each(),
         }
@@ -216,6 +226,8 @@ fn reported(name: Name, store: Store, arguments: &TrialArguments) -> bool {
 fn tried(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
     match name {
         Name::C9 => crash::run(rounds, seed),
+        Name::C10 | Name::Strangers if store == Store::Sqlite => served::run(name.text(), rounds),
+        Name::C10 => deployed::run(name.text(), rounds.div_ceil(3)),
         deployed if DEPLOYED.contains(&deployed) => deployed::run(deployed.text(), rounds),
         race => races::run(race.text(), store, rounds, seed),
     }

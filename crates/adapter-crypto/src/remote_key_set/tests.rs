@@ -65,7 +65,24 @@ impl Server {
     }
 
     fn key_set(&self) -> Arc<RemoteKeySet> {
-        Arc::new(RemoteKeySet::new(&format!("http://{}/keys", self.address), None).unwrap())
+        self.key_set_of_age(Duration::from_hours(1))
+    }
+
+    fn key_set_of_age(&self, longest_age: Duration) -> Arc<RemoteKeySet> {
+        let settings = RemoteKeySetSettings {
+            longest_age,
+            ..settings(&format!("http://{}/keys", self.address))
+        };
+        Arc::new(RemoteKeySet::new(&settings).unwrap())
+    }
+}
+
+fn settings(url: &str) -> RemoteKeySetSettings {
+    RemoteKeySetSettings {
+        url: url.to_owned(),
+        authorities: None,
+        longest_age: Duration::from_hours(1),
+        allow_insecure: false,
     }
 }
 
@@ -97,18 +114,21 @@ impl Issuer {
     }
 
     fn key_set(issuers: &[&Self]) -> String {
-        let key = |issuer: &&Self| {
-            let key = issuer.ring.signing_key(now()).unwrap().public_key();
-            let [n, e] = [key.modulus, key.exponent].map(|integer| URL_SAFE_NO_PAD.encode(integer));
-            format!(
-                r#"{{"kty":"RSA","use":"sig","alg":"RS512","kid":"{}","n":"{n}","e":"{e}"}}"#,
-                key.id
-            )
-        };
-        let keys: Vec<String> = issuers.iter().map(key).collect();
+        let keys: Vec<String> = issuers.iter().map(|issuer| issuer.jwk("")).collect();
         format!(r#"{{"keys":[{}]}}"#, keys.join(","))
     }
 
+    /// The key that signs, with more members.
+    fn jwk(&self, more: &str) -> String {
+        let key = self.ring.signing_key(now()).unwrap().public_key(None);
+        let [n, e] = [key.modulus, key.exponent].map(|integer| URL_SAFE_NO_PAD.encode(integer));
+        format!(
+            r#"{{"kty":"RSA","use":"sig","alg":"RS512","kid":"{}","n":"{n}","e":"{e}"{more}}}"#,
+            key.id
+        )
+    }
+
+    /// A token issued now.
     fn token(&self) -> String {
         let token = AccessToken {
             id: "a".repeat(24),
@@ -140,7 +160,7 @@ async fn a_rotation_is_picked_up_and_what_was_verified_with_a_withdrawn_key_is_f
     let keys = server.key_set();
     let verifier = VerifiedTokens::new(keys.clone(), profile());
     let refusal = |issuer: &Issuer| verifier.inspect(&issuer.token(), now()).err();
-    assert_eq!(refusal(&first), Some(TokenRejection::UnknownKey));
+    assert_eq!(refusal(&first), Some(TokenRejection::KeysUnavailable));
     assert!(!keys.is_ready().await);
 
     server.answers("200 OK", &Issuer::key_set(&[&first]));
@@ -189,6 +209,42 @@ async fn the_last_good_set_stays_in_use() {
 }
 
 #[tokio::test]
+async fn a_set_that_is_too_old_verifies_nothing() {
+    let (server, issuer) = (Server::start(), Issuer::new());
+    server.answers("200 OK", &Issuer::key_set(&[&issuer]));
+    // The set is older than this as soon as it is there, and the other is not.
+    let (old, young) = (server.key_set_of_age(Duration::ZERO), server.key_set());
+    for (keys, judged) in [(old, Err(TokenRejection::KeysUnavailable)), (young, Ok(()))] {
+        keys.look(Duration::ZERO).await;
+        let verifier = VerifiedTokens::new(keys.clone(), profile());
+        assert_eq!(verifier.inspect(&issuer.token(), now()).map(drop), judged);
+        assert_eq!(keys.is_ready().await, judged.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_token_issued_after_its_key_was_retired_is_refused() {
+    let (server, issuer) = (Server::start(), Issuer::new());
+    let keys = server.key_set();
+    let verifier = VerifiedTokens::new(keys.clone(), profile());
+    let issued_at = now().as_second();
+    for (retired_at, judged) in [
+        (issued_at + 1, Ok(())),
+        (issued_at, Err(TokenRejection::Invalid)),
+        (issued_at - 1, Err(TokenRejection::Invalid)),
+    ] {
+        let jwk = issuer.jwk(&format!(r#","retired_at":{retired_at}"#));
+        server.answers("200 OK", &format!(r#"{{"keys":[{jwk}]}}"#));
+        assert!(keys.look(Duration::ZERO).await, "a retirement is a change of the set");
+        assert_eq!(
+            verifier.inspect(&issuer.token(), now()).map(drop),
+            judged,
+            "{retired_at}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_key_is_asked_for_at_once_but_not_for_every_token() {
     let (server, issuer) = (Server::start(), Issuer::new());
     server.answers("200 OK", &Issuer::key_set(&[&issuer]));
@@ -206,6 +262,10 @@ async fn an_unknown_key_is_asked_for_at_once_but_not_for_every_token() {
     assert_eq!(server.asked(), 1, "what is fresh is not due");
 }
 
+fn refusal(settings: &RemoteKeySetSettings) -> KeySetUrlRefused {
+    RemoteKeySet::new(settings).err().unwrap()
+}
+
 #[test]
 fn a_url_with_a_password_or_of_another_kind_is_refused_without_showing_it() {
     for url in [
@@ -215,15 +275,37 @@ fn a_url_with_a_password_or_of_another_kind_is_refused_without_showing_it() {
         "http://somebody@tokens/keys",
         "https://somebody:hunter2@tokens/keys",
     ] {
-        let refused = RemoteKeySet::new(url, None).err().unwrap();
+        let refused = refusal(&settings(url));
         assert!(matches!(refused, KeySetUrlRefused::Url), "{url}");
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
     }
-    assert!(matches!(
-        RemoteKeySet::new(
-            "https://tokens/keys",
-            Some(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----")
-        ),
-        Err(KeySetUrlRefused::Certificates(_))
-    ));
+    let refused = refusal(&RemoteKeySetSettings {
+        authorities: Some(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----".to_vec()),
+        ..settings("https://tokens/keys")
+    });
+    assert!(matches!(refused, KeySetUrlRefused::Certificates(_)));
+}
+
+#[test]
+fn plain_http_to_another_machine_needs_a_word() {
+    for url in [
+        "http://tokens:8080/keys",
+        "http://10.0.0.1/keys",
+        "http://localhost.example.com/keys",
+    ] {
+        let refused = refusal(&settings(url)).to_string();
+        assert!(refused.contains("`keys.allow_insecure = true`"), "{refused}");
+        let allowed = RemoteKeySetSettings {
+            allow_insecure: true,
+            ..settings(url)
+        };
+        assert!(RemoteKeySet::new(&allowed).is_ok(), "{url}");
+    }
+    for url in [
+        "http://localhost/keys",
+        "http://127.0.0.1:1/keys",
+        "http://[::1]:1/keys",
+    ] {
+        assert!(RemoteKeySet::new(&settings(url)).is_ok(), "{url}");
+    }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::loopback::is_loopback;
 use lettre::address::Envelope;
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -12,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::guarded_stream::GuardedStream;
 use crate::failure::{OpenFailure, Undelivered};
-use crate::settings::{SmtpSecurity, SmtpSettings, is_this_machine};
+use crate::settings::{SmtpSecurity, SmtpSettings};
 
 /// Connections are kept for the next mail: so many, and so long. Servers close an idle one after minutes.
 const MOST_IDLE: usize = 4;
@@ -116,7 +117,7 @@ fn protection(settings: &SmtpSettings) -> Result<Protection, OpenFailure> {
     Ok(match settings.security {
         SmtpSecurity::StartTls => Protection::StartTls(tls(settings)?),
         SmtpSecurity::Tls => Protection::Tls(tls(settings)?),
-        SmtpSecurity::None { anywhere } if anywhere || is_this_machine(&settings.host) => Protection::None,
+        SmtpSecurity::None { anywhere } if anywhere || is_loopback(&settings.host) => Protection::None,
         SmtpSecurity::None { .. } => return Err(OpenFailure::PlaintextMail(settings.host.clone())),
     })
 }

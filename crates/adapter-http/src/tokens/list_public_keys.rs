@@ -2,6 +2,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::time::Timestamp;
 use ports::tokens::PublicKey;
 use serde::Serialize;
 use use_cases::tokens::Tokens;
@@ -15,7 +16,7 @@ struct KeySetResponse {
     keys: Vec<KeyResponse>,
 }
 
-/// An RSA public key (RFC 7518 section 6.3.1).
+/// An RSA public key (RFC 7518 section 6.3.1), with a member of our own (RFC 7517 section 4).
 #[derive(Serialize, ToSchema)]
 struct KeyResponse {
     kty: &'static str,
@@ -25,6 +26,11 @@ struct KeyResponse {
     kid: String,
     n: String,
     e: String,
+    /// When the key was retired, in seconds since 1970: refuse a token whose `iat` is not before it. Absent while the key
+    /// is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1_767_225_600)]
+    retired_at: Option<i64>,
 }
 
 impl From<PublicKey> for KeyResponse {
@@ -36,8 +42,14 @@ impl From<PublicKey> for KeyResponse {
             kid: key.id,
             n: URL_SAFE_NO_PAD.encode(key.modulus),
             e: URL_SAFE_NO_PAD.encode(key.exponent),
+            retired_at: key.retired_at.map(whole_second_after),
         }
     }
+}
+
+/// `iat` has whole seconds: what is not before `at` is not before this either.
+fn whole_second_after(at: Timestamp) -> i64 {
+    at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }
 
 pub(crate) async fn handle(tokens: web::Data<Tokens>, settings: web::Data<crate::ApiSettings>) -> HttpResponse {

@@ -35,5 +35,6 @@ pub(super) async fn read(body: &Body, gatekeeper: &Gatekeeper) -> Result<Inspect
     Ok(match gatekeeper.inspect(&text).await {
         Ok(token) => InspectedToken::Access(token),
         Err(TokenRejection::Invalid | TokenRejection::UnknownKey) => InspectedToken::Other(text),
+        Err(rejection @ TokenRejection::KeysUnavailable) => return Err(Problem::unavailable(rejection)),
     })
 }

@@ -39,7 +39,11 @@ struct Broker {
 impl Broker {
     async fn reach(brokers: String) -> Self {
         let broker = Self {
-            settings: KafkaSettings::new(brokers, Security::Plaintext),
+            settings: KafkaSettings {
+                // Wherever the variable points.
+                allow_insecure: true,
+                ..KafkaSettings::new(brokers, Security::Plaintext)
+            },
         };
         topics::make(&broker.publisher()).await;
         broker

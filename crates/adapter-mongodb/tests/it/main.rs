@@ -7,6 +7,7 @@
 
 mod place;
 mod read_concerns;
+mod together;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ fn main() {
     });
     trials.extend(place::trials());
     trials.extend(read_concerns::trials());
+    trials.extend(together::trials());
     if server().is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
     }
@@ -34,6 +36,8 @@ fn settings(database: &str) -> MongodbSettings {
     MongodbSettings {
         // A contract says what is answered, not how soon.
         patience: Duration::from_mins(1),
+        // Wherever the variable points.
+        allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)
     }
 }

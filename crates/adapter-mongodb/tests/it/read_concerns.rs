@@ -77,7 +77,9 @@ fn uri() -> String {
 
 async fn a_look_that_stands_alone_is_linearizable() {
     let place = Place::new().await;
-    let proxy = MongodbProxy::before(address_of(&uri()).expect("one host")).await.expect("a port");
+    let proxy = MongodbProxy::before(address_of(&uri()).expect("one host"))
+        .await
+        .expect("a port");
     let sent = Arc::new(Mutex::new(Vec::new()));
     let stores = stores_by(through(&uri(), proxy.address()), &place).await;
     let seen = sent.clone();

@@ -1,9 +1,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use adapter_crypto::KeyEntry;
+use adapter_crypto::{KeyDirectory, KeyEntry, KeyFailure, RevokedKey};
 use clap::Subcommand;
 use domain::time::{self, Timestamp};
+use jiff::SignedDuration;
 use ports::Clock as _;
 use serde::Serialize;
 use service_runtime::SystemClock;
@@ -14,16 +15,25 @@ use crate::{DataFolder, Refusal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Print every signing key
+    /// Print every signing key, those revoked as well
     List,
     /// Make a key: published at once, signs later, so that verifiers know it in time
     Generate {
         /// When it begins to sign (RFC 3339) [default: one key set cache time from now]
         #[arg(long, value_name = "TIME")]
         signs_from: Option<Timestamp>,
+        /// Take a time before verifiers know the key: until they do, they refuse what it signs
+        #[arg(long)]
+        force: bool,
     },
-    /// Stop a key from signing; it verifies until its last token has expired
+    /// Stop a key from signing, five seconds from now; it verifies until its last token has expired
     Retire {
+        /// One key in 64 has a name that begins with a hyphen
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
+    /// Take a key out of the set at once and for good: its tokens are refused
+    Revoke {
         /// One key in 64 has a name that begins with a hyphen
         #[arg(allow_hyphen_values = true)]
         kid: String,
@@ -49,34 +59,79 @@ impl From<KeyEntry> for KeyLine {
     }
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RevokedKeyLine {
+    kid: String,
+    revoked_at: Timestamp,
+}
+
+impl From<RevokedKey> for RevokedKeyLine {
+    fn from(key: RevokedKey) -> Self {
+        Self {
+            kid: key.id,
+            revoked_at: key.revoked_at,
+        }
+    }
+}
+
 pub(crate) fn run(data: &Path, command: KeysCommand) -> Result<ExitCode, Refusal> {
     let keys = DataFolder::open(data)?.keys();
     let now = SystemClock.now();
     match command {
-        KeysCommand::List => {
-            for key in keys.list().map_err(Refusal::while_doing("the keys cannot be read"))? {
-                print(&KeyLine::from(key))?;
-            }
-        }
-        KeysCommand::Generate { signs_from } => {
-            let is_first = keys
-                .list()
-                .map_err(Refusal::while_doing("the keys cannot be read"))?
-                .is_empty();
-            let soon = || Ok::<_, Refusal>(time::after(now, for_operator()?.keys.cache_time));
-            let signs_from = match signs_from {
-                Some(given) => given,
-                None if is_first => now,
-                None => soon()?,
-            };
+        KeysCommand::List => list(&keys)?,
+        KeysCommand::Generate { signs_from, force } => {
+            let signs_from = signs_from_or_soon(&keys, signs_from, force, now)?;
             let key = keys
                 .generate(signs_from)
                 .map_err(Refusal::while_doing("the key cannot be made"))?;
             print(&KeyLine::from(key))?;
         }
-        KeysCommand::Retire { kid } => keys
-            .retire(&kid, now)
-            .map_err(|failure| Refusal::because(failure.to_string()))?,
+        KeysCommand::Retire { kid } => done(keys.retire(&kid, now))?,
+        KeysCommand::Revoke { kid } => done(keys.revoke(&kid, now))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn done(outcome: Result<(), KeyFailure>) -> Result<(), Refusal> {
+    match outcome {
+        Err(failure @ (KeyFailure::UnknownKey(_) | KeyFailure::LastKey(_))) => {
+            Err(Refusal::because(failure.to_string()))
+        }
+        outcome => outcome.map_err(Refusal::while_doing("the key cannot be changed")),
+    }
+}
+
+fn list(keys: &KeyDirectory) -> Result<(), Refusal> {
+    let unreadable = || Refusal::while_doing("the keys cannot be read");
+    for key in keys.list().map_err(unreadable())? {
+        print(&KeyLine::from(key))?;
+    }
+    for key in keys.revoked().map_err(unreadable())? {
+        print(&RevokedKeyLine::from(key))?;
+    }
+    Ok(())
+}
+
+/// From when a new key signs: the first one at once, any other when every verifier has had the time to learn of it.
+fn signs_from_or_soon(
+    keys: &KeyDirectory,
+    given: Option<Timestamp>,
+    force: bool,
+    now: Timestamp,
+) -> Result<Timestamp, Refusal> {
+    let keys = keys.list().map_err(Refusal::while_doing("the keys cannot be read"))?;
+    if keys.is_empty() {
+        return Ok(given.unwrap_or(now));
+    }
+    let cache_time = for_operator()?.keys.cache_time;
+    let soon = time::after(now, cache_time);
+    match given {
+        Some(given) if given < soon && !force => Err(Refusal::because(format!(
+            "verifiers keep the key set for up to {:#} (keys.cache_time) and refuse until then what a key signs that they do \
+             not know: leave --signs-from out, or add --force",
+            SignedDuration::try_from(cache_time).unwrap_or(SignedDuration::MAX)
+        ))),
+        given => Ok(given.unwrap_or(soon)),
+    }
 }

@@ -36,6 +36,9 @@ pub(crate) struct PlaceArguments {
         value_name = "NAME"
     )]
     mongodb_database: String,
+    /// Take a deployed store on another machine without TLS, or with TLS that checks no certificate
+    #[arg(long, global = true, env = "AUTHME_MONGODB_ALLOW_INSECURE")]
+    mongodb_allow_insecure: bool,
 }
 
 /// A folder of this machine, or a deployed store beside it.
@@ -48,6 +51,8 @@ struct Deployed {
     #[cfg_attr(not(feature = "mongodb"), expect(dead_code, reason = "only the feature connects"))]
     uri: String,
     database: String,
+    #[cfg_attr(not(feature = "mongodb"), expect(dead_code, reason = "only the feature connects"))]
+    allow_insecure: bool,
 }
 
 /// What an operator changes.
@@ -62,6 +67,7 @@ impl From<PlaceArguments> for Place {
         let deployed = |uri| Deployed {
             uri,
             database: arguments.mongodb_database,
+            allow_insecure: arguments.mongodb_allow_insecure,
         };
         Self {
             folder: arguments.data,
@@ -108,8 +114,15 @@ impl Deployed {
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
     async fn stores(&self) -> Result<OperatorStores, Refusal> {
+        if let Some(key) = adapter_mongodb::certificate_key_file(&self.uri) {
+            let private = adapter_crypto::require_private(&key);
+            private.map_err(Refusal::while_doing(
+                "`tlsCertificateKeyFile` of MongoDB cannot be used",
+            ))?;
+        }
         let settings = adapter_mongodb::MongodbSettings {
             patience: Self::PATIENCE,
+            allow_insecure: self.allow_insecure,
             ..adapter_mongodb::MongodbSettings::new(&self.uri, &self.database, Self::CONNECTIONS)
         };
         let opened = adapter_mongodb::open(&settings).await;

@@ -256,9 +256,15 @@ fn keys_are_made_listed_and_retired() {
     // The only key that signs stays.
     let refused = operator.run(&["keys", "retire", &field(&first, "kid")]);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
-    let third = operator
-        .does(&["keys", "generate", "--signs-from", "2001-01-01T00:00:00Z"])
-        .object();
+    // Nor does one sign that others cannot know yet, unless the operator insists.
+    let early = ["keys", "generate", "--signs-from", "2001-01-01T00:00:00Z"];
+    let refused = operator.run(&early);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    assert!(
+        refused.stderr.contains("--force") && refused.stderr.contains("keys.cache_time"),
+        "{refused:?}"
+    );
+    let third = operator.does(&[&early[..], &["--force"]].concat()).object();
     operator.does(&["keys", "retire", &field(&first, "kid")]);
     let listed = operator.does(&["keys", "list"]).lines();
     assert_eq!(
@@ -277,6 +283,49 @@ fn keys_are_made_listed_and_retired() {
     told.sort();
     expected.sort();
     assert_eq!(told, expected, "what may still verify and what will sign is published");
+}
+
+#[test]
+fn a_revoked_key_is_refused_by_a_running_server_and_listed_as_such() {
+    let operator = Operator::new();
+    operator.cast();
+    let stolen = field(&operator.does(&["keys", "generate"]).object(), "kid");
+    let serving = Serving::start(&operator, &[]);
+    let login = || {
+        let request = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
+        field(&ask(serving.address, request).json(), "accessToken")
+    };
+    let lock = |token: &str| {
+        let request = Request::post("/user-identities/lock").bearer(token);
+        ask(serving.address, request.json(&json!({"userId": "ana"}))).status
+    };
+    let token = login();
+    assert_eq!(lock(&token), 204);
+    let unknown = operator.run(&["keys", "revoke", "nobody"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
+    assert!(unknown.stderr.contains("there is no key `nobody`"), "{unknown:?}");
+    assert_eq!(operator.does(&["keys", "revoke", &stolen]).stdout, "");
+    let told = |kid: &str| {
+        let keys = ask(serving.address, Request::get("/keys")).json();
+        let keys = keys["keys"].as_array().expect("an array").clone();
+        keys.iter().any(|key| field(key, "kid") == kid)
+    };
+    // The test runner ends one that is never refused.
+    while told(&stolen) {
+        std::thread::yield_now();
+    }
+    assert_eq!(lock(&token), 401);
+    assert_eq!(lock(&login()), 204, "another key signs at once");
+    let listed = operator.does(&["keys", "list"]).lines();
+    assert!(told(&field(&listed[0], "kid")), "{listed:?}");
+    assert_eq!(
+        (
+            field(&listed[1], "kid"),
+            listed[1].get("revokedAt").is_some(),
+            listed.len()
+        ),
+        (stolen, true, 2)
+    );
 }
 
 #[test]

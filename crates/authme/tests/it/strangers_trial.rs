@@ -9,6 +9,8 @@ use crate::wire::{Connection, Request, ask};
 /// Connections that ask for the largest answer there is and read nothing of it.
 const CONNECTIONS: usize = 300;
 
+const LARGEST: &str = "/docs/scalar.js";
+
 /// Methods of random names, unless the environment says so.
 const METHODS: usize = 300;
 
@@ -40,13 +42,14 @@ fn strangers_find_neither_memory_nor_metrics_to_fill() {
     for number in 0..2 {
         assert!(ask_by_method(serving.address, "BREW", number));
     }
+    assert_eq!(ask(serving.address, Request::at_root("GET", LARGEST)).status, 200);
     let lines = metrics().lines().count();
     let idle = serving.resident();
 
     let stalled: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             let mut connection = Connection::open(serving.address);
-            connection.write(b"GET /docs/scalar.js HTTP/1.1\r\nHost: a\r\n\r\n");
+            connection.write(format!("GET {LARGEST} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
             connection
         })
         .collect();

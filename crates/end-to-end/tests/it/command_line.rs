@@ -1,6 +1,7 @@
 //! What an operator sees of a service before it serves.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use end_to_end::{Installation, Options, Proxy, Servers, Service};
@@ -164,5 +165,59 @@ pub(crate) async fn topics_that_are_there_stay(servers: Servers) {
             .await;
         let said = "authme.credential.v1: was there\nauthme.factor.v1: was there\nauthme.session.v1: was there\n";
         assert_eq!((done.code, done.stdout.as_str()), (Some(0), said), "{}", done.stderr);
+    }
+}
+
+pub(crate) async fn what_would_cross_a_network_unprotected_needs_a_word(servers: Servers) {
+    let installation = Installation::new(&servers).await;
+    // Nobody answers at an address that is kept for documents (RFC 5737).
+    let exposed = Options::default()
+        .mongodb_uri("mongodb://192.0.2.1/")
+        .kafka_brokers("192.0.2.1:9092")
+        .setting("keys.url", "http://192.0.2.1/keys");
+    let refusal = async |service, options: Options| {
+        let done = installation.run(service, &options, &["--check"]).await;
+        assert_eq!(done.code, Some(1), "{done:?}");
+        done.stderr
+    };
+    let none = |options: Options, name: &str| options.setting(name, "false");
+    for service in Service::ALL {
+        let told = refusal(service, none(exposed.clone(), "kafka.allow_insecure")).await;
+        assert!(told.contains("`kafka.allow_insecure = true`"), "{told}");
+        let told = refusal(service, none(exposed.clone(), "store.allow_insecure")).await;
+        assert!(told.contains("`store.allow_insecure = true`"), "{told}");
+    }
+    let reaching = Options::default().setting("keys.url", "http://192.0.2.1/keys");
+    for service in [Service::Factors, Service::CredentialLock] {
+        let told = refusal(service, reaching.clone()).await;
+        assert!(told.contains("`keys.allow_insecure = true`"), "{told}");
+    }
+}
+
+pub(crate) async fn a_secret_that_others_may_read_is_refused(servers: Servers) {
+    let installation = Installation::new(&servers).await;
+    let keys = installation.folder().join("data/keys");
+    let pem = fs::read_dir(&keys).expect("the folder of keys").find_map(|entry| {
+        let path = entry.expect("the folder of keys").path();
+        path.extension().is_some_and(|ending| ending == "pem").then_some(path)
+    });
+    let uri = installation.folder().join("shared-uri");
+    fs::write(&uri, &servers.mongodb_uri).expect("a file in the folder");
+    let by_uri = Options::default().setting("store.mongodb_uri_file", uri.display().to_string());
+    let plain = Options::default;
+    for (service, path, options) in [
+        (Service::Tokens, pem.expect("a key"), plain()),
+        (Service::Tokens, installation.folder().join("refresh-keys"), plain()),
+        (Service::Factors, installation.folder().join("codes-key"), plain()),
+        (Service::CredentialLock, uri, by_uri),
+    ] {
+        let give = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        give(0o640);
+        let done = installation.run(service, &options, &["--check"]).await;
+        assert_eq!(done.code, Some(1), "{done:?}");
+        for words in [path.display().to_string().as_str(), "0640", "`defaultMode: 0440`"] {
+            assert!(done.stderr.contains(words), "{words} is not in: {}", done.stderr);
+        }
+        give(0o600);
     }
 }

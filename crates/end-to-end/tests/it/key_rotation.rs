@@ -23,7 +23,7 @@ pub(crate) async fn a_token_of_the_next_key_is_accepted_without_a_restart(server
     let soon = claims(&before)["iat"].as_i64().expect("a time") + 3;
     let soon = Timestamp::from_second(soon).expect("a time").to_string();
     let generated = installation
-        .operator(&["keys", "generate", "--signs-from", &soon])
+        .operator(&["keys", "generate", "--signs-from", &soon, "--force"])
         .await;
     let next = generated[0]["kid"].as_str().expect("a key");
 
@@ -50,6 +50,36 @@ pub(crate) async fn a_token_of_the_next_key_is_accepted_without_a_restart(server
     assert_eq!(kid(&desk), next);
     let ana = claims(&after)["sub"].as_str().expect("a user").to_owned();
     caller.lock(&desk, &ana).answer().await.with_status(204);
+}
+
+pub(crate) async fn a_revoked_key_is_refused_by_every_service(servers: Servers) {
+    let installation = Installation::new(&servers).await;
+    let cast = installation.cast().await;
+    installation.user(EMAIL, &[]).await;
+    let _services = installation.start_all(&Options::default()).await;
+    let caller = installation.caller();
+    let user = caller.session(&cast, EMAIL).await.text("accessToken");
+    let desk = caller.client_token(&cast.desk).await;
+    let ana = claims(&user)["sub"].as_str().expect("a user").to_owned();
+    caller.own_contacts(&user).answer().await.with_status(200);
+    caller.unlock(&desk, &ana).answer().await.with_status(204);
+
+    installation.operator(&["keys", "revoke", &kid(&user)]).await;
+    for (service, refused) in [("factors", &user), ("credential-lock", &desk)] {
+        let what = format!("{service} refuses what the revoked key signed");
+        eventually(&what, WITHIN, async || {
+            let answer = match service {
+                "factors" => caller.own_contacts(refused).answer().await,
+                _ => caller.unlock(refused, &ana).answer().await,
+            };
+            (answer.status == 401).then_some(())
+        })
+        .await;
+    }
+    // A key that nobody knew before signs, and nobody waits for it.
+    let after = caller.session(&cast, EMAIL).await.text("accessToken");
+    assert_ne!(kid(&after), kid(&user));
+    caller.own_contacts(&after).answer().await.with_status(200);
 }
 
 fn kids(key_set: &Value) -> Vec<String> {

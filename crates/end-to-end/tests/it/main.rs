@@ -37,6 +37,7 @@ fn main() {
         replicas::come_and_go_and_no_request_fails,
         graceful_stop::finishes_what_is_in_flight_and_publishes_its_event,
         key_rotation::a_token_of_the_next_key_is_accepted_without_a_restart,
+        key_rotation::a_revoked_key_is_refused_by_every_service,
         lost_answer::a_rotation_is_recognised_even_without_grace,
         leaks::no_log_holds_a_secret_or_a_contact,
         descriptions::each_service_describes_its_own_operations_and_no_other,
@@ -47,6 +48,8 @@ fn main() {
         command_line::a_store_that_is_away_is_told_without_its_password,
         command_line::a_folder_without_a_key_is_told_with_the_way_out,
         command_line::topics_that_are_there_stay,
+        command_line::what_would_cross_a_network_unprotected_needs_a_word,
+        command_line::a_secret_that_others_may_read_is_refused,
     ];
     let stage = acceptance::Stage::default();
     trials.extend(acceptance::cases(&stage));

@@ -82,7 +82,7 @@ async fn rotate(stage: &Stage, seen: &Mutex<Seen>) -> Duration {
     let older = operator(&["keys", "list"]).await;
     let begun = Instant::now();
     let signs_from = after(now(), AHEAD).to_string();
-    let made = operator(&["keys", "generate", "--signs-from", &signs_from]).await;
+    let made = operator(&["keys", "generate", "--signs-from", &signs_from, "--force"]).await;
     let key = kid(&made[0]);
     eventually("everybody meets the new key", OVERDUE, async || {
         let seen = seen.lock().unwrap();

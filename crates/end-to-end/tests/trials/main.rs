@@ -1,7 +1,8 @@
 //! The faults of the deployed form, tried many times: killed services, a broker that is away, a relay that stands still,
-//! a store that misbehaves, keys that rotate, an old primary that was cut off, commands that arrive late.
+//! a store that misbehaves, keys that rotate, an old primary that was cut off, batches that
+//! break, commands that arrive late.
 //!
-//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c11, c15, late) sets it.
+//! `AUTHME_TRIAL_ROUNDS` says how often; `cargo xtask trial c5` (c6, c7, c8, c10, c11, c15, c16, late) sets it.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,8 +14,10 @@
 
 mod askers;
 mod broker;
+mod c10_rolling_restart;
 mod c11_key_rotation;
 mod c15_old_primary;
+mod c16_broken_batches;
 mod c5_kills;
 mod c6_broker_away;
 mod c7_paused_relay;
@@ -62,10 +65,18 @@ fn main() {
         trial("c6_broker_away::fails_no_request", c6_broker_away::fails_no_request).with_ignored_flag(!can_stop),
         trial("c7_paused_relay::changes_no_order", c7_paused_relay::changes_no_order),
         trial("c8_store_faults::are_told_in_time", c8_store_faults::are_told_in_time),
+        trial(
+            "c10_rolling_restart::loses_no_request",
+            c10_rolling_restart::loses_no_request,
+        ),
         trial("c11_key_rotation::fails_nobody", c11_key_rotation::fails_nobody),
         trial(
             "c15_old_primary::mints_nothing_after_a_lock",
             c15_old_primary::mints_nothing_after_a_lock,
+        ),
+        trial(
+            "c16_broken_batches::fail_for_those_concerned_only",
+            c16_broken_batches::fail_for_those_concerned_only,
         ),
         trial("late_commands::undo_no_lock", late_commands::undo_no_lock),
         trial("late_commands::lose_no_contact", late_commands::lose_no_contact),

@@ -159,6 +159,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "File that holds the URI of MongoDB. The URI may not weaken reads or writes",
     )
     .required(),
+    Setting::of(
+        SERVICES,
+        "store.allow_insecure",
+        "`true` takes MongoDB on another machine without TLS, or with TLS that checks no certificate: whoever is on that \
+         network reads and changes everything",
+    ),
     Setting::of(SERVICES, "store.database", "Database of every collection"),
     Setting::of(
         SERVICES,
@@ -175,6 +181,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         SERVICES,
         "kafka.security",
         "`plaintext`, `tls`, or `scram` (SASL/SCRAM inside TLS); the last two need a build with the feature `kafka-tls`",
+    ),
+    Setting::of(
+        SERVICES,
+        "kafka.allow_insecure",
+        "`true` takes `plaintext` to brokers on another machine: whoever is on that network reads and writes events",
     ),
     Setting::of(
         SERVICES,
@@ -283,6 +294,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         VERIFIERS,
         "keys.ca_file",
         "Certificates (PEM) that vouch for the server of `keys.url`; unset: those of the system",
+    ),
+    Setting::of(
+        VERIFIERS,
+        "keys.allow_insecure",
+        "`true` takes a `keys.url` of plain http on another machine: whoever answers there signs tokens for everybody",
+    ),
+    Setting::of(
+        VERIFIERS,
+        "keys.longest_age",
+        "A key set that could not be fetched again for so long verifies nothing, and the service is not ready; at least `1m`",
     ),
     Setting::of(
         ISSUERS,

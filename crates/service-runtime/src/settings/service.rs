@@ -9,6 +9,9 @@ use super::{
     TokenSettings,
 };
 
+/// Ten times as long as a key set is fetched again after: one fetch that fails is no outage.
+const SHORTEST_KEY_SET_AGE: Duration = Duration::from_mins(1);
+
 /// What every service of the deployed form reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ServiceSettings {
@@ -43,6 +46,8 @@ pub struct SenderSettings {
 pub struct StoreSettings {
     /// The URI may hold a password.
     pub mongodb_uri_file: PathBuf,
+    /// Without TLS, or with TLS that checks no certificate, to another machine as well.
+    pub allow_insecure: bool,
     pub database: String,
     pub connections: u32,
 }
@@ -51,6 +56,8 @@ pub struct StoreSettings {
 pub struct KafkaSettings {
     pub brokers: String,
     pub security: KafkaSecurity,
+    /// Plaintext to another machine as well.
+    pub allow_insecure: bool,
     pub ca_file: Option<PathBuf>,
     pub certificate_file: Option<PathBuf>,
     pub key_file: Option<PathBuf>,
@@ -89,6 +96,16 @@ pub struct KeySourceSettings {
     pub directory: Option<PathBuf>,
     pub url: Option<String>,
     pub ca_file: Option<PathBuf>,
+    /// Plain http to another machine as well. Only who may verify by `url` has this setting, and the next.
+    #[serde(default)]
+    pub allow_insecure: bool,
+    /// A set that was fetched longer ago verifies nothing.
+    #[serde(default = "an_hour", deserialize_with = "duration")]
+    pub longest_age: Duration,
+}
+
+const fn an_hour() -> Duration {
+    Duration::from_hours(1)
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -118,6 +135,9 @@ impl ServiceSettings {
             "tokens.longest_access_token_lifetime",
             self.tokens.longest_access_token_lifetime,
         )?;
+        if self.keys.longest_age < SHORTEST_KEY_SET_AGE {
+            return Err(SettingsFailure::unusable("keys.longest_age", "must be at least 1m"));
+        }
         if self.store.connections == 0 {
             return Err(SettingsFailure::unusable("store.connections", "must be at least 1"));
         }

@@ -54,6 +54,8 @@ async fn mongodb() -> Stores {
     let settings = MongodbSettings {
         // Races are tried here, not time.
         patience: Duration::from_mins(1),
+        // Wherever the variable points.
+        allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)
     };
     let stores = adapter_mongodb::open(&settings).await.expect("the server answers");

@@ -14,11 +14,10 @@ use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
 use ports::{CredentialStandings, StoreFailure};
 use use_cases::tokens::TokensPorts;
 
-/// The ports of which families are found as they were (`None`: before they started), validation tokens as before they were
-/// issued, and every user is unlocked in a look after a write.
+/// The ports of which families are found as they were (`None`: before they started), and validation tokens as before they
+/// were issued. No look is behind.
 pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> TokensPorts {
     TokensPorts {
-        standings: Arc::new(Standings(ports.standings.clone())),
         validation_tokens: Arc::new(Tokens(ports.validation_tokens.clone())),
         refresh_families: Arc::new(Families {
             inner: ports.refresh_families.clone(),
@@ -28,7 +27,7 @@ pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> Tok
     }
 }
 
-/// The ports of which only the looks after a write are behind.
+/// The ports of which the looks after a write are behind: every user is unlocked.
 pub(crate) fn behind_after_writes(ports: &TokensPorts) -> TokensPorts {
     TokensPorts {
         standings: Arc::new(Standings(ports.standings.clone())),
@@ -90,8 +89,8 @@ impl RefreshFamilies for Families {
         self.inner.look(id).await
     }
 
-    async fn look_after_write(&self, _: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        Ok(self.past.clone())
+    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.inner.look_after_write(id).await
     }
 
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {

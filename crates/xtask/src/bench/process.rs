@@ -9,6 +9,13 @@ use serde_json::Value;
 
 use super::connection::Connection;
 
+/// Limits that are asked for at every request and never reached: a benchmark asks as one client and as few users.
+pub(crate) const LIMITS: [(&str, &str); 3] = [
+    ("AUTHME__LIMITS__REQUESTS_PER_CLIENT", "10000000"),
+    ("AUTHME__LIMITS__REQUESTS_PER_USER", "10000000"),
+    ("AUTHME__TOKENS__NEW_SESSIONS_PER_MINUTE", "10000000"),
+];
+
 /// A server of ours that ends with the value.
 pub(crate) struct Server {
     child: Child,
@@ -127,6 +134,7 @@ impl Data {
         data.store = vec![
             ("AUTHME_MONGODB_URI", mongodb_uri.to_owned()),
             ("AUTHME_MONGODB_DATABASE", database.to_owned()),
+            ("AUTHME_MONGODB_ALLOW_INSECURE", "true".to_owned()),
         ];
         Ok(data)
     }
@@ -161,7 +169,7 @@ impl Data {
     pub(crate) fn serve_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
         let (port, management) = (free_port()?, free_port()?);
         let mut command = self.command();
-        command.envs(settings.iter().copied());
+        command.envs(LIMITS).envs(settings.iter().copied());
         command.args([
             "serve",
             "--listen",

@@ -7,6 +7,7 @@
 
 mod checkout;
 mod dependencies;
+mod deployment;
 mod imports;
 mod layout;
 mod manifests;

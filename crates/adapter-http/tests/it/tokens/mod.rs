@@ -3,5 +3,6 @@
 mod change_app;
 mod introspect_token;
 mod login_guard;
+mod no_key_set;
 mod revoke_token;
 mod world;

@@ -141,6 +141,7 @@ fn what_is_required_is_enough() {
     let (service, issuer) = (loaded.service().unwrap(), loaded.issuer().unwrap());
     assert_eq!(service.http.drain, Duration::from_secs(5));
     assert_eq!(service.kafka.security, KafkaSecurity::Plaintext);
+    assert!(!service.kafka.allow_insecure && !service.store.allow_insecure && !service.keys.allow_insecure);
     assert_eq!(service.keys.directory.unwrap(), Path::new("/run/keys"));
     assert_eq!(issuer.tokens.refresh_grace, Duration::from_secs(30));
 }
@@ -178,6 +179,7 @@ fn what_could_never_work_is_refused() {
         ),
         ("AUTHME__STORE__CONNECTIONS", "0", "store.connections"),
         ("AUTHME__RELAY__LEASE", "10ms", "relay.lease"),
+        ("AUTHME__KEYS__LONGEST_AGE", "59s", "keys.longest_age"),
         ("AUTHME__KAFKA__PARTITIONS", "0", "kafka.partitions"),
         (
             "AUTHME__KAFKA__CERTIFICATE_FILE",

@@ -1,5 +1,7 @@
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,7 +10,7 @@ use anyhow::ensure;
 use super::follower::{Follower, microseconds};
 use crate::bench::connection::Connection;
 use crate::bench::population::{self, BASE, Client, UserIds};
-use crate::bench::process::{Data, Server, free_port};
+use crate::bench::process::{Data, LIMITS, Server, free_port};
 use crate::bench::programs::ServicePrograms;
 use crate::servers::Addresses;
 
@@ -93,9 +95,9 @@ impl Deployment {
 
 fn shared_settings(data: &Data, addresses: &Addresses, database: String) -> anyhow::Result<Settings> {
     let uri = data.path("mongodb-uri");
-    fs::write(&uri, &addresses.mongodb_uri)?;
+    write_secret(&uri, &addresses.mongodb_uri)?;
     let codes = data.path("codes-key");
-    fs::write(&codes, "c0".repeat(32))?;
+    write_secret(&codes, &"c0".repeat(32))?;
     Ok(vec![
         ("AUTHME__SECRETS__CODES_FILE", codes.display().to_string()),
         (
@@ -106,15 +108,24 @@ fn shared_settings(data: &Data, addresses: &Addresses, database: String) -> anyh
         ("AUTHME__STORE__DATABASE", database),
         ("AUTHME__KAFKA__BROKERS", addresses.kafka_brokers.clone()),
         ("AUTHME__KAFKA__REPLICATION", "1".to_owned()),
+        // Wherever the variables of the servers point.
+        ("AUTHME__STORE__ALLOW_INSECURE", "true".to_owned()),
+        ("AUTHME__KAFKA__ALLOW_INSECURE", "true".to_owned()),
         ("AUTHME__TOKENS__ISSUER", "http://bench.example.com".to_owned()),
         ("AUTHME__TOKENS__AUDIENCE", "authme".to_owned()),
     ])
 }
 
+/// Makes the file of a secret, which a service takes only when nobody else can read it.
+fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(secret.as_bytes())?)
+}
+
 fn signing_settings(data: &Data) -> anyhow::Result<Settings> {
     data.operate(&["keys", "generate"])?;
     let refresh = data.path("refresh-keys");
-    fs::write(&refresh, "5e".repeat(32))?;
+    write_secret(&refresh, &"5e".repeat(32))?;
     Ok(vec![
         ("AUTHME__KEYS__DIRECTORY", data.path("data/keys").display().to_string()),
         ("AUTHME__SECRETS__REFRESH_FILE", refresh.display().to_string()),
@@ -135,6 +146,7 @@ fn serve(program: &Path, settings: Settings) -> anyhow::Result<Server> {
     let (port, management) = (free_port()?, free_port()?);
     let mut command = Command::new(program);
     command
+        .envs(LIMITS)
         .envs(settings)
         .env("AUTHME__HTTP__LISTEN", format!("127.0.0.1:{port}"))
         .env("AUTHME__HTTP__MANAGEMENT", format!("127.0.0.1:{management}"));

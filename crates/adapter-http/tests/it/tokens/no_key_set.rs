@@ -1,0 +1,52 @@
+//! A verifier that has no key set says nothing of a token: whoever asks is told to come again.
+
+use std::sync::Arc;
+
+use domain::caller::VerifiedToken;
+use domain::time::Timestamp;
+use ports::{TokenRejection, TokenVerifier};
+use serde_json::json;
+
+use super::world::{Answer, World, by, json_body, post};
+
+/// Verifies the tokens of a caller, and has lost the key set for all others.
+struct WithoutKeys {
+    caller: String,
+    inner: Arc<dyn TokenVerifier>,
+}
+
+impl TokenVerifier for WithoutKeys {
+    fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection> {
+        if token == self.caller {
+            self.inner.inspect(token, now)
+        } else {
+            Err(TokenRejection::KeysUnavailable)
+        }
+    }
+}
+
+#[track_caller]
+fn unavailable(answer: &Answer) {
+    assert_eq!(answer.code(), (503, "90".to_owned()), "{}", answer.shown());
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("www-authenticate"), None);
+}
+
+#[actix_web::test]
+async fn a_token_is_neither_good_nor_bad_without_keys() {
+    let mut world = World::new().await;
+    let (locker, portal) = (world.client_token("locker").await, world.client_token("portal").await);
+    world.api.gatekeeper.verifier = Arc::new(WithoutKeys {
+        caller: portal.clone(),
+        inner: world.api.gatekeeper.verifier.clone(),
+    });
+    let lock = by(post("/user-identities/lock"), &locker);
+    unavailable(&world.ask(json_body(lock, &json!({"userId": "ana"}))).await);
+    for path in ["/tokens/introspect", "/user-identities/me/revoke-token"] {
+        let request = by(post(path), &locker);
+        unavailable(&world.ask(json_body(request, &json!({"token": "whatever"}))).await);
+    }
+    // The caller is known, the token in the body is not.
+    let introspect = by(post("/tokens/introspect"), &portal);
+    unavailable(&world.ask(json_body(introspect, &json!({"token": locker}))).await);
+}

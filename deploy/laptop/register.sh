@@ -1,0 +1,33 @@
+#!/bin/sh
+# The clients and the user of a laptop, for docker-compose.yml alone: no image holds this file. Each client's secret is drawn
+# by `authme` and written into a file that only its owner reads. Running it again changes nothing.
+set -eu
+umask 077
+clients=${CLIENTS_FOLDER:-/var/lib/authme/clients}
+
+client() {
+    id=$1
+    shift
+    file="$clients/$id.json"
+    known=true
+    authme client show "$id" > /dev/null 2>&1 || known=false
+    if [ "$known" = false ]; then
+        authme client add "$id" "$@" > "$file.draft"
+    elif [ ! -s "$file" ]; then
+        # Its secret was shown once, and nobody has it.
+        authme client rotate-secret "$id" > "$file.draft"
+    else
+        return 0
+    fi
+    mv "$file.draft" "$file"
+    echo "client $id: its secret is in $file"
+}
+
+client gateway --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope SAML_SSO
+client portal --role CLI-AUTH-IDENTIFIED --role CLI-1STPARTY --scope READ --saml --factor-visibility UNRESTRICTED
+client backoffice --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope account_lock --scope account_unlock
+
+# Of a given id, so that it is made once.
+if ! authme identity show 5efd263cbe2d398bb00b97ea > /dev/null 2>&1; then
+    authme identity add --id 5efd263cbe2d398bb00b97ea --email ada@example.com --role AUTH-BASIC --role USER
+fi
