@@ -67,7 +67,7 @@ mod tests {
     struct Unmeasured;
 
     impl Telemetry for Unmeasured {
-        fn record(&self, _: Measure<'_>) {}
+        fn record(&self, _: Measure) {}
     }
 
     fn at(second: i64) -> Timestamp {
@@ -86,6 +86,7 @@ mod tests {
     fn issued(issued_at: Timestamp) -> AccessToken {
         AccessToken {
             id: "a".repeat(24),
+            client_epoch: 0,
             subject: AccessTokenSubject::Client,
             client: ClientId::parse("tester").unwrap(),
             roles: Vec::new(),
