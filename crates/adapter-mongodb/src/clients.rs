@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::client::{Client, ClientSecretDigest};
+use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use mongodb::bson::{Binary, DateTime};
@@ -42,6 +42,12 @@ pub(crate) struct ClientDocument {
     texts: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token_lifetime_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    administration: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    may_assert: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_in: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +82,9 @@ impl From<&Client> for ClientDocument {
             visibility: client.visibility.as_str().to_owned(),
             texts: client.texts.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
+            administration: client.administration,
+            may_assert: client.may_assert.clone(),
+            expires_in: client.expires_in.map(|form| form.as_str().to_owned()),
         }
     }
 }
@@ -94,6 +103,7 @@ impl TryFrom<ClientDocument> for Client {
             })
         };
         let alias = |alias| reader.parsed(alias, ClientId::parse);
+        let expires_in = |form: String| ExpiresIn::parse(&form).ok_or_else(|| reader.corrupt("expiresIn"));
         Ok(Self {
             id: reader.parsed(stored.id, ClientId::parse)?,
             secrets: stored.secrets.into_iter().map(secret).collect::<Result<_, _>>()?,
@@ -110,6 +120,9 @@ impl TryFrom<ClientDocument> for Client {
             visibility: Visibility::parse(&stored.visibility).ok_or_else(|| reader.corrupt("visibility"))?,
             texts: stored.texts,
             access_token_lifetime: stored.access_token_lifetime_seconds.map(Duration::from_secs),
+            administration: stored.administration,
+            may_assert: stored.may_assert,
+            expires_in: stored.expires_in.map(expires_in).transpose()?,
         })
     }
 }
@@ -189,19 +202,27 @@ mod tests {
         client.aliases = vec![ClientId::parse("portal.old").unwrap()];
         client.texts = Some("portal".to_owned());
         client.access_token_lifetime = Some(Duration::from_mins(5));
+        client.administration = true;
+        client.may_assert = vec!["staff".to_owned()];
+        client.expires_in = Some(ExpiresIn::Seconds);
         let stored = serialize_to_document(&ClientDocument::from(&client)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "texts": "portal", "accessTokenLifetimeSeconds": 300 }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "texts": "portal", "accessTokenLifetimeSeconds": 300, "administration": true, "mayAssert": ["staff"], "expiresIn": "seconds" }"#);
     }
 
     #[test]
-    fn a_client_stored_before_there_were_texts_has_none() {
+    fn a_client_stored_before_an_option_existed_is_read_without_it() {
         let portal = Client::new(ClientId::parse("portal").unwrap());
         let mut stored = serialize_to_document(&ClientDocument::from(&Client {
             texts: Some("portal".to_owned()),
+            administration: true,
+            may_assert: vec!["staff".to_owned()],
+            expires_in: Some(ExpiresIn::Absolute),
             ..portal.clone()
         }))
         .unwrap();
-        assert!(stored.remove("texts").is_some());
+        for added in ["texts", "administration", "mayAssert", "expiresIn"] {
+            assert!(stored.remove(added).is_some(), "{added}");
+        }
         let read: ClientDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
         assert_eq!(Client::try_from(read).unwrap(), portal);
     }

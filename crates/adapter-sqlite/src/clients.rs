@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::client::{Client, ClientSecretDigest};
+use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use domain::time::Timestamp;
@@ -38,6 +38,12 @@ struct ClientDocument {
     texts: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token_lifetime_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    administration: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    may_assert: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_in: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +77,9 @@ impl From<&Client> for ClientDocument {
             visibility: client.visibility.as_str().to_owned(),
             texts: client.texts.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
+            administration: client.administration,
+            may_assert: client.may_assert.clone(),
+            expires_in: client.expires_in.map(|form| form.as_str().to_owned()),
         }
     }
 }
@@ -90,6 +99,7 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
         })
     };
     let alias = |alias: String| ClientId::parse(alias).map_err(|error| row.corrupt(error));
+    let expires_in = |form: String| ExpiresIn::parse(&form).ok_or_else(|| row.corrupt("expiresIn"));
     Ok(Client {
         id: row.parsed("client_id", ClientId::parse)?,
         secrets: document.secrets.into_iter().map(secret).collect::<Result<_, Fault>>()?,
@@ -106,6 +116,9 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
         visibility: Visibility::parse(&document.visibility).ok_or_else(|| row.corrupt("visibility"))?,
         texts: document.texts,
         access_token_lifetime: document.access_token_lifetime_seconds.map(Duration::from_secs),
+        administration: document.administration,
+        may_assert: document.may_assert,
+        expires_in: document.expires_in.map(expires_in).transpose()?,
     })
 }
 

@@ -23,6 +23,30 @@ impl std::fmt::Debug for ClientSecretDigest {
     }
 }
 
+/// How an answer tells when its access token ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiresIn {
+    /// The second of its expiry, counted from the epoch: as `exp`.
+    Absolute,
+    /// Its life in seconds (RFC 6749 section 5.1).
+    Seconds,
+}
+
+impl ExpiresIn {
+    pub const ALL: [Self; 2] = [Self::Absolute, Self::Seconds];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.as_str() == text)
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+            Self::Seconds => "seconds",
+        }
+    }
+}
+
 /// A client application and what it is set up for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -56,6 +80,13 @@ pub struct Client {
     pub texts: Option<String>,
     /// Life of its access tokens where it differs from the setting.
     pub access_token_lifetime: Option<Duration>,
+    /// Its users' tokens may carry administrator roles.
+    pub administration: bool,
+    /// The groups it may assert in a hand-off, by name; [`ANY_GROUP`](crate::group::ANY_GROUP) stands for all that give no
+    /// administrator role.
+    pub may_assert: Vec<String>,
+    /// How its answers tell when a token ends, where it differs from that of the operation.
+    pub expires_in: Option<ExpiresIn>,
 }
 
 impl Client {
@@ -77,6 +108,9 @@ impl Client {
             visibility: Visibility::default(),
             texts: None,
             access_token_lifetime: None,
+            administration: false,
+            may_assert: Vec::new(),
+            expires_in: None,
         }
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::client::Client;
+use domain::client::{Client, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use ports::ClientSaving;
@@ -62,6 +62,14 @@ async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
         assert_eq!(create(&stores, &client).await, ClientSaving::Saved);
         assert_eq!(find(&stores, client.id.as_str()).await, Some(client));
     }
+    for expires_in in ExpiresIn::ALL {
+        let client = Client {
+            expires_in: Some(expires_in),
+            ..client("expires-in")
+        };
+        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(find(&stores, "expires-in").await, Some(client));
+    }
     for visibility in Visibility::ALL {
         let client = Client {
             visibility,
@@ -74,13 +82,14 @@ async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
 
 async fn each_switch_of_a_client_is_kept_apart(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    for switch in 0..5 {
+    for switch in 0..6 {
         let client = Client {
             enabled: switch == 0,
             saml: switch == 1,
             identity_provider: switch == 2,
             create_users: switch == 3,
             require_known_groups: switch == 4,
+            administration: switch == 5,
             ..client(&format!("client-{switch}"))
         };
         create(&stores, &client).await;

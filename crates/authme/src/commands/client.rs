@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter_crypto::{Sha256, SystemRandomness};
 use clap::{Args, Subcommand};
-use domain::client::Client;
+use domain::client::{Client, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use domain::time::{self, Timestamp};
@@ -93,6 +93,27 @@ pub(crate) struct ClientOptions {
     /// Life of its access tokens, like 5m
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     access_token_lifetime: Option<Duration>,
+    /// Its users' tokens may carry administrator roles
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    administration: Option<bool>,
+    /// A group it may assert in a hand-off; `*` for all that give no administrator role
+    #[arg(long = "may-assert", value_name = "GROUP|*")]
+    may_assert: Option<Vec<String>>,
+    /// How every answer tells when its token ends: `absolute` or `seconds`; empty for what each operation says by itself
+    #[arg(long, value_name = "FORM", value_parser = expires_in)]
+    expires_in: Option<Form>,
+}
+
+/// A form of `expiresIn`, or none.
+#[derive(Debug, Clone, Copy)]
+struct Form(Option<ExpiresIn>);
+
+fn expires_in(text: &str) -> Result<Form, String> {
+    if text.is_empty() {
+        return Ok(Form(None));
+    }
+    let form = ExpiresIn::parse(text).ok_or_else(|| "absolute or seconds is expected".to_owned())?;
+    Ok(Form(Some(form)))
 }
 
 fn visibility(text: &str) -> Result<Visibility, String> {
@@ -135,6 +156,10 @@ struct ClientLine {
     texts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token_lifetime: Option<String>,
+    administration: bool,
+    may_assert: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<&'static str>,
     /// How many secrets work, and until when; the current one has no end.
     secrets: Vec<SecretState>,
 }
@@ -168,6 +193,9 @@ impl From<Client> for ClientLine {
             factor_visibility: client.visibility.as_str(),
             texts: client.texts,
             access_token_lifetime: lifetime.map(|lifetime| format!("{lifetime:#}")),
+            administration: client.administration,
+            may_assert: client.may_assert,
+            expires_in: client.expires_in.map(ExpiresIn::as_str),
         }
     }
 }
@@ -200,6 +228,9 @@ impl ClientOptions {
             self.texts.map(|name| (!name.is_empty()).then_some(name)),
         );
         client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
+        replace(&mut client.administration, self.administration);
+        replace(&mut client.may_assert, self.may_assert.map(without_empty));
+        replace(&mut client.expires_in, self.expires_in.map(|Form(form)| form));
         let bad_scope = client.scopes.iter().find(|scope| scope.contains(char::is_whitespace));
         bad_scope.map_or(Ok(()), |scope| {
             Err(Refusal::because(format!("a scope holds no space: `{scope}`")))

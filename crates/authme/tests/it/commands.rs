@@ -122,7 +122,7 @@ fn a_client_is_added_shown_changed_and_listed() {
     let operator = Operator::new();
     let arguments = "client add portal --role A --role B --scope READ --scope WRITE --saml --identity-provider --create-users \
                      --require-known-groups --alias portal.idp --alias other --factor-visibility MARKED_RESOURCES \
-                     --access-token-lifetime 2m";
+                     --access-token-lifetime 2m --administration --may-assert * --expires-in seconds";
     let added = operator
         .does(&arguments.split_whitespace().collect::<Vec<_>>())
         .object();
@@ -136,14 +136,15 @@ fn a_client_is_added_shown_changed_and_listed() {
     let whole = json!({
         "clientId": "portal", "enabled": true, "roles": ["A", "B"], "scopes": ["READ", "WRITE"], "saml": true,
         "identityProvider": true, "createUsers": true, "requireKnownGroups": true, "aliases": ["portal.idp", "other"],
-        "factorVisibility": "MARKED_RESOURCES", "accessTokenLifetime": "2m", "secrets": [{}],
+        "factorVisibility": "MARKED_RESOURCES", "accessTokenLifetime": "2m", "administration": true,
+        "mayAssert": ["*"], "expiresIn": "seconds", "secrets": [{}],
     });
     assert_eq!(shown(&operator, "portal"), whole);
     operator.does(&["client", "add", "a-plain-one"]);
     let plain = json!({
         "clientId": "a-plain-one", "enabled": true, "roles": [], "scopes": [], "saml": false, "identityProvider": false,
         "createUsers": false, "requireKnownGroups": false, "aliases": [], "factorVisibility": "CREDENTIALS_ONLY",
-        "secrets": [{}],
+        "administration": false, "mayAssert": [], "secrets": [{}],
     });
     let listed = operator.does(&["client", "list"]);
     assert_eq!(listed.lines(), [plain, whole.clone()]);
@@ -151,10 +152,25 @@ fn a_client_is_added_shown_changed_and_listed() {
     assert!(!listed.stdout.contains(&secret) && !shown(&operator, "portal").to_string().contains(&secret));
 
     // What is not given stays; lists are replaced.
-    operator.does(&["client", "set", "portal", "--role", "C", "--saml=false"]);
+    operator.does(&[
+        "client",
+        "set",
+        "portal",
+        "--role",
+        "C",
+        "--saml=false",
+        "--administration=false",
+        "--may-assert",
+        "",
+        "--expires-in",
+        "",
+    ]);
     let mut changed = whole;
     changed["roles"] = json!(["C"]);
     changed["saml"] = json!(false);
+    changed["administration"] = json!(false);
+    changed["mayAssert"] = json!([]);
+    changed.as_object_mut().expect("an object").remove("expiresIn");
     assert_eq!(shown(&operator, "portal"), changed);
     for (command, enabled) in [("disable", false), ("disable", false), ("enable", true)] {
         operator.does(&["client", command, "portal"]);
