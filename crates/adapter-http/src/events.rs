@@ -109,10 +109,7 @@ async fn handle(
     if page.events.is_empty() {
         wait_for_more(&follow, after, wait, stopping.get_ref().clone()).await;
         // The caller may have been locked meanwhile.
-        gatekeeper
-            .admit_caller
-            .run(&authorised.call, MAY_FOLLOW, None)
-            .await?;
+        gatekeeper.admit_caller.run(&authorised.call, MAY_FOLLOW, None).await?;
         page = follow.run(after, PAGE).await?;
     }
     let lines: String = page

@@ -22,6 +22,7 @@ mod gathered;
 mod groups;
 mod identities;
 mod indexes;
+mod known_names;
 mod outbox;
 mod outboxes;
 mod reservations;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Aggregate, Clients, CredentialStandings, Garbage, Groups, Identities, Outboxes, Readiness};
+use ports::{Aggregate, Clients, CredentialStandings, Garbage, Groups, Identities, KnownNames, Outboxes, Readiness};
 
 pub use connection::{MongodbSettings, certificate_key_file};
 use database::Database;
@@ -49,6 +50,7 @@ pub struct Stores {
     pub clients: Arc<dyn Clients>,
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
+    pub known_names: Arc<dyn KnownNames>,
     pub standings: Arc<dyn CredentialStandings>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
@@ -71,6 +73,7 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         clients: Arc::new(clients::MongodbClients(database.clone())),
         identities: Arc::new(identities::MongodbIdentities(database.clone())),
         groups: Arc::new(groups::MongodbGroups(database.clone())),
+        known_names: Arc::new(known_names::MongodbKnownNames(database.clone())),
         standings: Arc::new(credential_standings::MongodbCredentialStandings(database.clone())),
         credentials: Arc::new(credential_lock::credentials::MongodbCredentials(database.clone())),
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),

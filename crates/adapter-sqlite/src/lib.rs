@@ -11,6 +11,7 @@ mod fault;
 mod garbage;
 mod groups;
 mod identities;
+mod known_names;
 mod outbox;
 mod outboxes;
 mod readers;
@@ -25,7 +26,10 @@ use std::sync::Arc;
 use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Clients, CredentialStandings, EventLog, EventPublisher, Garbage, Groups, Identities, Outboxes, Readiness};
+use ports::{
+    Clients, CredentialStandings, EventLog, EventPublisher, Garbage, Groups, Identities, KnownNames, Outboxes,
+    Readiness,
+};
 
 use database::Database;
 pub use fault::OpenFailure;
@@ -44,6 +48,7 @@ pub struct Stores {
     pub clients: Arc<dyn Clients>,
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
+    pub known_names: Arc<dyn KnownNames>,
     pub standings: Arc<dyn CredentialStandings>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
@@ -65,6 +70,7 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
         clients: Arc::new(clients::SqliteClients(database.clone())),
         identities: Arc::new(identities::SqliteIdentities(database.clone())),
         groups: Arc::new(groups::SqliteGroups(database.clone())),
+        known_names: Arc::new(known_names::SqliteKnownNames(database.clone())),
         standings: Arc::new(credential_standings::SqliteCredentialStandings(database.clone())),
         credentials: Arc::new(credential_lock::credentials::SqliteCredentials(database.clone())),
         factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),

@@ -130,6 +130,14 @@ ALTER TABLE credentials DROP COLUMN locked_by;
 
 -- What was stored before is the first version of it.
 ALTER TABLE credentials ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+
+ALTER TABLE refresh_families ADD COLUMN administrative_groups TEXT;
+
+CREATE TABLE known_names (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the file up to date, one transaction a version; the version found when it is newer than any known here.
@@ -158,7 +166,8 @@ mod tests {
     use domain::client::Client;
     use domain::credential_lock::Credential;
     use domain::factors::FactorSet;
-    use domain::ids::{ClientId, ContactId, UserId};
+    use domain::group::AssertedGroups;
+    use domain::ids::{ClientId, ContactId, FamilyId, UserId};
     use domain::time::Timestamp;
     use ports::{Cursor, Saving};
 
@@ -279,5 +288,33 @@ mod tests {
         let logged = stores.event_log.read(Cursor::default(), 10).await.unwrap();
         let event = &logged.first().unwrap().event;
         assert!(event.by.is_unknown() && event.correlation_id.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_session_of_the_second_version_asserts_no_administrative_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authme.sqlite");
+        let second = Connection::open(&file).unwrap();
+        for version in [VERSION_1, VERSION_2] {
+            second.execute_batch(version).unwrap();
+        }
+        let rows = r#"
+            INSERT INTO refresh_families (family_id, user_id, client_id, groups, root_id, epoch, generation, nonce,
+                    rotated_at, absolute_expires_at, idle_expires_at, status, sequence)
+                VALUES ('family-1', 'user-1', 'portal', '["staff"]', 'family-1', 0, 1, x'00000000000000000000000000000000',
+                    0, 1, 1, 'active', 0);
+            PRAGMA user_version = 2;"#;
+        second.execute_batch(rows).unwrap();
+        drop(second);
+
+        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let family = FamilyId::parse("family-1").unwrap();
+        let family = stores.refresh_families.find(&family).await.unwrap().unwrap();
+        let asserted = AssertedGroups {
+            names: vec!["staff".to_owned()],
+            administrative: Vec::new(),
+        };
+        assert_eq!(family.origin.asserted_groups(), asserted);
+        assert_eq!(stores.known_names.page(None, 1).await.unwrap(), []);
     }
 }

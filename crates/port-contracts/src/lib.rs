@@ -20,6 +20,7 @@ mod factors;
 mod garbage;
 mod groups;
 mod identities;
+mod known_names;
 mod outboxes;
 mod race;
 mod samples;
@@ -33,7 +34,7 @@ use libtest_mimic::Trial;
 use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Clients, CredentialStandings, Garbage, Groups, Identities, Outboxes};
+use ports::{Clients, CredentialStandings, Garbage, Groups, Identities, KnownNames, Outboxes};
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
@@ -60,6 +61,7 @@ pub struct Stores {
     pub clients: Arc<dyn Clients>,
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
+    pub known_names: Arc<dyn KnownNames>,
     pub standings: Arc<dyn CredentialStandings>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
@@ -88,6 +90,7 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         garbage::contracts(),
         groups::contracts(),
         identities::contracts(),
+        known_names::contracts(),
         outboxes::contracts(),
         outboxes::leases::contracts(),
         tokens::refresh_families::contracts(),

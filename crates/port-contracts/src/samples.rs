@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::actor::Actor;
-use domain::client::{Client, ClientSecretDigest};
+use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
 use domain::event::{Datum, EventContext, EventKind, NewEvent};
@@ -151,6 +151,8 @@ pub(crate) fn full_client(id: &str) -> Client {
         visibility: Visibility::MarkedResources,
         texts: Some("čeština \"2\"".to_owned()),
         access_token_lifetime: Some(Duration::from_mins(2)),
+        may_assert: texts(["*", "CN=Čtenáři,O='x'"]),
+        expires_in: Some(ExpiresIn::Seconds),
         ..known_as(id, [&format!("{id}.z"), &format!("{id}.a")])
     }
 }
@@ -293,6 +295,7 @@ pub(crate) fn validation_token(n: u8) -> ValidationToken {
         session_expires_at: None,
         ip: None,
         expires_at: at(1_000),
+        administrative_groups: Vec::new(),
     }
 }
 
@@ -304,6 +307,7 @@ pub(crate) fn full_validation_token(n: u8, ip: IpAddr) -> ValidationToken {
         ancestors: vec![family_id(6), family_id(7)],
         session_expires_at: Some(at(3_001)),
         ip: Some(ip),
+        administrative_groups: texts(["CN=Čtenáři,O='x'"]),
         ..validation_token(n)
     }
 }
@@ -318,6 +322,7 @@ pub(crate) fn family(n: usize) -> RefreshFamily {
             groups: Vec::new(),
             ancestors: Vec::new(),
             epoch: 0,
+            administrative_groups: Vec::new(),
         },
         generation: 1,
         nonce: nonce(1),
@@ -338,6 +343,7 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
             groups: texts(["staff", "CN=Čtenáři,O='x'"]),
             ancestors: vec![family_id(n + 500), family_id(n + 501)],
             epoch: MANY + 1,
+            administrative_groups: texts(["CN=Čtenáři,O='x'"]),
             ..plain.origin
         },
         generation: MANY,

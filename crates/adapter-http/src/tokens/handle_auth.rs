@@ -1,6 +1,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::contact::Email;
+use domain::group::{LONGEST_NAME, MOST_ASSERTED};
 use domain::ids::BusinessId;
 use domain::tokens::permissions::HandOver;
 use serde::Deserialize;
@@ -16,6 +17,8 @@ use crate::endpoints::Described;
 use crate::peer::TrustedProxies;
 use crate::problem::{Code, ErrorResponse, Problem};
 
+const GROUPS: &str = "groups";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct HandleAuthQuery {
@@ -29,7 +32,8 @@ struct HandleAuthQuery {
 struct HandleAuthBody {
     #[schema(required, example = "my-email@email.com")]
     email: Option<String>,
-    #[schema(required, example = json!(["IDC_GERENCIADOR_MANAGER"]))]
+    /// At most 200, each of at most 256 bytes. Those that the caller may not assert are left out.
+    #[schema(required, max_items = 200, example = json!(["IDC_GERENCIADOR_MANAGER"]))]
     groups: Option<Vec<String>>,
     #[schema(example = "Full Name Test")]
     full_name: Option<String>,
@@ -51,6 +55,22 @@ fn email(text: Option<String>) -> Result<Email, Problem> {
     })
 }
 
+fn groups(names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
+    let names = names.ok_or_else(|| Problem::missing(GROUPS))?;
+    if names.len() > MOST_ASSERTED {
+        let message = format!("{GROUPS} holds at most {MOST_ASSERTED} names");
+        return Err(Problem::malformed_field(GROUPS, message));
+    }
+    match names.iter().position(|name| name.len() > LONGEST_NAME) {
+        Some(index) => {
+            let field = format!("{GROUPS}[{index}]");
+            let message = format!("{field} is longer than {LONGEST_NAME} bytes");
+            Err(Problem::malformed_field(field, message))
+        }
+        None => Ok(names),
+    }
+}
+
 pub(crate) async fn handle(
     authorised: Authorised<HandOver>,
     request: HttpRequest,
@@ -66,7 +86,7 @@ pub(crate) async fn handle(
     let asked = HandleAuthRequest {
         target_client,
         email: email(body.email)?,
-        groups: body.groups.ok_or_else(|| Problem::missing("groups"))?,
+        groups: groups(body.groups)?,
         full_name: body.full_name,
         business: body
             .business_id

@@ -1,5 +1,6 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
+use domain::client::ExpiresIn;
 use serde::Serialize;
 use use_cases::tokens::{IssuedTokens, Minted};
 use utoipa::ToSchema;
@@ -13,7 +14,9 @@ pub(super) struct TokenResponse {
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
-    /// Absolute expiry in epoch seconds, as a decimal string; equal to the token's `exp`.
+    /// When the access token ends, as a decimal string. In client login its life in seconds; elsewhere the second of its
+    /// expiry, counted from the epoch and equal to the token's `exp`. A client may be registered for one of the two in
+    /// every answer.
     #[schema(example = "1612483680")]
     expires_in: String,
     #[schema(example = json!(["READ", "WRITE"]))]
@@ -22,6 +25,10 @@ pub(super) struct TokenResponse {
 
 pub(super) fn answer(minted: Minted<IssuedTokens>) -> HttpResponse {
     let tokens = minted.into_inner();
+    let expires_in = match tokens.expires_in {
+        ExpiresIn::Absolute => tokens.expires_at.as_second(),
+        ExpiresIn::Seconds => tokens.expires_at.as_second() - tokens.issued_at.as_second(),
+    };
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((PRAGMA, "no-cache"))
@@ -29,7 +36,7 @@ pub(super) fn answer(minted: Minted<IssuedTokens>) -> HttpResponse {
             access_token: tokens.access_token,
             token_type: "Bearer",
             refresh_token: tokens.refresh_token,
-            expires_in: tokens.expires_at.as_second().to_string(),
+            expires_in: expires_in.to_string(),
             scope: tokens.scopes,
         })
 }

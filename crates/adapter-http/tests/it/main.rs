@@ -260,6 +260,7 @@ fn session_events() -> Vec<NewEvent> {
                 groups: Vec::new(),
                 ancestors,
                 epoch: 0,
+                administrative_groups: Vec::new(),
             },
             generation: 1,
             nonce: Nonce([1; 16]),
@@ -345,7 +346,8 @@ fn every_event_type_is_described_and_no_other() {
 
 #[test]
 fn a_schema_refuses_what_no_event_holds() {
-    let session = json!({"userId": "u1", "by": {"client": "portal"}, "clientId": "portal", "sid": "s1", "reason": "replay"});
+    let session =
+        json!({"userId": "u1", "by": {"client": "portal"}, "clientId": "portal", "sid": "s1", "reason": "replay"});
     let contact = json!({"userId": "u1", "by": {}, "factorId": "c1", "contactType": ContactType::Email.as_str(),
         "maskedValue": "ex***le@br.e*******.com", "tags": [], "default": false, "verified": true});
     let broken = |good: &Value, name: &str, value: Value| {

@@ -66,6 +66,8 @@ pub(super) struct RefreshFamilyDocument {
     closed_at: Option<DateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revoked_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    administrative_groups: Vec<String>,
 }
 
 /// A family as it is inserted.
@@ -110,6 +112,7 @@ impl From<&RefreshFamily> for RefreshFamilyDocument {
             closed_generation: closing.map(|closing| closing.generation),
             closed_at: closing.map(|closing| date(closing.at)),
             revoked_reason: reason.map(|reason| reason.as_str().to_owned()),
+            administrative_groups: origin.administrative_groups.clone(),
         }
     }
 }
@@ -138,6 +141,7 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
                     .map(|id| reader.parsed(id, FamilyId::parse))
                     .collect::<Result<_, _>>()?,
                 epoch: stored.epoch,
+                administrative_groups: stored.administrative_groups,
             },
             generation: stored.generation,
             nonce: Nonce(reader.bytes(stored.nonce)?),
@@ -333,6 +337,7 @@ mod tests {
                 groups: vec!["staff".to_owned()],
                 ancestors: vec![FamilyId::parse("family-0").unwrap()],
                 epoch: 1,
+                administrative_groups: vec!["staff".to_owned()],
             },
             generation: 2,
             nonce: Nonce([1; 16]),
@@ -351,7 +356,11 @@ mod tests {
             })
             .unwrap()
         };
-        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "ancestors": ["family-0"], "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "ancestors": ["family-0"], "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "administrativeGroups": ["staff"], "sequence": 0, "outbox": [], "outboxPending": false }"#);
+        let mut unmarked = stored(&family);
+        assert!(unmarked.remove("administrativeGroups").is_some());
+        let read: RefreshFamilyDocument = mongodb::bson::deserialize_from_document(unmarked).unwrap();
+        assert!(read.administrative_groups.is_empty());
         let closing = Closing {
             generation: 2,
             at: Timestamp::UNIX_EPOCH,

@@ -196,6 +196,7 @@ mod tests {
                 groups: Vec::new(),
                 ancestors: Vec::new(),
                 epoch: 0,
+                administrative_groups: Vec::new(),
             },
             generation: 1,
             nonce: Nonce([1; 16]),

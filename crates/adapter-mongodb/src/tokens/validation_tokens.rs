@@ -37,6 +37,8 @@ struct ValidationTokenDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
     expires_at: DateTime,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    administrative_groups: Vec<String>,
 }
 
 impl From<&ValidationToken> for ValidationTokenDocument {
@@ -53,6 +55,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             session_expires_at: token.session_expires_at.map(date),
             ip: token.ip.map(|ip| ip.to_string()),
             expires_at: date(token.expires_at),
+            administrative_groups: token.administrative_groups.clone(),
         }
     }
 }
@@ -85,6 +88,7 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
                 .map(|ip| reader.parsed(ip, |ip| ip.parse::<IpAddr>()))
                 .transpose()?,
             expires_at: reader.time(stored.expires_at)?,
+            administrative_groups: stored.administrative_groups,
         })
     }
 }
@@ -155,10 +159,15 @@ mod tests {
             session_expires_at: Some(Timestamp::UNIX_EPOCH),
             ip: Some(IpAddr::from([203, 0, 113, 7])),
             expires_at: Timestamp::UNIX_EPOCH,
+            administrative_groups: vec!["staff".to_owned()],
         };
         let stored = serialize_to_document(&ValidationTokenDocument::from(&token)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00") }"#);
-        let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "administrativeGroups": ["staff"] }"#);
+        let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
         assert_eq!(ValidationToken::try_from(read).unwrap(), token);
+        let mut unmarked = stored;
+        assert!(unmarked.remove("administrativeGroups").is_some());
+        let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(unmarked).unwrap();
+        assert!(read.administrative_groups.is_empty());
     }
 }

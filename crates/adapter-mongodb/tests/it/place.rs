@@ -91,6 +91,7 @@ impl Fixture for Place {
             clients: stores.clients,
             identities: stores.identities,
             groups: stores.groups,
+            known_names: stores.known_names,
             standings: stores.standings,
             credentials: stores.credentials,
             factor_sets: stores.factor_sets,

@@ -9,6 +9,7 @@ use domain::tokens::{Closing, FamilyStatus, Nonce, Origin, Presented, RefreshFam
 use ports::tokens::{Closed, RefreshFamilies, Rotation};
 use ports::{Aggregate, StoreFailure};
 use rusqlite::{Connection, Row, named_params};
+use serde::Serialize;
 
 use crate::database::Database;
 use crate::fault::Fault;
@@ -20,7 +21,8 @@ pub(crate) struct SqliteRefreshFamilies(pub(crate) Arc<Database>);
 macro_rules! columns {
     () => {
         "family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce, rotated_at, \
-         absolute_expires_at, idle_expires_at, status, closed_generation, closed_at, revoked_reason"
+         absolute_expires_at, idle_expires_at, status, closed_generation, closed_at, revoked_reason, \
+         administrative_groups"
     };
 }
 
@@ -43,13 +45,13 @@ mod column {
     pub(super) const CLOSED_GENERATION: usize = 14;
     pub(super) const CLOSED_AT: usize = 15;
     pub(super) const REVOKED_REASON: usize = 16;
+    pub(super) const ADMINISTRATIVE_GROUPS: usize = 17;
 }
 
 fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
     let row = Reader::new("refresh family", row);
     let corrupt = |error| row.corrupt(error);
     let business: Option<String> = row.column(column::BUSINESS)?;
-    let groups: Option<String> = row.column(column::GROUPS)?;
     let previous_nonce: Option<[u8; 16]> = row.column(column::PREVIOUS_NONCE)?;
     Ok(RefreshFamily {
         id: row.parsed(column::FAMILY, FamilyId::parse)?,
@@ -57,13 +59,10 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
             user: row.parsed(column::USER, UserId::parse)?,
             client: row.parsed(column::CLIENT, ClientId::parse)?,
             business: business.map(BusinessId::parse).transpose().map_err(corrupt)?,
-            groups: if groups.is_some() {
-                row.json(column::GROUPS)?
-            } else {
-                Vec::new()
-            },
+            groups: names(&row, column::GROUPS)?,
             ancestors: ancestors(&row)?,
             epoch: row.count(column::EPOCH)?,
+            administrative_groups: names(&row, column::ADMINISTRATIVE_GROUPS)?,
         },
         generation: row.count(column::GENERATION)?,
         nonce: Nonce(row.column(column::NONCE)?),
@@ -75,14 +74,15 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
     })
 }
 
+/// A list of names or ids; nothing is stored for an empty one.
+fn names(row: &Reader<'_, '_>, column: usize) -> Result<Vec<String>, Fault> {
+    let stored: Option<String> = row.column(column)?;
+    stored.map_or_else(|| Ok(Vec::new()), |_| row.json(column))
+}
+
 fn ancestors(row: &Reader<'_, '_>) -> Result<Vec<FamilyId>, Fault> {
-    let ids: Option<String> = row.column(column::ANCESTORS)?;
-    if ids.is_none() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<String> = row.json(column::ANCESTORS)?;
-    let parsed = ids.into_iter().map(FamilyId::parse).collect::<Result<_, _>>();
-    parsed.map_err(|error| row.corrupt(error))
+    let ids = names(row, column::ANCESTORS)?.into_iter().map(FamilyId::parse);
+    ids.collect::<Result<_, _>>().map_err(|error| row.corrupt(error))
 }
 
 fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, Fault> {
@@ -113,19 +113,22 @@ fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Faul
 
 /// Whether it was not there before.
 fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Fault> {
-    let groups = &family.origin.groups;
+    fn names<T: Serialize>(names: &[T]) -> Result<Option<String>, Fault> {
+        let stored = !names.is_empty();
+        stored.then(|| to_json("refresh family", &names)).transpose()
+    }
     let ancestors: Vec<&str> = family.origin.ancestors.iter().map(FamilyId::as_str).collect();
     let sql = "INSERT INTO refresh_families (family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
-                   rotated_at, absolute_expires_at, idle_expires_at, status, sequence)
-               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0)
+                   rotated_at, absolute_expires_at, idle_expires_at, status, sequence, administrative_groups)
+               VALUES (:family, :user, :client, :business, :groups, :ancestors, :epoch, :generation, :nonce, :previous, :rotated, :absolute, :idle, 'active', 0, :administrative)
                ON CONFLICT (family_id) DO NOTHING";
     let parameters = named_params! {
         ":family": family.id.as_str(),
         ":user": family.origin.user.as_str(),
         ":client": family.origin.client.as_str(),
         ":business": family.origin.business.as_ref().map(BusinessId::as_str),
-        ":groups": (!groups.is_empty()).then(|| to_json("refresh family", groups)).transpose()?,
-        ":ancestors": (!ancestors.is_empty()).then(|| to_json("refresh family", &ancestors)).transpose()?,
+        ":groups": names(&family.origin.groups)?,
+        ":ancestors": names(&ancestors)?,
         ":epoch": integer(family.origin.epoch),
         ":generation": integer(family.generation),
         ":nonce": family.nonce.0,
@@ -133,6 +136,7 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Fault
         ":rotated": family.rotated_at.as_millisecond(),
         ":absolute": family.absolute_expires_at.as_millisecond(),
         ":idle": family.idle_expires_at.as_millisecond(),
+        ":administrative": names(&family.origin.administrative_groups)?,
     };
     Ok(rows::execute(connection, sql, parameters)? > 0)
 }

@@ -31,6 +31,8 @@ struct ValidationTokenDocument {
     session_expires_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    administrative_groups: Vec<String>,
 }
 
 impl From<&ValidationToken> for ValidationTokenDocument {
@@ -44,6 +46,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
             ancestors: token.ancestors.iter().map(ToString::to_string).collect(),
             session_expires_at: token.session_expires_at.map(Timestamp::as_millisecond),
             ip: token.ip,
+            administrative_groups: token.administrative_groups.clone(),
         }
     }
 }
@@ -73,6 +76,7 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
             .map_err(|error| row.corrupt(error))?,
         ip: document.ip,
         expires_at: row.time("expires_at")?,
+        administrative_groups: document.administrative_groups,
     })
 }
 

@@ -42,6 +42,7 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
         clients: stores.clients,
         identities: stores.identities,
         groups: stores.groups,
+        known_names: stores.known_names,
         standings: stores.standings,
         credentials: stores.credentials,
         factor_sets: stores.factor_sets,

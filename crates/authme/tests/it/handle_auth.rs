@@ -113,7 +113,7 @@ fn known_groups_grant_their_roles_and_unknown_ones_nothing() {
 fn a_target_that_requires_known_groups_refuses_others() {
     let world = World::start();
     let groups = |groups: Value| world.hand_off("strict", &with("groups", groups));
-    let refused = r#"412 [{"code":"24","message":"a group is not known"}]"#;
+    let refused = r#"412 [{"code":"24","message":"a group is not known, or the caller may not assert it"}]"#;
     assert_eq!(
         groups(json!(["IDC_GERENCIADOR_MANAGER", "NOBODY_KNOWS"])).shown(),
         refused

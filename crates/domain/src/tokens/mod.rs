@@ -9,7 +9,7 @@ mod refresh_token;
 mod validation_token;
 
 pub use access_token::{AccessToken, AccessTokenSubject};
-pub use grant::{BusinessNotLinked, Grant};
+pub use grant::{BusinessNotLinked, Grant, administrator_roles};
 pub use refresh_family::{
     Closing, FamilyStatus, MAX_ANCESTORS, Origin, Presented, RefreshFamily, RevocationReason, TooManyAncestors, Verdict,
 };

@@ -3,6 +3,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 use super::{Nonce, RefreshToken};
+use crate::group::AssertedGroups;
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::{self, Timestamp};
 
@@ -79,6 +80,17 @@ pub struct Origin {
     pub ancestors: Vec<FamilyId>,
     /// The credential epoch it was born under.
     pub epoch: u64,
+    /// Those of `groups` that may give administrator roles: the client that asserted them is registered for them by name.
+    pub administrative_groups: Vec<String>,
+}
+
+impl Origin {
+    pub fn asserted_groups(&self) -> AssertedGroups {
+        AssertedGroups {
+            names: self.groups.clone(),
+            administrative: self.administrative_groups.clone(),
+        }
+    }
 }
 
 /// A refresh token family: one session, of which one token is current.
@@ -252,6 +264,7 @@ mod tests {
                 groups: Vec::new(),
                 ancestors: Vec::new(),
                 epoch: 0,
+                administrative_groups: Vec::new(),
             },
             generation: 1,
             nonce: Nonce([1; 16]),

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
+use crate::group::AssertedGroups;
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::Timestamp;
 
@@ -49,4 +50,15 @@ pub struct ValidationToken {
     pub ip: Option<IpAddr>,
     /// First instant at which it is dead.
     pub expires_at: Timestamp,
+    /// Those of `groups` that may give administrator roles: the client that asserted them is registered for them by name.
+    pub administrative_groups: Vec<String>,
+}
+
+impl ValidationToken {
+    pub fn asserted_groups(&self) -> AssertedGroups {
+        AssertedGroups {
+            names: self.groups.clone(),
+            administrative: self.administrative_groups.clone(),
+        }
+    }
 }

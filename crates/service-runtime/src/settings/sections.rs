@@ -2,6 +2,7 @@ use std::num::NonZeroU32;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use domain::names::{RoleHolder, is_administrator};
 use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -28,6 +29,7 @@ impl Settings {
     pub fn checked(self) -> Result<Self, SettingsFailure> {
         self.http.check()?;
         self.tokens.check()?;
+        self.saml.check()?;
         self.codes.check()?;
         Ok(self)
     }
@@ -172,6 +174,20 @@ pub struct LoginSettings {
 #[derive(Debug, Clone, Deserialize)]
 pub struct SamlSettings {
     pub default_roles: Vec<String>,
+}
+
+impl SamlSettings {
+    /// Whoever a directory hands over first would be an administrator.
+    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+        let refused = |role: &&String| RoleHolder::Identity.check(role).is_err() || is_administrator(role);
+        match self.default_roles.iter().find(refused) {
+            None => Ok(()),
+            Some(role) => Err(SettingsFailure::unusable(
+                "saml.default_roles",
+                format!("holds `{role}`, which is no role for every user that is handed over"),
+            )),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

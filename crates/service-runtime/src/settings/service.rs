@@ -150,6 +150,7 @@ impl IssuerSettings {
     /// Refuses what could never work.
     pub fn checked(self) -> Result<Self, SettingsFailure> {
         self.tokens.check()?;
+        self.saml.check()?;
         is_path("secrets.refresh_file", &self.secrets.refresh_file)?;
         Ok(self)
     }

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::caller::Call;
+use domain::group::AssertedGroups;
 use domain::ids::ClientId;
 use domain::tokens::RefreshFamily;
 
@@ -47,9 +48,9 @@ impl ChangeApp {
             return Err(Refused::BusinessNotLinked);
         }
         let (groups, session_expires_at) = match session {
-            Some(session) => (session.origin.groups, session.absolute_expires_at),
+            Some(session) => (session.origin.asserted_groups(), session.absolute_expires_at),
             // Without a session there is nothing to revoke, so what comes of it lives no longer than the caller's token.
-            None => (Vec::new(), call.expires_at),
+            None => (AssertedGroups::default(), call.expires_at),
         };
         let subject = UserSubject {
             id: calling.id.clone(),

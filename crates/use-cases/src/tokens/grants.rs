@@ -2,7 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::caller::CallingUser;
-use domain::client::Client;
+use domain::client::{Client, ExpiresIn};
+use domain::group::AssertedGroups;
 use domain::ids::{BusinessId, ClientId, UserId};
 use domain::time::{self, Timestamp};
 use domain::tokens::{AccessToken, AccessTokenSubject, Grant};
@@ -19,8 +20,25 @@ pub struct IssuedTokens {
     pub access_token: String,
     /// Wire form.
     pub refresh_token: Option<String>,
+    pub issued_at: Timestamp,
     pub expires_at: Timestamp,
+    /// How the answer tells when the access token ends.
+    pub expires_in: ExpiresIn,
     pub scopes: Vec<String>,
+}
+
+/// An access token that is ready to be signed, and how its answer tells when it ends.
+pub(super) struct AccessTokenDraft {
+    token: AccessToken,
+    expires_in: ExpiresIn,
+}
+
+impl AccessTokenDraft {
+    /// The token, dead by `end` where there is one.
+    pub(super) fn ending_by(mut self, end: Option<Timestamp>) -> Self {
+        self.token = self.token.ending_by(end);
+        self
+    }
 }
 
 /// Reads what decides roles and scopes, afresh each time.
@@ -63,9 +81,10 @@ impl Grants {
             .is_some_and(|client| client.is_known_as(name)))
     }
 
-    /// An access token for a client on its own.
-    pub(super) fn for_client(&self, client: &Client) -> AccessToken {
-        self.token(client, AccessTokenSubject::Client, Grant::of_client(client))
+    /// An access token for a client on its own. Its answer tells its life in seconds, as every library reads it.
+    pub(super) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, Refused> {
+        let grant = Grant::of_client(client);
+        self.draft(client, AccessTokenSubject::Client, grant, ExpiresIn::Seconds)
     }
 
     /// An access token for `user` acting through `client`, with the groups asserted for the session.
@@ -73,16 +92,16 @@ impl Grants {
         &self,
         client: &Client,
         user: CallingUser,
-        session_groups: &[String],
-    ) -> Result<AccessToken, Refused> {
+        asserted: &AssertedGroups,
+    ) -> Result<AccessTokenDraft, Refused> {
         let identity = self.identities.find(&user.id).await?.ok_or(Refused::UserNotFound)?;
-        let names: Vec<String> = identity.groups.iter().chain(session_groups).cloned().collect();
+        let names: Vec<String> = identity.groups.iter().chain(&asserted.names).cloned().collect();
         let groups = if names.is_empty() {
             Vec::new()
         } else {
             self.groups.find(&names).await?
         };
-        let grant = Grant::of_user(client, &identity, &groups, user.business.as_ref())
+        let grant = Grant::of_user(client, &identity, &groups, asserted, user.business.as_ref())
             .map_err(|_| Refused::BusinessNotLinked)?;
         let CallingUser {
             id,
@@ -90,22 +109,36 @@ impl Grants {
             session,
             epoch,
         } = user;
-        Ok(self.token(
-            client,
-            AccessTokenSubject::User {
-                id,
-                business,
-                session,
-                epoch,
-            },
-            grant,
-        ))
+        let subject = AccessTokenSubject::User {
+            id,
+            business,
+            session,
+            epoch,
+        };
+        self.draft(client, subject, grant, ExpiresIn::Absolute)
     }
 
-    fn token(&self, client: &Client, subject: AccessTokenSubject, grant: Grant) -> AccessToken {
+    /// `usual` is what the operation says where the client is not registered for one form.
+    fn draft(
+        &self,
+        client: &Client,
+        subject: AccessTokenSubject,
+        grant: Grant,
+        usual: ExpiresIn,
+    ) -> Result<AccessTokenDraft, Refused> {
+        if !grant.fits() {
+            let (client, roles) = (client.id.as_str(), grant.roles.len());
+            tracing::error!(
+                client,
+                ?subject,
+                roles,
+                "the roles of a token are more than 4 KiB, so none is made"
+            );
+            return Err(Refused::ClientNotUsable);
+        }
         let issued_at = Timestamp::from_second(self.clock.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
         let lifetime = client.access_token_lifetime.unwrap_or(self.access_token_lifetime);
-        AccessToken {
+        let token = AccessToken {
             id: domain::hex::encode(&self.randomness.object_id()),
             client: client.id.clone(),
             client_epoch: client.epoch,
@@ -114,13 +147,17 @@ impl Grants {
             scopes: grant.scopes,
             issued_at,
             expires_at: time::after(issued_at, lifetime),
-        }
+        };
+        Ok(AccessTokenDraft {
+            token,
+            expires_in: client.expires_in.unwrap_or(usual),
+        })
     }
 }
 
 /// Signs `token` and puts the answer together.
 pub(super) fn issue(
-    token: AccessToken,
+    AccessTokenDraft { token, expires_in }: AccessTokenDraft,
     refresh_token: Option<String>,
     signer: &Signer<'_>,
 ) -> Result<IssuedTokens, Failure> {
@@ -128,7 +165,9 @@ pub(super) fn issue(
     Ok(IssuedTokens {
         access_token,
         refresh_token,
+        issued_at: token.issued_at,
         expires_at: token.expires_at,
+        expires_in,
         scopes: token.scopes,
     })
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::caller::Call;
+use domain::group::AssertedGroups;
 use domain::ids::{BusinessId, ClientId, UserId};
 use domain::time::{self, Timestamp};
 use domain::tokens::{ValidationToken, ValidationTokenSecret};
@@ -26,7 +27,7 @@ pub(super) struct NewHandOff {
     pub(super) subject: UserSubject,
     pub(super) target_client: ClientId,
     pub(super) business: Option<BusinessId>,
-    pub(super) groups: Vec<String>,
+    pub(super) groups: AssertedGroups,
     /// The end of the session, or of the token, that it comes from, when there is one; the ticket is dead then, too.
     pub(super) session_expires_at: Option<Timestamp>,
     pub(super) ip: Option<IpAddr>,
@@ -64,12 +65,13 @@ impl HandOffs {
             origin_client: call.client.clone(),
             target_client: new.target_client,
             business: new.business,
-            groups: new.groups,
+            groups: new.groups.names,
             epoch: new.subject.epoch,
             ancestors: new.subject.ancestors.clone(),
             session_expires_at: new.session_expires_at,
             ip: new.ip,
             expires_at: new.session_expires_at.map_or(ends_at, |session| session.min(ends_at)),
+            administrative_groups: new.groups.administrative,
         };
         let write = async {
             let is_new = self.validation_tokens.issue(&token).await?;

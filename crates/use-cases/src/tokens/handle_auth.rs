@@ -4,7 +4,7 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
-use domain::group::Group;
+use domain::group::AssertedGroups;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use ports::{Clients, CredentialStandings, Groups, Identities, IdentitySaving, Randomness};
@@ -62,16 +62,20 @@ impl HandleAuth {
     /// Judged in this order: target client, user, lock, business, groups.
     pub async fn run(&self, call: &Call, request: HandleAuthRequest) -> Result<Minted<HandOff>, Refused> {
         let target = self.directory.target(&request.target_client).await?;
+        let groups = self
+            .directory
+            .admitted_groups(&call.client, &target, &request.groups)
+            .await;
         let known = self
             .directory
             .identities
             .find_by_login(&request.email.comparison_key())
             .await?;
-        let identity = match known {
-            Some(identity) => identity,
+        let (identity, groups) = match known {
+            Some(identity) => (identity, groups),
             None if target.create_users => {
-                self.directory.check_groups(&target, &request.groups).await?;
-                self.directory.make_user(&request).await?
+                let groups = groups?;
+                (self.directory.make_user(&request).await?, Ok(groups))
             }
             None => return Err(Refused::UserNotFound),
         };
@@ -83,7 +87,7 @@ impl HandleAuth {
         {
             return Err(Refused::BusinessNotLinked);
         }
-        self.directory.check_groups(&target, &request.groups).await?;
+        let groups = groups?;
         let subject = UserSubject {
             id: identity.id,
             epoch,
@@ -97,7 +101,7 @@ impl HandleAuth {
                     subject,
                     target_client: request.target_client,
                     business: request.business,
-                    groups: request.groups,
+                    groups,
                     session_expires_at: None,
                     ip: request.ip,
                 },
@@ -126,13 +130,30 @@ impl Directory {
             .ok_or(Refused::ClientNotUsable)
     }
 
-    async fn check_groups(&self, target: &Client, names: &[String]) -> Result<(), Refused> {
-        if !target.require_known_groups {
-            return Ok(());
+    /// The groups that the calling client may assert. Others and unknown ones are left out, unless the target requires
+    /// known groups.
+    async fn admitted_groups(
+        &self,
+        origin: &ClientId,
+        target: &Client,
+        names: &[String],
+    ) -> Result<AssertedGroups, Refused> {
+        if names.is_empty() {
+            return Ok(AssertedGroups::default());
         }
-        let known: Vec<Group> = self.groups.find(names).await?;
-        let all_known = names.iter().all(|name| known.iter().any(|group| group.name == *name));
-        if all_known { Ok(()) } else { Err(Refused::GroupNotKnown) }
+        let origin = self.clients.find(origin).await?;
+        let may_assert = origin.map(|origin| origin.may_assert).unwrap_or_default();
+        let known = if may_assert.is_empty() {
+            Vec::new()
+        } else {
+            self.groups.find(names).await?
+        };
+        let admitted = AssertedGroups::admitted(names, &known, &may_assert);
+        let is_admitted = |name| admitted.names.contains(name);
+        if target.require_known_groups && !names.iter().all(is_admitted) {
+            return Err(Refused::GroupNotKnown);
+        }
+        Ok(admitted)
     }
 
     /// Makes the user from the hand-off; of two at once one makes it and the other finds it.

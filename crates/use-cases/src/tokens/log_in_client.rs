@@ -36,7 +36,7 @@ impl LogInClient {
             Err(_) => None,
         };
         let client = self.authenticate(client, secret).ok_or(Refused::BadCredentials)?;
-        let token = self.grants.for_client(&client);
+        let token = self.grants.for_client(&client)?;
         self.gate
             .mint(Subject::Client, async { Ok(Path::OnlyRead(())) }, |(), signer| {
                 grants::issue(token, None, signer)

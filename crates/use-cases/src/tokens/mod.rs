@@ -59,7 +59,7 @@ pub enum Refused {
     ClientNotUsable,
     #[error("the business is not linked to the user")]
     BusinessNotLinked,
-    #[error("a group is not known")]
+    #[error("a group is not known, or the caller may not assert it")]
     GroupNotKnown,
     /// The client started as many sessions of the user as it may in a minute.
     #[error("too many new sessions")]

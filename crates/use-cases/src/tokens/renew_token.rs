@@ -7,6 +7,7 @@ mod by_validation_token;
 use std::sync::Arc;
 
 use domain::caller::{Call, CallingUser};
+use domain::group::AssertedGroups;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{Origin, SealedRefreshToken};
@@ -149,7 +150,7 @@ impl RenewToken {
         &self,
         user: &CallingUser,
         client: ClientId,
-        groups: Vec<String>,
+        groups: AssertedGroups,
         (ancestors, ends_at): (Vec<FamilyId>, Option<Timestamp>),
     ) -> NewSession {
         let id = self.sessions.new_id();
@@ -157,9 +158,10 @@ impl RenewToken {
             user: user.id.clone(),
             client,
             business: user.business.clone(),
-            groups,
+            groups: groups.names,
             ancestors,
             epoch: user.epoch,
+            administrative_groups: groups.administrative,
         };
         NewSession { id, origin, ends_at }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::caller::Call;
+use domain::group::Group;
 use domain::identity::BusinessLink;
 use domain::ids::{BusinessId, UserId};
 use domain::time;
@@ -103,6 +104,14 @@ async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
     let world = world().await;
     let user = world.user().await;
     let business = link(&world, &user).await;
+    let staff = Group {
+        name: "staff".to_owned(),
+        roles: Vec::new(),
+    };
+    world.stores.groups.save(&staff).await.unwrap();
+    world
+        .change_client("saml", |saml| saml.may_assert = vec!["staff".to_owned()])
+        .await;
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned()],
         business: Some(business.clone()),
@@ -126,7 +135,10 @@ async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
         Some(business)
     );
     let origin = family_of(&world, &branched).await.origin;
-    assert_eq!(origin.groups, ["staff"]);
+    assert_eq!(
+        (origin.groups, origin.administrative_groups),
+        (vec!["staff".to_owned()], vec!["staff".to_owned()])
+    );
 }
 
 /// Links the user to a business.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{BusinessId, UserId};
-use ports::{Identities, IdentitySaving, StoreFailure};
+use ports::{Clock as _, Identities, IdentitySaving, StoreFailure};
 use use_cases::tokens::{HandleAuthRequest, Refused, TokensPorts, TokensSettings};
 
 use crate::world::{PORTAL, World, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
@@ -125,6 +125,43 @@ async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
         .await;
     let refused = world.tokens.handle_auth.run(&caller("saml"), request).await;
     assert!(matches!(refused, Err(Refused::GroupNotKnown)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_stored() {
+    let world = World::new().await;
+    let user = world.user().await;
+    for (name, role) in [("staff", "STAFF"), ("admins", "ADMIN")] {
+        let group = Group {
+            name: name.to_owned(),
+            roles: vec![role.to_owned()],
+        };
+        world.stores.groups.save(&group).await.unwrap();
+    }
+    let request = HandleAuthRequest {
+        groups: ["strangers", "admins", "staff"].map(str::to_owned).to_vec(),
+        ..hand_off(&address_of(&user))
+    };
+    let may_assert: [(&[&str], &[&str], &[&str]); 4] = [
+        (&[], &[], &[]),
+        (&["strangers"], &[], &[]),
+        (&["*"], &["staff"], &[]),
+        (&["*", "admins"], &["admins", "staff"], &["admins"]),
+    ];
+    for (may_assert, names, administrative) in may_assert {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        world
+            .change_client("saml", |saml| saml.may_assert = owned(may_assert))
+            .await;
+        let handle_auth = &world.tokens.handle_auth;
+        let handed_off = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();
+        let ticket = handed_off.into_inner().validation_token;
+        let hash = world.ports.hasher.hash(ticket.reveal());
+        let stored = world.stores.validation_tokens.find(&hash, world.clock.now()).await;
+        let stored = stored.unwrap().unwrap();
+        assert_eq!(stored.groups, owned(names), "{may_assert:?}");
+        assert_eq!(stored.administrative_groups, owned(administrative), "{may_assert:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

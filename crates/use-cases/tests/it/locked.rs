@@ -9,7 +9,9 @@ use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, Token
 
 use crate::change_app::{change_app, changed};
 use crate::world::meddling::Meanwhile;
-use crate::world::{PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as};
+use crate::world::{
+    PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
+};
 
 /// What every minting path presents.
 struct Held {

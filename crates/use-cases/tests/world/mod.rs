@@ -17,6 +17,7 @@ use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::event::{Event, EventKind};
 use domain::factors::{ContactDraft, MobileDraft, Visibility};
+use domain::group::ANY_GROUP;
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -85,6 +86,8 @@ pub(crate) fn client(id: &str) -> Client {
         create_users: true,
         roles: vec!["CLI-1STPARTY".to_owned()],
         visibility: Visibility::Unrestricted,
+        administration: true,
+        may_assert: vec![ANY_GROUP.to_owned()],
         ..Client::new(client_id(id))
     }
 }

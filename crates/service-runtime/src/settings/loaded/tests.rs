@@ -6,7 +6,7 @@ use serde::Deserialize;
 use use_cases::factors::FactorsSettings;
 
 use super::*;
-use crate::{KafkaSecurity, LogFormat, LogSettings};
+use crate::{KafkaSecurity, LogFormat, LogSettings, SamlSettings};
 
 const TOKENS: &str = include_str!("../../../../service-tokens/config.default.toml");
 const ONLY_LOG: &str = "[log]\nformat = \"json\"\nfilter = \"info\"\n";
@@ -258,4 +258,16 @@ fn what_the_register_names_some_type_reads() {
     });
     let by_both: Vec<_> = by_service.intersection(&by_issuer).collect();
     assert!(by_both.is_empty(), "{by_both:?}");
+}
+
+#[test]
+fn a_hand_off_makes_no_administrators() {
+    let with = |role: &str| SamlSettings {
+        default_roles: vec!["AUTH-BASIC".to_owned(), role.to_owned()],
+    };
+    assert!(with("USER").check().is_ok());
+    for role in ["ADMIN", "ROLE_IAM_ADMIN_MAINTENANCE", "CLI-1STPARTY", "AUTH-MFA"] {
+        let refused = with(role).check().unwrap_err();
+        assert!(refused.to_string().contains(role), "{refused}");
+    }
 }

@@ -1,5 +1,6 @@
 use domain::caller::{Call, CallingUser};
 use domain::client::Client;
+use domain::group::AssertedGroups;
 use domain::ids::{ClientId, UserId};
 
 use super::{RenewToken, Renewed};
@@ -42,11 +43,11 @@ impl RenewToken {
         let own = set_up(own)?;
         let (groups, mut ancestors, ends_at) = match session {
             Some(session) => (
-                session.origin.groups,
+                session.origin.asserted_groups(),
                 session.origin.ancestors,
                 session.absolute_expires_at,
             ),
-            None => (Vec::new(), Vec::new(), call.expires_at),
+            None => (AssertedGroups::default(), Vec::new(), call.expires_at),
         };
         let token = self.grants.for_user(&own, calling.clone(), &groups).await?;
         let token = token.ending_by(Some(ends_at));
@@ -72,7 +73,8 @@ impl RenewToken {
         let mut user = self.unlocked(user).await?;
         let own = set_up(own)?;
         let unbranched = (Vec::new(), None);
-        let session = remember.then(|| self.new_session(&user, own.id.clone(), Vec::new(), unbranched));
+        let groups = AssertedGroups::default();
+        let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), unbranched));
         user.session = session.as_ref().map(|session| session.id.clone());
         let subject = UserSubject {
             id: user.id.clone(),
@@ -80,7 +82,7 @@ impl RenewToken {
             family: user.session.clone(),
             ancestors: Vec::new(),
         };
-        let token = self.grants.for_user(&own, user, &[]).await?;
+        let token = self.grants.for_user(&own, user, &groups).await?;
         self.admit(session.as_ref())?;
         let write = async {
             match session {

@@ -2,13 +2,13 @@ use std::sync::OnceLock;
 
 use domain::caller::{Call, CallingUser};
 use domain::time::Timestamp;
-use domain::tokens::{AccessToken, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
+use domain::tokens::{Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
 use ports::tokens::{Closed, Rotation};
 use ports::{Measure, RenewalOutcome};
 
 use super::{Claimed, RenewToken};
 use crate::tokens::Refused;
-use crate::tokens::grants::{IssuedTokens, issue};
+use crate::tokens::grants::{AccessTokenDraft, IssuedTokens, issue};
 use crate::tokens::mint_gate::{Minted, Path, Subject, UserSubject};
 
 /// One presentation of a refresh token.
@@ -77,7 +77,7 @@ impl RenewToken {
         Ok((minted, outcome.into_inner().unwrap_or(RenewalOutcome::Renewed)))
     }
 
-    async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessToken, Refused> {
+    async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessTokenDraft, Refused> {
         let origin = &family.origin;
         let user = CallingUser {
             id: origin.user.clone(),
@@ -86,7 +86,7 @@ impl RenewToken {
             epoch: origin.epoch,
         };
         let client = self.grants.enabled_client(&origin.client).await?;
-        let token = self.grants.for_user(&client, user, &origin.groups).await?;
+        let token = self.grants.for_user(&client, user, &origin.asserted_groups()).await?;
         Ok(token.ending_by(Some(family.absolute_expires_at)))
     }
 

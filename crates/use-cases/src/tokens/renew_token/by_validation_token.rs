@@ -22,6 +22,7 @@ impl RenewToken {
         let found = self.find_or_look(&hash, now).await?.ok_or(Refused::TokenNotValid)?;
         self.belongs_to(call, &found.target_client, &found.user).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
+        let groups = found.asserted_groups();
         let mut user = grants::user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
@@ -33,12 +34,11 @@ impl RenewToken {
         self.gate.look(call, &subject).await?;
         agreement?;
         let parent = (found.ancestors, found.session_expires_at);
-        let session =
-            remember.then(|| self.new_session(&user, found.target_client.clone(), found.groups.clone(), parent));
+        let session = remember.then(|| self.new_session(&user, found.target_client.clone(), groups.clone(), parent));
         user.session = session.as_ref().map(|session| session.id.clone());
         subject.family = user.session.clone();
         let client = self.grants.enabled_client(&found.target_client).await?;
-        let token = self.grants.for_user(&client, user, &found.groups).await?;
+        let token = self.grants.for_user(&client, user, &groups).await?;
         let token = token.ending_by(found.session_expires_at);
         self.admit(session.as_ref())?;
         let write = async {

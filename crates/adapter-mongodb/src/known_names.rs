@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::names::{KnownName, NameKind};
+use ports::{KnownNames, StoreFailure};
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::fault::Fault;
+use crate::stored::{self, Reader};
+
+const COLLECTION: &str = "known_names";
+
+pub(crate) struct MongodbKnownNames(pub(crate) Arc<Database>);
+
+/// The kind and the name in one id, so that a name is known once and pages are by key.
+#[derive(Debug, Serialize, Deserialize)]
+struct KnownNameDocument {
+    #[serde(rename = "_id")]
+    id: String,
+}
+
+impl From<&KnownName> for KnownNameDocument {
+    fn from(name: &KnownName) -> Self {
+        Self {
+            id: format!("{}:{}", name.kind.as_str(), name.as_str()),
+        }
+    }
+}
+
+impl TryFrom<KnownNameDocument> for KnownName {
+    type Error = Fault;
+
+    fn try_from(stored: KnownNameDocument) -> Result<Self, Fault> {
+        let reader = Reader::new("known name", &stored.id);
+        let (kind, name) = stored.id.split_once(':').ok_or_else(|| reader.corrupt("kind"))?;
+        let kind = NameKind::parse(kind).ok_or_else(|| reader.corrupt("kind"))?;
+        Self::parse(kind, name).map_err(|error| reader.corrupt(error))
+    }
+}
+
+#[async_trait]
+impl KnownNames for MongodbKnownNames {
+    async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure> {
+        let document = KnownNameDocument::from(name);
+        self.0
+            .write(|mut session| async move { session.insert(COLLECTION, &document).await })
+            .await
+    }
+
+    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure> {
+        let after = after.map(|name| KnownNameDocument::from(name).id).unwrap_or_default();
+        let found = stored::page::<KnownNameDocument>(&self.0, COLLECTION, after, limit).await?;
+        Ok(found.into_iter().map(KnownName::try_from).collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::serialize_to_document;
+
+    use super::*;
+
+    #[test]
+    fn stored_form() {
+        let name = KnownName::parse(NameKind::Role, "BUYER:EU").unwrap();
+        let stored = serialize_to_document(&KnownNameDocument::from(&name)).unwrap();
+        insta::assert_snapshot!(stored, @r#"{ "_id": "role:BUYER:EU" }"#);
+        let read: KnownNameDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
+        assert_eq!(KnownName::try_from(read).unwrap(), name);
+    }
+}

@@ -1,0 +1,212 @@
+//! What a registration adds: the names that must be known, and the roles that must stand where they belong.
+
+use std::collections::BTreeSet;
+
+use crate::client::Client;
+use crate::group::{ANY_GROUP, Group};
+use crate::identity::Identity;
+use crate::names::{MisplacedRole, NameKind, RoleHolder, nearest};
+
+/// The roles, scopes and groups that a change adds; what was stored before is not judged again, so that a registration
+/// from before a rule can still be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Additions {
+    roles: Vec<(RoleHolder, String)>,
+    scopes: Vec<String>,
+    groups: Vec<String>,
+}
+
+/// What the operator made known, beside what AuthMe itself gives a meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    pub roles: BTreeSet<String>,
+    pub scopes: BTreeSet<String>,
+    pub groups: BTreeSet<String>,
+}
+
+/// Why a registration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedName {
+    #[error("the role `{role}` cannot stand here: {why}")]
+    Misplaced { role: String, why: MisplacedRole },
+    #[error("there is no {kind} `{name}`{}: `authme {kind} add {name}` makes it known", in_words(nearest.as_deref()))]
+    Unknown {
+        kind: &'static str,
+        name: String,
+        nearest: Option<String>,
+    },
+}
+
+fn in_words(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| {
+        format!("; the nearest that is known is `{nearest}`")
+    })
+}
+
+fn added<'a>(before: Option<&'a [String]>, after: &'a [String]) -> impl Iterator<Item = String> + 'a {
+    let is_new = move |name: &&String| before.is_none_or(|before| !before.contains(name));
+    after.iter().filter(is_new).cloned()
+}
+
+impl Additions {
+    /// Of a client; `before` is what was stored.
+    pub fn of_client(before: Option<&Client>, after: &Client) -> Self {
+        let roles = added(before.map(|client| &*client.roles), &after.roles);
+        let groups = added(before.map(|client| &*client.may_assert), &after.may_assert);
+        Self {
+            roles: roles.map(|role| (RoleHolder::Client, role)).collect(),
+            scopes: added(before.map(|client| &*client.scopes), &after.scopes).collect(),
+            groups: groups.filter(|name| name != ANY_GROUP).collect(),
+        }
+    }
+
+    /// Of a user; `before` is what was stored.
+    pub fn of_identity(before: Option<&Identity>, after: &Identity) -> Self {
+        let own = added(before.map(|identity| &*identity.roles), &after.roles);
+        let mut roles: Vec<_> = own.map(|role| (RoleHolder::Identity, role)).collect();
+        for link in &after.businesses {
+            let stored = before.and_then(|identity| identity.business(&link.id));
+            let of_link = added(stored.map(|link| &*link.roles), &link.roles);
+            roles.extend(of_link.map(|role| (RoleHolder::BusinessLink, role)));
+        }
+        Self {
+            roles,
+            scopes: Vec::new(),
+            groups: added(before.map(|identity| &*identity.groups), &after.groups).collect(),
+        }
+    }
+
+    /// Of a group; `before` is what was stored.
+    pub fn of_group(before: Option<&Group>, after: &Group) -> Self {
+        let roles = added(before.map(|group| &*group.roles), &after.roles);
+        Self {
+            roles: roles.map(|role| (RoleHolder::Group, role)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether all names are AuthMe's own, so that it takes no [`Known`] to judge them.
+    pub fn are_defined(&self) -> bool {
+        self.groups.is_empty()
+            && self.roles.iter().all(|(_, role)| NameKind::Role.defines(role))
+            && self.scopes.iter().all(|scope| NameKind::Scope.defines(scope))
+    }
+
+    /// Judges roles first, then scopes, then groups.
+    pub fn check(&self, known: &Known) -> Result<(), RefusedName> {
+        for (holder, role) in &self.roles {
+            holder.check(role).map_err(|why| RefusedName::Misplaced {
+                role: role.clone(),
+                why,
+            })?;
+            known.check(NameKind::Role, role)?;
+        }
+        for scope in &self.scopes {
+            known.check(NameKind::Scope, scope)?;
+        }
+        self.groups.iter().try_for_each(|group| known.check_group(group))
+    }
+}
+
+impl Known {
+    fn check(&self, kind: NameKind, name: &str) -> Result<(), RefusedName> {
+        let (made_known, bare) = match kind {
+            NameKind::Role => (&self.roles, crate::caller::bare_role(name)),
+            NameKind::Scope => (&self.scopes, name),
+        };
+        if kind.defines(name) || made_known.contains(bare) {
+            return Ok(());
+        }
+        let defined = kind.defined().iter().map(|defined| defined.name);
+        Err(RefusedName::Unknown {
+            kind: kind.as_str(),
+            name: bare.to_owned(),
+            nearest: nearest(bare, defined.chain(made_known.iter().map(String::as_str))).map(str::to_owned),
+        })
+    }
+
+    fn check_group(&self, name: &str) -> Result<(), RefusedName> {
+        if self.groups.contains(name) {
+            return Ok(());
+        }
+        Err(RefusedName::Unknown {
+            kind: "group",
+            name: name.to_owned(),
+            nearest: nearest(name, self.groups.iter().map(String::as_str)).map(str::to_owned),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ClientId;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn known() -> Known {
+        Known {
+            roles: ["BUYER".to_owned()].into(),
+            scopes: ["reports".to_owned()].into(),
+            groups: ["Finance".to_owned()].into(),
+        }
+    }
+
+    fn client(roles: &[&str], scopes: &[&str], may_assert: &[&str]) -> Client {
+        Client {
+            roles: texts(roles),
+            scopes: texts(scopes),
+            may_assert: texts(may_assert),
+            ..Client::new(ClientId::parse("portal").unwrap())
+        }
+    }
+
+    fn refusal(client: &Client) -> String {
+        let checked = Additions::of_client(None, client).check(&known());
+        checked.map_or_else(|refused| refused.to_string(), |()| "none".to_owned())
+    }
+
+    #[test]
+    fn what_is_known_may_be_registered_and_what_is_not_is_answered_with_the_nearest() {
+        for (client, expected) in [
+            (
+                client(&["CLI-1STPARTY", "ROLE_BUYER"], &["reports", "READ"], &["*", "Finance"]),
+                "none",
+            ),
+            (
+                client(&["CLI-1STPARTI"], &[], &[]),
+                "there is no role `CLI-1STPARTI`; the nearest that is known is `CLI-1STPARTY`: `authme role add CLI-1STPARTI` \
+                 makes it known",
+            ),
+            (
+                client(&[], &["report"], &[]),
+                "there is no scope `report`; the nearest that is known is `reports`: `authme scope add report` makes it known",
+            ),
+            (
+                client(&[], &[], &["Finances"]),
+                "there is no group `Finances`; the nearest that is known is `Finance`: `authme group add Finances` makes it \
+                 known",
+            ),
+            (
+                client(&["ADMIN"], &[], &[]),
+                "the role `ADMIN` cannot stand here: an administrator role is given to a user itself or by a group, never by a \
+                 client or a link to a business",
+            ),
+        ] {
+            assert_eq!(refusal(&client), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_is_added_is_judged() {
+        let stored = client(&["OLD"], &["old"], &["Old"]);
+        let changed = client(&["OLD", "BUYER"], &["old"], &["Old", "Finance"]);
+        let additions = Additions::of_client(Some(&stored), &changed);
+        assert_eq!(additions.check(&known()), Ok(()));
+        assert!(Additions::of_client(None, &changed).check(&known()).is_err());
+        assert!(!additions.are_defined());
+        assert!(Additions::of_client(Some(&stored), &stored).are_defined());
+    }
+}
