@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use domain::names::NameKind;
 
-use crate::commands::{Place, PlaceArguments, client, events, group, identity, keys, openapi};
+use crate::commands::{Place, PlaceArguments, client, events, group, identity, keys, name, openapi};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
 use crate::{Refusal, demo, serve};
@@ -38,6 +39,12 @@ enum Command {
     /// Name groups and the roles they grant
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Make names of roles known, so that registrations may use them
+    #[command(subcommand)]
+    Role(name::NameCommand),
+    /// Make names of scopes known, so that registrations may use them
+    #[command(subcommand)]
+    Scope(name::NameCommand),
     /// See, make, retire and revoke signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -60,6 +67,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
         Command::Client(command) => on_runtime(client::run(&place, command)),
         Command::Identity(command) => on_runtime(identity::run(&place, command)),
         Command::Group(command) => on_runtime(group::run(&place, command)),
+        Command::Role(command) => on_runtime(name::run(&place, NameKind::Role, command)),
+        Command::Scope(command) => on_runtime(name::run(&place, NameKind::Scope, command)),
         Command::Keys(command) => keys::run(place.folder(), command),
         Command::Events(arguments) => on_runtime(events::run(&place, arguments)),
         Command::Openapi { context } => openapi::run(&context),

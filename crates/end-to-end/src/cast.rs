@@ -42,12 +42,16 @@ impl Installation {
             "--scope=READ",
             "--scope=WRITE",
             "--factor-visibility=UNRESTRICTED",
+            "--administration",
         ];
         Cast {
-            gateway: self.machine("gateway", &["--scope=SAML_SSO"]).await,
+            gateway: self.machine("gateway", &["--scope=SAML_SSO", "--may-assert=*"]).await,
             portal: self.application("portal", &portal).await,
             desk: self
-                .machine("desk", &["--scope=account_lock", "--scope=account_unlock"])
+                .machine(
+                    "desk",
+                    &["--scope=account_lock", "--scope=account_unlock", "--scope=events_read"],
+                )
                 .await,
         }
     }

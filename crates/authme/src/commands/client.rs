@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use domain::client::{Client, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
+use domain::registration::Additions;
 use domain::time::{self, Timestamp};
 use jiff::SignedDuration;
 use ports::tokens::ClientSecrets as _;
@@ -15,6 +16,7 @@ use ports::{ClientSaving, Clients, Clock as _, Randomness as _};
 use serde::Serialize;
 use service_runtime::SystemClock;
 
+use super::registry::Registry;
 use super::{PAGE, Place, print, without_empty};
 use crate::Refusal;
 use crate::serve::for_operator;
@@ -231,10 +233,7 @@ impl ClientOptions {
         replace(&mut client.administration, self.administration);
         replace(&mut client.may_assert, self.may_assert.map(without_empty));
         replace(&mut client.expires_in, self.expires_in.map(|Form(form)| form));
-        let bad_scope = client.scopes.iter().find(|scope| scope.contains(char::is_whitespace));
-        bad_scope.map_or(Ok(()), |scope| {
-            Err(Refusal::because(format!("a scope holds no space: `{scope}`")))
-        })
+        Ok(())
     }
 }
 
@@ -283,7 +282,9 @@ fn saved(saving: ClientSaving) -> Result<(), Refusal> {
 }
 
 pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCode, Refusal> {
-    let clients = place.stores().await?.clients;
+    let stores = place.stores().await?;
+    let registry = Registry::of(&stores);
+    let clients = stores.clients;
     match command {
         ClientCommand::Add {
             id,
@@ -292,6 +293,7 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
         } => {
             let mut client = Client::new(client_id(id)?);
             options.apply(&mut client)?;
+            registry.check(&Additions::of_client(None, &client)).await?;
             let secret = secret_file.as_deref().map_or_else(|| Ok(new_secret()), secret_from)?;
             client.secrets = vec![Sha256.digest(&secret)];
             register(&*clients, client.clone()).await?;
@@ -303,8 +305,10 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
         ClientCommand::List => list(&*clients).await?,
         ClientCommand::Show { id } => print(&ClientLine::from(find(&*clients, id).await?))?,
         ClientCommand::Set { id, options } => {
-            let mut client = find(&*clients, id).await?;
+            let before = find(&*clients, id).await?;
+            let mut client = before.clone();
             options.apply(&mut client)?;
+            registry.check(&Additions::of_client(Some(&before), &client)).await?;
             saved(clients.replace(&client).await?)?;
             print(&ClientLine::from(client))?;
         }

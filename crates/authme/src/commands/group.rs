@@ -1,9 +1,11 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::group::Group;
+use domain::group::{ANY_GROUP, Group, LONGEST_NAME};
+use domain::registration::Additions;
 use serde::Serialize;
 
+use super::registry::Registry;
 use super::{PAGE, Place, print, without_empty};
 use crate::Refusal;
 
@@ -38,14 +40,22 @@ impl From<Group> for GroupLine {
 }
 
 pub(crate) async fn run(place: &Place, command: GroupCommand) -> Result<ExitCode, Refusal> {
-    let groups = place.stores().await?.groups;
+    let stores = place.stores().await?;
+    let groups = &stores.groups;
     match command {
-        GroupCommand::Add { name, .. } if name.is_empty() => Err(Refusal::because("a group needs a name")),
+        GroupCommand::Add { name, .. } if name.is_empty() || name == ANY_GROUP || name.len() > LONGEST_NAME => {
+            Err(Refusal::because(format!(
+                "a group needs a name of at most {LONGEST_NAME} bytes that is not `{ANY_GROUP}`"
+            )))
+        }
         GroupCommand::Add { name, roles } => {
             let group = Group {
                 name,
                 roles: without_empty(roles),
             };
+            let before = groups.find(std::slice::from_ref(&group.name)).await?;
+            let additions = Additions::of_group(before.first(), &group);
+            Registry::of(&stores).check(&additions).await?;
             groups.save(&group).await?;
             print(&GroupLine::from(group))?;
             Ok(ExitCode::SUCCESS)

@@ -6,10 +6,12 @@ use clap::{Args, Subcommand};
 use domain::contact::{ContactType, Email, Mobile};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
+use domain::registration::Additions;
 use ports::{Identities, IdentitySaving, Randomness as _};
 use serde::Serialize;
 
 use super::identity_line::{IdentityLine, main_contact_type};
+use super::registry::Registry;
 use super::{PAGE, Place, import, print, without_empty};
 use crate::Refusal;
 
@@ -75,7 +77,7 @@ pub(crate) struct IdentityOptions {
     /// A group of the user
     #[arg(long = "group", value_name = "GROUP")]
     groups: Option<Vec<String>>,
-    /// A business the user may act for, with the roles it brings, like 60773aa94a50c11cfe00314d=ADMIN+BUYER
+    /// A business the user may act for, with the roles it brings, like 60773aa94a50c11cfe00314d=BUSINESSADMIN+BUYER
     #[arg(long = "business", value_name = "ID[=ROLE+ROLE]", value_parser = business)]
     businesses: Option<Vec<BusinessLink>>,
 }
@@ -178,17 +180,24 @@ fn saved(saving: &IdentitySaving, identity: &Identity) -> Result<(), Refusal> {
 }
 
 pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitCode, Refusal> {
-    let identities = place.stores().await?.identities;
+    let stores = place.stores().await?;
+    let registry = Registry::of(&stores);
+    let identities = stores.identities;
     match command {
         IdentityCommand::Add { id, options } => {
             let id = id.unwrap_or_else(|| UserId::from_random(SystemRandomness.object_id()));
             let identity = options.apply(None, id)?;
+            registry.check(&Additions::of_identity(None, &identity)).await?;
             saved(&identities.create(&identity).await?, &identity)?;
         }
         IdentityCommand::List { reveal } => list(&*identities, reveal).await?,
         IdentityCommand::Show { id, reveal } => print(&IdentityLine::new(&find(&*identities, &id).await?, reveal))?,
         IdentityCommand::Set { id, options } => {
-            let identity = options.apply(Some(find(&*identities, &id).await?), id)?;
+            let before = find(&*identities, &id).await?;
+            let identity = options.apply(Some(before.clone()), id)?;
+            registry
+                .check(&Additions::of_identity(Some(&before), &identity))
+                .await?;
             saved(&identities.replace(&identity).await?, &identity)?;
         }
         IdentityCommand::Remove { id } => {
@@ -196,7 +205,7 @@ pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitC
                 return Err(unknown(&id));
             }
         }
-        IdentityCommand::Import { file } => return import::run(identities, &file).await,
+        IdentityCommand::Import { file } => return import::run(identities, registry, &file).await,
     }
     Ok(ExitCode::SUCCESS)
 }

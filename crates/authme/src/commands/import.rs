@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use domain::identity::Identity;
+use domain::registration::Additions;
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use ports::{Identities, IdentitySaving, StoreFailure};
 
 use super::identity_line::IdentityLine;
+use super::registry::Registry;
 use crate::Refusal;
 
 /// Users stored at the same time: as many as share a commit.
@@ -26,11 +28,11 @@ struct Line {
 }
 
 /// `authme identity import`: bad lines are told by number and skipped, the rest is stored.
-pub(super) async fn run(identities: Arc<dyn Identities>, file: &Path) -> Result<ExitCode, Refusal> {
+pub(super) async fn run(identities: Arc<dyn Identities>, registry: Registry, file: &Path) -> Result<ExitCode, Refusal> {
     let (reader, size) = open(file)?;
     let bar = progress_bar(size);
     let lines = stream::iter(reader.lines().enumerate()).map(|(index, line)| {
-        let identities = identities.clone();
+        let (identities, registry) = (identities.clone(), registry.clone());
         async move {
             let number = index + 1;
             let line = line.map_err(|error| (number, error))?;
@@ -38,7 +40,7 @@ pub(super) async fn run(identities: Arc<dyn Identities>, file: &Path) -> Result<
             let outcome = if line.trim().is_empty() {
                 Ok(())
             } else {
-                store(&*identities, &line).await
+                store(&*identities, &registry, &line).await
             };
             Ok::<_, (usize, std::io::Error)>(Line {
                 number,
@@ -97,7 +99,7 @@ fn progress_bar(size: Option<u64>) -> ProgressBar {
 
 /// Stores the user of a line. A line without an id means the user its logins lead to, and contacts without one are those
 /// that are stored, so a second run changes nothing.
-async fn store(identities: &dyn Identities, line: &str) -> Result<(), String> {
+async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> Result<(), String> {
     if line.len() > LONGEST_LINE {
         return Err(format!("is longer than {LONGEST_LINE} bytes"));
     }
@@ -111,6 +113,9 @@ async fn store(identities: &dyn Identities, line: &str) -> Result<(), String> {
         known_user(identities, &drafted).await.map_err(unavailable)?
     };
     let identity = parsed.into_identity(stored.as_ref())?;
+    let additions = Additions::of_identity(stored.as_ref(), &identity);
+    let checked = registry.check(&additions).await;
+    checked.map_err(|refused| refused.to_string())?;
     match identities.replace(&identity).await.map_err(unavailable)? {
         IdentitySaving::Saved => Ok(()),
         IdentitySaving::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),

@@ -7,15 +7,17 @@ pub(crate) mod identity;
 mod identity_line;
 mod import;
 pub(crate) mod keys;
+pub(crate) mod name;
 pub(crate) mod openapi;
 mod place;
+mod registry;
 
 use std::io::Write as _;
 
 use serde::Serialize;
 
 use crate::Refusal;
-pub(crate) use place::{Place, PlaceArguments};
+pub(crate) use place::{OperatorStores, Place, PlaceArguments};
 
 /// Rows read at a time by a command that lists.
 const PAGE: usize = 500;

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use ports::{Clients, Groups, Identities};
+use ports::{Clients, Groups, Identities, KnownNames};
 
 use crate::{DataFolder, Refusal};
 
@@ -60,6 +60,7 @@ pub(crate) struct OperatorStores {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) identities: Arc<dyn Identities>,
     pub(crate) groups: Arc<dyn Groups>,
+    pub(crate) known_names: Arc<dyn KnownNames>,
 }
 
 impl From<PlaceArguments> for Place {
@@ -102,6 +103,7 @@ impl Place {
             clients: stores.clients,
             identities: stores.identities,
             groups: stores.groups,
+            known_names: stores.known_names,
         })
     }
 }
@@ -131,6 +133,7 @@ impl Deployed {
             clients: stores.clients,
             identities: stores.identities,
             groups: stores.groups,
+            known_names: stores.known_names,
         })
     }
 }

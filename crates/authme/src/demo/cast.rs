@@ -42,7 +42,8 @@ pub(super) struct Cast {
 /// What a client may do.
 struct Part {
     roles: [&'static str; 2],
-    scope: Option<&'static str>,
+    scopes: &'static [&'static str],
+    may_assert: Option<&'static str>,
     saml: bool,
     visibility: Visibility,
 }
@@ -51,23 +52,30 @@ struct Part {
 pub(super) async fn register(folder: &DataFolder) -> Result<Cast, Refusal> {
     let stores = folder.stores(1)?;
     let clients = &*stores.clients;
-    let machine = |scope| Part {
+    let machine = |scopes, may_assert| Part {
         roles: ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
-        scope: Some(scope),
+        scopes,
+        may_assert,
         saml: false,
         visibility: Visibility::default(),
     };
     let portal = Part {
         roles: ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
-        scope: None,
+        scopes: &[],
+        may_assert: None,
         saml: true,
         visibility: Visibility::Unrestricted,
     };
     let user = user()?;
     let cast = Cast {
-        gateway: player(clients, "saml-gateway", machine("SAML_SSO")).await?,
+        gateway: player(clients, "saml-gateway", machine(&["SAML_SSO"], Some(GROUP))).await?,
         portal: player(clients, "portal", portal).await?,
-        desk: player(clients, "security-desk", machine("account_lock")).await?,
+        desk: player(
+            clients,
+            "security-desk",
+            machine(&["account_lock", "events_read"], None),
+        )
+        .await?,
         user: user.id.to_string(),
     };
     let group = Group {
@@ -90,7 +98,8 @@ async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<P
         secrets: vec![Sha256.digest(&secret)],
         roles: part.roles.map(str::to_owned).to_vec(),
         texts: Some("en".to_owned()),
-        scopes: part.scope.into_iter().map(str::to_owned).collect(),
+        scopes: part.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        may_assert: part.may_assert.into_iter().map(str::to_owned).collect(),
         saml: part.saml,
         visibility: part.visibility,
         ..Client::new(name)

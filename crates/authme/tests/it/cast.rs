@@ -55,6 +55,7 @@ fn clients() -> Vec<Client> {
     portal.identity_provider = true;
     portal.aliases = vec![client_id("portal.idp")];
     portal.visibility = Visibility::Unrestricted;
+    portal.administration = true;
     let mut marked = application("marked");
     marked.visibility = Visibility::MarkedResources;
     let mut strict = application("strict");
@@ -64,6 +65,8 @@ fn clients() -> Vec<Client> {
     let mut disabled = application("disabled");
     disabled.enabled = false;
     let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
+    let mut gateway = client("gateway", &machine, &["SAML_SSO"]);
+    gateway.may_assert = owned(&["*"]);
     vec![
         portal,
         marked,
@@ -71,8 +74,8 @@ fn clients() -> Vec<Client> {
         maker,
         disabled,
         application("shop"),
-        client("gateway", &machine, &["SAML_SSO"]),
-        client("locker", &machine, &["account_lock", "account_unlock"]),
+        gateway,
+        client("locker", &machine, &["account_lock", "account_unlock", "events_read"]),
         client("nobody", &[], &[]),
     ]
 }

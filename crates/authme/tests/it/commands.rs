@@ -120,6 +120,7 @@ fn shown(operator: &Operator, id: &str) -> Value {
 #[test]
 fn a_client_is_added_shown_changed_and_listed() {
     let operator = Operator::new();
+    operator.knows("role", &["A", "B", "C"]);
     let arguments = "client add portal --role A --role B --scope READ --scope WRITE --saml --identity-provider --create-users \
                      --require-known-groups --alias portal.idp --alias other --factor-visibility MARKED_RESOURCES \
                      --access-token-lifetime 2m --administration --may-assert * --expires-in seconds";
@@ -240,6 +241,7 @@ fn a_rotated_secret_ends_the_old_one_at_once_unless_it_is_kept() {
 #[test]
 fn groups_are_added_listed_and_removed() {
     let operator = Operator::new();
+    operator.knows("role", &["X", "Y", "Z"]);
     operator.does(&["group", "add", "B", "--role", "X", "--role", "Y"]);
     operator.does(&["group", "add", "A"]);
     let (a, b) = (

@@ -14,9 +14,11 @@ fn shown(operator: &Operator, id: &str) -> Value {
 #[test]
 fn a_user_is_added_shown_changed_and_removed() {
     let operator = Operator::new();
+    operator.knows("role", &["BUYER", "NEW"]);
+    operator.does(&["group", "add", "G"]);
     let mut arguments: Vec<&str> =
         "identity add --id ana --email Ana.Souza@BR.Example.COM --mobile 55,11,911112222 --main-contact EMAIL \
-                     --role AUTH-BASIC --role USER --group G --business b1=ADMIN+BUYER --business b2 --name"
+                     --role AUTH-BASIC --role USER --group G --business b1=BUSINESSADMIN+BUYER --business b2 --name"
             .split_whitespace()
             .collect();
     arguments.push("Ana Souza");
@@ -30,7 +32,7 @@ fn a_user_is_added_shown_changed_and_removed() {
         "userId": "ana", "name": "Ana Souza", "mainContact": "EMAIL", "roles": ["AUTH-BASIC", "USER"], "groups": ["G"],
         "email": {"id": "…", "address": "Ana.Souza@br.example.com"},
         "mobile": {"id": "…", "regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"},
-        "businesses": [{"id": "b1", "roles": ["ADMIN", "BUYER"]}, {"id": "b2", "roles": []}],
+        "businesses": [{"id": "b1", "roles": ["BUSINESSADMIN", "BUYER"]}, {"id": "b2", "roles": []}],
     });
     assert_eq!(whole, expected);
 
@@ -83,6 +85,7 @@ fn what_show_reveals_can_be_imported() {
     operator.cast();
     let before = operator.does(&["identity", "list", "--reveal"]);
     let other = Operator::new();
+    other.knows("role", &["BUYER"]);
     let file = other.file("users.jsonl", &before.stdout);
     let done = other.does(&["identity", "import", file.to_str().expect("a plain path")]);
     assert_eq!(done.stdout, "");

@@ -15,6 +15,7 @@ mod wire;
 mod world;
 
 mod add_contacts;
+mod administration;
 mod bad_bodies;
 mod client_login;
 mod codes;
@@ -30,6 +31,7 @@ mod hostile_claims;
 mod hostile_tokens;
 mod identity_commands;
 mod leaks;
+mod name_commands;
 mod own_contacts;
 mod raw_sockets;
 mod renew_by_identity_provider;

@@ -95,6 +95,13 @@ impl Operator {
         done
     }
 
+    /// Makes names of roles or scopes known.
+    pub(crate) fn knows(&self, kind: &str, names: &[&str]) {
+        for name in names {
+            self.does(&[kind, "add", name]);
+        }
+    }
+
     /// The clients and users of the other tests, as far as they matter, by commands.
     pub(crate) fn cast(&self) {
         let (application, machine) = (
@@ -105,15 +112,28 @@ impl Operator {
             (
                 "portal",
                 application,
-                &["--saml", "--identity-provider", "--factor-visibility", "UNRESTRICTED"],
+                &[
+                    "--saml",
+                    "--identity-provider",
+                    "--factor-visibility",
+                    "UNRESTRICTED",
+                    "--administration",
+                ],
             ),
             ("shop", application, &["--saml"]),
             ("maker", application, &["--saml", "--create-users"]),
-            ("gateway", machine, &["--scope", "SAML_SSO"]),
+            ("gateway", machine, &["--scope", "SAML_SSO", "--may-assert", "*"]),
             (
                 "locker",
                 machine,
-                &["--scope", "account_lock", "--scope", "account_unlock"],
+                &[
+                    "--scope",
+                    "account_lock",
+                    "--scope",
+                    "account_unlock",
+                    "--scope",
+                    "events_read",
+                ],
             ),
         ];
         for (id, roles, more) in clients {
@@ -126,6 +146,7 @@ impl Operator {
         }
         let roles = ["--role", "AUTH-BASIC", "--role", "USER"];
         let business = format!("{BUSINESS}=BUYER");
+        self.knows("role", &["BUYER"]);
         let users: [&[&str]; 3] = [
             &["--id", "ana", "--email", ANA_MAIL, "--business", &business],
             &[

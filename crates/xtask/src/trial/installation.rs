@@ -43,7 +43,9 @@ impl Installation {
         let roles = ["CLI-1STPARTY", "CLI-AUTH-BASIC", "CLI-AUTH-IDENTIFIED"];
         let mut arguments = vec!["client", "add", CLIENT, "--identity-provider"];
         arguments.extend(roles.iter().flat_map(|role| ["--role", role]));
-        arguments.extend(["--scope", "account_lock", "--scope", "account_unlock"]);
+        for scope in ["account_lock", "account_unlock", "events_read"] {
+            arguments.extend(["--scope", scope]);
+        }
         arguments.extend(["--factor-visibility", "UNRESTRICTED"]);
         let registered: Value = serde_json::from_str(&installation.operate(&arguments)?)?;
         let secret = registered.get("clientSecret").and_then(Value::as_str);

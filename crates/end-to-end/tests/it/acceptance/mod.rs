@@ -39,6 +39,9 @@ pub(crate) struct World {
 impl World {
     async fn new(servers: Servers) -> Self {
         let installation = Installation::new(&servers).await;
+        for role in ["GERENCIADOR", "CLI-OTHER"] {
+            installation.operator(&["role", "add", role]).await;
+        }
         let group = ["group", "add", "IDC_GERENCIADOR_MANAGER", "--role", "GERENCIADOR"];
         installation.operator(&group).await;
         let marked = ["--saml", "--factor-visibility=MARKED_RESOURCES"];

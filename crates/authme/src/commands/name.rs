@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use domain::names::{KnownName, NameKind};
+use serde::Serialize;
+
+use super::registry::Registry;
+use super::{Place, print};
+use crate::Refusal;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NameCommand {
+    /// Make a name known, so that registrations may use it
+    Add { name: String },
+    /// Print every name that registrations may use
+    List,
+}
+
+#[derive(Serialize)]
+struct NameLine<'a> {
+    name: &'a str,
+    /// `authme`, `operator` or `group`.
+    from: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meaning: Option<&'static str>,
+}
+
+pub(crate) async fn run(place: &Place, kind: NameKind, command: NameCommand) -> Result<ExitCode, Refusal> {
+    let stores = place.stores().await?;
+    match command {
+        NameCommand::Add { name } => {
+            let name = KnownName::parse(kind, &name).map_err(|malformed| Refusal::because(malformed.to_string()))?;
+            if !kind.defines(name.as_str()) {
+                stores.known_names.add(&name).await?;
+            }
+            let defined = kind.defined().iter().find(|defined| defined.name == name.as_str());
+            print(&NameLine {
+                name: name.as_str(),
+                from: if defined.is_some() { "authme" } else { "operator" },
+                meaning: defined.map(|defined| defined.meaning),
+            })?;
+        }
+        NameCommand::List => list(&Registry::of(&stores), kind).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(registry: &Registry, kind: NameKind) -> Result<(), Refusal> {
+    for defined in kind.defined() {
+        print(&NameLine {
+            name: defined.name,
+            from: "authme",
+            meaning: Some(defined.meaning),
+        })?;
+    }
+    let mut told = BTreeSet::new();
+    for name in registry.made_known().await?.iter().filter(|name| name.kind == kind) {
+        told.insert(name.as_str().to_owned());
+        print(&NameLine {
+            name: name.as_str(),
+            from: "operator",
+            meaning: None,
+        })?;
+    }
+    if kind == NameKind::Role {
+        let known = registry.read().await?;
+        for role in known
+            .roles
+            .iter()
+            .filter(|role| !kind.defines(role) && !told.contains(*role))
+        {
+            print(&NameLine {
+                name: role,
+                from: "group",
+                meaning: None,
+            })?;
+        }
+    }
+    Ok(())
+}
