@@ -11,7 +11,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use domain::caller::{Call, VerifiedToken};
 use domain::ids::{ContactId, UserId};
-use domain::permission::Permission;
+use domain::permission::{Permission, lacking};
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 
 use use_cases::{Admission, AdmissionError, AdmitCaller};
@@ -53,14 +53,16 @@ pub(crate) struct Authorised<P> {
 impl<P> Authorised<P> {
     /// The calling user. Every operation that asks for it requires one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
-        self.call.user_id().ok_or_else(not_permitted)
+        self.call
+            .user_id()
+            .ok_or_else(|| not_permitted("a token that carries a user is required"))
     }
 }
 
 impl From<AdmissionError> for Problem {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::NotPermitted => not_permitted(),
+            AdmissionError::NotPermitted(lacking) => not_permitted(lacking.to_string()),
             AdmissionError::NotAlive(_) => {
                 Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
             }
@@ -69,12 +71,8 @@ impl From<AdmissionError> for Problem {
     }
 }
 
-fn not_permitted() -> Problem {
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        Code::NotPermitted,
-        "the token's roles or scopes are not sufficient",
-    )
+fn not_permitted(lacking: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, lacking)
 }
 
 /// What a token that could not be verified is answered with: without keys nobody knows whether it is good.
@@ -117,7 +115,9 @@ impl<P: Permission> FromRequest for Authorised<P> {
             // Requirements are judged every time, whatever is remembered of the token.
             let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
             if !P::permits(&caller, about.as_ref()) {
-                return Err(not_permitted());
+                return Err(not_permitted(
+                    lacking(P::REQUIREMENT, &caller, about.as_ref()).to_string(),
+                ));
             }
             request.extensions_mut().insert(DueAdmission {
                 admit_caller: gatekeeper.admit_caller.clone(),

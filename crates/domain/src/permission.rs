@@ -1,5 +1,7 @@
 //! What an operation asks of its caller: a list of alternatives, each a set of roles and scopes, all needed.
 
+use std::fmt;
+
 use crate::caller::Caller;
 use crate::ids::UserId;
 
@@ -56,15 +58,64 @@ impl Alternative {
         self
     }
 
-    fn permits(&self, caller: &Caller, about: Option<&UserId>) -> bool {
-        let carried = match (self.carries, &caller.user) {
+    fn fits(&self, caller: &Caller, about: Option<&UserId>) -> bool {
+        match (self.carries, &caller.user) {
             (Carries::Client, None) | (Carries::User, Some(_)) => true,
             (Carries::SameUser, Some(user)) => about == Some(&user.id),
             (Carries::Client, Some(_)) | (Carries::User | Carries::SameUser, None) => false,
-        };
-        carried
+        }
+    }
+
+    fn permits(&self, caller: &Caller, about: Option<&UserId>) -> bool {
+        self.fits(caller, about)
             && self.roles.iter().all(|role| caller.has_role(role))
             && self.scopes.iter().all(|scope| caller.has_scope(scope))
+    }
+}
+
+/// What a caller lacks of the alternative it comes nearest to. It says nothing of what the caller has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lacking {
+    /// Another kind of token is needed.
+    carries: Option<Carries>,
+    roles: Vec<&'static str>,
+    scopes: Vec<&'static str>,
+}
+
+impl Lacking {
+    fn of(alternative: &Alternative, caller: &Caller, about: Option<&UserId>) -> Self {
+        let roles = alternative.roles.iter().filter(|role| !caller.has_role(role));
+        let scopes = alternative.scopes.iter().filter(|scope| !caller.has_scope(scope));
+        Self {
+            carries: (!alternative.fits(caller, about)).then_some(alternative.carries),
+            roles: roles.copied().collect(),
+            scopes: scopes.copied().collect(),
+        }
+    }
+
+    /// The kind of a token is further away than any role or scope.
+    fn distance(&self) -> (bool, usize) {
+        (self.carries.is_some(), self.roles.len() + self.scopes.len())
+    }
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(carries) = self.carries {
+            return f.write_str(match carries {
+                Carries::Client => "a client-only token is required",
+                Carries::User => "a token that carries a user is required",
+                Carries::SameUser => "a token of the user in the path is required",
+            });
+        }
+        let named = |kind: &str, names: &[&str]| match names {
+            [] => None,
+            [name] => Some(format!("the {kind} {name}")),
+            names => Some(format!("the {kind}s {}", names.join(", "))),
+        };
+        let lacks = [named("role", &self.roles), named("scope", &self.scopes)];
+        let lacks: Vec<String> = lacks.into_iter().flatten().collect();
+        write!(f, "the token lacks {}", lacks.join(" and "))
     }
 }
 
@@ -75,6 +126,15 @@ pub type Requirement = &'static [Alternative];
 /// names one.
 pub fn permits(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> bool {
     requirement.iter().any(|alternative| alternative.permits(caller, about))
+}
+
+/// Returns what a caller who is not permitted lacks.
+pub fn lacking(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> Lacking {
+    let alternatives = requirement.iter();
+    alternatives
+        .map(|alternative| Lacking::of(alternative, caller, about))
+        .min_by_key(Lacking::distance)
+        .unwrap_or_default()
 }
 
 /// How alive the token behind a call must be, beyond its signature and its times.
@@ -119,4 +179,66 @@ macro_rules! permission {
             const TOKEN_CHECK: $crate::permission::TokenCheck = $crate::permission::TokenCheck::$check;
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::CallingUser;
+    use crate::credential_lock::permissions::LockCredential;
+    use crate::factors::permissions::{AddContacts, ListOwnContacts};
+    use crate::ids::ClientId;
+    use crate::time::Timestamp;
+
+    fn caller(user: Option<&str>, roles: &[&str], scopes: &[&str]) -> Caller {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Caller {
+            client: ClientId::parse("portal").unwrap(),
+            client_epoch: 0,
+            user: user.map(|id| CallingUser {
+                id: UserId::parse(id).unwrap(),
+                business: None,
+                session: None,
+                epoch: 0,
+            }),
+            roles: texts(roles),
+            scopes: texts(scopes),
+            expires_at: Timestamp::MAX,
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_is_told_of_the_nearest_alternative() {
+        let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
+        let lock = |caller: &Caller| lacking(LockCredential::REQUIREMENT, caller, None).to_string();
+        assert_eq!(
+            lock(&caller(None, &machine, &["SAML_SSO"])),
+            "the token lacks the scope account_lock"
+        );
+        assert_eq!(
+            lock(&caller(Some("ana"), &["ROLE_CLI-1STPARTY", "AUTH-BASIC"], &[])),
+            "the token lacks the role IAM_ADMIN_MAINTENANCE"
+        );
+        assert_eq!(
+            lock(&caller(None, &[], &[])),
+            "the token lacks the roles CLI-1STPARTY, CLI-AUTH-BASIC and the scope account_lock"
+        );
+        let client = caller(None, &machine, &[]);
+        assert_eq!(
+            lacking(ListOwnContacts::REQUIREMENT, &client, None).to_string(),
+            "a token that carries a user is required"
+        );
+    }
+
+    #[test]
+    fn a_user_who_asks_about_another_is_told_what_that_takes() {
+        let other = UserId::parse("bia").unwrap();
+        let user = caller(
+            Some("ana"),
+            &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"],
+            &[],
+        );
+        let lacking = lacking(AddContacts::REQUIREMENT, &user, Some(&other));
+        assert_eq!(lacking.to_string(), "the token lacks the role IAM_ADMIN_MAINTENANCE");
+    }
 }

@@ -1,6 +1,6 @@
 use domain::caller::Caller;
 use domain::ids::UserId;
-use domain::permission::{Requirement, TokenCheck, permits};
+use domain::permission::{Lacking, Requirement, TokenCheck, lacking, permits};
 use ports::StoreFailure;
 
 use crate::aliveness::{Aliveness, AlivenessError, AlivenessPorts, NotAlive};
@@ -8,8 +8,8 @@ use crate::aliveness::{Aliveness, AlivenessError, AlivenessPorts, NotAlive};
 /// Why a caller is not let through to an operation.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
-    #[error("the caller's roles or scopes do not suffice")]
-    NotPermitted,
+    #[error("the caller is not permitted: {0}")]
+    NotPermitted(Lacking),
     #[error("the caller's token is not alive")]
     NotAlive(#[source] NotAlive),
     #[error(transparent)]
@@ -54,7 +54,11 @@ impl AdmitCaller {
         about: Option<&UserId>,
     ) -> Result<(), AdmissionError> {
         if !permits(admission.requirement, caller, about) {
-            return Err(AdmissionError::NotPermitted);
+            return Err(AdmissionError::NotPermitted(lacking(
+                admission.requirement,
+                caller,
+                about,
+            )));
         }
         match admission.check {
             TokenCheck::TokenOnly => {}

@@ -36,6 +36,7 @@ pub(super) fn read(body: &Body) -> Result<(UserId, Option<LockReason>), Problem>
 
 pub(super) fn problem(error: TurnError) -> Problem {
     match error {
+        TurnError::Oneself => Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, error.to_string()),
         TurnError::UserNotFound => Problem::new(StatusCode::BAD_REQUEST, Code::UserNotFound, "the user is not known"),
         TurnError::Failed(failure) => failure.into(),
     }

@@ -101,7 +101,7 @@ fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
         .iter()
         .map(|event| (&event["type"], &event["sequence"], &event["data"]))
         .collect();
-    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags, "default": false, "verified": true});
+    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags, "default": false, "verified": false});
     let marked = ["MARKED_RESOURCES"];
     assert_eq!(
         told,
@@ -272,7 +272,7 @@ fn a_user_adds_to_nobody_else_and_nothing_is_written() {
         let answer = world.ask(Request::post(&path(other)).bearer(&ana).json(&body));
         assert_eq!(
             answer.shown(),
-            r#"403 [{"code":"03","message":"the token's roles or scopes are not sufficient"}]"#
+            r#"403 [{"code":"03","message":"the token lacks the role IAM_ADMIN_MAINTENANCE"}]"#
         );
     }
     let lock = Request::post("/user-identities/lock")

@@ -184,10 +184,7 @@ fn a_locked_administrators_token_changes_nothing_anywhere() {
             assert_eq!(answer.header("www-authenticate"), Some(challenge));
         }
     };
-    let own = Request::post("/user-identities/lock")
-        .bearer(&root)
-        .json(&json!({"userId": "root"}));
-    assert_eq!(world.ask(own).shown(), "204 ");
+    assert_eq!(world.turn("lock", "root").shown(), "204 ");
     let by_provider = || {
         let query = [("clientId", "portal"), ("userId", "root"), ("remember-me", "true")];
         world

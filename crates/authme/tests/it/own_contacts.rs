@@ -124,7 +124,7 @@ fn own_contacts_need_a_user() {
         let answer = world.ask(request.bearer(&portal));
         assert_eq!(
             answer.shown(),
-            r#"403 [{"code":"03","message":"the token's roles or scopes are not sufficient"}]"#
+            r#"403 [{"code":"03","message":"a token that carries a user is required"}]"#
         );
     }
 }

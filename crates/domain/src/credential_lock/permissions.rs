@@ -19,6 +19,6 @@ permission!(
     SeeLock = [ADMINISTRATOR, MACHINE.with_scopes(&["account_lock"]), MACHINE.with_scopes(&["account_unlock"])]
 );
 permission!(
-    /// Follow the embedded event log: as lock.
-    FollowEvents = [ADMINISTRATOR, MACHINE.with_scopes(&["account_lock"])]
+    /// Follow the embedded event log: administrators as lock, machines by a scope of its own.
+    FollowEvents = [ADMINISTRATOR, MACHINE.with_scopes(&["events_read"])]
 );

@@ -26,6 +26,8 @@ const ATTEMPTS: usize = 24;
 pub enum TurnError {
     #[error("the user is not known")]
     UserNotFound,
+    #[error("nobody locks or unlocks themselves: ask another administrator")]
+    Oneself,
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -77,6 +79,10 @@ struct Orders {
 
 impl Orders {
     async fn order(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, TurnError> {
+        // Whoever locked themselves could not undo it, and whoever unlocked themselves would undo what another meant.
+        if call.user_id() == Some(&user) {
+            return Err(TurnError::Oneself);
+        }
         if self.identities.find(&user).await?.is_none() {
             return Err(TurnError::UserNotFound);
         }

@@ -151,5 +151,5 @@ async fn roles_that_do_not_suffice_are_told_before_anything_is_read() {
     };
     let admit_caller = AdmitCaller::new((&world.ports).into());
     let refused = admit_caller.run(&caller("nobody"), admission, None).await;
-    assert!(matches!(refused, Err(AdmissionError::NotPermitted)), "{refused:?}");
+    assert!(matches!(refused, Err(AdmissionError::NotPermitted(_))), "{refused:?}");
 }

@@ -5,7 +5,7 @@ use domain::tokens::{AccessToken, AccessTokenSubject};
 use serde_json::json;
 
 use super::world::{
-    Answer, BEGIN, BUSINESS, FORM, LIFE, LOCKED, NOT_PERMITTED, NOT_VALID, TOO_LARGE, World, by, field, json_body,
+    Answer, BEGIN, BUSINESS, FORM, LIFE, LOCKED, NOT_VALID, TOO_LARGE, World, by, field, json_body, not_permitted,
     post, raw_body,
 };
 
@@ -255,7 +255,10 @@ async fn only_a_user_with_the_roles_changes_the_application() {
     for path in PATHS {
         let request = || post(&format!("{path}?targetClientId=shop"));
         let portal = world.client_token("portal").await;
-        assert_eq!(world.ask(by(request(), &portal)).await.shown(), NOT_PERMITTED);
+        assert_eq!(
+            world.ask(by(request(), &portal)).await.shown(),
+            not_permitted("a token that carries a user is required")
+        );
         assert_eq!(world.ask(request()).await.code(), (401, "02".to_owned()));
         assert_eq!(world.ask(by(request(), "x")).await.code(), (401, "02".to_owned()));
     }
@@ -269,5 +272,8 @@ async fn only_a_user_with_the_roles_changes_the_application() {
     ana.roles = vec!["USER".to_owned()];
     world.stores.identities.replace(&ana).await.unwrap();
     let (access, _) = session(&world).await;
-    assert_eq!(world.ask(to_shop(&access)).await.shown(), NOT_PERMITTED);
+    assert_eq!(
+        world.ask(to_shop(&access)).await.shown(),
+        not_permitted("the token lacks the role AUTH-BASIC")
+    );
 }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::change_app::acting;
 use super::world::{
-    Answer, BEGIN, BUSINESS, FORM, ISSUER, LIFE, NOT_PERMITTED, TOO_LARGE, World, by, field, json_body, post, raw_body,
+    Answer, BEGIN, BUSINESS, FORM, ISSUER, LIFE, TOO_LARGE, World, by, field, json_body, not_permitted, post, raw_body,
 };
 
 const INACTIVE: &str = r#"200 {"active":false}"#;
@@ -230,9 +230,15 @@ async fn only_a_client_on_its_own_asks() {
     let world = World::new().await;
     let (access, _) = session(&world).await;
     let body = json!({"token": access});
-    for bearer in [&access, &world.client_token("locker").await] {
+    for (bearer, lacking) in [
+        (&access, "a client-only token is required"),
+        (
+            &world.client_token("locker").await,
+            "the token lacks the role CLI-AUTH-IDENTIFIED",
+        ),
+    ] {
         let answer = world.ask(json_body(introspect(bearer), &body)).await;
-        assert_eq!(answer.shown(), NOT_PERMITTED);
+        assert_eq!(answer.shown(), not_permitted(lacking));
     }
     let without = json_body(post("/tokens/introspect"), &body);
     assert_eq!(world.ask(without).await.code(), (401, "02".to_owned()));

@@ -3,7 +3,7 @@ use domain::tokens::{FamilyStatus, RevocationReason};
 use serde_json::json;
 
 use super::world::{
-    Answer, FORM, LIFE, NOT_PERMITTED, NOT_VALID, TOO_LARGE, World, by, field, json_body, post, raw_body,
+    Answer, FORM, LIFE, NOT_VALID, TOO_LARGE, World, by, field, json_body, not_permitted, post, raw_body,
 };
 
 const LOGGED_OUT: FamilyStatus = FamilyStatus::Revoked(RevocationReason::Logout);
@@ -197,7 +197,10 @@ async fn a_client_on_its_own_revokes_nothing() {
     let world = World::new().await;
     let (_, refresh) = session(&world, "ana").await;
     let portal = world.client_token("portal").await;
-    assert_eq!(revoked(&world, &portal, &refresh).await.shown(), NOT_PERMITTED);
+    assert_eq!(
+        revoked(&world, &portal, &refresh).await.shown(),
+        not_permitted("a token that carries a user is required")
+    );
     let without = json_body(post("/user-identities/me/revoke-token"), &json!({"token": refresh}));
     assert_eq!(world.ask(without).await.code(), (401, "02".to_owned()));
     assert_eq!(world.family(&refresh).await.status, FamilyStatus::Active);

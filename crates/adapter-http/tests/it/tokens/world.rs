@@ -48,8 +48,10 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 /// What a token that may be renewed by others is refused with.
 pub(super) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 pub(super) const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-pub(super) const NOT_PERMITTED: &str =
-    r#"403 [{"code":"03","message":"the token's roles or scopes are not sufficient"}]"#;
+/// The answer to a caller who lacks something.
+pub(super) fn not_permitted(lacking: &str) -> String {
+    format!(r#"403 [{{"code":"03","message":"{lacking}"}}]"#)
+}
 pub(super) const TOO_LARGE: &str = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
 
 /// Stands still until a test moves it.
