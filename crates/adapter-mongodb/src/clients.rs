@@ -206,7 +206,7 @@ mod tests {
         client.may_assert = vec!["staff".to_owned()];
         client.expires_in = Some(ExpiresIn::Seconds);
         let stored = serialize_to_document(&ClientDocument::from(&client)).unwrap();
-        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "texts": "portal", "accessTokenLifetimeSeconds": 300, "administration": true, "mayAssert": ["staff"], "expiresIn": "seconds" }"#);
+        insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "epoch": 0, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "texts": "portal", "accessTokenLifetimeSeconds": 300, "administration": true, "mayAssert": ["staff"], "expiresIn": "seconds" }"#);
     }
 
     #[test]

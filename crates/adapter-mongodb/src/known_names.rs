@@ -14,7 +14,7 @@ const COLLECTION: &str = "known_names";
 pub(crate) struct MongodbKnownNames(pub(crate) Arc<Database>);
 
 /// The kind and the name in one id, so that a name is known once and pages are by key.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct KnownNameDocument {
     #[serde(rename = "_id")]
     id: String,

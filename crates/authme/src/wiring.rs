@@ -89,7 +89,7 @@ impl Installation {
                 verifier,
                 keys: shared.keys.clone(),
                 clock: shared.clock.clone(),
-                admit_caller: AdmitCaller::new((&tokens_ports).into()),
+                admit_caller: AdmitCaller::new((&tokens_ports).into(), shared.stores.groups.clone()),
             },
             telemetry: shared.telemetry.clone(),
             randomness: Arc::new(SystemRandomness),

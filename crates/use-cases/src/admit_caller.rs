@@ -1,9 +1,14 @@
-use domain::caller::Caller;
-use domain::ids::UserId;
-use domain::permission::{Lacking, Requirement, TokenCheck, lacking, permits};
-use ports::StoreFailure;
+use std::sync::Arc;
 
-use crate::aliveness::{Aliveness, AlivenessError, AlivenessPorts, NotAlive};
+use domain::caller::Caller;
+use domain::client::Client;
+use domain::ids::UserId;
+use domain::names::is_administrator;
+use domain::permission::{Lacking, Requirement, TokenCheck, lacking, permits};
+use domain::tokens::administrator_roles;
+use ports::{Groups, StoreFailure};
+
+use crate::aliveness::{AliveUser, Aliveness, AlivenessError, AlivenessPorts, NotAlive};
 
 /// Why a caller is not let through to an operation.
 #[derive(Debug, thiserror::Error)]
@@ -33,15 +38,26 @@ pub struct Admission {
 }
 
 /// Decides whether a caller with a verified token reaches an operation: by its roles and scopes, and by whether its token is
-/// alive. Every operation with a bearer token passes here.
+/// alive. An administrator role counts only while its holder has it. Every operation with a bearer token passes here.
 #[derive(Clone)]
 pub struct AdmitCaller {
     aliveness: Aliveness,
+    groups: Arc<dyn Groups>,
+}
+
+/// Holds the caller's roles and scopes against a requirement.
+fn check(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> Result<(), AdmissionError> {
+    if permits(requirement, caller, about) {
+        Ok(())
+    } else {
+        Err(AdmissionError::NotPermitted(lacking(requirement, caller, about)))
+    }
 }
 
 impl AdmitCaller {
-    pub fn new(ports: AlivenessPorts) -> Self {
+    pub fn new(ports: AlivenessPorts, groups: Arc<dyn Groups>) -> Self {
         Self {
+            groups,
             aliveness: Aliveness::new(ports),
         }
     }
@@ -53,22 +69,47 @@ impl AdmitCaller {
         admission: Admission,
         about: Option<&UserId>,
     ) -> Result<(), AdmissionError> {
-        if !permits(admission.requirement, caller, about) {
-            return Err(AdmissionError::NotPermitted(lacking(
-                admission.requirement,
-                caller,
-                about,
-            )));
-        }
+        check(admission.requirement, caller, about)?;
         match admission.check {
-            TokenCheck::TokenOnly => {}
-            TokenCheck::ByGate => {
-                self.aliveness.of_client(caller).await?;
-            }
+            TokenCheck::TokenOnly => Ok(()),
+            TokenCheck::ByGate => Ok(self.aliveness.of_client(caller).await.map(drop)?),
             TokenCheck::Checked => {
-                self.aliveness.of_caller(caller).await?;
+                let (client, user) = self.aliveness.of_caller(caller).await?;
+                let mut now = caller.clone();
+                now.roles.retain(|role| !is_administrator(role));
+                if now.roles.len() == caller.roles.len() || permits(admission.requirement, &now, about) {
+                    return Ok(());
+                }
+                let held = self.administrator_roles(&client, user.as_ref()).await?;
+                let still_held = caller.roles.iter().filter(|role| held.contains(role));
+                now.roles.extend(still_held.cloned());
+                check(admission.requirement, &now, about)
             }
         }
-        Ok(())
+    }
+
+    /// Returns the administrator roles that a user holds now: a token may have been issued before one was withdrawn.
+    async fn administrator_roles(
+        &self,
+        client: &Client,
+        user: Option<&AliveUser>,
+    ) -> Result<Vec<String>, StoreFailure> {
+        let Some(AliveUser { identity, session }) = user else {
+            return Ok(Vec::new());
+        };
+        let asserted = session.as_ref().map(|session| session.origin.asserted_groups());
+        let asserted = asserted.unwrap_or_default();
+        let names: Vec<String> = identity
+            .groups
+            .iter()
+            .chain(&asserted.administrative)
+            .cloned()
+            .collect();
+        let groups = if names.is_empty() {
+            Vec::new()
+        } else {
+            self.groups.find(&names).await?
+        };
+        Ok(administrator_roles(client, identity, &groups, &asserted))
     }
 }

@@ -123,6 +123,12 @@ fn misfits(schema: &Value, value: &Value) -> Vec<String> {
                 found.extend(misfits(&schema[branch], value));
                 true
             }
+            "minItems" => value
+                .as_array()
+                .is_none_or(|items| items.len() as u64 >= asked.as_u64().unwrap()),
+            "maxItems" => value
+                .as_array()
+                .is_none_or(|items| items.len() as u64 <= asked.as_u64().unwrap()),
             unknown => panic!("teach this test the keyword `{unknown}`"),
         };
         if !fits {

@@ -345,11 +345,7 @@ mod tests {
         let after = except(vec![(1, DriverFailure::unreadable())], outcomes);
         assert!(matches!(
             after[..],
-            [
-                Ok(Rotation::Rotated),
-                Err(Fault::Write(_)),
-                Ok(Rotation::Superseded(_))
-            ]
+            [Ok(Rotation::Rotated), Err(Fault::Write(_)), Ok(Rotation::Superseded(_))]
         ));
     }
 }

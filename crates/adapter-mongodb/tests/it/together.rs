@@ -1,7 +1,7 @@
 //! Calls that are made together fail for those alone that are concerned.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use adapter_mongodb::MongodbSettings;
@@ -31,12 +31,17 @@ const CALLERS: usize = 24;
 async fn refused_read() {
     let place = Place::new().await;
     let uri = server().expect("the trial is not ignored");
-    let proxy = MongodbProxy::before(address_of(&uri).expect("one host")).await.expect("a port");
+    let proxy = MongodbProxy::before(address_of(&uri).expect("one host"))
+        .await
+        .expect("a port");
     let settings = MongodbSettings {
         patience: Duration::from_mins(1),
         ..MongodbSettings::new(through(&uri, proxy.address()), &place.database, 64)
     };
-    let identities = adapter_mongodb::open(&settings).await.expect("the server answers").identities;
+    let identities = adapter_mongodb::open(&settings)
+        .await
+        .expect("the server answers")
+        .identities;
     let refused_together = Arc::new(AtomicUsize::new(0));
     let seen = refused_together.clone();
     proxy.follow(move |command: &Command| {
@@ -54,7 +59,11 @@ async fn refused_read() {
     let mut reads = JoinSet::new();
     for caller in 0..CALLERS {
         let identities = identities.clone();
-        let id = if caller % 4 == 0 { "away".to_owned() } else { format!("user-{caller}") };
+        let id = if caller % 4 == 0 {
+            "away".to_owned()
+        } else {
+            format!("user-{caller}")
+        };
         let id = UserId::parse(id).expect("an id");
         reads.spawn(async move { (id.clone(), identities.find(&id).await) });
     }
@@ -65,5 +74,8 @@ async fn refused_read() {
             (_, found) => assert_eq!(found.expect("it is not away"), None, "{id}"),
         }
     }
-    assert!(refused_together.load(Ordering::Relaxed) > 0, "none was read together with another");
+    assert!(
+        refused_together.load(Ordering::Relaxed) > 0,
+        "none was read together with another"
+    );
 }

@@ -101,7 +101,7 @@ fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
         .iter()
         .map(|event| (&event["type"], &event["sequence"], &event["data"]))
         .collect();
-    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags, "default": false, "verified": false});
+    let data = |id: &str, masked: &str, tags: &[&str]| json!({"userId": "ana", "factorId": id, "contactType": "MOBILE", "maskedValue": masked, "tags": tags, "default": false, "by": {"client": "portal"}, "verified": false});
     let marked = ["MARKED_RESOURCES"];
     assert_eq!(
         told,
@@ -259,7 +259,7 @@ fn a_user_adds_to_oneself_by_me_and_by_the_own_id() {
     let answer = world.ask(Request::post(&path("me")).bearer(&gone).json(&body));
     assert_eq!(
         answer.shown(),
-        r#"404 [{"code":"04","message":"the user is not known"}]"#
+        r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
     );
 }
 

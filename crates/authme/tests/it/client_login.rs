@@ -34,7 +34,7 @@ fn a_client_logs_in_with_its_secret() {
     claims["jti"] = json!("…");
     let expected = json!({
         "iss": ISSUER, "aud": "authme", "iat": BEGIN, "exp": BEGIN + 300, "jti": "…", "client_id": "portal",
-        "sub": "portal", "scope": "READ WRITE", "roles": ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
+        "client_epoch": 0, "sub": "portal", "scope": "READ WRITE", "roles": ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
     });
     assert_eq!(claims, expected);
 }

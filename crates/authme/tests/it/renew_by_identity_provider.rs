@@ -86,7 +86,10 @@ fn a_client_that_is_not_set_up_for_it_is_412() {
     client.identity_provider = true;
     client.enabled = false;
     world.wait_for(cast::save_client(&world.stores, &client));
-    assert_eq!(renew(&world, &portal, "portal", "ana", "true").shown(), refused);
+    assert_eq!(
+        renew(&world, &portal, "portal", "ana", "true").shown(),
+        r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
+    );
 }
 
 #[test]
@@ -113,26 +116,28 @@ fn a_locked_user_is_412_and_after_unlock_the_client_gets_tokens_again() {
 }
 
 #[test]
-fn a_branch_of_a_session_has_its_root_and_dies_with_it() {
+fn a_users_own_token_gets_an_access_token_of_its_session_that_dies_with_it() {
     let world = World::start();
     let session = world.session(ANA_MAIL);
-    let root = claims(&field(&session, "accessToken"))["sid"].clone();
-    let branch = renew(&world, &field(&session, "accessToken"), "portal", "ana", "true");
-    let branched = field(&branch.json(), "refreshToken");
-    let events = world.events();
-    let started = events.last().expect("an event");
-    assert_eq!(
-        (&started["type"], &started["data"]["rootSid"]),
-        (&json!("session.started"), &root)
-    );
+    let sid = claims(&field(&session, "accessToken"))["sid"].clone();
+    let answer = renew(&world, &field(&session, "accessToken"), "portal", "ana", "true");
+    assert_eq!(answer.status, 200, "{}", answer.shown());
+    let body = answer.json();
+    assert_eq!(body.get("refreshToken"), None);
+    let access = field(&body, "accessToken");
+    assert_eq!(claims(&access)["sid"], sid);
+    assert_eq!(world.event_types("ana"), ["session.started"]);
 
     let portal = world.client_token("portal");
     let one = field(&session, "refreshToken");
     let two = field(&world.renew(&portal, &one, "true").json(), "refreshToken");
     world.renew(&portal, &two, "true");
-    // The root's spent token comes back.
+    // The spent token comes back.
     assert_eq!(world.renew(&portal, &one, "true").status, 401);
-    assert_eq!(world.renew(&portal, &branched, "true").codes(), (401, owned(&["20"])));
+    assert_eq!(
+        renew(&world, &access, "portal", "ana", "true").codes(),
+        (401, owned(&["20"]))
+    );
 }
 
 #[test]

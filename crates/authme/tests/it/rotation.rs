@@ -27,15 +27,15 @@ fn a_refresh_token_rotates_and_a_retry_gets_the_same_successor() {
         .strip_prefix("rt_")
         .and_then(|rest| rest.split('.').next())
         .expect("a family");
-    for moving in ["id", "cursor"] {
+    for moving in ["id", "cursor", "correlationid"] {
         revoked[moving] = json!("…");
     }
     assert_eq!(
         revoked,
         json!({"specversion": "1.0", "id": "…", "source": "/authme/tokens", "type": "session.revoked", "subject": sid,
             "time": "2026-01-01T00:00:29.000Z", "datacontenttype": "application/json", "partitionkey": "ana",
-            "sequence": "00000000000000000002", "cursor": "…",
-            "data": {"userId": "ana", "clientId": "portal", "sid": sid, "reason": "replay"}})
+            "sequence": "00000000000000000002", "cursor": "…", "correlationid": "…",
+            "data": {"userId": "ana", "clientId": "portal", "sid": sid, "reason": "replay", "by": {"client": "portal"}}})
     );
 }
 

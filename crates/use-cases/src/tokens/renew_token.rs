@@ -176,7 +176,11 @@ impl RenewToken {
     }
 
     /// Starts the session; its refresh token.
-    async fn start(&self, call: &Call, NewSession { id, origin, ends_at }: NewSession) -> Result<Path<String>, Refused> {
+    async fn start(
+        &self,
+        call: &Call,
+        NewSession { id, origin, ends_at }: NewSession,
+    ) -> Result<Path<String>, Refused> {
         let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
         Ok(Path::inserted(is_new, self.sessions.current_token(&family)))
     }

@@ -17,7 +17,7 @@ async fn admit(world: &World, caller: &Caller, check: TokenCheck) -> Result<(), 
         requirement: ANYBODY,
         check,
     };
-    let admit_caller = AdmitCaller::new((&world.ports).into());
+    let admit_caller = AdmitCaller::new((&world.ports).into(), world.ports.groups.clone());
     admit_caller.run(caller, admission, None).await
 }
 
@@ -149,7 +149,7 @@ async fn roles_that_do_not_suffice_are_told_before_anything_is_read() {
         requirement: BASIC,
         check: TokenCheck::Checked,
     };
-    let admit_caller = AdmitCaller::new((&world.ports).into());
+    let admit_caller = AdmitCaller::new((&world.ports).into(), world.ports.groups.clone());
     let refused = admit_caller.run(&caller("nobody"), admission, None).await;
     assert!(matches!(refused, Err(AdmissionError::NotPermitted(_))), "{refused:?}");
 }

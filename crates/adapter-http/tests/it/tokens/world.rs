@@ -182,7 +182,7 @@ impl World {
                     verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
                     keys,
                     clock: clock.clone(),
-                    admit_caller: AdmitCaller::new((&ports).into()),
+                    admit_caller: AdmitCaller::new((&ports).into(), ports.groups.clone()),
                 },
                 telemetry: Arc::new(Unheard),
                 randomness: Arc::new(SystemRandomness),
