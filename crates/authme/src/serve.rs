@@ -171,15 +171,18 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
         None => String::new(),
     };
     let folder = data.path().display().to_string();
-    let drain = settings.http.drain;
+    let (drain, has_docs) = (settings.http.drain, settings.http.docs);
     on_runtime(async {
         // Before anyone is told that it serves: whoever is told may ask it to end.
         let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
         let running = Running::start(data, settings, delivery, listeners)?;
-        let line = format!(
-            "AuthMe serves http://{0}, reference at http://{0}/docs, data in {folder}{codes}\n",
-            running.address
-        );
+        let address = running.address;
+        let reference = if has_docs {
+            format!(", reference at http://{address}/docs")
+        } else {
+            String::new()
+        };
+        let line = format!("AuthMe serves http://{address}{reference}, data in {folder}{codes}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
         signals.asked().await;
         running.stop(drain).await;

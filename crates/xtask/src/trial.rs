@@ -74,7 +74,7 @@ enum Name {
     Strangers,
     /// A command that was given up reaches the store after another was answered
     Late,
-    /// Each of them; those of the services (c5 to c8, c10, c11, c15, c16 and late) unless `--store` is sqlite
+    /// Each of them; those of the services (c5 to c8, c11, c15, c16 and late) unless `--store` is sqlite
     All,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Sessions {
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
-    new_sessions: NewSessions,
+    started: NewSessions,
 }
 
 impl Sessions {
@@ -36,7 +36,7 @@ impl Sessions {
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
-            new_sessions: NewSessions::at_most(settings.new_sessions_per_minute),
+            started: NewSessions::at_most(settings.new_sessions_per_minute),
         }
     }
 
@@ -102,7 +102,7 @@ impl Sessions {
 
     /// Counts a session that is about to start. Asked before the write, so that what is refused spends nothing.
     pub(super) fn admit(&self, origin: &Origin) -> Result<(), Refused> {
-        let admitted = self.new_sessions.admit(&origin.client, &origin.user, self.clock.now());
+        let admitted = self.started.admit(&origin.client, &origin.user, self.clock.now());
         admitted.map_err(|wait| Refused::TooManySessions { wait })
     }
 
