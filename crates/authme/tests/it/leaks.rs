@@ -268,7 +268,7 @@ fn the_stores_files_hold_no_token_and_no_client_secret() {
 fn a_log_that_tells_everything_holds_no_secret_and_no_contact() {
     let operator = Operator::new();
     operator.cast();
-    let serving = Serving::start(&operator, &[("AUTHME__LOG__FILTER", "trace")]);
+    let serving = Serving::start(&operator, &[("AUTHME__LOG__FILTER", "trace,actix_http=trace")]);
     let secrets = story(&|request| ask(serving.address, request));
     let (code, log) = serving.end();
     assert_eq!(code, Some(0));
