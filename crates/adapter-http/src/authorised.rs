@@ -17,7 +17,7 @@ use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::admitted::DueAdmission;
-use crate::observe;
+use crate::{observe, observed};
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 use crate::request_limits::RequestLimits;
 
@@ -47,10 +47,16 @@ impl Gatekeeper {
 /// A caller who has the permission `P`.
 pub(crate) struct Authorised<P> {
     pub(crate) call: Call,
+    request: HttpRequest,
     permission: PhantomData<P>,
 }
 
 impl<P> Authorised<P> {
+    /// Says what the call is about where its path does not, for the audit trail.
+    pub(crate) fn concerns(&self, kind: &'static str, id: &str) {
+        observed::concerns(&self.request, kind, id);
+    }
+
     /// The calling user. Every operation that asks for it requires one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
         self.call
@@ -109,6 +115,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 .ok_or_else(|| Problem::not_authenticated("a bearer token is required", r#"Bearer realm="authme""#))?;
             let verified = gatekeeper.inspect(token).await.map_err(refused)?;
             let caller = verified.caller.clone();
+            let call = observe::authenticated(&request, &caller)?;
             if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
                 limits.admit(&caller.client, caller.user_id())?;
             }
@@ -121,7 +128,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
             }
             request.extensions_mut().insert(DueAdmission {
                 admit_caller: gatekeeper.admit_caller.clone(),
-                caller: caller.clone(),
+                caller,
                 admission: Admission {
                     requirement: P::REQUIREMENT,
                     check: P::TOKEN_CHECK,
@@ -129,10 +136,8 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 about,
             });
             Ok(Self {
-                call: Call {
-                    caller,
-                    request: observe::context(&request)?,
-                },
+                call,
+                request,
                 permission: PhantomData,
             })
         })

@@ -19,6 +19,7 @@ use utoipa::openapi::{
 
 use crate::admitted::Admitting;
 use crate::deadline::Timely;
+use crate::observed::{ObservedOperation, Operations, Success, in_http};
 use crate::problem::{Code, ErrorResponse, Problem};
 
 /// Base path of every documented operation.
@@ -41,13 +42,14 @@ impl Endpoints {
             operations,
             may_wait: _,
         } = methods(Methods::new(template));
-        let allow = allowed.join(", ");
-        self.resources.push(only(resource, allow));
-        for (method, Described { operation, schemas }) in operations {
+        let observed: Operations = operations.iter().map(|(method, described)| described.observed(method)).collect();
+        let resource = resource.app_data(observed);
+        self.resources.push(only(resource, allowed.join(", ")));
+        for (method, described) in operations {
             self.description
                 .operations
-                .push((template.to_string(), method, operation));
-            self.description.schemas.extend(schemas);
+                .push((template.to_string(), method, described.operation));
+            self.description.schemas.extend(described.schemas);
         }
         self
     }
@@ -194,12 +196,30 @@ type NamedSchema = (String, RefOr<Schema>);
 pub(crate) struct Described {
     operation: OperationBuilder,
     schemas: Vec<NamedSchema>,
+    id: String,
+    success: Success,
 }
 
 impl Described {
     pub(crate) fn operation(mut self, tag: &str, id: &str, summary: &str) -> Self {
+        id.clone_into(&mut self.id);
         self.operation = self.operation.tag(tag).operation_id(Some(id)).summary(Some(summary));
         self
+    }
+
+    /// For what only reads though it is a POST, and for what records itself what it changed.
+    pub(crate) fn without_audit_of_success(mut self) -> Self {
+        self.success = Success::Unrecorded;
+        self
+    }
+
+    fn observed(&self, method: &HttpMethod) -> ObservedOperation {
+        let is_read = matches!(method, HttpMethod::Get | HttpMethod::Head);
+        ObservedOperation {
+            method: in_http(method),
+            id: self.id.clone(),
+            records_success: !is_read && self.success == Success::Recorded,
+        }
     }
 
     /// What the operation requires, from the same const that is judged.

@@ -1,6 +1,7 @@
 //! AuthMe's documented HTTP API on actix-web. The only adapter that knows the use cases.
 
 mod admitted;
+mod audit;
 mod authorised;
 mod body;
 mod budget;
@@ -19,6 +20,7 @@ mod login_guard;
 mod management;
 mod observe;
 mod path;
+mod observed;
 mod peer;
 mod problem;
 mod request_limits;

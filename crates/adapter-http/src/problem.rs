@@ -201,6 +201,11 @@ impl Problem {
         self
     }
 
+    /// The code of its first error.
+    pub(crate) fn code(&self) -> Option<&'static str> {
+        self.0.errors.first().map(|error| error.code)
+    }
+
     pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.0.cause.as_deref()
     }

@@ -9,13 +9,14 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use ports::{Randomness, Telemetry};
+use ports::{AuditTrail, Randomness, Telemetry};
 use tokio::sync::watch;
 use use_cases::FollowEvents;
 use use_cases::credential_lock::CredentialLock;
 use use_cases::factors::Factors;
 use use_cases::tokens::Tokens;
 
+use crate::audit::Auditor;
 use crate::connection_limits::ConnectionSettings;
 use crate::docs::{self, Document};
 use crate::endpoints::{Description, Endpoints, page};
@@ -67,6 +68,8 @@ pub struct Api {
     pub gatekeeper: Gatekeeper,
     pub telemetry: Arc<dyn Telemetry>,
     pub randomness: Arc<dyn Randomness>,
+    /// Where it is kept who did what.
+    pub audit: Arc<dyn AuditTrail>,
     /// Turns true when the process begins to stop.
     pub stopping: watch::Receiver<bool>,
 }
@@ -117,6 +120,7 @@ impl Api {
             }))
             .app_data(shared.login_guard.clone())
             .app_data(shared.request_limits.clone())
+            .app_data(shared.auditor.clone())
             .app_data(shared.document.clone())
             .app_data(web::Data::new(settings.clone()))
             .app_data(web::Data::new(settings.trusted_proxies.clone()))
@@ -151,6 +155,7 @@ impl Api {
 struct Shared {
     login_guard: web::Data<LoginGuard>,
     request_limits: web::Data<RequestLimits>,
+    auditor: web::Data<Auditor>,
     document: web::Data<Document>,
 }
 
@@ -161,6 +166,7 @@ impl Shared {
         Self {
             login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
             request_limits: web::Data::new(RequestLimits::new(settings.request_limits, api.telemetry.clone())),
+            auditor: web::Data::new(Auditor::new(api.audit.clone(), api.gatekeeper.clock.clone())),
             document: web::Data::new(Document(document.into())),
         }
     }

@@ -48,6 +48,11 @@ impl DataFolder {
         self.0.join("outgoing-codes.jsonl")
     }
 
+    /// The audit trail of the server and of the commands.
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.jsonl")
+    }
+
     /// The stores, for `workers` threads that read at once.
     pub fn stores(&self, workers: usize) -> Result<Stores, Refusal> {
         let file = self.0.join("authme.sqlite");

@@ -21,6 +21,7 @@ use self::cast::{Cast, EMAIL, register};
 use self::page::{Look, Page};
 use self::story::Story;
 use self::storyteller::Interruption;
+use crate::serve::audit_log;
 use crate::{DataFolder, Listeners, Refusal, Running, defaults};
 
 /// What a shell expects of a program that was interrupted.
@@ -73,10 +74,10 @@ impl Stage {
         let folder = folder.map_err(Refusal::while_doing("the temporary folder cannot be made"))?;
         let data = DataFolder::open(folder.path())?;
         let cast = register(&data).await?;
-        let codes = data.outgoing_codes();
+        let (codes, audit) = (data.outgoing_codes(), audit_log(&data)?);
         let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0")?;
         Ok(Self {
-            running: Running::start(data, settings()?, DeliverySettings::local(&codes), listeners)?,
+            running: Running::start(data, settings()?, DeliverySettings::local(&codes), audit, listeners)?,
             codes,
             folder,
             cast,

@@ -1,5 +1,4 @@
 use std::fs::File;
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +7,8 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use adapter_delivery::{DeliveryChoices, DeliverySettings};
 use clap::Args;
-use service_runtime::{Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, load, start_logs};
+use ports::Clock as _;
+use service_runtime::{AuditLog, Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, announce, load, start_logs};
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
@@ -40,6 +40,11 @@ fn settings(loaded: &Loaded) -> Result<Settings, Refusal> {
 fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, Refusal> {
     let loaded = load(binary, include_str!("../config.default.toml"), file);
     loaded.map_err(Refusal::while_doing("the settings are refused"))
+}
+
+/// The audit trail in the data folder.
+pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, Refusal> {
+    AuditLog::in_file(&data.audit()).map_err(Refusal::while_doing("the audit trail cannot be opened"))
 }
 
 /// The two ports, taken before anything else is done.
@@ -82,6 +87,7 @@ impl Running {
         data: DataFolder,
         settings: Settings,
         delivery: DeliverySettings,
+        audit: AuditLog,
         listeners: Listeners,
     ) -> Result<Self, Refusal> {
         let only_one = data.serve_lock()?;
@@ -102,6 +108,7 @@ impl Running {
             issuer,
             delivery,
             clock: Arc::new(SystemClock),
+            audit: Arc::new(audit),
         }
         .wire()?;
         let loops = process.start_loops();
@@ -172,18 +179,20 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     };
     let folder = data.path().display().to_string();
     let (drain, has_docs) = (settings.http.drain, settings.http.docs);
+    let log = settings.log.clone();
+    let audit = audit_log(&data)?.and_on_stream();
     on_runtime(async {
         // Before anyone is told that it serves: whoever is told may ask it to end.
         let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
-        let running = Running::start(data, settings, delivery, listeners)?;
+        let running = Running::start(data, settings, delivery, audit, listeners)?;
         let address = running.address;
         let reference = if has_docs {
             format!(", reference at http://{address}/docs")
         } else {
             String::new()
         };
-        let line = format!("AuthMe serves http://{address}{reference}, data in {folder}{codes}\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let line = format!("AuthMe serves http://{address}{reference}, data in {folder}{codes}");
+        announce(&line, &log, SystemClock.now());
         signals.asked().await;
         running.stop(drain).await;
         Ok(ExitCode::SUCCESS)

@@ -13,7 +13,7 @@ use adapter_http::{
     TrustedProxies,
 };
 use adapter_sqlite::Stores;
-use ports::Clock;
+use ports::{AuditTrail, Clock};
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
 use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 use use_cases::factors::{Factors, FactorsPorts};
@@ -36,6 +36,8 @@ pub struct Installation {
     /// How codes reach their users.
     pub delivery: DeliverySettings,
     pub clock: Arc<dyn Clock>,
+    /// Where it is kept who did what.
+    pub audit: Arc<dyn AuditTrail>,
 }
 
 /// A wired process.
@@ -93,6 +95,7 @@ impl Installation {
             },
             telemetry: shared.telemetry.clone(),
             randomness: Arc::new(SystemRandomness),
+            audit: self.audit.clone(),
             stopping: stop.heard(),
         };
         let metrics = shared.telemetry.clone();
@@ -165,6 +168,7 @@ impl Installation {
             clock: shared.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             telemetry: shared.telemetry.clone(),
+            audit: self.audit.clone(),
         })
     }
 

@@ -11,6 +11,7 @@
 //! 4. Absence is a value, an outage is a [`StoreFailure`]; an adapter never turns the second into the first.
 //! 5. Add its contract to `port-contracts`; every store adapter runs it.
 
+mod audit_trail;
 mod clients;
 mod clock;
 pub mod credential_lock;
@@ -31,6 +32,7 @@ mod telemetry;
 mod token_verifier;
 pub mod tokens;
 
+pub use audit_trail::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
 pub use clients::{ClientSaving, Clients};
 pub use clock::Clock;
 pub use credential_standings::CredentialStandings;

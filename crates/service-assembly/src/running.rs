@@ -171,6 +171,7 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
         },
         telemetry: shared.telemetry.clone(),
         randomness: shared.randomness.clone(),
+        audit: shared.audit.clone(),
         stopping: stop.heard(),
     };
     context.serve_in(&mut api);

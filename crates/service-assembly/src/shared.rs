@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile, TokenType};
 use adapter_mongodb::Stores;
-use ports::{Clock, Randomness};
-use service_runtime::{Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock};
+use ports::{AuditTrail, Clock, Randomness};
+use service_runtime::{AuditLog, Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock};
 
 use use_cases::AlivenessPorts;
 
@@ -16,6 +16,8 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<PrometheusTelemetry>,
+    /// On the log stream.
+    pub audit: Arc<dyn AuditTrail>,
     pub profile: TokenProfile,
     /// For what only one service reads.
     pub settings: Loaded,
@@ -43,6 +45,7 @@ impl Shared {
             clock,
             randomness: Arc::new(SystemRandomness),
             telemetry: Arc::new(telemetry),
+            audit: Arc::new(AuditLog::on_stream()),
             profile: profile(settings)?,
             settings: loaded,
         })

@@ -1,5 +1,6 @@
 //! What every process of AuthMe runs on: settings, logs, clock, figures, loops and an orderly stop.
 
+mod audit_log;
 mod clock;
 mod logs;
 mod loops;
@@ -9,8 +10,9 @@ mod settings;
 mod stop;
 mod telemetry;
 
+pub use audit_log::AuditLog;
 pub use clock::SystemClock;
-pub use logs::{LogFailure, start as start_logs};
+pub use logs::{LogFailure, announce, start as start_logs};
 pub use loops::Loops;
 pub use refusal::Refusal;
 pub use remembered_clients::RememberedClients;

@@ -1,5 +1,7 @@
-use std::io;
+use std::io::{self, IsTerminal as _, Write as _};
 
+use domain::time::Timestamp;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -39,4 +41,18 @@ pub fn start(settings: &LogSettings) -> Result<(), LogFailure> {
         LogFormat::Text => subscriber.with_ansi(false).try_init(),
     };
     started.map_err(|_| LogFailure::Twice)
+}
+
+/// Tells the person who started the process something, whatever the filter says: in words, or as a line of the log where
+/// the log is JSON and nobody but a program reads it.
+pub fn announce(words: &str, settings: &LogSettings, now: Timestamp) {
+    let mut stderr = io::stderr().lock();
+    let line = match settings.format {
+        LogFormat::Json if !stderr.is_terminal() => {
+            json!({"timestamp": now, "level": "INFO", "message": words}).to_string()
+        }
+        LogFormat::Json | LogFormat::Text => words.to_owned(),
+    };
+    // Whoever closed it does not want to be told.
+    let _ = stderr.write_all((line + "\n").as_bytes());
 }

@@ -32,6 +32,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         clock: shared.clock.clone(),
         randomness: shared.randomness.clone(),
         telemetry: shared.telemetry.clone(),
+        audit: shared.audit.clone(),
     };
     Ok(Context::Tokens {
         tokens: Tokens::new(&ports, &settings.tokens.lifetimes(&settings.saml)),

@@ -14,6 +14,7 @@ pub(crate) async fn handle(
     credential_lock: web::Data<CredentialLock>,
 ) -> Result<HttpResponse, Problem> {
     let (user, reason) = turn::read(&body)?;
+    authorised.concerns("user", user.as_str());
     credential_lock
         .lock_credential
         .run(&authorised.call, user, reason)

@@ -66,8 +66,9 @@ pub(crate) async fn handle(
     proxies: web::Data<TrustedProxies>,
 ) -> Result<HttpResponse, Problem> {
     let asked = read(&request, &body, &proxies)?;
+    authorised.concerns("client", asked.target_client.as_str());
     let minted = tokens.change_app.run(&authorised.call, asked).await.map_err(problem)?;
-    Ok(answer(StatusCode::CREATED, minted))
+    Ok(answer(&authorised, StatusCode::CREATED, minted))
 }
 
 fn described(operation: Described, id: &str) -> Described {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use use_cases::tokens::{HandOff, Minted};
 use utoipa::ToSchema;
 
+use crate::authorised::Authorised;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 
@@ -36,10 +37,12 @@ impl From<HandOff> for HandOffResponse {
     }
 }
 
-pub(super) fn answer(status: StatusCode, minted: Minted<HandOff>) -> HttpResponse {
+pub(super) fn answer<P>(authorised: &Authorised<P>, status: StatusCode, minted: Minted<HandOff>) -> HttpResponse {
+    let hand_off = minted.into_inner();
+    authorised.concerns("user", hand_off.user.as_str());
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(HandOffResponse::from(minted.into_inner()))
+        .json(HandOffResponse::from(hand_off))
 }
 
 /// The application that the query field `name` names.

@@ -80,6 +80,7 @@ pub(crate) async fn handle(
 ) -> Result<HttpResponse, Problem> {
     let query: HandleAuthQuery = body::query(&request)?;
     let target_client = target("clientId", query.client_id)?;
+    authorised.concerns("client", target_client.as_str());
     let body: HandleAuthBody = body.json()?;
     let malformed_business =
         |malformed: domain::ids::MalformedId| Problem::malformed_field("businessId", malformed.to_string());
@@ -97,7 +98,7 @@ pub(crate) async fn handle(
         ip: address(body.ip, &request, &proxies)?,
     };
     let minted = tokens.handle_auth.run(&authorised.call, asked).await.map_err(problem)?;
-    Ok(answer(StatusCode::OK, minted))
+    Ok(answer(&authorised, StatusCode::OK, minted))
 }
 
 pub(crate) fn describe(operation: Described) -> Described {

@@ -121,6 +121,7 @@ pub(crate) async fn handle(
 pub(crate) fn describe(operation: Described) -> Described {
     operation
         .operation("tokens", "introspectToken", "Ask whether a token is good now")
+        .without_audit_of_success()
         .requires::<IntrospectToken>()
         .json_or_form_body::<TokenRequest>(true)
         .answers_json::<IntrospectTokenResponse>(

@@ -2,6 +2,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::ids::ClientId;
 use serde::Deserialize;
 use use_cases::tokens::{Refused, Tokens};
 use utoipa::ToSchema;
@@ -12,6 +13,7 @@ use super::token_response::{TokenResponse, answer};
 use crate::body::Body;
 use crate::endpoints::Described;
 use crate::login_guard::LoginGuard;
+use crate::observed;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 
@@ -45,6 +47,10 @@ pub(crate) async fn handle(
         body.json_whatever_it_says::<LogInClientRequest>()?;
     }
     let (name, secret) = basic(&request).unwrap_or_default();
+    let client = ClientId::parse(name.as_str()).ok();
+    if let Some(client) = &client {
+        observed::concerns(&request, "client", client.as_str());
+    }
     let attempt = guard
         .admit(proxies.caller_address(&request), &name)
         .map_err(|wait| Problem::too_many_requests("too many logins failed", wait))?;
@@ -54,12 +60,14 @@ pub(crate) async fn handle(
         }
         problem(refused)
     })?;
+    observed::logged_in(&request, client);
     Ok(answer(minted))
 }
 
 pub(crate) fn describe(operation: Described) -> Described {
     operation
         .operation("tokens", "logInClient", "Log a client in with HTTP Basic")
+        .without_audit_of_success()
         .secured_by(SecurityRequirement::new("basic", Vec::<String>::new()))
         .json_body::<LogInClientRequest>(false)
         .answers_json::<TokenResponse>(200, "A client-only token, without a refresh token")

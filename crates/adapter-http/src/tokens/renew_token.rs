@@ -137,6 +137,7 @@ pub(crate) async fn handle(
 pub(crate) fn describe(operation: Described) -> Described {
     operation
         .operation("tokens", "renewToken", "Renew a user's tokens")
+        .without_audit_of_success()
         .requires::<RenewToken>()
         .parameter(
             ParameterIn::Query,

@@ -35,6 +35,7 @@ pub(crate) async fn handle(
 pub(crate) fn describe(operation: Described) -> Described {
     operation
         .operation("tokens", "revokeToken", "End the session of one of the caller's tokens")
+        .without_audit_of_success()
         .requires::<RevokeToken>()
         .json_or_form_body::<TokenRequest>(true)
         .answers_empty(

@@ -15,7 +15,7 @@ use authme::{DataFolder, Installation};
 use domain::time::Timestamp;
 use ports::Clock;
 use serde_json::{Value, json};
-use service_runtime::{LimitSettings, Settings, Stop};
+use service_runtime::{AuditLog, LimitSettings, Settings, Stop};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 
@@ -132,12 +132,14 @@ impl World {
             .expect("a runtime");
         let entered = runtime.enter();
         let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
+        let audit = AuditLog::in_file(&data.audit()).expect("the file opens");
         let process = Installation {
             delivery: DeliverySettings::local(data.outgoing_codes()),
             data,
             settings,
             issuer: ISSUER.to_owned(),
             clock: clock.clone(),
+            audit: Arc::new(audit),
         }
         .wire()
         .expect("everything is wired");

@@ -4,7 +4,7 @@ use std::time::Duration;
 use domain::caller::CallingUser;
 use domain::client::{Client, ExpiresIn};
 use domain::group::AssertedGroups;
-use domain::ids::{BusinessId, ClientId, UserId};
+use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::{self, Timestamp};
 use domain::tokens::{AccessToken, AccessTokenSubject, Grant};
 use ports::{Clients, Clock, Groups, Identities, Randomness};
@@ -25,6 +25,10 @@ pub struct IssuedTokens {
     /// How the answer tells when the access token ends.
     pub expires_in: ExpiresIn,
     pub scopes: Vec<String>,
+    /// Whose they are; `None` for a client on its own.
+    pub user: Option<UserId>,
+    /// The session they belong to.
+    pub session: Option<FamilyId>,
 }
 
 /// An access token that is ready to be signed, and how its answer tells when it ends.
@@ -162,7 +166,13 @@ pub(super) fn issue(
     signer: &Signer<'_>,
 ) -> Result<IssuedTokens, Failure> {
     let access_token = signer.sign(&token)?;
+    let (user, session) = match token.subject {
+        AccessTokenSubject::Client => (None, None),
+        AccessTokenSubject::User { id, session, .. } => (Some(id), session),
+    };
     Ok(IssuedTokens {
+        user,
+        session,
         access_token,
         refresh_token,
         issued_at: token.issued_at,

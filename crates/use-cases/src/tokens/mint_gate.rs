@@ -7,6 +7,7 @@ use futures_util::future::join;
 use ports::CredentialStandings;
 use ports::tokens::TokenSigner;
 
+use super::refused_renewal::{RefusedReason, refused};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
 use crate::aliveness::Look;
@@ -19,6 +20,10 @@ pub struct Minted<T>(T);
 impl<T> Minted<T> {
     pub fn into_inner(self) -> T {
         self.0
+    }
+
+    pub(super) fn peek(&self) -> &T {
+        &self.0
     }
 }
 
@@ -152,7 +157,7 @@ impl MintGate {
         }
         match reason {
             NotAlive::CredentialLocked => Refused::CredentialLocked,
-            _ => Refused::TokenNotValid,
+            reason => refused(call, family, RefusedReason::NotAlive(reason)),
         }
     }
 

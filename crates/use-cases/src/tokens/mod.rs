@@ -10,6 +10,7 @@ mod list_public_keys;
 mod log_in_client;
 mod mint_gate;
 mod new_sessions;
+mod refused_renewal;
 mod renew_token;
 mod revoke_token;
 mod sessions;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use ports::tokens::{
     ClientSecrets, KeySet, RefreshFamilies, RefreshTokenSeal, TokenSigner, ValidationTokenHasher, ValidationTokens,
 };
-use ports::{Clients, Clock, CredentialStandings, Groups, Identities, Randomness, StoreFailure, Telemetry};
+use ports::{AuditTrail, Clients, Clock, CredentialStandings, Groups, Identities, Randomness, StoreFailure, Telemetry};
 
 use crate::{AlivenessPorts, Failure};
 use grants::Grants;
@@ -120,6 +121,7 @@ pub struct TokensPorts {
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<dyn Telemetry>,
+    pub audit: Arc<dyn AuditTrail>,
 }
 
 impl From<&TokensPorts> for AlivenessPorts {

@@ -12,10 +12,13 @@ use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{Origin, SealedRefreshToken};
 use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
-use ports::{Clock, CredentialStandings, Measure, RenewalOutcome, RequestLimit, Telemetry};
+use ports::{
+    AuditOutcome, AuditRecord, AuditTrail, Clock, CredentialStandings, Measure, RenewalOutcome, RequestLimit, Telemetry,
+};
 
 use super::grants::{Grants, IssuedTokens};
 use super::mint_gate::{MintGate, Minted, Path};
+use super::refused_renewal::{RefusedReason, refused};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
 
@@ -54,6 +57,7 @@ pub struct RenewToken {
     standings: Arc<dyn CredentialStandings>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
+    audit: Arc<dyn AuditTrail>,
 }
 
 /// Reads what was presented.
@@ -68,6 +72,41 @@ struct NewSession {
     id: FamilyId,
     origin: Origin,
     ends_at: Option<Timestamp>,
+}
+
+/// What a renewal was granted for.
+enum Grant {
+    IdentityProvider,
+    ValidationToken,
+    RefreshToken(FamilyId),
+}
+
+impl Grant {
+    const fn of(way: &Way) -> Self {
+        match way {
+            Way::IdentityProvider { .. } => Self::IdentityProvider,
+            Way::Token { .. } => Self::ValidationToken,
+        }
+    }
+
+    /// What the audit trail says of it; `None` for a session that only went on.
+    const fn reason(&self, remember: bool, outcome: RenewalOutcome) -> Option<&'static str> {
+        match (self, outcome) {
+            (Self::IdentityProvider, _) => Some("identity provider"),
+            (Self::ValidationToken, _) => Some("validation token"),
+            (Self::RefreshToken(_), RenewalOutcome::Repeated) => Some("repeated in the grace time"),
+            (Self::RefreshToken(_), _) if !remember => Some("session closed"),
+            (Self::RefreshToken(_), _) => None,
+        }
+    }
+
+    /// The session that was presented, or the one that was started.
+    fn session(&self, minted: &Minted<IssuedTokens>) -> Option<FamilyId> {
+        match self {
+            Self::RefreshToken(family) => Some(family.clone()),
+            Self::IdentityProvider | Self::ValidationToken => minted.peek().session.clone(),
+        }
+    }
 }
 
 type Renewed = Result<Minted<IssuedTokens>, Refused>;
@@ -86,12 +125,14 @@ impl RenewToken {
             standings: ports.standings.clone(),
             clock: ports.clock.clone(),
             telemetry: ports.telemetry.clone(),
+            audit: ports.audit.clone(),
         }
     }
 
     pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> Renewed {
         let remember = request.remember;
         let first = |minted| (minted, RenewalOutcome::Renewed);
+        let mut grant = Grant::of(&request.way);
         let renewed = match request.way {
             Way::IdentityProvider { client, user } => self
                 .by_identity_provider(call, &client, user, remember)
@@ -100,8 +141,11 @@ impl RenewToken {
             Way::Token { token, claimed } if SealedRefreshToken::is_one(&token) => {
                 // A bad MAC is refused without a read.
                 match self.tokens.seal.open(&token) {
-                    Some(token) => self.by_refresh_token(call, token, &claimed, remember).await,
-                    None => Err(Refused::TokenNotValid),
+                    Some(token) => {
+                        grant = Grant::RefreshToken(token.family.clone());
+                        self.by_refresh_token(call, token, &claimed, remember).await
+                    }
+                    None => Err(refused(call, None, RefusedReason::Forged)),
                 }
             }
             Way::Token { token, claimed } => self
@@ -114,13 +158,33 @@ impl RenewToken {
             Err(Refused::Failed(_)) => RenewalOutcome::Failed,
             Err(_) => RenewalOutcome::Refused,
         }));
-        renewed.map(|(minted, _)| minted)
+        let (minted, outcome) = renewed?;
+        self.record(call, grant.reason(remember, outcome), grant.session(&minted), &minted);
+        Ok(minted)
+    }
+
+    /// Records what a renewal began, ended or repeated. That a session went on as it does every few minutes is in the log.
+    fn record(&self, call: &Call, reason: Option<&str>, session: Option<FamilyId>, minted: &Minted<IssuedTokens>) {
+        let Some(reason) = reason else { return };
+        let record = AuditRecord::new(self.clock.now(), "renewToken", AuditOutcome::Done).in_call(call);
+        let user = minted.peek().user.as_ref().map(|user| ("user", user.to_string()));
+        let session = session.map(|session| ("session", session.to_string()));
+        self.audit.record(&AuditRecord {
+            object: user.into_iter().chain(session).collect(),
+            reason: Some(reason.to_owned()),
+            ..record
+        });
     }
 
     /// A token works for the client it was made for, and for no other user than the caller's, whose own token must be alive.
-    async fn belongs_to(&self, call: &Call, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+    async fn belongs_to(
+        &self,
+        call: &Call,
+        session: Option<&FamilyId>,
+        (client, user): (&ClientId, &UserId),
+    ) -> Result<(), Refused> {
         if !call.owns(client, user) {
-            return Err(Refused::TokenNotValid);
+            return Err(refused(call, session, RefusedReason::NotOwned));
         }
         if let Some(calling) = &call.user {
             self.gate.look_at_caller(call, calling).await?;

@@ -9,7 +9,7 @@ use domain::tokens::{
     FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
 };
 use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
-use ports::{Clock, Randomness, StoreFailure};
+use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreFailure};
 
 use super::new_sessions::NewSessions;
 use super::{Refused, TokensPorts, TokensSettings};
@@ -20,6 +20,7 @@ pub(super) struct Sessions {
     seal: Arc<dyn RefreshTokenSeal>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
+    audit: Arc<dyn AuditTrail>,
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
@@ -33,6 +34,7 @@ impl Sessions {
             seal: ports.seal.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
+            audit: ports.audit.clone(),
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
@@ -173,7 +175,17 @@ impl Sessions {
         }
         let now = self.clock.now();
         let event = events::revoked(self.event(call, now), family, reason);
-        self.families.revoke(&family.id, reason, event).await?;
+        if self.families.revoke(&family.id, reason, event).await? {
+            let ended = AuditRecord::new(now, "endSession", AuditOutcome::Done).in_call(call);
+            self.audit.record(&AuditRecord {
+                object: vec![
+                    ("user", family.origin.user.to_string()),
+                    ("session", family.id.to_string()),
+                ],
+                reason: Some(reason.as_str().to_owned()),
+                ..ended
+            });
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use domain::time::Timestamp;
 use domain::tokens::AccessToken;
 use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure};
 use ports::tokens::{KeySet, PublicKey, SigningFailure, TokenSigner};
-use ports::{Clock, Measure, RenewalOutcome, Telemetry};
+use ports::{AuditRecord, AuditTrail, Clock, Measure, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
 
 /// A time that is no whole second.
@@ -42,6 +42,22 @@ impl SettableClock {
 impl Clock for SettableClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// Keeps the audit trail in memory.
+#[derive(Default)]
+pub(crate) struct Records(Mutex<Vec<AuditRecord>>);
+
+impl Records {
+    pub(crate) fn all(&self) -> Vec<AuditRecord> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl AuditTrail for Records {
+    fn record(&self, record: &AuditRecord) {
+        self.0.lock().unwrap().push(record.clone());
     }
 }
 

@@ -6,7 +6,7 @@ use use_cases::credential_lock::CredentialLockPorts;
 use use_cases::factors::FactorsPorts;
 use use_cases::tokens::TokensPorts;
 
-use super::stand_ins::{CountingCodeSeal, Figures, Letters, NoKeys, RecordingSigner, SettableClock};
+use super::stand_ins::{CountingCodeSeal, Figures, Letters, NoKeys, RecordingSigner, Records, SettableClock};
 use super::stores::Stores;
 
 pub(super) fn tokens_ports(
@@ -31,6 +31,7 @@ pub(super) fn tokens_ports(
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
         telemetry: figures.clone(),
+        audit: Arc::<Records>::default(),
     }
 }
 

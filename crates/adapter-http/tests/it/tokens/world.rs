@@ -26,7 +26,7 @@ use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::RefreshFamily;
 use ports::tokens::{ClientSecrets as _, RefreshTokenSeal, TokenSigner};
-use ports::{Clock, Measure, Telemetry};
+use ports::{AuditRecord, AuditTrail, Clock, Measure, Telemetry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -73,6 +73,10 @@ struct Unheard;
 
 impl Telemetry for Unheard {
     fn record(&self, _: Measure) {}
+}
+
+impl AuditTrail for Unheard {
+    fn record(&self, _: &AuditRecord) {}
 }
 
 /// One signing key for all tests: making one costs more than most of them.
@@ -186,6 +190,7 @@ impl World {
                 },
                 telemetry: Arc::new(Unheard),
                 randomness: Arc::new(SystemRandomness),
+                audit: Arc::new(Unheard),
                 stopping,
             },
             settings: ApiSettings {
@@ -304,6 +309,7 @@ fn tokens_ports(
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
         telemetry: Arc::new(Unheard),
+        audit: Arc::new(Unheard),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Claimed, RenewToken};
 use crate::tokens::Refused;
 use crate::tokens::grants::{AccessTokenDraft, IssuedTokens, issue};
 use crate::tokens::mint_gate::{Minted, Path, Subject, UserSubject};
+use crate::tokens::refused_renewal::{RefusedReason, refused};
 
 /// One presentation of a refresh token.
 struct Attempt<'a> {
@@ -18,6 +19,12 @@ struct Attempt<'a> {
     subject: UserSubject,
     remember: bool,
     now: Timestamp,
+}
+
+impl Attempt<'_> {
+    fn refused(&self, reason: RefusedReason) -> Refused {
+        refused(self.call, Some(&self.presented.token.family), reason)
+    }
 }
 
 impl RenewToken {
@@ -31,9 +38,10 @@ impl RenewToken {
     ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), Refused> {
         let now = self.clock.now();
         let found = self.sessions.find_for(&token, now).await?;
-        let family = found.ok_or(Refused::TokenNotValid)?;
+        let family = found.ok_or_else(|| refused(call, Some(&token.family), RefusedReason::Unknown))?;
         let origin = &family.origin;
-        self.belongs_to(call, &origin.client, &origin.user).await?;
+        self.belongs_to(call, Some(&family.id), (&origin.client, &origin.user))
+            .await?;
         let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
         let presented = Presented {
             token,
@@ -125,7 +133,7 @@ impl RenewToken {
     async fn not_matched(&self, left: Option<RefreshFamily>, attempt: &Attempt<'_>) -> Result<RefreshFamily, Refused> {
         let token = &attempt.presented.token;
         let confirmed = self.sessions.confirmed_for(left, token, attempt.now).await?;
-        let family = confirmed.ok_or(Refused::TokenNotValid)?;
+        let family = confirmed.ok_or_else(|| attempt.refused(RefusedReason::Unknown))?;
         self.usable(&family, attempt).await?;
         Ok(family)
     }
@@ -142,7 +150,7 @@ impl RenewToken {
             Verdict::ClosedByThis if !attempt.remember => Ok(()),
             Verdict::ClosedByThis | Verdict::Ended => {
                 self.gate.look(attempt.call, &attempt.subject).await?;
-                Err(Refused::TokenNotValid)
+                Err(attempt.refused(RefusedReason::of_dead(family)))
             }
             Verdict::Replayed => {
                 self.gate.look(attempt.call, &attempt.subject).await?;
@@ -150,7 +158,7 @@ impl RenewToken {
                     .revoke(attempt.call, &family.id, RevocationReason::Replay)
                     .await?;
                 self.telemetry.record(Measure::Replay);
-                Err(Refused::TokenNotValid)
+                Err(attempt.refused(RefusedReason::Replay))
             }
         }
     }

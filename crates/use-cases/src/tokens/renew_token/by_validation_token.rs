@@ -4,9 +4,9 @@ use domain::tokens::{ValidationToken, ValidationTokenHash};
 use ports::StoreFailure;
 
 use super::{Claimed, RenewToken, Renewed};
-use crate::tokens::Refused;
 use crate::tokens::grants::{self, issue};
 use crate::tokens::mint_gate::{Path, Subject, UserSubject};
+use crate::tokens::refused_renewal::{RefusedReason, refused};
 
 impl RenewToken {
     /// Turns a hand-off into tokens; a validation token works once.
@@ -19,8 +19,9 @@ impl RenewToken {
     ) -> Renewed {
         let now = self.clock.now();
         let hash = self.tokens.hasher.hash(token);
-        let found = self.find_or_look(&hash, now).await?.ok_or(Refused::TokenNotValid)?;
-        self.belongs_to(call, &found.target_client, &found.user).await?;
+        let found = self.find_or_look(&hash, now).await?;
+        let found = found.ok_or_else(|| refused(call, None, RefusedReason::Unknown))?;
+        self.belongs_to(call, None, (&found.target_client, &found.user)).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let groups = found.asserted_groups();
         let mut user = grants::user(found.user, found.business, found.epoch);
@@ -43,7 +44,7 @@ impl RenewToken {
         self.admit(session.as_ref())?;
         let write = async {
             if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
-                return Err(Refused::TokenNotValid);
+                return Err(refused(call, None, RefusedReason::Used));
             }
             match session {
                 Some(session) => Ok(self.start(call, session).await?.map(Some)),
