@@ -17,8 +17,8 @@ use governor::{Quota, RateLimiter};
 use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock};
 
 use crate::budget::Budget;
-use crate::peer::network;
 use crate::observed::{Observed, ObservedOperation};
+use crate::peer::network;
 
 /// Records a minute about callers of one network that no token or secret proved: enough to see who tries what.
 const STRANGERS_PER_NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);

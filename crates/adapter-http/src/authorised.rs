@@ -17,9 +17,9 @@ use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::admitted::DueAdmission;
-use crate::{observe, observed};
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 use crate::request_limits::RequestLimits;
+use crate::{observe, observed};
 
 /// What it takes to know a caller.
 #[derive(Clone)]

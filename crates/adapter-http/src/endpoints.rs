@@ -42,7 +42,10 @@ impl Endpoints {
             operations,
             may_wait: _,
         } = methods(Methods::new(template));
-        let observed: Operations = operations.iter().map(|(method, described)| described.observed(method)).collect();
+        let observed: Operations = operations
+            .iter()
+            .map(|(method, described)| described.observed(method))
+            .collect();
         let resource = resource.app_data(observed);
         self.resources.push(only(resource, allowed.join(", ")));
         for (method, described) in operations {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use domain::caller::{Call, Caller, RequestContext};
@@ -46,7 +46,10 @@ pub(crate) async fn observe(
         Some(problem) => request.into_response(problem.error_response()).map_into_right_body(),
     };
     let (request, status) = (response.request(), response.status());
-    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+    let problem = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<Problem>());
     // The template, never the path or the query: both may hold what must not be logged.
     let route = request.app_data::<RouteTemplate>().copied();
     let answered = Answered {

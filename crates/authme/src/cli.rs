@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::names::NameKind;
 
-use crate::commands::{Place, PlaceArguments, client, events, group, identity, keys, name, openapi};
+use crate::commands::{Place, PlaceArguments, audit, client, events, group, identity, keys, name, openapi};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
 use crate::{Refusal, demo, serve};
@@ -18,6 +18,31 @@ pub struct Cli {
     place: PlaceArguments,
     #[command(subcommand)]
     command: Command,
+    /// The words of the command.
+    #[arg(skip)]
+    words: String,
+}
+
+impl Cli {
+    /// The command line of this process; ends it with 2 when it cannot be read.
+    pub fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let read = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self {
+            words: words(&matches).join(" "),
+            ..read
+        }
+    }
+}
+
+/// The names of the commands inside each other, without what they are given.
+fn words(matches: &ArgMatches) -> Vec<&str> {
+    let Some((word, inner)) = matches.subcommand() else {
+        return Vec::new();
+    };
+    let mut all = vec![word];
+    all.extend(words(inner));
+    all
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +75,8 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Read the embedded event log, one `CloudEvent` a line
     Events(events::EventsArguments),
+    /// Read the audit trail of a data folder, one record a line
+    Audit(audit::AuditArguments),
     /// Print the API description of a context
     Openapi {
         /// `factors`, `tokens` or `credential-lock`
@@ -60,7 +87,7 @@ enum Command {
 
 /// Carries a command out.
 pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
-    let place = Place::from(cli.place);
+    let place = Place::new(cli.place, cli.words);
     match cli.command {
         Command::Serve(arguments) => serve::run(place.folder_only()?, &arguments),
         Command::Demo { keep } => demo::run(keep),
@@ -69,7 +96,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
         Command::Group(command) => on_runtime(group::run(&place, command)),
         Command::Role(command) => on_runtime(name::run(&place, NameKind::Role, command)),
         Command::Scope(command) => on_runtime(name::run(&place, NameKind::Scope, command)),
-        Command::Keys(command) => keys::run(place.folder(), command),
+        Command::Keys(command) => keys::run(&place, command),
+        Command::Audit(arguments) => audit::run(&place, &arguments),
         Command::Events(arguments) => on_runtime(events::run(&place, arguments)),
         Command::Openapi { context } => openapi::run(&context),
     }

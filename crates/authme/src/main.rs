@@ -2,11 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let cli = authme::cli::Cli::parse();
-    match authme::cli::run(cli) {
+    match authme::cli::run(authme::cli::Cli::read()) {
         Ok(code) => code,
         Err(refusal) => {
             eprintln!("authme: {}", refusal.in_words());

@@ -8,7 +8,9 @@ use actix_web::dev::ServerHandle;
 use adapter_delivery::{DeliveryChoices, DeliverySettings};
 use clap::Args;
 use ports::Clock as _;
-use service_runtime::{AuditLog, Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, announce, load, start_logs};
+use service_runtime::{
+    AuditLog, Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, announce, load, start_logs,
+};
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;

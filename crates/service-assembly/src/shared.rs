@@ -3,7 +3,9 @@ use std::sync::Arc;
 use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile, TokenType};
 use adapter_mongodb::Stores;
 use ports::{AuditTrail, Clock, Randomness};
-use service_runtime::{AuditLog, Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock};
+use service_runtime::{
+    AuditLog, Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock,
+};
 
 use use_cases::AlivenessPorts;
 

@@ -143,7 +143,7 @@ struct SecretLine<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "the printed form of the client's switches")]
-struct ClientLine {
+pub(super) struct ClientLine {
     client_id: String,
     enabled: bool,
     roles: Vec<String>,

@@ -25,7 +25,7 @@ pub(crate) enum GroupCommand {
 }
 
 #[derive(Serialize)]
-struct GroupLine {
+pub(super) struct GroupLine {
     name: String,
     roles: Vec<String>,
 }

@@ -190,8 +190,20 @@ pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitC
             registry.check(&Additions::of_identity(None, &identity)).await?;
             saved(&identities.create(&identity).await?, &identity)?;
         }
-        IdentityCommand::List { reveal } => list(&*identities, reveal).await?,
-        IdentityCommand::Show { id, reveal } => print(&IdentityLine::new(&find(&*identities, &id).await?, reveal))?,
+        IdentityCommand::List { reveal } => {
+            if reveal {
+                place.audit()?.record(&[], Some("contacts revealed"), Vec::new());
+            }
+            list(&*identities, reveal).await?;
+        }
+        IdentityCommand::Show { id, reveal } => {
+            let identity = find(&*identities, &id).await?;
+            if reveal {
+                let object = [("user", id.as_str())];
+                place.audit()?.record(&object, Some("contacts revealed"), Vec::new());
+            }
+            print(&IdentityLine::new(&identity, reveal))?;
+        }
         IdentityCommand::Set { id, options } => {
             let before = find(&*identities, &id).await?;
             let identity = options.apply(Some(before.clone()), id)?;

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::process::ExitCode;
 
 use adapter_crypto::{KeyDirectory, KeyEntry, KeyFailure, RevokedKey};
@@ -9,7 +8,7 @@ use ports::Clock as _;
 use serde::Serialize;
 use service_runtime::SystemClock;
 
-use super::print;
+use super::{Place, print};
 use crate::serve::for_operator;
 use crate::{DataFolder, Refusal};
 
@@ -75,20 +74,34 @@ impl From<RevokedKey> for RevokedKeyLine {
     }
 }
 
-pub(crate) fn run(data: &Path, command: KeysCommand) -> Result<ExitCode, Refusal> {
-    let keys = DataFolder::open(data)?.keys();
+pub(crate) fn run(place: &Place, command: KeysCommand) -> Result<ExitCode, Refusal> {
+    let keys = DataFolder::open(place.folder())?.keys();
     let now = SystemClock.now();
-    match command {
-        KeysCommand::List => list(&keys)?,
+    let changed = match command {
+        KeysCommand::List => {
+            list(&keys)?;
+            None
+        }
         KeysCommand::Generate { signs_from, force } => {
             let signs_from = signs_from_or_soon(&keys, signs_from, force, now)?;
             let key = keys
                 .generate(signs_from)
                 .map_err(Refusal::while_doing("the key cannot be made"))?;
+            let kid = key.id.clone();
             print(&KeyLine::from(key))?;
+            Some(kid)
         }
-        KeysCommand::Retire { kid } => done(keys.retire(&kid, now))?,
-        KeysCommand::Revoke { kid } => done(keys.revoke(&kid, now))?,
+        KeysCommand::Retire { kid } => {
+            done(keys.retire(&kid, now))?;
+            Some(kid)
+        }
+        KeysCommand::Revoke { kid } => {
+            done(keys.revoke(&kid, now))?;
+            Some(kid)
+        }
+    };
+    if let Some(kid) = changed {
+        place.audit_of_folder()?.record(&[("key", &kid)], None, Vec::new());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! The operator's commands: one object of JSON per line on stdout, words on stderr.
 
+pub(crate) mod audit;
+mod audited;
 pub(crate) mod client;
 pub(crate) mod events;
 pub(crate) mod group;
@@ -9,6 +11,7 @@ mod import;
 pub(crate) mod keys;
 pub(crate) mod name;
 pub(crate) mod openapi;
+mod operator;
 mod place;
 mod registry;
 

@@ -3,7 +3,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use ports::{Clients, Groups, Identities, KnownNames};
+use service_runtime::AuditLog;
 
+use super::audited::{Audited, CommandAudit};
+use crate::serve::audit_log;
 use crate::{DataFolder, Refusal};
 
 /// Where the commands work.
@@ -43,6 +46,8 @@ pub(crate) struct PlaceArguments {
 
 /// A folder of this machine, or a deployed store beside it.
 pub(crate) struct Place {
+    /// The words of the command, as the audit trail has them.
+    command: String,
     folder: PathBuf,
     deployed: Option<Deployed>,
 }
@@ -63,14 +68,16 @@ pub(crate) struct OperatorStores {
     pub(crate) known_names: Arc<dyn KnownNames>,
 }
 
-impl From<PlaceArguments> for Place {
-    fn from(arguments: PlaceArguments) -> Self {
+impl Place {
+    /// Where the command of these words works.
+    pub(crate) fn new(arguments: PlaceArguments, command: String) -> Self {
         let deployed = |uri| Deployed {
             uri,
             database: arguments.mongodb_database,
             allow_insecure: arguments.mongodb_allow_insecure,
         };
         Self {
+            command,
             folder: arguments.data,
             deployed: arguments.mongodb_uri.map(deployed),
         }
@@ -95,16 +102,39 @@ impl Place {
 
     /// The deployed store where there is one, else that of the folder.
     pub(crate) async fn stores(&self) -> Result<OperatorStores, Refusal> {
-        if let Some(deployed) = &self.deployed {
-            return deployed.stores().await;
-        }
-        let stores = DataFolder::open(&self.folder)?.stores(1)?;
+        let stores = match &self.deployed {
+            Some(deployed) => deployed.stores().await?,
+            None => {
+                let stores = DataFolder::open(&self.folder)?.stores(1)?;
+                OperatorStores {
+                    clients: stores.clients,
+                    identities: stores.identities,
+                    groups: stores.groups,
+                    known_names: stores.known_names,
+                }
+            }
+        };
+        let audit = self.audit()?;
         Ok(OperatorStores {
-            clients: stores.clients,
-            identities: stores.identities,
-            groups: stores.groups,
-            known_names: stores.known_names,
+            clients: Audited::new(stores.clients, &audit),
+            identities: Audited::new(stores.identities, &audit),
+            groups: Audited::new(stores.groups, &audit),
+            known_names: Audited::new(stores.known_names, &audit),
         })
+    }
+
+    /// The audit trail beside the store that the command works on: the data folder's, or the log stream for a deployed one.
+    pub(crate) fn audit(&self) -> Result<CommandAudit, Refusal> {
+        match &self.deployed {
+            Some(_) => Ok(CommandAudit::new(AuditLog::on_stream(), &self.command)),
+            None => self.audit_of_folder(),
+        }
+    }
+
+    /// That of the data folder, for a command that works on nothing else.
+    pub(crate) fn audit_of_folder(&self) -> Result<CommandAudit, Refusal> {
+        let log = audit_log(&DataFolder::open(&self.folder)?)?;
+        Ok(CommandAudit::new(log, &self.command))
     }
 }
 

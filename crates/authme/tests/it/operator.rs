@@ -210,8 +210,13 @@ impl Serving {
             let read = stderr.read_line(&mut line).expect("the log can be read");
             assert_ne!(read, 0, "it ended before it served: {log}");
             log.push_str(&line);
-            if line.starts_with("AuthMe serves ") {
-                break line;
+            let message = serde_json::from_str::<Value>(&line)
+                .ok()
+                .map(|line| line["message"].clone());
+            if let Some(Value::String(message)) = message
+                && message.starts_with("AuthMe serves ")
+            {
+                break message;
             }
         };
         let address = greeting.split("http://").nth(1).and_then(|rest| rest.split(',').next());

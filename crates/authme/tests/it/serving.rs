@@ -15,7 +15,7 @@ fn one_line_tells_the_address_the_docs_page_and_the_folder() {
     let serving = Serving::start(&operator, &[]);
     let address = serving.address;
     let expected = format!(
-        "AuthMe serves http://{address}, reference at http://{address}/docs, data in {0}, codes in {0}/outgoing-codes.jsonl\n",
+        "AuthMe serves http://{address}, reference at http://{address}/docs, data in {0}, codes in {0}/outgoing-codes.jsonl",
         operator.data().display()
     );
     assert_eq!(serving.greeting, expected);

@@ -20,6 +20,7 @@ mod old_primary;
 mod outages;
 mod outbox_full;
 mod properties;
+mod recorded;
 mod relay;
 mod revoke_token;
 mod rotation;

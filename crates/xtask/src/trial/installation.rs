@@ -179,8 +179,8 @@ fn address(lines: &Receiver<String>) -> anyhow::Result<String> {
     let mut said = Vec::new();
     while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
         let address = line
-            .strip_prefix("AuthMe serves http://")
-            .and_then(|rest| rest.split_once(','));
+            .split_once("AuthMe serves http://")
+            .and_then(|(_, rest)| rest.split_once(','));
         if let Some((address, _)) = address {
             return Ok(address.to_owned());
         }

@@ -1,0 +1,67 @@
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use domain::time::Timestamp;
+use serde::Deserialize;
+
+use super::{Place, print_line};
+use crate::{DataFolder, Refusal};
+
+/// A file that another process appends to is looked at so often.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Which records to print.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// Only records from this time on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Go on printing as records come
+    #[arg(long)]
+    follow: bool,
+}
+
+#[derive(Deserialize)]
+struct RecordTime {
+    timestamp: Timestamp,
+}
+
+pub(crate) fn run(place: &Place, arguments: &AuditArguments) -> Result<ExitCode, Refusal> {
+    let path = DataFolder::open(place.folder_only()?)?.audit();
+    let unreadable = Refusal::while_doing::<std::io::Error>;
+    let doing = "the audit trail cannot be read";
+    let mut file = loop {
+        match File::open(&path) {
+            Ok(file) => break BufReader::new(file),
+            Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow => std::thread::sleep(POLL),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExitCode::SUCCESS),
+            Err(error) => return Err(unreadable(doing)(error)),
+        }
+    };
+    let mut line = String::new();
+    loop {
+        // A line that is still being written comes to its end with a later read.
+        let read = file.read_line(&mut line).map_err(unreadable(doing))?;
+        if line.ends_with('\n') {
+            if is_since(&line, arguments.since) {
+                print_line(line.trim_end())?;
+            }
+            line.clear();
+        } else if read == 0 && !arguments.follow {
+            return Ok(ExitCode::SUCCESS);
+        } else if read == 0 {
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// A line that is no record of ours is not hidden.
+fn is_since(line: &str, since: Option<Timestamp>) -> bool {
+    let record: Option<RecordTime> = serde_json::from_str(line).ok();
+    record
+        .zip(since)
+        .is_none_or(|(record, since)| record.timestamp >= since)
+}

@@ -1,0 +1,250 @@
+//! What an operator's command changes leaves a record: the stores that commands write through are these.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::client::Client;
+use domain::event::Datum;
+use domain::group::Group;
+use domain::identity::Identity;
+use domain::ids::{ClientId, UserId};
+use domain::names::KnownName;
+use ports::{
+    AuditChange, AuditOutcome, AuditRecord, AuditTrail, ClientSaving, Clients, Clock as _, Groups, Identities,
+    IdentitySaving, KnownNames, StoreFailure,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use service_runtime::{AuditLog, SystemClock};
+
+use super::client::ClientLine;
+use super::group::GroupLine;
+use super::identity_line::IdentityLine;
+use super::operator;
+
+/// Personal data: that it changed is told, not what it was and is.
+const HIDDEN: [&str; 3] = ["name", "email", "mobile"];
+
+/// The audit trail of one command.
+#[derive(Clone)]
+pub(crate) struct CommandAudit {
+    log: Arc<AuditLog>,
+    command: Arc<str>,
+}
+
+impl CommandAudit {
+    pub(super) fn new(log: AuditLog, command: &str) -> Self {
+        Self {
+            log: Arc::new(log),
+            command: command.into(),
+        }
+    }
+
+    pub(super) fn record(&self, object: &[(&'static str, &str)], reason: Option<&str>, changes: Vec<AuditChange>) {
+        let record = AuditRecord::new(SystemClock.now(), &*self.command, AuditOutcome::Done);
+        let object = object.iter().map(|(kind, id)| (*kind, (*id).to_owned()));
+        self.log.record(&AuditRecord {
+            by: domain::actor::Actor::operator(operator::name()),
+            object: object.collect(),
+            reason: reason.map(str::to_owned),
+            changes,
+            ..record
+        });
+    }
+}
+
+/// A store whose writes are recorded.
+pub(super) struct Audited<T: ?Sized> {
+    inner: Arc<T>,
+    audit: CommandAudit,
+}
+
+impl<T: ?Sized> Audited<T> {
+    pub(super) fn new(inner: Arc<T>, audit: &CommandAudit) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            audit: audit.clone(),
+        })
+    }
+}
+
+/// The printed form of something, to be compared with that of before.
+fn members<T: Serialize>(line: Option<T>) -> Map<String, Value> {
+    match line.map(serde_json::to_value) {
+        Some(Ok(Value::Object(members))) => members,
+        _ => Map::new(),
+    }
+}
+
+fn datum(name: &str, value: &Value) -> Datum {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match value {
+        _ if HIDDEN.contains(&name) => Datum::from("hidden"),
+        Value::Bool(flag) => Datum::Flag(*flag),
+        Value::Array(items) => Datum::List(items.iter().map(text).collect()),
+        value => Datum::Text(text(value)),
+    }
+}
+
+/// The members that differ.
+fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<AuditChange> {
+    let added = after.keys().filter(|name| !before.contains_key(*name));
+    let names = before.keys().chain(added);
+    names
+        .filter(|name| before.get(*name) != after.get(*name))
+        .map(|name| AuditChange {
+            field: name.clone(),
+            before: before.get(name).map(|value| datum(name, value)),
+            after: after.get(name).map(|value| datum(name, value)),
+        })
+        .collect()
+}
+
+impl Audited<dyn Clients> {
+    /// A secret is never told, only that it is another.
+    fn saved(&self, before: Option<&Client>, after: &Client) {
+        let line = |client: &Client| {
+            let mut members = members(Some(ClientLine::from(client.clone())));
+            members.remove("clientId");
+            members.remove("secrets");
+            members
+        };
+        let mut changes = changes(&before.map(line).unwrap_or_default(), &line(after));
+        if before.is_none_or(|before| before.secrets != after.secrets) {
+            changes.push(AuditChange {
+                field: "secret".to_owned(),
+                before: None,
+                after: Some(Datum::from("hidden")),
+            });
+        }
+        self.audit.record(&[("client", after.id.as_str())], None, changes);
+    }
+}
+
+#[async_trait]
+impl Clients for Audited<dyn Clients> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+        self.inner.find(id).await
+    }
+
+    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        let saving = self.inner.create(client).await?;
+        if saving == ClientSaving::Saved {
+            self.saved(None, client);
+        }
+        Ok(saving)
+    }
+
+    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+        let before = self.inner.find(&client.id).await?;
+        let saving = self.inner.replace(client).await?;
+        if saving == ClientSaving::Saved {
+            self.saved(before.as_ref(), client);
+        }
+        Ok(saving)
+    }
+
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+impl Audited<dyn Identities> {
+    fn saved(&self, before: Option<&Identity>, after: &Identity) {
+        let line = |identity: &Identity| {
+            let mut members = members(Some(IdentityLine::new(identity, true)));
+            members.remove("userId");
+            members
+        };
+        let changes = changes(&before.map(line).unwrap_or_default(), &line(after));
+        self.audit.record(&[("user", after.id.as_str())], None, changes);
+    }
+}
+
+#[async_trait]
+impl Identities for Audited<dyn Identities> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+        self.inner.find(id).await
+    }
+
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+        self.inner.find_by_login(login).await
+    }
+
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        let saving = self.inner.create(identity).await?;
+        if saving == IdentitySaving::Saved {
+            self.saved(None, identity);
+        }
+        Ok(saving)
+    }
+
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+        let before = self.inner.find(&identity.id).await?;
+        let saving = self.inner.replace(identity).await?;
+        if saving == IdentitySaving::Saved {
+            self.saved(before.as_ref(), identity);
+        }
+        Ok(saving)
+    }
+
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+        let removed = self.inner.remove(id).await?;
+        if removed {
+            self.audit.record(&[("user", id.as_str())], None, Vec::new());
+        }
+        Ok(removed)
+    }
+
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+#[async_trait]
+impl Groups for Audited<dyn Groups> {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+        self.inner.find(names).await
+    }
+
+    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+        let before = self.inner.find(std::slice::from_ref(&group.name)).await?;
+        self.inner.save(group).await?;
+        let line = |group: Option<Group>| {
+            let mut members = members(group.map(GroupLine::from));
+            members.remove("name");
+            members
+        };
+        let changes = changes(&line(before.into_iter().next()), &line(Some(group.clone())));
+        self.audit.record(&[("group", &group.name)], None, changes);
+        Ok(())
+    }
+
+    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+        let removed = self.inner.remove(name).await?;
+        if removed {
+            self.audit.record(&[("group", name)], None, Vec::new());
+        }
+        Ok(removed)
+    }
+
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}
+
+#[async_trait]
+impl KnownNames for Audited<dyn KnownNames> {
+    async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure> {
+        let added = self.inner.add(name).await?;
+        if added {
+            self.audit
+                .record(&[(name.kind.as_str(), name.as_str())], None, Vec::new());
+        }
+        Ok(added)
+    }
+
+    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure> {
+        self.inner.page(after, limit).await
+    }
+}

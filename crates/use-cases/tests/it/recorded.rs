@@ -1,0 +1,79 @@
+//! Who did it: in events, and in the audit trail.
+
+use std::sync::Arc;
+
+use domain::actor::Actor;
+use domain::event::EventKind;
+use ports::{AuditOutcome, AuditRecord};
+use use_cases::tokens::TokensPorts;
+
+use crate::world::stand_ins::Records;
+use crate::world::{PORTAL, REQUEST, World, by_token, client_id, renew};
+
+fn through(client: &str) -> Actor {
+    Actor {
+        client: Some(client_id(client)),
+        ..Actor::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_found_dead_is_told_with_the_caller_who_met_it() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let token = world.session(&user).await;
+    world.lock(&user).await;
+    world.renew(&token).await.unwrap_err();
+    let events = world.events_of(&user).await;
+    let by = |kind: EventKind| {
+        let event = events.iter().find(|event| event.kind == kind).unwrap();
+        assert_eq!(event.correlation_id.as_deref(), Some(REQUEST), "{kind:?}");
+        event.by.clone()
+    };
+    assert_eq!(by(EventKind::SessionStarted), through(PORTAL));
+    assert_eq!(by(EventKind::CredentialLocked), through("desk"));
+    assert_eq!(by(EventKind::SessionRevoked), through(PORTAL));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_in_the_grace_time_is_recorded_and_so_is_a_replay_once() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let token = world.session(&user).await;
+    let records = Arc::<Records>::default();
+    let tokens = world.wired(&TokensPorts {
+        audit: records.clone(),
+        ..world.ports.clone()
+    });
+    let renewed = || renew(&tokens, by_token(&token, true));
+    renewed().await.unwrap();
+    assert_eq!(records.all(), [], "a session that goes on as it should");
+    renewed().await.unwrap();
+    world.clock.advance(crate::world::GRACE);
+    renewed().await.unwrap_err();
+    renewed().await.unwrap_err();
+    let object = vec![
+        ("user", user.to_string()),
+        ("session", world.opened(&token).family.to_string()),
+    ];
+    let told: Vec<_> = records
+        .all()
+        .into_iter()
+        .map(|record: AuditRecord| {
+            assert_eq!((&record.by, &record.object), (&through(PORTAL), &object));
+            assert_eq!(
+                (record.request_id.as_deref(), record.outcome),
+                (Some(REQUEST), AuditOutcome::Done)
+            );
+            (record.action, record.reason.unwrap_or_default())
+        })
+        .collect();
+    let pair = |action: &str, reason: &str| (action.to_owned(), reason.to_owned());
+    assert_eq!(
+        told,
+        [
+            pair("renewToken", "repeated in the grace time"),
+            pair("endSession", "replay"),
+        ]
+    );
+}
