@@ -5,9 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::cast::secret_of;
+use serde_json::{Value, json};
+
+use crate::cast::{ANA_MAIL, secret_of};
 use crate::operator::{Operator, Serving, comes_to_be};
 use crate::wire::{Connection, Request, ask};
+use crate::world::field;
 
 #[test]
 fn one_line_tells_the_address_the_docs_page_and_the_folder() {
@@ -198,4 +201,68 @@ fn a_restart_keeps_keys_and_sessions() {
     assert_eq!(first.end().0, Some(0));
     let second = Serving::start(&operator, &[]);
     assert_eq!(ask(second.address, Request::get("/keys")).text(), keys);
+}
+
+/// The lines of the log that say how requests with this id were answered, and why a token was refused.
+fn lines_of(log: &str, request_id: &str) -> Vec<Value> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines
+        .filter(|line| line["request_id"] == request_id && line["target"] != "audit")
+        .collect()
+}
+
+#[test]
+fn an_answered_request_is_one_line_and_a_refused_renewal_says_why_in_the_log_only() {
+    let operator = Operator::new();
+    operator.cast();
+    let serving = Serving::start(&operator, &[]);
+    let named = |request: Request, id: &str| ask(serving.address, request.header("X-Request-Id", id));
+    let login = |client: &str, id: &str| {
+        let login = Request::post("/client-identities/login").basic(client, &secret_of(client));
+        field(&named(login, id).json(), "accessToken")
+    };
+    let (portal, gateway) = (login("portal", "login-1"), login("gateway", "login-2"));
+    let handed = Request::post("/user-identities/handle-auth").query(&[("clientId", "portal")]);
+    let handed = handed.bearer(&gateway).json(&json!({"email": ANA_MAIL, "groups": []}));
+    let ticket = field(&named(handed, "hand-off").json(), "validationToken");
+    let renew = |token: &str, bearer: &str, id: &str| {
+        let request = Request::post("/user-identities/renew-token");
+        named(
+            request
+                .query(&[("token", token), ("remember-me", "true")])
+                .bearer(bearer),
+            id,
+        )
+    };
+    let refresh = field(&renew(&ticket, &portal, "renewal").json(), "refreshToken");
+    let shop = login("shop", "login-3");
+    let answer = renew(&refresh, &shop, "stolen");
+    assert_eq!(
+        answer.shown(),
+        r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#
+    );
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0)).ip().to_string();
+    let (_, log) = serving.end();
+    let mut lines = lines_of(&log, "login-1");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for name in ["timestamp", "took_ms"] {
+        assert_ne!(lines[0][name].take(), Value::Null, "{name}");
+    }
+    assert_eq!(
+        lines[0],
+        json!({"timestamp": null, "level": "INFO", "message": "a request was answered", "request_id": "login-1",
+            "method": "POST", "route": "/security/iam/v1/client-identities/login", "status": 200, "client": "portal",
+            "address": address, "took_ms": null})
+    );
+    let stolen = lines_of(&log, "stolen");
+    assert_eq!(stolen.len(), 2, "{stolen:?}");
+    assert_eq!(
+        (
+            &stolen[0]["reason"],
+            &stolen[0]["client"],
+            &stolen[0]["session"].is_string()
+        ),
+        (&json!("of another client or user"), &json!("shop"), &true)
+    );
+    assert_eq!((&stolen[1]["status"], &stolen[1]["code"]), (&json!(401), &json!("20")));
 }
