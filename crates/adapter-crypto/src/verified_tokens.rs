@@ -89,6 +89,7 @@ mod tests {
             client_epoch: 0,
             subject: AccessTokenSubject::Client,
             client: ClientId::parse("tester").unwrap(),
+            client_epoch: 0,
             roles: Vec::new(),
             scopes: Vec::new(),
             issued_at,

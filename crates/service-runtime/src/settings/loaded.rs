@@ -4,7 +4,8 @@ use std::path::Path;
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::register::{Binary, Need, SETTINGS, Setting, environment, setting};
+use super::register::{SETTINGS, environment, setting};
+use super::setting::{Binary, Need, Setting};
 use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsFailure};
 
 /// The origin that the library gives to a variable; a default has none, and a file its path.

@@ -5,6 +5,7 @@ mod loaded;
 mod register;
 mod sections;
 mod service;
+mod setting;
 mod table;
 
 use std::path::Path;
@@ -12,7 +13,6 @@ use std::path::Path;
 use config::{ConfigError, Environment};
 
 pub use loaded::Loaded;
-pub use register::Binary;
 pub use sections::{
     CodeSettings, HttpSettings, KeySettings, LimitSettings, LogFormat, LogSettings, LoginSettings, SamlSettings,
     Settings, TokenSettings,
@@ -21,6 +21,7 @@ pub use service::{
     AcceptedTokenSettings, CodeSecretSettings, IssuerSettings, KafkaSecurity, KafkaSettings, KeySourceSettings,
     RelaySettings, SecretSettings, SenderSettings, ServiceSettings, StoreSettings,
 };
+pub use setting::Binary;
 pub use table::settings_table;
 
 /// Why settings are not used.

@@ -4,7 +4,8 @@ use config::{Config, File, FileFormat, ValueKind};
 
 use super::SettingsFailure;
 use super::loaded::{shown, value};
-use super::register::{Need, SERVICES, SETTINGS, Setting, environment};
+use super::register::{SETTINGS, environment};
+use super::setting::{Need, SERVICES, Setting};
 
 /// Every setting of the services as a table in Markdown; `defaults` are the texts of their defaults.
 pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsFailure> {
