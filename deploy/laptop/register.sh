@@ -23,9 +23,9 @@ client() {
     echo "client $id: its secret is in $file"
 }
 
-client gateway --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope SAML_SSO
+client gateway --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope SAML_SSO --may-assert '*'
 client portal --role CLI-AUTH-IDENTIFIED --role CLI-1STPARTY --scope READ --saml --factor-visibility UNRESTRICTED
-client backoffice --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope account_lock --scope account_unlock
+client backoffice --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope account_lock --scope account_unlock --scope events_read
 
 # Of a given id, so that it is made once.
 if ! authme identity show 5efd263cbe2d398bb00b97ea > /dev/null 2>&1; then
