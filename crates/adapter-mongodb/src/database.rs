@@ -116,6 +116,21 @@ impl Database {
         self.find_gathered(collection, Freshness::Majority, id.to_owned()).await
     }
 
+    /// One document, as a majority has it; that there is none is looked at once more before it is said.
+    pub(crate) async fn find_or_look<T>(
+        self: &Arc<Self>,
+        collection: &'static str,
+        id: &str,
+    ) -> Result<Option<T>, StoreFailure>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        match self.find(collection, id).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.find_linearizable(collection, id.to_owned()).await,
+        }
+    }
+
     async fn find_gathered<T>(
         self: &Arc<Self>,
         collection: &'static str,

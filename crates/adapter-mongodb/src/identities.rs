@@ -152,7 +152,7 @@ fn saving(saving: HolderSaving) -> Result<IdentitySaving, Fault> {
 #[async_trait]
 impl Identities for MongodbIdentities {
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
-        let found = self.0.find::<IdentityDocument>(COLLECTION, id.as_str()).await?;
+        let found = self.0.find_or_look::<IdentityDocument>(COLLECTION, id.as_str()).await?;
         Ok(found.map(Identity::try_from).transpose()?)
     }
 

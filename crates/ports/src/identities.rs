@@ -22,9 +22,11 @@ pub enum IdentitySaving {
 /// the identity is written, so a crash between the two is finished by the next attempt. Saving again changes nothing.
 #[async_trait]
 pub trait Identities: Send + Sync {
+    /// The user, as a majority of the store has it. That there is none is looked at once more before it is said, linearizably.
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure>;
 
-    /// The user whom a login leads to; `login` is a contact's comparison key.
+    /// The user whom a login leads to; `login` is a contact's comparison key. Strangers choose logins, so nothing is looked at
+    /// once more.
     async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure>;
 
     /// Inserts a user. Of two calls at once with one login, one saves and the other is told who took it.

@@ -195,7 +195,9 @@ impl FactorSets for MongodbFactorSets {
     }
 
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
-        let owner = self.0.find::<IdentityDocument>(identities::COLLECTION, user.as_str());
+        let owner = self
+            .0
+            .find_or_look::<IdentityDocument>(identities::COLLECTION, user.as_str());
         let (owner, set) = tokio::try_join!(owner, self.find(user))?;
         Ok(owner.map(Identity::try_from).transpose()?.map(|owner| (owner, set)))
     }

@@ -23,6 +23,10 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_look_that_stands_alone_is_linearizable",
             a_look_that_stands_alone_is_linearizable,
         ),
+        trial(
+            "a_user_who_is_not_found_is_looked_at_once_more_but_no_login",
+            a_user_who_is_not_found_is_looked_at_once_more_but_no_login,
+        ),
         trial("a_look_after_a_write_is_causal", a_look_after_a_write_is_causal),
         trial(
             "an_old_primary_answers_no_look_that_stands_alone",
@@ -75,22 +79,39 @@ fn uri() -> String {
     server().expect("the trial is not ignored")
 }
 
-async fn a_look_that_stands_alone_is_linearizable() {
-    let place = Place::new().await;
-    let proxy = MongodbProxy::before(address_of(&uri()).expect("one host"))
-        .await
-        .expect("a port");
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let stores = stores_by(through(&uri(), proxy.address()), &place).await;
+/// The reads that were sent: their collections and levels.
+type Sent = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
+/// Stores whose reads are recorded; the proxy before them lives as long as the value.
+async fn recorded(place: &Place) -> (MongodbProxy, Stores, Sent) {
+    let server = address_of(&uri()).expect("one host");
+    let proxy = MongodbProxy::before(server).await.expect("a port");
+    let stores = stores_by(through(&uri(), proxy.address()), place).await;
+    let sent = Sent::default();
     let seen = sent.clone();
     proxy.follow(move |command: &Command| {
         if command.name() == "find" {
+            let collection = command.collection().unwrap_or_default().to_owned();
             let level = command.read_concern_level().map(str::to_owned);
-            let find = (command.collection().map(str::to_owned), level);
-            seen.lock().unwrap_or_else(PoisonError::into_inner).push(find);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push((collection, level));
         }
         Reaction::Pass
     });
+    (proxy, stores, sent)
+}
+
+/// The collections that were read linearizably so far.
+fn linearizable(sent: &Sent) -> Vec<String> {
+    let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+    let reads = std::mem::take(&mut *sent).into_iter();
+    let looks = reads.filter(|(_, level)| level.as_deref() == Some("linearizable"));
+    looks.map(|(collection, _)| collection).collect()
+}
+
+async fn a_look_that_stands_alone_is_linearizable() {
+    let place = Place::new().await;
+    let (_proxy, stores, sent) = recorded(&place).await;
     stores.standings.look(&user(1)).await.expect("a standing");
     stores.credentials.find(&user(1)).await.expect("no credential");
     let family = FamilyId::parse("family-1").expect("an id");
@@ -98,12 +119,20 @@ async fn a_look_that_stands_alone_is_linearizable() {
     let hash = ValidationTokenHash([1; 32]);
     let looked = stores.validation_tokens.look(&hash, Timestamp::UNIX_EPOCH).await;
     looked.expect("no token");
-    let linearizable = |collection: &str| (Some(collection.to_owned()), Some("linearizable".to_owned()));
     let looks = ["credentials", "credentials", "refresh_families", "validation_tokens"];
-    assert_eq!(
-        *sent.lock().unwrap_or_else(PoisonError::into_inner),
-        looks.map(linearizable)
-    );
+    assert_eq!(linearizable(&sent), looks);
+}
+
+async fn a_user_who_is_not_found_is_looked_at_once_more_but_no_login() {
+    let place = Place::new().await;
+    let (_proxy, stores, sent) = recorded(&place).await;
+    stores.identities.find(&user(1)).await.expect("no user");
+    assert_eq!(linearizable(&sent), ["identities"]);
+    stores.factor_sets.find_with_owner(&user(1)).await.expect("no user");
+    assert_eq!(linearizable(&sent), ["identities"]);
+    let stranger = stores.identities.find_by_login("stranger@example.com");
+    assert_eq!(stranger.await.expect("no user"), None);
+    assert_eq!(linearizable(&sent), [""; 0]);
 }
 
 /// The operation time goes with the look: only an old primary that is cut off says that it saw it.
