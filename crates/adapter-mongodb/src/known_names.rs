@@ -43,9 +43,7 @@ impl TryFrom<KnownNameDocument> for KnownName {
 impl KnownNames for MongodbKnownNames {
     async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure> {
         let document = KnownNameDocument::from(name);
-        self.0
-            .write(|mut session| async move { session.insert(COLLECTION, &document).await })
-            .await
+        self.0.insert(COLLECTION, &document).await
     }
 
     async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure> {
