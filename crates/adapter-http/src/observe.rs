@@ -65,15 +65,15 @@ pub(crate) async fn observe(
         status: status.as_u16(),
         took: answered.took,
     });
-    let observed = request.extensions_mut().remove::<Observed>();
+    let seen = request.extensions_mut().remove::<Observed>();
     let mut id = None;
-    if let Some(observed) = observed {
-        answered.log(&observed, problem);
+    if let Some(seen) = seen {
+        answered.log(&seen, problem);
         let operations = request.app_data::<Operations>();
         if let Some(operation) = operations.and_then(|operations| operations.of(request.method())) {
-            auditor.record(operation, (request, &observed), (status, answered.code));
+            auditor.record(operation, (request, &seen), (status, answered.code));
         }
-        id = HeaderValue::from_str(&observed.request.id).ok();
+        id = HeaderValue::from_str(&seen.request.id).ok();
     }
     let headers = response.headers_mut();
     if let Some(id) = id {

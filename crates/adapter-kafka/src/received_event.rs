@@ -160,7 +160,7 @@ fn sequence(digits: &str) -> Option<u64> {
 fn data(value: Option<&[u8]>) -> Result<(Actor, EventData), Defect> {
     let mut members: Map<String, Value> =
         serde_json::from_slice(value.unwrap_or_default()).map_err(|_| Defect::Value)?;
-    let by = members.remove("by").map(actor).unwrap_or_default();
+    let by = members.remove("by").as_ref().map(actor).unwrap_or_default();
     let known = members
         .into_iter()
         .filter_map(|(name, value)| Some((name, datum(value)?)));
@@ -168,7 +168,7 @@ fn data(value: Option<&[u8]>) -> Result<(Actor, EventData), Defect> {
 }
 
 /// An older AuthMe wrote an id here, of a user or of a client: it names nobody.
-fn actor(by: Value) -> Actor {
+fn actor(by: &Value) -> Actor {
     let member = |name| by.get(name).and_then(Value::as_str);
     Actor {
         user: member("user").and_then(|id| UserId::parse(id).ok()),
