@@ -182,7 +182,7 @@ mod tests {
         let (mut connection, mut peer, stop) = connected(PATIENT).await;
         let mut buffer = [0; 16];
         peer.write_all(b"one").await.unwrap();
-        connection.read(&mut buffer).await.unwrap();
+        assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
         connection.write_all(b"answer").await.unwrap();
         let reading = actix_web::rt::spawn(async move { connection.read(&mut buffer).await });
         tokio::task::yield_now().await;

@@ -126,8 +126,8 @@ mod tests {
         assert_eq!(admitted("shop", Some("bia")), Ok(()));
         clock.advance(Duration::from_secs(1));
         assert_eq!(admitted("portal", Some("ana")), Ok(()));
-        use RequestLimit::{Client, User};
-        assert_eq!(*refusals.0.lock().unwrap(), [User, Client, User]);
+        let refused = [RequestLimit::User, RequestLimit::Client, RequestLimit::User];
+        assert_eq!(*refusals.0.lock().unwrap(), refused);
     }
 
     #[test]
