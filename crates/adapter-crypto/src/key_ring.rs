@@ -304,7 +304,7 @@ mod tests {
         assert!(look(&ring).unwrap());
         assert!(ring.version() > version, "what was verified with it is forgotten");
         assert!(ring.verification_key(&stolen, at(100)).is_none());
-        assert_eq!(published(&ring, at(100)), [next.clone()]);
+        assert_eq!(published(&ring, at(100)), std::slice::from_ref(&next));
         assert_eq!(
             ring.signing_key(at(100)).unwrap().id(),
             next,
@@ -325,7 +325,7 @@ mod tests {
             assert_eq!(ring.signing_key(at(200)).unwrap().id(), newest);
         }
         let revoked: Vec<_> = directory.revoked().unwrap().into_iter().map(|key| key.id).collect();
-        assert_eq!(revoked, [stolen.clone()]);
+        assert_eq!(revoked, std::slice::from_ref(&stolen));
         directory.revoke(&stolen, at(300)).unwrap();
         assert!(!pem.exists(), "saying it again removes the file again");
         assert!(matches!(

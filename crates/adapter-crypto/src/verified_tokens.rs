@@ -86,7 +86,6 @@ mod tests {
     fn issued(issued_at: Timestamp) -> AccessToken {
         AccessToken {
             id: "a".repeat(24),
-            client_epoch: 0,
             subject: AccessTokenSubject::Client,
             client: ClientId::parse("tester").unwrap(),
             client_epoch: 0,

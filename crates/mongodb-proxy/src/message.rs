@@ -121,7 +121,6 @@ fn broken(what: &str) -> Error {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 mod tests {
     use bson::doc;
 

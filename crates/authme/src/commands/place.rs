@@ -102,16 +102,15 @@ impl Place {
 
     /// The deployed store where there is one, else that of the folder.
     pub(crate) async fn stores(&self) -> Result<OperatorStores, Refusal> {
-        let stores = match &self.deployed {
-            Some(deployed) => deployed.stores().await?,
-            None => {
-                let stores = DataFolder::open(&self.folder)?.stores(1)?;
-                OperatorStores {
-                    clients: stores.clients,
-                    identities: stores.identities,
-                    groups: stores.groups,
-                    known_names: stores.known_names,
-                }
+        let stores = if let Some(deployed) = &self.deployed {
+            deployed.stores().await?
+        } else {
+            let stores = DataFolder::open(&self.folder)?.stores(1)?;
+            OperatorStores {
+                clients: stores.clients,
+                identities: stores.identities,
+                groups: stores.groups,
+                known_names: stores.known_names,
             }
         };
         let audit = self.audit()?;

@@ -245,7 +245,7 @@ fn no_error_repeats_a_secret() {
 #[track_caller]
 fn audit_trail_holds_none(folder: &Path, needles: &[String]) {
     let trail = std::fs::read(folder.join("audit.jsonl")).expect("the trail can be read");
-    let records = trail.iter().filter(|byte| **byte == b'\n').count();
+    let records = trail.split(|byte| *byte == b'\n').count();
     assert!(records > 10, "the trail tells too little to be tried: {records}");
     holds_none("the audit trail", &trail, needles);
 }

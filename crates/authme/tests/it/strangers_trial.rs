@@ -79,6 +79,9 @@ fn strangers_find_neither_memory_nor_metrics_to_fill() {
     // Each answered request is one line. What cannot be read is counted, and nothing else is said of it.
     let other = log.lines().find(|line| !line.contains("\"a request was answered\""));
     assert!(other.is_some_and(|line| line.contains("AuthMe serves ")), "{other:?}");
-    let others = log.lines().filter(|line| !line.contains("\"a request was answered\"")).count();
+    let others = log
+        .lines()
+        .filter(|line| !line.contains("\"a request was answered\""))
+        .count();
     assert_eq!(others, 1);
 }

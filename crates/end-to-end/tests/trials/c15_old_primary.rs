@@ -138,7 +138,7 @@ impl Trial {
         }
         let validation = match path {
             Path::ByChangeAppToken => self.there.caller.change_app(&bearer, &self.there.cast.portal.id),
-            _ => self.hand_off(&self.there, &user),
+            _ => Self::hand_off(&self.there, &user),
         };
         Held {
             validation: validation.answer().await.text("validationToken"),
@@ -153,7 +153,7 @@ impl Trial {
         patiently(renew).await.with_status(200);
     }
 
-    fn hand_off(&self, at: &Clients, user: &str) -> Request {
+    fn hand_off(at: &Clients, user: &str) -> Request {
         let body = json!({"email": email(user), "groups": []});
         at.caller.hand_off(&at.gateway, &at.cast.portal.id, &body)
     }
@@ -181,7 +181,7 @@ impl Trial {
             Path::ByIdentityProviderOnce => self.here.session(&held.user, false),
             Path::FromASession => by_user("true"),
             Path::FromASessionOnce => by_user("false"),
-            Path::HandleAuth => self.hand_off(&self.here, &held.user),
+            Path::HandleAuth => Self::hand_off(&self.here, &held.user),
             Path::ChangeApp => caller.change_app(&held.bearer, &cast.portal.id),
         }
     }

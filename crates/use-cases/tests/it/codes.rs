@@ -417,8 +417,8 @@ async fn what_a_client_hides_is_not_there_on_any_verb() {
             ContactChange::Patch(draft.id.clone(), ContactPatch::default()),
         ];
         for change in &changes {
-            let changed = world.factors.change_contact.run(&caller, &user, change).await;
-            assert!(matches!(changed, Err(ContactError::ContactNotFound)), "{changed:?}");
+            let refused = world.factors.change_contact.run(&caller, &user, change).await;
+            assert!(matches!(refused, Err(ContactError::ContactNotFound)), "{refused:?}");
         }
         let removed = world.factors.remove_contact.run(&caller, &user, &draft.id).await;
         assert!(matches!(removed, Err(ContactError::ContactNotFound)), "{removed:?}");
