@@ -138,7 +138,7 @@ impl Trial {
         }
         let validation = match path {
             Path::ByChangeAppToken => self.there.caller.change_app(&bearer, &self.there.cast.portal.id),
-            _ => Self::hand_off(&self.there, &user),
+            _ => hand_off(&self.there, &user),
         };
         Held {
             validation: validation.answer().await.text("validationToken"),
@@ -151,11 +151,6 @@ impl Trial {
     async fn renewed_there(&self, token: &str, remember: bool) {
         let renew = || self.there.caller.renew(&self.there.portal, token, remember);
         patiently(renew).await.with_status(200);
-    }
-
-    fn hand_off(at: &Clients, user: &str) -> Request {
-        let body = json!({"email": email(user), "groups": []});
-        at.caller.hand_off(&at.gateway, &at.cast.portal.id, &body)
     }
 
     fn mint(&self, path: Path, held: &Held) -> Request {
@@ -181,10 +176,15 @@ impl Trial {
             Path::ByIdentityProviderOnce => self.here.session(&held.user, false),
             Path::FromASession => by_user("true"),
             Path::FromASessionOnce => by_user("false"),
-            Path::HandleAuth => Self::hand_off(&self.here, &held.user),
+            Path::HandleAuth => hand_off(&self.here, &held.user),
             Path::ChangeApp => caller.change_app(&held.bearer, &cast.portal.id),
         }
     }
+}
+
+fn hand_off(at: &Clients, user: &str) -> Request {
+    let body = json!({"email": email(user), "groups": []});
+    at.caller.hand_off(&at.gateway, &at.cast.portal.id, &body)
 }
 
 const MINTED: &str = "minted after the lock was answered";
