@@ -8,17 +8,15 @@ use domain::permission::{Alternative, Carries, Permission};
 use ports::RouteTemplate;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathsBuilder};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, RefOr, Required,
-    ResponseBuilder, Schema,
-};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{ContentBuilder, RefOr, Required, ResponseBuilder, Schema};
 
 use crate::admitted::Admitting;
 use crate::deadline::Timely;
+use crate::description::{Description, NamedSchema};
 use crate::observed::{ObservedOperation, Operations, Success, in_http};
 use crate::problem::{Code, ErrorResponse, Problem};
 
@@ -192,8 +190,6 @@ impl Methods {
     }
 }
 
-type NamedSchema = (String, RefOr<Schema>);
-
 /// The description of one operation, as it is being written.
 #[derive(Default)]
 pub(crate) struct Described {
@@ -360,52 +356,4 @@ fn for_machines(alternative: &Alternative) -> Value {
         Carries::SameUser => "same-user",
     };
     json!({"carries": carries, "roles": alternative.roles, "scopes": alternative.scopes})
-}
-
-/// The description of an API, or of one context of it.
-#[derive(Default)]
-pub struct Description {
-    operations: Vec<(String, HttpMethod, OperationBuilder)>,
-    schemas: Vec<NamedSchema>,
-}
-
-impl Description {
-    /// Paths and methods, for tests that compare them.
-    pub fn operations(&self) -> impl Iterator<Item = (&str, &HttpMethod)> {
-        self.operations.iter().map(|(path, method, _)| (path.as_str(), method))
-    }
-
-    /// The `OpenAPI` document.
-    pub fn into_document(self, title: &str) -> OpenApi {
-        let mut paths = PathsBuilder::new();
-        for (path, method, operation) in self.operations {
-            let operation: Operation = operation.build();
-            paths = paths.path(path, PathItem::new(method, operation));
-        }
-        let mut schemas = self.schemas;
-        schemas.sort_by(|(one, _), (other, _)| one.cmp(other));
-        schemas.dedup_by(|(one, _), (other, _)| one == other);
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .build();
-        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
-        let components = ComponentsBuilder::new()
-            .schemas_from_iter(schemas)
-            .security_scheme("bearer", SecurityScheme::Http(bearer))
-            .security_scheme("basic", SecurityScheme::Http(basic))
-            .build();
-        let about = "Every error is the array of [Error](#model/error), whatever the status; a 500 says nothing of its cause, and \
-                     every answer carries `x-request-id`.";
-        let info = InfoBuilder::new()
-            .title(title)
-            .version(env!("CARGO_PKG_VERSION"))
-            .description(Some(about))
-            .build();
-        OpenApiBuilder::new()
-            .info(info)
-            .paths(paths.build())
-            .components(Some(components))
-            .build()
-    }
 }

@@ -18,8 +18,9 @@ use use_cases::tokens::Tokens;
 
 use crate::audit::Auditor;
 use crate::connection_limits::ConnectionSettings;
+use crate::description::Description;
 use crate::docs::{self, Document};
-use crate::endpoints::{Description, Endpoints, page};
+use crate::endpoints::{Endpoints, page};
 use crate::entrance::Entrance;
 use crate::events::{self, Stopping};
 use crate::login_guard::LoginGuard;
