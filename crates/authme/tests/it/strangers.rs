@@ -241,17 +241,17 @@ fn what_is_not_http_is_counted_and_not_logged() {
 fn without_descriptors_it_is_not_ready() {
     let operator = Operator::new();
     let management = free_address();
-    let serving = Serving::start_with_open_files(&operator, 128, management);
+    let serving = Serving::start_with_open_files(&operator, 320, management);
     let mut probe = Connection::open(management);
     let ready = Request::at_root("GET", "/health/ready");
     assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "up");
     // Connections to the API port alone never use up the descriptors.
-    let strangers: Vec<_> = (0..128).map(|_| Connection::open(serving.address)).collect();
+    let strangers: Vec<_> = (0..200).map(|_| Connection::open(serving.address)).collect();
     assert_eq!(probe.send(&ready).status, 200);
     drop(strangers);
     let mut held = Vec::new();
     while probe.send(&ready).status == 200 {
-        assert!(held.len() < 256, "it has more descriptors than it was given");
+        assert!(held.len() < 400, "it has more descriptors than it was given");
         held.push(Connection::open(management));
     }
     assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "down");

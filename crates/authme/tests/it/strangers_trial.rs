@@ -84,4 +84,6 @@ fn strangers_find_neither_memory_nor_metrics_to_fill() {
         .filter(|line| !line.contains("\"a request was answered\""))
         .count();
     assert_eq!(others, 1);
+    let longest = log.lines().map(str::len).max();
+    assert!(longest < Some(1_000), "{longest:?}");
 }
