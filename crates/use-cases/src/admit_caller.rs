@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::caller::Caller;
+use domain::caller::{Caller, bare_role};
 use domain::client::Client;
 use domain::ids::UserId;
 use domain::names::is_administrator;
@@ -81,7 +81,8 @@ impl AdmitCaller {
                     return Ok(());
                 }
                 let held = self.administrator_roles(&client, user.as_ref()).await?;
-                let still_held = caller.roles.iter().filter(|role| held.contains(role));
+                let is_held = |role: &&String| held.iter().any(|held| bare_role(held) == bare_role(role));
+                let still_held = caller.roles.iter().filter(is_held);
                 now.roles.extend(still_held.cloned());
                 check(admission.requirement, &now, about)
             }

@@ -16,6 +16,8 @@ const OUTSIDE: [(&str, &[&str]); 4] = [
     (
         "adapter-http",
         &[
+            "actix-http",
+            "actix-service",
             "actix-web",
             "base64",
             "bytes",
