@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::rt::time::{sleep, timeout};
@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::caller::Caller;
 use domain::credential_lock::permissions::FollowEvents as MayFollow;
 use domain::permission::Permission as _;
+use domain::time::Timestamp;
 use futures_util::stream;
 use ports::{Clock, Cursor};
 use serde::Deserialize;
@@ -100,7 +101,7 @@ async fn handle(
             clock: gatekeeper.clock.clone(),
             caller: authorised.call.caller,
             admit_caller: gatekeeper.admit_caller.clone(),
-            looked_at: Instant::now(),
+            looked_at: gatekeeper.clock.now(),
             after,
         };
         return Ok(stream.answer());
@@ -142,7 +143,7 @@ struct EventStream {
     caller: Arc<Caller>,
     admit_caller: AdmitCaller,
     /// When the caller's token was last found alive.
-    looked_at: Instant,
+    looked_at: Timestamp,
     after: Cursor,
 }
 
@@ -166,9 +167,10 @@ impl EventStream {
         let page = self.follow.run(self.after, PAGE).await.ok()?;
         self.after = page.next;
         if !page.events.is_empty() {
-            if self.looked_at.elapsed() >= LOOK_AGAIN {
+            let now = self.clock.now();
+            if Duration::try_from(now.duration_since(self.looked_at)).map_or(true, |ago| ago >= LOOK_AGAIN) {
                 self.admit_caller.run(&self.caller, MAY_FOLLOW, None).await.ok()?;
-                self.looked_at = Instant::now();
+                self.looked_at = now;
             }
             let events = page.events.into_iter().map(|event| {
                 let event = CloudEventMessage::from(event);

@@ -20,6 +20,12 @@ pub trait Clients: Send + Sync {
     /// The client with this id; aliases are not looked at.
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure>;
 
+    /// Returns the client as the store has it now, past whatever remembers it. It costs the same for every id, known or not,
+    /// so that a login does not tell which ids are registered.
+    async fn find_uncached(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+        self.find(id).await
+    }
+
     /// Inserts the client, refused when its id or an alias is taken.
     async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure>;
 

@@ -35,6 +35,10 @@ impl Clients for RememberedClients {
         if let Some(client) = self.remembered.get(id) {
             return Ok(Some(client));
         }
+        self.find_uncached(id).await
+    }
+
+    async fn find_uncached(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
         let found = self.clients.find(id).await?;
         if let Some(client) = &found {
             self.remembered.insert(id.clone(), client.clone());
@@ -54,5 +58,54 @@ impl Clients for RememberedClients {
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
         self.clients.page(after, limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Knows one client, and counts how often it is asked.
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    #[async_trait]
+    impl Clients for Counted {
+        async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok((id.as_str() == "portal").then(|| Client::new(id.clone())))
+        }
+
+        async fn create(&self, _: &Client) -> Result<ClientSaving, StoreFailure> {
+            Ok(ClientSaving::Saved)
+        }
+
+        async fn replace(&self, _: &Client) -> Result<ClientSaving, StoreFailure> {
+            Ok(ClientSaving::Saved)
+        }
+
+        async fn page(&self, _: Option<&ClientId>, _: usize) -> Result<Vec<Client>, StoreFailure> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_reads_the_store_for_a_known_id_and_for_an_unknown_one() {
+        let counted = Arc::new(Counted::default());
+        let clients = RememberedClients::new(counted.clone());
+        let id = |id: &str| ClientId::parse(id).unwrap();
+        for _ in 0..2 {
+            assert!(clients.find(&id("portal")).await.unwrap().is_some());
+        }
+        assert_eq!(counted.0.swap(0, Ordering::SeqCst), 1, "it is remembered");
+        for (name, is_known) in [("portal", true), ("nobody", false)] {
+            for _ in 0..2 {
+                let found = clients.find_uncached(&id(name)).await.unwrap();
+                assert_eq!(found.is_some(), is_known);
+            }
+            assert_eq!(counted.0.swap(0, Ordering::SeqCst), 2, "{name}");
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::owned;
+use crate::cast::{ROOT_MAIL, owned};
 use crate::wire::{Answer, Connection, Request};
-use crate::world::World;
+use crate::world::{World, field};
 
 fn read(world: &World, query: &[(&str, &str)]) -> Answer {
     let mut all = vec![("wait", "0")];
@@ -90,6 +90,28 @@ fn a_stream_tells_what_is_there_and_what_comes() {
     world.turn("unlock", "ana");
     world.events();
     stream.read_until("event: credential.unlocked\ndata: ");
+}
+
+#[test]
+fn a_stream_tells_a_locked_caller_nothing_more() {
+    let world = World::start();
+    let root = field(&world.session(ROOT_MAIL), "accessToken");
+    world.turn("lock", "ana");
+    world.events();
+    let mut stream = Connection::open(world.address);
+    let request = format!(
+        "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAuthorization: Bearer {root}\r\n\r\n"
+    );
+    stream.write(request.as_bytes());
+    stream.read_until("event: credential.locked\ndata: ");
+    world.turn("lock", "root");
+    world.turn("unlock", "ana");
+    world.clock.advance(2);
+    world.events();
+    let rest = stream.read_until("\r\n0\r\n");
+    assert!(!rest.contains("credential.unlocked"), "{rest}");
+    let again = Request::get("/events").query(&[("wait", "0")]).bearer(&root);
+    assert_eq!(world.ask(again).codes(), (401, owned(&["02"])));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod world;
 
 mod add_contacts;
 mod administration;
+mod aliveness;
 mod audit;
 mod bad_bodies;
 mod client_login;

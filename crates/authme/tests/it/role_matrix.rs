@@ -31,9 +31,9 @@ enum Of {
     Owner,
 }
 
-struct Operation {
-    method: &'static str,
-    path: &'static str,
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
     /// Any of these lines suffices; of a line everything is needed.
     allowed: &'static [(Of, &'static [&'static str], &'static [&'static str])],
 }
@@ -53,7 +53,7 @@ const ADMINISTRATOR: &[&str] = &["CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTE
 const MACHINE: &[&str] = &["CLI-1STPARTY", "CLI-AUTH-BASIC"];
 const IDENTIFIED: &[&str] = &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
 
-const OPERATIONS: [Operation; 19] = [
+pub(crate) const OPERATIONS: [Operation; 19] = [
     Operation {
         method: "post",
         path: "/user-identities/{id}/authentication-factors",
@@ -179,8 +179,13 @@ impl Operation {
         })
     }
 
+    /// Whether it is for tokens that carry a user, or else for client-only ones.
+    pub(crate) fn is_for(&self, users: bool) -> bool {
+        self.allowed.iter().any(|(whose, ..)| (*whose != Of::Client) == users)
+    }
+
     /// A request that changes nothing when it is let through: its body, query or path lacks what it needs.
-    fn request(&self, about: &str) -> Request {
+    pub(crate) fn request(&self, about: &str) -> Request {
         let path = self.path.replace("{id}", about).replace("{factorId}", "no.id");
         let request = Request::new(&self.method.to_uppercase(), &path);
         if self.path == "/events" {

@@ -45,6 +45,7 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
 
     let mut follower = follow_events(&servers.kafka_brokers, &[&ana]);
     let (by_portal, by_ana) = (json!({"client": "portal"}), json!({"user": ana, "client": "portal"}));
+    let factor = |kind, sequence, by, verified| (kind, ana.as_str(), sequence, contact_of(&ana, by, verified));
     let told = [
         (
             EventKind::SessionStarted,
@@ -52,8 +53,8 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
             1,
             json!({"userId": ana, "clientId": "portal", "sid": sid, "by": by_portal}),
         ),
-        (EventKind::FactorAdded, ana.as_str(), 1, contact_of(&ana, &by_portal)),
-        (EventKind::FactorVerified, ana.as_str(), 2, contact_of(&ana, &by_ana)),
+        factor(EventKind::FactorAdded, 1, &by_portal, false),
+        factor(EventKind::FactorVerified, 2, &by_ana, true),
         (
             EventKind::CredentialLocked,
             ana.as_str(),
@@ -156,7 +157,7 @@ fn mobile(id: &str, number: &str) -> Value {
     })
 }
 
-fn contact_of(user: &str, by: &Value) -> Value {
+fn contact_of(user: &str, by: &Value, verified: bool) -> Value {
     json!({
         "userId": user,
         "by": by,
@@ -165,7 +166,7 @@ fn contact_of(user: &str, by: &Value) -> Value {
         "maskedValue": "+55 11 *****2222",
         "tags": [],
         "default": false,
-        "verified": true,
+        "verified": verified,
     })
 }
 

@@ -32,7 +32,7 @@ impl LogInClient {
 
     pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, Refused> {
         let client = match ClientId::parse(id) {
-            Ok(id) => self.clients.find(&id).await?,
+            Ok(id) => self.clients.find_uncached(&id).await?,
             Err(_) => None,
         };
         let client = self.authenticate(client, secret).ok_or(Refused::BadCredentials)?;

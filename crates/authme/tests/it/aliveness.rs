@@ -1,0 +1,279 @@
+//! C22: a token that is signed well and has not expired, and whose credential, session, user or client has ended: refused on
+//! every operation that must ask, and inactive in introspection.
+
+use domain::client::Client;
+use serde_json::{Value, json};
+
+use crate::cast::{self, ANA_MAIL, owned};
+use crate::jwt::{claims, client_claims, token, user_claims};
+use crate::role_matrix::{OPERATIONS, Operation};
+use crate::wire::{Answer, Request};
+use crate::world::{World, field};
+
+/// Enough for every operation.
+const ROLES: [&str; 6] = [
+    "CLI-AUTH-IDENTIFIED",
+    "CLI-1STPARTY",
+    "CLI-AUTH-BASIC",
+    "AUTH-BASIC",
+    "USER",
+    "IAM_ADMIN_MAINTENANCE",
+];
+const SCOPES: [&str; 4] = ["SAML_SSO", "account_lock", "account_unlock", "events_read"];
+
+/// What ends a user's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Lock,
+    LockAndUnlock,
+    Logout,
+    Close,
+    Replay,
+    RevokedAncestor,
+    RemovedUser,
+    DisabledClient,
+    EnabledAgain,
+    RevokedTokens,
+    RotatedSecret,
+    RemovedClient,
+}
+
+impl Ending {
+    const OF_USERS: [Self; 7] = [
+        Self::Lock,
+        Self::LockAndUnlock,
+        Self::Logout,
+        Self::Close,
+        Self::Replay,
+        Self::RevokedAncestor,
+        Self::RemovedUser,
+    ];
+    const OF_CLIENTS: [Self; 5] = [
+        Self::DisabledClient,
+        Self::EnabledAgain,
+        Self::RevokedTokens,
+        Self::RotatedSecret,
+        Self::RemovedClient,
+    ];
+
+    fn is_of_the_client(self) -> bool {
+        Self::OF_CLIENTS.contains(&self)
+    }
+
+    /// Ends what the session rests on.
+    fn happens(self, world: &World, session: &Session) {
+        match self {
+            Self::Lock => drop(world.turn("lock", "ana")),
+            Self::LockAndUnlock => {
+                world.turn("lock", "ana");
+                world.turn("unlock", "ana");
+            }
+            Self::Logout => log_out(world, &session.access, &session.refresh),
+            Self::Close => drop(world.renew(&world.client_token("portal"), &session.refresh, "false")),
+            Self::Replay => {
+                let portal = world.client_token("portal");
+                let second = field(&world.renew(&portal, &session.refresh, "true").json(), "refreshToken");
+                world.renew(&portal, &second, "true");
+                world.renew(&portal, &session.refresh, "true");
+            }
+            Self::RevokedAncestor => log_out(world, &session.parent, &session.parents_refresh),
+            Self::RemovedUser => {
+                let removed = world.wait_for(world.stores.identities.remove(&cast::user_id("ana")));
+                assert!(removed.expect("the store answers"));
+            }
+            Self::DisabledClient => change_portal(world, Client::disable),
+            Self::EnabledAgain => change_portal(world, |portal| {
+                portal.disable();
+                portal.enabled = true;
+            }),
+            Self::RevokedTokens => change_portal(world, Client::revoke_tokens),
+            Self::RotatedSecret => change_portal(world, |portal| {
+                let digest = portal.secrets[0].clone();
+                portal.replace_secret(digest, domain::time::Timestamp::UNIX_EPOCH, None);
+            }),
+            Self::RemovedClient => change_portal(world, |portal| *portal = portal.clone().into_removed()),
+        }
+    }
+}
+
+fn change_portal(world: &World, change: impl FnOnce(&mut Client)) {
+    let portal = world.wait_for(world.stores.clients.find(&cast::client_id("portal")));
+    let mut portal = portal.expect("the store answers").expect("it is registered");
+    change(&mut portal);
+    world.wait_for(cast::save_client(&world.stores, &portal));
+}
+
+fn log_out(world: &World, bearer: &str, refresh: &str) {
+    let request = Request::post("/user-identities/me/revoke-token").bearer(bearer);
+    assert_eq!(world.ask(request.json(&json!({"token": refresh}))).status, 200);
+}
+
+/// A session that was made from another.
+struct Session {
+    parent: String,
+    parents_refresh: String,
+    access: String,
+    refresh: String,
+    sid: Value,
+}
+
+impl Session {
+    fn start(world: &World) -> Self {
+        let mut ana = cast::ana();
+        ana.roles.push("IAM_ADMIN_MAINTENANCE".to_owned());
+        world.wait_for(cast::save_identity(&world.stores, &ana));
+        let parent = world.session(ANA_MAIL);
+        let bearer = field(&parent, "accessToken");
+        let changed = Request::post("/user-identities/me/change-app").query(&[("targetClientId", "portal")]);
+        let ticket = field(&world.ask(changed.bearer(&bearer)).json(), "validationToken");
+        let branch = world.renew(&world.client_token("portal"), &ticket, "true").json();
+        let access = field(&branch, "accessToken");
+        Self {
+            parent: bearer,
+            parents_refresh: field(&parent, "refreshToken"),
+            refresh: field(&branch, "refreshToken"),
+            sid: claims(&access)["sid"].clone(),
+            access,
+        }
+    }
+
+    /// A token of the session with every role and scope.
+    fn token(&self, world: &World) -> String {
+        let mut claims = user_claims("ana", &ROLES, &SCOPES);
+        claims["sid"] = self.sid.clone();
+        token(world, &claims)
+    }
+}
+
+/// A request that is whole where the operation mints; elsewhere the look comes before what it lacks is missed.
+fn request(operation: &Operation) -> Request {
+    let request = operation.request("bia");
+    match operation.path {
+        "/user-identities/renew-token" => request.query(&[("clientId", "portal"), ("userId", "ana")]),
+        "/user-identities/handle-auth" => request
+            .query(&[("clientId", "portal")])
+            .json(&json!({"email": cast::BIA_MAIL, "groups": []})),
+        path if path.ends_with("/change-app") => request.query(&[("targetClientId", "shop")]),
+        _ => request,
+    }
+}
+
+fn lists_own(operation: &Operation) -> bool {
+    operation.method == "get" && operation.path.contains("/me/")
+}
+
+fn mints(operation: &Operation) -> bool {
+    let path = operation.path;
+    path.ends_with("/renew-token") || path.ends_with("/handle-auth") || path.ends_with("/change-app")
+}
+
+/// What an operation must answer to a token that has ended.
+fn expected(operation: &Operation, ending: Ending) -> (u16, Vec<String>) {
+    match ending {
+        _ if !mints(operation) || ending.is_of_the_client() => (401, owned(&["02"])),
+        Ending::Lock => (412, owned(&["21"])),
+        _ => (401, owned(&["20"])),
+    }
+}
+
+/// Every operation that `bearer` has the roles for, with its answer.
+fn answers(world: &World, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
+    let reached = OPERATIONS.iter().filter(|operation| operation.is_for(is_user));
+    reached
+        .map(|operation| (operation, world.ask(request(operation).bearer(bearer))))
+        .collect()
+}
+
+fn is_active(world: &World, token: &str) -> bool {
+    let request = Request::post("/tokens/introspect").bearer(&world.client_token("shop"));
+    let answer = world.ask(request.json(&json!({"token": token})));
+    assert_eq!(answer.status, 200, "{}", answer.shown());
+    answer.json()["active"] == json!(true)
+}
+
+#[test]
+fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
+    for ending in Ending::OF_USERS.into_iter().chain(Ending::OF_CLIENTS) {
+        let world = World::start();
+        let session = Session::start(&world);
+        let bearer = session.token(&world);
+        for (operation, answer) in answers(&world, &bearer, true) {
+            assert!(
+                !matches!(answer.status, 401 | 403),
+                "{}: {}",
+                operation.path,
+                answer.shown()
+            );
+        }
+        assert!(is_active(&world, &bearer), "{ending:?}");
+        ending.happens(&world, &session);
+        let mut asked = 0;
+        for (operation, answer) in answers(&world, &bearer, true) {
+            if lists_own(operation) {
+                assert_ne!(answer.status, 401, "{}", answer.shown());
+            } else {
+                let case = format!(
+                    "{ending:?}: {} {}: {}",
+                    operation.method,
+                    operation.path,
+                    answer.shown()
+                );
+                assert_eq!(answer.codes(), expected(operation, ending), "{case}");
+                asked += 1;
+            }
+        }
+        assert_eq!(asked, 16, "operations for users that ask");
+        assert!(!is_active(&world, &bearer), "{ending:?}");
+    }
+}
+
+#[test]
+fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
+    for ending in Ending::OF_CLIENTS {
+        let world = World::start();
+        let session = Session::start(&world);
+        let bearer = token(&world, &client_claims("portal", &ROLES, &SCOPES));
+        for (operation, answer) in answers(&world, &bearer, false) {
+            assert!(
+                !matches!(answer.status, 401 | 403),
+                "{}: {}",
+                operation.path,
+                answer.shown()
+            );
+        }
+        ending.happens(&world, &session);
+        let mut asked = 0;
+        for (operation, answer) in answers(&world, &bearer, false) {
+            let case = format!(
+                "{ending:?}: {} {}: {}",
+                operation.method,
+                operation.path,
+                answer.shown()
+            );
+            assert_eq!(answer.codes(), (401, owned(&["02"])), "{case}");
+            asked += 1;
+        }
+        assert_eq!(asked, 8, "operations for clients");
+        assert!(!is_active(&world, &bearer), "{ending:?}");
+    }
+}
+
+#[test]
+fn an_administrator_role_counts_only_while_its_holder_has_it() {
+    let world = World::start();
+    let session = Session::start(&world);
+    let bearer = session.token(&world);
+    let lock = || {
+        let request = Request::post("/user-identities/lock").bearer(&bearer);
+        world.ask(request.json(&json!({"userId": "bia"})))
+    };
+    assert_eq!(lock().status, 204);
+    world.wait_for(cast::save_identity(&world.stores, &cast::ana()));
+    assert_eq!(
+        lock().shown(),
+        r#"403 [{"code":"03","message":"the token lacks the role IAM_ADMIN_MAINTENANCE"}]"#
+    );
+    // Its other roles it keeps until the next renewal.
+    let see = Request::get("/user-identities/me/authentication-factors").bearer(&bearer);
+    assert_eq!(world.ask(see).status, 200);
+}
