@@ -6,20 +6,9 @@ use serde_json::{Value, json};
 
 use crate::cast::{self, ANA_MAIL, owned};
 use crate::jwt::{claims, client_claims, token, user_claims};
-use crate::role_matrix::{OPERATIONS, Operation};
+use crate::role_matrix::{OPERATIONS, Operation, ROLES, SCOPES};
 use crate::wire::{Answer, Request};
 use crate::world::{World, field};
-
-/// Enough for every operation.
-const ROLES: [&str; 6] = [
-    "CLI-AUTH-IDENTIFIED",
-    "CLI-1STPARTY",
-    "CLI-AUTH-BASIC",
-    "AUTH-BASIC",
-    "USER",
-    "IAM_ADMIN_MAINTENANCE",
-];
-const SCOPES: [&str; 4] = ["SAML_SSO", "account_lock", "account_unlock", "events_read"];
 
 /// What ends a user's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::wire::{Connection, Request};
 use crate::world::{World, field};
 
 /// Every role and scope that 01-api names.
-const ROLES: [&str; 6] = [
+pub(crate) const ROLES: [&str; 6] = [
     "CLI-AUTH-IDENTIFIED",
     "CLI-1STPARTY",
     "CLI-AUTH-BASIC",
@@ -19,7 +19,7 @@ const ROLES: [&str; 6] = [
     "USER",
     "IAM_ADMIN_MAINTENANCE",
 ];
-const SCOPES: [&str; 4] = ["SAML_SSO", "account_lock", "account_unlock", "events_read"];
+pub(crate) const SCOPES: [&str; 4] = ["SAML_SSO", "account_lock", "account_unlock", "events_read"];
 
 /// Whose token it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
