@@ -70,6 +70,8 @@ enum Name {
     C15,
     /// Statements are refused, writes not acknowledged, connections cut in the middle of a batch of rotations
     C16,
+    /// A token whose credential, session, user or client has ended is tried on every operation
+    C22,
     /// Strangers who want memory: connections that read nothing, methods of any name
     Strangers,
     /// A command that was given up reaches the store after another was answered
@@ -112,7 +114,7 @@ impl Store {
     }
 }
 
-const EACH: [Name; 10] = [
+const EACH: [Name; 11] = [
     Name::C1,
     Name::C2,
     Name::C3,
@@ -122,6 +124,7 @@ const EACH: [Name; 10] = [
     Name::C10,
     Name::C12,
     Name::C13,
+    Name::C22,
     Name::Strangers,
 ];
 
@@ -157,6 +160,7 @@ impl Name {
             Self::C15 => "c15",
             Self::C16 => "c16",
             Self::Late => "late",
+            Self::C22 => "c22",
             Self::Strangers => "strangers",
             Self::All => "all",
         }
@@ -164,7 +168,7 @@ impl Name {
 
     const fn rounds(self) -> usize {
         match self {
-            Self::C7 | Self::C8 => 10,
+            Self::C7 | Self::C8 | Self::C22 => 10,
             Self::C11 | Self::C16 | Self::Late => 20,
             Self::C10 | Self::C15 => 50,
             Self::Strangers => 3_000,
@@ -179,7 +183,7 @@ impl Name {
     /// The stores it runs on when these are asked for.
     fn stores(self, asked_for: Stores) -> &'static [Store] {
         match self {
-            Self::C9 | Self::Strangers => &[Store::Sqlite],
+            Self::C9 | Self::C22 | Self::Strangers => &[Store::Sqlite],
             deployed if DEPLOYED.contains(&deployed) => &[Store::Mongodb],
             _ => asked_for.each(),
         }
@@ -226,6 +230,7 @@ fn reported(name: Name, store: Store, arguments: &TrialArguments) -> bool {
 fn tried(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
     match name {
         Name::C9 => crash::run(rounds, seed),
+        Name::C22 => served::run(name.text(), rounds),
         Name::C10 | Name::Strangers if store == Store::Sqlite => served::run(name.text(), rounds),
         Name::C10 => deployed::run(name.text(), rounds.div_ceil(3)),
         deployed if DEPLOYED.contains(&deployed) => deployed::run(deployed.text(), rounds),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cast::{self, ANA_MAIL, owned};
 use crate::jwt::{claims, client_claims, token, user_claims};
 use crate::role_matrix::{OPERATIONS, Operation, ROLES, SCOPES};
+use crate::stopping::rounds;
 use crate::wire::{Answer, Request};
 use crate::world::{World, field};
 
@@ -182,7 +183,13 @@ fn is_active(world: &World, token: &str) -> bool {
 
 #[test]
 fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
-    for ending in Ending::OF_USERS.into_iter().chain(Ending::OF_CLIENTS) {
+    let (rounds, mut tried) = (rounds(1), 0);
+    for ending in Ending::OF_USERS
+        .into_iter()
+        .chain(Ending::OF_CLIENTS)
+        .cycle()
+        .take(12 * rounds)
+    {
         let world = World::start();
         let session = Session::start(&world);
         let bearer = session.token(&world);
@@ -213,12 +220,15 @@ fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
         }
         assert_eq!(asked, 16, "operations for users that ask");
         assert!(!is_active(&world, &bearer), "{ending:?}");
+        tried += asked + 1;
     }
+    println!("trial c22 users: {tried} trials, 0 failures");
 }
 
 #[test]
 fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
-    for ending in Ending::OF_CLIENTS {
+    let (rounds, mut tried) = (rounds(1), 0);
+    for ending in Ending::OF_CLIENTS.into_iter().cycle().take(5 * rounds) {
         let world = World::start();
         let session = Session::start(&world);
         let bearer = token(&world, &client_claims("portal", &ROLES, &SCOPES));
@@ -244,7 +254,9 @@ fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
         }
         assert_eq!(asked, 8, "operations for clients");
         assert!(!is_active(&world, &bearer), "{ending:?}");
+        tried += asked + 1;
     }
+    println!("trial c22 clients: {tried} trials, 0 failures");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Who is let through: every reason for which a token that verifies is refused all the same.
 
 use domain::caller::{Call, Caller};
-use domain::ids::UserId;
+use domain::ids::{EventId, FamilyId, UserId};
 use domain::permission::{Alternative, Requirement, TokenCheck};
-use use_cases::tokens::InspectedToken;
+use domain::tokens::events;
+use use_cases::tokens::{InspectedToken, Refused};
 use use_cases::{Admission, AdmissionError, AdmitCaller, NotAlive};
 
 use crate::change_app::changed;
@@ -110,6 +111,24 @@ async fn a_revoked_ancestor_ends_the_tokens_of_every_branch_below_it() {
     assert_dead(&world, &third.holder, NotAlive::AncestorRevoked).await;
     log_out(&world, &trunk).await;
     assert_dead(&world, &first.holder, NotAlive::AncestorRevoked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ancestor_that_was_purged_counts_as_revoked() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let trunk = session(&world, &user).await;
+    let mut orphan = world.family_of(&trunk.refresh).await;
+    orphan.id = FamilyId::parse("orphan").unwrap();
+    orphan.origin.ancestors = vec![FamilyId::parse("purged").unwrap()];
+    let event = trunk.holder.event(EventId("orphan".to_owned()), orphan.rotated_at);
+    let started = events::started(event, &orphan);
+    assert!(world.stores.refresh_families.start(&orphan, started).await.unwrap());
+    let mut holder = Caller::clone(&trunk.holder);
+    holder.user.as_mut().unwrap().session = Some(orphan.id.clone());
+    assert_dead(&world, &holder, NotAlive::AncestorRevoked).await;
+    let refused = world.renew(&world.seal.seal(&orphan.current_token())).await;
+    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
