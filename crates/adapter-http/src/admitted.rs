@@ -4,16 +4,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder};
+use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder, web};
 use domain::caller::Caller;
 use domain::ids::UserId;
-use use_cases::{Admission, AdmitCaller};
+use use_cases::Admission;
 
+use crate::Gatekeeper;
 use crate::problem::Problem;
 
 /// What is still to be asked about a caller whose token was verified.
 pub(crate) struct DueAdmission {
-    pub(crate) admit_caller: AdmitCaller,
+    pub(crate) gatekeeper: web::Data<Gatekeeper>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) admission: Admission,
     /// The user the request names.
@@ -23,11 +24,12 @@ pub(crate) struct DueAdmission {
 impl DueAdmission {
     async fn run(self) -> Result<(), Problem> {
         let Self {
-            admit_caller,
+            gatekeeper,
             caller,
             admission,
             about,
         } = self;
+        let admit_caller = &gatekeeper.admit_caller;
         Ok(admit_caller.run(&caller, admission, about.as_ref()).await?)
     }
 }

@@ -13,7 +13,6 @@ use domain::caller::{Call, VerifiedToken};
 use domain::ids::{ContactId, UserId};
 use domain::permission::{Permission, lacking};
 use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
-
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::admitted::DueAdmission;
@@ -127,7 +126,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
                 ));
             }
             request.extensions_mut().insert(DueAdmission {
-                admit_caller: gatekeeper.admit_caller.clone(),
+                gatekeeper: gatekeeper.clone(),
                 caller,
                 admission: Admission {
                     requirement: P::REQUIREMENT,

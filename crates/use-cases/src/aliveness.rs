@@ -118,7 +118,7 @@ impl Aliveness {
     /// Looks at the client alone.
     pub async fn of_client(&self, caller: &Caller) -> Result<Client, AlivenessError> {
         let client = self.ports.clients.find(&caller.client).await?;
-        let client = client.filter(|client| client.enabled).ok_or(NotAlive::ClientDisabled)?;
+        let client = enabled(client)?;
         if client.epoch == caller.client_epoch {
             Ok(client)
         } else {
@@ -183,9 +183,11 @@ impl Aliveness {
         standing?.judge(origin.epoch).map_err(NotAlive::from)?;
         ancestors?;
         identity?.ok_or(NotAlive::UserRemoved)?;
-        client?
-            .filter(|client| client.enabled)
-            .ok_or(NotAlive::ClientDisabled)?;
+        enabled(client?)?;
         Ok(())
     }
+}
+
+fn enabled(client: Option<Client>) -> Result<Client, NotAlive> {
+    client.filter(|client| client.enabled).ok_or(NotAlive::ClientDisabled)
 }
