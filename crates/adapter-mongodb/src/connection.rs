@@ -36,8 +36,8 @@ pub struct MongodbSettings {
 }
 
 impl MongodbSettings {
-    /// With the patience of a service, which answers within three seconds (04-promises, C8). Another machine is spoken to
-    /// under TLS only, unless `allow_insecure` is set.
+    /// With the patience of a service, which answers within three seconds (C8 in `docs/promises.md`). Another machine is
+    /// spoken to under TLS only, unless `allow_insecure` is set.
     pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
         Self {
             uri: uri.into(),

@@ -1,4 +1,4 @@
-//! SIGTERM under load (04-promises, C10): no request is lost, and nobody's connection is cut.
+//! SIGTERM under load (C10 in `docs/promises.md`): no request is lost, and nobody's connection is cut.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

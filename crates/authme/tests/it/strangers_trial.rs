@@ -1,4 +1,4 @@
-//! A stranger who wants memory (04-promises, 3): connections that read nothing, methods of any name and any length.
+//! A stranger who wants memory (`docs/threat-model.md`): connections that read nothing, methods of any name and any length.
 
 use std::net::SocketAddr;
 

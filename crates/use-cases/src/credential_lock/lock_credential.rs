@@ -8,7 +8,8 @@ use ports::{Measure, Telemetry};
 
 use super::{Orders, TurnError, turn};
 
-/// Locks a credential: after its write no renewal of the user succeeds anywhere (03-protocols 2).
+/// Locks a credential. After its write no renewal of the user succeeds anywhere, because each mint looks at the lock after
+/// its own write.
 pub struct LockCredential {
     orders: Orders,
     credentials: Arc<dyn Credentials>,
