@@ -12,7 +12,6 @@ mod clients;
 mod connection;
 mod contact_documents;
 mod credential_lock;
-mod credential_standings;
 mod database;
 mod elections;
 mod factors;
@@ -23,6 +22,7 @@ mod groups;
 mod identities;
 mod indexes;
 mod known_names;
+mod lock_statuses;
 mod outbox;
 mod outboxes;
 mod reservations;
@@ -37,7 +37,7 @@ use std::sync::Arc;
 use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Aggregate, Clients, CredentialStandings, Garbage, Groups, Identities, KnownNames, Outboxes, Readiness};
+use ports::{Aggregate, Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness};
 
 pub use connection::{MongodbSettings, certificate_key_file};
 use database::Database;
@@ -51,7 +51,7 @@ pub struct Stores {
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
     pub known_names: Arc<dyn KnownNames>,
-    pub standings: Arc<dyn CredentialStandings>,
+    pub lock_statuses: Arc<dyn LockStatuses>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
@@ -74,7 +74,7 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         identities: Arc::new(identities::MongodbIdentities(database.clone())),
         groups: Arc::new(groups::MongodbGroups(database.clone())),
         known_names: Arc::new(known_names::MongodbKnownNames(database.clone())),
-        standings: Arc::new(credential_standings::MongodbCredentialStandings(database.clone())),
+        lock_statuses: Arc::new(lock_statuses::MongodbLockStatuses(database.clone())),
         credentials: Arc::new(credential_lock::credentials::MongodbCredentials(database.clone())),
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
         send_limits: Arc::new(factors::send_limits::MongodbSendLimits(database.clone())),

@@ -3,7 +3,6 @@
 mod actor_document;
 mod clients;
 mod credential_lock;
-mod credential_standings;
 mod database;
 mod event_log;
 mod factors;
@@ -12,6 +11,7 @@ mod garbage;
 mod groups;
 mod identities;
 mod known_names;
+mod lock_statuses;
 mod outbox;
 mod outboxes;
 mod readers;
@@ -27,8 +27,7 @@ use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{
-    Clients, CredentialStandings, EventLog, EventPublisher, Garbage, Groups, Identities, KnownNames, Outboxes,
-    Readiness,
+    Clients, EventLog, EventPublisher, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness,
 };
 
 use database::Database;
@@ -49,7 +48,7 @@ pub struct Stores {
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
     pub known_names: Arc<dyn KnownNames>,
-    pub standings: Arc<dyn CredentialStandings>,
+    pub lock_statuses: Arc<dyn LockStatuses>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
@@ -71,7 +70,7 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
         identities: Arc::new(identities::SqliteIdentities(database.clone())),
         groups: Arc::new(groups::SqliteGroups(database.clone())),
         known_names: Arc::new(known_names::SqliteKnownNames(database.clone())),
-        standings: Arc::new(credential_standings::SqliteCredentialStandings(database.clone())),
+        lock_statuses: Arc::new(lock_statuses::SqliteLockStatuses(database.clone())),
         credentials: Arc::new(credential_lock::credentials::SqliteCredentials(database.clone())),
         factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
         send_limits: Arc::new(factors::send_limits::SqliteSendLimits(database.clone())),

@@ -14,13 +14,13 @@
 mod clients;
 mod contract;
 mod credential_lock;
-mod credential_standings;
 mod event_log;
 mod factors;
 mod garbage;
 mod groups;
 mod identities;
 mod known_names;
+mod lock_statuses;
 mod outboxes;
 mod race;
 mod samples;
@@ -34,7 +34,7 @@ use libtest_mimic::Trial;
 use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Clients, CredentialStandings, Garbage, Groups, Identities, KnownNames, Outboxes};
+use ports::{Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes};
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
@@ -62,7 +62,7 @@ pub struct Stores {
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
     pub known_names: Arc<dyn KnownNames>,
-    pub standings: Arc<dyn CredentialStandings>,
+    pub lock_statuses: Arc<dyn LockStatuses>,
     pub credentials: Arc<dyn Credentials>,
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
@@ -83,7 +83,7 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
     [
         clients::contracts(),
         credential_lock::credentials::contracts(),
-        credential_standings::contracts(),
+        lock_statuses::contracts(),
         factors::factor_sets::contracts(),
         factors::factor_sets::codes::contracts(),
         factors::send_limits::contracts(),

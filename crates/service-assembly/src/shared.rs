@@ -58,7 +58,7 @@ impl Shared {
         AlivenessPorts {
             clients: self.stores.clients.clone(),
             identities: self.stores.identities.clone(),
-            standings: self.stores.standings.clone(),
+            lock_statuses: self.stores.lock_statuses.clone(),
             refresh_families: self.stores.refresh_families.clone(),
             clock: self.clock.clone(),
         }

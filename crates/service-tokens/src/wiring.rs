@@ -21,7 +21,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         clients: stores.clients.clone(),
         identities: stores.identities.clone(),
         groups: stores.groups.clone(),
-        standings: stores.standings.clone(),
+        lock_statuses: stores.lock_statuses.clone(),
         validation_tokens: stores.validation_tokens.clone(),
         refresh_families: stores.refresh_families.clone(),
         signer: Arc::new(signer),

@@ -4,11 +4,11 @@ use domain::caller::{Caller, CallingUser};
 use domain::client::Client;
 use domain::identity::Identity;
 use domain::ids::FamilyId;
-use domain::standing::NotStanding;
+use domain::lock_status::LockViolation;
 use domain::tokens::{FamilyStatus, RefreshFamily};
 use futures_util::future::{join, join3, join4, try_join_all};
 use ports::tokens::RefreshFamilies;
-use ports::{Clients, Clock, CredentialStandings, Identities, StoreFailure};
+use ports::{Clients, Clock, Identities, LockStatuses, StoreFailure};
 
 /// Why a token with a good signature is refused all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,11 +29,11 @@ pub enum NotAlive {
     ClientEpoch,
 }
 
-impl From<NotStanding> for NotAlive {
-    fn from(standing: NotStanding) -> Self {
-        match standing {
-            NotStanding::Locked => Self::CredentialLocked,
-            NotStanding::Outdated => Self::CredentialEpoch,
+impl From<LockViolation> for NotAlive {
+    fn from(lock_status: LockViolation) -> Self {
+        match lock_status {
+            LockViolation::Locked => Self::CredentialLocked,
+            LockViolation::IssuedBeforeLock => Self::CredentialEpoch,
         }
     }
 }
@@ -49,21 +49,21 @@ pub enum AlivenessError {
 
 /// Which look is due.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Look {
-    Alone,
+pub(crate) enum Consistency {
+    Linearizable,
     AfterWrite,
 }
 
-impl Look {
+impl Consistency {
     /// The family as nothing that was acknowledged before can contradict it.
-    pub(crate) async fn at(
+    pub(crate) async fn read_family(
         self,
         families: &dyn RefreshFamilies,
         id: &FamilyId,
     ) -> Result<Option<RefreshFamily>, StoreFailure> {
         match self {
-            Self::Alone => families.look(id).await,
-            Self::AfterWrite => families.look_after_write(id).await,
+            Self::Linearizable => families.read_linearizable(id).await,
+            Self::AfterWrite => families.read_after_write(id).await,
         }
     }
 }
@@ -81,7 +81,7 @@ pub struct AliveUser {
 pub struct AlivenessPorts {
     pub clients: Arc<dyn Clients>,
     pub identities: Arc<dyn Identities>,
-    pub standings: Arc<dyn CredentialStandings>,
+    pub lock_statuses: Arc<dyn LockStatuses>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub clock: Arc<dyn Clock>,
 }
@@ -134,13 +134,13 @@ impl Aliveness {
                 None => Ok(None),
             }
         };
-        let (standing, session, identity) = join3(
-            self.ports.standings.look(&user.id),
+        let (lock_status, session, identity) = join3(
+            self.ports.lock_statuses.read_linearizable(&user.id),
             session,
             self.ports.identities.find(&user.id),
         )
         .await;
-        standing?.judge(user.epoch).map_err(NotAlive::from)?;
+        lock_status?.judge(user.epoch).map_err(NotAlive::from)?;
         let session = session?;
         let identity = identity?.ok_or(NotAlive::UserRemoved)?;
         Ok(AliveUser { identity, session })
@@ -148,19 +148,20 @@ impl Aliveness {
 
     /// Looks at a session and at all it descends from.
     async fn of_session(&self, id: &FamilyId) -> Result<RefreshFamily, AlivenessError> {
-        let found = self.ports.refresh_families.look(id).await?;
+        let found = self.ports.refresh_families.read_linearizable(id).await?;
         let session = found
             .filter(|family| family.is_alive(self.ports.clock.now()))
             .ok_or(NotAlive::SessionEnded)?;
-        self.of_ancestors(&session.origin.ancestors, Look::Alone).await?;
+        self.of_ancestors(&session.origin.ancestors, Consistency::Linearizable)
+            .await?;
         Ok(session)
     }
 
     /// Looks at the sessions that another descends from. A closed one lets it live; one that is not there any more counts as
     /// revoked.
-    pub(crate) async fn of_ancestors(&self, ancestors: &[FamilyId], look: Look) -> Result<(), AlivenessError> {
+    pub(crate) async fn of_ancestors(&self, ancestors: &[FamilyId], look: Consistency) -> Result<(), AlivenessError> {
         let families = &self.ports.refresh_families;
-        let looks = ancestors.iter().map(|ancestor| look.at(&**families, ancestor));
+        let looks = ancestors.iter().map(|ancestor| look.read_family(&**families, ancestor));
         for ancestor in try_join_all(looks).await? {
             match ancestor.map(|family| family.status) {
                 Some(FamilyStatus::Active | FamilyStatus::Closed(_)) => {}
@@ -173,14 +174,14 @@ impl Aliveness {
     /// Looks at all that a family's refresh token rests on, save the family itself, which the caller has just read.
     pub(crate) async fn of_family(&self, family: &RefreshFamily) -> Result<(), AlivenessError> {
         let origin = &family.origin;
-        let (standing, ancestors, identity, client) = join4(
-            self.ports.standings.look(&origin.user),
-            self.of_ancestors(&origin.ancestors, Look::Alone),
+        let (lock_status, ancestors, identity, client) = join4(
+            self.ports.lock_statuses.read_linearizable(&origin.user),
+            self.of_ancestors(&origin.ancestors, Consistency::Linearizable),
             self.ports.identities.find(&origin.user),
             self.ports.clients.find(&origin.client),
         )
         .await;
-        standing?.judge(origin.epoch).map_err(NotAlive::from)?;
+        lock_status?.judge(origin.epoch).map_err(NotAlive::from)?;
         ancestors?;
         identity?.ok_or(NotAlive::UserRemoved)?;
         enabled(client?)?;

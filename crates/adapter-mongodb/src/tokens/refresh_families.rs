@@ -253,14 +253,14 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         Ok(family(found)?)
     }
 
-    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self
             .database
             .find_linearizable::<RefreshFamilyDocument>(COLLECTION, id.to_string());
         Ok(family(found.await?)?)
     }
 
-    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self
             .database
             .find_after_write::<RefreshFamilyDocument>(COLLECTION, id.to_string());

@@ -92,7 +92,7 @@ impl Fixture for Place {
             identities: stores.identities,
             groups: stores.groups,
             known_names: stores.known_names,
-            standings: stores.standings,
+            lock_statuses: stores.lock_statuses,
             credentials: stores.credentials,
             factor_sets: stores.factor_sets,
             send_limits: stores.send_limits,

@@ -112,10 +112,18 @@ fn linearizable(sent: &Sent) -> Vec<String> {
 async fn a_look_that_stands_alone_is_linearizable() {
     let place = Place::new().await;
     let (_proxy, stores, sent) = recorded(&place).await;
-    stores.standings.look(&user(1)).await.expect("a standing");
+    stores
+        .lock_statuses
+        .read_linearizable(&user(1))
+        .await
+        .expect("a lock_status");
     stores.credentials.find(&user(1)).await.expect("no credential");
     let family = FamilyId::parse("family-1").expect("an id");
-    stores.refresh_families.look(&family).await.expect("no family");
+    stores
+        .refresh_families
+        .read_linearizable(&family)
+        .await
+        .expect("no family");
     let hash = ValidationTokenHash([1; 32]);
     let looked = stores.validation_tokens.look(&hash, Timestamp::UNIX_EPOCH).await;
     looked.expect("no token");
@@ -141,8 +149,12 @@ async fn a_look_after_a_write_is_causal() {
     let stores = stores_by(through(&uri(), primary.address()), &place).await;
     lock(&stores, 1).await.expect("locked");
     primary.cut_off().await.expect("the server answers");
-    let standing = stores.standings.look_after_write(&user(1)).await.expect("a standing");
-    assert!(standing.locked);
+    let lock_status = stores
+        .lock_statuses
+        .read_after_write(&user(1))
+        .await
+        .expect("a lock_status");
+    assert!(lock_status.is_locked);
     let seen = primary.rejoin().await.expect("the server answers");
     assert_eq!((seen.reads, seen.causal_reads), (1, 1));
 }
@@ -155,14 +167,36 @@ async fn an_old_primary_answers_no_look_that_stands_alone() {
     primary.cut_off().await.expect("the server answers");
     let beside_the_new_one = stores_by(uri(), &place).await;
     lock(&beside_the_new_one, 2).await.expect("locked");
-    let past = stores.standings.look_after_write(&user(2)).await.expect("a standing");
-    assert!(!past.locked, "a causal read is answered from the past");
-    stores.standings.look(&user(2)).await.expect_err("it has no majority");
+    let past = stores
+        .lock_statuses
+        .read_after_write(&user(2))
+        .await
+        .expect("a lock_status");
+    assert!(!past.is_locked, "a causal read is answered from the past");
+    stores
+        .lock_statuses
+        .read_linearizable(&user(2))
+        .await
+        .expect_err("it has no majority");
     lock(&stores, 3).await.expect_err("no majority gets it");
     let seen = primary.rejoin().await.expect("the server answers");
     assert_eq!((seen.causal_reads > 0, seen.linearizable_reads), (true, 1));
-    assert!(stores.standings.look(&user(2)).await.expect("a standing").locked);
-    assert!(!stores.standings.look(&user(3)).await.expect("a standing").locked);
+    assert!(
+        stores
+            .lock_statuses
+            .read_linearizable(&user(2))
+            .await
+            .expect("a lock_status")
+            .is_locked
+    );
+    assert!(
+        !stores
+            .lock_statuses
+            .read_linearizable(&user(3))
+            .await
+            .expect("a lock_status")
+            .is_locked
+    );
 }
 
 async fn old_primary() -> (Place, OldPrimary) {

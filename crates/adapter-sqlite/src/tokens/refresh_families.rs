@@ -213,12 +213,12 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         self.0.read(|connection| find(connection, id.as_str()))
     }
 
-    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         // Every read of the one file sees what is committed.
         self.find(id).await
     }
 
-    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
         self.find(id).await
     }
 

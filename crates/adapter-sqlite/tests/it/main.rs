@@ -43,7 +43,7 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
         identities: stores.identities,
         groups: stores.groups,
         known_names: stores.known_names,
-        standings: stores.standings,
+        lock_statuses: stores.lock_statuses,
         credentials: stores.credentials,
         factor_sets: stores.factor_sets,
         send_limits: stores.send_limits,

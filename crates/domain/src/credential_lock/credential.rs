@@ -1,7 +1,7 @@
 use crate::actor::Actor;
 use crate::event::EventContext;
 use crate::ids::UserId;
-use crate::standing::Standing;
+use crate::lock_status::LockStatus;
 use crate::time::Timestamp;
 
 /// Why someone locked or unlocked, in their words; at most 200 characters.
@@ -67,9 +67,9 @@ impl Credential {
         }
     }
 
-    pub fn standing(&self) -> Standing {
-        Standing {
-            locked: self.locked,
+    pub fn status(&self) -> LockStatus {
+        LockStatus {
+            is_locked: self.locked,
             epoch: self.epoch,
         }
     }
@@ -119,13 +119,19 @@ mod tests {
     fn every_lock_raises_the_epoch_and_an_unlock_keeps_it() {
         let fresh = Credential::unlocked(command().user);
         let locked = fresh.lock(&command()).unwrap();
-        assert_eq!(locked.standing(), Standing { locked: true, epoch: 1 });
+        assert_eq!(
+            locked.status(),
+            LockStatus {
+                is_locked: true,
+                epoch: 1
+            }
+        );
         assert_eq!(locked.lock(&command()), None);
         let unlocked = locked.unlock(&command()).unwrap();
         assert_eq!(
-            unlocked.standing(),
-            Standing {
-                locked: false,
+            unlocked.status(),
+            LockStatus {
+                is_locked: false,
                 epoch: 1
             }
         );

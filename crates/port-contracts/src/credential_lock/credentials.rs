@@ -189,7 +189,14 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
     let late = lock_command(&user(1), 900);
     assert_eq!(lock(&stores, &late).await, Turn::OutboxFull);
     assert_eq!(find(&stores, &user(1)).await, full);
-    assert!(!stores.standings.look(&user(1)).await.unwrap().locked);
+    assert!(
+        !stores
+            .lock_statuses
+            .read_linearizable(&user(1))
+            .await
+            .unwrap()
+            .is_locked
+    );
 
     outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
     assert_eq!(
@@ -325,14 +332,28 @@ async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn F
     let late = Credential::unlocked(user(1)).lock(&late_lock).unwrap();
     assert_eq!(unlock(&stores, &lock_command(&user(1), 3)).await, Turn::Already);
     assert_eq!(save(&stores, &late, told(&late, &late_lock)).await, Saving::Conflict);
-    assert!(!stores.standings.look(&user(1)).await.unwrap().locked);
+    assert!(
+        !stores
+            .lock_statuses
+            .read_linearizable(&user(1))
+            .await
+            .unwrap()
+            .is_locked
+    );
 
     lock(&stores, &lock_command(&user(1), 4)).await;
     let found = find(&stores, &user(1)).await.unwrap();
     let late = found.unlock(&late_unlock).unwrap();
     assert_eq!(lock(&stores, &lock_command(&user(1), 5)).await, Turn::Already);
     assert_eq!(save(&stores, &late, told(&late, &late_unlock)).await, Saving::Conflict);
-    assert!(stores.standings.look(&user(1)).await.unwrap().locked);
+    assert!(
+        stores
+            .lock_statuses
+            .read_linearizable(&user(1))
+            .await
+            .unwrap()
+            .is_locked
+    );
     assert_eq!(pending(&stores, &user(1)).await.len(), 1);
 }
 

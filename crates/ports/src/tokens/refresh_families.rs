@@ -40,12 +40,12 @@ pub trait RefreshFamilies: Send + Sync {
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
     /// The family now: sees every write that was acknowledged, anywhere, before the look began. Linearizable; the two
-    /// looks differ as those of [`CredentialStandings`](crate::CredentialStandings) do.
-    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
+    /// looks differ as those of [`LockStatuses`](crate::LockStatuses) do.
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
     /// The family after a write that changed something and that this process was acknowledged: sees every write that was
     /// acknowledged, anywhere, before that one began.
-    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure>;
 
     /// Inserts a new family with its first event, in one write; whether this call did. A family that is there already came
     /// of an earlier attempt of the same call, whose answer was lost: a repeated call changes nothing.

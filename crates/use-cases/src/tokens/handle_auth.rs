@@ -7,7 +7,7 @@ use domain::contact::{ContactType, Email};
 use domain::group::AssertedGroups;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
-use ports::{Clients, CredentialStandings, Groups, Identities, IdentitySaving, Randomness};
+use ports::{Clients, Groups, Identities, IdentitySaving, LockStatuses, Randomness};
 
 use super::hand_offs::{HandOff, HandOffs, NewHandOff};
 use super::mint_gate::{Minted, UserSubject};
@@ -31,7 +31,7 @@ pub struct HandleAuthRequest {
 /// Hands a user over from a SAML integration to an application.
 pub struct HandleAuth {
     directory: Directory,
-    standings: Arc<dyn CredentialStandings>,
+    lock_statuses: Arc<dyn LockStatuses>,
     hand_offs: Arc<HandOffs>,
 }
 
@@ -54,7 +54,7 @@ impl HandleAuth {
                 randomness: ports.randomness.clone(),
                 default_roles: settings.saml_default_roles.clone(),
             },
-            standings: ports.standings.clone(),
+            lock_statuses: ports.lock_statuses.clone(),
             hand_offs,
         }
     }
@@ -111,11 +111,11 @@ impl HandleAuth {
 
     /// Read before the write of this path; a lock in between is found by the look after it.
     async fn epoch_of(&self, identity: &Identity) -> Result<u64, Refused> {
-        let standing = self.standings.look(&identity.id).await?;
-        if standing.locked {
+        let lock_status = self.lock_statuses.read_linearizable(&identity.id).await?;
+        if lock_status.is_locked {
             Err(Refused::CredentialLocked)
         } else {
-            Ok(standing.epoch)
+            Ok(lock_status.epoch)
         }
     }
 }

@@ -4,13 +4,13 @@ use domain::caller::{Call, CallingUser};
 use domain::ids::{FamilyId, UserId};
 use domain::tokens::{AccessToken, RevocationReason};
 use futures_util::future::join;
-use ports::CredentialStandings;
+use ports::LockStatuses;
 use ports::tokens::TokenSigner;
 
 use super::refused_renewal::{RefusedReason, refused};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
-use crate::aliveness::Look;
+use crate::aliveness::Consistency;
 use crate::{AliveUser, Aliveness, AlivenessError, Failure, NotAlive};
 
 /// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
@@ -76,7 +76,7 @@ pub(super) struct UserSubject {
 
 /// The one place where tokens come into the world, and the only holder of the [`TokenSigner`] (03-protocols 2).
 pub(super) struct MintGate {
-    standings: Arc<dyn CredentialStandings>,
+    lock_statuses: Arc<dyn LockStatuses>,
     aliveness: Aliveness,
     sessions: Arc<Sessions>,
     signer: Arc<dyn TokenSigner>,
@@ -85,7 +85,7 @@ pub(super) struct MintGate {
 impl MintGate {
     pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
         Self {
-            standings: ports.standings.clone(),
+            lock_statuses: ports.lock_statuses.clone(),
             aliveness: Aliveness::new(ports.into()),
             sessions,
             signer: ports.signer.clone(),
@@ -103,8 +103,8 @@ impl MintGate {
         seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
     ) -> Result<Minted<T>, Refused> {
         let (done, look) = match write.await? {
-            Path::Wrote(done) => (done, Look::AfterWrite),
-            Path::OnlyRead(done) => (done, Look::Alone),
+            Path::Wrote(done) => (done, Consistency::AfterWrite),
+            Path::OnlyRead(done) => (done, Consistency::Linearizable),
         };
         if let Subject::User(call, user) = &subject {
             self.look_as(call, user, look).await?;
@@ -116,7 +116,7 @@ impl MintGate {
     ///
     /// A family that is met dead here is ended, so that its end is told, with the caller who met it.
     pub(super) async fn look(&self, call: &Call, user: &UserSubject) -> Result<(), Refused> {
-        self.look_as(call, user, Look::Alone).await
+        self.look_as(call, user, Consistency::Linearizable).await
     }
 
     /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
@@ -128,15 +128,15 @@ impl MintGate {
         }
     }
 
-    async fn look_as(&self, call: &Call, user: &UserSubject, look: Look) -> Result<(), Refused> {
-        let standing = async {
+    async fn look_as(&self, call: &Call, user: &UserSubject, look: Consistency) -> Result<(), Refused> {
+        let lock_status = async {
             match look {
-                Look::Alone => self.standings.look(&user.id).await,
-                Look::AfterWrite => self.standings.look_after_write(&user.id).await,
+                Consistency::Linearizable => self.lock_statuses.read_linearizable(&user.id).await,
+                Consistency::AfterWrite => self.lock_statuses.read_after_write(&user.id).await,
             }
         };
-        let (standing, ancestors) = join(standing, self.aliveness.of_ancestors(&user.ancestors, look)).await;
-        let stands = standing?.judge(user.epoch).map_err(NotAlive::from);
+        let (lock_status, ancestors) = join(lock_status, self.aliveness.of_ancestors(&user.ancestors, look)).await;
+        let stands = lock_status?.judge(user.epoch).map_err(NotAlive::from);
         match stands.map_err(AlivenessError::from).and(ancestors) {
             Ok(()) => Ok(()),
             Err(AlivenessError::Failed(failure)) => Err(failure.into()),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use ports::tokens::{
     ClientSecrets, KeySet, RefreshFamilies, RefreshTokenSeal, TokenSigner, ValidationTokenHasher, ValidationTokens,
 };
-use ports::{AuditTrail, Clients, Clock, CredentialStandings, Groups, Identities, Randomness, StoreFailure, Telemetry};
+use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, StoreFailure, Telemetry};
 
 use crate::{AlivenessPorts, Failure};
 use grants::Grants;
@@ -110,7 +110,7 @@ pub struct TokensPorts {
     pub clients: Arc<dyn Clients>,
     pub identities: Arc<dyn Identities>,
     pub groups: Arc<dyn Groups>,
-    pub standings: Arc<dyn CredentialStandings>,
+    pub lock_statuses: Arc<dyn LockStatuses>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub signer: Arc<dyn TokenSigner>,
@@ -129,7 +129,7 @@ impl From<&TokensPorts> for AlivenessPorts {
         Self {
             clients: ports.clients.clone(),
             identities: ports.identities.clone(),
-            standings: ports.standings.clone(),
+            lock_statuses: ports.lock_statuses.clone(),
             refresh_families: ports.refresh_families.clone(),
             clock: ports.clock.clone(),
         }

@@ -13,7 +13,7 @@ use domain::time::Timestamp;
 use domain::tokens::{Origin, SealedRefreshToken};
 use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
 use ports::{
-    AuditOutcome, AuditRecord, AuditTrail, Clock, CredentialStandings, Measure, RenewalOutcome, RequestLimit, Telemetry,
+    AuditOutcome, AuditRecord, AuditTrail, Clock, LockStatuses, Measure, RenewalOutcome, RequestLimit, Telemetry,
 };
 
 use super::grants::{Grants, IssuedTokens};
@@ -54,7 +54,7 @@ pub struct RenewToken {
     sessions: Arc<Sessions>,
     gate: Arc<MintGate>,
     tokens: PresentedTokens,
-    standings: Arc<dyn CredentialStandings>,
+    lock_statuses: Arc<dyn LockStatuses>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
     audit: Arc<dyn AuditTrail>,
@@ -122,7 +122,7 @@ impl RenewToken {
                 validation_tokens: ports.validation_tokens.clone(),
                 hasher: ports.hasher.clone(),
             },
-            standings: ports.standings.clone(),
+            lock_statuses: ports.lock_statuses.clone(),
             clock: ports.clock.clone(),
             telemetry: ports.telemetry.clone(),
             audit: ports.audit.clone(),

@@ -61,7 +61,7 @@ impl Sessions {
 
     /// The session as nothing that was acknowledged before can contradict it.
     pub(super) async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        self.families.look(id).await
+        self.families.read_linearizable(id).await
     }
 
     /// Finds the family of a token, as certain as [`Sessions::confirmed_for`] makes it.

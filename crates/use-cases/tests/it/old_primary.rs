@@ -42,7 +42,7 @@ async fn a_write_that_matched_is_followed_by_a_look_after_it_and_one_that_did_no
     let world = World::new().await;
     let user = world.user().await;
     let first = world.session(&user).await;
-    for look in ["standings.look_after_write", "standings.look"] {
+    for look in ["lock_statuses.look_after_write", "lock_statuses.look"] {
         let calls = Arc::new(Calls::default());
         let meddler: Arc<dyn Meddler> = calls.clone();
         renew(&world.meddled(&meddler), by_token(&first, false)).await.unwrap();

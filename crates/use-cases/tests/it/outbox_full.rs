@@ -36,8 +36,8 @@ async fn a_lock_whose_event_finds_no_room_does_not_happen() {
     }
     let full = world.try_lock(&user).await;
     assert!(matches!(full, Err(TurnError::Failed(Failure::OutboxFull))), "{full:?}");
-    let standing = world.stores.standings.look(&user).await.unwrap();
-    assert_eq!((standing.locked, standing.epoch), (false, 100));
+    let lock_status = world.stores.lock_statuses.read_linearizable(&user).await.unwrap();
+    assert_eq!((lock_status.is_locked, lock_status.epoch), (false, 100));
     assert_eq!(world.events().await.len(), CAPACITY);
     world.lock(&user).await;
 }

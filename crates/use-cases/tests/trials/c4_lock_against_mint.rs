@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::caller::Call;
 use domain::ids::UserId;
-use domain::standing::Standing;
-use ports::{CredentialStandings, StoreFailure};
+use domain::lock_status::LockStatus;
+use ports::{LockStatuses, StoreFailure};
 use tokio::sync::Barrier;
 use use_cases::tokens::{ChangeAppRequest, Refused, Tokens};
 
@@ -84,13 +84,13 @@ impl Meddler for Dawdler {
 struct Blind;
 
 #[async_trait]
-impl CredentialStandings for Blind {
-    async fn look(&self, _: &UserId) -> Result<Standing, StoreFailure> {
-        Ok(Standing::default())
+impl LockStatuses for Blind {
+    async fn read_linearizable(&self, _: &UserId) -> Result<LockStatus, StoreFailure> {
+        Ok(LockStatus::default())
     }
 
-    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure> {
-        self.look(user).await
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+        self.read_linearizable(user).await
     }
 }
 
@@ -144,7 +144,7 @@ impl Course {
         });
         let mut ports = meddled(&self.world.ports, &dawdler);
         if self.is_blind {
-            ports.standings = Arc::new(Blind);
+            ports.lock_statuses = Arc::new(Blind);
         }
         self.world.wired(&ports)
     }

@@ -70,7 +70,7 @@ async fn mongodb() -> Stores {
         clients: stores.clients,
         identities: stores.identities,
         groups: stores.groups,
-        standings: stores.standings,
+        lock_statuses: stores.lock_statuses,
         credentials: locking.credentials,
         factor_sets: stores.factor_sets,
         send_limits: stores.send_limits,

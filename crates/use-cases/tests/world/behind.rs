@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{ClientId, FamilyId, UserId};
-use domain::standing::Standing;
+use domain::lock_status::LockStatus;
 use domain::time::Timestamp;
 use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
 use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
-use ports::{CredentialStandings, StoreFailure};
+use ports::{LockStatuses, StoreFailure};
 use use_cases::tokens::TokensPorts;
 
 /// The ports of which families are found as they were (`None`: before they started), and validation tokens as before they
@@ -30,21 +30,21 @@ pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> Tok
 /// The ports of which the looks after a write are behind: every user is unlocked.
 pub(crate) fn behind_after_writes(ports: &TokensPorts) -> TokensPorts {
     TokensPorts {
-        standings: Arc::new(Standings(ports.standings.clone())),
+        lock_statuses: Arc::new(LockStatusesBehind(ports.lock_statuses.clone())),
         ..ports.clone()
     }
 }
 
-struct Standings(Arc<dyn CredentialStandings>);
+struct LockStatusesBehind(Arc<dyn LockStatuses>);
 
 #[async_trait]
-impl CredentialStandings for Standings {
-    async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure> {
-        self.0.look(user).await
+impl LockStatuses for LockStatusesBehind {
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+        self.0.read_linearizable(user).await
     }
 
-    async fn look_after_write(&self, _: &UserId) -> Result<Standing, StoreFailure> {
-        Ok(Standing::default())
+    async fn read_after_write(&self, _: &UserId) -> Result<LockStatus, StoreFailure> {
+        Ok(LockStatus::default())
     }
 }
 
@@ -85,12 +85,12 @@ impl RefreshFamilies for Families {
         Ok(self.past.clone())
     }
 
-    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        self.inner.look(id).await
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.inner.read_linearizable(id).await
     }
 
-    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        self.inner.look_after_write(id).await
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.inner.read_after_write(id).await
     }
 
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {

@@ -11,11 +11,11 @@ use domain::event::NewEvent;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{ClientId, FamilyId, UserId};
-use domain::standing::Standing;
+use domain::lock_status::LockStatus;
 use domain::time::Timestamp;
 use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
 use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
-use ports::{ClientSaving, Clients, CredentialStandings, Groups, Identities, IdentitySaving, StoreFailure};
+use ports::{ClientSaving, Clients, Groups, Identities, IdentitySaving, LockStatuses, StoreFailure};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use use_cases::tokens::TokensPorts;
@@ -75,7 +75,7 @@ pub(crate) fn meddled(ports: &TokensPorts, meddler: &Arc<dyn Meddler>) -> Tokens
         clients: Meddled::new(&ports.clients, meddler),
         identities: Meddled::new(&ports.identities, meddler),
         groups: Meddled::new(&ports.groups, meddler),
-        standings: Meddled::new(&ports.standings, meddler),
+        lock_statuses: Meddled::new(&ports.lock_statuses, meddler),
         validation_tokens: Meddled::new(&ports.validation_tokens, meddler),
         refresh_families: Meddled::new(&ports.refresh_families, meddler),
         ..ports.clone()
@@ -149,13 +149,14 @@ impl Groups for Meddled<dyn Groups> {
 }
 
 #[async_trait]
-impl CredentialStandings for Meddled<dyn CredentialStandings> {
-    async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure> {
-        self.call("standings.look", self.inner.look(user)).await
+impl LockStatuses for Meddled<dyn LockStatuses> {
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+        self.call("lock_statuses.look", self.inner.read_linearizable(user))
+            .await
     }
 
-    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure> {
-        self.call("standings.look_after_write", self.inner.look_after_write(user))
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+        self.call("lock_statuses.look_after_write", self.inner.read_after_write(user))
             .await
     }
 }
@@ -191,12 +192,12 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
         self.call("families.find", self.inner.find(id)).await
     }
 
-    async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        self.call("families.look", self.inner.look(id)).await
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.call("families.look", self.inner.read_linearizable(id)).await
     }
 
-    async fn look_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        self.call("families.look_after_write", self.inner.look_after_write(id))
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+        self.call("families.look_after_write", self.inner.read_after_write(id))
             .await
     }
 

@@ -314,11 +314,14 @@ impl World {
 
     /// The current token of every family of the user that may still be renewed: what is alive.
     pub(crate) async fn alive(&self, user: &UserId) -> Vec<String> {
-        let (standing, now) = (self.stores.standings.look(user).await.unwrap(), self.clock.now());
+        let (lock_status, now) = (
+            self.stores.lock_statuses.read_linearizable(user).await.unwrap(),
+            self.clock.now(),
+        );
         let mut alive = Vec::new();
         for family in self.families(user).await {
             let unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
-            let mut ended = standing.judge(family.origin.epoch).is_err();
+            let mut ended = lock_status.judge(family.origin.epoch).is_err();
             for ancestor in &family.origin.ancestors {
                 ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
             }

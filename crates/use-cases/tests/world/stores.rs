@@ -5,14 +5,14 @@ use adapter_sqlite::SqliteSettings;
 use ports::credential_lock::Credentials;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Clients, CredentialStandings, EventLog, EventPublisher, Groups, Identities, Outboxes};
+use ports::{Clients, EventLog, EventPublisher, Groups, Identities, LockStatuses, Outboxes};
 
 /// The stores of a world, whichever adapter serves them.
 pub(crate) struct Stores {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) identities: Arc<dyn Identities>,
     pub(crate) groups: Arc<dyn Groups>,
-    pub(crate) standings: Arc<dyn CredentialStandings>,
+    pub(crate) lock_statuses: Arc<dyn LockStatuses>,
     pub(crate) credentials: Arc<dyn Credentials>,
     pub(crate) factor_sets: Arc<dyn FactorSets>,
     pub(crate) send_limits: Arc<dyn SendLimits>,
@@ -32,7 +32,7 @@ pub(crate) fn sqlite(folder: &Path) -> Stores {
         clients: stores.clients,
         identities: stores.identities,
         groups: stores.groups,
-        standings: stores.standings,
+        lock_statuses: stores.lock_statuses,
         credentials: stores.credentials,
         factor_sets: stores.factor_sets,
         send_limits: stores.send_limits,

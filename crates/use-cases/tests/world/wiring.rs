@@ -20,7 +20,7 @@ pub(super) fn tokens_ports(
         clients: stores.clients.clone(),
         identities: stores.identities.clone(),
         groups: stores.groups.clone(),
-        standings: stores.standings.clone(),
+        lock_statuses: stores.lock_statuses.clone(),
         validation_tokens: stores.validation_tokens.clone(),
         refresh_families: stores.refresh_families.clone(),
         signer: signer.clone(),

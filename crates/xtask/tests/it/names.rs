@@ -10,7 +10,7 @@ use crate::source::{identifier, items, production};
 
 /// Ports at the root of `ports` that answer `StoreFailure` and are no stored thing of their own: they look at, carry or
 /// remove what other stores hold.
-const VIEWS: [&str; 4] = ["credential_standings", "event_log", "garbage", "outboxes"];
+const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "garbage", "outboxes"];
 
 fn source_of(layer: &str) -> PathBuf {
     root().join("crates").join(layer).join("src")

@@ -44,11 +44,11 @@ async fn a_revocation_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixtur
         let stores = stores.clone();
         async move {
             let family = family(caller);
-            let unknown = stores.refresh_families.look(&family.id).await.unwrap();
+            let unknown = stores.refresh_families.read_linearizable(&family.id).await.unwrap();
             start(&stores, &family).await;
-            let started = stores.refresh_families.look(&family.id).await.unwrap();
+            let started = stores.refresh_families.read_linearizable(&family.id).await.unwrap();
             revoke(&stores, &family, RevocationReason::Logout).await;
-            let revoked = stores.refresh_families.look(&family.id).await.unwrap();
+            let revoked = stores.refresh_families.read_linearizable(&family.id).await.unwrap();
             [unknown, started, revoked]
         }
     })
@@ -69,14 +69,14 @@ async fn a_look_after_a_write_sees_every_revocation_from_before_it(fixture: &dyn
             start(&stores, &root).await;
             revoke(&stores, &root, RevocationReason::Logout).await;
             start(&stores, &branch).await;
-            stores.refresh_families.look_after_write(&root.id).await.unwrap()
+            stores.refresh_families.read_after_write(&root.id).await.unwrap()
         }
     })
     .await;
     let expected = (0..CALLERS).map(|n| Some(ended(&family(n), RevocationReason::Logout)));
     assert_eq!(looks, expected.collect::<Vec<_>>());
     let unknown = family(2 * CALLERS).id;
-    assert_eq!(stores.refresh_families.look_after_write(&unknown).await.unwrap(), None);
+    assert_eq!(stores.refresh_families.read_after_write(&unknown).await.unwrap(), None);
 }
 
 async fn a_family_is_revoked_for_each_reason(fixture: &dyn Fixture) {

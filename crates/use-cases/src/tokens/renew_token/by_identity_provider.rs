@@ -99,11 +99,11 @@ impl RenewToken {
 
     /// The user under the epoch read now, before the write of this path.
     async fn unlocked(&self, user: UserId) -> Result<CallingUser, Refused> {
-        let standing = self.standings.look(&user).await?;
-        if standing.locked {
+        let lock_status = self.lock_statuses.read_linearizable(&user).await?;
+        if lock_status.is_locked {
             Err(Refused::CredentialLocked)
         } else {
-            Ok(grants::user(user, None, standing.epoch))
+            Ok(grants::user(user, None, lock_status.epoch))
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::standing::Standing;
+use domain::lock_status::LockStatus;
 
 use crate::contract::contracts;
 use crate::credential_lock::turns;
@@ -14,40 +14,49 @@ contracts! { dyn Fixture:
     a_lock_is_seen_as_soon_as_it_is_acknowledged,
     each_caller_sees_a_lock_of_its_own_at_once,
     a_look_after_a_write_sees_every_lock_from_before_it,
-    a_standing_survives_reopening,
+    a_lock_status_survives_reopening,
 }
 
-const LOCKED_ONCE: Standing = Standing { locked: true, epoch: 1 };
+const LOCKED_ONCE: LockStatus = LockStatus {
+    is_locked: true,
+    epoch: 1,
+};
 
-async fn look(stores: &Stores, n: usize) -> Standing {
-    stores.standings.look(&user(n)).await.unwrap()
+async fn look(stores: &Stores, n: usize) -> LockStatus {
+    stores.lock_statuses.read_linearizable(&user(n)).await.unwrap()
 }
 
 async fn a_user_never_locked_stands_at_epoch_zero(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    assert_eq!(look(&stores, 1).await, Standing::default());
+    assert_eq!(look(&stores, 1).await, LockStatus::default());
     turns::lock(&*stores.credentials, &lock_command(&user(2), 1)).await;
-    assert_eq!(look(&stores, 1).await, Standing::default());
+    assert_eq!(look(&stores, 1).await, LockStatus::default());
 }
 
 async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (epoch, n) in (1..4).zip((0..).step_by(2)) {
         turns::lock(&*stores.credentials, &lock_command(&user(1), n)).await;
-        assert_eq!(look(&stores, 1).await, Standing { locked: true, epoch });
+        assert_eq!(look(&stores, 1).await, LockStatus { is_locked: true, epoch });
         turns::unlock(&*stores.credentials, &lock_command(&user(1), n + 1)).await;
-        assert_eq!(look(&stores, 1).await, Standing { locked: false, epoch });
+        assert_eq!(
+            look(&stores, 1).await,
+            LockStatus {
+                is_locked: false,
+                epoch
+            }
+        );
     }
 }
 
 async fn a_lock_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..CALLERS {
-        assert_eq!(look(&stores, n).await, Standing::default());
+        assert_eq!(look(&stores, n).await, LockStatus::default());
         turns::lock(&*stores.credentials, &lock_command(&user(n), n)).await;
         let looks = at_once(|_| {
-            let standings = Arc::clone(&stores.standings);
-            async move { standings.look(&user(n)).await.unwrap() }
+            let lock_statuses = Arc::clone(&stores.lock_statuses);
+            async move { lock_statuses.read_linearizable(&user(n)).await.unwrap() }
         })
         .await;
         assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
@@ -58,11 +67,13 @@ async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let looks = at_once(|caller| {
         let Stores {
-            credentials, standings, ..
+            credentials,
+            lock_statuses,
+            ..
         } = stores.clone();
         async move {
             turns::lock(&*credentials, &lock_command(&user(caller), caller)).await;
-            standings.look(&user(caller)).await.unwrap()
+            lock_statuses.read_linearizable(&user(caller)).await.unwrap()
         }
     })
     .await;
@@ -78,18 +89,18 @@ async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixtu
             turns::lock(&*stores.credentials, &command).await;
             let own = lock_command(&user(CALLERS + caller), CALLERS + caller);
             turns::unlock(&*stores.credentials, &own).await;
-            stores.standings.look_after_write(&user(caller)).await.unwrap()
+            stores.lock_statuses.read_after_write(&user(caller)).await.unwrap()
         }
     })
     .await;
     assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
     assert_eq!(
-        stores.standings.look_after_write(&user(CALLERS)).await.unwrap(),
-        Standing::default()
+        stores.lock_statuses.read_after_write(&user(CALLERS)).await.unwrap(),
+        LockStatus::default()
     );
 }
 
-async fn a_standing_survives_reopening(fixture: &dyn Fixture) {
+async fn a_lock_status_survives_reopening(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     turns::lock(&*stores.credentials, &lock_command(&user(1), 1)).await;
     drop(stores);

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use domain::ids::UserId;
-use domain::standing::Standing;
+use domain::lock_status::LockStatus;
 
 use crate::StoreFailure;
 
@@ -10,9 +10,9 @@ use crate::StoreFailure;
 /// replicas knows two prices: a look that stands alone has to ask the replicas for what is newest, one that follows a
 /// write that changed something need only not fall behind that write.
 #[async_trait]
-pub trait CredentialStandings: Send + Sync {
+pub trait LockStatuses: Send + Sync {
     /// The standing now: sees every write that was acknowledged, anywhere, before the look began. Linearizable.
-    async fn look(&self, user: &UserId) -> Result<Standing, StoreFailure>;
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure>;
 
     /// The standing after a write that changed something and that this process was acknowledged: sees every write that was
     /// acknowledged, anywhere, before that one began. Causally consistent with it. This is the second half of store-then-look
@@ -20,5 +20,5 @@ pub trait CredentialStandings: Send + Sync {
     ///
     /// A conditional write that matched nothing does not do: an old primary that has been cut off, and knows nothing of it
     /// yet, acknowledges such a write at once and answers this look from the past. After one, [`look`](Self::look) is due.
-    async fn look_after_write(&self, user: &UserId) -> Result<Standing, StoreFailure>;
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure>;
 }
