@@ -12,9 +12,9 @@ use actix_web::{App, web};
 use ports::{AuditTrail, Randomness, Telemetry};
 use tokio::sync::watch;
 use use_cases::FollowEvents;
-use use_cases::credential_lock::CredentialLock;
-use use_cases::factors::Factors;
-use use_cases::tokens::Tokens;
+use use_cases::credential_lock::CredentialLockUseCases;
+use use_cases::factors::FactorsUseCases;
+use use_cases::tokens::TokensUseCases;
 
 use crate::audit::Auditor;
 use crate::connection_limits::ConnectionSettings;
@@ -62,9 +62,9 @@ pub struct ApiSettings {
 /// What is served: any of the contexts, and what all of them need.
 #[derive(Clone)]
 pub struct Api {
-    pub tokens: Option<Arc<Tokens>>,
-    pub factors: Option<Arc<Factors>>,
-    pub credential_lock: Option<Arc<CredentialLock>>,
+    pub tokens: Option<Arc<TokensUseCases>>,
+    pub factors: Option<Arc<FactorsUseCases>>,
+    pub credential_lock: Option<Arc<CredentialLockUseCases>>,
     pub follow_events: Option<Arc<FollowEvents>>,
     pub gatekeeper: Gatekeeper,
     pub telemetry: Arc<dyn Telemetry>,

@@ -34,7 +34,7 @@ mod tokens;
 
 use std::sync::Arc;
 
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Aggregate, Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness};
@@ -52,7 +52,7 @@ pub struct Stores {
     pub groups: Arc<dyn Groups>,
     pub known_names: Arc<dyn KnownNames>,
     pub lock_statuses: Arc<dyn LockStatuses>,
-    pub credentials: Arc<dyn Credentials>,
+    pub credential_locks: Arc<dyn CredentialLocks>,
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
@@ -75,7 +75,9 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
         groups: Arc::new(groups::MongodbGroups(database.clone())),
         known_names: Arc::new(known_names::MongodbKnownNames(database.clone())),
         lock_statuses: Arc::new(lock_statuses::MongodbLockStatuses(database.clone())),
-        credentials: Arc::new(credential_lock::credentials::MongodbCredentials(database.clone())),
+        credential_locks: Arc::new(credential_lock::credential_locks::MongodbCredentialLocks(
+            database.clone(),
+        )),
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
         send_limits: Arc::new(factors::send_limits::MongodbSendLimits(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),

@@ -6,7 +6,7 @@ use domain::lock_status::LockStatus;
 use ports::{LockStatuses, StoreFailure};
 use serde::Deserialize;
 
-use crate::credential_lock::credentials::COLLECTION;
+use crate::credential_lock::credential_locks::COLLECTION;
 use crate::database::Database;
 
 pub(crate) struct MongodbLockStatuses(pub(crate) Arc<Database>);

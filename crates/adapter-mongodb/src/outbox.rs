@@ -135,7 +135,7 @@ pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, Fault> {
 /// The collection that holds an aggregate.
 pub(crate) const fn collection(aggregate: Aggregate) -> &'static str {
     match aggregate {
-        Aggregate::Credential => crate::credential_lock::credentials::COLLECTION,
+        Aggregate::Credential => crate::credential_lock::credential_locks::COLLECTION,
         Aggregate::FactorSet => crate::factors::factor_sets::COLLECTION,
         Aggregate::RefreshFamily => crate::tokens::refresh_families::COLLECTION,
     }

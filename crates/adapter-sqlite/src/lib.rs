@@ -23,7 +23,7 @@ mod writer;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{
@@ -49,7 +49,7 @@ pub struct Stores {
     pub groups: Arc<dyn Groups>,
     pub known_names: Arc<dyn KnownNames>,
     pub lock_statuses: Arc<dyn LockStatuses>,
-    pub credentials: Arc<dyn Credentials>,
+    pub credential_locks: Arc<dyn CredentialLocks>,
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
@@ -71,7 +71,9 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
         groups: Arc::new(groups::SqliteGroups(database.clone())),
         known_names: Arc::new(known_names::SqliteKnownNames(database.clone())),
         lock_statuses: Arc::new(lock_statuses::SqliteLockStatuses(database.clone())),
-        credentials: Arc::new(credential_lock::credentials::SqliteCredentials(database.clone())),
+        credential_locks: Arc::new(credential_lock::credential_locks::SqliteCredentialLocks(
+            database.clone(),
+        )),
         factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
         send_limits: Arc::new(factors::send_limits::SqliteSendLimits(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),

@@ -199,7 +199,7 @@ impl Outboxes for SqliteOutboxes {
 #[cfg(test)]
 mod tests {
     use domain::actor::Actor;
-    use domain::credential_lock::{Credential, LockCommand, events};
+    use domain::credential_lock::{CredentialLock, LockCommand, events};
     use domain::event::EventContext;
     use domain::ids::EventId;
 
@@ -219,9 +219,9 @@ mod tests {
                 correlation_id: None,
             },
         };
-        let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
-        let told = vec![events::turned(&locked, &command)];
-        stores.credentials.save_if_version(&locked, told).await.unwrap();
+        let locked = CredentialLock::unlocked(command.user.clone()).lock(&command).unwrap();
+        let told = vec![events::lock_changed(&locked, &command)];
+        stores.credential_locks.save_if_version(&locked, told).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

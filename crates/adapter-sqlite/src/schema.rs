@@ -164,7 +164,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
 mod tests {
     use domain::actor::Actor;
     use domain::client::Client;
-    use domain::credential_lock::Credential;
+    use domain::credential_lock::CredentialLock;
     use domain::factors::FactorSet;
     use domain::group::AssertedGroups;
     use domain::ids::{ClientId, ContactId, FamilyId, UserId};
@@ -240,15 +240,19 @@ mod tests {
 
             let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
             let user = UserId::parse("user-1").unwrap();
-            let locked = Credential {
+            let locked = CredentialLock {
                 version: 1,
-                locked: true,
+                is_locked: true,
                 epoch: 2,
                 since: Some(Timestamp::UNIX_EPOCH),
-                ..Credential::unlocked(user.clone())
+                ..CredentialLock::unlocked(user.clone())
             };
-            assert_eq!(stores.credentials.find(&user).await.unwrap(), Some(locked.clone()));
-            let saved = stores.credentials.save_if_version(&locked, Vec::new()).await.unwrap();
+            assert_eq!(stores.credential_locks.find(&user).await.unwrap(), Some(locked.clone()));
+            let saved = stores
+                .credential_locks
+                .save_if_version(&locked, Vec::new())
+                .await
+                .unwrap();
             assert_eq!(saved, Saving::Saved);
         }
     }
@@ -282,7 +286,7 @@ mod tests {
             ..Actor::default()
         };
         for (id, by) in [("u1", Some(client)), ("u2", Some(user)), ("u3", None), ("u4", None)] {
-            let found = stores.credentials.find(&UserId::parse(id).unwrap()).await.unwrap();
+            let found = stores.credential_locks.find(&UserId::parse(id).unwrap()).await.unwrap();
             assert_eq!(found.unwrap().by, by, "{id}");
         }
         let logged = stores.event_log.read(Cursor::default(), 10).await.unwrap();

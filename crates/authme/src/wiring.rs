@@ -15,9 +15,9 @@ use adapter_http::{
 use adapter_sqlite::Stores;
 use ports::{AuditTrail, Clock};
 use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
-use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
-use use_cases::factors::{Factors, FactorsPorts};
-use use_cases::tokens::{Tokens, TokensPorts};
+use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
+use use_cases::factors::{FactorsPorts, FactorsUseCases};
+use use_cases::tokens::{TokensPorts, TokensUseCases};
 use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
 use crate::{DataFolder, Refusal};
@@ -78,14 +78,14 @@ impl Installation {
         };
         let lifetimes = self.settings.tokens.lifetimes(&self.settings.saml);
         let tokens_ports = self.tokens_ports(&shared)?;
-        let tokens = Tokens::new(&tokens_ports, &lifetimes);
-        let factors = Factors::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
+        let tokens = TokensUseCases::new(&tokens_ports, &lifetimes);
+        let factors = FactorsUseCases::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
         let stop = Stop::default();
         let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
         let api = Api {
             tokens: Some(Arc::new(tokens)),
             factors: Some(Arc::new(factors)),
-            credential_lock: Some(Arc::new(CredentialLock::new(&shared.credential_lock_ports()))),
+            credential_lock: Some(Arc::new(CredentialLockUseCases::new(&shared.credential_lock_ports()))),
             follow_events: Some(Arc::new(FollowEvents::new(shared.stores.event_log.clone()))),
             gatekeeper: Gatekeeper {
                 verifier,
@@ -226,7 +226,7 @@ impl Installation {
 impl Shared {
     fn credential_lock_ports(&self) -> CredentialLockPorts {
         CredentialLockPorts {
-            credentials: self.stores.credentials.clone(),
+            credential_locks: self.stores.credential_locks.clone(),
             identities: self.stores.identities.clone(),
             clock: self.clock.clone(),
             randomness: Arc::new(SystemRandomness),

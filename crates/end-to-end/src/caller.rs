@@ -83,14 +83,14 @@ impl Caller {
     }
 
     pub fn lock(&self, bearer: &str, user: &str) -> Request {
-        self.turn("lock", bearer, user)
+        self.lock_or_unlock("lock", bearer, user)
     }
 
     pub fn unlock(&self, bearer: &str, user: &str) -> Request {
-        self.turn("unlock", bearer, user)
+        self.lock_or_unlock("unlock", bearer, user)
     }
 
-    fn turn(&self, way: &str, bearer: &str, user: &str) -> Request {
+    fn lock_or_unlock(&self, way: &str, bearer: &str, user: &str) -> Request {
         let path = format!("/user-identities/{way}");
         let request = self.request(Service::CredentialLock, "POST", &path, &[]);
         request.bearer(bearer).json(&json!({"userId": user}))

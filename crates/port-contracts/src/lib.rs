@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use libtest_mimic::Trial;
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes};
@@ -63,7 +63,7 @@ pub struct Stores {
     pub groups: Arc<dyn Groups>,
     pub known_names: Arc<dyn KnownNames>,
     pub lock_statuses: Arc<dyn LockStatuses>,
-    pub credentials: Arc<dyn Credentials>,
+    pub credential_locks: Arc<dyn CredentialLocks>,
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
@@ -82,7 +82,7 @@ pub type OpenFixture = fn() -> Opening<dyn Fixture>;
 pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
     [
         clients::contracts(),
-        credential_lock::credentials::contracts(),
+        credential_lock::credential_locks::contracts(),
         lock_statuses::contracts(),
         factors::factor_sets::contracts(),
         factors::factor_sets::codes::contracts(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::lock_status::LockStatus;
 
 use crate::contract::contracts;
-use crate::credential_lock::turns;
+use crate::credential_lock::lock_changes;
 use crate::race::{CALLERS, at_once};
 use crate::samples::{lock_command, user};
 use crate::{Fixture, Stores};
@@ -29,16 +29,16 @@ async fn look(stores: &Stores, n: usize) -> LockStatus {
 async fn a_user_never_locked_stands_at_epoch_zero(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(look(&stores, 1).await, LockStatus::default());
-    turns::lock(&*stores.credentials, &lock_command(&user(2), 1)).await;
+    lock_changes::lock(&*stores.credential_locks, &lock_command(&user(2), 1)).await;
     assert_eq!(look(&stores, 1).await, LockStatus::default());
 }
 
 async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (epoch, n) in (1..4).zip((0..).step_by(2)) {
-        turns::lock(&*stores.credentials, &lock_command(&user(1), n)).await;
+        lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), n)).await;
         assert_eq!(look(&stores, 1).await, LockStatus { is_locked: true, epoch });
-        turns::unlock(&*stores.credentials, &lock_command(&user(1), n + 1)).await;
+        lock_changes::unlock(&*stores.credential_locks, &lock_command(&user(1), n + 1)).await;
         assert_eq!(
             look(&stores, 1).await,
             LockStatus {
@@ -53,7 +53,7 @@ async fn a_lock_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..CALLERS {
         assert_eq!(look(&stores, n).await, LockStatus::default());
-        turns::lock(&*stores.credentials, &lock_command(&user(n), n)).await;
+        lock_changes::lock(&*stores.credential_locks, &lock_command(&user(n), n)).await;
         let looks = at_once(|_| {
             let lock_statuses = Arc::clone(&stores.lock_statuses);
             async move { lock_statuses.read_linearizable(&user(n)).await.unwrap() }
@@ -67,12 +67,12 @@ async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let looks = at_once(|caller| {
         let Stores {
-            credentials,
+            credential_locks,
             lock_statuses,
             ..
         } = stores.clone();
         async move {
-            turns::lock(&*credentials, &lock_command(&user(caller), caller)).await;
+            lock_changes::lock(&*credential_locks, &lock_command(&user(caller), caller)).await;
             lock_statuses.read_linearizable(&user(caller)).await.unwrap()
         }
     })
@@ -86,9 +86,9 @@ async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixtu
         let stores = stores.clone();
         async move {
             let command = lock_command(&user(caller), caller);
-            turns::lock(&*stores.credentials, &command).await;
+            lock_changes::lock(&*stores.credential_locks, &command).await;
             let own = lock_command(&user(CALLERS + caller), CALLERS + caller);
-            turns::unlock(&*stores.credentials, &own).await;
+            lock_changes::unlock(&*stores.credential_locks, &own).await;
             stores.lock_statuses.read_after_write(&user(caller)).await.unwrap()
         }
     })
@@ -102,7 +102,7 @@ async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixtu
 
 async fn a_lock_status_survives_reopening(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    turns::lock(&*stores.credentials, &lock_command(&user(1), 1)).await;
+    lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 1)).await;
     drop(stores);
     let stores = fixture.reopen().await;
     assert_eq!(look(&stores, 1).await, LOCKED_ONCE);

@@ -5,7 +5,7 @@ use domain::tokens::{RevocationReason, events};
 use ports::{Aggregate, Backlog, Lease, PendingOutbox, Settlement};
 
 use crate::contract::contracts;
-use crate::credential_lock::turns;
+use crate::credential_lock::lock_changes;
 use crate::race::{at_once, begin_waiting, soon};
 use crate::samples::{self, at, event_context, event_id, family, full_factor_set, lock_command, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
@@ -123,7 +123,7 @@ async fn nothing_pending_is_an_empty_claim(fixture: &dyn Fixture) {
 
 async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    turns::lock(&*stores.credentials, &lock_command(&user(1), 1)).await;
+    lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 1)).await;
     push(&stores, 2, 1).await;
     let family = family(3);
     let event = events::started(event_context(event_id(3), at(3)), &family);
@@ -153,7 +153,7 @@ async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
 async fn aggregates_of_one_user_do_not_meet(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
-    turns::lock(&*stores.credentials, &lock_command(&user(1), 900)).await;
+    lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 900)).await;
     let credential = pending(&stores, Aggregate::Credential, user(1).as_str()).await;
     assert_eq!(credential.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1]);
     assert_eq!(backlog(&stores).await.depth, 2);
@@ -251,7 +251,7 @@ async fn the_backlog_counts_aggregates_and_tells_the_oldest_event(fixture: &dyn 
         oldest: Some(at(oldest)),
         unreadable: 0,
     };
-    turns::lock(&*stores.credentials, &lock_command(&user(1), 500)).await;
+    lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 500)).await;
     assert_eq!(backlog(&stores).await, expect(1, 500));
     push(&stores, 2, 3).await;
     assert_eq!(backlog(&stores).await, expect(2, 0));
@@ -286,11 +286,11 @@ async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
     let outboxes = &stores.outboxes;
 
     let waiting = begin_waiting(|| outboxes.pushed()).await;
-    turns::lock(&*stores.credentials, &command).await;
+    lock_changes::lock(&*stores.credential_locks, &command).await;
     soon(waiting).await;
 
     let waiting = begin_waiting(|| outboxes.pushed()).await;
-    turns::unlock(&*stores.credentials, &lock_command(&user(1), 4)).await;
+    lock_changes::unlock(&*stores.credential_locks, &lock_command(&user(1), 4)).await;
     soon(waiting).await;
 
     let waiting = begin_waiting(|| outboxes.pushed()).await;

@@ -3,16 +3,16 @@ use std::time::Duration;
 
 use adapter_http::{Api, LoginGuardSettings};
 use ports::Aggregate;
-use use_cases::credential_lock::CredentialLock;
-use use_cases::factors::Factors;
-use use_cases::tokens::Tokens;
+use use_cases::credential_lock::CredentialLockUseCases;
+use use_cases::factors::FactorsUseCases;
+use use_cases::tokens::TokensUseCases;
 
 /// The one context that a service serves.
 pub enum Context {
-    CredentialLock(CredentialLock),
-    Factors(Factors),
+    CredentialLock(CredentialLockUseCases),
+    Factors(FactorsUseCases),
     Tokens {
-        tokens: Tokens,
+        tokens: TokensUseCases,
         /// How long a verifier may keep the key set.
         key_set_cache_time: Duration,
         /// Whether a renewal may have its token in the query.

@@ -1,6 +1,6 @@
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
-use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
+use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 
 /// Where the ports of the context meet their adapters.
 #[expect(
@@ -9,11 +9,13 @@ use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
 )]
 pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     let stores = &shared.stores;
-    Ok(Context::CredentialLock(CredentialLock::new(&CredentialLockPorts {
-        credentials: stores.credentials.clone(),
-        identities: stores.identities.clone(),
-        clock: shared.clock.clone(),
-        randomness: shared.randomness.clone(),
-        telemetry: shared.telemetry.clone(),
-    })))
+    Ok(Context::CredentialLock(CredentialLockUseCases::new(
+        &CredentialLockPorts {
+            credential_locks: stores.credential_locks.clone(),
+            identities: stores.identities.clone(),
+            clock: shared.clock.clone(),
+            randomness: shared.randomness.clone(),
+            telemetry: shared.telemetry.clone(),
+        },
+    )))
 }

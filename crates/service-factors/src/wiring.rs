@@ -4,7 +4,7 @@ use adapter_crypto::{HmacCodeSeal, read_private, read_secret};
 use adapter_delivery::DeliveryChoices;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
-use use_cases::factors::{Factors, FactorsPorts};
+use use_cases::factors::{FactorsPorts, FactorsUseCases};
 
 /// Where the ports of the context meet their adapters.
 pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
@@ -27,5 +27,5 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         clock: shared.clock.clone(),
         randomness: shared.randomness.clone(),
     };
-    Ok(Context::Factors(Factors::new(&ports, &settings.codes.limits())))
+    Ok(Context::Factors(FactorsUseCases::new(&ports, &settings.codes.limits())))
 }

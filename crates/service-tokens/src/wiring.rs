@@ -4,7 +4,7 @@ use adapter_crypto::{HmacRefreshTokenSeal, Rs512Signer, Sha256, read_secret};
 use adapter_http::LoginGuardSettings;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
-use use_cases::tokens::{Tokens, TokensPorts};
+use use_cases::tokens::{TokensPorts, TokensUseCases};
 
 /// Where the ports of the context meet their adapters.
 pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
@@ -35,7 +35,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         audit: shared.audit.clone(),
     };
     Ok(Context::Tokens {
-        tokens: Tokens::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
+        tokens: TokensUseCases::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
         key_set_cache_time: settings.keys.cache_time,
         query_tokens: settings.tokens.query_tokens,
         login_guard: LoginGuardSettings {

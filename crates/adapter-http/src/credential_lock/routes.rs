@@ -1,4 +1,4 @@
-use super::{lock_credential, see_lock, unlock_credential};
+use super::{get_lock, lock_credential, unlock_credential};
 use crate::endpoints::Endpoints;
 
 /// The URL map of the context.
@@ -10,6 +10,6 @@ pub(crate) fn routes(api: Endpoints) -> Endpoints {
         at.post(unlock_credential::handle, unlock_credential::describe)
     })
     .at("/user-identities/{id}/lock", |at| {
-        at.get(see_lock::handle, see_lock::describe)
+        at.get(get_lock::handle, get_lock::describe)
     })
 }

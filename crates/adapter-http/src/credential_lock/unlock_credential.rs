@@ -1,8 +1,8 @@
 use actix_web::{HttpResponse, web};
 use domain::credential_lock::permissions::UnlockCredential;
-use use_cases::credential_lock::CredentialLock;
+use use_cases::credential_lock::CredentialLockUseCases;
 
-use super::turn;
+use super::lock_request;
 use crate::authorised::Authorised;
 use crate::body::Body;
 use crate::endpoints::Described;
@@ -11,20 +11,20 @@ use crate::problem::Problem;
 pub(crate) async fn handle(
     authorised: Authorised<UnlockCredential>,
     body: Body,
-    credential_lock: web::Data<CredentialLock>,
+    credential_lock: web::Data<CredentialLockUseCases>,
 ) -> Result<HttpResponse, Problem> {
-    let (user, reason) = turn::read(&body)?;
+    let (user, reason) = lock_request::read(&body)?;
     authorised.concerns("user", user.as_str());
     credential_lock
         .unlock_credential
         .run(&authorised.call, user, reason)
         .await
-        .map_err(turn::problem)?;
+        .map_err(lock_request::problem)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 pub(crate) fn describe(operation: Described) -> Described {
-    turn::described::<UnlockCredential>(
+    lock_request::described::<UnlockCredential>(
         operation,
         "unlockCredential",
         "Unlock a user's credential",

@@ -5,7 +5,7 @@ use domain::factors::ContactDraft;
 use domain::factors::permissions::{AddContacts, AddOwnContacts};
 use domain::ids::UserId;
 use serde::Deserialize;
-use use_cases::factors::{Factors, ItemOutcome};
+use use_cases::factors::{FactorsUseCases, ItemOutcome};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -76,7 +76,7 @@ fn answer(outcomes: &[ItemOutcome]) -> Result<HttpResponse, Problem> {
     }
 }
 
-async fn add(call: &Call, user: &UserId, body: &Body, factors: &Factors) -> Result<HttpResponse, Problem> {
+async fn add(call: &Call, user: &UserId, body: &Body, factors: &FactorsUseCases) -> Result<HttpResponse, Problem> {
     let drafts = read(body)?;
     let outcomes = factors.add_contacts.run(call, user, &drafts).await.map_err(problem)?;
     answer(&outcomes)
@@ -86,7 +86,7 @@ pub(crate) async fn handle(
     authorised: Authorised<AddContacts>,
     request: HttpRequest,
     body: Body,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     add(&authorised.call, &user_in_path(&request)?, &body, &factors).await
 }
@@ -94,7 +94,7 @@ pub(crate) async fn handle(
 pub(crate) async fn handle_own(
     authorised: Authorised<AddOwnContacts>,
     body: Body,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     add(&authorised.call, authorised.user()?, &body, &factors).await
 }

@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::caller::Call;
 use domain::factors::permissions::{ManageContacts, ManageOwnContacts};
 use domain::ids::UserId;
-use use_cases::factors::{ContactChange, Factors};
+use use_cases::factors::{ContactChange, FactorsUseCases};
 use utoipa::openapi::path::ParameterIn;
 
 use super::contact_request::{PatchRequest, ReplacementRequest};
@@ -16,7 +16,7 @@ async fn change(
     call: &Call,
     user: &UserId,
     change: &ContactChange,
-    factors: &Factors,
+    factors: &FactorsUseCases,
 ) -> Result<HttpResponse, Problem> {
     factors.change_contact.run(call, user, change).await.map_err(problem)?;
     Ok(HttpResponse::NoContent().finish())
@@ -26,7 +26,7 @@ pub(crate) async fn handle(
     authorised: Authorised<ManageContacts>,
     request: HttpRequest,
     body: Body,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let (user, contact) = (user_in_path(&request)?, contact_in_path(&request)?);
     let patch = ContactChange::Patch(contact, body.merge_patch::<PatchRequest>()?.into());
@@ -37,7 +37,7 @@ pub(crate) async fn handle_own(
     authorised: Authorised<ManageOwnContacts>,
     request: HttpRequest,
     body: Body,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(&request)?;
     let whole = ContactChange::Whole(body.json::<ReplacementRequest>()?.into_draft(&contact)?);

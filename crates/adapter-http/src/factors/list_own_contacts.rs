@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use domain::factors::permissions::ListOwnContacts;
 use domain::factors::{MARKED_RESOURCES, OwnContact};
 use serde::Serialize;
-use use_cases::factors::{Factors, ListOwnContactsError};
+use use_cases::factors::{FactorsUseCases, ListOwnContactsError};
 use utoipa::ToSchema;
 
 use super::masked_contact::MaskedContact;
@@ -47,7 +47,7 @@ impl From<OwnContact> for OwnContactResponse {
 
 pub(crate) async fn handle(
     authorised: Authorised<ListOwnContacts>,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let user = authorised.user()?;
     let contacts = factors

@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::caller::Call;
 use domain::factors::permissions::{ManageContacts, ManageOwnContacts};
 use domain::ids::UserId;
-use use_cases::factors::Factors;
+use use_cases::factors::FactorsUseCases;
 use utoipa::openapi::path::ParameterIn;
 
 use super::refusals::problem;
@@ -10,7 +10,12 @@ use crate::authorised::{Authorised, contact_in_path, user_in_path};
 use crate::endpoints::Described;
 use crate::problem::Problem;
 
-async fn remove(call: &Call, user: &UserId, request: &HttpRequest, factors: &Factors) -> Result<HttpResponse, Problem> {
+async fn remove(
+    call: &Call,
+    user: &UserId,
+    request: &HttpRequest,
+    factors: &FactorsUseCases,
+) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(request)?;
     factors
         .remove_contact
@@ -23,7 +28,7 @@ async fn remove(call: &Call, user: &UserId, request: &HttpRequest, factors: &Fac
 pub(crate) async fn handle(
     authorised: Authorised<ManageContacts>,
     request: HttpRequest,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     remove(&authorised.call, &user_in_path(&request)?, &request, &factors).await
 }
@@ -31,7 +36,7 @@ pub(crate) async fn handle(
 pub(crate) async fn handle_own(
     authorised: Authorised<ManageOwnContacts>,
     request: HttpRequest,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     remove(&authorised.call, authorised.user()?, &request, &factors).await
 }

@@ -3,7 +3,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::factors::permissions::ProveOwnContact;
 use serde::Serialize;
-use use_cases::factors::{Factors, SendCodeError, SentCode};
+use use_cases::factors::{FactorsUseCases, SendCodeError, SentCode};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -41,7 +41,7 @@ impl From<SentCode> for ChallengeResponse {
 pub(crate) async fn handle(
     authorised: Authorised<ProveOwnContact>,
     request: HttpRequest,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(&request)?;
     let sent = factors

@@ -2,7 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::factors::permissions::ProveOwnContact;
 use serde::Deserialize;
-use use_cases::factors::{CodeAnswer, Factors, ValidateCodeError};
+use use_cases::factors::{CodeAnswer, FactorsUseCases, ValidateCodeError};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -27,7 +27,7 @@ pub(crate) async fn handle(
     authorised: Authorised<ProveOwnContact>,
     request: HttpRequest,
     body: Body,
-    factors: web::Data<Factors>,
+    factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(&request)?;
     let answer: ValidateCodeRequest = body.json()?;

@@ -2,7 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::tokens::permissions::ChangeApp;
 use serde::Deserialize;
-use use_cases::tokens::{ChangeAppRequest, Tokens};
+use use_cases::tokens::{ChangeAppRequest, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -62,7 +62,7 @@ pub(crate) async fn handle(
     authorised: Authorised<ChangeApp>,
     request: HttpRequest,
     body: Body,
-    tokens: web::Data<Tokens>,
+    tokens: web::Data<TokensUseCases>,
     proxies: web::Data<TrustedProxies>,
 ) -> Result<HttpResponse, Problem> {
     let asked = read(&request, &body, &proxies)?;

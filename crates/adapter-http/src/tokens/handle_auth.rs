@@ -5,7 +5,7 @@ use domain::group::{LONGEST_NAME, MOST_ASSERTED};
 use domain::ids::BusinessId;
 use domain::tokens::permissions::HandOver;
 use serde::Deserialize;
-use use_cases::tokens::{HandleAuthRequest, Tokens};
+use use_cases::tokens::{HandleAuthRequest, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -75,7 +75,7 @@ pub(crate) async fn handle(
     authorised: Authorised<HandOver>,
     request: HttpRequest,
     body: Body,
-    tokens: web::Data<Tokens>,
+    tokens: web::Data<TokensUseCases>,
     proxies: web::Data<TrustedProxies>,
 ) -> Result<HttpResponse, Problem> {
     let query: HandleAuthQuery = body::query(&request)?;

@@ -4,7 +4,7 @@ use domain::caller::VerifiedToken;
 use domain::ids::{BusinessId, FamilyId};
 use domain::tokens::permissions::IntrospectToken;
 use serde::Serialize;
-use use_cases::tokens::{ActiveRefreshToken, Introspection, Tokens};
+use use_cases::tokens::{ActiveRefreshToken, Introspection, TokensUseCases};
 use utoipa::ToSchema;
 
 use super::token_request::{self, TokenRequest};
@@ -108,7 +108,7 @@ impl From<Introspection> for IntrospectTokenResponse {
 pub(crate) async fn handle(
     _: Authorised<IntrospectToken>,
     body: Body,
-    tokens: web::Data<Tokens>,
+    tokens: web::Data<TokensUseCases>,
     gatekeeper: web::Data<Gatekeeper>,
 ) -> Result<HttpResponse, Problem> {
     let token = token_request::read(&body, &gatekeeper).await?;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::time::Timestamp;
 use ports::tokens::PublicKey;
 use serde::Serialize;
-use use_cases::tokens::Tokens;
+use use_cases::tokens::TokensUseCases;
 use utoipa::ToSchema;
 
 use crate::endpoints::Described;
@@ -52,7 +52,7 @@ fn whole_second_after(at: Timestamp) -> i64 {
     at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }
 
-pub(crate) async fn handle(tokens: web::Data<Tokens>, settings: web::Data<crate::ApiSettings>) -> HttpResponse {
+pub(crate) async fn handle(tokens: web::Data<TokensUseCases>, settings: web::Data<crate::ApiSettings>) -> HttpResponse {
     let keys = tokens
         .list_public_keys
         .run()

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ids::ClientId;
 use serde::Deserialize;
-use use_cases::tokens::{Refused, Tokens};
+use use_cases::tokens::{Refused, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::security::SecurityRequirement;
 
@@ -39,7 +39,7 @@ fn basic(request: &HttpRequest) -> Option<(String, String)> {
 pub(crate) async fn handle(
     request: HttpRequest,
     body: Body,
-    tokens: web::Data<Tokens>,
+    tokens: web::Data<TokensUseCases>,
     proxies: web::Data<TrustedProxies>,
     guard: web::Data<LoginGuard>,
 ) -> Result<HttpResponse, Problem> {

@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::ids::{ClientId, UserId};
 use domain::tokens::permissions::RenewToken;
 use serde::Deserialize;
-use use_cases::tokens::{Claimed, RenewTokenRequest, Tokens, Way};
+use use_cases::tokens::{Claimed, RenewTokenRequest, TokensUseCases, Way};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -126,7 +126,7 @@ pub(crate) async fn handle(
     authorised: Authorised<RenewToken>,
     request: HttpRequest,
     body: Body,
-    tokens: web::Data<Tokens>,
+    tokens: web::Data<TokensUseCases>,
     settings: web::Data<ApiSettings>,
 ) -> Result<HttpResponse, Problem> {
     let asked = read(&request, &body, settings.query_tokens)?;

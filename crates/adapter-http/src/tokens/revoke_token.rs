@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, web};
 use domain::tokens::permissions::RevokeToken;
-use use_cases::tokens::{RevokeTokenError, Tokens};
+use use_cases::tokens::{RevokeTokenError, TokensUseCases};
 
 use super::token_request::{self, TokenRequest};
 use crate::Gatekeeper;
@@ -20,7 +20,7 @@ fn problem(error: RevokeTokenError) -> Problem {
 pub(crate) async fn handle(
     authorised: Authorised<RevokeToken>,
     body: Body,
-    tokens: web::Data<Tokens>,
+    tokens: web::Data<TokensUseCases>,
     gatekeeper: web::Data<Gatekeeper>,
 ) -> Result<HttpResponse, Problem> {
     let token = token_request::read(&body, &gatekeeper).await?;

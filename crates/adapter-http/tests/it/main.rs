@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use adapter_http::CloudEventMessage;
 use domain::actor::Actor;
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
-use domain::credential_lock::{Credential, LockCommand};
+use domain::credential_lock::{CredentialLock, LockCommand};
 use domain::event::{EventContext, EventKind, NewEvent};
 use domain::factors::{Exhausted, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
@@ -207,9 +207,9 @@ fn turns() -> Vec<NewEvent> {
             reason: None,
             context: context(by),
         };
-        let locked = Credential::unlocked(user()).lock(&command).unwrap();
+        let locked = CredentialLock::unlocked(user()).lock(&command).unwrap();
         let unlocked = locked.unlock(&command).unwrap();
-        [locked, unlocked].map(|credential| domain::credential_lock::events::turned(&credential, &command))
+        [locked, unlocked].map(|credential| domain::credential_lock::events::lock_changed(&credential, &command))
     };
     actors().into_iter().flat_map(turn).collect()
 }

@@ -1,1 +1,1 @@
-pub(crate) mod credentials;
+pub(crate) mod credential_locks;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
-use domain::credential_lock::{Credential, LockCommand, events};
+use domain::credential_lock::{CredentialLock, LockCommand, events};
 use domain::event::EventContext;
 use domain::factors::{SendLimit, SendLimitKey};
 use domain::identity::{Identity, MainContact};
@@ -93,7 +93,7 @@ impl Fixture for Place {
             groups: stores.groups,
             known_names: stores.known_names,
             lock_statuses: stores.lock_statuses,
-            credentials: stores.credentials,
+            credential_locks: stores.credential_locks,
             factor_sets: stores.factor_sets,
             send_limits: stores.send_limits,
             validation_tokens: stores.validation_tokens,
@@ -246,13 +246,13 @@ async fn lock(place: &Place, name: &str) {
             correlation_id: None,
         },
     };
-    let credentials = place.stores().credentials;
-    let found = credentials.find(&command.user).await.expect("answered");
-    let found = found.unwrap_or_else(|| Credential::unlocked(command.user.clone()));
+    let credential_locks = place.stores().credential_locks;
+    let found = credential_locks.find(&command.user).await.expect("answered");
+    let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
     let turned = found.lock(&command).or_else(|| found.unlock(&command));
     let turned = turned.expect("it is locked or not");
-    let told = vec![events::turned(&turned, &command)];
-    let saving = credentials.save_if_version(&turned, told).await;
+    let told = vec![events::lock_changed(&turned, &command)];
+    let saving = credential_locks.save_if_version(&turned, told).await;
     assert_eq!(saving.expect("answered"), Saving::Saved);
 }
 

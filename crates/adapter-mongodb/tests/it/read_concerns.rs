@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter_mongodb::{MongodbSettings, Stores};
 use domain::actor::Actor;
-use domain::credential_lock::{Credential, LockCommand, events};
+use domain::credential_lock::{CredentialLock, LockCommand, events};
 use domain::event::EventContext;
 use domain::ids::{EventId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -61,9 +61,11 @@ async fn lock(stores: &Stores, n: usize) -> Result<Saving, StoreFailure> {
             correlation_id: None,
         },
     };
-    let locked = Credential::unlocked(user(n)).lock(&command).expect("it is not locked");
-    let told = vec![events::turned(&locked, &command)];
-    stores.credentials.save_if_version(&locked, told).await
+    let locked = CredentialLock::unlocked(user(n))
+        .lock(&command)
+        .expect("it is not locked");
+    let told = vec![events::lock_changed(&locked, &command)];
+    stores.credential_locks.save_if_version(&locked, told).await
 }
 
 /// Stores whose commands go by another address.
@@ -117,7 +119,7 @@ async fn a_look_that_stands_alone_is_linearizable() {
         .read_linearizable(&user(1))
         .await
         .expect("a lock_status");
-    stores.credentials.find(&user(1)).await.expect("no credential");
+    stores.credential_locks.find(&user(1)).await.expect("no credential");
     let family = FamilyId::parse("family-1").expect("an id");
     stores
         .refresh_families

@@ -44,7 +44,7 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
         groups: stores.groups,
         known_names: stores.known_names,
         lock_statuses: stores.lock_statuses,
-        credentials: stores.credentials,
+        credential_locks: stores.credential_locks,
         factor_sets: stores.factor_sets,
         send_limits: stores.send_limits,
         validation_tokens: stores.validation_tokens,

@@ -53,10 +53,10 @@ impl Ending {
     /// Ends what the session rests on.
     fn happens(self, world: &World, session: &Session) {
         match self {
-            Self::Lock => drop(world.turn("lock", "ana")),
+            Self::Lock => drop(world.lock_or_unlock("lock", "ana")),
             Self::LockAndUnlock => {
-                world.turn("lock", "ana");
-                world.turn("unlock", "ana");
+                world.lock_or_unlock("lock", "ana");
+                world.lock_or_unlock("unlock", "ana");
             }
             Self::Logout => log_out(world, &session.access, &session.refresh),
             Self::Close => drop(world.renew(&world.client_token("portal"), &session.refresh, "false")),

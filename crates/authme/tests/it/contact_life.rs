@@ -252,7 +252,7 @@ fn a_locked_user_changes_nothing() {
     added(&world, "ana", &[mobile("c1", "911112222")]);
     let token = world.user_token(ANA_MAIL, "portal");
     for way in ["lock", "unlock"] {
-        assert_eq!(world.turn(way, "ana").status, 204);
+        assert_eq!(world.lock_or_unlock(way, "ana").status, 204);
         let refused = (401, vec!["02".to_owned()]);
         assert_eq!(put(&world, &token, "c1", &item("911113333")).codes(), refused);
         assert_eq!(delete(&world, &token, "me", "c1").codes(), refused);

@@ -21,7 +21,7 @@ fn state(world: &World, user: &str) -> Answer {
 fn a_lock_and_an_unlock_are_204_and_told_once() {
     let world = World::start();
     for way in ["lock", "lock", "unlock", "unlock", "lock"] {
-        assert_eq!(world.turn(way, "ana").shown(), "204 ");
+        assert_eq!(world.lock_or_unlock(way, "ana").shown(), "204 ");
         world.clock.advance(1);
     }
     let mut events = world.events();
@@ -54,12 +54,12 @@ fn the_state_is_told() {
     let never = state(&world, "ana");
     assert_eq!(never.shown(), r#"200 {"userId":"ana","locked":false,"epoch":0}"#);
     assert_eq!(never.header("cache-control"), Some("no-store"));
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     let locked =
         r#"200 {"userId":"ana","locked":true,"since":"2026-01-01T00:00:00.000Z","epoch":1,"by":{"client":"locker"}}"#;
     assert_eq!(state(&world, "ana").shown(), locked);
     world.clock.advance(5);
-    world.turn("unlock", "ana");
+    world.lock_or_unlock("unlock", "ana");
     let unlocked =
         r#"200 {"userId":"ana","locked":false,"since":"2026-01-01T00:00:05.000Z","epoch":1,"by":{"client":"locker"}}"#;
     assert_eq!(state(&world, "ana").shown(), unlocked);
@@ -70,7 +70,7 @@ fn an_unknown_user_is_400_to_turn_and_404_to_see() {
     let world = World::start();
     let unknown = r#"[{"code":"04","message":"the user is not known"}]"#;
     for way in ["lock", "unlock"] {
-        assert_eq!(world.turn(way, "nobody").shown(), format!("400 {unknown}"));
+        assert_eq!(world.lock_or_unlock(way, "nobody").shown(), format!("400 {unknown}"));
     }
     assert_eq!(state(&world, "nobody").shown(), format!("404 {unknown}"));
 }
@@ -139,14 +139,14 @@ fn a_lock_ends_every_way_to_a_token_and_an_unlock_revives_nothing() {
         (one, two)
     };
     let validation = world.validation(ANA_MAIL, "portal");
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     // Also a replay is told of the lock, and does not end the family for another reason.
     for token in [&refresh, &validation, &spent, &rotated] {
         for remember in ["true", "false"] {
             assert_eq!(world.renew(&portal, token, remember).shown(), LOCKED);
         }
     }
-    world.turn("unlock", "ana");
+    world.lock_or_unlock("unlock", "ana");
     for token in [&refresh, &validation, &spent, &rotated] {
         assert_eq!(world.renew(&portal, token, "true").shown(), NOT_VALID);
     }
@@ -184,7 +184,7 @@ fn a_locked_administrators_token_changes_nothing_anywhere() {
             assert_eq!(answer.header("www-authenticate"), Some(challenge));
         }
     };
-    assert_eq!(world.turn("lock", "root").shown(), "204 ");
+    assert_eq!(world.lock_or_unlock("lock", "root").shown(), "204 ");
     let by_provider = || {
         let query = [("clientId", "portal"), ("userId", "root"), ("remember-me", "true")];
         world
@@ -199,7 +199,7 @@ fn a_locked_administrators_token_changes_nothing_anywhere() {
     assert_eq!(by_provider(), LOCKED);
     assert_eq!(world.renew(&root, &refresh, "true").shown(), LOCKED);
 
-    world.turn("unlock", "root");
+    world.lock_or_unlock("unlock", "root");
     changes(NO_LONGER);
     assert_eq!(by_provider(), NOT_VALID);
     assert_eq!(world.renew(&root, &refresh, "true").shown(), NOT_VALID);

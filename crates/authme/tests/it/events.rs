@@ -20,8 +20,8 @@ fn read(world: &World, query: &[(&str, &str)]) -> Answer {
 fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
     let world = World::start();
     assert_eq!(read(&world, &[]).shown(), "200 ");
-    world.turn("lock", "ana");
-    world.turn("lock", "bia");
+    world.lock_or_unlock("lock", "ana");
+    world.lock_or_unlock("lock", "bia");
     let events = world.events();
     let mut first = events[0].clone();
     let id = first["id"].as_str().expect("an id").to_owned();
@@ -70,7 +70,7 @@ fn a_cursor_that_is_none_is_400() {
 #[test]
 fn a_stream_tells_what_is_there_and_what_comes() {
     let world = World::start();
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     let told = world.events();
     let locker = world.client_token("locker");
     let mut stream = Connection::open(world.address);
@@ -87,7 +87,7 @@ fn a_stream_tells_what_is_there_and_what_comes() {
         )),
         "{begin}"
     );
-    world.turn("unlock", "ana");
+    world.lock_or_unlock("unlock", "ana");
     world.events();
     stream.read_until("event: credential.unlocked\ndata: ");
 }
@@ -96,7 +96,7 @@ fn a_stream_tells_what_is_there_and_what_comes() {
 fn a_stream_tells_a_locked_caller_nothing_more() {
     let world = World::start();
     let root = field(&world.session(ROOT_MAIL), "accessToken");
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     world.events();
     let mut stream = Connection::open(world.address);
     let request = format!(
@@ -104,8 +104,8 @@ fn a_stream_tells_a_locked_caller_nothing_more() {
     );
     stream.write(request.as_bytes());
     stream.read_until("event: credential.locked\ndata: ");
-    world.turn("lock", "root");
-    world.turn("unlock", "ana");
+    world.lock_or_unlock("lock", "root");
+    world.lock_or_unlock("unlock", "ana");
     world.clock.advance(2);
     world.events();
     let rest = stream.read_until("\r\n0\r\n");
@@ -122,7 +122,7 @@ fn a_long_poll_ends_when_an_event_comes() {
     let request =
         format!("GET /security/iam/v1/events?wait=60 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {locker}\r\n\r\n");
     waiting.write(request.as_bytes());
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     world.events();
     // Whether it waited already or only began: the connection's own patience is far below a minute.
     let answer = waiting.read(false).expect("an answer");

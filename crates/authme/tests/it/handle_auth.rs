@@ -153,11 +153,11 @@ fn a_target_must_be_known_enabled_and_set_up_for_saml() {
 #[test]
 fn a_locked_user_is_not_handed_over() {
     let world = World::start();
-    assert_eq!(world.turn("lock", "ana").status, 204);
+    assert_eq!(world.lock_or_unlock("lock", "ana").status, 204);
     let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
     assert_eq!(world.hand_off("portal", &body()).shown(), locked);
     assert_eq!(world.hand_off("maker", &body()).shown(), locked);
-    assert_eq!(world.turn("unlock", "ana").status, 204);
+    assert_eq!(world.lock_or_unlock("unlock", "ana").status, 204);
     assert_eq!(world.hand_off("portal", &body()).status, 200);
 }
 

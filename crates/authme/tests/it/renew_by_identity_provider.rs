@@ -105,12 +105,12 @@ fn an_unknown_user_is_412() {
 fn a_locked_user_is_412_and_after_unlock_the_client_gets_tokens_again() {
     let world = World::start();
     let portal = world.client_token("portal");
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     assert_eq!(
         renew(&world, &portal, "portal", "ana", "true").shown(),
         r#"412 [{"code":"21","message":"the credential is locked"}]"#
     );
-    world.turn("unlock", "ana");
+    world.lock_or_unlock("unlock", "ana");
     let again = renew(&world, &portal, "portal", "ana", "true");
     assert_eq!(claims(&field(&again.json(), "accessToken"))["epoch"], 1);
 }
@@ -145,7 +145,7 @@ fn a_locked_users_own_token_is_told_of_the_lock_also_when_its_session_is_ended_a
     let world = World::start();
     let session = world.session(ANA_MAIL);
     let (access, refresh) = (field(&session, "accessToken"), field(&session, "refreshToken"));
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
     assert_eq!(renew(&world, &access, "portal", "ana", "true").shown(), locked);
     // The lock ends the session where it is met; what is told stays the same.

@@ -307,7 +307,7 @@ fn a_client_that_is_disabled_is_told_no_lock() {
     let mut client = cast::client("portal", &[], &[]);
     client.enabled = false;
     world.wait_for(cast::save_client(&world.stores, &client));
-    world.turn("lock", "ana");
+    world.lock_or_unlock("lock", "ana");
     for token in [&refresh, &validation] {
         for named in ["", "portal", "portal.idp"] {
             let query = [("token", token.as_str()), ("remember-me", "true"), ("clientId", named)];

@@ -231,7 +231,7 @@ impl World {
         field(&self.renew(&bearer, &token, "false").json(), "accessToken")
     }
 
-    pub(crate) fn turn(&self, way: &str, user: &str) -> Answer {
+    pub(crate) fn lock_or_unlock(&self, way: &str, user: &str) -> Answer {
         let locker = self.client_token("locker");
         let request = Request::post(&format!("/user-identities/{way}"));
         self.ask(request.bearer(&locker).json(&json!({"userId": user})))

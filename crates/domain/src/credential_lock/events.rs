@@ -1,16 +1,16 @@
 //! The events of a credential.
 
-use super::{Credential, LockCommand};
+use super::{CredentialLock, LockCommand};
 use crate::event::{Datum, EventData, EventKind, NewEvent};
 
 /// The event of a credential that `command` has just turned; it carries the epoch consumers must compare.
 /// The reason stays in the store: it is free text, and an event never holds a contact.
-pub fn turned(credential: &Credential, command: &LockCommand) -> NewEvent {
+pub fn lock_changed(credential: &CredentialLock, command: &LockCommand) -> NewEvent {
     let data: EventData = vec![
         ("userId".to_owned(), credential.user.as_str().into()),
         ("epoch".to_owned(), Datum::Number(credential.epoch)),
     ];
-    let kind = if credential.locked {
+    let kind = if credential.is_locked {
         EventKind::CredentialLocked
     } else {
         EventKind::CredentialUnlocked

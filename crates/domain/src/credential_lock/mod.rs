@@ -1,7 +1,7 @@
 //! The lock of a user's credential.
 
-mod credential;
 pub mod events;
+mod lock;
 pub mod permissions;
 
-pub use credential::{Credential, LockCommand, LockReason, ReasonTooLong};
+pub use lock::{CredentialLock, LockCommand, LockReason, ReasonTooLong};

@@ -16,7 +16,7 @@ permission!(
 );
 permission!(
     /// See whether a credential is locked: as lock, with either scope.
-    SeeLock = [ADMINISTRATOR, MACHINE.with_scopes(&["account_lock"]), MACHINE.with_scopes(&["account_unlock"])]
+    GetLock = [ADMINISTRATOR, MACHINE.with_scopes(&["account_lock"]), MACHINE.with_scopes(&["account_unlock"])]
 );
 permission!(
     /// Follow the embedded event log: administrators as lock, machines by a scope of its own.

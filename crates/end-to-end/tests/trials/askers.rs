@@ -20,7 +20,7 @@ pub(crate) enum Ask {
     HandOff { user: String },
     Renewal { token: String },
     OwnContacts { bearer: String, shown: Value },
-    SeeLock { user: String, shown: Value },
+    GetLock { user: String, shown: Value },
     Work(Work),
 }
 
@@ -93,7 +93,7 @@ impl Asker {
             }
             Ask::Renewal { token } => caller.renew(&self.here.portal, token, true),
             Ask::OwnContacts { bearer, .. } => caller.own_contacts(bearer),
-            Ask::SeeLock { user, .. } => self.here.see_lock(user),
+            Ask::GetLock { user, .. } => self.here.get_lock(user),
             Ask::Work(work) => work.command(&self.here),
         }
     }
@@ -119,7 +119,7 @@ impl Asker {
                     desk,
                     ..self.there.clone()
                 };
-                let seen = patiently(|| there.see_lock("nobody")).await;
+                let seen = patiently(|| there.get_lock("nobody")).await;
                 hold(seen.status == 404, || format!("the token is good for {}", seen.status))
             }
             Ask::HandOff { .. } => {
@@ -135,7 +135,7 @@ impl Asker {
                 self.ask = Ask::Renewal { token };
                 Ok(())
             }
-            Ask::OwnContacts { shown, .. } | Ask::SeeLock { shown, .. } => hold(answer.json() == *shown, || {
+            Ask::OwnContacts { shown, .. } | Ask::GetLock { shown, .. } => hold(answer.json() == *shown, || {
                 format!("{} instead of {shown}", answer.body)
             }),
             Ask::Work(_) => Ok(()),

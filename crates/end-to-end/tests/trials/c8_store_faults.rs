@@ -236,7 +236,7 @@ async fn asks(there: &Clients, mut users: Vec<String>) -> [(&'static str, Ask); 
     let mut user = || users.pop().expect("users enough");
     let [handed, renewing, starting, turning, seen] = [(); SINGLE_USERS].map(|()| user());
     there.caller.lock(&there.desk, &seen).answer().await.with_status(204);
-    let locked = there.see_lock(&seen).answer().await.with_status(200).json();
+    let locked = there.get_lock(&seen).answer().await.with_status(200).json();
     let session = there.session(&renewing, true).answer().await.with_status(200);
     let bearer = session.text("accessToken");
     let listed = there
@@ -257,7 +257,7 @@ async fn asks(there: &Clients, mut users: Vec<String>) -> [(&'static str, Ask); 
         ("lock", Ask::Work(Work::Turns(Turns::of(&turning)))),
         (
             "lock state",
-            Ask::SeeLock {
+            Ask::GetLock {
                 user: seen,
                 shown: locked,
             },

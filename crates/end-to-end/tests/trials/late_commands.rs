@@ -119,7 +119,7 @@ pub(crate) async fn undo_no_lock(servers: Servers) -> Outcome {
 
 /// Whether the credential is locked, and how often it was.
 async fn stands(clients: &Clients, user: &str, expected: (bool, u64)) -> Result<(), String> {
-    let seen = patiently(|| clients.see_lock(user)).await.with_status(200).json();
+    let seen = patiently(|| clients.get_lock(user)).await.with_status(200).json();
     let found = (
         seen["locked"] == json!(true),
         seen["epoch"].as_u64().unwrap_or_default(),
@@ -273,7 +273,7 @@ pub(crate) async fn of_callers_who_hung_up_do_nothing(servers: Servers) -> Outco
         let base_url = slow.base_url();
         let here = there.at(Caller::new(&base_url, &base_url, &base_url));
         for user in &users {
-            patiently(|| here.see_lock(user)).await.with_status(200);
+            patiently(|| here.get_lock(user)).await.with_status(200);
         }
         slow.terminate().await;
         for user in &users {

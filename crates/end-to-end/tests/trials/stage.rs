@@ -106,7 +106,7 @@ impl Clients {
     }
 
     /// The state of a credential; the request.
-    pub(crate) fn see_lock(&self, user: &str) -> Request {
+    pub(crate) fn get_lock(&self, user: &str) -> Request {
         let path = format!("/user-identities/{user}/lock");
         let request = self.caller.request(Service::CredentialLock, "GET", &path, &[]);
         request.bearer(&self.desk)

@@ -136,7 +136,7 @@ impl Turns {
 
     /// The epoch counts the locks.
     async fn look(&mut self, clients: &Clients) -> Result<usize, String> {
-        let seen = patiently(|| clients.see_lock(&self.user)).await;
+        let seen = patiently(|| clients.get_lock(&self.user)).await;
         let state = seen.with_status(200).json();
         let locked = state["locked"].as_bool().expect("whether it is locked");
         let epoch = state["epoch"].as_u64().expect("an epoch");

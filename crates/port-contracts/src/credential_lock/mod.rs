@@ -1,4 +1,4 @@
 //! The contracts of the credential lock context.
 
-pub(crate) mod credentials;
-pub(crate) mod turns;
+pub(crate) mod credential_locks;
+pub(crate) mod lock_changes;

@@ -6,7 +6,7 @@ use ports::{Aggregate, Lease, PendingOutbox, Settlement};
 
 use super::{acknowledge, push, settlement};
 use crate::contract::contracts;
-use crate::credential_lock::turns;
+use crate::credential_lock::lock_changes;
 use crate::race::at_once;
 use crate::samples::{at, lock_command, user};
 use crate::{Fixture, Stores};
@@ -120,7 +120,7 @@ async fn a_claim_takes_no_more_than_its_limit(fixture: &dyn Fixture) {
     for n in 0..3 {
         push(&stores, n, 2).await;
     }
-    turns::lock(&*stores.credentials, &lock_command(&user(9), 1)).await;
+    lock_changes::lock(&*stores.credential_locks, &lock_command(&user(9), 1)).await;
     let mut given = claim_some(&stores, "a", 0, 3).await;
     assert_eq!(given.len(), 3);
     given.extend(claim_some(&stores, "b", 0, 3).await);

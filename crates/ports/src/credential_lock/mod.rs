@@ -1,5 +1,5 @@
 //! What the credential lock context needs.
 
-mod credentials;
+mod credential_locks;
 
-pub use credentials::Credentials;
+pub use credential_locks::CredentialLocks;

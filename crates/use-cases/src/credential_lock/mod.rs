@@ -1,21 +1,21 @@
 //! Locking a user's credential.
 
+mod get_lock;
 mod lock_credential;
-mod see_lock;
 mod unlock_credential;
 
 use std::sync::Arc;
 
 use domain::caller::Call;
-use domain::credential_lock::{Credential, LockCommand, LockReason, events};
+use domain::credential_lock::{CredentialLock, LockCommand, LockReason, events};
 use domain::ids::UserId;
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::{Clock, Identities, Randomness, Saving, Telemetry};
 
 use crate::Failure;
 
+pub use get_lock::{GetLock, GetLockError};
 pub use lock_credential::LockCredential;
-pub use see_lock::{SeeLock, SeeLockError};
 pub use unlock_credential::UnlockCredential;
 
 /// How often a turn that met another's is decided anew; each meeting is somebody else's success.
@@ -23,16 +23,16 @@ const ATTEMPTS: usize = 24;
 
 /// Why a credential was neither locked nor unlocked.
 #[derive(Debug, thiserror::Error)]
-pub enum TurnError {
+pub enum LockError {
     #[error("the user is not known")]
     UserNotFound,
     #[error("nobody locks or unlocks themselves: ask another administrator")]
-    Oneself,
+    OwnCredential,
     #[error(transparent)]
     Failed(#[from] Failure),
 }
 
-impl From<ports::StoreFailure> for TurnError {
+impl From<ports::StoreFailure> for LockError {
     fn from(failure: ports::StoreFailure) -> Self {
         Self::Failed(failure.into())
     }
@@ -41,7 +41,7 @@ impl From<ports::StoreFailure> for TurnError {
 /// What the context needs from outside.
 #[derive(Clone)]
 pub struct CredentialLockPorts {
-    pub credentials: Arc<dyn Credentials>,
+    pub credential_locks: Arc<dyn CredentialLocks>,
     pub identities: Arc<dyn Identities>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
@@ -49,42 +49,46 @@ pub struct CredentialLockPorts {
 }
 
 /// The use cases of the context.
-pub struct CredentialLock {
+pub struct CredentialLockUseCases {
     pub lock_credential: LockCredential,
     pub unlock_credential: UnlockCredential,
-    pub see_lock: SeeLock,
+    pub get_lock: GetLock,
 }
 
-impl CredentialLock {
+impl CredentialLockUseCases {
     pub fn new(ports: &CredentialLockPorts) -> Self {
-        let orders = || Orders {
+        let commands = || LockCommandFactory {
             identities: ports.identities.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
         };
         Self {
-            lock_credential: LockCredential::new(orders(), ports.credentials.clone(), ports.telemetry.clone()),
-            unlock_credential: UnlockCredential::new(orders(), ports.credentials.clone(), ports.telemetry.clone()),
-            see_lock: SeeLock::new(ports.identities.clone(), ports.credentials.clone()),
+            lock_credential: LockCredential::new(commands(), ports.credential_locks.clone(), ports.telemetry.clone()),
+            unlock_credential: UnlockCredential::new(
+                commands(),
+                ports.credential_locks.clone(),
+                ports.telemetry.clone(),
+            ),
+            get_lock: GetLock::new(ports.identities.clone(), ports.credential_locks.clone()),
         }
     }
 }
 
 /// Turns a request into a command, once caller and user are known to be in order.
-struct Orders {
+struct LockCommandFactory {
     identities: Arc<dyn Identities>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
 
-impl Orders {
-    async fn order(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, TurnError> {
+impl LockCommandFactory {
+    async fn build(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, LockError> {
         // Whoever locked themselves could not undo it, and whoever unlocked themselves would undo what another meant.
         if call.user_id() == Some(&user) {
-            return Err(TurnError::Oneself);
+            return Err(LockError::OwnCredential);
         }
         if self.identities.find(&user).await?.is_none() {
-            return Err(TurnError::UserNotFound);
+            return Err(LockError::UserNotFound);
         }
         let at = self.clock.now();
         Ok(LockCommand {
@@ -96,24 +100,27 @@ impl Orders {
 }
 
 /// Finds the credential, decides by `rule`, and saves what was decided under the version that was found; from the start
-/// when another saved in between. Returns whether this call turned it.
+/// when another saved in between. Returns whether this call changed it.
 ///
 /// A credential that is as it should be is saved, too. A lock that a caller gave up on, and that reaches the store only
 /// after a later unlock was answered, then finds another version and does nothing. The loop runs while the caller waits:
 /// dropped with the request, it decides nothing more.
-async fn turn(
-    credentials: &dyn Credentials,
+async fn decide_and_save(
+    credential_locks: &dyn CredentialLocks,
     command: &LockCommand,
-    rule: fn(&Credential, &LockCommand) -> Option<Credential>,
+    rule: fn(&CredentialLock, &LockCommand) -> Option<CredentialLock>,
 ) -> Result<bool, Failure> {
     for _ in 0..ATTEMPTS {
-        let found = credentials.find(&command.user).await?;
-        let found = found.unwrap_or_else(|| Credential::unlocked(command.user.clone()));
-        let turned = rule(&found, command);
-        let told = turned.iter().map(|turned| events::turned(turned, command)).collect();
-        let saving = credentials.save_if_version(turned.as_ref().unwrap_or(&found), told);
-        match saving.await? {
-            Saving::Saved => return Ok(turned.is_some()),
+        let found = credential_locks.find(&command.user).await?;
+        let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
+        let changed = rule(&found, command);
+        let events = changed
+            .iter()
+            .map(|changed| events::lock_changed(changed, command))
+            .collect();
+        let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
+        match save.await? {
+            Saving::Saved => return Ok(changed.is_some()),
             Saving::Conflict => {}
             Saving::OutboxFull => return Err(Failure::OutboxFull),
         }

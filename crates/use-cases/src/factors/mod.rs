@@ -44,7 +44,7 @@ pub struct FactorsSettings {
 }
 
 /// The use cases of the context.
-pub struct Factors {
+pub struct FactorsUseCases {
     pub add_contacts: AddContacts,
     pub list_own_contacts: ListOwnContacts,
     pub change_contact: ChangeContact,
@@ -53,7 +53,7 @@ pub struct Factors {
     pub validate_code: ValidateCode,
 }
 
-impl Factors {
+impl FactorsUseCases {
     pub fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
             add_contacts: AddContacts {

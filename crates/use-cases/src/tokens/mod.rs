@@ -137,7 +137,7 @@ impl From<&TokensPorts> for AlivenessPorts {
 }
 
 /// The use cases of the context.
-pub struct Tokens {
+pub struct TokensUseCases {
     pub log_in_client: LogInClient,
     pub handle_auth: HandleAuth,
     pub renew_token: RenewToken,
@@ -147,7 +147,7 @@ pub struct Tokens {
     pub list_public_keys: ListPublicKeys,
 }
 
-impl Tokens {
+impl TokensUseCases {
     pub fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
         let sessions = Arc::new(Sessions::new(ports, settings));
         let gate = Arc::new(MintGate::new(ports, sessions.clone()));

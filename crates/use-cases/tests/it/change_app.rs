@@ -10,7 +10,7 @@ use domain::ids::{BusinessId, UserId};
 use domain::time;
 use domain::tokens::{FamilyStatus, MAX_ANCESTORS, RefreshFamily, RevocationReason};
 use use_cases::tokens::{
-    ChangeAppRequest, HandOff, HandleAuthRequest, InspectedToken, IssuedTokens, Refused, Tokens, TokensSettings,
+    ChangeAppRequest, HandOff, HandleAuthRequest, InspectedToken, IssuedTokens, Refused, TokensSettings, TokensUseCases,
 };
 
 use crate::world::meddling::{FailsOnce, Meanwhile, Meddler, Outage};
@@ -23,7 +23,7 @@ const SHOP: &str = "shop";
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-pub(crate) async fn change_app(tokens: &Tokens, caller: &Call, target: &str) -> Result<HandOff, Refused> {
+pub(crate) async fn change_app(tokens: &TokensUseCases, caller: &Call, target: &str) -> Result<HandOff, Refused> {
     let request = ChangeAppRequest {
         target_client: client_id(target),
         ip: None,
@@ -32,7 +32,7 @@ pub(crate) async fn change_app(tokens: &Tokens, caller: &Call, target: &str) -> 
 }
 
 /// The validation token itself.
-pub(crate) async fn changed(tokens: &Tokens, caller: &Call, target: &str) -> String {
+pub(crate) async fn changed(tokens: &TokensUseCases, caller: &Call, target: &str) -> String {
     let handed_off = change_app(tokens, caller, target).await.unwrap();
     handed_off.validation_token.reveal().to_owned()
 }

@@ -4,33 +4,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use domain::credential_lock::Credential;
+use domain::credential_lock::CredentialLock;
 use domain::event::NewEvent;
 use domain::ids::{ContactId, UserId};
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::{Saving, StoreFailure};
 use tokio::sync::Semaphore;
-use use_cases::credential_lock::CredentialLock;
+use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
 
 use crate::world::{World, caller, mobile};
 
 /// Another always was faster: each save waits for a permit, and is a conflict.
 struct Contested {
-    credentials: Arc<dyn Credentials>,
+    credential_locks: Arc<dyn CredentialLocks>,
     finds: AtomicUsize,
     saves: AtomicUsize,
     conflicts: Semaphore,
 }
 
 #[async_trait]
-impl Credentials for Contested {
-    async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
+impl CredentialLocks for Contested {
+    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreFailure> {
         self.finds.fetch_add(1, Ordering::SeqCst);
-        self.credentials.find(user).await
+        self.credential_locks.find(user).await
     }
 
-    async fn save_if_version(&self, _: &Credential, _: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+    async fn save_if_version(&self, _: &CredentialLock, _: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
         self.saves.fetch_add(1, Ordering::SeqCst);
         self.conflicts.acquire().await.unwrap().forget();
         Ok(Saving::Conflict)
@@ -42,12 +42,12 @@ async fn a_lock_is_decided_anew_only_while_its_caller_waits() {
     let world = World::new().await;
     let user = world.user().await;
     let contested = Arc::new(Contested {
-        credentials: world.stores.credentials.clone(),
+        credential_locks: world.stores.credential_locks.clone(),
         finds: AtomicUsize::new(0),
         saves: AtomicUsize::new(0),
         conflicts: Semaphore::new(2),
     });
-    let credential_lock = CredentialLock::new(&world.credential_lock_ports(contested.clone()));
+    let credential_lock = CredentialLockUseCases::new(&world.credential_lock_ports(contested.clone()));
     let caller = caller("desk");
     let mut locking = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
     while contested.saves.load(Ordering::SeqCst) < 3 {
@@ -69,7 +69,7 @@ async fn a_turn_with_nothing_to_change_raises_the_version() {
     let world = World::new().await;
     let user = world.user().await;
     let version = async || {
-        let found = world.stores.credentials.find(&user).await.unwrap();
+        let found = world.stores.credential_locks.find(&user).await.unwrap();
         found.map_or(0, |credential| credential.version)
     };
     world.unlock(&user).await;

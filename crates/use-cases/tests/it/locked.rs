@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, Tokens, Way};
+use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, TokensUseCases, Way};
 
 use crate::change_app::{change_app, changed};
 use crate::world::meddling::Meanwhile;
@@ -37,7 +37,7 @@ async fn held(world: &World) -> Held {
 }
 
 /// What each minting path answers, by name.
-async fn every_path(tokens: &Tokens, held: &Held) -> Vec<(&'static str, Result<(), Refused>)> {
+async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, Result<(), Refused>)> {
     let refresh = &held.refresh_token;
     let drop_tokens = |answer: Result<IssuedTokens, Refused>| answer.map(drop);
     let handed_off = tokens
@@ -220,7 +220,7 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
     }
 }
 
-async fn path_of(path: &str, tokens: &Tokens, held: &Held) -> Result<(), Refused> {
+async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(), Refused> {
     let request = match path {
         "by refresh token" => by_token(&held.refresh_token, true),
         "forgetting" => by_token(&held.refresh_token, false),
@@ -266,6 +266,6 @@ async fn a_lock_needs_a_user_and_a_second_one_is_no_event() {
     let refused = world.try_lock(&stranger).await;
     assert!(matches!(
         refused,
-        Err(use_cases::credential_lock::TurnError::UserNotFound)
+        Err(use_cases::credential_lock::LockError::UserNotFound)
     ));
 }

@@ -5,7 +5,7 @@ use domain::event::{EventKind, NewEvent};
 use domain::ids::UserId;
 use ports::{Clock as _, Randomness as _, Saving};
 use use_cases::Failure;
-use use_cases::credential_lock::TurnError;
+use use_cases::credential_lock::LockError;
 use use_cases::factors::ContactError;
 
 use crate::world::{World, caller, mobile};
@@ -35,7 +35,7 @@ async fn a_lock_whose_event_finds_no_room_does_not_happen() {
         world.unlock(&user).await;
     }
     let full = world.try_lock(&user).await;
-    assert!(matches!(full, Err(TurnError::Failed(Failure::OutboxFull))), "{full:?}");
+    assert!(matches!(full, Err(LockError::Failed(Failure::OutboxFull))), "{full:?}");
     let lock_status = world.stores.lock_statuses.read_linearizable(&user).await.unwrap();
     assert_eq!((lock_status.is_locked, lock_status.epoch), (false, 100));
     assert_eq!(world.events().await.len(), CAPACITY);

@@ -9,7 +9,7 @@ use domain::ids::UserId;
 use domain::lock_status::LockStatus;
 use ports::{LockStatuses, StoreFailure};
 use tokio::sync::Barrier;
-use use_cases::tokens::{ChangeAppRequest, Refused, Tokens};
+use use_cases::tokens::{ChangeAppRequest, Refused, TokensUseCases};
 
 use crate::dice::Dice;
 use crate::pace::Pace;
@@ -137,7 +137,7 @@ impl Course {
     }
 
     /// A minter's use cases.
-    fn tokens(&self, dice: Dice) -> Arc<Tokens> {
+    fn tokens(&self, dice: Dice) -> Arc<TokensUseCases> {
         let dawdler: Arc<dyn Meddler> = Arc::new(Dawdler {
             dice: Mutex::new(dice),
             pace: self.pace.clone(),
@@ -236,7 +236,7 @@ async fn race(course: &Course, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Att
     (held, attempts)
 }
 
-async fn mint(tokens: &Tokens, path: Path, held: &Held) -> Result<Option<String>, Refused> {
+async fn mint(tokens: &TokensUseCases, path: Path, held: &Held) -> Result<Option<String>, Refused> {
     let minted = match path {
         Path::Remembering => renew(tokens, by_token(&held.refresh_token, true)).await,
         Path::Forgetting => renew(tokens, by_token(&held.refresh_token, false)).await,
@@ -257,7 +257,7 @@ async fn mint(tokens: &Tokens, path: Path, held: &Held) -> Result<Option<String>
 }
 
 /// The validation token with which the portal makes a branch of the caller's session.
-async fn change_app(tokens: &Tokens, caller: &Call) -> Result<String, Refused> {
+async fn change_app(tokens: &TokensUseCases, caller: &Call) -> Result<String, Refused> {
     let request = ChangeAppRequest {
         target_client: client_id(PORTAL),
         ip: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::event::EventKind;
 use domain::factors::ChallengeId;
 use domain::ids::{ContactId, UserId};
-use use_cases::factors::{CodeAnswer, Factors, ValidateCodeError};
+use use_cases::factors::{CodeAnswer, FactorsUseCases, ValidateCodeError};
 
 use crate::race::at_once;
 use crate::tally::hold;
@@ -43,7 +43,7 @@ pub(crate) async fn answered(
 }
 
 async fn answer(
-    factors: &Factors,
+    factors: &FactorsUseCases,
     user: &UserId,
     challenge: &ChallengeId,
     code: &str,

@@ -71,7 +71,7 @@ async fn mongodb() -> Stores {
         identities: stores.identities,
         groups: stores.groups,
         lock_statuses: stores.lock_statuses,
-        credentials: locking.credentials,
+        credential_locks: locking.credential_locks,
         factor_sets: stores.factor_sets,
         send_limits: stores.send_limits,
         validation_tokens: stores.validation_tokens,

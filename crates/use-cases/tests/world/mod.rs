@@ -22,15 +22,16 @@ use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::tokens::RefreshTokenSeal;
 use ports::{Clock as _, Cursor, LoggedEvent};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
-use use_cases::credential_lock::{CredentialLock, CredentialLockPorts, TurnError};
-use use_cases::factors::{Factors, FactorsSettings};
+use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases, LockError};
+use use_cases::factors::{FactorsSettings, FactorsUseCases};
 use use_cases::tokens::{
-    Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, Tokens, TokensPorts, TokensSettings, Way,
+    Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, TokensPorts, TokensSettings, TokensUseCases,
+    Way,
 };
 
 use meddling::{Meddler, meddled};
@@ -53,9 +54,9 @@ pub(crate) struct World {
     pub(crate) clock: Arc<SettableClock>,
     pub(crate) signer: Arc<RecordingSigner>,
     pub(crate) figures: Arc<Figures>,
-    pub(crate) tokens: Arc<Tokens>,
-    pub(crate) credential_lock: Arc<CredentialLock>,
-    pub(crate) factors: Arc<Factors>,
+    pub(crate) tokens: Arc<TokensUseCases>,
+    pub(crate) credential_lock: Arc<CredentialLockUseCases>,
+    pub(crate) factors: Arc<FactorsUseCases>,
     /// The codes that were sent.
     pub(crate) letters: Arc<Letters>,
     pub(crate) codes: Arc<CountingCodeSeal>,
@@ -208,11 +209,11 @@ impl World {
         let (letters, codes) = (Arc::<Letters>::default(), Arc::<CountingCodeSeal>::default());
         let factors_ports = factors_ports(&stores, &ports, &letters, &codes);
         let world = Self {
-            factors: Arc::new(Factors::new(&factors_ports, &FactorsSettings::default())),
+            factors: Arc::new(FactorsUseCases::new(&factors_ports, &FactorsSettings::default())),
             letters,
             codes,
-            tokens: Arc::new(Tokens::new(&ports, &settings)),
-            credential_lock: Arc::new(CredentialLock::new(&lock_ports)),
+            tokens: Arc::new(TokensUseCases::new(&ports, &settings)),
+            credential_lock: Arc::new(CredentialLockUseCases::new(&lock_ports)),
             stores,
             clock,
             signer,
@@ -231,21 +232,21 @@ impl World {
     }
 
     /// The use cases with a meddler before every store.
-    pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<Tokens> {
+    pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<TokensUseCases> {
         self.wired(&meddled(&self.ports, meddler))
     }
 
     /// What the locks need, over other credentials.
-    pub(crate) fn credential_lock_ports(&self, credentials: Arc<dyn Credentials>) -> CredentialLockPorts {
+    pub(crate) fn credential_lock_ports(&self, credentials: Arc<dyn CredentialLocks>) -> CredentialLockPorts {
         CredentialLockPorts {
-            credentials,
+            credential_locks: credentials,
             ..credential_lock_ports(&self.stores, &self.ports)
         }
     }
 
     /// The use cases over other ports.
-    pub(crate) fn wired(&self, ports: &TokensPorts) -> Arc<Tokens> {
-        Arc::new(Tokens::new(ports, &self.settings))
+    pub(crate) fn wired(&self, ports: &TokensPorts) -> Arc<TokensUseCases> {
+        Arc::new(TokensUseCases::new(ports, &self.settings))
     }
 
     /// A user nobody has used before.
@@ -397,7 +398,7 @@ impl World {
         self.try_lock(user).await.unwrap();
     }
 
-    pub(crate) async fn try_lock(&self, user: &UserId) -> Result<(), TurnError> {
+    pub(crate) async fn try_lock(&self, user: &UserId) -> Result<(), LockError> {
         let lock_credential = &self.credential_lock.lock_credential;
         lock_credential.run(&caller("desk"), user.clone(), None).await
     }
@@ -443,12 +444,12 @@ impl World {
 }
 
 /// What the portal on its own gets.
-pub(crate) async fn renew(tokens: &Tokens, request: RenewTokenRequest) -> Result<IssuedTokens, Refused> {
+pub(crate) async fn renew(tokens: &TokensUseCases, request: RenewTokenRequest) -> Result<IssuedTokens, Refused> {
     renew_as(tokens, &caller(PORTAL), request).await
 }
 
 pub(crate) async fn renew_as(
-    tokens: &Tokens,
+    tokens: &TokensUseCases,
     caller: &Call,
     request: RenewTokenRequest,
 ) -> Result<IssuedTokens, Refused> {

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adapter_sqlite::SqliteSettings;
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendLimits};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, EventLog, EventPublisher, Groups, Identities, LockStatuses, Outboxes};
@@ -13,7 +13,7 @@ pub(crate) struct Stores {
     pub(crate) identities: Arc<dyn Identities>,
     pub(crate) groups: Arc<dyn Groups>,
     pub(crate) lock_statuses: Arc<dyn LockStatuses>,
-    pub(crate) credentials: Arc<dyn Credentials>,
+    pub(crate) credential_locks: Arc<dyn CredentialLocks>,
     pub(crate) factor_sets: Arc<dyn FactorSets>,
     pub(crate) send_limits: Arc<dyn SendLimits>,
     pub(crate) validation_tokens: Arc<dyn ValidationTokens>,
@@ -33,7 +33,7 @@ pub(crate) fn sqlite(folder: &Path) -> Stores {
         identities: stores.identities,
         groups: stores.groups,
         lock_statuses: stores.lock_statuses,
-        credentials: stores.credentials,
+        credential_locks: stores.credential_locks,
         factor_sets: stores.factor_sets,
         send_limits: stores.send_limits,
         validation_tokens: stores.validation_tokens,

@@ -54,7 +54,7 @@ pub(super) fn factors_ports(
 
 pub(super) fn credential_lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
     CredentialLockPorts {
-        credentials: stores.credentials.clone(),
+        credential_locks: stores.credential_locks.clone(),
         identities: stores.identities.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),

@@ -194,12 +194,12 @@ async fn a_locked_user_goes_nowhere_and_after_an_unlock_not_with_an_old_token() 
     let without_session = field(&world.log_in("ana", "portal", false).await, "accessToken");
     let handed = field(&world.ask(to_shop(&access)).await.json(), "validationToken");
     let shop = world.client_token("shop").await;
-    world.turn("lock", "ana").await;
+    world.lock_or_unlock("lock", "ana").await;
     for token in [&access, &without_session] {
         assert_eq!(world.ask(to_shop(token)).await.shown(), LOCKED);
     }
     assert_eq!(world.renew(&shop, &handed, true).await.shown(), LOCKED);
-    world.turn("unlock", "ana").await;
+    world.lock_or_unlock("unlock", "ana").await;
     for token in [&access, &without_session] {
         assert_eq!(world.ask(to_shop(token)).await.shown(), NOT_VALID);
     }

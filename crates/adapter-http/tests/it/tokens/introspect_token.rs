@@ -145,7 +145,7 @@ async fn a_locked_users_tokens_are_inactive_at_once_and_stay_so() {
         assert!(is_active(&world, token).await);
     }
     for way in ["lock", "unlock"] {
-        world.turn(way, "ana").await;
+        world.lock_or_unlock(way, "ana").await;
         for token in tokens {
             assert!(!is_active(&world, token).await, "{way}");
         }

@@ -9,7 +9,7 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use adapter_http::{Api, ApiSettings, LoginGuardSettings};
 use domain::tokens::AccessToken;
 use ports::tokens::{SigningFailure, TokenSigner};
-use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
+use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 
 use super::world::{Answer, World, basic, post, raw_body, secret_of};
 
@@ -143,7 +143,7 @@ async fn a_login_that_fails_on_our_side_does_not_count() {
         ..world.ports.clone()
     };
     let api = Api {
-        tokens: Some(Arc::new(Tokens::new(&ports, &TokensSettings::default()))),
+        tokens: Some(Arc::new(TokensUseCases::new(&ports, &TokensSettings::default()))),
         ..world.api.clone()
     };
     let ask = serving(&api, allowing(&world, 1, 1)).await;

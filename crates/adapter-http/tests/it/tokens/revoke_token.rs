@@ -187,7 +187,7 @@ async fn a_locked_callers_token_ends_nothing_nor_does_one_of_before_the_lock() {
     let world = World::new().await;
     let (access, refresh) = session(&world, "ana").await;
     for way in ["lock", "unlock"] {
-        world.turn(way, "ana").await;
+        world.lock_or_unlock(way, "ana").await;
         let answer = revoked(&world, &access, &refresh).await;
         let expected = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
         assert_eq!(answer.shown(), expected);

@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use use_cases::AdmitCaller;
-use use_cases::credential_lock::{CredentialLock, CredentialLockPorts};
-use use_cases::tokens::{Tokens, TokensPorts, TokensSettings};
+use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
+use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 
 /// 2026-01-01T00:00:00Z, when every test begins.
 pub(super) const BEGIN: i64 = 1_767_225_600;
@@ -178,9 +178,9 @@ impl World {
         drop(stop);
         let world = Self {
             api: Api {
-                tokens: Some(Arc::new(Tokens::new(&ports, &TokensSettings::default()))),
+                tokens: Some(Arc::new(TokensUseCases::new(&ports, &TokensSettings::default()))),
                 factors: None,
-                credential_lock: Some(Arc::new(CredentialLock::new(&lock_ports(&stores, &ports)))),
+                credential_lock: Some(Arc::new(CredentialLockUseCases::new(&lock_ports(&stores, &ports)))),
                 follow_events: None,
                 gatekeeper: Gatekeeper {
                     verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
@@ -261,7 +261,7 @@ impl World {
     }
 
     /// Locks or unlocks.
-    pub(super) async fn turn(&self, way: &str, user: &str) {
+    pub(super) async fn lock_or_unlock(&self, way: &str, user: &str) {
         let request = by(
             post(&format!("/user-identities/{way}")),
             &self.client_token("locker").await,
@@ -315,7 +315,7 @@ fn tokens_ports(
 
 fn lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
     CredentialLockPorts {
-        credentials: stores.credentials.clone(),
+        credential_locks: stores.credential_locks.clone(),
         identities: stores.identities.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::actor::Actor;
-use domain::credential_lock::{Credential, LockReason};
+use domain::credential_lock::{CredentialLock, LockReason};
 use domain::event::NewEvent;
 use domain::ids::UserId;
 use domain::time::Timestamp;
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::{Aggregate, Saving, StoreFailure};
 use rusqlite::{Connection, Row};
 
@@ -16,15 +16,15 @@ use crate::fault::Fault;
 use crate::outbox::Outbox;
 use crate::rows::{self, Reader, integer, to_json};
 
-pub(crate) struct SqliteCredentials(pub(crate) Arc<Database>);
+pub(crate) struct SqliteCredentialLocks(pub(crate) Arc<Database>);
 
-fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
+fn credential(row: &Row<'_>) -> Result<CredentialLock, Fault> {
     let row = Reader::new("credential", row);
     let reason: Option<String> = row.column("reason")?;
-    Ok(Credential {
+    Ok(CredentialLock {
         user: row.parsed("user_id", UserId::parse)?,
         version: row.count("version")?,
-        locked: row.column("locked")?,
+        is_locked: row.column("locked")?,
         epoch: row.count("epoch")?,
         since: row.optional_time("since")?,
         by: match row.column::<Option<String>>("actor")? {
@@ -38,12 +38,12 @@ fn credential(row: &Row<'_>) -> Result<Credential, Fault> {
     })
 }
 
-fn find(connection: &Connection, user: &str) -> Result<Option<Credential>, Fault> {
+fn find(connection: &Connection, user: &str) -> Result<Option<CredentialLock>, Fault> {
     let sql = "SELECT user_id, version, locked, epoch, since, actor, reason FROM credentials WHERE user_id = ?1";
     rows::first(connection, sql, [user], credential)
 }
 
-fn save(connection: &Connection, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+fn save(connection: &Connection, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
     let user = credential.user.as_str();
     let sql = "SELECT user_id, version FROM credentials WHERE user_id = ?1";
     let stored = rows::first(connection, sql, [user], |row| {
@@ -65,7 +65,7 @@ fn save(connection: &Connection, credential: &Credential, events: Vec<NewEvent>)
     let parameters = (
         user,
         integer(credential.version + 1),
-        credential.locked,
+        credential.is_locked,
         integer(credential.epoch),
         credential.since.map(Timestamp::as_millisecond),
         actor.transpose()?,
@@ -77,12 +77,16 @@ fn save(connection: &Connection, credential: &Credential, events: Vec<NewEvent>)
 }
 
 #[async_trait]
-impl Credentials for SqliteCredentials {
-    async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
+impl CredentialLocks for SqliteCredentialLocks {
+    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreFailure> {
         self.0.read(|connection| find(connection, user.as_str()))
     }
 
-    async fn save_if_version(&self, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+    async fn save_if_version(
+        &self,
+        credential: &CredentialLock,
+        events: Vec<NewEvent>,
+    ) -> Result<Saving, StoreFailure> {
         let credential = credential.clone();
         let pushes = !events.is_empty();
         let saving = self

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use domain::credential_lock::{Credential, LockCommand, events};
+use domain::credential_lock::{CredentialLock, LockCommand, events};
 use domain::event::NewEvent;
 use domain::event::{Event, EventKind};
 use domain::ids::UserId;
 use ports::{Aggregate, Saving};
 
-use super::turns::{self, Turn, stored};
+use super::lock_changes::{self, LockOutcome, stored};
 use crate::contract::contracts;
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, count, only};
@@ -34,41 +34,45 @@ contracts! { dyn Fixture:
     a_credential_survives_reopening,
 }
 
-async fn lock(stores: &Stores, command: &LockCommand) -> Turn {
-    turns::lock(&*stores.credentials, command).await
+async fn lock(stores: &Stores, command: &LockCommand) -> LockOutcome {
+    lock_changes::lock(&*stores.credential_locks, command).await
 }
 
-async fn unlock(stores: &Stores, command: &LockCommand) -> Turn {
-    turns::unlock(&*stores.credentials, command).await
+async fn unlock(stores: &Stores, command: &LockCommand) -> LockOutcome {
+    lock_changes::unlock(&*stores.credential_locks, command).await
 }
 
-async fn find(stores: &Stores, user: &UserId) -> Option<Credential> {
-    stores.credentials.find(user).await.unwrap()
+async fn find(stores: &Stores, user: &UserId) -> Option<CredentialLock> {
+    stores.credential_locks.find(user).await.unwrap()
 }
 
 async fn pending(stores: &Stores, user: &UserId) -> Vec<Event> {
     outboxes::pending(stores, Aggregate::Credential, user.as_str()).await
 }
 
-fn turned(turn: &Turn) -> Option<Credential> {
+fn turned(turn: &LockOutcome) -> Option<CredentialLock> {
     match turn {
-        Turn::Turned(credential) => Some(credential.clone()),
-        Turn::Already | Turn::OutboxFull => None,
+        LockOutcome::Changed(credential) => Some(credential.clone()),
+        LockOutcome::Unchanged | LockOutcome::OutboxFull => None,
     }
 }
 
 /// The credential of a user whose first lock `command` is.
-fn locked_by(command: &LockCommand) -> Credential {
-    stored(Credential::unlocked(command.user.clone()).lock(command).unwrap())
+fn locked_by(command: &LockCommand) -> CredentialLock {
+    stored(CredentialLock::unlocked(command.user.clone()).lock(command).unwrap())
 }
 
-async fn save(stores: &Stores, credential: &Credential, events: Vec<NewEvent>) -> Saving {
-    stores.credentials.save_if_version(credential, events).await.unwrap()
+async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent>) -> Saving {
+    stores
+        .credential_locks
+        .save_if_version(credential, events)
+        .await
+        .unwrap()
 }
 
 /// The event of a credential that `command` turned.
-fn told(turned: &Credential, command: &LockCommand) -> Vec<NewEvent> {
-    vec![events::turned(turned, command)]
+fn told(turned: &CredentialLock, command: &LockCommand) -> Vec<NewEvent> {
+    vec![events::lock_changed(turned, command)]
 }
 
 async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
@@ -81,7 +85,7 @@ async fn a_lock_tells_since_when_by_whom_and_why(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for command in [lock_command(&user(1), 1), lock_command(&user(2), 2)] {
         let locked = locked_by(&command);
-        assert_eq!(lock(&stores, &command).await, Turn::Turned(locked.clone()));
+        assert_eq!(lock(&stores, &command).await, LockOutcome::Changed(locked.clone()));
         assert_eq!(find(&stores, &command.user).await, Some(locked));
     }
 }
@@ -91,8 +95,8 @@ async fn a_second_lock_changes_nothing(fixture: &dyn Fixture) {
     let first = lock_command(&user(1), 1);
     lock(&stores, &first).await;
     for (command, version) in [(first.clone(), 2), (lock_command(&user(1), 2), 3)] {
-        assert_eq!(lock(&stores, &command).await, Turn::Already);
-        let locked = Credential {
+        assert_eq!(lock(&stores, &command).await, LockOutcome::Unchanged);
+        let locked = CredentialLock {
             version,
             ..locked_by(&first)
         };
@@ -106,35 +110,44 @@ async fn an_unlock_keeps_the_epoch(fixture: &dyn Fixture) {
     let (first, second) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
     lock(&stores, &first).await;
     let unlocked = stored(locked_by(&first).unlock(&second).unwrap());
-    assert_eq!(unlock(&stores, &second).await, Turn::Turned(unlocked.clone()));
+    assert_eq!(unlock(&stores, &second).await, LockOutcome::Changed(unlocked.clone()));
     assert_eq!(find(&stores, &user(1)).await, Some(unlocked));
 }
 
 async fn unlocking_the_unlocked_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    assert_eq!(unlock(&stores, &lock_command(&user(1), 1)).await, Turn::Already);
+    assert_eq!(
+        unlock(&stores, &lock_command(&user(1), 1)).await,
+        LockOutcome::Unchanged
+    );
     assert_eq!(
         find(&stores, &user(1)).await,
-        Some(stored(Credential::unlocked(user(1))))
+        Some(stored(CredentialLock::unlocked(user(1))))
     );
     assert_eq!(pending(&stores, &user(1)).await, []);
 
     lock(&stores, &lock_command(&user(1), 2)).await;
     let unlocked = turned(&unlock(&stores, &lock_command(&user(1), 3)).await);
-    assert_eq!(unlock(&stores, &lock_command(&user(1), 4)).await, Turn::Already);
+    assert_eq!(
+        unlock(&stores, &lock_command(&user(1), 4)).await,
+        LockOutcome::Unchanged
+    );
     assert_eq!(find(&stores, &user(1)).await, unlocked.map(stored));
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
 async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let mut expected = Credential::unlocked(user(1));
+    let mut expected = CredentialLock::unlocked(user(1));
     for round in 0..3 {
         let (lock_it, unlock_it) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
         expected = stored(expected.lock(&lock_it).unwrap());
-        assert_eq!(lock(&stores, &lock_it).await, Turn::Turned(expected.clone()));
+        assert_eq!(lock(&stores, &lock_it).await, LockOutcome::Changed(expected.clone()));
         expected = stored(expected.unlock(&unlock_it).unwrap());
-        assert_eq!(unlock(&stores, &unlock_it).await, Turn::Turned(expected.clone()));
+        assert_eq!(
+            unlock(&stores, &unlock_it).await,
+            LockOutcome::Changed(expected.clone())
+        );
     }
     assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
     assert_eq!(expected.epoch, 3);
@@ -152,7 +165,7 @@ async fn every_turn_leaves_its_event(fixture: &dyn Fixture) {
         .iter()
         .zip(1..)
         .map(|((command, turn), sequence)| {
-            let event = events::turned(&turned(turn).unwrap(), command);
+            let event = events::lock_changed(&turned(turn).unwrap(), command);
             event.recorded(user(1).as_str(), user(1), sequence)
         })
         .collect();
@@ -179,15 +192,18 @@ async fn a_sequence_goes_on_after_its_events_are_gone(fixture: &dyn Fixture) {
 async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..usize::try_from(MAX_PENDING_EVENTS / 2).unwrap() {
-        assert_ne!(lock(&stores, &lock_command(&user(1), 2 * n)).await, Turn::OutboxFull);
+        assert_ne!(
+            lock(&stores, &lock_command(&user(1), 2 * n)).await,
+            LockOutcome::OutboxFull
+        );
         assert_ne!(
             unlock(&stores, &lock_command(&user(1), 2 * n + 1)).await,
-            Turn::OutboxFull
+            LockOutcome::OutboxFull
         );
     }
     let full = find(&stores, &user(1)).await;
     let late = lock_command(&user(1), 900);
-    assert_eq!(lock(&stores, &late).await, Turn::OutboxFull);
+    assert_eq!(lock(&stores, &late).await, LockOutcome::OutboxFull);
     assert_eq!(find(&stores, &user(1)).await, full);
     assert!(
         !stores
@@ -211,17 +227,17 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
 async fn locking_at_once_turns_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let turns = at_once(|caller| {
-        let credentials = Arc::clone(&stores.credentials);
-        async move { turns::lock(&*credentials, &lock_command(&user(1), caller)).await }
+        let credential_locks = Arc::clone(&stores.credential_locks);
+        async move { lock_changes::lock(&*credential_locks, &lock_command(&user(1), caller)).await }
     })
     .await;
     let winner = only(turns.iter().filter_map(turned));
-    assert_eq!(count(&turns, &Turn::Already), CALLERS - 1);
+    assert_eq!(count(&turns, &LockOutcome::Unchanged), CALLERS - 1);
     assert_eq!(winner.epoch, 1);
     let found = find(&stores, &user(1)).await.unwrap();
     assert_eq!(found.version, CALLERS as u64);
     let version = found.version;
-    assert_eq!(found, Credential { version, ..winner });
+    assert_eq!(found, CredentialLock { version, ..winner });
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
 }
 
@@ -229,28 +245,28 @@ async fn unlocking_at_once_turns_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     lock(&stores, &lock_command(&user(1), 900)).await;
     let turns = at_once(|caller| {
-        let credentials = Arc::clone(&stores.credentials);
-        async move { turns::unlock(&*credentials, &lock_command(&user(1), caller)).await }
+        let credential_locks = Arc::clone(&stores.credential_locks);
+        async move { lock_changes::unlock(&*credential_locks, &lock_command(&user(1), caller)).await }
     })
     .await;
     let winner = only(turns.iter().filter_map(turned));
-    assert_eq!(count(&turns, &Turn::Already), CALLERS - 1);
+    assert_eq!(count(&turns, &LockOutcome::Unchanged), CALLERS - 1);
     let found = find(&stores, &user(1)).await.unwrap();
     let version = found.version;
-    assert_eq!(found, Credential { version, ..winner });
+    assert_eq!(found, CredentialLock { version, ..winner });
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
 async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let turns = at_once(|caller| {
-        let credentials = Arc::clone(&stores.credentials);
+        let credential_locks = Arc::clone(&stores.credential_locks);
         let command = lock_command(&user(1), caller);
         async move {
             if caller % 2 == 0 {
-                turns::lock(&*credentials, &command).await
+                lock_changes::lock(&*credential_locks, &command).await
             } else {
-                turns::unlock(&*credentials, &command).await
+                lock_changes::unlock(&*credential_locks, &command).await
             }
         }
     })
@@ -265,12 +281,12 @@ async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
     let credential = find(&stores, &user(1)).await.unwrap();
     let locks = events.len().div_ceil(2);
     assert_eq!(credential.epoch, u64::try_from(locks).unwrap());
-    assert_eq!(credential.locked, events.len() % 2 == 1);
+    assert_eq!(credential.is_locked, events.len() % 2 == 1);
 }
 
 async fn a_credential_saved_as_it_was_has_another_version(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let mut expected = Credential::unlocked(user(1));
+    let mut expected = CredentialLock::unlocked(user(1));
     for _ in 0..3 {
         assert_eq!(save(&stores, &expected, Vec::new()).await, Saving::Saved);
         expected = stored(expected);
@@ -290,7 +306,7 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
     unlock(&stores, &lock_command(&user(1), 2)).await;
     let before = find(&stores, &user(1)).await;
     for version in [0, 1, 3] {
-        let stale = Credential {
+        let stale = CredentialLock {
             version,
             ..locked_by(&command)
         };
@@ -312,12 +328,12 @@ async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for version in 0..2 {
         let savings = at_once(|_| {
-            let credentials = Arc::clone(&stores.credentials);
-            let credential = Credential {
+            let credential_locks = Arc::clone(&stores.credential_locks);
+            let credential = CredentialLock {
                 version,
-                ..Credential::unlocked(user(1))
+                ..CredentialLock::unlocked(user(1))
             };
-            async move { credentials.save_if_version(&credential, Vec::new()).await.unwrap() }
+            async move { credential_locks.save_if_version(&credential, Vec::new()).await.unwrap() }
         })
         .await;
         assert_eq!(count(&savings, &Saving::Saved), 1);
@@ -329,8 +345,11 @@ async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
 async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (late_lock, late_unlock) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
-    let late = Credential::unlocked(user(1)).lock(&late_lock).unwrap();
-    assert_eq!(unlock(&stores, &lock_command(&user(1), 3)).await, Turn::Already);
+    let late = CredentialLock::unlocked(user(1)).lock(&late_lock).unwrap();
+    assert_eq!(
+        unlock(&stores, &lock_command(&user(1), 3)).await,
+        LockOutcome::Unchanged
+    );
     assert_eq!(save(&stores, &late, told(&late, &late_lock)).await, Saving::Conflict);
     assert!(
         !stores
@@ -344,7 +363,7 @@ async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn F
     lock(&stores, &lock_command(&user(1), 4)).await;
     let found = find(&stores, &user(1)).await.unwrap();
     let late = found.unlock(&late_unlock).unwrap();
-    assert_eq!(lock(&stores, &lock_command(&user(1), 5)).await, Turn::Already);
+    assert_eq!(lock(&stores, &lock_command(&user(1), 5)).await, LockOutcome::Unchanged);
     assert_eq!(save(&stores, &late, told(&late, &late_unlock)).await, Saving::Conflict);
     assert!(
         stores
@@ -366,5 +385,5 @@ async fn a_credential_survives_reopening(fixture: &dyn Fixture) {
     let stores = fixture.reopen().await;
     assert_eq!(find(&stores, &user(1)).await, Some(locked_by(&command)));
     assert_eq!(pending(&stores, &user(1)).await, events);
-    assert_eq!(lock(&stores, &command).await, Turn::Already);
+    assert_eq!(lock(&stores, &command).await, LockOutcome::Unchanged);
 }

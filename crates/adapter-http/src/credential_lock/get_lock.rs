@@ -1,10 +1,10 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::credential_lock::Credential;
-use domain::credential_lock::permissions::SeeLock;
+use domain::credential_lock::CredentialLock;
+use domain::credential_lock::permissions::GetLock;
 use serde::Serialize;
-use use_cases::credential_lock::{CredentialLock, SeeLockError};
+use use_cases::credential_lock::{CredentialLockUseCases, GetLockError};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -32,11 +32,11 @@ struct LockResponse {
     reason: Option<String>,
 }
 
-impl From<Credential> for LockResponse {
-    fn from(credential: Credential) -> Self {
+impl From<CredentialLock> for LockResponse {
+    fn from(credential: CredentialLock) -> Self {
         Self {
             user_id: credential.user.to_string(),
-            locked: credential.locked,
+            locked: credential.is_locked,
             since: credential.since.map(|since| format!("{since:.3}")),
             epoch: credential.epoch,
             by: credential.by.as_ref().map(ActorResponse::from),
@@ -46,14 +46,14 @@ impl From<Credential> for LockResponse {
 }
 
 pub(crate) async fn handle(
-    _: Authorised<SeeLock>,
+    _: Authorised<GetLock>,
     request: HttpRequest,
-    credential_lock: web::Data<CredentialLock>,
+    credential_lock: web::Data<CredentialLockUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let user = user_in_path(&request)?;
-    let credential = credential_lock.see_lock.run(user).await.map_err(|error| match error {
-        SeeLockError::UserNotFound => Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known"),
-        SeeLockError::Store(failure) => failure.into(),
+    let credential = credential_lock.get_lock.run(user).await.map_err(|error| match error {
+        GetLockError::UserNotFound => Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known"),
+        GetLockError::Store(failure) => failure.into(),
     })?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -64,10 +64,10 @@ pub(crate) fn describe(operation: Described) -> Described {
     operation
         .operation(
             "credential-lock",
-            "seeLock",
+            "getLock",
             "See whether a user's credential is locked",
         )
-        .requires::<SeeLock>()
+        .requires::<GetLock>()
         .parameter(ParameterIn::Path, "id", true, "The user")
         .answers_json::<LockResponse>(200, "The lock")
         .error(400, "The id cannot be read")

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use domain::credential_lock::Credential;
+use domain::credential_lock::CredentialLock;
 use domain::ids::UserId;
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::{Identities, StoreFailure};
 
 /// Why the lock is not told.
 #[derive(Debug, thiserror::Error)]
-pub enum SeeLockError {
+pub enum GetLockError {
     #[error("the user is not known")]
     UserNotFound,
     #[error(transparent)]
@@ -15,27 +15,27 @@ pub enum SeeLockError {
 }
 
 /// Tells whether a user's credential is locked, since when and under which epoch.
-pub struct SeeLock {
+pub struct GetLock {
     identities: Arc<dyn Identities>,
-    credentials: Arc<dyn Credentials>,
+    credential_locks: Arc<dyn CredentialLocks>,
 }
 
-impl SeeLock {
-    pub(super) fn new(identities: Arc<dyn Identities>, credentials: Arc<dyn Credentials>) -> Self {
+impl GetLock {
+    pub(super) fn new(identities: Arc<dyn Identities>, credential_locks: Arc<dyn CredentialLocks>) -> Self {
         Self {
             identities,
-            credentials,
+            credential_locks,
         }
     }
 
-    pub async fn run(&self, user: UserId) -> Result<Credential, SeeLockError> {
+    pub async fn run(&self, user: UserId) -> Result<CredentialLock, GetLockError> {
         if self.identities.find(&user).await?.is_none() {
-            return Err(SeeLockError::UserNotFound);
+            return Err(GetLockError::UserNotFound);
         }
         Ok(self
-            .credentials
+            .credential_locks
             .find(&user)
             .await?
-            .unwrap_or_else(|| Credential::unlocked(user)))
+            .unwrap_or_else(|| CredentialLock::unlocked(user)))
     }
 }

@@ -5,7 +5,7 @@ use domain::credential_lock::LockReason;
 use domain::ids::UserId;
 use domain::permission::Permission;
 use serde::Deserialize;
-use use_cases::credential_lock::TurnError;
+use use_cases::credential_lock::LockError;
 use utoipa::ToSchema;
 
 use crate::body::Body;
@@ -15,7 +15,7 @@ use crate::problem::{Code, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = LockRequest)]
-struct TurnRequest {
+struct LockRequest {
     #[schema(required, example = "5efd263cbe2d398bb00b97ea")]
     user_id: Option<String>,
     /// At most 200 characters.
@@ -24,7 +24,7 @@ struct TurnRequest {
 }
 
 pub(super) fn read(body: &Body) -> Result<(UserId, Option<LockReason>), Problem> {
-    let request: TurnRequest = body.json()?;
+    let request: LockRequest = body.json()?;
     let user = request.user_id.ok_or_else(|| Problem::missing("userId"))?;
     let user = UserId::parse(user).map_err(|malformed| Problem::malformed_field("userId", malformed.to_string()))?;
     let reason = request.reason.map(LockReason::parse).transpose();
@@ -34,11 +34,11 @@ pub(super) fn read(body: &Body) -> Result<(UserId, Option<LockReason>), Problem>
     ))
 }
 
-pub(super) fn problem(error: TurnError) -> Problem {
+pub(super) fn problem(error: LockError) -> Problem {
     match error {
-        TurnError::Oneself => Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, error.to_string()),
-        TurnError::UserNotFound => Problem::new(StatusCode::BAD_REQUEST, Code::UserNotFound, "the user is not known"),
-        TurnError::Failed(failure) => failure.into(),
+        LockError::OwnCredential => Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, error.to_string()),
+        LockError::UserNotFound => Problem::new(StatusCode::BAD_REQUEST, Code::UserNotFound, "the user is not known"),
+        LockError::Failed(failure) => failure.into(),
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn described<P: Permission>(operation: Described, id: &str, summary: 
     operation
         .operation("credential-lock", id, summary)
         .requires::<P>()
-        .json_body::<TurnRequest>(true)
+        .json_body::<LockRequest>(true)
         .answers_empty(204, done)
         .body_errors()
         .store_errors()

@@ -38,11 +38,11 @@ pub struct LockCommand {
 
 /// The credential of a user. A user without one is unlocked, epoch 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credential {
+pub struct CredentialLock {
     pub user: UserId,
     /// Version of the stored form; 0 while nothing is stored.
     pub version: u64,
-    pub locked: bool,
+    pub is_locked: bool,
     /// How often it was locked.
     pub epoch: u64,
     /// When it came into its present state; `None` while it was never locked.
@@ -53,13 +53,13 @@ pub struct Credential {
     pub reason: Option<LockReason>,
 }
 
-impl Credential {
+impl CredentialLock {
     /// The credential of a user that was never locked.
     pub fn unlocked(user: UserId) -> Self {
         Self {
             user,
             version: 0,
-            locked: false,
+            is_locked: false,
             epoch: 0,
             since: None,
             by: None,
@@ -69,26 +69,26 @@ impl Credential {
 
     pub fn status(&self) -> LockStatus {
         LockStatus {
-            is_locked: self.locked,
+            is_locked: self.is_locked,
             epoch: self.epoch,
         }
     }
 
     /// Locked one epoch later, or `None` when it already is locked.
     pub fn lock(&self, command: &LockCommand) -> Option<Self> {
-        (!self.locked).then(|| self.turned(command, true, self.epoch + 1))
+        (!self.is_locked).then(|| self.with_state(command, true, self.epoch + 1))
     }
 
     /// Unlocked under the same epoch, so that nothing issued before the lock revives; `None` when it is not locked.
     pub fn unlock(&self, command: &LockCommand) -> Option<Self> {
-        self.locked.then(|| self.turned(command, false, self.epoch))
+        self.is_locked.then(|| self.with_state(command, false, self.epoch))
     }
 
-    fn turned(&self, command: &LockCommand, locked: bool, epoch: u64) -> Self {
+    fn with_state(&self, command: &LockCommand, locked: bool, epoch: u64) -> Self {
         Self {
             user: self.user.clone(),
             version: self.version,
-            locked,
+            is_locked: locked,
             epoch,
             since: Some(command.context.time),
             by: Some(command.context.by.clone()),
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_lock_raises_the_epoch_and_an_unlock_keeps_it() {
-        let fresh = Credential::unlocked(command().user);
+        let fresh = CredentialLock::unlocked(command().user);
         let locked = fresh.lock(&command()).unwrap();
         assert_eq!(
             locked.status(),

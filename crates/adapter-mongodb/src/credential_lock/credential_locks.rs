@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::actor::Actor;
-use domain::credential_lock::{Credential, LockReason};
+use domain::credential_lock::{CredentialLock, LockReason};
 use domain::event::NewEvent;
 use domain::ids::{MalformedId, UserId};
 use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
-use ports::credential_lock::Credentials;
+use ports::credential_lock::CredentialLocks;
 use ports::{MAX_PENDING_EVENTS, Saving, StoreFailure};
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +19,12 @@ use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "credentials";
 
-pub(crate) struct MongodbCredentials(pub(crate) Arc<Database>);
+pub(crate) struct MongodbCredentialLocks(pub(crate) Arc<Database>);
 
 /// What is read of a credential; its outbox is the relay's.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CredentialDocument {
+struct CredentialLockDocument {
     #[serde(rename = "_id")]
     user: String,
     locked: bool,
@@ -41,19 +41,19 @@ struct CredentialDocument {
 /// A credential as it is inserted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct NewCredentialDocument {
+struct NewCredentialLockDocument {
     #[serde(flatten)]
-    credential: CredentialDocument,
+    credential: CredentialLockDocument,
     sequence: u64,
     outbox: Vec<EventDocument>,
     outbox_pending: bool,
 }
 
-impl NewCredentialDocument {
-    fn new(credential: &Credential, events: Vec<NewEvent>) -> Self {
+impl NewCredentialLockDocument {
+    fn new(credential: &CredentialLock, events: Vec<NewEvent>) -> Self {
         let outbox = outbox::numbered(events, 0);
         Self {
-            credential: CredentialDocument::next(credential),
+            credential: CredentialLockDocument::next(credential),
             sequence: outbox.len() as u64,
             outbox_pending: !outbox.is_empty(),
             outbox,
@@ -79,16 +79,16 @@ impl ByDocument {
     }
 }
 
-fn by_document(credential: &Credential) -> Option<ByDocument> {
+fn by_document(credential: &CredentialLock) -> Option<ByDocument> {
     credential.by.as_ref().map(|actor| ByDocument::Actor(actor.into()))
 }
 
-impl CredentialDocument {
+impl CredentialLockDocument {
     /// The credential one version later.
-    fn next(credential: &Credential) -> Self {
+    fn next(credential: &CredentialLock) -> Self {
         Self {
             user: credential.user.to_string(),
-            locked: credential.locked,
+            locked: credential.is_locked,
             epoch: credential.epoch,
             since: credential.since.map(date),
             by: by_document(credential),
@@ -98,16 +98,16 @@ impl CredentialDocument {
     }
 }
 
-impl TryFrom<CredentialDocument> for Credential {
+impl TryFrom<CredentialLockDocument> for CredentialLock {
     type Error = Fault;
 
-    fn try_from(stored: CredentialDocument) -> Result<Self, Fault> {
+    fn try_from(stored: CredentialLockDocument) -> Result<Self, Fault> {
         let id = stored.user.clone();
         let reader = Reader::new("credential", &id);
         Ok(Self {
             user: reader.parsed(stored.user, UserId::parse)?,
             version: stored.version,
-            locked: stored.locked,
+            is_locked: stored.locked,
             epoch: stored.epoch,
             since: stored.since.map(|since| reader.time(since)).transpose()?,
             by: match stored.by {
@@ -122,7 +122,7 @@ impl TryFrom<CredentialDocument> for Credential {
     }
 }
 
-async fn save(mut session: Session, credential: Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn save(mut session: Session, credential: CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(Saving::OutboxFull);
     }
@@ -138,15 +138,15 @@ async fn save(mut session: Session, credential: Credential, events: Vec<NewEvent
     Ok(saving)
 }
 
-async fn insert(session: &mut Session, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
-    let document = NewCredentialDocument::new(credential, events);
+async fn insert(session: &mut Session, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+    let document = NewCredentialLockDocument::new(credential, events);
     let inserted = session.insert(COLLECTION, &document).await?;
     Ok(if inserted { Saving::Saved } else { Saving::Conflict })
 }
 
-async fn update(session: &mut Session, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn update(session: &mut Session, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
     let user = credential.user.as_str();
-    let next = CredentialDocument::next(credential);
+    let next = CredentialLockDocument::next(credential);
     let by = serialize_to_bson(&next.by).map_err(|error| Fault::corrupt("credential", user, error))?;
     let pushes = !events.is_empty();
     let mut as_found = doc! { "_id": user, "version": integer(credential.version) };
@@ -177,15 +177,19 @@ async fn update(session: &mut Session, credential: &Credential, events: Vec<NewE
 }
 
 #[async_trait]
-impl Credentials for MongodbCredentials {
-    async fn find(&self, user: &UserId) -> Result<Option<Credential>, StoreFailure> {
+impl CredentialLocks for MongodbCredentialLocks {
+    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreFailure> {
         let found = self
             .0
-            .find_linearizable::<CredentialDocument>(COLLECTION, user.to_string());
-        Ok(found.await?.map(Credential::try_from).transpose()?)
+            .find_linearizable::<CredentialLockDocument>(COLLECTION, user.to_string());
+        Ok(found.await?.map(CredentialLock::try_from).transpose()?)
     }
 
-    async fn save_if_version(&self, credential: &Credential, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+    async fn save_if_version(
+        &self,
+        credential: &CredentialLock,
+        events: Vec<NewEvent>,
+    ) -> Result<Saving, StoreFailure> {
         let credential = credential.clone();
         self.0.write(move |session| save(session, credential, events)).await
     }
@@ -216,16 +220,19 @@ mod tests {
                 correlation_id: None,
             },
         };
-        let locked = Credential::unlocked(command.user.clone()).lock(&command).unwrap();
-        let told = vec![events::turned(&locked, &command)];
-        let stored = serialize_to_document(&NewCredentialDocument::new(&locked, told)).unwrap();
-        let locked = Credential { version: 1, ..locked };
+        let locked = CredentialLock::unlocked(command.user.clone()).lock(&command).unwrap();
+        let told = vec![events::lock_changed(&locked, &command)];
+        let stored = serialize_to_document(&NewCredentialLockDocument::new(&locked, told)).unwrap();
+        let locked = CredentialLock { version: 1, ..locked };
         insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }] }], "outboxPending": true }"#);
-        let read: CredentialDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
-        assert_eq!(Credential::try_from(read).unwrap(), locked);
+        let read: CredentialLockDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
+        assert_eq!(CredentialLock::try_from(read).unwrap(), locked);
         let mut older = stored;
         older.insert("by", "backoffice");
-        let read: CredentialDocument = mongodb::bson::deserialize_from_document(older).unwrap();
-        assert_eq!(Credential::try_from(read).unwrap(), Credential { by: None, ..locked });
+        let read: CredentialLockDocument = mongodb::bson::deserialize_from_document(older).unwrap();
+        assert_eq!(
+            CredentialLock::try_from(read).unwrap(),
+            CredentialLock { by: None, ..locked }
+        );
     }
 }
