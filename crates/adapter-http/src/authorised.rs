@@ -68,7 +68,7 @@ impl From<AdmissionError> for Problem {
     fn from(error: AdmissionError) -> Self {
         match error {
             AdmissionError::NotPermitted(lacking) => not_permitted(lacking.to_string()),
-            AdmissionError::NotAlive(_) => {
+            AdmissionError::Inactive(_) => {
                 Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
             }
             AdmissionError::Failed(failure) => failure.into(),

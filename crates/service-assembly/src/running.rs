@@ -167,7 +167,7 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
             verifier: Arc::new(verifier),
             keys: shared.keys.at_once(),
             clock: shared.clock.clone(),
-            admit_caller: AdmitCaller::new(shared.aliveness_ports(), shared.stores.groups.clone()),
+            admit_caller: AdmitCaller::new(shared.active_check_ports(), shared.stores.groups.clone()),
         },
         telemetry: shared.telemetry.clone(),
         randomness: shared.randomness.clone(),

@@ -7,7 +7,7 @@ use service_runtime::{
     AuditLog, Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock,
 };
 
-use use_cases::AlivenessPorts;
+use use_cases::ActiveCheckPorts;
 
 use crate::keys::{Keys, Use};
 
@@ -54,8 +54,8 @@ impl Shared {
     }
 
     /// What a look at a caller's token reads.
-    pub(crate) fn aliveness_ports(&self) -> AlivenessPorts {
-        AlivenessPorts {
+    pub(crate) fn active_check_ports(&self) -> ActiveCheckPorts {
+        ActiveCheckPorts {
             clients: self.stores.clients.clone(),
             identities: self.stores.identities.clone(),
             lock_statuses: self.stores.lock_statuses.clone(),

@@ -8,7 +8,7 @@ use domain::permission::{Lacking, Requirement, TokenCheck, lacking, permits};
 use domain::tokens::administrator_roles;
 use ports::{Groups, StoreFailure};
 
-use crate::aliveness::{AliveUser, Aliveness, AlivenessError, AlivenessPorts, NotAlive};
+use crate::active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, ActiveUser, InactiveReason};
 
 /// Why a caller is not let through to an operation.
 #[derive(Debug, thiserror::Error)]
@@ -16,16 +16,16 @@ pub enum AdmissionError {
     #[error("the caller is not permitted: {0}")]
     NotPermitted(Lacking),
     #[error("the caller's token is not alive")]
-    NotAlive(#[source] NotAlive),
+    Inactive(#[source] InactiveReason),
     #[error(transparent)]
     Failed(#[from] StoreFailure),
 }
 
-impl From<AlivenessError> for AdmissionError {
-    fn from(error: AlivenessError) -> Self {
+impl From<ActiveCheckError> for AdmissionError {
+    fn from(error: ActiveCheckError) -> Self {
         match error {
-            AlivenessError::NotAlive(reason) => Self::NotAlive(reason),
-            AlivenessError::Failed(failure) => Self::Failed(failure),
+            ActiveCheckError::Inactive(reason) => Self::Inactive(reason),
+            ActiveCheckError::Failed(failure) => Self::Failed(failure),
         }
     }
 }
@@ -41,7 +41,7 @@ pub struct Admission {
 /// alive. An administrator role counts only while its holder has it. Every operation with a bearer token passes here.
 #[derive(Clone)]
 pub struct AdmitCaller {
-    aliveness: Aliveness,
+    active_check: ActiveCheck,
     groups: Arc<dyn Groups>,
 }
 
@@ -55,10 +55,10 @@ fn check(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> R
 }
 
 impl AdmitCaller {
-    pub fn new(ports: AlivenessPorts, groups: Arc<dyn Groups>) -> Self {
+    pub fn new(ports: ActiveCheckPorts, groups: Arc<dyn Groups>) -> Self {
         Self {
             groups,
-            aliveness: Aliveness::new(ports),
+            active_check: ActiveCheck::new(ports),
         }
     }
 
@@ -72,9 +72,9 @@ impl AdmitCaller {
         check(admission.requirement, caller, about)?;
         match admission.check {
             TokenCheck::TokenOnly => Ok(()),
-            TokenCheck::ByGate => Ok(self.aliveness.of_client(caller).await.map(drop)?),
+            TokenCheck::ByGate => Ok(self.active_check.of_client(caller).await.map(drop)?),
             TokenCheck::Checked => {
-                let (client, user) = self.aliveness.of_caller(caller).await?;
+                let (client, user) = self.active_check.of_caller(caller).await?;
                 if !caller.roles.iter().any(|role| is_administrator(role)) {
                     return Ok(());
                 }
@@ -96,9 +96,9 @@ impl AdmitCaller {
     async fn administrator_roles(
         &self,
         client: &Client,
-        user: Option<&AliveUser>,
+        user: Option<&ActiveUser>,
     ) -> Result<Vec<String>, StoreFailure> {
-        let Some(AliveUser { identity, session }) = user else {
+        let Some(ActiveUser { identity, session }) = user else {
             return Ok(Vec::new());
         };
         let asserted = session.as_ref().map(|session| session.origin.asserted_groups());

@@ -14,9 +14,9 @@ mod public_key_forms;
 mod wire;
 mod world;
 
+mod active_check;
 mod add_contacts;
 mod administration;
-mod aliveness;
 mod audit;
 mod bad_bodies;
 mod client_login;

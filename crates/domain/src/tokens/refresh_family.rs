@@ -156,7 +156,7 @@ impl RefreshFamily {
     }
 
     /// Whether it may be renewed at `now`; what its ancestors and its user's credential say is not in it.
-    pub fn is_alive(&self, now: Timestamp) -> bool {
+    pub fn is_active(&self, now: Timestamp) -> bool {
         self.status == FamilyStatus::Active && now < self.ends_at()
     }
 
@@ -340,12 +340,12 @@ mod tests {
     fn a_family_is_alive_until_the_earlier_of_its_expiries() {
         let family = family();
         assert_eq!(family.ends_at(), at(500));
-        assert!(family.is_alive(at(499)) && !family.is_alive(at(500)));
+        assert!(family.is_active(at(499)) && !family.is_active(at(500)));
         let family = RefreshFamily {
             absolute_expires_at: at(400),
             ..family
         };
-        assert!(family.is_alive(at(399)) && !family.is_alive(at(400)));
+        assert!(family.is_active(at(399)) && !family.is_active(at(400)));
         let closing = Closing {
             generation: 1,
             at: at(0),
@@ -358,7 +358,7 @@ mod tests {
                 status,
                 ..family.clone()
             };
-            assert!(!ended.is_alive(at(0)));
+            assert!(!ended.is_active(at(0)));
         }
     }
 

@@ -9,7 +9,7 @@
 )]
 
 mod acceptance;
-mod aliveness;
+mod active_check;
 mod command_line;
 mod descriptions;
 mod graceful_stop;
@@ -33,7 +33,7 @@ macro_rules! trials {
 
 fn main() {
     let mut trials = trials![
-        aliveness::a_token_that_has_ended_is_refused_by_every_service,
+        active_check::a_token_that_has_ended_is_refused_by_every_service,
         story::a_user_is_handed_over_renews_adds_a_contact_and_is_locked,
         kafka_away::a_service_starts_and_its_events_go_out_when_it_is_back,
         replicas::come_and_go_and_no_request_fails,

@@ -10,7 +10,7 @@ use super::Refused;
 use super::grants::Grants;
 use super::hand_offs::{HandOff, HandOffs, NewHandOff};
 use super::mint_gate::{MintGate, Minted, UserSubject};
-use crate::AliveUser;
+use crate::ActiveUser;
 
 /// Where a user goes.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl ChangeApp {
     /// Judged in this order: lock, session, user, target client, business.
     pub async fn run(&self, call: &Call, request: ChangeAppRequest) -> Result<Minted<HandOff>, Refused> {
         let calling = call.user.as_ref().ok_or(Refused::NotPermitted)?;
-        let AliveUser { identity, session } = self.gate.look_at_caller(call, calling).await?;
+        let ActiveUser { identity, session } = self.gate.check_caller(call, calling).await?;
         let target = self.grants.enabled_client(&request.target_client).await?;
         let ancestors = session.as_ref().map(RefreshFamily::ancestors_of_a_branch).transpose();
         let ancestors = ancestors.map_err(|_| Refused::ClientNotUsable)?.unwrap_or_default();

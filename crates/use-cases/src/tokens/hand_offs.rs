@@ -10,7 +10,7 @@ use domain::tokens::{ValidationToken, ValidationTokenSecret};
 use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{Clock, Randomness};
 
-use super::mint_gate::{MintGate, Minted, Path, Subject, UserSubject};
+use super::mint_gate::{MintGate, Minted, Subject, UserSubject, WriteEffect};
 use super::{Refused, TokensPorts, TokensSettings};
 
 /// The ticket with which the target application gets the user's tokens.
@@ -75,7 +75,7 @@ impl HandOffs {
         };
         let write = async {
             let is_new = self.validation_tokens.issue(&token).await?;
-            Ok(Path::inserted(is_new, ()))
+            Ok(WriteEffect::inserted(is_new, ()))
         };
         let hand_off = HandOff {
             validation_token: secret,

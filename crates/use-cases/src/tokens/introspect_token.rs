@@ -9,7 +9,7 @@ use ports::{Clock, StoreFailure};
 use super::TokensPorts;
 use super::inspected_token::InspectedToken;
 use super::sessions::Sessions;
-use crate::{Aliveness, AlivenessError};
+use crate::{ActiveCheck, ActiveCheckError};
 
 /// A refresh token that would be renewed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Introspection {
 /// answered. It changes nothing, not even when a spent refresh token is asked about.
 pub struct IntrospectToken {
     sessions: Arc<Sessions>,
-    aliveness: Aliveness,
+    active_check: ActiveCheck,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,7 +41,7 @@ impl IntrospectToken {
     pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
         Self {
             sessions,
-            aliveness: Aliveness::new(ports.into()),
+            active_check: ActiveCheck::new(ports.into()),
             clock: ports.clock.clone(),
         }
     }
@@ -49,7 +49,7 @@ impl IntrospectToken {
     /// What was dead once is dead for good, so an answer of several reads is true of the moment of the first.
     pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreFailure> {
         let found = match token {
-            InspectedToken::Access(token) => is_alive(self.aliveness.of_caller(&token.caller).await)?
+            InspectedToken::Access(token) => is_alive(self.active_check.of_caller(&token.caller).await)?
                 .then(|| Introspection::AccessToken(token.clone())),
             InspectedToken::Other(text) => match self.sessions.opened(text) {
                 Some(token) => self.active(&token).await?.map(Introspection::RefreshToken),
@@ -60,12 +60,13 @@ impl IntrospectToken {
     }
 
     async fn active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreFailure> {
-        let is_current = |family: &RefreshFamily| family.is_alive(self.clock.now()) && family.current_token() == *token;
+        let is_current =
+            |family: &RefreshFamily| family.is_active(self.clock.now()) && family.current_token() == *token;
         let found = self.sessions.look(&token.family).await?;
         let Some(family) = found.filter(is_current) else {
             return Ok(None);
         };
-        let is_active = is_alive(self.aliveness.of_family(&family).await)?;
+        let is_active = is_alive(self.active_check.of_family(&family).await)?;
         Ok(is_active.then(|| ActiveRefreshToken {
             expires_at: family.ends_at(),
             client: family.origin.client,
@@ -75,10 +76,10 @@ impl IntrospectToken {
     }
 }
 
-fn is_alive<T>(looked: Result<T, AlivenessError>) -> Result<bool, StoreFailure> {
+fn is_alive<T>(looked: Result<T, ActiveCheckError>) -> Result<bool, StoreFailure> {
     match looked {
         Ok(_) => Ok(true),
-        Err(AlivenessError::NotAlive(_)) => Ok(false),
-        Err(AlivenessError::Failed(failure)) => Err(failure),
+        Err(ActiveCheckError::Inactive(_)) => Ok(false),
+        Err(ActiveCheckError::Failed(failure)) => Err(failure),
     }
 }

@@ -6,7 +6,7 @@ use ports::tokens::ClientSecrets;
 use ports::{Clients, Clock};
 
 use super::grants::{self, Grants, IssuedTokens};
-use super::mint_gate::{MintGate, Minted, Path, Subject};
+use super::mint_gate::{MintGate, Minted, Subject, WriteEffect};
 use super::{Refused, TokensPorts};
 
 /// Logs a client in by its secret. Unknown client, disabled client and wrong secret cannot be told apart, neither by
@@ -38,9 +38,11 @@ impl LogInClient {
         let client = self.authenticate(client, secret).ok_or(Refused::BadCredentials)?;
         let token = self.grants.for_client(&client)?;
         self.gate
-            .mint(Subject::Client, async { Ok(Path::OnlyRead(())) }, |(), signer| {
-                grants::issue(token, None, signer)
-            })
+            .mint(
+                Subject::Client,
+                async { Ok(WriteEffect::Unchanged(())) },
+                |(), signer| grants::issue(token, None, signer),
+            )
             .await
     }
 

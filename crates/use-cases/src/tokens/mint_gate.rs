@@ -10,8 +10,8 @@ use ports::tokens::TokenSigner;
 use super::refused_renewal::{RefusedReason, refused};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
-use crate::aliveness::Consistency;
-use crate::{AliveUser, Aliveness, AlivenessError, Failure, NotAlive};
+use crate::active_check::Consistency;
+use crate::{ActiveCheck, ActiveCheckError, ActiveUser, Failure, InactiveReason};
 
 /// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
 #[derive(Debug)]
@@ -28,28 +28,28 @@ impl<T> Minted<T> {
 }
 
 /// What a path did before the look.
-pub(super) enum Path<W> {
+pub(super) enum WriteEffect<W> {
     /// A write changed something and was acknowledged.
-    Wrote(W),
+    Changed(W),
     /// Nothing was written, or a write matched nothing. The latter is acknowledged at once by an old primary that has been cut
     /// off, so it orders nothing.
-    OnlyRead(W),
+    Unchanged(W),
 }
 
-impl<W> Path<W> {
+impl<W> WriteEffect<W> {
     /// After an insert: what was there already came of an attempt that the driver made before, which orders nothing now.
     pub(super) fn inserted(is_new: bool, done: W) -> Self {
         if is_new {
-            Self::Wrote(done)
+            Self::Changed(done)
         } else {
-            Self::OnlyRead(done)
+            Self::Unchanged(done)
         }
     }
 
-    pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> Path<V> {
+    pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> WriteEffect<V> {
         match self {
-            Self::Wrote(done) => Path::Wrote(change(done)),
-            Self::OnlyRead(done) => Path::OnlyRead(change(done)),
+            Self::Changed(done) => WriteEffect::Changed(change(done)),
+            Self::Unchanged(done) => WriteEffect::Unchanged(change(done)),
         }
     }
 }
@@ -77,7 +77,7 @@ pub(super) struct UserSubject {
 /// The one place where tokens come into the world, and the only holder of the [`TokenSigner`] (03-protocols 2).
 pub(super) struct MintGate {
     lock_statuses: Arc<dyn LockStatuses>,
-    aliveness: Aliveness,
+    active_check: ActiveCheck,
     sessions: Arc<Sessions>,
     signer: Arc<dyn TokenSigner>,
 }
@@ -86,7 +86,7 @@ impl MintGate {
     pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
         Self {
             lock_statuses: ports.lock_statuses.clone(),
-            aliveness: Aliveness::new(ports.into()),
+            active_check: ActiveCheck::new(ports.into()),
             sessions,
             signer: ports.signer.clone(),
         }
@@ -99,15 +99,15 @@ impl MintGate {
     pub(super) async fn mint<W, T>(
         &self,
         subject: Subject<'_>,
-        write: impl Future<Output = Result<Path<W>, Refused>>,
+        write: impl Future<Output = Result<WriteEffect<W>, Refused>>,
         seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
     ) -> Result<Minted<T>, Refused> {
         let (done, look) = match write.await? {
-            Path::Wrote(done) => (done, Consistency::AfterWrite),
-            Path::OnlyRead(done) => (done, Consistency::Linearizable),
+            WriteEffect::Changed(done) => (done, Consistency::AfterWrite),
+            WriteEffect::Unchanged(done) => (done, Consistency::Linearizable),
         };
         if let Subject::User(call, user) = &subject {
-            self.look_as(call, user, look).await?;
+            self.check(call, user, look).await?;
         }
         Ok(Minted(seal(done, &Signer(&*self.signer))?))
     }
@@ -115,49 +115,52 @@ impl MintGate {
     /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
     ///
     /// A family that is met dead here is ended, so that its end is told, with the caller who met it.
-    pub(super) async fn look(&self, call: &Call, user: &UserSubject) -> Result<(), Refused> {
-        self.look_as(call, user, Consistency::Linearizable).await
+    pub(super) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), Refused> {
+        self.check(call, user, Consistency::Linearizable).await
     }
 
     /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
-    pub(super) async fn look_at_caller(&self, call: &Call, user: &CallingUser) -> Result<AliveUser, Refused> {
-        match self.aliveness.of_user(user).await {
+    pub(super) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, Refused> {
+        match self.active_check.of_user(user).await {
             Ok(alive) => Ok(alive),
-            Err(AlivenessError::Failed(failure)) => Err(failure.into()),
-            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(call, user.session.as_ref(), reason).await),
+            Err(ActiveCheckError::Failed(failure)) => Err(failure.into()),
+            Err(ActiveCheckError::Inactive(reason)) => Err(self.refuse(call, user.session.as_ref(), reason).await),
         }
     }
 
-    async fn look_as(&self, call: &Call, user: &UserSubject, look: Consistency) -> Result<(), Refused> {
+    async fn check(&self, call: &Call, user: &UserSubject, look: Consistency) -> Result<(), Refused> {
         let lock_status = async {
             match look {
                 Consistency::Linearizable => self.lock_statuses.read_linearizable(&user.id).await,
                 Consistency::AfterWrite => self.lock_statuses.read_after_write(&user.id).await,
             }
         };
-        let (lock_status, ancestors) = join(lock_status, self.aliveness.of_ancestors(&user.ancestors, look)).await;
-        let stands = lock_status?.judge(user.epoch).map_err(NotAlive::from);
-        match stands.map_err(AlivenessError::from).and(ancestors) {
+        let (lock_status, ancestors) = join(lock_status, self.active_check.of_ancestors(&user.ancestors, look)).await;
+        let stands = lock_status?.judge(user.epoch).map_err(InactiveReason::from);
+        match stands.map_err(ActiveCheckError::from).and(ancestors) {
             Ok(()) => Ok(()),
-            Err(AlivenessError::Failed(failure)) => Err(failure.into()),
-            Err(AlivenessError::NotAlive(reason)) => Err(self.refuse(call, user.family.as_ref(), reason).await),
+            Err(ActiveCheckError::Failed(failure)) => Err(failure.into()),
+            Err(ActiveCheckError::Inactive(reason)) => Err(self.refuse(call, user.family.as_ref(), reason).await),
         }
     }
 
     /// What a path answers on something that is not alive. The family that a lock or an ancestor has ended is ended now, so
     /// that its end is told.
-    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: NotAlive) -> Refused {
+    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> Refused {
         let revocation = match reason {
-            NotAlive::CredentialLocked | NotAlive::CredentialEpoch => Some(RevocationReason::Lock),
-            NotAlive::AncestorRevoked => Some(RevocationReason::Ancestor),
-            NotAlive::SessionEnded | NotAlive::UserRemoved | NotAlive::ClientDisabled | NotAlive::ClientEpoch => None,
+            InactiveReason::CredentialLocked | InactiveReason::CredentialEpoch => Some(RevocationReason::Lock),
+            InactiveReason::AncestorRevoked => Some(RevocationReason::Ancestor),
+            InactiveReason::SessionEnded
+            | InactiveReason::UserRemoved
+            | InactiveReason::ClientDisabled
+            | InactiveReason::ClientEpoch => None,
         };
         if let (Some(family), Some(revocation)) = (family, revocation) {
             self.end(call, family, revocation).await;
         }
         match reason {
-            NotAlive::CredentialLocked => Refused::CredentialLocked,
-            reason => refused(call, family, RefusedReason::NotAlive(reason)),
+            InactiveReason::CredentialLocked => Refused::CredentialLocked,
+            reason => refused(call, family, RefusedReason::Inactive(reason)),
         }
     }
 

@@ -23,7 +23,7 @@ use ports::tokens::{
 };
 use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, StoreFailure, Telemetry};
 
-use crate::{AlivenessPorts, Failure};
+use crate::{ActiveCheckPorts, Failure};
 use grants::Grants;
 use hand_offs::HandOffs;
 use mint_gate::MintGate;
@@ -124,7 +124,7 @@ pub struct TokensPorts {
     pub audit: Arc<dyn AuditTrail>,
 }
 
-impl From<&TokensPorts> for AlivenessPorts {
+impl From<&TokensPorts> for ActiveCheckPorts {
     fn from(ports: &TokensPorts) -> Self {
         Self {
             clients: ports.clients.clone(),

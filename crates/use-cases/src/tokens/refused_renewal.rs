@@ -3,7 +3,7 @@ use domain::ids::{ClientId, FamilyId, UserId};
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
 
 use super::Refused;
-use crate::NotAlive;
+use crate::InactiveReason;
 
 /// Why a presented token or session gets nothing. The log says so; a caller is not told more than that it is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub(super) enum RefusedReason {
     #[error("session revoked: {}", .0.as_str())]
     Revoked(RevocationReason),
     #[error(transparent)]
-    NotAlive(NotAlive),
+    Inactive(InactiveReason),
 }
 
 impl RefusedReason {

@@ -17,7 +17,7 @@ use ports::{
 };
 
 use super::grants::{Grants, IssuedTokens};
-use super::mint_gate::{MintGate, Minted, Path};
+use super::mint_gate::{MintGate, Minted, WriteEffect};
 use super::refused_renewal::{RefusedReason, refused};
 use super::sessions::Sessions;
 use super::{Refused, TokensPorts};
@@ -187,7 +187,7 @@ impl RenewToken {
             return Err(refused(call, session, RefusedReason::NotOwned));
         }
         if let Some(calling) = &call.user {
-            self.gate.look_at_caller(call, calling).await?;
+            self.gate.check_caller(call, calling).await?;
         }
         Ok(())
     }
@@ -244,8 +244,8 @@ impl RenewToken {
         &self,
         call: &Call,
         NewSession { id, origin, ends_at }: NewSession,
-    ) -> Result<Path<String>, Refused> {
+    ) -> Result<WriteEffect<String>, Refused> {
         let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
-        Ok(Path::inserted(is_new, self.sessions.current_token(&family)))
+        Ok(WriteEffect::inserted(is_new, self.sessions.current_token(&family)))
     }
 }

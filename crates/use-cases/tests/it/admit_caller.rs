@@ -5,7 +5,7 @@ use domain::ids::{EventId, FamilyId, UserId};
 use domain::permission::{Alternative, Requirement, TokenCheck};
 use domain::tokens::events;
 use use_cases::tokens::{InspectedToken, Refused};
-use use_cases::{Admission, AdmissionError, AdmitCaller, NotAlive};
+use use_cases::{Admission, AdmissionError, AdmitCaller, InactiveReason};
 
 use crate::change_app::changed;
 use crate::world::{PORTAL, World, by_identity_provider, by_token, caller, renew};
@@ -24,13 +24,13 @@ async fn admit(world: &World, caller: &Caller, check: TokenCheck) -> Result<(), 
 
 /// Refused by a route that asks whether the token is alive, by one that mints only for what its client did, and by one that
 /// asks for the signature alone never.
-async fn assert_dead(world: &World, caller: &Caller, expected: NotAlive) {
+async fn assert_dead(world: &World, caller: &Caller, expected: InactiveReason) {
     let refused = admit(world, caller, TokenCheck::Checked).await;
     assert!(
-        matches!(refused, Err(AdmissionError::NotAlive(reason)) if reason == expected),
+        matches!(refused, Err(AdmissionError::Inactive(reason)) if reason == expected),
         "{expected:?}: {refused:?}"
     );
-    let is_of_the_client = matches!(expected, NotAlive::ClientDisabled | NotAlive::ClientEpoch);
+    let is_of_the_client = matches!(expected, InactiveReason::ClientDisabled | InactiveReason::ClientEpoch);
     let by_gate = admit(world, caller, TokenCheck::ByGate).await;
     assert_eq!(by_gate.is_err(), is_of_the_client, "{expected:?}: {by_gate:?}");
     admit(world, caller, TokenCheck::TokenOnly).await.unwrap();
@@ -65,9 +65,9 @@ async fn a_lock_ends_the_tokens_before_it_and_an_unlock_revives_none() {
     let before = session(&world, &user).await;
     assert_alive(&world, &before.holder).await;
     world.lock(&user).await;
-    assert_dead(&world, &before.holder, NotAlive::CredentialLocked).await;
+    assert_dead(&world, &before.holder, InactiveReason::CredentialLocked).await;
     world.unlock(&user).await;
-    assert_dead(&world, &before.holder, NotAlive::CredentialEpoch).await;
+    assert_dead(&world, &before.holder, InactiveReason::CredentialEpoch).await;
     assert_alive(&world, &session(&world, &user).await.holder).await;
 }
 
@@ -77,14 +77,14 @@ async fn the_end_of_a_session_ends_its_access_tokens() {
     let user = world.user().await;
     let (closed, revoked) = (session(&world, &user).await, session(&world, &user).await);
     world.forget(&closed.refresh).await.unwrap();
-    assert_dead(&world, &closed.holder, NotAlive::SessionEnded).await;
+    assert_dead(&world, &closed.holder, InactiveReason::SessionEnded).await;
     log_out(&world, &revoked).await;
-    assert_dead(&world, &revoked.holder, NotAlive::SessionEnded).await;
+    assert_dead(&world, &revoked.holder, InactiveReason::SessionEnded).await;
     let replayed = session(&world, &user).await;
     let second = world.successor(&replayed.refresh).await;
     world.successor(&second).await;
     world.renew(&replayed.refresh).await.unwrap_err();
-    assert_dead(&world, &replayed.holder, NotAlive::SessionEnded).await;
+    assert_dead(&world, &replayed.holder, InactiveReason::SessionEnded).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,9 +108,9 @@ async fn a_revoked_ancestor_ends_the_tokens_of_every_branch_below_it() {
     };
     log_out(&world, second).await;
     assert_alive(&world, &first.holder).await;
-    assert_dead(&world, &third.holder, NotAlive::AncestorRevoked).await;
+    assert_dead(&world, &third.holder, InactiveReason::AncestorRevoked).await;
     log_out(&world, &trunk).await;
-    assert_dead(&world, &first.holder, NotAlive::AncestorRevoked).await;
+    assert_dead(&world, &first.holder, InactiveReason::AncestorRevoked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +126,7 @@ async fn an_ancestor_that_was_purged_counts_as_revoked() {
     assert!(world.stores.refresh_families.start(&orphan, started).await.unwrap());
     let mut holder = Caller::clone(&trunk.holder);
     holder.user.as_mut().unwrap().session = Some(orphan.id.clone());
-    assert_dead(&world, &holder, NotAlive::AncestorRevoked).await;
+    assert_dead(&world, &holder, InactiveReason::AncestorRevoked).await;
     let refused = world.renew(&world.seal.seal(&orphan.current_token())).await;
     assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
 }
@@ -137,7 +137,7 @@ async fn a_removed_user_ends_the_tokens() {
     let user = world.user().await;
     let held = session(&world, &user).await;
     world.stores.identities.remove(&user).await.unwrap();
-    assert_dead(&world, &held.holder, NotAlive::UserRemoved).await;
+    assert_dead(&world, &held.holder, InactiveReason::UserRemoved).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,11 +150,11 @@ async fn a_client_that_is_disabled_or_changes_its_epoch_ends_its_tokens() {
     }
     world.change_client(PORTAL, domain::client::Client::disable).await;
     for caller in [&held.holder, &caller(PORTAL)] {
-        assert_dead(&world, caller, NotAlive::ClientDisabled).await;
+        assert_dead(&world, caller, InactiveReason::ClientDisabled).await;
     }
     world.change_client(PORTAL, |portal| portal.enabled = true).await;
     for caller in [&held.holder, &caller(PORTAL)] {
-        assert_dead(&world, caller, NotAlive::ClientEpoch).await;
+        assert_dead(&world, caller, InactiveReason::ClientEpoch).await;
     }
     // Its sessions live on: it has to log in again, its users need not.
     let renewed = world.renew(&held.refresh).await.unwrap();

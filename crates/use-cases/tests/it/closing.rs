@@ -63,7 +63,7 @@ async fn the_token_before_the_current_one_is_a_replay_once_its_grace_is_over() {
     world.successor(&first).await;
     world.clock.advance(GRACE);
     assert!(matches!(world.forget(&first).await, Err(Refused::TokenNotValid)));
-    assert!(world.alive(&user).await.is_empty());
+    assert!(world.renewable_tokens(&user).await.is_empty());
     assert_eq!(world.figures.replays(), 1);
 }
 

@@ -80,7 +80,7 @@ async fn no_path_mints_for_a_locked_user() {
         assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
     }
     assert_eq!(world.signer.signatures(), signatures);
-    assert!(world.alive(&held.user).await.is_empty());
+    assert!(world.renewable_tokens(&held.user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn unlocking_revives_nothing_and_lets_new_sessions_start() {
     let held = held(&world).await;
     world.lock(&held.user).await;
     world.unlock(&held.user).await;
-    assert!(world.alive(&held.user).await.is_empty());
+    assert!(world.renewable_tokens(&held.user).await.is_empty());
     for (path, answer) in every_path(&world.tokens, &held).await {
         match path {
             "by identity provider" | "handle-auth" => assert!(answer.is_ok(), "{path}: {answer:?}"),
@@ -214,7 +214,7 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
             };
             assert!(expected, "{path}, unlocked again: {is_unlocked_again}: {answer:?}");
             assert_eq!(world.signer.signatures(), before, "{path}");
-            assert!(world.alive(&held.user).await.is_empty(), "{path}");
+            assert!(world.renewable_tokens(&held.user).await.is_empty(), "{path}");
             assert_ended(&world, path, &held).await;
         }
     }

@@ -85,7 +85,7 @@ async fn whichever_call_fails_the_renewal_says_so_and_a_retry_finds_things_in_or
                 assert!(matches!(answer, Err(Refused::Failed(_))), "{place}: {answer:?}");
                 assert_eq!(world.signer.signatures(), signatures, "{place}");
                 let retried = renew(&world.tokens, request).await.map(drop);
-                let alive = world.alive(&user).await.len();
+                let alive = world.renewable_tokens(&user).await.len();
                 assert!(path.holds(&retried, alive), "{place}: {retried:?}, {alive} alive");
                 number += 1;
             }
@@ -150,7 +150,7 @@ async fn a_lock_is_as_it_was_told_whichever_call_failed_before() {
             );
             assert!(matches!(world.renew(&token).await, Err(Refused::CredentialLocked)));
             world.unlock(&user).await;
-            assert!(world.alive(&user).await.is_empty());
+            assert!(world.renewable_tokens(&user).await.is_empty());
         }
     }
 }

@@ -120,7 +120,7 @@ async fn told(world: &World, story: &[Presentation]) -> Result<(), String> {
         if number_told != expected {
             return Err(format!("{presentation:?} was told {number_told:?}, not {expected:?}"));
         }
-        let alive = world.alive(&user).await.len();
+        let alive = world.renewable_tokens(&user).await.len();
         let expected = usize::from(matches!(session.state, State::Active { .. }));
         if alive != expected {
             return Err(format!("{alive} alive after {presentation:?}, not {expected}"));

@@ -174,7 +174,7 @@ async fn the_branches_of_a_session_end_with_it_and_a_branch_ends_with_its_own_al
         let refused = change_app(&world.tokens, &branch.holder, PORTAL).await;
         assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
     }
-    assert!(world.alive(&user).await.is_empty());
+    assert!(world.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +197,7 @@ async fn logging_out_of_a_closed_session_ends_the_branches_that_lived_on() {
         world.forget(&trunk.refresh).await,
         Err(Refused::TokenNotValid)
     ));
-    assert!(world.alive(&user).await.is_empty());
+    assert!(world.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,7 +245,7 @@ async fn a_logout_in_the_middle_of_a_renewal_leaves_nothing_alive() {
         let refused = renew(&overtaken, by_token(&refresh, remember)).await;
         assert!(matches!(refused, Err(Refused::TokenNotValid)), "{write}: {refused:?}");
         assert_eq!(world.family_of(&refresh).await.status, LOGGED_OUT);
-        assert!(world.alive(&user).await.is_empty());
+        assert!(world.renewable_tokens(&user).await.is_empty());
     }
 }
 

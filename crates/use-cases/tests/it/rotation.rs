@@ -81,7 +81,7 @@ async fn without_grace_a_renewal_that_began_earlier_but_wrote_later_is_a_replay_
     }));
     let late = renew(&overtaken, by_token(&first, true)).await;
     assert!(matches!(late, Err(Refused::TokenNotValid)), "{late:?}");
-    assert!(world.alive(&user).await.is_empty());
+    assert!(world.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

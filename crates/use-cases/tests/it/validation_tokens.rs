@@ -14,7 +14,7 @@ async fn a_validation_token_works_once() {
     let tokens = renew(&world.tokens, by_token(&token, true)).await.unwrap();
     let again = renew(&world.tokens, by_token(&token, true)).await;
     assert!(matches!(again, Err(Refused::TokenNotValid)));
-    assert_eq!(world.alive(&user).await, [tokens.refresh_token.unwrap()]);
+    assert_eq!(world.renewable_tokens(&user).await, [tokens.refresh_token.unwrap()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

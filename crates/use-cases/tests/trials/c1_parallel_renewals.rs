@@ -67,7 +67,7 @@ async fn with_grace(world: &World) -> Result<(), String> {
         format!("{} of {CALLERS} got a token, another {:?}", won.len(), refused.first())
     })?;
     won.dedup();
-    let alive = world.alive(&user).await;
+    let alive = world.renewable_tokens(&user).await;
     hold(won == alive, || {
         format!("{} successors, {} alive", won.len(), alive.len())
     })?;
@@ -104,7 +104,7 @@ async fn without_grace(world: &World, tokens: &Arc<TokensUseCases>) -> Result<()
     let user = world.user().await;
     let token = world.session(&user).await;
     let (won, _) = race(tokens, &token).await;
-    let alive = world.alive(&user).await.len();
+    let alive = world.renewable_tokens(&user).await.len();
     hold(alive <= 1, || format!("{alive} alive"))?;
     let families = world.families(&user).await;
     hold(families.len() == 1, || format!("{} families", families.len()))?;

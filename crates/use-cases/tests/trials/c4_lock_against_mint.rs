@@ -289,11 +289,11 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
         .filter_map(|attempt| attempt.outcome.ok()?)
         .collect();
     minted.extend(held.tokens());
-    let alive = world.alive(&held.user).await.len();
+    let alive = world.renewable_tokens(&held.user).await.len();
     hold(alive == 0, || format!("{alive} refresh tokens alive after the lock"))?;
     nothing_renews(world, &minted, "while locked").await?;
     world.unlock(&held.user).await;
-    let alive = world.alive(&held.user).await.len();
+    let alive = world.renewable_tokens(&held.user).await.len();
     hold(alive == 0, || format!("{alive} sessions alive after lock and unlock"))?;
     nothing_renews(world, &minted, "after lock and unlock").await?;
     let branched = renew_as(&world.tokens, &held.holder, by_identity_provider(&held.user)).await;
@@ -315,7 +315,7 @@ async fn nothing_renews(world: &World, minted: &[String], when: &str) -> Result<
 
 /// What was born before the lock is dead, whatever began after the unlock.
 async fn nothing_of_before_lives(world: &World, held: &Held) -> Result<(), String> {
-    for token in world.alive(&held.user).await {
+    for token in world.renewable_tokens(&held.user).await {
         let epoch = world.family_of(&token).await.origin.epoch;
         hold(epoch == 1, || {
             format!("a session of epoch {epoch} is alive after lock and unlock")

@@ -314,7 +314,7 @@ impl World {
     }
 
     /// The current token of every family of the user that may still be renewed: what is alive.
-    pub(crate) async fn alive(&self, user: &UserId) -> Vec<String> {
+    pub(crate) async fn renewable_tokens(&self, user: &UserId) -> Vec<String> {
         let (lock_status, now) = (
             self.stores.lock_statuses.read_linearizable(user).await.unwrap(),
             self.clock.now(),

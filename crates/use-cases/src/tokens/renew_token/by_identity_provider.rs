@@ -4,10 +4,10 @@ use domain::group::AssertedGroups;
 use domain::ids::{ClientId, UserId};
 
 use super::{RenewToken, Renewed};
-use crate::AliveUser;
+use crate::ActiveUser;
 use crate::tokens::Refused;
 use crate::tokens::grants::{self, issue};
-use crate::tokens::mint_gate::{Path, Subject, UserSubject};
+use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 
 impl RenewToken {
     /// Renews after a login at an external identity provider. A client on its own may start a session; a user's token gets
@@ -39,7 +39,7 @@ impl RenewToken {
     /// An access token of the caller's session; without a session it ends no later than the caller's.
     async fn within_a_session(&self, call: &Call, calling: &CallingUser, own: Result<Client, Refused>) -> Renewed {
         // A lock is told before anything else that is wrong.
-        let AliveUser { session, .. } = self.gate.look_at_caller(call, calling).await?;
+        let ActiveUser { session, .. } = self.gate.check_caller(call, calling).await?;
         let own = set_up(own)?;
         let (groups, mut ancestors, ends_at) = match session {
             Some(session) => (
@@ -62,7 +62,7 @@ impl RenewToken {
         self.gate
             .mint(
                 Subject::User(call, subject),
-                async { Ok(Path::OnlyRead(())) },
+                async { Ok(WriteEffect::Unchanged(())) },
                 |(), signer| issue(token, None, signer),
             )
             .await
@@ -87,7 +87,7 @@ impl RenewToken {
         let write = async {
             match session {
                 Some(session) => Ok(self.start(call, session).await?.map(Some)),
-                None => Ok(Path::OnlyRead(None)),
+                None => Ok(WriteEffect::Unchanged(None)),
             }
         };
         self.gate

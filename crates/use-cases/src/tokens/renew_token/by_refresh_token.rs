@@ -9,7 +9,7 @@ use ports::{Measure, RenewalOutcome};
 use super::{Claimed, RenewToken};
 use crate::tokens::Refused;
 use crate::tokens::grants::{AccessTokenDraft, IssuedTokens, issue};
-use crate::tokens::mint_gate::{Minted, Path, Subject, UserSubject};
+use crate::tokens::mint_gate::{Minted, Subject, UserSubject, WriteEffect};
 use crate::tokens::refused_renewal::{RefusedReason, refused};
 
 /// One presentation of a refresh token.
@@ -62,7 +62,7 @@ impl RenewToken {
         };
         if access_token.is_err() {
             // A lock is told before anything else that is wrong.
-            self.gate.look(call, &attempt.subject).await?;
+            self.gate.check_before_write(call, &attempt.subject).await?;
         }
         let access_token = access_token?;
         let outcome = OnceLock::new();
@@ -103,30 +103,30 @@ impl RenewToken {
         &self,
         attempt: &Attempt<'_>,
         found: RefreshFamily,
-    ) -> Result<Path<(RefreshFamily, RenewalOutcome)>, Refused> {
+    ) -> Result<WriteEffect<(RefreshFamily, RenewalOutcome)>, Refused> {
         // A token that is superseded already stays so: there is nothing to write.
         if self.judge(&found, attempt) == Verdict::Superseded {
-            return Ok(Path::OnlyRead((found, RenewalOutcome::Repeated)));
+            return Ok(WriteEffect::Unchanged((found, RenewalOutcome::Repeated)));
         }
         let next = self.sessions.next(&found, attempt.now);
         let left = match self.sessions.rotate(&attempt.presented, &next).await? {
-            Rotation::Rotated => return Ok(Path::Wrote((next, RenewalOutcome::Renewed))),
+            Rotation::Rotated => return Ok(WriteEffect::Changed((next, RenewalOutcome::Renewed))),
             Rotation::Superseded(family) => Some(family),
             Rotation::Unknown => None,
         };
         let family = self.not_matched(left, attempt).await?;
-        Ok(Path::OnlyRead((family, RenewalOutcome::Repeated)))
+        Ok(WriteEffect::Unchanged((family, RenewalOutcome::Repeated)))
     }
 
     /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, attempt: &Attempt<'_>) -> Result<Path<()>, Refused> {
+    async fn forget(&self, attempt: &Attempt<'_>) -> Result<WriteEffect<()>, Refused> {
         let left = match self.sessions.close(&attempt.presented, attempt.now).await? {
-            Closed::Closed => return Ok(Path::Wrote(())),
+            Closed::Closed => return Ok(WriteEffect::Changed(())),
             Closed::NotMatched(family) => Some(family),
             Closed::Unknown => None,
         };
         self.not_matched(left, attempt).await?;
-        Ok(Path::OnlyRead(()))
+        Ok(WriteEffect::Unchanged(()))
     }
 
     /// Returns the family that a write did not match, when the token still gets something from it.
@@ -149,11 +149,11 @@ impl RenewToken {
             Verdict::Current | Verdict::Superseded => Ok(()),
             Verdict::ClosedByThis if !attempt.remember => Ok(()),
             Verdict::ClosedByThis | Verdict::Ended => {
-                self.gate.look(attempt.call, &attempt.subject).await?;
+                self.gate.check_before_write(attempt.call, &attempt.subject).await?;
                 Err(attempt.refused(RefusedReason::of_dead(family)))
             }
             Verdict::Replayed => {
-                self.gate.look(attempt.call, &attempt.subject).await?;
+                self.gate.check_before_write(attempt.call, &attempt.subject).await?;
                 self.sessions
                     .revoke(attempt.call, &family.id, RevocationReason::Replay)
                     .await?;

@@ -5,7 +5,7 @@ use ports::StoreFailure;
 
 use super::{Claimed, RenewToken, Renewed};
 use crate::tokens::grants::{self, issue};
-use crate::tokens::mint_gate::{Path, Subject, UserSubject};
+use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 use crate::tokens::refused_renewal::{RefusedReason, refused};
 
 impl RenewToken {
@@ -32,7 +32,7 @@ impl RenewToken {
             ancestors: found.ancestors.clone(),
         };
         // A lock is told before anything else that is wrong.
-        self.gate.look(call, &subject).await?;
+        self.gate.check_before_write(call, &subject).await?;
         agreement?;
         let parent = (found.ancestors, found.session_expires_at);
         let session = remember.then(|| self.new_session(&user, found.target_client.clone(), groups.clone(), parent));
@@ -48,7 +48,7 @@ impl RenewToken {
             }
             match session {
                 Some(session) => Ok(self.start(call, session).await?.map(Some)),
-                None => Ok(Path::Wrote(None)),
+                None => Ok(WriteEffect::Changed(None)),
             }
         };
         self.gate

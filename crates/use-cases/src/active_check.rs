@@ -12,7 +12,7 @@ use ports::{Clients, Clock, Identities, LockStatuses, StoreFailure};
 
 /// Why a token with a good signature is refused all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAlive {
+pub enum InactiveReason {
     #[error("the credential is locked")]
     CredentialLocked,
     #[error("the credential was locked after the token was issued")]
@@ -29,7 +29,7 @@ pub enum NotAlive {
     ClientEpoch,
 }
 
-impl From<LockViolation> for NotAlive {
+impl From<LockViolation> for InactiveReason {
     fn from(lock_status: LockViolation) -> Self {
         match lock_status {
             LockViolation::Locked => Self::CredentialLocked,
@@ -40,9 +40,9 @@ impl From<LockViolation> for NotAlive {
 
 /// A token is not alive, or that could not be found out.
 #[derive(Debug, thiserror::Error)]
-pub enum AlivenessError {
+pub enum ActiveCheckError {
     #[error("the token is not alive")]
-    NotAlive(#[from] NotAlive),
+    Inactive(#[from] InactiveReason),
     #[error(transparent)]
     Failed(#[from] StoreFailure),
 }
@@ -70,7 +70,7 @@ impl Consistency {
 
 /// What decides over the user part of a token, as it was found.
 #[derive(Debug, Clone)]
-pub struct AliveUser {
+pub struct ActiveUser {
     pub identity: Identity,
     /// The session of the token, when it has one.
     pub session: Option<RefreshFamily>,
@@ -78,7 +78,7 @@ pub struct AliveUser {
 
 /// What the look at a token reads.
 #[derive(Clone)]
-pub struct AlivenessPorts {
+pub struct ActiveCheckPorts {
     pub clients: Arc<dyn Clients>,
     pub identities: Arc<dyn Identities>,
     pub lock_statuses: Arc<dyn LockStatuses>,
@@ -92,17 +92,17 @@ pub struct AlivenessPorts {
 /// Credential and sessions are read linearizably, so what was acknowledged before the look began is seen. Clients are
 /// remembered for up to a second, so a disabled one is refused within two.
 #[derive(Clone)]
-pub struct Aliveness {
-    ports: AlivenessPorts,
+pub struct ActiveCheck {
+    ports: ActiveCheckPorts,
 }
 
-impl Aliveness {
-    pub fn new(ports: AlivenessPorts) -> Self {
+impl ActiveCheck {
+    pub fn new(ports: ActiveCheckPorts) -> Self {
         Self { ports }
     }
 
     /// Looks at everything a token rests on.
-    pub async fn of_caller(&self, caller: &Caller) -> Result<(Client, Option<AliveUser>), AlivenessError> {
+    pub async fn of_caller(&self, caller: &Caller) -> Result<(Client, Option<ActiveUser>), ActiveCheckError> {
         let user = async {
             match &caller.user {
                 Some(user) => self.of_user(user).await.map(Some),
@@ -116,18 +116,18 @@ impl Aliveness {
     }
 
     /// Looks at the client alone.
-    pub async fn of_client(&self, caller: &Caller) -> Result<Client, AlivenessError> {
+    pub async fn of_client(&self, caller: &Caller) -> Result<Client, ActiveCheckError> {
         let client = self.ports.clients.find(&caller.client).await?;
         let client = enabled(client)?;
         if client.epoch == caller.client_epoch {
             Ok(client)
         } else {
-            Err(NotAlive::ClientEpoch.into())
+            Err(InactiveReason::ClientEpoch.into())
         }
     }
 
     /// Looks at the user part of a token: credential, session, ancestors, identity. A lock is told first.
-    pub async fn of_user(&self, user: &CallingUser) -> Result<AliveUser, AlivenessError> {
+    pub async fn of_user(&self, user: &CallingUser) -> Result<ActiveUser, ActiveCheckError> {
         let session = async {
             match &user.session {
                 Some(session) => self.of_session(session).await.map(Some),
@@ -140,18 +140,18 @@ impl Aliveness {
             self.ports.identities.find(&user.id),
         )
         .await;
-        lock_status?.judge(user.epoch).map_err(NotAlive::from)?;
+        lock_status?.judge(user.epoch).map_err(InactiveReason::from)?;
         let session = session?;
-        let identity = identity?.ok_or(NotAlive::UserRemoved)?;
-        Ok(AliveUser { identity, session })
+        let identity = identity?.ok_or(InactiveReason::UserRemoved)?;
+        Ok(ActiveUser { identity, session })
     }
 
     /// Looks at a session and at all it descends from.
-    async fn of_session(&self, id: &FamilyId) -> Result<RefreshFamily, AlivenessError> {
+    async fn of_session(&self, id: &FamilyId) -> Result<RefreshFamily, ActiveCheckError> {
         let found = self.ports.refresh_families.read_linearizable(id).await?;
         let session = found
-            .filter(|family| family.is_alive(self.ports.clock.now()))
-            .ok_or(NotAlive::SessionEnded)?;
+            .filter(|family| family.is_active(self.ports.clock.now()))
+            .ok_or(InactiveReason::SessionEnded)?;
         self.of_ancestors(&session.origin.ancestors, Consistency::Linearizable)
             .await?;
         Ok(session)
@@ -159,20 +159,20 @@ impl Aliveness {
 
     /// Looks at the sessions that another descends from. A closed one lets it live; one that is not there any more counts as
     /// revoked.
-    pub(crate) async fn of_ancestors(&self, ancestors: &[FamilyId], look: Consistency) -> Result<(), AlivenessError> {
+    pub(crate) async fn of_ancestors(&self, ancestors: &[FamilyId], look: Consistency) -> Result<(), ActiveCheckError> {
         let families = &self.ports.refresh_families;
         let looks = ancestors.iter().map(|ancestor| look.read_family(&**families, ancestor));
         for ancestor in try_join_all(looks).await? {
             match ancestor.map(|family| family.status) {
                 Some(FamilyStatus::Active | FamilyStatus::Closed(_)) => {}
-                Some(FamilyStatus::Revoked(_)) | None => return Err(NotAlive::AncestorRevoked.into()),
+                Some(FamilyStatus::Revoked(_)) | None => return Err(InactiveReason::AncestorRevoked.into()),
             }
         }
         Ok(())
     }
 
     /// Looks at all that a family's refresh token rests on, save the family itself, which the caller has just read.
-    pub(crate) async fn of_family(&self, family: &RefreshFamily) -> Result<(), AlivenessError> {
+    pub(crate) async fn of_family(&self, family: &RefreshFamily) -> Result<(), ActiveCheckError> {
         let origin = &family.origin;
         let (lock_status, ancestors, identity, client) = join4(
             self.ports.lock_statuses.read_linearizable(&origin.user),
@@ -181,14 +181,16 @@ impl Aliveness {
             self.ports.clients.find(&origin.client),
         )
         .await;
-        lock_status?.judge(origin.epoch).map_err(NotAlive::from)?;
+        lock_status?.judge(origin.epoch).map_err(InactiveReason::from)?;
         ancestors?;
-        identity?.ok_or(NotAlive::UserRemoved)?;
+        identity?.ok_or(InactiveReason::UserRemoved)?;
         enabled(client?)?;
         Ok(())
     }
 }
 
-fn enabled(client: Option<Client>) -> Result<Client, NotAlive> {
-    client.filter(|client| client.enabled).ok_or(NotAlive::ClientDisabled)
+fn enabled(client: Option<Client>) -> Result<Client, InactiveReason> {
+    client
+        .filter(|client| client.enabled)
+        .ok_or(InactiveReason::ClientDisabled)
 }
