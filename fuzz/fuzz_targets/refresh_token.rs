@@ -1,14 +1,14 @@
 #![no_main]
 
 use domain::hex;
-use domain::tokens::SealedRefreshToken;
+use domain::tokens::SignedRefreshToken;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let Ok(sealed) = SealedRefreshToken::parse(text) else {
+    let Ok(sealed) = SignedRefreshToken::parse(text) else {
         return;
     };
-    assert!(SealedRefreshToken::is_one(text));
+    assert!(SignedRefreshToken::is_one(text));
     let (part, mac) = text.rsplit_once('.').expect("it has a MAC");
     assert_eq!(sealed.authenticated_part(), part);
     let mac: [u8; 32] = hex::decode(mac).expect("the MAC is hexadecimal");
@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
     assert_eq!(&*token.authenticated_part(&key_id), part);
     let other = mac.map(|byte| !byte);
     assert!(
-        SealedRefreshToken::parse(text)
+        SignedRefreshToken::parse(text)
             .expect("as before")
             .open(&other)
             .is_none()

@@ -1,13 +1,13 @@
 //! Signing, verifying, the key set, hashes, MACs and randomness. No other crate names `aws-lc-rs` or `jsonwebtoken`.
 
-mod code_seal;
+mod code_digester;
 mod hashes;
 #[cfg(feature = "key-set-url")]
 mod jwk_set;
 mod key_directory;
 mod key_ring;
 mod randomness;
-mod refresh_token_seal;
+mod refresh_token_codec;
 #[cfg(feature = "key-set-url")]
 mod remote_key_set;
 mod rs512_key;
@@ -17,12 +17,12 @@ mod verification_keys;
 mod verified_tokens;
 mod verifier;
 
-pub use code_seal::HmacCodeSeal;
+pub use code_digester::HmacCodeDigester;
 pub use hashes::Sha256;
 pub use key_directory::{KeyDirectory, KeyEntry, KeyFailure, RevokedKey};
 pub use key_ring::KeyRing;
 pub use randomness::SystemRandomness;
-pub use refresh_token_seal::HmacRefreshTokenSeal;
+pub use refresh_token_codec::HmacRefreshTokenCodec;
 #[cfg(feature = "key-set-url")]
 pub use remote_key_set::{KeySetUrlRefused, RemoteKeySet, RemoteKeySetSettings};
 pub use rs512_key::Rs512Key;

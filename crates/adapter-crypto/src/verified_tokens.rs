@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::caller::VerifiedToken;
 use domain::time::Timestamp;
 use moka::sync::Cache;
-use ports::{TokenRejection, TokenVerifier};
+use ports::{TokenVerificationError, TokenVerifier};
 
 use crate::hashes::sha256;
 use crate::verifier::JwtVerifier;
@@ -35,14 +35,14 @@ impl VerifiedTokens {
 }
 
 impl TokenVerifier for VerifiedTokens {
-    fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection> {
-        let version = self.keys.version().ok_or(TokenRejection::KeysUnavailable)?;
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
+        let version = self.keys.version().ok_or(TokenVerificationError::KeysUnavailable)?;
         let key = (version, sha256(&[token.as_bytes()]));
         if let Some(verified) = self.verified.get(&key) {
             return if now < verified.caller.expires_at {
                 Ok(verified)
             } else {
-                Err(TokenRejection::Invalid)
+                Err(TokenVerificationError::Invalid)
             };
         }
         let verified = Arc::new(self.verifier.inspect(token, now)?);
@@ -119,10 +119,10 @@ mod tests {
         let token = signer.sign(&issued(at(100))).unwrap();
         let keys = Arc::new(Losing(ring, AtomicBool::new(false)));
         let verifier = VerifiedTokens::new(keys.clone(), profile());
-        let judged = || verifier.inspect(&token, at(100)).map(drop);
+        let judged = || verifier.verify(&token, at(100)).map(drop);
         assert_eq!(judged(), Ok(()));
         keys.1.store(true, Ordering::SeqCst);
-        assert_eq!(judged(), Err(TokenRejection::KeysUnavailable));
+        assert_eq!(judged(), Err(TokenVerificationError::KeysUnavailable));
     }
 
     #[test]
@@ -141,13 +141,13 @@ mod tests {
         let verifier = VerifiedTokens::new(ring(), profile());
         let judged = |issued_at: i64| {
             let token = thief.sign(&issued(at(issued_at))).unwrap();
-            verifier.inspect(&token, at(issued_at)).map(drop)
+            verifier.verify(&token, at(issued_at)).map(drop)
         };
         assert_eq!(judged(retired_at.as_second() - 1), Ok(()));
         for late in [0, 1, 3599] {
             assert_eq!(
                 judged(retired_at.as_second() + late),
-                Err(TokenRejection::Invalid),
+                Err(TokenVerificationError::Invalid),
                 "{late}"
             );
         }

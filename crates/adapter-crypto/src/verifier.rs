@@ -7,7 +7,7 @@ use domain::caller::{Caller, CallingUser, VerifiedToken};
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use jsonwebtoken::{Algorithm, Validation};
-use ports::TokenRejection;
+use ports::TokenVerificationError;
 use serde::Deserialize;
 
 use crate::VerificationKeys;
@@ -129,21 +129,21 @@ impl JwtVerifier {
             && life.is_some_and(|life| life <= self.profile.longest_life.as_secs())
     }
 
-    pub(crate) fn inspect(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+    pub(crate) fn inspect(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenVerificationError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenRejection::Invalid);
+            return Err(TokenVerificationError::Invalid);
         }
-        let header = self.header(token).ok_or(TokenRejection::Invalid)?;
+        let header = self.header(token).ok_or(TokenVerificationError::Invalid)?;
         let key = self
             .keys
             .verification_key(&header.kid, now)
-            .ok_or(TokenRejection::UnknownKey)?;
+            .ok_or(TokenVerificationError::UnknownKey)?;
         let decoded = jsonwebtoken::decode::<Claims>(token, &key.key, &self.validation);
-        let claims = decoded.map_err(|_| TokenRejection::Invalid)?.claims;
+        let claims = decoded.map_err(|_| TokenVerificationError::Invalid)?.claims;
         if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) || !key.signs_at(claims.iat) {
-            return Err(TokenRejection::Invalid);
+            return Err(TokenVerificationError::Invalid);
         }
-        self.verified(claims).ok_or(TokenRejection::Invalid)
+        self.verified(claims).ok_or(TokenVerificationError::Invalid)
     }
 
     fn verified(&self, claims: Claims) -> Option<VerifiedToken> {

@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use domain::caller::{Call, VerifiedToken};
 use domain::ids::{ContactId, UserId};
 use domain::permission::{Permission, lacking};
-use ports::{Clock, KeySetSource, TokenRejection, TokenVerifier};
+use ports::{Clock, KeySetSource, TokenVerificationError, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::admitted::DueAdmission;
@@ -32,11 +32,11 @@ pub struct Gatekeeper {
 impl Gatekeeper {
     /// A key that is not known may be a new one, and a key set that was away may be back: it is looked at once more,
     /// then the token.
-    pub(crate) async fn inspect(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenRejection> {
-        match self.verifier.inspect(token, self.clock.now()) {
-            Err(TokenRejection::UnknownKey | TokenRejection::KeysUnavailable) => {
+    pub(crate) async fn inspect(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
+        match self.verifier.verify(token, self.clock.now()) {
+            Err(TokenVerificationError::UnknownKey | TokenVerificationError::KeysUnavailable) => {
                 self.keys.refresh().await;
-                self.verifier.inspect(token, self.clock.now())
+                self.verifier.verify(token, self.clock.now())
             }
             inspected => inspected,
         }
@@ -81,10 +81,10 @@ fn not_permitted(lacking: impl Into<String>) -> Problem {
 }
 
 /// What a token that could not be verified is answered with: without keys nobody knows whether it is good.
-fn refused(rejection: TokenRejection) -> Problem {
+fn refused(rejection: TokenVerificationError) -> Problem {
     match rejection {
-        TokenRejection::KeysUnavailable => Problem::unavailable(rejection),
-        TokenRejection::Invalid | TokenRejection::UnknownKey => {
+        TokenVerificationError::KeysUnavailable => Problem::unavailable(rejection),
+        TokenVerificationError::Invalid | TokenVerificationError::UnknownKey => {
             Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN)
         }
     }

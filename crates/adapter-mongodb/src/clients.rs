@@ -6,7 +6,7 @@ use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use mongodb::bson::{Binary, DateTime};
-use ports::{ClientSaving, Clients, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
@@ -150,13 +150,13 @@ impl Holder for Client {
     }
 }
 
-fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaving, Fault> {
+fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaveOutcome, Fault> {
     match saving {
-        HolderSaving::Saved => Ok(ClientSaving::Saved),
-        HolderSaving::IdTaken => Ok(ClientSaving::NameTaken(id.clone())),
+        HolderSaving::Saved => Ok(ClientSaveOutcome::Saved),
+        HolderSaving::IdTaken => Ok(ClientSaveOutcome::NameTaken(id.clone())),
         HolderSaving::NameTaken { name, .. } => {
             let name = Reader::new("client", id.as_str()).parsed(name, ClientId::parse)?;
-            Ok(ClientSaving::NameTaken(name))
+            Ok(ClientSaveOutcome::NameTaken(name))
         }
     }
 }
@@ -168,11 +168,11 @@ impl Clients for MongodbClients {
         Ok(found.map(Client::try_from).transpose()?)
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         Ok(saving(&client.id, create(&self.0, client).await?)?)
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         Ok(saving(&client.id, replace(&self.0, client).await?)?)
     }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::contact::ContactType;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
-use ports::{Identities, IdentitySaving, StoreFailure};
+use ports::{Identities, IdentitySaveOutcome, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::contact_documents::{self, MobileDocument};
@@ -138,13 +138,13 @@ impl Holder for Identity {
     }
 }
 
-fn saving(saving: HolderSaving) -> Result<IdentitySaving, Fault> {
+fn saving(saving: HolderSaving) -> Result<IdentitySaveOutcome, Fault> {
     match saving {
-        HolderSaving::Saved => Ok(IdentitySaving::Saved),
-        HolderSaving::IdTaken => Ok(IdentitySaving::IdTaken),
+        HolderSaving::Saved => Ok(IdentitySaveOutcome::Saved),
+        HolderSaving::IdTaken => Ok(IdentitySaveOutcome::IdTaken),
         HolderSaving::NameTaken { by, .. } => {
             let by = Reader::new("login", "").parsed(by, UserId::parse)?;
-            Ok(IdentitySaving::LoginTaken { by })
+            Ok(IdentitySaveOutcome::LoginTaken { by })
         }
     }
 }
@@ -161,11 +161,11 @@ impl Identities for MongodbIdentities {
         self.0.read_in_session(|session| find_by_name(session, login)).await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         Ok(saving(create(&self.0, identity).await?)?)
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         Ok(saving(replace(&self.0, identity).await?)?)
     }
 

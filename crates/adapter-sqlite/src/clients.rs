@@ -6,7 +6,7 @@ use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use domain::time::Timestamp;
-use ports::{ClientSaving, Clients, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, StoreFailure};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
@@ -133,10 +133,10 @@ fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientI
     Ok(None)
 }
 
-fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<ClientSaving, Fault> {
+fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<ClientSaveOutcome, Fault> {
     let id = client.id.as_str();
     if let Some(name) = taken_name(connection, client)? {
-        return Ok(ClientSaving::NameTaken(name));
+        return Ok(ClientSaveOutcome::NameTaken(name));
     }
     let exists = rows::first(
         connection,
@@ -146,7 +146,7 @@ fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<C
     )?
     .is_some();
     if exists && insert_only {
-        return Ok(ClientSaving::NameTaken(client.id.clone()));
+        return Ok(ClientSaveOutcome::NameTaken(client.id.clone()));
     }
     let document = to_json("client", &ClientDocument::from(client))?;
     let sql = "INSERT INTO clients (client_id, document) VALUES (?1, ?2) ON CONFLICT (client_id) DO UPDATE SET document = excluded.document";
@@ -159,7 +159,7 @@ fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<C
             (name.as_str(), id),
         )?;
     }
-    Ok(ClientSaving::Saved)
+    Ok(ClientSaveOutcome::Saved)
 }
 
 #[async_trait]
@@ -170,12 +170,12 @@ impl Clients for SqliteClients {
             .read(|connection| rows::first(connection, sql, [id.as_str()], client))
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         let client = client.clone();
         self.0.write(move |connection| save(connection, &client, true)).await
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         let client = client.clone();
         self.0.write(move |connection| save(connection, &client, false)).await
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::contact::{ContactType, Email, Mobile};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
-use ports::{Identities, IdentitySaving, StoreFailure};
+use ports::{Identities, IdentitySaveOutcome, StoreFailure};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
@@ -134,10 +134,10 @@ fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<Us
     Ok(None)
 }
 
-fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaving, Fault> {
+fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaveOutcome, Fault> {
     let id = identity.id.as_str();
     if let Some(by) = taken_login(connection, identity)? {
-        return Ok(IdentitySaving::LoginTaken { by });
+        return Ok(IdentitySaveOutcome::LoginTaken { by });
     }
     let exists = rows::first(
         connection,
@@ -147,7 +147,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
     )?
     .is_some();
     if exists && insert_only {
-        return Ok(IdentitySaving::IdTaken);
+        return Ok(IdentitySaveOutcome::IdTaken);
     }
     if exists {
         remove_logins(connection, id)?;
@@ -162,7 +162,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
     let document = to_json("identity", &IdentityDocument::from(identity))?;
     let sql = "INSERT INTO identities (user_id, document) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET document = excluded.document";
     rows::execute(connection, sql, (id, document))?;
-    Ok(IdentitySaving::Saved)
+    Ok(IdentitySaveOutcome::Saved)
 }
 
 /// Removes the logins of the user as stored: there is no index from a user to its logins.
@@ -195,12 +195,12 @@ impl Identities for SqliteIdentities {
             .read(|connection| rows::first(connection, sql, [login], identity))
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         let identity = identity.clone();
         self.0.write(move |connection| save(connection, &identity, true)).await
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         let identity = identity.clone();
         self.0.write(move |connection| save(connection, &identity, false)).await
     }

@@ -169,7 +169,7 @@ mod tests {
     use domain::group::AssertedGroups;
     use domain::ids::{ClientId, ContactId, FamilyId, UserId};
     use domain::time::Timestamp;
-    use ports::{Cursor, Saving};
+    use ports::{Cursor, SaveOutcome};
 
     use super::*;
     use crate::SqliteSettings;
@@ -253,7 +253,7 @@ mod tests {
                 .save_if_version(&locked, Vec::new())
                 .await
                 .unwrap();
-            assert_eq!(saved, Saving::Saved);
+            assert_eq!(saved, SaveOutcome::Saved);
         }
     }
 

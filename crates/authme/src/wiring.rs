@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_crypto::{
-    HmacCodeSeal, HmacRefreshTokenSeal, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
+    HmacCodeDigester, HmacRefreshTokenCodec, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
     VerifiedTokens, read_or_create_secret,
 };
 use adapter_delivery::DeliverySettings;
@@ -149,7 +149,7 @@ impl Installation {
     fn tokens_ports(&self, shared: &Shared) -> Result<TokensPorts, Refusal> {
         let secrets = read_or_create_secret(&self.data.refresh_secret());
         let secrets = secrets.map_err(Refusal::while_doing("the key of refresh tokens cannot be read"))?;
-        let seal = HmacRefreshTokenSeal::new(&secrets)
+        let refresh_token_codec = HmacRefreshTokenCodec::new(&secrets)
             .ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
         let signer = Rs512Signer::new(shared.keys.clone(), shared.profile.clone(), shared.telemetry.clone());
         let stores = &shared.stores;
@@ -164,7 +164,7 @@ impl Installation {
             key_set: shared.keys.key_set(shared.clock.clone()),
             client_secrets: Arc::new(Sha256),
             hasher: Arc::new(Sha256),
-            seal: Arc::new(seal),
+            refresh_token_codec: Arc::new(refresh_token_codec),
             clock: shared.clock.clone(),
             randomness: Arc::new(SystemRandomness),
             telemetry: shared.telemetry.clone(),
@@ -175,7 +175,8 @@ impl Installation {
     fn factors_ports(&self, shared: &Shared) -> Result<FactorsPorts, Refusal> {
         let secrets = read_or_create_secret(&self.data.codes_secret());
         let secrets = secrets.map_err(Refusal::while_doing("the key of one-time codes cannot be read"))?;
-        let seal = HmacCodeSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
+        let code_digester =
+            HmacCodeDigester::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
         let delivery = adapter_delivery::open(self.delivery.clone());
         let delivery = delivery.map_err(Refusal::while_doing("codes cannot be delivered"))?;
         let stores = &shared.stores;
@@ -183,7 +184,7 @@ impl Installation {
             factor_sets: stores.factor_sets.clone(),
             send_limits: stores.send_limits.clone(),
             clients: stores.clients.clone(),
-            seal: Arc::new(seal),
+            code_digester: Arc::new(code_digester),
             delivery: Arc::new(delivery),
             clock: shared.clock.clone(),
             randomness: Arc::new(SystemRandomness),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::client::{Client, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
-use ports::ClientSaving;
+use ports::ClientSaveOutcome;
 
 use crate::contract::contracts;
 use crate::race::{at_once, count};
@@ -28,11 +28,11 @@ contracts! { dyn Fixture:
     clients_survive_reopening,
 }
 
-async fn create(stores: &Stores, client: &Client) -> ClientSaving {
+async fn create(stores: &Stores, client: &Client) -> ClientSaveOutcome {
     stores.clients.create(client).await.unwrap()
 }
 
-async fn replace(stores: &Stores, client: &Client) -> ClientSaving {
+async fn replace(stores: &Stores, client: &Client) -> ClientSaveOutcome {
     stores.clients.replace(client).await.unwrap()
 }
 
@@ -46,8 +46,8 @@ async fn page(stores: &Stores, after: Option<&str>, limit: usize) -> Vec<String>
     page.iter().map(|client| client.id.to_string()).collect()
 }
 
-fn taken(name: &str) -> ClientSaving {
-    ClientSaving::NameTaken(client_id(name))
+fn taken(name: &str) -> ClientSaveOutcome {
+    ClientSaveOutcome::NameTaken(client_id(name))
 }
 
 async fn an_unregistered_client_is_not_found(fixture: &dyn Fixture) {
@@ -59,7 +59,7 @@ async fn an_unregistered_client_is_not_found(fixture: &dyn Fixture) {
 async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for client in [client("plain"), full_client("full")] {
-        assert_eq!(create(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(create(&stores, &client).await, ClientSaveOutcome::Saved);
         assert_eq!(find(&stores, client.id.as_str()).await, Some(client));
     }
     for expires_in in ExpiresIn::ALL {
@@ -67,7 +67,7 @@ async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
             expires_in: Some(expires_in),
             ..client("expires-in")
         };
-        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(replace(&stores, &client).await, ClientSaveOutcome::Saved);
         assert_eq!(find(&stores, "expires-in").await, Some(client));
     }
     for visibility in Visibility::ALL {
@@ -75,7 +75,7 @@ async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
             visibility,
             ..client("visibility")
         };
-        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(replace(&stores, &client).await, ClientSaveOutcome::Saved);
         assert_eq!(find(&stores, "visibility").await, Some(client));
     }
 }
@@ -126,7 +126,7 @@ async fn a_name_that_is_taken_creates_nothing(fixture: &dyn Fixture) {
     let late = known_as("free", ["other"]);
     assert_eq!(
         create(&stores, &late).await,
-        ClientSaving::Saved,
+        ClientSaveOutcome::Saved,
         "a refused client holds a name"
     );
 }
@@ -142,9 +142,9 @@ async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
         async move { clients.create(&attempt(caller)).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&answers, &ClientSaving::Saved), 1);
+    assert_eq!(count(&answers, &ClientSaveOutcome::Saved), 1);
     assert_eq!(count(&answers, &taken("portal")), answers.len() - 1);
-    let winner = answers.iter().position(|answer| *answer == ClientSaving::Saved);
+    let winner = answers.iter().position(|answer| *answer == ClientSaveOutcome::Saved);
     assert_eq!(find(&stores, "portal").await, winner.map(attempt));
 }
 
@@ -156,7 +156,7 @@ async fn creating_one_alias_at_once_has_one_winner(fixture: &dyn Fixture) {
         async move { clients.create(&attempt(caller)).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&answers, &ClientSaving::Saved), 1);
+    assert_eq!(count(&answers, &ClientSaveOutcome::Saved), 1);
     assert_eq!(count(&answers, &taken("entity")), answers.len() - 1);
     assert_eq!(stores.clients.page(None, 100).await.unwrap().len(), 1);
 }
@@ -165,7 +165,7 @@ async fn a_replaced_client_is_the_new_one_in_every_field(fixture: &dyn Fixture) 
     let stores = fixture.stores();
     create(&stores, &client("portal")).await;
     for client in [full_client("portal"), client("portal")] {
-        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(replace(&stores, &client).await, ClientSaveOutcome::Saved);
         assert_eq!(find(&stores, "portal").await, Some(client));
     }
     assert_eq!(page(&stores, None, 10).await, ["portal"]);
@@ -174,7 +174,7 @@ async fn a_replaced_client_is_the_new_one_in_every_field(fixture: &dyn Fixture) 
 async fn replacing_an_absent_client_inserts_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let client = full_client("portal");
-    assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+    assert_eq!(replace(&stores, &client).await, ClientSaveOutcome::Saved);
     assert_eq!(find(&stores, "portal").await, Some(client));
 }
 
@@ -182,7 +182,7 @@ async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let client = full_client("portal");
     for _ in 0..2 {
-        assert_eq!(replace(&stores, &client).await, ClientSaving::Saved);
+        assert_eq!(replace(&stores, &client).await, ClientSaveOutcome::Saved);
         assert_eq!(find(&stores, "portal").await.as_ref(), Some(&client));
     }
 }
@@ -205,7 +205,7 @@ async fn a_name_that_is_taken_replaces_nothing(fixture: &dyn Fixture) {
     );
     assert_eq!(
         create(&stores, &client("free")).await,
-        ClientSaving::Saved,
+        ClientSaveOutcome::Saved,
         "a refused client holds a name"
     );
 }
@@ -216,7 +216,10 @@ async fn an_alias_given_up_is_free_again(fixture: &dyn Fixture) {
     replace(&stores, &known_as("portal", ["kept", "new"])).await;
     assert_eq!(create(&stores, &client("kept")).await, taken("kept"));
     assert_eq!(create(&stores, &client("new")).await, taken("new"));
-    assert_eq!(create(&stores, &known_as("other", ["old"])).await, ClientSaving::Saved);
+    assert_eq!(
+        create(&stores, &known_as("other", ["old"])).await,
+        ClientSaveOutcome::Saved
+    );
 }
 
 async fn clients_are_paged_in_the_order_of_their_ids(fixture: &dyn Fixture) {

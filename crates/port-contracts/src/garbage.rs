@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 use domain::tokens::{RefreshFamily, RevocationReason, ValidationToken, events};
 use ports::Aggregate;
 use ports::factors::SendCharge;
-use ports::tokens::Closed;
+use ports::tokens::CloseOutcome;
 
 use crate::contract::contracts;
 use crate::outboxes;
@@ -147,7 +147,7 @@ async fn a_family_that_ended_early_is_kept_until_its_absolute_expiry(fixture: &d
     start(&stores, &revoked).await;
     let presented = presented(&closed);
     let closing = stores.refresh_families.close(&presented, at(1), IDLE).await;
-    assert_eq!(closing.unwrap(), Closed::Closed);
+    assert_eq!(closing.unwrap(), CloseOutcome::Closed);
     let reason = RevocationReason::Replay;
     let event = events::revoked(event_context(session_event_id(&revoked, 2), at(1)), &revoked, reason);
     let revoking = stores.refresh_families.revoke(&revoked.id, reason, event);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::contact::ContactType;
 use domain::identity::Identity;
 use domain::ids::UserId;
-use ports::IdentitySaving;
+use ports::IdentitySaveOutcome;
 
 use crate::contract::contracts;
 use crate::race::{CALLERS, at_once, count};
@@ -33,11 +33,11 @@ contracts! { dyn Fixture:
     users_survive_reopening,
 }
 
-async fn create(stores: &Stores, identity: &Identity) -> IdentitySaving {
+async fn create(stores: &Stores, identity: &Identity) -> IdentitySaveOutcome {
     stores.identities.create(identity).await.unwrap()
 }
 
-async fn replace(stores: &Stores, identity: &Identity) -> IdentitySaving {
+async fn replace(stores: &Stores, identity: &Identity) -> IdentitySaveOutcome {
     stores.identities.replace(identity).await.unwrap()
 }
 
@@ -57,8 +57,8 @@ async fn page(stores: &Stores, after: Option<usize>, limit: usize) -> Vec<UserId
     page.into_iter().map(|identity| identity.id).collect()
 }
 
-fn taken_by(n: usize) -> IdentitySaving {
-    IdentitySaving::LoginTaken { by: user(n) }
+fn taken_by(n: usize) -> IdentitySaveOutcome {
+    IdentitySaveOutcome::LoginTaken { by: user(n) }
 }
 
 async fn an_unknown_user_is_not_found(fixture: &dyn Fixture) {
@@ -76,7 +76,7 @@ async fn every_field_of_a_user_survives(fixture: &dyn Fixture) {
         ..with_mobile(3, mobile("351", None, "912345678"))
     };
     for identity in [identity(1), full_identity(2), number_only] {
-        assert_eq!(create(&stores, &identity).await, IdentitySaving::Saved);
+        assert_eq!(create(&stores, &identity).await, IdentitySaveOutcome::Saved);
         assert_eq!(find(&stores, &identity.id).await, Some(identity));
     }
 }
@@ -100,7 +100,7 @@ async fn a_user_is_created_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let identity = full_identity(1);
     create(&stores, &identity).await;
-    assert_eq!(create(&stores, &identity).await, IdentitySaving::IdTaken);
+    assert_eq!(create(&stores, &identity).await, IdentitySaveOutcome::IdTaken);
     assert_eq!(find(&stores, &user(1)).await, Some(identity));
 }
 
@@ -109,11 +109,11 @@ async fn a_taken_id_writes_nothing(fixture: &dyn Fixture) {
     let first = identity(1);
     create(&stores, &first).await;
     let second = with_email(1, "other@example.com");
-    assert_eq!(create(&stores, &second).await, IdentitySaving::IdTaken);
+    assert_eq!(create(&stores, &second).await, IdentitySaveOutcome::IdTaken);
     assert_eq!(find(&stores, &user(1)).await, Some(first));
     assert_eq!(holder(&stores, "other@example.com").await, None);
     let third = with_email(2, "other@example.com");
-    assert_eq!(create(&stores, &third).await, IdentitySaving::Saved);
+    assert_eq!(create(&stores, &third).await, IdentitySaveOutcome::Saved);
 }
 
 async fn an_address_is_taken_in_every_spelling(fixture: &dyn Fixture) {
@@ -150,7 +150,7 @@ async fn a_taken_login_writes_nothing(fixture: &dyn Fixture) {
     let late = with_email(3, "user-2@example.com");
     assert_eq!(
         create(&stores, &late).await,
-        IdentitySaving::Saved,
+        IdentitySaveOutcome::Saved,
         "a refused user holds a login"
     );
 }
@@ -169,8 +169,8 @@ async fn creating_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
         }
     })
     .await;
-    assert_eq!(count(&answers, &IdentitySaving::Saved), 1);
-    let winner = answers.iter().position(|answer| *answer == IdentitySaving::Saved);
+    assert_eq!(count(&answers, &IdentitySaveOutcome::Saved), 1);
+    let winner = answers.iter().position(|answer| *answer == IdentitySaveOutcome::Saved);
     let winner = winner.unwrap();
     assert_eq!(count(&answers, &taken_by(winner)), CALLERS - 1);
     assert_eq!(holder(&stores, "ana@example.com").await, Some(user(winner)));
@@ -186,10 +186,10 @@ async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
         async move { identities.create(&identity).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&answers, &IdentitySaving::Saved), 1);
-    assert_eq!(count(&answers, &IdentitySaving::IdTaken), CALLERS - 1);
+    assert_eq!(count(&answers, &IdentitySaveOutcome::Saved), 1);
+    assert_eq!(count(&answers, &IdentitySaveOutcome::IdTaken), CALLERS - 1);
     for (caller, answer) in answers.iter().enumerate() {
-        let expected = (*answer == IdentitySaving::Saved).then(|| user(1));
+        let expected = (*answer == IdentitySaveOutcome::Saved).then(|| user(1));
         assert_eq!(holder(&stores, &address(caller)).await, expected);
     }
 }
@@ -198,7 +198,7 @@ async fn a_replaced_user_is_the_new_one_in_every_field(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &identity(1)).await;
     for identity in [full_identity(1), identity(1)] {
-        assert_eq!(replace(&stores, &identity).await, IdentitySaving::Saved);
+        assert_eq!(replace(&stores, &identity).await, IdentitySaveOutcome::Saved);
         assert_eq!(find(&stores, &user(1)).await, Some(identity));
     }
     assert_eq!(page(&stores, None, 10).await, [user(1)]);
@@ -207,7 +207,7 @@ async fn a_replaced_user_is_the_new_one_in_every_field(fixture: &dyn Fixture) {
 async fn replacing_an_absent_user_inserts_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let identity = full_identity(1);
-    assert_eq!(replace(&stores, &identity).await, IdentitySaving::Saved);
+    assert_eq!(replace(&stores, &identity).await, IdentitySaveOutcome::Saved);
     assert_eq!(find(&stores, &user(1)).await, Some(identity));
     assert_eq!(holder(&stores, "5511911112222").await, Some(user(1)));
 }
@@ -216,7 +216,7 @@ async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let identity = full_identity(1);
     for _ in 0..2 {
-        assert_eq!(replace(&stores, &identity).await, IdentitySaving::Saved);
+        assert_eq!(replace(&stores, &identity).await, IdentitySaveOutcome::Saved);
         assert_eq!(find(&stores, &user(1)).await.as_ref(), Some(&identity));
         assert_eq!(holder(&stores, "user-1@example.com").await, Some(user(1)));
     }
@@ -226,11 +226,11 @@ async fn a_login_given_up_is_free_again(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &full_identity(1)).await;
     let moved = with_mobile(1, mobile("55", Some("11"), "955556666"));
-    assert_eq!(replace(&stores, &moved).await, IdentitySaving::Saved);
+    assert_eq!(replace(&stores, &moved).await, IdentitySaveOutcome::Saved);
     assert_eq!(holder(&stores, "5511911112222").await, None);
     assert_eq!(holder(&stores, "5511955556666").await, Some(user(1)));
     assert_eq!(holder(&stores, "user-1@example.com").await, Some(user(1)));
-    assert_eq!(create(&stores, &full_identity(2)).await, IdentitySaving::Saved);
+    assert_eq!(create(&stores, &full_identity(2)).await, IdentitySaveOutcome::Saved);
     assert_eq!(holder(&stores, "5511911112222").await, Some(user(2)));
 }
 
@@ -255,7 +255,7 @@ async fn replacing_with_a_taken_login_changes_nothing(fixture: &dyn Fixture) {
     }
     assert_eq!(
         create(&stores, &with_email(3, "new@example.com")).await,
-        IdentitySaving::Saved,
+        IdentitySaveOutcome::Saved,
         "a refused user holds a login"
     );
 }
@@ -273,9 +273,9 @@ async fn moving_to_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
         }
     })
     .await;
-    assert_eq!(count(&answers, &IdentitySaving::Saved), 1);
+    assert_eq!(count(&answers, &IdentitySaveOutcome::Saved), 1);
     for (caller, answer) in answers.iter().enumerate() {
-        let won = *answer == IdentitySaving::Saved;
+        let won = *answer == IdentitySaveOutcome::Saved;
         let login = if won {
             "ana@example.com".to_owned()
         } else {
@@ -295,7 +295,7 @@ async fn a_removed_user_frees_its_logins(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(1)).await, None);
     assert_eq!(holder(&stores, "user-1@example.com").await, None);
     assert_eq!(holder(&stores, "user-2@example.com").await, Some(user(2)));
-    assert_eq!(create(&stores, &full_identity(3)).await, IdentitySaving::Saved);
+    assert_eq!(create(&stores, &full_identity(3)).await, IdentitySaveOutcome::Saved);
     assert_eq!(holder(&stores, "5511911112222").await, Some(user(3)));
 }
 

@@ -15,7 +15,7 @@ use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, EventId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{
-    FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, ValidationToken, ValidationTokenHash,
+    FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, ValidationToken, ValidationTokenHash,
 };
 
 /// Idle lifetime of the families here; they live ten times as long at most.
@@ -357,8 +357,8 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
 }
 
 /// The family's current token in the hands of its user and client.
-pub(crate) fn presented(family: &RefreshFamily) -> Presented {
-    Presented {
+pub(crate) fn presented(family: &RefreshFamily) -> PresentedToken {
+    PresentedToken {
         token: family.current_token(),
         client: family.origin.client.clone(),
         user: family.origin.user.clone(),
@@ -367,9 +367,9 @@ pub(crate) fn presented(family: &RefreshFamily) -> Presented {
 
 /// Presentations of `family` that each differ in one thing from its current token and match neither that one nor the
 /// one before it.
-pub(crate) fn foreign_presentations(family: &RefreshFamily) -> Vec<Presented> {
+pub(crate) fn foreign_presentations(family: &RefreshFamily) -> Vec<PresentedToken> {
     let good = presented(family);
-    let token = |generation, nonce| Presented {
+    let token = |generation, nonce| PresentedToken {
         token: RefreshToken {
             generation,
             nonce,
@@ -382,11 +382,11 @@ pub(crate) fn foreign_presentations(family: &RefreshFamily) -> Vec<Presented> {
         token(family.generation, family.previous_nonce.unwrap_or(nonce(98))),
         token(family.generation - 1, family.nonce),
         token(family.generation + 1, family.nonce),
-        Presented {
+        PresentedToken {
             client: client_id("client-b"),
             ..good.clone()
         },
-        Presented {
+        PresentedToken {
             user: user(999),
             ..good.clone()
         },

@@ -6,7 +6,7 @@ use crate::StoreFailure;
 
 /// What saving a client came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientSaving {
+pub enum ClientSaveOutcome {
     Saved,
     /// Another client is known by this name already; nothing was written.
     NameTaken(ClientId),
@@ -27,10 +27,10 @@ pub trait Clients: Send + Sync {
     }
 
     /// Inserts the client, refused when its id or an alias is taken.
-    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure>;
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure>;
 
     /// Replaces a client, refused when an alias is taken by another; inserts it when absent.
-    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure>;
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure>;
 
     /// Up to `limit` clients in the order of their ids, those after `after`.
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure>;

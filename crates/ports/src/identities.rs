@@ -6,7 +6,7 @@ use crate::StoreFailure;
 
 /// What saving an identity came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentitySaving {
+pub enum IdentitySaveOutcome {
     Saved,
     /// A login of this identity leads to another user already; nothing of it was written.
     LoginTaken {
@@ -30,10 +30,10 @@ pub trait Identities: Send + Sync {
     async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure>;
 
     /// Inserts a user. Of two calls at once with one login, one saves and the other is told who took it.
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure>;
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure>;
 
     /// Replaces the user with this id, logins included; inserts it when absent.
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure>;
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure>;
 
     /// Removes the user and its logins; whether there was one.
     async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure>;

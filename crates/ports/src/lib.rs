@@ -27,27 +27,27 @@ mod lock_statuses;
 mod outboxes;
 mod randomness;
 mod readiness;
-mod saving;
+mod save_outcome;
 mod telemetry;
 mod token_verifier;
 pub mod tokens;
 
 pub use audit_trail::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
-pub use clients::{ClientSaving, Clients};
+pub use clients::{ClientSaveOutcome, Clients};
 pub use clock::Clock;
 pub use event_log::{Cursor, EventLog, LoggedEvent};
 pub use event_publisher::{EventPublisher, PublishFailure};
 pub use failure::StoreFailure;
 pub use garbage::Garbage;
 pub use groups::Groups;
-pub use identities::{Identities, IdentitySaving};
+pub use identities::{Identities, IdentitySaveOutcome};
 pub use known_names::KnownNames;
 pub use lock_statuses::LockStatuses;
 pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
-pub use saving::Saving;
+pub use save_outcome::SaveOutcome;
 pub use telemetry::{
     ConnectionError, ConnectionLimit, Measure, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate, Telemetry,
 };
-pub use token_verifier::{KeySetSource, TokenRejection, TokenVerifier};
+pub use token_verifier::{KeySetSource, TokenVerificationError, TokenVerifier};

@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 
 /// Why a bearer token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenRejection {
+pub enum TokenVerificationError {
     /// Malformed, expired, badly signed, of another issuer, audience or type.
     #[error("the bearer token is not valid")]
     Invalid,
@@ -21,7 +21,7 @@ pub enum TokenRejection {
 /// Verifies access tokens (RFC 9068 section 4, RFC 8725). Synchronous: computation only.
 pub trait TokenVerifier: Send + Sync {
     /// The token and all it says, when it is good at `now`.
-    fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection>;
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenVerificationError>;
 }
 
 /// Where verification keys come from.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adapter_crypto::{HmacCodeSeal, read_private, read_secret};
+use adapter_crypto::{HmacCodeDigester, read_private, read_secret};
 use adapter_delivery::DeliveryChoices;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
@@ -12,7 +12,8 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     let settings = settings.map_err(Refusal::while_doing("the settings are refused"))?;
     let secrets = read_secret(&settings.secrets.codes_file);
     let secrets = secrets.map_err(Refusal::while_doing("the key of one-time codes cannot be read"))?;
-    let seal = HmacCodeSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
+    let code_digester =
+        HmacCodeDigester::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
     let delivery = shared.settings.read::<DeliveryChoices>();
     let delivery = delivery.map_err(Refusal::while_doing("the settings are refused"))?;
     let delivery = delivery.settings(None, read_private).and_then(adapter_delivery::open);
@@ -22,7 +23,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         factor_sets: stores.factor_sets.clone(),
         send_limits: stores.send_limits.clone(),
         clients: stores.clients.clone(),
-        seal: Arc::new(seal),
+        code_digester: Arc::new(code_digester),
         delivery: Arc::new(delivery),
         clock: shared.clock.clone(),
         randomness: shared.randomness.clone(),

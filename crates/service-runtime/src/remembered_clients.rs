@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use domain::client::Client;
 use domain::ids::ClientId;
 use moka::sync::Cache;
-use ports::{ClientSaving, Clients, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, StoreFailure};
 
 /// How long a client is remembered: an operator's change is seen within this time.
 const LIFE: Duration = Duration::from_secs(1);
@@ -46,11 +46,11 @@ impl Clients for RememberedClients {
         Ok(found)
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         self.clients.create(client).await
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         let saving = self.clients.replace(client).await;
         self.remembered.invalidate(&client.id);
         saving
@@ -78,12 +78,12 @@ mod tests {
             Ok((id.as_str() == "portal").then(|| Client::new(id.clone())))
         }
 
-        async fn create(&self, _: &Client) -> Result<ClientSaving, StoreFailure> {
-            Ok(ClientSaving::Saved)
+        async fn create(&self, _: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+            Ok(ClientSaveOutcome::Saved)
         }
 
-        async fn replace(&self, _: &Client) -> Result<ClientSaving, StoreFailure> {
-            Ok(ClientSaving::Saved)
+        async fn replace(&self, _: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+            Ok(ClientSaveOutcome::Saved)
         }
 
         async fn page(&self, _: Option<&ClientId>, _: usize) -> Result<Vec<Client>, StoreFailure> {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adapter_crypto::{HmacRefreshTokenSeal, Rs512Signer, Sha256, read_secret};
+use adapter_crypto::{HmacRefreshTokenCodec, Rs512Signer, Sha256, read_secret};
 use adapter_http::LoginGuardSettings;
 use service_assembly::{Context, Shared};
 use service_runtime::Refusal;
@@ -12,8 +12,8 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     let settings = settings.map_err(Refusal::while_doing("the settings are refused"))?;
     let secrets = read_secret(&settings.secrets.refresh_file);
     let secrets = secrets.map_err(Refusal::while_doing("the keys of refresh tokens cannot be read"))?;
-    let seal =
-        HmacRefreshTokenSeal::new(&secrets).ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
+    let refresh_token_codec =
+        HmacRefreshTokenCodec::new(&secrets).ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
     let keys = shared.signing_keys()?;
     let signer = Rs512Signer::new(keys.clone(), shared.profile.clone(), shared.telemetry.clone());
     let stores = &shared.stores;
@@ -28,7 +28,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
         key_set: keys.key_set(shared.clock.clone()),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
-        seal: Arc::new(seal),
+        refresh_token_codec: Arc::new(refresh_token_codec),
         clock: shared.clock.clone(),
         randomness: shared.randomness.clone(),
         telemetry: shared.telemetry.clone(),

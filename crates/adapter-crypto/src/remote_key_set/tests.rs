@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::ClientId;
 use domain::tokens::{AccessToken, AccessTokenSubject};
 use ports::tokens::TokenSigner as _;
-use ports::{Measure, Telemetry, TokenRejection, TokenVerifier as _};
+use ports::{Measure, Telemetry, TokenVerificationError, TokenVerifier as _};
 use tempfile::TempDir;
 
 use super::*;
@@ -159,15 +159,15 @@ async fn a_rotation_is_picked_up_and_what_was_verified_with_a_withdrawn_key_is_f
     let (server, first, second) = (Server::start(), Issuer::new(), Issuer::new());
     let keys = server.key_set();
     let verifier = VerifiedTokens::new(keys.clone(), profile());
-    let refusal = |issuer: &Issuer| verifier.inspect(&issuer.token(), now()).err();
-    assert_eq!(refusal(&first), Some(TokenRejection::KeysUnavailable));
+    let refusal = |issuer: &Issuer| verifier.verify(&issuer.token(), now()).err();
+    assert_eq!(refusal(&first), Some(TokenVerificationError::KeysUnavailable));
     assert!(!keys.is_ready().await);
 
     server.answers("200 OK", &Issuer::key_set(&[&first]));
     assert!(keys.look(Duration::ZERO).await);
     assert!(keys.is_ready().await);
     assert_eq!(refusal(&first), None);
-    assert_eq!(refusal(&second), Some(TokenRejection::UnknownKey));
+    assert_eq!(refusal(&second), Some(TokenVerificationError::UnknownKey));
 
     server.answers("200 OK", &Issuer::key_set(&[&first, &second]));
     assert!(keys.look(Duration::ZERO).await);
@@ -177,7 +177,7 @@ async fn a_rotation_is_picked_up_and_what_was_verified_with_a_withdrawn_key_is_f
     assert!(keys.look(Duration::ZERO).await);
     assert_eq!(
         (refusal(&first), refusal(&second)),
-        (Some(TokenRejection::UnknownKey), None)
+        (Some(TokenVerificationError::UnknownKey), None)
     );
 }
 
@@ -204,7 +204,7 @@ async fn the_last_good_set_stays_in_use() {
     assert!(!keys.look(Duration::ZERO).await);
     assert_eq!(server.asked(), 8, "no redirect is followed, nothing is asked twice");
     let verifier = VerifiedTokens::new(keys.clone(), profile());
-    assert!(verifier.inspect(&issuer.token(), now()).is_ok());
+    assert!(verifier.verify(&issuer.token(), now()).is_ok());
     assert!(keys.is_ready().await);
 }
 
@@ -214,10 +214,10 @@ async fn a_set_that_is_too_old_verifies_nothing() {
     server.answers("200 OK", &Issuer::key_set(&[&issuer]));
     // The set is older than this as soon as it is there, and the other is not.
     let (old, young) = (server.key_set_of_age(Duration::ZERO), server.key_set());
-    for (keys, judged) in [(old, Err(TokenRejection::KeysUnavailable)), (young, Ok(()))] {
+    for (keys, judged) in [(old, Err(TokenVerificationError::KeysUnavailable)), (young, Ok(()))] {
         keys.look(Duration::ZERO).await;
         let verifier = VerifiedTokens::new(keys.clone(), profile());
-        assert_eq!(verifier.inspect(&issuer.token(), now()).map(drop), judged);
+        assert_eq!(verifier.verify(&issuer.token(), now()).map(drop), judged);
         assert_eq!(keys.is_ready().await, judged.is_ok());
     }
 }
@@ -230,14 +230,14 @@ async fn a_token_issued_after_its_key_was_retired_is_refused() {
     let issued_at = now().as_second();
     for (retired_at, judged) in [
         (issued_at + 1, Ok(())),
-        (issued_at, Err(TokenRejection::Invalid)),
-        (issued_at - 1, Err(TokenRejection::Invalid)),
+        (issued_at, Err(TokenVerificationError::Invalid)),
+        (issued_at - 1, Err(TokenVerificationError::Invalid)),
     ] {
         let jwk = issuer.jwk(&format!(r#","retired_at":{retired_at}"#));
         server.answers("200 OK", &format!(r#"{{"keys":[{jwk}]}}"#));
         assert!(keys.look(Duration::ZERO).await, "a retirement is a change of the set");
         assert_eq!(
-            verifier.inspect(&issuer.token(), now()).map(drop),
+            verifier.verify(&issuer.token(), now()).map(drop),
             judged,
             "{retired_at}"
         );

@@ -6,8 +6,8 @@ use use_cases::tokens::{ChangeAppRequest, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
-use super::hand_off::{HandOffResponse, address, answer, target};
 use super::refusals::problem;
+use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::Described;
@@ -77,7 +77,7 @@ fn described(operation: Described, id: &str) -> Described {
         .requires::<ChangeApp>()
         .parameter(ParameterIn::Query, TARGET, true, "The application the user goes to")
         .json_body::<ChangeAppBody>(false)
-        .answers_json::<HandOffResponse>(
+        .answers_json::<ValidationTokenResponse>(
             201,
             "A validation token for that application; the session made with it ends with the caller's",
         )

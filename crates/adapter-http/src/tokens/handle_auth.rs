@@ -9,8 +9,8 @@ use use_cases::tokens::{HandleAuthRequest, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
-use super::hand_off::{HandOffResponse, address, answer, target};
 use super::refusals::problem;
+use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::Described;
@@ -107,7 +107,7 @@ pub(crate) fn describe(operation: Described) -> Described {
         .requires::<HandOver>()
         .parameter(ParameterIn::Query, "clientId", true, "The application the user goes to")
         .json_body::<HandleAuthBody>(true)
-        .answers_json::<HandOffResponse>(200, "A validation token for that application")
+        .answers_json::<ValidationTokenResponse>(200, "A validation token for that application")
         .error(
             412,
             "User, client, business or group is not in a state that allows it, or the credential is locked",

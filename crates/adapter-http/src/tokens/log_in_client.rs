@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ids::ClientId;
 use serde::Deserialize;
-use use_cases::tokens::{Refused, TokensUseCases};
+use use_cases::tokens::{TokenError, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::security::SecurityRequirement;
 
@@ -55,7 +55,7 @@ pub(crate) async fn handle(
         .admit(proxies.caller_address(&request), &name)
         .map_err(|wait| Problem::too_many_requests("too many logins failed", wait))?;
     let minted = tokens.log_in_client.run(&name, &secret).await.map_err(|refused| {
-        if matches!(refused, Refused::BadCredentials) {
+        if matches!(refused, TokenError::BadCredentials) {
             attempt.failed();
         }
         problem(refused)

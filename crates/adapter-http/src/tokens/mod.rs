@@ -1,7 +1,6 @@
 //! Sessions and tokens over HTTP.
 
 mod change_app;
-mod hand_off;
 mod handle_auth;
 mod introspect_token;
 mod list_public_keys;
@@ -12,5 +11,6 @@ mod revoke_token;
 mod routes;
 mod token_request;
 mod token_response;
+mod validation_token_response;
 
 pub(crate) use routes::routes;

@@ -1,22 +1,22 @@
 use actix_web::http::StatusCode;
-use use_cases::tokens::Refused;
+use use_cases::tokens::TokenError;
 
 use crate::problem::{Code, Problem};
 
 /// What a refusal to mint is on the wire.
-pub(super) fn problem(refused: Refused) -> Problem {
+pub(super) fn problem(refused: TokenError) -> Problem {
     let message = refused.to_string();
     match refused {
-        Refused::Contradiction => Problem::malformed(message),
-        Refused::BadCredentials => Problem::not_authenticated(message, r#"Basic realm="authme""#),
-        Refused::NotPermitted => Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, message),
-        Refused::UserNotFound => Problem::precondition(Code::UserNotFound, message),
-        Refused::TokenNotValid => Problem::new(StatusCode::UNAUTHORIZED, Code::TokenNotValid, message),
-        Refused::CredentialLocked => Problem::precondition(Code::CredentialLocked, message),
-        Refused::ClientNotUsable => Problem::precondition(Code::ClientNotUsable, message),
-        Refused::BusinessNotLinked => Problem::precondition(Code::BusinessNotLinked, message),
-        Refused::GroupNotKnown => Problem::precondition(Code::GroupNotKnown, message),
-        Refused::TooManySessions { wait } => Problem::too_many_requests(message, wait),
-        Refused::Failed(failure) => failure.into(),
+        TokenError::Contradiction => Problem::malformed(message),
+        TokenError::BadCredentials => Problem::not_authenticated(message, r#"Basic realm="authme""#),
+        TokenError::NotPermitted => Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, message),
+        TokenError::UserNotFound => Problem::precondition(Code::UserNotFound, message),
+        TokenError::TokenNotValid => Problem::new(StatusCode::UNAUTHORIZED, Code::TokenNotValid, message),
+        TokenError::CredentialLocked => Problem::precondition(Code::CredentialLocked, message),
+        TokenError::ClientNotUsable => Problem::precondition(Code::ClientNotUsable, message),
+        TokenError::BusinessNotLinked => Problem::precondition(Code::BusinessNotLinked, message),
+        TokenError::GroupNotKnown => Problem::precondition(Code::GroupNotKnown, message),
+        TokenError::TooManySessions { wait } => Problem::too_many_requests(message, wait),
+        TokenError::Failed(failure) => failure.into(),
     }
 }

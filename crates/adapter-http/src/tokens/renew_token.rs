@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::ids::{ClientId, UserId};
 use domain::tokens::permissions::RenewToken;
 use serde::Deserialize;
-use use_cases::tokens::{Claimed, RenewTokenRequest, TokensUseCases, Way};
+use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -105,15 +105,15 @@ fn read(request: &HttpRequest, body: &Body, query_tokens: bool) -> Result<RenewT
         (Some(token), client, user) => {
             let remember = remember.ok_or_else(|| Problem::missing("remember-me"))?;
             Ok(RenewTokenRequest {
-                way: Way::Token {
+                grant: RenewalGrant::Token {
                     token,
-                    claimed: Claimed { client, user },
+                    expected: ExpectedSubject { client, user },
                 },
                 remember,
             })
         }
         (None, Some(client), Some(user)) => Ok(RenewTokenRequest {
-            way: Way::IdentityProvider { client, user },
+            grant: RenewalGrant::IdentityProvider { client, user },
             remember: remember.unwrap_or(false),
         }),
         (None, _, _) => Err(Problem::malformed(

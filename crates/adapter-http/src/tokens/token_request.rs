@@ -1,6 +1,6 @@
 //! Requests about a token, which is not the one that authorises them.
 
-use ports::TokenRejection;
+use ports::TokenVerificationError;
 use serde::Deserialize;
 use use_cases::tokens::InspectedToken;
 use utoipa::ToSchema;
@@ -34,7 +34,7 @@ pub(super) async fn read(body: &Body, gatekeeper: &Gatekeeper) -> Result<Inspect
         .ok_or_else(|| Problem::missing("token"))?;
     Ok(match gatekeeper.inspect(&text).await {
         Ok(token) => InspectedToken::Access(token),
-        Err(TokenRejection::Invalid | TokenRejection::UnknownKey) => InspectedToken::Other(text),
-        Err(rejection @ TokenRejection::KeysUnavailable) => return Err(Problem::unavailable(rejection)),
+        Err(TokenVerificationError::Invalid | TokenVerificationError::UnknownKey) => InspectedToken::Other(text),
+        Err(rejection @ TokenVerificationError::KeysUnavailable) => return Err(Problem::unavailable(rejection)),
     })
 }

@@ -7,7 +7,7 @@ use domain::event::NewEvent;
 use domain::ids::{MalformedId, UserId};
 use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
 use ports::credential_lock::CredentialLocks;
-use ports::{MAX_PENDING_EVENTS, Saving, StoreFailure};
+use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
@@ -122,9 +122,9 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
     }
 }
 
-async fn save(mut session: Session, credential: CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn save(mut session: Session, credential: CredentialLock, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
     if events.len() > MAX_PENDING_EVENTS {
-        return Ok(Saving::OutboxFull);
+        return Ok(SaveOutcome::OutboxFull);
     }
     let pushes = !events.is_empty();
     let saving = if credential.version == 0 {
@@ -132,19 +132,31 @@ async fn save(mut session: Session, credential: CredentialLock, events: Vec<NewE
     } else {
         update(&mut session, &credential, events).await?
     };
-    if pushes && saving == Saving::Saved {
+    if pushes && saving == SaveOutcome::Saved {
         session.database.event_pushed();
     }
     Ok(saving)
 }
 
-async fn insert(session: &mut Session, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn insert(
+    session: &mut Session,
+    credential: &CredentialLock,
+    events: Vec<NewEvent>,
+) -> Result<SaveOutcome, Fault> {
     let document = NewCredentialLockDocument::new(credential, events);
     let inserted = session.insert(COLLECTION, &document).await?;
-    Ok(if inserted { Saving::Saved } else { Saving::Conflict })
+    Ok(if inserted {
+        SaveOutcome::Saved
+    } else {
+        SaveOutcome::Conflict
+    })
 }
 
-async fn update(session: &mut Session, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn update(
+    session: &mut Session,
+    credential: &CredentialLock,
+    events: Vec<NewEvent>,
+) -> Result<SaveOutcome, Fault> {
     let user = credential.user.as_str();
     let next = CredentialLockDocument::next(credential);
     let by = serialize_to_bson(&next.by).map_err(|error| Fault::corrupt("credential", user, error))?;
@@ -162,17 +174,17 @@ async fn update(session: &mut Session, credential: &CredentialLock, events: Vec<
     changes.extend(outbox::push(events)?);
     let changes = vec![doc! { "$set": changes }];
     if session.update_one(COLLECTION, as_found, changes).await? {
-        return Ok(Saving::Saved);
+        return Ok(SaveOutcome::Saved);
     }
     if !pushes {
-        return Ok(Saving::Conflict);
+        return Ok(SaveOutcome::Conflict);
     }
     let as_found = doc! { "_id": user, "version": integer(credential.version) };
     let found = session.find_one::<Document>(COLLECTION, as_found).await?;
     Ok(if found.is_some() {
-        Saving::OutboxFull
+        SaveOutcome::OutboxFull
     } else {
-        Saving::Conflict
+        SaveOutcome::Conflict
     })
 }
 
@@ -189,7 +201,7 @@ impl CredentialLocks for MongodbCredentialLocks {
         &self,
         credential: &CredentialLock,
         events: Vec<NewEvent>,
-    ) -> Result<Saving, StoreFailure> {
+    ) -> Result<SaveOutcome, StoreFailure> {
         let credential = credential.clone();
         self.0.write(move |session| save(session, credential, events)).await
     }

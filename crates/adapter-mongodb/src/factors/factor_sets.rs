@@ -7,7 +7,7 @@ use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use mongodb::bson::{DateTime, doc, serialize_to_bson};
 use ports::factors::FactorSets;
-use ports::{MAX_PENDING_EVENTS, Saving, StoreFailure};
+use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreFailure};
 use serde::{Deserialize, Serialize};
 
 use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
@@ -122,9 +122,9 @@ impl TryFrom<FactorSetDocument> for FactorSet {
     }
 }
 
-async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
     if events.len() > MAX_PENDING_EVENTS {
-        return Ok(Saving::OutboxFull);
+        return Ok(SaveOutcome::OutboxFull);
     }
     let pushes = !events.is_empty();
     let saving = if set.version == 0 {
@@ -132,13 +132,13 @@ async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Re
     } else {
         update(&mut session, &set, events).await?
     };
-    if pushes && saving == Saving::Saved {
+    if pushes && saving == SaveOutcome::Saved {
         session.database.event_pushed();
     }
     Ok(saving)
 }
 
-async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
     let outbox = outbox::numbered(events, 0);
     let document = NewFactorSetDocument {
         set: FactorSetDocument::next(set),
@@ -147,10 +147,14 @@ async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
         outbox,
     };
     let inserted = session.insert(COLLECTION, &document).await?;
-    Ok(if inserted { Saving::Saved } else { Saving::Conflict })
+    Ok(if inserted {
+        SaveOutcome::Saved
+    } else {
+        SaveOutcome::Conflict
+    })
 }
 
-async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
     let user = set.user.as_str();
     let pushes = !events.is_empty();
     let next = FactorSetDocument::next(set);
@@ -172,17 +176,17 @@ async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
         .update_one(COLLECTION, as_found, vec![doc! { "$set": changes }])
         .await?
     {
-        return Ok(Saving::Saved);
+        return Ok(SaveOutcome::Saved);
     }
     if !pushes {
-        return Ok(Saving::Conflict);
+        return Ok(SaveOutcome::Conflict);
     }
     let as_found = doc! { "_id": user, "version": integer(set.version) };
     let found = session.find_one::<FactorSetDocument>(COLLECTION, as_found).await?;
     Ok(if found.is_some() {
-        Saving::OutboxFull
+        SaveOutcome::OutboxFull
     } else {
-        Saving::Conflict
+        SaveOutcome::Conflict
     })
 }
 
@@ -202,7 +206,7 @@ impl FactorSets for MongodbFactorSets {
         Ok(owner.map(Identity::try_from).transpose()?.map(|owner| (owner, set)))
     }
 
-    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure> {
         let set = set.clone();
         self.0.write(move |session| save(session, set, events)).await
     }

@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
-use domain::tokens::{Closing, FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RevocationReason};
+use domain::tokens::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
 use mongodb::bson::{Binary, DateTime, Document, doc};
 use ports::StoreFailure;
-use ports::tokens::{Closed, RefreshFamilies, Rotation};
+use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::rotations::{Asked, Rotations, rotate_together};
@@ -162,7 +162,7 @@ fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyS
         ACTIVE => Ok(FamilyStatus::Active),
         CLOSED => {
             let missing = || reader.corrupt("closing");
-            Ok(FamilyStatus::Closed(Closing {
+            Ok(FamilyStatus::Closed(Closure {
                 generation: stored.closed_generation.ok_or_else(missing)?,
                 at: reader.time(stored.closed_at.ok_or_else(missing)?)?,
             }))
@@ -178,7 +178,7 @@ fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyS
 }
 
 /// The condition that both writes of a presented token share: the family is alive at `now` and is the caller's.
-pub(super) fn alive(presented: &Presented, now: Timestamp) -> Document {
+pub(super) fn alive(presented: &PresentedToken, now: Timestamp) -> Document {
     doc! {
         "_id": presented.token.family.as_str(),
         "status": ACTIVE,
@@ -199,7 +199,12 @@ async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFami
     family(found.await?)
 }
 
-async fn close(mut session: Session, presented: Presented, now: Timestamp, grace: Duration) -> Result<Closed, Fault> {
+async fn close(
+    mut session: Session,
+    presented: PresentedToken,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<CloseOutcome, Fault> {
     let token = &presented.token;
     let nonce = binary(&token.nonce.0);
     let mut closing = vec![doc! { "generation": integer(token.generation), "nonce": nonce.clone() }];
@@ -219,10 +224,10 @@ async fn close(mut session: Session, presented: Presented, now: Timestamp, grace
         "closedAt": date(now),
     } };
     if session.update_one(COLLECTION, filter, close).await? {
-        return Ok(Closed::Closed);
+        return Ok(CloseOutcome::Closed);
     }
     let found = find(&mut session, &token.family).await?;
-    Ok(found.map_or(Closed::Unknown, Closed::NotMatched))
+    Ok(found.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
 /// A family has two events in its life, so its outbox is never full.
@@ -285,11 +290,11 @@ impl RefreshFamilies for MongodbRefreshFamilies {
 
     async fn rotate(
         &self,
-        presented: &Presented,
+        presented: &PresentedToken,
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<Rotation, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreFailure> {
         // Lives until this call is answered or dropped.
         let caller = Arc::new(());
         let asked = Asked {
@@ -305,7 +310,12 @@ impl RefreshFamilies for MongodbRefreshFamilies {
             .map_err(StoreFailure::from)
     }
 
-    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+    async fn close(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<CloseOutcome, StoreFailure> {
         let presented = presented.clone();
         self.database
             .write(move |session| close(session, presented, now, grace))
@@ -361,7 +371,7 @@ mod tests {
         assert!(unmarked.remove("administrativeGroups").is_some());
         let read: RefreshFamilyDocument = mongodb::bson::deserialize_from_document(unmarked).unwrap();
         assert!(read.administrative_groups.is_empty());
-        let closing = Closing {
+        let closing = Closure {
             generation: 2,
             at: Timestamp::UNIX_EPOCH,
         };

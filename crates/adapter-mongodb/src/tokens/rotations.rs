@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::time::{self, Timestamp};
-use domain::tokens::{Nonce, Presented, RefreshFamily};
+use domain::tokens::{Nonce, PresentedToken, RefreshFamily};
 use mongodb::bson::{Document, doc};
-use ports::tokens::Rotation;
+use ports::tokens::RotationOutcome;
 use tokio::time::{Instant, sleep};
 
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, alive};
@@ -20,12 +20,12 @@ use crate::stored::{binary, date, integer};
 pub(super) type Rotations = Gathered<Asked, Outcome>;
 
 /// A family that cannot be read fails for its own caller only.
-pub(super) type Outcome = Result<Rotation, Fault>;
+pub(super) type Outcome = Result<RotationOutcome, Fault>;
 
 pub(super) struct Asked {
     /// Upgrades while the caller waits.
     pub(super) caller: Weak<()>,
-    pub(super) presented: Presented,
+    pub(super) presented: PresentedToken,
     pub(super) nonce: Nonce,
     pub(super) now: Timestamp,
     pub(super) idle_lifetime: Duration,
@@ -64,16 +64,16 @@ impl Asked {
     /// step that was.
     fn outcome(&self, found: &Found, some_matched: bool) -> Outcome {
         let Some(found) = found.get(self.family()) else {
-            return Ok(Rotation::Unknown);
+            return Ok(RotationOutcome::Unknown);
         };
         let family = RefreshFamily::try_from(database::document::<RefreshFamilyDocument>(found)?)?;
         if [Some(family.nonce), family.previous_nonce].contains(&Some(self.nonce)) {
-            return Ok(Rotation::Rotated);
+            return Ok(RotationOutcome::Rotated);
         }
         if some_matched && family.generation.saturating_sub(self.presented.token.generation) > 2 {
             return Err(Fault::Write(DriverFailure::overtaken()));
         }
-        Ok(Rotation::Superseded(family))
+        Ok(RotationOutcome::Superseded(family))
     }
 }
 
@@ -149,7 +149,7 @@ async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) ->
     let updates = asked.iter().map(|asked| (asked.family(), asked.update())).collect();
     let Updated { matched, refused } = session.update_each(COLLECTION, updates).await?;
     if matched == asked.len() {
-        return Ok(asked.iter().map(|_| Ok(Rotation::Rotated)).collect());
+        return Ok(asked.iter().map(|_| Ok(RotationOutcome::Rotated)).collect());
     }
     let some_matched = matched > 0 || is_again;
     // Not of those that were refused: perhaps nobody can read them now, and the others would fail with them.
@@ -217,7 +217,7 @@ mod tests {
         let RefreshFamily { origin, .. } = family();
         Asked {
             caller: Weak::new(),
-            presented: Presented {
+            presented: PresentedToken {
                 token: family().current_token(),
                 client: origin.client,
                 user: origin.user,
@@ -233,24 +233,27 @@ mod tests {
         Found::from([(family.id.to_string(), document)])
     }
 
-    fn outcome(found: &RefreshFamily) -> Rotation {
+    fn outcome(found: &RefreshFamily) -> RotationOutcome {
         asked().outcome(&stored(found), true).unwrap()
     }
 
     #[test]
     fn a_family_with_its_nonce_was_rotated_by_it() {
         let second = rotated(&family(), 2);
-        assert_eq!(outcome(&second), Rotation::Rotated);
-        assert_eq!(outcome(&rotated(&second, 3)), Rotation::Rotated);
+        assert_eq!(outcome(&second), RotationOutcome::Rotated);
+        assert_eq!(outcome(&rotated(&second, 3)), RotationOutcome::Rotated);
     }
 
     #[test]
     fn a_family_without_it_was_not() {
         let by_another = rotated(&family(), 3);
         for found in [family(), rotated(&by_another, 4), by_another] {
-            assert_eq!(outcome(&found), Rotation::Superseded(found));
+            assert_eq!(outcome(&found), RotationOutcome::Superseded(found));
         }
-        assert!(matches!(asked().outcome(&Found::new(), true), Ok(Rotation::Unknown)));
+        assert!(matches!(
+            asked().outcome(&Found::new(), true),
+            Ok(RotationOutcome::Unknown)
+        ));
     }
 
     #[test]
@@ -259,7 +262,7 @@ mod tests {
         let found = stored(&fourth);
         assert!(matches!(asked().outcome(&found, true), Err(Fault::Write(_))));
         let outcome = asked().outcome(&found, false).unwrap();
-        assert_eq!(outcome, Rotation::Superseded(fourth));
+        assert_eq!(outcome, RotationOutcome::Superseded(fourth));
     }
 
     #[test]
@@ -293,7 +296,7 @@ mod tests {
             let outcome = outcomes[number].clone();
             async move {
                 sleep(each_takes).await;
-                outcome.map(|()| asked.iter().map(|_| Ok(Rotation::Rotated)).collect())
+                outcome.map(|()| asked.iter().map(|_| Ok(RotationOutcome::Rotated)).collect())
             }
         });
         (done.await, attempts.get())
@@ -301,7 +304,10 @@ mod tests {
 
     /// Whether the caller who stayed has its rotation, and the one who left an unknown outcome.
     fn is_done_for_the_one_who_stayed(done: &Result<Vec<Outcome>, Fault>) -> bool {
-        matches!(done.as_deref(), Ok([Ok(Rotation::Rotated), Err(Fault::Write(_))]))
+        matches!(
+            done.as_deref(),
+            Ok([Ok(RotationOutcome::Rotated), Err(Fault::Write(_))])
+        )
     }
 
     const SOON: Duration = Duration::from_millis(1);
@@ -338,14 +344,18 @@ mod tests {
     #[test]
     fn a_refused_statement_fails_for_its_caller_only() {
         let outcomes = vec![
-            Ok(Rotation::Rotated),
-            Ok(Rotation::Unknown),
-            Ok(Rotation::Superseded(family())),
+            Ok(RotationOutcome::Rotated),
+            Ok(RotationOutcome::Unknown),
+            Ok(RotationOutcome::Superseded(family())),
         ];
         let after = except(vec![(1, DriverFailure::unreadable())], outcomes);
         assert!(matches!(
             after[..],
-            [Ok(Rotation::Rotated), Err(Fault::Write(_)), Ok(Rotation::Superseded(_))]
+            [
+                Ok(RotationOutcome::Rotated),
+                Err(Fault::Write(_)),
+                Ok(RotationOutcome::Superseded(_))
+            ]
         ));
     }
 }

@@ -115,7 +115,11 @@ impl ValidationTokens for MongodbValidationTokens {
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }
 
-    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+    async fn read_linearizable(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure> {
         let filter = live(hash, now);
         let found = self.0.read(|database| async move {
             let found = database.linearizable::<ValidationTokenDocument>(COLLECTION, filter);

@@ -14,7 +14,7 @@ use libtest_mimic::Trial;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use port_contracts::{Fixture, Stores};
 use ports::factors::SendCharge;
-use ports::{Aggregate, IdentitySaving, Lease, Saving, StoreFailure};
+use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreFailure};
 use tokio::runtime;
 
 use crate::settings;
@@ -177,9 +177,9 @@ async fn begun_user(place: Place) {
     logins.insert_one(reserved).await.expect("inserted");
     let identities = place.stores().identities;
     let by_another = identities.create(&ada("another")).await.expect("answered");
-    assert_eq!(by_another, IdentitySaving::LoginTaken { by: user("begun") });
+    assert_eq!(by_another, IdentitySaveOutcome::LoginTaken { by: user("begun") });
     let finished = identities.create(&ada("begun")).await.expect("answered");
-    assert_eq!(finished, IdentitySaving::Saved);
+    assert_eq!(finished, IdentitySaveOutcome::Saved);
     let found = identities.find_by_login("ada@example.com").await.expect("answered");
     assert_eq!(found, Some(ada("begun")));
 }
@@ -202,7 +202,7 @@ async fn login_given_up(place: Place) {
         None
     );
     let taken_over = identities.create(&ada("next")).await.expect("answered");
-    assert_eq!(taken_over, IdentitySaving::Saved);
+    assert_eq!(taken_over, IdentitySaveOutcome::Saved);
 }
 
 async fn indexes_once(place: Place) {
@@ -253,7 +253,7 @@ async fn lock(place: &Place, name: &str) {
     let turned = turned.expect("it is locked or not");
     let told = vec![events::lock_changed(&turned, &command)];
     let saving = credential_locks.save_if_version(&turned, told).await;
-    assert_eq!(saving.expect("answered"), Saving::Saved);
+    assert_eq!(saving.expect("answered"), SaveOutcome::Saved);
 }
 
 /// Events of kinds, with fields and of forms that a newer version may have.
@@ -333,7 +333,7 @@ async fn unversioned_user(place: Place) {
         let changed = documents.update_one(doc! { "_id": "ada" }, without).await;
         assert_eq!(changed.expect("changed").modified_count, 1);
         let replaced = identities.replace(&ada("ada")).await.expect("answered");
-        assert_eq!(replaced, IdentitySaving::Saved);
+        assert_eq!(replaced, IdentitySaveOutcome::Saved);
     }
     let without = doc! { "$unset": { "version": "" } };
     documents
@@ -361,7 +361,7 @@ async fn replaced_in_between(place: Place) {
         replacing.spawn(async move { identities.replace(&ada("ada")).await });
     }
     for saved in replacing.join_all().await {
-        assert_eq!(saved.expect("answered"), IdentitySaving::Saved);
+        assert_eq!(saved.expect("answered"), IdentitySaveOutcome::Saved);
     }
     assert_ne!(version().await, before);
 }
@@ -373,7 +373,7 @@ async fn freed_name(place: Place) {
     let freed = logins.delete_one(doc! { "_id": "ada@example.com" }).await;
     assert_eq!(freed.expect("deleted").deleted_count, 1);
     let saved = identities.replace(&ada("ada")).await.expect("answered");
-    assert_eq!(saved, IdentitySaving::Saved);
+    assert_eq!(saved, IdentitySaveOutcome::Saved);
     let found = identities.find_by_login("ada@example.com").await.expect("answered");
     assert_eq!(found, Some(ada("ada")));
 }

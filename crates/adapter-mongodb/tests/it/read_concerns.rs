@@ -12,7 +12,7 @@ use domain::time::Timestamp;
 use domain::tokens::ValidationTokenHash;
 use libtest_mimic::Trial;
 use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, address_of, through};
-use ports::{Saving, StoreFailure};
+use ports::{SaveOutcome, StoreFailure};
 use tokio::runtime::Runtime;
 
 use crate::place::{Place, server};
@@ -50,7 +50,7 @@ fn user(n: usize) -> UserId {
 }
 
 /// Locks a user who was never locked, by one write.
-async fn lock(stores: &Stores, n: usize) -> Result<Saving, StoreFailure> {
+async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreFailure> {
     let command = LockCommand {
         user: user(n),
         reason: None,
@@ -127,7 +127,10 @@ async fn a_look_that_stands_alone_is_linearizable() {
         .await
         .expect("no family");
     let hash = ValidationTokenHash([1; 32]);
-    let looked = stores.validation_tokens.look(&hash, Timestamp::UNIX_EPOCH).await;
+    let looked = stores
+        .validation_tokens
+        .read_linearizable(&hash, Timestamp::UNIX_EPOCH)
+        .await;
     looked.expect("no token");
     let looks = ["credentials", "credentials", "refresh_families", "validation_tokens"];
     assert_eq!(linearizable(&sent), looks);

@@ -7,7 +7,7 @@ use domain::event::NewEvent;
 use domain::ids::UserId;
 use domain::time::Timestamp;
 use ports::credential_lock::CredentialLocks;
-use ports::{Aggregate, Saving, StoreFailure};
+use ports::{Aggregate, SaveOutcome, StoreFailure};
 use rusqlite::{Connection, Row};
 
 use crate::actor_document::ActorDocument;
@@ -43,18 +43,18 @@ fn find(connection: &Connection, user: &str) -> Result<Option<CredentialLock>, F
     rows::first(connection, sql, [user], credential)
 }
 
-fn save(connection: &Connection, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+fn save(connection: &Connection, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
     let user = credential.user.as_str();
     let sql = "SELECT user_id, version FROM credentials WHERE user_id = ?1";
     let stored = rows::first(connection, sql, [user], |row| {
         Reader::new("credential", row).count("version")
     })?;
     if stored.unwrap_or(0) != credential.version {
-        return Ok(Saving::Conflict);
+        return Ok(SaveOutcome::Conflict);
     }
     let mut outbox = Outbox::read(connection, Aggregate::Credential, user)?.unwrap_or_else(Outbox::empty);
     if !outbox.push(events) {
-        return Ok(Saving::OutboxFull);
+        return Ok(SaveOutcome::OutboxFull);
     }
     let sql = "INSERT INTO credentials (user_id, version, locked, epoch, since, actor, reason, sequence)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)
@@ -73,7 +73,7 @@ fn save(connection: &Connection, credential: &CredentialLock, events: Vec<NewEve
     );
     rows::execute(connection, sql, parameters)?;
     outbox.save(connection, Aggregate::Credential, user)?;
-    Ok(Saving::Saved)
+    Ok(SaveOutcome::Saved)
 }
 
 #[async_trait]
@@ -86,14 +86,14 @@ impl CredentialLocks for SqliteCredentialLocks {
         &self,
         credential: &CredentialLock,
         events: Vec<NewEvent>,
-    ) -> Result<Saving, StoreFailure> {
+    ) -> Result<SaveOutcome, StoreFailure> {
         let credential = credential.clone();
         let pushes = !events.is_empty();
         let saving = self
             .0
             .write(move |connection| save(connection, &credential, events))
             .await?;
-        if pushes && saving == Saving::Saved {
+        if pushes && saving == SaveOutcome::Saved {
             self.0.event_pushed();
         }
         Ok(saving)

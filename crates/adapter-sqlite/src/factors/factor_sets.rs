@@ -8,7 +8,7 @@ use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
 use ports::factors::FactorSets;
-use ports::{Aggregate, Saving, StoreFailure};
+use ports::{Aggregate, SaveOutcome, StoreFailure};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
@@ -122,7 +122,7 @@ fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), Fault> {
     Ok((owner, set))
 }
 
-fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, Fault> {
+fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
     let user = set.user.as_str();
     let stored = rows::first(
         connection,
@@ -131,11 +131,11 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
         |row| Reader::new("factor set", row).count("version"),
     )?;
     if stored.unwrap_or(0) != set.version {
-        return Ok(Saving::Conflict);
+        return Ok(SaveOutcome::Conflict);
     }
     let mut outbox = Outbox::read(connection, Aggregate::FactorSet, user)?.unwrap_or_else(Outbox::empty);
     if !outbox.push(events) {
-        return Ok(Saving::OutboxFull);
+        return Ok(SaveOutcome::OutboxFull);
     }
     let contacts: Vec<ContactDocument> = set.contacts.iter().map(ContactDocument::from).collect();
     let codes: Vec<ContactCodesDocument> = set.codes.iter().map(ContactCodesDocument::from).collect();
@@ -157,7 +157,7 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
         ),
     )?;
     outbox.save(connection, Aggregate::FactorSet, user)?;
-    Ok(Saving::Saved)
+    Ok(SaveOutcome::Saved)
 }
 
 #[async_trait]
@@ -178,10 +178,10 @@ impl FactorSets for SqliteFactorSets {
             .read(|connection| rows::first(connection, sql, [user.as_str()], with_owner))
     }
 
-    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure> {
         let set = set.clone();
         let saving = self.0.write(move |connection| save(connection, &set, events)).await?;
-        if saving == Saving::Saved {
+        if saving == SaveOutcome::Saved {
             self.0.event_pushed();
         }
         Ok(saving)

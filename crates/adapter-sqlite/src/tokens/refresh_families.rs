@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::{self, Timestamp};
-use domain::tokens::{Closing, FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RevocationReason};
-use ports::tokens::{Closed, RefreshFamilies, Rotation};
+use domain::tokens::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
+use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use ports::{Aggregate, StoreFailure};
 use rusqlite::{Connection, Row, named_params};
 use serde::Serialize;
@@ -89,7 +89,7 @@ fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, Fault> {
     let status: String = row.column(column::STATUS)?;
     match status.as_str() {
         "active" => Ok(FamilyStatus::Active),
-        "closed" => Ok(FamilyStatus::Closed(Closing {
+        "closed" => Ok(FamilyStatus::Closed(Closure {
             generation: row.count(column::CLOSED_GENERATION)?,
             at: row.time(column::CLOSED_AT)?,
         })),
@@ -144,11 +144,11 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Fault
 /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
 fn rotate(
     connection: &Connection,
-    presented: &Presented,
+    presented: &PresentedToken,
     nonce: Nonce,
     now: Timestamp,
     idle_lifetime: Duration,
-) -> Result<Rotation, Fault> {
+) -> Result<RotationOutcome, Fault> {
     let sql = "UPDATE refresh_families SET previous_nonce = nonce, nonce = :fresh, generation = generation + 1, rotated_at = :now,
                    idle_expires_at = min(:idle, absolute_expires_at)
                WHERE family_id = :family AND status = 'active' AND generation = :generation AND nonce = :nonce
@@ -164,12 +164,20 @@ fn rotate(
         ":user": presented.user.as_str(),
     };
     if rows::execute(connection, sql, parameters)? > 0 {
-        return Ok(Rotation::Rotated);
+        return Ok(RotationOutcome::Rotated);
     }
-    Ok(find(connection, presented.token.family.as_str())?.map_or(Rotation::Unknown, Rotation::Superseded))
+    Ok(
+        find(connection, presented.token.family.as_str())?
+            .map_or(RotationOutcome::Unknown, RotationOutcome::Superseded),
+    )
 }
 
-fn close(connection: &Connection, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, Fault> {
+fn close(
+    connection: &Connection,
+    presented: &PresentedToken,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<CloseOutcome, Fault> {
     let sql = "UPDATE refresh_families SET status = 'closed', closed_generation = :generation, closed_at = :now
                WHERE family_id = :family AND status = 'active' AND client_id = :client AND user_id = :user
                    AND absolute_expires_at > :now AND idle_expires_at > :now
@@ -185,9 +193,9 @@ fn close(connection: &Connection, presented: &Presented, now: Timestamp, grace: 
         ":grace": i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),
     };
     if rows::execute(connection, sql, parameters)? > 0 {
-        return Ok(Closed::Closed);
+        return Ok(CloseOutcome::Closed);
     }
-    Ok(find(connection, presented.token.family.as_str())?.map_or(Closed::Unknown, Closed::NotMatched))
+    Ok(find(connection, presented.token.family.as_str())?.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
@@ -238,18 +246,23 @@ impl RefreshFamilies for SqliteRefreshFamilies {
 
     async fn rotate(
         &self,
-        presented: &Presented,
+        presented: &PresentedToken,
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<Rotation, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreFailure> {
         let presented = presented.clone();
         self.0
             .write(move |connection| rotate(connection, &presented, nonce, now, idle_lifetime))
             .await
     }
 
-    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+    async fn close(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<CloseOutcome, StoreFailure> {
         let presented = presented.clone();
         self.0
             .write(move |connection| close(connection, &presented, now, grace))

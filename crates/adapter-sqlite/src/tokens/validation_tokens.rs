@@ -106,7 +106,11 @@ impl ValidationTokens for SqliteValidationTokens {
         })
     }
 
-    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+    async fn read_linearizable(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure> {
         // Every read of the one file sees what is committed.
         self.find(hash, now).await
     }

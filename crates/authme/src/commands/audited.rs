@@ -10,8 +10,8 @@ use domain::identity::Identity;
 use domain::ids::{ClientId, UserId};
 use domain::names::KnownName;
 use ports::{
-    AuditChange, AuditOutcome, AuditRecord, AuditTrail, ClientSaving, Clients, Clock as _, Groups, Identities,
-    IdentitySaving, KnownNames, StoreFailure,
+    AuditChange, AuditOutcome, AuditRecord, AuditTrail, ClientSaveOutcome, Clients, Clock as _, Groups, Identities,
+    IdentitySaveOutcome, KnownNames, StoreFailure,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -127,18 +127,18 @@ impl Clients for Audited<dyn Clients> {
         self.inner.find(id).await
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         let saving = self.inner.create(client).await?;
-        if saving == ClientSaving::Saved {
+        if saving == ClientSaveOutcome::Saved {
             self.saved(None, client);
         }
         Ok(saving)
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         let before = self.inner.find(&client.id).await?;
         let saving = self.inner.replace(client).await?;
-        if saving == ClientSaving::Saved {
+        if saving == ClientSaveOutcome::Saved {
             self.saved(before.as_ref(), client);
         }
         Ok(saving)
@@ -171,18 +171,18 @@ impl Identities for Audited<dyn Identities> {
         self.inner.find_by_login(login).await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         let saving = self.inner.create(identity).await?;
-        if saving == IdentitySaving::Saved {
+        if saving == IdentitySaveOutcome::Saved {
             self.saved(None, identity);
         }
         Ok(saving)
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         let before = self.inner.find(&identity.id).await?;
         let saving = self.inner.replace(identity).await?;
-        if saving == IdentitySaving::Saved {
+        if saving == IdentitySaveOutcome::Saved {
             self.saved(before.as_ref(), identity);
         }
         Ok(saving)

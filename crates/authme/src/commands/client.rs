@@ -12,7 +12,7 @@ use domain::registration::Additions;
 use domain::time::{self, Timestamp};
 use jiff::SignedDuration;
 use ports::tokens::ClientSecrets as _;
-use ports::{ClientSaving, Clients, Clock as _, Randomness as _};
+use ports::{ClientSaveOutcome, Clients, Clock as _, Randomness as _};
 use serde::Serialize;
 use service_runtime::SystemClock;
 
@@ -272,10 +272,10 @@ async fn find(clients: &dyn Clients, id: String) -> Result<Client, Refusal> {
     })
 }
 
-fn saved(saving: ClientSaving) -> Result<(), Refusal> {
+fn saved(saving: ClientSaveOutcome) -> Result<(), Refusal> {
     match saving {
-        ClientSaving::Saved => Ok(()),
-        ClientSaving::NameTaken(name) => Err(Refusal::because(format!(
+        ClientSaveOutcome::Saved => Ok(()),
+        ClientSaveOutcome::NameTaken(name) => Err(Refusal::because(format!(
             "the name `{name}` is taken: choose another, or change that client with `authme client set`"
         ))),
     }

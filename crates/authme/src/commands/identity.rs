@@ -7,7 +7,7 @@ use domain::contact::{ContactType, Email, Mobile};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
 use domain::registration::Additions;
-use ports::{Identities, IdentitySaving, Randomness as _};
+use ports::{Identities, IdentitySaveOutcome, Randomness as _};
 use serde::Serialize;
 
 use super::identity_line::{IdentityLine, main_contact_type};
@@ -163,16 +163,16 @@ struct UserLine<'a> {
     user_id: &'a str,
 }
 
-fn saved(saving: &IdentitySaving, identity: &Identity) -> Result<(), Refusal> {
+fn saved(saving: &IdentitySaveOutcome, identity: &Identity) -> Result<(), Refusal> {
     match saving {
-        IdentitySaving::Saved => print(&UserLine {
+        IdentitySaveOutcome::Saved => print(&UserLine {
             user_id: identity.id.as_str(),
         }),
-        IdentitySaving::LoginTaken { by } => Err(Refusal::because(format!(
+        IdentitySaveOutcome::LoginTaken { by } => Err(Refusal::because(format!(
             "the e-mail or mobile is a login of the user `{by}`: change that one with `authme identity set {by}`, or remove it; if \
              there is no such user, it was begun and not finished: add it with `--id {by}`"
         ))),
-        IdentitySaving::IdTaken => Err(Refusal::because(format!(
+        IdentitySaveOutcome::IdTaken => Err(Refusal::because(format!(
             "there is a user `{0}` already: change it with `authme identity set {0}`",
             identity.id
         ))),

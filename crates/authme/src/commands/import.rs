@@ -8,7 +8,7 @@ use domain::identity::Identity;
 use domain::registration::Additions;
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use ports::{Identities, IdentitySaving, StoreFailure};
+use ports::{Identities, IdentitySaveOutcome, StoreFailure};
 
 use super::identity_line::IdentityLine;
 use super::registry::Registry;
@@ -117,9 +117,9 @@ async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> 
     let checked = registry.check(&additions).await;
     checked.map_err(|refused| refused.to_string())?;
     match identities.replace(&identity).await.map_err(unavailable)? {
-        IdentitySaving::Saved => Ok(()),
-        IdentitySaving::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
-        IdentitySaving::IdTaken => Err("its id is taken".to_owned()),
+        IdentitySaveOutcome::Saved => Ok(()),
+        IdentitySaveOutcome::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
+        IdentitySaveOutcome::IdTaken => Err("its id is taken".to_owned()),
     }
 }
 

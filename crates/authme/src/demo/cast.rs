@@ -10,7 +10,7 @@ use domain::group::Group;
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, UserId};
 use ports::tokens::ClientSecrets as _;
-use ports::{ClientSaving, Clients, IdentitySaving, Randomness as _};
+use ports::{ClientSaveOutcome, Clients, IdentitySaveOutcome, Randomness as _};
 
 use crate::{DataFolder, Refusal};
 
@@ -84,8 +84,8 @@ pub(super) async fn register(folder: &DataFolder) -> Result<Cast, Refusal> {
     };
     stores.groups.save(&group).await?;
     match stores.identities.create(&user).await? {
-        IdentitySaving::Saved => Ok(cast),
-        IdentitySaving::LoginTaken { .. } | IdentitySaving::IdTaken => {
+        IdentitySaveOutcome::Saved => Ok(cast),
+        IdentitySaveOutcome::LoginTaken { .. } | IdentitySaveOutcome::IdTaken => {
             Err(Refusal::because("the demo's user is in the folder already"))
         }
     }
@@ -105,8 +105,8 @@ async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<P
         ..Client::new(name)
     };
     match clients.create(&client).await? {
-        ClientSaving::Saved => Ok(Player { id, secret }),
-        ClientSaving::NameTaken(_) => Err(Refusal::because("the demo's clients are in the folder already")),
+        ClientSaveOutcome::Saved => Ok(Player { id, secret }),
+        ClientSaveOutcome::NameTaken(_) => Err(Refusal::because("the demo's clients are in the folder already")),
     }
 }
 

@@ -10,7 +10,7 @@ use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use futures_util::future::{join_all, join3};
 use ports::tokens::ClientSecrets as _;
-use ports::{ClientSaving, IdentitySaving};
+use ports::{ClientSaveOutcome, IdentitySaveOutcome};
 
 pub(crate) const ANA_MAIL: &str = "example@br.experian.com";
 pub(crate) const BIA_MAIL: &str = "bia@example.com";
@@ -122,12 +122,12 @@ fn bia() -> Identity {
 
 pub(crate) async fn save_identity(stores: &Stores, identity: &Identity) {
     let saving = stores.identities.replace(identity).await;
-    assert_eq!(saving.expect("the store answers"), IdentitySaving::Saved);
+    assert_eq!(saving.expect("the store answers"), IdentitySaveOutcome::Saved);
 }
 
 pub(crate) async fn save_client(stores: &Stores, client: &Client) {
     let saving = stores.clients.replace(client).await;
-    assert_eq!(saving.expect("the store answers"), ClientSaving::Saved);
+    assert_eq!(saving.expect("the store answers"), ClientSaveOutcome::Saved);
 }
 
 pub(crate) async fn seed(stores: &Stores) {

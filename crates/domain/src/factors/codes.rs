@@ -190,17 +190,17 @@ impl Exhausted {
 }
 
 impl FactorSet {
-    /// The contact of this id, one the user logs in with or another. `sealed` makes the digest of its value.
+    /// The contact of this id, one the user logs in with or another. `digest` makes the digest of its value.
     pub fn code_target(
         &self,
         owner: &Identity,
         id: &ContactId,
-        sealed: impl FnOnce(&ContactValue) -> SendLimitKey,
+        digest: impl FnOnce(&ContactValue) -> SendLimitKey,
     ) -> Option<CodeTarget> {
         if let Some(contact) = self.contact(id) {
             return Some(CodeTarget {
                 id: contact.id.clone(),
-                destination: sealed(&contact.value),
+                destination: digest(&contact.value),
                 value: contact.value.clone(),
                 revision: contact.revision,
                 purpose: if contact.verified {
@@ -214,7 +214,7 @@ impl FactorSet {
         let mut credentials = credentials.filter(|contact| contact.id == *id);
         credentials.next().map(|contact| CodeTarget {
             id: contact.id,
-            destination: sealed(&contact.value),
+            destination: digest(&contact.value),
             value: contact.value,
             revision: 0,
             purpose: Purpose::Confirm,

@@ -47,7 +47,7 @@ pub(super) fn owner_by_mobile() -> Identity {
 }
 
 /// The digest of a value, though without a key.
-pub(super) fn sealed(value: &ContactValue) -> SendLimitKey {
+pub(super) fn destination_of(value: &ContactValue) -> SendLimitKey {
     let mut digest = [0; 32];
     for (at, byte) in value.comparison_key().bytes().enumerate() {
         digest[at % 32] ^= byte;

@@ -45,7 +45,7 @@ impl RevocationReason {
 
 /// The token whose use closed a family, and when: presented again inside the grace time, it still gets an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closing {
+pub struct Closure {
     pub generation: u64,
     pub at: Timestamp,
 }
@@ -54,7 +54,7 @@ pub struct Closing {
 pub enum FamilyStatus {
     Active,
     /// Ended by its own user without remembering; no event, its branches stay until it is revoked.
-    Closed(Closing),
+    Closed(Closure),
     /// Ended for good, with an event.
     Revoked(RevocationReason),
 }
@@ -114,7 +114,7 @@ pub struct RefreshFamily {
 
 /// A presented token with its caller: everything that rotation compares.
 #[derive(Debug, Clone)]
-pub struct Presented {
+pub struct PresentedToken {
     pub token: RefreshToken,
     pub client: ClientId,
     pub user: UserId,
@@ -128,7 +128,7 @@ pub enum Verdict {
     /// The token before the current one, inside the grace time: a lost answer, or one of several parallel renewals.
     Superseded,
     /// The token that closed the family, inside the grace time.
-    ClosedByThis,
+    ClosedByThisToken,
     /// Expired, closed or revoked.
     Ended,
     /// A spent token: the family must end.
@@ -191,7 +191,7 @@ impl RefreshFamily {
             FamilyStatus::Closed(closing) => {
                 let closed_by_this = token.generation == closing.generation && (is_current || is_previous);
                 if closed_by_this && !expired && is_within(grace, closing.at, now) {
-                    Verdict::ClosedByThis
+                    Verdict::ClosedByThisToken
                 } else {
                     Verdict::Ended
                 }
@@ -314,13 +314,13 @@ mod tests {
     fn a_closed_family_answers_only_the_token_that_closed_it() {
         let first = family();
         let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
-        second.status = FamilyStatus::Closed(Closing {
+        second.status = FamilyStatus::Closed(Closure {
             generation: 1,
             at: at(110),
         });
         assert_eq!(
             second.judge(&first.current_token(), at(139), GRACE),
-            Verdict::ClosedByThis
+            Verdict::ClosedByThisToken
         );
         assert_eq!(second.judge(&first.current_token(), at(140), GRACE), Verdict::Ended);
         assert_eq!(second.judge(&second.current_token(), at(111), GRACE), Verdict::Ended);
@@ -346,7 +346,7 @@ mod tests {
             ..family
         };
         assert!(family.is_active(at(399)) && !family.is_active(at(400)));
-        let closing = Closing {
+        let closing = Closure {
             generation: 1,
             at: at(0),
         };
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn only_a_logout_ends_a_closed_family() {
-        let closing = Closing {
+        let closing = Closure {
             generation: 1,
             at: at(0),
         };

@@ -39,16 +39,16 @@ impl RefreshToken {
 }
 
 /// The wire form `rt_<family>.<generation>.<key id>.<nonce>.<mac>`, its MAC not yet checked. It prints nothing.
-pub struct SealedRefreshToken<'a> {
+pub struct SignedRefreshToken<'a> {
     token: RefreshToken,
     key_id: &'a str,
     authenticated_part: &'a str,
     mac: [u8; 32],
 }
 
-impl<'a> SealedRefreshToken<'a> {
+impl<'a> SignedRefreshToken<'a> {
     /// Whether `text` says of itself that it is a refresh token.
-    pub fn is_one(text: &str) -> bool {
+    pub fn is_refresh_token(text: &str) -> bool {
         text.starts_with("rt_")
     }
 
@@ -92,7 +92,7 @@ impl<'a> SealedRefreshToken<'a> {
     }
 
     /// The token's content, given the MAC that its authenticated part must have; compared in constant time.
-    pub fn open(self, expected_mac: &[u8]) -> Option<RefreshToken> {
+    pub fn verify(self, expected_mac: &[u8]) -> Option<RefreshToken> {
         bool::from(self.mac.as_slice().ct_eq(expected_mac)).then_some(self.token)
     }
 }
@@ -115,10 +115,10 @@ mod tests {
             text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c)),
             "{text}"
         );
-        let sealed = SealedRefreshToken::parse(&text).unwrap();
-        assert_eq!(sealed.key_id(), "k1");
-        assert_eq!(sealed.open(&[1; 32]), Some(token));
-        assert_eq!(SealedRefreshToken::parse(&text).unwrap().open(&[2; 32]), None);
+        let signed = SignedRefreshToken::parse(&text).unwrap();
+        assert_eq!(signed.key_id(), "k1");
+        assert_eq!(signed.verify(&[1; 32]), Some(token));
+        assert_eq!(SignedRefreshToken::parse(&text).unwrap().verify(&[2; 32]), None);
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             format!("{text}."),
             text.replace("rt_", "RT_"),
         ] {
-            assert!(SealedRefreshToken::parse(&other).is_err(), "{other}");
+            assert!(SignedRefreshToken::parse(&other).is_err(), "{other}");
         }
     }
 
@@ -144,7 +144,7 @@ mod tests {
     fn a_mebibyte_is_no_token() {
         for part in ["a", "a.", "."] {
             let long = format!("rt_{}", part.repeat(1 << 20));
-            assert!(SealedRefreshToken::parse(&long).is_err());
+            assert!(SignedRefreshToken::parse(&long).is_err());
         }
     }
 
@@ -159,12 +159,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_read_of_any_text_spells_that_text(text in nearly_a_token()) {
-            if let Ok(sealed) = SealedRefreshToken::parse(&text) {
-                let (mac, key_id) = (sealed.mac, sealed.key_id());
-                let part = sealed.authenticated_part();
+            if let Ok(signed) = SignedRefreshToken::parse(&text) {
+                let (mac, key_id) = (signed.mac, signed.key_id());
+                let part = signed.authenticated_part();
                 prop_assert_eq!(&format!("{part}.{}", crate::hex::encode(&mac)), &text);
-                prop_assert_eq!(&*sealed.token.authenticated_part(key_id), part);
-                prop_assert!(sealed.open(&mac).is_some());
+                prop_assert_eq!(&*signed.token.authenticated_part(key_id), part);
+                prop_assert!(signed.verify(&mac).is_some());
             }
         }
     }

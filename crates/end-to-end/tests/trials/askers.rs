@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What is asked for.
 pub(crate) enum Ask {
     ClientLogin,
-    HandOff { user: String },
+    IssuedValidationToken { user: String },
     Renewal { token: String },
     OwnContacts { bearer: String, shown: Value },
     GetLock { user: String, shown: Value },
@@ -87,7 +87,7 @@ impl Asker {
         let Clients { caller, cast, .. } = &self.here;
         match &self.ask {
             Ask::ClientLogin => caller.client_login(&cast.desk),
-            Ask::HandOff { user } => {
+            Ask::IssuedValidationToken { user } => {
                 let body = json!({"email": email(user), "groups": []});
                 caller.hand_off(&self.here.gateway, &cast.portal.id, &body)
             }
@@ -122,7 +122,7 @@ impl Asker {
                 let seen = patiently(|| there.get_lock("nobody")).await;
                 hold(seen.status == 404, || format!("the token is good for {}", seen.status))
             }
-            Ask::HandOff { .. } => {
+            Ask::IssuedValidationToken { .. } => {
                 let token = answer.text("validationToken");
                 // It works once: when a busy machine makes this a 503, it is not known whether it did.
                 let renewed = self.renewal_there(&token).answer().await;

@@ -249,7 +249,7 @@ async fn asks(there: &Clients, mut users: Vec<String>) -> [(&'static str, Ask); 
     let token = session.text("refreshToken");
     [
         ("client login", Ask::ClientLogin),
-        ("hand-off", Ask::HandOff { user: handed }),
+        ("hand-off", Ask::IssuedValidationToken { user: handed }),
         ("renewal", Ask::Renewal { token }),
         ("session", Ask::Work(Work::Sessions(Sessions::of(&starting)))),
         ("own contacts", Ask::OwnContacts { bearer, shown: listed }),

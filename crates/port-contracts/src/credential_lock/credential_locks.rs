@@ -4,7 +4,7 @@ use domain::credential_lock::{CredentialLock, LockCommand, events};
 use domain::event::NewEvent;
 use domain::event::{Event, EventKind};
 use domain::ids::UserId;
-use ports::{Aggregate, Saving};
+use ports::{Aggregate, SaveOutcome};
 
 use super::lock_changes::{self, LockOutcome, stored};
 use crate::contract::contracts;
@@ -62,7 +62,7 @@ fn locked_by(command: &LockCommand) -> CredentialLock {
     stored(CredentialLock::unlocked(command.user.clone()).lock(command).unwrap())
 }
 
-async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent>) -> Saving {
+async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent>) -> SaveOutcome {
     stores
         .credential_locks
         .save_if_version(credential, events)
@@ -288,14 +288,17 @@ async fn a_credential_saved_as_it_was_has_another_version(fixture: &dyn Fixture)
     let stores = fixture.stores();
     let mut expected = CredentialLock::unlocked(user(1));
     for _ in 0..3 {
-        assert_eq!(save(&stores, &expected, Vec::new()).await, Saving::Saved);
+        assert_eq!(save(&stores, &expected, Vec::new()).await, SaveOutcome::Saved);
         expected = stored(expected);
         assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
     }
     assert_eq!(pending(&stores, &user(1)).await, []);
     let command = lock_command(&user(1), 1);
     let locked = expected.lock(&command).unwrap();
-    assert_eq!(save(&stores, &locked, told(&locked, &command)).await, Saving::Saved);
+    assert_eq!(
+        save(&stores, &locked, told(&locked, &command)).await,
+        SaveOutcome::Saved
+    );
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
 }
 
@@ -310,8 +313,11 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
             version,
             ..locked_by(&command)
         };
-        assert_eq!(save(&stores, &stale, told(&stale, &command)).await, Saving::Conflict);
-        assert_eq!(save(&stores, &stale, Vec::new()).await, Saving::Conflict);
+        assert_eq!(
+            save(&stores, &stale, told(&stale, &command)).await,
+            SaveOutcome::Conflict
+        );
+        assert_eq!(save(&stores, &stale, Vec::new()).await, SaveOutcome::Conflict);
         assert_eq!(find(&stores, &user(1)).await, before);
     }
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
@@ -320,7 +326,7 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
 async fn saving_under_a_version_never_stored_is_a_conflict(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let ahead = locked_by(&lock_command(&user(1), 1));
-    assert_eq!(save(&stores, &ahead, Vec::new()).await, Saving::Conflict);
+    assert_eq!(save(&stores, &ahead, Vec::new()).await, SaveOutcome::Conflict);
     assert_eq!(find(&stores, &user(1)).await, None);
 }
 
@@ -336,8 +342,8 @@ async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
             async move { credential_locks.save_if_version(&credential, Vec::new()).await.unwrap() }
         })
         .await;
-        assert_eq!(count(&savings, &Saving::Saved), 1);
-        assert_eq!(count(&savings, &Saving::Conflict), CALLERS - 1);
+        assert_eq!(count(&savings, &SaveOutcome::Saved), 1);
+        assert_eq!(count(&savings, &SaveOutcome::Conflict), CALLERS - 1);
     }
 }
 
@@ -350,7 +356,10 @@ async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn F
         unlock(&stores, &lock_command(&user(1), 3)).await,
         LockOutcome::Unchanged
     );
-    assert_eq!(save(&stores, &late, told(&late, &late_lock)).await, Saving::Conflict);
+    assert_eq!(
+        save(&stores, &late, told(&late, &late_lock)).await,
+        SaveOutcome::Conflict
+    );
     assert!(
         !stores
             .lock_statuses
@@ -364,7 +373,10 @@ async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn F
     let found = find(&stores, &user(1)).await.unwrap();
     let late = found.unlock(&late_unlock).unwrap();
     assert_eq!(lock(&stores, &lock_command(&user(1), 5)).await, LockOutcome::Unchanged);
-    assert_eq!(save(&stores, &late, told(&late, &late_unlock)).await, Saving::Conflict);
+    assert_eq!(
+        save(&stores, &late, told(&late, &late_unlock)).await,
+        SaveOutcome::Conflict
+    );
     assert!(
         stores
             .lock_statuses

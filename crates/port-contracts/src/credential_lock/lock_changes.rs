@@ -1,7 +1,7 @@
 //! Locks and unlocks, decided by the domain and saved by version as the use cases do it.
 
 use domain::credential_lock::{CredentialLock, LockCommand, events};
-use ports::Saving;
+use ports::SaveOutcome;
 use ports::credential_lock::CredentialLocks;
 
 /// What a lock or unlock came to.
@@ -37,10 +37,10 @@ async fn decide_and_save(
             .collect();
         let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
         match (save.await.unwrap(), changed) {
-            (Saving::Saved, Some(changed)) => return LockOutcome::Changed(stored(changed)),
-            (Saving::Saved, None) => return LockOutcome::Unchanged,
-            (Saving::Conflict, _) => {}
-            (Saving::OutboxFull, _) => return LockOutcome::OutboxFull,
+            (SaveOutcome::Saved, Some(changed)) => return LockOutcome::Changed(stored(changed)),
+            (SaveOutcome::Saved, None) => return LockOutcome::Unchanged,
+            (SaveOutcome::Conflict, _) => {}
+            (SaveOutcome::OutboxFull, _) => return LockOutcome::OutboxFull,
         }
     }
 }

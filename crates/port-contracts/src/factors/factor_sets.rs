@@ -5,7 +5,7 @@ use domain::event::{Event, EventContext, EventKind, NewEvent};
 use domain::factors::FactorSet;
 use domain::ids::UserId;
 use ports::Aggregate;
-use ports::Saving;
+use ports::SaveOutcome;
 
 use crate::contract::contracts;
 use crate::outboxes;
@@ -35,7 +35,7 @@ contracts! { dyn Fixture:
     a_set_survives_reopening,
 }
 
-async fn save(stores: &Stores, set: &FactorSet, events: Vec<NewEvent>) -> Saving {
+async fn save(stores: &Stores, set: &FactorSet, events: Vec<NewEvent>) -> SaveOutcome {
     stores.factor_sets.save_if_version(set, events).await.unwrap()
 }
 
@@ -75,7 +75,7 @@ async fn a_set_is_found_with_its_owner_whether_it_is_empty_or_not(fixture: &dyn 
     let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
     assert_eq!(found, Some((owner.clone(), empty)));
     let set = full_factor_set(owner.id.clone());
-    assert_eq!(save(&stores, &set, events(0, 1)).await, Saving::Saved);
+    assert_eq!(save(&stores, &set, events(0, 1)).await, SaveOutcome::Saved);
     let saved = find(&stores, &owner.id).await;
     let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
     assert_eq!(found, Some((owner, saved)));
@@ -85,7 +85,7 @@ async fn a_set_without_an_owner_is_not_found_with_one(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(
         save(&stores, &full_factor_set(user(1)), events(0, 1)).await,
-        Saving::Saved
+        SaveOutcome::Saved
     );
     assert_eq!(stores.factor_sets.find_with_owner(&user(1)).await.unwrap(), None);
 }
@@ -97,9 +97,9 @@ async fn race_to_save(stores: &Stores, found: &FactorSet) {
         async move { factor_sets.save_if_version(&set, events(10 * caller, 2)).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&savings, &Saving::Saved), 1);
-    assert_eq!(count(&savings, &Saving::Conflict), CALLERS - 1);
-    let winner = savings.iter().position(|saving| *saving == Saving::Saved).unwrap();
+    assert_eq!(count(&savings, &SaveOutcome::Saved), 1);
+    assert_eq!(count(&savings, &SaveOutcome::Conflict), CALLERS - 1);
+    let winner = savings.iter().position(|saving| *saving == SaveOutcome::Saved).unwrap();
     let expected = FactorSet {
         version: found.version + 1,
         ..rival(found, winner)
@@ -121,7 +121,7 @@ async fn a_user_who_added_nothing_has_an_empty_set(fixture: &dyn Fixture) {
 async fn every_field_of_a_set_survives(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let full = full_factor_set(user(1));
-    assert_eq!(save(&stores, &full, events(1, 1)).await, Saving::Saved);
+    assert_eq!(save(&stores, &full, events(1, 1)).await, SaveOutcome::Saved);
     let found = find(&stores, &user(1)).await;
     assert_eq!(found, FactorSet { version: 1, ..full });
 
@@ -129,7 +129,7 @@ async fn every_field_of_a_set_survives(fixture: &dyn Fixture) {
         version: 1,
         ..FactorSet::empty(user(1))
     };
-    assert_eq!(save(&stores, &emptied, events(2, 1)).await, Saving::Saved);
+    assert_eq!(save(&stores, &emptied, events(2, 1)).await, SaveOutcome::Saved);
     let found = find(&stores, &user(1)).await;
     assert_eq!(found, FactorSet { version: 2, ..emptied });
 }
@@ -139,7 +139,7 @@ async fn saving_raises_the_version(fixture: &dyn Fixture) {
     for version in 0..5 {
         let found = find(&stores, &user(1)).await;
         assert_eq!(found.version, version);
-        assert_eq!(save(&stores, &found, Vec::new()).await, Saving::Saved);
+        assert_eq!(save(&stores, &found, Vec::new()).await, SaveOutcome::Saved);
     }
 }
 
@@ -147,7 +147,7 @@ async fn saving_again_is_a_conflict(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let set = full_factor_set(user(1));
     save(&stores, &set, events(1, 1)).await;
-    assert_eq!(save(&stores, &set, events(1, 1)).await, Saving::Conflict);
+    assert_eq!(save(&stores, &set, events(1, 1)).await, SaveOutcome::Conflict);
     assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 1), 1));
 }
 
@@ -158,7 +158,7 @@ async fn saving_under_a_version_never_stored_is_a_conflict(fixture: &dyn Fixture
             version,
             ..full_factor_set(user(1))
         };
-        assert_eq!(save(&stores, &ahead, events(1, 1)).await, Saving::Conflict);
+        assert_eq!(save(&stores, &ahead, events(1, 1)).await, SaveOutcome::Conflict);
     }
     assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
     assert_eq!(pending(&stores, &user(1)).await, []);
@@ -174,7 +174,7 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
             version,
             ..full_factor_set(user(1))
         };
-        assert_eq!(save(&stores, &other, events(3, 1)).await, Saving::Conflict);
+        assert_eq!(save(&stores, &other, events(3, 1)).await, SaveOutcome::Conflict);
         assert_eq!(find(&stores, &user(1)).await, before);
     }
     assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 2), 1));
@@ -185,7 +185,7 @@ async fn sets_of_two_users_do_not_meet(fixture: &dyn Fixture) {
     save(&stores, &full_factor_set(user(2)), events(1, 1)).await;
     assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
     let saving = save(&stores, &FactorSet::empty(user(1)), events(2, 1)).await;
-    assert_eq!(saving, Saving::Saved);
+    assert_eq!(saving, SaveOutcome::Saved);
     assert_eq!(pending(&stores, &user(1)).await, recorded(events(2, 1), 1));
 }
 
@@ -239,7 +239,7 @@ async fn every_field_of_an_event_survives(fixture: &dyn Fixture) {
 async fn a_set_may_be_saved_without_an_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let saving = save(&stores, &full_factor_set(user(1)), Vec::new()).await;
-    assert_eq!(saving, Saving::Saved);
+    assert_eq!(saving, SaveOutcome::Saved);
     assert_eq!(pending(&stores, &user(1)).await, []);
     save(&stores, &find(&stores, &user(1)).await, events(1, 1)).await;
     assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 1), 1));
@@ -249,17 +249,17 @@ async fn a_full_outbox_refuses_to_save(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let full = events(1, MAX_PENDING_EVENTS);
     let saving = save(&stores, &FactorSet::empty(user(1)), full.clone()).await;
-    assert_eq!(saving, Saving::Saved);
+    assert_eq!(saving, SaveOutcome::Saved);
     let before = find(&stores, &user(1)).await;
     let changed = FactorSet {
         version: before.version,
         ..full_factor_set(user(1))
     };
-    assert_eq!(save(&stores, &changed, events(900, 1)).await, Saving::OutboxFull);
+    assert_eq!(save(&stores, &changed, events(900, 1)).await, SaveOutcome::OutboxFull);
     assert_eq!(find(&stores, &user(1)).await, before);
 
     outboxes::acknowledge(&stores, 1, 1).await;
-    assert_eq!(save(&stores, &changed, events(900, 1)).await, Saving::Saved);
+    assert_eq!(save(&stores, &changed, events(900, 1)).await, SaveOutcome::Saved);
     let kept = full.into_iter().skip(1).chain(events(900, 1)).collect();
     assert_eq!(drain(&stores, &user(1)).await, recorded(kept, 2));
 }
@@ -269,9 +269,9 @@ async fn an_outbox_never_holds_more_than_its_limit(fixture: &dyn Fixture) {
     let almost = events(1, MAX_PENDING_EVENTS - 1);
     save(&stores, &FactorSet::empty(user(1)), almost.clone()).await;
     let found = find(&stores, &user(1)).await;
-    assert_eq!(save(&stores, &found, events(900, 2)).await, Saving::OutboxFull);
+    assert_eq!(save(&stores, &found, events(900, 2)).await, SaveOutcome::OutboxFull);
     assert_eq!(find(&stores, &user(1)).await, found);
-    assert_eq!(save(&stores, &found, events(900, 1)).await, Saving::Saved);
+    assert_eq!(save(&stores, &found, events(900, 1)).await, SaveOutcome::Saved);
     let kept = [almost, events(900, 1)].concat();
     assert_eq!(drain(&stores, &user(1)).await, recorded(kept, 1));
 }
@@ -288,5 +288,5 @@ async fn a_set_survives_reopening(fixture: &dyn Fixture) {
     };
     assert_eq!(find(&stores, &user(1)).await, raised);
     assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 3), 1));
-    assert_eq!(save(&stores, &set, events(1, 3)).await, Saving::Conflict);
+    assert_eq!(save(&stores, &set, events(1, 3)).await, SaveOutcome::Conflict);
 }

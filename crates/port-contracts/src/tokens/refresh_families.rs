@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use domain::event::Event;
 use domain::time::Timestamp;
-use domain::tokens::{Presented, RefreshFamily, RevocationReason, events};
+use domain::tokens::{PresentedToken, RefreshFamily, RevocationReason, events};
 use ports::Aggregate;
-use ports::tokens::{Closed, Rotation};
+use ports::tokens::{CloseOutcome, RotationOutcome};
 
 use crate::contract::contracts;
 use crate::outboxes;
@@ -52,7 +52,7 @@ async fn find(stores: &Stores, family: &RefreshFamily) -> Option<RefreshFamily> 
 }
 
 /// Rotates to `nonce(n)`.
-async fn rotate(stores: &Stores, presented: &Presented, n: usize, now: Timestamp) -> Rotation {
+async fn rotate(stores: &Stores, presented: &PresentedToken, n: usize, now: Timestamp) -> RotationOutcome {
     let rotated = stores.refresh_families.rotate(presented, nonce(n), now, IDLE);
     rotated.await.unwrap()
 }
@@ -60,13 +60,13 @@ async fn rotate(stores: &Stores, presented: &Presented, n: usize, now: Timestamp
 /// Rotates the current token of `family` and gives the family as it is then.
 async fn rotated(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
     let rotation = rotate(stores, &presented(family), n, now).await;
-    assert_eq!(rotation, Rotation::Rotated);
+    assert_eq!(rotation, RotationOutcome::Rotated);
     let expected = family.rotated(nonce(n), now, IDLE);
     assert_eq!(find(stores, family).await.as_ref(), Some(&expected));
     expected
 }
 
-async fn close(stores: &Stores, presented: &Presented, now: Timestamp) -> Closed {
+async fn close(stores: &Stores, presented: &PresentedToken, now: Timestamp) -> CloseOutcome {
     let closing = stores.refresh_families.close(presented, now, GRACE);
     closing.await.unwrap()
 }
@@ -90,7 +90,7 @@ fn started(family: &RefreshFamily) -> Event {
 /// One of many callers that rotate the current token of `family`; the family it made, if it did.
 async fn race(stores: &Stores, family: &RefreshFamily, caller: usize) -> Option<RefreshFamily> {
     let rotation = rotate(stores, &presented(family), 10 + caller, at(1)).await;
-    (rotation == Rotation::Rotated).then(|| family.rotated(nonce(10 + caller), at(1), IDLE))
+    (rotation == RotationOutcome::Rotated).then(|| family.rotated(nonce(10 + caller), at(1), IDLE))
 }
 
 async fn an_unknown_family_is_not_found(fixture: &dyn Fixture) {
@@ -180,12 +180,12 @@ async fn a_spent_token_is_superseded(fixture: &dyn Fixture) {
     let second = rotated(&stores, &first, 10, at(1)).await;
     for n in [11, 12] {
         let again = rotate(&stores, &presented(&first), n, at(1)).await;
-        assert_eq!(again, Rotation::Superseded(second.clone()));
+        assert_eq!(again, RotationOutcome::Superseded(second.clone()));
     }
     let third = rotated(&stores, &second, 13, at(2)).await;
     for spent in [&first, &second] {
         let again = rotate(&stores, &presented(spent), 14, at(2)).await;
-        assert_eq!(again, Rotation::Superseded(third.clone()));
+        assert_eq!(again, RotationOutcome::Superseded(third.clone()));
     }
     assert_eq!(find(&stores, &first).await, Some(third));
 }
@@ -196,7 +196,7 @@ async fn a_token_that_is_not_current_rotates_nothing(fixture: &dyn Fixture) {
         start(&stores, &family).await;
         for foreign in foreign_presentations(&family) {
             let rotation = rotate(&stores, &foreign, 10, at(100)).await;
-            assert_eq!(rotation, Rotation::Superseded(family.clone()), "{foreign:?}");
+            assert_eq!(rotation, RotationOutcome::Superseded(family.clone()), "{foreign:?}");
             assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
         }
         rotated(&stores, &family, 10, at(100)).await;
@@ -210,7 +210,7 @@ async fn a_family_does_not_rotate_at_the_instant_of_its_idle_expiry(fixture: &dy
     let end = family.idle_expires_at;
     for now in [end, at(100_000)] {
         let rotation = rotate(&stores, &presented(&family), 10, now).await;
-        assert_eq!(rotation, Rotation::Superseded(family.clone()));
+        assert_eq!(rotation, RotationOutcome::Superseded(family.clone()));
     }
     assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
     rotated(&stores, &family, 10, before(end)).await;
@@ -225,7 +225,7 @@ async fn a_family_does_not_rotate_at_the_instant_of_its_absolute_expiry(fixture:
     start(&stores, &family).await;
     let end = family.absolute_expires_at;
     let rotation = rotate(&stores, &presented(&family), 10, end).await;
-    assert_eq!(rotation, Rotation::Superseded(family.clone()));
+    assert_eq!(rotation, RotationOutcome::Superseded(family.clone()));
     assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
     rotated(&stores, &family, 10, before(end)).await;
 }
@@ -234,10 +234,10 @@ async fn a_closed_family_does_not_rotate(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, CloseOutcome::Closed);
     let closed = find(&stores, &family).await.unwrap();
     let rotation = rotate(&stores, &presented(&family), 10, at(2)).await;
-    assert_eq!(rotation, Rotation::Superseded(closed.clone()));
+    assert_eq!(rotation, RotationOutcome::Superseded(closed.clone()));
     assert_eq!(find(&stores, &family).await, Some(closed));
 }
 
@@ -248,14 +248,14 @@ async fn a_revoked_family_does_not_rotate(fixture: &dyn Fixture) {
     assert!(revoke(&stores, &family, RevocationReason::Logout).await);
     let revoked = find(&stores, &family).await.unwrap();
     let rotation = rotate(&stores, &presented(&family), 10, at(3)).await;
-    assert_eq!(rotation, Rotation::Superseded(revoked.clone()));
+    assert_eq!(rotation, RotationOutcome::Superseded(revoked.clone()));
     assert_eq!(find(&stores, &family).await, Some(revoked));
 }
 
 async fn an_unknown_family_does_not_rotate(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let rotation = rotate(&stores, &presented(&family(1)), 10, at(1)).await;
-    assert_eq!(rotation, Rotation::Unknown);
+    assert_eq!(rotation, RotationOutcome::Unknown);
     assert_eq!(find(&stores, &family(1)).await, None);
 }
 
@@ -286,14 +286,14 @@ async fn a_rotation_has_one_winner(fixture: &dyn Fixture) {
     let won = rotations
         .iter()
         .enumerate()
-        .filter(|(_, rotation)| **rotation == Rotation::Rotated);
+        .filter(|(_, rotation)| **rotation == RotationOutcome::Rotated);
     let (winner, _) = only(won);
     let winning = family.rotated(nonce(10 + winner), at(1), IDLE);
     for (caller, rotation) in rotations.into_iter().enumerate() {
         let expected = if caller == winner {
-            Rotation::Rotated
+            RotationOutcome::Rotated
         } else {
-            Rotation::Superseded(winning.clone())
+            RotationOutcome::Superseded(winning.clone())
         };
         assert_eq!(rotation, expected);
     }
@@ -306,14 +306,14 @@ async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixtur
     for n in 0..CALLERS {
         let first = family(n);
         expected.push(match n % 3 {
-            0 => Rotation::Unknown,
+            0 => RotationOutcome::Unknown,
             1 => {
                 start(&stores, &first).await;
-                Rotation::Superseded(rotated(&stores, &first, 50 + n, at(1)).await)
+                RotationOutcome::Superseded(rotated(&stores, &first, 50 + n, at(1)).await)
             }
             _ => {
                 start(&stores, &first).await;
-                Rotation::Rotated
+                RotationOutcome::Rotated
             }
         });
     }
@@ -324,9 +324,9 @@ async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixtur
     assert_eq!(rotations.await, expected);
     for (n, rotation) in expected.into_iter().enumerate() {
         let left = match rotation {
-            Rotation::Rotated => Some(family(n).rotated(nonce(10 + n), at(1), IDLE)),
-            Rotation::Superseded(family) => Some(family),
-            Rotation::Unknown => None,
+            RotationOutcome::Rotated => Some(family(n).rotated(nonce(10 + n), at(1), IDLE)),
+            RotationOutcome::Superseded(family) => Some(family),
+            RotationOutcome::Unknown => None,
         };
         assert_eq!(find(&stores, &family(n)).await, left);
     }
@@ -352,5 +352,5 @@ async fn families_survive_reopening(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &first).await.as_ref(), Some(&second));
     assert_eq!(pending(&stores, &first).await, [started(&first)]);
     let again = rotate(&stores, &presented(&first), 11, at(2)).await;
-    assert_eq!(again, Rotation::Superseded(second));
+    assert_eq!(again, RotationOutcome::Superseded(second));
 }

@@ -70,7 +70,13 @@ async fn finding_a_token_does_not_use_it(fixture: &dyn Fixture) {
 async fn a_look_sees_what_finding_sees(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
-    let look = async |now| stores.validation_tokens.look(&token.hash, now).await.unwrap();
+    let look = async |now| {
+        stores
+            .validation_tokens
+            .read_linearizable(&token.hash, now)
+            .await
+            .unwrap()
+    };
     assert_eq!(look(at(0)).await, None);
     issue(&stores, &token).await;
     assert_eq!(look(at(0)).await.as_ref(), Some(&token));

@@ -3,7 +3,7 @@ use domain::credential_lock::CredentialLock;
 use domain::event::NewEvent;
 use domain::ids::UserId;
 
-use crate::{Saving, StoreFailure};
+use crate::{SaveOutcome, StoreFailure};
 
 /// The credentials' locks. A user without one was never locked.
 #[async_trait]
@@ -16,6 +16,9 @@ pub trait CredentialLocks: Send + Sync {
     /// Durable on every replica a look may ask before it answers, so no look that begins afterwards sees what was before.
     /// A repeated call is a conflict. To be called also when nothing changes, before that is answered: the raised version
     /// is what keeps a write out that was given up before and is still on its way.
-    async fn save_if_version(&self, credential: &CredentialLock, events: Vec<NewEvent>)
-    -> Result<Saving, StoreFailure>;
+    async fn save_if_version(
+        &self,
+        credential: &CredentialLock,
+        events: Vec<NewEvent>,
+    ) -> Result<SaveOutcome, StoreFailure>;
 }

@@ -4,7 +4,7 @@ use domain::factors::FactorSet;
 use domain::identity::Identity;
 use domain::ids::UserId;
 
-use crate::{Saving, StoreFailure};
+use crate::{SaveOutcome, StoreFailure};
 
 /// The alternative contacts of each user, and the codes sent to any of theirs.
 #[async_trait]
@@ -19,5 +19,5 @@ pub trait FactorSets: Send + Sync {
     /// Atomic: stores the set and its events when the stored version is still `set.version`, and raises it.
     /// A repeated call is a conflict. To be called also when nothing changes, before that is answered: the raised version
     /// is what keeps a write out that was given up before and is still on its way.
-    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<Saving, StoreFailure>;
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure>;
 }

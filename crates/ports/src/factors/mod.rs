@@ -1,11 +1,11 @@
 //! What the factors context needs.
 
 mod code_delivery;
-mod code_seal;
+mod code_digester;
 mod factor_sets;
 mod send_limits;
 
 pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryFailure};
-pub use code_seal::CodeSeal;
+pub use code_digester::CodeDigester;
 pub use factor_sets::FactorSets;
 pub use send_limits::{SendCharge, SendLimits};

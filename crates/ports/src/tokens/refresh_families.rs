@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::FamilyId;
 use domain::time::Timestamp;
-use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason};
+use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 
 use crate::StoreFailure;
 
 /// What a rotation came to.
 #[expect(clippy::large_enum_variant, reason = "made once per call and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rotation {
+pub enum RotationOutcome {
     /// This call, and no other, made the successor: the family was [`rotated`](RefreshFamily::rotated) as it was asked.
     Rotated,
     /// The presented token was not current, or the family not alive; the family as it was found. Nothing changed.
@@ -23,7 +23,7 @@ pub enum Rotation {
 /// What closing a family came to.
 #[expect(clippy::large_enum_variant, reason = "made once per call and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Closed {
+pub enum CloseOutcome {
     /// This call closed it.
     Closed,
     /// Not matched; the family as it was found. Nothing changed.
@@ -56,15 +56,20 @@ pub trait RefreshFamilies: Send + Sync {
     /// which no other call has. Two calls at once with one token: one is `Rotated`, the other `Superseded`.
     async fn rotate(
         &self,
-        presented: &Presented,
+        presented: &PresentedToken,
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<Rotation, StoreFailure>;
+    ) -> Result<RotationOutcome, StoreFailure>;
 
     /// Closes an active, unexpired family of the presenting client and user when the presented token is the current
     /// one, or the one before it and `now` lies within `grace` of the rotation. No event. A repeated call does not match.
-    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure>;
+    async fn close(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<CloseOutcome, StoreFailure>;
 
     /// Ends an active family with its event; whether this call did. One that is closed is ended in the same way when the
     /// reason [ends closed families](RevocationReason::ends_closed_families), because its branches look at it. A repeated

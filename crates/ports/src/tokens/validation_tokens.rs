@@ -18,7 +18,11 @@ pub trait ValidationTokens: Send + Sync {
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure>;
 
     /// As [`find`](Self::find), and sees every write that was acknowledged, anywhere, before the look began. Linearizable.
-    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure>;
+    async fn read_linearizable(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure>;
 
     /// Atomic: whether this call, and no other, used the token that was made for `client` and ends after `now`.
     async fn consume(

@@ -10,7 +10,7 @@ use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockCommand, LockReason, events};
 use domain::ids::UserId;
 use ports::credential_lock::CredentialLocks;
-use ports::{Clock, Identities, Randomness, Saving, Telemetry};
+use ports::{Clock, Identities, Randomness, SaveOutcome, Telemetry};
 
 use crate::Failure;
 
@@ -120,9 +120,9 @@ async fn decide_and_save(
             .collect();
         let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
         match save.await? {
-            Saving::Saved => return Ok(changed.is_some()),
-            Saving::Conflict => {}
-            Saving::OutboxFull => return Err(Failure::OutboxFull),
+            SaveOutcome::Saved => return Ok(changed.is_some()),
+            SaveOutcome::Conflict => {}
+            SaveOutcome::OutboxFull => return Err(Failure::OutboxFull),
         }
     }
     Err(Failure::Contended)

@@ -8,8 +8,8 @@ use domain::factors::{
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
-use ports::factors::{CodeSeal, FactorSets};
-use ports::{Clients, Clock, Randomness, Saving, StoreFailure};
+use ports::factors::{CodeDigester, FactorSets};
+use ports::{Clients, Clock, Randomness, SaveOutcome, StoreFailure};
 
 use super::FactorsPorts;
 use crate::Failure;
@@ -189,9 +189,9 @@ impl Edits {
             set.forget_ended_windows(now);
             let told = told.into_iter().map(|told| self.event(call, user, told, now)).collect();
             match self.factor_sets.save_if_version(&set, told).await? {
-                Saving::Saved => return outcome,
-                Saving::Conflict => {}
-                Saving::OutboxFull => return Err(Failure::OutboxFull.into()),
+                SaveOutcome::Saved => return outcome,
+                SaveOutcome::Conflict => {}
+                SaveOutcome::OutboxFull => return Err(Failure::OutboxFull.into()),
             }
         }
         Err(Failure::Contended.into())
@@ -222,9 +222,9 @@ pub(super) async fn find_with_owner(
 pub(super) fn target(
     (owner, set): (&Identity, &FactorSet),
     contact: &ContactId,
-    seal: &dyn CodeSeal,
+    code_digester: &dyn CodeDigester,
 ) -> Result<CodeTarget, ContactError> {
-    set.code_target(owner, contact, |value| seal.destination(value))
+    set.code_target(owner, contact, |value| code_digester.destination(value))
         .ok_or(ContactError::ContactNotFound)
 }
 

@@ -11,7 +11,7 @@ mod validate_code;
 use std::sync::Arc;
 
 use domain::factors::CodeLimits;
-use ports::factors::{CodeDelivery, CodeSeal, FactorSets, SendLimits};
+use ports::factors::{CodeDelivery, CodeDigester, FactorSets, SendLimits};
 use ports::{Clients, Clock, Randomness};
 
 pub use add_contacts::{AddContacts, ItemOutcome};
@@ -30,7 +30,7 @@ pub struct FactorsPorts {
     pub factor_sets: Arc<dyn FactorSets>,
     pub send_limits: Arc<dyn SendLimits>,
     pub clients: Arc<dyn Clients>,
-    pub seal: Arc<dyn CodeSeal>,
+    pub code_digester: Arc<dyn CodeDigester>,
     pub delivery: Arc<dyn CodeDelivery>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,

@@ -7,7 +7,7 @@ use domain::factors::{
 };
 use domain::ids::{ContactId, UserId};
 use domain::time::{self, Timestamp};
-use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure, SendCharge, SendLimits};
+use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure, SendCharge, SendLimits};
 use ports::{Clients, Clock, Randomness, StoreFailure};
 
 use super::edits::{ContactError, ContactInView, Decision, Edits};
@@ -49,7 +49,7 @@ pub struct SendCode {
     edits: Edits,
     clients: Arc<dyn Clients>,
     send_limits: Arc<dyn SendLimits>,
-    seal: Arc<dyn CodeSeal>,
+    code_digester: Arc<dyn CodeDigester>,
     delivery: Arc<dyn CodeDelivery>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
@@ -63,7 +63,7 @@ impl SendCode {
             edits: Edits::new(ports),
             clients: ports.clients.clone(),
             send_limits: ports.send_limits.clone(),
-            seal: ports.seal.clone(),
+            code_digester: ports.code_digester.clone(),
             delivery: ports.delivery.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
@@ -76,7 +76,7 @@ impl SendCode {
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
         let in_view = self.edits.contact(call, user, contact).await?;
         let (owner, set) = self.edits.find_contact(&in_view).await?;
-        let target = edits::target((&owner, &set), contact, &*self.seal)?;
+        let target = edits::target((&owner, &set), contact, &*self.code_digester)?;
         if set.is_used_up(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
@@ -123,7 +123,7 @@ impl SendCode {
     ) -> Result<(), ContactError> {
         let challenge = Challenge {
             id: message.challenge.clone(),
-            digest: self.seal.digest(&message.challenge, message.code.reveal()),
+            digest: self.code_digester.digest(&message.challenge, message.code.reveal()),
             revision: target.revision,
             purpose: target.purpose,
             client: message.client.clone(),
@@ -134,7 +134,7 @@ impl SendCode {
         self.edits
             .edit_contact(contact, |owner, set, now| {
                 // It was charged as it was found; as something else it is not sent to.
-                let found = edits::target((owner, set), &target.id, &*self.seal);
+                let found = edits::target((owner, set), &target.id, &*self.code_digester);
                 if !found.is_ok_and(|found| found == *target) {
                     return Err(Failure::Contended.into());
                 }

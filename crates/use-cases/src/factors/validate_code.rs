@@ -4,7 +4,7 @@ use domain::caller::Call;
 use domain::event::EventKind;
 use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, Exhausted, OwnContact};
 use domain::ids::{ContactId, UserId};
-use ports::factors::CodeSeal;
+use ports::factors::CodeDigester;
 
 use super::edits::{ContactError, ContactInView, Decision, Edits, Told};
 use super::{FactorsPorts, FactorsSettings, edits};
@@ -24,7 +24,7 @@ pub enum ValidateCodeError {
 /// Validates the code that was sent to a contact of the calling user.
 pub struct ValidateCode {
     edits: Edits,
-    seal: Arc<dyn CodeSeal>,
+    code_digester: Arc<dyn CodeDigester>,
     limits: CodeLimits,
 }
 
@@ -42,7 +42,7 @@ impl ValidateCode {
     pub(super) fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
             edits: Edits::new(ports),
-            seal: ports.seal.clone(),
+            code_digester: ports.code_digester.clone(),
             limits: settings.codes,
         }
     }
@@ -61,7 +61,9 @@ impl ValidateCode {
         };
         // An unknown challenge costs the same work as a wrong code.
         let nobodys = ChallengeId::from_random([0; 16]);
-        let presented = self.seal.digest(challenge.as_ref().unwrap_or(&nobodys), given.code);
+        let presented = self
+            .code_digester
+            .digest(challenge.as_ref().unwrap_or(&nobodys), given.code);
         let is_right = expected.unwrap_or(CodeDigest([0; 32])) == presented && expected.is_some();
         if is_right && self.solve(&contact, answer).await? {
             return Ok(());
@@ -75,7 +77,7 @@ impl ValidateCode {
     async fn charge(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<Charge, ContactError> {
         self.edits
             .edit_contact(contact, |owner, set, now| {
-                let target = edits::target((owner, set), contact.id, &*self.seal)?;
+                let target = edits::target((owner, set), contact.id, &*self.code_digester)?;
                 let charge = set.charge(&target, answer, &self.limits, now);
                 if charge != Charge::UsedUp {
                     return Ok(Decision::Save(charge, Vec::new()));
@@ -90,7 +92,7 @@ impl ValidateCode {
     async fn solve(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<bool, ContactError> {
         self.edits
             .edit_contact(contact, |owner, set, _| {
-                let target = edits::target((owner, set), contact.id, &*self.seal)?;
+                let target = edits::target((owner, set), contact.id, &*self.code_digester)?;
                 if !set.solve(&target, answer) {
                     return Ok(Decision::Leave(false));
                 }
@@ -104,7 +106,7 @@ impl ValidateCode {
     async fn tell_exhausted(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<(), ContactError> {
         self.edits
             .edit_contact(contact, |owner, set, now| {
-                let Ok(target) = edits::target((owner, set), contact.id, &*self.seal) else {
+                let Ok(target) = edits::target((owner, set), contact.id, &*self.code_digester) else {
                     return Ok(Decision::Leave(()));
                 };
                 let exhausted = set.exhausted(&target, answer, &self.limits, now);

@@ -6,10 +6,10 @@ use domain::group::AssertedGroups;
 use domain::ids::ClientId;
 use domain::tokens::RefreshFamily;
 
-use super::Refused;
-use super::grants::Grants;
-use super::hand_offs::{HandOff, HandOffs, NewHandOff};
+use super::TokenError;
+use super::access_token_factory::AccessTokenFactory;
 use super::mint_gate::{MintGate, Minted, UserSubject};
+use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
 use crate::ActiveUser;
 
 /// Where a user goes.
@@ -22,30 +22,38 @@ pub struct ChangeAppRequest {
 /// Takes a user from one application to another. What the target makes of it is a branch of the caller's session: it ends
 /// no later, and with the root of that session.
 pub struct ChangeApp {
-    grants: Arc<Grants>,
-    hand_offs: Arc<HandOffs>,
+    access_tokens: Arc<AccessTokenFactory>,
+    validation_tokens: Arc<ValidationTokenIssuer>,
     gate: Arc<MintGate>,
 }
 
 impl ChangeApp {
-    pub(super) fn new(gate: Arc<MintGate>, grants: Arc<Grants>, hand_offs: Arc<HandOffs>) -> Self {
+    pub(super) fn new(
+        gate: Arc<MintGate>,
+        access_tokens: Arc<AccessTokenFactory>,
+        validation_tokens: Arc<ValidationTokenIssuer>,
+    ) -> Self {
         Self {
-            grants,
-            hand_offs,
+            access_tokens,
+            validation_tokens,
             gate,
         }
     }
 
     /// Judged in this order: lock, session, user, target client, business.
-    pub async fn run(&self, call: &Call, request: ChangeAppRequest) -> Result<Minted<HandOff>, Refused> {
-        let calling = call.user.as_ref().ok_or(Refused::NotPermitted)?;
+    pub async fn run(
+        &self,
+        call: &Call,
+        request: ChangeAppRequest,
+    ) -> Result<Minted<IssuedValidationToken>, TokenError> {
+        let calling = call.user.as_ref().ok_or(TokenError::NotPermitted)?;
         let ActiveUser { identity, session } = self.gate.check_caller(call, calling).await?;
-        let target = self.grants.enabled_client(&request.target_client).await?;
+        let target = self.access_tokens.enabled_client(&request.target_client).await?;
         let ancestors = session.as_ref().map(RefreshFamily::ancestors_of_a_branch).transpose();
-        let ancestors = ancestors.map_err(|_| Refused::ClientNotUsable)?.unwrap_or_default();
+        let ancestors = ancestors.map_err(|_| TokenError::ClientNotUsable)?.unwrap_or_default();
         let business = calling.business.as_ref();
         if business.is_some_and(|business| identity.business(business).is_none()) {
-            return Err(Refused::BusinessNotLinked);
+            return Err(TokenError::BusinessNotLinked);
         }
         let (groups, session_expires_at) = match session {
             Some(session) => (session.origin.asserted_groups(), session.absolute_expires_at),
@@ -58,10 +66,10 @@ impl ChangeApp {
             family: calling.session.clone(),
             ancestors,
         };
-        self.hand_offs
+        self.validation_tokens
             .issue(
                 call,
-                NewHandOff {
+                NewValidationToken {
                     subject,
                     target_client: target.id,
                     business: calling.business.clone(),

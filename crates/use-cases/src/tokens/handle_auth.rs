@@ -7,11 +7,11 @@ use domain::contact::{ContactType, Email};
 use domain::group::AssertedGroups;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
-use ports::{Clients, Groups, Identities, IdentitySaving, LockStatuses, Randomness};
+use ports::{Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, Randomness};
 
-use super::hand_offs::{HandOff, HandOffs, NewHandOff};
 use super::mint_gate::{Minted, UserSubject};
-use super::{Refused, TokensPorts, TokensSettings};
+use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
+use super::{TokenError, TokensPorts, TokensSettings};
 use crate::Failure;
 
 /// How often a user made by another at the same moment is looked for.
@@ -32,7 +32,7 @@ pub struct HandleAuthRequest {
 pub struct HandleAuth {
     directory: Directory,
     lock_statuses: Arc<dyn LockStatuses>,
-    hand_offs: Arc<HandOffs>,
+    validation_tokens: Arc<ValidationTokenIssuer>,
 }
 
 /// Finds the target, the user and the groups, and makes the user where the target asks for it.
@@ -45,7 +45,11 @@ struct Directory {
 }
 
 impl HandleAuth {
-    pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings, hand_offs: Arc<HandOffs>) -> Self {
+    pub(super) fn new(
+        ports: &TokensPorts,
+        settings: &TokensSettings,
+        validation_tokens: Arc<ValidationTokenIssuer>,
+    ) -> Self {
         Self {
             directory: Directory {
                 clients: ports.clients.clone(),
@@ -55,12 +59,16 @@ impl HandleAuth {
                 default_roles: settings.saml_default_roles.clone(),
             },
             lock_statuses: ports.lock_statuses.clone(),
-            hand_offs,
+            validation_tokens,
         }
     }
 
     /// Judged in this order: target client, user, lock, business, groups.
-    pub async fn run(&self, call: &Call, request: HandleAuthRequest) -> Result<Minted<HandOff>, Refused> {
+    pub async fn run(
+        &self,
+        call: &Call,
+        request: HandleAuthRequest,
+    ) -> Result<Minted<IssuedValidationToken>, TokenError> {
         let target = self.directory.target(&request.target_client).await?;
         let groups = self
             .directory
@@ -77,7 +85,7 @@ impl HandleAuth {
                 let groups = groups?;
                 (self.directory.make_user(&request).await?, Ok(groups))
             }
-            None => return Err(Refused::UserNotFound),
+            None => return Err(TokenError::UserNotFound),
         };
         let epoch = self.epoch_of(&identity).await?;
         if request
@@ -85,7 +93,7 @@ impl HandleAuth {
             .as_ref()
             .is_some_and(|business| identity.business(business).is_none())
         {
-            return Err(Refused::BusinessNotLinked);
+            return Err(TokenError::BusinessNotLinked);
         }
         let groups = groups?;
         let subject = UserSubject {
@@ -94,10 +102,10 @@ impl HandleAuth {
             family: None,
             ancestors: Vec::new(),
         };
-        self.hand_offs
+        self.validation_tokens
             .issue(
                 call,
-                NewHandOff {
+                NewValidationToken {
                     subject,
                     target_client: request.target_client,
                     business: request.business,
@@ -110,10 +118,10 @@ impl HandleAuth {
     }
 
     /// Read before the write of this path; a lock in between is found by the look after it.
-    async fn epoch_of(&self, identity: &Identity) -> Result<u64, Refused> {
+    async fn epoch_of(&self, identity: &Identity) -> Result<u64, TokenError> {
         let lock_status = self.lock_statuses.read_linearizable(&identity.id).await?;
         if lock_status.is_locked {
-            Err(Refused::CredentialLocked)
+            Err(TokenError::CredentialLocked)
         } else {
             Ok(lock_status.epoch)
         }
@@ -121,13 +129,13 @@ impl HandleAuth {
 }
 
 impl Directory {
-    async fn target(&self, id: &ClientId) -> Result<Client, Refused> {
+    async fn target(&self, id: &ClientId) -> Result<Client, TokenError> {
         let usable = |client: &Client| client.enabled && client.saml;
         self.clients
             .find(id)
             .await?
             .filter(usable)
-            .ok_or(Refused::ClientNotUsable)
+            .ok_or(TokenError::ClientNotUsable)
     }
 
     /// The groups that the calling client may assert. Others and unknown ones are left out, unless the target requires
@@ -137,7 +145,7 @@ impl Directory {
         origin: &ClientId,
         target: &Client,
         names: &[String],
-    ) -> Result<AssertedGroups, Refused> {
+    ) -> Result<AssertedGroups, TokenError> {
         if names.is_empty() {
             return Ok(AssertedGroups::default());
         }
@@ -151,13 +159,13 @@ impl Directory {
         let admitted = AssertedGroups::admitted(names, &known, &may_assert);
         let is_admitted = |name| admitted.names.contains(name);
         if target.require_known_groups && !names.iter().all(is_admitted) {
-            return Err(Refused::GroupNotKnown);
+            return Err(TokenError::GroupNotKnown);
         }
         Ok(admitted)
     }
 
     /// Makes the user from the hand-off; of two at once one makes it and the other finds it.
-    async fn make_user(&self, request: &HandleAuthRequest) -> Result<Identity, Refused> {
+    async fn make_user(&self, request: &HandleAuthRequest) -> Result<Identity, TokenError> {
         let businesses = request
             .business
             .iter()
@@ -181,14 +189,14 @@ impl Directory {
         };
         for _ in 0..ATTEMPTS {
             let saving = self.identities.create(&identity).await?;
-            if saving == IdentitySaving::Saved {
+            if saving == IdentitySaveOutcome::Saved {
                 return Ok(identity);
             }
             if let Some(other) = self.identities.find_by_login(&request.email.comparison_key()).await? {
                 return Ok(other);
             }
             // Whoever reserved the login has not written its user yet, or died before: it is finished under that id.
-            if let IdentitySaving::LoginTaken { by } = saving {
+            if let IdentitySaveOutcome::LoginTaken { by } = saving {
                 identity.id = by;
             }
         }

@@ -51,7 +51,7 @@ impl IntrospectToken {
         let found = match token {
             InspectedToken::Access(token) => is_alive(self.active_check.of_caller(&token.caller).await)?
                 .then(|| Introspection::AccessToken(token.clone())),
-            InspectedToken::Other(text) => match self.sessions.opened(text) {
+            InspectedToken::Other(text) => match self.sessions.verify_refresh_token(text) {
                 Some(token) => self.active(&token).await?.map(Introspection::RefreshToken),
                 None => None,
             },

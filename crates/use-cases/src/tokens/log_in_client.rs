@@ -5,9 +5,9 @@ use domain::ids::ClientId;
 use ports::tokens::ClientSecrets;
 use ports::{Clients, Clock};
 
-use super::grants::{self, Grants, IssuedTokens};
+use super::access_token_factory::{self, AccessTokenFactory, IssuedTokens};
 use super::mint_gate::{MintGate, Minted, Subject, WriteEffect};
-use super::{Refused, TokensPorts};
+use super::{TokenError, TokensPorts};
 
 /// Logs a client in by its secret. Unknown client, disabled client and wrong secret cannot be told apart, neither by
 /// the answer nor by the work done for it.
@@ -16,32 +16,32 @@ pub struct LogInClient {
     secrets: Arc<dyn ClientSecrets>,
     clock: Arc<dyn Clock>,
     gate: Arc<MintGate>,
-    grants: Arc<Grants>,
+    access_tokens: Arc<AccessTokenFactory>,
 }
 
 impl LogInClient {
-    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, grants: Arc<Grants>) -> Self {
+    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, access_tokens: Arc<AccessTokenFactory>) -> Self {
         Self {
             clients: ports.clients.clone(),
             secrets: ports.client_secrets.clone(),
             clock: ports.clock.clone(),
             gate,
-            grants,
+            access_tokens,
         }
     }
 
-    pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, Refused> {
+    pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, TokenError> {
         let client = match ClientId::parse(id) {
             Ok(id) => self.clients.find_uncached(&id).await?,
             Err(_) => None,
         };
-        let client = self.authenticate(client, secret).ok_or(Refused::BadCredentials)?;
-        let token = self.grants.for_client(&client)?;
+        let client = self.authenticate(client, secret).ok_or(TokenError::BadCredentials)?;
+        let token = self.access_tokens.for_client(&client)?;
         self.gate
             .mint(
                 Subject::Client,
                 async { Ok(WriteEffect::Unchanged(())) },
-                |(), signer| grants::issue(token, None, signer),
+                |(), signer| access_token_factory::issue(token, None, signer),
             )
             .await
     }

@@ -7,9 +7,9 @@ use futures_util::future::join;
 use ports::LockStatuses;
 use ports::tokens::TokenSigner;
 
-use super::refused_renewal::{RefusedReason, refused};
+use super::rejection::{RejectionReason, reject};
 use super::sessions::Sessions;
-use super::{Refused, TokensPorts};
+use super::{TokenError, TokensPorts};
 use crate::active_check::Consistency;
 use crate::{ActiveCheck, ActiveCheckError, ActiveUser, Failure, InactiveReason};
 
@@ -99,9 +99,9 @@ impl MintGate {
     pub(super) async fn mint<W, T>(
         &self,
         subject: Subject<'_>,
-        write: impl Future<Output = Result<WriteEffect<W>, Refused>>,
-        seal: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
-    ) -> Result<Minted<T>, Refused> {
+        write: impl Future<Output = Result<WriteEffect<W>, TokenError>>,
+        issue: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
+    ) -> Result<Minted<T>, TokenError> {
         let (done, look) = match write.await? {
             WriteEffect::Changed(done) => (done, Consistency::AfterWrite),
             WriteEffect::Unchanged(done) => (done, Consistency::Linearizable),
@@ -109,18 +109,18 @@ impl MintGate {
         if let Subject::User(call, user) = &subject {
             self.check(call, user, look).await?;
         }
-        Ok(Minted(seal(done, &Signer(&*self.signer))?))
+        Ok(Minted(issue(done, &Signer(&*self.signer))?))
     }
 
     /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
     ///
     /// A family that is met dead here is ended, so that its end is told, with the caller who met it.
-    pub(super) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), Refused> {
+    pub(super) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), TokenError> {
         self.check(call, user, Consistency::Linearizable).await
     }
 
     /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
-    pub(super) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, Refused> {
+    pub(super) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, TokenError> {
         match self.active_check.of_user(user).await {
             Ok(alive) => Ok(alive),
             Err(ActiveCheckError::Failed(failure)) => Err(failure.into()),
@@ -128,7 +128,7 @@ impl MintGate {
         }
     }
 
-    async fn check(&self, call: &Call, user: &UserSubject, look: Consistency) -> Result<(), Refused> {
+    async fn check(&self, call: &Call, user: &UserSubject, look: Consistency) -> Result<(), TokenError> {
         let lock_status = async {
             match look {
                 Consistency::Linearizable => self.lock_statuses.read_linearizable(&user.id).await,
@@ -146,7 +146,7 @@ impl MintGate {
 
     /// What a path answers on something that is not alive. The family that a lock or an ancestor has ended is ended now, so
     /// that its end is told.
-    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> Refused {
+    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> TokenError {
         let revocation = match reason {
             InactiveReason::CredentialLocked | InactiveReason::CredentialEpoch => Some(RevocationReason::Lock),
             InactiveReason::AncestorRevoked => Some(RevocationReason::Ancestor),
@@ -159,8 +159,8 @@ impl MintGate {
             self.end(call, family, revocation).await;
         }
         match reason {
-            InactiveReason::CredentialLocked => Refused::CredentialLocked,
-            reason => refused(call, family, RefusedReason::Inactive(reason)),
+            InactiveReason::CredentialLocked => TokenError::CredentialLocked,
+            reason => reject(call, family, RejectionReason::Inactive(reason)),
         }
     }
 

@@ -1,49 +1,49 @@
 //! Sessions and tokens.
 
+mod access_token_factory;
 mod change_app;
-mod grants;
-mod hand_offs;
 mod handle_auth;
 mod inspected_token;
 mod introspect_token;
 mod list_public_keys;
 mod log_in_client;
 mod mint_gate;
-mod new_sessions;
-mod refused_renewal;
+mod rejection;
 mod renew_token;
 mod revoke_token;
+mod session_start_limiter;
 mod sessions;
+mod validation_token_issuer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ports::tokens::{
-    ClientSecrets, KeySet, RefreshFamilies, RefreshTokenSeal, TokenSigner, ValidationTokenHasher, ValidationTokens,
+    ClientSecrets, KeySet, RefreshFamilies, RefreshTokenCodec, TokenSigner, ValidationTokenHasher, ValidationTokens,
 };
 use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, StoreFailure, Telemetry};
 
 use crate::{ActiveCheckPorts, Failure};
-use grants::Grants;
-use hand_offs::HandOffs;
+use access_token_factory::AccessTokenFactory;
 use mint_gate::MintGate;
 use sessions::Sessions;
+use validation_token_issuer::ValidationTokenIssuer;
 
+pub use access_token_factory::IssuedTokens;
 pub use change_app::{ChangeApp, ChangeAppRequest};
-pub use grants::IssuedTokens;
-pub use hand_offs::HandOff;
 pub use handle_auth::{HandleAuth, HandleAuthRequest};
 pub use inspected_token::InspectedToken;
 pub use introspect_token::{ActiveRefreshToken, IntrospectToken, Introspection};
 pub use list_public_keys::ListPublicKeys;
 pub use log_in_client::LogInClient;
 pub use mint_gate::Minted;
-pub use renew_token::{Claimed, RenewToken, RenewTokenRequest, Way};
+pub use renew_token::{ExpectedSubject, RenewToken, RenewTokenRequest, RenewalGrant};
 pub use revoke_token::{RevokeToken, RevokeTokenError};
+pub use validation_token_issuer::IssuedValidationToken;
 
 /// Why nothing was minted.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum TokenError {
     #[error("clientId or userId does not agree with the token")]
     Contradiction,
     #[error("the client name or secret is not right")]
@@ -69,7 +69,7 @@ pub enum Refused {
     Failed(#[from] Failure),
 }
 
-impl From<StoreFailure> for Refused {
+impl From<StoreFailure> for TokenError {
     fn from(failure: StoreFailure) -> Self {
         Self::Failed(failure.into())
     }
@@ -117,7 +117,7 @@ pub struct TokensPorts {
     pub key_set: Arc<dyn KeySet>,
     pub client_secrets: Arc<dyn ClientSecrets>,
     pub hasher: Arc<dyn ValidationTokenHasher>,
-    pub seal: Arc<dyn RefreshTokenSeal>,
+    pub refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<dyn Telemetry>,
@@ -151,15 +151,15 @@ impl TokensUseCases {
     pub fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
         let sessions = Arc::new(Sessions::new(ports, settings));
         let gate = Arc::new(MintGate::new(ports, sessions.clone()));
-        let grants = Arc::new(Grants::new(ports, settings));
-        let hand_offs = Arc::new(HandOffs::new(ports, gate.clone(), settings));
+        let access_tokens = Arc::new(AccessTokenFactory::new(ports, settings));
+        let validation_tokens = Arc::new(ValidationTokenIssuer::new(ports, gate.clone(), settings));
         Self {
-            log_in_client: LogInClient::new(ports, gate.clone(), grants.clone()),
-            handle_auth: HandleAuth::new(ports, settings, hand_offs.clone()),
-            change_app: ChangeApp::new(gate.clone(), grants.clone(), hand_offs),
+            log_in_client: LogInClient::new(ports, gate.clone(), access_tokens.clone()),
+            handle_auth: HandleAuth::new(ports, settings, validation_tokens.clone()),
+            change_app: ChangeApp::new(gate.clone(), access_tokens.clone(), validation_tokens),
             revoke_token: RevokeToken::new(sessions.clone()),
             introspect_token: IntrospectToken::new(ports, sessions.clone()),
-            renew_token: RenewToken::new(ports, gate, grants, sessions),
+            renew_token: RenewToken::new(ports, gate, access_tokens, sessions),
             list_public_keys: ListPublicKeys::new(ports.key_set.clone()),
         }
     }

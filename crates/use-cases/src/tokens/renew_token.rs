@@ -10,30 +10,30 @@ use domain::caller::{Call, CallingUser};
 use domain::group::AssertedGroups;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
-use domain::tokens::{Origin, SealedRefreshToken};
-use ports::tokens::{RefreshTokenSeal, ValidationTokenHasher, ValidationTokens};
+use domain::tokens::{Origin, SignedRefreshToken};
+use ports::tokens::{RefreshTokenCodec, ValidationTokenHasher, ValidationTokens};
 use ports::{
     AuditOutcome, AuditRecord, AuditTrail, Clock, LockStatuses, Measure, RenewalOutcome, RequestLimit, Telemetry,
 };
 
-use super::grants::{Grants, IssuedTokens};
+use super::access_token_factory::{AccessTokenFactory, IssuedTokens};
 use super::mint_gate::{MintGate, Minted, WriteEffect};
-use super::refused_renewal::{RefusedReason, refused};
+use super::rejection::{RejectionReason, reject};
 use super::sessions::Sessions;
-use super::{Refused, TokensPorts};
+use super::{TokenError, TokensPorts};
 
 /// What the request says beside the token.
 #[derive(Debug, Clone, Default)]
-pub struct Claimed {
+pub struct ExpectedSubject {
     pub client: Option<ClientId>,
     pub user: Option<UserId>,
 }
 
 /// The two ways in (01-api 3.2).
 #[derive(Clone)]
-pub enum Way {
+pub enum RenewalGrant {
     /// A validation token or a refresh token, with what is claimed beside it.
-    Token { token: String, claimed: Claimed },
+    Token { token: String, expected: ExpectedSubject },
     /// A login that an external identity provider has verified.
     IdentityProvider { client: ClientId, user: UserId },
 }
@@ -41,7 +41,7 @@ pub enum Way {
 /// What a caller asks.
 #[derive(Clone)]
 pub struct RenewTokenRequest {
-    pub way: Way,
+    pub grant: RenewalGrant,
     /// With `remember`, a refresh token comes with the answer; without, a presented family is closed.
     pub remember: bool,
 }
@@ -50,7 +50,7 @@ pub struct RenewTokenRequest {
 ///
 /// Judged in this order: caller, token of another client or user, lock, replay, then the rest.
 pub struct RenewToken {
-    grants: Arc<Grants>,
+    access_tokens: Arc<AccessTokenFactory>,
     sessions: Arc<Sessions>,
     gate: Arc<MintGate>,
     tokens: PresentedTokens,
@@ -62,7 +62,7 @@ pub struct RenewToken {
 
 /// Reads what was presented.
 struct PresentedTokens {
-    seal: Arc<dyn RefreshTokenSeal>,
+    refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     validation_tokens: Arc<dyn ValidationTokens>,
     hasher: Arc<dyn ValidationTokenHasher>,
 }
@@ -75,17 +75,17 @@ struct NewSession {
 }
 
 /// What a renewal was granted for.
-enum Grant {
+enum GrantKind {
     IdentityProvider,
     ValidationToken,
     RefreshToken(FamilyId),
 }
 
-impl Grant {
-    const fn of(way: &Way) -> Self {
+impl GrantKind {
+    const fn of(way: &RenewalGrant) -> Self {
         match way {
-            Way::IdentityProvider { .. } => Self::IdentityProvider,
-            Way::Token { .. } => Self::ValidationToken,
+            RenewalGrant::IdentityProvider { .. } => Self::IdentityProvider,
+            RenewalGrant::Token { .. } => Self::ValidationToken,
         }
     }
 
@@ -109,16 +109,21 @@ impl Grant {
     }
 }
 
-type Renewed = Result<Minted<IssuedTokens>, Refused>;
+type Renewed = Result<Minted<IssuedTokens>, TokenError>;
 
 impl RenewToken {
-    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, grants: Arc<Grants>, sessions: Arc<Sessions>) -> Self {
+    pub(super) fn new(
+        ports: &TokensPorts,
+        gate: Arc<MintGate>,
+        access_tokens: Arc<AccessTokenFactory>,
+        sessions: Arc<Sessions>,
+    ) -> Self {
         Self {
-            grants,
+            access_tokens,
             sessions,
             gate,
             tokens: PresentedTokens {
-                seal: ports.seal.clone(),
+                refresh_token_codec: ports.refresh_token_codec.clone(),
                 validation_tokens: ports.validation_tokens.clone(),
                 hasher: ports.hasher.clone(),
             },
@@ -132,30 +137,36 @@ impl RenewToken {
     pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> Renewed {
         let remember = request.remember;
         let first = |minted| (minted, RenewalOutcome::Renewed);
-        let mut grant = Grant::of(&request.way);
-        let renewed = match request.way {
-            Way::IdentityProvider { client, user } => self
+        let mut grant = GrantKind::of(&request.grant);
+        let renewed = match request.grant {
+            RenewalGrant::IdentityProvider { client, user } => self
                 .by_identity_provider(call, &client, user, remember)
                 .await
                 .map(first),
-            Way::Token { token, claimed } if SealedRefreshToken::is_one(&token) => {
+            RenewalGrant::Token {
+                token,
+                expected: claimed,
+            } if SignedRefreshToken::is_refresh_token(&token) => {
                 // A bad MAC is refused without a read.
-                match self.tokens.seal.open(&token) {
+                match self.tokens.refresh_token_codec.verify(&token) {
                     Some(token) => {
-                        grant = Grant::RefreshToken(token.family.clone());
+                        grant = GrantKind::RefreshToken(token.family.clone());
                         self.by_refresh_token(call, token, &claimed, remember).await
                     }
-                    None => Err(refused(call, None, RefusedReason::Forged)),
+                    None => Err(reject(call, None, RejectionReason::Forged)),
                 }
             }
-            Way::Token { token, claimed } => self
+            RenewalGrant::Token {
+                token,
+                expected: claimed,
+            } => self
                 .by_validation_token(call, &token, &claimed, remember)
                 .await
                 .map(first),
         };
         self.telemetry.record(Measure::Renewal(match &renewed {
             Ok((_, outcome)) => *outcome,
-            Err(Refused::Failed(_)) => RenewalOutcome::Failed,
+            Err(TokenError::Failed(_)) => RenewalOutcome::Failed,
             Err(_) => RenewalOutcome::Refused,
         }));
         let (minted, outcome) = renewed?;
@@ -182,9 +193,9 @@ impl RenewToken {
         call: &Call,
         session: Option<&FamilyId>,
         (client, user): (&ClientId, &UserId),
-    ) -> Result<(), Refused> {
+    ) -> Result<(), TokenError> {
         if !call.owns(client, user) {
-            return Err(refused(call, session, RefusedReason::NotOwned));
+            return Err(reject(call, session, RejectionReason::NotOwned));
         }
         if let Some(calling) = &call.user {
             self.gate.check_caller(call, calling).await?;
@@ -193,16 +204,16 @@ impl RenewToken {
     }
 
     /// What is claimed beside a token must agree with it; a client may be named by an alias.
-    async fn agrees(&self, claimed: &Claimed, client: &ClientId, user: &UserId) -> Result<(), Refused> {
+    async fn agrees(&self, claimed: &ExpectedSubject, client: &ClientId, user: &UserId) -> Result<(), TokenError> {
         if claimed.user.as_ref().is_some_and(|claimed| claimed != user) {
-            return Err(Refused::Contradiction);
+            return Err(TokenError::Contradiction);
         }
         match &claimed.client {
             Some(claimed) if claimed != client => {
-                if self.grants.is_known_as(client, claimed).await? {
+                if self.access_tokens.is_known_as(client, claimed).await? {
                     Ok(())
                 } else {
-                    Err(Refused::Contradiction)
+                    Err(TokenError::Contradiction)
                 }
             }
             Some(_) | None => Ok(()),
@@ -231,8 +242,8 @@ impl RenewToken {
     }
 
     /// Refuses a session when the client started too many of the user.
-    fn admit(&self, session: Option<&NewSession>) -> Result<(), Refused> {
-        let admitted = session.map_or(Ok(()), |session| self.sessions.admit(&session.origin));
+    fn take_session_start(&self, session: Option<&NewSession>) -> Result<(), TokenError> {
+        let admitted = session.map_or(Ok(()), |session| self.sessions.take_start(&session.origin));
         if admitted.is_err() {
             self.telemetry.record(Measure::RequestRefused(RequestLimit::Sessions));
         }
@@ -244,7 +255,7 @@ impl RenewToken {
         &self,
         call: &Call,
         NewSession { id, origin, ends_at }: NewSession,
-    ) -> Result<WriteEffect<String>, Refused> {
+    ) -> Result<WriteEffect<String>, TokenError> {
         let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
         Ok(WriteEffect::inserted(is_new, self.sessions.current_token(&family)))
     }

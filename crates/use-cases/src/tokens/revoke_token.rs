@@ -39,7 +39,7 @@ impl RevokeToken {
     pub async fn run(&self, call: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
         let named = match token {
             InspectedToken::Access(token) => session_of(call, token)?,
-            InspectedToken::Other(text) => self.sessions.opened(text).map(|token| token.family),
+            InspectedToken::Other(text) => self.sessions.verify_refresh_token(text).map(|token| token.family),
         };
         let Some(named) = named else { return Ok(()) };
         let Some(family) = self.sessions.find_named(&named).await? else {

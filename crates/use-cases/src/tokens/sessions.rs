@@ -6,39 +6,39 @@ use domain::event::EventContext;
 use domain::ids::FamilyId;
 use domain::time::{self, Timestamp};
 use domain::tokens::{
-    FamilyStatus, Nonce, Origin, Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
+    FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
 };
-use ports::tokens::{Closed, RefreshFamilies, RefreshTokenSeal, Rotation};
+use ports::tokens::{CloseOutcome, RefreshFamilies, RefreshTokenCodec, RotationOutcome};
 use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreFailure};
 
-use super::new_sessions::NewSessions;
-use super::{Refused, TokensPorts, TokensSettings};
+use super::session_start_limiter::SessionStartLimiter;
+use super::{TokenError, TokensPorts, TokensSettings};
 
 /// Refresh families with their lifetimes, events and wire form.
 pub(super) struct Sessions {
     families: Arc<dyn RefreshFamilies>,
-    seal: Arc<dyn RefreshTokenSeal>,
+    refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     audit: Arc<dyn AuditTrail>,
     absolute_lifetime: Duration,
     idle_lifetime: Duration,
     grace: Duration,
-    started: NewSessions,
+    start_limiter: SessionStartLimiter,
 }
 
 impl Sessions {
     pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
         Self {
             families: ports.refresh_families.clone(),
-            seal: ports.seal.clone(),
+            refresh_token_codec: ports.refresh_token_codec.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
             audit: ports.audit.clone(),
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
-            started: NewSessions::at_most(settings.new_sessions_per_minute),
+            start_limiter: SessionStartLimiter::at_most(settings.new_sessions_per_minute),
         }
     }
 
@@ -56,7 +56,7 @@ impl Sessions {
 
     /// Finds the family that a token of ours names, whatever became of it; that there is none is certain.
     pub(super) async fn find_named(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
-        self.confirmed(self.find(id).await?, id, |_| true).await
+        self.confirm(self.find(id).await?, id, |_| true).await
     }
 
     /// The session as nothing that was acknowledged before can contradict it.
@@ -71,12 +71,12 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Option<RefreshFamily>, StoreFailure> {
         let found = self.find(&token.family).await?;
-        self.confirmed_for(found, token, now).await
+        self.confirm_for(found, token, now).await
     }
 
     /// Returns what was found of a token's family, or looks again: an active family that has nothing for the token has
     /// expired, or has not come to the token's generation, and either may be because the read was behind.
-    pub(super) async fn confirmed_for(
+    pub(super) async fn confirm_for(
         &self,
         found: Option<RefreshFamily>,
         token: &RefreshToken,
@@ -84,13 +84,13 @@ impl Sessions {
     ) -> Result<Option<RefreshFamily>, StoreFailure> {
         let is_certain =
             |family: &RefreshFamily| family.has_ended() || family.judge(token, now, self.grace) != Verdict::Ended;
-        self.confirmed(found, &token.family, is_certain).await
+        self.confirm(found, &token.family, is_certain).await
     }
 
     /// Returns what was found when it is certain. Otherwise looks once more before an answer is built on it: right after a
     /// failover a majority read may be behind a write that was acknowledged. Only for ids out of tokens that we made: nobody
     /// makes us look by ids of their own choice.
-    async fn confirmed(
+    async fn confirm(
         &self,
         found: Option<RefreshFamily>,
         id: &FamilyId,
@@ -103,9 +103,9 @@ impl Sessions {
     }
 
     /// Counts a session that is about to start. Asked before the write, so that what is refused spends nothing.
-    pub(super) fn admit(&self, origin: &Origin) -> Result<(), Refused> {
-        let admitted = self.started.admit(&origin.client, &origin.user, self.clock.now());
-        admitted.map_err(|wait| Refused::TooManySessions { wait })
+    pub(super) fn take_start(&self, origin: &Origin) -> Result<(), TokenError> {
+        let admitted = self.start_limiter.take(&origin.client, &origin.user, self.clock.now());
+        admitted.map_err(|wait| TokenError::TooManySessions { wait })
     }
 
     /// Starts a family; one made from another session ends with it at `ends_at`. Also tells whether this call inserted it.
@@ -135,18 +135,22 @@ impl Sessions {
     }
 
     /// What a family is after a rotation at `now`, with a nonce of its own.
-    pub(super) fn next(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
+    pub(super) fn successor(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
         family.rotated(Nonce(self.randomness.nonce()), now, self.idle_lifetime)
     }
 
     /// Makes the family of the presented token the `next` one.
-    pub(super) async fn rotate(&self, presented: &Presented, next: &RefreshFamily) -> Result<Rotation, StoreFailure> {
+    pub(super) async fn rotate(
+        &self,
+        presented: &PresentedToken,
+        next: &RefreshFamily,
+    ) -> Result<RotationOutcome, StoreFailure> {
         self.families
             .rotate(presented, next.nonce, next.rotated_at, self.idle_lifetime)
             .await
     }
 
-    pub(super) async fn close(&self, presented: &Presented, now: Timestamp) -> Result<Closed, StoreFailure> {
+    pub(super) async fn close(&self, presented: &PresentedToken, now: Timestamp) -> Result<CloseOutcome, StoreFailure> {
         self.families.close(presented, now, self.grace).await
     }
 
@@ -194,12 +198,12 @@ impl Sessions {
     }
 
     /// The content of a refresh token of ours, whatever became of it since; `None` for any other text.
-    pub(super) fn opened(&self, text: &str) -> Option<RefreshToken> {
-        self.seal.open(text)
+    pub(super) fn verify_refresh_token(&self, text: &str) -> Option<RefreshToken> {
+        self.refresh_token_codec.verify(text)
     }
 
     /// The wire form of a family's current token.
     pub(super) fn current_token(&self, family: &RefreshFamily) -> String {
-        self.seal.seal(&family.current_token())
+        self.refresh_token_codec.encode(&family.current_token())
     }
 }

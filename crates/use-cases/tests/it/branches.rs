@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::caller::Call;
 use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{InspectedToken, Refused};
+use use_cases::tokens::{InspectedToken, TokenError};
 
 use crate::world::meddling::Meanwhile;
 use crate::world::{World, by_identity_provider, by_token, caller, renew, renew_as};
@@ -58,7 +58,7 @@ async fn nothing_comes_of_a_session_that_ended() {
             }
         }
         let refused = renew_as(&world.tokens, &held.holder, by_identity_provider(&user)).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{ends}: {refused:?}");
+        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{ends}: {refused:?}");
     }
 }
 
@@ -70,14 +70,14 @@ async fn a_session_revoked_between_the_first_look_and_the_last_gives_nothing_out
     let (tokens, spent) = (world.tokens.clone(), held.first.clone());
     let overtaken = world.meddled(&Meanwhile::before("groups.find", move || async move {
         let replayed = renew(&tokens, by_token(&spent, true)).await;
-        assert!(matches!(replayed, Err(Refused::TokenNotValid)));
+        assert!(matches!(replayed, Err(TokenError::TokenNotValid)));
     }));
     let mut identity = world.stores.identities.find(&user).await.unwrap().unwrap();
     identity.groups = vec!["staff".to_owned()];
     world.stores.identities.replace(&identity).await.unwrap();
     let before = world.signer.signatures();
     let refused = renew_as(&overtaken, &held.holder, by_identity_provider(&user)).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     assert_eq!(world.signer.signatures(), before);
     let status = world.family_of(&held.current).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Replay));
@@ -89,7 +89,7 @@ async fn an_identity_provider_speaks_for_its_own_user_and_client_only() {
     let (user, other) = (world.user().await, world.user().await);
     let held = session(&world, &user).await;
     let refused = renew_as(&world.tokens, &held.holder, by_identity_provider(&other)).await;
-    assert!(matches!(refused, Err(Refused::NotPermitted)));
+    assert!(matches!(refused, Err(TokenError::NotPermitted)));
     let refused = renew_as(&world.tokens, &caller("saml"), by_identity_provider(&user)).await;
-    assert!(matches!(refused, Err(Refused::NotPermitted)));
+    assert!(matches!(refused, Err(TokenError::NotPermitted)));
 }

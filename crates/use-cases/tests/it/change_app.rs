@@ -10,7 +10,8 @@ use domain::ids::{BusinessId, UserId};
 use domain::time;
 use domain::tokens::{FamilyStatus, MAX_ANCESTORS, RefreshFamily, RevocationReason};
 use use_cases::tokens::{
-    ChangeAppRequest, HandOff, HandleAuthRequest, InspectedToken, IssuedTokens, Refused, TokensSettings, TokensUseCases,
+    ChangeAppRequest, HandleAuthRequest, InspectedToken, IssuedTokens, IssuedValidationToken, TokenError,
+    TokensSettings, TokensUseCases,
 };
 
 use crate::world::meddling::{FailsOnce, Meanwhile, Meddler, Outage};
@@ -23,7 +24,11 @@ const SHOP: &str = "shop";
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-pub(crate) async fn change_app(tokens: &TokensUseCases, caller: &Call, target: &str) -> Result<HandOff, Refused> {
+pub(crate) async fn change_app(
+    tokens: &TokensUseCases,
+    caller: &Call,
+    target: &str,
+) -> Result<IssuedValidationToken, TokenError> {
     let request = ChangeAppRequest {
         target_client: client_id(target),
         ip: None,
@@ -56,7 +61,7 @@ async fn session(world: &World, user: &UserId) -> (Call, String) {
 }
 
 /// What the shop makes of a validation token.
-async fn redeemed(world: &World, token: &str) -> Result<IssuedTokens, Refused> {
+async fn redeemed(world: &World, token: &str) -> Result<IssuedTokens, TokenError> {
     renew_as(&world.tokens, &caller(SHOP), by_token(token, true)).await
 }
 
@@ -75,8 +80,8 @@ async fn family_of(world: &World, tokens: &IssuedTokens) -> RefreshFamily {
     world.family_of(tokens.refresh_token.as_ref().unwrap()).await
 }
 
-fn assert_dead(answer: &Result<IssuedTokens, Refused>) {
-    assert!(matches!(answer, Err(Refused::TokenNotValid)), "{answer:?}");
+fn assert_dead(answer: &Result<IssuedTokens, TokenError>) {
+    assert!(matches!(answer, Err(TokenError::TokenNotValid)), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +211,7 @@ async fn the_token_lives_as_long_as_any_and_no_longer_than_its_session() {
     world.clock.set(end);
     assert_dead(&redeemed(&world, &token).await);
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
 }
 
 /// Renews a session until nothing but its absolute expiry is left, and tells that.
@@ -232,7 +237,7 @@ async fn a_session_is_dead_for_it_at_the_exact_instant_of_its_idle_expiry() {
     change_app(&world.tokens, &holder, SHOP).await.unwrap();
     world.clock.set(end);
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,7 +260,7 @@ async fn with_the_root_its_branches_and_the_tokens_to_new_ones_end() {
     assert_eq!(world.signer.signatures(), signatures);
     for holder in [holder, world.caller_of(&branched)] {
         let refused = change_app(&world.tokens, &holder, SHOP).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     }
 }
 
@@ -267,7 +272,7 @@ async fn a_branch_whose_root_was_revoked_goes_nowhere_before_anybody_met_it() {
     log_out(&world, &holder, &refresh).await;
     assert_eq!(family_of(&world, &branched).await.status, FamilyStatus::Active);
     let refused = change_app(&world.tokens, &world.caller_of(&branched), PORTAL).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     let status = family_of(&world, &branched).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Ancestor));
 }
@@ -282,7 +287,7 @@ async fn a_chain_of_sessions_has_an_end() {
         holder = world.caller_of(&tokens);
     }
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::ClientNotUsable)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::ClientNotUsable)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,7 +296,7 @@ async fn a_closed_session_goes_nowhere() {
     let (holder, refresh) = session(&world, &world.user().await).await;
     world.forget(&refresh).await.unwrap();
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,7 +308,7 @@ async fn a_root_revoked_between_the_write_and_the_look_gives_nothing_out() {
         log_out(&elsewhere, &owner, &refresh).await;
     }));
     let refused = change_app(&overtaken, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
 }
 
 /// A session of a user who acts for a business.
@@ -332,11 +337,11 @@ async fn a_lock_is_told_before_a_missing_target_and_a_missing_user() {
     world.lock(&user).await;
     world.stores.identities.remove(&user).await.unwrap();
     let refused = change_app(&world.tokens, &holder, "nobody").await;
-    assert!(matches!(refused, Err(Refused::CredentialLocked)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::CredentialLocked)), "{refused:?}");
     world.stores.identities.create(&identity).await.unwrap();
     world.unlock(&user).await;
     let refused = change_app(&world.tokens, &holder, "nobody").await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -350,10 +355,13 @@ async fn the_session_is_judged_before_the_user_and_both_before_the_target() {
     let (another, _) = acting(&world, &world.user().await).await;
     for target in ["nobody", SHOP] {
         let refused = change_app(&world.tokens, &holder, target).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{target}: {refused:?}");
+        assert!(
+            matches!(refused, Err(TokenError::TokenNotValid)),
+            "{target}: {refused:?}"
+        );
         let refused = change_app(&world.tokens, &another, target).await;
         assert!(
-            matches!(refused, Err(Refused::ClientNotUsable)),
+            matches!(refused, Err(TokenError::ClientNotUsable)),
             "{target}: {refused:?}"
         );
     }
@@ -367,12 +375,12 @@ async fn the_user_must_be_known_and_linked_to_the_business_still() {
     let linked = world.stores.identities.find(&user).await.unwrap().unwrap();
     world.stores.identities.remove(&user).await.unwrap();
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     let mut unlinked = linked.clone();
     unlinked.businesses.clear();
     world.stores.identities.create(&unlinked).await.unwrap();
     let refused = change_app(&world.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(Refused::BusinessNotLinked)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::BusinessNotLinked)), "{refused:?}");
     world.stores.identities.replace(&linked).await.unwrap();
     change_app(&world.tokens, &holder, SHOP).await.unwrap();
 }
@@ -381,7 +389,7 @@ async fn the_user_must_be_known_and_linked_to_the_business_still() {
 async fn a_client_on_its_own_has_nobody_to_take_along() {
     let world = world().await;
     let refused = change_app(&world.tokens, &caller(PORTAL), SHOP).await;
-    assert!(matches!(refused, Err(Refused::NotPermitted)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::NotPermitted)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,7 +406,7 @@ async fn whichever_call_fails_it_says_so_and_a_retry_works() {
             if !fault.has_failed() {
                 break;
             }
-            assert!(matches!(answer, Err(Refused::Failed(_))), "call {number} {outage:?}");
+            assert!(matches!(answer, Err(TokenError::Failed(_))), "call {number} {outage:?}");
             branch(&world, &holder).await;
             number += 1;
         }
@@ -438,7 +446,7 @@ async fn no_access_token_outlives_its_session() {
     let ends_at = keep_until_the_end(&world, refresh.clone()).await;
     world.clock.set(ends_at - Duration::from_secs(100));
     let family = world.family_of(&refresh).await;
-    let current = world.seal.seal(&family.current_token());
+    let current = world.refresh_token_codec.encode(&family.current_token());
     let tokens = world.renew(&current).await.unwrap();
     assert_eq!(tokens.expires_at.as_second(), ends_at.as_second());
 }

@@ -2,7 +2,7 @@
 
 use domain::event::EventKind;
 use domain::tokens::{AccessTokenSubject, FamilyStatus};
-use use_cases::tokens::{IssuedTokens, Refused};
+use use_cases::tokens::{IssuedTokens, TokenError};
 
 use crate::change_app::changed;
 use crate::world::{GRACE, PORTAL, World};
@@ -38,10 +38,10 @@ async fn the_token_that_closed_its_family_gets_an_access_token_again_inside_the_
     let closed = world.family_of(&first).await;
     world.clock.advance(GRACE / 2);
     assert_forgotten(&world, &world.forget(&first).await.unwrap());
-    assert!(matches!(world.renew(&first).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&first).await, Err(TokenError::TokenNotValid)));
     assert_eq!(world.family_of(&first).await, closed);
     world.clock.advance(GRACE / 2);
-    assert!(matches!(world.forget(&first).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.forget(&first).await, Err(TokenError::TokenNotValid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,8 +51,8 @@ async fn the_token_before_the_current_one_closes_the_family_too_inside_the_grace
     let second = world.successor(&first).await;
     assert_forgotten(&world, &world.forget(&first).await.unwrap());
     assert_forgotten(&world, &world.forget(&first).await.unwrap());
-    assert!(matches!(world.renew(&second).await, Err(Refused::TokenNotValid)));
-    assert!(matches!(world.forget(&second).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&second).await, Err(TokenError::TokenNotValid)));
+    assert!(matches!(world.forget(&second).await, Err(TokenError::TokenNotValid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +62,7 @@ async fn the_token_before_the_current_one_is_a_replay_once_its_grace_is_over() {
     let first = world.session(&user).await;
     world.successor(&first).await;
     world.clock.advance(GRACE);
-    assert!(matches!(world.forget(&first).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.forget(&first).await, Err(TokenError::TokenNotValid)));
     assert!(world.renewable_tokens(&user).await.is_empty());
     assert_eq!(world.figures.replays(), 1);
 }
@@ -72,7 +72,7 @@ async fn without_grace_the_token_that_closed_its_family_is_refused_at_once() {
     let world = World::strict().await;
     let first = world.session(&world.user().await).await;
     world.forget(&first).await.unwrap();
-    assert!(matches!(world.forget(&first).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.forget(&first).await, Err(TokenError::TokenNotValid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,8 +84,8 @@ async fn every_other_token_of_a_closed_family_is_refused_and_revokes_nothing() {
     world.forget(&third).await.unwrap();
     let closed = world.family_of(&third).await;
     for token in [&first, &second] {
-        assert!(matches!(world.renew(token).await, Err(Refused::TokenNotValid)));
-        assert!(matches!(world.forget(token).await, Err(Refused::TokenNotValid)));
+        assert!(matches!(world.renew(token).await, Err(TokenError::TokenNotValid)));
+        assert!(matches!(world.forget(token).await, Err(TokenError::TokenNotValid)));
     }
     assert_eq!(world.family_of(&third).await, closed);
 }

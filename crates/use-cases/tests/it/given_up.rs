@@ -8,7 +8,7 @@ use domain::credential_lock::CredentialLock;
 use domain::event::NewEvent;
 use domain::ids::{ContactId, UserId};
 use ports::credential_lock::CredentialLocks;
-use ports::{Saving, StoreFailure};
+use ports::{SaveOutcome, StoreFailure};
 use tokio::sync::Semaphore;
 use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
@@ -30,10 +30,10 @@ impl CredentialLocks for Contested {
         self.credential_locks.find(user).await
     }
 
-    async fn save_if_version(&self, _: &CredentialLock, _: Vec<NewEvent>) -> Result<Saving, StoreFailure> {
+    async fn save_if_version(&self, _: &CredentialLock, _: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure> {
         self.saves.fetch_add(1, Ordering::SeqCst);
         self.conflicts.acquire().await.unwrap().forget();
-        Ok(Saving::Conflict)
+        Ok(SaveOutcome::Conflict)
     }
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{BusinessId, UserId};
-use ports::{Clock as _, Identities, IdentitySaving, StoreFailure};
-use use_cases::tokens::{HandleAuthRequest, Refused, TokensPorts, TokensSettings};
+use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreFailure};
+use use_cases::tokens::{HandleAuthRequest, TokenError, TokensPorts, TokensSettings};
 
 use crate::world::{PORTAL, World, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
 
@@ -20,7 +20,7 @@ async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
         .handle_auth
         .run(&caller("saml"), hand_off("new@example.com"))
         .await;
-    assert!(matches!(refused, Err(Refused::UserNotFound)));
+    assert!(matches!(refused, Err(TokenError::UserNotFound)));
     world.change_client(PORTAL, |portal| portal.create_users = true).await;
     let first = world
         .tokens
@@ -54,15 +54,15 @@ impl Identities for ReservedLogins {
         self.inner.find_by_login(login).await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         if identity.id == self.holder {
             return self.inner.create(identity).await;
         }
         let by = self.holder.clone();
-        Ok(IdentitySaving::LoginTaken { by })
+        Ok(IdentitySaveOutcome::LoginTaken { by })
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         self.inner.replace(identity).await
     }
 
@@ -124,7 +124,7 @@ async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
         .change_client(PORTAL, |portal| portal.require_known_groups = true)
         .await;
     let refused = world.tokens.handle_auth.run(&caller("saml"), request).await;
-    assert!(matches!(refused, Err(Refused::GroupNotKnown)));
+    assert!(matches!(refused, Err(TokenError::GroupNotKnown)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,14 +173,14 @@ async fn the_target_must_be_a_usable_client() {
         ..hand_off(&address_of(&user))
     };
     let refused = world.tokens.handle_auth.run(&caller("saml"), elsewhere).await;
-    assert!(matches!(refused, Err(Refused::ClientNotUsable)));
+    assert!(matches!(refused, Err(TokenError::ClientNotUsable)));
     world.change_client(PORTAL, |portal| portal.saml = false).await;
     let refused = world
         .tokens
         .handle_auth
         .run(&caller("saml"), hand_off(&address_of(&user)))
         .await;
-    assert!(matches!(refused, Err(Refused::ClientNotUsable)));
+    assert!(matches!(refused, Err(TokenError::ClientNotUsable)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,6 +207,6 @@ async fn the_business_of_a_hand_off_follows_its_session_until_it_is_unlinked() {
     world.stores.identities.replace(&identity).await.unwrap();
     let refresh = tokens.refresh_token.unwrap();
     let refused = renew_as(&world.tokens, &holder, by_token(&refresh, true)).await;
-    assert!(matches!(refused, Err(Refused::BusinessNotLinked)));
+    assert!(matches!(refused, Err(TokenError::BusinessNotLinked)));
     assert_eq!(world.family_of(&refresh).await.generation, 1);
 }

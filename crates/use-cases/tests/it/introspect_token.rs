@@ -221,7 +221,7 @@ async fn a_session_nobody_knows_is_inactive() {
     assert!(!is_active(&world, &unknown).await);
     let mut unknown = world.opened(&session.refresh);
     unknown.family = domain::ids::FamilyId::parse("unknown").unwrap();
-    assert!(!is_active(&world, &text(&world.seal.seal(&unknown))).await);
+    assert!(!is_active(&world, &text(&world.refresh_token_codec.encode(&unknown))).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

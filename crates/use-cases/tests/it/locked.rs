@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{Claimed, IssuedTokens, Refused, RenewTokenRequest, TokensUseCases, Way};
+use use_cases::tokens::{ExpectedSubject, IssuedTokens, RenewTokenRequest, RenewalGrant, TokenError, TokensUseCases};
 
 use crate::change_app::{change_app, changed};
 use crate::world::meddling::Meanwhile;
@@ -37,9 +37,9 @@ async fn held(world: &World) -> Held {
 }
 
 /// What each minting path answers, by name.
-async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, Result<(), Refused>)> {
+async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, Result<(), TokenError>)> {
     let refresh = &held.refresh_token;
-    let drop_tokens = |answer: Result<IssuedTokens, Refused>| answer.map(drop);
+    let drop_tokens = |answer: Result<IssuedTokens, TokenError>| answer.map(drop);
     let handed_off = tokens
         .handle_auth
         .run(&caller("saml"), hand_off(&address_of(&held.user)))
@@ -77,7 +77,10 @@ async fn no_path_mints_for_a_locked_user() {
     let signatures = world.signer.signatures();
     world.lock(&held.user).await;
     for (path, answer) in every_path(&world.tokens, &held).await {
-        assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
+        assert!(
+            matches!(answer, Err(TokenError::CredentialLocked)),
+            "{path}: {answer:?}"
+        );
     }
     assert_eq!(world.signer.signatures(), signatures);
     assert!(world.renewable_tokens(&held.user).await.is_empty());
@@ -90,7 +93,10 @@ async fn a_lock_is_told_however_often_one_asks() {
     world.lock(&held.user).await;
     every_path(&world.tokens, &held).await;
     for (path, answer) in every_path(&world.tokens, &held).await {
-        assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
+        assert!(
+            matches!(answer, Err(TokenError::CredentialLocked)),
+            "{path}: {answer:?}"
+        );
     }
 }
 
@@ -104,7 +110,7 @@ async fn unlocking_revives_nothing_and_lets_new_sessions_start() {
     for (path, answer) in every_path(&world.tokens, &held).await {
         match path {
             "by identity provider" | "handle-auth" => assert!(answer.is_ok(), "{path}: {answer:?}"),
-            _ => assert!(matches!(answer, Err(Refused::TokenNotValid)), "{path}: {answer:?}"),
+            _ => assert!(matches!(answer, Err(TokenError::TokenNotValid)), "{path}: {answer:?}"),
         }
     }
     let family = world.family_of(&held.refresh_token).await;
@@ -123,7 +129,10 @@ async fn a_lock_is_told_before_a_missing_user_and_a_disabled_client() {
             let is_about_the_client = disabled && ["by identity provider", "from a session"].contains(&path);
             // Whose login it is, is not known any more; and whether the client may ask at all is judged first.
             if path != "handle-auth" && !is_about_the_client {
-                assert!(matches!(answer, Err(Refused::CredentialLocked)), "{path}: {answer:?}");
+                assert!(
+                    matches!(answer, Err(TokenError::CredentialLocked)),
+                    "{path}: {answer:?}"
+                );
             }
         }
     }
@@ -141,16 +150,16 @@ async fn a_lock_is_told_before_a_disabled_client_that_is_named_by_an_alias() {
         })
         .await;
     for token in [&held.refresh_token, &held.validation_token] {
-        let claimed = Claimed {
+        let expected = ExpectedSubject {
             client: Some(client_id("alias")),
             user: None,
         };
-        let way = Way::Token {
+        let grant = RenewalGrant::Token {
             token: token.clone(),
-            claimed,
+            expected,
         };
-        let answer = renew(&world.tokens, RenewTokenRequest { way, remember: true }).await;
-        assert!(matches!(answer, Err(Refused::CredentialLocked)), "{answer:?}");
+        let answer = renew(&world.tokens, RenewTokenRequest { grant, remember: true }).await;
+        assert!(matches!(answer, Err(TokenError::CredentialLocked)), "{answer:?}");
     }
 }
 
@@ -164,10 +173,10 @@ async fn a_lock_is_told_before_a_business_that_is_not_linked() {
         ..hand_off(&address_of(&user))
     };
     let answer = world.tokens.handle_auth.run(&caller("saml"), request.clone()).await;
-    assert!(matches!(answer, Err(Refused::CredentialLocked)));
+    assert!(matches!(answer, Err(TokenError::CredentialLocked)));
     world.unlock(&user).await;
     let answer = world.tokens.handle_auth.run(&caller("saml"), request).await;
-    assert!(matches!(answer, Err(Refused::BusinessNotLinked)));
+    assert!(matches!(answer, Err(TokenError::BusinessNotLinked)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +187,7 @@ async fn a_replay_by_a_locked_user_is_told_as_the_lock() {
     let second = world.successor(&first).await;
     world.successor(&second).await;
     world.lock(&user).await;
-    assert!(matches!(world.renew(&first).await, Err(Refused::CredentialLocked)));
+    assert!(matches!(world.renew(&first).await, Err(TokenError::CredentialLocked)));
     assert_eq!(world.figures.replays(), 0);
     let status = world.family_of(&first).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock));
@@ -208,9 +217,9 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
             let before = world.signer.signatures();
             let answer = path_of(path, &overtaken, &held).await;
             let expected = if is_unlocked_again {
-                matches!(answer, Err(Refused::TokenNotValid))
+                matches!(answer, Err(TokenError::TokenNotValid))
             } else {
-                matches!(answer, Err(Refused::CredentialLocked))
+                matches!(answer, Err(TokenError::CredentialLocked))
             };
             assert!(expected, "{path}, unlocked again: {is_unlocked_again}: {answer:?}");
             assert_eq!(world.signer.signatures(), before, "{path}");
@@ -220,7 +229,7 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
     }
 }
 
-async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(), Refused> {
+async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(), TokenError> {
     let request = match path {
         "by refresh token" => by_token(&held.refresh_token, true),
         "forgetting" => by_token(&held.refresh_token, false),

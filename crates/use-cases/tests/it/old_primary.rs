@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{InspectedToken, Refused, TokensSettings};
+use use_cases::tokens::{InspectedToken, TokenError, TokensSettings};
 
 use crate::change_app::{change_app, changed};
 use crate::world::behind::{behind, behind_after_writes};
@@ -19,7 +19,7 @@ async fn closing_once_more_is_no_write_that_a_lock_is_found_by() {
     world.lock(&user).await;
     let tokens = world.wired(&behind_after_writes(&world.ports));
     let refused = renew(&tokens, by_token(&first, false)).await;
-    assert!(matches!(refused, Err(Refused::CredentialLocked)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::CredentialLocked)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,7 +34,7 @@ async fn a_rotation_that_was_overtaken_is_no_write_that_a_lock_is_found_by() {
     });
     let ports = meddled(&behind_after_writes(&world.ports), &meanwhile);
     let refused = renew(&world.wired(&ports), by_token(&first, true)).await;
-    assert!(matches!(refused, Err(Refused::CredentialLocked)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::CredentialLocked)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::ids::UserId;
-use use_cases::tokens::{Refused, RenewTokenRequest};
+use use_cases::tokens::{RenewTokenRequest, TokenError};
 
 use crate::world::meddling::{FailsOnce, Meddler, Outage};
 use crate::world::{World, by_identity_provider, by_token, caller, hand_off, renew};
@@ -52,13 +52,13 @@ impl Path {
     }
 
     /// How the same request ends when nothing fails, and how many tokens are alive then.
-    fn holds(self, retried: &Result<(), Refused>, alive: usize) -> bool {
+    fn holds(self, retried: &Result<(), TokenError>, alive: usize) -> bool {
         match self {
             Self::Renewing | Self::RenewingAgain => retried.is_ok() && alive == 1,
             Self::Forgetting => retried.is_ok() && alive == 0,
-            Self::Replaying => matches!(retried, Err(Refused::TokenNotValid)) && alive == 0,
+            Self::Replaying => matches!(retried, Err(TokenError::TokenNotValid)) && alive == 0,
             // A token whose use was not answered is spent: a new hand-off is asked for.
-            Self::ByValidationToken => matches!(retried, Ok(()) | Err(Refused::TokenNotValid)) && alive <= 1,
+            Self::ByValidationToken => matches!(retried, Ok(()) | Err(TokenError::TokenNotValid)) && alive <= 1,
             // A session whose start was not answered is in nobody's hands.
             Self::ByIdentityProvider => retried.is_ok() && (1..=2).contains(&alive),
         }
@@ -82,7 +82,7 @@ async fn whichever_call_fails_the_renewal_says_so_and_a_retry_finds_things_in_or
                     break;
                 }
                 let place = format!("{path:?}, call {number} {outage:?}");
-                assert!(matches!(answer, Err(Refused::Failed(_))), "{place}: {answer:?}");
+                assert!(matches!(answer, Err(TokenError::Failed(_))), "{place}: {answer:?}");
                 assert_eq!(world.signer.signatures(), signatures, "{place}");
                 let retried = renew(&world.tokens, request).await.map(drop);
                 let alive = world.renewable_tokens(&user).await.len();
@@ -111,7 +111,7 @@ async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() 
             if !fault.has_failed() {
                 break;
             }
-            assert!(matches!(answer, Err(Refused::Failed(_))), "call {number} {outage:?}");
+            assert!(matches!(answer, Err(TokenError::Failed(_))), "call {number} {outage:?}");
             let first = world
                 .tokens
                 .handle_auth
@@ -145,10 +145,10 @@ async fn a_lock_is_as_it_was_told_whichever_call_failed_before() {
             let fault: Arc<dyn Meddler> = Arc::new(FailsOnce::at(number, outage));
             let answer = renew(&world.meddled(&fault), by_token(&token, true)).await;
             assert!(
-                matches!(answer, Err(Refused::Failed(_) | Refused::CredentialLocked)),
+                matches!(answer, Err(TokenError::Failed(_) | TokenError::CredentialLocked)),
                 "{answer:?}"
             );
-            assert!(matches!(world.renew(&token).await, Err(Refused::CredentialLocked)));
+            assert!(matches!(world.renew(&token).await, Err(TokenError::CredentialLocked)));
             world.unlock(&user).await;
             assert!(world.renewable_tokens(&user).await.is_empty());
         }

@@ -3,7 +3,7 @@
 use adapter_crypto::SystemRandomness;
 use domain::event::{EventKind, NewEvent};
 use domain::ids::UserId;
-use ports::{Clock as _, Randomness as _, Saving};
+use ports::{Clock as _, Randomness as _, SaveOutcome};
 use use_cases::Failure;
 use use_cases::credential_lock::LockError;
 use use_cases::factors::ContactError;
@@ -23,7 +23,7 @@ async fn fill_factor_outbox(world: &World, user: &UserId) {
     };
     let events = (0..CAPACITY).map(|_| event()).collect();
     let saving = world.stores.factor_sets.save_if_version(&set, events).await.unwrap();
-    assert_eq!(saving, Saving::Saved);
+    assert_eq!(saving, SaveOutcome::Saved);
 }
 
 #[tokio::test(flavor = "multi_thread")]

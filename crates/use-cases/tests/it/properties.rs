@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
-use use_cases::tokens::Refused;
+use use_cases::tokens::TokenError;
 
 use crate::world::{GRACE, World, by_token, renew};
 
@@ -105,7 +105,7 @@ async fn told(world: &World, story: &[Presentation]) -> Result<(), String> {
         let expected = session.present(number, presentation.remember);
         let told = match answer {
             Ok(issued) => Some(issued.refresh_token),
-            Err(Refused::TokenNotValid) => None,
+            Err(TokenError::TokenNotValid) => None,
             Err(refused) => return Err(refused.to_string()),
         };
         if let Some(Some(token)) = &told

@@ -6,7 +6,7 @@ use domain::caller::{Call, Caller};
 use domain::event::{Datum, Event, EventKind};
 use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
-use use_cases::tokens::{InspectedToken, Refused, RevokeTokenError};
+use use_cases::tokens::{InspectedToken, RevokeTokenError, TokenError};
 
 use crate::change_app::{change_app, changed};
 use crate::introspect_token::access;
@@ -71,7 +71,7 @@ async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_onc
         let family = world.family_of(&tokens[2]).await;
         assert_eq!((family.status, family.generation), (LOGGED_OUT, 3));
         for token in &tokens {
-            assert!(matches!(world.renew(token).await, Err(Refused::TokenNotValid)));
+            assert!(matches!(world.renew(token).await, Err(TokenError::TokenNotValid)));
         }
         assert_eq!(world.figures.replays(), 0);
         let [revoked] = &revocations(&world, &family).await[..] else {
@@ -91,7 +91,7 @@ async fn an_access_token_ends_the_session_it_belongs_to() {
     assert_eq!(world.family_of(&session.refresh).await.status, LOGGED_OUT);
     revoke(&world, &session.holder, &session.access).await.unwrap();
     let branched = renew_as(&world.tokens, &session.holder, by_identity_provider(&user)).await;
-    assert!(matches!(branched, Err(Refused::TokenNotValid)), "{branched:?}");
+    assert!(matches!(branched, Err(TokenError::TokenNotValid)), "{branched:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,7 @@ async fn what_is_no_token_of_ours_is_as_the_caller_wants_it() {
     }
     let mut unknown = family.current_token();
     unknown.family = domain::ids::FamilyId::parse("unknown").unwrap();
-    let unknown = world.seal.seal(&unknown);
+    let unknown = world.refresh_token_codec.encode(&unknown);
     revoke(&world, &session.holder, &text(&unknown)).await.unwrap();
     assert_eq!(world.family_of(&session.refresh).await, family);
     // Nor was the validation token used up.
@@ -160,7 +160,7 @@ async fn the_branches_of_a_session_end_with_it_and_a_branch_ends_with_its_own_al
     world.renew(&other.refresh).await.unwrap();
     world.renew(&trunk.refresh).await.unwrap();
     let refused = world.renew(&twig.refresh).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     revoke(&world, &trunk.holder, &trunk.access).await.unwrap();
     let with_an_ancestor = FamilyStatus::Revoked(RevocationReason::Ancestor);
     for (branch, status) in [
@@ -169,10 +169,10 @@ async fn the_branches_of_a_session_end_with_it_and_a_branch_ends_with_its_own_al
         (&twig, with_an_ancestor),
     ] {
         let refused = world.renew(&branch.refresh).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
         assert_eq!(world.family_of(&branch.refresh).await.status, status);
         let refused = change_app(&world.tokens, &branch.holder, PORTAL).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{refused:?}");
+        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     }
     assert!(world.renewable_tokens(&user).await.is_empty());
 }
@@ -191,11 +191,11 @@ async fn logging_out_of_a_closed_session_ends_the_branches_that_lived_on() {
     let family = world.family_of(&trunk.refresh).await;
     assert_eq!(family.status, LOGGED_OUT);
     assert_eq!(revocations(&world, &family).await.len(), 1);
-    assert!(matches!(world.renew(&renewed).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&renewed).await, Err(TokenError::TokenNotValid)));
     // Nor does the token that closed it get another access token.
     assert!(matches!(
         world.forget(&trunk.refresh).await,
-        Err(Refused::TokenNotValid)
+        Err(TokenError::TokenNotValid)
     ));
     assert!(world.renewable_tokens(&user).await.is_empty());
 }
@@ -215,7 +215,7 @@ async fn logging_out_of_a_closed_branch_ends_its_own_branches_and_leaves_its_par
     let family = world.family_of(&branched.refresh).await;
     assert_eq!(family.status, LOGGED_OUT);
     assert_eq!(revocations(&world, &family).await.len(), 1);
-    assert!(matches!(world.renew(&twigs).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&twigs).await, Err(TokenError::TokenNotValid)));
     world.renew(&trunk.refresh).await.unwrap();
 }
 
@@ -243,7 +243,10 @@ async fn a_logout_in_the_middle_of_a_renewal_leaves_nothing_alive() {
             revoke(&elsewhere, &holder, &token).await.unwrap();
         }));
         let refused = renew(&overtaken, by_token(&refresh, remember)).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)), "{write}: {refused:?}");
+        assert!(
+            matches!(refused, Err(TokenError::TokenNotValid)),
+            "{write}: {refused:?}"
+        );
         assert_eq!(world.family_of(&refresh).await.status, LOGGED_OUT);
         assert!(world.renewable_tokens(&user).await.is_empty());
     }

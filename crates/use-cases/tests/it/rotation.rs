@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::event::{Datum, Event, EventKind};
 use domain::tokens::{AccessTokenSubject, FamilyStatus, RevocationReason};
 use ports::Clock as _;
-use use_cases::tokens::{Claimed, Refused, RenewTokenRequest, TokensSettings, Way};
+use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, TokenError, TokensSettings};
 
 use crate::world::meddling::{Calls, Meanwhile, Meddler};
 use crate::world::{GRACE, PORTAL, World, by_token, caller, client, client_id, renew, renew_as};
@@ -54,7 +54,7 @@ async fn the_grace_time_ends_at_its_exact_instant() {
     let first = world.session(&world.user().await).await;
     world.successor(&first).await;
     world.clock.advance(GRACE);
-    assert!(matches!(world.renew(&first).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&first).await, Err(TokenError::TokenNotValid)));
     let status = world.family_of(&first).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Replay));
 }
@@ -64,8 +64,8 @@ async fn without_grace_a_spent_token_is_a_replay_at_once() {
     let world = World::strict().await;
     let first = world.session(&world.user().await).await;
     let second = world.successor(&first).await;
-    assert!(matches!(world.renew(&first).await, Err(Refused::TokenNotValid)));
-    assert!(matches!(world.renew(&second).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&first).await, Err(TokenError::TokenNotValid)));
+    assert!(matches!(world.renew(&second).await, Err(TokenError::TokenNotValid)));
     assert_eq!(world.figures.replays(), 1);
 }
 
@@ -80,7 +80,7 @@ async fn without_grace_a_renewal_that_began_earlier_but_wrote_later_is_a_replay_
         renew(&tokens, by_token(&token, true)).await.unwrap();
     }));
     let late = renew(&overtaken, by_token(&first, true)).await;
-    assert!(matches!(late, Err(Refused::TokenNotValid)), "{late:?}");
+    assert!(matches!(late, Err(TokenError::TokenNotValid)), "{late:?}");
     assert!(world.renewable_tokens(&user).await.is_empty());
 }
 
@@ -94,7 +94,7 @@ async fn without_grace_a_spent_token_that_overtook_the_clock_closes_nothing() {
         renew(&tokens, by_token(&token, true)).await.unwrap();
     }));
     let late = renew(&overtaken, by_token(&first, false)).await;
-    assert!(matches!(late, Err(Refused::TokenNotValid)), "{late:?}");
+    assert!(matches!(late, Err(TokenError::TokenNotValid)), "{late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,9 +104,9 @@ async fn a_spent_refresh_token_revokes_its_family_and_tells_so_once() {
     let second = world.successor(&first).await;
     let third = world.successor(&second).await;
     for _ in 0..2 {
-        assert!(matches!(world.renew(&first).await, Err(Refused::TokenNotValid)));
+        assert!(matches!(world.renew(&first).await, Err(TokenError::TokenNotValid)));
     }
-    assert!(matches!(world.renew(&third).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&third).await, Err(TokenError::TokenNotValid)));
     assert_eq!(world.figures.replays(), 1);
     let events = world.events().await;
     let [revoked] = revocations(&events)[..] else {
@@ -132,7 +132,7 @@ async fn a_forged_token_is_refused_without_asking_any_store() {
     for forged in [another_mac, another_nonce, format!("{first}0"), "rt_".to_owned()] {
         for remember in [true, false] {
             let refused = renew(&tokens, by_token(&forged, remember)).await;
-            assert!(matches!(refused, Err(Refused::TokenNotValid)), "{forged}");
+            assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{forged}");
         }
     }
     assert_eq!(calls.seen(), Vec::<&str>::new());
@@ -152,7 +152,7 @@ async fn a_token_in_the_hands_of_another_client_or_user_changes_nothing() {
     let others = world.caller_of(&world.renew(&others).await.unwrap());
     for stranger in [caller("other"), others] {
         let refused = renew_as(&world.tokens, &stranger, by_token(&first, true)).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)));
+        assert!(matches!(refused, Err(TokenError::TokenNotValid)));
     }
     assert_eq!(world.family_of(&first).await, family);
 }
@@ -166,9 +166,9 @@ async fn what_is_claimed_beside_a_token_must_agree_with_it() {
         .await;
     let first = world.session(&user).await;
     let claiming = |client: &str| RenewTokenRequest {
-        way: Way::Token {
+        grant: RenewalGrant::Token {
             token: first.clone(),
-            claimed: Claimed {
+            expected: ExpectedSubject {
                 client: Some(client_id(client)),
                 user: Some(user.clone()),
             },
@@ -176,7 +176,7 @@ async fn what_is_claimed_beside_a_token_must_agree_with_it() {
         remember: true,
     };
     let refused = renew(&world.tokens, claiming("other")).await;
-    assert!(matches!(refused, Err(Refused::Contradiction)));
+    assert!(matches!(refused, Err(TokenError::Contradiction)));
     assert_eq!(world.family_of(&first).await.generation, 1);
     renew(&world.tokens, claiming("alias")).await.unwrap();
 }
@@ -190,8 +190,8 @@ async fn a_session_is_dead_at_the_exact_instant_of_its_idle_expiry() {
     world.clock.set(expires_at.checked_sub(MILLISECOND).unwrap());
     let second = world.successor(&first).await;
     world.clock.set(world.family_of(&second).await.idle_expires_at);
-    assert!(matches!(world.renew(&second).await, Err(Refused::TokenNotValid)));
-    assert!(matches!(world.forget(&second).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&second).await, Err(TokenError::TokenNotValid)));
+    assert!(matches!(world.forget(&second).await, Err(TokenError::TokenNotValid)));
     assert_eq!(world.family_of(&second).await.status, FamilyStatus::Active);
 }
 
@@ -209,7 +209,7 @@ async fn no_number_of_renewals_outlives_the_absolute_expiry() {
     world.clock.set(expires_at.checked_sub(MILLISECOND).unwrap());
     token = world.successor(&token).await;
     world.clock.set(expires_at);
-    assert!(matches!(world.renew(&token).await, Err(Refused::TokenNotValid)));
+    assert!(matches!(world.renew(&token).await, Err(TokenError::TokenNotValid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,8 +219,8 @@ async fn a_user_who_was_removed_gets_nothing_and_the_token_is_not_spent() {
     let first = world.session(&user).await;
     let identity = world.stores.identities.find(&user).await.unwrap().unwrap();
     world.stores.identities.remove(&user).await.unwrap();
-    assert!(matches!(world.renew(&first).await, Err(Refused::UserNotFound)));
-    assert!(matches!(world.forget(&first).await, Err(Refused::UserNotFound)));
+    assert!(matches!(world.renew(&first).await, Err(TokenError::UserNotFound)));
+    assert!(matches!(world.forget(&first).await, Err(TokenError::UserNotFound)));
     world.stores.identities.create(&identity).await.unwrap();
     world.renew(&first).await.unwrap();
 }
@@ -230,8 +230,8 @@ async fn a_client_that_was_disabled_gets_nothing_and_the_token_is_not_spent() {
     let world = World::new().await;
     let first = world.session(&world.user().await).await;
     world.change_client(PORTAL, |portal| portal.enabled = false).await;
-    assert!(matches!(world.renew(&first).await, Err(Refused::ClientNotUsable)));
-    assert!(matches!(world.forget(&first).await, Err(Refused::ClientNotUsable)));
+    assert!(matches!(world.renew(&first).await, Err(TokenError::ClientNotUsable)));
+    assert!(matches!(world.forget(&first).await, Err(TokenError::ClientNotUsable)));
     world.change_client(PORTAL, |portal| portal.enabled = true).await;
     world.renew(&first).await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use use_cases::tokens::{Refused, TokensSettings};
+use use_cases::tokens::{TokenError, TokensSettings};
 
 use crate::world::{World, by_token, caller, client, renew, renew_as};
 
@@ -13,7 +13,7 @@ async fn a_validation_token_works_once() {
     let token = world.validation_token(&user).await;
     let tokens = renew(&world.tokens, by_token(&token, true)).await.unwrap();
     let again = renew(&world.tokens, by_token(&token, true)).await;
-    assert!(matches!(again, Err(Refused::TokenNotValid)));
+    assert!(matches!(again, Err(TokenError::TokenNotValid)));
     assert_eq!(world.renewable_tokens(&user).await, [tokens.refresh_token.unwrap()]);
 }
 
@@ -38,7 +38,7 @@ async fn a_validation_token_is_dead_at_the_exact_instant_of_its_expiry() {
     renew(&world.tokens, by_token(&good, true)).await.unwrap();
     world.clock.advance(Duration::from_millis(1));
     let refused = renew(&world.tokens, by_token(&late, true)).await;
-    assert!(matches!(refused, Err(Refused::TokenNotValid)));
+    assert!(matches!(refused, Err(TokenError::TokenNotValid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +51,7 @@ async fn a_validation_token_in_other_hands_is_not_spent() {
     let token = world.validation_token(&user).await;
     for stranger in [caller("other"), others] {
         let refused = renew_as(&world.tokens, &stranger, by_token(&token, true)).await;
-        assert!(matches!(refused, Err(Refused::TokenNotValid)));
+        assert!(matches!(refused, Err(TokenError::TokenNotValid)));
     }
     renew(&world.tokens, by_token(&token, true)).await.unwrap();
 }
@@ -64,7 +64,7 @@ async fn a_refusal_spends_no_validation_token() {
     let identity = world.stores.identities.find(&user).await.unwrap().unwrap();
     world.stores.identities.remove(&user).await.unwrap();
     let refused = renew(&world.tokens, by_token(&token, true)).await;
-    assert!(matches!(refused, Err(Refused::UserNotFound)));
+    assert!(matches!(refused, Err(TokenError::UserNotFound)));
     world.stores.identities.create(&identity).await.unwrap();
     renew(&world.tokens, by_token(&token, true)).await.unwrap();
 }

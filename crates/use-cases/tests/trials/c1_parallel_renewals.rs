@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::time::Timestamp;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use ports::Clock;
-use use_cases::tokens::{Refused, TokensPorts, TokensUseCases};
+use use_cases::tokens::{TokenError, TokensPorts, TokensUseCases};
 
 use crate::race::{at_once, races};
 use crate::store::Store;
@@ -32,7 +32,7 @@ impl Clock for RunningClock {
 }
 
 /// Renews one token from all sides: the refresh tokens of those who got one, and what the others were told.
-async fn race(tokens: &Arc<TokensUseCases>, token: &str) -> (Vec<String>, Vec<Refused>) {
+async fn race(tokens: &Arc<TokensUseCases>, token: &str) -> (Vec<String>, Vec<TokenError>) {
     let (tokens, request) = (tokens.clone(), by_token(token, true));
     let answers = at_once(CALLERS, move |_| {
         let (tokens, request) = (tokens.clone(), request.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::event::{Datum, EventKind};
 use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::Refused;
+use use_cases::tokens::TokenError;
 
 use crate::race::races;
 use crate::store::Store;
@@ -50,12 +50,16 @@ async fn a_replay_of_any_generation_ends_the_family(store: Store) {
 
 async fn replayed(world: &World, tokens: &[String], spent: usize) -> Result<(), String> {
     let answer = renew(&world.tokens, by_token(&tokens[spent], spent.is_multiple_of(2))).await;
-    hold(matches!(answer, Err(Refused::TokenNotValid)), || format!("{answer:?}"))?;
+    hold(matches!(answer, Err(TokenError::TokenNotValid)), || {
+        format!("{answer:?}")
+    })?;
     let family = world.family_of(&tokens[0]).await;
     let revoked = family.status == FamilyStatus::Revoked(RevocationReason::Replay);
     hold(revoked, || format!("{:?}", family.status))?;
     let newest = world.renew(&tokens[tokens.len() - 1]).await;
-    hold(matches!(newest, Err(Refused::TokenNotValid)), || format!("{newest:?}"))?;
+    hold(matches!(newest, Err(TokenError::TokenNotValid)), || {
+        format!("{newest:?}")
+    })?;
     let events = world.events_of(&family.origin.user).await;
     let told: Vec<_> = events
         .iter()
@@ -86,7 +90,9 @@ async fn forged(world: &World, tokens: &[String], generation: usize) -> Result<(
     let calls = Arc::new(Calls::default());
     let watched: Arc<dyn Meddler> = calls.clone();
     let answer = renew(&world.meddled(&watched), by_token(&forged, true)).await;
-    hold(matches!(answer, Err(Refused::TokenNotValid)), || format!("{answer:?}"))?;
+    hold(matches!(answer, Err(TokenError::TokenNotValid)), || {
+        format!("{answer:?}")
+    })?;
     hold(calls.seen().is_empty(), || format!("asked {:?}", calls.seen()))?;
     hold(world.family_of(newest).await == family, || "the family changed")
 }

@@ -62,7 +62,9 @@ async fn lost(world: &World, pace: &Pace, loss: Loss, dice: &mut Dice) -> Result
     let mut token = world.session(&user).await;
     for _ in 0..3 {
         lose(world, pace, loss, &token, dice).await;
-        let committed = world.seal.seal(&world.family_of(&token).await.current_token());
+        let committed = world
+            .refresh_token_codec
+            .encode(&world.family_of(&token).await.current_token());
         let retried = world.renew(&token).await;
         let successor = retried.map_err(|refused| format!("the retry was refused: {refused}"))?;
         let successor = successor.refresh_token.unwrap_or_default();
@@ -71,7 +73,9 @@ async fn lost(world: &World, pace: &Pace, loss: Loss, dice: &mut Dice) -> Result
             hold(successor == committed, || "the retry got another token")?;
         }
         hold(successor != token, || "the retry got no successor")?;
-        let current = world.seal.seal(&world.family_of(&token).await.current_token());
+        let current = world
+            .refresh_token_codec
+            .encode(&world.family_of(&token).await.current_token());
         hold(successor == current, || "what the retry got is not current")?;
         token = successor;
     }

@@ -9,7 +9,7 @@ use domain::ids::UserId;
 use domain::lock_status::LockStatus;
 use ports::{LockStatuses, StoreFailure};
 use tokio::sync::Barrier;
-use use_cases::tokens::{ChangeAppRequest, Refused, TokensUseCases};
+use use_cases::tokens::{ChangeAppRequest, TokenError, TokensUseCases};
 
 use crate::dice::Dice;
 use crate::pace::Pace;
@@ -118,7 +118,7 @@ struct Attempt {
     /// It began when the lock had been answered.
     is_late: bool,
     /// The refresh or validation token it got, if any.
-    outcome: Result<Option<String>, Refused>,
+    outcome: Result<Option<String>, TokenError>,
 }
 
 /// Where the races are run.
@@ -236,7 +236,7 @@ async fn race(course: &Course, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Att
     (held, attempts)
 }
 
-async fn mint(tokens: &TokensUseCases, path: Path, held: &Held) -> Result<Option<String>, Refused> {
+async fn mint(tokens: &TokensUseCases, path: Path, held: &Held) -> Result<Option<String>, TokenError> {
     let minted = match path {
         Path::Remembering => renew(tokens, by_token(&held.refresh_token, true)).await,
         Path::Forgetting => renew(tokens, by_token(&held.refresh_token, false)).await,
@@ -257,7 +257,7 @@ async fn mint(tokens: &TokensUseCases, path: Path, held: &Held) -> Result<Option
 }
 
 /// The validation token with which the portal makes a branch of the caller's session.
-async fn change_app(tokens: &TokensUseCases, caller: &Call) -> Result<String, Refused> {
+async fn change_app(tokens: &TokensUseCases, caller: &Call) -> Result<String, TokenError> {
     let request = ChangeAppRequest {
         target_client: client_id(PORTAL),
         ip: None,
@@ -277,7 +277,7 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
     for attempt in &attempts {
         let is_refusal = matches!(
             attempt.outcome,
-            Ok(_) | Err(Refused::CredentialLocked | Refused::TokenNotValid)
+            Ok(_) | Err(TokenError::CredentialLocked | TokenError::TokenNotValid)
         );
         hold(is_refusal, || format!("{:?}: {:?}", attempt.path, attempt.outcome))?;
     }
@@ -307,7 +307,7 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
 async fn nothing_renews(world: &World, minted: &[String], when: &str) -> Result<(), String> {
     for token in minted {
         let renewed = world.renew(token).await;
-        let is_refused = matches!(renewed, Err(Refused::CredentialLocked | Refused::TokenNotValid));
+        let is_refused = matches!(renewed, Err(TokenError::CredentialLocked | TokenError::TokenNotValid));
         hold(is_refused, || format!("{when}: {renewed:?}"))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use use_cases::tokens::Refused;
+use use_cases::tokens::TokenError;
 
 use crate::race::{at_once, races};
 use crate::store::Store;
@@ -35,7 +35,7 @@ async fn used_by_many(world: &World) -> Result<(), String> {
     let won = answers.iter().filter(|answer| answer.is_ok()).count();
     let lost = answers
         .iter()
-        .filter(|answer| matches!(answer, Err(Refused::TokenNotValid)));
+        .filter(|answer| matches!(answer, Err(TokenError::TokenNotValid)));
     hold(won == 1 && lost.count() == 63, || format!("{won} won"))?;
     let started = answers
         .iter()

@@ -9,8 +9,8 @@ use domain::event::NewEvent;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
 use domain::time::Timestamp;
-use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
-use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
+use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
+use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTokens};
 use ports::{LockStatuses, StoreFailure};
 use use_cases::tokens::TokensPorts;
 
@@ -60,8 +60,12 @@ impl ValidationTokens for Tokens {
         Ok(None)
     }
 
-    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
-        self.0.look(hash, now).await
+    async fn read_linearizable(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure> {
+        self.0.read_linearizable(hash, now).await
     }
 
     async fn consume(
@@ -99,15 +103,20 @@ impl RefreshFamilies for Families {
 
     async fn rotate(
         &self,
-        presented: &Presented,
+        presented: &PresentedToken,
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<Rotation, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreFailure> {
         self.inner.rotate(presented, nonce, now, idle_lifetime).await
     }
 
-    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+    async fn close(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<CloseOutcome, StoreFailure> {
         self.inner.close(presented, now, grace).await
     }
 

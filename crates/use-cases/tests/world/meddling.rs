@@ -13,9 +13,9 @@ use domain::identity::Identity;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
 use domain::time::Timestamp;
-use domain::tokens::{Nonce, Presented, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
-use ports::tokens::{Closed, RefreshFamilies, Rotation, ValidationTokens};
-use ports::{ClientSaving, Clients, Groups, Identities, IdentitySaving, LockStatuses, StoreFailure};
+use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
+use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTokens};
+use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreFailure};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use use_cases::tokens::TokensPorts;
@@ -88,11 +88,11 @@ impl Clients for Meddled<dyn Clients> {
         self.call("clients.find", self.inner.find(id)).await
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         self.inner.create(client).await
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaving, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
         self.inner.replace(client).await
     }
 
@@ -112,11 +112,11 @@ impl Identities for Meddled<dyn Identities> {
             .await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         self.call("identities.create", self.inner.create(identity)).await
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaving, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
         self.inner.replace(identity).await
     }
 
@@ -171,8 +171,13 @@ impl ValidationTokens for Meddled<dyn ValidationTokens> {
         self.call("validation_tokens.find", self.inner.find(hash, now)).await
     }
 
-    async fn look(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
-        self.call("validation_tokens.look", self.inner.look(hash, now)).await
+    async fn read_linearizable(
+        &self,
+        hash: &ValidationTokenHash,
+        now: Timestamp,
+    ) -> Result<Option<ValidationToken>, StoreFailure> {
+        self.call("validation_tokens.look", self.inner.read_linearizable(hash, now))
+            .await
     }
 
     async fn consume(
@@ -207,11 +212,11 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
 
     async fn rotate(
         &self,
-        presented: &Presented,
+        presented: &PresentedToken,
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<Rotation, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreFailure> {
         self.call(
             "families.rotate",
             self.inner.rotate(presented, nonce, now, idle_lifetime),
@@ -219,7 +224,12 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
         .await
     }
 
-    async fn close(&self, presented: &Presented, now: Timestamp, grace: Duration) -> Result<Closed, StoreFailure> {
+    async fn close(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+        grace: Duration,
+    ) -> Result<CloseOutcome, StoreFailure> {
         self.call("families.close", self.inner.close(presented, now, grace))
             .await
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_crypto::{HmacRefreshTokenSeal, read_or_create_secret};
+use adapter_crypto::{HmacRefreshTokenCodec, read_or_create_secret};
 use domain::caller::{Call, Caller, CallingUser, RequestContext};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
@@ -23,19 +23,19 @@ use domain::ids::{ClientId, ContactId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use ports::credential_lock::CredentialLocks;
-use ports::tokens::RefreshTokenSeal;
+use ports::tokens::RefreshTokenCodec;
 use ports::{Clock as _, Cursor, LoggedEvent};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases, LockError};
 use use_cases::factors::{FactorsSettings, FactorsUseCases};
 use use_cases::tokens::{
-    Claimed, HandleAuthRequest, IssuedTokens, Refused, RenewTokenRequest, TokensPorts, TokensSettings, TokensUseCases,
-    Way,
+    ExpectedSubject, HandleAuthRequest, IssuedTokens, RenewTokenRequest, RenewalGrant, TokenError, TokensPorts,
+    TokensSettings, TokensUseCases,
 };
 
 use meddling::{Meddler, meddled};
-use stand_ins::{CountingCodeSeal, Figures, Letters, RecordingSigner, SettableClock};
+use stand_ins::{CountingCodeDigester, Figures, Letters, RecordingSigner, SettableClock};
 use stores::Stores;
 use wiring::{credential_lock_ports, factors_ports, tokens_ports};
 
@@ -59,8 +59,8 @@ pub(crate) struct World {
     pub(crate) factors: Arc<FactorsUseCases>,
     /// The codes that were sent.
     pub(crate) letters: Arc<Letters>,
-    pub(crate) codes: Arc<CountingCodeSeal>,
-    pub(crate) seal: Arc<dyn RefreshTokenSeal>,
+    pub(crate) codes: Arc<CountingCodeDigester>,
+    pub(crate) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub(crate) ports: TokensPorts,
     settings: TokensSettings,
     users: AtomicUsize,
@@ -147,19 +147,22 @@ pub(crate) fn call(caller: Caller) -> Call {
 }
 
 pub(crate) fn by_token(token: &str, remember: bool) -> RenewTokenRequest {
-    let way = Way::Token {
+    let way = RenewalGrant::Token {
         token: token.to_owned(),
-        claimed: Claimed::default(),
+        expected: ExpectedSubject::default(),
     };
-    RenewTokenRequest { way, remember }
+    RenewTokenRequest { grant: way, remember }
 }
 
 pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
-    let way = Way::IdentityProvider {
+    let way = RenewalGrant::IdentityProvider {
         client: client_id(PORTAL),
         user: user.clone(),
     };
-    RenewTokenRequest { way, remember: true }
+    RenewTokenRequest {
+        grant: way,
+        remember: true,
+    }
 }
 
 pub(crate) fn hand_off(address: &str) -> HandleAuthRequest {
@@ -196,7 +199,7 @@ impl World {
     /// Over stores that are empty and nobody else's; secrets lie in the folder.
     pub(crate) async fn over(stores: Stores, folder: TempDir, grace: Duration) -> Self {
         let secrets = read_or_create_secret(&folder.path().join("secrets").join("refresh.key")).unwrap();
-        let seal: Arc<dyn RefreshTokenSeal> = Arc::new(HmacRefreshTokenSeal::new(&secrets).unwrap());
+        let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
         let (clock, signer, figures) = (Arc::default(), Arc::default(), Arc::default());
         let settings = TokensSettings {
             refresh_grace: grace,
@@ -204,9 +207,9 @@ impl World {
             new_sessions_per_minute: 0,
             ..TokensSettings::default()
         };
-        let ports = tokens_ports(&stores, &clock, &signer, &figures, &seal);
+        let ports = tokens_ports(&stores, &clock, &signer, &figures, &refresh_token_codec);
         let lock_ports = credential_lock_ports(&stores, &ports);
-        let (letters, codes) = (Arc::<Letters>::default(), Arc::<CountingCodeSeal>::default());
+        let (letters, codes) = (Arc::<Letters>::default(), Arc::<CountingCodeDigester>::default());
         let factors_ports = factors_ports(&stores, &ports, &letters, &codes);
         let world = Self {
             factors: Arc::new(FactorsUseCases::new(&factors_ports, &FactorsSettings::default())),
@@ -218,7 +221,7 @@ impl World {
             clock,
             signer,
             figures,
-            seal,
+            refresh_token_codec,
             ports,
             settings,
             users: AtomicUsize::new(0),
@@ -287,7 +290,7 @@ impl World {
         hand_off.into_inner().validation_token.reveal().to_owned()
     }
 
-    pub(crate) async fn renew(&self, token: &str) -> Result<IssuedTokens, Refused> {
+    pub(crate) async fn renew(&self, token: &str) -> Result<IssuedTokens, TokenError> {
         renew(&self.tokens, by_token(token, true)).await
     }
 
@@ -297,12 +300,12 @@ impl World {
     }
 
     /// Renews without remembering.
-    pub(crate) async fn forget(&self, token: &str) -> Result<IssuedTokens, Refused> {
+    pub(crate) async fn forget(&self, token: &str) -> Result<IssuedTokens, TokenError> {
         renew(&self.tokens, by_token(token, false)).await
     }
 
     pub(crate) fn opened(&self, token: &str) -> RefreshToken {
-        self.seal.open(token).unwrap()
+        self.refresh_token_codec.verify(token).unwrap()
     }
 
     pub(crate) async fn family(&self, id: &FamilyId) -> RefreshFamily {
@@ -327,7 +330,7 @@ impl World {
                 ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
             }
             if family.status == FamilyStatus::Active && unexpired && !ended {
-                alive.push(self.seal.seal(&family.current_token()));
+                alive.push(self.refresh_token_codec.encode(&family.current_token()));
             }
         }
         alive
@@ -444,7 +447,7 @@ impl World {
 }
 
 /// What the portal on its own gets.
-pub(crate) async fn renew(tokens: &TokensUseCases, request: RenewTokenRequest) -> Result<IssuedTokens, Refused> {
+pub(crate) async fn renew(tokens: &TokensUseCases, request: RenewTokenRequest) -> Result<IssuedTokens, TokenError> {
     renew_as(tokens, &caller(PORTAL), request).await
 }
 
@@ -452,6 +455,6 @@ pub(crate) async fn renew_as(
     tokens: &TokensUseCases,
     caller: &Call,
     request: RenewTokenRequest,
-) -> Result<IssuedTokens, Refused> {
+) -> Result<IssuedTokens, TokenError> {
     Ok(tokens.renew_token.run(caller, request).await?.into_inner())
 }

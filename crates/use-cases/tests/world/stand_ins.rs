@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use adapter_crypto::HmacCodeSeal;
+use adapter_crypto::HmacCodeDigester;
 use async_trait::async_trait;
 use domain::contact::ContactValue;
 use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
 use domain::time::Timestamp;
 use domain::tokens::AccessToken;
-use ports::factors::{CodeDelivery, CodeMessage, CodeSeal, DeliveryFailure};
+use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure};
 use ports::tokens::{KeySet, PublicKey, SigningFailure, TokenSigner};
 use ports::{AuditRecord, AuditTrail, Clock, Measure, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
@@ -162,21 +162,21 @@ impl CodeDelivery for Letters {
 }
 
 /// Counts the digests made of each challenge: one when its code is sent, one for each comparison.
-pub(crate) struct CountingCodeSeal {
-    seal: HmacCodeSeal,
+pub(crate) struct CountingCodeDigester {
+    code_digester: HmacCodeDigester,
     digests: Mutex<HashMap<String, usize>>,
 }
 
-impl Default for CountingCodeSeal {
+impl Default for CountingCodeDigester {
     fn default() -> Self {
         Self {
-            seal: HmacCodeSeal::new(&[Zeroizing::new([7; 32])]).unwrap(),
+            code_digester: HmacCodeDigester::new(&[Zeroizing::new([7; 32])]).unwrap(),
             digests: Mutex::default(),
         }
     }
 }
 
-impl CountingCodeSeal {
+impl CountingCodeDigester {
     /// How often a code was compared with that of the challenge.
     pub(crate) fn comparisons(&self, challenge: &ChallengeId) -> usize {
         let digests = self.digests.lock().unwrap();
@@ -184,7 +184,7 @@ impl CountingCodeSeal {
     }
 }
 
-impl CodeSeal for CountingCodeSeal {
+impl CodeDigester for CountingCodeDigester {
     fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest {
         *self
             .digests
@@ -192,10 +192,10 @@ impl CodeSeal for CountingCodeSeal {
             .unwrap()
             .entry(challenge.as_str().to_owned())
             .or_default() += 1;
-        self.seal.digest(challenge, code)
+        self.code_digester.digest(challenge, code)
     }
 
     fn destination(&self, contact: &ContactValue) -> SendLimitKey {
-        self.seal.destination(contact)
+        self.code_digester.destination(contact)
     }
 }

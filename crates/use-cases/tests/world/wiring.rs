@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use adapter_crypto::{Sha256, SystemRandomness};
-use ports::tokens::RefreshTokenSeal;
+use ports::tokens::RefreshTokenCodec;
 use use_cases::credential_lock::CredentialLockPorts;
 use use_cases::factors::FactorsPorts;
 use use_cases::tokens::TokensPorts;
 
-use super::stand_ins::{CountingCodeSeal, Figures, Letters, NoKeys, RecordingSigner, Records, SettableClock};
+use super::stand_ins::{CountingCodeDigester, Figures, Letters, NoKeys, RecordingSigner, Records, SettableClock};
 use super::stores::Stores;
 
 pub(super) fn tokens_ports(
@@ -14,7 +14,7 @@ pub(super) fn tokens_ports(
     clock: &Arc<SettableClock>,
     signer: &Arc<RecordingSigner>,
     figures: &Arc<Figures>,
-    seal: &Arc<dyn RefreshTokenSeal>,
+    refresh_token_codec: &Arc<dyn RefreshTokenCodec>,
 ) -> TokensPorts {
     TokensPorts {
         clients: stores.clients.clone(),
@@ -27,7 +27,7 @@ pub(super) fn tokens_ports(
         key_set: Arc::new(NoKeys),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
-        seal: seal.clone(),
+        refresh_token_codec: refresh_token_codec.clone(),
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
         telemetry: figures.clone(),
@@ -39,13 +39,13 @@ pub(super) fn factors_ports(
     stores: &Stores,
     ports: &TokensPorts,
     letters: &Arc<Letters>,
-    codes: &Arc<CountingCodeSeal>,
+    codes: &Arc<CountingCodeDigester>,
 ) -> FactorsPorts {
     FactorsPorts {
         factor_sets: stores.factor_sets.clone(),
         send_limits: stores.send_limits.clone(),
         clients: stores.clients.clone(),
-        seal: codes.clone(),
+        code_digester: codes.clone(),
         delivery: letters.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),

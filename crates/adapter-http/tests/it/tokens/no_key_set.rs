@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::caller::VerifiedToken;
 use domain::time::Timestamp;
-use ports::{TokenRejection, TokenVerifier};
+use ports::{TokenVerificationError, TokenVerifier};
 use serde_json::json;
 
 use super::world::{Answer, World, by, json_body, post};
@@ -16,11 +16,11 @@ struct WithoutKeys {
 }
 
 impl TokenVerifier for WithoutKeys {
-    fn inspect(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenRejection> {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
         if token == self.caller {
-            self.inner.inspect(token, now)
+            self.inner.verify(token, now)
         } else {
-            Err(TokenRejection::KeysUnavailable)
+            Err(TokenVerificationError::KeysUnavailable)
         }
     }
 }

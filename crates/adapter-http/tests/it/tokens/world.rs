@@ -10,7 +10,7 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use adapter_crypto::{
-    HmacRefreshTokenSeal, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
+    HmacRefreshTokenCodec, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
     VerifiedTokens, read_or_create_secret, write_private,
 };
 use adapter_http::{
@@ -25,7 +25,7 @@ use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::RefreshFamily;
-use ports::tokens::{ClientSecrets as _, RefreshTokenSeal, TokenSigner};
+use ports::tokens::{ClientSecrets as _, RefreshTokenCodec, TokenSigner};
 use ports::{AuditRecord, AuditTrail, Clock, Measure, Telemetry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -155,7 +155,7 @@ pub(super) fn field(object: &Value, name: &str) -> String {
 pub(super) struct World {
     pub(super) clock: Arc<SetClock>,
     pub(super) stores: Stores,
-    pub(super) seal: Arc<dyn RefreshTokenSeal>,
+    pub(super) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub(super) signer: Arc<dyn TokenSigner>,
     pub(super) ports: TokensPorts,
     pub(super) api: Api,
@@ -169,11 +169,11 @@ impl World {
         let file = folder.path().join("authme.sqlite");
         let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 1 }).unwrap();
         let secrets = read_or_create_secret(&folder.path().join("refresh.key")).unwrap();
-        let seal: Arc<dyn RefreshTokenSeal> = Arc::new(HmacRefreshTokenSeal::new(&secrets).unwrap());
+        let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
         let keys = keys_in(&folder.path().join("keys"));
         let clock = Arc::new(SetClock(AtomicI64::new(BEGIN)));
         let signer: Arc<dyn TokenSigner> = Arc::new(Rs512Signer::new(keys.clone(), profile(), Arc::new(Unheard)));
-        let ports = tokens_ports(&stores, &clock, (&signer, &keys), &seal);
+        let ports = tokens_ports(&stores, &clock, (&signer, &keys), &refresh_token_codec);
         let (stop, stopping) = watch::channel(false);
         drop(stop);
         let world = Self {
@@ -207,7 +207,7 @@ impl World {
             },
             clock,
             stores,
-            seal,
+            refresh_token_codec,
             signer,
             ports,
             _folder: folder,
@@ -283,7 +283,7 @@ impl World {
 
     /// The session of a refresh token.
     pub(super) async fn family(&self, token: &str) -> RefreshFamily {
-        let id = self.seal.open(token).unwrap().family;
+        let id = self.refresh_token_codec.verify(token).unwrap().family;
         self.stores.refresh_families.find(&id).await.unwrap().unwrap()
     }
 }
@@ -292,7 +292,7 @@ fn tokens_ports(
     stores: &Stores,
     clock: &Arc<SetClock>,
     (signer, keys): (&Arc<dyn TokenSigner>, &Arc<KeyRing>),
-    seal: &Arc<dyn RefreshTokenSeal>,
+    refresh_token_codec: &Arc<dyn RefreshTokenCodec>,
 ) -> TokensPorts {
     TokensPorts {
         clients: stores.clients.clone(),
@@ -305,7 +305,7 @@ fn tokens_ports(
         key_set: keys.key_set(clock.clone()),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
-        seal: seal.clone(),
+        refresh_token_codec: refresh_token_codec.clone(),
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
         telemetry: Arc::new(Unheard),

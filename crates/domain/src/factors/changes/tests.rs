@@ -1,6 +1,6 @@
 use super::*;
 use crate::contact::ContactType;
-use crate::factors::samples::{email, id, mobile, owner, owner_of_both, sealed, set_of, tagged};
+use crate::factors::samples::{destination_of, email, id, mobile, owner, owner_of_both, set_of, tagged};
 use crate::factors::{
     Added, Attempts, Challenge, ChallengeId, CodeDigest, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, Visibility,
 };
@@ -11,7 +11,7 @@ mod story;
 
 /// Of a set with a code under way to `contact`.
 fn challenged(mut set: FactorSet, contact: &str) -> FactorSet {
-    let target = set.code_target(&owner_of_both(), &id(contact), sealed).unwrap();
+    let target = set.code_target(&owner_of_both(), &id(contact), destination_of).unwrap();
     let challenge = Challenge {
         id: ChallengeId::from_random([7; 16]),
         digest: CodeDigest([7; 32]),

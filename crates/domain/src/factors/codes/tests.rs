@@ -1,5 +1,5 @@
 use super::*;
-use crate::factors::samples::{id, mobile, owner, owner_of_both, sealed, set_of, tagged};
+use crate::factors::samples::{destination_of, id, mobile, owner, owner_of_both, set_of, tagged};
 use crate::factors::{ChangeRefusal, ContactDraft};
 
 mod story;
@@ -37,7 +37,9 @@ impl Trial {
     }
 
     fn target(&self, contact: &str) -> CodeTarget {
-        self.set.code_target(&owner_of_both(), &id(contact), sealed).unwrap()
+        self.set
+            .code_target(&owner_of_both(), &id(contact), destination_of)
+            .unwrap()
     }
 
     fn send(&mut self, contact: &str) -> u8 {
@@ -331,7 +333,7 @@ fn a_contact_the_user_logs_in_with_is_confirmed() {
     let before = trial.set.contacts.clone();
     assert!(trial.solve("main", sent));
     assert_eq!(trial.set.contacts, before);
-    assert_eq!(trial.set.code_target(&owner(), &id("second"), sealed), None);
+    assert_eq!(trial.set.code_target(&owner(), &id("second"), destination_of), None);
 }
 
 #[test]
@@ -553,7 +555,7 @@ fn what_was_tried_is_kept_under_a_digest_and_not_under_the_value() {
     let mut trial = one();
     trial.tried_anew("c1", 1);
     let target = trial.target("c1");
-    assert_eq!(target.destination, sealed(&target.value));
+    assert_eq!(target.destination, destination_of(&target.value));
     assert_eq!(trial.set.codes[0].destination, target.destination.as_str());
     assert!(!target.destination.as_str().contains("11112222"));
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::factors::{Attempts, Challenge, ContactCodes, FactorSet, Purpose};
-use ports::Saving;
+use ports::SaveOutcome;
 
 use super::{find, save};
 use crate::contract::contracts;
@@ -60,9 +60,9 @@ async fn race_to_save(stores: &Stores, found: &FactorSet) {
         async move { factor_sets.save_if_version(&set, Vec::new()).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&savings, &Saving::Saved), 1);
-    assert_eq!(count(&savings, &Saving::Conflict), CALLERS - 1);
-    let winner = savings.iter().position(|saving| *saving == Saving::Saved).unwrap();
+    assert_eq!(count(&savings, &SaveOutcome::Saved), 1);
+    assert_eq!(count(&savings, &SaveOutcome::Conflict), CALLERS - 1);
+    let winner = savings.iter().position(|saving| *saving == SaveOutcome::Saved).unwrap();
     let expected = FactorSet {
         version: found.version + 1,
         ..rival(found, winner)
@@ -93,7 +93,7 @@ async fn every_bit_of_a_digest_survives(fixture: &dyn Fixture) {
             version: before.version,
             ..of_codes(vec![given.clone()])
         };
-        assert_eq!(save(&stores, &set, Vec::new()).await, Saving::Saved);
+        assert_eq!(save(&stores, &set, Vec::new()).await, SaveOutcome::Saved);
         let found = only(find(&stores, &user(1)).await.codes);
         assert_eq!(found, given);
         let bytes = |codes: ContactCodes| codes.challenge.unwrap().digest.0;
@@ -127,7 +127,7 @@ async fn a_window_that_never_began_is_found_as_it_was(fixture: &dyn Fixture) {
             attempts,
             ..FactorSet::empty(user(1))
         };
-        assert_eq!(save(&stores, &set, Vec::new()).await, Saving::Saved);
+        assert_eq!(save(&stores, &set, Vec::new()).await, SaveOutcome::Saved);
         assert_eq!(find(&stores, &user(1)).await.attempts, attempts);
     }
 }
@@ -141,7 +141,7 @@ async fn codes_and_attempts_left_out_are_gone(fixture: &dyn Fixture) {
         attempts: Attempts::NONE,
         ..found
     };
-    assert_eq!(save(&stores, &solved, Vec::new()).await, Saving::Saved);
+    assert_eq!(save(&stores, &solved, Vec::new()).await, SaveOutcome::Saved);
     assert_eq!(find(&stores, &user(1)).await, FactorSet { version: 2, ..solved });
 }
 

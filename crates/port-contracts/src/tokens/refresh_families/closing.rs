@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time::{self, Timestamp};
-use domain::tokens::{Closing, FamilyStatus, Presented, RefreshFamily, RevocationReason};
-use ports::tokens::Closed;
+use domain::tokens::{Closure, FamilyStatus, PresentedToken, RefreshFamily, RevocationReason};
+use ports::tokens::CloseOutcome;
 
 use super::{GRACE, close, find, pending, race, revoke, rotated, start, started};
 use crate::contract::contracts;
@@ -32,14 +32,14 @@ contracts! { dyn Fixture:
 /// `family` as the token of `generation` closes it at `at`.
 fn closed(family: &RefreshFamily, generation: u64, at: Timestamp) -> RefreshFamily {
     RefreshFamily {
-        status: FamilyStatus::Closed(Closing { generation, at }),
+        status: FamilyStatus::Closed(Closure { generation, at }),
         ..family.clone()
     }
 }
 
-async fn refuses_to_close(stores: &Stores, family: &RefreshFamily, presented: &Presented, now: Timestamp) {
+async fn refuses_to_close(stores: &Stores, family: &RefreshFamily, presented: &PresentedToken, now: Timestamp) {
     let closing = close(stores, presented, now).await;
-    assert_eq!(closing, Closed::NotMatched(family.clone()), "{presented:?}");
+    assert_eq!(closing, CloseOutcome::NotMatched(family.clone()), "{presented:?}");
     assert_eq!(find(stores, family).await.as_ref(), Some(family));
 }
 
@@ -48,7 +48,7 @@ async fn the_current_token_closes_its_family(fixture: &dyn Fixture) {
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
         let closing = close(&stores, &presented(&family), at(50_001)).await;
-        assert_eq!(closing, Closed::Closed);
+        assert_eq!(closing, CloseOutcome::Closed);
         let expected = closed(&family, family.generation, at(50_001));
         assert_eq!(find(&stores, &family).await, Some(expected));
     }
@@ -60,7 +60,7 @@ async fn the_token_before_closes_it_within_the_grace_time(fixture: &dyn Fixture)
         let first = family(n);
         start(&stores, &first).await;
         let second = rotated(&stores, &first, 10, at(1)).await;
-        assert_eq!(close(&stores, &presented(&first), now).await, Closed::Closed);
+        assert_eq!(close(&stores, &presented(&first), now).await, CloseOutcome::Closed);
         let expected = closed(&second, first.generation, now);
         assert_eq!(find(&stores, &first).await, Some(expected));
     }
@@ -74,7 +74,7 @@ async fn the_grace_time_ends_at_the_exact_instant(fixture: &dyn Fixture) {
     let end = time::after(second.rotated_at, GRACE);
     refuses_to_close(&stores, &second, &presented(&first), end).await;
     refuses_to_close(&stores, &second, &presented(&first), at(50_000)).await;
-    assert_eq!(close(&stores, &presented(&second), end).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&second), end).await, CloseOutcome::Closed);
 }
 
 async fn without_grace_only_the_current_token_closes(fixture: &dyn Fixture) {
@@ -87,8 +87,8 @@ async fn without_grace_only_the_current_token_closes(fixture: &dyn Fixture) {
         async move { families.close(&presented, now, Duration::ZERO).await.unwrap() }
     };
     let refused = strictly(presented(&first), second.rotated_at).await;
-    assert_eq!(refused, Closed::NotMatched(second.clone()));
-    assert_eq!(strictly(presented(&second), at(2)).await, Closed::Closed);
+    assert_eq!(refused, CloseOutcome::NotMatched(second.clone()));
+    assert_eq!(strictly(presented(&second), at(2)).await, CloseOutcome::Closed);
 }
 
 async fn an_older_token_closes_nothing(fixture: &dyn Fixture) {
@@ -98,7 +98,7 @@ async fn an_older_token_closes_nothing(fixture: &dyn Fixture) {
     let second = rotated(&stores, &first, 10, at(1)).await;
     let third = rotated(&stores, &second, 11, at(1)).await;
     refuses_to_close(&stores, &third, &presented(&first), at(1)).await;
-    assert_eq!(close(&stores, &presented(&second), at(1)).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&second), at(1)).await, CloseOutcome::Closed);
 }
 
 async fn a_token_that_is_not_current_closes_nothing(fixture: &dyn Fixture) {
@@ -109,7 +109,7 @@ async fn a_token_that_is_not_current_closes_nothing(fixture: &dyn Fixture) {
             refuses_to_close(&stores, &family, &foreign, at(100)).await;
         }
         let closing = close(&stores, &presented(&family), at(100)).await;
-        assert_eq!(closing, Closed::Closed);
+        assert_eq!(closing, CloseOutcome::Closed);
     }
 }
 
@@ -118,7 +118,7 @@ async fn closing_again_does_not_match(fixture: &dyn Fixture) {
     let first = family(1);
     start(&stores, &first).await;
     let second = rotated(&stores, &first, 10, at(1)).await;
-    assert_eq!(close(&stores, &presented(&first), at(2)).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&first), at(2)).await, CloseOutcome::Closed);
     let closed = closed(&second, first.generation, at(2));
     for (again, now) in [(&first, at(2)), (&first, at(3)), (&second, at(3))] {
         refuses_to_close(&stores, &closed, &presented(again), now).await;
@@ -132,7 +132,7 @@ async fn an_idle_family_is_not_closed(fixture: &dyn Fixture) {
     let end = family.idle_expires_at;
     refuses_to_close(&stores, &family, &presented(&family), end).await;
     let last = close(&stores, &presented(&family), before(end)).await;
-    assert_eq!(last, Closed::Closed);
+    assert_eq!(last, CloseOutcome::Closed);
 }
 
 async fn a_family_past_its_absolute_expiry_is_not_closed(fixture: &dyn Fixture) {
@@ -145,7 +145,7 @@ async fn a_family_past_its_absolute_expiry_is_not_closed(fixture: &dyn Fixture) 
     let end = family.absolute_expires_at;
     refuses_to_close(&stores, &family, &presented(&family), end).await;
     let last = close(&stores, &presented(&family), before(end)).await;
-    assert_eq!(last, Closed::Closed);
+    assert_eq!(last, CloseOutcome::Closed);
 }
 
 async fn a_revoked_family_is_not_closed(fixture: &dyn Fixture) {
@@ -163,7 +163,7 @@ async fn a_revoked_family_is_not_closed(fixture: &dyn Fixture) {
 async fn an_unknown_family_is_not_closed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let closing = close(&stores, &presented(&family(1)), at(1)).await;
-    assert_eq!(closing, Closed::Unknown);
+    assert_eq!(closing, CloseOutcome::Unknown);
     assert_eq!(find(&stores, &family(1)).await, None);
 }
 
@@ -171,7 +171,7 @@ async fn closing_leaves_no_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, CloseOutcome::Closed);
     assert_eq!(pending(&stores, &family).await, [started(&family)]);
 }
 
@@ -185,8 +185,8 @@ async fn closing_at_once_has_one_winner(fixture: &dyn Fixture) {
     })
     .await;
     let closed = closed(&family, family.generation, at(1));
-    assert_eq!(count(&closings, &Closed::Closed), 1);
-    assert_eq!(count(&closings, &Closed::NotMatched(closed.clone())), CALLERS - 1);
+    assert_eq!(count(&closings, &CloseOutcome::Closed), 1);
+    assert_eq!(count(&closings, &CloseOutcome::NotMatched(closed.clone())), CALLERS - 1);
     assert_eq!(find(&stores, &family).await, Some(closed));
 }
 
@@ -199,7 +199,7 @@ async fn closing_and_rotating_at_once_ends_closed(fixture: &dyn Fixture) {
         async move {
             if caller % 2 == 0 {
                 let closing = close(&stores, &presented(&family), at(1)).await;
-                (closing == Closed::Closed, None)
+                (closing == CloseOutcome::Closed, None)
             } else {
                 (false, race(&stores, &family, caller).await)
             }

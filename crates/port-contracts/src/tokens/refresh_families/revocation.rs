@@ -1,6 +1,6 @@
 use domain::event::Event;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason, events};
-use ports::tokens::Closed;
+use ports::tokens::CloseOutcome;
 
 use super::{close, find, pending, race, revoke, rotated, start, started};
 use crate::Fixture;
@@ -117,7 +117,7 @@ async fn a_closed_family_is_not_revoked_unless_by_logout(fixture: &dyn Fixture) 
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        assert_eq!(close(&stores, &presented(&family), at(8)).await, Closed::Closed);
+        assert_eq!(close(&stores, &presented(&family), at(8)).await, CloseOutcome::Closed);
         let closed = find(&stores, &family).await;
         for reason in RevocationReason::ALL {
             if !reason.ends_closed_families() {
@@ -134,7 +134,7 @@ async fn a_logout_revokes_a_closed_family_with_its_event(fixture: &dyn Fixture) 
     let first = family(1);
     start(&stores, &first).await;
     let second = rotated(&stores, &first, 10, at(1)).await;
-    assert_eq!(close(&stores, &presented(&second), at(1)).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&second), at(1)).await, CloseOutcome::Closed);
     let reason = RevocationReason::Logout;
     assert!(revoke(&stores, &second, reason).await);
     assert_eq!(find(&stores, &first).await, Some(ended(&second, reason)));
@@ -146,7 +146,7 @@ async fn a_closed_family_is_revoked_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, Closed::Closed);
+    assert_eq!(close(&stores, &presented(&family), at(1)).await, CloseOutcome::Closed);
     let reason = RevocationReason::Logout;
     let answers = at_once(|_| {
         let stores = stores.clone();

@@ -5,8 +5,8 @@ use domain::ids::{ClientId, UserId};
 
 use super::{RenewToken, Renewed};
 use crate::ActiveUser;
-use crate::tokens::Refused;
-use crate::tokens::grants::{self, issue};
+use crate::tokens::TokenError;
+use crate::tokens::access_token_factory::{self, issue};
 use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 
 impl RenewToken {
@@ -20,15 +20,15 @@ impl RenewToken {
         remember: bool,
     ) -> Renewed {
         if call.user_id().is_some_and(|calling| *calling != user) {
-            return Err(Refused::NotPermitted);
+            return Err(TokenError::NotPermitted);
         }
-        let own = self.grants.enabled_client(&call.client).await;
+        let own = self.access_tokens.enabled_client(&call.client).await;
         let is_own = match &own {
             Ok(own) => own.is_known_as(client),
             Err(_) => call.client == *client,
         };
-        if matches!(own, Ok(_) | Err(Refused::ClientNotUsable)) && !is_own {
-            return Err(Refused::NotPermitted);
+        if matches!(own, Ok(_) | Err(TokenError::ClientNotUsable)) && !is_own {
+            return Err(TokenError::NotPermitted);
         }
         match &call.user {
             Some(calling) => self.within_a_session(call, calling, own).await,
@@ -37,7 +37,7 @@ impl RenewToken {
     }
 
     /// An access token of the caller's session; without a session it ends no later than the caller's.
-    async fn within_a_session(&self, call: &Call, calling: &CallingUser, own: Result<Client, Refused>) -> Renewed {
+    async fn within_a_session(&self, call: &Call, calling: &CallingUser, own: Result<Client, TokenError>) -> Renewed {
         // A lock is told before anything else that is wrong.
         let ActiveUser { session, .. } = self.gate.check_caller(call, calling).await?;
         let own = set_up(own)?;
@@ -49,7 +49,7 @@ impl RenewToken {
             ),
             None => (AssertedGroups::default(), Vec::new(), call.expires_at),
         };
-        let token = self.grants.for_user(&own, calling.clone(), &groups).await?;
+        let token = self.access_tokens.for_user(&own, calling.clone(), &groups).await?;
         let token = token.ending_by(Some(ends_at));
         // A revocation of the session itself counts as one of an ancestor.
         ancestors.extend(calling.session.clone());
@@ -69,7 +69,7 @@ impl RenewToken {
     }
 
     /// A session, or an access token alone, on the word of the client.
-    async fn by_a_client(&self, call: &Call, user: UserId, own: Result<Client, Refused>, remember: bool) -> Renewed {
+    async fn by_a_client(&self, call: &Call, user: UserId, own: Result<Client, TokenError>, remember: bool) -> Renewed {
         let mut user = self.unlocked(user).await?;
         let own = set_up(own)?;
         let unbranched = (Vec::new(), None);
@@ -82,8 +82,8 @@ impl RenewToken {
             family: user.session.clone(),
             ancestors: Vec::new(),
         };
-        let token = self.grants.for_user(&own, user, &groups).await?;
-        self.admit(session.as_ref())?;
+        let token = self.access_tokens.for_user(&own, user, &groups).await?;
+        self.take_session_start(session.as_ref())?;
         let write = async {
             match session {
                 Some(session) => Ok(self.start(call, session).await?.map(Some)),
@@ -98,23 +98,23 @@ impl RenewToken {
     }
 
     /// The user under the epoch read now, before the write of this path.
-    async fn unlocked(&self, user: UserId) -> Result<CallingUser, Refused> {
+    async fn unlocked(&self, user: UserId) -> Result<CallingUser, TokenError> {
         let lock_status = self.lock_statuses.read_linearizable(&user).await?;
         if lock_status.is_locked {
-            Err(Refused::CredentialLocked)
+            Err(TokenError::CredentialLocked)
         } else {
-            Ok(grants::user(user, None, lock_status.epoch))
+            Ok(access_token_factory::user(user, None, lock_status.epoch))
         }
     }
 }
 
 /// The client, when it is set up for logins at an identity provider.
-fn set_up(own: Result<Client, Refused>) -> Result<Client, Refused> {
+fn set_up(own: Result<Client, TokenError>) -> Result<Client, TokenError> {
     own.and_then(|own| {
         if own.identity_provider {
             Ok(own)
         } else {
-            Err(Refused::ClientNotUsable)
+            Err(TokenError::ClientNotUsable)
         }
     })
 }

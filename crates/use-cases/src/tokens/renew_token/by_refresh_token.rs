@@ -2,28 +2,28 @@ use std::sync::OnceLock;
 
 use domain::caller::{Call, CallingUser};
 use domain::time::Timestamp;
-use domain::tokens::{Presented, RefreshFamily, RefreshToken, RevocationReason, Verdict};
-use ports::tokens::{Closed, Rotation};
+use domain::tokens::{PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict};
+use ports::tokens::{CloseOutcome, RotationOutcome};
 use ports::{Measure, RenewalOutcome};
 
-use super::{Claimed, RenewToken};
-use crate::tokens::Refused;
-use crate::tokens::grants::{AccessTokenDraft, IssuedTokens, issue};
+use super::{ExpectedSubject, RenewToken};
+use crate::tokens::TokenError;
+use crate::tokens::access_token_factory::{AccessTokenDraft, IssuedTokens, issue};
 use crate::tokens::mint_gate::{Minted, Subject, UserSubject, WriteEffect};
-use crate::tokens::refused_renewal::{RefusedReason, refused};
+use crate::tokens::rejection::{RejectionReason, reject};
 
 /// One presentation of a refresh token.
 struct Attempt<'a> {
     call: &'a Call,
-    presented: Presented,
+    presented: PresentedToken,
     subject: UserSubject,
     remember: bool,
     now: Timestamp,
 }
 
 impl Attempt<'_> {
-    fn refused(&self, reason: RefusedReason) -> Refused {
-        refused(self.call, Some(&self.presented.token.family), reason)
+    fn refused(&self, reason: RejectionReason) -> TokenError {
+        reject(self.call, Some(&self.presented.token.family), reason)
     }
 }
 
@@ -33,17 +33,17 @@ impl RenewToken {
         &self,
         call: &Call,
         token: RefreshToken,
-        claimed: &Claimed,
+        claimed: &ExpectedSubject,
         remember: bool,
-    ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), Refused> {
+    ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), TokenError> {
         let now = self.clock.now();
         let found = self.sessions.find_for(&token, now).await?;
-        let family = found.ok_or_else(|| refused(call, Some(&token.family), RefusedReason::Unknown))?;
+        let family = found.ok_or_else(|| reject(call, Some(&token.family), RejectionReason::Unknown))?;
         let origin = &family.origin;
         self.belongs_to(call, Some(&family.id), (&origin.client, &origin.user))
             .await?;
         let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
-        let presented = Presented {
+        let presented = PresentedToken {
             token,
             client: origin.client.clone(),
             user: origin.user.clone(),
@@ -85,7 +85,7 @@ impl RenewToken {
         Ok((minted, outcome.into_inner().unwrap_or(RenewalOutcome::Renewed)))
     }
 
-    async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessTokenDraft, Refused> {
+    async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessTokenDraft, TokenError> {
         let origin = &family.origin;
         let user = CallingUser {
             id: origin.user.clone(),
@@ -93,8 +93,11 @@ impl RenewToken {
             session: remember.then(|| family.id.clone()),
             epoch: origin.epoch,
         };
-        let client = self.grants.enabled_client(&origin.client).await?;
-        let token = self.grants.for_user(&client, user, &origin.asserted_groups()).await?;
+        let client = self.access_tokens.enabled_client(&origin.client).await?;
+        let token = self
+            .access_tokens
+            .for_user(&client, user, &origin.asserted_groups())
+            .await?;
         Ok(token.ending_by(Some(family.absolute_expires_at)))
     }
 
@@ -103,37 +106,41 @@ impl RenewToken {
         &self,
         attempt: &Attempt<'_>,
         found: RefreshFamily,
-    ) -> Result<WriteEffect<(RefreshFamily, RenewalOutcome)>, Refused> {
+    ) -> Result<WriteEffect<(RefreshFamily, RenewalOutcome)>, TokenError> {
         // A token that is superseded already stays so: there is nothing to write.
         if self.judge(&found, attempt) == Verdict::Superseded {
             return Ok(WriteEffect::Unchanged((found, RenewalOutcome::Repeated)));
         }
-        let next = self.sessions.next(&found, attempt.now);
+        let next = self.sessions.successor(&found, attempt.now);
         let left = match self.sessions.rotate(&attempt.presented, &next).await? {
-            Rotation::Rotated => return Ok(WriteEffect::Changed((next, RenewalOutcome::Renewed))),
-            Rotation::Superseded(family) => Some(family),
-            Rotation::Unknown => None,
+            RotationOutcome::Rotated => return Ok(WriteEffect::Changed((next, RenewalOutcome::Renewed))),
+            RotationOutcome::Superseded(family) => Some(family),
+            RotationOutcome::Unknown => None,
         };
         let family = self.not_matched(left, attempt).await?;
         Ok(WriteEffect::Unchanged((family, RenewalOutcome::Repeated)))
     }
 
     /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, attempt: &Attempt<'_>) -> Result<WriteEffect<()>, Refused> {
+    async fn forget(&self, attempt: &Attempt<'_>) -> Result<WriteEffect<()>, TokenError> {
         let left = match self.sessions.close(&attempt.presented, attempt.now).await? {
-            Closed::Closed => return Ok(WriteEffect::Changed(())),
-            Closed::NotMatched(family) => Some(family),
-            Closed::Unknown => None,
+            CloseOutcome::Closed => return Ok(WriteEffect::Changed(())),
+            CloseOutcome::NotMatched(family) => Some(family),
+            CloseOutcome::Unknown => None,
         };
         self.not_matched(left, attempt).await?;
         Ok(WriteEffect::Unchanged(()))
     }
 
     /// Returns the family that a write did not match, when the token still gets something from it.
-    async fn not_matched(&self, left: Option<RefreshFamily>, attempt: &Attempt<'_>) -> Result<RefreshFamily, Refused> {
+    async fn not_matched(
+        &self,
+        left: Option<RefreshFamily>,
+        attempt: &Attempt<'_>,
+    ) -> Result<RefreshFamily, TokenError> {
         let token = &attempt.presented.token;
-        let confirmed = self.sessions.confirmed_for(left, token, attempt.now).await?;
-        let family = confirmed.ok_or_else(|| attempt.refused(RefusedReason::Unknown))?;
+        let confirmed = self.sessions.confirm_for(left, token, attempt.now).await?;
+        let family = confirmed.ok_or_else(|| attempt.refused(RejectionReason::Unknown))?;
         self.usable(&family, attempt).await?;
         Ok(family)
     }
@@ -144,13 +151,13 @@ impl RenewToken {
 
     /// Whether the token still gets anything from its family. A spent one ends it, unless the user is locked, which is
     /// told first.
-    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<(), Refused> {
+    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<(), TokenError> {
         match self.judge(family, attempt) {
             Verdict::Current | Verdict::Superseded => Ok(()),
-            Verdict::ClosedByThis if !attempt.remember => Ok(()),
-            Verdict::ClosedByThis | Verdict::Ended => {
+            Verdict::ClosedByThisToken if !attempt.remember => Ok(()),
+            Verdict::ClosedByThisToken | Verdict::Ended => {
                 self.gate.check_before_write(attempt.call, &attempt.subject).await?;
-                Err(attempt.refused(RefusedReason::of_dead(family)))
+                Err(attempt.refused(RejectionReason::of_dead(family)))
             }
             Verdict::Replayed => {
                 self.gate.check_before_write(attempt.call, &attempt.subject).await?;
@@ -158,7 +165,7 @@ impl RenewToken {
                     .revoke(attempt.call, &family.id, RevocationReason::Replay)
                     .await?;
                 self.telemetry.record(Measure::Replay);
-                Err(attempt.refused(RefusedReason::Replay))
+                Err(attempt.refused(RejectionReason::Replay))
             }
         }
     }

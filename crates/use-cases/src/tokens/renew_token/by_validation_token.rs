@@ -3,10 +3,10 @@ use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
 use ports::StoreFailure;
 
-use super::{Claimed, RenewToken, Renewed};
-use crate::tokens::grants::{self, issue};
+use super::{ExpectedSubject, RenewToken, Renewed};
+use crate::tokens::access_token_factory::{self, issue};
 use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
-use crate::tokens::refused_renewal::{RefusedReason, refused};
+use crate::tokens::rejection::{RejectionReason, reject};
 
 impl RenewToken {
     /// Turns a hand-off into tokens; a validation token works once.
@@ -14,17 +14,17 @@ impl RenewToken {
         &self,
         call: &Call,
         token: &str,
-        claimed: &Claimed,
+        claimed: &ExpectedSubject,
         remember: bool,
     ) -> Renewed {
         let now = self.clock.now();
         let hash = self.tokens.hasher.hash(token);
         let found = self.find_or_look(&hash, now).await?;
-        let found = found.ok_or_else(|| refused(call, None, RefusedReason::Unknown))?;
+        let found = found.ok_or_else(|| reject(call, None, RejectionReason::Unknown))?;
         self.belongs_to(call, None, (&found.target_client, &found.user)).await?;
         let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
         let groups = found.asserted_groups();
-        let mut user = grants::user(found.user, found.business, found.epoch);
+        let mut user = access_token_factory::user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
@@ -38,13 +38,13 @@ impl RenewToken {
         let session = remember.then(|| self.new_session(&user, found.target_client.clone(), groups.clone(), parent));
         user.session = session.as_ref().map(|session| session.id.clone());
         subject.family = user.session.clone();
-        let client = self.grants.enabled_client(&found.target_client).await?;
-        let token = self.grants.for_user(&client, user, &groups).await?;
+        let client = self.access_tokens.enabled_client(&found.target_client).await?;
+        let token = self.access_tokens.for_user(&client, user, &groups).await?;
         let token = token.ending_by(found.session_expires_at);
-        self.admit(session.as_ref())?;
+        self.take_session_start(session.as_ref())?;
         let write = async {
             if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
-                return Err(refused(call, None, RefusedReason::Used));
+                return Err(reject(call, None, RejectionReason::Used));
             }
             match session {
                 Some(session) => Ok(self.start(call, session).await?.map(Some)),
@@ -67,7 +67,7 @@ impl RenewToken {
     ) -> Result<Option<ValidationToken>, StoreFailure> {
         match self.tokens.validation_tokens.find(hash, now).await? {
             Some(found) => Ok(Some(found)),
-            None => self.tokens.validation_tokens.look(hash, now).await,
+            None => self.tokens.validation_tokens.read_linearizable(hash, now).await,
         }
     }
 }

@@ -137,7 +137,7 @@ impl Told {
     fn exists(&self, contact: usize) -> bool {
         self.trial
             .set
-            .code_target(&owner_of_both(), &id(CONTACTS[contact]), sealed)
+            .code_target(&owner_of_both(), &id(CONTACTS[contact]), destination_of)
             .is_some()
     }
 

@@ -2,12 +2,12 @@ use domain::caller::Call;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
 
-use super::Refused;
+use super::TokenError;
 use crate::InactiveReason;
 
 /// Why a presented token or session gets nothing. The log says so; a caller is not told more than that it is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RefusedReason {
+pub(super) enum RejectionReason {
     /// It is no token of ours, or was altered.
     #[error("forged")]
     Forged,
@@ -33,7 +33,7 @@ pub(super) enum RefusedReason {
     Inactive(InactiveReason),
 }
 
-impl RefusedReason {
+impl RejectionReason {
     /// Why a family that is not alive gets nothing.
     pub(super) const fn of_dead(family: &RefreshFamily) -> Self {
         match family.status {
@@ -45,7 +45,7 @@ impl RefusedReason {
 }
 
 /// Says in the log why, and answers what the caller is told.
-pub(super) fn refused(call: &Call, session: Option<&FamilyId>, reason: RefusedReason) -> Refused {
+pub(super) fn reject(call: &Call, session: Option<&FamilyId>, reason: RejectionReason) -> TokenError {
     tracing::info!(
         request_id = &*call.request.id,
         client = ClientId::as_str(&call.client),
@@ -55,5 +55,5 @@ pub(super) fn refused(call: &Call, session: Option<&FamilyId>, reason: RefusedRe
         %reason,
         "a token is refused"
     );
-    Refused::TokenNotValid
+    TokenError::TokenNotValid
 }

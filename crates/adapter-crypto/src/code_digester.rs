@@ -1,13 +1,13 @@
 use aws_lc_rs::hmac;
 use domain::contact::ContactValue;
 use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
-use ports::factors::CodeSeal;
+use ports::factors::CodeDigester;
 use zeroize::Zeroizing;
 
 /// HMAC-SHA-256 (RFC 2104) under a key that is not in the store: six digits alone would be found by trying all.
-pub struct HmacCodeSeal(hmac::Key);
+pub struct HmacCodeDigester(hmac::Key);
 
-impl HmacCodeSeal {
+impl HmacCodeDigester {
     /// The first secret is the key; `None` without one. Codes under another key are over.
     pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
         let secret = secrets.first()?;
@@ -27,7 +27,7 @@ impl HmacCodeSeal {
     }
 }
 
-impl CodeSeal for HmacCodeSeal {
+impl CodeDigester for HmacCodeDigester {
     fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest {
         CodeDigest(self.mac(*b"code", &[challenge.as_str(), code]))
     }
@@ -43,20 +43,20 @@ mod tests {
 
     use super::*;
 
-    fn seal(key: u8) -> HmacCodeSeal {
-        HmacCodeSeal::new(&[Zeroizing::new([key; 32])]).unwrap()
+    fn digester(key: u8) -> HmacCodeDigester {
+        HmacCodeDigester::new(&[Zeroizing::new([key; 32])]).unwrap()
     }
 
     #[test]
     fn a_digest_depends_on_the_key_the_challenge_and_the_code() {
         let [one, two] = [1, 2].map(|byte| ChallengeId::from_random([byte; 16]));
-        let digest = seal(1).digest(&one, "000042");
-        assert_eq!(seal(1).digest(&one, "000042"), digest);
+        let digest = digester(1).digest(&one, "000042");
+        assert_eq!(digester(1).digest(&one, "000042"), digest);
         for other in [
-            seal(2).digest(&one, "000042"),
-            seal(1).digest(&two, "000042"),
-            seal(1).digest(&one, "000043"),
-            seal(1).digest(&one, "42"),
+            digester(2).digest(&one, "000042"),
+            digester(1).digest(&two, "000042"),
+            digester(1).digest(&one, "000043"),
+            digester(1).digest(&one, "42"),
         ] {
             assert_ne!(other, digest);
         }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_destination_has_one_name_however_it_is_spelled() {
-        let destination = |address: &str| seal(1).destination(&ContactValue::Email(Email::parse(address).unwrap()));
+        let destination = |address: &str| digester(1).destination(&ContactValue::Email(Email::parse(address).unwrap()));
         assert_eq!(destination("Ana@Example.com"), destination("ana@example.com"));
         assert_ne!(destination("ana@example.com"), destination("bia@example.com"));
         assert!(!destination("ana@example.com").as_str().contains("ana"));
@@ -72,6 +72,6 @@ mod tests {
 
     #[test]
     fn without_a_secret_there_is_no_seal() {
-        assert!(HmacCodeSeal::new(&[]).is_none());
+        assert!(HmacCodeDigester::new(&[]).is_none());
     }
 }

@@ -9,19 +9,19 @@ const WINDOW: Duration = Duration::from_mins(1);
 
 /// Counts the sessions that a client starts of one user, in this process, so that one stolen token does not fill the
 /// store. It remembers those of the last minute only: never more than the store took in that time.
-pub(super) struct NewSessions {
+pub(super) struct SessionStartLimiter {
     most: usize,
-    started: Mutex<Started>,
+    started: Mutex<StartCount>,
 }
 
 #[derive(Default)]
-struct Started {
+struct StartCount {
     by_pair: HashMap<(ClientId, UserId), VecDeque<Timestamp>>,
     /// What is older than a minute is dropped then.
     cleaned_at: Option<Timestamp>,
 }
 
-impl NewSessions {
+impl SessionStartLimiter {
     /// At most so many of one user by one client in a minute; 0 for no limit.
     pub(super) fn at_most(most: u32) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl NewSessions {
     }
 
     /// Counts a session that starts `now`, or tells how long until one may.
-    pub(super) fn admit(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Duration> {
+    pub(super) fn take(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Duration> {
         if self.most == 0 {
             return Ok(());
         }
@@ -49,7 +49,7 @@ impl NewSessions {
     }
 }
 
-impl Started {
+impl StartCount {
     fn clean(&mut self, now: Timestamp) {
         if self
             .cleaned_at
@@ -79,8 +79,8 @@ mod tests {
         Timestamp::from_second(1_767_225_600 + second).unwrap()
     }
 
-    fn admit(limit: &NewSessions, client: &str, user: &str, second: i64) -> Result<(), Duration> {
-        limit.admit(
+    fn admit(limit: &SessionStartLimiter, client: &str, user: &str, second: i64) -> Result<(), Duration> {
+        limit.take(
             &ClientId::parse(client).unwrap(),
             &UserId::parse(user).unwrap(),
             at(second),
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn in_no_minute_are_there_more_than_the_limit() {
-        let limit = NewSessions::at_most(3);
+        let limit = SessionStartLimiter::at_most(3);
         for second in [0, 10, 50] {
             assert_eq!(admit(&limit, "portal", "ana", second), Ok(()));
         }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn other_users_and_other_clients_have_limits_of_their_own() {
-        let limit = NewSessions::at_most(1);
+        let limit = SessionStartLimiter::at_most(1);
         assert_eq!(admit(&limit, "portal", "ana", 0), Ok(()));
         assert!(admit(&limit, "portal", "ana", 1).is_err());
         assert_eq!(admit(&limit, "portal", "bia", 1), Ok(()));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_minute_later_nothing_is_remembered() {
-        let limit = NewSessions::at_most(1);
+        let limit = SessionStartLimiter::at_most(1);
         for user in 0..1_000 {
             assert_eq!(admit(&limit, "portal", &format!("user-{user}"), 0), Ok(()));
         }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_limit() {
-        let limit = NewSessions::at_most(0);
+        let limit = SessionStartLimiter::at_most(0);
         assert!((0..1_000).all(|_| admit(&limit, "portal", "ana", 0).is_ok()));
     }
 }

@@ -14,7 +14,7 @@ pub struct BusinessNotLinked;
 
 /// Roles and scopes, computed afresh from what is stored now and never copied from a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct RolesAndScopes {
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
 }
@@ -64,7 +64,7 @@ fn given_by<'a>(holder: RoleHolder, roles: impl IntoIterator<Item = &'a String>)
         .filter(move |role| holder.check(role).is_ok() && !is_administrator(role))
 }
 
-impl Grant {
+impl RolesAndScopes {
     /// What a client may do on its own.
     pub fn of_client(client: &Client) -> Self {
         Self {
@@ -161,7 +161,7 @@ mod tests {
 
     fn roles(administration: bool, identity: &Identity, asserted: &AssertedGroups) -> Vec<String> {
         let client = client(administration);
-        let grant = Grant::of_user(&client, identity, &admins(), asserted, Some(&business()));
+        let grant = RolesAndScopes::of_user(&client, identity, &admins(), asserted, Some(&business()));
         grant.unwrap().roles
     }
 
@@ -192,12 +192,12 @@ mod tests {
 
     #[test]
     fn a_client_on_its_own_has_neither_administrator_roles_nor_those_of_a_proof() {
-        assert_eq!(Grant::of_client(&client(true)).roles, ["CLI-1STPARTY"]);
+        assert_eq!(RolesAndScopes::of_client(&client(true)).roles, ["CLI-1STPARTY"]);
     }
 
     #[test]
     fn roles_fit_up_to_four_kibibytes() {
-        let grant = |length: usize| Grant {
+        let grant = |length: usize| RolesAndScopes {
             roles: vec!["x".repeat(length - 1), "y".to_owned()],
             scopes: Vec::new(),
         };

@@ -11,11 +11,11 @@ use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{Clock, Randomness};
 
 use super::mint_gate::{MintGate, Minted, Subject, UserSubject, WriteEffect};
-use super::{Refused, TokensPorts, TokensSettings};
+use super::{TokenError, TokensPorts, TokensSettings};
 
 /// The ticket with which the target application gets the user's tokens.
 #[derive(Debug)]
-pub struct HandOff {
+pub struct IssuedValidationToken {
     pub validation_token: ValidationTokenSecret,
     pub origin_client: ClientId,
     pub user: UserId,
@@ -23,7 +23,7 @@ pub struct HandOff {
 }
 
 /// A hand-off about to be made.
-pub(super) struct NewHandOff {
+pub(super) struct NewValidationToken {
     pub(super) subject: UserSubject,
     pub(super) target_client: ClientId,
     pub(super) business: Option<BusinessId>,
@@ -34,7 +34,7 @@ pub(super) struct NewHandOff {
 }
 
 /// Validation tokens with their lifetime and stored form.
-pub(super) struct HandOffs {
+pub(super) struct ValidationTokenIssuer {
     validation_tokens: Arc<dyn ValidationTokens>,
     hasher: Arc<dyn ValidationTokenHasher>,
     gate: Arc<MintGate>,
@@ -43,7 +43,7 @@ pub(super) struct HandOffs {
     lifetime: Duration,
 }
 
-impl HandOffs {
+impl ValidationTokenIssuer {
     pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, settings: &TokensSettings) -> Self {
         Self {
             validation_tokens: ports.validation_tokens.clone(),
@@ -56,7 +56,11 @@ impl HandOffs {
     }
 
     /// Stores a ticket, looks, and only then gives it out.
-    pub(super) async fn issue(&self, call: &Call, new: NewHandOff) -> Result<Minted<HandOff>, Refused> {
+    pub(super) async fn issue(
+        &self,
+        call: &Call,
+        new: NewValidationToken,
+    ) -> Result<Minted<IssuedValidationToken>, TokenError> {
         let secret = ValidationTokenSecret::from_random(self.randomness.secret());
         let ends_at = time::after(self.clock.now(), self.lifetime);
         let token = ValidationToken {
@@ -77,14 +81,14 @@ impl HandOffs {
             let is_new = self.validation_tokens.issue(&token).await?;
             Ok(WriteEffect::inserted(is_new, ()))
         };
-        let hand_off = HandOff {
+        let validation_token = IssuedValidationToken {
             validation_token: secret,
             origin_client: call.client.clone(),
             user: new.subject.id.clone(),
             ip: new.ip,
         };
         self.gate
-            .mint(Subject::User(call, new.subject), write, |(), _| Ok(hand_off))
+            .mint(Subject::User(call, new.subject), write, |(), _| Ok(validation_token))
             .await
     }
 }

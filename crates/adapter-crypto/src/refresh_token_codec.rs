@@ -1,27 +1,27 @@
 use aws_lc_rs::hmac;
-use domain::tokens::{RefreshToken, SealedRefreshToken};
-use ports::tokens::RefreshTokenSeal;
+use domain::tokens::{RefreshToken, SignedRefreshToken};
+use ports::tokens::RefreshTokenCodec;
 use zeroize::Zeroizing;
 
 use crate::hashes::sha256;
 
 /// HMAC-SHA-256 (RFC 2104) over everything before it. The first key seals; all of them open, so a key can be replaced
 /// while tokens under the one before live on.
-pub struct HmacRefreshTokenSeal {
-    keys: Vec<SealKey>,
+pub struct HmacRefreshTokenCodec {
+    keys: Vec<CodecKey>,
 }
 
-struct SealKey {
+struct CodecKey {
     id: String,
     key: hmac::Key,
 }
 
-impl HmacRefreshTokenSeal {
+impl HmacRefreshTokenCodec {
     /// `None` without a key.
     pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
-        let keys: Vec<SealKey> = secrets
+        let keys: Vec<CodecKey> = secrets
             .iter()
-            .map(|secret| SealKey {
+            .map(|secret| CodecKey {
                 id: domain::hex::encode(
                     sha256(&[b"refresh key id", secret.as_slice()])
                         .get(..4)
@@ -34,9 +34,9 @@ impl HmacRefreshTokenSeal {
     }
 }
 
-impl RefreshTokenSeal for HmacRefreshTokenSeal {
-    fn seal(&self, token: &RefreshToken) -> String {
-        let Some(SealKey { id, key }) = self.keys.first() else {
+impl RefreshTokenCodec for HmacRefreshTokenCodec {
+    fn encode(&self, token: &RefreshToken) -> String {
+        let Some(CodecKey { id, key }) = self.keys.first() else {
             return String::new();
         };
         let part = token.authenticated_part(id);
@@ -44,11 +44,11 @@ impl RefreshTokenSeal for HmacRefreshTokenSeal {
         format!("{}.{}", &*part, domain::hex::encode(mac.as_ref()))
     }
 
-    fn open(&self, text: &str) -> Option<RefreshToken> {
-        let sealed = SealedRefreshToken::parse(text).ok()?;
-        let key = self.keys.iter().find(|key| key.id == sealed.key_id())?;
-        let mac = hmac::sign(&key.key, sealed.authenticated_part().as_bytes());
-        sealed.open(mac.as_ref())
+    fn verify(&self, text: &str) -> Option<RefreshToken> {
+        let signed = SignedRefreshToken::parse(text).ok()?;
+        let key = self.keys.iter().find(|key| key.id == signed.key_id())?;
+        let mac = hmac::sign(&key.key, signed.authenticated_part().as_bytes());
+        signed.verify(mac.as_ref())
     }
 }
 
@@ -59,9 +59,9 @@ mod tests {
 
     use super::*;
 
-    fn seal(keys: &[u8]) -> HmacRefreshTokenSeal {
+    fn codec(keys: &[u8]) -> HmacRefreshTokenCodec {
         let secrets: Vec<_> = keys.iter().map(|byte| Zeroizing::new([*byte; 32])).collect();
-        HmacRefreshTokenSeal::new(&secrets).unwrap()
+        HmacRefreshTokenCodec::new(&secrets).unwrap()
     }
 
     fn token() -> RefreshToken {
@@ -74,22 +74,22 @@ mod tests {
 
     #[test]
     fn what_was_sealed_opens_and_nothing_else_does() {
-        let sealed = seal(&[1]).seal(&token());
-        assert_eq!(seal(&[1]).open(&sealed), Some(token()));
-        assert_eq!(seal(&[2]).open(&sealed), None);
+        let signed = codec(&[1]).encode(&token());
+        assert_eq!(codec(&[1]).verify(&signed), Some(token()));
+        assert_eq!(codec(&[2]).verify(&signed), None);
         for forged in [
-            sealed.replacen(".1.", ".2.", 1),
-            sealed.replace("0101", "0102"),
-            sealed.replace("rt_", "rt_x"),
-            format!("{sealed}0"),
+            signed.replacen(".1.", ".2.", 1),
+            signed.replace("0101", "0102"),
+            signed.replace("rt_", "rt_x"),
+            format!("{signed}0"),
         ] {
-            assert_eq!(seal(&[1]).open(&forged), None, "{forged}");
+            assert_eq!(codec(&[1]).verify(&forged), None, "{forged}");
         }
     }
 
     #[test]
     fn a_token_of_the_key_before_still_opens() {
-        let sealed = seal(&[1]).seal(&token());
-        assert_eq!(seal(&[2, 1]).open(&sealed), Some(token()));
+        let signed = codec(&[1]).encode(&token());
+        assert_eq!(codec(&[2, 1]).verify(&signed), Some(token()));
     }
 }

@@ -3,7 +3,7 @@ use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
 
 /// Keyed digests of what the store must not show (HMAC-SHA-256 under a server key that is not in the store).
 /// Synchronous; the same input has the same digest everywhere.
-pub trait CodeSeal: Send + Sync {
+pub trait CodeDigester: Send + Sync {
     /// Of a code under its challenge. `code` is what a caller wrote, whatever that is.
     fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest;
 

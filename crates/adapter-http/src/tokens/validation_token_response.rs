@@ -7,7 +7,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::ids::ClientId;
 use serde::Serialize;
-use use_cases::tokens::{HandOff, Minted};
+use use_cases::tokens::{IssuedValidationToken, Minted};
 use utoipa::ToSchema;
 
 use crate::authorised::Authorised;
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HandleAuthResponse)]
-pub(super) struct HandOffResponse {
+pub(super) struct ValidationTokenResponse {
     validation_token: String,
     origin_client_id: String,
     user_id: String,
@@ -26,23 +26,27 @@ pub(super) struct HandOffResponse {
     ip: Option<String>,
 }
 
-impl From<HandOff> for HandOffResponse {
-    fn from(hand_off: HandOff) -> Self {
+impl From<IssuedValidationToken> for ValidationTokenResponse {
+    fn from(validation_token: IssuedValidationToken) -> Self {
         Self {
-            validation_token: hand_off.validation_token.reveal().to_owned(),
-            origin_client_id: hand_off.origin_client.to_string(),
-            user_id: hand_off.user.to_string(),
-            ip: hand_off.ip.map(|ip| ip.to_string()),
+            validation_token: validation_token.validation_token.reveal().to_owned(),
+            origin_client_id: validation_token.origin_client.to_string(),
+            user_id: validation_token.user.to_string(),
+            ip: validation_token.ip.map(|ip| ip.to_string()),
         }
     }
 }
 
-pub(super) fn answer<P>(authorised: &Authorised<P>, status: StatusCode, minted: Minted<HandOff>) -> HttpResponse {
-    let hand_off = minted.into_inner();
-    authorised.concerns("user", hand_off.user.as_str());
+pub(super) fn answer<P>(
+    authorised: &Authorised<P>,
+    status: StatusCode,
+    minted: Minted<IssuedValidationToken>,
+) -> HttpResponse {
+    let validation_token = minted.into_inner();
+    authorised.concerns("user", validation_token.user.as_str());
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(HandOffResponse::from(hand_off))
+        .json(ValidationTokenResponse::from(validation_token))
 }
 
 /// The application that the query field `name` names.

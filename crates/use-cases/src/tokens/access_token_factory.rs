@@ -6,10 +6,10 @@ use domain::client::{Client, ExpiresIn};
 use domain::group::AssertedGroups;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::{self, Timestamp};
-use domain::tokens::{AccessToken, AccessTokenSubject, Grant};
+use domain::tokens::{AccessToken, AccessTokenSubject, RolesAndScopes};
 use ports::{Clients, Clock, Groups, Identities, Randomness};
 
-use super::{Refused, TokensPorts, TokensSettings};
+use super::{TokenError, TokensPorts, TokensSettings};
 use crate::Failure;
 
 use super::mint_gate::Signer;
@@ -46,7 +46,7 @@ impl AccessTokenDraft {
 }
 
 /// Reads what decides roles and scopes, afresh each time.
-pub(super) struct Grants {
+pub(super) struct AccessTokenFactory {
     clients: Arc<dyn Clients>,
     identities: Arc<dyn Identities>,
     groups: Arc<dyn Groups>,
@@ -55,7 +55,7 @@ pub(super) struct Grants {
     access_token_lifetime: Duration,
 }
 
-impl Grants {
+impl AccessTokenFactory {
     pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
         Self {
             clients: ports.clients.clone(),
@@ -68,16 +68,16 @@ impl Grants {
     }
 
     /// The client, when it is registered and not disabled.
-    pub(super) async fn enabled_client(&self, id: &ClientId) -> Result<Client, Refused> {
+    pub(super) async fn enabled_client(&self, id: &ClientId) -> Result<Client, TokenError> {
         self.clients
             .find(id)
             .await?
             .filter(|client| client.enabled)
-            .ok_or(Refused::ClientNotUsable)
+            .ok_or(TokenError::ClientNotUsable)
     }
 
     /// Whether a client, disabled or not, is known by `name`.
-    pub(super) async fn is_known_as(&self, id: &ClientId, name: &ClientId) -> Result<bool, Refused> {
+    pub(super) async fn is_known_as(&self, id: &ClientId, name: &ClientId) -> Result<bool, TokenError> {
         Ok(self
             .clients
             .find(id)
@@ -86,8 +86,8 @@ impl Grants {
     }
 
     /// An access token for a client on its own. Its answer tells its life in seconds, as every library reads it.
-    pub(super) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, Refused> {
-        let grant = Grant::of_client(client);
+    pub(super) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, TokenError> {
+        let grant = RolesAndScopes::of_client(client);
         self.draft(client, AccessTokenSubject::Client, grant, ExpiresIn::Seconds)
     }
 
@@ -97,16 +97,16 @@ impl Grants {
         client: &Client,
         user: CallingUser,
         asserted: &AssertedGroups,
-    ) -> Result<AccessTokenDraft, Refused> {
-        let identity = self.identities.find(&user.id).await?.ok_or(Refused::UserNotFound)?;
+    ) -> Result<AccessTokenDraft, TokenError> {
+        let identity = self.identities.find(&user.id).await?.ok_or(TokenError::UserNotFound)?;
         let names: Vec<String> = identity.groups.iter().chain(&asserted.names).cloned().collect();
         let groups = if names.is_empty() {
             Vec::new()
         } else {
             self.groups.find(&names).await?
         };
-        let grant = Grant::of_user(client, &identity, &groups, asserted, user.business.as_ref())
-            .map_err(|_| Refused::BusinessNotLinked)?;
+        let grant = RolesAndScopes::of_user(client, &identity, &groups, asserted, user.business.as_ref())
+            .map_err(|_| TokenError::BusinessNotLinked)?;
         let CallingUser {
             id,
             business,
@@ -127,9 +127,9 @@ impl Grants {
         &self,
         client: &Client,
         subject: AccessTokenSubject,
-        grant: Grant,
+        grant: RolesAndScopes,
         usual: ExpiresIn,
-    ) -> Result<AccessTokenDraft, Refused> {
+    ) -> Result<AccessTokenDraft, TokenError> {
         if !grant.fits() {
             let (client, roles) = (client.id.as_str(), grant.roles.len());
             tracing::error!(
@@ -138,7 +138,7 @@ impl Grants {
                 roles,
                 "the roles of a token are more than 4 KiB, so none is made"
             );
-            return Err(Refused::ClientNotUsable);
+            return Err(TokenError::ClientNotUsable);
         }
         let issued_at = Timestamp::from_second(self.clock.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
         let lifetime = client.access_token_lifetime.unwrap_or(self.access_token_lifetime);
