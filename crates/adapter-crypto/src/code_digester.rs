@@ -1,6 +1,6 @@
 use aws_lc_rs::hmac;
 use domain::contact::ContactValue;
-use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
+use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
 use ports::factors::CodeDigester;
 use zeroize::Zeroizing;
 
@@ -32,8 +32,8 @@ impl CodeDigester for HmacCodeDigester {
         CodeDigest(self.mac(*b"code", &[challenge.as_str(), code]))
     }
 
-    fn destination(&self, contact: &ContactValue) -> SendLimitKey {
-        SendLimitKey::destination(&self.mac(*b"dest", &[&contact.comparison_key()]))
+    fn destination(&self, contact: &ContactValue) -> SendQuotaKey {
+        SendQuotaKey::destination(&self.mac(*b"dest", &[&contact.comparison_key()]))
     }
 }
 

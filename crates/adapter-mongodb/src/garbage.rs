@@ -6,7 +6,7 @@ use mongodb::bson::{Bson, Document, doc};
 use ports::{Aggregate, Garbage, StoreFailure};
 
 use crate::database::Database;
-use crate::factors::send_limits;
+use crate::factors::send_quotas;
 use crate::fault::Fault;
 use crate::session::Session;
 use crate::stored::{self, date, integer};
@@ -32,7 +32,7 @@ fn dead(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)
     let ended = doc! { "$lte": date(before) };
     match aggregate {
         Aggregate::Credential => Vec::new(),
-        Aggregate::FactorSet => vec![(send_limits::COLLECTION, doc! { "windowEndsAt": ended })],
+        Aggregate::FactorSet => vec![(send_quotas::COLLECTION, doc! { "windowEndsAt": ended })],
         Aggregate::RefreshFamily => vec![
             (validation_tokens::COLLECTION, doc! { "expiresAt": ended.clone() }),
             (

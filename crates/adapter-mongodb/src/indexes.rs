@@ -4,7 +4,7 @@ use mongodb::options::IndexOptions;
 use ports::Aggregate;
 
 use crate::database::Database;
-use crate::factors::send_limits;
+use crate::factors::send_quotas;
 use crate::fault::OpenFailure;
 use crate::outbox;
 use crate::tokens::{refresh_families, validation_tokens};
@@ -42,7 +42,7 @@ pub fn indexes() -> Vec<Index> {
         outbox(Aggregate::RefreshFamily),
         Index {
             aggregate: Aggregate::FactorSet,
-            collection: send_limits::COLLECTION,
+            collection: send_quotas::COLLECTION,
             name: GARBAGE,
             keys: doc! { "windowEndsAt": 1 },
             only: None,

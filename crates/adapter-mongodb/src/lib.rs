@@ -35,7 +35,7 @@ mod tokens;
 use std::sync::Arc;
 
 use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendLimits};
+use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Aggregate, Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness};
 
@@ -54,7 +54,7 @@ pub struct Stores {
     pub lock_statuses: Arc<dyn LockStatuses>,
     pub credential_locks: Arc<dyn CredentialLocks>,
     pub factor_sets: Arc<dyn FactorSets>,
-    pub send_limits: Arc<dyn SendLimits>,
+    pub send_quotas: Arc<dyn SendQuotas>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
@@ -79,7 +79,7 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
             database.clone(),
         )),
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
-        send_limits: Arc::new(factors::send_limits::MongodbSendLimits(database.clone())),
+        send_quotas: Arc::new(factors::send_quotas::MongodbSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies::new(database.clone())),
         outboxes: Arc::new(outboxes::MongodbOutboxes::of(&Aggregate::ALL, database.clone())),

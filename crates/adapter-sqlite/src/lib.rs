@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendLimits};
+use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{
     Clients, EventLog, EventPublisher, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness,
@@ -51,7 +51,7 @@ pub struct Stores {
     pub lock_statuses: Arc<dyn LockStatuses>,
     pub credential_locks: Arc<dyn CredentialLocks>,
     pub factor_sets: Arc<dyn FactorSets>,
-    pub send_limits: Arc<dyn SendLimits>,
+    pub send_quotas: Arc<dyn SendQuotas>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
@@ -75,7 +75,7 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
             database.clone(),
         )),
         factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
-        send_limits: Arc::new(factors::send_limits::SqliteSendLimits(database.clone())),
+        send_quotas: Arc::new(factors::send_quotas::SqliteSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::SqliteRefreshFamilies(database.clone())),
         outboxes: Arc::new(outboxes::SqliteOutboxes::new(database.clone())),

@@ -182,7 +182,7 @@ impl Installation {
         let stores = &shared.stores;
         Ok(FactorsPorts {
             factor_sets: stores.factor_sets.clone(),
-            send_limits: stores.send_limits.clone(),
+            send_quotas: stores.send_quotas.clone(),
             clients: stores.clients.clone(),
             code_digester: Arc::new(code_digester),
             delivery: Arc::new(delivery),

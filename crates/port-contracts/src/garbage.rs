@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::factors::{SendLimit, SendLimitKey};
+use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::Timestamp;
 use domain::tokens::{RefreshFamily, RevocationReason, ValidationToken, events};
 use ports::Aggregate;
-use ports::factors::SendCharge;
+use ports::factors::QuotaDecision;
 use ports::tokens::CloseOutcome;
 
 use crate::contract::contracts;
@@ -65,13 +65,13 @@ async fn is_family_stored(stores: &Stores, family: &RefreshFamily) -> bool {
 }
 
 /// Charges the limit of a user whose window begins at `now` and is then exhausted.
-async fn charge(stores: &Stores, n: usize, now: Timestamp) -> SendCharge {
-    let limit = SendLimit {
+async fn charge(stores: &Stores, n: usize, now: Timestamp) -> QuotaDecision {
+    let limit = SendQuota {
         most: 1,
         window: Duration::from_mins(10),
     };
-    let key = SendLimitKey::user(&user(n));
-    stores.send_limits.charge(&key, limit, now).await.unwrap()
+    let key = SendQuotaKey::user(&user(n));
+    stores.send_quotas.take(&key, limit, now).await.unwrap()
 }
 
 /// As many expired tokens, and as many expired families whose events are sent.
@@ -122,14 +122,14 @@ async fn a_family_is_collected_from_the_instant_of_its_absolute_expiry(fixture: 
 async fn a_send_window_is_collected_from_the_instant_of_its_end(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (n, begun_at) in [(1, at(0)), (2, at(1))] {
-        assert_eq!(charge(&stores, n, begun_at).await, SendCharge::Charged);
+        assert_eq!(charge(&stores, n, begun_at).await, QuotaDecision::Allowed);
     }
     assert_eq!(collect(&stores, before(at(600_000)), ALL).await, 0);
     assert_eq!(collect(&stores, at(600_000), ALL).await, 1);
     // A window that runs still counts; one that was collected never began.
-    let until = at(600_001);
-    assert_eq!(charge(&stores, 2, at(1)).await, SendCharge::Exhausted { until });
-    assert_eq!(charge(&stores, 1, at(1)).await, SendCharge::Charged);
+    let retry_at = at(600_001);
+    assert_eq!(charge(&stores, 2, at(1)).await, QuotaDecision::Exceeded { retry_at });
+    assert_eq!(charge(&stores, 1, at(1)).await, QuotaDecision::Allowed);
 }
 
 async fn an_idle_family_is_kept(fixture: &dyn Fixture) {

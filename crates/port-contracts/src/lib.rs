@@ -32,7 +32,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use libtest_mimic::Trial;
 use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendLimits};
+use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes};
 
@@ -65,7 +65,7 @@ pub struct Stores {
     pub lock_statuses: Arc<dyn LockStatuses>,
     pub credential_locks: Arc<dyn CredentialLocks>,
     pub factor_sets: Arc<dyn FactorSets>,
-    pub send_limits: Arc<dyn SendLimits>,
+    pub send_quotas: Arc<dyn SendQuotas>,
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
@@ -86,7 +86,7 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         lock_statuses::contracts(),
         factors::factor_sets::contracts(),
         factors::factor_sets::codes::contracts(),
-        factors::send_limits::contracts(),
+        factors::send_quotas::contracts(),
         garbage::contracts(),
         groups::contracts(),
         identities::contracts(),

@@ -229,7 +229,7 @@ pub(crate) fn challenge(n: u8) -> Challenge {
         purpose: if n & 1 == 0 { Purpose::Verify } else { Purpose::Confirm },
         client: client_id(&format!("client.{n}")),
         attempts: u32::from(n),
-        told: n & 2 != 0,
+        exhaustion_reported: n & 2 != 0,
         expires_at: at(600_000 + i64::from(n)),
     }
 }
@@ -246,7 +246,7 @@ pub(crate) fn codes() -> Vec<ContactCodes> {
     let attempts = |used, told| Attempts {
         used,
         end_at: at(86_400_001),
-        told,
+        exhaustion_reported: told,
     };
     vec![
         codes(
@@ -275,7 +275,7 @@ pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
         attempts: Attempts {
             used: 50,
             end_at: at(86_400_000),
-            told: true,
+            exhaustion_reported: true,
         },
         ..FactorSet::empty(user)
     }

@@ -21,7 +21,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
     let stores = &shared.stores;
     let ports = FactorsPorts {
         factor_sets: stores.factor_sets.clone(),
-        send_limits: stores.send_limits.clone(),
+        send_quotas: stores.send_quotas.clone(),
         clients: stores.clients.clone(),
         code_digester: Arc::new(code_digester),
         delivery: Arc::new(delivery),

@@ -235,7 +235,7 @@ impl ContactRequest {
 #[cfg(test)]
 mod tests {
     use domain::contact::{Email, Mobile};
-    use domain::factors::{ChangeRefusal, FactorSet};
+    use domain::factors::{ContactChangeError, FactorSet};
     use domain::identity::{Identity, MainContact};
     use domain::ids::UserId;
     use domain::time::Timestamp;
@@ -449,7 +449,7 @@ mod tests {
                 ContactType::Mobile => "mobile",
             };
             if by_patch.is_some() && patch.get(other).is_some_and(|given| !given.is_null()) {
-                prop_assert!(matches!(by_patch, Some(Err(ChangeRefusal::Broken(_)))), "{by_patch:?}");
+                prop_assert!(matches!(by_patch, Some(Err(ContactChangeError::RuleViolation(_)))), "{by_patch:?}");
                 prop_assert_eq!(patched, replaced);
                 return Ok(());
             }

@@ -1,19 +1,19 @@
 use actix_web::http::StatusCode;
-use domain::factors::Refusal;
+use domain::factors::ContactRuleViolation;
 use use_cases::factors::ContactError;
 
 use crate::problem::{Code, ErrorResponse, Problem};
 
 /// What a broken rule is called, and the field it is about.
-pub(super) const fn named(refusal: Refusal) -> (Code, &'static str) {
+pub(super) const fn named(refusal: ContactRuleViolation) -> (Code, &'static str) {
     match refusal {
-        Refusal::IsCredential => (Code::IsCredential, "id"),
-        Refusal::SameTypeAsMain => (Code::SameTypeAsMain, "contactType"),
-        Refusal::NotAnEmail => (Code::NotAnEmail, "email"),
-        Refusal::NotAMobile => (Code::NotAMobile, "mobile"),
-        Refusal::UnknownTag => (Code::UnknownTag, "tags"),
-        Refusal::AlreadyRegistered => (Code::AlreadyRegistered, "id"),
-        Refusal::TooMany => (Code::TooManyContacts, super::add_contacts::ITEMS),
+        ContactRuleViolation::IsCredential => (Code::IsCredential, "id"),
+        ContactRuleViolation::SameTypeAsMain => (Code::SameTypeAsMain, "contactType"),
+        ContactRuleViolation::NotAnEmail => (Code::NotAnEmail, "email"),
+        ContactRuleViolation::NotAMobile => (Code::NotAMobile, "mobile"),
+        ContactRuleViolation::UnknownTag => (Code::UnknownTag, "tags"),
+        ContactRuleViolation::AlreadyRegistered => (Code::AlreadyRegistered, "id"),
+        ContactRuleViolation::TooMany => (Code::TooManyContacts, super::add_contacts::ITEMS),
     }
 }
 

@@ -2,7 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::factors::permissions::ProveOwnContact;
 use serde::Deserialize;
-use use_cases::factors::{CodeAnswer, FactorsUseCases, ValidateCodeError};
+use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
@@ -33,7 +33,7 @@ pub(crate) async fn handle(
     let answer: ValidateCodeRequest = body.json()?;
     let challenge = answer.challenge_id.ok_or_else(|| Problem::missing("challengeId"))?;
     let code = answer.token.ok_or_else(|| Problem::missing("token"))?;
-    let given = CodeAnswer {
+    let given = CodeSubmission {
         contact: &contact,
         challenge: &challenge,
         code: &code,

@@ -17,7 +17,7 @@ use domain::actor::Actor;
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{CredentialLock, LockCommand};
 use domain::event::{EventContext, EventKind, NewEvent};
-use domain::factors::{Exhausted, OwnContact};
+use domain::factors::{ExhaustedBudget, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::events::{revoked, started};
@@ -246,7 +246,11 @@ fn contact_events() -> Vec<NewEvent> {
             let event = domain::factors::events::contact_event;
             events.push(event(context(Actor::default()), kind, &user(), &contact));
         }
-        for exhausted in [Exhausted::Challenge, Exhausted::Factor, Exhausted::User] {
+        for exhausted in [
+            ExhaustedBudget::Challenge,
+            ExhaustedBudget::Factor,
+            ExhaustedBudget::User,
+        ] {
             let event = domain::factors::events::attempts_exhausted;
             events.push(event(context(Actor::default()), &user(), &contact, exhausted));
         }

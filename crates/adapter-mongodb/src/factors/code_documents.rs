@@ -45,7 +45,7 @@ impl AttemptsDocument {
         (*attempts != Attempts::NONE).then(|| Self {
             used: attempts.used,
             end_at: date(attempts.end_at),
-            told: attempts.told,
+            told: attempts.exhaustion_reported,
         })
     }
 }
@@ -70,7 +70,7 @@ impl From<&Challenge> for ChallengeDocument {
             purpose: challenge.purpose.as_str().to_owned(),
             client: challenge.client.to_string(),
             attempts: challenge.attempts,
-            told: challenge.told,
+            told: challenge.exhaustion_reported,
             expires_at: date(challenge.expires_at),
         }
     }
@@ -83,7 +83,7 @@ pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) ->
     Ok(Attempts {
         used: stored.used,
         end_at: reader.time(stored.end_at)?,
-        told: stored.told,
+        exhaustion_reported: stored.told,
     })
 }
 
@@ -104,7 +104,7 @@ fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| reader.corrupt("purpose"))?,
         client: reader.parsed(stored.client, ClientId::parse)?,
         attempts: stored.attempts,
-        told: stored.told,
+        exhaustion_reported: stored.told,
         expires_at: reader.time(stored.expires_at)?,
     })
 }

@@ -229,7 +229,7 @@ mod tests {
             attempts: Attempts {
                 used: 3,
                 end_at: Timestamp::UNIX_EPOCH,
-                told: false,
+                exhaustion_reported: false,
             },
             challenge: Some(Challenge {
                 id: ChallengeId::from_random([1; 16]),
@@ -238,7 +238,7 @@ mod tests {
                 purpose: Purpose::Verify,
                 client: ClientId::parse("portal").unwrap(),
                 attempts: 3,
-                told: false,
+                exhaustion_reported: false,
                 expires_at: Timestamp::UNIX_EPOCH,
             }),
         }
@@ -270,7 +270,7 @@ mod tests {
             attempts: Attempts {
                 used: 50,
                 end_at: Timestamp::UNIX_EPOCH,
-                told: true,
+                exhaustion_reported: true,
             },
             ..FactorSet::empty(UserId::parse("user-1").unwrap())
         };

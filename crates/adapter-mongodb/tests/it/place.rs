@@ -6,14 +6,14 @@ use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
 use domain::credential_lock::{CredentialLock, LockCommand, events};
 use domain::event::EventContext;
-use domain::factors::{SendLimit, SendLimitKey};
+use domain::factors::{SendQuota, SendQuotaKey};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, EventId, UserId};
 use domain::time::Timestamp;
 use libtest_mimic::Trial;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use port_contracts::{Fixture, Stores};
-use ports::factors::SendCharge;
+use ports::factors::QuotaDecision;
 use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreFailure};
 use tokio::runtime;
 
@@ -95,7 +95,7 @@ impl Fixture for Place {
             lock_statuses: stores.lock_statuses,
             credential_locks: stores.credential_locks,
             factor_sets: stores.factor_sets,
-            send_limits: stores.send_limits,
+            send_quotas: stores.send_quotas,
             validation_tokens: stores.validation_tokens,
             refresh_families: stores.refresh_families,
             outboxes: stores.outboxes,
@@ -217,13 +217,13 @@ async fn indexes_once(place: Place) {
 
 async fn own_garbage(place: Place) {
     let stores = place.opened();
-    let window = SendLimit {
+    let window = SendQuota {
         most: 1,
         window: Duration::from_mins(10),
     };
-    let key = SendLimitKey::user(&user("ada"));
-    let charged = stores.send_limits.charge(&key, window, Timestamp::UNIX_EPOCH).await;
-    assert_eq!(charged.expect("answered"), SendCharge::Charged);
+    let key = SendQuotaKey::user(&user("ada"));
+    let charged = stores.send_quotas.take(&key, window, Timestamp::UNIX_EPOCH).await;
+    assert_eq!(charged.expect("answered"), QuotaDecision::Allowed);
     for (aggregate, removed) in [
         (Aggregate::Credential, 0),
         (Aggregate::RefreshFamily, 0),

@@ -48,7 +48,7 @@ impl AttemptsDocument {
         (*attempts != Attempts::NONE).then(|| Self {
             used: attempts.used,
             end_at: attempts.end_at.as_millisecond(),
-            told: attempts.told,
+            told: attempts.exhaustion_reported,
         })
     }
 }
@@ -73,7 +73,7 @@ impl From<&Challenge> for ChallengeDocument {
             purpose: challenge.purpose.as_str().to_owned(),
             client: challenge.client.to_string(),
             attempts: challenge.attempts,
-            told: challenge.told,
+            told: challenge.exhaustion_reported,
             expires_at: challenge.expires_at.as_millisecond(),
         }
     }
@@ -86,7 +86,7 @@ pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -
     Ok(Attempts {
         used: stored.used,
         end_at: Timestamp::from_millisecond(stored.end_at).map_err(|error| row.corrupt(error))?,
-        told: stored.told,
+        exhaustion_reported: stored.told,
     })
 }
 
@@ -108,7 +108,7 @@ fn challenge(row: &Reader<'_, '_>, stored: ChallengeDocument) -> Result<Challeng
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| row.corrupt("purpose"))?,
         client: ClientId::parse(stored.client).map_err(|error| row.corrupt(error))?,
         attempts: stored.attempts,
-        told: stored.told,
+        exhaustion_reported: stored.told,
         expires_at: Timestamp::from_millisecond(stored.expires_at).map_err(|error| row.corrupt(error))?,
     })
 }

@@ -1,3 +1,3 @@
 mod code_documents;
 pub(crate) mod factor_sets;
-pub(crate) mod send_limits;
+pub(crate) mod send_quotas;

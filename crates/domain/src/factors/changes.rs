@@ -1,6 +1,6 @@
 //! Changing and removing contacts.
 
-use super::{AlternativeContact, ContactDraft, FactorSet, MobileDraft, OwnContact, Refusal, tags_of};
+use super::{AlternativeContact, ContactDraft, ContactRuleViolation, FactorSet, MobileDraft, OwnContact, tags_of};
 use crate::contact::{ContactType, ContactValue};
 use crate::identity::Identity;
 use crate::ids::ContactId;
@@ -60,19 +60,19 @@ pub struct ContactPatch {
 
 /// Why a contact is not changed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeRefusal {
+pub enum ContactChangeError {
     #[error("the user has no such contact")]
     NotFound,
     #[error(transparent)]
-    Broken(#[from] Refusal),
+    RuleViolation(#[from] ContactRuleViolation),
 }
 
 /// The contacts that are now other than they were, in the order in which that is told. Empty when nothing changed.
-pub type Changed = Vec<ContactId>;
+pub type ChangedContacts = Vec<ContactId>;
 
 impl FactorSet {
     /// The contact of this id as it is told, one the user logs in with or another.
-    pub fn told(&self, owner: &Identity, id: &ContactId) -> Option<OwnContact> {
+    pub fn view_of(&self, owner: &Identity, id: &ContactId) -> Option<OwnContact> {
         let all = super::own_contacts(owner, self, super::Visibility::Unrestricted);
         all.into_iter().find(|contact| contact.id == *id)
     }
@@ -83,22 +83,27 @@ impl FactorSet {
     /// # Errors
     ///
     /// The first rule that is broken, in the order of [`Refusal`]; the set is then as it was.
-    pub fn replace(&mut self, owner: &Identity, draft: &ContactDraft, vouched: bool) -> Result<Changed, ChangeRefusal> {
+    pub fn replace(
+        &mut self,
+        owner: &Identity,
+        draft: &ContactDraft,
+        vouched: bool,
+    ) -> Result<ChangedContacts, ContactChangeError> {
         let current = self.changeable(owner, &draft.id)?.clone();
         let contact_type = draft.contact_type;
         if contact_type == owner.main_contact_type && contact_type != current.value.contact_type() {
-            return Err(Refusal::SameTypeAsMain.into());
+            return Err(ContactRuleViolation::SameTypeAsMain.into());
         }
         let value = draft.value()?;
         let marked = draft.is_marked()?;
         if self.holds(&owner.credential_contacts(), &value, &draft.id) {
-            return Err(Refusal::AlreadyRegistered.into());
+            return Err(ContactRuleViolation::AlreadyRegistered.into());
         }
         if value == current.value && marked == current.marked {
-            return Ok(Changed::new());
+            return Ok(ChangedContacts::new());
         }
         let untagged = if marked { self.take_tag(contact_type) } else { None };
-        let mut changed: Changed = untagged.into_iter().filter(|id| *id != draft.id).collect();
+        let mut changed: ChangedContacts = untagged.into_iter().filter(|id| *id != draft.id).collect();
         if value != current.value {
             self.end_challenge(&draft.id);
         }
@@ -127,7 +132,7 @@ impl FactorSet {
         id: &ContactId,
         patch: ContactPatch,
         vouched: bool,
-    ) -> Result<Changed, ChangeRefusal> {
+    ) -> Result<ChangedContacts, ContactChangeError> {
         let ContactPatch {
             email,
             mobile,
@@ -135,8 +140,8 @@ impl FactorSet {
             default,
         } = patch;
         let mut changed = if email.is_keep() && mobile.is_keep() && tags.is_keep() {
-            self.told(owner, id).ok_or(ChangeRefusal::NotFound)?;
-            Changed::new()
+            self.view_of(owner, id).ok_or(ContactChangeError::NotFound)?;
+            ChangedContacts::new()
         } else {
             let contact = self.changeable(owner, id)?;
             let (puts_email, puts_mobile) = (email.is_put(), mobile.is_put());
@@ -144,9 +149,9 @@ impl FactorSet {
             match draft.contact_type {
                 ContactType::Email if puts_mobile => {
                     draft.value()?;
-                    return Err(Refusal::NotAMobile.into());
+                    return Err(ContactRuleViolation::NotAMobile.into());
                 }
-                ContactType::Mobile if puts_email => return Err(Refusal::NotAnEmail.into()),
+                ContactType::Mobile if puts_email => return Err(ContactRuleViolation::NotAnEmail.into()),
                 ContactType::Email | ContactType::Mobile => {}
             }
             self.replace(owner, &draft, vouched)?
@@ -157,7 +162,7 @@ impl FactorSet {
             Patch::Put(false) | Patch::Remove if was.as_ref() == Some(id) => self.chosen_default = None,
             Patch::Keep | Patch::Put(false) | Patch::Remove => {}
         }
-        self.tell_default(owner, was, &mut changed);
+        self.note_default_change(owner, was, &mut changed);
         Ok(changed)
     }
 
@@ -167,26 +172,30 @@ impl FactorSet {
     /// # Errors
     ///
     /// [`Refusal::IsCredential`] for a contact the user logs in with; the set is then as it was.
-    pub fn remove(&mut self, owner: &Identity, id: &ContactId) -> Result<(OwnContact, Changed), ChangeRefusal> {
+    pub fn remove(
+        &mut self,
+        owner: &Identity,
+        id: &ContactId,
+    ) -> Result<(OwnContact, ChangedContacts), ContactChangeError> {
         self.changeable(owner, id)?;
-        let removed = self.told(owner, id).ok_or(ChangeRefusal::NotFound)?;
+        let removed = self.view_of(owner, id).ok_or(ContactChangeError::NotFound)?;
         let was = self.default_id(owner);
         self.contacts.retain(|contact| contact.id != *id);
         self.end_challenge(id);
         if self.chosen_default.as_ref() == Some(id) {
             self.chosen_default = None;
         }
-        let mut changed = Changed::new();
-        self.tell_default(owner, was, &mut changed);
+        let mut changed = ChangedContacts::new();
+        self.note_default_change(owner, was, &mut changed);
         changed.retain(|changed| changed != id);
         Ok((removed, changed))
     }
 
-    fn changeable(&self, owner: &Identity, id: &ContactId) -> Result<&AlternativeContact, ChangeRefusal> {
+    fn changeable(&self, owner: &Identity, id: &ContactId) -> Result<&AlternativeContact, ContactChangeError> {
         if owner.credential_contacts().iter().any(|contact| contact.id == *id) {
-            return Err(Refusal::IsCredential.into());
+            return Err(ContactRuleViolation::IsCredential.into());
         }
-        self.contact(id).ok_or(ChangeRefusal::NotFound)
+        self.contact(id).ok_or(ContactChangeError::NotFound)
     }
 
     fn default_id(&self, owner: &Identity) -> Option<ContactId> {
@@ -194,7 +203,7 @@ impl FactorSet {
     }
 
     /// When another contact is the default than was, both are told.
-    fn tell_default(&self, owner: &Identity, was: Option<ContactId>, changed: &mut Changed) {
+    fn note_default_change(&self, owner: &Identity, was: Option<ContactId>, changed: &mut ChangedContacts) {
         let is = self.default_id(owner);
         if is == was {
             return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::{fmt, mem};
 
-use super::{ChallengeId, CodeDigest, FactorSet, SendLimitKey};
+use super::{ChallengeId, CodeDigest, FactorSet, SendQuotaKey};
 use crate::contact::ContactValue;
 use crate::identity::Identity;
 use crate::ids::{ClientId, ContactId};
@@ -43,7 +43,7 @@ pub struct Attempts {
     /// First instant at which they no longer count.
     pub end_at: Timestamp,
     /// Whether it was told that they are used up.
-    pub told: bool,
+    pub exhaustion_reported: bool,
 }
 
 impl Attempts {
@@ -51,7 +51,7 @@ impl Attempts {
     pub const NONE: Self = Self {
         used: 0,
         end_at: Timestamp::UNIX_EPOCH,
-        told: false,
+        exhaustion_reported: false,
     };
 
     fn used_at(&self, now: Timestamp) -> u32 {
@@ -105,7 +105,7 @@ pub struct Challenge {
     pub client: ClientId,
     pub attempts: u32,
     /// Whether it was told that they are used up.
-    pub told: bool,
+    pub exhaustion_reported: bool,
     /// First instant at which it is dead.
     pub expires_at: Timestamp,
 }
@@ -122,12 +122,12 @@ pub struct ContactCodes {
 }
 
 impl ContactCodes {
-    fn is_of(&self, target: &CodeTarget) -> bool {
+    fn is_for_target(&self, target: &CodeTarget) -> bool {
         self.contact == target.id && self.destination == target.destination.as_str()
     }
 
     /// Whether its attempts are the target's: of the contact, or of its value under another id.
-    fn count_for(&self, target: &CodeTarget) -> bool {
+    fn counts_for(&self, target: &CodeTarget) -> bool {
         self.contact == target.id || self.destination == target.destination.as_str()
     }
 }
@@ -149,7 +149,7 @@ pub struct CodeTarget {
     pub value: ContactValue,
     /// The keyed digest of the value, the same for all its spellings: what was tried is kept by it, and may outlive the
     /// contact.
-    pub destination: SendLimitKey,
+    pub destination: SendQuotaKey,
     /// Of an alternative contact; 0 for one the user logs in with.
     pub revision: u64,
     pub purpose: Purpose,
@@ -157,7 +157,7 @@ pub struct CodeTarget {
 
 /// An answer to a challenge.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub struct CodeAnswer<'a> {
     /// `None` for a text that names none.
     pub challenge: Option<&'a ChallengeId>,
     pub client: &'a ClientId,
@@ -165,21 +165,21 @@ pub struct Answer<'a> {
 
 /// Whether an attempt may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
+pub enum AttemptDecision {
     /// It is counted; `None` when there is no such challenge to try.
     Counted(Option<CodeDigest>),
-    UsedUp,
+    Exhausted,
 }
 
 /// Which attempts are used up: the widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exhausted {
+pub enum ExhaustedBudget {
     Challenge,
     Factor,
     User,
 }
 
-impl Exhausted {
+impl ExhaustedBudget {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Challenge => "challenge",
@@ -195,7 +195,7 @@ impl FactorSet {
         &self,
         owner: &Identity,
         id: &ContactId,
-        digest: impl FnOnce(&ContactValue) -> SendLimitKey,
+        digest: impl FnOnce(&ContactValue) -> SendQuotaKey,
     ) -> Option<CodeTarget> {
         if let Some(contact) = self.contact(id) {
             return Some(CodeTarget {
@@ -222,30 +222,36 @@ impl FactorSet {
     }
 
     /// Puts a challenge in the place of the one before; attempts counted until now stay counted.
-    pub fn challenge(&mut self, target: &CodeTarget, challenge: Challenge, now: Timestamp) {
+    pub fn start_challenge(&mut self, target: &CodeTarget, challenge: Challenge, now: Timestamp) {
         self.forget_ended_windows(now);
-        begun(&mut self.codes, target).challenge = Some(challenge);
+        find_or_insert(&mut self.codes, target).challenge = Some(challenge);
     }
 
     /// Whether the attempts of the contact or of the user are used up; counts nothing.
-    pub fn is_used_up(&self, target: &CodeTarget, limits: &CodeLimits, now: Timestamp) -> bool {
+    pub fn is_exhausted(&self, target: &CodeTarget, limits: &CodeLimits, now: Timestamp) -> bool {
         self.attempts.used_at(now) >= limits.per_user || self.attempts_of(target, now) >= limits.per_factor
     }
 
     /// Counts an attempt, before anything is compared: of the challenge when it is there, of the contact and of the
     /// user in any case. One that is used up counts nothing.
-    pub fn charge(&mut self, target: &CodeTarget, answer: Answer<'_>, limits: &CodeLimits, now: Timestamp) -> Charge {
+    pub fn count_attempt(
+        &mut self,
+        target: &CodeTarget,
+        answer: CodeAnswer<'_>,
+        limits: &CodeLimits,
+        now: Timestamp,
+    ) -> AttemptDecision {
         self.forget_ended_windows(now);
-        if self.is_used_up(target, limits, now) {
-            return Charge::UsedUp;
+        if self.is_exhausted(target, limits, now) {
+            return AttemptDecision::Exhausted;
         }
-        let codes = begun(&mut self.codes, target);
+        let codes = find_or_insert(&mut self.codes, target);
         let live = codes
             .challenge
             .as_mut()
             .filter(|challenge| challenge.is_for(target, answer) && now < challenge.expires_at);
         let digest = match live {
-            Some(challenge) if challenge.attempts >= limits.per_challenge => return Charge::UsedUp,
+            Some(challenge) if challenge.attempts >= limits.per_challenge => return AttemptDecision::Exhausted,
             Some(challenge) => {
                 challenge.attempts += 1;
                 Some(challenge.digest)
@@ -254,13 +260,13 @@ impl FactorSet {
         };
         codes.attempts.count(now, limits.window);
         self.attempts.count(now, limits.window);
-        Charge::Counted(digest)
+        AttemptDecision::Counted(digest)
     }
 
     /// Ends the challenge that was answered rightly, and marks the contact verified; whether this answer, and no other,
     /// did.
-    pub fn solve(&mut self, target: &CodeTarget, answer: Answer<'_>) -> bool {
-        let solved = found(&mut self.codes, target)
+    pub fn accept_answer(&mut self, target: &CodeTarget, answer: CodeAnswer<'_>) -> bool {
+        let solved = find_mut(&mut self.codes, target)
             .and_then(|codes| codes.challenge.take_if(|challenge| challenge.is_for(target, answer)))
             .is_some();
         if solved && let Some(contact) = self.contacts.iter_mut().find(|contact| contact.id == target.id) {
@@ -270,33 +276,33 @@ impl FactorSet {
     }
 
     /// What was used up without this being told yet; from now on it counts as told. To be asked after a wrong answer.
-    pub fn exhausted(
+    pub fn take_exhaustion(
         &mut self,
         target: &CodeTarget,
-        answer: Answer<'_>,
+        answer: CodeAnswer<'_>,
         limits: &CodeLimits,
         now: Timestamp,
-    ) -> Option<Exhausted> {
-        let challenge = found(&mut self.codes, target)
+    ) -> Option<ExhaustedBudget> {
+        let challenge = find_mut(&mut self.codes, target)
             .and_then(|codes| codes.challenge.as_mut())
             .filter(|challenge| challenge.attempts >= limits.per_challenge && challenge.is_for(target, answer));
-        let of_challenge = challenge.is_some_and(|challenge| !mem::replace(&mut challenge.told, true));
+        let of_challenge = challenge.is_some_and(|challenge| !mem::replace(&mut challenge.exhaustion_reported, true));
         // Attempts of a value that was changed since may have been told with it.
-        let told = self.windows_of(target).filter(|window| window.told);
+        let told = self.windows_of(target).filter(|window| window.exhaustion_reported);
         let of_factor = sum_at(now, told) < limits.per_factor && self.attempts_of(target, now) >= limits.per_factor;
         if of_factor {
-            for codes in self.codes.iter_mut().filter(|codes| codes.count_for(target)) {
-                codes.attempts.told = true;
+            for codes in self.codes.iter_mut().filter(|codes| codes.counts_for(target)) {
+                codes.attempts.exhaustion_reported = true;
             }
         }
         let used_up = self.attempts.used_at(now) >= limits.per_user;
-        let of_user = used_up && !mem::replace(&mut self.attempts.told, true);
+        let of_user = used_up && !mem::replace(&mut self.attempts.exhaustion_reported, true);
         if of_user {
-            Some(Exhausted::User)
+            Some(ExhaustedBudget::User)
         } else if of_factor {
-            Some(Exhausted::Factor)
+            Some(ExhaustedBudget::Factor)
         } else {
-            of_challenge.then_some(Exhausted::Challenge)
+            of_challenge.then_some(ExhaustedBudget::Challenge)
         }
     }
 
@@ -317,7 +323,7 @@ impl FactorSet {
     }
 
     fn windows_of(&self, target: &CodeTarget) -> impl Iterator<Item = &Attempts> {
-        let codes = self.codes.iter().filter(|codes| codes.count_for(target));
+        let codes = self.codes.iter().filter(|codes| codes.counts_for(target));
         codes.map(|codes| &codes.attempts)
     }
 
@@ -338,12 +344,12 @@ fn sum_at<'a>(now: Timestamp, windows: impl Iterator<Item = &'a Attempts>) -> u3
     windows.fold(0, |used, window| used.saturating_add(window.used_at(now)))
 }
 
-fn found<'a>(codes: &'a mut [ContactCodes], target: &CodeTarget) -> Option<&'a mut ContactCodes> {
-    codes.iter_mut().find(|codes| codes.is_of(target))
+fn find_mut<'a>(codes: &'a mut [ContactCodes], target: &CodeTarget) -> Option<&'a mut ContactCodes> {
+    codes.iter_mut().find(|codes| codes.is_for_target(target))
 }
 
-fn begun<'a>(codes: &'a mut Vec<ContactCodes>, target: &CodeTarget) -> &'a mut ContactCodes {
-    let known = codes.iter().position(|codes| codes.is_of(target));
+fn find_or_insert<'a>(codes: &'a mut Vec<ContactCodes>, target: &CodeTarget) -> &'a mut ContactCodes {
+    let known = codes.iter().position(|codes| codes.is_for_target(target));
     let at = known.unwrap_or_else(|| {
         codes.push(ContactCodes {
             contact: target.id.clone(),
@@ -359,7 +365,7 @@ fn begun<'a>(codes: &'a mut Vec<ContactCodes>, target: &CodeTarget) -> &'a mut C
 
 impl Challenge {
     /// Whether the answer names this challenge, comes from its client, and the contact is as it was.
-    fn is_for(&self, target: &CodeTarget, answer: Answer<'_>) -> bool {
+    fn is_for(&self, target: &CodeTarget, answer: CodeAnswer<'_>) -> bool {
         answer.challenge == Some(&self.id) && *answer.client == self.client && self.revision == target.revision
     }
 }

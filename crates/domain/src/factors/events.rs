@@ -1,6 +1,6 @@
 //! The events of a factor set.
 
-use super::{Exhausted, OwnContact, tags_of};
+use super::{ExhaustedBudget, OwnContact, tags_of};
 use crate::event::{Datum, EventContext, EventData, EventKind, NewEvent};
 use crate::ids::UserId;
 
@@ -19,7 +19,7 @@ pub fn attempts_exhausted(
     context: EventContext,
     user: &UserId,
     contact: &OwnContact,
-    exhausted: Exhausted,
+    exhausted: ExhaustedBudget,
 ) -> NewEvent {
     let mut data = about(user, contact);
     data.push(("exhausted".to_owned(), exhausted.as_str().into()));
@@ -81,7 +81,7 @@ mod tests {
             ("e1", "EMAIL", "ex***le@br.e*******.com", Vec::new(), false, false),
             ("main", "EMAIL", "a**@e******.com", Vec::new(), false, true),
         ] {
-            let contact_told = set.told(&owner(), &id(contact)).unwrap();
+            let contact_told = set.view_of(&owner(), &id(contact)).unwrap();
             let event = contact_event(context(), EventKind::FactorChanged, &set.user, &contact_told);
             assert_eq!((event.kind, event.context), (EventKind::FactorChanged, context()));
             let names = names(&event.data);
@@ -114,11 +114,11 @@ mod tests {
     #[test]
     fn used_up_attempts_are_told_with_what_they_are_of() {
         let set = set_of(&[mobile("c1", "911112222")]);
-        let contact = set.told(&owner(), &id("c1")).unwrap();
+        let contact = set.view_of(&owner(), &id("c1")).unwrap();
         for (exhausted, name) in [
-            (Exhausted::Challenge, "challenge"),
-            (Exhausted::Factor, "factor"),
-            (Exhausted::User, "user"),
+            (ExhaustedBudget::Challenge, "challenge"),
+            (ExhaustedBudget::Factor, "factor"),
+            (ExhaustedBudget::User, "user"),
         ] {
             let event = attempts_exhausted(context(), &set.user, &contact, exhausted);
             assert_eq!(event.kind, EventKind::FactorAttemptsExhausted);

@@ -30,31 +30,31 @@ pub struct ContactDraft {
 
 impl ContactDraft {
     /// Whether it carries the one tag there is.
-    pub(super) fn is_marked(&self) -> Result<bool, Refusal> {
+    pub(super) fn is_marked(&self) -> Result<bool, ContactRuleViolation> {
         if self.tags.iter().all(|tag| tag == MARKED_RESOURCES) {
             Ok(!self.tags.is_empty())
         } else {
-            Err(Refusal::UnknownTag)
+            Err(ContactRuleViolation::UnknownTag)
         }
     }
 
     /// The value of the drafted type; the field of the other type is ignored.
-    pub(super) fn value(&self) -> Result<ContactValue, Refusal> {
+    pub(super) fn value(&self) -> Result<ContactValue, ContactRuleViolation> {
         match self.contact_type {
             ContactType::Email => {
-                let email = self.email.as_deref().ok_or(Refusal::NotAnEmail)?;
+                let email = self.email.as_deref().ok_or(ContactRuleViolation::NotAnEmail)?;
                 Email::parse(email)
                     .map(ContactValue::Email)
-                    .map_err(|_| Refusal::NotAnEmail)
+                    .map_err(|_| ContactRuleViolation::NotAnEmail)
             }
             ContactType::Mobile => {
-                let mobile = self.mobile.as_ref().ok_or(Refusal::NotAMobile)?;
+                let mobile = self.mobile.as_ref().ok_or(ContactRuleViolation::NotAMobile)?;
                 let (Some(region), Some(number)) = (&mobile.region_code, &mobile.phone_number) else {
-                    return Err(Refusal::NotAMobile);
+                    return Err(ContactRuleViolation::NotAMobile);
                 };
                 Mobile::parse(region, mobile.area_code.as_deref(), number)
                     .map(ContactValue::Mobile)
-                    .map_err(|_| Refusal::NotAMobile)
+                    .map_err(|_| ContactRuleViolation::NotAMobile)
             }
         }
     }
@@ -67,7 +67,7 @@ pub(super) fn tags_of(marked: bool) -> Vec<String> {
 
 /// Why a contact is not added or changed. Judged in the order of the variants; the first that fails is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ContactRuleViolation {
     #[error("the contact is a credential and cannot be changed here")]
     IsCredential,
     #[error("the contact is of the same type as the user's main contact")]
@@ -179,13 +179,13 @@ impl FactorSet {
         draft: &ContactDraft,
         verified: bool,
         now: Timestamp,
-    ) -> Result<Added, Refusal> {
+    ) -> Result<Added, ContactRuleViolation> {
         let credentials = owner.credential_contacts();
         if credentials.iter().any(|contact| contact.id == draft.id) {
-            return Err(Refusal::IsCredential);
+            return Err(ContactRuleViolation::IsCredential);
         }
         if draft.contact_type == owner.main_contact_type {
-            return Err(Refusal::SameTypeAsMain);
+            return Err(ContactRuleViolation::SameTypeAsMain);
         }
         let value = draft.value()?;
         let marked = draft.is_marked()?;
@@ -194,14 +194,14 @@ impl FactorSet {
             return if repeated {
                 Ok(Added::AlreadyThere)
             } else {
-                Err(Refusal::AlreadyRegistered)
+                Err(ContactRuleViolation::AlreadyRegistered)
             };
         }
         if self.holds(&credentials, &value, &draft.id) {
-            return Err(Refusal::AlreadyRegistered);
+            return Err(ContactRuleViolation::AlreadyRegistered);
         }
         if self.contacts.len() >= MAX_ALTERNATIVE_CONTACTS {
-            return Err(Refusal::TooMany);
+            return Err(ContactRuleViolation::TooMany);
         }
         let untagged = if marked {
             self.take_tag(draft.contact_type)

@@ -8,16 +8,18 @@ mod one_time_code;
 pub mod permissions;
 #[cfg(test)]
 mod samples;
-mod send_limit;
+mod send_quota;
 mod visibility;
 
-pub use changes::{ChangeRefusal, Changed, ContactPatch, MobilePatch, Patch};
-pub use codes::{Answer, Attempts, Challenge, Charge, CodeLimits, CodeTarget, ContactCodes, Exhausted, Purpose};
+pub use changes::{ChangedContacts, ContactChangeError, ContactPatch, MobilePatch, Patch};
+pub use codes::{
+    AttemptDecision, Attempts, Challenge, CodeAnswer, CodeLimits, CodeTarget, ContactCodes, ExhaustedBudget, Purpose,
+};
 use factor_set::tags_of;
 pub use factor_set::{
-    Added, AlternativeContact, ContactDraft, FactorSet, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, MobileDraft,
-    Refusal,
+    Added, AlternativeContact, ContactDraft, ContactRuleViolation, FactorSet, MARKED_RESOURCES,
+    MAX_ALTERNATIVE_CONTACTS, MobileDraft,
 };
 pub use one_time_code::{ChallengeId, CodeDigest, OneTimeCode};
-pub use send_limit::{SendLimit, SendLimitKey, SendLimits};
+pub use send_quota::{SendQuota, SendQuotaKey, SendQuotaSettings};
 pub use visibility::{OwnContact, Visibility, own_contacts};

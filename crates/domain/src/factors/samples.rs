@@ -1,6 +1,6 @@
 //! What the tests of this context begin with.
 
-use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, SendLimitKey};
+use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, SendQuotaKey};
 use crate::contact::{ContactType, ContactValue, Email, Mobile};
 use crate::identity::{Identity, MainContact};
 use crate::ids::{ContactId, UserId};
@@ -47,12 +47,12 @@ pub(super) fn owner_by_mobile() -> Identity {
 }
 
 /// The digest of a value, though without a key.
-pub(super) fn destination_of(value: &ContactValue) -> SendLimitKey {
+pub(super) fn destination_of(value: &ContactValue) -> SendQuotaKey {
     let mut digest = [0; 32];
     for (at, byte) in value.comparison_key().bytes().enumerate() {
         digest[at % 32] ^= byte;
     }
-    SendLimitKey::destination(&digest)
+    SendQuotaKey::destination(&digest)
 }
 
 pub(super) fn mobile(contact: &str, number: &str) -> ContactDraft {

@@ -1,4 +1,4 @@
 //! The contracts of the factors context.
 
 pub(crate) mod factor_sets;
-pub(crate) mod send_limits;
+pub(crate) mod send_quotas;

@@ -3,9 +3,9 @@
 mod code_delivery;
 mod code_digester;
 mod factor_sets;
-mod send_limits;
+mod send_quotas;
 
 pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryFailure};
 pub use code_digester::CodeDigester;
 pub use factor_sets::FactorSets;
-pub use send_limits::{SendCharge, SendLimits};
+pub use send_quotas::{QuotaDecision, SendQuotas};

@@ -1,10 +1,10 @@
 use domain::caller::Call;
 use domain::event::EventKind;
-use domain::factors::{Added, ContactDraft, FactorSet, Refusal};
+use domain::factors::{Added, ContactDraft, ContactRuleViolation, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 
-use super::edits::{ContactError, Decision, Edits, Told, changed};
+use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, PendingEvent, changed_events};
 
 /// Scope of a client whose contacts are verified.
 const CONTACTS_VERIFIED: &str = "contacts_verified";
@@ -13,13 +13,13 @@ const CONTACTS_VERIFIED: &str = "contacts_verified";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemOutcome {
     pub id: ContactId,
-    pub result: Result<(), Refusal>,
+    pub result: Result<(), ContactRuleViolation>,
 }
 
 /// Adds alternative contacts to a user: items are judged one by one, each on the result of those before, and all that
 /// pass are stored in one write with their events.
 pub struct AddContacts {
-    pub(super) edits: Edits,
+    pub(super) editor: FactorSetEditor,
 }
 
 impl AddContacts {
@@ -32,11 +32,11 @@ impl AddContacts {
         user: &UserId,
         drafts: &[ContactDraft],
     ) -> Result<Vec<ItemOutcome>, ContactError> {
-        self.edits.check_additions(call, user).await?;
+        self.editor.check_additions(call, user).await?;
         let verified = call
             .user_id()
             .map_or_else(|| call.has_scope(CONTACTS_VERIFIED), |calling| calling != user);
-        self.edits
+        self.editor
             .edit(call, user, |owner, set, now| {
                 let mut told = Vec::new();
                 let outcomes = drafts
@@ -49,18 +49,18 @@ impl AddContacts {
                     })
                     .collect();
                 Ok(if told.is_empty() {
-                    Decision::Keep(outcomes)
+                    EditDecision::SaveUnchanged(outcomes)
                 } else {
-                    Decision::Save(outcomes, told)
+                    EditDecision::Save(outcomes, told)
                 })
             })
             .await
     }
 }
 
-fn tell(owner: &Identity, set: &FactorSet, draft: &ContactDraft, added: Added, told: &mut Vec<Told>) {
+fn tell(owner: &Identity, set: &FactorSet, draft: &ContactDraft, added: Added, told: &mut Vec<PendingEvent>) {
     let Added::Stored { untagged } = added else { return };
-    told.extend(changed(owner, set, untagged.as_slice()));
-    let stored = set.told(owner, &draft.id);
-    told.extend(stored.map(|contact| Told::Contact(EventKind::FactorAdded, contact)));
+    told.extend(changed_events(owner, set, untagged.as_slice()));
+    let stored = set.view_of(owner, &draft.id);
+    told.extend(stored.map(|contact| PendingEvent::Contact(EventKind::FactorAdded, contact)));
 }

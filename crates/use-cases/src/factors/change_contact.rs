@@ -1,13 +1,13 @@
 use domain::caller::Call;
-use domain::factors::{Changed, ContactDraft, ContactPatch, FactorSet};
+use domain::factors::{ChangedContacts, ContactDraft, ContactPatch, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 
-use super::edits::{ContactError, Decision, Edits, changed};
+use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, changed_events};
 
 /// Changes an alternative contact, whole or in parts.
 pub struct ChangeContact {
-    pub(super) edits: Edits,
+    pub(super) editor: FactorSetEditor,
 }
 
 /// How a contact is to be.
@@ -26,14 +26,14 @@ impl ChangeContact {
             ContactChange::Whole(draft) => &draft.id,
             ContactChange::Patch(id, _) => id,
         };
-        let in_view = self.edits.contact(call, user, contact).await?;
-        self.edits
+        let in_view = self.editor.visible_contact(call, user, contact).await?;
+        self.editor
             .edit_contact(&in_view, |owner, set, _| {
                 let contacts = apply(owner, set, change, vouched)?;
                 Ok(if contacts.is_empty() {
-                    Decision::Keep(())
+                    EditDecision::SaveUnchanged(())
                 } else {
-                    Decision::Save((), changed(owner, set, &contacts))
+                    EditDecision::Save((), changed_events(owner, set, &contacts))
                 })
             })
             .await
@@ -45,7 +45,7 @@ fn apply(
     set: &mut FactorSet,
     change: &ContactChange,
     vouched: bool,
-) -> Result<Changed, ContactError> {
+) -> Result<ChangedContacts, ContactError> {
     Ok(match change {
         ContactChange::Whole(draft) => set.replace(owner, draft, vouched)?,
         ContactChange::Patch(id, patch) => set.patch(owner, id, patch.clone(), vouched)?,

@@ -5,7 +5,7 @@ use domain::ids::{ClientId, UserId};
 use ports::factors::FactorSets;
 use ports::{Clients, StoreFailure};
 
-use super::{FactorsPorts, edits};
+use super::{FactorsPorts, factor_set_editor};
 
 /// Why no contacts are told.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ impl ListOwnContacts {
 
     /// A client that is no longer registered is shown the least.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
-        let found = edits::find_with_owner(&*self.factor_sets, user).await?;
+        let found = factor_set_editor::find_with_owner(&*self.factor_sets, user).await?;
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;
         let visibility = self
             .clients

@@ -2,7 +2,7 @@
 
 mod add_contacts;
 mod change_contact;
-mod edits;
+mod factor_set_editor;
 mod list_own_contacts;
 mod remove_contact;
 mod send_code;
@@ -11,24 +11,24 @@ mod validate_code;
 use std::sync::Arc;
 
 use domain::factors::CodeLimits;
-use ports::factors::{CodeDelivery, CodeDigester, FactorSets, SendLimits};
+use ports::factors::{CodeDelivery, CodeDigester, FactorSets, SendQuotas};
 use ports::{Clients, Clock, Randomness};
 
 pub use add_contacts::{AddContacts, ItemOutcome};
 pub use change_contact::{ChangeContact, ContactChange};
-pub use edits::ContactError;
+pub use factor_set_editor::ContactError;
 pub use list_own_contacts::{ListOwnContacts, ListOwnContactsError};
 pub use remove_contact::RemoveContact;
 pub use send_code::{SendCode, SendCodeError, SentCode};
-pub use validate_code::{CodeAnswer, ValidateCode, ValidateCodeError};
+pub use validate_code::{CodeSubmission, ValidateCode, ValidateCodeError};
 
-use edits::Edits;
+use factor_set_editor::FactorSetEditor;
 
 /// What the context needs from outside.
 #[derive(Clone)]
 pub struct FactorsPorts {
     pub factor_sets: Arc<dyn FactorSets>,
-    pub send_limits: Arc<dyn SendLimits>,
+    pub send_quotas: Arc<dyn SendQuotas>,
     pub clients: Arc<dyn Clients>,
     pub code_digester: Arc<dyn CodeDigester>,
     pub delivery: Arc<dyn CodeDelivery>,
@@ -40,7 +40,7 @@ pub struct FactorsPorts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FactorsSettings {
     pub codes: CodeLimits,
-    pub sends: domain::factors::SendLimits,
+    pub sends: domain::factors::SendQuotaSettings,
 }
 
 /// The use cases of the context.
@@ -57,14 +57,14 @@ impl FactorsUseCases {
     pub fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
             add_contacts: AddContacts {
-                edits: Edits::new(ports),
+                editor: FactorSetEditor::new(ports),
             },
             list_own_contacts: ListOwnContacts::new(ports),
             change_contact: ChangeContact {
-                edits: Edits::new(ports),
+                editor: FactorSetEditor::new(ports),
             },
             remove_contact: RemoveContact {
-                edits: Edits::new(ports),
+                editor: FactorSetEditor::new(ports),
             },
             send_code: SendCode::new(ports, settings),
             validate_code: ValidateCode::new(ports, settings),

@@ -3,15 +3,15 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::contact::ContactValue;
 use domain::factors::{
-    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendLimit, SendLimitKey, SendLimits as Limits,
+    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendQuota, SendQuotaKey, SendQuotaSettings as Limits,
 };
 use domain::ids::{ContactId, UserId};
 use domain::time::{self, Timestamp};
-use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure, SendCharge, SendLimits};
+use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure, QuotaDecision, SendQuotas};
 use ports::{Clients, Clock, Randomness, StoreFailure};
 
-use super::edits::{ContactError, ContactInView, Decision, Edits};
-use super::{FactorsPorts, FactorsSettings, edits};
+use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, VisibleContact};
+use super::{FactorsPorts, FactorsSettings, factor_set_editor};
 use crate::Failure;
 
 /// Why no code was sent.
@@ -46,46 +46,46 @@ pub struct SentCode {
 
 /// Sends a one-time code to a contact of the calling user.
 pub struct SendCode {
-    edits: Edits,
+    editor: FactorSetEditor,
     clients: Arc<dyn Clients>,
-    send_limits: Arc<dyn SendLimits>,
+    send_limits: Arc<dyn SendQuotas>,
     code_digester: Arc<dyn CodeDigester>,
     delivery: Arc<dyn CodeDelivery>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    limits: Limits,
+    quotas: Limits,
     codes: CodeLimits,
 }
 
 impl SendCode {
     pub(super) fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
-            edits: Edits::new(ports),
+            editor: FactorSetEditor::new(ports),
             clients: ports.clients.clone(),
-            send_limits: ports.send_limits.clone(),
+            send_limits: ports.send_quotas.clone(),
             code_digester: ports.code_digester.clone(),
             delivery: ports.delivery.clone(),
             clock: ports.clock.clone(),
             randomness: ports.randomness.clone(),
-            limits: settings.sends,
+            quotas: settings.sends,
             codes: settings.codes,
         }
     }
 
     /// Counted before anything is sent; of what fails afterwards nothing is taken back.
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
-        let in_view = self.edits.contact(call, user, contact).await?;
-        let (owner, set) = self.edits.find_contact(&in_view).await?;
-        let target = edits::target((&owner, &set), contact, &*self.code_digester)?;
-        if set.is_used_up(&target, &self.codes, self.clock.now()) {
+        let in_view = self.editor.visible_contact(call, user, contact).await?;
+        let (owner, set) = self.editor.find_contact(&in_view).await?;
+        let target = factor_set_editor::code_target((&owner, &set), contact, &*self.code_digester)?;
+        if set.is_exhausted(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
         let texts = self.clients.find(&call.client).await?.and_then(|client| client.texts);
         // Where no more goes costs the user nothing; a user who may send no more uses up nobody's destination.
         let destination = &target.destination;
-        self.look(destination, self.limits.per_destination).await?;
-        self.charge(&SendLimitKey::user(user), self.limits.per_user).await?;
-        self.charge(destination, self.limits.per_destination).await?;
+        self.peek(destination, self.quotas.per_destination).await?;
+        self.take(&SendQuotaKey::user(user), self.quotas.per_user).await?;
+        self.take(destination, self.quotas.per_destination).await?;
         let sent_at = self.clock.now();
         let message = CodeMessage {
             challenge: ChallengeId::from_random(self.randomness.nonce()),
@@ -105,19 +105,19 @@ impl SendCode {
         })
     }
 
-    async fn look(&self, key: &SendLimitKey, limit: SendLimit) -> Result<(), SendCodeError> {
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota) -> Result<(), SendCodeError> {
         let now = self.clock.now();
-        admitted(self.send_limits.look(key, limit, now).await?, now)
+        require_allowed(self.send_limits.peek(key, limit, now).await?, now)
     }
 
-    async fn charge(&self, key: &SendLimitKey, limit: SendLimit) -> Result<(), SendCodeError> {
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota) -> Result<(), SendCodeError> {
         let now = self.clock.now();
-        admitted(self.send_limits.charge(key, limit, now).await?, now)
+        require_allowed(self.send_limits.take(key, limit, now).await?, now)
     }
 
     async fn store(
         &self,
-        contact: &ContactInView<'_>,
+        contact: &VisibleContact<'_>,
         target: &CodeTarget,
         message: &CodeMessage,
     ) -> Result<(), ContactError> {
@@ -128,26 +128,26 @@ impl SendCode {
             purpose: target.purpose,
             client: message.client.clone(),
             attempts: 0,
-            told: false,
+            exhaustion_reported: false,
             expires_at: message.expires_at,
         };
-        self.edits
+        self.editor
             .edit_contact(contact, |owner, set, now| {
                 // It was charged as it was found; as something else it is not sent to.
-                let found = edits::target((owner, set), &target.id, &*self.code_digester);
+                let found = factor_set_editor::code_target((owner, set), &target.id, &*self.code_digester);
                 if !found.is_ok_and(|found| found == *target) {
                     return Err(Failure::Contended.into());
                 }
-                set.challenge(target, challenge.clone(), now);
-                Ok(Decision::Save((), Vec::new()))
+                set.start_challenge(target, challenge.clone(), now);
+                Ok(EditDecision::Save((), Vec::new()))
             })
             .await
     }
 }
 
-fn admitted(charge: SendCharge, now: Timestamp) -> Result<(), SendCodeError> {
+fn require_allowed(charge: QuotaDecision, now: Timestamp) -> Result<(), SendCodeError> {
     match charge {
-        SendCharge::Charged => Ok(()),
-        SendCharge::Exhausted { until } => Err(SendCodeError::TooMany { until, now }),
+        QuotaDecision::Allowed => Ok(()),
+        QuotaDecision::Exceeded { retry_at: until } => Err(SendCodeError::TooMany { until, now }),
     }
 }

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use domain::caller::Call;
 use domain::event::EventKind;
-use domain::factors::{Answer, ChallengeId, Charge, CodeDigest, CodeLimits, Exhausted, OwnContact};
+use domain::factors::{AttemptDecision, ChallengeId, CodeAnswer, CodeDigest, CodeLimits, ExhaustedBudget, OwnContact};
 use domain::ids::{ContactId, UserId};
 use ports::factors::CodeDigester;
 
-use super::edits::{ContactError, ContactInView, Decision, Edits, Told};
-use super::{FactorsPorts, FactorsSettings, edits};
+use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, PendingEvent, VisibleContact};
+use super::{FactorsPorts, FactorsSettings, factor_set_editor};
 
 /// Why a code was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +23,14 @@ pub enum ValidateCodeError {
 
 /// Validates the code that was sent to a contact of the calling user.
 pub struct ValidateCode {
-    edits: Edits,
+    editor: FactorSetEditor,
     code_digester: Arc<dyn CodeDigester>,
     limits: CodeLimits,
 }
 
 /// What a caller answers.
 #[derive(Clone, Copy)]
-pub struct CodeAnswer<'a> {
+pub struct CodeSubmission<'a> {
     pub contact: &'a ContactId,
     /// As it was written, whatever that is.
     pub challenge: &'a str,
@@ -41,7 +41,7 @@ pub struct CodeAnswer<'a> {
 impl ValidateCode {
     pub(super) fn new(ports: &FactorsPorts, settings: &FactorsSettings) -> Self {
         Self {
-            edits: Edits::new(ports),
+            editor: FactorSetEditor::new(ports),
             code_digester: ports.code_digester.clone(),
             limits: settings.codes,
         }
@@ -49,14 +49,14 @@ impl ValidateCode {
 
     /// The attempt is counted in the store before anything is compared. Of several right answers at once one is
     /// accepted.
-    pub async fn run(&self, call: &Call, user: &UserId, given: CodeAnswer<'_>) -> Result<(), ValidateCodeError> {
+    pub async fn run(&self, call: &Call, user: &UserId, given: CodeSubmission<'_>) -> Result<(), ValidateCodeError> {
         let challenge = ChallengeId::parse(given.challenge);
-        let answer = Answer {
+        let answer = CodeAnswer {
             challenge: challenge.as_ref(),
             client: &call.client,
         };
-        let contact = self.edits.contact(call, user, given.contact).await?;
-        let Charge::Counted(expected) = self.charge(&contact, answer).await? else {
+        let contact = self.editor.visible_contact(call, user, given.contact).await?;
+        let AttemptDecision::Counted(expected) = self.count_attempt(&contact, answer).await? else {
             return Err(ValidateCodeError::UsedUp);
         };
         // An unknown challenge costs the same work as a wrong code.
@@ -65,61 +65,73 @@ impl ValidateCode {
             .code_digester
             .digest(challenge.as_ref().unwrap_or(&nobodys), given.code);
         let is_right = expected.unwrap_or(CodeDigest([0; 32])) == presented && expected.is_some();
-        if is_right && self.solve(&contact, answer).await? {
+        if is_right && self.accept_answer(&contact, answer).await? {
             return Ok(());
         }
         if !is_right {
-            self.tell_exhausted(&contact, answer).await?;
+            self.record_exhaustion(&contact, answer).await?;
         }
         Err(ValidateCodeError::Wrong)
     }
 
-    async fn charge(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<Charge, ContactError> {
-        self.edits
+    async fn count_attempt(
+        &self,
+        contact: &VisibleContact<'_>,
+        answer: CodeAnswer<'_>,
+    ) -> Result<AttemptDecision, ContactError> {
+        self.editor
             .edit_contact(contact, |owner, set, now| {
-                let target = edits::target((owner, set), contact.id, &*self.code_digester)?;
-                let charge = set.charge(&target, answer, &self.limits, now);
-                if charge != Charge::UsedUp {
-                    return Ok(Decision::Save(charge, Vec::new()));
+                let target = factor_set_editor::code_target((owner, set), contact.id, &*self.code_digester)?;
+                let charge = set.count_attempt(&target, answer, &self.limits, now);
+                if charge != AttemptDecision::Exhausted {
+                    return Ok(EditDecision::Save(charge, Vec::new()));
                 }
                 // Whoever used them up may have died before it was told.
-                let exhausted = set.exhausted(&target, answer, &self.limits, now);
-                Ok(telling(charge, exhausted, set.told(owner, contact.id)))
+                let exhausted = set.take_exhaustion(&target, answer, &self.limits, now);
+                Ok(save_if_exhausted(charge, exhausted, set.view_of(owner, contact.id)))
             })
             .await
     }
 
-    async fn solve(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<bool, ContactError> {
-        self.edits
+    async fn accept_answer(&self, contact: &VisibleContact<'_>, answer: CodeAnswer<'_>) -> Result<bool, ContactError> {
+        self.editor
             .edit_contact(contact, |owner, set, _| {
-                let target = edits::target((owner, set), contact.id, &*self.code_digester)?;
-                if !set.solve(&target, answer) {
-                    return Ok(Decision::Leave(false));
+                let target = factor_set_editor::code_target((owner, set), contact.id, &*self.code_digester)?;
+                if !set.accept_answer(&target, answer) {
+                    return Ok(EditDecision::Unchanged(false));
                 }
-                let verified = set.told(owner, contact.id);
-                let told = verified.map(|contact| Told::Contact(EventKind::FactorVerified, contact));
-                Ok(Decision::Save(true, told.into_iter().collect()))
+                let verified = set.view_of(owner, contact.id);
+                let told = verified.map(|contact| PendingEvent::Contact(EventKind::FactorVerified, contact));
+                Ok(EditDecision::Save(true, told.into_iter().collect()))
             })
             .await
     }
 
-    async fn tell_exhausted(&self, contact: &ContactInView<'_>, answer: Answer<'_>) -> Result<(), ContactError> {
-        self.edits
+    async fn record_exhaustion(
+        &self,
+        contact: &VisibleContact<'_>,
+        answer: CodeAnswer<'_>,
+    ) -> Result<(), ContactError> {
+        self.editor
             .edit_contact(contact, |owner, set, now| {
-                let Ok(target) = edits::target((owner, set), contact.id, &*self.code_digester) else {
-                    return Ok(Decision::Leave(()));
+                let Ok(target) = factor_set_editor::code_target((owner, set), contact.id, &*self.code_digester) else {
+                    return Ok(EditDecision::Unchanged(()));
                 };
-                let exhausted = set.exhausted(&target, answer, &self.limits, now);
-                Ok(telling((), exhausted, set.told(owner, contact.id)))
+                let exhausted = set.take_exhaustion(&target, answer, &self.limits, now);
+                Ok(save_if_exhausted((), exhausted, set.view_of(owner, contact.id)))
             })
             .await
     }
 }
 
 /// What came of it, saved when something is used up that was not told yet.
-fn telling<T>(outcome: T, exhausted: Option<Exhausted>, contact: Option<OwnContact>) -> Decision<T> {
+fn save_if_exhausted<T>(
+    outcome: T,
+    exhausted: Option<ExhaustedBudget>,
+    contact: Option<OwnContact>,
+) -> EditDecision<T> {
     match exhausted.zip(contact) {
-        Some((exhausted, contact)) => Decision::Save(outcome, vec![Told::Exhausted(exhausted, contact)]),
-        None => Decision::Leave(outcome),
+        Some((exhausted, contact)) => EditDecision::Save(outcome, vec![PendingEvent::Exhausted(exhausted, contact)]),
+        None => EditDecision::Unchanged(outcome),
     }
 }

@@ -8,7 +8,7 @@ use domain::event::{Datum, EventKind};
 use domain::factors::{ChallengeId, ContactPatch, Visibility};
 use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
-use use_cases::factors::{CodeAnswer, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};
+use use_cases::factors::{CodeSubmission, ContactChange, ContactError, SendCodeError, SentCode, ValidateCodeError};
 
 use crate::world::{PORTAL, World, call, client_id, mobile, user_at_the_portal};
 
@@ -49,7 +49,7 @@ async fn answer_as(
     (challenge, code): (&str, &str),
 ) -> Result<(), ValidateCodeError> {
     let contact = id("mobile-1");
-    let given = CodeAnswer {
+    let given = CodeSubmission {
         contact: &contact,
         challenge,
         code,
@@ -98,7 +98,7 @@ async fn a_contact_the_user_logs_in_with_is_sent_codes_too() {
     let me = user_at_the_portal(&user);
     let challenge = world.factors.send_code.run(&me, &user, &main).await.unwrap().challenge;
     let code = world.letters.code(&challenge);
-    let given = CodeAnswer {
+    let given = CodeSubmission {
         contact: &main,
         challenge: challenge.as_str(),
         code: &code,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::event::EventKind;
 use domain::factors::ChallengeId;
 use domain::ids::{ContactId, UserId};
-use use_cases::factors::{CodeAnswer, FactorsUseCases, ValidateCodeError};
+use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
 
 use crate::race::at_once;
 use crate::tally::hold;
@@ -49,7 +49,7 @@ async fn answer(
     code: &str,
 ) -> Result<(), ValidateCodeError> {
     let contact = ContactId::parse(CONTACT).unwrap();
-    let given = CodeAnswer {
+    let given = CodeSubmission {
         contact: &contact,
         challenge: challenge.as_str(),
         code,

@@ -73,7 +73,7 @@ async fn mongodb() -> Stores {
         lock_statuses: stores.lock_statuses,
         credential_locks: locking.credential_locks,
         factor_sets: stores.factor_sets,
-        send_limits: stores.send_limits,
+        send_quotas: stores.send_quotas,
         validation_tokens: stores.validation_tokens,
         refresh_families: stores.refresh_families,
         outboxes: stores.outboxes,

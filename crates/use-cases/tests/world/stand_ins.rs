@@ -8,7 +8,7 @@ use std::time::Duration;
 use adapter_crypto::HmacCodeDigester;
 use async_trait::async_trait;
 use domain::contact::ContactValue;
-use domain::factors::{ChallengeId, CodeDigest, SendLimitKey};
+use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
 use domain::time::Timestamp;
 use domain::tokens::AccessToken;
 use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure};
@@ -195,7 +195,7 @@ impl CodeDigester for CountingCodeDigester {
         self.code_digester.digest(challenge, code)
     }
 
-    fn destination(&self, contact: &ContactValue) -> SendLimitKey {
+    fn destination(&self, contact: &ContactValue) -> SendQuotaKey {
         self.code_digester.destination(contact)
     }
 }

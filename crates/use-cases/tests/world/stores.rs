@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use adapter_sqlite::SqliteSettings;
 use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendLimits};
+use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, EventLog, EventPublisher, Groups, Identities, LockStatuses, Outboxes};
 
@@ -15,7 +15,7 @@ pub(crate) struct Stores {
     pub(crate) lock_statuses: Arc<dyn LockStatuses>,
     pub(crate) credential_locks: Arc<dyn CredentialLocks>,
     pub(crate) factor_sets: Arc<dyn FactorSets>,
-    pub(crate) send_limits: Arc<dyn SendLimits>,
+    pub(crate) send_quotas: Arc<dyn SendQuotas>,
     pub(crate) validation_tokens: Arc<dyn ValidationTokens>,
     pub(crate) refresh_families: Arc<dyn RefreshFamilies>,
     pub(crate) outboxes: Arc<dyn Outboxes>,
@@ -35,7 +35,7 @@ pub(crate) fn sqlite(folder: &Path) -> Stores {
         lock_statuses: stores.lock_statuses,
         credential_locks: stores.credential_locks,
         factor_sets: stores.factor_sets,
-        send_limits: stores.send_limits,
+        send_quotas: stores.send_quotas,
         validation_tokens: stores.validation_tokens,
         refresh_families: stores.refresh_families,
         outboxes: stores.outboxes,

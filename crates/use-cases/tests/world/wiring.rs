@@ -43,7 +43,7 @@ pub(super) fn factors_ports(
 ) -> FactorsPorts {
     FactorsPorts {
         factor_sets: stores.factor_sets.clone(),
-        send_limits: stores.send_limits.clone(),
+        send_quotas: stores.send_quotas.clone(),
         clients: stores.clients.clone(),
         code_digester: codes.clone(),
         delivery: letters.clone(),

@@ -19,15 +19,15 @@ fn challenged(mut set: FactorSet, contact: &str) -> FactorSet {
         purpose: target.purpose,
         client: ClientId::parse("portal").unwrap(),
         attempts: 1,
-        told: false,
+        exhaustion_reported: false,
         expires_at: Timestamp::MAX,
     };
-    set.challenge(&target, challenge, Timestamp::UNIX_EPOCH);
+    set.start_challenge(&target, challenge, Timestamp::UNIX_EPOCH);
     for codes in &mut set.codes {
         codes.attempts = Attempts {
             used: 1,
             end_at: Timestamp::MAX,
-            told: false,
+            exhaustion_reported: false,
         };
     }
     set
@@ -37,7 +37,7 @@ fn codes_under_way(set: &FactorSet) -> usize {
     set.codes.iter().filter(|codes| codes.challenge.is_some()).count()
 }
 
-fn ids<const N: usize>(names: [&str; N]) -> Changed {
+fn ids<const N: usize>(names: [&str; N]) -> ChangedContacts {
     names.map(id).to_vec()
 }
 
@@ -107,26 +107,29 @@ fn the_first_broken_rule_of_a_replacement_is_told_in_the_documented_order() {
         ..of("c1", &worst)
     };
     for (draft, refusal) in [
-        (worst.clone(), Refusal::IsCredential),
-        (of("second", &worst), Refusal::IsCredential),
-        (of_main_type.clone(), Refusal::SameTypeAsMain),
-        (of("c1", &worst), Refusal::NotAMobile),
+        (worst.clone(), ContactRuleViolation::IsCredential),
+        (of("second", &worst), ContactRuleViolation::IsCredential),
+        (of_main_type.clone(), ContactRuleViolation::SameTypeAsMain),
+        (of("c1", &worst), ContactRuleViolation::NotAMobile),
         // It has that type since before the main contact had: it may keep it.
-        (of("e1", &of_main_type), Refusal::NotAnEmail),
-        (with_its_tags(mobile("c1", "911113333")), Refusal::UnknownTag),
-        (mobile("c1", "911113333"), Refusal::AlreadyRegistered),
-        (mobile("c1", "911110000"), Refusal::AlreadyRegistered),
-        (email("e1", "ANA@example.com"), Refusal::AlreadyRegistered),
+        (of("e1", &of_main_type), ContactRuleViolation::NotAnEmail),
+        (
+            with_its_tags(mobile("c1", "911113333")),
+            ContactRuleViolation::UnknownTag,
+        ),
+        (mobile("c1", "911113333"), ContactRuleViolation::AlreadyRegistered),
+        (mobile("c1", "911110000"), ContactRuleViolation::AlreadyRegistered),
+        (email("e1", "ANA@example.com"), ContactRuleViolation::AlreadyRegistered),
     ] {
         assert_eq!(
             set.replace(&owner_of_both(), &draft, true),
-            Err(ChangeRefusal::Broken(refusal))
+            Err(ContactChangeError::RuleViolation(refusal))
         );
     }
     let nobodys = of("c9", &of_main_type);
     assert_eq!(
         set.replace(&owner_of_both(), &nobodys, true),
-        Err(ChangeRefusal::NotFound)
+        Err(ContactChangeError::NotFound)
     );
     assert_eq!(set, before);
 }
@@ -137,7 +140,7 @@ fn a_replacement_by_the_same_is_told_nobody() {
     let before = set.clone();
     for vouched in [true, false] {
         let told = set.replace(&owner(), &tagged(mobile("c1", "911112222")), vouched);
-        assert_eq!(told, Ok(Changed::new()));
+        assert_eq!(told, Ok(ChangedContacts::new()));
     }
     assert_eq!(set, before);
 }
@@ -190,7 +193,7 @@ fn a_tag_is_taken_from_the_other_contact_of_its_type_and_both_are_told() {
     ]);
     let told = set.replace(&owner(), &tagged(mobile("c2", "911113333")), true);
     assert_eq!(told, Ok(ids(["c1", "c2"])));
-    let marked = |set: &FactorSet| -> Changed {
+    let marked = |set: &FactorSet| -> ChangedContacts {
         let marked = set.contacts.iter().filter(|contact| contact.marked);
         marked.map(|contact| contact.id.clone()).collect()
     };
@@ -218,11 +221,14 @@ fn patched_number(patch: ContactPatch) -> Option<(String, Option<String>, String
     match told {
         Ok((told, value)) => {
             let changed = value != ("1".to_owned(), Some("212".to_owned()), "5550100".to_owned());
-            assert_eq!(told, if changed { ids(["c1"]) } else { Changed::new() });
+            assert_eq!(told, if changed { ids(["c1"]) } else { ChangedContacts::new() });
             Some(value)
         }
         Err(refusal) => {
-            assert_eq!(refusal, ChangeRefusal::Broken(Refusal::NotAMobile));
+            assert_eq!(
+                refusal,
+                ContactChangeError::RuleViolation(ContactRuleViolation::NotAMobile)
+            );
             None
         }
     }
@@ -284,16 +290,28 @@ fn a_merge_patch_of_a_mobile_number_keeps_removes_and_puts() {
 
 #[test]
 fn a_merge_patch_of_an_address_keeps_removes_and_puts() {
-    let refused = |refusal| Err(ChangeRefusal::Broken(refusal));
+    let refused = |refusal| Err(ContactChangeError::RuleViolation(refusal));
     for (patch, told, address) in [
-        (ContactPatch::default(), Ok(Changed::new()), "eva@example.com"),
-        (of_email(put("eva@example.com")), Ok(Changed::new()), "eva@example.com"),
+        (ContactPatch::default(), Ok(ChangedContacts::new()), "eva@example.com"),
+        (
+            of_email(put("eva@example.com")),
+            Ok(ChangedContacts::new()),
+            "eva@example.com",
+        ),
         (of_email(put("eve@example.com")), Ok(ids(["e1"])), "eve@example.com"),
-        (of_email(put("nobody")), refused(Refusal::NotAnEmail), "eva@example.com"),
-        (of_email(Patch::Remove), refused(Refusal::NotAnEmail), "eva@example.com"),
+        (
+            of_email(put("nobody")),
+            refused(ContactRuleViolation::NotAnEmail),
+            "eva@example.com",
+        ),
+        (
+            of_email(Patch::Remove),
+            refused(ContactRuleViolation::NotAnEmail),
+            "eva@example.com",
+        ),
         (
             of_email(put("Ana@example.com")),
-            refused(Refusal::AlreadyRegistered),
+            refused(ContactRuleViolation::AlreadyRegistered),
             "eva@example.com",
         ),
     ] {
@@ -315,23 +333,38 @@ fn a_value_of_the_other_type_is_refused_and_none_of_it_is_nothing() {
         ..of_number(number)
     };
     for (contact, patch, refusal) in [
-        ("c1", of_email(put("eve@example.com")), Refusal::NotAnEmail),
-        ("c1", of_email(put("not an address")), Refusal::NotAnEmail),
-        ("c1", both("eve@example.com", "1"), Refusal::NotAnEmail),
-        ("e1", of_number("911113333"), Refusal::NotAMobile),
-        ("e1", of_mobile(MobilePatch::default()), Refusal::NotAMobile),
-        ("e1", both("eve@example.com", "911113333"), Refusal::NotAMobile),
-        ("e1", both("not an address", "911113333"), Refusal::NotAnEmail),
+        ("c1", of_email(put("eve@example.com")), ContactRuleViolation::NotAnEmail),
+        ("c1", of_email(put("not an address")), ContactRuleViolation::NotAnEmail),
+        ("c1", both("eve@example.com", "1"), ContactRuleViolation::NotAnEmail),
+        ("e1", of_number("911113333"), ContactRuleViolation::NotAMobile),
+        (
+            "e1",
+            of_mobile(MobilePatch::default()),
+            ContactRuleViolation::NotAMobile,
+        ),
+        (
+            "e1",
+            both("eve@example.com", "911113333"),
+            ContactRuleViolation::NotAMobile,
+        ),
+        (
+            "e1",
+            both("not an address", "911113333"),
+            ContactRuleViolation::NotAnEmail,
+        ),
     ] {
         let refused = set.patch(&owner(), &id(contact), patch, true);
-        assert_eq!(refused, Err(ChangeRefusal::Broken(refusal)), "{contact}");
+        assert_eq!(refused, Err(ContactChangeError::RuleViolation(refusal)), "{contact}");
     }
     let no_mobile = ContactPatch {
         mobile: Patch::Remove,
         ..ContactPatch::default()
     };
     for (contact, patch) in [("c1", of_email(Patch::Remove)), ("e1", no_mobile)] {
-        assert_eq!(set.patch(&owner(), &id(contact), patch, true), Ok(Changed::new()));
+        assert_eq!(
+            set.patch(&owner(), &id(contact), patch, true),
+            Ok(ChangedContacts::new())
+        );
     }
     assert_eq!(set, before);
 }
@@ -340,14 +373,14 @@ fn a_value_of_the_other_type_is_refused_and_none_of_it_is_nothing() {
 fn a_merge_patch_of_the_tags_keeps_removes_and_puts() {
     let marked = || vec![MARKED_RESOURCES.to_owned()];
     for (patch, told, is_marked) in [
-        (of_number("911112222"), Ok(Changed::new()), true),
+        (of_number("911112222"), Ok(ChangedContacts::new()), true),
         (of_number("911113333"), Ok(ids(["c1"])), true),
-        (of_tags(Patch::Put(marked())), Ok(Changed::new()), true),
+        (of_tags(Patch::Put(marked())), Ok(ChangedContacts::new()), true),
         (of_tags(Patch::Put(Vec::new())), Ok(ids(["c1"])), false),
         (of_tags(Patch::Remove), Ok(ids(["c1"])), false),
         (
             of_tags(Patch::Put(vec!["X".to_owned()])),
-            Err(ChangeRefusal::Broken(Refusal::UnknownTag)),
+            Err(ContactChangeError::RuleViolation(ContactRuleViolation::UnknownTag)),
             true,
         ),
     ] {
@@ -371,7 +404,10 @@ fn of_a_credential_only_whether_it_is_the_default_is_patched() {
         ] {
             patch.default = Patch::Put(true);
             let refused = set.patch(&owner_of_both(), &id(contact), patch, true);
-            assert_eq!(refused, Err(ChangeRefusal::Broken(Refusal::IsCredential)));
+            assert_eq!(
+                refused,
+                Err(ContactChangeError::RuleViolation(ContactRuleViolation::IsCredential))
+            );
         }
     }
     for patch in [
@@ -380,7 +416,7 @@ fn of_a_credential_only_whether_it_is_the_default_is_patched() {
         of_number("911113333"),
     ] {
         let refused = set.patch(&owner_of_both(), &id("c9"), patch, true);
-        assert_eq!(refused, Err(ChangeRefusal::NotFound));
+        assert_eq!(refused, Err(ContactChangeError::NotFound));
     }
     assert_eq!(set, before);
     let told = set.patch(&owner_of_both(), &id("second"), of_default(Patch::Put(true)), true);
@@ -390,7 +426,7 @@ fn of_a_credential_only_whether_it_is_the_default_is_patched() {
 #[test]
 fn the_default_is_what_was_chosen_last_or_the_main_contact() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c2", "911113333")]);
-    let nobody = Changed::new;
+    let nobody = ChangedContacts::new;
     for (contact, patch, told, default) in [
         ("main", Patch::Put(true), nobody(), "main"),
         ("main", Patch::Put(false), nobody(), "main"),
@@ -427,7 +463,12 @@ fn a_patch_tells_each_contact_once_and_a_broken_one_changes_nothing() {
     };
     let before = set.clone();
     let broken = set.patch(&owner(), &id("c2"), everything("911112222"), true);
-    assert_eq!(broken, Err(ChangeRefusal::Broken(Refusal::AlreadyRegistered)));
+    assert_eq!(
+        broken,
+        Err(ContactChangeError::RuleViolation(
+            ContactRuleViolation::AlreadyRegistered
+        ))
+    );
     assert_eq!(set, before);
     let told = set.patch(&owner(), &id("c2"), everything("911114444"), true);
     assert_eq!(told, Ok(ids(["c1", "c2"])));
@@ -437,13 +478,13 @@ fn a_patch_tells_each_contact_once_and_a_broken_one_changes_nothing() {
 fn a_removed_contact_is_told_as_it_was_and_its_attempts_stay_counted() {
     let both = set_of(&[tagged(mobile("c1", "911112222")), mobile("c2", "911113333")]);
     let mut set = challenged(challenged(both, "c1"), "c2");
-    let as_it_was = set.told(&owner(), &id("c1")).unwrap();
-    assert_eq!(set.remove(&owner(), &id("c1")), Ok((as_it_was, Changed::new())));
+    let as_it_was = set.view_of(&owner(), &id("c1")).unwrap();
+    assert_eq!(set.remove(&owner(), &id("c1")), Ok((as_it_was, ChangedContacts::new())));
     assert_eq!(set.contact(&id("c1")), None);
     assert_eq!(codes_under_way(&set), 1, "that of the other contact");
     let used: Vec<_> = set.codes.iter().map(|codes| codes.attempts.used).collect();
     assert_eq!(used, [1, 1]);
-    assert_eq!(set.remove(&owner(), &id("c1")), Err(ChangeRefusal::NotFound));
+    assert_eq!(set.remove(&owner(), &id("c1")), Err(ContactChangeError::NotFound));
 }
 
 #[test]
@@ -451,13 +492,13 @@ fn without_the_default_the_main_contact_is_again() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     set.chosen_default = Some(id("c1"));
     let (_, told) = set.remove(&owner(), &id("c2")).unwrap();
-    assert_eq!(told, Changed::new());
+    assert_eq!(told, ChangedContacts::new());
     let (removed, told) = set.remove(&owner(), &id("c1")).unwrap();
     assert!(removed.default);
     assert_eq!(told, ids(["main"]));
     set.add(&owner(), &mobile("c1", "911112222"), true, Timestamp::UNIX_EPOCH)
         .unwrap();
-    assert!(!set.told(&owner(), &id("c1")).unwrap().default);
+    assert!(!set.view_of(&owner(), &id("c1")).unwrap().default);
 }
 
 #[test]
@@ -466,7 +507,10 @@ fn a_credential_is_not_removed() {
     let before = set.clone();
     for contact in ["main", "second"] {
         let refused = set.remove(&owner_of_both(), &id(contact));
-        assert_eq!(refused, Err(ChangeRefusal::Broken(Refusal::IsCredential)));
+        assert_eq!(
+            refused,
+            Err(ContactChangeError::RuleViolation(ContactRuleViolation::IsCredential))
+        );
     }
     assert_eq!(set, before);
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::factors::samples::{destination_of, id, mobile, owner, owner_of_both, set_of, tagged};
-use crate::factors::{ChangeRefusal, ContactDraft};
+use crate::factors::{ContactChangeError, ContactDraft};
 
 mod story;
 
@@ -52,52 +52,52 @@ impl Trial {
             purpose: target.purpose,
             client: client("portal"),
             attempts: 0,
-            told: false,
+            exhaustion_reported: false,
             expires_at: time::after(self.now, self.limits.lifetime),
         };
-        self.set.challenge(&target, challenge, self.now);
+        self.set.start_challenge(&target, challenge, self.now);
         self.sent
     }
 
-    fn charge_from(&mut self, name: &str, contact: &str, challenge: Option<u8>) -> Charge {
+    fn charge_from(&mut self, name: &str, contact: &str, challenge: Option<u8>) -> AttemptDecision {
         let target = self.target(contact);
         let challenge = challenge.map(challenge_id);
-        let answer = Answer {
+        let answer = CodeAnswer {
             challenge: challenge.as_ref(),
             client: &client(name),
         };
-        self.set.charge(&target, answer, &self.limits, self.now)
+        self.set.count_attempt(&target, answer, &self.limits, self.now)
     }
 
-    fn charge(&mut self, contact: &str, challenge: u8) -> Charge {
+    fn charge(&mut self, contact: &str, challenge: u8) -> AttemptDecision {
         self.charge_from("portal", contact, Some(challenge))
     }
 
     fn is_used_up(&self, contact: &str) -> bool {
-        self.set.is_used_up(&self.target(contact), &self.limits, self.now)
+        self.set.is_exhausted(&self.target(contact), &self.limits, self.now)
     }
 
     fn solve(&mut self, contact: &str, challenge: u8) -> bool {
         let target = self.target(contact);
-        let answer = Answer {
+        let answer = CodeAnswer {
             challenge: Some(&challenge_id(challenge)),
             client: &client("portal"),
         };
-        self.set.solve(&target, answer)
+        self.set.accept_answer(&target, answer)
     }
 
-    fn exhausted(&mut self, contact: &str, challenge: u8) -> Option<Exhausted> {
+    fn exhausted(&mut self, contact: &str, challenge: u8) -> Option<ExhaustedBudget> {
         let target = self.target(contact);
-        let answer = Answer {
+        let answer = CodeAnswer {
             challenge: Some(&challenge_id(challenge)),
             client: &client("portal"),
         };
-        self.set.exhausted(&target, answer, &self.limits, self.now)
+        self.set.take_exhaustion(&target, answer, &self.limits, self.now)
     }
 
     /// Wrong answers: how many of them counted before the attempts were used up.
     fn tried(&mut self, contact: &str, challenge: u8, times: u32) -> u32 {
-        let counted = (0..times).filter(|_| self.charge(contact, challenge) != Charge::UsedUp);
+        let counted = (0..times).filter(|_| self.charge(contact, challenge) != AttemptDecision::Exhausted);
         u32::try_from(counted.count()).unwrap()
     }
 
@@ -132,11 +132,11 @@ impl Trial {
     }
 }
 
-fn handed(challenge: u8) -> Charge {
-    Charge::Counted(Some(CodeDigest([challenge; 32])))
+fn handed(challenge: u8) -> AttemptDecision {
+    AttemptDecision::Counted(Some(CodeDigest([challenge; 32])))
 }
 
-const NOTHING_TO_TRY: Charge = Charge::Counted(None);
+const NOTHING_TO_TRY: AttemptDecision = AttemptDecision::Counted(None);
 
 fn one() -> Trial {
     Trial::with(&[mobile("c1", "911112222")])
@@ -177,7 +177,7 @@ fn a_contact_is_tried_twenty_times_a_day_whatever_is_sent_again() {
     let mut trial = one();
     assert_eq!(trial.tried_anew("c1", 30), 20);
     assert_eq!((trial.used("c1"), trial.set.attempts.used), (20, 20));
-    assert_eq!(trial.charge_from("portal", "c1", None), Charge::UsedUp);
+    assert_eq!(trial.charge_from("portal", "c1", None), AttemptDecision::Exhausted);
     let main = trial.send("main");
     assert_eq!(trial.charge("main", main), handed(main));
 }
@@ -190,7 +190,7 @@ fn a_user_is_tried_fifty_times_a_day_whatever_the_contact() {
     assert_eq!(trial.set.attempts.used, 50);
     for contact in ["c2", "c3", "main"] {
         let sent = trial.send(contact);
-        assert_eq!(trial.charge(contact, sent), Charge::UsedUp);
+        assert_eq!(trial.charge(contact, sent), AttemptDecision::Exhausted);
     }
 }
 
@@ -208,13 +208,13 @@ fn what_has_nothing_to_try_is_counted_as_well() {
         revision: 2,
         ..trial.target("c1")
     };
-    let answer = Answer {
+    let answer = CodeAnswer {
         challenge: Some(&challenge_id(live)),
         client: &client("portal"),
     };
-    let of_another_revision = trial.set.charge(&target, answer, &trial.limits, trial.now);
+    let of_another_revision = trial.set.count_attempt(&target, answer, &trial.limits, trial.now);
     assert_eq!(of_another_revision, NOTHING_TO_TRY);
-    assert!(!trial.set.solve(&target, answer));
+    assert!(!trial.set.accept_answer(&target, answer));
     assert_eq!(
         (trial.used("c1"), trial.used("main"), trial.set.attempts.used),
         (5, 1, 6)
@@ -315,7 +315,7 @@ fn a_contact_is_verified_though_its_old_value_or_its_value_under_another_id_was_
         happens(&mut trial);
         let sent = trial.send(contact);
         assert_eq!(trial.tried(contact, sent, 5), 5);
-        assert_eq!(trial.exhausted(contact, sent), Some(Exhausted::Challenge));
+        assert_eq!(trial.exhausted(contact, sent), Some(ExhaustedBudget::Challenge));
         let sent = trial.send(contact);
         assert_eq!(trial.charge(contact, sent), handed(sent));
         assert!(trial.solve(contact, sent));
@@ -358,7 +358,7 @@ fn a_changed_removed_or_added_again_contact_has_no_code_under_way() {
     let mut trial = one();
     trial.send("c1");
     trial.remove("c1");
-    assert_eq!(trial.set.remove(&owner(), &id("c1")), Err(ChangeRefusal::NotFound));
+    assert_eq!(trial.set.remove(&owner(), &id("c1")), Err(ContactChangeError::NotFound));
     assert!(trial.set.codes.iter().all(|codes| codes.challenge.is_none()));
 }
 
@@ -375,7 +375,11 @@ fn a_code_goes_to_the_credential_that_took_the_place_of_a_contact() {
         assert_eq!(trial.charge("second", to_the_contact), NOTHING_TO_TRY);
         let sent = trial.send("second");
         assert_eq!(trial.charge("second", sent), handed(sent));
-        assert_eq!(trial.charge("second", sent), Charge::UsedUp, "attempts stay counted");
+        assert_eq!(
+            trial.charge("second", sent),
+            AttemptDecision::Exhausted,
+            "attempts stay counted"
+        );
         assert!(trial.solve("second", sent));
     }
 }
@@ -395,7 +399,7 @@ fn whether_attempts_are_used_up_is_what_the_next_would_meet() {
         assert_eq!(are, used_up);
         assert_eq!(trial.set, before, "asking counts nothing");
         for contact in used_up {
-            assert_eq!(trial.charge(contact, 99), Charge::UsedUp);
+            assert_eq!(trial.charge(contact, 99), AttemptDecision::Exhausted);
         }
     }
     trial.now = seconds(trial.limits.window.as_secs());
@@ -421,10 +425,10 @@ fn a_used_up_challenge_is_told_once_and_the_next_again() {
         let sent = trial.send("c1");
         for attempt in 1..=5 {
             assert_eq!(trial.charge("c1", sent), handed(sent));
-            let told = (attempt == 5).then_some(Exhausted::Challenge);
+            let told = (attempt == 5).then_some(ExhaustedBudget::Challenge);
             assert_eq!(trial.exhausted("c1", sent), told, "{attempt}");
         }
-        assert_eq!(trial.charge("c1", sent), Charge::UsedUp);
+        assert_eq!(trial.charge("c1", sent), AttemptDecision::Exhausted);
         assert_eq!(trial.exhausted("c1", sent), None);
         assert_eq!(trial.exhausted("c1", 99), None);
     }
@@ -437,18 +441,18 @@ fn the_widest_that_is_used_up_is_told_once_a_window() {
     for at in [0, day] {
         trial.now = seconds(at);
         for (contact, attempts, widest) in [
-            ("c0", 20, Some(Exhausted::Factor)),
-            ("c1", 20, Some(Exhausted::Factor)),
-            ("c2", 10, Some(Exhausted::User)),
+            ("c0", 20, Some(ExhaustedBudget::Factor)),
+            ("c1", 20, Some(ExhaustedBudget::Factor)),
+            ("c2", 10, Some(ExhaustedBudget::User)),
         ] {
             trial.tried_anew(contact, attempts);
             let last = trial.sent;
             assert_eq!(trial.exhausted(contact, last), widest, "{contact}");
-            assert_eq!(trial.charge(contact, last), Charge::UsedUp);
+            assert_eq!(trial.charge(contact, last), AttemptDecision::Exhausted);
             assert_eq!(trial.exhausted(contact, last), None, "{contact}");
         }
         let sent = trial.send("c3");
-        assert_eq!(trial.charge("c3", sent), Charge::UsedUp);
+        assert_eq!(trial.charge("c3", sent), AttemptDecision::Exhausted);
         assert_eq!(trial.exhausted("c3", sent), None);
     }
 }
@@ -457,15 +461,15 @@ fn the_widest_that_is_used_up_is_told_once_a_window() {
 fn attempts_that_were_told_as_used_up_are_not_told_again_under_another_value_or_id() {
     let mut trial = one();
     trial.tried_anew("c1", 20);
-    assert_eq!(trial.exhausted("c1", trial.sent), Some(Exhausted::Factor));
+    assert_eq!(trial.exhausted("c1", trial.sent), Some(ExhaustedBudget::Factor));
     trial.replace(&mobile("c1", "911119999"));
     let sent = trial.send("c1");
-    assert_eq!(trial.charge("c1", sent), Charge::UsedUp);
+    assert_eq!(trial.charge("c1", sent), AttemptDecision::Exhausted);
     assert_eq!(trial.exhausted("c1", sent), None);
     trial.remove("c1");
     trial.add(&mobile("c2", "911112222"));
     let sent = trial.send("c2");
-    assert_eq!(trial.charge("c2", sent), Charge::UsedUp);
+    assert_eq!(trial.charge("c2", sent), AttemptDecision::Exhausted);
     assert_eq!(trial.exhausted("c2", sent), None);
 }
 
@@ -475,14 +479,14 @@ fn attempts_of_two_values_that_are_used_up_together_are_told() {
     trial.tried_anew("c1", 15);
     trial.replace(&mobile("c1", "911119999"));
     trial.tried_anew("c1", 5);
-    assert_eq!(trial.exhausted("c1", trial.sent), Some(Exhausted::Factor));
+    assert_eq!(trial.exhausted("c1", trial.sent), Some(ExhaustedBudget::Factor));
     assert_eq!(trial.exhausted("c1", trial.sent), None);
     trial.remove("c1");
     trial.add(&mobile("c2", "911119999"));
     trial.tried_anew("c2", 15);
     assert_eq!(
         trial.exhausted("c2", trial.sent),
-        Some(Exhausted::Factor),
+        Some(ExhaustedBudget::Factor),
         "not those alone that were told"
     );
 }
@@ -495,12 +499,12 @@ fn used_up_attempts_that_nobody_was_told_are_told_where_they_are_met() {
         trial.tried_anew(contact, attempts);
     }
     trial.remove("c2");
-    assert_eq!(trial.charge("c3", 99), Charge::UsedUp);
-    assert_eq!(trial.exhausted("c3", 99), Some(Exhausted::User));
+    assert_eq!(trial.charge("c3", 99), AttemptDecision::Exhausted);
+    assert_eq!(trial.exhausted("c3", 99), Some(ExhaustedBudget::User));
     assert_eq!(trial.exhausted("c3", 99), None);
     trial.remove("c0");
     trial.add(&mobile("c9", "911112220"));
-    assert_eq!(trial.exhausted("c9", 99), Some(Exhausted::Factor));
+    assert_eq!(trial.exhausted("c9", 99), Some(ExhaustedBudget::Factor));
 }
 
 #[test]

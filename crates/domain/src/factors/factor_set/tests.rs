@@ -5,7 +5,7 @@ use crate::factors::samples::{email, id, mobile, owner, owner_by_mobile, owner_o
 use crate::factors::{Visibility, own_contacts};
 use crate::identity::MainContact;
 
-fn add(set: &mut FactorSet, draft: &ContactDraft) -> Result<Added, Refusal> {
+fn add(set: &mut FactorSet, draft: &ContactDraft) -> Result<Added, ContactRuleViolation> {
     set.add(&owner(), draft, true, Timestamp::UNIX_EPOCH)
 }
 
@@ -18,20 +18,20 @@ fn the_first_broken_rule_is_told_in_the_documented_order() {
     let mut set = empty();
     let mut worst = mobile("main", "1");
     worst.tags = vec!["X".to_owned()];
-    assert_eq!(add(&mut set, &worst), Err(Refusal::IsCredential));
+    assert_eq!(add(&mut set, &worst), Err(ContactRuleViolation::IsCredential));
     worst.id = id("c1");
     let same_type = ContactDraft {
         contact_type: ContactType::Email,
         email: None,
         ..worst.clone()
     };
-    assert_eq!(add(&mut set, &same_type), Err(Refusal::SameTypeAsMain));
-    assert_eq!(add(&mut set, &worst), Err(Refusal::NotAMobile));
+    assert_eq!(add(&mut set, &same_type), Err(ContactRuleViolation::SameTypeAsMain));
+    assert_eq!(add(&mut set, &worst), Err(ContactRuleViolation::NotAMobile));
     let unknown_tag = ContactDraft {
         tags: worst.tags,
         ..mobile("c1", "911112222")
     };
-    assert_eq!(add(&mut set, &unknown_tag), Err(Refusal::UnknownTag));
+    assert_eq!(add(&mut set, &unknown_tag), Err(ContactRuleViolation::UnknownTag));
     assert_eq!(set, empty());
 }
 
@@ -53,11 +53,11 @@ fn an_id_or_a_value_is_held_once() {
     add(&mut set, &mobile("c1", "911112222")).unwrap();
     assert_eq!(
         add(&mut set, &mobile("c1", "911113333")),
-        Err(Refusal::AlreadyRegistered)
+        Err(ContactRuleViolation::AlreadyRegistered)
     );
     assert_eq!(
         add(&mut set, &mobile("c2", "911112222")),
-        Err(Refusal::AlreadyRegistered)
+        Err(ContactRuleViolation::AlreadyRegistered)
     );
 }
 
@@ -71,7 +71,7 @@ fn the_value_of_a_credential_and_another_spelling_of_a_value_are_held_too() {
         (owner_by_mobile(), email("c1", "EVA@example.com")),
     ] {
         let added = set.add(&owner, &draft, true, Timestamp::UNIX_EPOCH);
-        assert_eq!(added, Err(Refusal::AlreadyRegistered));
+        assert_eq!(added, Err(ContactRuleViolation::AlreadyRegistered));
     }
     let retried = set.add(
         &owner_by_mobile(),
@@ -92,8 +92,11 @@ fn the_field_of_the_contacts_type_is_needed_and_the_other_ignored() {
     };
     let lacks = without(email("e1", ""));
     let refused = set.add(&owner_by_mobile(), &lacks, true, Timestamp::UNIX_EPOCH);
-    assert_eq!(refused, Err(Refusal::NotAnEmail));
-    assert_eq!(add(&mut set, &without(mobile("c1", ""))), Err(Refusal::NotAMobile));
+    assert_eq!(refused, Err(ContactRuleViolation::NotAnEmail));
+    assert_eq!(
+        add(&mut set, &without(mobile("c1", ""))),
+        Err(ContactRuleViolation::NotAMobile)
+    );
     add(&mut set, &mobile("c1", "911112222")).unwrap();
     let beside_a_bad_mobile = email("e1", "eva@example.com");
     set.add(&owner_by_mobile(), &beside_a_bad_mobile, true, Timestamp::UNIX_EPOCH)
@@ -107,11 +110,14 @@ fn ten_contacts_fit_and_an_eleventh_does_not() {
     for n in 0..10 {
         add(&mut set, &mobile(&format!("c{n}"), &format!("91111222{n}"))).unwrap();
     }
-    assert_eq!(add(&mut set, &mobile("c10", "911113333")), Err(Refusal::TooMany));
+    assert_eq!(
+        add(&mut set, &mobile("c10", "911113333")),
+        Err(ContactRuleViolation::TooMany)
+    );
     assert_eq!(add(&mut set, &mobile("c3", "911112223")), Ok(Added::AlreadyThere));
     assert_eq!(
         add(&mut set, &mobile("c11", "911112223")),
-        Err(Refusal::AlreadyRegistered)
+        Err(ContactRuleViolation::AlreadyRegistered)
     );
 }
 
@@ -235,7 +241,7 @@ proptest! {
         let mut set = empty();
         for tags in [vec![tag.clone()], vec![MARKED_RESOURCES.to_owned(), tag]] {
             let draft = ContactDraft { tags, ..mobile("c1", "911112222") };
-            prop_assert_eq!(add(&mut set, &draft), Err(Refusal::UnknownTag));
+            prop_assert_eq!(add(&mut set, &draft), Err(ContactRuleViolation::UnknownTag));
         }
         prop_assert_eq!(set, empty());
     }

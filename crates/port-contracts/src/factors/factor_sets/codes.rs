@@ -47,7 +47,7 @@ fn rival(found: &FactorSet, caller: usize) -> FactorSet {
         attempts: Attempts {
             used: u32::try_from(caller).unwrap(),
             end_at: at(86_400_000),
-            told: false,
+            exhaustion_reported: false,
         },
         ..found.clone()
     }
@@ -119,7 +119,7 @@ async fn a_window_that_never_began_is_found_as_it_was(fixture: &dyn Fixture) {
     let counted = Attempts {
         used: 1,
         end_at: at(0),
-        told: false,
+        exhaustion_reported: false,
     };
     for (version, attempts) in [Attempts::NONE, counted, Attempts::NONE].into_iter().enumerate() {
         let set = FactorSet {

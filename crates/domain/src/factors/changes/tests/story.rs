@@ -100,13 +100,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Whose contacts are told, those added or removed included; `None` when the step was refused.
-fn take(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<Changed> {
+fn take(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<ChangedContacts> {
     match step {
         Step::Add(draft) => {
             let draft = draft.written();
             match set.add(owner, &draft, false, Timestamp::UNIX_EPOCH).ok()? {
                 Added::Stored { untagged } => Some(untagged.into_iter().chain([draft.id]).collect()),
-                Added::AlreadyThere => Some(Changed::new()),
+                Added::AlreadyThere => Some(ChangedContacts::new()),
             }
         }
         Step::Replace(draft) => set.replace(owner, &draft.written(), false).ok(),
@@ -155,14 +155,14 @@ fn any_owner() -> impl Strategy<Value = Identity> {
     ]
 }
 
-fn sorted(mut ids: Changed) -> Changed {
+fn sorted(mut ids: ChangedContacts) -> ChangedContacts {
     ids.sort();
     ids
 }
 
 /// The contacts that are in one of the two only, or not the same in both.
-fn differing(before: &[OwnContact], after: &[OwnContact]) -> Changed {
-    let mut ids: Changed = before.iter().chain(after).map(|contact| contact.id.clone()).collect();
+fn differing(before: &[OwnContact], after: &[OwnContact]) -> ChangedContacts {
+    let mut ids: ChangedContacts = before.iter().chain(after).map(|contact| contact.id.clone()).collect();
     ids.sort();
     ids.dedup();
     let of = |shown: &[OwnContact], id: &ContactId| shown.iter().find(|contact| contact.id == *id).cloned();

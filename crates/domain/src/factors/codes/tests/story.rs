@@ -203,15 +203,15 @@ impl Told {
             .and_then(|at| self.history.sent.get_mut(at))
             .filter(|sent| sent.live && now < sent.expires_at && !as_another);
         let expected = match live {
-            _ if used_up => Charge::UsedUp,
-            Some(sent) if sent.handed >= limits.per_challenge => Charge::UsedUp,
+            _ if used_up => AttemptDecision::Exhausted,
+            Some(sent) if sent.handed >= limits.per_challenge => AttemptDecision::Exhausted,
             Some(sent) => {
                 sent.handed += 1;
                 handed(number.unwrap())
             }
             None => NOTHING_TO_TRY,
         };
-        if expected != Charge::UsedUp {
+        if expected != AttemptDecision::Exhausted {
             self.history.counted.push(Counted {
                 at: now,
                 contact,
@@ -224,7 +224,11 @@ impl Told {
             .trial
             .charge_from(if as_another { "another" } else { "portal" }, name, number);
         prop_assert_eq!(charged, expected);
-        self.after(contact, number, right && matches!(charged, Charge::Counted(Some(_))))
+        self.after(
+            contact,
+            number,
+            right && matches!(charged, AttemptDecision::Counted(Some(_))),
+        )
     }
 
     /// A right answer is accepted once; after any other, what is used up is told once.

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::factors::{SendLimit, SendLimitKey};
+use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::{self, Timestamp};
 use mongodb::bson::{DateTime, doc};
 use ports::StoreFailure;
-use ports::factors::{SendCharge, SendLimits};
+use ports::factors::{QuotaDecision, SendQuotas};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
@@ -17,11 +17,11 @@ pub(crate) const COLLECTION: &str = "send_limits";
 /// How often a charge is tried when others begin the same window, or the garbage collection ends it, at the same time.
 const ATTEMPTS: usize = 16;
 
-pub(crate) struct MongodbSendLimits(pub(crate) Arc<Database>);
+pub(crate) struct MongodbSendQuotas(pub(crate) Arc<Database>);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SendLimitDocument {
+struct SendQuotaDocument {
     #[serde(rename = "_id")]
     key: String,
     used: u32,
@@ -31,11 +31,11 @@ struct SendLimitDocument {
 /// A window goes on or rolls over in the one update, or begins with the insert; else there is no room.
 async fn charge(
     database: &Arc<Database>,
-    key: &SendLimitKey,
-    limit: SendLimit,
+    key: &SendQuotaKey,
+    limit: SendQuota,
     now: Timestamp,
-) -> Result<SendCharge, StoreFailure> {
-    let first = SendLimitDocument {
+) -> Result<QuotaDecision, StoreFailure> {
+    let first = SendQuotaDocument {
         key: key.as_str().to_owned(),
         used: 1,
         window_ends_at: date(time::after(now, limit.window)),
@@ -55,11 +55,11 @@ async fn charge(
         if database.update_one(COLLECTION, has_room.clone(), update).await?
             || database.insert(COLLECTION, &first).await?
         {
-            return Ok(SendCharge::Charged);
+            return Ok(QuotaDecision::Allowed);
         }
         let found = database.find_after_write(COLLECTION, key.as_str().to_owned()).await?;
-        if let Some(until) = full_until(found, key, limit, now)? {
-            return Ok(SendCharge::Exhausted { until });
+        if let Some(retry_at) = full_until(found, key, limit, now)? {
+            return Ok(QuotaDecision::Exceeded { retry_at });
         }
     }
     Err(Fault::Contended.into())
@@ -67,9 +67,9 @@ async fn charge(
 
 /// Until when there is no more room; `None` when there is.
 fn full_until(
-    found: Option<SendLimitDocument>,
-    key: &SendLimitKey,
-    limit: SendLimit,
+    found: Option<SendQuotaDocument>,
+    key: &SendQuotaKey,
+    limit: SendQuota,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, Fault> {
     let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= limit.most);
@@ -78,21 +78,21 @@ fn full_until(
 }
 
 #[async_trait]
-impl SendLimits for MongodbSendLimits {
-    async fn look(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
+impl SendQuotas for MongodbSendQuotas {
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
         if limit.most == 0 {
-            let until = time::after(now, limit.window);
-            return Ok(SendCharge::Exhausted { until });
+            let retry_at = time::after(now, limit.window);
+            return Ok(QuotaDecision::Exceeded { retry_at });
         }
         let found = self.0.find(COLLECTION, key.as_str()).await?;
-        let until = full_until(found, key, limit, now)?;
-        Ok(until.map_or(SendCharge::Charged, |until| SendCharge::Exhausted { until }))
+        let retry_at = full_until(found, key, limit, now)?;
+        Ok(retry_at.map_or(QuotaDecision::Allowed, |retry_at| QuotaDecision::Exceeded { retry_at }))
     }
 
-    async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
         if limit.most == 0 {
-            let until = time::after(now, limit.window);
-            return Ok(SendCharge::Exhausted { until });
+            let retry_at = time::after(now, limit.window);
+            return Ok(QuotaDecision::Exceeded { retry_at });
         }
         charge(&self.0, key, limit, now).await
     }
@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn stored_form() {
-        let document = SendLimitDocument {
-            key: SendLimitKey::user(&UserId::parse("user-1").unwrap())
+        let document = SendQuotaDocument {
+            key: SendQuotaKey::user(&UserId::parse("user-1").unwrap())
                 .as_str()
                 .to_owned(),
             used: 2,

@@ -1,16 +1,16 @@
 use async_trait::async_trait;
-use domain::factors::{SendLimit, SendLimitKey};
+use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::Timestamp;
 
 use crate::StoreFailure;
 
 /// Whether one more may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendCharge {
-    Charged,
+pub enum QuotaDecision {
+    Allowed,
     /// Nothing was counted; there is room again at `until`.
-    Exhausted {
-        until: Timestamp,
+    Exceeded {
+        retry_at: Timestamp,
     },
 }
 
@@ -20,10 +20,10 @@ pub enum SendCharge {
 /// in its arguments: a window begins with its first charge and rolls over in the same write. Never more than
 /// `limit.most` calls are `Charged` in a window, however many come at once. A repeated call counts again.
 #[async_trait]
-pub trait SendLimits: Send + Sync {
+pub trait SendQuotas: Send + Sync {
     /// What a charge would say now. Counts nothing and begins no window, so it promises nothing either: others may be
     /// charged before whoever looked.
-    async fn look(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure>;
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure>;
 
-    async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure>;
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure>;
 }

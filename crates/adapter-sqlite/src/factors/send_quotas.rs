@@ -1,20 +1,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::factors::{SendLimit, SendLimitKey};
+use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::{self, Timestamp};
 use ports::StoreFailure;
-use ports::factors::{SendCharge, SendLimits};
+use ports::factors::{QuotaDecision, SendQuotas};
 use rusqlite::{Connection, named_params};
 
 use crate::database::Database;
 use crate::fault::Fault;
 use crate::rows::{self, Reader};
 
-pub(crate) struct SqliteSendLimits(pub(crate) Arc<Database>);
+pub(crate) struct SqliteSendQuotas(pub(crate) Arc<Database>);
 
 /// The whole condition stands in the one statement: a window begins, goes on or rolls over, or nothing changes.
-fn charge(connection: &Connection, key: &str, limit: SendLimit, now: Timestamp) -> Result<SendCharge, Fault> {
+fn charge(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, Fault> {
     let sql = "INSERT INTO send_limits (key, used, window_ends_at) VALUES (:key, 1, :end)
                ON CONFLICT (key) DO UPDATE SET
                    used = CASE WHEN window_ends_at <= :now THEN 1 ELSE used + 1 END,
@@ -28,40 +28,40 @@ fn charge(connection: &Connection, key: &str, limit: SendLimit, now: Timestamp) 
         ":most": limit.most,
     };
     if rows::execute(connection, sql, parameters)? > 0 {
-        return Ok(SendCharge::Charged);
+        return Ok(QuotaDecision::Allowed);
     }
     let sql = "SELECT key, window_ends_at FROM send_limits WHERE key = ?1";
-    let until = rows::first(connection, sql, [key], |row| Reader::new("send limit", row).time(1))?;
-    Ok(SendCharge::Exhausted {
-        until: until.unwrap_or(end),
+    let retry_at = rows::first(connection, sql, [key], |row| Reader::new("send limit", row).time(1))?;
+    Ok(QuotaDecision::Exceeded {
+        retry_at: retry_at.unwrap_or(end),
     })
 }
 
-/// What is full until when; else there is room.
-fn look(connection: &Connection, key: &str, limit: SendLimit, now: Timestamp) -> Result<SendCharge, Fault> {
+/// Returns `Exceeded` when the quota is used up.
+fn look(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, Fault> {
     let sql = "SELECT key, window_ends_at FROM send_limits
                WHERE key = :key AND window_ends_at > :now AND used >= :most";
     let parameters = named_params! { ":key": key, ":now": now.as_millisecond(), ":most": limit.most };
-    let until = rows::first(connection, sql, parameters, |row| {
+    let retry_at = rows::first(connection, sql, parameters, |row| {
         Reader::new("send limit", row).time(1)
     })?;
-    Ok(until.map_or(SendCharge::Charged, |until| SendCharge::Exhausted { until }))
+    Ok(retry_at.map_or(QuotaDecision::Allowed, |retry_at| QuotaDecision::Exceeded { retry_at }))
 }
 
 #[async_trait]
-impl SendLimits for SqliteSendLimits {
-    async fn look(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
+impl SendQuotas for SqliteSendQuotas {
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
         if limit.most == 0 {
-            let until = time::after(now, limit.window);
-            return Ok(SendCharge::Exhausted { until });
+            let retry_at = time::after(now, limit.window);
+            return Ok(QuotaDecision::Exceeded { retry_at });
         }
         self.0.read(|connection| look(connection, key.as_str(), limit, now))
     }
 
-    async fn charge(&self, key: &SendLimitKey, limit: SendLimit, now: Timestamp) -> Result<SendCharge, StoreFailure> {
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
         if limit.most == 0 {
-            let until = time::after(now, limit.window);
-            return Ok(SendCharge::Exhausted { until });
+            let retry_at = time::after(now, limit.window);
+            return Ok(QuotaDecision::Exceeded { retry_at });
         }
         let key = key.clone();
         self.0

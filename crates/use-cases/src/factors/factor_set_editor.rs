@@ -3,7 +3,8 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::event::{EventKind, NewEvent};
 use domain::factors::{
-    ChangeRefusal, CodeTarget, Exhausted, FactorSet, OwnContact, Refusal, Visibility, events, own_contacts,
+    CodeTarget, ContactChangeError, ContactRuleViolation, ExhaustedBudget, FactorSet, OwnContact, Visibility, events,
+    own_contacts,
 };
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
@@ -28,7 +29,7 @@ pub enum ContactError {
     #[error("the client shows no alternative contacts, so its users can add none through it")]
     ClientHidesContacts,
     #[error(transparent)]
-    Broken(Refusal),
+    Broken(ContactRuleViolation),
     #[error(transparent)]
     Failed(#[from] Failure),
 }
@@ -39,42 +40,42 @@ impl From<StoreFailure> for ContactError {
     }
 }
 
-impl From<ChangeRefusal> for ContactError {
-    fn from(refusal: ChangeRefusal) -> Self {
+impl From<ContactChangeError> for ContactError {
+    fn from(refusal: ContactChangeError) -> Self {
         match refusal {
-            ChangeRefusal::NotFound => Self::ContactNotFound,
-            ChangeRefusal::Broken(rule) => Self::Broken(rule),
+            ContactChangeError::NotFound => Self::ContactNotFound,
+            ContactChangeError::RuleViolation(rule) => Self::Broken(rule),
         }
     }
 }
 
 /// What is told of an edit.
-pub(super) enum Told {
+pub(super) enum PendingEvent {
     Contact(EventKind, OwnContact),
-    Exhausted(Exhausted, OwnContact),
+    Exhausted(ExhaustedBudget, OwnContact),
 }
 
 /// What was decided about a set.
-pub(super) enum Decision<T> {
+pub(super) enum EditDecision<T> {
     /// It is as it was, and the answer says nothing that a write on its way could undo: nothing is saved.
-    Leave(T),
+    Unchanged(T),
     /// It stays as it was, and the answer says so: it is saved under a new version, so that no edit that was given up
     /// before can land after the answer.
-    Keep(T),
-    Save(T, Vec<Told>),
+    SaveUnchanged(T),
+    Save(T, Vec<PendingEvent>),
 }
 
 /// One contact of a user, as far as the caller's client shows it. Made by [`Edits::contact`] alone, so that what is hidden
 /// cannot be named on any operation.
-pub(super) struct ContactInView<'a> {
+pub(super) struct VisibleContact<'a> {
     call: &'a Call,
     user: &'a UserId,
     pub(super) id: &'a ContactId,
     visibility: Visibility,
 }
 
-impl ContactInView<'_> {
-    fn check(&self, owner: &Identity, set: &FactorSet) -> Result<(), ContactError> {
+impl VisibleContact<'_> {
+    fn check_visible(&self, owner: &Identity, set: &FactorSet) -> Result<(), ContactError> {
         if self.visibility == Visibility::Unrestricted {
             return Ok(());
         }
@@ -88,14 +89,14 @@ impl ContactInView<'_> {
 }
 
 /// Finds a user's set, has something decided about it, and saves it with what is told, in one write.
-pub(super) struct Edits {
+pub(super) struct FactorSetEditor {
     factor_sets: Arc<dyn FactorSets>,
     clients: Arc<dyn Clients>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
 }
 
-impl Edits {
+impl FactorSetEditor {
     pub(super) fn new(ports: &FactorsPorts) -> Self {
         Self {
             factor_sets: ports.factor_sets.clone(),
@@ -123,13 +124,13 @@ impl Edits {
         }
     }
 
-    pub(super) async fn contact<'a>(
+    pub(super) async fn visible_contact<'a>(
         &self,
         call: &'a Call,
         user: &'a UserId,
         id: &'a ContactId,
-    ) -> Result<ContactInView<'a>, ContactError> {
-        Ok(ContactInView {
+    ) -> Result<VisibleContact<'a>, ContactError> {
+        Ok(VisibleContact {
             call,
             user,
             id,
@@ -140,21 +141,21 @@ impl Edits {
     /// The set that holds a contact, and its user.
     pub(super) async fn find_contact(
         &self,
-        contact: &ContactInView<'_>,
+        contact: &VisibleContact<'_>,
     ) -> Result<(Identity, FactorSet), ContactError> {
         let (owner, set) = self.find(contact.user).await?;
-        contact.check(&owner, &set)?;
+        contact.check_visible(&owner, &set)?;
         Ok((owner, set))
     }
 
     /// Edits the set that holds a contact.
     pub(super) async fn edit_contact<T>(
         &self,
-        contact: &ContactInView<'_>,
-        mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
+        contact: &VisibleContact<'_>,
+        mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<EditDecision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
         self.edit(contact.call, contact.user, |owner, set, now| {
-            contact.check(owner, set)?;
+            contact.check_visible(owner, set)?;
             decide(owner, set, now)
         })
         .await
@@ -170,16 +171,16 @@ impl Edits {
         &self,
         call: &Call,
         user: &UserId,
-        mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<Decision<T>, ContactError> + Send,
+        mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<EditDecision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
         for _ in 0..ATTEMPTS {
             let (owner, found) = self.find(user).await?;
             let now = self.clock.now();
             let mut decided = found.clone();
             let (outcome, mut set, told) = match decide(&owner, &mut decided, now) {
-                Ok(Decision::Leave(outcome)) => return Ok(outcome),
-                Ok(Decision::Keep(outcome)) => (Ok(outcome), found, Vec::new()),
-                Ok(Decision::Save(outcome, told)) => (Ok(outcome), decided, told),
+                Ok(EditDecision::Unchanged(outcome)) => return Ok(outcome),
+                Ok(EditDecision::SaveUnchanged(outcome)) => (Ok(outcome), found, Vec::new()),
+                Ok(EditDecision::Save(outcome, told)) => (Ok(outcome), decided, told),
                 // A refusal says how the set is, too.
                 Err(refusal @ (ContactError::ContactNotFound | ContactError::Broken(_))) => {
                     (Err(refusal), found, Vec::new())
@@ -187,7 +188,10 @@ impl Edits {
                 Err(error) => return Err(error),
             };
             set.forget_ended_windows(now);
-            let told = told.into_iter().map(|told| self.event(call, user, told, now)).collect();
+            let told = told
+                .into_iter()
+                .map(|told| self.build_event(call, user, told, now))
+                .collect();
             match self.factor_sets.save_if_version(&set, told).await? {
                 SaveOutcome::Saved => return outcome,
                 SaveOutcome::Conflict => {}
@@ -197,11 +201,13 @@ impl Edits {
         Err(Failure::Contended.into())
     }
 
-    fn event(&self, call: &Call, user: &UserId, told: Told, now: Timestamp) -> NewEvent {
+    fn build_event(&self, call: &Call, user: &UserId, told: PendingEvent, now: Timestamp) -> NewEvent {
         let context = call.event(self.randomness.event_id(now), now);
         match told {
-            Told::Contact(kind, contact) => events::contact_event(context, kind, user, &contact),
-            Told::Exhausted(exhausted, contact) => events::attempts_exhausted(context, user, &contact, exhausted),
+            PendingEvent::Contact(kind, contact) => events::contact_event(context, kind, user, &contact),
+            PendingEvent::Exhausted(exhausted, contact) => {
+                events::attempts_exhausted(context, user, &contact, exhausted)
+            }
         }
     }
 }
@@ -219,7 +225,7 @@ pub(super) async fn find_with_owner(
 }
 
 /// A contact that a code can be sent to.
-pub(super) fn target(
+pub(super) fn code_target(
     (owner, set): (&Identity, &FactorSet),
     contact: &ContactId,
     code_digester: &dyn CodeDigester,
@@ -229,8 +235,8 @@ pub(super) fn target(
 }
 
 /// Contacts that are now other than they were.
-pub(super) fn changed(owner: &Identity, set: &FactorSet, contacts: &[ContactId]) -> Vec<Told> {
-    let told = contacts.iter().filter_map(|id| set.told(owner, id));
-    told.map(|contact| Told::Contact(EventKind::FactorChanged, contact))
+pub(super) fn changed_events(owner: &Identity, set: &FactorSet, contacts: &[ContactId]) -> Vec<PendingEvent> {
+    let told = contacts.iter().filter_map(|id| set.view_of(owner, id));
+    told.map(|contact| PendingEvent::Contact(EventKind::FactorChanged, contact))
         .collect()
 }
