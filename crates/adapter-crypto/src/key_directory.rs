@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::SecretFileFailure;
+use crate::SecretFileError;
 use crate::rs512_key::Rs512Key;
 use crate::secret_file::{read_private, write_private};
 
@@ -23,7 +23,7 @@ const RETIREMENT_DELAY_SECONDS: i64 = 5;
 
 /// Signing keys that cannot be read, made or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyFailure {
+pub enum KeyError {
     #[error("`{path}` cannot be read or written")]
     Io {
         path: String,
@@ -33,7 +33,7 @@ pub enum KeyFailure {
     #[error("`{path}` cannot be read as {what}")]
     Malformed { path: String, what: &'static str },
     #[error("a signing key cannot be used")]
-    Secret(#[from] SecretFileFailure),
+    Secret(#[from] SecretFileError),
     #[error("there is no key `{0}`")]
     UnknownKey(String),
     #[error("`{0}` is the only key that signs: generate another first, and retire this one once that signs")]
@@ -93,7 +93,7 @@ impl KeyDocument {
 /// Its file (another one for each manifest), when that was written, and its length.
 pub(crate) type ManifestStamp = (u64, SystemTime, u64);
 
-pub(crate) type LoadedKey = (KeyEntry, Result<Rs512Key, KeyFailure>);
+pub(crate) type LoadedKey = (KeyEntry, Result<Rs512Key, KeyError>);
 
 /// A folder of `<kid>.pem` files (PKCS#8) and a manifest that says which signs from when.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl KeyDirectory {
     }
 
     /// Makes a first key when there is none, whoever else tries at the same time.
-    pub fn ensure_key(&self, now: Timestamp) -> Result<(), KeyFailure> {
+    pub fn ensure_key(&self, now: Timestamp) -> Result<(), KeyError> {
         let _only_one = self.lock()?;
         let mut manifest = self.read()?;
         if !manifest.keys.is_empty() {
@@ -124,7 +124,7 @@ impl KeyDirectory {
     }
 
     /// The keys that are not revoked, oldest first.
-    pub fn list(&self) -> Result<Vec<KeyEntry>, KeyFailure> {
+    pub fn list(&self) -> Result<Vec<KeyEntry>, KeyError> {
         let entry = |key: KeyDocument| KeyEntry {
             id: key.kid,
             signs_from: key.signs_from,
@@ -134,7 +134,7 @@ impl KeyDirectory {
     }
 
     /// Makes a key of 2048 bits that signs from `signs_from`.
-    pub fn generate(&self, signs_from: Timestamp) -> Result<KeyEntry, KeyFailure> {
+    pub fn generate(&self, signs_from: Timestamp) -> Result<KeyEntry, KeyError> {
         let _only_one = self.lock()?;
         let mut manifest = self.read()?;
         let key = self.add_key(&mut manifest, signs_from)?;
@@ -143,7 +143,7 @@ impl KeyDirectory {
     }
 
     /// The keys that were revoked, in that order.
-    pub fn revoked(&self) -> Result<Vec<RevokedKey>, KeyFailure> {
+    pub fn revoked(&self) -> Result<Vec<RevokedKey>, KeyError> {
         let revoked = |key: RevokedKeyDocument| RevokedKey {
             id: key.kid,
             revoked_at: key.revoked_at,
@@ -152,7 +152,7 @@ impl KeyDirectory {
     }
 
     /// Stops a key from signing, a few seconds from now; it verifies until the last token it may have signed has expired.
-    pub fn retire(&self, kid: &str, now: Timestamp) -> Result<(), KeyFailure> {
+    pub fn retire(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
         let _only_one = self.lock()?;
         let mut manifest = self.read()?;
         let another_signs = manifest.keys.iter().any(|key| key.kid != kid && key.signs(now));
@@ -160,12 +160,12 @@ impl KeyDirectory {
             .keys
             .iter_mut()
             .find(|key| key.kid == kid)
-            .ok_or_else(|| KeyFailure::UnknownKey(kid.to_owned()))?;
+            .ok_or_else(|| KeyError::UnknownKey(kid.to_owned()))?;
         if key.retired_at.is_some() {
             return Ok(());
         }
         if !another_signs {
-            return Err(KeyFailure::LastKey(kid.to_owned()));
+            return Err(KeyError::LastKey(kid.to_owned()));
         }
         let retired_at = Timestamp::from_second(now.as_second() + RETIREMENT_DELAY_SECONDS);
         key.retired_at = Some(retired_at.unwrap_or(now));
@@ -174,14 +174,14 @@ impl KeyDirectory {
 
     /// Takes a key out of the set at once and for good, and removes its file. When it was the only one that signs, the
     /// next one does so from now on, or a new one where there is none: no moment passes without a key that signs.
-    pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<(), KeyFailure> {
+    pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
         let _only_one = self.lock()?;
         let mut manifest = self.read()?;
         if manifest.revoked.iter().all(|revoked| revoked.kid != kid) {
             let known = manifest.keys.len();
             manifest.keys.retain(|key| key.kid != kid);
             if manifest.keys.len() == known {
-                return Err(KeyFailure::UnknownKey(kid.to_owned()));
+                return Err(KeyError::UnknownKey(kid.to_owned()));
             }
             manifest.revoked.push(RevokedKeyDocument {
                 kid: kid.to_owned(),
@@ -198,7 +198,7 @@ impl KeyDirectory {
         }
     }
 
-    fn keep_one_signing(&self, manifest: &mut ManifestDocument, now: Timestamp) -> Result<(), KeyFailure> {
+    fn keep_one_signing(&self, manifest: &mut ManifestDocument, now: Timestamp) -> Result<(), KeyError> {
         if manifest.keys.iter().any(|key| key.signs(now)) {
             return Ok(());
         }
@@ -212,7 +212,7 @@ impl KeyDirectory {
     }
 
     /// Every key of the manifest with its private half, or with why that cannot be read.
-    pub(crate) fn load(&self, known: &BTreeMap<String, Rs512Key>) -> Result<Vec<LoadedKey>, KeyFailure> {
+    pub(crate) fn load(&self, known: &BTreeMap<String, Rs512Key>) -> Result<Vec<LoadedKey>, KeyError> {
         let loaded = |entry: KeyEntry| {
             let key = match known.get(&entry.id) {
                 Some(key) => Ok(key.clone()),
@@ -223,7 +223,7 @@ impl KeyDirectory {
         Ok(self.list()?.into_iter().map(loaded).collect())
     }
 
-    fn load_key(&self, kid: &str) -> Result<Rs512Key, KeyFailure> {
+    fn load_key(&self, kid: &str) -> Result<Rs512Key, KeyError> {
         let path = self.pem(kid);
         let text = read_private(&path)?;
         let malformed = || malformed(&path, "an RSA private key in PKCS#8 PEM");
@@ -234,10 +234,10 @@ impl KeyDirectory {
     }
 
     /// Makes the file of a key and names it in the manifest, which is written afterwards.
-    fn add_key(&self, manifest: &mut ManifestDocument, signs_from: Timestamp) -> Result<KeyEntry, KeyFailure> {
+    fn add_key(&self, manifest: &mut ManifestDocument, signs_from: Timestamp) -> Result<KeyEntry, KeyError> {
         let signs_from = whole_second(signs_from);
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyFailure::Generation)?;
-        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyFailure::Generation)?;
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError::Generation)?;
         let pem = Zeroizing::new(pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref().to_vec())));
         let kid = Rs512Key::new(pair).id().to_owned();
         let path = self.pem(&kid);
@@ -254,7 +254,7 @@ impl KeyDirectory {
         })
     }
 
-    fn lock(&self) -> Result<File, KeyFailure> {
+    fn lock(&self) -> Result<File, KeyError> {
         let path = self.folder.join("manifest.lock");
         if !path.exists() {
             write_private(&path, b"").map_err(|source| io_failure(&path, source))?;
@@ -264,7 +264,7 @@ impl KeyDirectory {
         Ok(file)
     }
 
-    fn read(&self) -> Result<ManifestDocument, KeyFailure> {
+    fn read(&self) -> Result<ManifestDocument, KeyError> {
         let path = self.manifest();
         let mut manifest: ManifestDocument = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| malformed(&path, "a key manifest"))?,
@@ -276,7 +276,7 @@ impl KeyDirectory {
         Ok(manifest)
     }
 
-    fn write(&self, manifest: &ManifestDocument) -> Result<(), KeyFailure> {
+    fn write(&self, manifest: &ManifestDocument) -> Result<(), KeyError> {
         let path = self.manifest();
         let text = serde_json::to_vec_pretty(manifest).map_err(|_| malformed(&path, "a key manifest"))?;
         write_private(&path, &text).map_err(|source| io_failure(&path, source))
@@ -296,15 +296,15 @@ fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn io_failure(path: &Path, source: io::Error) -> KeyFailure {
-    KeyFailure::Io {
+fn io_failure(path: &Path, source: io::Error) -> KeyError {
+    KeyError::Io {
         path: path.display().to_string(),
         source,
     }
 }
 
-fn malformed(path: &Path, what: &'static str) -> KeyFailure {
-    KeyFailure::Malformed {
+fn malformed(path: &Path, what: &'static str) -> KeyError {
+    KeyError::Malformed {
         path: path.display().to_string(),
         what,
     }

@@ -7,7 +7,7 @@ use domain::time::{self, Timestamp};
 use ports::KeySetSource;
 use ports::tokens::{KeySet, PublicKey};
 
-use crate::key_directory::{KeyDirectory, KeyEntry, KeyFailure, LoadedKey, ManifestStamp};
+use crate::key_directory::{KeyDirectory, KeyEntry, KeyError, LoadedKey, ManifestStamp};
 use crate::rs512_key::Rs512Key;
 use crate::{VerificationKey, VerificationKeys};
 
@@ -43,12 +43,12 @@ struct Look {
 
 impl KeyRing {
     /// Reads the directory, which must hold at least one key.
-    pub fn open(directory: KeyDirectory, longest_token_life: Duration) -> Result<Self, KeyFailure> {
+    pub fn open(directory: KeyDirectory, longest_token_life: Duration) -> Result<Self, KeyError> {
         let stamp = directory.stamp();
         let loaded = directory.load(&BTreeMap::new())?.into_iter();
         let keys = loaded.map(|(entry, key)| Ok(ring_key(entry, key?)));
         let ring = Ring {
-            keys: keys.collect::<Result<_, KeyFailure>>()?,
+            keys: keys.collect::<Result<_, KeyError>>()?,
             version: 0,
         };
         Ok(Self {
@@ -95,7 +95,7 @@ impl KeyRing {
 
     /// Reads the directory again when its manifest has changed; whether the ring did. A key that cannot be read holds up
     /// no other: one that was revoked goes whatever else is wrong.
-    fn look(&self) -> Result<bool, KeyFailure> {
+    fn look(&self) -> Result<bool, KeyError> {
         let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);
         if last.at.elapsed() < LOOK_INTERVAL {
             return Ok(false);
@@ -139,7 +139,7 @@ fn ring_key(entry: KeyEntry, key: Rs512Key) -> RingKey {
 }
 
 /// The keys that could be read, and why the first of the others could not.
-fn readable(loaded: Vec<LoadedKey>) -> (Vec<RingKey>, Option<KeyFailure>) {
+fn readable(loaded: Vec<LoadedKey>) -> (Vec<RingKey>, Option<KeyError>) {
     let (mut keys, mut unreadable) = (Vec::new(), None);
     for (entry, key) in loaded {
         match key {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     /// Looks as if the last look was long ago.
-    fn look(ring: &KeyRing) -> Result<bool, KeyFailure> {
+    fn look(ring: &KeyRing) -> Result<bool, KeyError> {
         ring.last_look.lock().unwrap().at = Instant::now().checked_sub(LOOK_INTERVAL).unwrap();
         ring.look()
     }
@@ -280,10 +280,10 @@ mod tests {
         directory.ensure_key(at(0)).unwrap();
         let only = directory.list().unwrap().remove(0).id;
         directory.generate(at(100)).unwrap();
-        assert!(matches!(directory.retire(&only, at(99)), Err(KeyFailure::LastKey(_))));
+        assert!(matches!(directory.retire(&only, at(99)), Err(KeyError::LastKey(_))));
         assert!(matches!(
             directory.retire("nobody", at(99)),
-            Err(KeyFailure::UnknownKey(_))
+            Err(KeyError::UnknownKey(_))
         ));
     }
 
@@ -330,11 +330,11 @@ mod tests {
         assert!(!pem.exists(), "saying it again removes the file again");
         assert!(matches!(
             directory.retire(&stolen, at(300)),
-            Err(KeyFailure::UnknownKey(_))
+            Err(KeyError::UnknownKey(_))
         ));
         assert!(matches!(
             directory.revoke("nobody", at(300)),
-            Err(KeyFailure::UnknownKey(_))
+            Err(KeyError::UnknownKey(_))
         ));
     }
 
@@ -363,7 +363,7 @@ mod tests {
         fs::set_permissions(&pem, fs::Permissions::from_mode(0o644)).unwrap();
         directory.revoke(&first, at(100)).unwrap();
 
-        assert!(matches!(look(&ring), Err(KeyFailure::Secret(_))));
+        assert!(matches!(look(&ring), Err(KeyError::Secret(_))));
         assert!(ring.verification_key(&first, at(100)).is_none());
         assert_eq!(ring.version(), None, "nothing is left to verify with");
         let refused = KeyRing::open(directory.clone(), Duration::from_mins(5)).err().unwrap();

@@ -19,16 +19,15 @@ mod verifier;
 
 pub use code_digester::HmacCodeDigester;
 pub use hashes::Sha256;
-pub use key_directory::{KeyDirectory, KeyEntry, KeyFailure, RevokedKey};
+pub use key_directory::{KeyDirectory, KeyEntry, KeyError, RevokedKey};
 pub use key_ring::KeyRing;
 pub use randomness::SystemRandomness;
 pub use refresh_token_codec::HmacRefreshTokenCodec;
 #[cfg(feature = "key-set-url")]
-pub use remote_key_set::{KeySetUrlRefused, RemoteKeySet, RemoteKeySetSettings};
+pub use remote_key_set::{KeySetUrlError, RemoteKeySet, RemoteKeySetSettings};
 pub use rs512_key::Rs512Key;
 pub use secret_file::{
-    SecretFileFailure, read_or_create_secret, read_private, read_secret, read_secret_text, require_private,
-    write_private,
+    SecretFileError, read_or_create_secret, read_private, read_secret, read_secret_text, require_private, write_private,
 };
 pub use signer::Rs512Signer;
 pub use verification_keys::{VerificationKey, VerificationKeys};

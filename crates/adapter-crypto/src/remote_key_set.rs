@@ -30,7 +30,7 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Why a key set cannot be asked for at all.
 #[derive(Debug, thiserror::Error)]
-pub enum KeySetUrlRefused {
+pub enum KeySetUrlError {
     #[error("the URL of the key set must be http or https, and hold neither a name nor a password")]
     Url,
     #[error(
@@ -46,7 +46,7 @@ pub enum KeySetUrlRefused {
 
 /// Why a fetch brought nothing.
 #[derive(Debug, thiserror::Error)]
-enum FetchFailure {
+enum FetchError {
     #[error("its server does not answer")]
     NoAnswer(#[from] reqwest::Error),
     #[error("its server answered {0}")]
@@ -95,7 +95,7 @@ pub struct RemoteKeySet {
 
 impl RemoteKeySet {
     /// Nothing is fetched yet.
-    pub fn new(settings: &RemoteKeySetSettings) -> Result<Self, KeySetUrlRefused> {
+    pub fn new(settings: &RemoteKeySetSettings) -> Result<Self, KeySetUrlError> {
         let url = url(settings)?;
         let secure = url.scheme() == "https";
         let builder = Client::builder()
@@ -107,7 +107,7 @@ impl RemoteKeySet {
             .pool_max_idle_per_host(0);
         let builder = match &settings.authorities {
             Some(pem) => {
-                builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(KeySetUrlRefused::Certificates)?)
+                builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(KeySetUrlError::Certificates)?)
             }
             // Without TLS no certificates are looked for: there may be none in the image.
             None if !secure => builder.tls_certs_only([]),
@@ -120,7 +120,7 @@ impl RemoteKeySet {
             version: 0,
         };
         Ok(Self {
-            client: builder.build().map_err(KeySetUrlRefused::Client)?,
+            client: builder.build().map_err(KeySetUrlError::Client)?,
             url,
             longest_age: settings.longest_age,
             keys: RwLock::new(Arc::new(keys)),
@@ -172,23 +172,23 @@ impl RemoteKeySet {
         self.version() != before
     }
 
-    async fn fetch(&self) -> Result<Vec<PublicKey>, FetchFailure> {
+    async fn fetch(&self) -> Result<Vec<PublicKey>, FetchError> {
         // Errors are told without the URL: its query is nobody's business.
-        let no_answer = |error: reqwest::Error| FetchFailure::NoAnswer(error.without_url());
+        let no_answer = |error: reqwest::Error| FetchError::NoAnswer(error.without_url());
         let mut answer = self.client.get(self.url.clone()).send().await.map_err(no_answer)?;
         if answer.status() != reqwest::StatusCode::OK {
-            return Err(FetchFailure::Status(answer.status().as_u16()));
+            return Err(FetchError::Status(answer.status().as_u16()));
         }
         let mut text = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
             if text.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(FetchFailure::TooLong);
+                return Err(FetchError::TooLong);
             }
             text.extend_from_slice(&chunk);
         }
         usable_keys(&text)
             .filter(|keys| !keys.is_empty())
-            .ok_or(FetchFailure::NoUsableKey)
+            .ok_or(FetchError::NoUsableKey)
     }
 
     /// The version changes with the keys, not with every fetch: what was verified stays remembered.
@@ -205,14 +205,14 @@ impl RemoteKeySet {
 }
 
 /// The URL of a key set that nobody on the way can put keys into.
-fn url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlRefused> {
-    let url = Url::parse(&settings.url).map_err(|_| KeySetUrlRefused::Url)?;
+fn url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlError> {
+    let url = Url::parse(&settings.url).map_err(|_| KeySetUrlError::Url)?;
     let host = url.host_str().unwrap_or_default();
     if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
-        return Err(KeySetUrlRefused::Url);
+        return Err(KeySetUrlError::Url);
     }
     if url.scheme() == "http" && !is_loopback(host) && !settings.allow_insecure {
-        return Err(KeySetUrlRefused::Insecure { host: host.to_owned() });
+        return Err(KeySetUrlError::Insecure { host: host.to_owned() });
     }
     Ok(url)
 }

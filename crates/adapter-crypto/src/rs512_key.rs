@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::time::Timestamp;
 use jsonwebtoken::DecodingKey;
-use ports::tokens::{PublicKey, SigningFailure};
+use ports::tokens::{PublicKey, SigningError};
 
 use crate::hashes::sha256;
 
@@ -53,11 +53,11 @@ impl Rs512Key {
     }
 
     /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 8017 section 8.2).
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningFailure> {
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), message, &mut signature)
-            .map_err(|_| SigningFailure("the library refused"))?;
+            .map_err(|_| SigningError("the library refused"))?;
         Ok(signature)
     }
 

@@ -11,7 +11,7 @@ use crate::SystemRandomness;
 
 /// A secret file that cannot be read or made. It never holds what is in the file.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretFileFailure {
+pub enum SecretFileError {
     #[error("`{path}` cannot be read or written")]
     Io {
         path: String,
@@ -29,7 +29,7 @@ pub enum SecretFileFailure {
     Empty { path: String },
 }
 
-impl SecretFileFailure {
+impl SecretFileError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: path.display().to_string(),
@@ -39,14 +39,14 @@ impl SecretFileFailure {
 }
 
 /// Refuses a secret file that others than its owner may read or change. For files that a library opens by itself.
-pub fn require_private(path: &Path) -> Result<(), SecretFileFailure> {
+pub fn require_private(path: &Path) -> Result<(), SecretFileError> {
     open_private(path).map(drop)
 }
 
 /// Reads the whole text of a secret file; one that others than its owner may read or change is refused.
-pub fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretFileFailure> {
+pub fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
     let mut file = open_private(path)?;
-    let io = |source| SecretFileFailure::io(path, source);
+    let io = |source| SecretFileError::io(path, source);
     let length = file.metadata().map_err(io)?.len();
     // Of its final size from the start: a string that grows leaves copies behind.
     let capacity = usize::try_from(length).unwrap_or_default().saturating_add(1);
@@ -55,15 +55,15 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretFileFailure>
     Ok(text)
 }
 
-fn open_private(path: &Path) -> Result<File, SecretFileFailure> {
-    let io = |source| SecretFileFailure::io(path, source);
+fn open_private(path: &Path) -> Result<File, SecretFileError> {
+    let io = |source| SecretFileError::io(path, source);
     let file = File::open(path).map_err(io)?;
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o7777;
     let mount = fstatvfs(&file).map_err(|error| io(error.into()))?;
     if is_private(mode, mount.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         Ok(file)
     } else {
-        Err(SecretFileFailure::Shared {
+        Err(SecretFileError::Shared {
             path: path.display().to_string(),
             mode,
         })
@@ -78,10 +78,10 @@ const fn is_private(mode: u32, on_read_only_mount: bool) -> bool {
 }
 
 /// The text of a secret file without the blanks around it: a password, or a URI that holds one.
-pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileFailure> {
+pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
     let text = read_private(path)?;
     match text.trim() {
-        "" => Err(SecretFileFailure::Empty {
+        "" => Err(SecretFileError::Empty {
             path: path.display().to_string(),
         }),
         secret => Ok(Zeroizing::new(secret.to_owned())),
@@ -89,7 +89,7 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileFail
 }
 
 /// The secrets in a file, one of 64 hexadecimal digits a line, the one in use first.
-pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileFailure> {
+pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileError> {
     let text = read_private(path)?;
     let secrets: Option<Vec<_>> = text
         .lines()
@@ -99,18 +99,18 @@ pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileFa
         .collect();
     secrets
         .filter(|secrets| !secrets.is_empty())
-        .ok_or_else(|| SecretFileFailure::Malformed {
+        .ok_or_else(|| SecretFileError::Malformed {
             path: path.display().to_string(),
         })
 }
 
 /// As [`read_secret`]; a file that is not there is made, readable by its owner only.
-pub fn read_or_create_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileFailure> {
+pub fn read_or_create_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileError> {
     match read_secret(path) {
-        Err(SecretFileFailure::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+        Err(SecretFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(SystemRandomness.secret());
             let line = Zeroizing::new(format!("{}\n", domain::hex::encode(&*secret)));
-            write_private(path, line.as_bytes()).map_err(|source| SecretFileFailure::io(path, source))?;
+            write_private(path, line.as_bytes()).map_err(|source| SecretFileError::io(path, source))?;
             // Another process may have been first: what is in the file now is what counts.
             read_secret(path)
         }
@@ -211,10 +211,10 @@ mod tests {
     fn a_secret_text_is_read_without_its_last_line_break_and_is_never_made() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
-        assert!(matches!(read_secret_text(&path), Err(SecretFileFailure::Io { .. })));
-        assert!(matches!(read_secret(&path), Err(SecretFileFailure::Io { .. })));
+        assert!(matches!(read_secret_text(&path), Err(SecretFileError::Io { .. })));
+        assert!(matches!(read_secret(&path), Err(SecretFileError::Io { .. })));
         write_private(&path, b"\n").unwrap();
-        assert!(matches!(read_secret_text(&path), Err(SecretFileFailure::Empty { .. })));
+        assert!(matches!(read_secret_text(&path), Err(SecretFileError::Empty { .. })));
         write_private(&path, b"hunter2\n").unwrap();
         assert_eq!(*read_secret_text(&path).unwrap(), "hunter2");
     }

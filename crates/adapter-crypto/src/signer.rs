@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::{BusinessId, FamilyId};
 use domain::tokens::{AccessToken, AccessTokenSubject};
-use ports::tokens::{SigningFailure, TokenSigner};
-use ports::{Measure, Telemetry};
+use ports::tokens::{SigningError, TokenSigner};
+use ports::{MetricEvent, Telemetry};
 use serde::Serialize;
 
 use crate::{KeyRing, TokenProfile};
@@ -92,11 +92,11 @@ impl Rs512Signer {
 }
 
 impl TokenSigner for Rs512Signer {
-    fn sign(&self, token: &AccessToken) -> Result<String, SigningFailure> {
+    fn sign(&self, token: &AccessToken) -> Result<String, SigningError> {
         let key = self
             .keys
             .signing_key(token.issued_at)
-            .ok_or(SigningFailure("no key signs yet"))?;
+            .ok_or(SigningError("no key signs yet"))?;
         let header = HeaderMessage {
             alg: "RS512",
             typ: self.profile.token_type.header(),
@@ -107,7 +107,7 @@ impl TokenSigner for Rs512Signer {
                 error = &failed as &dyn std::error::Error,
                 "an access token cannot be written"
             );
-            SigningFailure("the claims cannot be written")
+            SigningError("the claims cannot be written")
         };
         let mut jwt = String::with_capacity(1024);
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header).map_err(json)?, &mut jwt);
@@ -115,7 +115,7 @@ impl TokenSigner for Rs512Signer {
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&self.claims(token)).map_err(json)?, &mut jwt);
         let begun = Instant::now();
         let signature = key.sign(jwt.as_bytes())?;
-        self.telemetry.record(Measure::Signature { took: begun.elapsed() });
+        self.telemetry.record(MetricEvent::Signature { took: begun.elapsed() });
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
         Ok(jwt)

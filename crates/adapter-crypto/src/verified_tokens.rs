@@ -59,7 +59,7 @@ mod tests {
     use domain::ids::ClientId;
     use domain::tokens::{AccessToken, AccessTokenSubject};
     use ports::tokens::TokenSigner as _;
-    use ports::{Measure, Telemetry};
+    use ports::{MetricEvent, Telemetry};
 
     use super::*;
     use crate::{KeyDirectory, KeyRing, Rs512Signer, TokenType, VerificationKey};
@@ -67,7 +67,7 @@ mod tests {
     struct Unmeasured;
 
     impl Telemetry for Unmeasured {
-        fn record(&self, _: Measure) {}
+        fn record(&self, _: MetricEvent) {}
     }
 
     fn at(second: i64) -> Timestamp {

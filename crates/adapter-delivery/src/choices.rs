@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::failure::OpenFailure;
+use crate::error::OpenError;
 use crate::settings::{
     DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSecurity, SmtpSettings, TextMessageRoute,
     TextsSettings,
@@ -71,9 +71,9 @@ impl DeliveryChoices {
         mut self,
         local: Option<PathBuf>,
         read: impl Fn(&Path) -> Result<Zeroizing<String>, E>,
-    ) -> Result<DeliverySettings, OpenFailure> {
+    ) -> Result<DeliverySettings, OpenError> {
         let secret = |path: &Path| {
-            let text = read(path).map_err(|failure| OpenFailure::SecretFile(Box::new(failure)))?;
+            let text = read(path).map_err(|failure| OpenError::SecretFile(Box::new(failure)))?;
             Ok(Secret::new(text.lines().next().unwrap_or_default()))
         };
         let is_local = self.smtp.host.is_none() && self.sms.url.is_none();
@@ -81,11 +81,11 @@ impl DeliveryChoices {
         let (smtp, gateway) = (self.smtp.settings(&secret)?, self.sms.settings(&secret)?);
         let mail = match smtp {
             Some(smtp) => MailRoute::Smtp(smtp),
-            None => MailRoute::File(file.clone().ok_or(OpenFailure::NoWay("smtp.host"))?),
+            None => MailRoute::File(file.clone().ok_or(OpenError::NoWay("smtp.host"))?),
         };
         let text_message = match gateway {
             Some(gateway) => TextMessageRoute::Gateway(gateway),
-            None => TextMessageRoute::File(file.ok_or(OpenFailure::NoWay("sms.url"))?),
+            None => TextMessageRoute::File(file.ok_or(OpenError::NoWay("sms.url"))?),
         };
         Ok(DeliverySettings {
             texts: TextsSettings {
@@ -99,20 +99,20 @@ impl DeliveryChoices {
 }
 
 /// Reads the first line of a secret file.
-type ReadSecret<'a> = &'a dyn Fn(&Path) -> Result<Secret, OpenFailure>;
+type ReadSecret<'a> = &'a dyn Fn(&Path) -> Result<Secret, OpenError>;
 
 impl Smtp {
-    fn settings(self, secret: ReadSecret<'_>) -> Result<Option<SmtpSettings>, OpenFailure> {
+    fn settings(self, secret: ReadSecret<'_>) -> Result<Option<SmtpSettings>, OpenError> {
         let Some(host) = self.host else { return Ok(None) };
-        let from = self.from.ok_or(OpenFailure::Missing("smtp.from"))?;
+        let from = self.from.ok_or(OpenError::Missing("smtp.from"))?;
         let login = match (self.user, self.password_file) {
             (None, None) => None,
             (Some(user), Some(file)) => Some(SmtpLogin {
                 user,
                 password: secret(&file)?,
             }),
-            (None, Some(_)) => return Err(OpenFailure::Missing("smtp.user")),
-            (Some(_), None) => return Err(OpenFailure::Missing("smtp.password_file")),
+            (None, Some(_)) => return Err(OpenError::Missing("smtp.user")),
+            (Some(_), None) => return Err(OpenError::Missing("smtp.password_file")),
         };
         Ok(Some(SmtpSettings {
             port: self.port,
@@ -130,16 +130,16 @@ impl Smtp {
 }
 
 impl Sms {
-    fn settings(self, secret: ReadSecret<'_>) -> Result<Option<SmsGatewaySettings>, OpenFailure> {
+    fn settings(self, secret: ReadSecret<'_>) -> Result<Option<SmsGatewaySettings>, OpenError> {
         let Some(url) = self.url else { return Ok(None) };
         let key = self
             .signing_key_file
-            .ok_or(OpenFailure::Missing("sms.signing_key_file"))?;
+            .ok_or(OpenError::Missing("sms.signing_key_file"))?;
         let header = match (self.header, self.header_file) {
             (None, None) => None,
             (Some(name), Some(file)) => Some((name, secret(&file)?)),
-            (None, Some(_)) => return Err(OpenFailure::Missing("sms.header")),
-            (Some(_), None) => return Err(OpenFailure::Missing("sms.header_file")),
+            (None, Some(_)) => return Err(OpenError::Missing("sms.header")),
+            (Some(_), None) => return Err(OpenError::Missing("sms.header_file")),
         };
         let standard = SmsGatewaySettings::new(url, secret(&key)?);
         Ok(Some(SmsGatewaySettings {

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use backon::{ExponentialBuilder, Retryable as _};
 use domain::contact::ContactValue;
 use domain::factors::ChallengeId;
-use ports::factors::{CodeDelivery, CodeMessage, DeliveryFailure};
+use ports::factors::{CodeDelivery, CodeMessage, DeliveryError};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use crate::failure::{OpenFailure, Undelivered};
+use crate::error::{OpenError, SendError};
 use crate::file_sink::FileSink;
 use crate::settings::{DeliverySettings, MailRoute, TextMessageRoute};
 use crate::sms_gateway::SmsGateway;
@@ -39,7 +39,7 @@ pub(crate) struct Letter {
 #[async_trait]
 pub(crate) trait Carrier: Send + Sync {
     /// One try.
-    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered>;
+    async fn carry(&self, letter: &Letter) -> Result<(), SendError>;
 }
 
 /// A way out, and room on it.
@@ -70,7 +70,7 @@ pub struct Deliveries {
 
 /// Checks every text and makes what the routes need; nothing is connected yet. Messages are sent on the runtime that this
 /// is called on, whichever they are handed in from.
-pub fn open(settings: DeliverySettings) -> Result<Deliveries, OpenFailure> {
+pub fn open(settings: DeliverySettings) -> Result<Deliveries, OpenError> {
     Ok(Deliveries {
         library: Library::open(&settings.texts)?,
         mail: Route::by(match settings.mail {
@@ -87,7 +87,7 @@ pub fn open(settings: DeliverySettings) -> Result<Deliveries, OpenFailure> {
 }
 
 impl Deliveries {
-    fn addressed(&self, message: &CodeMessage) -> Result<(Arc<Route>, Letter), Undelivered> {
+    fn addressed(&self, message: &CodeMessage) -> Result<(Arc<Route>, Letter), SendError> {
         let texts = self.library.chosen(message);
         let (route, subject, text) = match message.to {
             ContactValue::Email(_) => (&self.mail, Some(texts.subject(message)?), texts.mail(message)?),
@@ -101,21 +101,21 @@ impl Deliveries {
         Ok((route.clone(), letter))
     }
 
-    async fn handed_over(&self, message: &CodeMessage) -> Result<(), Undelivered> {
+    async fn handed_over(&self, message: &CodeMessage) -> Result<(), SendError> {
         let (route, letter) = self.addressed(message).inspect_err(|failure| {
             warn(&message.challenge, failure);
         })?;
         let task = carried(route, letter, self.within).in_current_span();
         let ended = self.runtime.spawn(task).await;
-        ended.unwrap_or_else(|error| Err(Undelivered::BrokenOff(Box::new(error))))
+        ended.unwrap_or_else(|error| Err(SendError::BrokenOff(Box::new(error))))
     }
 }
 
 #[async_trait]
 impl CodeDelivery for Deliveries {
-    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryFailure> {
+    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
         let handed_over = self.handed_over(message).await;
-        handed_over.map_err(|failure| DeliveryFailure(Box::new(failure)))
+        handed_over.map_err(|failure| DeliveryError(Box::new(failure)))
     }
 }
 
@@ -125,30 +125,30 @@ impl fmt::Debug for Deliveries {
     }
 }
 
-async fn carried(route: Arc<Route>, letter: Letter, within: Duration) -> Result<(), Undelivered> {
+async fn carried(route: Arc<Route>, letter: Letter, within: Duration) -> Result<(), SendError> {
     timeout(within, in_turn(&route, &letter)).await.unwrap_or_else(|_| {
-        warn(&letter.message.challenge, &Undelivered::TooLate);
-        Err(Undelivered::TooLate)
+        warn(&letter.message.challenge, &SendError::TooLate);
+        Err(SendError::TooLate)
     })
 }
 
-async fn in_turn(route: &Route, letter: &Letter) -> Result<(), Undelivered> {
+async fn in_turn(route: &Route, letter: &Letter) -> Result<(), SendError> {
     let turn = route.room.acquire().await;
-    let _turn = turn.map_err(|closed| Undelivered::BrokenOff(Box::new(closed)))?;
+    let _turn = turn.map_err(|closed| SendError::BrokenOff(Box::new(closed)))?;
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_times(RETRIES)
         .with_jitter();
     let tries = || tried(route.carrier.as_ref(), letter);
-    tries.retry(pauses).when(Undelivered::may_pass).await
+    tries.retry(pauses).when(SendError::may_pass).await
 }
 
-async fn tried(carrier: &dyn Carrier, letter: &Letter) -> Result<(), Undelivered> {
+async fn tried(carrier: &dyn Carrier, letter: &Letter) -> Result<(), SendError> {
     let ended = carrier.carry(letter).await;
     ended.inspect_err(|failure| warn(&letter.message.challenge, failure))
 }
 
-fn warn(challenge: &ChallengeId, failure: &Undelivered) {
+fn warn(challenge: &ChallengeId, failure: &SendError) {
     tracing::warn!(
         challenge = challenge.as_str(),
         error = failure as &dyn Error,

@@ -8,7 +8,7 @@ use domain::contact::ContactValue;
 use serde::Serialize;
 
 use crate::deliveries::{Carrier, Letter};
-use crate::failure::{OpenFailure, Undelivered};
+use crate::error::{OpenError, SendError};
 
 /// Codes as lines of JSON in a file that only its owner can read: for local use.
 pub(crate) struct FileSink {
@@ -52,10 +52,10 @@ impl<'a> From<&'a Letter> for Line<'a> {
 
 impl FileSink {
     /// Makes the file unless it is there.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, OpenFailure> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, OpenError> {
         match appending(&path) {
             Ok(_) => Ok(Self { path }),
-            Err(source) => Err(OpenFailure::Unwritable { path, source }),
+            Err(source) => Err(OpenError::Unwritable { path, source }),
         }
     }
 
@@ -74,8 +74,8 @@ fn appending(path: &Path) -> io::Result<File> {
 #[async_trait]
 impl Carrier for FileSink {
     /// Blocks for as long as a few hundred bytes take.
-    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered> {
-        self.append(&letter.into()).map_err(Undelivered::File)
+    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
+        self.append(&letter.into()).map_err(SendError::File)
     }
 }
 
@@ -137,6 +137,6 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_is_refused() {
         let refused = FileSink::open("/no/such/folder/codes.jsonl".into());
-        assert!(matches!(refused, Err(OpenFailure::Unwritable { .. })));
+        assert!(matches!(refused, Err(OpenError::Unwritable { .. })));
     }
 }

@@ -6,7 +6,7 @@
 
 mod choices;
 mod deliveries;
-mod failure;
+mod error;
 mod file_sink;
 #[cfg(test)]
 mod samples;
@@ -18,9 +18,9 @@ mod texts;
 
 pub use choices::DeliveryChoices;
 pub use deliveries::{Deliveries, open};
-pub use failure::OpenFailure;
+pub use error::OpenError;
 pub use settings::{
     DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSecurity, SmtpSettings, TextMessageRoute,
     TextsSettings,
 };
-pub use templates::TemplateFailure;
+pub use templates::TemplateError;

@@ -11,9 +11,9 @@ use reqwest::{Client, Url, redirect};
 use sha2::Sha256;
 
 use crate::deliveries::{Carrier, Letter};
-use crate::failure::{OpenFailure, Undelivered};
+use crate::error::{OpenError, SendError};
 use crate::settings::{Secret, SmsGatewaySettings};
-use crate::templates::{Template, TemplateFailure};
+use crate::templates::{Template, TemplateError};
 use crate::texts;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -37,15 +37,15 @@ pub(crate) struct SmsGateway {
 }
 
 impl SmsGateway {
-    pub(crate) fn open(settings: SmsGatewaySettings) -> Result<Self, OpenFailure> {
+    pub(crate) fn open(settings: SmsGatewaySettings) -> Result<Self, OpenError> {
         let url = url(&settings.url)?;
         let key = settings.signing_key.reveal().as_bytes();
-        let short_key = || OpenFailure::ShortSigningKey { at_least: SHORTEST_KEY };
+        let short_key = || OpenError::ShortSigningKey { at_least: SHORTEST_KEY };
         if key.len() < SHORTEST_KEY {
             return Err(short_key());
         }
         Ok(Self {
-            client: client(&url).map_err(OpenFailure::GatewayClient)?,
+            client: client(&url).map_err(OpenError::GatewayClient)?,
             url,
             headers: headers(&settings.content_type, settings.header)?,
             body: body(&settings.content_type, settings.body)?,
@@ -65,10 +65,10 @@ impl SmsGateway {
 
 #[async_trait]
 impl Carrier for SmsGateway {
-    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered> {
+    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
         let message = &letter.message;
         let ContactValue::Mobile(mobile) = &message.to else {
-            return Err(Undelivered::WrongRoute);
+            return Err(SendError::WrongRoute);
         };
         let values: [Value; 6] = [
             format!("+{}", mobile.comparison_key()).into(),
@@ -80,7 +80,7 @@ impl Carrier for SmsGateway {
         ];
         let filled = self.body.filled(values);
         // Its own words may tell the code.
-        let body = filled.map_err(|failure| Undelivered::Text(failure.kind()))?;
+        let body = filled.map_err(|failure| SendError::Text(failure.kind()))?;
         let timestamp = message.sent_at.as_second().to_string();
         let request = self
             .client
@@ -94,17 +94,17 @@ impl Carrier for SmsGateway {
         let answer = request
             .send()
             .await
-            .map_err(|error| Undelivered::Gateway(error.without_url()))?;
+            .map_err(|error| SendError::Gateway(error.without_url()))?;
         if answer.status().is_success() {
             Ok(())
         } else {
-            Err(Undelivered::GatewayRefused(answer.status().as_u16()))
+            Err(SendError::GatewayRefused(answer.status().as_u16()))
         }
     }
 }
 
-fn url(text: &str) -> Result<Url, OpenFailure> {
-    let url = Url::parse(text).map_err(|_| OpenFailure::GatewayUrl)?;
+fn url(text: &str) -> Result<Url, OpenError> {
+    let url = Url::parse(text).map_err(|_| OpenError::GatewayUrl)?;
     let protected = match url.scheme() {
         "https" => true,
         "http" => url.host_str().is_some_and(is_loopback),
@@ -113,7 +113,7 @@ fn url(text: &str) -> Result<Url, OpenFailure> {
     if protected && url.username().is_empty() && url.password().is_none() {
         Ok(url)
     } else {
-        Err(OpenFailure::GatewayUrl)
+        Err(OpenError::GatewayUrl)
     }
 }
 
@@ -131,12 +131,12 @@ fn client(url: &Url) -> reqwest::Result<Client> {
     builder.build()
 }
 
-fn headers(content_type: &str, own: Option<(String, Secret)>) -> Result<HeaderMap, OpenFailure> {
+fn headers(content_type: &str, own: Option<(String, Secret)>) -> Result<HeaderMap, OpenError> {
     let value = HeaderValue::from_str(content_type);
-    let value = value.map_err(|_| OpenFailure::GatewayContentType(content_type.to_owned()))?;
+    let value = value.map_err(|_| OpenError::GatewayContentType(content_type.to_owned()))?;
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
     if let Some((name, secret)) = own {
-        let refused = || OpenFailure::GatewayHeader(name.clone());
+        let refused = || OpenError::GatewayHeader(name.clone());
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
         let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| refused())?;
         value.set_sensitive(true);
@@ -149,7 +149,7 @@ fn headers(content_type: &str, own: Option<(String, Secret)>) -> Result<HeaderMa
     Ok(headers)
 }
 
-fn body(content_type: &str, source: String) -> Result<Template, OpenFailure> {
+fn body(content_type: &str, source: String) -> Result<Template, OpenError> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     let is_json = media_type.eq_ignore_ascii_case("application/json") || media_type.ends_with("+json");
     let template = if is_json {
@@ -157,7 +157,7 @@ fn body(content_type: &str, source: String) -> Result<Template, OpenFailure> {
     } else {
         Template::plain(source, PLACEHOLDERS)
     };
-    let template = template.map_err(OpenFailure::GatewayBody)?;
+    let template = template.map_err(OpenError::GatewayBody)?;
     let sample: [Value; 6] = [
         "+5511911112222".into(),
         "a \"text\" \\ of\nlines".into(),
@@ -166,10 +166,10 @@ fn body(content_type: &str, source: String) -> Result<Template, OpenFailure> {
         "com.example.portal".into(),
         "07070707070707070707070707070707".into(),
     ];
-    let filled = template.filled(sample).map_err(TemplateFailure::from);
-    let filled = filled.map_err(OpenFailure::GatewayBody)?;
+    let filled = template.filled(sample).map_err(TemplateError::from);
+    let filled = filled.map_err(OpenError::GatewayBody)?;
     if is_json && serde_json::from_str::<serde_json::Value>(&filled).is_err() {
-        return Err(OpenFailure::GatewayBodyNotJson);
+        return Err(OpenError::GatewayBodyNotJson);
     }
     Ok(template)
 }

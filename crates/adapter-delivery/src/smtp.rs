@@ -13,7 +13,7 @@ use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 
 use crate::deliveries::{Carrier, Letter};
-use crate::failure::{OpenFailure, Undelivered};
+use crate::error::{OpenError, SendError};
 use crate::settings::SmtpSettings;
 use connections::Connections;
 
@@ -27,11 +27,11 @@ pub(crate) struct SmtpDelivery {
 }
 
 impl SmtpDelivery {
-    pub(crate) fn open(settings: SmtpSettings) -> Result<Self, OpenFailure> {
+    pub(crate) fn open(settings: SmtpSettings) -> Result<Self, OpenError> {
         let from: Mailbox = settings
             .from
             .parse()
-            .map_err(|_| OpenFailure::From(settings.from.clone()))?;
+            .map_err(|_| OpenError::From(settings.from.clone()))?;
         let domain = from.email.domain().to_owned();
         Ok(Self {
             from,
@@ -39,12 +39,12 @@ impl SmtpDelivery {
         })
     }
 
-    fn mail(&self, letter: &Letter) -> Result<Message, Undelivered> {
+    fn mail(&self, letter: &Letter) -> Result<Message, SendError> {
         let message = &letter.message;
         let ContactValue::Email(email) = &message.to else {
-            return Err(Undelivered::WrongRoute);
+            return Err(SendError::WrongRoute);
         };
-        let to: Address = email.as_str().parse().map_err(|_| Undelivered::NoMailAddress)?;
+        let to: Address = email.as_str().parse().map_err(|_| SendError::NoMailAddress)?;
         // A repeat is recognised by it.
         let id = format!("<{}@{}>", message.challenge.as_str(), self.from.email.domain());
         Message::builder()
@@ -56,13 +56,13 @@ impl SmtpDelivery {
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN)
             .body(letter.text.clone())
-            .map_err(Undelivered::Mail)
+            .map_err(SendError::Mail)
     }
 }
 
 #[async_trait]
 impl Carrier for SmtpDelivery {
-    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered> {
+    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
         let mail = self.mail(letter)?;
         self.connections.send(mail.envelope(), &mail.formatted()).await
     }
@@ -114,9 +114,9 @@ mod tests {
     async fn what_is_no_mail_address_is_not_tried() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
         let failure = smtp.mail(&letter(samples::email("a..b@example.com"))).unwrap_err();
-        assert!(matches!(failure, Undelivered::NoMailAddress) && !failure.may_pass());
+        assert!(matches!(failure, SendError::NoMailAddress) && !failure.may_pass());
         let failure = smtp.mail(&letter(samples::mobile())).unwrap_err();
-        assert!(matches!(failure, Undelivered::WrongRoute) && !failure.may_pass());
+        assert!(matches!(failure, SendError::WrongRoute) && !failure.may_pass());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 
 /// Why a template is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum TemplateFailure {
+pub enum TemplateError {
     #[error("`{{{{ {found} }}}}` is none of the placeholders {}", .known.join(", "))]
     UnknownPlaceholder {
         found: String,
@@ -26,12 +26,12 @@ const NAME: &str = "template";
 
 impl Template {
     /// What is filled in stays as it is.
-    pub(crate) fn plain(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateFailure> {
+    pub(crate) fn plain(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateError> {
         Self::checked(source, placeholders, || AutoEscape::None)
     }
 
     /// What is filled in becomes JSON.
-    pub(crate) fn json(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateFailure> {
+    pub(crate) fn json(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateError> {
         Self::checked(source, placeholders, || AutoEscape::Json)
     }
 
@@ -39,7 +39,7 @@ impl Template {
         source: String,
         placeholders: &'static [&'static str],
         escape: fn() -> AutoEscape,
-    ) -> Result<Self, TemplateFailure> {
+    ) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(move |_| escape());
@@ -47,7 +47,7 @@ impl Template {
         let found = environment.get_template(NAME)?.undeclared_variables(false);
         let unknown = found.into_iter().find(|name| !placeholders.contains(&name.as_str()));
         if let Some(found) = unknown {
-            return Err(TemplateFailure::UnknownPlaceholder {
+            return Err(TemplateError::UnknownPlaceholder {
                 found,
                 known: placeholders,
             });
@@ -73,7 +73,7 @@ mod tests {
 
     const PLACEHOLDERS: &[&str] = &["a", "b"];
 
-    fn filled(source: &str) -> Result<String, TemplateFailure> {
+    fn filled(source: &str) -> Result<String, TemplateError> {
         Ok(Template::plain(source.to_owned(), PLACEHOLDERS)?.filled(["1".into(), "2".into()])?)
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn what_is_no_template_is_refused() {
         for source in ["x\n{{ a", "{{ a|no_such_filter }}", "{{ a.b.c }}"] {
             let failure = filled(source).unwrap_err();
-            assert!(matches!(failure, TemplateFailure::Malformed(_)), "{source}");
+            assert!(matches!(failure, TemplateError::Malformed(_)), "{source}");
         }
     }
 

@@ -9,9 +9,9 @@ use minijinja::value::Value;
 use ports::factors::CodeMessage;
 use serde::Deserialize;
 
-use crate::failure::{OpenFailure, Undelivered};
+use crate::error::{OpenError, SendError};
 use crate::settings::TextsSettings;
-use crate::templates::{Template, TemplateFailure};
+use crate::templates::{Template, TemplateError};
 
 const PLACEHOLDERS: &[&str] = &["code", "minutes", "client"];
 
@@ -37,8 +37,8 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    fn read(name: &str, path: &Path, content: &str) -> Result<Self, OpenFailure> {
-        let file: TextsFile = toml::from_str(content).map_err(|source| OpenFailure::Texts {
+    fn read(name: &str, path: &Path, content: &str) -> Result<Self, OpenError> {
+        let file: TextsFile = toml::from_str(content).map_err(|source| OpenError::Texts {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
@@ -46,10 +46,10 @@ impl Texts {
         let part = |part, source| {
             let template = Template::plain(source, PLACEHOLDERS);
             let filled = template.and_then(|template| {
-                let filled = template.filled(sample()).map_err(TemplateFailure::from)?;
+                let filled = template.filled(sample()).map_err(TemplateError::from)?;
                 Ok((template, filled))
             });
-            filled.map_err(|source| OpenFailure::Text {
+            filled.map_err(|source| OpenError::Text {
                 name: name.to_owned(),
                 part,
                 source,
@@ -57,7 +57,7 @@ impl Texts {
         };
         let (subject, line) = part("subject", file.subject)?;
         if line.contains(['\r', '\n']) {
-            return Err(OpenFailure::LongSubject(name.to_owned()));
+            return Err(OpenError::LongSubject(name.to_owned()));
         }
         Ok(Self {
             subject,
@@ -66,20 +66,20 @@ impl Texts {
         })
     }
 
-    pub(crate) fn subject(&self, message: &CodeMessage) -> Result<String, Undelivered> {
+    pub(crate) fn subject(&self, message: &CodeMessage) -> Result<String, SendError> {
         filled(&self.subject, message)
     }
 
-    pub(crate) fn mail(&self, message: &CodeMessage) -> Result<String, Undelivered> {
+    pub(crate) fn mail(&self, message: &CodeMessage) -> Result<String, SendError> {
         filled(&self.mail, message)
     }
 
-    pub(crate) fn text_message(&self, message: &CodeMessage) -> Result<String, Undelivered> {
+    pub(crate) fn text_message(&self, message: &CodeMessage) -> Result<String, SendError> {
         filled(&self.text_message, message)
     }
 }
 
-fn filled(template: &Template, message: &CodeMessage) -> Result<String, Undelivered> {
+fn filled(template: &Template, message: &CodeMessage) -> Result<String, SendError> {
     let values: [Value; 3] = [
         message.code.reveal().into(),
         minutes(message).into(),
@@ -88,7 +88,7 @@ fn filled(template: &Template, message: &CodeMessage) -> Result<String, Undelive
     // Its own words may tell the code.
     template
         .filled(values)
-        .map_err(|failure| Undelivered::Text(failure.kind()))
+        .map_err(|failure| SendError::Text(failure.kind()))
 }
 
 /// For how many whole minutes the code is valid, at least one.
@@ -103,7 +103,7 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    pub(crate) fn open(settings: &TextsSettings) -> Result<Self, OpenFailure> {
+    pub(crate) fn open(settings: &TextsSettings) -> Result<Self, OpenError> {
         let mut named = BTreeMap::new();
         for (name, content) in BUILT_IN {
             named.insert(name.to_owned(), Arc::new(Texts::read(name, Path::new(name), content)?));
@@ -112,7 +112,7 @@ impl Library {
             named.extend(read_all(directory)?);
         }
         let Some(default) = named.get(&settings.default).cloned() else {
-            return Err(OpenFailure::NoSuchTexts {
+            return Err(OpenError::NoSuchTexts {
                 name: settings.default.clone(),
                 known: named.into_keys().collect::<Vec<_>>().join(", "),
             });
@@ -138,8 +138,8 @@ impl Library {
 }
 
 /// The texts of each file `NAME.toml` in a folder.
-fn read_all(directory: &Path) -> Result<BTreeMap<String, Arc<Texts>>, OpenFailure> {
-    let unreadable = |source| OpenFailure::unreadable(directory, source);
+fn read_all(directory: &Path) -> Result<BTreeMap<String, Arc<Texts>>, OpenError> {
+    let unreadable = |source| OpenError::unreadable(directory, source);
     let mut named = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -147,7 +147,7 @@ fn read_all(directory: &Path) -> Result<BTreeMap<String, Arc<Texts>>, OpenFailur
             continue;
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let content = fs::read_to_string(&path).map_err(|source| OpenFailure::unreadable(&path, source))?;
+        let content = fs::read_to_string(&path).map_err(|source| OpenError::unreadable(&path, source))?;
         let texts = Texts::read(&name, &path, &content)?;
         named.insert(name, Arc::new(texts));
     }
@@ -173,7 +173,7 @@ mod tests {
         folder
     }
 
-    fn opened(folder: &tempfile::TempDir, default: &str) -> Result<Library, OpenFailure> {
+    fn opened(folder: &tempfile::TempDir, default: &str) -> Result<Library, OpenError> {
         Library::open(&TextsSettings {
             default: default.to_owned(),
             directory: Some(folder.path().to_owned()),
@@ -264,7 +264,7 @@ mod tests {
             directory: Some("/no/such/folder".into()),
             ..TextsSettings::default()
         };
-        assert!(matches!(Library::open(&nowhere), Err(OpenFailure::Unreadable { .. })));
+        assert!(matches!(Library::open(&nowhere), Err(OpenError::Unreadable { .. })));
     }
 
     #[test]

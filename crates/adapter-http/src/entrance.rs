@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_web::rt::net::TcpStream;
-use ports::{ConnectionError, Measure, Telemetry};
+use ports::{ConnectionError, MetricEvent, Telemetry};
 
 use crate::connection::Connection;
 use crate::connection_limits::ConnectionLimits;
@@ -42,7 +42,7 @@ impl Entrance {
     pub(crate) fn admit(&self, stream: TcpStream) -> Result<(Connection, Option<SocketAddr>), ()> {
         let peer = stream.peer_addr().ok();
         let admitted = self.limits.admit(peer.map(|peer| peer.ip())).map_err(|limit| {
-            self.telemetry.record(Measure::ConnectionRefused(limit));
+            self.telemetry.record(MetricEvent::ConnectionRefused(limit));
         })?;
         let stopping = self.stopping.clone();
         let connection = Connection::new(stream, admitted, self.write_timeout, stopping, self.keeps_idle);
@@ -58,7 +58,7 @@ impl Entrance {
             DispatchError::DisconnectTimeout => ConnectionError::CloseTimeout,
             _ => ConnectionError::Internal,
         };
-        self.telemetry.record(Measure::ConnectionFailed(kind));
+        self.telemetry.record(MetricEvent::ConnectionFailed(kind));
         if kind == ConnectionError::Internal {
             tracing::error!(error = error as &dyn std::error::Error, "a connection failed");
         } else {

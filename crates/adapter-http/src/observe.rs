@@ -13,7 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error as ActixError, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use domain::caller::{Call, Caller, RequestContext};
 use domain::ids::{ClientId, UserId};
-use ports::{Measure, Randomness, RequestMethod, RouteTemplate, Telemetry};
+use ports::{MetricEvent, Randomness, RequestMethod, RouteTemplate, Telemetry};
 
 use crate::audit::Auditor;
 use crate::events::Stopping;
@@ -59,7 +59,7 @@ pub(crate) async fn observe(
         code: problem.and_then(Problem::code),
         took: begun.elapsed(),
     };
-    observer.telemetry.record(Measure::Request {
+    observer.telemetry.record(MetricEvent::Request {
         method: answered.method,
         route: answered.route,
         status: status.as_u16(),

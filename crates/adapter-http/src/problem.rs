@@ -6,9 +6,9 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpResponse, ResponseError};
-use ports::StoreFailure;
+use ports::StoreError;
 use serde::Serialize;
-use use_cases::Failure;
+use use_cases::UseCaseError;
 use utoipa::ToSchema;
 
 /// How long a caller waits before asking again, in seconds.
@@ -230,21 +230,21 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<StoreFailure> for Problem {
-    fn from(failure: StoreFailure) -> Self {
+impl From<StoreError> for Problem {
+    fn from(failure: StoreError) -> Self {
         match failure {
-            StoreFailure::Unavailable(_) | StoreFailure::OutcomeUnknown(_) => Self::unavailable(failure),
-            StoreFailure::Corrupt { .. } => Self::unexpected(failure),
+            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => Self::unavailable(failure),
+            StoreError::Corrupt { .. } => Self::unexpected(failure),
         }
     }
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
+impl From<UseCaseError> for Problem {
+    fn from(failure: UseCaseError) -> Self {
         match failure {
-            Failure::Store(failure) => failure.into(),
-            Failure::OutboxFull | Failure::Contended => Self::unavailable(failure),
-            Failure::Signing(_) => Self::unexpected(failure),
+            UseCaseError::Store(failure) => failure.into(),
+            UseCaseError::OutboxFull | UseCaseError::Contended => Self::unavailable(failure),
+            UseCaseError::Signing(_) => Self::unexpected(failure),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::ids::{ClientId, UserId};
 use governor::Quota;
 use governor::clock::{Clock, DefaultClock};
-use ports::{Measure, RequestLimit, Telemetry};
+use ports::{MetricEvent, RequestLimit, Telemetry};
 
 use crate::budget::Budget;
 use crate::problem::Problem;
@@ -74,7 +74,7 @@ impl<C: Clock> RequestLimits<C> {
             return Ok(());
         };
         budget.take(self.hasher.hash_one(key)).map_err(|wait| {
-            self.telemetry.record(Measure::RequestRefused(limit));
+            self.telemetry.record(MetricEvent::RequestRefused(limit));
             Problem::too_many_requests(format!("too many requests of this {}", limit.as_str()), wait)
         })
     }
@@ -93,8 +93,8 @@ mod tests {
     struct Refusals(Mutex<Vec<RequestLimit>>);
 
     impl Telemetry for Refusals {
-        fn record(&self, measure: Measure) {
-            if let Measure::RequestRefused(limit) = measure {
+        fn record(&self, measure: MetricEvent) {
+            if let MetricEvent::RequestRefused(limit) = measure {
                 self.0.lock().unwrap().push(limit);
             }
         }

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use adapter_kafka::{ConsumeFailure, KafkaEventConsumer, KafkaSettings, Security, Topic};
+use adapter_kafka::{ConsumeError, KafkaEventConsumer, KafkaSettings, Security, Topic};
 
 #[expect(
     clippy::disallowed_methods,
@@ -28,7 +28,7 @@ async fn follow(brokers: &str, group: &str) -> Result<(), Box<dyn Error>> {
     loop {
         let received = match consumer.next().await {
             Ok(received) => received,
-            Err(ended @ ConsumeFailure::Ended(_)) => return Err(ended.into()),
+            Err(ended @ ConsumeError::Ended(_)) => return Err(ended.into()),
             Err(refused) => {
                 eprintln!("{refused}");
                 continue;

@@ -9,7 +9,7 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::failure::is_away;
+use crate::error::is_away;
 
 /// For so long the same trouble is a warning once.
 const QUIET: Duration = Duration::from_mins(1);

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::client_log::ClientLog;
-use crate::failure::{ConsumeFailure, OpenFailure, is_away};
+use crate::error::{ConsumeError, OpenError, is_away};
 use crate::received_event::ReceivedEvent;
 use crate::settings::KafkaSettings;
 use crate::topics::Topic;
@@ -26,7 +26,7 @@ pub struct KafkaEventConsumer {
 impl KafkaEventConsumer {
     /// Joins the group, in the background: brokers that are away are no failure. Call it inside the runtime that lives
     /// as long as the consumer does.
-    pub fn open(settings: &KafkaSettings, group: &str, topics: &[Topic]) -> Result<Self, OpenFailure> {
+    pub fn open(settings: &KafkaSettings, group: &str, topics: &[Topic]) -> Result<Self, OpenError> {
         let mut config = settings.client_config()?;
         config
             .set("group.id", group)
@@ -43,7 +43,7 @@ impl KafkaEventConsumer {
 
     /// The next record, as soon as there is one; it waits for brokers that are away. Ask at least every five minutes,
     /// or the group gives this member's partitions to another. Giving up the waiting loses nothing.
-    pub async fn next(&self) -> Result<ReceivedEvent, ConsumeFailure> {
+    pub async fn next(&self) -> Result<ReceivedEvent, ConsumeError> {
         let member = self.member()?;
         loop {
             match member.recv().await {
@@ -57,7 +57,7 @@ impl KafkaEventConsumer {
     /// Reports this record, and with it every earlier one of its partition, as done: none of them comes again once that
     /// is committed, within about a second. A partition that has gone to another member meanwhile is no failure; the
     /// record comes again there.
-    pub fn done(&self, received: &ReceivedEvent) -> Result<(), ConsumeFailure> {
+    pub fn done(&self, received: &ReceivedEvent) -> Result<(), ConsumeError> {
         let stored = self
             .member()?
             .store_offset(&received.topic, received.partition, received.offset);
@@ -76,8 +76,8 @@ impl KafkaEventConsumer {
         }
     }
 
-    fn member(&self) -> Result<&StreamConsumer<ClientLog>, ConsumeFailure> {
-        let gone = || ConsumeFailure::Ended(Box::new(KafkaError::Canceled));
+    fn member(&self) -> Result<&StreamConsumer<ClientLog>, ConsumeError> {
+        let gone = || ConsumeError::Ended(Box::new(KafkaError::Canceled));
         self.member.as_ref().ok_or_else(gone)
     }
 

@@ -6,8 +6,8 @@
 
 mod client_log;
 mod consumer;
+mod error;
 mod event_message;
-mod failure;
 mod last_sequences;
 mod publisher;
 mod received_event;
@@ -17,7 +17,7 @@ mod settings;
 mod topics;
 
 pub use consumer::KafkaEventConsumer;
-pub use failure::{CloseFailure, ConsumeFailure, OpenFailure, TopicsFailure};
+pub use error::{CloseError, ConsumeError, OpenError, TopicsError};
 pub use last_sequences::LastSequences;
 pub use publisher::KafkaEventPublisher;
 pub use received_event::{Defect, ReceivedEvent, UnreadableRecord};

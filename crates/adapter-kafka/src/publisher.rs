@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::Event;
-use ports::{EventPublisher, PublishFailure};
+use ports::{EventPublisher, PublishError};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::future_producer::DeliveryFuture;
@@ -13,8 +13,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use crate::client_log::ClientLog;
+use crate::error::{CloseError, OpenError, ProduceError, TopicsError};
 use crate::event_message::EventMessage;
-use crate::failure::{CloseFailure, OpenFailure, TopicsFailure, Unacknowledged};
 use crate::settings::KafkaSettings;
 use crate::topics;
 
@@ -40,38 +40,36 @@ pub struct KafkaEventPublisher {
 
 impl KafkaEventPublisher {
     /// Makes the producer. It connects in the background, so brokers that are away are no failure.
-    pub fn open(settings: &KafkaSettings) -> Result<Self, OpenFailure> {
+    pub fn open(settings: &KafkaSettings) -> Result<Self, OpenError> {
         Self::over(producer_config(settings)?)
     }
 
-    fn over(config: ClientConfig) -> Result<Self, OpenFailure> {
+    fn over(config: ClientConfig) -> Result<Self, OpenError> {
         let producer = RwLock::new(Some(producer(&config)?));
         Ok(Self { config, producer })
     }
 
     /// Makes every topic that is not there yet, within five seconds. Those that are there stay as they are.
-    pub async fn create_topics(&self, partitions: i32, replication: i32) -> Result<(), TopicsFailure> {
+    pub async fn create_topics(&self, partitions: i32, replication: i32) -> Result<(), TopicsError> {
         topics::create(&self.config, partitions, replication).await
     }
 
-    /// Looks for every topic, within five seconds. [`TopicsFailure::BrokerAway`] says nothing about them.
-    pub async fn check_topics(&self) -> Result<(), TopicsFailure> {
-        let producer = self.slot().clone().ok_or(TopicsFailure::Closed)?;
+    /// Looks for every topic, within five seconds. [`TopicsError::BrokerAway`] says nothing about them.
+    pub async fn check_topics(&self) -> Result<(), TopicsError> {
+        let producer = self.slot().clone().ok_or(TopicsError::Closed)?;
         let checking = spawn_blocking(move || topics::check(&producer));
-        checking
-            .await
-            .map_err(|error| TopicsFailure::Refused(Box::new(error)))?
+        checking.await.map_err(|error| TopicsError::Refused(Box::new(error)))?
     }
 
     /// Waits up to `within` for the acknowledgements of what is being published, then lets the connections go. From now
     /// on publishing fails. Whoever drops a publisher without this gives up what is being published, and blocks.
-    pub async fn close(&self, within: Duration) -> Result<(), CloseFailure> {
+    pub async fn close(&self, within: Duration) -> Result<(), CloseError> {
         let Some(producer) = self.slot_mut().take() else {
             return Ok(());
         };
         let closing = spawn_blocking(move || producer.flush(within));
-        let flushed = closing.await.map_err(|error| CloseFailure(Box::new(error)))?;
-        flushed.map_err(|error| CloseFailure(Box::new(error)))
+        let flushed = closing.await.map_err(|error| CloseError(Box::new(error)))?;
+        flushed.map_err(|error| CloseError(Box::new(error)))
     }
 
     fn slot(&self) -> RwLockReadGuard<'_, Option<Producer>> {
@@ -82,19 +80,19 @@ impl KafkaEventPublisher {
         self.producer.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn acknowledged(&self, message: &EventMessage) -> Result<(), Unacknowledged> {
+    async fn acknowledged(&self, message: &EventMessage) -> Result<(), ProduceError> {
         let delivery = timeout(ROOM_WITHIN, self.queued(message))
             .await
-            .map_err(|_| Unacknowledged::QueueFull)??;
+            .map_err(|_| ProduceError::QueueFull)??;
         match delivery.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err((error, _))) => Err(error.into()),
-            Err(_) => Err(Unacknowledged::Closed),
+            Err(_) => Err(ProduceError::Closed),
         }
     }
 
     /// Queues the message as soon as there is room.
-    async fn queued(&self, message: &EventMessage) -> Result<DeliveryFuture, Unacknowledged> {
+    async fn queued(&self, message: &EventMessage) -> Result<DeliveryFuture, ProduceError> {
         loop {
             match self.queued_now(message)? {
                 Some(delivery) => return Ok(delivery),
@@ -104,13 +102,13 @@ impl KafkaEventPublisher {
     }
 
     /// Queues the message; `None` when there is no room.
-    fn queued_now(&self, message: &EventMessage) -> Result<Option<DeliveryFuture>, Unacknowledged> {
+    fn queued_now(&self, message: &EventMessage) -> Result<Option<DeliveryFuture>, ProduceError> {
         let record = FutureRecord::to(message.topic.name())
             .key(&message.key)
             .headers(message.owned_headers())
             .payload(&message.value);
         let slot = self.slot();
-        let producer = slot.as_ref().ok_or(Unacknowledged::Closed)?;
+        let producer = slot.as_ref().ok_or(ProduceError::Closed)?;
         match producer.send_result(record) {
             Ok(delivery) => Ok(Some(delivery)),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(None),
@@ -142,16 +140,16 @@ impl KafkaEventPublisher {
 
 #[async_trait]
 impl EventPublisher for KafkaEventPublisher {
-    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+    async fn publish(&self, event: &Event) -> Result<(), PublishError> {
         let published = self.acknowledged(&EventMessage::from(event)).await;
         published.map_err(|failure| {
             self.replace_if_fatal();
-            PublishFailure(Box::new(failure))
+            PublishError(Box::new(failure))
         })
     }
 }
 
-fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, OpenFailure> {
+fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, OpenError> {
     let mut config = settings.client_config()?;
     config
         .set("enable.idempotence", "true")
@@ -164,7 +162,7 @@ fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, OpenFailure
     Ok(config)
 }
 
-fn producer(config: &ClientConfig) -> Result<Producer, OpenFailure> {
+fn producer(config: &ClientConfig) -> Result<Producer, OpenError> {
     Ok(config.create_with_context(ClientLog::default())?)
 }
 

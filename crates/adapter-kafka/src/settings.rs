@@ -6,7 +6,7 @@ use domain::loopback::is_loopback;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
-use crate::failure::OpenFailure;
+use crate::error::OpenError;
 
 /// Where the brokers are and how they are spoken to.
 #[derive(Debug, Clone)]
@@ -33,12 +33,12 @@ impl KafkaSettings {
     }
 
     /// What producer and consumer have in common.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, OpenFailure> {
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, OpenError> {
         if self.brokers.trim().is_empty() {
-            return Err(OpenFailure::NoBrokers);
+            return Err(OpenError::NoBrokers);
         }
         if let Some(broker) = self.exposed_broker() {
-            return Err(OpenFailure::Insecure(broker.to_owned()));
+            return Err(OpenError::Insecure(broker.to_owned()));
         }
         let mut config = ClientConfig::new();
         config
@@ -131,14 +131,14 @@ impl fmt::Debug for KafkaPassword {
 }
 
 impl Security {
-    fn apply(&self, config: &mut ClientConfig) -> Result<(), OpenFailure> {
+    fn apply(&self, config: &mut ClientConfig) -> Result<(), OpenError> {
         let (protocol, tls) = match self {
             Self::Plaintext => ("plaintext", None),
             Self::Tls(tls) => ("ssl", Some(tls)),
             Self::Scram { tls, .. } => ("sasl_ssl", Some(tls)),
         };
         if tls.is_some() && !cfg!(feature = "kafka-tls") {
-            return Err(OpenFailure::TlsNotBuiltIn);
+            return Err(OpenError::TlsNotBuiltIn);
         }
         config.set("security.protocol", protocol);
         if let Some(tls) = tls {
@@ -233,7 +233,7 @@ mod tests {
             "localhost:9092,",
         ] {
             let refused = client(there, false).unwrap_err();
-            assert!(matches!(refused, OpenFailure::Insecure(_)), "{there}");
+            assert!(matches!(refused, OpenError::Insecure(_)), "{there}");
             assert!(client(there, true).is_ok(), "{there}");
         }
         assert!(
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn somebody_must_be_asked() {
         let settings = KafkaSettings::new(" ", Security::Plaintext);
-        assert!(matches!(settings.client_config(), Err(OpenFailure::NoBrokers)));
+        assert!(matches!(settings.client_config(), Err(OpenError::NoBrokers)));
     }
 
     #[cfg(not(feature = "kafka-tls"))]

@@ -9,7 +9,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use tokio::task::spawn_blocking;
 
 use crate::client_log::ClientLog;
-use crate::failure::{OpenFailure, TopicsFailure};
+use crate::error::{OpenError, TopicsError};
 use crate::publisher::Producer;
 
 /// How long the brokers have to answer about topics.
@@ -49,10 +49,10 @@ impl Topic {
 }
 
 /// Makes every topic that is not there yet. Those that are there stay as they are.
-pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: i32) -> Result<(), TopicsFailure> {
+pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: i32) -> Result<(), TopicsError> {
     let admin: AdminClient<ClientLog> = config
         .create_with_context(ClientLog::default())
-        .map_err(OpenFailure::from)?;
+        .map_err(OpenError::from)?;
     let options = AdminOptions::new()
         .request_timeout(Some(WITHIN))
         .operation_timeout(Some(WITHIN));
@@ -69,14 +69,14 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
     for answer in answers? {
         match answer {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => return Err(TopicsFailure::from(code)),
+            Err((_, code)) => return Err(TopicsError::from(code)),
         }
     }
     Ok(())
 }
 
 /// Looks for every topic. It blocks.
-pub(crate) fn check(producer: &Producer) -> Result<(), TopicsFailure> {
+pub(crate) fn check(producer: &Producer) -> Result<(), TopicsError> {
     let deadline = Instant::now() + WITHIN;
     let mut missing = Vec::new();
     for topic in Topic::ALL {
@@ -89,13 +89,13 @@ pub(crate) fn check(producer: &Producer) -> Result<(), TopicsFailure> {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 missing.push(topic.name());
             }
-            Some(code) => return Err(TopicsFailure::from(code)),
+            Some(code) => return Err(TopicsError::from(code)),
         }
     }
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(TopicsFailure::Missing(missing))
+        Err(TopicsError::Missing(missing))
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::fault::{DriverFailure, Fault};
+use crate::error::{DriverError, MongodbError};
 
 /// A call is waited for so long; a request makes several, and is answered within three seconds by its own deadline.
 pub(crate) const LONGEST_CALL: Duration = Duration::from_millis(2_500);
@@ -61,26 +61,26 @@ impl Calls {
     }
 
     /// A call that writes nothing.
-    pub(crate) async fn read<T, F>(&self, call: F) -> Result<T, Fault>
+    pub(crate) async fn read<T, F>(&self, call: F) -> Result<T, MongodbError>
     where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
-        self.run(call, Fault::Read).await
+        self.run(call, MongodbError::Read).await
     }
 
     /// A call that may write: given up, its outcome is not known.
-    pub(crate) async fn write<T, F>(&self, call: F) -> Result<T, Fault>
+    pub(crate) async fn write<T, F>(&self, call: F) -> Result<T, MongodbError>
     where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
-        self.run(call, Fault::Write).await
+        self.run(call, MongodbError::Write).await
     }
 
-    async fn run<T, F>(&self, call: F, fault: fn(DriverFailure) -> Fault) -> Result<T, Fault>
+    async fn run<T, F>(&self, call: F, fault: fn(DriverError) -> MongodbError) -> Result<T, MongodbError>
     where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let permit = self.permit()?;
@@ -93,8 +93,8 @@ impl Calls {
         });
         match timeout(self.patience, task).await {
             Ok(Ok(Ok(answer))) => answer,
-            Ok(Err(_)) => Err(fault(DriverFailure::given_up(GivenUp::Panicked))),
-            Ok(Ok(Err(_))) | Err(_) => Err(fault(DriverFailure::given_up(GivenUp::TooLong))),
+            Ok(Err(_)) => Err(fault(DriverError::given_up(GivenUp::Panicked))),
+            Ok(Ok(Err(_))) | Err(_) => Err(fault(DriverError::given_up(GivenUp::TooLong))),
         }
     }
 
@@ -109,9 +109,9 @@ impl Calls {
     }
 
     /// Held by who makes a call, for as long as it is under way.
-    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Fault> {
+    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, MongodbError> {
         let permit = self.permits.clone().try_acquire_owned();
-        permit.map_err(|_| Fault::Read(DriverFailure::given_up(GivenUp::TooMany)))
+        permit.map_err(|_| MongodbError::Read(DriverError::given_up(GivenUp::TooMany)))
     }
 
     /// Runs on the runtime of the client, whoever waits for it or not.
@@ -168,7 +168,7 @@ mod tests {
         let calls = Calls::here(LONGEST_CALL);
         let begun = Instant::now();
         let answer: Result<(), _> = calls.write(pending()).await;
-        assert!(matches!(answer, Err(Fault::Write(_))));
+        assert!(matches!(answer, Err(MongodbError::Write(_))));
         assert_eq!(begun.elapsed(), LONGEST_CALL);
         calls.finish().await;
         assert_eq!(begun.elapsed(), LONGEST_CALL + AFTERLIFE);
@@ -179,14 +179,14 @@ mod tests {
         let calls = Calls::here(LONGEST_CALL);
         calls.finish().await;
         let refused = calls.read(async { Ok(()) }).await;
-        assert!(matches!(refused, Err(Fault::Read(_))));
+        assert!(matches!(refused, Err(MongodbError::Read(_))));
     }
 
     #[tokio::test]
     async fn a_write_that_panics_has_an_unknown_outcome() {
         let calls = Calls::here(LONGEST_CALL);
         let panicked: Result<(), _> = calls.write(async { panic!("on purpose") }).await;
-        assert!(matches!(panicked, Err(Fault::Write(_))));
+        assert!(matches!(panicked, Err(MongodbError::Write(_))));
     }
 
     async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

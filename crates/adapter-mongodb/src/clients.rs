@@ -6,11 +6,11 @@ use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use mongodb::bson::{Binary, DateTime};
-use ports::{ClientSaveOutcome, Clients, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::reservations::{Holder, HolderSaving, create, replace};
 use crate::stored::{self, Reader, binary, date};
 
@@ -90,13 +90,13 @@ impl From<&Client> for ClientDocument {
 }
 
 impl TryFrom<ClientDocument> for Client {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: ClientDocument) -> Result<Self, Fault> {
+    fn try_from(stored: ClientDocument) -> Result<Self, MongodbError> {
         let id = stored.id.clone();
         let reader = Reader::new("client", &id);
         let secret = |secret: SecretDocument| {
-            Ok::<_, Fault>(ClientSecretDigest {
+            Ok::<_, MongodbError>(ClientSecretDigest {
                 salt: reader.bytes(secret.salt)?,
                 digest: reader.bytes(secret.digest)?,
                 valid_until: secret.valid_until.map(|until| reader.time(until)).transpose()?,
@@ -145,12 +145,12 @@ impl Holder for Client {
         self.into()
     }
 
-    fn from_stored(stored: ClientDocument) -> Result<Self, Fault> {
+    fn from_stored(stored: ClientDocument) -> Result<Self, MongodbError> {
         stored.try_into()
     }
 }
 
-fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaveOutcome, Fault> {
+fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaveOutcome, MongodbError> {
     match saving {
         HolderSaving::Saved => Ok(ClientSaveOutcome::Saved),
         HolderSaving::IdTaken => Ok(ClientSaveOutcome::NameTaken(id.clone())),
@@ -163,20 +163,20 @@ fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaveOutcome, Faul
 
 #[async_trait]
 impl Clients for MongodbClients {
-    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         let found = self.0.find::<ClientDocument>(COLLECTION, id.as_str()).await?;
         Ok(found.map(Client::try_from).transpose()?)
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         Ok(saving(&client.id, create(&self.0, client).await?)?)
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         Ok(saving(&client.id, replace(&self.0, client).await?)?)
     }
 
-    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let found = stored::page::<ClientDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Client::try_from).collect::<Result<_, _>>()?)

@@ -10,7 +10,7 @@ use mongodb::options::{
 };
 
 use crate::calls::LONGEST_CALL;
-use crate::fault::OpenFailure;
+use crate::error::OpenError;
 
 /// A server that cannot be found is given up after this: the driver's own half a minute breaks promises.
 const SELECTION: Duration = Duration::from_secs(2);
@@ -59,18 +59,18 @@ impl fmt::Debug for MongodbSettings {
 }
 
 /// The client by our own rules; a URI that says otherwise is refused, not overruled.
-pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenFailure> {
+pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenError> {
     if settings.uri.trim_start().starts_with("mongodb+srv:") {
-        return Err(OpenFailure::SeedList);
+        return Err(OpenError::SeedList);
     }
     let mut options = ClientOptions::parse(&settings.uri)
         .await
-        .map_err(|error| OpenFailure::Uri((&error).into()))?;
+        .map_err(|error| OpenError::Uri((&error).into()))?;
     if let Some(setting) = contradiction(&options) {
-        return Err(OpenFailure::Contradicts(setting));
+        return Err(OpenError::Contradicts(setting));
     }
     if !settings.allow_insecure && is_exposed(&options) {
-        return Err(OpenFailure::Insecure);
+        return Err(OpenError::Insecure);
     }
     options.app_name.get_or_insert_with(|| "authme".to_owned());
     options.write_concern = Some(
@@ -88,7 +88,7 @@ pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenFai
     options.max_pool_size = Some(settings.connections.max(1));
     options.min_pool_size = Some(WARM.min(settings.connections.max(1)));
     options.max_connecting = Some(WARM);
-    let client = Client::with_options(options).map_err(|error| OpenFailure::Uri((&error).into()))?;
+    let client = Client::with_options(options).map_err(|error| OpenError::Uri((&error).into()))?;
     client.warm_connection_pool().await;
     Ok(client)
 }

@@ -1,7 +1,7 @@
 use domain::contact::{ContactValue, Email, Mobile};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::stored::Reader;
 
 /// The stored form of an e-mail address or a mobile number.
@@ -39,15 +39,15 @@ impl From<&ContactValue> for ContactValueDocument {
     }
 }
 
-pub(crate) fn email(reader: &Reader<'_>, stored: &str) -> Result<Email, Fault> {
+pub(crate) fn email(reader: &Reader<'_>, stored: &str) -> Result<Email, MongodbError> {
     Email::parse(stored).map_err(|error| reader.corrupt(error))
 }
 
-pub(crate) fn mobile(reader: &Reader<'_>, stored: &MobileDocument) -> Result<Mobile, Fault> {
+pub(crate) fn mobile(reader: &Reader<'_>, stored: &MobileDocument) -> Result<Mobile, MongodbError> {
     Mobile::parse(&stored.region, stored.area.as_deref(), &stored.number).map_err(|error| reader.corrupt(error))
 }
 
-pub(crate) fn contact_value(reader: &Reader<'_>, stored: &ContactValueDocument) -> Result<ContactValue, Fault> {
+pub(crate) fn contact_value(reader: &Reader<'_>, stored: &ContactValueDocument) -> Result<ContactValue, MongodbError> {
     match stored {
         ContactValueDocument::Email(stored) => email(reader, stored).map(ContactValue::Email),
         ContactValueDocument::Mobile(stored) => mobile(reader, stored).map(ContactValue::Mobile),

@@ -11,14 +11,14 @@ use mongodb::action::RunCommand;
 use mongodb::bson::{Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
 use mongodb::options::{FindOneOptions, ReadConcern};
 use mongodb::{ClientSession, Collection};
-use ports::{Readiness, StoreFailure};
+use ports::{Readiness, StoreError};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use crate::calls::{Calls, LONGEST_CALL};
 use crate::connection::{self, MongodbSettings};
 use crate::elections::through_elections;
-use crate::fault::{DriverFailure, Fault, OpenFailure};
+use crate::error::{DriverError, MongodbError, OpenError};
 use crate::gathered::Gathered;
 use crate::session::{Session, read_in_session, write_in_session};
 use crate::sessions::Sessions;
@@ -47,7 +47,7 @@ pub(crate) type Found = HashMap<String, RawDocumentBuf>;
 type Reads = Arc<Gathered<String, OneRead>>;
 
 /// What came of one of several reads.
-type OneRead = Result<Option<RawDocumentBuf>, Fault>;
+type OneRead = Result<Option<RawDocumentBuf>, MongodbError>;
 
 /// One database, its client and the calls under way.
 pub(crate) struct Database {
@@ -68,9 +68,9 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) async fn open(settings: &MongodbSettings) -> Result<Self, OpenFailure> {
+    pub(crate) async fn open(settings: &MongodbSettings) -> Result<Self, OpenError> {
         let client = connection::client(settings).await?;
-        let away = |error: mongodb::error::Error| OpenFailure::Away((&error).into());
+        let away = |error: mongodb::error::Error| OpenError::Away((&error).into());
         let admin = client.database("admin");
         let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(away)?;
         let sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
@@ -99,9 +99,9 @@ impl Database {
     pub(crate) async fn read<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(Arc<Self>) -> F + Clone + Send,
-    ) -> Result<T, StoreFailure>
+    ) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let attempt = |_| self.calls.read(call.clone()(self.clone()));
@@ -109,7 +109,7 @@ impl Database {
     }
 
     /// One document, as a majority has it.
-    pub(crate) async fn find<T>(self: &Arc<Self>, collection: &'static str, id: &str) -> Result<Option<T>, StoreFailure>
+    pub(crate) async fn find<T>(self: &Arc<Self>, collection: &'static str, id: &str) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned,
     {
@@ -121,7 +121,7 @@ impl Database {
         self: &Arc<Self>,
         collection: &'static str,
         id: &str,
-    ) -> Result<Option<T>, StoreFailure>
+    ) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -136,7 +136,7 @@ impl Database {
         collection: &'static str,
         freshness: Freshness,
         id: String,
-    ) -> Result<Option<T>, StoreFailure>
+    ) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned,
     {
@@ -164,10 +164,10 @@ impl Database {
         collection: &'static str,
         freshness: Freshness,
         ids: &[String],
-    ) -> Result<Vec<OneRead>, Fault> {
+    ) -> Result<Vec<OneRead>, MongodbError> {
         match through_elections(|_| self.read_together(collection, freshness, ids)).await {
             Ok(found) => Ok(found.into_iter().map(Ok).collect()),
-            Err(Fault::Read(failure)) if ids.len() > 1 && failure.may_concern_one() => {
+            Err(MongodbError::Read(failure)) if ids.len() > 1 && failure.may_concern_one() => {
                 let alone = ids.iter().map(|id| async move {
                     let found = self.read_together(collection, freshness, slice::from_ref(id)).await?;
                     Ok(found.into_iter().next().flatten())
@@ -183,12 +183,12 @@ impl Database {
         collection: &'static str,
         freshness: Freshness,
         ids: &[String],
-    ) -> Result<Vec<Option<RawDocumentBuf>>, Fault> {
+    ) -> Result<Vec<Option<RawDocumentBuf>>, MongodbError> {
         let sessions = match freshness {
             Freshness::Majority => &self.plain,
             Freshness::AfterWrites => &self.causal,
         };
-        let (lent, mut session) = sessions.lend().await.map_err(|error| Fault::read(&error))?;
+        let (lent, mut session) = sessions.lend().await.map_err(|error| MongodbError::read(&error))?;
         let until = self.written_until.load(Ordering::Acquire);
         if freshness == Freshness::AfterWrites && until > 0 {
             session.advance_operation_time(from_number(until));
@@ -205,7 +205,7 @@ impl Database {
         collection: &str,
         ids: &[String],
         session: &mut ClientSession,
-    ) -> Result<Found, Fault> {
+    ) -> Result<Found, MongodbError> {
         let documents = self.collection::<RawDocumentBuf>(collection);
         // A negative limit asks for all of them in one answer.
         let limit = -integer(ids.len() as u64);
@@ -222,9 +222,9 @@ impl Database {
             let mut cursor = find.session(&mut *session).await?;
             cursor.stream(session).try_collect::<Vec<_>>().await
         };
-        let found = found.await.map_err(|error| Fault::read(&error))?;
+        let found = found.await.map_err(|error| MongodbError::read(&error))?;
         if is_cut(ids, &found) {
-            return Err(Fault::Read(DriverFailure::too_large()));
+            return Err(MongodbError::Read(DriverError::too_large()));
         }
         let keyed = found.into_iter().filter_map(|document| {
             let id = document.get_str("_id").ok()?.to_owned();
@@ -239,11 +239,11 @@ impl Database {
         writes: &Arc<Gathered<Q, A>>,
         question: Q,
         write: impl Fn(Arc<Self>, Vec<Q>) -> F + Send + 'static,
-    ) -> Result<A, StoreFailure>
+    ) -> Result<A, StoreError>
     where
         Q: Send + 'static,
         A: Send + 'static,
-        F: Future<Output = Result<Vec<A>, Fault>> + Send,
+        F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
         let database = self.clone();
         let write = move |questions| write(database.clone(), questions);
@@ -254,9 +254,9 @@ impl Database {
     pub(crate) async fn read_in_session<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(Session) -> F + Clone + Send + 'static,
-    ) -> Result<T, StoreFailure>
+    ) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let attempt = |_| self.calls.read(read_in_session(self.clone(), call.clone()));
@@ -271,9 +271,9 @@ impl Database {
     pub(crate) async fn write<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(Session) -> F + Clone + Send + 'static,
-    ) -> Result<T, StoreFailure>
+    ) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<T, Fault>> + Send + 'static,
+        F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let attempt = |unknown| self.calls.write(write_in_session(self.clone(), unknown, call.clone()));
@@ -286,7 +286,7 @@ impl Database {
         self: &Arc<Self>,
         collection: &'static str,
         id: String,
-    ) -> Result<Option<T>, StoreFailure>
+    ) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -302,7 +302,7 @@ impl Database {
         self: &Arc<Self>,
         collection: &'static str,
         id: String,
-    ) -> Result<Option<T>, StoreFailure>
+    ) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
@@ -310,7 +310,7 @@ impl Database {
             .await
     }
 
-    pub(crate) async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    pub(crate) async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, MongodbError>
     where
         T: DeserializeOwned + Send + Sync,
     {
@@ -326,7 +326,7 @@ impl Database {
             .build();
         let collection = self.collection::<T>(collection);
         let found = collection.find_one(filter).with_options(options);
-        found.await.map_err(|error| Fault::read(&error))
+        found.await.map_err(|error| MongodbError::read(&error))
     }
 
     pub(crate) async fn finish_calls(&self) {
@@ -359,8 +359,8 @@ fn is_cut(asked_for: &[String], found: &[RawDocumentBuf]) -> bool {
 }
 
 /// Reads a document as it is stored.
-pub(crate) fn document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, Fault> {
-    deserialize_from_slice(found.as_bytes()).map_err(|error| Fault::read(&error.into()))
+pub(crate) fn document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, MongodbError> {
+    deserialize_from_slice(found.as_bytes()).map_err(|error| MongodbError::read(&error.into()))
 }
 
 fn to_number(time: OperationTime) -> u64 {
@@ -384,7 +384,7 @@ impl Readiness for Database {
         let ping = self.collections.clone();
         let answer = self.calls.read(async move {
             let answered = ping.run_command(doc! { "ping": 1, "maxTimeMS": 1_000 }).await;
-            answered.map(drop).map_err(|error| Fault::read(&error))
+            answered.map(drop).map_err(|error| MongodbError::read(&error))
         });
         tokio::time::timeout(LONGEST_CALL, answer)
             .await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::fault::{DriverFailure, Fault};
+use crate::error::{DriverError, MongodbError};
 
 /// The pauses before the second and the third attempt: an election that was asked for takes about as long. The caller has
 /// an answer within three seconds.
@@ -14,30 +14,31 @@ pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::
 ///
 /// Each attempt is told why the outcome of an earlier one is not known, when that is so: what it does not find as it
 /// expected may be its own doing. One that did nothing itself leaves the outcome as unknown as it was.
-pub(crate) async fn through_elections<T, F>(attempt: impl Fn(Option<DriverFailure>) -> F) -> Result<T, Fault>
+pub(crate) async fn through_elections<T, F>(attempt: impl Fn(Option<DriverError>) -> F) -> Result<T, MongodbError>
 where
-    F: Future<Output = Result<T, Fault>>,
+    F: Future<Output = Result<T, MongodbError>>,
 {
     let mut unknown = None;
     let mut pauses = PAUSES.into_iter();
     loop {
         let done = attempt(unknown.clone()).await;
-        let (Err(Fault::Read(failure) | Fault::Write(failure)), Some(pause)) = (&done, pauses.next()) else {
+        let (Err(MongodbError::Read(failure) | MongodbError::Write(failure)), Some(pause)) = (&done, pauses.next())
+        else {
             return known(done, unknown);
         };
         if !failure.is_not_primary() {
             return known(done, unknown);
         }
-        if let Err(Fault::Write(failure)) = done {
+        if let Err(MongodbError::Write(failure)) = done {
             unknown.get_or_insert(failure);
         }
         sleep(pause).await;
     }
 }
 
-fn known<T>(done: Result<T, Fault>, unknown: Option<DriverFailure>) -> Result<T, Fault> {
+fn known<T>(done: Result<T, MongodbError>, unknown: Option<DriverError>) -> Result<T, MongodbError> {
     match (done, unknown) {
-        (Err(Fault::Read(_)), Some(first)) => Err(Fault::Write(first)),
+        (Err(MongodbError::Read(_)), Some(first)) => Err(MongodbError::Write(first)),
         (done, _) => done,
     }
 }
@@ -51,13 +52,13 @@ mod tests {
 
     use super::*;
 
-    fn not_primary() -> DriverFailure {
+    fn not_primary() -> DriverError {
         let answer = doc! { "writeConcernError": { "code": 189 } };
-        DriverFailure::of_statements(&answer).unwrap_err()
+        DriverError::of_statements(&answer).unwrap_err()
     }
 
     /// What comes of these attempts, which of them were told of an unknown outcome, and how long it took.
-    async fn tried(attempts: Vec<Result<(), Fault>>) -> (Result<(), Fault>, Vec<bool>, Duration) {
+    async fn tried(attempts: Vec<Result<(), MongodbError>>) -> (Result<(), MongodbError>, Vec<bool>, Duration) {
         let begun = Instant::now();
         let (attempts, told) = (RefCell::new(attempts.into_iter()), RefCell::new(Vec::new()));
         let outcome = through_elections(|unknown| {
@@ -70,32 +71,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_primary_that_steps_down_refuses_is_asked_of_the_next() {
-        let again = || Err(Fault::Read(not_primary()));
+        let again = || Err(MongodbError::Read(not_primary()));
         let (outcome, told, took) = tried(vec![again(), again(), Ok(())]).await;
         assert!(outcome.is_ok());
         assert_eq!((told, took), (vec![false; 3], PAUSES.iter().sum::<Duration>()));
         let (outcome, _, took) = tried(vec![again(), again(), again()]).await;
-        assert!(matches!(outcome, Err(Fault::Read(_))));
+        assert!(matches!(outcome, Err(MongodbError::Read(_))));
         assert_eq!(took, PAUSES.iter().sum::<Duration>());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_attempt_after_an_unknown_outcome_is_told_and_makes_it_no_more_known_than_it_is() {
-        let unknown = || Err(Fault::Write(not_primary()));
+        let unknown = || Err(MongodbError::Write(not_primary()));
         let (outcome, told, _) = tried(vec![unknown(), Ok(())]).await;
         assert!(outcome.is_ok());
         assert_eq!(told, [false, true]);
-        let away = Err(Fault::Read(DriverFailure::unreadable()));
+        let away = Err(MongodbError::Read(DriverError::unreadable()));
         let (outcome, told, took) = tried(vec![unknown(), away]).await;
-        assert!(matches!(outcome, Err(Fault::Write(_))));
+        assert!(matches!(outcome, Err(MongodbError::Write(_))));
         assert_eq!((told, took), (vec![false, true], PAUSES[0]));
     }
 
     #[tokio::test(start_paused = true)]
     async fn any_other_failure_is_answered_at_once() {
         for fault in [
-            Fault::Read(DriverFailure::unreadable()),
-            Fault::Write(DriverFailure::unreadable()),
+            MongodbError::Read(DriverError::unreadable()),
+            MongodbError::Write(DriverError::unreadable()),
         ] {
             let (outcome, told, took) = tried(vec![Err(fault)]).await;
             assert!(outcome.is_err());

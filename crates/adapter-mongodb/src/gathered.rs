@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use ports::StoreFailure;
+use ports::StoreError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::calls::{Calls, GivenUp};
-use crate::fault::{DriverFailure, Fault};
+use crate::error::{DriverError, MongodbError};
 
 /// Calls of one kind that are under way at the same time, ordinarily.
 const AT_ONCE: usize = 2;
@@ -25,7 +25,7 @@ const SLOW: Duration = Duration::from_millis(250);
 
 struct Waiting<Q, A> {
     question: Q,
-    answer: oneshot::Sender<Result<A, Fault>>,
+    answer: oneshot::Sender<Result<A, MongodbError>>,
 }
 
 struct Queue<Q, A> {
@@ -36,22 +36,22 @@ struct Queue<Q, A> {
 /// The calls of one kind: each asks a `Q` and is answered an `A`.
 pub(crate) struct Gathered<Q, A> {
     /// What a call that was given up came to.
-    given_up: fn(DriverFailure) -> Fault,
+    given_up: fn(DriverError) -> MongodbError,
     queue: Mutex<Queue<Q, A>>,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     /// Calls that write nothing.
     pub(crate) fn reads() -> Self {
-        Self::new(Fault::Read)
+        Self::new(MongodbError::Read)
     }
 
     /// Calls that may write: given up, their outcome is not known.
     pub(crate) fn writes() -> Self {
-        Self::new(Fault::Write)
+        Self::new(MongodbError::Write)
     }
 
-    fn new(given_up: fn(DriverFailure) -> Fault) -> Self {
+    fn new(given_up: fn(DriverError) -> MongodbError) -> Self {
         let queue = Queue {
             under_way: 0,
             waiting: Vec::new(),
@@ -63,10 +63,10 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     }
 
     /// The answer of a call that begins after this was called. `make` answers all it is given, in their order.
-    pub(crate) async fn ask<M, F>(self: &Arc<Self>, question: Q, calls: &Calls, make: M) -> Result<A, StoreFailure>
+    pub(crate) async fn ask<M, F>(self: &Arc<Self>, question: Q, calls: &Calls, make: M) -> Result<A, StoreError>
     where
         M: Fn(Vec<Q>) -> F + Send + 'static,
-        F: Future<Output = Result<Vec<A>, Fault>> + Send,
+        F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
         let _permit = calls.permit()?;
         let (sender, mut answer) = oneshot::channel();
@@ -86,7 +86,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
         }
         match timeout(patience, answer).await {
             Ok(answer) => self.told(answer),
-            Err(_) => Err((self.given_up)(DriverFailure::given_up(GivenUp::TooLong)).into()),
+            Err(_) => Err((self.given_up)(DriverError::given_up(GivenUp::TooLong)).into()),
         }
     }
 
@@ -94,7 +94,7 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
     fn begin<M, F>(self: &Arc<Self>, calls: &Calls, make: M)
     where
         M: Fn(Vec<Q>) -> F + Send + 'static,
-        F: Future<Output = Result<Vec<A>, Fault>> + Send,
+        F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
         let mut turn = Turn(Some(self.clone()));
         let longest_life = calls.longest_life();
@@ -122,10 +122,10 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
         }));
     }
 
-    fn told(&self, answer: Result<Result<A, Fault>, oneshot::error::RecvError>) -> Result<A, StoreFailure> {
+    fn told(&self, answer: Result<Result<A, MongodbError>, oneshot::error::RecvError>) -> Result<A, StoreError> {
         match answer {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err((self.given_up)(DriverFailure::given_up(GivenUp::Panicked)).into()),
+            Err(_) => Err((self.given_up)(DriverError::given_up(GivenUp::Panicked)).into()),
         }
     }
 }
@@ -210,7 +210,7 @@ mod tests {
         }
 
         /// Every document but `nobody` is there.
-        fn find(&self, id: &str) -> impl Future<Output = Result<Option<String>, StoreFailure>> + use<> {
+        fn find(&self, id: &str) -> impl Future<Output = Result<Option<String>, StoreError>> + use<> {
             let (gathered, calls) = (self.gathered.clone(), self.calls.clone());
             let (told, answers) = (self.told.clone(), self.answers.clone());
             let id = id.to_owned();
@@ -221,7 +221,7 @@ mod tests {
                     answers.acquire().await.unwrap().forget();
                     assert!(!ids.iter().any(|id| id == "panic"), "on purpose");
                     if ids.iter().any(|id| id == "fail") {
-                        return Err(Fault::Read(DriverFailure::unreadable()));
+                        return Err(MongodbError::Read(DriverError::unreadable()));
                     }
                     Ok(ids.into_iter().map(|id| (id != "nobody").then_some(id)).collect())
                 }
@@ -289,10 +289,10 @@ mod tests {
         assert_eq!(store.asked.recv().await.unwrap(), ["another"]);
         assert_eq!(begun.elapsed(), SLOW);
         for failed in stuck.join_all().await {
-            assert!(matches!(failed, Err(StoreFailure::Unavailable(_))));
+            assert!(matches!(failed, Err(StoreError::Unavailable(_))));
         }
         assert_eq!(begun.elapsed(), LONGEST_CALL);
-        assert!(matches!(another.await.unwrap(), Err(StoreFailure::Unavailable(_))));
+        assert!(matches!(another.await.unwrap(), Err(StoreError::Unavailable(_))));
         assert_eq!(begun.elapsed(), LONGEST_CALL);
         store.calls.finish().await;
         assert_eq!(store.gathered.queue().under_way, 0);
@@ -327,7 +327,7 @@ mod tests {
             }
             store.answers.add_permits(AT_ONCE + 1);
             for failed in together.join_all().await {
-                assert!(matches!(failed, Err(StoreFailure::Unavailable(_))), "{wrong}");
+                assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{wrong}");
             }
             assert_eq!(store.asked.recv().await.unwrap(), [wrong, "ada"]);
             tasks.join_all().await;
@@ -342,7 +342,7 @@ mod tests {
         calls.finish().await;
         let gathered = Arc::new(Gathered::<(), ()>::reads());
         let refused = gathered.ask((), &calls, |_| pending()).await;
-        assert!(matches!(refused, Err(StoreFailure::Unavailable(_))));
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -350,8 +350,8 @@ mod tests {
         let calls = Calls::here(LONGEST_CALL);
         let gathered = Arc::new(Gathered::<(), ()>::writes());
         let written = gathered.ask((), &calls, |_| pending()).await;
-        assert!(matches!(written, Err(StoreFailure::OutcomeUnknown(_))));
+        assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
         let written = gathered.ask((), &calls, |_| async { panic!("on purpose") }).await;
-        assert!(matches!(written, Err(StoreFailure::OutcomeUnknown(_))));
+        assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
     }
 }

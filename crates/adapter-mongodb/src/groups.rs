@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::group::Group;
 use mongodb::bson::doc;
-use ports::{Groups, StoreFailure};
+use ports::{Groups, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
@@ -29,7 +29,7 @@ impl From<GroupDocument> for Group {
 
 #[async_trait]
 impl Groups for MongodbGroups {
-    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -43,17 +43,17 @@ impl Groups for MongodbGroups {
         Ok(names.iter().filter_map(known).collect())
     }
 
-    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+    async fn save(&self, group: &Group) -> Result<(), StoreError> {
         let Group { name, roles } = group.clone();
         let document = GroupDocument { name, roles };
         self.0.put(COLLECTION, &document.name, &document).await
     }
 
-    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+    async fn remove(&self, name: &str) -> Result<bool, StoreError> {
         self.0.delete_one(COLLECTION, doc! { "_id": name }).await
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         let after = after.unwrap_or_default().to_owned();
         let found = stored::page::<GroupDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Group::from).collect())

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use domain::contact::ContactType;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
-use ports::{Identities, IdentitySaveOutcome, StoreFailure};
+use ports::{Identities, IdentitySaveOutcome, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::contact_documents::{self, MobileDocument};
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::reservations::{Holder, HolderSaving, create, find_by_name, remove, replace};
 use crate::stored::{self, Reader};
 
@@ -79,25 +79,25 @@ impl From<&Identity> for IdentityDocument {
 }
 
 impl TryFrom<IdentityDocument> for Identity {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: IdentityDocument) -> Result<Self, Fault> {
+    fn try_from(stored: IdentityDocument) -> Result<Self, MongodbError> {
         let id = stored.id.clone();
         let reader = Reader::new("identity", &id);
         let email = |stored: MainEmailDocument| {
-            Ok::<_, Fault>(MainContact {
+            Ok::<_, MongodbError>(MainContact {
                 id: reader.parsed(stored.id, ContactId::parse)?,
                 value: contact_documents::email(&reader, &stored.address)?,
             })
         };
         let mobile = |stored: MainMobileDocument| {
-            Ok::<_, Fault>(MainContact {
+            Ok::<_, MongodbError>(MainContact {
                 id: reader.parsed(stored.id, ContactId::parse)?,
                 value: contact_documents::mobile(&reader, &stored.number)?,
             })
         };
         let business = |stored: BusinessDocument| {
-            Ok::<_, Fault>(BusinessLink {
+            Ok::<_, MongodbError>(BusinessLink {
                 id: reader.parsed(stored.id, BusinessId::parse)?,
                 roles: stored.roles,
             })
@@ -133,12 +133,12 @@ impl Holder for Identity {
         self.into()
     }
 
-    fn from_stored(stored: IdentityDocument) -> Result<Self, Fault> {
+    fn from_stored(stored: IdentityDocument) -> Result<Self, MongodbError> {
         stored.try_into()
     }
 }
 
-fn saving(saving: HolderSaving) -> Result<IdentitySaveOutcome, Fault> {
+fn saving(saving: HolderSaving) -> Result<IdentitySaveOutcome, MongodbError> {
     match saving {
         HolderSaving::Saved => Ok(IdentitySaveOutcome::Saved),
         HolderSaving::IdTaken => Ok(IdentitySaveOutcome::IdTaken),
@@ -151,29 +151,29 @@ fn saving(saving: HolderSaving) -> Result<IdentitySaveOutcome, Fault> {
 
 #[async_trait]
 impl Identities for MongodbIdentities {
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         let found = self.0.find_or_look::<IdentityDocument>(COLLECTION, id.as_str()).await?;
         Ok(found.map(Identity::try_from).transpose()?)
     }
 
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
         let login = login.to_owned();
         self.0.read_in_session(|session| find_by_name(session, login)).await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         Ok(saving(create(&self.0, identity).await?)?)
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         Ok(saving(replace(&self.0, identity).await?)?)
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         remove::<Identity>(&self.0, id.as_str()).await
     }
 
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let found = stored::page::<IdentityDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Identity::try_from).collect::<Result<_, _>>()?)

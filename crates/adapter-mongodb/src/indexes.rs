@@ -4,8 +4,8 @@ use mongodb::options::IndexOptions;
 use ports::Aggregate;
 
 use crate::database::Database;
+use crate::error::OpenError;
 use crate::factors::send_quotas;
-use crate::fault::OpenFailure;
 use crate::outbox;
 use crate::tokens::{refresh_families, validation_tokens};
 
@@ -68,7 +68,7 @@ pub fn indexes() -> Vec<Index> {
 }
 
 /// Makes those that are not there; safe when several processes start at once.
-pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), OpenFailure> {
+pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), OpenError> {
     for index in indexes()
         .into_iter()
         .filter(|index| aggregates.contains(&index.aggregate))
@@ -82,7 +82,7 @@ pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Res
             .collection::<Document>(index.collection)
             .create_index(model)
             .await;
-        made.map_err(|error| OpenFailure::Index {
+        made.map_err(|error| OpenError::Index {
             name: format!("{}.{}", index.collection, index.name),
             source: (&error).into(),
         })?;

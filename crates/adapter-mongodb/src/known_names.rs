@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::names::{KnownName, NameKind};
-use ports::{KnownNames, StoreFailure};
+use ports::{KnownNames, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::stored::{self, Reader};
 
 const COLLECTION: &str = "known_names";
@@ -29,9 +29,9 @@ impl From<&KnownName> for KnownNameDocument {
 }
 
 impl TryFrom<KnownNameDocument> for KnownName {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: KnownNameDocument) -> Result<Self, Fault> {
+    fn try_from(stored: KnownNameDocument) -> Result<Self, MongodbError> {
         let reader = Reader::new("known name", &stored.id);
         let (kind, name) = stored.id.split_once(':').ok_or_else(|| reader.corrupt("kind"))?;
         let kind = NameKind::parse(kind).ok_or_else(|| reader.corrupt("kind"))?;
@@ -41,12 +41,12 @@ impl TryFrom<KnownNameDocument> for KnownName {
 
 #[async_trait]
 impl KnownNames for MongodbKnownNames {
-    async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure> {
+    async fn add(&self, name: &KnownName) -> Result<bool, StoreError> {
         let document = KnownNameDocument::from(name);
         self.0.insert(COLLECTION, &document).await
     }
 
-    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure> {
+    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError> {
         let after = after.map(|name| KnownNameDocument::from(name).id).unwrap_or_default();
         let found = stored::page::<KnownNameDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(KnownName::try_from).collect::<Result<_, _>>()?)

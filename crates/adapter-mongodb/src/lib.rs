@@ -14,9 +14,9 @@ mod contact_documents;
 mod credential_lock;
 mod database;
 mod elections;
+mod error;
+mod expired_records;
 mod factors;
-mod fault;
-mod garbage;
 mod gathered;
 mod groups;
 mod identities;
@@ -37,11 +37,11 @@ use std::sync::Arc;
 use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Aggregate, Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness};
+use ports::{Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness};
 
 pub use connection::{MongodbSettings, certificate_key_file};
 use database::Database;
-pub use fault::{DriverFailure, OpenFailure};
+pub use error::{DriverError, OpenError};
 pub use indexes::{Index, indexes};
 
 /// Every store, over one database.
@@ -67,7 +67,7 @@ pub struct Stores {
 /// # Errors
 ///
 /// A URI that cannot be read, or that asks for weaker reads or writes than ours; a server that does not answer.
-pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenFailure> {
+pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
     let database = Arc::new(Database::open(settings).await?);
     Ok(Stores {
         clients: Arc::new(clients::MongodbClients(database.clone())),
@@ -95,13 +95,16 @@ impl Stores {
     }
 
     /// What expires beside these aggregates only: a service removes what it wrote itself.
-    pub fn garbage_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Garbage> {
-        Arc::new(garbage::MongodbGarbage::of(aggregates, self.database.clone()))
+    pub fn garbage_of(&self, aggregates: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
+        Arc::new(expired_records::MongodbExpiredRecords::of(
+            aggregates,
+            self.database.clone(),
+        ))
     }
 
     /// Makes the indexes of these aggregates, and of what their service stores beside them, where they are missing. A
     /// service is not ready before.
-    pub async fn create_indexes(&self, aggregates: &[Aggregate]) -> Result<(), OpenFailure> {
+    pub async fn create_indexes(&self, aggregates: &[Aggregate]) -> Result<(), OpenError> {
         indexes::create(&self.database, aggregates).await
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::lock_status::LockStatus;
-use ports::{LockStatuses, StoreFailure};
+use ports::{LockStatuses, StoreError};
 use serde::Deserialize;
 
 use crate::credential_lock::credential_locks::COLLECTION;
@@ -27,12 +27,12 @@ fn lock_status(found: Option<LockStatusDocument>) -> LockStatus {
 
 #[async_trait]
 impl LockStatuses for MongodbLockStatuses {
-    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         let found = self.0.find_linearizable(COLLECTION, user.to_string());
         found.await.map(lock_status)
     }
 
-    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         let found = self.0.find_after_write(COLLECTION, user.to_string());
         found.await.map(lock_status)
     }

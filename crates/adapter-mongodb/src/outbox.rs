@@ -7,7 +7,7 @@ use ports::{Aggregate, MAX_PENDING_EVENTS};
 use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::stored::{Reader, date, integer};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl EventDocument {
         }
     }
 
-    pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, Fault> {
+    pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, MongodbError> {
         let id = self.id.clone();
         let reader = Reader::new("event", &id);
         let context = EventContext {
@@ -112,11 +112,12 @@ pub(crate) fn has_room_for(count: usize) -> Document {
 
 /// The fields of a pipeline's `$set` that push `events` behind those the document has, numbered on from its sequence.
 /// What came from outside stands under `$literal`: in a pipeline a text that begins with `$` would be evaluated.
-pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, Fault> {
+pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, MongodbError> {
     let count = events.len();
     let mut pushed = Vec::with_capacity(count);
     for (event, place) in numbered(events, 0).into_iter().zip(1_i64..) {
-        let literal = serialize_to_bson(&event).map_err(|error| Fault::corrupt("event", event.id.as_str(), error))?;
+        let literal =
+            serialize_to_bson(&event).map_err(|error| MongodbError::corrupt("event", event.id.as_str(), error))?;
         pushed.push(Bson::Document(doc! { "$mergeObjects": [
             { "$literal": literal },
             { "sequence": { "$add": ["$sequence", place] } },

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::time::{self, Timestamp};
 use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
-use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
 use serde::Deserialize;
 
 use crate::calls::LONGEST_CALL;
 use crate::database::{self, Database};
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::outbox::{EventDocument, collection};
 use crate::session::{Session, Updated};
 use crate::stored::{self, Reader, date, integer};
@@ -61,7 +61,7 @@ impl MongodbOutboxes {
 }
 
 /// One outbox, read by itself: what is stored in it may be of a newer version, and concerns no other.
-fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, Fault> {
+fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
     let stored: PendingDocument = database::document(stored)?;
     let reader = Reader::new(collection(aggregate), &stored.key);
     let user = stored.user.unwrap_or_else(|| stored.key.clone());
@@ -91,7 +91,12 @@ fn claimable(lease: &Lease) -> Document {
 
 /// Claims by one update that a majority acknowledges, then reads, causally after it, what it claimed: under the name of
 /// this claim only, so that another's later claim is not taken for it.
-async fn claim(session: &mut Session, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claimed, Fault> {
+async fn claim(
+    session: &mut Session,
+    aggregate: Aggregate,
+    lease: &Lease,
+    limit: usize,
+) -> Result<Claimed, MongodbError> {
     for _ in 0..LOOKS {
         let keys = claimable_keys(session, aggregate, lease, limit).await?;
         if keys.is_empty() {
@@ -107,7 +112,7 @@ async fn claim(session: &mut Session, aggregate: Aggregate, lease: &Lease, limit
         } };
         let documents = session.collection::<Document>(collection(aggregate));
         let taken = documents.update_many(filter, take).session(&mut *session.inner).await;
-        if taken.map_err(|error| Fault::write(&error))?.matched_count == 0 {
+        if taken.map_err(|error| MongodbError::write(&error))?.matched_count == 0 {
             continue;
         }
         let claimed = session
@@ -117,10 +122,10 @@ async fn claim(session: &mut Session, aggregate: Aggregate, lease: &Lease, limit
             .max_time(LONGEST_CALL)
             .session(&mut *session.inner)
             .await;
-        let mut claimed = claimed.map_err(|error| Fault::read(&error))?;
+        let mut claimed = claimed.map_err(|error| MongodbError::read(&error))?;
         let (mut outboxes, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(stored) = claimed.next(&mut session.inner).await {
-            let stored = stored.map_err(|error| Fault::read(&error))?;
+            let stored = stored.map_err(|error| MongodbError::read(&error))?;
             match pending(aggregate, &stored) {
                 Ok(outbox) => outboxes.push(outbox),
                 Err(fault) => {
@@ -159,7 +164,7 @@ fn key(stored: &RawDocumentBuf) -> Option<Bson> {
 }
 
 /// Leaves outboxes alone for a while: perhaps a newer relay can read them.
-async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<Bson>, lease: &Lease) -> Result<(), Fault> {
+async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<Bson>, lease: &Lease) -> Result<(), MongodbError> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -169,7 +174,7 @@ async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<Bson>, leas
     let left = documents
         .update_many(doc! { "_id": { "$in": keys } }, put_off)
         .session(&mut *session.inner);
-    left.await.map(drop).map_err(|error| Fault::write(&error))
+    left.await.map(drop).map_err(|error| MongodbError::write(&error))
 }
 
 async fn claimable_keys(
@@ -177,7 +182,7 @@ async fn claimable_keys(
     aggregate: Aggregate,
     lease: &Lease,
     limit: usize,
-) -> Result<Vec<Bson>, Fault> {
+) -> Result<Vec<Bson>, MongodbError> {
     if limit == 0 {
         return Ok(Vec::new());
     }
@@ -222,7 +227,7 @@ async fn settle(
     aggregate: Aggregate,
     owner: &str,
     settlements: &[Settlement],
-) -> Result<(), Fault> {
+) -> Result<(), MongodbError> {
     let updates: Vec<_> = settlements
         .iter()
         .filter(|settlement| settlement.aggregate == aggregate)
@@ -242,12 +247,12 @@ async fn settle(
         );
     }
     match refused.into_iter().next() {
-        Some((_, failure)) => Err(Fault::Write(failure)),
+        Some((_, failure)) => Err(MongodbError::Write(failure)),
         None => Ok(()),
     }
 }
 
-async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, Fault> {
+async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, MongodbError> {
     let pipeline = [
         doc! { "$match": { "outboxPending": true } },
         doc! { "$project": { "oldest": { "$arrayElemAt": ["$outbox.time", 0] } } },
@@ -272,7 +277,7 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, F
 
 #[async_trait]
 impl Outboxes for MongodbOutboxes {
-    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
+    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         let (lease, aggregates) = (lease.clone(), self.aggregates.clone());
         let claimed = self.database.write(move |mut session| async move {
             let mut claimed = Claimed::default();
@@ -289,7 +294,7 @@ impl Outboxes for MongodbOutboxes {
         Ok(outboxes)
     }
 
-    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure> {
+    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreError> {
         let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
         self.database
             .write(move |mut session| async move {
@@ -305,7 +310,7 @@ impl Outboxes for MongodbOutboxes {
         self.database.until_pushed().await;
     }
 
-    async fn backlog(&self) -> Result<Backlog, StoreFailure> {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
         let aggregates = self.aggregates.clone();
         let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database

@@ -11,12 +11,12 @@
 use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, deserialize_from_document, doc, oid::ObjectId, serialize_to_document};
-use ports::StoreFailure;
+use ports::StoreError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::session::Session;
 
 /// How often a name or a holder is tried for when others change it at the same time.
@@ -34,7 +34,7 @@ pub(crate) trait Holder: Sized + Send + Sync {
 
     fn to_stored(&self) -> Self::Document;
 
-    fn from_stored(stored: Self::Document) -> Result<Self, Fault>;
+    fn from_stored(stored: Self::Document) -> Result<Self, MongodbError>;
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,9 +69,9 @@ struct Stored<H> {
 }
 
 impl<H: Holder> Stored<H> {
-    fn read(mut stored: Document) -> Result<Self, Fault> {
+    fn read(mut stored: Document) -> Result<Self, MongodbError> {
         let version = stored.remove("version").unwrap_or(Bson::Null);
-        let document = deserialize_from_document(stored).map_err(|error| Fault::read(&error.into()))?;
+        let document = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
         Ok(Self {
             holder: H::from_stored(document)?,
             version,
@@ -79,10 +79,10 @@ impl<H: Holder> Stored<H> {
     }
 
     /// The document of the next version.
-    fn next(holder: &H) -> Result<(Document, ObjectId), Fault> {
+    fn next(holder: &H) -> Result<(Document, ObjectId), MongodbError> {
         let version = ObjectId::new();
         let document = serialize_to_document(&holder.to_stored());
-        let mut document = document.map_err(|error| Fault::corrupt(H::COLLECTION, holder.id(), error))?;
+        let mut document = document.map_err(|error| MongodbError::corrupt(H::COLLECTION, holder.id(), error))?;
         document.insert("version", version);
         Ok((document, version))
     }
@@ -93,7 +93,7 @@ fn at_version(id: &str, version: impl Into<Bson>) -> Document {
 }
 
 /// Inserts a holder. When it is refused, nothing of it stays reserved.
-pub(crate) async fn create<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreFailure> {
+pub(crate) async fn create<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreError> {
     let reserved = match reserve_all(database, holder).await? {
         Ok(reserved) => reserved,
         Err(taken) => return Ok(taken),
@@ -113,7 +113,7 @@ pub(crate) async fn create<H: Holder>(database: &Arc<Database>, holder: &H) -> R
 }
 
 /// Puts a holder in the place of the one with its id, or inserts it; names it gave up are free afterwards.
-pub(crate) async fn replace<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreFailure> {
+pub(crate) async fn replace<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreError> {
     let id = holder.id();
     for _ in 0..ATTEMPTS {
         let before = find_stored::<H>(database, id).await?;
@@ -147,12 +147,12 @@ pub(crate) async fn replace<H: Holder>(database: &Arc<Database>, holder: &H) -> 
         free_unheld::<H>(database, id, before).await?;
         return Ok(HolderSaving::Saved);
     }
-    Err(Fault::Contended.into())
+    Err(MongodbError::Contended.into())
 }
 
 /// Removes a holder; whether this call did. Its names go first: one that outlived its holder would lead the next with
 /// that name to the old id.
-pub(crate) async fn remove<H: Holder>(database: &Arc<Database>, id: &str) -> Result<bool, StoreFailure> {
+pub(crate) async fn remove<H: Holder>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
     for _ in 0..ATTEMPTS {
         let Some(found) = find_stored::<H>(database, id).await? else {
             return Ok(false);
@@ -165,11 +165,11 @@ pub(crate) async fn remove<H: Holder>(database: &Arc<Database>, id: &str) -> Res
             return Ok(true);
         }
     }
-    Err(Fault::Contended.into())
+    Err(MongodbError::Contended.into())
 }
 
 /// The holder of a name. Its own document has the last word.
-pub(crate) async fn find_by_name<H: Holder>(mut session: Session, name: String) -> Result<Option<H>, Fault> {
+pub(crate) async fn find_by_name<H: Holder>(mut session: Session, name: String) -> Result<Option<H>, MongodbError> {
     let found = session.find_one::<ReservationDocument>(H::RESERVATIONS, doc! { "_id": &name });
     let Some(reservation) = found.await? else {
         return Ok(None);
@@ -179,7 +179,7 @@ pub(crate) async fn find_by_name<H: Holder>(mut session: Session, name: String) 
     Ok(holder.filter(|holder| holder.names().contains(&name)))
 }
 
-async fn find_stored<H: Holder>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreFailure> {
+async fn find_stored<H: Holder>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreError> {
     let found = database.find_after_write::<Document>(H::COLLECTION, id.to_owned());
     Ok(found.await?.map(Stored::read).transpose()?)
 }
@@ -188,7 +188,7 @@ async fn find_stored<H: Holder>(database: &Arc<Database>, id: &str) -> Result<Op
 async fn reserve_all<H: Holder>(
     database: &Arc<Database>,
     holder: &H,
-) -> Result<Result<Vec<String>, HolderSaving>, StoreFailure> {
+) -> Result<Result<Vec<String>, HolderSaving>, StoreError> {
     let mut reserved = Vec::new();
     for name in holder.names() {
         match reserve::<H>(database, &name, holder.id()).await? {
@@ -205,7 +205,7 @@ async fn reserve_all<H: Holder>(
 
 /// Reserves one name. One whose holder exists and has it no more is taken over; one whose holder does not exist stays
 /// its own, because it is about to be written.
-async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) -> Result<Reserving, StoreFailure> {
+async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) -> Result<Reserving, StoreError> {
     for _ in 0..ATTEMPTS {
         let own = doc! { "_id": name, "holder": holder };
         let raise = doc! { "$inc": { "version": 1_i64 } };
@@ -234,11 +234,11 @@ async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) 
             return Ok(Reserving::Reserved);
         }
     }
-    Err(Fault::Contended.into())
+    Err(MongodbError::Contended.into())
 }
 
 /// Frees those names that the holder, as it is stored now, does not have.
-async fn free_unheld<H: Holder>(database: &Arc<Database>, id: &str, names: Vec<String>) -> Result<(), StoreFailure> {
+async fn free_unheld<H: Holder>(database: &Arc<Database>, id: &str, names: Vec<String>) -> Result<(), StoreError> {
     if names.is_empty() {
         return Ok(());
     }
@@ -250,7 +250,7 @@ async fn free_unheld<H: Holder>(database: &Arc<Database>, id: &str, names: Vec<S
     Ok(())
 }
 
-async fn free<H: Holder>(database: &Arc<Database>, name: &str, id: &str) -> Result<(), StoreFailure> {
+async fn free<H: Holder>(database: &Arc<Database>, name: &str, id: &str) -> Result<(), StoreError> {
     let own = doc! { "_id": name, "holder": id };
     database.delete_one(H::RESERVATIONS, own).await.map(drop)
 }

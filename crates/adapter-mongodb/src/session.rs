@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::calls::LONGEST_CALL;
 use crate::database::{Database, Found, LONGEST_LOOK};
-use crate::fault::{DriverFailure, Fault};
+use crate::error::{DriverError, MongodbError};
 use crate::stored::milliseconds;
 
 /// A causally consistent session, for one call.
@@ -17,7 +17,7 @@ pub(crate) struct Session {
     pub(crate) database: Arc<Database>,
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
     /// Why it is not known what became of an earlier attempt at the same call.
-    unknown: Option<DriverFailure>,
+    unknown: Option<DriverError>,
 }
 
 /// What came of statements that were sent together.
@@ -25,7 +25,7 @@ pub(crate) struct Updated {
     /// How many of them matched.
     pub(crate) matched: usize,
     /// Those that the server refused, by their places.
-    pub(crate) refused: Vec<(usize, DriverFailure)>,
+    pub(crate) refused: Vec<(usize, DriverError)>,
 }
 
 impl Session {
@@ -33,7 +33,7 @@ impl Session {
         self.database.collection(name)
     }
 
-    pub(crate) async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, Fault>
+    pub(crate) async fn find_one<T>(&mut self, collection: &str, filter: Document) -> Result<Option<T>, MongodbError>
     where
         T: DeserializeOwned + Send + Sync,
     {
@@ -42,11 +42,11 @@ impl Session {
         found
             .session(&mut *self.inner)
             .await
-            .map_err(|error| Fault::read(&error))
+            .map_err(|error| MongodbError::read(&error))
     }
 
     /// Whether the document was inserted; `false` when its `_id` was there already.
-    pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
+    pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
     {
@@ -56,22 +56,22 @@ impl Session {
 
     /// Inserts a document whose `_id` is random; `false` when it is there already, which means that the same write was sent
     /// before.
-    pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
+    pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
     {
         self.try_insert(collection, document).await
     }
 
-    async fn try_insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, Fault>
+    async fn try_insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
     {
         let collection = self.database.collection::<T>(collection);
         match collection.insert_one(document).session(&mut *self.inner).await {
             Ok(_) => Ok(true),
-            Err(error) if crate::fault::is_duplicate(&error) => Ok(false),
-            Err(error) => Err(Fault::write(&error)),
+            Err(error) if crate::error::is_duplicate(&error) => Ok(false),
+            Err(error) => Err(MongodbError::write(&error)),
         }
     }
 
@@ -81,13 +81,13 @@ impl Session {
         collection: &str,
         filter: Document,
         document: &T,
-    ) -> Result<bool, Fault>
+    ) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
     {
         let collection = self.database.collection::<T>(collection);
         let replaced = collection.replace_one(filter, document).session(&mut *self.inner);
-        let replaced = replaced.await.map_err(|error| Fault::write(&error))?;
+        let replaced = replaced.await.map_err(|error| MongodbError::write(&error))?;
         self.known(replaced.matched_count > 0)
     }
 
@@ -97,32 +97,32 @@ impl Session {
         collection: &str,
         filter: Document,
         update: impl Into<UpdateModifications>,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, MongodbError> {
         let collection = self.database.collection::<Document>(collection);
         let updated = collection.update_one(filter, update).session(&mut *self.inner);
-        let updated = updated.await.map_err(|error| Fault::write(&error))?;
+        let updated = updated.await.map_err(|error| MongodbError::write(&error))?;
         self.known(updated.matched_count > 0)
     }
 
     /// Whether a document was there to be deleted.
-    pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, Fault> {
+    pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, MongodbError> {
         let collection = self.database.collection::<Document>(collection);
         let deleted = collection.delete_one(filter).session(&mut *self.inner);
-        let deleted = deleted.await.map_err(|error| Fault::write(&error))?;
+        let deleted = deleted.await.map_err(|error| MongodbError::write(&error))?;
         self.known(deleted.deleted_count > 0)
     }
 
     /// Whether a conditional write was made. One that was not, after an attempt of which nothing is known, may have been
     /// made by that one.
-    fn known(&self, is_made: bool) -> Result<bool, Fault> {
+    fn known(&self, is_made: bool) -> Result<bool, MongodbError> {
         match &self.unknown {
-            Some(unknown) if !is_made => Err(Fault::Write(unknown.clone())),
+            Some(unknown) if !is_made => Err(MongodbError::Write(unknown.clone())),
             _ => Ok(is_made),
         }
     }
 
     /// Those of the documents that there are, after what this session wrote.
-    pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<Found, Fault> {
+    pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<Found, MongodbError> {
         let Self { database, inner, .. } = self;
         database.find_each(collection, ids, inner).await
     }
@@ -132,7 +132,7 @@ impl Session {
         &mut self,
         collection: &str,
         updates: Vec<(&str, Document)>,
-    ) -> Result<Updated, Fault> {
+    ) -> Result<Updated, MongodbError> {
         let mut updates: Vec<_> = updates.into_iter().enumerate().collect();
         // In one order always: a server that makes such a command one transaction would let two of them wait for each other.
         updates.sort_by_key(|(_, (id, _))| *id);
@@ -146,9 +146,9 @@ impl Session {
             "maxTimeMS": milliseconds(LONGEST_CALL),
         };
         let answer = self.database.run_command(command).session(&mut *self.inner);
-        let answer = answer.await.map_err(|error| Fault::write(&error))?;
-        let unreadable = || Fault::Write(DriverFailure::unreadable());
-        let refused = DriverFailure::of_statements(&answer).map_err(Fault::Write)?;
+        let answer = answer.await.map_err(|error| MongodbError::write(&error))?;
+        let unreadable = || MongodbError::Write(DriverError::unreadable());
+        let refused = DriverError::of_statements(&answer).map_err(MongodbError::Write)?;
         let refused = refused.into_iter().map(|(sorted, failure)| {
             let place = places.get(sorted).copied();
             place.map(|place| (place, failure))
@@ -170,11 +170,11 @@ impl Session {
 /// of an earlier attempt.
 pub(crate) async fn write_in_session<T, F>(
     database: Arc<Database>,
-    unknown: Option<DriverFailure>,
+    unknown: Option<DriverError>,
     call: impl FnOnce(Session) -> F,
-) -> Result<T, Fault>
+) -> Result<T, MongodbError>
 where
-    F: Future<Output = Result<T, Fault>>,
+    F: Future<Output = Result<T, MongodbError>>,
 {
     let (answer, until) = in_session(&database, unknown, call).await?;
     if let Some(until) = until {
@@ -184,9 +184,12 @@ where
 }
 
 /// Runs a call that writes nothing in a session.
-pub(crate) async fn read_in_session<T, F>(database: Arc<Database>, call: impl FnOnce(Session) -> F) -> Result<T, Fault>
+pub(crate) async fn read_in_session<T, F>(
+    database: Arc<Database>,
+    call: impl FnOnce(Session) -> F,
+) -> Result<T, MongodbError>
 where
-    F: Future<Output = Result<T, Fault>>,
+    F: Future<Output = Result<T, MongodbError>>,
 {
     in_session(&database, None, call).await.map(|(answer, _)| answer)
 }
@@ -194,13 +197,17 @@ where
 /// Uses the session again when the call did not fail.
 async fn in_session<T, F>(
     database: &Arc<Database>,
-    unknown: Option<DriverFailure>,
+    unknown: Option<DriverError>,
     call: impl FnOnce(Session) -> F,
-) -> Result<(T, Option<Timestamp>), Fault>
+) -> Result<(T, Option<Timestamp>), MongodbError>
 where
-    F: Future<Output = Result<T, Fault>>,
+    F: Future<Output = Result<T, MongodbError>>,
 {
-    let (lent, inner) = database.causal.lend().await.map_err(|error| Fault::read(&error))?;
+    let (lent, inner) = database
+        .causal
+        .lend()
+        .await
+        .map_err(|error| MongodbError::read(&error))?;
     let session = Session {
         database: database.clone(),
         inner,

@@ -4,22 +4,18 @@ use std::sync::Arc;
 
 use mongodb::bson::{Document, doc};
 use mongodb::options::UpdateModifications;
-use ports::StoreFailure;
+use ports::StoreError;
 use serde::Serialize;
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 
 /// How often a document is put in its place while others insert and delete it.
 const ATTEMPTS: usize = 16;
 
 impl Database {
     /// Whether the document was inserted; `false` when its `_id` was there already.
-    pub(crate) async fn insert<T>(
-        self: &Arc<Self>,
-        collection: &'static str,
-        document: &T,
-    ) -> Result<bool, StoreFailure>
+    pub(crate) async fn insert<T>(self: &Arc<Self>, collection: &'static str, document: &T) -> Result<bool, StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
@@ -34,7 +30,7 @@ impl Database {
         collection: &'static str,
         filter: Document,
         update: impl Into<UpdateModifications>,
-    ) -> Result<bool, StoreFailure> {
+    ) -> Result<bool, StoreError> {
         let update = update.into();
         self.write(move |mut session| async move { session.update_one(collection, filter, update).await })
             .await
@@ -46,7 +42,7 @@ impl Database {
         collection: &'static str,
         filter: Document,
         document: &T,
-    ) -> Result<bool, StoreFailure>
+    ) -> Result<bool, StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
@@ -60,7 +56,7 @@ impl Database {
         self: &Arc<Self>,
         collection: &'static str,
         filter: Document,
-    ) -> Result<bool, StoreFailure> {
+    ) -> Result<bool, StoreError> {
         self.write(move |mut session| async move { session.delete_one(collection, filter).await })
             .await
     }
@@ -71,7 +67,7 @@ impl Database {
         collection: &'static str,
         id: &str,
         document: &T,
-    ) -> Result<(), StoreFailure>
+    ) -> Result<(), StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
@@ -81,6 +77,6 @@ impl Database {
                 return Ok(());
             }
         }
-        Err(Fault::Contended.into())
+        Err(MongodbError::Contended.into())
     }
 }

@@ -9,12 +9,12 @@ use futures_util::TryStreamExt as _;
 use mongodb::Cursor;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, DateTime, doc};
-use ports::StoreFailure;
+use ports::StoreError;
 use serde::de::DeserializeOwned;
 
 use crate::calls::LONGEST_CALL;
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 
 pub(crate) fn date(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.as_millisecond())
@@ -47,30 +47,34 @@ impl<'a> Reader<'a> {
         Self { what, id }
     }
 
-    pub(crate) fn corrupt(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
-        Fault::corrupt(self.what, self.id, cause)
+    pub(crate) fn corrupt(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> MongodbError {
+        MongodbError::corrupt(self.what, self.id, cause)
     }
 
-    pub(crate) fn parsed<T, E>(&self, text: String, parse: impl FnOnce(String) -> Result<T, E>) -> Result<T, Fault>
+    pub(crate) fn parsed<T, E>(
+        &self,
+        text: String,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<T, MongodbError>
     where
         E: Error + Send + Sync + 'static,
     {
         parse(text).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn time(&self, date: DateTime) -> Result<Timestamp, Fault> {
+    pub(crate) fn time(&self, date: DateTime) -> Result<Timestamp, MongodbError> {
         Timestamp::from_millisecond(date.timestamp_millis()).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn bytes<const N: usize>(&self, binary: Binary) -> Result<[u8; N], Fault> {
+    pub(crate) fn bytes<const N: usize>(&self, binary: Binary) -> Result<[u8; N], MongodbError> {
         <[u8; N]>::try_from(binary.bytes).map_err(|_| self.corrupt("length of a binary"))
     }
 }
 
 /// Everything a query found.
-pub(crate) async fn all<T: DeserializeOwned>(found: mongodb::error::Result<Cursor<T>>) -> Result<Vec<T>, Fault> {
-    let cursor = found.map_err(|error| Fault::read(&error))?;
-    cursor.try_collect().await.map_err(|error| Fault::read(&error))
+pub(crate) async fn all<T: DeserializeOwned>(found: mongodb::error::Result<Cursor<T>>) -> Result<Vec<T>, MongodbError> {
+    let cursor = found.map_err(|error| MongodbError::read(&error))?;
+    cursor.try_collect().await.map_err(|error| MongodbError::read(&error))
 }
 
 /// Up to `limit` documents in the order of their `_id`, those after `after`.
@@ -79,7 +83,7 @@ pub(crate) async fn page<T>(
     collection: &'static str,
     after: String,
     limit: usize,
-) -> Result<Vec<T>, StoreFailure>
+) -> Result<Vec<T>, StoreError>
 where
     T: DeserializeOwned + Send + Sync + 'static,
 {

@@ -6,12 +6,12 @@ use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::factors::Visibility;
 use domain::ids::ClientId;
 use domain::time::Timestamp;
-use ports::{ClientSaveOutcome, Clients, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, StoreError};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteClients(pub(crate) Arc<Database>);
@@ -84,7 +84,7 @@ impl From<&Client> for ClientDocument {
     }
 }
 
-fn client(row: &Row<'_>) -> Result<Client, Fault> {
+fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
     let row = Reader::new("client", row);
     let document: ClientDocument = row.json("document")?;
     let secret = |secret: SecretDocument| {
@@ -102,7 +102,11 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
     let expires_in = |form: String| ExpiresIn::parse(&form).ok_or_else(|| row.corrupt("expiresIn"));
     Ok(Client {
         id: row.parsed("client_id", ClientId::parse)?,
-        secrets: document.secrets.into_iter().map(secret).collect::<Result<_, Fault>>()?,
+        secrets: document
+            .secrets
+            .into_iter()
+            .map(secret)
+            .collect::<Result<_, SqliteError>>()?,
         enabled: document.enabled,
         removed: document.removed,
         epoch: document.epoch,
@@ -112,7 +116,11 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
         identity_provider: document.identity_provider,
         create_users: document.create_users,
         require_known_groups: document.require_known_groups,
-        aliases: document.aliases.into_iter().map(alias).collect::<Result<_, Fault>>()?,
+        aliases: document
+            .aliases
+            .into_iter()
+            .map(alias)
+            .collect::<Result<_, SqliteError>>()?,
         visibility: Visibility::parse(&document.visibility).ok_or_else(|| row.corrupt("visibility"))?,
         texts: document.texts,
         access_token_lifetime: document.access_token_lifetime_seconds.map(Duration::from_secs),
@@ -123,7 +131,7 @@ fn client(row: &Row<'_>) -> Result<Client, Fault> {
 }
 
 /// The first of the client's names that another client holds.
-fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, Fault> {
+fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, SqliteError> {
     for name in std::iter::once(&client.id).chain(&client.aliases) {
         let sql = "SELECT name FROM client_names WHERE name = ?1 AND client_id <> ?2";
         if rows::first(connection, sql, (name.as_str(), client.id.as_str()), |_| Ok(()))?.is_some() {
@@ -133,7 +141,7 @@ fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientI
     Ok(None)
 }
 
-fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<ClientSaveOutcome, Fault> {
+fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<ClientSaveOutcome, SqliteError> {
     let id = client.id.as_str();
     if let Some(name) = taken_name(connection, client)? {
         return Ok(ClientSaveOutcome::NameTaken(name));
@@ -164,23 +172,23 @@ fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<C
 
 #[async_trait]
 impl Clients for SqliteClients {
-    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         let sql = "SELECT client_id, document FROM clients WHERE client_id = ?1";
         self.0
             .read(|connection| rows::first(connection, sql, [id.as_str()], client))
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         let client = client.clone();
         self.0.write(move |connection| save(connection, &client, true)).await
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         let client = client.clone();
         self.0.write(move |connection| save(connection, &client, false)).await
     }
 
-    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let sql = "SELECT client_id, document FROM clients WHERE client_id > ?1 ORDER BY client_id LIMIT ?2";
         self.0

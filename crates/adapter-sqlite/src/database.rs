@@ -2,12 +2,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use async_trait::async_trait;
-use ports::{Readiness, StoreFailure};
+use ports::{Readiness, StoreError};
 use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
 use crate::SqliteSettings;
-use crate::fault::{Fault, OpenFailure};
+use crate::error::{OpenError, SqliteError};
 use crate::readers::Readers;
 use crate::writer::Writer;
 
@@ -22,10 +22,10 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) fn open(settings: &SqliteSettings) -> Result<Self, OpenFailure> {
+    pub(crate) fn open(settings: &SqliteSettings) -> Result<Self, OpenError> {
         let writer = Writer::start(&settings.file)?;
         let readers = Readers::new(&settings.file, settings.workers + 2);
-        let failure = |source| OpenFailure::Sqlite {
+        let failure = |source| OpenError::Sqlite {
             file: settings.file.display().to_string(),
             source,
         };
@@ -45,30 +45,32 @@ impl Database {
     }
 
     /// Reads on this thread, from what is committed now.
-    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, StoreFailure> {
-        self.readers.read(query).map_err(StoreFailure::from)
+    pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, SqliteError>) -> Result<T, StoreError> {
+        self.readers.read(query).map_err(StoreError::from)
     }
 
     /// Reads many rows on the scan thread.
-    pub(crate) async fn scan<T, F>(&self, query: F) -> Result<T, StoreFailure>
+    pub(crate) async fn scan<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let scan: Scan = Box::new(move |connection| {
             let _ = reply.send(query(connection));
         });
-        let ended = |_| StoreFailure::from(Fault::Panicked);
-        self.scans.send(scan).map_err(|_| StoreFailure::from(Fault::Panicked))?;
-        answer.await.map_err(ended)?.map_err(StoreFailure::from)
+        let ended = |_| StoreError::from(SqliteError::Panicked);
+        self.scans
+            .send(scan)
+            .map_err(|_| StoreError::from(SqliteError::Panicked))?;
+        answer.await.map_err(ended)?.map_err(StoreError::from)
     }
 
     /// Writes; answers once it is on disk.
-    pub(crate) async fn write<T, F>(&self, command: F) -> Result<T, StoreFailure>
+    pub(crate) async fn write<T, F>(&self, command: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
         self.writer.write(command).await
     }

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::event::{Event, EventContext, EventKind, NewEvent};
 use domain::ids::{EventId, UserId};
-use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, PublishFailure, StoreFailure};
+use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
 use rusqlite::{Connection, Row};
 use tokio::sync::watch;
 
 use crate::actor_document::ActorDocument;
 use crate::database::Database;
-use crate::fault::{Fault, OpenFailure};
+use crate::error::{OpenError, SqliteError};
 use crate::outbox::{EventDataDocument, Outbox};
 use crate::rows::{self, Reader, integer, to_json};
 
@@ -20,7 +20,7 @@ pub(crate) struct SqliteEventLog {
 }
 
 impl SqliteEventLog {
-    pub(crate) fn new(database: Arc<Database>) -> Result<Self, OpenFailure> {
+    pub(crate) fn new(database: Arc<Database>) -> Result<Self, OpenError> {
         let sql = "SELECT coalesce(max(cursor), 0) AS head FROM events";
         let head =
             database.read(|connection| rows::first(connection, sql, [], |row| Reader::new("event", row).count("head")));
@@ -45,7 +45,7 @@ const fn aggregate(kind: EventKind) -> Aggregate {
 
 /// Appends the event and takes it out of its outbox, in one transaction; an event no longer in an outbox was appended
 /// before. The cursor, when it was appended now.
-fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
+fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteError> {
     let aggregate = aggregate(event.kind);
     let Some(mut outbox) = Outbox::read(connection, aggregate, &event.subject)? else {
         return Ok(None);
@@ -78,7 +78,7 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, Fault> {
     Ok(Some(cursor))
 }
 
-fn logged(row: &Row<'_>) -> Result<LoggedEvent, Fault> {
+fn logged(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
     let row = Reader::new("event", row);
     let kind: String = row.column("kind")?;
     let actor = row.json::<ActorDocument>("actor")?;
@@ -103,10 +103,10 @@ fn logged(row: &Row<'_>) -> Result<LoggedEvent, Fault> {
 
 #[async_trait]
 impl EventPublisher for SqliteEventLog {
-    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+    async fn publish(&self, event: &Event) -> Result<(), PublishError> {
         let event = event.clone();
         let appended = self.database.write(move |connection| append(connection, event)).await;
-        if let Some(cursor) = appended.map_err(|failure| PublishFailure(Box::new(failure)))? {
+        if let Some(cursor) = appended.map_err(|failure| PublishError(Box::new(failure)))? {
             self.head.send_modify(|head| *head = cursor.max(*head));
         }
         Ok(())
@@ -115,7 +115,7 @@ impl EventPublisher for SqliteEventLog {
 
 #[async_trait]
 impl EventLog for SqliteEventLog {
-    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreFailure> {
+    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
         let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, actor, correlation_id, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
         self.database
             .scan(move |connection| rows::all(connection, sql, (integer(after.0), integer(limit as u64)), logged))

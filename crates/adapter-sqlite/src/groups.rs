@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::group::Group;
-use ports::{Groups, StoreFailure};
+use ports::{Groups, StoreError};
 use rusqlite::Row;
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteGroups(pub(crate) Arc<Database>);
 
-fn group(row: &Row<'_>) -> Result<Group, Fault> {
+fn group(row: &Row<'_>) -> Result<Group, SqliteError> {
     let row = Reader::new("group", row);
     Ok(Group {
         name: row.column("name")?,
@@ -21,7 +21,7 @@ fn group(row: &Row<'_>) -> Result<Group, Fault> {
 
 #[async_trait]
 impl Groups for SqliteGroups {
-    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -32,7 +32,7 @@ impl Groups for SqliteGroups {
         self.0.read(|connection| rows::all(connection, sql, [asked], group))
     }
 
-    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+    async fn save(&self, group: &Group) -> Result<(), StoreError> {
         let Group { name, roles } = group.clone();
         self.0
             .write(move |connection| {
@@ -42,14 +42,14 @@ impl Groups for SqliteGroups {
             .await
     }
 
-    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+    async fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
         self.0
             .write(move |connection| Ok(rows::execute(connection, "DELETE FROM groups WHERE name = ?1", [name])? > 0))
             .await
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         let after = after.unwrap_or_default().to_owned();
         self.0
             .scan(move |connection| {

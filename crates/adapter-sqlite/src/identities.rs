@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use domain::contact::{ContactType, Email, Mobile};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ContactId, UserId};
-use ports::{Identities, IdentitySaveOutcome, StoreFailure};
+use ports::{Identities, IdentitySaveOutcome, StoreError};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteIdentities(pub(crate) Arc<Database>);
@@ -80,20 +80,20 @@ impl From<&Identity> for IdentityDocument {
 }
 
 /// From a row that begins with the user and its document.
-pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
+pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     let row = Reader::new("identity", row);
     let document: IdentityDocument = row.json(1)?;
     let contact_id = |id: String| ContactId::parse(id).map_err(|error| row.corrupt(error));
     let email = |stored: EmailDocument| {
         let value = Email::parse(&stored.address).map_err(|error| row.corrupt(error))?;
-        Ok::<_, Fault>(MainContact {
+        Ok::<_, SqliteError>(MainContact {
             id: contact_id(stored.id)?,
             value,
         })
     };
     let mobile = |stored: MobileDocument| {
         let value = Mobile::parse(&stored.region, stored.area.as_deref(), &stored.number);
-        Ok::<_, Fault>(MainContact {
+        Ok::<_, SqliteError>(MainContact {
             id: contact_id(stored.id)?,
             value: value.map_err(|error| row.corrupt(error))?,
         })
@@ -117,11 +117,11 @@ pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, Fault> {
             .businesses
             .into_iter()
             .map(business)
-            .collect::<Result<_, Fault>>()?,
+            .collect::<Result<_, SqliteError>>()?,
     })
 }
 
-fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, Fault> {
+fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, SqliteError> {
     for login in identity.logins() {
         let sql = "SELECT user_id FROM logins WHERE login = ?1 AND user_id <> ?2";
         let holder = rows::first(connection, sql, (&login, identity.id.as_str()), |row| {
@@ -134,7 +134,7 @@ fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<Us
     Ok(None)
 }
 
-fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaveOutcome, Fault> {
+fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaveOutcome, SqliteError> {
     let id = identity.id.as_str();
     if let Some(by) = taken_login(connection, identity)? {
         return Ok(IdentitySaveOutcome::LoginTaken { by });
@@ -166,7 +166,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
 }
 
 /// Removes the logins of the user as stored: there is no index from a user to its logins.
-fn remove_logins(connection: &Connection, id: &str) -> Result<(), Fault> {
+fn remove_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
     let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
     if let Some(stored) = rows::first(connection, sql, [id], identity)? {
         for login in stored.logins() {
@@ -182,30 +182,30 @@ fn remove_logins(connection: &Connection, id: &str) -> Result<(), Fault> {
 
 #[async_trait]
 impl Identities for SqliteIdentities {
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
         self.0
             .read(|connection| rows::first(connection, sql, [id.as_str()], identity))
     }
 
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
         let sql =
             "SELECT i.user_id, i.document FROM logins l JOIN identities i ON i.user_id = l.user_id WHERE l.login = ?1";
         self.0
             .read(|connection| rows::first(connection, sql, [login], identity))
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         let identity = identity.clone();
         self.0.write(move |connection| save(connection, &identity, true)).await
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         let identity = identity.clone();
         self.0.write(move |connection| save(connection, &identity, false)).await
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         let id = id.to_string();
         self.0
             .write(move |connection| {
@@ -215,7 +215,7 @@ impl Identities for SqliteIdentities {
             .await
     }
 
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let sql = "SELECT user_id, document FROM identities WHERE user_id > ?1 ORDER BY user_id LIMIT ?2";
         self.0

@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::names::{KnownName, NameKind};
-use ports::{KnownNames, StoreFailure};
+use ports::{KnownNames, StoreError};
 use rusqlite::Row;
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader, integer};
 
 pub(crate) struct SqliteKnownNames(pub(crate) Arc<Database>);
 
-fn known_name(row: &Row<'_>) -> Result<KnownName, Fault> {
+fn known_name(row: &Row<'_>) -> Result<KnownName, SqliteError> {
     let row = Reader::new("known name", row);
     let kind: String = row.column("kind")?;
     let kind = NameKind::parse(&kind).ok_or_else(|| row.corrupt("kind"))?;
@@ -20,7 +20,7 @@ fn known_name(row: &Row<'_>) -> Result<KnownName, Fault> {
 
 #[async_trait]
 impl KnownNames for SqliteKnownNames {
-    async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure> {
+    async fn add(&self, name: &KnownName) -> Result<bool, StoreError> {
         let name = name.clone();
         let sql = "INSERT INTO known_names (kind, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.0
@@ -28,7 +28,7 @@ impl KnownNames for SqliteKnownNames {
             .await
     }
 
-    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure> {
+    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError> {
         let after = after.map_or_else(Default::default, |name| {
             (name.kind.as_str().to_owned(), name.as_str().to_owned())
         });

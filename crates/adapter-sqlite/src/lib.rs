@@ -4,10 +4,10 @@ mod actor_document;
 mod clients;
 mod credential_lock;
 mod database;
+mod error;
 mod event_log;
+mod expired_records;
 mod factors;
-mod fault;
-mod garbage;
 mod groups;
 mod identities;
 mod known_names;
@@ -27,11 +27,12 @@ use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{
-    Clients, EventLog, EventPublisher, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness,
+    Clients, EventLog, EventPublisher, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes,
+    Readiness,
 };
 
 use database::Database;
-pub use fault::OpenFailure;
+pub use error::OpenError;
 
 /// Where the file is and how many threads read it at once.
 #[derive(Debug, Clone)]
@@ -55,14 +56,14 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
-    pub garbage: Arc<dyn Garbage>,
+    pub garbage: Arc<dyn ExpiredRecords>,
     pub event_publisher: Arc<dyn EventPublisher>,
     pub event_log: Arc<dyn EventLog>,
     pub readiness: Arc<dyn Readiness>,
 }
 
 /// Opens the file, makes it when it is not there, and brings its schema up to date.
-pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
+pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenError> {
     let database = Arc::new(Database::open(settings)?);
     let log = Arc::new(event_log::SqliteEventLog::new(database.clone())?);
     Ok(Stores {
@@ -79,7 +80,7 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenFailure> {
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::SqliteRefreshFamilies(database.clone())),
         outboxes: Arc::new(outboxes::SqliteOutboxes::new(database.clone())),
-        garbage: Arc::new(garbage::SqliteGarbage(database.clone())),
+        garbage: Arc::new(expired_records::SqliteExpiredRecords(database.clone())),
         event_publisher: log.clone(),
         event_log: log,
         readiness: database,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::lock_status::LockStatus;
-use ports::{LockStatuses, StoreFailure};
+use ports::{LockStatuses, StoreError};
 
 use crate::database::Database;
 use crate::rows::{self, Reader};
@@ -12,7 +12,7 @@ pub(crate) struct SqliteLockStatuses(pub(crate) Arc<Database>);
 
 #[async_trait]
 impl LockStatuses for SqliteLockStatuses {
-    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         let sql = "SELECT user_id, locked, epoch FROM credentials WHERE user_id = ?1";
         let lock_status = self.0.read(|connection| {
             rows::first(connection, sql, [user.as_str()], |row| {
@@ -26,7 +26,7 @@ impl LockStatuses for SqliteLockStatuses {
         Ok(lock_status.unwrap_or_default())
     }
 
-    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         // Every read of the one file sees what is committed.
         self.read_linearizable(user).await
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader, integer, to_json};
 
 #[derive(Serialize, Deserialize)]
@@ -81,8 +81,8 @@ impl EventDocument {
         }
     }
 
-    pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, Fault> {
-        let corrupt = |cause: &str| Fault::corrupt("event", self.id.clone(), cause);
+    pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, SqliteError> {
+        let corrupt = |cause: &str| SqliteError::corrupt("event", self.id.clone(), cause);
         let kind = EventKind::parse(&self.kind).ok_or_else(|| corrupt("kind"))?;
         let time = Timestamp::from_millisecond(self.time).map_err(|_| corrupt("time"))?;
         let by = self.by.try_into().map_err(|_| corrupt("by"))?;
@@ -118,7 +118,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// The outbox of an existing row; `None` when there is no row.
-    pub(crate) fn read(connection: &Connection, aggregate: Aggregate, key: &str) -> Result<Option<Self>, Fault> {
+    pub(crate) fn read(connection: &Connection, aggregate: Aggregate, key: &str) -> Result<Option<Self>, SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("SELECT {column}, sequence, outbox FROM {table} WHERE {column} = ?1");
         rows::first(connection, &sql, [key], |row| {
@@ -150,7 +150,7 @@ impl Outbox {
     }
 
     /// Writes the outbox back into its row, which must exist.
-    pub(crate) fn save(&self, connection: &Connection, aggregate: Aggregate, key: &str) -> Result<(), Fault> {
+    pub(crate) fn save(&self, connection: &Connection, aggregate: Aggregate, key: &str) -> Result<(), SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("UPDATE {table} SET sequence = ?2, outbox = ?3, outbox_pending = ?4 WHERE {column} = ?1");
         let outbox = to_json("outbox", &self.waiting)?;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::time::{self, Timestamp};
-use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
 use rusqlite::{Connection, Row};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::outbox::{EventDocument, Outbox, table};
 use crate::rows::{self, Reader, integer};
 
@@ -31,7 +31,7 @@ impl SqliteOutboxes {
 /// An outbox that cannot be read is left alone for so long.
 const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
-fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claimed, Fault> {
+fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claimed, SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!(
         "UPDATE {table} SET lease_owner = ?1, lease_until = ?2 WHERE {key} IN (
@@ -76,14 +76,14 @@ struct Claimed {
 }
 
 /// Leaves an outbox alone for a while: perhaps a newer relay can read it.
-fn hold(connection: &Connection, aggregate: Aggregate, name: &str, lease: &Lease) -> Result<(), Fault> {
+fn hold(connection: &Connection, aggregate: Aggregate, name: &str, lease: &Lease) -> Result<(), SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE {key} = ?1");
     let later = time::after(lease.now, LONGEST_HOLD).as_millisecond();
     rows::execute(connection, &sql, (name, later)).map(drop)
 }
 
-fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> {
+fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
     let (table, key) = table(aggregate);
     let row = Reader::new(table, row);
     let key: String = row.column(key)?;
@@ -92,11 +92,11 @@ fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, Fault> 
     let events = waiting
         .into_iter()
         .map(|event| event.into_event(&key, &user))
-        .collect::<Result<_, Fault>>()?;
+        .collect::<Result<_, SqliteError>>()?;
     Ok(PendingOutbox { aggregate, key, events })
 }
 
-fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Result<(), Fault> {
+fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Result<(), SqliteError> {
     let Settlement {
         aggregate,
         key,
@@ -117,7 +117,7 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
     rows::execute(connection, &sql, (key, owner, held_until)).map(drop)
 }
 
-fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, Fault> {
+fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, SqliteError> {
     let (table, _) = table(aggregate);
     let sql = format!("SELECT 1 FROM {table} WHERE outbox_pending = 1 LIMIT 1");
     Ok(rows::first(connection, &sql, [], |_| Ok(()))?.is_some())
@@ -125,7 +125,7 @@ fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<boo
 
 #[async_trait]
 impl Outboxes for SqliteOutboxes {
-    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
+    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         let mut waiting = Vec::new();
         for aggregate in Aggregate::ALL {
             if self
@@ -154,7 +154,7 @@ impl Outboxes for SqliteOutboxes {
         Ok(outboxes)
     }
 
-    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure> {
+    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreError> {
         let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
         self.database
             .write(move |connection| {
@@ -169,7 +169,7 @@ impl Outboxes for SqliteOutboxes {
         self.database.until_pushed().await;
     }
 
-    async fn backlog(&self) -> Result<Backlog, StoreFailure> {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
         let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database
             .scan(move |connection| {

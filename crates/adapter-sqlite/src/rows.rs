@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Row, RowIndex};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::fault::Fault;
+use crate::error::SqliteError;
 
 /// Reads one kind of row; says which one cannot be read. Columns go by name, or by number where it is read often: a name
 /// is looked up among all names of the row each time.
@@ -21,7 +21,7 @@ impl<'a, 'b> Reader<'a, 'b> {
         Self { what, row }
     }
 
-    pub(crate) fn column<T: FromSql>(&self, index: impl RowIndex) -> Result<T, Fault> {
+    pub(crate) fn column<T: FromSql>(&self, index: impl RowIndex) -> Result<T, SqliteError> {
         Ok(self.row.get(index)?)
     }
 
@@ -29,18 +29,18 @@ impl<'a, 'b> Reader<'a, 'b> {
         &self,
         index: impl RowIndex,
         parse: impl FnOnce(String) -> Result<T, E>,
-    ) -> Result<T, Fault>
+    ) -> Result<T, SqliteError>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         parse(self.column(index)?).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn time(&self, index: impl RowIndex) -> Result<Timestamp, Fault> {
+    pub(crate) fn time(&self, index: impl RowIndex) -> Result<Timestamp, SqliteError> {
         Timestamp::from_millisecond(self.column(index)?).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn optional_time(&self, index: impl RowIndex) -> Result<Option<Timestamp>, Fault> {
+    pub(crate) fn optional_time(&self, index: impl RowIndex) -> Result<Option<Timestamp>, SqliteError> {
         let millis: Option<i64> = self.column(index)?;
         millis
             .map(Timestamp::from_millisecond)
@@ -48,29 +48,29 @@ impl<'a, 'b> Reader<'a, 'b> {
             .map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(&self, index: impl RowIndex) -> Result<T, Fault> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, index: impl RowIndex) -> Result<T, SqliteError> {
         let text = self.row.get_ref(index)?.as_str().map_err(|error| self.corrupt(error))?;
         serde_json::from_str(text).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn count(&self, index: impl RowIndex) -> Result<u64, Fault> {
+    pub(crate) fn count(&self, index: impl RowIndex) -> Result<u64, SqliteError> {
         let number: i64 = self.column(index)?;
         u64::try_from(number).map_err(|error| self.corrupt(error))
     }
 
-    pub(crate) fn corrupt(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
+    pub(crate) fn corrupt(&self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SqliteError {
         let id = match self.row.get_ref(0) {
             Ok(ValueRef::Text(text)) => String::from_utf8_lossy(text).into_owned(),
             Ok(ValueRef::Integer(number)) => number.to_string(),
             Ok(_) | Err(_) => String::new(),
         };
-        Fault::corrupt(self.what, id, cause)
+        SqliteError::corrupt(self.what, id, cause)
     }
 }
 
 /// The stored form of a document.
-pub(crate) fn to_json<T: Serialize>(what: &'static str, document: &T) -> Result<String, Fault> {
-    serde_json::to_string(document).map_err(|error| Fault::corrupt(what, "", error))
+pub(crate) fn to_json<T: Serialize>(what: &'static str, document: &T) -> Result<String, SqliteError> {
+    serde_json::to_string(document).map_err(|error| SqliteError::corrupt(what, "", error))
 }
 
 /// A number as SQLite keeps it; ours never reach the end of either type.
@@ -83,8 +83,8 @@ pub(crate) fn first<T>(
     connection: &rusqlite::Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
-    read: impl FnOnce(&Row<'_>) -> Result<T, Fault>,
-) -> Result<Option<T>, Fault> {
+    read: impl FnOnce(&Row<'_>) -> Result<T, SqliteError>,
+) -> Result<Option<T>, SqliteError> {
     let mut statement = connection.prepare_cached(sql)?;
     statement
         .query_row(parameters, |row| Ok(read(row)))
@@ -97,8 +97,8 @@ pub(crate) fn all<T>(
     connection: &rusqlite::Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
+    mut read: impl FnMut(&Row<'_>) -> Result<T, SqliteError>,
+) -> Result<Vec<T>, SqliteError> {
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(parameters, |row| Ok(read(row)))?;
     rows.map(|row| row?).collect()
@@ -109,6 +109,6 @@ pub(crate) fn execute(
     connection: &rusqlite::Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
-) -> Result<usize, Fault> {
+) -> Result<usize, SqliteError> {
     Ok(connection.prepare_cached(sql)?.execute(parameters)?)
 }

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
-use ports::StoreFailure;
+use ports::StoreError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::fault::{Fault, OpenFailure};
+use crate::error::{OpenError, SqliteError};
 use crate::readers::BUSY_TIMEOUT;
 use crate::schema;
 
@@ -41,13 +41,13 @@ trait Job: Send {
 
 struct Command<F, T> {
     work: Option<F>,
-    result: Option<Result<T, Fault>>,
-    reply: oneshot::Sender<Result<T, StoreFailure>>,
+    result: Option<Result<T, SqliteError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<F, T> Job for Command<F, T>
 where
-    F: FnOnce(&Connection) -> Result<T, Fault> + Send,
+    F: FnOnce(&Connection) -> Result<T, SqliteError> + Send,
     T: Send,
 {
     fn is_abandoned(&self) -> bool {
@@ -63,24 +63,27 @@ where
     /// Every answer, a refusal too, waits for the commit: it may rest on a command before it in the batch.
     fn reply(self: Box<Self>, ending: &Ending) {
         let answer = match (ending, self.result) {
-            (Ending::Committed, Some(result)) => result.map_err(StoreFailure::from),
-            (Ending::Committed, None) => Err(StoreFailure::from(Fault::Panicked)),
-            (Ending::RolledBack(error), _) => Err(StoreFailure::Unavailable(Box::new(error.clone()))),
-            (Ending::Unknown(error), _) => Err(StoreFailure::OutcomeUnknown(Box::new(error.clone()))),
+            (Ending::Committed, Some(result)) => result.map_err(StoreError::from),
+            (Ending::Committed, None) => Err(StoreError::from(SqliteError::Panicked)),
+            (Ending::RolledBack(error), _) => Err(StoreError::Unavailable(Box::new(error.clone()))),
+            (Ending::Unknown(error), _) => Err(StoreError::OutcomeUnknown(Box::new(error.clone()))),
         };
         // Whoever asked may have hung up.
         let _ = self.reply.send(answer);
     }
 }
 
-fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+fn in_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, SqliteError>,
+) -> Result<T, SqliteError> {
     let run = |sql: &str| {
         connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute([]))
     };
     run("SAVEPOINT command")?;
-    let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(Fault::Panicked));
+    let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(SqliteError::Panicked));
     if connection.is_autocommit() {
         return result;
     }
@@ -110,7 +113,7 @@ struct RolledBackWhole;
 struct Ended;
 
 impl Writer {
-    pub(crate) fn start(file: &Path) -> Result<Self, OpenFailure> {
+    pub(crate) fn start(file: &Path) -> Result<Self, OpenError> {
         let connection = open(file)?;
         let (commands, waiting) = sync_channel(WAITING);
         let healthy = Arc::new(AtomicBool::new(true));
@@ -131,10 +134,10 @@ impl Writer {
     }
 
     /// Runs `work` in a transaction it may share with others; answers once it is on disk.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreFailure>
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let command = Command {
@@ -145,12 +148,10 @@ impl Writer {
         self.commands
             .try_send(Box::new(command))
             .map_err(|refused| match refused {
-                TrySendError::Full(_) => StoreFailure::Unavailable(Box::new(Overloaded)),
-                TrySendError::Disconnected(_) => StoreFailure::Unavailable(Box::new(Ended)),
+                TrySendError::Full(_) => StoreError::Unavailable(Box::new(Overloaded)),
+                TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(Ended)),
             })?;
-        answer
-            .await
-            .map_err(|_| StoreFailure::OutcomeUnknown(Box::new(Ended)))?
+        answer.await.map_err(|_| StoreError::OutcomeUnknown(Box::new(Ended)))?
     }
 }
 
@@ -238,8 +239,8 @@ impl Thread {
     }
 }
 
-fn open(file: &Path) -> Result<Connection, OpenFailure> {
-    let failure = |source| OpenFailure::Sqlite {
+fn open(file: &Path) -> Result<Connection, OpenError> {
+    let failure = |source| OpenError::Sqlite {
         file: file.display().to_string(),
         source,
     };
@@ -247,7 +248,7 @@ fn open(file: &Path) -> Result<Connection, OpenFailure> {
     configure(&connection).map_err(failure)?;
     match schema::migrate(&mut connection).map_err(failure)? {
         Ok(()) => Ok(connection),
-        Err(found) => Err(OpenFailure::Newer {
+        Err(found) => Err(OpenError::Newer {
             file: file.display().to_string(),
             found,
             known: schema::KNOWN,
@@ -268,14 +269,14 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 mod tests {
     use super::*;
 
-    fn insert(name: &'static str) -> impl FnOnce(&Connection) -> Result<(), Fault> + Send {
+    fn insert(name: &'static str) -> impl FnOnce(&Connection) -> Result<(), SqliteError> + Send {
         move |connection| {
             connection.execute("INSERT INTO groups (name, roles) VALUES (?1, '[]')", [name])?;
             Ok(())
         }
     }
 
-    fn count(connection: &Connection) -> Result<i64, Fault> {
+    fn count(connection: &Connection) -> Result<i64, SqliteError> {
         Ok(connection.query_row("SELECT count(*) FROM groups", [], |row| row.get(0))?)
     }
 
@@ -283,11 +284,11 @@ mod tests {
     async fn a_command_that_fails_or_panics_takes_nothing_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
-        let failing = |connection: &Connection| -> Result<(), Fault> {
+        let failing = |connection: &Connection| -> Result<(), SqliteError> {
             insert("half")(connection)?;
             insert("half")(connection)
         };
-        let panicking = |connection: &Connection| -> Result<(), Fault> {
+        let panicking = |connection: &Connection| -> Result<(), SqliteError> {
             insert("panic")(connection)?;
             panic!("a bug in a command");
         };
@@ -299,8 +300,8 @@ mod tests {
         );
         good.unwrap();
         also_good.unwrap();
-        assert!(matches!(failed, Err(StoreFailure::Unavailable(_))));
-        assert!(matches!(panicked, Err(StoreFailure::Unavailable(_))));
+        assert!(matches!(failed, Err(StoreError::Unavailable(_))));
+        assert!(matches!(panicked, Err(StoreError::Unavailable(_))));
         assert_eq!(writer.write(count).await.unwrap(), 2);
     }
 
@@ -308,15 +309,12 @@ mod tests {
     async fn a_transaction_rolled_back_from_inside_fails_everyone_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
-        let rollback = |connection: &Connection| -> Result<(), Fault> {
+        let rollback = |connection: &Connection| -> Result<(), SqliteError> {
             insert("gone")(connection)?;
             connection.execute_batch("ROLLBACK")?;
             Ok(())
         };
-        assert!(matches!(
-            writer.write(rollback).await,
-            Err(StoreFailure::Unavailable(_))
-        ));
+        assert!(matches!(writer.write(rollback).await, Err(StoreError::Unavailable(_))));
         assert_eq!(writer.write(count).await.unwrap(), 0);
     }
 
@@ -354,7 +352,7 @@ mod tests {
         };
         let (first, second) = tokio::join!(first, writer.write(insert("second")));
         for failed in [first, second] {
-            assert!(matches!(failed, Err(StoreFailure::Unavailable(_))));
+            assert!(matches!(failed, Err(StoreError::Unavailable(_))));
         }
         writer.write(insert("third")).await.unwrap();
         assert_eq!(writer.write(count).await.unwrap(), 1);

@@ -8,7 +8,7 @@ use domain::names::NameKind;
 use crate::commands::{Place, PlaceArguments, audit, client, events, group, identity, keys, name, openapi};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
-use crate::{Refusal, demo, serve};
+use crate::{CommandError, demo, serve};
 
 /// The identity core of a bank-grade platform, in one process over SQLite.
 #[derive(Debug, Parser)]
@@ -86,7 +86,7 @@ enum Command {
 }
 
 /// Carries a command out.
-pub fn run(cli: Cli) -> Result<ExitCode, Refusal> {
+pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let place = Place::new(cli.place, cli.words);
     match cli.command {
         Command::Serve(arguments) => serve::run(place.folder_only()?, &arguments),

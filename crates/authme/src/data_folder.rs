@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use adapter_crypto::KeyDirectory;
 use adapter_sqlite::{SqliteSettings, Stores};
 
-use crate::Refusal;
+use crate::CommandError;
 
 /// The folder that holds everything: the SQLite file, the signing keys, the secret keys. 0600 in 0700.
 #[derive(Debug, Clone)]
@@ -13,13 +13,13 @@ pub struct DataFolder(PathBuf);
 
 impl DataFolder {
     /// Makes the folder when it is not there.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Refusal> {
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, CommandError> {
         let path = path.into();
         let private = fs::Permissions::from_mode(0o700);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
         made.and_then(|()| fs::set_permissions(&path, private))
             .map_err(|error| {
-                Refusal::because(format!(
+                CommandError::msg(format!(
                     "the data folder `{}` cannot be made private to its owner: {error}; choose another with --data",
                     path.display()
                 ))
@@ -54,7 +54,7 @@ impl DataFolder {
     }
 
     /// The stores, for `workers` threads that read at once.
-    pub fn stores(&self, workers: usize) -> Result<Stores, Refusal> {
+    pub fn stores(&self, workers: usize) -> Result<Stores, CommandError> {
         let file = self.0.join("authme.sqlite");
         // SQLite gives its log and its index the mode of the file.
         let made = OpenOptions::new()
@@ -63,13 +63,13 @@ impl DataFolder {
             .truncate(false)
             .mode(0o600)
             .open(&file);
-        made.map_err(Refusal::while_doing("the store cannot be made"))?;
+        made.map_err(CommandError::context("the store cannot be made"))?;
         adapter_sqlite::open(&SqliteSettings { file, workers })
-            .map_err(Refusal::while_doing("the store cannot be opened"))
+            .map_err(CommandError::context("the store cannot be opened"))
     }
 
     /// Held for as long as a server runs on this folder; a second one is refused.
-    pub(crate) fn serve_lock(&self) -> Result<File, Refusal> {
+    pub(crate) fn serve_lock(&self) -> Result<File, CommandError> {
         let path = self.0.join("serve.lock");
         let opened = OpenOptions::new()
             .write(true)
@@ -77,14 +77,14 @@ impl DataFolder {
             .truncate(false)
             .mode(0o600)
             .open(&path);
-        let file = opened.map_err(Refusal::while_doing("the data folder cannot be locked"))?;
+        let file = opened.map_err(CommandError::context("the data folder cannot be locked"))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Refusal::because(format!(
+            Err(TryLockError::WouldBlock) => Err(CommandError::msg(format!(
                 "another `authme serve` runs on {}: stop it, or choose another folder with --data",
                 self.0.display()
             ))),
-            Err(TryLockError::Error(error)) => Err(Refusal::while_doing("the data folder cannot be locked")(error)),
+            Err(TryLockError::Error(error)) => Err(CommandError::context("the data folder cannot be locked")(error)),
         }
     }
 }

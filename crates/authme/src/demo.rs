@@ -22,17 +22,17 @@ use self::page::{Look, Page};
 use self::story::Story;
 use self::storyteller::Interruption;
 use crate::serve::audit_log;
-use crate::{DataFolder, Listeners, Refusal, Running, defaults};
+use crate::{CommandError, DataFolder, Listeners, Running, defaults};
 
 /// What a shell expects of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
 /// `authme demo`.
-pub(crate) fn run(keep: bool) -> Result<ExitCode, Refusal> {
+pub(crate) fn run(keep: bool) -> Result<ExitCode, CommandError> {
     let stdout = io::stdout();
     let mut page = Page::new(stdout.lock(), stdout.is_terminal());
     crate::runtime::on_runtime(async {
-        let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
+        let mut signals = Signals::hear().map_err(CommandError::context("signals cannot be heard"))?;
         let stage = tokio::select! {
             // First, so that the folder is removed whenever it is heard.
             biased;
@@ -53,7 +53,7 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode, Refusal> {
             Err(Interruption::Asked) => Ok(ExitCode::from(INTERRUPTED)),
             // Whoever reads has seen enough.
             Err(Interruption::Unprinted(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-            Err(Interruption::Unprinted(error)) => Err(Refusal::while_doing("the story cannot be printed")(error)),
+            Err(Interruption::Unprinted(error)) => Err(CommandError::context("the story cannot be printed")(error)),
             Err(Interruption::Refused(refusal)) => Err(refusal),
         }
     })
@@ -69,9 +69,9 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set() -> Result<Self, Refusal> {
+    async fn set() -> Result<Self, CommandError> {
         let folder = tempfile::Builder::new().prefix("authme-demo-").tempdir();
-        let folder = folder.map_err(Refusal::while_doing("the temporary folder cannot be made"))?;
+        let folder = folder.map_err(CommandError::context("the temporary folder cannot be made"))?;
         let data = DataFolder::open(folder.path())?;
         let cast = register(&data).await?;
         let (codes, audit) = (data.outgoing_codes(), audit_log(&data)?);
@@ -85,15 +85,15 @@ impl Stage {
     }
 
     /// Stops the server and removes the folder.
-    async fn strike(self) -> Result<(), Refusal> {
+    async fn strike(self) -> Result<(), CommandError> {
         self.running.stop(Duration::ZERO).await;
         let removed = self.folder.close();
-        removed.map_err(Refusal::while_doing("the temporary folder cannot be removed"))
+        removed.map_err(CommandError::context("the temporary folder cannot be removed"))
     }
 }
 
 /// The settings in force, but for those that the story speaks of.
-fn settings() -> Result<Settings, Refusal> {
+fn settings() -> Result<Settings, CommandError> {
     let mut settings = defaults(None)?;
     settings.tokens.issuer = None;
     settings.tokens.access_token_lifetime = Duration::from_mins(5);

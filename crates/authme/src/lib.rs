@@ -10,5 +10,5 @@ mod wiring;
 
 pub use data_folder::DataFolder;
 pub use serve::{Listeners, Running, defaults};
-pub use service_runtime::Refusal;
+pub use service_runtime::CommandError;
 pub use wiring::{Installation, Process};

@@ -6,7 +6,7 @@ fn main() -> ExitCode {
     match authme::cli::run(authme::cli::Cli::read()) {
         Ok(code) => code,
         Err(refusal) => {
-            eprintln!("authme: {}", refusal.in_words());
+            eprintln!("authme: {}", refusal.report());
             ExitCode::from(1)
         }
     }

@@ -1,9 +1,9 @@
-use crate::Refusal;
+use crate::CommandError;
 
 /// Runs on a runtime of one thread: the work is on actix's workers and the store's threads.
-pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime
-        .map_err(Refusal::while_doing("the runtime cannot be started"))?
+        .map_err(CommandError::context("the runtime cannot be started"))?
         .block_on(work)
 }

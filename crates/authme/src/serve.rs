@@ -14,39 +14,39 @@ use service_runtime::{
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
-use crate::{DataFolder, Installation, Refusal};
+use crate::{CommandError, DataFolder, Installation};
 
 /// The settings in force: the defaults of the binary, the file, the environment.
-pub fn defaults(file: Option<&Path>) -> Result<Settings, Refusal> {
+pub fn defaults(file: Option<&Path>) -> Result<Settings, CommandError> {
     settings(&loaded(Binary::Authme, file)?)
 }
 
 /// How codes leave: as the settings in force say, all into a file of the data folder when they name no way at all.
-fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, Refusal> {
+fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, CommandError> {
     let choices = loaded.read::<DeliveryChoices>();
-    let choices = choices.map_err(Refusal::while_doing("the settings are refused"))?;
+    let choices = choices.map_err(CommandError::context("the settings are refused"))?;
     let settings = choices.settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
-    settings.map_err(Refusal::while_doing("codes cannot be delivered"))
+    settings.map_err(CommandError::context("codes cannot be delivered"))
 }
 
 /// The settings that an operator's command goes by.
-pub(crate) fn for_operator() -> Result<Settings, Refusal> {
+pub(crate) fn for_operator() -> Result<Settings, CommandError> {
     settings(&loaded(Binary::Operator, None)?)
 }
 
-fn settings(loaded: &Loaded) -> Result<Settings, Refusal> {
+fn settings(loaded: &Loaded) -> Result<Settings, CommandError> {
     let settings = loaded.read::<Settings>().and_then(Settings::checked);
-    settings.map_err(Refusal::while_doing("the settings are refused"))
+    settings.map_err(CommandError::context("the settings are refused"))
 }
 
-fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, Refusal> {
+fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, CommandError> {
     let loaded = load(binary, include_str!("../config.default.toml"), file);
-    loaded.map_err(Refusal::while_doing("the settings are refused"))
+    loaded.map_err(CommandError::context("the settings are refused"))
 }
 
 /// The audit trail in the data folder.
-pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, Refusal> {
-    AuditLog::in_file(&data.audit()).map_err(Refusal::while_doing("the audit trail cannot be opened"))
+pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, CommandError> {
+    AuditLog::in_file(&data.audit()).map_err(CommandError::context("the audit trail cannot be opened"))
 }
 
 /// The two ports, taken before anything else is done.
@@ -56,10 +56,10 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    pub fn bind(api: &str, management: &str) -> Result<Self, Refusal> {
+    pub fn bind(api: &str, management: &str) -> Result<Self, CommandError> {
         let bind = |address: &str| {
             TcpListener::bind(address).map_err(|error| {
-                Refusal::because(format!(
+                CommandError::msg(format!(
                     "`{address}` cannot be listened on: {error}; choose another with --listen or --management"
                 ))
             })
@@ -91,9 +91,9 @@ impl Running {
         delivery: DeliverySettings,
         audit: AuditLog,
         listeners: Listeners,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, CommandError> {
         let only_one = data.serve_lock()?;
-        let doing = Refusal::while_doing::<std::io::Error>;
+        let doing = CommandError::context::<std::io::Error>;
         let address = listeners.api.local_addr().map_err(doing("the port is not known"))?;
         let management = listeners
             .management
@@ -160,7 +160,7 @@ pub(crate) struct ServeArguments {
 }
 
 /// `authme serve`.
-pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, Refusal> {
+pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, CommandError> {
     let loaded = loaded(Binary::Authme, arguments.config.as_deref())?;
     let mut settings = settings(&loaded)?;
     if let Some(listen) = &arguments.listen {
@@ -169,7 +169,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     if let Some(management) = &arguments.management {
         settings.http.management.clone_from(management);
     }
-    start_logs(&settings.log).map_err(Refusal::while_doing("logging cannot be started"))?;
+    start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
     let data = DataFolder::open(data)?;
     // Told before a port that the other server holds.
     drop(data.serve_lock()?);
@@ -185,7 +185,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, R
     let audit = audit_log(&data)?.and_on_stream();
     on_runtime(async {
         // Before anyone is told that it serves: whoever is told may ask it to end.
-        let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
+        let mut signals = Signals::hear().map_err(CommandError::context("signals cannot be heard"))?;
         let running = Running::start(data, settings, delivery, audit, listeners)?;
         let address = running.address;
         let reference = if has_docs {

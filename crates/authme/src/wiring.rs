@@ -20,7 +20,7 @@ use use_cases::factors::{FactorsPorts, FactorsUseCases};
 use use_cases::tokens::{TokensPorts, TokensUseCases};
 use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
-use crate::{DataFolder, Refusal};
+use crate::{CommandError, DataFolder};
 
 /// A claim on an outbox ends after this, should its relay die.
 const RELAY_LEASE: Duration = Duration::from_secs(5);
@@ -64,9 +64,9 @@ struct Shared {
 impl Installation {
     /// Opens the store and the keys, makes them when they are not there, and wires the three contexts. To be called on
     /// the runtime that codes are to be sent on.
-    pub fn wire(self) -> Result<Process, Refusal> {
+    pub fn wire(self) -> Result<Process, CommandError> {
         let workers = self.settings.http.threads();
-        let telemetry = PrometheusTelemetry::new().map_err(Refusal::while_doing("the metrics cannot be started"))?;
+        let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be started"))?;
         let mut stores = self.data.stores(workers)?;
         stores.clients = Arc::new(RememberedClients::new(stores.clients));
         let shared = Shared {
@@ -123,21 +123,21 @@ impl Installation {
         })
     }
 
-    fn key_ring(&self) -> Result<Arc<KeyRing>, Refusal> {
+    fn key_ring(&self) -> Result<Arc<KeyRing>, CommandError> {
         let directory = self.data.keys();
         directory
             .ensure_key(self.clock.now())
-            .map_err(Refusal::while_doing("the first signing key cannot be made"))?;
+            .map_err(CommandError::context("the first signing key cannot be made"))?;
         let ring = KeyRing::open(directory, self.settings.tokens.longest_access_token_lifetime);
         Ok(Arc::new(
-            ring.map_err(Refusal::while_doing("the signing keys cannot be read"))?,
+            ring.map_err(CommandError::context("the signing keys cannot be read"))?,
         ))
     }
 
-    fn token_profile(&self) -> Result<TokenProfile, Refusal> {
+    fn token_profile(&self) -> Result<TokenProfile, CommandError> {
         let tokens = &self.settings.tokens;
         let token_type = TokenType::parse(&tokens.typ)
-            .ok_or_else(|| Refusal::because("`tokens.typ` must be at+jwt, JWT or none"))?;
+            .ok_or_else(|| CommandError::msg("`tokens.typ` must be at+jwt, JWT or none"))?;
         Ok(TokenProfile {
             issuer: self.issuer.clone(),
             audience: tokens.audience.clone(),
@@ -146,11 +146,11 @@ impl Installation {
         })
     }
 
-    fn tokens_ports(&self, shared: &Shared) -> Result<TokensPorts, Refusal> {
+    fn tokens_ports(&self, shared: &Shared) -> Result<TokensPorts, CommandError> {
         let secrets = read_or_create_secret(&self.data.refresh_secret());
-        let secrets = secrets.map_err(Refusal::while_doing("the key of refresh tokens cannot be read"))?;
+        let secrets = secrets.map_err(CommandError::context("the key of refresh tokens cannot be read"))?;
         let refresh_token_codec = HmacRefreshTokenCodec::new(&secrets)
-            .ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
+            .ok_or_else(|| CommandError::msg("there is no key for refresh tokens"))?;
         let signer = Rs512Signer::new(shared.keys.clone(), shared.profile.clone(), shared.telemetry.clone());
         let stores = &shared.stores;
         Ok(TokensPorts {
@@ -172,13 +172,13 @@ impl Installation {
         })
     }
 
-    fn factors_ports(&self, shared: &Shared) -> Result<FactorsPorts, Refusal> {
+    fn factors_ports(&self, shared: &Shared) -> Result<FactorsPorts, CommandError> {
         let secrets = read_or_create_secret(&self.data.codes_secret());
-        let secrets = secrets.map_err(Refusal::while_doing("the key of one-time codes cannot be read"))?;
+        let secrets = secrets.map_err(CommandError::context("the key of one-time codes cannot be read"))?;
         let code_digester =
-            HmacCodeDigester::new(&secrets).ok_or_else(|| Refusal::because("there is no key for one-time codes"))?;
+            HmacCodeDigester::new(&secrets).ok_or_else(|| CommandError::msg("there is no key for one-time codes"))?;
         let delivery = adapter_delivery::open(self.delivery.clone());
-        let delivery = delivery.map_err(Refusal::while_doing("codes cannot be delivered"))?;
+        let delivery = delivery.map_err(CommandError::context("codes cannot be delivered"))?;
         let stores = &shared.stores;
         Ok(FactorsPorts {
             factor_sets: stores.factor_sets.clone(),
@@ -191,11 +191,11 @@ impl Installation {
         })
     }
 
-    fn api_settings(&self, workers: usize) -> Result<ApiSettings, Refusal> {
+    fn api_settings(&self, workers: usize) -> Result<ApiSettings, CommandError> {
         let (http, limits) = (&self.settings.http, &self.settings.limits);
         let proxies = TrustedProxies::parse(&http.trusted_proxies);
         let not_a_network = |text| {
-            Refusal::because(format!(
+            CommandError::msg(format!(
                 "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
             ))
         };

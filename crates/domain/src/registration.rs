@@ -26,7 +26,7 @@ pub struct Known {
 
 /// Why a registration is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RefusedName {
+pub enum UnknownNameError {
     #[error("the role `{role}` cannot stand here: {why}")]
     Misplaced { role: String, why: MisplacedRole },
     #[error("there is no {kind} `{name}`{}: `authme {kind} add {name}` makes it known", in_words(nearest.as_deref()))]
@@ -93,9 +93,9 @@ impl Additions {
     }
 
     /// Judges roles first, then scopes, then groups.
-    pub fn check(&self, known: &Known) -> Result<(), RefusedName> {
+    pub fn check(&self, known: &Known) -> Result<(), UnknownNameError> {
         for (holder, role) in &self.roles {
-            holder.check(role).map_err(|why| RefusedName::Misplaced {
+            holder.check(role).map_err(|why| UnknownNameError::Misplaced {
                 role: role.clone(),
                 why,
             })?;
@@ -109,7 +109,7 @@ impl Additions {
 }
 
 impl Known {
-    fn check(&self, kind: NameKind, name: &str) -> Result<(), RefusedName> {
+    fn check(&self, kind: NameKind, name: &str) -> Result<(), UnknownNameError> {
         let (made_known, bare) = match kind {
             NameKind::Role => (&self.roles, crate::caller::bare_role(name)),
             NameKind::Scope => (&self.scopes, name),
@@ -118,18 +118,18 @@ impl Known {
             return Ok(());
         }
         let defined = kind.defined().iter().map(|defined| defined.name);
-        Err(RefusedName::Unknown {
+        Err(UnknownNameError::Unknown {
             kind: kind.as_str(),
             name: bare.to_owned(),
             nearest: nearest(bare, defined.chain(made_known.iter().map(String::as_str))).map(str::to_owned),
         })
     }
 
-    fn check_group(&self, name: &str) -> Result<(), RefusedName> {
+    fn check_group(&self, name: &str) -> Result<(), UnknownNameError> {
         if self.groups.contains(name) {
             return Ok(());
         }
-        Err(RefusedName::Unknown {
+        Err(UnknownNameError::Unknown {
             kind: "group",
             name: name.to_owned(),
             nearest: nearest(name, self.groups.iter().map(String::as_str)).map(str::to_owned),

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use adapter_kafka::{
-    KafkaEventConsumer, KafkaEventPublisher, KafkaSettings, ReceivedEvent, Security, Topic, TopicsFailure,
+    KafkaEventConsumer, KafkaEventPublisher, KafkaSettings, ReceivedEvent, Security, Topic, TopicsError,
 };
 use domain::event::{Event, EventKind};
 use tokio::time::{Instant, timeout_at};
@@ -98,7 +98,7 @@ pub(crate) async fn make_topics(brokers: &str) {
         match publisher.check_topics().await {
             Ok(()) => Some(()),
             // A broker answers before its view of the topics is the newest.
-            Err(TopicsFailure::Missing(_)) => None,
+            Err(TopicsError::Missing(_)) => None,
             Err(failure) => panic!("{failure:?}"),
         }
     })

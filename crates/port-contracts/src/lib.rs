@@ -15,8 +15,8 @@ mod clients;
 mod contract;
 mod credential_lock;
 mod event_log;
+mod expired_records;
 mod factors;
-mod garbage;
 mod groups;
 mod identities;
 mod known_names;
@@ -34,7 +34,7 @@ use libtest_mimic::Trial;
 use ports::credential_lock::CredentialLocks;
 use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Clients, Garbage, Groups, Identities, KnownNames, LockStatuses, Outboxes};
+use ports::{Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes};
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
@@ -69,7 +69,7 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
-    pub garbage: Arc<dyn Garbage>,
+    pub garbage: Arc<dyn ExpiredRecords>,
 }
 
 /// A fixture on its way.
@@ -87,7 +87,7 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         factors::factor_sets::contracts(),
         factors::factor_sets::codes::contracts(),
         factors::send_quotas::contracts(),
-        garbage::contracts(),
+        expired_records::contracts(),
         groups::contracts(),
         identities::contracts(),
         known_names::contracts(),

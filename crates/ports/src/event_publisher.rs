@@ -6,7 +6,7 @@ use domain::event::Event;
 /// The event was not acknowledged; it may or may not have been stored, and is sent again.
 #[derive(Debug, thiserror::Error)]
 #[error("the event was not acknowledged")]
-pub struct PublishFailure(#[source] pub Box<dyn Error + Send + Sync>);
+pub struct PublishError(#[source] pub Box<dyn Error + Send + Sync>);
 
 /// Where events go: a topic of Kafka, or the embedded log.
 ///
@@ -14,5 +14,5 @@ pub struct PublishFailure(#[source] pub Box<dyn Error + Send + Sync>);
 /// sequence; consumers drop it.
 #[async_trait]
 pub trait EventPublisher: Send + Sync {
-    async fn publish(&self, event: &Event) -> Result<(), PublishFailure>;
+    async fn publish(&self, event: &Event) -> Result<(), PublishError>;
 }

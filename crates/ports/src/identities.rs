@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use domain::identity::Identity;
 use domain::ids::UserId;
 
-use crate::StoreFailure;
+use crate::StoreError;
 
 /// What saving an identity came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,21 +23,21 @@ pub enum IdentitySaveOutcome {
 #[async_trait]
 pub trait Identities: Send + Sync {
     /// The user, as a majority of the store has it. That there is none is looked at once more before it is said, linearizably.
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure>;
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError>;
 
     /// The user whom a login leads to; `login` is a contact's comparison key. Strangers choose logins, so nothing is looked at
     /// once more.
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure>;
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError>;
 
     /// Inserts a user. Of two calls at once with one login, one saves and the other is told who took it.
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure>;
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError>;
 
     /// Replaces the user with this id, logins included; inserts it when absent.
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure>;
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError>;
 
     /// Removes the user and its logins; whether there was one.
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure>;
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreError>;
 
     /// Up to `limit` users in the order of their ids, those after `after`.
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure>;
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError>;
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use domain::names::KnownName;
 
-use crate::StoreFailure;
+use crate::StoreError;
 
 /// The names of roles and scopes that the operator made known, beside those that AuthMe itself gives a meaning.
 ///
@@ -9,8 +9,8 @@ use crate::StoreFailure;
 #[async_trait]
 pub trait KnownNames: Send + Sync {
     /// Whether it was not known before.
-    async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure>;
+    async fn add(&self, name: &KnownName) -> Result<bool, StoreError>;
 
     /// Up to `limit` names, roles before scopes and each in the order of their bytes; those after `after`.
-    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure>;
+    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError>;
 }

@@ -8,7 +8,7 @@
 //!    ([`tokens::RefreshFamilies::rotate`]); *aggregates with rules* are found and saved by version
 //!    ([`factors::FactorSets`]), also when nothing changes: so a write that was given up, and lands late, undoes no answer.
 //! 3. Document, in this order: what it is for, what "not found" does, what is atomic, what a repeated call does.
-//! 4. Absence is a value, an outage is a [`StoreFailure`]; an adapter never turns the second into the first.
+//! 4. Absence is a value, an outage is a [`StoreError`]; an adapter never turns the second into the first.
 //! 5. Add its contract to `port-contracts`; every store adapter runs it.
 
 mod audit_trail;
@@ -17,9 +17,8 @@ mod clock;
 pub mod credential_lock;
 mod event_log;
 mod event_publisher;
+mod expired_records;
 pub mod factors;
-mod failure;
-mod garbage;
 mod groups;
 mod identities;
 mod known_names;
@@ -28,6 +27,7 @@ mod outboxes;
 mod randomness;
 mod readiness;
 mod save_outcome;
+mod store_error;
 mod telemetry;
 mod token_verifier;
 pub mod tokens;
@@ -36,9 +36,8 @@ pub use audit_trail::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
 pub use clients::{ClientSaveOutcome, Clients};
 pub use clock::Clock;
 pub use event_log::{Cursor, EventLog, LoggedEvent};
-pub use event_publisher::{EventPublisher, PublishFailure};
-pub use failure::StoreFailure;
-pub use garbage::Garbage;
+pub use event_publisher::{EventPublisher, PublishError};
+pub use expired_records::ExpiredRecords;
 pub use groups::Groups;
 pub use identities::{Identities, IdentitySaveOutcome};
 pub use known_names::KnownNames;
@@ -47,7 +46,9 @@ pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, Pend
 pub use randomness::Randomness;
 pub use readiness::Readiness;
 pub use save_outcome::SaveOutcome;
+pub use store_error::StoreError;
 pub use telemetry::{
-    ConnectionError, ConnectionLimit, Measure, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate, Telemetry,
+    ConnectionError, ConnectionLimit, MetricEvent, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
+    Telemetry,
 };
 pub use token_verifier::{KeySetSource, TokenVerificationError, TokenVerifier};

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::event::Event;
 use domain::time::Timestamp;
 
-use crate::StoreFailure;
+use crate::StoreError;
 
 /// The stored things that hold an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,16 +70,16 @@ pub trait Outboxes: Send + Sync {
     /// the claim found in each, or all. One atomic write per aggregate; a repeated claim by the same owner extends its lease.
     /// An outbox that cannot be read is told in the log, counted ([`Backlog::unreadable`]) and left for later; it keeps no
     /// other from being claimed.
-    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure>;
+    async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError>;
 
     /// Removes what was published, and ends the claims that `owner` still has, so that whoever comes next need not wait
     /// for them to run out. One atomic write per aggregate; idempotent. What was published is removed whoever has the
     /// claim by now, and an aggregate that is gone is settled.
-    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreFailure>;
+    async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreError>;
 
     /// Returns once an event may have been pushed by this process since the last call returned. May be dropped at any
     /// time; events of other processes are found by claiming now and then.
     async fn pushed(&self);
 
-    async fn backlog(&self) -> Result<Backlog, StoreFailure>;
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
 }

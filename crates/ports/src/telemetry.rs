@@ -119,7 +119,7 @@ impl std::fmt::Display for RouteTemplate {
 
 /// Something worth counting. Holds no id and no secret, and no text that a caller chose.
 #[derive(Debug, Clone, Copy)]
-pub enum Measure {
+pub enum MetricEvent {
     /// A request was answered.
     Request {
         method: RequestMethod,
@@ -144,5 +144,5 @@ pub enum Measure {
 
 /// Takes measurements. Synchronous, never fails, never blocks.
 pub trait Telemetry: Send + Sync {
-    fn record(&self, measure: Measure);
+    fn record(&self, measure: MetricEvent);
 }

@@ -1,5 +1,5 @@
 use adapter_crypto::VerificationKeys as _;
-use service_runtime::{Loaded, Refusal, ServiceSettings};
+use service_runtime::{CommandError, Loaded, ServiceSettings};
 
 use crate::keys::Keys;
 use crate::store::{self, Wait};
@@ -7,7 +7,7 @@ use crate::topics::{self, Topics};
 use crate::{Service, Shared, kafka, tell};
 
 /// `--check`: whether a start would succeed. Brokers and key set may be away.
-pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), Refusal> {
+pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
     let publisher = kafka::publisher(&settings.kafka)?;
     let stores = store::open(&settings.store, Wait::No).await?;
     tell("store: reached")?;

@@ -3,18 +3,18 @@ use adapter_kafka::{
     ClientCertificate, KafkaEventPublisher, KafkaPassword, KafkaSettings, ScramLogin, ScramMechanism, Security,
     TlsSettings,
 };
-use service_runtime::{KafkaSecurity, KafkaSettings as Settings, Refusal};
+use service_runtime::{CommandError, KafkaSecurity, KafkaSettings as Settings};
 
 /// Makes the producer; brokers that are away are no failure.
-pub(crate) fn publisher(settings: &Settings) -> Result<KafkaEventPublisher, Refusal> {
+pub(crate) fn publisher(settings: &Settings) -> Result<KafkaEventPublisher, CommandError> {
     let settings = KafkaSettings {
         allow_insecure: settings.allow_insecure,
         ..KafkaSettings::new(settings.brokers.clone(), security(settings)?)
     };
-    KafkaEventPublisher::open(&settings).map_err(Refusal::while_doing("the producer of events cannot be made"))
+    KafkaEventPublisher::open(&settings).map_err(CommandError::context("the producer of events cannot be made"))
 }
 
-fn security(settings: &Settings) -> Result<Security, Refusal> {
+fn security(settings: &Settings) -> Result<Security, CommandError> {
     Ok(match settings.security {
         KafkaSecurity::Plaintext => Security::Plaintext,
         KafkaSecurity::Tls => Security::Tls(tls(settings)?),
@@ -25,10 +25,10 @@ fn security(settings: &Settings) -> Result<Security, Refusal> {
     })
 }
 
-fn tls(settings: &Settings) -> Result<TlsSettings, Refusal> {
+fn tls(settings: &Settings) -> Result<TlsSettings, CommandError> {
     // The library reads the key by itself, whoever else can.
     if let Some(key) = &settings.key_file {
-        require_private(key).map_err(Refusal::while_doing("`kafka.key_file` cannot be used"))?;
+        require_private(key).map_err(CommandError::context("`kafka.key_file` cannot be used"))?;
     }
     let client = settings.certificate_file.clone().zip(settings.key_file.clone());
     Ok(TlsSettings {
@@ -40,25 +40,25 @@ fn tls(settings: &Settings) -> Result<TlsSettings, Refusal> {
     })
 }
 
-fn login(settings: &Settings) -> Result<ScramLogin, Refusal> {
+fn login(settings: &Settings) -> Result<ScramLogin, CommandError> {
     let (Some(mechanism), Some(username), Some(file)) = (
         settings.sasl_mechanism.as_deref(),
         settings.sasl_username.clone(),
         settings.sasl_password_file.as_deref(),
     ) else {
-        return Err(Refusal::because("`kafka.security` is scram, which needs a login"));
+        return Err(CommandError::msg("`kafka.security` is scram, which needs a login"));
     };
     let mechanism = match mechanism {
         "SCRAM-SHA-256" => ScramMechanism::Sha256,
         "SCRAM-SHA-512" => ScramMechanism::Sha512,
         _ => {
-            return Err(Refusal::because(
+            return Err(CommandError::msg(
                 "`kafka.sasl_mechanism` must be SCRAM-SHA-256 or SCRAM-SHA-512",
             ));
         }
     };
     let password =
-        read_secret_text(file).map_err(Refusal::while_doing("the password for the brokers cannot be read"))?;
+        read_secret_text(file).map_err(CommandError::context("the password for the brokers cannot be read"))?;
     Ok(ScramLogin {
         mechanism,
         username,
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(client.certificate_file, PathBuf::from("/run/certificate.pem"));
         assert_eq!(client.key_file, key);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        let refused = security(&settings).unwrap_err().in_words();
+        let refused = security(&settings).unwrap_err().report();
         assert!(
             refused.contains("kafka.key_file") && refused.contains("0644"),
             "{refused}"
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn plaintext_to_another_machine_needs_a_word() {
-        let refused = publisher(&settings(KafkaSecurity::Plaintext)).err().unwrap().in_words();
+        let refused = publisher(&settings(KafkaSecurity::Plaintext)).err().unwrap().report();
         assert!(refused.contains("`kafka.allow_insecure = true`"), "{refused}");
         let allowed = Settings {
             allow_insecure: true,
@@ -143,7 +143,7 @@ mod tests {
         let good = security(&with("SCRAM-SHA-512")).unwrap();
         assert!(matches!(&good, Security::Scram { login, .. } if login.mechanism == ScramMechanism::Sha512));
         assert!(!format!("{good:?}").contains("hunter2"));
-        let refused = security(&with("PLAIN")).unwrap_err().in_words();
+        let refused = security(&with("PLAIN")).unwrap_err().report();
         assert!(refused.contains("kafka.sasl_mechanism") && !refused.contains("hunter2"));
         assert!(security(&settings(KafkaSecurity::Scram)).is_err());
     }

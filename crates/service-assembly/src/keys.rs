@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, RemoteKeySetSettings, VerificationKeys};
 use ports::{Clock, KeySetSource, Readiness};
-use service_runtime::{KeySourceSettings, Refusal};
+use service_runtime::{CommandError, KeySourceSettings};
 
 /// What keys are wanted for.
 pub(crate) struct Use {
@@ -23,21 +23,21 @@ pub(crate) enum Keys {
 
 impl Keys {
     /// Opens what the settings name. Who `signs` needs the directory; others take the key set when they have both.
-    pub(crate) fn open(settings: &KeySourceSettings, use_of: &Use) -> Result<Self, Refusal> {
+    pub(crate) fn open(settings: &KeySourceSettings, use_of: &Use) -> Result<Self, CommandError> {
         match (&settings.url, &settings.directory) {
             (Some(url), _) if !use_of.signs => remote(url, settings),
             (_, Some(directory)) => {
                 let ring = KeyRing::open(KeyDirectory::new(directory), use_of.longest_token_life)
-                    .map_err(Refusal::while_doing("the keys in `keys.directory` cannot be read"))?;
+                    .map_err(CommandError::context("the keys in `keys.directory` cannot be read"))?;
                 let ring = Arc::new(ring);
                 if ring.key_set(use_of.clock.clone()).public_keys().is_empty() {
-                    return Err(Refusal::because(
+                    return Err(CommandError::msg(
                         "`keys.directory` holds no key: make one with `authme keys generate`",
                     ));
                 }
                 Ok(Self::Directory(ring))
             }
-            (_, None) => Err(Refusal::because("`keys.directory` or `keys.url` is needed")),
+            (_, None) => Err(CommandError::msg("`keys.directory` or `keys.url` is needed")),
         }
     }
 
@@ -73,15 +73,15 @@ impl Keys {
     }
 }
 
-fn remote(url: &str, settings: &KeySourceSettings) -> Result<Keys, Refusal> {
+fn remote(url: &str, settings: &KeySourceSettings) -> Result<Keys, CommandError> {
     let authorities = settings.ca_file.as_ref().map(fs::read).transpose();
     let keys = RemoteKeySet::new(&RemoteKeySetSettings {
         url: url.to_owned(),
-        authorities: authorities.map_err(Refusal::while_doing("`keys.ca_file` cannot be read"))?,
+        authorities: authorities.map_err(CommandError::context("`keys.ca_file` cannot be read"))?,
         longest_age: settings.longest_age,
         allow_insecure: settings.allow_insecure,
     });
-    let keys = keys.map_err(Refusal::while_doing("`keys.url` cannot be used"))?;
+    let keys = keys.map_err(CommandError::context("`keys.url` cannot be used"))?;
     Ok(Keys::Remote(Arc::new(keys)))
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn open(url: bool, directory: Option<&Path>, signs: bool) -> Result<Keys, Refusal> {
+    fn open(url: bool, directory: Option<&Path>, signs: bool) -> Result<Keys, CommandError> {
         let settings = KeySourceSettings {
             directory: directory.map(Path::to_path_buf),
             url: url.then(|| "https://tokens/keys".to_owned()),
@@ -130,6 +130,6 @@ mod tests {
     fn a_directory_without_a_key_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let refusal = open(false, Some(folder.path()), false).err().unwrap();
-        assert!(refusal.in_words().contains("authme keys generate"));
+        assert!(refusal.report().contains("authme keys generate"));
     }
 }

@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use service_runtime::{Binary, Loaded, Refusal, ServiceSettings, load, start_logs};
+use service_runtime::{Binary, CommandError, Loaded, ServiceSettings, load, start_logs};
 
 use arguments::Arguments;
 pub use context::Context;
@@ -28,7 +28,7 @@ pub struct Service {
     pub about: &'static str,
     /// The TOML text of its defaults.
     pub defaults: &'static str,
-    pub wire: fn(&Shared) -> Result<Context, Refusal>,
+    pub wire: fn(&Shared) -> Result<Context, CommandError>,
 }
 
 impl Service {
@@ -37,29 +37,29 @@ impl Service {
         match self.obey() {
             Ok(()) => ExitCode::SUCCESS,
             Err(refusal) => {
-                eprintln!("{}: {}", self.name, refusal.in_words());
+                eprintln!("{}: {}", self.name, refusal.report());
                 ExitCode::from(1)
             }
         }
     }
 
-    fn obey(&self) -> Result<(), Refusal> {
+    fn obey(&self) -> Result<(), CommandError> {
         let matches = Arguments::command().name(self.name).about(self.about).get_matches();
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        let refused = || Refusal::while_doing("the settings are refused");
+        let refused = || CommandError::context("the settings are refused");
         let loaded = load(self.binary, self.defaults, arguments.config.as_deref()).map_err(refused())?;
         if arguments.print_config {
             return tell(loaded.print().trim_end());
         }
         let settings = loaded.service().map_err(refused())?;
-        start_logs(&settings.log).map_err(Refusal::while_doing("logging cannot be started"))?;
+        start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
         // The threads of HTTP make the signatures, which are most of the work. Those of the store and of Kafka are fewer: the
         // more of them, the more they wake each other for an answer that one alone had read.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.http.threads().div_ceil(2))
             .enable_all()
             .build();
-        let runtime = runtime.map_err(Refusal::while_doing("the runtime cannot be started"))?;
+        let runtime = runtime.map_err(CommandError::context("the runtime cannot be started"))?;
         runtime.block_on(async {
             if arguments.create_topics {
                 topics::create(&settings).await
@@ -71,12 +71,12 @@ impl Service {
         })
     }
 
-    async fn serve(&self, loaded: Loaded, settings: ServiceSettings) -> Result<(), Refusal> {
+    async fn serve(&self, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
         running::serve(self, loaded, settings).await
     }
 }
 
 /// A line for a person, on stdout.
-fn tell(line: &str) -> Result<(), Refusal> {
-    writeln!(std::io::stdout().lock(), "{line}").map_err(Refusal::while_doing("the answer cannot be written"))
+fn tell(line: &str) -> Result<(), CommandError> {
+    writeln!(std::io::stdout().lock(), "{line}").map_err(CommandError::context("the answer cannot be written"))
 }

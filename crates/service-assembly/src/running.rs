@@ -11,7 +11,7 @@ use adapter_http::{
 };
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
-use service_runtime::{Loaded, Loops, Refusal, ServiceSettings, Signals, Stop};
+use service_runtime::{CommandError, Loaded, Loops, ServiceSettings, Signals, Stop};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use use_cases::{AdmitCaller, RelayOutboxes};
@@ -28,9 +28,9 @@ const FLUSH: Duration = Duration::from_secs(3);
 const STORE: Duration = Duration::from_secs(3);
 
 /// Starts, serves until the process is asked to end, and ends in order.
-pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), Refusal> {
+pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
     // Before anything else: whoever starts it may ask it to end while it still waits for the store.
-    let mut signals = Signals::hear().map_err(Refusal::while_doing("signals cannot be heard"))?;
+    let mut signals = Signals::hear().map_err(CommandError::context("signals cannot be heard"))?;
     let running = tokio::select! {
         running = Running::start(service, loaded, &settings) => running?,
         () = signals.asked() => return Ok(()),
@@ -52,7 +52,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(service: &Service, loaded: Loaded, settings: &ServiceSettings) -> Result<Self, Refusal> {
+    async fn start(service: &Service, loaded: Loaded, settings: &ServiceSettings) -> Result<Self, CommandError> {
         let publisher = Arc::new(kafka::publisher(&settings.kafka)?);
         let stores = store::open(&settings.store, Wait::ForAWhile);
         let (stores, topics) = tokio::try_join!(stores, topics::look(&publisher))?;
@@ -73,9 +73,9 @@ impl Running {
         );
         let loops = start_loops(service, settings, &shared, &context, &publisher);
         let management = management(&shared, &stop).serve(management_listener);
-        let management = management.map_err(Refusal::while_doing("the management port cannot be served"))?;
+        let management = management.map_err(CommandError::context("the management port cannot be served"))?;
         let api = adapter_http::serve(api(&shared, &stop, context), api_settings, listener);
-        let api = api.map_err(Refusal::while_doing("the API cannot be served"))?;
+        let api = api.map_err(CommandError::context("the API cannot be served"))?;
         tracing::info!(
             service = service.name,
             api = settings.http.listen,
@@ -120,9 +120,9 @@ impl Running {
     }
 }
 
-fn listen(name: &str, address: &str) -> Result<TcpListener, Refusal> {
+fn listen(name: &str, address: &str) -> Result<TcpListener, CommandError> {
     let listener = TcpListener::bind(address);
-    listener.map_err(|error| Refusal::because(format!("`{name}` is {address}, which cannot be listened on: {error}")))
+    listener.map_err(|error| CommandError::msg(format!("`{name}` is {address}, which cannot be listened on: {error}")))
 }
 
 fn start_loops(
@@ -178,9 +178,9 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
     api
 }
 
-fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSettings, Refusal> {
+fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSettings, CommandError> {
     let not_a_network = |text| {
-        Refusal::because(format!(
+        CommandError::msg(format!(
             "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
         ))
     };

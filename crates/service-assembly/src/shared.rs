@@ -4,7 +4,7 @@ use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile, TokenType};
 use adapter_mongodb::Stores;
 use ports::{AuditTrail, Clock, Randomness};
 use service_runtime::{
-    AuditLog, Binary, Loaded, PrometheusTelemetry, Refusal, RememberedClients, ServiceSettings, SystemClock,
+    AuditLog, Binary, CommandError, Loaded, PrometheusTelemetry, RememberedClients, ServiceSettings, SystemClock,
 };
 
 use use_cases::ActiveCheckPorts;
@@ -32,9 +32,9 @@ impl Shared {
         loaded: Loaded,
         settings: &ServiceSettings,
         mut stores: Stores,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, CommandError> {
         stores.clients = Arc::new(RememberedClients::new(stores.clients));
-        let telemetry = PrometheusTelemetry::new().map_err(Refusal::while_doing("the metrics cannot be started"))?;
+        let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be started"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let use_of_keys = Use {
             signs: binary == Binary::Tokens,
@@ -65,20 +65,20 @@ impl Shared {
     }
 
     /// The keys that sign. A service that verifies with the key set of another has none.
-    pub fn signing_keys(&self) -> Result<Arc<KeyRing>, Refusal> {
+    pub fn signing_keys(&self) -> Result<Arc<KeyRing>, CommandError> {
         match &self.keys {
             Keys::Directory(ring) if ring.signing_key(self.clock.now()).is_some() => Ok(ring.clone()),
-            _ => Err(Refusal::because(
+            _ => Err(CommandError::msg(
                 "`keys.directory` holds no key that signs now: `authme keys list` shows from when each does",
             )),
         }
     }
 }
 
-fn profile(settings: &ServiceSettings) -> Result<TokenProfile, Refusal> {
+fn profile(settings: &ServiceSettings) -> Result<TokenProfile, CommandError> {
     let tokens = &settings.tokens;
     let token_type =
-        TokenType::parse(&tokens.typ).ok_or_else(|| Refusal::because("`tokens.typ` must be at+jwt, JWT or none"))?;
+        TokenType::parse(&tokens.typ).ok_or_else(|| CommandError::msg("`tokens.typ` must be at+jwt, JWT or none"))?;
     Ok(TokenProfile {
         issuer: tokens.issuer.clone(),
         audience: tokens.audience.clone(),

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use adapter_crypto::{read_secret_text, require_private};
-use adapter_mongodb::{MongodbSettings, OpenFailure, Stores, certificate_key_file};
+use adapter_mongodb::{MongodbSettings, OpenError, Stores, certificate_key_file};
 use ports::Aggregate;
-use service_runtime::{Refusal, StoreSettings};
+use service_runtime::{CommandError, StoreSettings};
 use tokio::time::{Instant, sleep};
 
 /// A start waits so long for a store that is away: one that starts at the same time, or elects.
@@ -19,11 +19,11 @@ pub(crate) enum Wait {
 }
 
 /// Opens the store. Driver calls run on the runtime that this is called on.
-pub(crate) async fn open(settings: &StoreSettings, wait: Wait) -> Result<Stores, Refusal> {
+pub(crate) async fn open(settings: &StoreSettings, wait: Wait) -> Result<Stores, CommandError> {
     let uri = read_secret_text(&settings.mongodb_uri_file);
-    let uri = uri.map_err(Refusal::while_doing("`store.mongodb_uri_file` cannot be used"))?;
+    let uri = uri.map_err(CommandError::context("`store.mongodb_uri_file` cannot be used"))?;
     if let Some(key) = certificate_key_file(&uri) {
-        require_private(&key).map_err(Refusal::while_doing(
+        require_private(&key).map_err(CommandError::context(
             "`tlsCertificateKeyFile` of MongoDB cannot be used",
         ))?;
     }
@@ -32,21 +32,21 @@ pub(crate) async fn open(settings: &StoreSettings, wait: Wait) -> Result<Stores,
         ..MongodbSettings::new(uri.as_str(), &settings.database, settings.connections)
     };
     let opened = once_there(wait, async || adapter_mongodb::open(&settings).await).await;
-    opened.map_err(Refusal::while_doing("the store cannot be opened"))
+    opened.map_err(CommandError::context("the store cannot be opened"))
 }
 
 /// Makes the indexes of an aggregate's service.
-pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), Refusal> {
+pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), CommandError> {
     let made = once_there(Wait::ForAWhile, async || stores.create_indexes(&[aggregate]).await).await;
-    made.map_err(Refusal::while_doing("the store cannot be made ready"))
+    made.map_err(CommandError::context("the store cannot be made ready"))
 }
 
 /// Tries again while the store is away: one that starts at the same time, or elects.
-async fn once_there<T>(wait: Wait, attempt: impl AsyncFn() -> Result<T, OpenFailure>) -> Result<T, OpenFailure> {
+async fn once_there<T>(wait: Wait, attempt: impl AsyncFn() -> Result<T, OpenError>) -> Result<T, OpenError> {
     let begun = Instant::now();
     loop {
         match attempt().await {
-            Err(failure @ (OpenFailure::Away(_) | OpenFailure::Index { .. }))
+            Err(failure @ (OpenError::Away(_) | OpenError::Index { .. }))
                 if wait == Wait::ForAWhile && begun.elapsed() < PATIENCE =>
             {
                 tracing::warn!(

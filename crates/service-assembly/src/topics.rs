@@ -1,5 +1,5 @@
-use adapter_kafka::{KafkaEventPublisher, Topic, TopicsFailure};
-use service_runtime::{Refusal, ServiceSettings};
+use adapter_kafka::{KafkaEventPublisher, Topic, TopicsError};
+use service_runtime::{CommandError, ServiceSettings};
 
 use crate::{kafka, tell};
 
@@ -8,25 +8,25 @@ use crate::{kafka, tell};
 pub(crate) enum Topics {
     There,
     /// No broker answers: a service starts nevertheless, and its outboxes keep the events.
-    Unknown(TopicsFailure),
+    Unknown(TopicsError),
 }
 
 /// Looks for the topics. Brokers that answer and lack one are a refusal: no event would ever go out.
-pub(crate) async fn look(publisher: &KafkaEventPublisher) -> Result<Topics, Refusal> {
+pub(crate) async fn look(publisher: &KafkaEventPublisher) -> Result<Topics, CommandError> {
     match publisher.check_topics().await {
         Ok(()) => Ok(Topics::There),
-        Err(away @ TopicsFailure::BrokerAway(_)) => Ok(Topics::Unknown(away)),
-        Err(failure) => Err(Refusal::while_doing("the topics are not usable")(failure)),
+        Err(away @ TopicsError::BrokerAway(_)) => Ok(Topics::Unknown(away)),
+        Err(failure) => Err(CommandError::context("the topics are not usable")(failure)),
     }
 }
 
 /// `--create-topics`.
-pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), Refusal> {
-    let doing = || Refusal::while_doing("the topics cannot be made");
+pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandError> {
+    let doing = || CommandError::context("the topics cannot be made");
     let publisher = kafka::publisher(&settings.kafka)?;
     let missing = match publisher.check_topics().await {
         Ok(()) => Vec::new(),
-        Err(TopicsFailure::Missing(missing)) => missing,
+        Err(TopicsError::Missing(missing)) => missing,
         Err(failure) => return Err(doing()(failure)),
     };
     if !missing.is_empty() {

@@ -1,5 +1,5 @@
 use service_assembly::{Context, Shared};
-use service_runtime::Refusal;
+use service_runtime::CommandError;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 
 /// Where the ports of the context meet their adapters.
@@ -7,7 +7,7 @@ use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
     clippy::unnecessary_wraps,
     reason = "other services need more than is shared, and may lack it"
 )]
-pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
+pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let stores = &shared.stores;
     Ok(Context::CredentialLock(CredentialLockUseCases::new(
         &CredentialLockPorts {

@@ -2,9 +2,9 @@
 
 mod audit_log;
 mod clock;
+mod error;
 mod logs;
 mod loops;
-mod refusal;
 mod remembered_clients;
 mod settings;
 mod stop;
@@ -12,14 +12,14 @@ mod telemetry;
 
 pub use audit_log::AuditLog;
 pub use clock::SystemClock;
-pub use logs::{LogFailure, announce, start as start_logs};
+pub use error::CommandError;
+pub use logs::{LogError, announce, start as start_logs};
 pub use loops::Loops;
-pub use refusal::Refusal;
 pub use remembered_clients::RememberedClients;
 pub use settings::{
     AcceptedTokenSettings, Binary, CodeSecretSettings, CodeSettings, HttpSettings, IssuerSettings, KafkaSecurity,
     KafkaSettings, KeySettings, KeySourceSettings, LimitSettings, Loaded, LogFormat, LogSettings, LoginSettings,
-    RelaySettings, SamlSettings, SecretSettings, SenderSettings, ServiceSettings, Settings, SettingsFailure,
+    RelaySettings, SamlSettings, SecretSettings, SenderSettings, ServiceSettings, Settings, SettingsError,
     StoreSettings, TokenSettings, load, settings_table,
 };
 pub use stop::{Signals, Stop};

@@ -9,7 +9,7 @@ use crate::{LogFormat, LogSettings};
 
 /// Why logs could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum LogFailure {
+pub enum LogError {
     #[error("`log.filter` cannot be read")]
     Filter(#[from] ParseError),
     #[error("logs were started already")]
@@ -24,7 +24,7 @@ const QUIET: [(&str, &str); 2] = [
 ];
 
 /// Starts logging to stderr; stdout is for answers.
-pub fn start(settings: &LogSettings) -> Result<(), LogFailure> {
+pub fn start(settings: &LogSettings) -> Result<(), LogError> {
     let mut directives = settings.filter.clone();
     for (library, directive) in QUIET {
         if !settings.filter.contains(library) {
@@ -40,7 +40,7 @@ pub fn start(settings: &LogSettings) -> Result<(), LogFailure> {
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
         LogFormat::Text => subscriber.with_ansi(false).try_init(),
     };
-    started.map_err(|_| LogFailure::Twice)
+    started.map_err(|_| LogError::Twice)
 }
 
 /// Tells the person who started the process something, whatever the filter says: in words, or as a line of the log where

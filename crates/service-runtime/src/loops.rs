@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ports::{Clock, Garbage, KeySetSource, Outboxes};
+use ports::{Clock, ExpiredRecords, KeySetSource, Outboxes};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -72,14 +72,14 @@ impl Loops {
     }
 
     /// Removes what expired an hour ago: late enough for any clock, and nothing asks for it.
-    pub fn collect_garbage(&mut self, garbage: Arc<dyn Garbage>, clock: Arc<dyn Clock>) {
+    pub fn collect_garbage(&mut self, garbage: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
         let ending = self.ending.subscribe();
         self.every(GARBAGE_EVERY, move || {
             let (garbage, clock, ending) = (garbage.clone(), clock.clone(), ending.clone());
             async move {
                 let before = clock.now().checked_sub(Duration::from_hours(1)).unwrap_or(clock.now());
                 while !*ending.borrow()
-                    && let Ok(GARBAGE..) = garbage.collect(before, GARBAGE).await
+                    && let Ok(GARBAGE..) = garbage.purge(before, GARBAGE).await
                 {}
             }
         });

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use domain::client::Client;
 use domain::ids::ClientId;
 use moka::sync::Cache;
-use ports::{ClientSaveOutcome, Clients, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, StoreError};
 
 /// How long a client is remembered: an operator's change is seen within this time.
 const LIFE: Duration = Duration::from_secs(1);
@@ -31,14 +31,14 @@ impl RememberedClients {
 
 #[async_trait]
 impl Clients for RememberedClients {
-    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         if let Some(client) = self.remembered.get(id) {
             return Ok(Some(client));
         }
         self.find_uncached(id).await
     }
 
-    async fn find_uncached(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+    async fn find_uncached(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         let found = self.clients.find(id).await?;
         if let Some(client) = &found {
             self.remembered.insert(id.clone(), client.clone());
@@ -46,17 +46,17 @@ impl Clients for RememberedClients {
         Ok(found)
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         self.clients.create(client).await
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         let saving = self.clients.replace(client).await;
         self.remembered.invalidate(&client.id);
         saving
     }
 
-    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         self.clients.page(after, limit).await
     }
 }
@@ -73,20 +73,20 @@ mod tests {
 
     #[async_trait]
     impl Clients for Counted {
-        async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+        async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Ok((id.as_str() == "portal").then(|| Client::new(id.clone())))
         }
 
-        async fn create(&self, _: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+        async fn create(&self, _: &Client) -> Result<ClientSaveOutcome, StoreError> {
             Ok(ClientSaveOutcome::Saved)
         }
 
-        async fn replace(&self, _: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+        async fn replace(&self, _: &Client) -> Result<ClientSaveOutcome, StoreError> {
             Ok(ClientSaveOutcome::Saved)
         }
 
-        async fn page(&self, _: Option<&ClientId>, _: usize) -> Result<Vec<Client>, StoreFailure> {
+        async fn page(&self, _: Option<&ClientId>, _: usize) -> Result<Vec<Client>, StoreError> {
             Ok(Vec::new())
         }
     }

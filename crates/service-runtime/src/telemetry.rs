@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use ports::{
-    Backlog, ConnectionError, ConnectionLimit, Measure, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
+    Backlog, ConnectionError, ConnectionLimit, MetricEvent, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
     Telemetry,
 };
 
@@ -255,10 +255,10 @@ pub fn metrics_table() -> String {
 }
 
 impl Telemetry for PrometheusTelemetry {
-    fn record(&self, measure: Measure) {
+    fn record(&self, measure: MetricEvent) {
         let [renewed, repeated, refused, failed] = &self.renewals;
         match measure {
-            Measure::Request {
+            MetricEvent::Request {
                 method,
                 route,
                 status,
@@ -267,17 +267,17 @@ impl Telemetry for PrometheusTelemetry {
                 let kind = AnswerKind { method, route, status };
                 self.request(kind, took.as_secs_f64());
             }
-            Measure::ConnectionRefused(limit) => self.connections_refused.increment(limit),
-            Measure::ConnectionFailed(error) => self.connections_failed.increment(error),
-            Measure::RequestRefused(limit) => self.requests_refused.increment(limit),
-            Measure::Renewal(RenewalOutcome::Renewed) => renewed.increment(1),
-            Measure::Renewal(RenewalOutcome::Repeated) => repeated.increment(1),
-            Measure::Renewal(RenewalOutcome::Refused) => refused.increment(1),
-            Measure::Renewal(RenewalOutcome::Failed) => failed.increment(1),
-            Measure::Replay => self.replays.increment(1),
-            Measure::Lock => self.locks.increment(1),
-            Measure::Unlock => self.unlocks.increment(1),
-            Measure::Signature { took } => self.signatures.record(took.as_secs_f64()),
+            MetricEvent::ConnectionRefused(limit) => self.connections_refused.increment(limit),
+            MetricEvent::ConnectionFailed(error) => self.connections_failed.increment(error),
+            MetricEvent::RequestRefused(limit) => self.requests_refused.increment(limit),
+            MetricEvent::Renewal(RenewalOutcome::Renewed) => renewed.increment(1),
+            MetricEvent::Renewal(RenewalOutcome::Repeated) => repeated.increment(1),
+            MetricEvent::Renewal(RenewalOutcome::Refused) => refused.increment(1),
+            MetricEvent::Renewal(RenewalOutcome::Failed) => failed.increment(1),
+            MetricEvent::Replay => self.replays.increment(1),
+            MetricEvent::Lock => self.locks.increment(1),
+            MetricEvent::Unlock => self.unlocks.increment(1),
+            MetricEvent::Signature { took } => self.signatures.record(took.as_secs_f64()),
         }
     }
 }
@@ -291,8 +291,8 @@ mod tests {
 
     const ROUTE: RouteTemplate = RouteTemplate::new("/base", "/{id}/lock");
 
-    fn request(method: RequestMethod, status: u16) -> Measure {
-        Measure::Request {
+    fn request(method: RequestMethod, status: u16) -> MetricEvent {
+        MetricEvent::Request {
             method,
             route: ROUTE,
             status,
@@ -301,32 +301,36 @@ mod tests {
     }
 
     /// Everything that can be recorded: a new kind of measure has no place here until it is added.
-    fn everything() -> Vec<Measure> {
-        let mut all: Vec<Measure> = RequestMethod::ALL.iter().map(|method| request(*method, 200)).collect();
+    fn everything() -> Vec<MetricEvent> {
+        let mut all: Vec<MetricEvent> = RequestMethod::ALL.iter().map(|method| request(*method, 200)).collect();
         all.extend(
             ConnectionLimit::ALL
                 .iter()
-                .map(|limit| Measure::ConnectionRefused(*limit)),
+                .map(|limit| MetricEvent::ConnectionRefused(*limit)),
         );
         all.extend(
             ConnectionError::ALL
                 .iter()
-                .map(|error| Measure::ConnectionFailed(*error)),
+                .map(|error| MetricEvent::ConnectionFailed(*error)),
         );
-        all.extend(RequestLimit::ALL.iter().map(|limit| Measure::RequestRefused(*limit)));
+        all.extend(
+            RequestLimit::ALL
+                .iter()
+                .map(|limit| MetricEvent::RequestRefused(*limit)),
+        );
         let outcomes = [
             RenewalOutcome::Renewed,
             RenewalOutcome::Repeated,
             RenewalOutcome::Refused,
             RenewalOutcome::Failed,
         ];
-        all.extend(outcomes.map(Measure::Renewal));
+        all.extend(outcomes.map(MetricEvent::Renewal));
         let took = Duration::from_millis(1);
         all.extend([
-            Measure::Replay,
-            Measure::Lock,
-            Measure::Unlock,
-            Measure::Signature { took },
+            MetricEvent::Replay,
+            MetricEvent::Lock,
+            MetricEvent::Unlock,
+            MetricEvent::Signature { took },
         ]);
         all
     }

@@ -3,17 +3,17 @@ use std::sync::Arc;
 use adapter_crypto::{HmacRefreshTokenCodec, Rs512Signer, Sha256, read_secret};
 use adapter_http::LoginGuardSettings;
 use service_assembly::{Context, Shared};
-use service_runtime::Refusal;
+use service_runtime::CommandError;
 use use_cases::tokens::{TokensPorts, TokensUseCases};
 
 /// Where the ports of the context meet their adapters.
-pub(crate) fn wire(shared: &Shared) -> Result<Context, Refusal> {
+pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let settings = shared.settings.issuer();
-    let settings = settings.map_err(Refusal::while_doing("the settings are refused"))?;
+    let settings = settings.map_err(CommandError::context("the settings are refused"))?;
     let secrets = read_secret(&settings.secrets.refresh_file);
-    let secrets = secrets.map_err(Refusal::while_doing("the keys of refresh tokens cannot be read"))?;
+    let secrets = secrets.map_err(CommandError::context("the keys of refresh tokens cannot be read"))?;
     let refresh_token_codec =
-        HmacRefreshTokenCodec::new(&secrets).ok_or_else(|| Refusal::because("there is no key for refresh tokens"))?;
+        HmacRefreshTokenCodec::new(&secrets).ok_or_else(|| CommandError::msg("there is no key for refresh tokens"))?;
     let keys = shared.signing_keys()?;
     let signer = Rs512Signer::new(keys.clone(), shared.profile.clone(), shared.telemetry.clone());
     let stores = &shared.stores;

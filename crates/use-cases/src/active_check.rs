@@ -8,7 +8,7 @@ use domain::lock_status::LockViolation;
 use domain::tokens::{FamilyStatus, RefreshFamily};
 use futures_util::future::{join, join3, join4, try_join_all};
 use ports::tokens::RefreshFamilies;
-use ports::{Clients, Clock, Identities, LockStatuses, StoreFailure};
+use ports::{Clients, Clock, Identities, LockStatuses, StoreError};
 
 /// Why a token with a good signature is refused all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum ActiveCheckError {
     #[error("the token is not alive")]
     Inactive(#[from] InactiveReason),
     #[error(transparent)]
-    Failed(#[from] StoreFailure),
+    Failed(#[from] StoreError),
 }
 
 /// Which look is due.
@@ -60,7 +60,7 @@ impl Consistency {
         self,
         families: &dyn RefreshFamilies,
         id: &FamilyId,
-    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+    ) -> Result<Option<RefreshFamily>, StoreError> {
         match self {
             Self::Linearizable => families.read_linearizable(id).await,
             Self::AfterWrite => families.read_after_write(id).await,

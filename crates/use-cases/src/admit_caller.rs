@@ -6,7 +6,7 @@ use domain::ids::UserId;
 use domain::names::is_administrator;
 use domain::permission::{Lacking, Requirement, TokenCheck, lacking, permits};
 use domain::tokens::administrator_roles;
-use ports::{Groups, StoreFailure};
+use ports::{Groups, StoreError};
 
 use crate::active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, ActiveUser, InactiveReason};
 
@@ -18,7 +18,7 @@ pub enum AdmissionError {
     #[error("the caller's token is not alive")]
     Inactive(#[source] InactiveReason),
     #[error(transparent)]
-    Failed(#[from] StoreFailure),
+    Failed(#[from] StoreError),
 }
 
 impl From<ActiveCheckError> for AdmissionError {
@@ -93,11 +93,7 @@ impl AdmitCaller {
     }
 
     /// Returns the administrator roles that a user holds now: a token may have been issued before one was withdrawn.
-    async fn administrator_roles(
-        &self,
-        client: &Client,
-        user: Option<&ActiveUser>,
-    ) -> Result<Vec<String>, StoreFailure> {
+    async fn administrator_roles(&self, client: &Client, user: Option<&ActiveUser>) -> Result<Vec<String>, StoreError> {
         let Some(ActiveUser { identity, session }) = user else {
             return Ok(Vec::new());
         };

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ports::{Cursor, EventLog, LoggedEvent, StoreFailure};
+use ports::{Cursor, EventLog, LoggedEvent, StoreError};
 
 /// A stretch of the log and where to go on.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ impl FollowEvents {
     }
 
     /// Up to `limit` events after `after`; at the end of the log an empty page at once.
-    pub async fn run(&self, after: Cursor, limit: usize) -> Result<EventPage, StoreFailure> {
+    pub async fn run(&self, after: Cursor, limit: usize) -> Result<EventPage, StoreError> {
         let events = self.log.read(after, limit).await?;
         let next = events.last().map_or(after, |last| last.cursor);
         Ok(EventPage { events, next })

@@ -3,14 +3,14 @@
 mod active_check;
 mod admit_caller;
 pub mod credential_lock;
+mod error;
 pub mod factors;
-mod failure;
 mod follow_events;
 mod relay_outboxes;
 pub mod tokens;
 
 pub use active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, ActiveUser, InactiveReason};
 pub use admit_caller::{Admission, AdmissionError, AdmitCaller};
-pub use failure::Failure;
+pub use error::UseCaseError;
 pub use follow_events::{EventPage, FollowEvents};
 pub use relay_outboxes::{Delivery, RelayOutboxes};

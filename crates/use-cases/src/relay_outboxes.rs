@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::time;
-use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreFailure};
+use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
 
 /// An outbox whose events could not be published waits so long, so that it does not keep others out.
 const HOLD: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ impl RelayOutboxes {
     }
 
     /// Claims up to `limit` outboxes.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<PendingOutbox>, StoreFailure> {
+    pub async fn claim(&self, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         let lease = Lease {
             owner: self.owner.clone(),
             now: self.clock.now(),
@@ -76,7 +76,7 @@ impl RelayOutboxes {
     }
 
     /// Removes what was sent, and ends the claims.
-    pub async fn settle(&self, settlements: &[Settlement]) -> Result<(), StoreFailure> {
+    pub async fn settle(&self, settlements: &[Settlement]) -> Result<(), StoreError> {
         self.outboxes.settle(&self.owner, settlements).await
     }
 }

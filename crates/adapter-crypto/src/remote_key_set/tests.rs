@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::ClientId;
 use domain::tokens::{AccessToken, AccessTokenSubject};
 use ports::tokens::TokenSigner as _;
-use ports::{Measure, Telemetry, TokenVerificationError, TokenVerifier as _};
+use ports::{MetricEvent, Telemetry, TokenVerificationError, TokenVerifier as _};
 use tempfile::TempDir;
 
 use super::*;
@@ -89,7 +89,7 @@ fn settings(url: &str) -> RemoteKeySetSettings {
 struct Unmeasured;
 
 impl Telemetry for Unmeasured {
-    fn record(&self, _: Measure) {}
+    fn record(&self, _: MetricEvent) {}
 }
 
 fn now() -> Timestamp {
@@ -262,7 +262,7 @@ async fn an_unknown_key_is_asked_for_at_once_but_not_for_every_token() {
     assert_eq!(server.asked(), 1, "what is fresh is not due");
 }
 
-fn refusal(settings: &RemoteKeySetSettings) -> KeySetUrlRefused {
+fn refusal(settings: &RemoteKeySetSettings) -> KeySetUrlError {
     RemoteKeySet::new(settings).err().unwrap()
 }
 
@@ -276,14 +276,14 @@ fn a_url_with_a_password_or_of_another_kind_is_refused_without_showing_it() {
         "https://somebody:hunter2@tokens/keys",
     ] {
         let refused = refusal(&settings(url));
-        assert!(matches!(refused, KeySetUrlRefused::Url), "{url}");
+        assert!(matches!(refused, KeySetUrlError::Url), "{url}");
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
     }
     let refused = refusal(&RemoteKeySetSettings {
         authorities: Some(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----".to_vec()),
         ..settings("https://tokens/keys")
     });
-    assert!(matches!(refused, KeySetUrlRefused::Certificates(_)));
+    assert!(matches!(refused, KeySetUrlError::Certificates(_)));
 }
 
 #[test]

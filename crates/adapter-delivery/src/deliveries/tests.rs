@@ -16,7 +16,7 @@ const WITHIN: Duration = Duration::from_secs(8);
 /// What a try ends with.
 enum End {
     Taken,
-    Failed(Undelivered),
+    Failed(SendError),
     Never,
 }
 
@@ -43,7 +43,7 @@ impl Scripted {
 
 #[async_trait]
 impl Carrier for Scripted {
-    async fn carry(&self, letter: &Letter) -> Result<(), Undelivered> {
+    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
         let message = &letter.message;
         let seen = (message.challenge.as_str().to_owned(), letter.text.clone());
         self.seen.lock().unwrap().push(seen);
@@ -60,7 +60,7 @@ impl Carrier for Scripted {
 }
 
 fn away() -> End {
-    End::Failed(Undelivered::MailServerAway(io::ErrorKind::ConnectionRefused.into()))
+    End::Failed(SendError::MailServerAway(io::ErrorKind::ConnectionRefused.into()))
 }
 
 fn by_mail(carrier: &Arc<Scripted>) -> Deliveries {
@@ -79,7 +79,7 @@ fn message() -> CodeMessage {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_try_is_repeated_with_the_same_code() {
-    let carrier = Scripted::ending([away(), End::Failed(Undelivered::MailRefused(451)), End::Taken]);
+    let carrier = Scripted::ending([away(), End::Failed(SendError::MailRefused(451)), End::Taken]);
     by_mail(&carrier).deliver(&message()).await.unwrap();
     let seen = carrier.seen.lock().unwrap();
     assert_eq!(seen.len(), 3);
@@ -102,9 +102,9 @@ async fn the_third_failed_try_is_the_last() {
 #[tokio::test(start_paused = true)]
 async fn what_will_fail_again_is_not_repeated() {
     for failure in [
-        Undelivered::MailRefused(550),
-        Undelivered::GatewayRefused(400),
-        Undelivered::NoMailAddress,
+        SendError::MailRefused(550),
+        SendError::GatewayRefused(400),
+        SendError::NoMailAddress,
     ] {
         let carrier = Scripted::ending([End::Failed(failure)]);
         by_mail(&carrier).deliver(&message()).await.unwrap_err();
@@ -114,12 +114,12 @@ async fn what_will_fail_again_is_not_repeated() {
 
 #[test]
 fn an_answer_of_overload_may_pass_and_a_refusal_does_not() {
-    let passing = |status| Undelivered::GatewayRefused(status).may_pass();
+    let passing = |status| SendError::GatewayRefused(status).may_pass();
     assert_eq!([408, 429, 500, 503, 302].map(passing), [true; 5]);
     assert_eq!([400, 401, 404, 413, 422].map(passing), [false; 5]);
-    let passing = |status| Undelivered::MailRefused(status).may_pass();
+    let passing = |status| SendError::MailRefused(status).may_pass();
     assert_eq!([421, 451, 535, 550].map(passing), [true, true, false, false]);
-    assert!(!Undelivered::TooLate.may_pass());
+    assert!(!SendError::TooLate.may_pass());
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,8 +128,8 @@ async fn all_tries_together_have_one_time_limit() {
     let begun = Instant::now();
     let failure = by_mail(&carrier).deliver(&message()).await.unwrap_err();
     assert_eq!(begun.elapsed(), WITHIN);
-    let cause = failure.0.downcast::<Undelivered>().unwrap();
-    assert!(matches!(*cause, Undelivered::TooLate), "{cause:?}");
+    let cause = failure.0.downcast::<SendError>().unwrap();
+    assert!(matches!(*cause, SendError::TooLate), "{cause:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,7 +220,7 @@ struct Panicking(AtomicUsize);
 
 #[async_trait]
 impl Carrier for Panicking {
-    async fn carry(&self, _: &Letter) -> Result<(), Undelivered> {
+    async fn carry(&self, _: &Letter) -> Result<(), SendError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         panic!("a try that panics");
     }
@@ -234,7 +234,7 @@ async fn a_try_that_panics_is_a_failure() {
         ..by_mail(&Scripted::ending([]))
     };
     let failure = deliveries.deliver(&message()).await.unwrap_err();
-    assert!(matches!(*failure.0.downcast().unwrap(), Undelivered::BrokenOff(_)));
+    assert!(matches!(*failure.0.downcast().unwrap(), SendError::BrokenOff(_)));
     assert_eq!(carrier.0.load(Ordering::SeqCst), 1);
 }
 

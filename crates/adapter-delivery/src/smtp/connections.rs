@@ -12,7 +12,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::net::TcpStream;
 
 use super::guarded_stream::GuardedStream;
-use crate::failure::{OpenFailure, Undelivered};
+use crate::error::{OpenError, SendError};
 use crate::settings::{SmtpSecurity, SmtpSettings};
 
 /// Connections are kept for the next mail: so many, and so long. Servers close an idle one after minutes.
@@ -46,7 +46,7 @@ pub(super) struct Connections {
 
 impl Connections {
     /// To a server that is greeted in the name of `domain`.
-    pub(super) fn to(settings: SmtpSettings, domain: String) -> Result<Self, OpenFailure> {
+    pub(super) fn to(settings: SmtpSettings, domain: String) -> Result<Self, OpenError> {
         Ok(Self {
             protection: protection(&settings)?,
             host: settings.host,
@@ -60,14 +60,14 @@ impl Connections {
     }
 
     /// Until the server took the mail, however long that takes.
-    pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), Undelivered> {
+    pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), SendError> {
         let mut connection = self.ready().await?;
         connection.send(envelope, mail).await?;
         self.keep(connection);
         Ok(())
     }
 
-    async fn ready(&self) -> Result<AsyncSmtpConnection, Undelivered> {
+    async fn ready(&self) -> Result<AsyncSmtpConnection, SendError> {
         while let Some(mut connection) = self.last_kept() {
             if connection.test_connected().await {
                 return Ok(connection);
@@ -90,14 +90,14 @@ impl Connections {
         }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Undelivered> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         let address = (self.host.as_str(), self.port);
         let mut connection = match &self.protection {
             Protection::Tls(tls) => {
                 AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, Some(tls.clone()), None).await?
             }
             Protection::StartTls(tls) => {
-                let stream = TcpStream::connect(address).await.map_err(Undelivered::MailServerAway)?;
+                let stream = TcpStream::connect(address).await.map_err(SendError::MailServerAway)?;
                 let stream = Box::new(GuardedStream::before_tls(stream));
                 let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?;
                 connection.starttls(tls.clone(), &self.hello).await?;
@@ -113,16 +113,16 @@ impl Connections {
     }
 }
 
-fn protection(settings: &SmtpSettings) -> Result<Protection, OpenFailure> {
+fn protection(settings: &SmtpSettings) -> Result<Protection, OpenError> {
     Ok(match settings.security {
         SmtpSecurity::StartTls => Protection::StartTls(tls(settings)?),
         SmtpSecurity::Tls => Protection::Tls(tls(settings)?),
         SmtpSecurity::None { anywhere } if anywhere || is_loopback(&settings.host) => Protection::None,
-        SmtpSecurity::None { .. } => return Err(OpenFailure::PlaintextMail(settings.host.clone())),
+        SmtpSecurity::None { .. } => return Err(OpenError::PlaintextMail(settings.host.clone())),
     })
 }
 
-fn tls(settings: &SmtpSettings) -> Result<TlsParameters, OpenFailure> {
+fn tls(settings: &SmtpSettings) -> Result<TlsParameters, OpenError> {
     let builder = TlsParameters::builder(settings.host.clone());
     let builder = match &settings.ca_file {
         Some(file) => builder
@@ -130,12 +130,12 @@ fn tls(settings: &SmtpSettings) -> Result<TlsParameters, OpenFailure> {
             .add_root_certificate(authorities(file)?),
         None => builder,
     };
-    builder.build().map_err(OpenFailure::MailTls)
+    builder.build().map_err(OpenError::MailTls)
 }
 
-fn authorities(file: &Path) -> Result<Certificate, OpenFailure> {
-    let pem = fs::read(file).map_err(|source| OpenFailure::unreadable(file, source))?;
-    let none = || OpenFailure::NoCertificate { path: file.to_owned() };
+fn authorities(file: &Path) -> Result<Certificate, OpenError> {
+    let pem = fs::read(file).map_err(|source| OpenError::unreadable(file, source))?;
+    let none = || OpenError::NoCertificate { path: file.to_owned() };
     // A file without any would be read as none.
     if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
         return Err(none());
@@ -143,7 +143,7 @@ fn authorities(file: &Path) -> Result<Certificate, OpenFailure> {
     Certificate::from_pem(&pem).map_err(|_| none())
 }
 
-impl From<smtp::Error> for Undelivered {
+impl From<smtp::Error> for SendError {
     fn from(failure: smtp::Error) -> Self {
         match failure.status() {
             Some(status) => Self::MailRefused(status.into()),

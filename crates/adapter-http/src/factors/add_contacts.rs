@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::contact_request::ContactRequest;
-use super::refusals::{named, problem};
+use super::problems::{named, problem};
 use crate::authorised::{Authorised, user_in_path};
 use crate::body::{Body, Object};
 use crate::endpoints::Described;

@@ -6,7 +6,7 @@ use use_cases::factors::{ContactChange, FactorsUseCases};
 use utoipa::openapi::path::ParameterIn;
 
 use super::contact_request::{PatchRequest, ReplacementRequest};
-use super::refusals::problem;
+use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path, user_in_path};
 use crate::body::Body;
 use crate::endpoints::Described;

@@ -5,7 +5,7 @@ mod change_contact;
 mod contact_request;
 mod list_own_contacts;
 mod masked_contact;
-mod refusals;
+mod problems;
 mod remove_contact;
 mod routes;
 mod send_code;

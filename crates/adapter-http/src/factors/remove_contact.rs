@@ -5,7 +5,7 @@ use domain::ids::UserId;
 use use_cases::factors::FactorsUseCases;
 use utoipa::openapi::path::ParameterIn;
 
-use super::refusals::problem;
+use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path, user_in_path};
 use crate::endpoints::Described;
 use crate::problem::Problem;

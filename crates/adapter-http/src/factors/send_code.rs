@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::masked_contact::MaskedContact;
-use super::refusals::problem;
+use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path};
 use crate::endpoints::Described;
 use crate::problem::{Code, Problem};

@@ -6,7 +6,7 @@ use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
-use super::refusals::problem;
+use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path};
 use crate::body::Body;
 use crate::endpoints::Described;

@@ -9,7 +9,7 @@ use use_cases::tokens::{HandleAuthRequest, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
-use super::refusals::problem;
+use super::problems::problem;
 use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};

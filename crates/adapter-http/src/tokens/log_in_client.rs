@@ -8,7 +8,7 @@ use use_cases::tokens::{TokenError, TokensUseCases};
 use utoipa::ToSchema;
 use utoipa::openapi::security::SecurityRequirement;
 
-use super::refusals::problem;
+use super::problems::problem;
 use super::token_response::{TokenResponse, answer};
 use crate::body::Body;
 use crate::endpoints::Described;

@@ -5,7 +5,7 @@ mod handle_auth;
 mod introspect_token;
 mod list_public_keys;
 mod log_in_client;
-mod refusals;
+mod problems;
 mod renew_token;
 mod revoke_token;
 mod routes;

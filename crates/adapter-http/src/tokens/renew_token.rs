@@ -6,7 +6,7 @@ use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, Tokens
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
-use super::refusals::problem;
+use super::problems::problem;
 use super::token_response::{TokenResponse, answer};
 use crate::ApiSettings;
 use crate::authorised::Authorised;

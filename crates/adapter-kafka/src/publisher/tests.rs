@@ -32,7 +32,7 @@ fn locked(sequence: u64) -> Event {
     samples::event(EventKind::CredentialLocked, sequence)
 }
 
-type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishFailure>> + Send + 'a>>;
+type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;
 
 fn several(count: u64) -> Vec<Event> {
     (1..=count).map(locked).collect()
@@ -118,7 +118,7 @@ async fn closing_waits_for_what_is_being_published() {
     assert_eq!(acknowledged(publishing).await, 10);
     publisher.publish(&locked(11)).await.unwrap_err();
     publisher.close(Duration::ZERO).await.unwrap();
-    assert!(matches!(publisher.check_topics().await, Err(TopicsFailure::Closed)));
+    assert!(matches!(publisher.check_topics().await, Err(TopicsError::Closed)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +143,7 @@ async fn a_missing_topic_is_named() {
         brokers.topic_error(topic.name(), unknown).unwrap();
     }
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
-    let Err(TopicsFailure::Missing(missing)) = publisher.check_topics().await else {
+    let Err(TopicsError::Missing(missing)) = publisher.check_topics().await else {
         panic!("two topics are missing");
     };
     assert_eq!(missing, ["authme.credential.v1", "authme.session.v1"]);
@@ -156,7 +156,7 @@ async fn brokers_that_are_away_are_told_from_a_missing_topic() {
     brokers.broker_down(-1).unwrap();
     let started = Instant::now();
     let (checked, created) = tokio::join!(publisher.check_topics(), publisher.create_topics(3, 1));
-    assert!(matches!(checked, Err(TopicsFailure::BrokerAway(_))), "{checked:?}");
-    assert!(matches!(created, Err(TopicsFailure::BrokerAway(_))), "{created:?}");
+    assert!(matches!(checked, Err(TopicsError::BrokerAway(_))), "{checked:?}");
+    assert!(matches!(created, Err(TopicsError::BrokerAway(_))), "{created:?}");
     assert!(started.elapsed() < 3 * Duration::from_secs(5));
 }

@@ -1,7 +1,7 @@
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use adapter_kafka::{KafkaEventPublisher, KafkaSettings, LastSequences, Security, Topic, TopicsFailure};
+use adapter_kafka::{KafkaEventPublisher, KafkaSettings, LastSequences, Security, Topic, TopicsError};
 use domain::event::EventKind;
 use domain::ids::UserId;
 use ports::EventPublisher as _;
@@ -125,7 +125,7 @@ pub(crate) async fn brokers_that_are_away_fail_in_time() {
 
     let started = Instant::now();
     let checked = publisher.check_topics().await;
-    assert!(matches!(checked, Err(TopicsFailure::BrokerAway(_))), "{checked:?}");
+    assert!(matches!(checked, Err(TopicsError::BrokerAway(_))), "{checked:?}");
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     publisher.close(Duration::from_secs(1)).await.unwrap();
 }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use std::time::Instant;
 
-use adapter_kafka::{KafkaEventPublisher, Topic, TopicsFailure};
+use adapter_kafka::{KafkaEventPublisher, Topic, TopicsError};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -24,7 +24,7 @@ pub(crate) async fn make(publisher: &KafkaEventPublisher) {
         match publisher.check_topics().await {
             Ok(()) => break,
             // A broker answers before its view of the topics is the newest.
-            Err(TopicsFailure::Missing(_)) => tokio::task::yield_now().await,
+            Err(TopicsError::Missing(_)) => tokio::task::yield_now().await,
             Err(failure) => panic!("{failure:?}"),
         }
     }

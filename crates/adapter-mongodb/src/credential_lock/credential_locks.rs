@@ -7,12 +7,12 @@ use domain::event::NewEvent;
 use domain::ids::{MalformedId, UserId};
 use mongodb::bson::{DateTime, Document, doc, serialize_to_bson};
 use ports::credential_lock::CredentialLocks;
-use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreFailure};
+use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::outbox::{self, EventDocument};
 use crate::session::Session;
 use crate::stored::{Reader, date, integer};
@@ -99,9 +99,9 @@ impl CredentialLockDocument {
 }
 
 impl TryFrom<CredentialLockDocument> for CredentialLock {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: CredentialLockDocument) -> Result<Self, Fault> {
+    fn try_from(stored: CredentialLockDocument) -> Result<Self, MongodbError> {
         let id = stored.user.clone();
         let reader = Reader::new("credential", &id);
         Ok(Self {
@@ -122,7 +122,11 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
     }
 }
 
-async fn save(mut session: Session, credential: CredentialLock, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
+async fn save(
+    mut session: Session,
+    credential: CredentialLock,
+    events: Vec<NewEvent>,
+) -> Result<SaveOutcome, MongodbError> {
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(SaveOutcome::OutboxFull);
     }
@@ -142,7 +146,7 @@ async fn insert(
     session: &mut Session,
     credential: &CredentialLock,
     events: Vec<NewEvent>,
-) -> Result<SaveOutcome, Fault> {
+) -> Result<SaveOutcome, MongodbError> {
     let document = NewCredentialLockDocument::new(credential, events);
     let inserted = session.insert(COLLECTION, &document).await?;
     Ok(if inserted {
@@ -156,10 +160,10 @@ async fn update(
     session: &mut Session,
     credential: &CredentialLock,
     events: Vec<NewEvent>,
-) -> Result<SaveOutcome, Fault> {
+) -> Result<SaveOutcome, MongodbError> {
     let user = credential.user.as_str();
     let next = CredentialLockDocument::next(credential);
-    let by = serialize_to_bson(&next.by).map_err(|error| Fault::corrupt("credential", user, error))?;
+    let by = serialize_to_bson(&next.by).map_err(|error| MongodbError::corrupt("credential", user, error))?;
     let pushes = !events.is_empty();
     let mut as_found = doc! { "_id": user, "version": integer(credential.version) };
     let mut changes = doc! {
@@ -190,7 +194,7 @@ async fn update(
 
 #[async_trait]
 impl CredentialLocks for MongodbCredentialLocks {
-    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreFailure> {
+    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
         let found = self
             .0
             .find_linearizable::<CredentialLockDocument>(COLLECTION, user.to_string());
@@ -201,7 +205,7 @@ impl CredentialLocks for MongodbCredentialLocks {
         &self,
         credential: &CredentialLock,
         events: Vec<NewEvent>,
-    ) -> Result<SaveOutcome, StoreFailure> {
+    ) -> Result<SaveOutcome, StoreError> {
         let credential = credential.clone();
         self.0.write(move |session| save(session, credential, events)).await
     }

@@ -3,7 +3,7 @@ use domain::ids::{ClientId, ContactId};
 use mongodb::bson::{Binary, DateTime};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::stored::{Reader, binary, date};
 
 /// The stored form of the codes of one contact.
@@ -76,7 +76,7 @@ impl From<&Challenge> for ChallengeDocument {
     }
 }
 
-pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) -> Result<Attempts, Fault> {
+pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) -> Result<Attempts, MongodbError> {
     let Some(stored) = stored else {
         return Ok(Attempts::NONE);
     };
@@ -87,7 +87,7 @@ pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) ->
     })
 }
 
-pub(super) fn contact_codes(reader: &Reader<'_>, stored: ContactCodesDocument) -> Result<ContactCodes, Fault> {
+pub(super) fn contact_codes(reader: &Reader<'_>, stored: ContactCodesDocument) -> Result<ContactCodes, MongodbError> {
     Ok(ContactCodes {
         contact: reader.parsed(stored.contact, ContactId::parse)?,
         destination: stored.destination,
@@ -96,7 +96,7 @@ pub(super) fn contact_codes(reader: &Reader<'_>, stored: ContactCodesDocument) -
     })
 }
 
-fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge, Fault> {
+fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge, MongodbError> {
     Ok(Challenge {
         id: ChallengeId::parse(&stored.id).ok_or_else(|| reader.corrupt("challenge"))?,
         digest: CodeDigest(reader.bytes(stored.digest)?),

@@ -7,13 +7,13 @@ use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use mongodb::bson::{DateTime, doc, serialize_to_bson};
 use ports::factors::FactorSets;
-use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreFailure};
+use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
 use crate::contact_documents::{self, ContactValueDocument};
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::identities::{self, IdentityDocument};
 use crate::outbox::{self, EventDocument};
 use crate::session::Session;
@@ -89,13 +89,13 @@ impl FactorSetDocument {
 }
 
 impl TryFrom<FactorSetDocument> for FactorSet {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: FactorSetDocument) -> Result<Self, Fault> {
+    fn try_from(stored: FactorSetDocument) -> Result<Self, MongodbError> {
         let id = stored.user.clone();
         let reader = Reader::new("factor set", &id);
         let contact = |stored: ContactDocument| {
-            Ok::<_, Fault>(AlternativeContact {
+            Ok::<_, MongodbError>(AlternativeContact {
                 value: contact_documents::contact_value(&reader, &stored.value)?,
                 id: reader.parsed(stored.id, ContactId::parse)?,
                 marked: stored.marked,
@@ -122,7 +122,7 @@ impl TryFrom<FactorSetDocument> for FactorSet {
     }
 }
 
-async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
+async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(SaveOutcome::OutboxFull);
     }
@@ -138,7 +138,7 @@ async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Re
     Ok(saving)
 }
 
-async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
+async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
     let outbox = outbox::numbered(events, 0);
     let document = NewFactorSetDocument {
         set: FactorSetDocument::next(set),
@@ -154,11 +154,11 @@ async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
     })
 }
 
-async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
+async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
     let user = set.user.as_str();
     let pushes = !events.is_empty();
     let next = FactorSetDocument::next(set);
-    let unwritable = |error| Fault::corrupt("factor set", user, error);
+    let unwritable = |error| MongodbError::corrupt("factor set", user, error);
     let contacts = serialize_to_bson(&next.contacts).map_err(unwritable)?;
     let codes = serialize_to_bson(&next.codes).map_err(unwritable)?;
     let attempts = serialize_to_bson(&next.attempts).map_err(unwritable)?;
@@ -192,13 +192,13 @@ async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
 
 #[async_trait]
 impl FactorSets for MongodbFactorSets {
-    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure> {
+    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreError> {
         let found = self.0.find::<FactorSetDocument>(COLLECTION, user.as_str()).await?;
         let found = found.map(FactorSet::try_from).transpose()?;
         Ok(found.unwrap_or_else(|| FactorSet::empty(user.clone())))
     }
 
-    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
+    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreError> {
         let owner = self
             .0
             .find_or_look::<IdentityDocument>(identities::COLLECTION, user.as_str());
@@ -206,7 +206,7 @@ impl FactorSets for MongodbFactorSets {
         Ok(owner.map(Identity::try_from).transpose()?.map(|owner| (owner, set)))
     }
 
-    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure> {
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
         let set = set.clone();
         self.0.write(move |session| save(session, set, events)).await
     }

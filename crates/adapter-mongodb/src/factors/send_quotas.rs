@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::{self, Timestamp};
 use mongodb::bson::{DateTime, doc};
-use ports::StoreFailure;
+use ports::StoreError;
 use ports::factors::{QuotaDecision, SendQuotas};
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::stored::{Reader, date};
 
 pub(crate) const COLLECTION: &str = "send_limits";
@@ -34,7 +34,7 @@ async fn charge(
     key: &SendQuotaKey,
     limit: SendQuota,
     now: Timestamp,
-) -> Result<QuotaDecision, StoreFailure> {
+) -> Result<QuotaDecision, StoreError> {
     let first = SendQuotaDocument {
         key: key.as_str().to_owned(),
         used: 1,
@@ -62,7 +62,7 @@ async fn charge(
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
     }
-    Err(Fault::Contended.into())
+    Err(MongodbError::Contended.into())
 }
 
 /// Until when there is no more room; `None` when there is.
@@ -71,7 +71,7 @@ fn full_until(
     key: &SendQuotaKey,
     limit: SendQuota,
     now: Timestamp,
-) -> Result<Option<Timestamp>, Fault> {
+) -> Result<Option<Timestamp>, MongodbError> {
     let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= limit.most);
     let reader = Reader::new("send limit", key.as_str());
     full.map(|full| reader.time(full.window_ends_at)).transpose()
@@ -79,7 +79,7 @@ fn full_until(
 
 #[async_trait]
 impl SendQuotas for MongodbSendQuotas {
-    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
         if limit.most == 0 {
             let retry_at = time::after(now, limit.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
@@ -89,7 +89,7 @@ impl SendQuotas for MongodbSendQuotas {
         Ok(retry_at.map_or(QuotaDecision::Allowed, |retry_at| QuotaDecision::Exceeded { retry_at }))
     }
 
-    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
         if limit.most == 0 {
             let retry_at = time::after(now, limit.window);
             return Ok(QuotaDecision::Exceeded { retry_at });

@@ -7,13 +7,13 @@ use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
 use mongodb::bson::{Binary, DateTime, Document, doc};
-use ports::StoreFailure;
+use ports::StoreError;
 use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::rotations::{Asked, Rotations, rotate_together};
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::outbox::{self, EventDocument};
 use crate::session::Session;
 use crate::stored::{Reader, binary, date, integer};
@@ -118,9 +118,9 @@ impl From<&RefreshFamily> for RefreshFamilyDocument {
 }
 
 impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: RefreshFamilyDocument) -> Result<Self, Fault> {
+    fn try_from(stored: RefreshFamilyDocument) -> Result<Self, MongodbError> {
         let id = stored.id.clone();
         let reader = Reader::new("refresh family", &id);
         let status = status(&reader, &stored)?;
@@ -157,7 +157,7 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
     }
 }
 
-fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyStatus, Fault> {
+fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyStatus, MongodbError> {
     match stored.status.as_str() {
         ACTIVE => Ok(FamilyStatus::Active),
         CLOSED => {
@@ -189,12 +189,12 @@ pub(super) fn alive(presented: &PresentedToken, now: Timestamp) -> Document {
     }
 }
 
-fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>, Fault> {
+fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>, MongodbError> {
     found.map(RefreshFamily::try_from).transpose()
 }
 
 /// The family as it is after a write of this session that did not match.
-async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFamily>, Fault> {
+async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFamily>, MongodbError> {
     let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
     family(found.await?)
 }
@@ -204,7 +204,7 @@ async fn close(
     presented: PresentedToken,
     now: Timestamp,
     grace: Duration,
-) -> Result<CloseOutcome, Fault> {
+) -> Result<CloseOutcome, MongodbError> {
     let token = &presented.token;
     let nonce = binary(&token.nonce.0);
     let mut closing = vec![doc! { "generation": integer(token.generation), "nonce": nonce.clone() }];
@@ -231,7 +231,12 @@ async fn close(
 }
 
 /// A family has two events in its life, so its outbox is never full.
-async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
+async fn revoke(
+    mut session: Session,
+    id: FamilyId,
+    reason: RevocationReason,
+    event: NewEvent,
+) -> Result<bool, MongodbError> {
     let mut revocable = vec![doc! { "status": ACTIVE }];
     if reason.ends_closed_families() {
         revocable.push(doc! { "status": CLOSED });
@@ -250,7 +255,7 @@ async fn revoke(mut session: Session, id: FamilyId, reason: RevocationReason, ev
 
 #[async_trait]
 impl RefreshFamilies for MongodbRefreshFamilies {
-    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         let found = self
             .database
             .find::<RefreshFamilyDocument>(COLLECTION, id.as_str())
@@ -258,21 +263,21 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         Ok(family(found)?)
     }
 
-    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         let found = self
             .database
             .find_linearizable::<RefreshFamilyDocument>(COLLECTION, id.to_string());
         Ok(family(found.await?)?)
     }
 
-    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         let found = self
             .database
             .find_after_write::<RefreshFamilyDocument>(COLLECTION, id.to_string());
         Ok(family(found.await?)?)
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError> {
         let document = NewRefreshFamilyDocument {
             family: family.into(),
             sequence: 1,
@@ -294,7 +299,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<RotationOutcome, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreError> {
         // Lives until this call is answered or dropped.
         let caller = Arc::new(());
         let asked = Asked {
@@ -307,7 +312,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         self.database
             .write_together(&self.rotations, asked, rotate_together)
             .await?
-            .map_err(StoreFailure::from)
+            .map_err(StoreError::from)
     }
 
     async fn close(
@@ -315,14 +320,14 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         presented: &PresentedToken,
         now: Timestamp,
         grace: Duration,
-    ) -> Result<CloseOutcome, StoreFailure> {
+    ) -> Result<CloseOutcome, StoreError> {
         let presented = presented.clone();
         self.database
             .write(move |session| close(session, presented, now, grace))
             .await
     }
 
-    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         let id = id.clone();
         self.database
             .write(move |session| revoke(session, id, reason, event))

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, alive};
 use crate::database::{self, Database, Found};
 use crate::elections::PAUSES;
-use crate::fault::{DriverFailure, Fault};
+use crate::error::{DriverError, MongodbError};
 use crate::gathered::Gathered;
 use crate::session::{Session, Updated, write_in_session};
 use crate::stored::{binary, date, integer};
@@ -20,7 +20,7 @@ use crate::stored::{binary, date, integer};
 pub(super) type Rotations = Gathered<Asked, Outcome>;
 
 /// A family that cannot be read fails for its own caller only.
-pub(super) type Outcome = Result<RotationOutcome, Fault>;
+pub(super) type Outcome = Result<RotationOutcome, MongodbError>;
 
 pub(super) struct Asked {
     /// Upgrades while the caller waits.
@@ -71,14 +71,14 @@ impl Asked {
             return Ok(RotationOutcome::Rotated);
         }
         if some_matched && family.generation.saturating_sub(self.presented.token.generation) > 2 {
-            return Err(Fault::Write(DriverFailure::overtaken()));
+            return Err(MongodbError::Write(DriverError::overtaken()));
         }
         Ok(RotationOutcome::Superseded(family))
     }
 }
 
 /// Makes them again when the outcome is not known: what was done before does not match again, and is recognised.
-pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) -> Result<Vec<Outcome>, Fault> {
+pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) -> Result<Vec<Outcome>, MongodbError> {
     let asked = asked.into_iter().map(Arc::new).collect();
     again(asked, |asked, unknown| {
         let is_again = unknown.is_some();
@@ -93,7 +93,7 @@ pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) 
 const AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// The pause before another attempt, if there is to be one: two more while the server is not the primary, else one.
-fn pause_after(attempts: usize, failure: &DriverFailure) -> Option<Duration> {
+fn pause_after(attempts: usize, failure: &DriverError) -> Option<Duration> {
     if failure.is_not_primary() {
         return PAUSES.get(attempts.saturating_sub(1)).copied();
     }
@@ -104,14 +104,14 @@ fn pause_after(attempts: usize, failure: &DriverFailure) -> Option<Duration> {
 /// first is not known.
 async fn again<F>(
     asked: Vec<Arc<Asked>>,
-    attempt: impl Fn(Vec<Arc<Asked>>, Option<DriverFailure>) -> F,
-) -> Result<Vec<Outcome>, Fault>
+    attempt: impl Fn(Vec<Arc<Asked>>, Option<DriverError>) -> F,
+) -> Result<Vec<Outcome>, MongodbError>
 where
-    F: Future<Output = Result<Vec<Outcome>, Fault>>,
+    F: Future<Output = Result<Vec<Outcome>, MongodbError>>,
 {
     let begun = Instant::now();
     let first = match attempt(asked.clone(), None).await {
-        Err(Fault::Write(failure)) => failure,
+        Err(MongodbError::Write(failure)) => failure,
         done => return done,
     };
     let mut failure = first.clone();
@@ -126,26 +126,26 @@ where
         }
         failure = match attempt(waiting.clone(), Some(first.clone())).await {
             Ok(outcomes) => return Ok(of_all(&asked, &waiting, outcomes, &first)),
-            Err(Fault::Write(failure)) => failure,
+            Err(MongodbError::Write(failure)) => failure,
             // It did nothing; the first may have.
-            Err(Fault::Read(_)) => break,
+            Err(MongodbError::Read(_)) => break,
             Err(fault) => return Err(fault),
         };
     }
-    Err(Fault::Write(first))
+    Err(MongodbError::Write(first))
 }
 
 /// The outcomes of those who waited, among all who had asked; of the others nothing is known.
-fn of_all(asked: &[Arc<Asked>], waiting: &[Arc<Asked>], outcomes: Vec<Outcome>, first: &DriverFailure) -> Vec<Outcome> {
+fn of_all(asked: &[Arc<Asked>], waiting: &[Arc<Asked>], outcomes: Vec<Outcome>, first: &DriverError) -> Vec<Outcome> {
     let mut outcomes = waiting.iter().zip(outcomes).peekable();
     let mut outcome = |asked| match outcomes.next_if(|(waiting, _)| Arc::ptr_eq(waiting, asked)) {
         Some((_, outcome)) => outcome,
-        None => Err(Fault::Write(first.clone())),
+        None => Err(MongodbError::Write(first.clone())),
     };
     asked.iter().map(&mut outcome).collect()
 }
 
-async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) -> Result<Vec<Outcome>, Fault> {
+async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) -> Result<Vec<Outcome>, MongodbError> {
     let updates = asked.iter().map(|asked| (asked.family(), asked.update())).collect();
     let Updated { matched, refused } = session.update_each(COLLECTION, updates).await?;
     if matched == asked.len() {
@@ -158,7 +158,7 @@ async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) ->
     let families: Vec<_> = asked_now.map(|(_, asked)| asked.family().to_owned()).collect();
     let found = session.find_each(COLLECTION, &families).await;
     let found = found.map_err(|fault| match fault {
-        Fault::Read(failure) if some_matched => Fault::Write(failure),
+        MongodbError::Read(failure) if some_matched => MongodbError::Write(failure),
         fault => fault,
     })?;
     let outcomes = asked.iter().map(|asked| asked.outcome(&found, some_matched));
@@ -166,10 +166,10 @@ async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) ->
 }
 
 /// A statement that the server refused fails for its own caller.
-fn except(refused: Vec<(usize, DriverFailure)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+fn except(refused: Vec<(usize, DriverError)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
     for (place, failure) in refused {
         if let Some(outcome) = outcomes.get_mut(place) {
-            *outcome = Err(Fault::Write(failure));
+            *outcome = Err(MongodbError::Write(failure));
         }
     }
     outcomes
@@ -260,7 +260,7 @@ mod tests {
     fn of_a_family_that_went_on_further_nobody_knows_unless_nothing_matched() {
         let fourth = rotated(&rotated(&rotated(&family(), 3), 4), 5);
         let found = stored(&fourth);
-        assert!(matches!(asked().outcome(&found, true), Err(Fault::Write(_))));
+        assert!(matches!(asked().outcome(&found, true), Err(MongodbError::Write(_))));
         let outcome = asked().outcome(&found, false).unwrap();
         assert_eq!(outcome, RotationOutcome::Superseded(fourth));
     }
@@ -268,17 +268,23 @@ mod tests {
     #[test]
     fn a_family_that_cannot_be_read_fails_for_those_who_asked_for_it() {
         let found = Found::from([("family-1".to_owned(), rawdoc! { "_id": "family-1" })]);
-        assert!(matches!(asked().outcome(&found, true), Err(Fault::Corrupt { .. })));
+        assert!(matches!(
+            asked().outcome(&found, true),
+            Err(MongodbError::Corrupt { .. })
+        ));
     }
 
-    fn not_primary() -> Fault {
+    fn not_primary() -> MongodbError {
         let answer = doc! { "writeConcernError": { "code": 189 } };
-        Fault::Write(DriverFailure::of_statements(&answer).unwrap_err())
+        MongodbError::Write(DriverError::of_statements(&answer).unwrap_err())
     }
 
     /// What comes of attempts that take so long each, and how many were made. The second of two callers leaves after the
     /// first attempt.
-    async fn attempted(each_takes: Duration, outcomes: &[Result<(), Fault>]) -> (Result<Vec<Outcome>, Fault>, usize) {
+    async fn attempted(
+        each_takes: Duration,
+        outcomes: &[Result<(), MongodbError>],
+    ) -> (Result<Vec<Outcome>, MongodbError>, usize) {
         let callers = [(); 2].map(|()| Arc::new(()));
         let asked = callers.each_ref().map(|caller| {
             Arc::new(Asked {
@@ -303,10 +309,10 @@ mod tests {
     }
 
     /// Whether the caller who stayed has its rotation, and the one who left an unknown outcome.
-    fn is_done_for_the_one_who_stayed(done: &Result<Vec<Outcome>, Fault>) -> bool {
+    fn is_done_for_the_one_who_stayed(done: &Result<Vec<Outcome>, MongodbError>) -> bool {
         matches!(
             done.as_deref(),
-            Ok([Ok(RotationOutcome::Rotated), Err(Fault::Write(_))])
+            Ok([Ok(RotationOutcome::Rotated), Err(MongodbError::Write(_))])
         )
     }
 
@@ -314,21 +320,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_known_is_tried_again_and_stays_unknown_when_that_does_nothing() {
-        let read = || Err(Fault::Read(DriverFailure::unreadable()));
-        let write = || Err(Fault::Write(DriverFailure::unreadable()));
+        let read = || Err(MongodbError::Read(DriverError::unreadable()));
+        let write = || Err(MongodbError::Write(DriverError::unreadable()));
         let at_once = attempted(SOON, &[Ok(())]).await;
         assert!(matches!((at_once.0.as_deref(), at_once.1), (Ok([Ok(_), Ok(_)]), 1)));
         let not_done = attempted(SOON, &[read()]).await;
-        assert!(matches!(not_done, (Err(Fault::Read(_)), 1)));
+        assert!(matches!(not_done, (Err(MongodbError::Read(_)), 1)));
         let (done, attempts) = attempted(SOON, &[write(), Ok(())]).await;
         assert!(is_done_for_the_one_who_stayed(&done));
         assert_eq!(attempts, 2);
         for second in [read(), write()] {
             let tried = attempted(SOON, &[write(), second]).await;
-            assert!(matches!(tried, (Err(Fault::Write(_)), 2)));
+            assert!(matches!(tried, (Err(MongodbError::Write(_)), 2)));
         }
         let late = attempted(AGAIN_WITHIN, &[write()]).await;
-        assert!(matches!(late, (Err(Fault::Write(_)), 1)));
+        assert!(matches!(late, (Err(MongodbError::Write(_)), 1)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -338,7 +344,7 @@ mod tests {
         assert!(is_done_for_the_one_who_stayed(&done));
         assert_eq!((attempts, begun.elapsed()), (3, PAUSES.iter().sum::<Duration>()));
         let tried = attempted(SOON, &[Err(not_primary()), Err(not_primary()), Err(not_primary())]).await;
-        assert!(matches!(tried, (Err(Fault::Write(_)), 3)));
+        assert!(matches!(tried, (Err(MongodbError::Write(_)), 3)));
     }
 
     #[test]
@@ -348,12 +354,12 @@ mod tests {
             Ok(RotationOutcome::Unknown),
             Ok(RotationOutcome::Superseded(family())),
         ];
-        let after = except(vec![(1, DriverFailure::unreadable())], outcomes);
+        let after = except(vec![(1, DriverError::unreadable())], outcomes);
         assert!(matches!(
             after[..],
             [
                 Ok(RotationOutcome::Rotated),
-                Err(Fault::Write(_)),
+                Err(MongodbError::Write(_)),
                 Ok(RotationOutcome::Superseded(_))
             ]
         ));

@@ -6,12 +6,12 @@ use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
 use mongodb::bson::{Binary, DateTime, Document, doc};
-use ports::StoreFailure;
+use ports::StoreError;
 use ports::tokens::ValidationTokens;
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::MongodbError;
 use crate::stored::{Reader, binary, date};
 
 pub(crate) const COLLECTION: &str = "validation_tokens";
@@ -61,9 +61,9 @@ impl From<&ValidationToken> for ValidationTokenDocument {
 }
 
 impl TryFrom<ValidationTokenDocument> for ValidationToken {
-    type Error = Fault;
+    type Error = MongodbError;
 
-    fn try_from(stored: ValidationTokenDocument) -> Result<Self, Fault> {
+    fn try_from(stored: ValidationTokenDocument) -> Result<Self, MongodbError> {
         let client = stored.target_client.clone();
         let reader = Reader::new("validation token of client", &client);
         Ok(Self {
@@ -99,18 +99,21 @@ fn live(hash: &ValidationTokenHash, now: Timestamp) -> Document {
 
 #[async_trait]
 impl ValidationTokens for MongodbValidationTokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError> {
         let document = ValidationTokenDocument::from(token);
         self.0
             .write(|mut session| async move { session.insert_once(COLLECTION, &document).await })
             .await
     }
 
-    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         let filter = live(hash, now);
         let found = self.0.read(|database| async move {
             let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
-            collection.find_one(filter).await.map_err(|error| Fault::read(&error))
+            collection
+                .find_one(filter)
+                .await
+                .map_err(|error| MongodbError::read(&error))
         });
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }
@@ -119,7 +122,7 @@ impl ValidationTokens for MongodbValidationTokens {
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreFailure> {
+    ) -> Result<Option<ValidationToken>, StoreError> {
         let filter = live(hash, now);
         let found = self.0.read(|database| async move {
             let found = database.linearizable::<ValidationTokenDocument>(COLLECTION, filter);
@@ -128,12 +131,7 @@ impl ValidationTokens for MongodbValidationTokens {
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)
     }
 
-    async fn consume(
-        &self,
-        hash: &ValidationTokenHash,
-        client: &ClientId,
-        now: Timestamp,
-    ) -> Result<bool, StoreFailure> {
+    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
         let filter = doc! {
             "_id": binary(&hash.0),
             "targetClient": client.as_str(),

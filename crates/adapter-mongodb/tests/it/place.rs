@@ -14,7 +14,7 @@ use libtest_mimic::Trial;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use port_contracts::{Fixture, Stores};
 use ports::factors::QuotaDecision;
-use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreFailure};
+use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreError};
 use tokio::runtime;
 
 use crate::settings;
@@ -230,7 +230,7 @@ async fn own_garbage(place: Place) {
         (Aggregate::FactorSet, 1),
     ] {
         let garbage = stores.garbage_of(&[aggregate]);
-        let collected = garbage.collect(Timestamp::MAX, 10).await.expect("answered");
+        let collected = garbage.purge(Timestamp::MAX, 10).await.expect("answered");
         assert_eq!(collected, removed, "{aggregate:?}");
     }
 }
@@ -317,7 +317,7 @@ async fn unreadable_document(place: Place) {
         match found {
             Ok(found) => assert_eq!(found, Some(ada("ada")), "{id}"),
             Err(failure) => assert!(
-                id == user("corrupt") && matches!(failure, StoreFailure::Corrupt { .. }),
+                id == user("corrupt") && matches!(failure, StoreError::Corrupt { .. }),
                 "{id}: {failure:?}"
             ),
         }

@@ -12,7 +12,7 @@ use domain::time::Timestamp;
 use domain::tokens::ValidationTokenHash;
 use libtest_mimic::Trial;
 use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, address_of, through};
-use ports::{SaveOutcome, StoreFailure};
+use ports::{SaveOutcome, StoreError};
 use tokio::runtime::Runtime;
 
 use crate::place::{Place, server};
@@ -50,7 +50,7 @@ fn user(n: usize) -> UserId {
 }
 
 /// Locks a user who was never locked, by one write.
-async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreFailure> {
+async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreError> {
     let command = LockCommand {
         user: user(n),
         reason: None,

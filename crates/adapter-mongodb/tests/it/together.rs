@@ -9,7 +9,7 @@ use domain::ids::UserId;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
 use mongodb_proxy::{Command, MongodbProxy, Reaction, address_of, through};
-use ports::StoreFailure;
+use ports::StoreError;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -69,7 +69,7 @@ async fn refused_read() {
     }
     for (id, found) in reads.join_all().await {
         if id.as_str() == "away" {
-            assert!(matches!(found, Err(StoreFailure::Unavailable(_))), "{found:?}");
+            assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
         } else {
             assert_eq!(found.expect("it is not away"), None, "{id}");
         }

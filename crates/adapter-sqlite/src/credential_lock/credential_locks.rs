@@ -7,18 +7,18 @@ use domain::event::NewEvent;
 use domain::ids::UserId;
 use domain::time::Timestamp;
 use ports::credential_lock::CredentialLocks;
-use ports::{Aggregate, SaveOutcome, StoreFailure};
+use ports::{Aggregate, SaveOutcome, StoreError};
 use rusqlite::{Connection, Row};
 
 use crate::actor_document::ActorDocument;
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::outbox::Outbox;
 use crate::rows::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteCredentialLocks(pub(crate) Arc<Database>);
 
-fn credential(row: &Row<'_>) -> Result<CredentialLock, Fault> {
+fn credential(row: &Row<'_>) -> Result<CredentialLock, SqliteError> {
     let row = Reader::new("credential", row);
     let reason: Option<String> = row.column("reason")?;
     Ok(CredentialLock {
@@ -38,12 +38,16 @@ fn credential(row: &Row<'_>) -> Result<CredentialLock, Fault> {
     })
 }
 
-fn find(connection: &Connection, user: &str) -> Result<Option<CredentialLock>, Fault> {
+fn find(connection: &Connection, user: &str) -> Result<Option<CredentialLock>, SqliteError> {
     let sql = "SELECT user_id, version, locked, epoch, since, actor, reason FROM credentials WHERE user_id = ?1";
     rows::first(connection, sql, [user], credential)
 }
 
-fn save(connection: &Connection, credential: &CredentialLock, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
+fn save(
+    connection: &Connection,
+    credential: &CredentialLock,
+    events: Vec<NewEvent>,
+) -> Result<SaveOutcome, SqliteError> {
     let user = credential.user.as_str();
     let sql = "SELECT user_id, version FROM credentials WHERE user_id = ?1";
     let stored = rows::first(connection, sql, [user], |row| {
@@ -78,7 +82,7 @@ fn save(connection: &Connection, credential: &CredentialLock, events: Vec<NewEve
 
 #[async_trait]
 impl CredentialLocks for SqliteCredentialLocks {
-    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreFailure> {
+    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
         self.0.read(|connection| find(connection, user.as_str()))
     }
 
@@ -86,7 +90,7 @@ impl CredentialLocks for SqliteCredentialLocks {
         &self,
         credential: &CredentialLock,
         events: Vec<NewEvent>,
-    ) -> Result<SaveOutcome, StoreFailure> {
+    ) -> Result<SaveOutcome, StoreError> {
         let credential = credential.clone();
         let pushes = !events.is_empty();
         let saving = self

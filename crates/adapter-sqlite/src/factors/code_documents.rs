@@ -3,7 +3,7 @@ use domain::ids::{ClientId, ContactId};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::Reader;
 
 /// The stored form of the codes of one contact.
@@ -79,7 +79,7 @@ impl From<&Challenge> for ChallengeDocument {
     }
 }
 
-pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -> Result<Attempts, Fault> {
+pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -> Result<Attempts, SqliteError> {
     let Some(stored) = stored else {
         return Ok(Attempts::NONE);
     };
@@ -90,7 +90,7 @@ pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -
     })
 }
 
-pub(super) fn contact_codes(row: &Reader<'_, '_>, stored: ContactCodesDocument) -> Result<ContactCodes, Fault> {
+pub(super) fn contact_codes(row: &Reader<'_, '_>, stored: ContactCodesDocument) -> Result<ContactCodes, SqliteError> {
     Ok(ContactCodes {
         contact: ContactId::parse(stored.contact).map_err(|error| row.corrupt(error))?,
         destination: stored.destination,
@@ -99,7 +99,7 @@ pub(super) fn contact_codes(row: &Reader<'_, '_>, stored: ContactCodesDocument) 
     })
 }
 
-fn challenge(row: &Reader<'_, '_>, stored: ChallengeDocument) -> Result<Challenge, Fault> {
+fn challenge(row: &Reader<'_, '_>, stored: ChallengeDocument) -> Result<Challenge, SqliteError> {
     let digest = domain::hex::decode(&stored.digest).ok_or_else(|| row.corrupt("digest"))?;
     Ok(Challenge {
         id: ChallengeId::parse(&stored.id).ok_or_else(|| row.corrupt("challenge"))?,

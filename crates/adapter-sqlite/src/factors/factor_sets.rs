@@ -8,13 +8,13 @@ use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
 use ports::factors::FactorSets;
-use ports::{Aggregate, SaveOutcome, StoreFailure};
+use ports::{Aggregate, SaveOutcome, StoreError};
 use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::identities::identity;
 use crate::outbox::Outbox;
 use crate::rows::{self, Reader, integer, to_json};
@@ -66,7 +66,7 @@ impl From<&AlternativeContact> for ContactDocument {
     }
 }
 
-fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeContact, Fault> {
+fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeContact, SqliteError> {
     let value = match stored.value {
         ValueDocument::Email(address) => Email::parse(&address)
             .map(ContactValue::Email)
@@ -86,7 +86,7 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
 }
 
 /// A set from a row that begins with the user and has version, contacts, chosen default, codes and attempts from `at` on.
-fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, Fault> {
+fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, SqliteError> {
     let row = Reader::new("factor set", row);
     let stored: Vec<ContactDocument> = row.json(at + 1)?;
     let chosen: Option<String> = row.column(at + 2)?;
@@ -97,7 +97,7 @@ fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, Fault> {
         contacts: stored
             .into_iter()
             .map(|stored| contact(&row, stored))
-            .collect::<Result<_, Fault>>()?,
+            .collect::<Result<_, SqliteError>>()?,
         chosen_default: chosen
             .map(ContactId::parse)
             .transpose()
@@ -105,13 +105,13 @@ fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, Fault> {
         codes: codes
             .into_iter()
             .map(|stored| code_documents::contact_codes(&row, stored))
-            .collect::<Result<_, Fault>>()?,
+            .collect::<Result<_, SqliteError>>()?,
         attempts: code_documents::attempts(&row, row.json(at + 4)?)?,
     })
 }
 
 /// A user and its set from one row; without a set those columns are null.
-fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), Fault> {
+fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), SqliteError> {
     let owner = identity(row)?;
     let version: Option<i64> = row.get(2)?;
     let set = if version.is_some() {
@@ -122,7 +122,7 @@ fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), Fault> {
     Ok((owner, set))
 }
 
-fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, Fault> {
+fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, SqliteError> {
     let user = set.user.as_str();
     let stored = rows::first(
         connection,
@@ -162,7 +162,7 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
 
 #[async_trait]
 impl FactorSets for SqliteFactorSets {
-    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreFailure> {
+    async fn find(&self, user: &UserId) -> Result<FactorSet, StoreError> {
         let sql =
             "SELECT user_id, version, contacts, chosen_default, codes, attempts FROM factor_sets WHERE user_id = ?1";
         let found = self
@@ -171,14 +171,14 @@ impl FactorSets for SqliteFactorSets {
         Ok(found.unwrap_or_else(|| FactorSet::empty(user.clone())))
     }
 
-    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
+    async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreError> {
         let sql = "SELECT i.user_id, i.document, f.version, f.contacts, f.chosen_default, f.codes, f.attempts
                    FROM identities i LEFT JOIN factor_sets f ON f.user_id = i.user_id WHERE i.user_id = ?1";
         self.0
             .read(|connection| rows::first(connection, sql, [user.as_str()], with_owner))
     }
 
-    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure> {
+    async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
         let set = set.clone();
         let saving = self.0.write(move |connection| save(connection, &set, events)).await?;
         if saving == SaveOutcome::Saved {

@@ -3,18 +3,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::{self, Timestamp};
-use ports::StoreFailure;
+use ports::StoreError;
 use ports::factors::{QuotaDecision, SendQuotas};
 use rusqlite::{Connection, named_params};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader};
 
 pub(crate) struct SqliteSendQuotas(pub(crate) Arc<Database>);
 
 /// The whole condition stands in the one statement: a window begins, goes on or rolls over, or nothing changes.
-fn charge(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, Fault> {
+fn charge(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, SqliteError> {
     let sql = "INSERT INTO send_limits (key, used, window_ends_at) VALUES (:key, 1, :end)
                ON CONFLICT (key) DO UPDATE SET
                    used = CASE WHEN window_ends_at <= :now THEN 1 ELSE used + 1 END,
@@ -38,7 +38,7 @@ fn charge(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) 
 }
 
 /// Returns `Exceeded` when the quota is used up.
-fn look(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, Fault> {
+fn look(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, SqliteError> {
     let sql = "SELECT key, window_ends_at FROM send_limits
                WHERE key = :key AND window_ends_at > :now AND used >= :most";
     let parameters = named_params! { ":key": key, ":now": now.as_millisecond(), ":most": limit.most };
@@ -50,7 +50,7 @@ fn look(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) ->
 
 #[async_trait]
 impl SendQuotas for SqliteSendQuotas {
-    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
         if limit.most == 0 {
             let retry_at = time::after(now, limit.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
@@ -58,7 +58,7 @@ impl SendQuotas for SqliteSendQuotas {
         self.0.read(|connection| look(connection, key.as_str(), limit, now))
     }
 
-    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure> {
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
         if limit.most == 0 {
             let retry_at = time::after(now, limit.window);
             return Ok(QuotaDecision::Exceeded { retry_at });

@@ -7,12 +7,12 @@ use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::{self, Timestamp};
 use domain::tokens::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
 use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome};
-use ports::{Aggregate, StoreFailure};
+use ports::{Aggregate, StoreError};
 use rusqlite::{Connection, Row, named_params};
 use serde::Serialize;
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::outbox::Outbox;
 use crate::rows::{self, Reader, integer, to_json};
 
@@ -48,7 +48,7 @@ mod column {
     pub(super) const ADMINISTRATIVE_GROUPS: usize = 17;
 }
 
-fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
+fn family(row: &Row<'_>) -> Result<RefreshFamily, SqliteError> {
     let row = Reader::new("refresh family", row);
     let corrupt = |error| row.corrupt(error);
     let business: Option<String> = row.column(column::BUSINESS)?;
@@ -75,17 +75,17 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, Fault> {
 }
 
 /// A list of names or ids; nothing is stored for an empty one.
-fn names(row: &Reader<'_, '_>, column: usize) -> Result<Vec<String>, Fault> {
+fn names(row: &Reader<'_, '_>, column: usize) -> Result<Vec<String>, SqliteError> {
     let stored: Option<String> = row.column(column)?;
     stored.map_or_else(|| Ok(Vec::new()), |_| row.json(column))
 }
 
-fn ancestors(row: &Reader<'_, '_>) -> Result<Vec<FamilyId>, Fault> {
+fn ancestors(row: &Reader<'_, '_>) -> Result<Vec<FamilyId>, SqliteError> {
     let ids = names(row, column::ANCESTORS)?.into_iter().map(FamilyId::parse);
     ids.collect::<Result<_, _>>().map_err(|error| row.corrupt(error))
 }
 
-fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, Fault> {
+fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, SqliteError> {
     let status: String = row.column(column::STATUS)?;
     match status.as_str() {
         "active" => Ok(FamilyStatus::Active),
@@ -102,7 +102,7 @@ fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, Fault> {
     }
 }
 
-fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Fault> {
+fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, SqliteError> {
     rows::first(
         connection,
         concat!("SELECT ", columns!(), " FROM refresh_families WHERE family_id = ?1"),
@@ -112,8 +112,8 @@ fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Faul
 }
 
 /// Whether it was not there before.
-fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Fault> {
-    fn names<T: Serialize>(names: &[T]) -> Result<Option<String>, Fault> {
+fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, SqliteError> {
+    fn names<T: Serialize>(names: &[T]) -> Result<Option<String>, SqliteError> {
         let stored = !names.is_empty();
         stored.then(|| to_json("refresh family", &names)).transpose()
     }
@@ -148,7 +148,7 @@ fn rotate(
     nonce: Nonce,
     now: Timestamp,
     idle_lifetime: Duration,
-) -> Result<RotationOutcome, Fault> {
+) -> Result<RotationOutcome, SqliteError> {
     let sql = "UPDATE refresh_families SET previous_nonce = nonce, nonce = :fresh, generation = generation + 1, rotated_at = :now,
                    idle_expires_at = min(:idle, absolute_expires_at)
                WHERE family_id = :family AND status = 'active' AND generation = :generation AND nonce = :nonce
@@ -177,7 +177,7 @@ fn close(
     presented: &PresentedToken,
     now: Timestamp,
     grace: Duration,
-) -> Result<CloseOutcome, Fault> {
+) -> Result<CloseOutcome, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'closed', closed_generation = :generation, closed_at = :now
                WHERE family_id = :family AND status = 'active' AND client_id = :client AND user_id = :user
                    AND absolute_expires_at > :now AND idle_expires_at > :now
@@ -198,7 +198,7 @@ fn close(
     Ok(find(connection, presented.token.family.as_str())?.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
-fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, Fault> {
+fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
                WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
     if rows::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_families()))? == 0 {
@@ -209,7 +209,7 @@ fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: Ne
 }
 
 /// A family has two events in its life, so its outbox is never full.
-fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), Fault> {
+fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), SqliteError> {
     let mut outbox = Outbox::read(connection, Aggregate::RefreshFamily, id)?.unwrap_or_else(Outbox::empty);
     outbox.push(vec![event]);
     outbox.save(connection, Aggregate::RefreshFamily, id)
@@ -217,20 +217,20 @@ fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), Fault>
 
 #[async_trait]
 impl RefreshFamilies for SqliteRefreshFamilies {
-    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.0.read(|connection| find(connection, id.as_str()))
     }
 
-    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         // Every read of the one file sees what is committed.
         self.find(id).await
     }
 
-    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.find(id).await
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError> {
         let family = family.clone();
         let started = self.0.write(move |connection| {
             let is_new = insert(connection, &family)?;
@@ -250,7 +250,7 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<RotationOutcome, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreError> {
         let presented = presented.clone();
         self.0
             .write(move |connection| rotate(connection, &presented, nonce, now, idle_lifetime))
@@ -262,14 +262,14 @@ impl RefreshFamilies for SqliteRefreshFamilies {
         presented: &PresentedToken,
         now: Timestamp,
         grace: Duration,
-    ) -> Result<CloseOutcome, StoreFailure> {
+    ) -> Result<CloseOutcome, StoreError> {
         let presented = presented.clone();
         self.0
             .write(move |connection| close(connection, &presented, now, grace))
             .await
     }
 
-    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         let id = id.to_string();
         let revoked = self
             .0

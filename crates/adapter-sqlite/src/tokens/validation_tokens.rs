@@ -5,13 +5,13 @@ use async_trait::async_trait;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
-use ports::StoreFailure;
+use ports::StoreError;
 use ports::tokens::ValidationTokens;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
-use crate::fault::Fault;
+use crate::error::SqliteError;
 use crate::rows::{self, Reader, to_json};
 
 pub(crate) struct SqliteValidationTokens(pub(crate) Arc<Database>);
@@ -51,7 +51,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
     }
 }
 
-fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<ValidationToken, Fault> {
+fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<ValidationToken, SqliteError> {
     let row = Reader::new("validation token of client", row);
     let document: ValidationTokenDocument = row.json("document")?;
     let corrupt = |error| row.corrupt(error);
@@ -82,7 +82,7 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
 
 #[async_trait]
 impl ValidationTokens for SqliteValidationTokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError> {
         let (hash, client, expires_at) = (
             token.hash,
             token.target_client.to_string(),
@@ -96,7 +96,7 @@ impl ValidationTokens for SqliteValidationTokens {
             .await
     }
 
-    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         let sql =
             "SELECT target_client, expires_at, document FROM validation_tokens WHERE hash = ?1 AND expires_at > ?2";
         self.0.read(|connection| {
@@ -110,17 +110,12 @@ impl ValidationTokens for SqliteValidationTokens {
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreFailure> {
+    ) -> Result<Option<ValidationToken>, StoreError> {
         // Every read of the one file sees what is committed.
         self.find(hash, now).await
     }
 
-    async fn consume(
-        &self,
-        hash: &ValidationTokenHash,
-        client: &ClientId,
-        now: Timestamp,
-    ) -> Result<bool, StoreFailure> {
+    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
         let (hash, client, now) = (*hash, client.to_string(), now.as_millisecond());
         let sql = "DELETE FROM validation_tokens WHERE hash = ?1 AND target_client = ?2 AND expires_at > ?3";
         self.0

@@ -8,7 +8,7 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 
 use super::{Place, print_line};
-use crate::{DataFolder, Refusal};
+use crate::{CommandError, DataFolder};
 
 /// A file that another process appends to is looked at so often.
 const POLL: Duration = Duration::from_millis(250);
@@ -29,9 +29,9 @@ struct RecordTime {
     timestamp: Timestamp,
 }
 
-pub(crate) fn run(place: &Place, arguments: &AuditArguments) -> Result<ExitCode, Refusal> {
+pub(crate) fn run(place: &Place, arguments: &AuditArguments) -> Result<ExitCode, CommandError> {
     let path = DataFolder::open(place.folder_only()?)?.audit();
-    let unreadable = Refusal::while_doing::<std::io::Error>;
+    let unreadable = CommandError::context::<std::io::Error>;
     let doing = "the audit trail cannot be read";
     let mut file = loop {
         match File::open(&path) {

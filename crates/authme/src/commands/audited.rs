@@ -11,7 +11,7 @@ use domain::ids::{ClientId, UserId};
 use domain::names::KnownName;
 use ports::{
     AuditChange, AuditOutcome, AuditRecord, AuditTrail, ClientSaveOutcome, Clients, Clock as _, Groups, Identities,
-    IdentitySaveOutcome, KnownNames, StoreFailure,
+    IdentitySaveOutcome, KnownNames, StoreError,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -123,11 +123,11 @@ impl Audited<dyn Clients> {
 
 #[async_trait]
 impl Clients for Audited<dyn Clients> {
-    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         self.inner.find(id).await
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         let saving = self.inner.create(client).await?;
         if saving == ClientSaveOutcome::Saved {
             self.saved(None, client);
@@ -135,7 +135,7 @@ impl Clients for Audited<dyn Clients> {
         Ok(saving)
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         let before = self.inner.find(&client.id).await?;
         let saving = self.inner.replace(client).await?;
         if saving == ClientSaveOutcome::Saved {
@@ -144,7 +144,7 @@ impl Clients for Audited<dyn Clients> {
         Ok(saving)
     }
 
-    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
@@ -163,15 +163,15 @@ impl Audited<dyn Identities> {
 
 #[async_trait]
 impl Identities for Audited<dyn Identities> {
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         self.inner.find(id).await
     }
 
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
         self.inner.find_by_login(login).await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         let saving = self.inner.create(identity).await?;
         if saving == IdentitySaveOutcome::Saved {
             self.saved(None, identity);
@@ -179,7 +179,7 @@ impl Identities for Audited<dyn Identities> {
         Ok(saving)
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         let before = self.inner.find(&identity.id).await?;
         let saving = self.inner.replace(identity).await?;
         if saving == IdentitySaveOutcome::Saved {
@@ -188,7 +188,7 @@ impl Identities for Audited<dyn Identities> {
         Ok(saving)
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         let removed = self.inner.remove(id).await?;
         if removed {
             self.audit.record(&[("user", id.as_str())], None, Vec::new());
@@ -196,18 +196,18 @@ impl Identities for Audited<dyn Identities> {
         Ok(removed)
     }
 
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
 
 #[async_trait]
 impl Groups for Audited<dyn Groups> {
-    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         self.inner.find(names).await
     }
 
-    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+    async fn save(&self, group: &Group) -> Result<(), StoreError> {
         let before = self.inner.find(std::slice::from_ref(&group.name)).await?;
         self.inner.save(group).await?;
         let line = |group: Option<Group>| {
@@ -220,7 +220,7 @@ impl Groups for Audited<dyn Groups> {
         Ok(())
     }
 
-    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+    async fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let removed = self.inner.remove(name).await?;
         if removed {
             self.audit.record(&[("group", name)], None, Vec::new());
@@ -228,14 +228,14 @@ impl Groups for Audited<dyn Groups> {
         Ok(removed)
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
 
 #[async_trait]
 impl KnownNames for Audited<dyn KnownNames> {
-    async fn add(&self, name: &KnownName) -> Result<bool, StoreFailure> {
+    async fn add(&self, name: &KnownName) -> Result<bool, StoreError> {
         let added = self.inner.add(name).await?;
         if added {
             self.audit
@@ -244,7 +244,7 @@ impl KnownNames for Audited<dyn KnownNames> {
         Ok(added)
     }
 
-    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreFailure> {
+    async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError> {
         self.inner.page(after, limit).await
     }
 }

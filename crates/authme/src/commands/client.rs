@@ -18,7 +18,7 @@ use service_runtime::SystemClock;
 
 use super::registry::Registry;
 use super::{PAGE, Place, print, without_empty};
-use crate::Refusal;
+use crate::CommandError;
 use crate::serve::for_operator;
 
 /// A secret from a file must be hard to guess: it is kept by a fast hash.
@@ -203,10 +203,10 @@ impl From<Client> for ClientLine {
 }
 
 impl ClientOptions {
-    fn apply(self, client: &mut Client) -> Result<(), Refusal> {
+    fn apply(self, client: &mut Client) -> Result<(), CommandError> {
         let longest = for_operator()?.tokens.longest_access_token_lifetime;
         if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
-            return Err(Refusal::because(format!(
+            return Err(CommandError::msg(format!(
                 "an access token lives at most {:#} (tokens.longest_access_token_lifetime)",
                 SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
             )));
@@ -243,15 +243,15 @@ fn replace<T>(value: &mut T, given: Option<T>) {
     }
 }
 
-fn client_id(text: String) -> Result<ClientId, Refusal> {
-    ClientId::parse(text).map_err(|malformed| Refusal::because(malformed.to_string()))
+fn client_id(text: String) -> Result<ClientId, CommandError> {
+    ClientId::parse(text).map_err(|malformed| CommandError::msg(malformed.to_string()))
 }
 
-fn secret_from(file: &Path) -> Result<String, Refusal> {
-    let text = fs::read_to_string(file).map_err(Refusal::while_doing("the secret file cannot be read"))?;
+fn secret_from(file: &Path) -> Result<String, CommandError> {
+    let text = fs::read_to_string(file).map_err(CommandError::context("the secret file cannot be read"))?;
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
     if secret.chars().count() < SHORTEST_SECRET || secret.contains(char::is_control) {
-        return Err(Refusal::because(format!(
+        return Err(CommandError::msg(format!(
             "a secret is one line of at least {SHORTEST_SECRET} characters"
         )));
     }
@@ -262,26 +262,26 @@ fn new_secret() -> String {
     domain::hex::encode(&SystemRandomness.secret())
 }
 
-async fn find(clients: &dyn Clients, id: String) -> Result<Client, Refusal> {
+async fn find(clients: &dyn Clients, id: String) -> Result<Client, CommandError> {
     let id = client_id(id)?;
     let found = clients.find(&id).await?.filter(|client| !client.removed);
     found.ok_or_else(|| {
-        Refusal::because(format!(
+        CommandError::msg(format!(
             "there is no client `{id}`: `authme client list` shows those there are"
         ))
     })
 }
 
-fn saved(saving: ClientSaveOutcome) -> Result<(), Refusal> {
+fn saved(saving: ClientSaveOutcome) -> Result<(), CommandError> {
     match saving {
         ClientSaveOutcome::Saved => Ok(()),
-        ClientSaveOutcome::NameTaken(name) => Err(Refusal::because(format!(
+        ClientSaveOutcome::NameTaken(name) => Err(CommandError::msg(format!(
             "the name `{name}` is taken: choose another, or change that client with `authme client set`"
         ))),
     }
 }
 
-pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCode, Refusal> {
+pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     let registry = Registry::of(&stores);
     let clients = stores.clients;
@@ -338,7 +338,7 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
 }
 
 /// Registers a client. Under the id of one that was removed it continues the epoch, so that it takes over no token.
-async fn register(clients: &dyn Clients, client: Client) -> Result<(), Refusal> {
+async fn register(clients: &dyn Clients, client: Client) -> Result<(), CommandError> {
     let before = clients.find(&client.id).await?.filter(|before| before.removed);
     match before {
         Some(before) => {
@@ -349,14 +349,14 @@ async fn register(clients: &dyn Clients, client: Client) -> Result<(), Refusal> 
     }
 }
 
-async fn change(clients: &dyn Clients, id: String, change: impl FnOnce(&mut Client)) -> Result<(), Refusal> {
+async fn change(clients: &dyn Clients, id: String, change: impl FnOnce(&mut Client)) -> Result<(), CommandError> {
     let mut client = find(clients, id).await?;
     change(&mut client);
     saved(clients.replace(&client).await?)?;
     print(&ClientLine::from(client))
 }
 
-async fn list(clients: &dyn Clients) -> Result<(), Refusal> {
+async fn list(clients: &dyn Clients) -> Result<(), CommandError> {
     let mut after: Option<ClientId> = None;
     loop {
         let page = clients.page(after.as_ref(), PAGE).await?;

@@ -6,7 +6,7 @@ use clap::Args;
 use ports::Cursor;
 
 use super::{PAGE, Place, print_line};
-use crate::{DataFolder, Refusal};
+use crate::{CommandError, DataFolder};
 
 /// A log written by another process is looked at so often.
 const POLL: Duration = Duration::from_millis(250);
@@ -22,7 +22,7 @@ pub(crate) struct EventsArguments {
     follow: bool,
 }
 
-pub(crate) async fn run(place: &Place, arguments: EventsArguments) -> Result<ExitCode, Refusal> {
+pub(crate) async fn run(place: &Place, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
     let log = DataFolder::open(place.folder_only()?)?.stores(1)?.event_log;
     let mut after = Cursor(arguments.after);
     loop {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::registry::Registry;
 use super::{PAGE, Place, print, without_empty};
-use crate::Refusal;
+use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
@@ -39,12 +39,12 @@ impl From<Group> for GroupLine {
     }
 }
 
-pub(crate) async fn run(place: &Place, command: GroupCommand) -> Result<ExitCode, Refusal> {
+pub(crate) async fn run(place: &Place, command: GroupCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     let groups = &stores.groups;
     match command {
         GroupCommand::Add { name, .. } if name.is_empty() || name == ANY_GROUP || name.len() > LONGEST_NAME => {
-            Err(Refusal::because(format!(
+            Err(CommandError::msg(format!(
                 "a group needs a name of at most {LONGEST_NAME} bytes that is not `{ANY_GROUP}`"
             )))
         }
@@ -77,7 +77,7 @@ pub(crate) async fn run(place: &Place, command: GroupCommand) -> Result<ExitCode
             if groups.remove(&name).await? {
                 Ok(ExitCode::SUCCESS)
             } else {
-                Err(Refusal::because(format!("there is no group `{name}`")))
+                Err(CommandError::msg(format!("there is no group `{name}`")))
             }
         }
     }

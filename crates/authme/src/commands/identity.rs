@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::identity_line::{IdentityLine, main_contact_type};
 use super::registry::Registry;
 use super::{PAGE, Place, import, print, without_empty};
-use crate::Refusal;
+use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdentityCommand {
@@ -115,7 +115,7 @@ fn business(text: &str) -> Result<BusinessLink, String> {
 
 impl IdentityOptions {
     /// `before` with what was given put in its place.
-    fn apply(self, before: Option<Identity>, id: UserId) -> Result<Identity, Refusal> {
+    fn apply(self, before: Option<Identity>, id: UserId) -> Result<Identity, CommandError> {
         let kept_type = before.as_ref().map(|identity| identity.main_contact_type);
         let blank = || Identity {
             id,
@@ -144,7 +144,7 @@ impl IdentityOptions {
         }
         let named = self.main_contact.or(kept_type);
         let main = main_contact_type(named, identity.email.is_some(), identity.mobile.is_some());
-        identity.main_contact_type = main.map_err(Refusal::because)?;
+        identity.main_contact_type = main.map_err(CommandError::msg)?;
         identity.name = self.name.or(identity.name);
         identity.roles = self.roles.map_or(identity.roles, without_empty);
         identity.groups = self.groups.map_or(identity.groups, without_empty);
@@ -163,23 +163,23 @@ struct UserLine<'a> {
     user_id: &'a str,
 }
 
-fn saved(saving: &IdentitySaveOutcome, identity: &Identity) -> Result<(), Refusal> {
+fn saved(saving: &IdentitySaveOutcome, identity: &Identity) -> Result<(), CommandError> {
     match saving {
         IdentitySaveOutcome::Saved => print(&UserLine {
             user_id: identity.id.as_str(),
         }),
-        IdentitySaveOutcome::LoginTaken { by } => Err(Refusal::because(format!(
+        IdentitySaveOutcome::LoginTaken { by } => Err(CommandError::msg(format!(
             "the e-mail or mobile is a login of the user `{by}`: change that one with `authme identity set {by}`, or remove it; if \
              there is no such user, it was begun and not finished: add it with `--id {by}`"
         ))),
-        IdentitySaveOutcome::IdTaken => Err(Refusal::because(format!(
+        IdentitySaveOutcome::IdTaken => Err(CommandError::msg(format!(
             "there is a user `{0}` already: change it with `authme identity set {0}`",
             identity.id
         ))),
     }
 }
 
-pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitCode, Refusal> {
+pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     let registry = Registry::of(&stores);
     let identities = stores.identities;
@@ -222,15 +222,15 @@ pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-fn unknown(id: &UserId) -> Refusal {
-    Refusal::because(format!("there is no user `{id}`"))
+fn unknown(id: &UserId) -> CommandError {
+    CommandError::msg(format!("there is no user `{id}`"))
 }
 
-async fn find(identities: &dyn Identities, id: &UserId) -> Result<Identity, Refusal> {
+async fn find(identities: &dyn Identities, id: &UserId) -> Result<Identity, CommandError> {
     identities.find(id).await?.ok_or_else(|| unknown(id))
 }
 
-async fn list(identities: &dyn Identities, reveal: bool) -> Result<(), Refusal> {
+async fn list(identities: &dyn Identities, reveal: bool) -> Result<(), CommandError> {
     let mut after: Option<UserId> = None;
     loop {
         let page = identities.page(after.as_ref(), PAGE).await?;

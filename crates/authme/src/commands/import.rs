@@ -8,11 +8,11 @@ use domain::identity::Identity;
 use domain::registration::Additions;
 use futures_util::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use ports::{Identities, IdentitySaveOutcome, StoreFailure};
+use ports::{Identities, IdentitySaveOutcome, StoreError};
 
 use super::identity_line::IdentityLine;
 use super::registry::Registry;
-use crate::Refusal;
+use crate::CommandError;
 
 /// Users stored at the same time: as many as share a commit.
 const AT_ONCE: usize = 128;
@@ -28,7 +28,11 @@ struct Line {
 }
 
 /// `authme identity import`: bad lines are told by number and skipped, the rest is stored.
-pub(super) async fn run(identities: Arc<dyn Identities>, registry: Registry, file: &Path) -> Result<ExitCode, Refusal> {
+pub(super) async fn run(
+    identities: Arc<dyn Identities>,
+    registry: Registry,
+    file: &Path,
+) -> Result<ExitCode, CommandError> {
     let (reader, size) = open(file)?;
     let bar = progress_bar(size);
     let lines = stream::iter(reader.lines().enumerate()).map(|(index, line)| {
@@ -59,7 +63,7 @@ pub(super) async fn run(identities: Arc<dyn Identities>, registry: Registry, fil
                 length: 0,
                 outcome: Err("is not UTF-8".to_owned()),
             },
-            Err((_, error)) => return Err(Refusal::while_doing("the file cannot be read")(error)),
+            Err((_, error)) => return Err(CommandError::context("the file cannot be read")(error)),
         };
         bar.inc(line.length);
         match line.outcome {
@@ -75,11 +79,11 @@ pub(super) async fn run(identities: Arc<dyn Identities>, registry: Registry, fil
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn open(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Refusal> {
+fn open(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), CommandError> {
     if file == Path::new("-") {
         return Ok((Box::new(BufReader::new(std::io::stdin())), None));
     }
-    let opened = File::open(file).map_err(Refusal::while_doing("the file cannot be opened"))?;
+    let opened = File::open(file).map_err(CommandError::context("the file cannot be opened"))?;
     let size = opened.metadata().ok().map(|metadata| metadata.len());
     Ok((Box::new(BufReader::new(opened)), size))
 }
@@ -123,7 +127,7 @@ async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> 
     }
 }
 
-async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<Option<Identity>, StoreFailure> {
+async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<Option<Identity>, StoreError> {
     for login in identity.logins() {
         let known = identities.find_by_login(&login).await?;
         if known.is_some() {
@@ -134,6 +138,6 @@ async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn unavailable(failure: StoreFailure) -> String {
+fn unavailable(failure: StoreError) -> String {
     failure.to_string()
 }

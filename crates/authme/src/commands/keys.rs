@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use adapter_crypto::{KeyDirectory, KeyEntry, KeyFailure, RevokedKey};
+use adapter_crypto::{KeyDirectory, KeyEntry, KeyError, RevokedKey};
 use clap::Subcommand;
 use domain::time::{self, Timestamp};
 use jiff::SignedDuration;
@@ -10,7 +10,7 @@ use service_runtime::SystemClock;
 
 use super::{Place, print};
 use crate::serve::for_operator;
-use crate::{DataFolder, Refusal};
+use crate::{CommandError, DataFolder};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
@@ -74,7 +74,7 @@ impl From<RevokedKey> for RevokedKeyLine {
     }
 }
 
-pub(crate) fn run(place: &Place, command: KeysCommand) -> Result<ExitCode, Refusal> {
+pub(crate) fn run(place: &Place, command: KeysCommand) -> Result<ExitCode, CommandError> {
     let keys = DataFolder::open(place.folder())?.keys();
     let now = SystemClock.now();
     let changed = match command {
@@ -86,7 +86,7 @@ pub(crate) fn run(place: &Place, command: KeysCommand) -> Result<ExitCode, Refus
             let signs_from = signs_from_or_soon(&keys, signs_from, force, now)?;
             let key = keys
                 .generate(signs_from)
-                .map_err(Refusal::while_doing("the key cannot be made"))?;
+                .map_err(CommandError::context("the key cannot be made"))?;
             let kid = key.id.clone();
             print(&KeyLine::from(key))?;
             Some(kid)
@@ -106,17 +106,15 @@ pub(crate) fn run(place: &Place, command: KeysCommand) -> Result<ExitCode, Refus
     Ok(ExitCode::SUCCESS)
 }
 
-fn done(outcome: Result<(), KeyFailure>) -> Result<(), Refusal> {
+fn done(outcome: Result<(), KeyError>) -> Result<(), CommandError> {
     match outcome {
-        Err(failure @ (KeyFailure::UnknownKey(_) | KeyFailure::LastKey(_))) => {
-            Err(Refusal::because(failure.to_string()))
-        }
-        outcome => outcome.map_err(Refusal::while_doing("the key cannot be changed")),
+        Err(failure @ (KeyError::UnknownKey(_) | KeyError::LastKey(_))) => Err(CommandError::msg(failure.to_string())),
+        outcome => outcome.map_err(CommandError::context("the key cannot be changed")),
     }
 }
 
-fn list(keys: &KeyDirectory) -> Result<(), Refusal> {
-    let unreadable = || Refusal::while_doing("the keys cannot be read");
+fn list(keys: &KeyDirectory) -> Result<(), CommandError> {
+    let unreadable = || CommandError::context("the keys cannot be read");
     for key in keys.list().map_err(unreadable())? {
         print(&KeyLine::from(key))?;
     }
@@ -132,15 +130,15 @@ fn signs_from_or_soon(
     given: Option<Timestamp>,
     force: bool,
     now: Timestamp,
-) -> Result<Timestamp, Refusal> {
-    let keys = keys.list().map_err(Refusal::while_doing("the keys cannot be read"))?;
+) -> Result<Timestamp, CommandError> {
+    let keys = keys.list().map_err(CommandError::context("the keys cannot be read"))?;
     if keys.is_empty() {
         return Ok(given.unwrap_or(now));
     }
     let cache_time = for_operator()?.keys.cache_time;
     let soon = time::after(now, cache_time);
     match given {
-        Some(given) if given < soon && !force => Err(Refusal::because(format!(
+        Some(given) if given < soon && !force => Err(CommandError::msg(format!(
             "verifiers keep the key set for up to {:#} (keys.cache_time) and refuse until then what a key signs that they do \
              not know: leave --signs-from out, or add --force",
             SignedDuration::try_from(cache_time).unwrap_or(SignedDuration::MAX)

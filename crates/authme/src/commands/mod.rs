@@ -19,24 +19,24 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::Refusal;
+use crate::CommandError;
 pub(crate) use place::{OperatorStores, Place, PlaceArguments};
 
 /// Rows read at a time by a command that lists.
 const PAGE: usize = 500;
 
 /// One object on a line of stdout.
-fn print<T: Serialize>(object: &T) -> Result<(), Refusal> {
-    let line = serde_json::to_string(object).map_err(Refusal::while_doing("the answer cannot be written"))?;
+fn print<T: Serialize>(object: &T) -> Result<(), CommandError> {
+    let line = serde_json::to_string(object).map_err(CommandError::context("the answer cannot be written"))?;
     print_line(&line)
 }
 
-fn print_line(line: &str) -> Result<(), Refusal> {
+fn print_line(line: &str) -> Result<(), CommandError> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        written => written.map_err(Refusal::while_doing("the answer cannot be written")),
+        written => written.map_err(CommandError::context("the answer cannot be written")),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::registry::Registry;
 use super::{Place, print};
-use crate::Refusal;
+use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NameCommand {
@@ -26,11 +26,11 @@ struct NameLine<'a> {
     meaning: Option<&'static str>,
 }
 
-pub(crate) async fn run(place: &Place, kind: NameKind, command: NameCommand) -> Result<ExitCode, Refusal> {
+pub(crate) async fn run(place: &Place, kind: NameKind, command: NameCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     match command {
         NameCommand::Add { name } => {
-            let name = KnownName::parse(kind, &name).map_err(|malformed| Refusal::because(malformed.to_string()))?;
+            let name = KnownName::parse(kind, &name).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
             if !kind.defines(name.as_str()) {
                 stores.known_names.add(&name).await?;
             }
@@ -46,7 +46,7 @@ pub(crate) async fn run(place: &Place, kind: NameKind, command: NameCommand) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(registry: &Registry, kind: NameKind) -> Result<(), Refusal> {
+async fn list(registry: &Registry, kind: NameKind) -> Result<(), CommandError> {
     for defined in kind.defined() {
         print(&NameLine {
             name: defined.name,

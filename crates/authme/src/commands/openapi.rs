@@ -1,15 +1,15 @@
 use std::process::ExitCode;
 
 use super::print_line;
-use crate::Refusal;
+use crate::CommandError;
 
-pub(crate) fn run(context: &str) -> Result<ExitCode, Refusal> {
+pub(crate) fn run(context: &str) -> Result<ExitCode, CommandError> {
     let description =
-        adapter_http::description(context).ok_or_else(|| Refusal::because(format!("`{context}` is no context")))?;
+        adapter_http::description(context).ok_or_else(|| CommandError::msg(format!("`{context}` is no context")))?;
     let document = description.into_document(&format!("AuthMe {context}"));
     let json = document
         .to_pretty_json()
-        .map_err(Refusal::while_doing("the description cannot be written"))?;
+        .map_err(CommandError::context("the description cannot be written"))?;
     print_line(&json)?;
     Ok(ExitCode::SUCCESS)
 }

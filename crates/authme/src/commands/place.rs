@@ -7,7 +7,7 @@ use service_runtime::AuditLog;
 
 use super::audited::{Audited, CommandAudit};
 use crate::serve::audit_log;
-use crate::{DataFolder, Refusal};
+use crate::{CommandError, DataFolder};
 
 /// Where the commands work.
 #[derive(Debug, Args)]
@@ -91,9 +91,9 @@ impl Place {
     }
 
     /// The folder, for a command that works on nothing else.
-    pub(crate) fn folder_only(&self) -> Result<&Path, Refusal> {
+    pub(crate) fn folder_only(&self) -> Result<&Path, CommandError> {
         if self.deployed.is_some() {
-            return Err(Refusal::because(
+            return Err(CommandError::msg(
                 "this command works on a data folder only: leave --mongodb-uri and AUTHME_MONGODB_URI out",
             ));
         }
@@ -101,7 +101,7 @@ impl Place {
     }
 
     /// The deployed store where there is one, else that of the folder.
-    pub(crate) async fn stores(&self) -> Result<OperatorStores, Refusal> {
+    pub(crate) async fn stores(&self) -> Result<OperatorStores, CommandError> {
         let stores = if let Some(deployed) = &self.deployed {
             deployed.stores().await?
         } else {
@@ -123,7 +123,7 @@ impl Place {
     }
 
     /// The audit trail beside the store that the command works on: the data folder's, or the log stream for a deployed one.
-    pub(crate) fn audit(&self) -> Result<CommandAudit, Refusal> {
+    pub(crate) fn audit(&self) -> Result<CommandAudit, CommandError> {
         match &self.deployed {
             Some(_) => Ok(CommandAudit::new(AuditLog::on_stream(), &self.command)),
             None => self.audit_of_folder(),
@@ -131,7 +131,7 @@ impl Place {
     }
 
     /// That of the data folder, for a command that works on nothing else.
-    pub(crate) fn audit_of_folder(&self) -> Result<CommandAudit, Refusal> {
+    pub(crate) fn audit_of_folder(&self) -> Result<CommandAudit, CommandError> {
         let log = audit_log(&DataFolder::open(&self.folder)?)?;
         Ok(CommandAudit::new(log, &self.command))
     }
@@ -144,10 +144,10 @@ impl Deployed {
     /// Nobody waits for an answer within three seconds here.
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-    async fn stores(&self) -> Result<OperatorStores, Refusal> {
+    async fn stores(&self) -> Result<OperatorStores, CommandError> {
         if let Some(key) = adapter_mongodb::certificate_key_file(&self.uri) {
             let private = adapter_crypto::require_private(&key);
-            private.map_err(Refusal::while_doing(
+            private.map_err(CommandError::context(
                 "`tlsCertificateKeyFile` of MongoDB cannot be used",
             ))?;
         }
@@ -157,7 +157,7 @@ impl Deployed {
             ..adapter_mongodb::MongodbSettings::new(&self.uri, &self.database, Self::CONNECTIONS)
         };
         let opened = adapter_mongodb::open(&settings).await;
-        let stores = opened.map_err(Refusal::while_doing("the deployed store cannot be opened"))?;
+        let stores = opened.map_err(CommandError::context("the deployed store cannot be opened"))?;
         Ok(OperatorStores {
             clients: stores.clients,
             identities: stores.identities,
@@ -170,8 +170,8 @@ impl Deployed {
 #[cfg(not(feature = "mongodb"))]
 impl Deployed {
     #[expect(clippy::unused_async, reason = "with the feature it connects")]
-    async fn stores(&self) -> Result<OperatorStores, Refusal> {
-        Err(Refusal::because(format!(
+    async fn stores(&self) -> Result<OperatorStores, CommandError> {
+        Err(CommandError::because(format!(
             "this authme was built without the feature `mongodb`, so it cannot work on the deployed store `{}`",
             self.database
         )))

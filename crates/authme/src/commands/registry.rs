@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use domain::caller::bare_role;
 use domain::names::{KnownName, NameKind};
-use domain::registration::{Additions, Known, RefusedName};
-use ports::{Groups, KnownNames, StoreFailure};
+use domain::registration::{Additions, Known, UnknownNameError};
+use ports::{Groups, KnownNames, StoreError};
 use tokio::sync::OnceCell;
 
 use super::{OperatorStores, PAGE};
-use crate::Refusal;
+use crate::CommandError;
 
 /// The names that may be used in registrations, read when the first is met that AuthMe itself gives no meaning.
 #[derive(Clone)]
@@ -21,15 +21,15 @@ pub(crate) struct Registry {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error(transparent)]
-    Refused(#[from] RefusedName),
+    Refused(#[from] UnknownNameError),
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
 }
 
-impl From<RegistryError> for Refusal {
+impl From<RegistryError> for CommandError {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Refused(refused) => Self::because(refused.to_string()),
+            RegistryError::Refused(refused) => Self::msg(refused.to_string()),
             RegistryError::Store(failure) => failure.into(),
         }
     }
@@ -54,7 +54,7 @@ impl Registry {
     }
 
     /// Every name that is known, roles of groups among them.
-    pub(crate) async fn read(&self) -> Result<Known, StoreFailure> {
+    pub(crate) async fn read(&self) -> Result<Known, StoreError> {
         let mut known = Known::default();
         for name in self.made_known().await? {
             let names = match name.kind {
@@ -78,7 +78,7 @@ impl Registry {
     }
 
     /// The names that an operator made known.
-    pub(crate) async fn made_known(&self) -> Result<Vec<KnownName>, StoreFailure> {
+    pub(crate) async fn made_known(&self) -> Result<Vec<KnownName>, StoreError> {
         let mut names: Vec<KnownName> = Vec::new();
         loop {
             let page = self.known_names.page(names.last(), PAGE).await?;

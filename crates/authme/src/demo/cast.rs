@@ -12,7 +12,7 @@ use domain::ids::{ClientId, ContactId, UserId};
 use ports::tokens::ClientSecrets as _;
 use ports::{ClientSaveOutcome, Clients, IdentitySaveOutcome, Randomness as _};
 
-use crate::{DataFolder, Refusal};
+use crate::{CommandError, DataFolder};
 
 pub(super) const EMAIL: &str = "ana.souza@br.example.com";
 pub(super) const GROUP: &str = "Finance";
@@ -49,7 +49,7 @@ struct Part {
 }
 
 /// Fills an empty folder.
-pub(super) async fn register(folder: &DataFolder) -> Result<Cast, Refusal> {
+pub(super) async fn register(folder: &DataFolder) -> Result<Cast, CommandError> {
     let stores = folder.stores(1)?;
     let clients = &*stores.clients;
     let machine = |scopes, may_assert| Part {
@@ -86,13 +86,13 @@ pub(super) async fn register(folder: &DataFolder) -> Result<Cast, Refusal> {
     match stores.identities.create(&user).await? {
         IdentitySaveOutcome::Saved => Ok(cast),
         IdentitySaveOutcome::LoginTaken { .. } | IdentitySaveOutcome::IdTaken => {
-            Err(Refusal::because("the demo's user is in the folder already"))
+            Err(CommandError::msg("the demo's user is in the folder already"))
         }
     }
 }
 
-async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<Player, Refusal> {
-    let name = ClientId::parse(id).map_err(|malformed| Refusal::because(malformed.to_string()))?;
+async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<Player, CommandError> {
+    let name = ClientId::parse(id).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
     let secret = domain::hex::encode(&SystemRandomness.secret());
     let client = Client {
         secrets: vec![Sha256.digest(&secret)],
@@ -106,12 +106,12 @@ async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<P
     };
     match clients.create(&client).await? {
         ClientSaveOutcome::Saved => Ok(Player { id, secret }),
-        ClientSaveOutcome::NameTaken(_) => Err(Refusal::because("the demo's clients are in the folder already")),
+        ClientSaveOutcome::NameTaken(_) => Err(CommandError::msg("the demo's clients are in the folder already")),
     }
 }
 
-fn user() -> Result<Identity, Refusal> {
-    let email = Email::parse(EMAIL).map_err(|malformed| Refusal::because(malformed.to_string()))?;
+fn user() -> Result<Identity, CommandError> {
+    let email = Email::parse(EMAIL).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
     Ok(Identity {
         id: UserId::from_random(SystemRandomness.object_id()),
         name: Some("Ana Souza".to_owned()),

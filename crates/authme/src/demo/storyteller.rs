@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::expected::Expected;
 use super::http_client::{Answer, Request, ask};
 use super::page::{Look, Page};
-use crate::Refusal;
+use crate::CommandError;
 
 /// Why the story was not told to its end.
 pub(super) enum Interruption {
@@ -17,7 +17,7 @@ pub(super) enum Interruption {
     /// The process was asked to end.
     Asked,
     Unprinted(io::Error),
-    Refused(Refusal),
+    Refused(CommandError),
 }
 
 impl From<io::Error> for Interruption {
@@ -102,7 +102,7 @@ impl<'a, W: Write> Storyteller<'a, W> {
     async fn ask(&mut self, request: Request) -> Result<Answer, Interruption> {
         self.tally.requests += 1;
         let answer = ask(self.address, request).await;
-        let answer = answer.map_err(Refusal::while_doing("the demo's own server did not answer"));
+        let answer = answer.map_err(CommandError::context("the demo's own server did not answer"));
         let answer = answer.map_err(Interruption::Refused)?;
         self.page.hide_tokens(&json_of(&answer));
         Ok(answer)

@@ -25,12 +25,12 @@ pub struct CodeMessage {
 /// The message was not handed over. It may have been, when the answer was lost.
 #[derive(Debug, thiserror::Error)]
 #[error("the code could not be handed to the gateway")]
-pub struct DeliveryFailure(#[source] pub Box<dyn Error + Send + Sync>);
+pub struct DeliveryError(#[source] pub Box<dyn Error + Send + Sync>);
 
 /// Carries codes to their users: by mail, by text message, or into a file for local use.
 ///
 /// Returns once a gateway took the message, after retries with the same code. A repeated call sends again.
 #[async_trait]
 pub trait CodeDelivery: Send + Sync {
-    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryFailure>;
+    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError>;
 }

@@ -5,7 +5,7 @@ mod code_digester;
 mod factor_sets;
 mod send_quotas;
 
-pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryFailure};
+pub use code_delivery::{CodeDelivery, CodeMessage, DeliveryError};
 pub use code_digester::CodeDigester;
 pub use factor_sets::FactorSets;
 pub use send_quotas::{QuotaDecision, SendQuotas};

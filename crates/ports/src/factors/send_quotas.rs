@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::Timestamp;
 
-use crate::StoreFailure;
+use crate::StoreError;
 
 /// Whether one more may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum QuotaDecision {
 pub trait SendQuotas: Send + Sync {
     /// What a charge would say now. Counts nothing and begins no window, so it promises nothing either: others may be
     /// charged before whoever looked.
-    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure>;
+    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError>;
 
-    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreFailure>;
+    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError>;
 }

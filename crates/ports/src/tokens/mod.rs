@@ -11,5 +11,5 @@ pub use client_secrets::ClientSecrets;
 pub use key_set::{KeySet, PublicKey};
 pub use refresh_families::{CloseOutcome, RefreshFamilies, RotationOutcome};
 pub use refresh_token_codec::RefreshTokenCodec;
-pub use token_signer::{SigningFailure, TokenSigner};
+pub use token_signer::{SigningError, TokenSigner};
 pub use validation_tokens::{ValidationTokenHasher, ValidationTokens};

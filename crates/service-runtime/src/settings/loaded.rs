@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::register::{SETTINGS, environment, setting};
 use super::setting::{Binary, Need, Setting};
-use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsFailure};
+use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsError};
 
 /// The origin that the library gives to a variable; a default has none, and a file its path.
 const ENVIRONMENT: &str = "the environment";
@@ -24,7 +24,7 @@ impl Loaded {
         defaults: &str,
         file: Option<&Path>,
         environment: Environment,
-    ) -> Result<Self, SettingsFailure> {
+    ) -> Result<Self, SettingsError> {
         let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
         if let Some(file) = file {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml));
@@ -39,32 +39,32 @@ impl Loaded {
             Ok(Self { binary, merged })
         } else {
             unknown.sort();
-            Err(SettingsFailure::Unknown(unknown))
+            Err(SettingsError::Unknown(unknown))
         }
     }
 
     /// The settings as `T` sees them.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsFailure> {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
         let missing = self.missing();
         if missing.is_empty() {
             Ok(self.merged.clone().try_deserialize()?)
         } else {
-            Err(SettingsFailure::Missing(missing))
+            Err(SettingsError::Missing(missing))
         }
     }
 
     /// What every service reads, checked.
-    pub fn service(&self) -> Result<ServiceSettings, SettingsFailure> {
+    pub fn service(&self) -> Result<ServiceSettings, SettingsError> {
         self.read::<ServiceSettings>()?.checked()
     }
 
     /// What the issuer of tokens reads besides, checked.
-    pub fn issuer(&self) -> Result<IssuerSettings, SettingsFailure> {
+    pub fn issuer(&self) -> Result<IssuerSettings, SettingsError> {
         self.read::<IssuerSettings>()?.checked()
     }
 
     /// What the sender of codes reads besides, checked.
-    pub fn sender(&self) -> Result<SenderSettings, SettingsFailure> {
+    pub fn sender(&self) -> Result<SenderSettings, SettingsError> {
         self.read::<SenderSettings>()?.checked()
     }
 

@@ -26,7 +26,7 @@ pub use table::settings_table;
 
 /// Why settings are not used.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsFailure {
+pub enum SettingsError {
     #[error("the settings cannot be read")]
     Unreadable(#[from] ConfigError),
     #[error("unknown settings: {}", .0.join(", "))]
@@ -37,7 +37,7 @@ pub enum SettingsFailure {
     Unusable { name: &'static str, what: String },
 }
 
-impl SettingsFailure {
+impl SettingsError {
     fn unusable(name: &'static str, what: impl Into<String>) -> Self {
         Self::Unusable {
             name,
@@ -47,6 +47,6 @@ impl SettingsFailure {
 }
 
 /// Loads the settings of a binary over the TOML text of its defaults; the environment (`AUTHME__SECTION__NAME`) wins.
-pub fn load(binary: Binary, defaults: &str, file: Option<&Path>) -> Result<Loaded, SettingsFailure> {
+pub fn load(binary: Binary, defaults: &str, file: Option<&Path>) -> Result<Loaded, SettingsError> {
     Loaded::over(binary, defaults, file, Environment::with_prefix("AUTHME"))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use use_cases::factors::FactorsSettings;
 use use_cases::tokens::TokensSettings;
 
-use super::SettingsFailure;
+use super::SettingsError;
 
 /// Settings of the one process that serves all contexts.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Settings {
 
 impl Settings {
     /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsFailure> {
+    pub fn checked(self) -> Result<Self, SettingsError> {
         self.http.check()?;
         self.tokens.check()?;
         self.saml.check()?;
@@ -77,7 +77,7 @@ impl HttpSettings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
         at_least_a_second("http.write_timeout", self.write_timeout)
     }
 }
@@ -144,7 +144,7 @@ impl TokenSettings {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
         let lifetimes = [
             ("tokens.access_token_lifetime", self.access_token_lifetime),
             ("tokens.validation_token_lifetime", self.validation_token_lifetime),
@@ -155,7 +155,7 @@ impl TokenSettings {
             at_least_a_second(name, lifetime)?;
         }
         if self.access_token_lifetime > self.longest_access_token_lifetime {
-            return Err(SettingsFailure::unusable(
+            return Err(SettingsError::unusable(
                 "tokens.access_token_lifetime",
                 "must not exceed tokens.longest_access_token_lifetime",
             ));
@@ -178,11 +178,11 @@ pub struct SamlSettings {
 
 impl SamlSettings {
     /// Whoever a directory hands over first would be an administrator.
-    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
         let refused = |role: &&String| RoleHolder::Identity.check(role).is_err() || is_administrator(role);
         match self.default_roles.iter().find(refused) {
             None => Ok(()),
-            Some(role) => Err(SettingsFailure::unusable(
+            Some(role) => Err(SettingsError::unusable(
                 "saml.default_roles",
                 format!("holds `{role}`, which is no role for every user that is handed over"),
             )),
@@ -222,10 +222,10 @@ impl CodeSettings {
         limits
     }
 
-    pub(super) fn check(&self) -> Result<(), SettingsFailure> {
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
         at_least_a_second("codes.lifetime", self.lifetime)?;
         if self.lifetime > Duration::from_mins(10) {
-            return Err(SettingsFailure::unusable("codes.lifetime", "must not exceed 10m"));
+            return Err(SettingsError::unusable("codes.lifetime", "must not exceed 10m"));
         }
         let counts = [
             ("codes.attempts_per_challenge", self.attempts_per_challenge),
@@ -235,7 +235,7 @@ impl CodeSettings {
             ("codes.sends_per_user", self.sends_per_user),
         ];
         match counts.into_iter().find(|(_, count)| *count == 0) {
-            Some((name, _)) => Err(SettingsFailure::unusable(name, "must be at least 1")),
+            Some((name, _)) => Err(SettingsError::unusable(name, "must be at least 1")),
             None => Ok(()),
         }
     }
@@ -254,9 +254,9 @@ pub struct LogSettings {
     pub filter: String,
 }
 
-pub(super) fn at_least_a_second(name: &'static str, duration: Duration) -> Result<(), SettingsFailure> {
+pub(super) fn at_least_a_second(name: &'static str, duration: Duration) -> Result<(), SettingsError> {
     if duration < Duration::from_secs(1) {
-        return Err(SettingsFailure::unusable(name, "must be at least 1s"));
+        return Err(SettingsError::unusable(name, "must be at least 1s"));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::sections::{at_least_a_second, duration};
 use super::{
-    CodeSettings, HttpSettings, KeySettings, LimitSettings, LogSettings, LoginSettings, SamlSettings, SettingsFailure,
+    CodeSettings, HttpSettings, KeySettings, LimitSettings, LogSettings, LoginSettings, SamlSettings, SettingsError,
     TokenSettings,
 };
 
@@ -127,7 +127,7 @@ pub struct RelaySettings {
 
 impl ServiceSettings {
     /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsFailure> {
+    pub fn checked(self) -> Result<Self, SettingsError> {
         self.http.check()?;
         is_path("store.mongodb_uri_file", &self.store.mongodb_uri_file)?;
         at_least_a_second("relay.lease", self.relay.lease)?;
@@ -136,10 +136,10 @@ impl ServiceSettings {
             self.tokens.longest_access_token_lifetime,
         )?;
         if self.keys.longest_age < SHORTEST_KEY_SET_AGE {
-            return Err(SettingsFailure::unusable("keys.longest_age", "must be at least 1m"));
+            return Err(SettingsError::unusable("keys.longest_age", "must be at least 1m"));
         }
         if self.store.connections == 0 {
-            return Err(SettingsFailure::unusable("store.connections", "must be at least 1"));
+            return Err(SettingsError::unusable("store.connections", "must be at least 1"));
         }
         self.kafka.check()?;
         Ok(self)
@@ -148,7 +148,7 @@ impl ServiceSettings {
 
 impl IssuerSettings {
     /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsFailure> {
+    pub fn checked(self) -> Result<Self, SettingsError> {
         self.tokens.check()?;
         self.saml.check()?;
         is_path("secrets.refresh_file", &self.secrets.refresh_file)?;
@@ -158,7 +158,7 @@ impl IssuerSettings {
 
 impl SenderSettings {
     /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsFailure> {
+    pub fn checked(self) -> Result<Self, SettingsError> {
         self.codes.check()?;
         is_path("secrets.codes_file", &self.secrets.codes_file)?;
         Ok(self)
@@ -166,18 +166,18 @@ impl SenderSettings {
 }
 
 impl KafkaSettings {
-    fn check(&self) -> Result<(), SettingsFailure> {
+    fn check(&self) -> Result<(), SettingsError> {
         for (name, number) in [
             ("kafka.partitions", self.partitions),
             ("kafka.replication", self.replication),
         ] {
             if number < 1 {
-                return Err(SettingsFailure::unusable(name, "must be at least 1"));
+                return Err(SettingsError::unusable(name, "must be at least 1"));
             }
         }
         if self.certificate_file.is_some() != self.key_file.is_some() {
             let what = "and `kafka.key_file` belong together: give both or neither";
-            return Err(SettingsFailure::unusable("kafka.certificate_file", what));
+            return Err(SettingsError::unusable("kafka.certificate_file", what));
         }
         let tls = [&self.ca_file, &self.certificate_file, &self.key_file];
         let sasl = [
@@ -192,20 +192,20 @@ impl KafkaSettings {
         };
         if contradicts {
             let what = "contradicts the other settings of `kafka`: sasl_… needs scram, certificates need tls or scram";
-            return Err(SettingsFailure::unusable("kafka.security", what));
+            return Err(SettingsError::unusable("kafka.security", what));
         }
         if self.security == KafkaSecurity::Scram && sasl.contains(&false) {
             let what = "is scram, which needs kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password_file";
-            return Err(SettingsFailure::unusable("kafka.security", what));
+            return Err(SettingsError::unusable("kafka.security", what));
         }
         Ok(())
     }
 }
 
 /// Whoever writes the secret itself into a setting is told so before anything repeats it.
-fn is_path(name: &'static str, path: &Path) -> Result<(), SettingsFailure> {
+fn is_path(name: &'static str, path: &Path) -> Result<(), SettingsError> {
     if path.to_string_lossy().contains("://") {
-        return Err(SettingsFailure::unusable(
+        return Err(SettingsError::unusable(
             name,
             "must be the path of a file that holds the secret, not the secret",
         ));

@@ -2,13 +2,13 @@ use std::fmt::Write as _;
 
 use config::{Config, File, FileFormat, ValueKind};
 
-use super::SettingsFailure;
+use super::SettingsError;
 use super::loaded::{shown, value};
 use super::register::{SETTINGS, environment};
 use super::setting::{Need, SERVICES, Setting};
 
 /// Every setting of the services as a table in Markdown; `defaults` are the texts of their defaults.
-pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsFailure> {
+pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsError> {
     let mut builder = Config::builder();
     for text in defaults {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));

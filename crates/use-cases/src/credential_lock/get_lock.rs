@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::credential_lock::CredentialLock;
 use domain::ids::UserId;
 use ports::credential_lock::CredentialLocks;
-use ports::{Identities, StoreFailure};
+use ports::{Identities, StoreError};
 
 /// Why the lock is not told.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +11,7 @@ pub enum GetLockError {
     #[error("the user is not known")]
     UserNotFound,
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
 }
 
 /// Tells whether a user's credential is locked, since when and under which epoch.

@@ -4,7 +4,7 @@ use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockReason};
 use domain::ids::UserId;
 use ports::credential_lock::CredentialLocks;
-use ports::{Measure, Telemetry};
+use ports::{MetricEvent, Telemetry};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
@@ -33,7 +33,7 @@ impl LockCredential {
     pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), LockError> {
         let command = self.commands.build(call, user, reason).await?;
         if decide_and_save(&*self.credential_locks, &command, CredentialLock::lock).await? {
-            self.telemetry.record(Measure::Lock);
+            self.telemetry.record(MetricEvent::Lock);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use domain::ids::UserId;
 use ports::credential_lock::CredentialLocks;
 use ports::{Clock, Identities, Randomness, SaveOutcome, Telemetry};
 
-use crate::Failure;
+use crate::UseCaseError;
 
 pub use get_lock::{GetLock, GetLockError};
 pub use lock_credential::LockCredential;
@@ -29,11 +29,11 @@ pub enum LockError {
     #[error("nobody locks or unlocks themselves: ask another administrator")]
     OwnCredential,
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] UseCaseError),
 }
 
-impl From<ports::StoreFailure> for LockError {
-    fn from(failure: ports::StoreFailure) -> Self {
+impl From<ports::StoreError> for LockError {
+    fn from(failure: ports::StoreError) -> Self {
         Self::Failed(failure.into())
     }
 }
@@ -109,7 +109,7 @@ async fn decide_and_save(
     credential_locks: &dyn CredentialLocks,
     command: &LockCommand,
     rule: fn(&CredentialLock, &LockCommand) -> Option<CredentialLock>,
-) -> Result<bool, Failure> {
+) -> Result<bool, UseCaseError> {
     for _ in 0..ATTEMPTS {
         let found = credential_locks.find(&command.user).await?;
         let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
@@ -122,8 +122,8 @@ async fn decide_and_save(
         match save.await? {
             SaveOutcome::Saved => return Ok(changed.is_some()),
             SaveOutcome::Conflict => {}
-            SaveOutcome::OutboxFull => return Err(Failure::OutboxFull),
+            SaveOutcome::OutboxFull => return Err(UseCaseError::OutboxFull),
         }
     }
-    Err(Failure::Contended)
+    Err(UseCaseError::Contended)
 }

@@ -10,10 +10,10 @@ use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
 use ports::factors::{CodeDigester, FactorSets};
-use ports::{Clients, Clock, Randomness, SaveOutcome, StoreFailure};
+use ports::{Clients, Clock, Randomness, SaveOutcome, StoreError};
 
 use super::FactorsPorts;
-use crate::Failure;
+use crate::UseCaseError;
 
 /// How often an edit that met another's is decided anew. Each meeting is somebody else's success, and the attempts at a
 /// code end before these do.
@@ -31,11 +31,11 @@ pub enum ContactError {
     #[error(transparent)]
     Broken(ContactRuleViolation),
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] UseCaseError),
 }
 
-impl From<StoreFailure> for ContactError {
-    fn from(failure: StoreFailure) -> Self {
+impl From<StoreError> for ContactError {
+    fn from(failure: StoreError) -> Self {
         Self::Failed(failure.into())
     }
 }
@@ -195,10 +195,10 @@ impl FactorSetEditor {
             match self.factor_sets.save_if_version(&set, told).await? {
                 SaveOutcome::Saved => return outcome,
                 SaveOutcome::Conflict => {}
-                SaveOutcome::OutboxFull => return Err(Failure::OutboxFull.into()),
+                SaveOutcome::OutboxFull => return Err(UseCaseError::OutboxFull.into()),
             }
         }
-        Err(Failure::Contended.into())
+        Err(UseCaseError::Contended.into())
     }
 
     fn build_event(&self, call: &Call, user: &UserId, told: PendingEvent, now: Timestamp) -> NewEvent {
@@ -216,7 +216,7 @@ impl FactorSetEditor {
 pub(super) async fn find_with_owner(
     factor_sets: &dyn FactorSets,
     user: &UserId,
-) -> Result<Option<(Identity, FactorSet)>, StoreFailure> {
+) -> Result<Option<(Identity, FactorSet)>, StoreError> {
     let mut found = factor_sets.find_with_owner(user).await?;
     if let Some((owner, set)) = &mut found {
         set.drop_credentials(owner);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::factors::{OwnContact, Visibility, own_contacts};
 use domain::ids::{ClientId, UserId};
 use ports::factors::FactorSets;
-use ports::{Clients, StoreFailure};
+use ports::{Clients, StoreError};
 
 use super::{FactorsPorts, factor_set_editor};
 
@@ -13,7 +13,7 @@ pub enum ListOwnContactsError {
     #[error("the user has no record")]
     UserNotFound,
     #[error(transparent)]
-    Store(#[from] StoreFailure),
+    Store(#[from] StoreError),
 }
 
 /// Lists a user's contacts as the calling client may show them.

@@ -7,12 +7,12 @@ use domain::factors::{
 };
 use domain::ids::{ContactId, UserId};
 use domain::time::{self, Timestamp};
-use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure, QuotaDecision, SendQuotas};
-use ports::{Clients, Clock, Randomness, StoreFailure};
+use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryError, QuotaDecision, SendQuotas};
+use ports::{Clients, Clock, Randomness, StoreError};
 
 use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, VisibleContact};
 use super::{FactorsPorts, FactorsSettings, factor_set_editor};
-use crate::Failure;
+use crate::UseCaseError;
 
 /// Why no code was sent.
 #[derive(Debug, thiserror::Error)]
@@ -26,11 +26,11 @@ pub enum SendCodeError {
     UsedUp,
     /// The sending stays counted, and asking again sends another code.
     #[error(transparent)]
-    NotDelivered(#[from] DeliveryFailure),
+    NotDelivered(#[from] DeliveryError),
 }
 
-impl From<StoreFailure> for SendCodeError {
-    fn from(failure: StoreFailure) -> Self {
+impl From<StoreError> for SendCodeError {
+    fn from(failure: StoreError) -> Self {
         Self::Contact(failure.into())
     }
 }
@@ -136,7 +136,7 @@ impl SendCode {
                 // It was charged as it was found; as something else it is not sent to.
                 let found = factor_set_editor::code_target((owner, set), &target.id, &*self.code_digester);
                 if !found.is_ok_and(|found| found == *target) {
-                    return Err(Failure::Contended.into());
+                    return Err(UseCaseError::Contended.into());
                 }
                 set.start_challenge(target, challenge.clone(), now);
                 Ok(EditDecision::Save((), Vec::new()))

@@ -10,7 +10,7 @@ use domain::tokens::{AccessToken, AccessTokenSubject, RolesAndScopes};
 use ports::{Clients, Clock, Groups, Identities, Randomness};
 
 use super::{TokenError, TokensPorts, TokensSettings};
-use crate::Failure;
+use crate::UseCaseError;
 
 use super::mint_gate::Signer;
 
@@ -164,7 +164,7 @@ pub(super) fn issue(
     AccessTokenDraft { token, expires_in }: AccessTokenDraft,
     refresh_token: Option<String>,
     signer: &Signer<'_>,
-) -> Result<IssuedTokens, Failure> {
+) -> Result<IssuedTokens, UseCaseError> {
     let access_token = signer.sign(&token)?;
     let (user, session) = match token.subject {
         AccessTokenSubject::Client => (None, None),

@@ -12,7 +12,7 @@ use ports::{Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, Rand
 use super::mint_gate::{Minted, UserSubject};
 use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
 use super::{TokenError, TokensPorts, TokensSettings};
-use crate::Failure;
+use crate::UseCaseError;
 
 /// How often a user made by another at the same moment is looked for.
 const ATTEMPTS: usize = 5;
@@ -200,6 +200,6 @@ impl Directory {
                 identity.id = by;
             }
         }
-        Err(Failure::Contended.into())
+        Err(UseCaseError::Contended.into())
     }
 }

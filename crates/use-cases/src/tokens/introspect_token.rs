@@ -4,7 +4,7 @@ use domain::caller::VerifiedToken;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::{RefreshFamily, RefreshToken};
-use ports::{Clock, StoreFailure};
+use ports::{Clock, StoreError};
 
 use super::TokensPorts;
 use super::inspected_token::InspectedToken;
@@ -47,7 +47,7 @@ impl IntrospectToken {
     }
 
     /// What was dead once is dead for good, so an answer of several reads is true of the moment of the first.
-    pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreFailure> {
+    pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreError> {
         let found = match token {
             InspectedToken::Access(token) => is_alive(self.active_check.of_caller(&token.caller).await)?
                 .then(|| Introspection::AccessToken(token.clone())),
@@ -59,7 +59,7 @@ impl IntrospectToken {
         Ok(found.unwrap_or(Introspection::Inactive))
     }
 
-    async fn active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreFailure> {
+    async fn active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreError> {
         let is_current =
             |family: &RefreshFamily| family.is_active(self.clock.now()) && family.current_token() == *token;
         let found = self.sessions.look(&token.family).await?;
@@ -76,7 +76,7 @@ impl IntrospectToken {
     }
 }
 
-fn is_alive<T>(looked: Result<T, ActiveCheckError>) -> Result<bool, StoreFailure> {
+fn is_alive<T>(looked: Result<T, ActiveCheckError>) -> Result<bool, StoreError> {
     match looked {
         Ok(_) => Ok(true),
         Err(ActiveCheckError::Inactive(_)) => Ok(false),

@@ -11,7 +11,7 @@ use super::rejection::{RejectionReason, reject};
 use super::sessions::Sessions;
 use super::{TokenError, TokensPorts};
 use crate::active_check::Consistency;
-use crate::{ActiveCheck, ActiveCheckError, ActiveUser, Failure, InactiveReason};
+use crate::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason, UseCaseError};
 
 /// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl MintGate {
         &self,
         subject: Subject<'_>,
         write: impl Future<Output = Result<WriteEffect<W>, TokenError>>,
-        issue: impl FnOnce(W, &Signer<'_>) -> Result<T, Failure>,
+        issue: impl FnOnce(W, &Signer<'_>) -> Result<T, UseCaseError>,
     ) -> Result<Minted<T>, TokenError> {
         let (done, look) = match write.await? {
             WriteEffect::Changed(done) => (done, Consistency::AfterWrite),
@@ -180,7 +180,7 @@ impl MintGate {
 pub(super) struct Signer<'a>(&'a dyn TokenSigner);
 
 impl Signer<'_> {
-    pub(super) fn sign(&self, token: &AccessToken) -> Result<String, Failure> {
+    pub(super) fn sign(&self, token: &AccessToken) -> Result<String, UseCaseError> {
         Ok(self.0.sign(token)?)
     }
 }

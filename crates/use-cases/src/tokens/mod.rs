@@ -21,9 +21,9 @@ use std::time::Duration;
 use ports::tokens::{
     ClientSecrets, KeySet, RefreshFamilies, RefreshTokenCodec, TokenSigner, ValidationTokenHasher, ValidationTokens,
 };
-use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, StoreFailure, Telemetry};
+use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, StoreError, Telemetry};
 
-use crate::{ActiveCheckPorts, Failure};
+use crate::{ActiveCheckPorts, UseCaseError};
 use access_token_factory::AccessTokenFactory;
 use mint_gate::MintGate;
 use sessions::Sessions;
@@ -66,11 +66,11 @@ pub enum TokenError {
     #[error("too many new sessions")]
     TooManySessions { wait: Duration },
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] UseCaseError),
 }
 
-impl From<StoreFailure> for TokenError {
-    fn from(failure: StoreFailure) -> Self {
+impl From<StoreError> for TokenError {
+    fn from(failure: StoreError) -> Self {
         Self::Failed(failure.into())
     }
 }

@@ -13,7 +13,7 @@ use domain::time::Timestamp;
 use domain::tokens::{Origin, SignedRefreshToken};
 use ports::tokens::{RefreshTokenCodec, ValidationTokenHasher, ValidationTokens};
 use ports::{
-    AuditOutcome, AuditRecord, AuditTrail, Clock, LockStatuses, Measure, RenewalOutcome, RequestLimit, Telemetry,
+    AuditOutcome, AuditRecord, AuditTrail, Clock, LockStatuses, MetricEvent, RenewalOutcome, RequestLimit, Telemetry,
 };
 
 use super::access_token_factory::{AccessTokenFactory, IssuedTokens};
@@ -164,7 +164,7 @@ impl RenewToken {
                 .await
                 .map(first),
         };
-        self.telemetry.record(Measure::Renewal(match &renewed {
+        self.telemetry.record(MetricEvent::Renewal(match &renewed {
             Ok((_, outcome)) => *outcome,
             Err(TokenError::Failed(_)) => RenewalOutcome::Failed,
             Err(_) => RenewalOutcome::Refused,
@@ -245,7 +245,8 @@ impl RenewToken {
     fn take_session_start(&self, session: Option<&NewSession>) -> Result<(), TokenError> {
         let admitted = session.map_or(Ok(()), |session| self.sessions.take_start(&session.origin));
         if admitted.is_err() {
-            self.telemetry.record(Measure::RequestRefused(RequestLimit::Sessions));
+            self.telemetry
+                .record(MetricEvent::RequestRefused(RequestLimit::Sessions));
         }
         admitted
     }

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use domain::caller::{Call, Caller, VerifiedToken};
 use domain::ids::FamilyId;
 use domain::tokens::RevocationReason;
-use ports::StoreFailure;
+use ports::StoreError;
 
 use super::inspected_token::InspectedToken;
 use super::sessions::Sessions;
-use crate::Failure;
+use crate::UseCaseError;
 
 /// Why nothing was revoked.
 #[derive(Debug, thiserror::Error)]
@@ -15,11 +15,11 @@ pub enum RevokeTokenError {
     #[error("an access token without a session cannot be revoked, it ends at its exp")]
     NotRevocable,
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] UseCaseError),
 }
 
-impl From<StoreFailure> for RevokeTokenError {
-    fn from(failure: StoreFailure) -> Self {
+impl From<StoreError> for RevokeTokenError {
+    fn from(failure: StoreError) -> Self {
         Self::Failed(failure.into())
     }
 }

@@ -9,7 +9,7 @@ use domain::tokens::{
     FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
 };
 use ports::tokens::{CloseOutcome, RefreshFamilies, RefreshTokenCodec, RotationOutcome};
-use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreFailure};
+use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreError};
 
 use super::session_start_limiter::SessionStartLimiter;
 use super::{TokenError, TokensPorts, TokensSettings};
@@ -50,17 +50,17 @@ impl Sessions {
         FamilyId::from_random(self.randomness.object_id())
     }
 
-    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.families.find(id).await
     }
 
     /// Finds the family that a token of ours names, whatever became of it; that there is none is certain.
-    pub(super) async fn find_named(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    pub(super) async fn find_named(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.confirm(self.find(id).await?, id, |_| true).await
     }
 
     /// The session as nothing that was acknowledged before can contradict it.
-    pub(super) async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    pub(super) async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.families.read_linearizable(id).await
     }
 
@@ -69,7 +69,7 @@ impl Sessions {
         &self,
         token: &RefreshToken,
         now: Timestamp,
-    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+    ) -> Result<Option<RefreshFamily>, StoreError> {
         let found = self.find(&token.family).await?;
         self.confirm_for(found, token, now).await
     }
@@ -81,7 +81,7 @@ impl Sessions {
         found: Option<RefreshFamily>,
         token: &RefreshToken,
         now: Timestamp,
-    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+    ) -> Result<Option<RefreshFamily>, StoreError> {
         let is_certain =
             |family: &RefreshFamily| family.has_ended() || family.judge(token, now, self.grace) != Verdict::Ended;
         self.confirm(found, &token.family, is_certain).await
@@ -95,7 +95,7 @@ impl Sessions {
         found: Option<RefreshFamily>,
         id: &FamilyId,
         is_certain: impl Fn(&RefreshFamily) -> bool,
-    ) -> Result<Option<RefreshFamily>, StoreFailure> {
+    ) -> Result<Option<RefreshFamily>, StoreError> {
         match found {
             Some(family) if is_certain(&family) => Ok(Some(family)),
             Some(_) | None => self.look(id).await,
@@ -115,7 +115,7 @@ impl Sessions {
         id: FamilyId,
         origin: Origin,
         ends_at: Option<Timestamp>,
-    ) -> Result<(RefreshFamily, bool), StoreFailure> {
+    ) -> Result<(RefreshFamily, bool), StoreError> {
         let now = self.clock.now();
         let absolute_expires_at = ends_at.unwrap_or_else(|| time::after(now, self.absolute_lifetime));
         let family = RefreshFamily {
@@ -144,23 +144,18 @@ impl Sessions {
         &self,
         presented: &PresentedToken,
         next: &RefreshFamily,
-    ) -> Result<RotationOutcome, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreError> {
         self.families
             .rotate(presented, next.nonce, next.rotated_at, self.idle_lifetime)
             .await
     }
 
-    pub(super) async fn close(&self, presented: &PresentedToken, now: Timestamp) -> Result<CloseOutcome, StoreFailure> {
+    pub(super) async fn close(&self, presented: &PresentedToken, now: Timestamp) -> Result<CloseOutcome, StoreError> {
         self.families.close(presented, now, self.grace).await
     }
 
     /// Ends a family, as [`Sessions::end`] does one that was found.
-    pub(super) async fn revoke(
-        &self,
-        call: &Call,
-        id: &FamilyId,
-        reason: RevocationReason,
-    ) -> Result<(), StoreFailure> {
+    pub(super) async fn revoke(&self, call: &Call, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreError> {
         match self.find_named(id).await? {
             Some(family) => self.end(call, &family, reason).await,
             None => Ok(()),
@@ -173,7 +168,7 @@ impl Sessions {
         call: &Call,
         family: &RefreshFamily,
         reason: RevocationReason,
-    ) -> Result<(), StoreFailure> {
+    ) -> Result<(), StoreError> {
         if !family.can_be_revoked(reason) {
             return Ok(());
         }

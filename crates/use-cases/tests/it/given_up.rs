@@ -8,7 +8,7 @@ use domain::credential_lock::CredentialLock;
 use domain::event::NewEvent;
 use domain::ids::{ContactId, UserId};
 use ports::credential_lock::CredentialLocks;
-use ports::{SaveOutcome, StoreFailure};
+use ports::{SaveOutcome, StoreError};
 use tokio::sync::Semaphore;
 use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
@@ -25,12 +25,12 @@ struct Contested {
 
 #[async_trait]
 impl CredentialLocks for Contested {
-    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreFailure> {
+    async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
         self.finds.fetch_add(1, Ordering::SeqCst);
         self.credential_locks.find(user).await
     }
 
-    async fn save_if_version(&self, _: &CredentialLock, _: Vec<NewEvent>) -> Result<SaveOutcome, StoreFailure> {
+    async fn save_if_version(&self, _: &CredentialLock, _: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
         self.saves.fetch_add(1, Ordering::SeqCst);
         self.conflicts.acquire().await.unwrap().forget();
         Ok(SaveOutcome::Conflict)

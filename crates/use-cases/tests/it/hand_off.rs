@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{BusinessId, UserId};
-use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreFailure};
+use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreError};
 use use_cases::tokens::{HandleAuthRequest, TokenError, TokensPorts, TokensSettings};
 
 use crate::world::{PORTAL, World, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
@@ -46,15 +46,15 @@ struct ReservedLogins {
 
 #[async_trait]
 impl Identities for ReservedLogins {
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         self.inner.find(id).await
     }
 
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
         self.inner.find_by_login(login).await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         if identity.id == self.holder {
             return self.inner.create(identity).await;
         }
@@ -62,15 +62,15 @@ impl Identities for ReservedLogins {
         Ok(IdentitySaveOutcome::LoginTaken { by })
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         self.inner.replace(identity).await
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         self.inner.remove(id).await
     }
 
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         self.inner.page(after, limit).await
     }
 }

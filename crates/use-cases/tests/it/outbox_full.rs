@@ -4,7 +4,7 @@ use adapter_crypto::SystemRandomness;
 use domain::event::{EventKind, NewEvent};
 use domain::ids::UserId;
 use ports::{Clock as _, Randomness as _, SaveOutcome};
-use use_cases::Failure;
+use use_cases::UseCaseError;
 use use_cases::credential_lock::LockError;
 use use_cases::factors::ContactError;
 
@@ -35,7 +35,10 @@ async fn a_lock_whose_event_finds_no_room_does_not_happen() {
         world.unlock(&user).await;
     }
     let full = world.try_lock(&user).await;
-    assert!(matches!(full, Err(LockError::Failed(Failure::OutboxFull))), "{full:?}");
+    assert!(
+        matches!(full, Err(LockError::Failed(UseCaseError::OutboxFull))),
+        "{full:?}"
+    );
     let lock_status = world.stores.lock_statuses.read_linearizable(&user).await.unwrap();
     assert_eq!((lock_status.is_locked, lock_status.epoch), (false, 100));
     assert_eq!(world.events().await.len(), CAPACITY);
@@ -50,7 +53,7 @@ async fn a_contact_whose_event_finds_no_room_is_not_added() {
     let drafts = [mobile("mobile-1", "911112222")];
     let full = world.factors.add_contacts.run(&caller("desk"), &user, &drafts).await;
     assert!(
-        matches!(full, Err(ContactError::Failed(Failure::OutboxFull))),
+        matches!(full, Err(ContactError::Failed(UseCaseError::OutboxFull))),
         "{full:?}"
     );
     assert!(world.stores.factor_sets.find(&user).await.unwrap().contacts.is_empty());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::event::Event;
-use ports::{EventPublisher, PendingOutbox, PublishFailure};
+use ports::{EventPublisher, PendingOutbox, PublishError};
 use use_cases::{Delivery, RelayOutboxes};
 
 use crate::world::World;
@@ -39,13 +39,13 @@ impl Broker {
 
 #[async_trait]
 impl EventPublisher for Broker {
-    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+    async fn publish(&self, event: &Event) -> Result<(), PublishError> {
         let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
         if !fails || self.stores_it_still {
             self.stored.lock().unwrap().push(event.clone());
         }
         if fails {
-            Err(PublishFailure("the broker went away".into()))
+            Err(PublishError("the broker went away".into()))
         } else {
             Ok(())
         }
@@ -156,7 +156,7 @@ struct Silent(AtomicUsize);
 
 #[async_trait]
 impl EventPublisher for Silent {
-    async fn publish(&self, _: &Event) -> Result<(), PublishFailure> {
+    async fn publish(&self, _: &Event) -> Result<(), PublishError> {
         match self.0.fetch_add(1, Ordering::SeqCst) {
             0..3 => Ok(()),
             _ => pending().await,

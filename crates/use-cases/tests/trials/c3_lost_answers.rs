@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ports::StoreFailure;
+use ports::StoreError;
 use tokio::sync::Notify;
 
 use crate::dice::Dice;
@@ -35,7 +35,7 @@ struct Withheld(Arc<Notify>);
 
 #[async_trait]
 impl Meddler for Withheld {
-    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+    async fn after(&self, call: &'static str) -> Result<(), StoreError> {
         if call == "families.rotate" {
             self.0.notify_one();
             pending::<()>().await;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::caller::Call;
 use domain::ids::UserId;
 use domain::lock_status::LockStatus;
-use ports::{LockStatuses, StoreFailure};
+use ports::{LockStatuses, StoreError};
 use tokio::sync::Barrier;
 use use_cases::tokens::{ChangeAppRequest, TokenError, TokensUseCases};
 
@@ -69,12 +69,12 @@ impl Dawdler {
 
 #[async_trait]
 impl Meddler for Dawdler {
-    async fn before(&self, _: &'static str) -> Result<(), StoreFailure> {
+    async fn before(&self, _: &'static str) -> Result<(), StoreError> {
         self.dawdle().await;
         Ok(())
     }
 
-    async fn after(&self, _: &'static str) -> Result<(), StoreFailure> {
+    async fn after(&self, _: &'static str) -> Result<(), StoreError> {
         self.dawdle().await;
         Ok(())
     }
@@ -85,11 +85,11 @@ struct Blind;
 
 #[async_trait]
 impl LockStatuses for Blind {
-    async fn read_linearizable(&self, _: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_linearizable(&self, _: &UserId) -> Result<LockStatus, StoreError> {
         Ok(LockStatus::default())
     }
 
-    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         self.read_linearizable(user).await
     }
 }

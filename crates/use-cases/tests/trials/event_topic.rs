@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::event::Event;
-use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishFailure, StoreFailure};
+use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
 use tokio::sync::watch;
 
 /// Stands in for a broker: keeps what it is sent, as often as it is sent.
@@ -14,7 +14,7 @@ pub(crate) struct EventTopic {
 
 #[async_trait]
 impl EventPublisher for EventTopic {
-    async fn publish(&self, event: &Event) -> Result<(), PublishFailure> {
+    async fn publish(&self, event: &Event) -> Result<(), PublishError> {
         let mut events = self.events.lock().unwrap();
         events.push(event.clone());
         self.length.send_replace(events.len());
@@ -24,7 +24,7 @@ impl EventPublisher for EventTopic {
 
 #[async_trait]
 impl EventLog for EventTopic {
-    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreFailure> {
+    async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
         let events = self.events.lock().unwrap();
         let placed = (1..).zip(&*events).skip(place(after)).take(limit);
         Ok(placed

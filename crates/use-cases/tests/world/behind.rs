@@ -11,7 +11,7 @@ use domain::lock_status::LockStatus;
 use domain::time::Timestamp;
 use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
 use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTokens};
-use ports::{LockStatuses, StoreFailure};
+use ports::{LockStatuses, StoreError};
 use use_cases::tokens::TokensPorts;
 
 /// The ports of which families are found as they were (`None`: before they started), and validation tokens as before they
@@ -39,11 +39,11 @@ struct LockStatusesBehind(Arc<dyn LockStatuses>);
 
 #[async_trait]
 impl LockStatuses for LockStatusesBehind {
-    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         self.0.read_linearizable(user).await
     }
 
-    async fn read_after_write(&self, _: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_after_write(&self, _: &UserId) -> Result<LockStatus, StoreError> {
         Ok(LockStatus::default())
     }
 }
@@ -52,11 +52,11 @@ struct Tokens(Arc<dyn ValidationTokens>);
 
 #[async_trait]
 impl ValidationTokens for Tokens {
-    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError> {
         self.0.issue(token).await
     }
 
-    async fn find(&self, _: &ValidationTokenHash, _: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+    async fn find(&self, _: &ValidationTokenHash, _: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         Ok(None)
     }
 
@@ -64,16 +64,11 @@ impl ValidationTokens for Tokens {
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreFailure> {
+    ) -> Result<Option<ValidationToken>, StoreError> {
         self.0.read_linearizable(hash, now).await
     }
 
-    async fn consume(
-        &self,
-        hash: &ValidationTokenHash,
-        client: &ClientId,
-        now: Timestamp,
-    ) -> Result<bool, StoreFailure> {
+    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
         self.0.consume(hash, client, now).await
     }
 }
@@ -85,19 +80,19 @@ struct Families {
 
 #[async_trait]
 impl RefreshFamilies for Families {
-    async fn find(&self, _: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, _: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         Ok(self.past.clone())
     }
 
-    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.inner.read_linearizable(id).await
     }
 
-    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.inner.read_after_write(id).await
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError> {
         self.inner.start(family, event).await
     }
 
@@ -107,7 +102,7 @@ impl RefreshFamilies for Families {
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<RotationOutcome, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreError> {
         self.inner.rotate(presented, nonce, now, idle_lifetime).await
     }
 
@@ -116,11 +111,11 @@ impl RefreshFamilies for Families {
         presented: &PresentedToken,
         now: Timestamp,
         grace: Duration,
-    ) -> Result<CloseOutcome, StoreFailure> {
+    ) -> Result<CloseOutcome, StoreError> {
         self.inner.close(presented, now, grace).await
     }
 
-    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         self.inner.revoke(id, reason, event).await
     }
 }

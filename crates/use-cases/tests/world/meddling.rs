@@ -15,7 +15,7 @@ use domain::lock_status::LockStatus;
 use domain::time::Timestamp;
 use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
 use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTokens};
-use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreFailure};
+use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreError};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use use_cases::tokens::TokensPorts;
@@ -33,12 +33,12 @@ where
 #[async_trait]
 pub(crate) trait Meddler: Send + Sync {
     /// Before the call reaches the store; a failure keeps it away.
-    async fn before(&self, _call: &'static str) -> Result<(), StoreFailure> {
+    async fn before(&self, _call: &'static str) -> Result<(), StoreError> {
         Ok(())
     }
 
     /// After the store has answered; a failure takes the answer's place.
-    async fn after(&self, _call: &'static str) -> Result<(), StoreFailure> {
+    async fn after(&self, _call: &'static str) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -60,8 +60,8 @@ impl<T: ?Sized> Meddled<T> {
     async fn call<A>(
         &self,
         name: &'static str,
-        call: impl Future<Output = Result<A, StoreFailure>> + Send,
-    ) -> Result<A, StoreFailure> {
+        call: impl Future<Output = Result<A, StoreError>> + Send,
+    ) -> Result<A, StoreError> {
         self.meddler.before(name).await?;
         let answer = call.await?;
         self.meddler.after(name).await?;
@@ -84,78 +84,78 @@ pub(crate) fn meddled(ports: &TokensPorts, meddler: &Arc<dyn Meddler>) -> Tokens
 
 #[async_trait]
 impl Clients for Meddled<dyn Clients> {
-    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreFailure> {
+    async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         self.call("clients.find", self.inner.find(id)).await
     }
 
-    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         self.inner.create(client).await
     }
 
-    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreFailure> {
+    async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         self.inner.replace(client).await
     }
 
-    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreFailure> {
+    async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
 
 #[async_trait]
 impl Identities for Meddled<dyn Identities> {
-    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreFailure> {
+    async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         self.call("identities.find", self.inner.find(id)).await
     }
 
-    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreFailure> {
+    async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
         self.call("identities.find_by_login", self.inner.find_by_login(login))
             .await
     }
 
-    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         self.call("identities.create", self.inner.create(identity)).await
     }
 
-    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreFailure> {
+    async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         self.inner.replace(identity).await
     }
 
-    async fn remove(&self, id: &UserId) -> Result<bool, StoreFailure> {
+    async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
         self.inner.remove(id).await
     }
 
-    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreFailure> {
+    async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
 
 #[async_trait]
 impl Groups for Meddled<dyn Groups> {
-    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreFailure> {
+    async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         self.call("groups.find", self.inner.find(names)).await
     }
 
-    async fn save(&self, group: &Group) -> Result<(), StoreFailure> {
+    async fn save(&self, group: &Group) -> Result<(), StoreError> {
         self.inner.save(group).await
     }
 
-    async fn remove(&self, name: &str) -> Result<bool, StoreFailure> {
+    async fn remove(&self, name: &str) -> Result<bool, StoreError> {
         self.inner.remove(name).await
     }
 
-    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreFailure> {
+    async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         self.inner.page(after, limit).await
     }
 }
 
 #[async_trait]
 impl LockStatuses for Meddled<dyn LockStatuses> {
-    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         self.call("lock_statuses.look", self.inner.read_linearizable(user))
             .await
     }
 
-    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreFailure> {
+    async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         self.call("lock_statuses.look_after_write", self.inner.read_after_write(user))
             .await
     }
@@ -163,11 +163,11 @@ impl LockStatuses for Meddled<dyn LockStatuses> {
 
 #[async_trait]
 impl ValidationTokens for Meddled<dyn ValidationTokens> {
-    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreFailure> {
+    async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError> {
         self.call("validation_tokens.issue", self.inner.issue(token)).await
     }
 
-    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreFailure> {
+    async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
         self.call("validation_tokens.find", self.inner.find(hash, now)).await
     }
 
@@ -175,17 +175,12 @@ impl ValidationTokens for Meddled<dyn ValidationTokens> {
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreFailure> {
+    ) -> Result<Option<ValidationToken>, StoreError> {
         self.call("validation_tokens.look", self.inner.read_linearizable(hash, now))
             .await
     }
 
-    async fn consume(
-        &self,
-        hash: &ValidationTokenHash,
-        client: &ClientId,
-        now: Timestamp,
-    ) -> Result<bool, StoreFailure> {
+    async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
         self.call("validation_tokens.consume", self.inner.consume(hash, client, now))
             .await
     }
@@ -193,20 +188,20 @@ impl ValidationTokens for Meddled<dyn ValidationTokens> {
 
 #[async_trait]
 impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
-    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.call("families.find", self.inner.find(id)).await
     }
 
-    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.call("families.look", self.inner.read_linearizable(id)).await
     }
 
-    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreFailure> {
+    async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.call("families.look_after_write", self.inner.read_after_write(id))
             .await
     }
 
-    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError> {
         self.call("families.start", self.inner.start(family, event)).await
     }
 
@@ -216,7 +211,7 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
         nonce: Nonce,
         now: Timestamp,
         idle_lifetime: Duration,
-    ) -> Result<RotationOutcome, StoreFailure> {
+    ) -> Result<RotationOutcome, StoreError> {
         self.call(
             "families.rotate",
             self.inner.rotate(presented, nonce, now, idle_lifetime),
@@ -229,12 +224,12 @@ impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
         presented: &PresentedToken,
         now: Timestamp,
         grace: Duration,
-    ) -> Result<CloseOutcome, StoreFailure> {
+    ) -> Result<CloseOutcome, StoreError> {
         self.call("families.close", self.inner.close(presented, now, grace))
             .await
     }
 
-    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreFailure> {
+    async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         self.call("families.revoke", self.inner.revoke(id, reason, event)).await
     }
 }
@@ -251,7 +246,7 @@ impl Calls {
 
 #[async_trait]
 impl Meddler for Calls {
-    async fn before(&self, call: &'static str) -> Result<(), StoreFailure> {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         self.0.lock().unwrap().push(call);
         Ok(())
     }
@@ -292,18 +287,18 @@ impl FailsOnce {
 
 #[async_trait]
 impl Meddler for FailsOnce {
-    async fn before(&self, call: &'static str) -> Result<(), StoreFailure> {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         if self.outage == Outage::Away && number == self.number {
-            return Err(StoreFailure::Unavailable(call.into()));
+            return Err(StoreError::Unavailable(call.into()));
         }
         Ok(())
     }
 
-    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+    async fn after(&self, call: &'static str) -> Result<(), StoreError> {
         let number = self.answers.fetch_add(1, Ordering::SeqCst);
         if self.outage == Outage::AnswerLost && number == self.number {
-            return Err(StoreFailure::OutcomeUnknown(call.into()));
+            return Err(StoreError::OutcomeUnknown(call.into()));
         }
         Ok(())
     }
@@ -360,14 +355,14 @@ impl Meanwhile {
 
 #[async_trait]
 impl Meddler for Meanwhile {
-    async fn before(&self, call: &'static str) -> Result<(), StoreFailure> {
+    async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         if !self.is_after {
             self.at(call).await;
         }
         Ok(())
     }
 
-    async fn after(&self, call: &'static str) -> Result<(), StoreFailure> {
+    async fn after(&self, call: &'static str) -> Result<(), StoreError> {
         if self.is_after {
             self.at(call).await;
         }

@@ -11,9 +11,9 @@ use domain::contact::ContactValue;
 use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
 use domain::time::Timestamp;
 use domain::tokens::AccessToken;
-use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryFailure};
-use ports::tokens::{KeySet, PublicKey, SigningFailure, TokenSigner};
-use ports::{AuditRecord, AuditTrail, Clock, Measure, RenewalOutcome, Telemetry};
+use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryError};
+use ports::tokens::{KeySet, PublicKey, SigningError, TokenSigner};
+use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
 
 /// A time that is no whole second.
@@ -77,7 +77,7 @@ impl RecordingSigner {
 }
 
 impl TokenSigner for RecordingSigner {
-    fn sign(&self, token: &AccessToken) -> Result<String, SigningFailure> {
+    fn sign(&self, token: &AccessToken) -> Result<String, SigningError> {
         self.0.lock().unwrap().insert(token.id.clone(), token.clone());
         Ok(token.id.clone())
     }
@@ -102,10 +102,10 @@ impl Figures {
 }
 
 impl Telemetry for Figures {
-    fn record(&self, measure: Measure) {
+    fn record(&self, measure: MetricEvent) {
         match measure {
-            Measure::Replay => &self.replays,
-            Measure::Renewal(RenewalOutcome::Repeated) => &self.repeated,
+            MetricEvent::Replay => &self.replays,
+            MetricEvent::Renewal(RenewalOutcome::Repeated) => &self.repeated,
             _ => return,
         }
         .fetch_add(1, Ordering::SeqCst);
@@ -152,9 +152,9 @@ impl Letters {
 
 #[async_trait]
 impl CodeDelivery for Letters {
-    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryFailure> {
+    async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
         if self.refuses.load(Ordering::SeqCst) {
-            return Err(DeliveryFailure("nobody takes it".into()));
+            return Err(DeliveryError("nobody takes it".into()));
         }
         self.sent.lock().unwrap().push(message.clone());
         Ok(())

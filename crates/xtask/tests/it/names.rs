@@ -8,7 +8,7 @@ use crate::imports::CONTEXTS;
 use crate::none_break;
 use crate::source::{identifier, items, production};
 
-/// Ports at the root of `ports` that answer `StoreFailure` and are no stored thing of their own: they look at, carry or
+/// Ports at the root of `ports` that answer `StoreError` and are no stored thing of their own: they look at, carry or
 /// remove what other stores hold.
 const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "garbage", "outboxes"];
 
@@ -39,7 +39,7 @@ fn is_store(file: &Path) -> bool {
     let source = production_of(file);
     items(&source, "pub trait ")
         .iter()
-        .any(|item| item.contains("StoreFailure"))
+        .any(|item| item.contains("StoreError"))
 }
 
 fn names(folder: &Path, wanted: fn(&Path) -> bool) -> BTreeSet<String> {

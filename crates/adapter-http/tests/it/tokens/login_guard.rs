@@ -8,7 +8,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::{TestRequest, call_service, init_service};
 use adapter_http::{Api, ApiSettings, LoginGuardSettings};
 use domain::tokens::AccessToken;
-use ports::tokens::{SigningFailure, TokenSigner};
+use ports::tokens::{SigningError, TokenSigner};
 use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 
 use super::world::{Answer, World, basic, post, raw_body, secret_of};
@@ -130,8 +130,8 @@ async fn only_a_secret_that_is_not_right_counts() {
 struct NoKey;
 
 impl TokenSigner for NoKey {
-    fn sign(&self, _: &AccessToken) -> Result<String, SigningFailure> {
-        Err(SigningFailure("there is no key"))
+    fn sign(&self, _: &AccessToken) -> Result<String, SigningError> {
+        Err(SigningError("there is no key"))
     }
 }
 

@@ -26,7 +26,7 @@ use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::RefreshFamily;
 use ports::tokens::{ClientSecrets as _, RefreshTokenCodec, TokenSigner};
-use ports::{AuditRecord, AuditTrail, Clock, Measure, Telemetry};
+use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, Telemetry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -72,7 +72,7 @@ impl Clock for SetClock {
 struct Unheard;
 
 impl Telemetry for Unheard {
-    fn record(&self, _: Measure) {}
+    fn record(&self, _: MetricEvent) {}
 }
 
 impl AuditTrail for Unheard {

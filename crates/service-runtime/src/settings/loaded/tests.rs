@@ -35,7 +35,7 @@ fn environment_of(variables: &[(&str, &str)]) -> Environment {
     Environment::with_prefix("AUTHME").source(Some(variables))
 }
 
-fn load(binary: Binary, defaults: &str, variables: &[(&str, &str)]) -> Result<Loaded, SettingsFailure> {
+fn load(binary: Binary, defaults: &str, variables: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
     Loaded::over(binary, defaults, None, environment_of(variables))
 }
 
@@ -45,9 +45,9 @@ fn tokens_with(more: &[(&str, &str)]) -> Loaded {
 }
 
 #[track_caller]
-fn unknown(loaded: Result<Loaded, SettingsFailure>) -> Vec<String> {
+fn unknown(loaded: Result<Loaded, SettingsError>) -> Vec<String> {
     match loaded.unwrap_err() {
-        SettingsFailure::Unknown(unknown) => unknown,
+        SettingsError::Unknown(unknown) => unknown,
         other => panic!("{other}"),
     }
 }
@@ -99,7 +99,7 @@ fn every_missing_setting_is_named_with_its_variable() {
         .service()
         .unwrap_err()
     {
-        SettingsFailure::Missing(missing) => missing,
+        SettingsError::Missing(missing) => missing,
         other => panic!("{other}"),
     };
     assert_eq!(
@@ -163,7 +163,7 @@ fn limits_of_codes_that_could_never_work_are_refused() {
     ] {
         let refused = sender(&[(variable, value)]).unwrap_err();
         assert!(
-            matches!(&refused, SettingsFailure::Unusable { name, .. } if *name == told),
+            matches!(&refused, SettingsError::Unusable { name, .. } if *name == told),
             "{variable}: {refused}"
         );
     }
@@ -192,13 +192,13 @@ fn what_could_never_work_is_refused() {
     ] {
         let refused = tokens_with(&[(variable, value)]).service().unwrap_err();
         assert!(
-            matches!(&refused, SettingsFailure::Unusable { name, .. } if *name == told),
+            matches!(&refused, SettingsError::Unusable { name, .. } if *name == told),
             "{variable}: {refused}"
         );
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
     }
     let too_long = tokens_with(&[("AUTHME__TOKENS__ACCESS_TOKEN_LIFETIME", "2h")]);
-    assert!(matches!(too_long.issuer(), Err(SettingsFailure::Unusable { .. })));
+    assert!(matches!(too_long.issuer(), Err(SettingsError::Unusable { .. })));
 }
 
 #[test]

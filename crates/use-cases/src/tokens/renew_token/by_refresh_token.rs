@@ -4,7 +4,7 @@ use domain::caller::{Call, CallingUser};
 use domain::time::Timestamp;
 use domain::tokens::{PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict};
 use ports::tokens::{CloseOutcome, RotationOutcome};
-use ports::{Measure, RenewalOutcome};
+use ports::{MetricEvent, RenewalOutcome};
 
 use super::{ExpectedSubject, RenewToken};
 use crate::tokens::TokenError;
@@ -164,7 +164,7 @@ impl RenewToken {
                 self.sessions
                     .revoke(attempt.call, &family.id, RevocationReason::Replay)
                     .await?;
-                self.telemetry.record(Measure::Replay);
+                self.telemetry.record(MetricEvent::Replay);
                 Err(attempt.refused(RejectionReason::Replay))
             }
         }

@@ -1,7 +1,7 @@
 use domain::caller::Call;
 use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
-use ports::StoreFailure;
+use ports::StoreError;
 
 use super::{ExpectedSubject, RenewToken, Renewed};
 use crate::tokens::access_token_factory::{self, issue};
@@ -64,7 +64,7 @@ impl RenewToken {
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
-    ) -> Result<Option<ValidationToken>, StoreFailure> {
+    ) -> Result<Option<ValidationToken>, StoreError> {
         match self.tokens.validation_tokens.find(hash, now).await? {
             Some(found) => Ok(Some(found)),
             None => self.tokens.validation_tokens.read_linearizable(hash, now).await,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 /// Why a process does not start or a command was not carried out, in words for a person: what is wrong and, where it
 /// helps, what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum CommandError {
     #[error("{0}")]
     Refused(String),
     #[error("{doing}")]
@@ -15,13 +15,13 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
-    pub fn because(words: impl Into<String>) -> Self {
+impl CommandError {
+    pub fn msg(words: impl Into<String>) -> Self {
         Self::Refused(words.into())
     }
 
     /// What was being done when `cause` got in the way.
-    pub fn while_doing<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
+    pub fn context<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
         move |cause| Self::Failed {
             doing,
             cause: cause.into(),
@@ -29,7 +29,7 @@ impl Refusal {
     }
 
     /// The refusal and everything behind it, on one line.
-    pub fn in_words(&self) -> String {
+    pub fn report(&self) -> String {
         let mut words = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {
@@ -40,8 +40,8 @@ impl Refusal {
     }
 }
 
-impl From<ports::StoreFailure> for Refusal {
-    fn from(failure: ports::StoreFailure) -> Self {
-        Self::while_doing("the store did not answer")(failure)
+impl From<ports::StoreError> for CommandError {
+    fn from(failure: ports::StoreError) -> Self {
+        Self::context("the store did not answer")(failure)
     }
 }

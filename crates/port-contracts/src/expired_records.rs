@@ -33,7 +33,7 @@ contracts! { dyn Fixture:
 const ALL: usize = 1_000;
 
 async fn collect(stores: &Stores, before: Timestamp, limit: usize) -> usize {
-    stores.garbage.collect(before, limit).await.unwrap()
+    stores.garbage.purge(before, limit).await.unwrap()
 }
 
 async fn issue(stores: &Stores, token: &ValidationToken) {
@@ -223,7 +223,7 @@ async fn collecting_at_once_counts_everything_once(fixture: &dyn Fixture) {
     leave_garbage(&stores, 5).await;
     let counts = at_once(|_| {
         let garbage = Arc::clone(&stores.garbage);
-        async move { garbage.collect(at(700_000), 3).await.unwrap() }
+        async move { garbage.purge(at(700_000), 3).await.unwrap() }
     })
     .await;
     // Callers at the same time may find the same things; each is counted by the one that removed it.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use lettre::transport::smtp;
 use minijinja::ErrorKind;
 
-use crate::templates::TemplateFailure;
+use crate::templates::TemplateError;
 
 /// Why nothing can be delivered with these settings. It never holds a secret.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
+pub enum OpenError {
     #[error("there is no way for some codes: set `{0}`, or `delivery.file` to write them into a file")]
     NoWay(&'static str),
     #[error("`{0}` is missing, which belongs to the other settings of its section")]
@@ -31,7 +31,7 @@ pub enum OpenFailure {
     #[error("`{0}` is no content type")]
     GatewayContentType(String),
     #[error("the body for the gateway is refused")]
-    GatewayBody(#[source] TemplateFailure),
+    GatewayBody(#[source] TemplateError),
     #[error("the body for the gateway is no JSON once it is filled in: write {{{{ text }}}} without quotation marks")]
     GatewayBodyNotJson,
     #[error("no client can be set up for the gateway")]
@@ -61,7 +61,7 @@ pub enum OpenFailure {
         name: String,
         part: &'static str,
         #[source]
-        source: TemplateFailure,
+        source: TemplateError,
     },
     #[error("the subject of the texts `{0}` is more than one line")]
     LongSubject(String),
@@ -69,7 +69,7 @@ pub enum OpenFailure {
     NoSuchTexts { name: String, known: String },
 }
 
-impl OpenFailure {
+impl OpenError {
     pub(crate) fn unreadable(path: &Path, source: io::Error) -> Self {
         Self::Unreadable {
             path: path.to_owned(),
@@ -81,7 +81,7 @@ impl OpenFailure {
 /// Why a message was not handed over. It holds neither the code nor the contact: a server repeats them in its answer, so
 /// of that only the number is kept.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Undelivered {
+pub(crate) enum SendError {
     #[error("the mail server cannot be reached")]
     MailServerAway(#[source] io::Error),
     #[error("the mail server cannot be spoken to")]
@@ -110,7 +110,7 @@ pub(crate) enum Undelivered {
     BrokenOff(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl Undelivered {
+impl SendError {
     /// Whether another try may end better.
     pub(crate) fn may_pass(&self) -> bool {
         match self {

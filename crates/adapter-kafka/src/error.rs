@@ -7,7 +7,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a client of Kafka could not be made. Brokers that are away are no reason.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
+pub enum OpenError {
     #[error("no broker is named")]
     NoBrokers,
     #[error(
@@ -23,7 +23,7 @@ pub enum OpenFailure {
     Client(#[source] Cause),
 }
 
-impl From<KafkaError> for OpenFailure {
+impl From<KafkaError> for OpenError {
     fn from(error: KafkaError) -> Self {
         match error {
             // Its own words repeat the value, which may be a secret.
@@ -35,7 +35,7 @@ impl From<KafkaError> for OpenFailure {
 
 /// Why topics could not be made or looked for.
 #[derive(Debug, thiserror::Error)]
-pub enum TopicsFailure {
+pub enum TopicsError {
     /// Nothing is known about the topics: no broker answers, or none lets this client in, which the log tells. A
     /// service may start nevertheless: the outboxes keep its events.
     #[error("no broker can be reached")]
@@ -45,12 +45,12 @@ pub enum TopicsFailure {
     #[error("a broker refused")]
     Refused(#[source] Cause),
     #[error("the client could not be made")]
-    Open(#[from] OpenFailure),
+    Open(#[from] OpenError),
     #[error("the publisher is closed")]
     Closed,
 }
 
-impl From<KafkaError> for TopicsFailure {
+impl From<KafkaError> for TopicsError {
     fn from(error: KafkaError) -> Self {
         match error {
             KafkaError::AdminOp(code) | KafkaError::MetadataFetch(code) => code.into(),
@@ -59,7 +59,7 @@ impl From<KafkaError> for TopicsFailure {
     }
 }
 
-impl From<RDKafkaErrorCode> for TopicsFailure {
+impl From<RDKafkaErrorCode> for TopicsError {
     fn from(code: RDKafkaErrorCode) -> Self {
         if is_away(code) {
             Self::BrokerAway(Box::new(code))
@@ -72,11 +72,11 @@ impl From<RDKafkaErrorCode> for TopicsFailure {
 /// Some events had no acknowledgement when the publisher was closed. Their outboxes send them again.
 #[derive(Debug, thiserror::Error)]
 #[error("not every event was acknowledged in time")]
-pub struct CloseFailure(#[source] pub(crate) Cause);
+pub struct CloseError(#[source] pub(crate) Cause);
 
 /// Why there is no next event.
 #[derive(Debug, thiserror::Error)]
-pub enum ConsumeFailure {
+pub enum ConsumeError {
     /// Such as a topic that is missing or forbidden. Asking again goes on where it stopped.
     #[error("the events cannot be read now")]
     Refused(#[source] Cause),
@@ -85,7 +85,7 @@ pub enum ConsumeFailure {
     Ended(#[source] Cause),
 }
 
-impl From<KafkaError> for ConsumeFailure {
+impl From<KafkaError> for ConsumeError {
     fn from(error: KafkaError) -> Self {
         match error {
             KafkaError::MessageConsumptionFatal(_) => Self::Ended(Box::new(error)),
@@ -96,7 +96,7 @@ impl From<KafkaError> for ConsumeFailure {
 
 /// Why an event was not published, before it is said in the words of the port.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unacknowledged {
+pub(crate) enum ProduceError {
     #[error("the publisher is closed")]
     Closed,
     #[error("the queue to the brokers is full")]
@@ -129,7 +129,7 @@ mod tests {
         let Err(error) = config.create_native_config() else {
             panic!("neither can be set");
         };
-        let failure = OpenFailure::from(error);
+        let failure = OpenError::from(error);
         assert!(!format!("{failure} {failure:?}").contains("hunter2"), "{failure:?}");
     }
 
@@ -137,13 +137,13 @@ mod tests {
     fn a_broker_that_is_away_is_told_from_one_that_refuses() {
         let away = KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut);
         let refused = KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed);
-        assert!(matches!(away.into(), TopicsFailure::BrokerAway(_)));
-        assert!(matches!(refused.into(), TopicsFailure::Refused(_)));
+        assert!(matches!(away.into(), TopicsError::BrokerAway(_)));
+        assert!(matches!(refused.into(), TopicsError::Refused(_)));
     }
 
     #[test]
     fn missing_topics_are_named_with_the_way_out() {
-        let missing = TopicsFailure::Missing(vec!["authme.credential.v1", "authme.session.v1"]);
+        let missing = TopicsError::Missing(vec!["authme.credential.v1", "authme.session.v1"]);
         insta::assert_snapshot!(
             missing,
             @"missing topics: authme.credential.v1, authme.session.v1; run with --create-topics"

@@ -1,12 +1,12 @@
 use async_trait::async_trait;
 use domain::time::Timestamp;
 
-use crate::StoreFailure;
+use crate::StoreError;
 
 /// Removes what expired. Expiry itself never depends on it: every query that matters compares times.
 #[async_trait]
-pub trait Garbage: Send + Sync {
+pub trait ExpiredRecords: Send + Sync {
     /// Removes up to `limit` validation tokens, refresh families and windows of sending that were past their end at
     /// `before`, never a family with events still to be sent; how many. A repeated call goes on.
-    async fn collect(&self, before: Timestamp, limit: usize) -> Result<usize, StoreFailure>;
+    async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 }

@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::time::Timestamp;
-use ports::{Garbage, StoreFailure};
+use ports::{ExpiredRecords, StoreError};
 
 use crate::database::Database;
 use crate::rows::{self, integer};
 
-pub(crate) struct SqliteGarbage(pub(crate) Arc<Database>);
+pub(crate) struct SqliteExpiredRecords(pub(crate) Arc<Database>);
 
 #[async_trait]
-impl Garbage for SqliteGarbage {
-    async fn collect(&self, before: Timestamp, limit: usize) -> Result<usize, StoreFailure> {
+impl ExpiredRecords for SqliteExpiredRecords {
+    async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let before = before.as_millisecond();
         self.0
             .write(move |connection| {

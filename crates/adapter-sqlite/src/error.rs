@@ -1,10 +1,10 @@
 use std::error::Error;
 
-use ports::StoreFailure;
+use ports::StoreError;
 
 /// Why the file could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
+pub enum OpenError {
     #[error("`{file}` cannot be opened")]
     Sqlite {
         file: String,
@@ -16,12 +16,12 @@ pub enum OpenFailure {
     #[error("a thread could not be started")]
     Thread(#[from] std::io::Error),
     #[error("the event log cannot be read")]
-    EventLog(#[from] StoreFailure),
+    EventLog(#[from] StoreError),
 }
 
 /// What can go wrong inside a command, before it is said in the words of the port.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum SqliteError {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error("stored {what} `{id}` cannot be read")]
@@ -34,7 +34,7 @@ pub(crate) enum Fault {
     Panicked,
 }
 
-impl Fault {
+impl SqliteError {
     pub(crate) fn corrupt(
         what: &'static str,
         id: impl Into<String>,
@@ -48,12 +48,12 @@ impl Fault {
     }
 }
 
-impl From<Fault> for StoreFailure {
-    fn from(fault: Fault) -> Self {
+impl From<SqliteError> for StoreError {
+    fn from(fault: SqliteError) -> Self {
         match fault {
-            Fault::Sqlite(error) => Self::Unavailable(Box::new(error)),
-            Fault::Corrupt { what, id, cause } => Self::Corrupt { what, id, cause },
-            Fault::Panicked => Self::Unavailable(Box::new(fault)),
+            SqliteError::Sqlite(error) => Self::Unavailable(Box::new(error)),
+            SqliteError::Corrupt { what, id, cause } => Self::Corrupt { what, id, cause },
+            SqliteError::Panicked => Self::Unavailable(Box::new(fault)),
         }
     }
 }

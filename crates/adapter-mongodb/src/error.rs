@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use mongodb::bson::Document;
 use mongodb::error::{ErrorKind, WriteFailure};
-use ports::StoreFailure;
+use ports::StoreError;
 
 use crate::calls::GivenUp;
 
 /// Why the store could not be opened. Nothing of the URI is in it.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenFailure {
+pub enum OpenError {
     #[error("the MongoDB URI cannot be read")]
-    Uri(#[source] DriverFailure),
+    Uri(#[source] DriverError),
     #[error(
         "the MongoDB URI sets `{0}`: AuthMe writes to a majority, journaled, and reads what a majority has from the \
          primary; take it out of the URI"
@@ -26,12 +26,12 @@ pub enum OpenFailure {
     #[error("the MongoDB URI names a seed list in DNS (`mongodb+srv:`), which is not supported: name the hosts")]
     SeedList,
     #[error("MongoDB does not answer")]
-    Away(#[source] DriverFailure),
+    Away(#[source] DriverError),
     #[error("the index `{name}` could not be made")]
     Index {
         name: String,
         #[source]
-        source: DriverFailure,
+        source: DriverError,
     },
 }
 
@@ -47,12 +47,12 @@ const NOT_PRIMARY: [i32; 8] = [189, 91, 11_600, 11_602, 10_107, 13_435, 13_436, 
 
 /// What the driver says of a failed call, without what was in it: its own words repeat keys and values.
 #[derive(Debug, Clone)]
-pub struct DriverFailure {
+pub struct DriverError {
     kind: &'static str,
     code: Option<i32>,
 }
 
-impl DriverFailure {
+impl DriverError {
     /// What the server says of the statements of a command that it refused, each by its place in the command. The others
     /// were carried out.
     ///
@@ -133,7 +133,7 @@ impl DriverFailure {
     }
 }
 
-impl fmt::Display for DriverFailure {
+impl fmt::Display for DriverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
             Some(code) => write!(f, "{}, code {code}", self.kind),
@@ -142,9 +142,9 @@ impl fmt::Display for DriverFailure {
     }
 }
 
-impl Error for DriverFailure {}
+impl Error for DriverError {}
 
-impl From<&mongodb::error::Error> for DriverFailure {
+impl From<&mongodb::error::Error> for DriverError {
     fn from(error: &mongodb::error::Error) -> Self {
         let (kind, code) = match error.kind.as_ref() {
             ErrorKind::Command(command) => ("the server refused a command", Some(command.code)),
@@ -166,13 +166,13 @@ impl From<&mongodb::error::Error> for DriverFailure {
 
 /// What can go wrong inside a call, before it is said in the words of the port.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum MongodbError {
     /// Nothing was written.
     #[error("a read failed")]
-    Read(#[source] DriverFailure),
+    Read(#[source] DriverError),
     /// The write may or may not have happened.
     #[error("a write failed")]
-    Write(#[source] DriverFailure),
+    Write(#[source] DriverError),
     #[error("stored {what} `{id}` cannot be read")]
     Corrupt {
         what: &'static str,
@@ -184,7 +184,7 @@ pub(crate) enum Fault {
     Contended,
 }
 
-impl Fault {
+impl MongodbError {
     pub(crate) fn corrupt(
         what: &'static str,
         id: impl Into<String>,
@@ -200,7 +200,7 @@ impl Fault {
     pub(crate) fn read(error: &mongodb::error::Error) -> Self {
         match error.kind.as_ref() {
             ErrorKind::Bson(_) | ErrorKind::BsonDeserialization(_) => {
-                Self::corrupt("document", "", DriverFailure::from(error))
+                Self::corrupt("document", "", DriverError::from(error))
             }
             _ => Self::Read(error.into()),
         }
@@ -225,16 +225,16 @@ pub(crate) fn is_duplicate(error: &mongodb::error::Error) -> bool {
     }
 }
 
-impl From<Fault> for StoreFailure {
-    fn from(fault: Fault) -> Self {
+impl From<MongodbError> for StoreError {
+    fn from(fault: MongodbError) -> Self {
         match fault {
-            Fault::Corrupt { what, id, cause } => Self::Corrupt {
+            MongodbError::Corrupt { what, id, cause } => Self::Corrupt {
                 what,
                 id,
                 cause: Box::new(cause),
             },
-            Fault::Write(_) => Self::OutcomeUnknown(Box::new(fault)),
-            Fault::Read(_) | Fault::Contended => Self::Unavailable(Box::new(fault)),
+            MongodbError::Write(_) => Self::OutcomeUnknown(Box::new(fault)),
+            MongodbError::Read(_) | MongodbError::Contended => Self::Unavailable(Box::new(fault)),
         }
     }
 }
@@ -248,8 +248,8 @@ mod tests {
     #[test]
     fn a_statement_that_is_refused_fails_alone() {
         let of_statements = |answer| {
-            let told = |(place, failure): (usize, DriverFailure)| (place, failure.to_string());
-            let refused = DriverFailure::of_statements(&answer);
+            let told = |(place, failure): (usize, DriverError)| (place, failure.to_string());
+            let refused = DriverError::of_statements(&answer);
             refused.map(|refused| refused.into_iter().map(told).collect::<Vec<_>>())
         };
         assert_eq!(of_statements(doc! { "ok": 1, "n": 2 }).unwrap(), []);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_no_majority_acknowledged_fails_for_all() {
-        let failure = |answer| DriverFailure::of_statements(&answer).unwrap_err();
+        let failure = |answer| DriverError::of_statements(&answer).unwrap_err();
         let late = failure(doc! { "ok": 1, "n": 2, "writeConcernError": { "code": 64, "errmsg": "ada" } });
         assert_eq!(late.to_string(), "a write was not acknowledged by a majority, code 64");
         assert!(!late.is_not_primary());
@@ -279,13 +279,13 @@ mod tests {
 
     #[test]
     fn what_a_server_refuses_to_do_together_may_concern_one_of_them() {
-        let coded = |code| DriverFailure {
+        let coded = |code| DriverError {
             kind: REFUSED_WRITE,
             code: Some(code),
         };
         assert!(coded(133).may_concern_one());
-        assert!(DriverFailure::too_large().may_concern_one());
-        for failure in [coded(50), coded(189), DriverFailure::given_up(GivenUp::TooLong)] {
+        assert!(DriverError::too_large().may_concern_one());
+        for failure in [coded(50), coded(189), DriverError::given_up(GivenUp::TooLong)] {
             assert!(!failure.may_concern_one(), "{failure}");
         }
     }
@@ -295,7 +295,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let uri = "mongodb://ada:hunter2@[/?w=hunter2";
         let error = runtime.block_on(async { mongodb::options::ClientOptions::parse(uri).await.unwrap_err() });
-        let failure = OpenFailure::Uri(DriverFailure::from(&error));
+        let failure = OpenError::Uri(DriverError::from(&error));
         assert!(!format!("{failure} {failure:?} {}", failure.source().unwrap()).contains("hunter2"));
     }
 }

@@ -3,21 +3,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::time::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
-use ports::{Aggregate, Garbage, StoreFailure};
+use ports::{Aggregate, ExpiredRecords, StoreError};
 
 use crate::database::Database;
+use crate::error::MongodbError;
 use crate::factors::send_quotas;
-use crate::fault::Fault;
 use crate::session::Session;
 use crate::stored::{self, date, integer};
 use crate::tokens::{refresh_families, validation_tokens};
 
-pub(crate) struct MongodbGarbage {
+pub(crate) struct MongodbExpiredRecords {
     aggregates: Vec<Aggregate>,
     database: Arc<Database>,
 }
 
-impl MongodbGarbage {
+impl MongodbExpiredRecords {
     /// Of the services that write these aggregates.
     pub(crate) fn of(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
         Self {
@@ -49,7 +49,7 @@ async fn delete(
     collection: &'static str,
     filter: &Document,
     limit: usize,
-) -> Result<usize, Fault> {
+) -> Result<usize, MongodbError> {
     if limit == 0 {
         return Ok(0);
     }
@@ -66,13 +66,13 @@ async fn delete(
     let mut dead = filter.clone();
     dead.insert("_id", doc! { "$in": ids });
     let deleted = documents.delete_many(dead).session(&mut *session.inner).await;
-    let deleted = deleted.map_err(|error| Fault::write(&error))?;
+    let deleted = deleted.map_err(|error| MongodbError::write(&error))?;
     Ok(usize::try_from(deleted.deleted_count).unwrap_or(limit))
 }
 
 #[async_trait]
-impl Garbage for MongodbGarbage {
-    async fn collect(&self, before: Timestamp, limit: usize) -> Result<usize, StoreFailure> {
+impl ExpiredRecords for MongodbExpiredRecords {
+    async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let aggregates = self.aggregates.iter();
         let dead: Vec<_> = aggregates.flat_map(|aggregate| dead(*aggregate, before)).collect();
         self.database

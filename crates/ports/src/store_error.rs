@@ -4,7 +4,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a store could not answer. "Not found" is never one of these.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreFailure {
+pub enum StoreError {
     /// The store is away or too busy. Nothing was written.
     #[error("the store is not available")]
     Unavailable(#[source] Cause),
