@@ -11,7 +11,7 @@ use crate::templates::TemplateError;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("there is no way for some codes: set `{0}`, or `delivery.file` to write them into a file")]
-    NoWay(&'static str),
+    NoRoute(&'static str),
     #[error("`{0}` is missing, which belongs to the other settings of its section")]
     Missing(&'static str),
     #[error("mail cannot be sent from `{0}`: a mail address, or a name with one in angle brackets, is expected")]
@@ -112,7 +112,7 @@ pub(crate) enum SendError {
 
 impl SendError {
     /// Whether another try may end better.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::MailServer(failure) => !failure.is_client(),
             Self::MailRefused(status) => *status < 500,

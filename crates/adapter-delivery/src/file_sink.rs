@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::contact::ContactValue;
 use serde::Serialize;
 
-use crate::deliveries::{Carrier, Letter};
+use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
 
 /// Codes as lines of JSON in a file that only its owner can read: for local use.
@@ -30,8 +30,8 @@ struct Line<'a> {
     expires_at: String,
 }
 
-impl<'a> From<&'a Letter> for Line<'a> {
-    fn from(letter: &'a Letter) -> Self {
+impl<'a> From<&'a RenderedMessage> for Line<'a> {
+    fn from(letter: &'a RenderedMessage) -> Self {
         let message = &letter.message;
         Self {
             time: format!("{:.3}", message.sent_at),
@@ -72,9 +72,9 @@ fn appending(path: &Path) -> io::Result<File> {
 }
 
 #[async_trait]
-impl Carrier for FileSink {
+impl Transport for FileSink {
     /// Blocks for as long as a few hundred bytes take.
-    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
+    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
         self.append(&letter.into()).map_err(SendError::File)
     }
 }
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use crate::samples;
 
-    fn letter(to: ContactValue, subject: Option<&str>) -> Letter {
-        Letter {
+    fn letter(to: ContactValue, subject: Option<&str>) -> RenderedMessage {
+        RenderedMessage {
             message: samples::message(to),
             subject: subject.map(str::to_owned),
             text: "olá\n483920".to_owned(),
@@ -102,10 +102,10 @@ mod tests {
         let sink = FileSink::open(path.clone()).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        sink.carry(&letter(samples::email("ana@example.com"), Some("S")))
+        sink.send(&letter(samples::email("ana@example.com"), Some("S")))
             .await
             .unwrap();
-        sink.carry(&letter(samples::mobile(), None)).await.unwrap();
+        sink.send(&letter(samples::mobile(), None)).await.unwrap();
         let lines = fs::read_to_string(&path).unwrap();
         assert_eq!(
             lines,
@@ -128,7 +128,7 @@ mod tests {
         let (path, moved) = (folder.path().join("codes.jsonl"), folder.path().join("moved"));
         let sink = FileSink::open(path.clone()).unwrap();
         fs::rename(&path, &moved).unwrap();
-        sink.carry(&letter(samples::mobile(), None)).await.unwrap();
+        sink.send(&letter(samples::mobile(), None)).await.unwrap();
         assert_eq!(fs::read_to_string(&moved).unwrap(), "");
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

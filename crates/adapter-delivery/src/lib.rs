@@ -4,8 +4,8 @@
 //! and only what failed before is tried again. Whoever receives it knows a repeat by the challenge: it is in the
 //! `Message-ID` of a mail and is the `Idempotency-Key` of a request to a gateway.
 
-mod choices;
-mod deliveries;
+mod code_sender;
+mod config;
 mod error;
 mod file_sink;
 #[cfg(test)]
@@ -16,8 +16,8 @@ mod smtp;
 mod templates;
 mod texts;
 
-pub use choices::DeliveryChoices;
-pub use deliveries::{Deliveries, open};
+pub use code_sender::{CodeSender, open};
+pub use config::DeliveryConfig;
 pub use error::OpenError;
 pub use settings::{
     DeliverySettings, MailRoute, Secret, SmsGatewaySettings, SmtpLogin, SmtpSecurity, SmtpSettings, TextMessageRoute,

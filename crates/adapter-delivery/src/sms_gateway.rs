@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use sha2::Sha256;
 
-use crate::deliveries::{Carrier, Letter};
+use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
 use crate::settings::{Secret, SmsGatewaySettings};
 use crate::templates::{Template, TemplateError};
@@ -64,8 +64,8 @@ impl SmsGateway {
 }
 
 #[async_trait]
-impl Carrier for SmsGateway {
-    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
+impl Transport for SmsGateway {
+    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
         let message = &letter.message;
         let ContactValue::Mobile(mobile) = &message.to else {
             return Err(SendError::WrongRoute);
@@ -78,7 +78,7 @@ impl Carrier for SmsGateway {
             message.client.as_str().into(),
             message.challenge.as_str().into(),
         ];
-        let filled = self.body.filled(values);
+        let filled = self.body.render(values);
         // Its own words may tell the code.
         let body = filled.map_err(|failure| SendError::Text(failure.kind()))?;
         let timestamp = message.sent_at.as_second().to_string();
@@ -166,7 +166,7 @@ fn body(content_type: &str, source: String) -> Result<Template, OpenError> {
         "com.example.portal".into(),
         "07070707070707070707070707070707".into(),
     ];
-    let filled = template.filled(sample).map_err(TemplateError::from);
+    let filled = template.render(sample).map_err(TemplateError::from);
     let filled = filled.map_err(OpenError::GatewayBody)?;
     if is_json && serde_json::from_str::<serde_json::Value>(&filled).is_err() {
         return Err(OpenError::GatewayBodyNotJson);
@@ -244,7 +244,7 @@ mod tests {
         let source = "To={{ to|urlencode }}&Body={{ text|urlencode }}".to_owned();
         let template = body("application/x-www-form-urlencoded", source).unwrap();
         let values = ["+55".into(), "é & ü".into(), "".into(), 1.into(), "".into(), "".into()];
-        assert_eq!(template.filled(values).unwrap(), "To=%2B55&Body=%C3%A9%20%26%20%C3%BC");
+        assert_eq!(template.render(values).unwrap(), "To=%2B55&Body=%C3%A9%20%26%20%C3%BC");
     }
 
     #[test]

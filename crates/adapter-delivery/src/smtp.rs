@@ -12,7 +12,7 @@ use lettre::address::Address;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 
-use crate::deliveries::{Carrier, Letter};
+use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
 use crate::settings::SmtpSettings;
 use connections::Connections;
@@ -39,7 +39,7 @@ impl SmtpDelivery {
         })
     }
 
-    fn mail(&self, letter: &Letter) -> Result<Message, SendError> {
+    fn mail(&self, letter: &RenderedMessage) -> Result<Message, SendError> {
         let message = &letter.message;
         let ContactValue::Email(email) = &message.to else {
             return Err(SendError::WrongRoute);
@@ -61,8 +61,8 @@ impl SmtpDelivery {
 }
 
 #[async_trait]
-impl Carrier for SmtpDelivery {
-    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
+impl Transport for SmtpDelivery {
+    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
         let mail = self.mail(letter)?;
         self.connections.send(mail.envelope(), &mail.formatted()).await
     }
@@ -84,8 +84,8 @@ mod tests {
         SmtpDelivery::open(settings).err().expect("it is refused").to_string()
     }
 
-    fn letter(to: ContactValue) -> Letter {
-        Letter {
+    fn letter(to: ContactValue) -> RenderedMessage {
+        RenderedMessage {
             message: samples::message(to),
             subject: Some("Código".to_owned()),
             text: "olá, 483920\n".to_owned(),
@@ -114,9 +114,9 @@ mod tests {
     async fn what_is_no_mail_address_is_not_tried() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
         let failure = smtp.mail(&letter(samples::email("a..b@example.com"))).unwrap_err();
-        assert!(matches!(failure, SendError::NoMailAddress) && !failure.may_pass());
+        assert!(matches!(failure, SendError::NoMailAddress) && !failure.is_transient());
         let failure = smtp.mail(&letter(samples::mobile())).unwrap_err();
-        assert!(matches!(failure, SendError::WrongRoute) && !failure.may_pass());
+        assert!(matches!(failure, SendError::WrongRoute) && !failure.is_transient());
     }
 
     #[test]

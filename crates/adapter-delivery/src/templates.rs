@@ -60,7 +60,7 @@ impl Template {
 
     /// The text with a value for each placeholder, in their order. A filter that does not exist shows only here; the
     /// failure may tell the values.
-    pub(crate) fn filled<const N: usize>(&self, values: [Value; N]) -> Result<String, Error> {
+    pub(crate) fn render<const N: usize>(&self, values: [Value; N]) -> Result<String, Error> {
         debug_assert_eq!(N, self.placeholders.len(), "a value for each placeholder");
         let values: BTreeMap<_, _> = self.placeholders.iter().copied().zip(values).collect();
         self.environment.get_template(NAME)?.render(Value::from(values))
@@ -74,7 +74,7 @@ mod tests {
     const PLACEHOLDERS: &[&str] = &["a", "b"];
 
     fn filled(source: &str) -> Result<String, TemplateError> {
-        Ok(Template::plain(source.to_owned(), PLACEHOLDERS)?.filled(["1".into(), "2".into()])?)
+        Ok(Template::plain(source.to_owned(), PLACEHOLDERS)?.render(["1".into(), "2".into()])?)
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
     fn in_json_every_text_is_a_string() {
         let template = Template::json(r#"{"x":{{ a }},"y":{{ b }}}"#.to_owned(), PLACEHOLDERS).unwrap();
         let (tricky, number) = ("\"quoted\" \\ é\n</script>", 10);
-        let filled = template.filled([tricky.into(), number.into()]).unwrap();
+        let filled = template.render([tricky.into(), number.into()]).unwrap();
         let json: serde_json::Value = serde_json::from_str(&filled).unwrap();
         assert_eq!(json, serde_json::json!({ "x": tricky, "y": number }));
     }

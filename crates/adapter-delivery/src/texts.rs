@@ -46,7 +46,7 @@ impl Texts {
         let part = |part, source| {
             let template = Template::plain(source, PLACEHOLDERS);
             let filled = template.and_then(|template| {
-                let filled = template.filled(sample()).map_err(TemplateError::from)?;
+                let filled = template.render(sample()).map_err(TemplateError::from)?;
                 Ok((template, filled))
             });
             filled.map_err(|source| OpenError::Text {
@@ -67,19 +67,19 @@ impl Texts {
     }
 
     pub(crate) fn subject(&self, message: &CodeMessage) -> Result<String, SendError> {
-        filled(&self.subject, message)
+        fill(&self.subject, message)
     }
 
     pub(crate) fn mail(&self, message: &CodeMessage) -> Result<String, SendError> {
-        filled(&self.mail, message)
+        fill(&self.mail, message)
     }
 
     pub(crate) fn text_message(&self, message: &CodeMessage) -> Result<String, SendError> {
-        filled(&self.text_message, message)
+        fill(&self.text_message, message)
     }
 }
 
-fn filled(template: &Template, message: &CodeMessage) -> Result<String, SendError> {
+fn fill(template: &Template, message: &CodeMessage) -> Result<String, SendError> {
     let values: [Value; 3] = [
         message.code.reveal().into(),
         minutes(message).into(),
@@ -87,7 +87,7 @@ fn filled(template: &Template, message: &CodeMessage) -> Result<String, SendErro
     ];
     // Its own words may tell the code.
     template
-        .filled(values)
+        .render(values)
         .map_err(|failure| SendError::Text(failure.kind()))
 }
 
@@ -97,12 +97,12 @@ pub(crate) fn minutes(message: &CodeMessage) -> i64 {
 }
 
 /// The texts of every name.
-pub(crate) struct Library {
+pub(crate) struct MessageTemplates {
     named: BTreeMap<String, Arc<Texts>>,
     default: Arc<Texts>,
 }
 
-impl Library {
+impl MessageTemplates {
     pub(crate) fn open(settings: &TextsSettings) -> Result<Self, OpenError> {
         let mut named = BTreeMap::new();
         for (name, content) in BUILT_IN {
@@ -121,7 +121,7 @@ impl Library {
     }
 
     /// Those that the client chose; the default ones when it chose none, or such as are not there.
-    pub(crate) fn chosen(&self, message: &CodeMessage) -> &Texts {
+    pub(crate) fn select(&self, message: &CodeMessage) -> &Texts {
         let Some(name) = &message.texts else {
             return &self.default;
         };
@@ -173,8 +173,8 @@ mod tests {
         folder
     }
 
-    fn opened(folder: &tempfile::TempDir, default: &str) -> Result<Library, OpenError> {
-        Library::open(&TextsSettings {
+    fn opened(folder: &tempfile::TempDir, default: &str) -> Result<MessageTemplates, OpenError> {
+        MessageTemplates::open(&TextsSettings {
             default: default.to_owned(),
             directory: Some(folder.path().to_owned()),
         })
@@ -196,10 +196,10 @@ mod tests {
 
     #[test]
     fn built_in_texts_say_the_code_its_life_and_the_client() {
-        let library = Library::open(&TextsSettings::default()).unwrap();
+        let library = MessageTemplates::open(&TextsSettings::default()).unwrap();
         for name in [None, Some("pt"), Some("en")] {
             let message = message(name);
-            let texts = library.chosen(&message);
+            let texts = library.select(&message);
             for text in [texts.mail(&message).unwrap(), texts.text_message(&message).unwrap()] {
                 assert!(text.contains(message.code.reveal()), "{text}");
                 assert!(
@@ -211,7 +211,7 @@ mod tests {
         }
         let text_of = |name| {
             let message = message(name);
-            library.chosen(&message).text_message(&message).unwrap()
+            library.select(&message).text_message(&message).unwrap()
         };
         assert_eq!(text_of(None), text_of(Some("pt")));
         assert_ne!(text_of(None), text_of(Some("en")));
@@ -219,10 +219,10 @@ mod tests {
 
     #[test]
     fn a_built_in_text_message_needs_only_one_part() {
-        let library = Library::open(&TextsSettings::default()).unwrap();
+        let library = MessageTemplates::open(&TextsSettings::default()).unwrap();
         for name in ["pt", "en"] {
             let message = message(Some(name));
-            let text = library.chosen(&message).text_message(&message).unwrap();
+            let text = library.select(&message).text_message(&message).unwrap();
             assert!(text.is_ascii() && text.len() <= 160, "{} {text}", text.len());
         }
     }
@@ -233,17 +233,17 @@ mod tests {
         let library = opened(&folder, "de").unwrap();
         for name in [None, Some("de"), Some("pt")] {
             let message = message(name);
-            assert_eq!(library.chosen(&message).subject(&message).unwrap(), "S");
+            assert_eq!(library.select(&message).subject(&message).unwrap(), "S");
         }
         let english = message(Some("en"));
-        assert_ne!(library.chosen(&english).subject(&english).unwrap(), "S");
+        assert_ne!(library.select(&english).subject(&english).unwrap(), "S");
     }
 
     #[test]
     fn texts_that_are_not_there_are_the_default_ones() {
         let library = opened(&folder(&[("de.toml", COMPLETE)]), "de").unwrap();
         let message = message(Some("xx"));
-        assert_eq!(library.chosen(&message).subject(&message).unwrap(), "S");
+        assert_eq!(library.select(&message).subject(&message).unwrap(), "S");
     }
 
     #[test]
@@ -264,7 +264,10 @@ mod tests {
             directory: Some("/no/such/folder".into()),
             ..TextsSettings::default()
         };
-        assert!(matches!(Library::open(&nowhere), Err(OpenError::Unreadable { .. })));
+        assert!(matches!(
+            MessageTemplates::open(&nowhere),
+            Err(OpenError::Unreadable { .. })
+        ));
     }
 
     #[test]

@@ -9,19 +9,19 @@ use domain::caller::Caller;
 use domain::ids::UserId;
 use use_cases::Admission;
 
-use crate::Gatekeeper;
+use crate::Authenticator;
 use crate::problem::Problem;
 
 /// What is still to be asked about a caller whose token was verified.
-pub(crate) struct DueAdmission {
-    pub(crate) gatekeeper: web::Data<Gatekeeper>,
+pub(crate) struct PendingAdmission {
+    pub(crate) gatekeeper: web::Data<Authenticator>,
     pub(crate) caller: Arc<Caller>,
     pub(crate) admission: Admission,
     /// The user the request names.
     pub(crate) about: Option<UserId>,
 }
 
-impl DueAdmission {
+impl PendingAdmission {
     async fn run(self) -> Result<(), Problem> {
         let Self {
             gatekeeper,
@@ -37,7 +37,7 @@ impl DueAdmission {
 /// The arguments of an endpoint, all of them read, and what is still to be asked about its caller.
 pub(crate) struct Admitted<Args> {
     args: Args,
-    due: Option<DueAdmission>,
+    due: Option<PendingAdmission>,
 }
 
 impl<Args: FromRequest + 'static> FromRequest for Admitted<Args> {
@@ -50,7 +50,7 @@ impl<Args: FromRequest + 'static> FromRequest for Admitted<Args> {
         Box::pin(async move {
             let args = args.await.map_err(Into::into)?;
             // A body may take ten seconds to arrive: the look comes after it.
-            let due = request.extensions_mut().remove::<DueAdmission>();
+            let due = request.extensions_mut().remove::<PendingAdmission>();
             Ok(Self { args, due })
         })
     }
@@ -58,9 +58,9 @@ impl<Args: FromRequest + 'static> FromRequest for Admitted<Args> {
 
 /// An endpoint whose caller is looked at before it begins.
 #[derive(Clone)]
-pub(crate) struct Admitting<F>(pub(crate) F);
+pub(crate) struct WithAdmission<F>(pub(crate) F);
 
-impl<F, Args> Handler<Admitted<Args>> for Admitting<F>
+impl<F, Args> Handler<Admitted<Args>> for WithAdmission<F>
 where
     F: Handler<Args>,
     F::Output: Responder + 'static,

@@ -15,24 +15,24 @@ use domain::permission::{Permission, lacking};
 use ports::{Clock, KeySetSource, TokenVerificationError, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
-use crate::admitted::DueAdmission;
+use crate::admitted::PendingAdmission;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 use crate::request_limits::RequestLimits;
 use crate::{observe, observed};
 
 /// What it takes to know a caller.
 #[derive(Clone)]
-pub struct Gatekeeper {
+pub struct Authenticator {
     pub verifier: Arc<dyn TokenVerifier>,
     pub keys: Arc<dyn KeySetSource>,
     pub clock: Arc<dyn Clock>,
     pub admit_caller: AdmitCaller,
 }
 
-impl Gatekeeper {
+impl Authenticator {
     /// A key that is not known may be a new one, and a key set that was away may be back: it is looked at once more,
     /// then the token.
-    pub(crate) async fn inspect(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
         match self.verifier.verify(token, self.clock.now()) {
             Err(TokenVerificationError::UnknownKey | TokenVerificationError::KeysUnavailable) => {
                 self.keys.refresh().await;
@@ -81,7 +81,7 @@ fn not_permitted(lacking: impl Into<String>) -> Problem {
 }
 
 /// What a token that could not be verified is answered with: without keys nobody knows whether it is good.
-fn refused(rejection: TokenVerificationError) -> Problem {
+fn verification_problem(rejection: TokenVerificationError) -> Problem {
     match rejection {
         TokenVerificationError::KeysUnavailable => Problem::unavailable(rejection),
         TokenVerificationError::Invalid | TokenVerificationError::UnknownKey => {
@@ -107,12 +107,12 @@ impl<P: Permission> FromRequest for Authorised<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(gatekeeper) = request.app_data::<web::Data<Gatekeeper>>() else {
+            let Some(gatekeeper) = request.app_data::<web::Data<Authenticator>>() else {
                 return Err(Problem::unexpected("no gatekeeper was registered"));
             };
             let token = bearer(&request)
                 .ok_or_else(|| Problem::not_authenticated("a bearer token is required", r#"Bearer realm="authme""#))?;
-            let verified = gatekeeper.inspect(token).await.map_err(refused)?;
+            let verified = gatekeeper.authenticate(token).await.map_err(verification_problem)?;
             let caller = verified.caller.clone();
             let call = observe::authenticated(&request, &caller)?;
             if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
@@ -125,7 +125,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
                     lacking(P::REQUIREMENT, &caller, about.as_ref()).to_string(),
                 ));
             }
-            request.extensions_mut().insert(DueAdmission {
+            request.extensions_mut().insert(PendingAdmission {
                 gatekeeper: gatekeeper.clone(),
                 caller,
                 admission: Admission {

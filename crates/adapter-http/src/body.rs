@@ -19,10 +19,10 @@ use serde::{Deserialize, Deserializer};
 use crate::problem::{Code, Problem};
 
 /// Largest body that is read.
-const LIMIT: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// How long a body may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a body says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Body {
     /// The JSON in the body; a body without a content type is taken for JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
-            MediaType::Json => self.json_whatever_it_says(),
+            MediaType::Json => self.json_any_content_type(),
             MediaType::MergePatch | MediaType::Form | MediaType::Other => Err(unsupported("application/json")),
         }
     }
@@ -55,16 +55,16 @@ impl Body {
     /// The JSON merge patch in the body (RFC 7396), which may call itself plain JSON.
     pub(crate) fn merge_patch<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
-            MediaType::Json | MediaType::MergePatch => self.json_whatever_it_says(),
+            MediaType::Json | MediaType::MergePatch => self.json_any_content_type(),
             MediaType::Form | MediaType::Other => Err(unsupported("application/merge-patch+json")),
         }
     }
 
     /// The JSON in the body, whatever its content type says.
-    pub(crate) fn json_whatever_it_says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(crate) fn json_any_content_type<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let text = std::str::from_utf8(&self.bytes).map_err(|_| Problem::malformed("the body is not UTF-8"))?;
         let mut json = serde_json::Deserializer::from_str(text);
-        let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| not_read(&error))?;
+        let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| parse_problem(&error))?;
         json.end()
             .map_err(|_| Problem::malformed("the body goes on after its JSON"))?;
         Ok(value)
@@ -73,7 +73,7 @@ impl Body {
     /// The fields of a JSON or form body.
     pub(crate) fn json_or_form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
-            MediaType::Json => self.json_whatever_it_says(),
+            MediaType::Json => self.json_any_content_type(),
             MediaType::Form => {
                 serde_urlencoded::from_bytes(&self.bytes).map_err(|_| Problem::malformed("the form cannot be read"))
             }
@@ -108,7 +108,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 }
 
 /// The parser's own words would repeat what was sent; only the place is told.
-fn not_read(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn parse_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if inner.is_data() {
         let path = error.path().to_string();
@@ -155,21 +155,21 @@ impl FromRequest for Body {
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let mut payload = payload.take();
         Box::pin(async move {
-            if announced.is_some_and(|length| length > LIMIT as u64) {
+            if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
                 return Err(too_large());
             }
             let read = async {
                 let mut bytes = BytesMut::new();
                 while let Some(chunk) = payload.next().await {
                     let chunk = chunk.map_err(|_| Problem::malformed("the body could not be read to its end"))?;
-                    if bytes.len() + chunk.len() > LIMIT {
+                    if bytes.len() + chunk.len() > MAX_BODY_BYTES {
                         return Err(too_large());
                     }
                     bytes.extend_from_slice(&chunk);
                 }
                 Ok(bytes.freeze())
             };
-            let bytes = actix_web::rt::time::timeout(PATIENCE, read)
+            let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, read)
                 .await
                 .map_err(|_| Problem::malformed("the body did not arrive in time"))??;
             Ok(Self { bytes, media_type })

@@ -12,7 +12,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 /// So many of something for each key, in the time of a quota. Keys are hashes, so that no name takes up more memory.
-pub(crate) struct Budget<C: Clock>(RateLimiter<Ask, Kept, C, NoOpMiddleware<C::Instant>>);
+pub(crate) struct Budget<C: Clock>(RateLimiter<BudgetQuery, BudgetStates, C, NoOpMiddleware<C::Instant>>);
 
 impl<C: Clock> Budget<C> {
     /// Remembers at most `capacity` keys; the least recently seen go first, and each one `idle` after it was seen, when
@@ -23,20 +23,20 @@ impl<C: Clock> Budget<C> {
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(idle)
             .build();
-        Self(RateLimiter::new(quota, Kept(states), clock))
+        Self(RateLimiter::new(quota, BudgetStates(states), clock))
     }
 
     /// How long until there is room; `None` when there is.
     pub(crate) fn wait(&self, key: u64) -> Option<Duration> {
-        self.check(&Ask::Look(key)).err()
+        self.check(&BudgetQuery::Look(key)).err()
     }
 
     /// Takes one from the budget, or tells how long until there is room. A refusal takes nothing.
     pub(crate) fn take(&self, key: u64) -> Result<(), Duration> {
-        self.check(&Ask::Charge(key))
+        self.check(&BudgetQuery::Charge(key))
     }
 
-    fn check(&self, ask: &Ask) -> Result<(), Duration> {
+    fn check(&self, ask: &BudgetQuery) -> Result<(), Duration> {
         let checked = self.0.check_key(ask);
         checked.map_err(|full| full.wait_time_from(self.0.clock().now()))
     }
@@ -44,7 +44,7 @@ impl<C: Clock> Budget<C> {
     /// How many keys are kept, once it has cleaned up.
     #[cfg(test)]
     pub(crate) fn remembered(self) -> u64 {
-        let Kept(states) = self.0.into_state_store();
+        let BudgetStates(states) = self.0.into_state_store();
         states.run_pending_tasks();
         states.entry_count()
     }
@@ -52,28 +52,28 @@ impl<C: Clock> Budget<C> {
 
 /// What is asked about a key. The limiter itself cannot look without counting.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Ask {
+enum BudgetQuery {
     Look(u64),
     Charge(u64),
 }
 
 /// The limiter's state of each key: bounded, and forgotten when it says no more than that there is room.
-struct Kept(Cache<u64, Arc<Mutex<Option<Nanos>>>>);
+struct BudgetStates(Cache<u64, Arc<Mutex<Option<Nanos>>>>);
 
-impl StateStore for Kept {
-    type Key = Ask;
+impl StateStore for BudgetStates {
+    type Key = BudgetQuery;
 
-    fn measure_and_replace<T, F, E>(&self, ask: &Ask, judge: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, ask: &BudgetQuery, judge: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let state = match *ask {
-            Ask::Look(key) => self.0.get(&key).unwrap_or_default(),
-            Ask::Charge(key) => self.0.get_with(key, Arc::default),
+            BudgetQuery::Look(key) => self.0.get(&key).unwrap_or_default(),
+            BudgetQuery::Charge(key) => self.0.get_with(key, Arc::default),
         };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let (told, counted) = judge(*state)?;
-        if let Ask::Charge(_) = ask {
+        if let BudgetQuery::Charge(_) = ask {
             *state = Some(counted);
         }
         Ok(told)

@@ -1,7 +1,7 @@
 //! Events in the JSON form of CloudEvents 1.0.
 
 use domain::actor::Actor;
-use domain::event::Datum;
+use domain::event::EventValue;
 use domain::ids::{ClientId, UserId};
 use ports::LoggedEvent;
 use serde::Serialize;
@@ -66,10 +66,10 @@ impl From<LoggedEvent> for CloudEventMessage {
     fn from(logged: LoggedEvent) -> Self {
         let event = logged.event;
         let value = |datum| match datum {
-            Datum::Text(text) => Value::from(text),
-            Datum::Number(number) => Value::from(number),
-            Datum::Flag(flag) => Value::from(flag),
-            Datum::List(list) => Value::from(list),
+            EventValue::Text(text) => Value::from(text),
+            EventValue::Number(number) => Value::from(number),
+            EventValue::Flag(flag) => Value::from(flag),
+            EventValue::List(list) => Value::from(list),
         };
         let data = event.data.into_iter().map(|(name, datum)| (name, value(datum)));
         let by = ("by".to_owned(), json!(ActorResponse::from(&event.by)));

@@ -128,7 +128,7 @@ mod tests {
         (connection, peer, stop)
     }
 
-    const PATIENT: Duration = Duration::from_mins(10);
+    const NO_TIMEOUT: Duration = Duration::from_mins(10);
 
     #[actix_web::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
@@ -140,7 +140,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_peer_that_reads_now_and_then_is_not() {
-        let (mut connection, mut peer, _stop) = connected(PATIENT).await;
+        let (mut connection, mut peer, _stop) = connected(NO_TIMEOUT).await;
         let bytes = Arc::new(vec![7; 16 * 1024 * 1024]);
         let sent = bytes.clone();
         let writing = actix_web::rt::spawn(async move { connection.write_all(&sent).await });
@@ -152,7 +152,7 @@ mod tests {
 
     #[actix_web::test]
     async fn an_idle_connection_ends_when_the_process_stops_and_one_in_use_is_read_first() {
-        let (mut connection, mut peer, stop) = connected(PATIENT).await;
+        let (mut connection, mut peer, stop) = connected(NO_TIMEOUT).await;
         let mut buffer = [0; 16];
         peer.write_all(b"one").await.unwrap();
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
@@ -168,7 +168,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_connection_that_said_nothing_yet_may_still_ask() {
-        let (mut connection, mut peer, stop) = connected(PATIENT).await;
+        let (mut connection, mut peer, stop) = connected(NO_TIMEOUT).await;
         stop.send_replace(true);
         let mut buffer = [0; 16];
         let reading = actix_web::rt::spawn(async move { connection.read(&mut buffer).await });
@@ -179,7 +179,7 @@ mod tests {
 
     #[actix_web::test]
     async fn who_waits_on_an_idle_connection_is_woken_by_the_stop() {
-        let (mut connection, mut peer, stop) = connected(PATIENT).await;
+        let (mut connection, mut peer, stop) = connected(NO_TIMEOUT).await;
         let mut buffer = [0; 16];
         peer.write_all(b"one").await.unwrap();
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);

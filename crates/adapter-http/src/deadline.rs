@@ -14,9 +14,9 @@ const DEADLINE: Duration = Duration::from_millis(2_800);
 
 /// An endpoint that answers 503 when it is not done in time. Reading the request does not count.
 #[derive(Clone)]
-pub(crate) struct Timely<F>(pub(crate) F);
+pub(crate) struct WithDeadline<F>(pub(crate) F);
 
-impl<F, Args> Handler<Args> for Timely<F>
+impl<F, Args> Handler<Args> for WithDeadline<F>
 where
     F: Handler<Args>,
     F::Output: Responder + 'static,
@@ -47,10 +47,10 @@ mod tests {
     #[actix_web::test]
     async fn an_endpoint_that_hangs_is_unavailable_and_one_that_answers_is_not() {
         tokio::time::pause();
-        let hangs = Timely(|| async { pending::<HttpResponse>().await });
+        let hangs = WithDeadline(|| async { pending::<HttpResponse>().await });
         let problem = hangs.call(()).await.expect_err("it hangs");
         assert_eq!(actix_web::ResponseError::status_code(&problem), 503);
-        let answers = Timely(|| async { HttpResponse::NoContent().finish() });
+        let answers = WithDeadline(|| async { HttpResponse::NoContent().finish() });
         assert_eq!(answers.call(()).await.expect("it answers").status(), 204);
     }
 }

@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{FromRequest, Handler, Resource, Responder, web};
-use domain::permission::{Alternative, Carries, Permission};
+use domain::permission::{Alternative, Permission, RequiredSubject};
 use ports::RouteTemplate;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -14,8 +14,8 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, RefOr, Required, ResponseBuilder, Schema};
 
-use crate::admitted::Admitting;
-use crate::deadline::Timely;
+use crate::admitted::WithAdmission;
+use crate::deadline::WithDeadline;
 use crate::description::{Description, NamedSchema};
 use crate::observed::{ObservedOperation, Operations, Success, in_http};
 use crate::problem::{Code, ErrorResponse, Problem};
@@ -38,7 +38,7 @@ impl Endpoints {
             resource,
             allowed,
             operations,
-            may_wait: _,
+            has_no_deadline: _,
         } = methods(Methods::new(template));
         let observed: Operations = operations
             .iter()
@@ -85,9 +85,9 @@ where
 pub(crate) struct Methods {
     resource: Resource,
     allowed: Vec<&'static str>,
-    operations: Vec<(HttpMethod, Described)>,
+    operations: Vec<(HttpMethod, OperationDoc)>,
     /// Whether an answer may take as long as the caller likes.
-    may_wait: bool,
+    has_no_deadline: bool,
 }
 
 impl Methods {
@@ -97,17 +97,17 @@ impl Methods {
             resource: web::resource(template.to_string()).app_data(template),
             allowed: Vec::new(),
             operations: Vec::new(),
-            may_wait: false,
+            has_no_deadline: false,
         }
     }
 
     /// For what waits until there is something to tell; given before the methods.
-    pub(crate) fn that_wait(mut self) -> Self {
-        self.may_wait = true;
+    pub(crate) fn without_deadline(mut self) -> Self {
+        self.has_no_deadline = true;
         self
     }
 
-    pub(crate) fn get<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    pub(crate) fn get<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -116,7 +116,7 @@ impl Methods {
         self.on_get(handler).described(HttpMethod::Get, describe)
     }
 
-    pub(crate) fn post<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    pub(crate) fn post<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -126,7 +126,7 @@ impl Methods {
             .described(HttpMethod::Post, describe)
     }
 
-    pub(crate) fn put<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    pub(crate) fn put<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -136,7 +136,7 @@ impl Methods {
             .described(HttpMethod::Put, describe)
     }
 
-    pub(crate) fn patch<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    pub(crate) fn patch<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -146,7 +146,7 @@ impl Methods {
             .described(HttpMethod::Patch, describe)
     }
 
-    pub(crate) fn delete<F, Args>(self, handler: F, describe: fn(Described) -> Described) -> Self
+    pub(crate) fn delete<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -173,33 +173,33 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         let route = web::method(method);
-        let handler = Admitting(handler);
-        let route = if self.may_wait {
+        let handler = WithAdmission(handler);
+        let route = if self.has_no_deadline {
             route.to(handler)
         } else {
-            route.to(Timely(handler))
+            route.to(WithDeadline(handler))
         };
         self.resource = self.resource.route(route);
         self.allowed.push(name);
         self
     }
 
-    fn described(mut self, method: HttpMethod, describe: fn(Described) -> Described) -> Self {
-        self.operations.push((method, describe(Described::default())));
+    fn described(mut self, method: HttpMethod, describe: fn(OperationDoc) -> OperationDoc) -> Self {
+        self.operations.push((method, describe(OperationDoc::default())));
         self
     }
 }
 
 /// The description of one operation, as it is being written.
 #[derive(Default)]
-pub(crate) struct Described {
+pub(crate) struct OperationDoc {
     operation: OperationBuilder,
     schemas: Vec<NamedSchema>,
     id: String,
     success: Success,
 }
 
-impl Described {
+impl OperationDoc {
     pub(crate) fn operation(mut self, tag: &str, id: &str, summary: &str) -> Self {
         id.clone_into(&mut self.id);
         self.operation = self.operation.tag(tag).operation_id(Some(id)).summary(Some(summary));
@@ -337,9 +337,9 @@ impl Described {
 
 fn in_words(alternative: &Alternative) -> String {
     let token = match alternative.carries {
-        Carries::Client => "a client-only token",
-        Carries::User => "a token that carries a user",
-        Carries::SameUser => "a token of the user in the path",
+        RequiredSubject::Client => "a client-only token",
+        RequiredSubject::User => "a token that carries a user",
+        RequiredSubject::SameUser => "a token of the user in the path",
     };
     let scopes = if alternative.scopes.is_empty() {
         String::new()
@@ -351,9 +351,9 @@ fn in_words(alternative: &Alternative) -> String {
 
 fn for_machines(alternative: &Alternative) -> Value {
     let carries = match alternative.carries {
-        Carries::Client => "client",
-        Carries::User => "user",
-        Carries::SameUser => "same-user",
+        RequiredSubject::Client => "client",
+        RequiredSubject::User => "user",
+        RequiredSubject::SameUser => "same-user",
     };
     json!({"carries": carries, "roles": alternative.roles, "scopes": alternative.scopes})
 }

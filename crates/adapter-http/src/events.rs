@@ -19,10 +19,10 @@ use tokio::sync::watch;
 use use_cases::{Admission, AdmitCaller, FollowEvents};
 use utoipa::openapi::path::ParameterIn;
 
-use crate::authorised::{Authorised, Gatekeeper};
+use crate::authorised::{Authenticator, Authorised};
 use crate::body;
 use crate::cloud_event::CloudEventMessage;
-use crate::endpoints::{Described, Endpoints};
+use crate::endpoints::{Endpoints, OperationDoc};
 use crate::problem::Problem;
 
 /// Events in one answer.
@@ -62,7 +62,7 @@ impl Stopping {
 }
 
 pub(crate) fn routes(api: Endpoints) -> Endpoints {
-    api.at("/events", |at| at.that_wait().get(handle, describe))
+    api.at("/events", |at| at.without_deadline().get(handle, describe))
 }
 
 #[derive(Deserialize)]
@@ -85,7 +85,7 @@ async fn handle(
     request: HttpRequest,
     follow: web::Data<FollowEvents>,
     stopping: web::Data<Stopping>,
-    gatekeeper: web::Data<Gatekeeper>,
+    gatekeeper: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
     let query: FollowQuery = body::query(&request)?;
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -192,7 +192,7 @@ impl EventStream {
     }
 }
 
-fn describe(operation: Described) -> Described {
+fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("events", "followEvents", "Follow the embedded event log")
         .requires::<MayFollow>()

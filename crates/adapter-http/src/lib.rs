@@ -1,5 +1,6 @@
 //! AuthMe's documented HTTP API on actix-web. The only adapter that knows the use cases.
 
+mod acceptor;
 mod admitted;
 mod audit;
 mod authorised;
@@ -13,7 +14,6 @@ mod deadline;
 mod description;
 mod docs;
 mod endpoints;
-mod entrance;
 mod events;
 mod factors;
 mod health;
@@ -28,7 +28,7 @@ mod request_limits;
 mod server;
 mod tokens;
 
-pub use authorised::Gatekeeper;
+pub use authorised::Authenticator;
 pub use cloud_event::CloudEventMessage;
 pub use connection_limits::ConnectionSettings;
 pub use description::Description;

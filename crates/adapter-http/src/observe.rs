@@ -52,7 +52,7 @@ pub(crate) async fn observe(
         .and_then(|error| error.as_error::<Problem>());
     // The template, never the path or the query: both may hold what must not be logged.
     let route = request.app_data::<RouteTemplate>().copied();
-    let answered = Answered {
+    let answered = AnsweredRequest {
         method: RequestMethod::named(request.method().as_str()),
         route: route.unwrap_or(RouteTemplate::UNMATCHED),
         status,
@@ -88,7 +88,7 @@ pub(crate) async fn observe(
 }
 
 /// How a request was answered.
-struct Answered {
+struct AnsweredRequest {
     method: RequestMethod,
     route: RouteTemplate,
     status: StatusCode,
@@ -96,7 +96,7 @@ struct Answered {
     took: Duration,
 }
 
-impl Answered {
+impl AnsweredRequest {
     /// Its one line of the log; with the cause, which the caller is not told, when it is ours.
     fn log(&self, observed: &Observed, problem: Option<&Problem>) {
         let Self {

@@ -16,18 +16,18 @@ use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::FactorsUseCases;
 use use_cases::tokens::TokensUseCases;
 
+use crate::acceptor::Acceptor;
 use crate::audit::Auditor;
 use crate::connection_limits::ConnectionSettings;
 use crate::description::Description;
 use crate::docs::{self, Document};
 use crate::endpoints::{Endpoints, page};
-use crate::entrance::Entrance;
 use crate::events::{self, Stopping};
 use crate::login_guard::LoginGuard;
 use crate::observe::{Observer, observe};
 use crate::problem::{Code, Problem};
 use crate::request_limits::{RequestLimitSettings, RequestLimits};
-use crate::{Gatekeeper, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
+use crate::{Authenticator, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
 
 /// A connection without a request is kept for so long: longer than the minute of common proxies, so that they close first.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -66,7 +66,7 @@ pub struct Api {
     pub factors: Option<Arc<FactorsUseCases>>,
     pub credential_lock: Option<Arc<CredentialLockUseCases>>,
     pub follow_events: Option<Arc<FollowEvents>>,
-    pub gatekeeper: Gatekeeper,
+    pub authenticator: Authenticator,
     pub telemetry: Arc<dyn Telemetry>,
     pub randomness: Arc<dyn Randomness>,
     /// Where it is kept who did what.
@@ -113,7 +113,7 @@ impl Api {
     fn configure_behind(&self, shared: &Shared, settings: &ApiSettings, config: &mut web::ServiceConfig) {
         let (resources, _) = self.endpoints().into_parts();
         config
-            .app_data(web::Data::new(self.gatekeeper.clone()))
+            .app_data(web::Data::new(self.authenticator.clone()))
             .app_data(web::Data::new(Observer {
                 telemetry: self.telemetry.clone(),
                 randomness: self.randomness.clone(),
@@ -167,7 +167,7 @@ impl Shared {
         Self {
             login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
             request_limits: web::Data::new(RequestLimits::new(settings.request_limits, api.telemetry.clone())),
-            auditor: web::Data::new(Auditor::new(api.audit.clone(), api.gatekeeper.clock.clone())),
+            auditor: web::Data::new(Auditor::new(api.audit.clone(), api.authenticator.clock.clone())),
             document: web::Data::new(Document(document.into())),
         }
     }
@@ -188,7 +188,7 @@ pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io:
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs());
     let shared = Shared::new(&api, &settings);
-    let entrance = Entrance::new(&api, &settings);
+    let entrance = Acceptor::new(&api, &settings);
     let stop = server.graceful_shutdown_signal();
     let server = server.listen("api", listener, move || {
         let (api, settings, shared) = (api.clone(), settings.clone(), shared.clone());

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use domain::actor::Actor;
-use domain::event::{Datum, Event};
+use domain::event::{Event, EventValue};
 use domain::ids::{ClientId, UserId};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Map, Value};
@@ -64,12 +64,12 @@ fn by(actor: &Actor) -> Value {
     Value::Object(known.collect())
 }
 
-fn value(datum: &Datum) -> Value {
+fn value(datum: &EventValue) -> Value {
     match datum {
-        Datum::Text(text) => Value::from(text.as_str()),
-        Datum::Number(number) => Value::from(*number),
-        Datum::Flag(flag) => Value::from(*flag),
-        Datum::List(list) => Value::from(list.as_slice()),
+        EventValue::Text(text) => Value::from(text.as_str()),
+        EventValue::Number(number) => Value::from(*number),
+        EventValue::Flag(flag) => Value::from(*flag),
+        EventValue::List(list) => Value::from(list.as_slice()),
     }
 }
 

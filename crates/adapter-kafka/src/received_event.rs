@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::actor::Actor;
-use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{ClientId, EventId, UserId};
 use domain::time::Timestamp;
 use rdkafka::Message;
@@ -177,12 +177,12 @@ fn actor(by: &Value) -> Actor {
     }
 }
 
-fn datum(value: Value) -> Option<Datum> {
+fn datum(value: Value) -> Option<EventValue> {
     match value {
-        Value::String(text) => Some(Datum::Text(text)),
-        Value::Number(number) => number.as_u64().map(Datum::Number),
-        Value::Bool(flag) => Some(Datum::Flag(flag)),
-        Value::Array(list) => list.into_iter().map(text).collect::<Option<_>>().map(Datum::List),
+        Value::String(text) => Some(EventValue::Text(text)),
+        Value::Number(number) => number.as_u64().map(EventValue::Number),
+        Value::Bool(flag) => Some(EventValue::Flag(flag)),
+        Value::Array(list) => list.into_iter().map(text).collect::<Option<_>>().map(EventValue::List),
         Value::Null | Value::Object(_) => None,
     }
 }

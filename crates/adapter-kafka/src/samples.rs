@@ -1,7 +1,7 @@
 //! Events as the services record them.
 
 use domain::actor::Actor;
-use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{ClientId, EventId, UserId};
 use rdkafka::message::{OwnedMessage, Timestamp};
 
@@ -10,8 +10,8 @@ use crate::event_message::EventMessage;
 const USER: &str = "5efd263cbe2d398bb00b97ea";
 const SESSION: &str = "c03553990c261f25638e6d37";
 
-fn text(name: &str, value: &str) -> (String, Datum) {
-    (name.to_owned(), Datum::from(value))
+fn text(name: &str, value: &str) -> (String, EventValue) {
+    (name.to_owned(), EventValue::from(value))
 }
 
 fn contact() -> EventData {
@@ -26,15 +26,15 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
     let mut data: EventData = vec![text("userId", USER)];
     let subject = match kind {
         EventKind::CredentialLocked | EventKind::CredentialUnlocked => {
-            data.push(("epoch".to_owned(), Datum::Number(3)));
+            data.push(("epoch".to_owned(), EventValue::Number(3)));
             USER
         }
         EventKind::FactorAdded | EventKind::FactorChanged | EventKind::FactorRemoved | EventKind::FactorVerified => {
             data.extend(contact());
             data.extend([
-                ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
-                ("default".to_owned(), Datum::Flag(true)),
-                ("verified".to_owned(), Datum::Flag(true)),
+                ("tags".to_owned(), EventValue::List(vec!["MARKED_RESOURCES".to_owned()])),
+                ("default".to_owned(), EventValue::Flag(true)),
+                ("verified".to_owned(), EventValue::Flag(true)),
             ]);
             USER
         }

@@ -9,10 +9,10 @@ use mongodb::bson::{Binary, DateTime};
 use ports::{ClientSaveOutcome, Clients, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::{self, Reader, binary, date};
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::reservations::{Holder, HolderSaving, create, replace};
-use crate::stored::{self, Reader, binary, date};
+use crate::reservations::{OwnerSaveOutcome, UniqueNameOwner, create, replace};
 
 const COLLECTION: &str = "clients";
 
@@ -102,10 +102,10 @@ impl TryFrom<ClientDocument> for Client {
                 valid_until: secret.valid_until.map(|until| reader.time(until)).transpose()?,
             })
         };
-        let alias = |alias| reader.parsed(alias, ClientId::parse);
+        let alias = |alias| reader.parse(alias, ClientId::parse);
         let expires_in = |form: String| ExpiresIn::parse(&form).ok_or_else(|| reader.corrupt("expiresIn"));
         Ok(Self {
-            id: reader.parsed(stored.id, ClientId::parse)?,
+            id: reader.parse(stored.id, ClientId::parse)?,
             secrets: stored.secrets.into_iter().map(secret).collect::<Result<_, _>>()?,
             enabled: stored.enabled,
             removed: stored.removed,
@@ -127,7 +127,7 @@ impl TryFrom<ClientDocument> for Client {
     }
 }
 
-impl Holder for Client {
+impl UniqueNameOwner for Client {
     const COLLECTION: &'static str = COLLECTION;
     const RESERVATIONS: &'static str = "client_names";
     type Document = ClientDocument;
@@ -150,12 +150,12 @@ impl Holder for Client {
     }
 }
 
-fn saving(id: &ClientId, saving: HolderSaving) -> Result<ClientSaveOutcome, MongodbError> {
+fn saving(id: &ClientId, saving: OwnerSaveOutcome) -> Result<ClientSaveOutcome, MongodbError> {
     match saving {
-        HolderSaving::Saved => Ok(ClientSaveOutcome::Saved),
-        HolderSaving::IdTaken => Ok(ClientSaveOutcome::NameTaken(id.clone())),
-        HolderSaving::NameTaken { name, .. } => {
-            let name = Reader::new("client", id.as_str()).parsed(name, ClientId::parse)?;
+        OwnerSaveOutcome::Saved => Ok(ClientSaveOutcome::Saved),
+        OwnerSaveOutcome::IdTaken => Ok(ClientSaveOutcome::NameTaken(id.clone())),
+        OwnerSaveOutcome::NameTaken { name, .. } => {
+            let name = Reader::new("client", id.as_str()).parse(name, ClientId::parse)?;
             Ok(ClientSaveOutcome::NameTaken(name))
         }
     }
@@ -178,7 +178,7 @@ impl Clients for MongodbClients {
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
-        let found = stored::page::<ClientDocument>(&self.0, COLLECTION, after, limit).await?;
+        let found = bson_codec::page::<ClientDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Client::try_from).collect::<Result<_, _>>()?)
     }
 }

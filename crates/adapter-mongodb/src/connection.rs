@@ -9,7 +9,7 @@ use mongodb::options::{
     Tls, WriteConcern,
 };
 
-use crate::calls::LONGEST_CALL;
+use crate::call_runner::CALL_TIMEOUT;
 use crate::error::OpenError;
 
 /// A server that cannot be found is given up after this: the driver's own half a minute breaks promises.
@@ -44,7 +44,7 @@ impl MongodbSettings {
             database: database.into(),
             connections,
             allow_insecure: false,
-            patience: LONGEST_CALL,
+            patience: CALL_TIMEOUT,
         }
     }
 }
@@ -77,7 +77,7 @@ pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenErr
         WriteConcern::builder()
             .w(mongodb::options::Acknowledgment::Majority)
             .journal(true)
-            .w_timeout(LONGEST_CALL)
+            .w_timeout(CALL_TIMEOUT)
             .build(),
     );
     options.read_concern = Some(ReadConcern::majority());

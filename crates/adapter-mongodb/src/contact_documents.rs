@@ -1,8 +1,8 @@
 use domain::contact::{ContactValue, Email, Mobile};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::Reader;
 use crate::error::MongodbError;
-use crate::stored::Reader;
 
 /// The stored form of an e-mail address or a mobile number.
 #[derive(Debug, Serialize, Deserialize)]

@@ -15,25 +15,25 @@ use ports::{Readiness, StoreError};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
-use crate::calls::{Calls, LONGEST_CALL};
+use crate::batcher::Batcher;
+use crate::bson_codec::integer;
+use crate::call_runner::{CALL_TIMEOUT, CallRunner};
+use crate::causal_session::{CausalSession, read_in_session, write_in_session};
 use crate::connection::{self, MongodbSettings};
-use crate::elections::through_elections;
+use crate::elections::retry_through_elections;
 use crate::error::{DriverError, MongodbError, OpenError};
-use crate::gathered::Gathered;
-use crate::session::{Session, read_in_session, write_in_session};
-use crate::sessions::Sessions;
-use crate::stored::integer;
+use crate::session_pool::SessionPool;
 
 /// A server puts at most 16 MB into one answer, and leaves out the documents that do not fit without saying so. What is
 /// this large may be such an answer.
 const LARGE_ANSWER: usize = 15 * 1024 * 1024;
 
 /// The server gives a look up after this.
-pub(crate) const LONGEST_LOOK: Duration = Duration::from_secs(2);
+pub(crate) const LINEARIZABLE_READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// As of when a document is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Freshness {
+enum ReadConsistency {
     /// As a majority has it.
     Majority,
     /// After every write that this process was acknowledged.
@@ -44,7 +44,7 @@ enum Freshness {
 pub(crate) type Found = HashMap<String, RawDocumentBuf>;
 
 /// Reads by `_id` that are made together.
-type Reads = Arc<Gathered<String, OneRead>>;
+type Reads = Arc<Batcher<String, OneRead>>;
 
 /// What came of one of several reads.
 type OneRead = Result<Option<RawDocumentBuf>, MongodbError>;
@@ -52,18 +52,18 @@ type OneRead = Result<Option<RawDocumentBuf>, MongodbError>;
 /// One database, its client and the calls under way.
 pub(crate) struct Database {
     /// For calls that write, and reads after them.
-    pub(crate) causal: Sessions,
+    pub(crate) causal: SessionPool,
     /// For reads of what a majority has.
-    plain: Sessions,
+    plain: SessionPool,
     collections: mongodb::Database,
-    calls: Calls,
+    calls: CallRunner,
     /// Whether there is a replica set whose majority a read can be confirmed by; a lone server is its own majority.
     replicated: bool,
     /// Whether there may be shards, whose times have no common order.
     sharded: bool,
     /// The latest operation time that a write of this process was acknowledged under.
     written_until: AtomicU64,
-    reads: Mutex<HashMap<(&'static str, Freshness), Reads>>,
+    reads: Mutex<HashMap<(&'static str, ReadConsistency), Reads>>,
     pushed: Notify,
 }
 
@@ -76,9 +76,9 @@ impl Database {
         let sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(Self {
             collections: client.database(&settings.database),
-            causal: Sessions::new(client.clone(), true),
-            plain: Sessions::new(client, false),
-            calls: Calls::here(settings.patience),
+            causal: SessionPool::new(client.clone(), true),
+            plain: SessionPool::new(client, false),
+            calls: CallRunner::on_current_runtime(settings.patience),
             sharded,
             replicated: sharded || hello.contains_key("setName"),
             written_until: AtomicU64::new(0),
@@ -105,7 +105,7 @@ impl Database {
         T: Send + 'static,
     {
         let attempt = |_| self.calls.read(call.clone()(self.clone()));
-        Ok(through_elections(attempt).await?)
+        Ok(retry_through_elections(attempt).await?)
     }
 
     /// One document, as a majority has it.
@@ -113,11 +113,12 @@ impl Database {
     where
         T: DeserializeOwned,
     {
-        self.find_gathered(collection, Freshness::Majority, id.to_owned()).await
+        self.find_batched(collection, ReadConsistency::Majority, id.to_owned())
+            .await
     }
 
     /// One document, as a majority has it; that there is none is looked at once more before it is said.
-    pub(crate) async fn find_or_look<T>(
+    pub(crate) async fn find_or_read_linearizable<T>(
         self: &Arc<Self>,
         collection: &'static str,
         id: &str,
@@ -131,10 +132,10 @@ impl Database {
         }
     }
 
-    async fn find_gathered<T>(
+    async fn find_batched<T>(
         self: &Arc<Self>,
         collection: &'static str,
-        freshness: Freshness,
+        freshness: ReadConsistency,
         id: String,
     ) -> Result<Option<T>, StoreError>
     where
@@ -145,15 +146,18 @@ impl Database {
             let database = database.clone();
             async move { database.read_each(collection, freshness, &ids).await }
         };
-        let found = self.reads(collection, freshness).ask(id, &self.calls, read).await??;
+        let found = self
+            .reads(collection, freshness)
+            .submit(id, &self.calls, read)
+            .await??;
         Ok(found.map(|found| document(&found)).transpose()?)
     }
 
-    fn reads(&self, collection: &'static str, freshness: Freshness) -> Reads {
+    fn reads(&self, collection: &'static str, freshness: ReadConsistency) -> Reads {
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         let reads = reads
             .entry((collection, freshness))
-            .or_insert_with(|| Arc::new(Gathered::reads()));
+            .or_insert_with(|| Arc::new(Batcher::reads()));
         reads.clone()
     }
 
@@ -162,14 +166,14 @@ impl Database {
     async fn read_each(
         &self,
         collection: &'static str,
-        freshness: Freshness,
+        freshness: ReadConsistency,
         ids: &[String],
     ) -> Result<Vec<OneRead>, MongodbError> {
-        match through_elections(|_| self.read_together(collection, freshness, ids)).await {
+        match retry_through_elections(|_| self.read_batch(collection, freshness, ids)).await {
             Ok(found) => Ok(found.into_iter().map(Ok).collect()),
             Err(MongodbError::Read(failure)) if ids.len() > 1 && failure.may_concern_one() => {
                 let alone = ids.iter().map(|id| async move {
-                    let found = self.read_together(collection, freshness, slice::from_ref(id)).await?;
+                    let found = self.read_batch(collection, freshness, slice::from_ref(id)).await?;
                     Ok(found.into_iter().next().flatten())
                 });
                 Ok(join_all(alone).await)
@@ -178,24 +182,24 @@ impl Database {
         }
     }
 
-    async fn read_together(
+    async fn read_batch(
         &self,
         collection: &'static str,
-        freshness: Freshness,
+        freshness: ReadConsistency,
         ids: &[String],
     ) -> Result<Vec<Option<RawDocumentBuf>>, MongodbError> {
         let sessions = match freshness {
-            Freshness::Majority => &self.plain,
-            Freshness::AfterWrites => &self.causal,
+            ReadConsistency::Majority => &self.plain,
+            ReadConsistency::AfterWrites => &self.causal,
         };
-        let (lent, mut session) = sessions.lend().await.map_err(|error| MongodbError::read(&error))?;
+        let (lent, mut session) = sessions.acquire().await.map_err(|error| MongodbError::read(&error))?;
         let until = self.written_until.load(Ordering::Acquire);
-        if freshness == Freshness::AfterWrites && until > 0 {
+        if freshness == ReadConsistency::AfterWrites && until > 0 {
             session.advance_operation_time(from_number(until));
         }
         let found = self.find_each(collection, ids, &mut session).await?;
         drop(session);
-        sessions.give_back(lent);
+        sessions.release(lent);
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
@@ -217,13 +221,13 @@ impl Database {
             .find(filter)
             .projection(without_outbox())
             .limit(limit)
-            .max_time(LONGEST_LOOK);
+            .max_time(LINEARIZABLE_READ_TIMEOUT);
         let found = async {
             let mut cursor = find.session(&mut *session).await?;
             cursor.stream(session).try_collect::<Vec<_>>().await
         };
         let found = found.await.map_err(|error| MongodbError::read(&error))?;
-        if is_cut(ids, &found) {
+        if is_truncated(ids, &found) {
             return Err(MongodbError::Read(DriverError::too_large()));
         }
         let keyed = found.into_iter().filter_map(|document| {
@@ -234,9 +238,9 @@ impl Database {
     }
 
     /// Asks for a change that is made together with those that others ask for meanwhile.
-    pub(crate) async fn write_together<Q, A, F>(
+    pub(crate) async fn submit_write<Q, A, F>(
         self: &Arc<Self>,
-        writes: &Arc<Gathered<Q, A>>,
+        writes: &Arc<Batcher<Q, A>>,
         question: Q,
         write: impl Fn(Arc<Self>, Vec<Q>) -> F + Send + 'static,
     ) -> Result<A, StoreError>
@@ -247,20 +251,20 @@ impl Database {
     {
         let database = self.clone();
         let write = move |questions| write(database.clone(), questions);
-        writes.ask(question, &self.calls, write).await
+        writes.submit(question, &self.calls, write).await
     }
 
     /// Reads more than once, each read causally after the one before.
     pub(crate) async fn read_in_session<T, F>(
         self: &Arc<Self>,
-        call: impl FnOnce(Session) -> F + Clone + Send + 'static,
+        call: impl FnOnce(CausalSession) -> F + Clone + Send + 'static,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let attempt = |_| self.calls.read(read_in_session(self.clone(), call.clone()));
-        Ok(through_elections(attempt).await?)
+        Ok(retry_through_elections(attempt).await?)
     }
 
     /// Runs a call that writes, in a session of its own: what it reads after a write sees that write.
@@ -270,14 +274,14 @@ impl Database {
     /// Only the relay and the garbage collection, which answer nobody, write more than once in a call.
     pub(crate) async fn write<T, F>(
         self: &Arc<Self>,
-        call: impl FnOnce(Session) -> F + Clone + Send + 'static,
+        call: impl FnOnce(CausalSession) -> F + Clone + Send + 'static,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let attempt = |unknown| self.calls.write(write_in_session(self.clone(), unknown, call.clone()));
-        Ok(through_elections(attempt).await?)
+        Ok(retry_through_elections(attempt).await?)
     }
 
     /// One document, as it is after every write that this process was acknowledged: causally after them. Between shards
@@ -293,7 +297,7 @@ impl Database {
         if self.sharded {
             return self.find_linearizable(collection, id).await;
         }
-        self.find_gathered(collection, Freshness::AfterWrites, id).await
+        self.find_batched(collection, ReadConsistency::AfterWrites, id).await
     }
 
     /// One document, as it is after every write that anybody was acknowledged anywhere before: linearizable where there
@@ -306,11 +310,15 @@ impl Database {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.read(|database| async move { database.linearizable(collection, doc! { "_id": id }).await })
+        self.read(|database| async move { database.read_linearizable(collection, doc! { "_id": id }).await })
             .await
     }
 
-    pub(crate) async fn linearizable<T>(&self, collection: &str, filter: Document) -> Result<Option<T>, MongodbError>
+    pub(crate) async fn read_linearizable<T>(
+        &self,
+        collection: &str,
+        filter: Document,
+    ) -> Result<Option<T>, MongodbError>
     where
         T: DeserializeOwned + Send + Sync,
     {
@@ -322,28 +330,28 @@ impl Database {
         let options = FindOneOptions::builder()
             .read_concern(concern)
             .projection(without_outbox())
-            .max_time(LONGEST_LOOK)
+            .max_time(LINEARIZABLE_READ_TIMEOUT)
             .build();
         let collection = self.collection::<T>(collection);
         let found = collection.find_one(filter).with_options(options);
         found.await.map_err(|error| MongodbError::read(&error))
     }
 
-    pub(crate) async fn finish_calls(&self) {
+    pub(crate) async fn drain(&self) {
         self.calls.finish().await;
     }
 
     /// Says that a write was acknowledged at this time of the server.
-    pub(crate) fn written(&self, at: OperationTime) {
+    pub(crate) fn record_operation_time(&self, at: OperationTime) {
         self.written_until.fetch_max(to_number(at), Ordering::AcqRel);
     }
 
     /// Says that an event was pushed.
-    pub(crate) fn event_pushed(&self) {
+    pub(crate) fn notify_event(&self) {
         self.pushed.notify_one();
     }
 
-    pub(crate) async fn until_pushed(&self) {
+    pub(crate) async fn wait_for_event(&self) {
         self.pushed.notified().await;
     }
 }
@@ -353,7 +361,7 @@ fn without_outbox() -> Document {
 }
 
 /// Whether documents may have been left out of an answer because it would have been too large. One alone always fits.
-fn is_cut(asked_for: &[String], found: &[RawDocumentBuf]) -> bool {
+fn is_truncated(asked_for: &[String], found: &[RawDocumentBuf]) -> bool {
     let length: usize = found.iter().map(|document| document.as_bytes().len()).sum();
     asked_for.len() > 1 && length >= LARGE_ANSWER
 }
@@ -386,7 +394,7 @@ impl Readiness for Database {
             let answered = ping.run_command(doc! { "ping": 1, "maxTimeMS": 1_000 }).await;
             answered.map(drop).map_err(|error| MongodbError::read(&error))
         });
-        tokio::time::timeout(LONGEST_CALL, answer)
+        tokio::time::timeout(CALL_TIMEOUT, answer)
             .await
             .is_ok_and(|answer| answer.is_ok())
     }
@@ -405,9 +413,9 @@ mod tests {
         let small = document(LARGE_ANSWER / 2);
         let rest = LARGE_ANSWER - small.as_bytes().len() - rawdoc! { "_id": "ada", "name": "" }.as_bytes().len();
         let (fits, full) = (document(rest - 1), document(rest));
-        assert!(!is_cut(&ids, &[small.clone(), fits]));
-        assert!(is_cut(&ids, &[small, full]));
-        assert!(!is_cut(&ids[..1], &[document(LARGE_ANSWER)]));
+        assert!(!is_truncated(&ids, &[small.clone(), fits]));
+        assert!(is_truncated(&ids, &[small, full]));
+        assert!(!is_truncated(&ids[..1], &[document(LARGE_ANSWER)]));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::
 ///
 /// Each attempt is told why the outcome of an earlier one is not known, when that is so: what it does not find as it
 /// expected may be its own doing. One that did nothing itself leaves the outcome as unknown as it was.
-pub(crate) async fn through_elections<T, F>(attempt: impl Fn(Option<DriverError>) -> F) -> Result<T, MongodbError>
+pub(crate) async fn retry_through_elections<T, F>(attempt: impl Fn(Option<DriverError>) -> F) -> Result<T, MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
@@ -61,7 +61,7 @@ mod tests {
     async fn tried(attempts: Vec<Result<(), MongodbError>>) -> (Result<(), MongodbError>, Vec<bool>, Duration) {
         let begun = Instant::now();
         let (attempts, told) = (RefCell::new(attempts.into_iter()), RefCell::new(Vec::new()));
-        let outcome = through_elections(|unknown| {
+        let outcome = retry_through_elections(|unknown| {
             told.borrow_mut().push(unknown.is_some());
             let outcome = attempts.borrow_mut().next().expect("no more attempts than these");
             async { outcome }

@@ -6,7 +6,7 @@ use mongodb::bson::Document;
 use mongodb::error::{ErrorKind, WriteFailure};
 use ports::StoreError;
 
-use crate::calls::GivenUp;
+use crate::call_runner::CallAbandoned;
 
 /// Why the store could not be opened. Nothing of the URI is in it.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,7 @@ impl DriverError {
         }
     }
 
-    pub(crate) fn given_up(why: GivenUp) -> Self {
+    pub(crate) fn abandoned(why: CallAbandoned) -> Self {
         Self {
             kind: why.text(),
             code: None,
@@ -285,7 +285,7 @@ mod tests {
         };
         assert!(coded(133).may_concern_one());
         assert!(DriverError::too_large().may_concern_one());
-        for failure in [coded(50), coded(189), DriverError::given_up(GivenUp::TooLong)] {
+        for failure in [coded(50), coded(189), DriverError::abandoned(CallAbandoned::TooLong)] {
             assert!(!failure.may_concern_one(), "{failure}");
         }
     }

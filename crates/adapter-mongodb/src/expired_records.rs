@@ -5,11 +5,11 @@ use domain::time::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use ports::{Aggregate, ExpiredRecords, StoreError};
 
+use crate::bson_codec::{self, date, integer};
+use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
 use crate::factors::send_quotas;
-use crate::session::Session;
-use crate::stored::{self, date, integer};
 use crate::tokens::{refresh_families, validation_tokens};
 
 pub(crate) struct MongodbExpiredRecords {
@@ -45,7 +45,7 @@ fn dead(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)
 
 /// Deletes up to `limit` documents that match, and still match when it comes to each; how many.
 async fn delete(
-    session: &mut Session,
+    session: &mut CausalSession,
     collection: &'static str,
     filter: &Document,
     limit: usize,
@@ -58,7 +58,7 @@ async fn delete(
         .find(filter.clone())
         .projection(doc! { "_id": 1 })
         .limit(integer(limit as u64));
-    let found: Vec<Document> = stored::all(found.await).await?;
+    let found: Vec<Document> = bson_codec::all(found.await).await?;
     let ids: Vec<Bson> = found.into_iter().filter_map(|mut found| found.remove("_id")).collect();
     if ids.is_empty() {
         return Ok(0);

@@ -6,8 +6,8 @@ use mongodb::bson::doc;
 use ports::{Groups, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec;
 use crate::database::Database;
-use crate::stored;
 
 const COLLECTION: &str = "groups";
 
@@ -36,7 +36,7 @@ impl Groups for MongodbGroups {
         let filter = doc! { "_id": { "$in": names } };
         let found = self.0.read(|database| async move {
             let groups = database.collection::<GroupDocument>(COLLECTION);
-            stored::all(groups.find(filter).await).await
+            bson_codec::all(groups.find(filter).await).await
         });
         let found: Vec<Group> = found.await?.into_iter().map(Group::from).collect();
         let known = |name: &String| found.iter().find(|group| group.name == *name).cloned();
@@ -55,7 +55,7 @@ impl Groups for MongodbGroups {
 
     async fn page(&self, after: Option<&str>, limit: usize) -> Result<Vec<Group>, StoreError> {
         let after = after.unwrap_or_default().to_owned();
-        let found = stored::page::<GroupDocument>(&self.0, COLLECTION, after, limit).await?;
+        let found = bson_codec::page::<GroupDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Group::from).collect())
     }
 }

@@ -7,11 +7,11 @@ use domain::ids::{BusinessId, ContactId, UserId};
 use ports::{Identities, IdentitySaveOutcome, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::{self, Reader};
 use crate::contact_documents::{self, MobileDocument};
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::reservations::{Holder, HolderSaving, create, find_by_name, remove, replace};
-use crate::stored::{self, Reader};
+use crate::reservations::{OwnerSaveOutcome, UniqueNameOwner, create, find_by_name, remove, replace};
 
 pub(crate) const COLLECTION: &str = "identities";
 
@@ -86,24 +86,24 @@ impl TryFrom<IdentityDocument> for Identity {
         let reader = Reader::new("identity", &id);
         let email = |stored: MainEmailDocument| {
             Ok::<_, MongodbError>(MainContact {
-                id: reader.parsed(stored.id, ContactId::parse)?,
+                id: reader.parse(stored.id, ContactId::parse)?,
                 value: contact_documents::email(&reader, &stored.address)?,
             })
         };
         let mobile = |stored: MainMobileDocument| {
             Ok::<_, MongodbError>(MainContact {
-                id: reader.parsed(stored.id, ContactId::parse)?,
+                id: reader.parse(stored.id, ContactId::parse)?,
                 value: contact_documents::mobile(&reader, &stored.number)?,
             })
         };
         let business = |stored: BusinessDocument| {
             Ok::<_, MongodbError>(BusinessLink {
-                id: reader.parsed(stored.id, BusinessId::parse)?,
+                id: reader.parse(stored.id, BusinessId::parse)?,
                 roles: stored.roles,
             })
         };
         Ok(Self {
-            id: reader.parsed(stored.id, UserId::parse)?,
+            id: reader.parse(stored.id, UserId::parse)?,
             name: stored.name,
             email: stored.email.map(email).transpose()?,
             mobile: stored.mobile.map(mobile).transpose()?,
@@ -116,7 +116,7 @@ impl TryFrom<IdentityDocument> for Identity {
     }
 }
 
-impl Holder for Identity {
+impl UniqueNameOwner for Identity {
     const COLLECTION: &'static str = COLLECTION;
     const RESERVATIONS: &'static str = "logins";
     type Document = IdentityDocument;
@@ -138,12 +138,12 @@ impl Holder for Identity {
     }
 }
 
-fn saving(saving: HolderSaving) -> Result<IdentitySaveOutcome, MongodbError> {
+fn saving(saving: OwnerSaveOutcome) -> Result<IdentitySaveOutcome, MongodbError> {
     match saving {
-        HolderSaving::Saved => Ok(IdentitySaveOutcome::Saved),
-        HolderSaving::IdTaken => Ok(IdentitySaveOutcome::IdTaken),
-        HolderSaving::NameTaken { by, .. } => {
-            let by = Reader::new("login", "").parsed(by, UserId::parse)?;
+        OwnerSaveOutcome::Saved => Ok(IdentitySaveOutcome::Saved),
+        OwnerSaveOutcome::IdTaken => Ok(IdentitySaveOutcome::IdTaken),
+        OwnerSaveOutcome::NameTaken { by, .. } => {
+            let by = Reader::new("login", "").parse(by, UserId::parse)?;
             Ok(IdentitySaveOutcome::LoginTaken { by })
         }
     }
@@ -152,7 +152,10 @@ fn saving(saving: HolderSaving) -> Result<IdentitySaveOutcome, MongodbError> {
 #[async_trait]
 impl Identities for MongodbIdentities {
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
-        let found = self.0.find_or_look::<IdentityDocument>(COLLECTION, id.as_str()).await?;
+        let found = self
+            .0
+            .find_or_read_linearizable::<IdentityDocument>(COLLECTION, id.as_str())
+            .await?;
         Ok(found.map(Identity::try_from).transpose()?)
     }
 
@@ -175,7 +178,7 @@ impl Identities for MongodbIdentities {
 
     async fn page(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Identity>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
-        let found = stored::page::<IdentityDocument>(&self.0, COLLECTION, after, limit).await?;
+        let found = bson_codec::page::<IdentityDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(Identity::try_from).collect::<Result<_, _>>()?)
     }
 }

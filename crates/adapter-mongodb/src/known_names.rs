@@ -5,9 +5,9 @@ use domain::names::{KnownName, NameKind};
 use ports::{KnownNames, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::{self, Reader};
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::stored::{self, Reader};
 
 const COLLECTION: &str = "known_names";
 
@@ -48,7 +48,7 @@ impl KnownNames for MongodbKnownNames {
 
     async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError> {
         let after = after.map(|name| KnownNameDocument::from(name).id).unwrap_or_default();
-        let found = stored::page::<KnownNameDocument>(&self.0, COLLECTION, after, limit).await?;
+        let found = bson_codec::page::<KnownNameDocument>(&self.0, COLLECTION, after, limit).await?;
         Ok(found.into_iter().map(KnownName::try_from).collect::<Result<_, _>>()?)
     }
 }

@@ -7,7 +7,10 @@
 //! collection can be sharded by its hash.
 
 mod actor_document;
-mod calls;
+mod batcher;
+mod bson_codec;
+mod call_runner;
+mod causal_session;
 mod clients;
 mod connection;
 mod contact_documents;
@@ -17,7 +20,6 @@ mod elections;
 mod error;
 mod expired_records;
 mod factors;
-mod gathered;
 mod groups;
 mod identities;
 mod indexes;
@@ -26,10 +28,8 @@ mod lock_statuses;
 mod outbox;
 mod outboxes;
 mod reservations;
-mod session;
-mod sessions;
+mod session_pool;
 mod statements;
-mod stored;
 mod tokens;
 
 use std::sync::Arc;
@@ -110,6 +110,6 @@ impl Stores {
 
     /// Refuses new calls and waits for those in flight; then nothing of this store runs any more.
     pub async fn finish_calls(&self) {
-        self.database.finish_calls().await;
+        self.database.drain().await;
     }
 }

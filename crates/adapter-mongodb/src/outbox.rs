@@ -1,14 +1,14 @@
 //! The outbox inside an aggregate's document: an array of events in order, and the document's own sequence.
 
-use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, MalformedId, UserId};
 use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
 use ports::{Aggregate, MAX_PENDING_EVENTS};
 use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
+use crate::bson_codec::{Reader, date, integer};
 use crate::error::MongodbError;
-use crate::stored::{Reader, date, integer};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct EventDocument {
@@ -71,22 +71,22 @@ impl EventDocument {
     }
 }
 
-fn datum((name, value): (String, Datum)) -> DatumDocument {
+fn datum((name, value): (String, EventValue)) -> DatumDocument {
     let value = match value {
-        Datum::Text(text) => ValueDocument::Text(text),
-        Datum::Number(number) => ValueDocument::Number(number),
-        Datum::Flag(flag) => ValueDocument::Flag(flag),
-        Datum::List(list) => ValueDocument::List(list),
+        EventValue::Text(text) => ValueDocument::Text(text),
+        EventValue::Number(number) => ValueDocument::Number(number),
+        EventValue::Flag(flag) => ValueDocument::Flag(flag),
+        EventValue::List(list) => ValueDocument::List(list),
     };
     DatumDocument { name, value }
 }
 
 fn data(stored: Vec<DatumDocument>) -> EventData {
     let value = |value| match value {
-        ValueDocument::Text(text) => Datum::Text(text),
-        ValueDocument::Number(number) => Datum::Number(number),
-        ValueDocument::Flag(flag) => Datum::Flag(flag),
-        ValueDocument::List(list) => Datum::List(list),
+        ValueDocument::Text(text) => EventValue::Text(text),
+        ValueDocument::Number(number) => EventValue::Number(number),
+        ValueDocument::Flag(flag) => EventValue::Flag(flag),
+        ValueDocument::List(list) => EventValue::List(list),
     };
     stored
         .into_iter()
@@ -95,7 +95,7 @@ fn data(stored: Vec<DatumDocument>) -> EventData {
 }
 
 /// Numbers `events` from the one after `sequence`.
-pub(crate) fn numbered(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDocument> {
+pub(crate) fn number_events(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDocument> {
     let numbers = sequence + 1..;
     events
         .into_iter()
@@ -115,7 +115,7 @@ pub(crate) fn has_room_for(count: usize) -> Document {
 pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, MongodbError> {
     let count = events.len();
     let mut pushed = Vec::with_capacity(count);
-    for (event, place) in numbered(events, 0).into_iter().zip(1_i64..) {
+    for (event, place) in number_events(events, 0).into_iter().zip(1_i64..) {
         let literal =
             serialize_to_bson(&event).map_err(|error| MongodbError::corrupt("event", event.id.as_str(), error))?;
         pushed.push(Bson::Document(doc! { "$mergeObjects": [
@@ -161,10 +161,10 @@ mod tests {
             },
             kind: EventKind::CredentialLocked,
             data: vec![
-                ("epoch".to_owned(), Datum::Number(1)),
-                ("text".to_owned(), Datum::Text("$text".to_owned())),
-                ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
-                ("default".to_owned(), Datum::Flag(true)),
+                ("epoch".to_owned(), EventValue::Number(1)),
+                ("text".to_owned(), EventValue::Text("$text".to_owned())),
+                ("tags".to_owned(), EventValue::List(vec!["MARKED_RESOURCES".to_owned()])),
+                ("default".to_owned(), EventValue::Flag(true)),
             ],
         };
         let stored = serialize_to_document(&EventDocument::new(event, 7)).unwrap();

@@ -9,12 +9,12 @@ use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc, oid::ObjectId
 use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
 use serde::Deserialize;
 
-use crate::calls::LONGEST_CALL;
+use crate::bson_codec::{self, Reader, date, integer};
+use crate::call_runner::CALL_TIMEOUT;
+use crate::causal_session::{CausalSession, Updated};
 use crate::database::{self, Database};
 use crate::error::MongodbError;
 use crate::outbox::{EventDocument, collection};
-use crate::session::{Session, Updated};
-use crate::stored::{self, Reader, date, integer};
 
 /// How often a claim looks again when others took all it had found.
 const LOOKS: usize = 3;
@@ -65,7 +65,7 @@ fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbo
     let stored: PendingDocument = database::document(stored)?;
     let reader = Reader::new(collection(aggregate), &stored.key);
     let user = stored.user.unwrap_or_else(|| stored.key.clone());
-    let user = reader.parsed(user, UserId::parse)?;
+    let user = reader.parse(user, UserId::parse)?;
     let events = stored.outbox.into_iter();
     let events = events.map(|event| event.into_event(&stored.key, &user));
     Ok(PendingOutbox {
@@ -76,7 +76,7 @@ fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbo
 }
 
 /// Those with something to send that no living lease of another holds.
-fn claimable(lease: &Lease) -> Document {
+fn claimable_filter(lease: &Lease) -> Document {
     doc! {
         "outboxPending": true,
         "$or": [
@@ -92,7 +92,7 @@ fn claimable(lease: &Lease) -> Document {
 /// Claims by one update that a majority acknowledges, then reads, causally after it, what it claimed: under the name of
 /// this claim only, so that another's later claim is not taken for it.
 async fn claim(
-    session: &mut Session,
+    session: &mut CausalSession,
     aggregate: Aggregate,
     lease: &Lease,
     limit: usize,
@@ -103,7 +103,7 @@ async fn claim(
             break;
         }
         let claim = ObjectId::new();
-        let mut filter = claimable(lease);
+        let mut filter = claimable_filter(lease);
         filter.insert("_id", doc! { "$in": &keys });
         let take = doc! { "$set": {
             "leaseOwner": &lease.owner,
@@ -119,7 +119,7 @@ async fn claim(
             .collection::<RawDocumentBuf>(collection(aggregate))
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
             .projection(doc! { "user": 1, "outbox": { "$slice": AT_A_TIME } })
-            .max_time(LONGEST_CALL)
+            .max_time(CALL_TIMEOUT)
             .session(&mut *session.inner)
             .await;
         let mut claimed = claimed.map_err(|error| MongodbError::read(&error))?;
@@ -141,7 +141,7 @@ async fn claim(
             }
         }
         let count = unreadable.len() as u64;
-        hold(session, aggregate, unreadable, lease).await?;
+        extend_lease(session, aggregate, unreadable, lease).await?;
         return Ok(Claimed {
             outboxes,
             unreadable: count,
@@ -164,7 +164,12 @@ fn key(stored: &RawDocumentBuf) -> Option<Bson> {
 }
 
 /// Leaves outboxes alone for a while: perhaps a newer relay can read them.
-async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<Bson>, lease: &Lease) -> Result<(), MongodbError> {
+async fn extend_lease(
+    session: &mut CausalSession,
+    aggregate: Aggregate,
+    keys: Vec<Bson>,
+    lease: &Lease,
+) -> Result<(), MongodbError> {
     if keys.is_empty() {
         return Ok(());
     }
@@ -178,7 +183,7 @@ async fn hold(session: &mut Session, aggregate: Aggregate, keys: Vec<Bson>, leas
 }
 
 async fn claimable_keys(
-    session: &mut Session,
+    session: &mut CausalSession,
     aggregate: Aggregate,
     lease: &Lease,
     limit: usize,
@@ -188,16 +193,16 @@ async fn claimable_keys(
     }
     let documents = session.collection::<RawDocumentBuf>(collection(aggregate));
     let found = documents
-        .find(claimable(lease))
+        .find(claimable_filter(lease))
         .projection(doc! { "_id": 1 })
         .limit(integer(limit as u64))
-        .max_time(LONGEST_CALL);
-    let found = stored::all(found.await).await?;
+        .max_time(CALL_TIMEOUT);
+    let found = bson_codec::all(found.await).await?;
     Ok(found.iter().filter_map(key).collect())
 }
 
 /// Prune, flag and lease in one pipeline: what is pushed meanwhile stays, and the claim of another stays.
-fn settled(owner: &str, settlement: &Settlement) -> Document {
+fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
     let published = settlement.published.map_or(0, integer);
     let left = doc! { "$filter": {
         "input": "$outbox",
@@ -223,7 +228,7 @@ fn settled(owner: &str, settlement: &Settlement) -> Document {
 
 /// One command settles all outboxes of a kind.
 async fn settle(
-    session: &mut Session,
+    session: &mut CausalSession,
     aggregate: Aggregate,
     owner: &str,
     settlements: &[Settlement],
@@ -231,7 +236,7 @@ async fn settle(
     let updates: Vec<_> = settlements
         .iter()
         .filter(|settlement| settlement.aggregate == aggregate)
-        .map(|settlement| (settlement.key.as_str(), settled(owner, settlement)))
+        .map(|settlement| (settlement.key.as_str(), settlement_update(owner, settlement)))
         .collect();
     if updates.is_empty() {
         return Ok(());
@@ -261,10 +266,10 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, M
     let documents = database.collection::<Document>(collection(aggregate));
     let found = documents
         .aggregate(pipeline)
-        .max_time(LONGEST_CALL)
+        .max_time(CALL_TIMEOUT)
         .with_type::<BacklogDocument>()
         .await;
-    let Some(found) = stored::all(found).await?.pop() else {
+    let Some(found) = bson_codec::all(found).await?.pop() else {
         return Ok(Backlog::default());
     };
     let reader = Reader::new("backlog", collection(aggregate));
@@ -306,8 +311,8 @@ impl Outboxes for MongodbOutboxes {
             .await
     }
 
-    async fn pushed(&self) {
-        self.database.until_pushed().await;
+    async fn wait_for_event(&self) {
+        self.database.wait_for_event().await;
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {

@@ -15,15 +15,15 @@ use ports::StoreError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::session::Session;
 
 /// How often a name or a holder is tried for when others change it at the same time.
 const ATTEMPTS: usize = 16;
 
 /// Something with names that no other of its kind has.
-pub(crate) trait Holder: Sized + Send + Sync {
+pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
     const COLLECTION: &'static str;
     const RESERVATIONS: &'static str;
     type Document: Serialize + DeserializeOwned + Send + Sync;
@@ -48,14 +48,14 @@ struct ReservationDocument {
 
 /// What saving a holder came to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum HolderSaving {
+pub(crate) enum OwnerSaveOutcome {
     Saved,
     NameTaken { name: String, by: String },
     IdTaken,
 }
 
 /// What reserving one name came to.
-enum Reserving {
+enum ReserveOutcome {
     Reserved,
     HadIt,
     TakenBy(String),
@@ -68,7 +68,7 @@ struct Stored<H> {
     version: Bson,
 }
 
-impl<H: Holder> Stored<H> {
+impl<H: UniqueNameOwner> Stored<H> {
     fn read(mut stored: Document) -> Result<Self, MongodbError> {
         let version = stored.remove("version").unwrap_or(Bson::Null);
         let document = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
@@ -93,27 +93,33 @@ fn at_version(id: &str, version: impl Into<Bson>) -> Document {
 }
 
 /// Inserts a holder. When it is refused, nothing of it stays reserved.
-pub(crate) async fn create<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreError> {
+pub(crate) async fn create<H: UniqueNameOwner>(
+    database: &Arc<Database>,
+    holder: &H,
+) -> Result<OwnerSaveOutcome, StoreError> {
     let reserved = match reserve_all(database, holder).await? {
         Ok(reserved) => reserved,
         Err(taken) => return Ok(taken),
     };
     let (document, version) = Stored::next(holder)?;
     if !database.insert(H::COLLECTION, &document).await? {
-        free_unheld::<H>(database, holder.id(), reserved).await?;
-        return Ok(HolderSaving::IdTaken);
+        release_unowned::<H>(database, holder.id(), reserved).await?;
+        return Ok(OwnerSaveOutcome::IdTaken);
     }
     if let Err(taken) = reserve_all(database, holder).await? {
         let as_inserted = at_version(holder.id(), version);
         database.delete_one(H::COLLECTION, as_inserted).await?;
-        free_unheld::<H>(database, holder.id(), holder.names()).await?;
+        release_unowned::<H>(database, holder.id(), holder.names()).await?;
         return Ok(taken);
     }
-    Ok(HolderSaving::Saved)
+    Ok(OwnerSaveOutcome::Saved)
 }
 
 /// Puts a holder in the place of the one with its id, or inserts it; names it gave up are free afterwards.
-pub(crate) async fn replace<H: Holder>(database: &Arc<Database>, holder: &H) -> Result<HolderSaving, StoreError> {
+pub(crate) async fn replace<H: UniqueNameOwner>(
+    database: &Arc<Database>,
+    holder: &H,
+) -> Result<OwnerSaveOutcome, StoreError> {
     let id = holder.id();
     for _ in 0..ATTEMPTS {
         let before = find_stored::<H>(database, id).await?;
@@ -140,19 +146,19 @@ pub(crate) async fn replace<H: Holder>(database: &Arc<Database>, holder: &H) -> 
                 }
                 None => database.delete_one(H::COLLECTION, as_written).await?,
             };
-            free_unheld::<H>(database, id, holder.names()).await?;
+            release_unowned::<H>(database, id, holder.names()).await?;
             return Ok(taken);
         }
         let before = before.map(|before| before.holder.names()).unwrap_or_default();
-        free_unheld::<H>(database, id, before).await?;
-        return Ok(HolderSaving::Saved);
+        release_unowned::<H>(database, id, before).await?;
+        return Ok(OwnerSaveOutcome::Saved);
     }
     Err(MongodbError::Contended.into())
 }
 
 /// Removes a holder; whether this call did. Its names go first: one that outlived its holder would lead the next with
 /// that name to the old id.
-pub(crate) async fn remove<H: Holder>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
+pub(crate) async fn remove<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
     for _ in 0..ATTEMPTS {
         let Some(found) = find_stored::<H>(database, id).await? else {
             return Ok(false);
@@ -169,7 +175,10 @@ pub(crate) async fn remove<H: Holder>(database: &Arc<Database>, id: &str) -> Res
 }
 
 /// The holder of a name. Its own document has the last word.
-pub(crate) async fn find_by_name<H: Holder>(mut session: Session, name: String) -> Result<Option<H>, MongodbError> {
+pub(crate) async fn find_by_name<H: UniqueNameOwner>(
+    mut session: CausalSession,
+    name: String,
+) -> Result<Option<H>, MongodbError> {
     let found = session.find_one::<ReservationDocument>(H::RESERVATIONS, doc! { "_id": &name });
     let Some(reservation) = found.await? else {
         return Ok(None);
@@ -179,24 +188,24 @@ pub(crate) async fn find_by_name<H: Holder>(mut session: Session, name: String) 
     Ok(holder.filter(|holder| holder.names().contains(&name)))
 }
 
-async fn find_stored<H: Holder>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreError> {
+async fn find_stored<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreError> {
     let found = database.find_after_write::<Document>(H::COLLECTION, id.to_owned());
     Ok(found.await?.map(Stored::read).transpose()?)
 }
 
 /// Reserves every name; those this call reserved, or the first that another has.
-async fn reserve_all<H: Holder>(
+async fn reserve_all<H: UniqueNameOwner>(
     database: &Arc<Database>,
     holder: &H,
-) -> Result<Result<Vec<String>, HolderSaving>, StoreError> {
+) -> Result<Result<Vec<String>, OwnerSaveOutcome>, StoreError> {
     let mut reserved = Vec::new();
     for name in holder.names() {
         match reserve::<H>(database, &name, holder.id()).await? {
-            Reserving::Reserved => reserved.push(name),
-            Reserving::HadIt => {}
-            Reserving::TakenBy(by) => {
-                free_unheld::<H>(database, holder.id(), reserved).await?;
-                return Ok(Err(HolderSaving::NameTaken { name, by }));
+            ReserveOutcome::Reserved => reserved.push(name),
+            ReserveOutcome::HadIt => {}
+            ReserveOutcome::TakenBy(by) => {
+                release_unowned::<H>(database, holder.id(), reserved).await?;
+                return Ok(Err(OwnerSaveOutcome::NameTaken { name, by }));
             }
         }
     }
@@ -205,12 +214,16 @@ async fn reserve_all<H: Holder>(
 
 /// Reserves one name. One whose holder exists and has it no more is taken over; one whose holder does not exist stays
 /// its own, because it is about to be written.
-async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) -> Result<Reserving, StoreError> {
+async fn reserve<H: UniqueNameOwner>(
+    database: &Arc<Database>,
+    name: &str,
+    holder: &str,
+) -> Result<ReserveOutcome, StoreError> {
     for _ in 0..ATTEMPTS {
         let own = doc! { "_id": name, "holder": holder };
         let raise = doc! { "$inc": { "version": 1_i64 } };
         if database.update_one(H::RESERVATIONS, own, raise).await? {
-            return Ok(Reserving::HadIt);
+            return Ok(ReserveOutcome::HadIt);
         }
         let new = ReservationDocument {
             name: name.to_owned(),
@@ -218,7 +231,7 @@ async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) 
             version: 1,
         };
         if database.insert(H::RESERVATIONS, &new).await? {
-            return Ok(Reserving::Reserved);
+            return Ok(ReserveOutcome::Reserved);
         }
         let found = database.find_after_write::<ReservationDocument>(H::RESERVATIONS, name.to_owned());
         let Some(found) = found.await?.filter(|found| found.holder != holder) else {
@@ -226,19 +239,23 @@ async fn reserve<H: Holder>(database: &Arc<Database>, name: &str, holder: &str) 
         };
         let other = find_stored::<H>(database, &found.holder).await?;
         if other.is_none_or(|other| other.holder.names().iter().any(|held| held == name)) {
-            return Ok(Reserving::TakenBy(found.holder));
+            return Ok(ReserveOutcome::TakenBy(found.holder));
         }
         let as_found = doc! { "_id": name, "holder": &found.holder, "version": found.version };
         let take_over = doc! { "$set": { "holder": holder }, "$inc": { "version": 1_i64 } };
         if database.update_one(H::RESERVATIONS, as_found, take_over).await? {
-            return Ok(Reserving::Reserved);
+            return Ok(ReserveOutcome::Reserved);
         }
     }
     Err(MongodbError::Contended.into())
 }
 
 /// Frees those names that the holder, as it is stored now, does not have.
-async fn free_unheld<H: Holder>(database: &Arc<Database>, id: &str, names: Vec<String>) -> Result<(), StoreError> {
+async fn release_unowned<H: UniqueNameOwner>(
+    database: &Arc<Database>,
+    id: &str,
+    names: Vec<String>,
+) -> Result<(), StoreError> {
     if names.is_empty() {
         return Ok(());
     }
@@ -250,7 +267,7 @@ async fn free_unheld<H: Holder>(database: &Arc<Database>, id: &str, names: Vec<S
     Ok(())
 }
 
-async fn free<H: Holder>(database: &Arc<Database>, name: &str, id: &str) -> Result<(), StoreError> {
+async fn free<H: UniqueNameOwner>(database: &Arc<Database>, name: &str, id: &str) -> Result<(), StoreError> {
     let own = doc! { "_id": name, "holder": id };
     database.delete_one(H::RESERVATIONS, own).await.map(drop)
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteClients(pub(crate) Arc<Database>);
 
@@ -101,7 +101,7 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
     let alias = |alias: String| ClientId::parse(alias).map_err(|error| row.corrupt(error));
     let expires_in = |form: String| ExpiresIn::parse(&form).ok_or_else(|| row.corrupt("expiresIn"));
     Ok(Client {
-        id: row.parsed("client_id", ClientId::parse)?,
+        id: row.parse("client_id", ClientId::parse)?,
         secrets: document
             .secrets
             .into_iter()
@@ -134,7 +134,7 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
 fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, SqliteError> {
     for name in std::iter::once(&client.id).chain(&client.aliases) {
         let sql = "SELECT name FROM client_names WHERE name = ?1 AND client_id <> ?2";
-        if rows::first(connection, sql, (name.as_str(), client.id.as_str()), |_| Ok(()))?.is_some() {
+        if row_codec::first(connection, sql, (name.as_str(), client.id.as_str()), |_| Ok(()))?.is_some() {
             return Ok(Some(name.clone()));
         }
     }
@@ -146,7 +146,7 @@ fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<C
     if let Some(name) = taken_name(connection, client)? {
         return Ok(ClientSaveOutcome::NameTaken(name));
     }
-    let exists = rows::first(
+    let exists = row_codec::first(
         connection,
         "SELECT client_id FROM clients WHERE client_id = ?1",
         [id],
@@ -158,10 +158,10 @@ fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<C
     }
     let document = to_json("client", &ClientDocument::from(client))?;
     let sql = "INSERT INTO clients (client_id, document) VALUES (?1, ?2) ON CONFLICT (client_id) DO UPDATE SET document = excluded.document";
-    rows::execute(connection, sql, (id, document))?;
-    rows::execute(connection, "DELETE FROM client_names WHERE client_id = ?1", [id])?;
+    row_codec::execute(connection, sql, (id, document))?;
+    row_codec::execute(connection, "DELETE FROM client_names WHERE client_id = ?1", [id])?;
     for name in std::iter::once(&client.id).chain(&client.aliases) {
-        rows::execute(
+        row_codec::execute(
             connection,
             "INSERT OR REPLACE INTO client_names (name, client_id) VALUES (?1, ?2)",
             (name.as_str(), id),
@@ -175,7 +175,7 @@ impl Clients for SqliteClients {
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         let sql = "SELECT client_id, document FROM clients WHERE client_id = ?1";
         self.0
-            .read(|connection| rows::first(connection, sql, [id.as_str()], client))
+            .read(|connection| row_codec::first(connection, sql, [id.as_str()], client))
     }
 
     async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
@@ -192,7 +192,7 @@ impl Clients for SqliteClients {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let sql = "SELECT client_id, document FROM clients WHERE client_id > ?1 ORDER BY client_id LIMIT ?2";
         self.0
-            .scan(move |connection| rows::all(connection, sql, (after, integer(limit as u64)), client))
+            .scan(move |connection| row_codec::all(connection, sql, (after, integer(limit as u64)), client))
             .await
     }
 }

@@ -76,11 +76,11 @@ impl Database {
     }
 
     /// Says that an event was pushed.
-    pub(crate) fn event_pushed(&self) {
+    pub(crate) fn notify_event(&self) {
         self.pushed.notify_one();
     }
 
-    pub(crate) async fn until_pushed(&self) {
+    pub(crate) async fn wait_for_event(&self) {
         self.pushed.notified().await;
     }
 }

@@ -11,7 +11,7 @@ use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::error::{OpenError, SqliteError};
 use crate::outbox::{EventDataDocument, Outbox};
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 /// The embedded log: a table that only grows, and a signal for whoever waits at its end.
 pub(crate) struct SqliteEventLog {
@@ -22,8 +22,8 @@ pub(crate) struct SqliteEventLog {
 impl SqliteEventLog {
     pub(crate) fn new(database: Arc<Database>) -> Result<Self, OpenError> {
         let sql = "SELECT coalesce(max(cursor), 0) AS head FROM events";
-        let head =
-            database.read(|connection| rows::first(connection, sql, [], |row| Reader::new("event", row).count("head")));
+        let head = database
+            .read(|connection| row_codec::first(connection, sql, [], |row| Reader::new("event", row).count("head")));
         Ok(Self {
             database,
             head: watch::Sender::new(head?.unwrap_or_default()),
@@ -57,7 +57,7 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteEr
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let actor = to_json("event", &ActorDocument::from(&event.by))?;
     let data = to_json("event", &EventDataDocument::from(event.data))?;
-    rows::execute(
+    row_codec::execute(
         connection,
         sql,
         (
@@ -94,7 +94,7 @@ fn logged(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
         data: row.json::<EventDataDocument>("data")?.into(),
     };
     let subject: String = row.column("subject")?;
-    let event = new.recorded(subject, row.parsed("user_id", UserId::parse)?, row.count("sequence")?);
+    let event = new.recorded(subject, row.parse("user_id", UserId::parse)?, row.count("sequence")?);
     Ok(LoggedEvent {
         cursor: Cursor(row.count("cursor")?),
         event,
@@ -118,7 +118,7 @@ impl EventLog for SqliteEventLog {
     async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
         let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, actor, correlation_id, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
         self.database
-            .scan(move |connection| rows::all(connection, sql, (integer(after.0), integer(limit as u64)), logged))
+            .scan(move |connection| row_codec::all(connection, sql, (integer(after.0), integer(limit as u64)), logged))
             .await
     }
 

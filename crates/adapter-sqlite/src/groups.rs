@@ -7,7 +7,7 @@ use rusqlite::Row;
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteGroups(pub(crate) Arc<Database>);
 
@@ -29,7 +29,8 @@ impl Groups for SqliteGroups {
         // The names come first: each is looked up by the key of the table.
         let sql = "SELECT name, roles FROM json_each(?1) AS asked CROSS JOIN groups ON groups.name = asked.value
                    ORDER BY asked.key";
-        self.0.read(|connection| rows::all(connection, sql, [asked], group))
+        self.0
+            .read(|connection| row_codec::all(connection, sql, [asked], group))
     }
 
     async fn save(&self, group: &Group) -> Result<(), StoreError> {
@@ -37,7 +38,7 @@ impl Groups for SqliteGroups {
         self.0
             .write(move |connection| {
                 let sql = "INSERT INTO groups (name, roles) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET roles = excluded.roles";
-                rows::execute(connection, sql, (name, to_json("group", &roles)?)).map(drop)
+                row_codec::execute(connection, sql, (name, to_json("group", &roles)?)).map(drop)
             })
             .await
     }
@@ -45,7 +46,9 @@ impl Groups for SqliteGroups {
     async fn remove(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
         self.0
-            .write(move |connection| Ok(rows::execute(connection, "DELETE FROM groups WHERE name = ?1", [name])? > 0))
+            .write(move |connection| {
+                Ok(row_codec::execute(connection, "DELETE FROM groups WHERE name = ?1", [name])? > 0)
+            })
             .await
     }
 
@@ -54,7 +57,7 @@ impl Groups for SqliteGroups {
         self.0
             .scan(move |connection| {
                 let sql = "SELECT name, roles FROM groups WHERE name > ?1 ORDER BY name LIMIT ?2";
-                rows::all(connection, sql, (after, integer(limit as u64)), group)
+                row_codec::all(connection, sql, (after, integer(limit as u64)), group)
             })
             .await
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteIdentities(pub(crate) Arc<Database>);
 
@@ -105,7 +105,7 @@ pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
         })
     };
     Ok(Identity {
-        id: row.parsed(0, UserId::parse)?,
+        id: row.parse(0, UserId::parse)?,
         name: document.name,
         email: document.email.map(email).transpose()?,
         mobile: document.mobile.map(mobile).transpose()?,
@@ -124,8 +124,8 @@ pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
 fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, SqliteError> {
     for login in identity.logins() {
         let sql = "SELECT user_id FROM logins WHERE login = ?1 AND user_id <> ?2";
-        let holder = rows::first(connection, sql, (&login, identity.id.as_str()), |row| {
-            Reader::new("login", row).parsed("user_id", UserId::parse)
+        let holder = row_codec::first(connection, sql, (&login, identity.id.as_str()), |row| {
+            Reader::new("login", row).parse("user_id", UserId::parse)
         })?;
         if holder.is_some() {
             return Ok(holder);
@@ -139,7 +139,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
     if let Some(by) = taken_login(connection, identity)? {
         return Ok(IdentitySaveOutcome::LoginTaken { by });
     }
-    let exists = rows::first(
+    let exists = row_codec::first(
         connection,
         "SELECT user_id FROM identities WHERE user_id = ?1",
         [id],
@@ -153,7 +153,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
         remove_logins(connection, id)?;
     }
     for login in identity.logins() {
-        rows::execute(
+        row_codec::execute(
             connection,
             "INSERT OR REPLACE INTO logins (login, user_id) VALUES (?1, ?2)",
             (login, id),
@@ -161,16 +161,16 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
     }
     let document = to_json("identity", &IdentityDocument::from(identity))?;
     let sql = "INSERT INTO identities (user_id, document) VALUES (?1, ?2) ON CONFLICT (user_id) DO UPDATE SET document = excluded.document";
-    rows::execute(connection, sql, (id, document))?;
+    row_codec::execute(connection, sql, (id, document))?;
     Ok(IdentitySaveOutcome::Saved)
 }
 
 /// Removes the logins of the user as stored: there is no index from a user to its logins.
 fn remove_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
     let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
-    if let Some(stored) = rows::first(connection, sql, [id], identity)? {
+    if let Some(stored) = row_codec::first(connection, sql, [id], identity)? {
         for login in stored.logins() {
-            rows::execute(
+            row_codec::execute(
                 connection,
                 "DELETE FROM logins WHERE login = ?1 AND user_id = ?2",
                 (login, id),
@@ -185,14 +185,14 @@ impl Identities for SqliteIdentities {
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
         self.0
-            .read(|connection| rows::first(connection, sql, [id.as_str()], identity))
+            .read(|connection| row_codec::first(connection, sql, [id.as_str()], identity))
     }
 
     async fn find_by_login(&self, login: &str) -> Result<Option<Identity>, StoreError> {
         let sql =
             "SELECT i.user_id, i.document FROM logins l JOIN identities i ON i.user_id = l.user_id WHERE l.login = ?1";
         self.0
-            .read(|connection| rows::first(connection, sql, [login], identity))
+            .read(|connection| row_codec::first(connection, sql, [login], identity))
     }
 
     async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
@@ -210,7 +210,7 @@ impl Identities for SqliteIdentities {
         self.0
             .write(move |connection| {
                 remove_logins(connection, &id)?;
-                Ok(rows::execute(connection, "DELETE FROM identities WHERE user_id = ?1", [&id])? > 0)
+                Ok(row_codec::execute(connection, "DELETE FROM identities WHERE user_id = ?1", [&id])? > 0)
             })
             .await
     }
@@ -219,7 +219,7 @@ impl Identities for SqliteIdentities {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let sql = "SELECT user_id, document FROM identities WHERE user_id > ?1 ORDER BY user_id LIMIT ?2";
         self.0
-            .scan(move |connection| rows::all(connection, sql, (after, integer(limit as u64)), identity))
+            .scan(move |connection| row_codec::all(connection, sql, (after, integer(limit as u64)), identity))
             .await
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::Row;
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader, integer};
+use crate::row_codec::{self, Reader, integer};
 
 pub(crate) struct SqliteKnownNames(pub(crate) Arc<Database>);
 
@@ -15,7 +15,7 @@ fn known_name(row: &Row<'_>) -> Result<KnownName, SqliteError> {
     let row = Reader::new("known name", row);
     let kind: String = row.column("kind")?;
     let kind = NameKind::parse(&kind).ok_or_else(|| row.corrupt("kind"))?;
-    row.parsed("name", |name| KnownName::parse(kind, &name))
+    row.parse("name", |name| KnownName::parse(kind, &name))
 }
 
 #[async_trait]
@@ -24,7 +24,7 @@ impl KnownNames for SqliteKnownNames {
         let name = name.clone();
         let sql = "INSERT INTO known_names (kind, name) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.0
-            .write(move |connection| Ok(rows::execute(connection, sql, (name.kind.as_str(), name.as_str()))? > 0))
+            .write(move |connection| Ok(row_codec::execute(connection, sql, (name.kind.as_str(), name.as_str()))? > 0))
             .await
     }
 
@@ -34,7 +34,9 @@ impl KnownNames for SqliteKnownNames {
         });
         let sql = "SELECT kind, name FROM known_names WHERE (kind, name) > (?1, ?2) ORDER BY kind, name LIMIT ?3";
         self.0
-            .scan(move |connection| rows::all(connection, sql, (after.0, after.1, integer(limit as u64)), known_name))
+            .scan(move |connection| {
+                row_codec::all(connection, sql, (after.0, after.1, integer(limit as u64)), known_name)
+            })
             .await
     }
 }

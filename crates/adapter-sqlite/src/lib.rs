@@ -15,7 +15,7 @@ mod lock_statuses;
 mod outbox;
 mod outboxes;
 mod readers;
-mod rows;
+mod row_codec;
 mod schema;
 mod tokens;
 mod writer;

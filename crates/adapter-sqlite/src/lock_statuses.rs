@@ -6,7 +6,7 @@ use domain::lock_status::LockStatus;
 use ports::{LockStatuses, StoreError};
 
 use crate::database::Database;
-use crate::rows::{self, Reader};
+use crate::row_codec::{self, Reader};
 
 pub(crate) struct SqliteLockStatuses(pub(crate) Arc<Database>);
 
@@ -15,7 +15,7 @@ impl LockStatuses for SqliteLockStatuses {
     async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         let sql = "SELECT user_id, locked, epoch FROM credentials WHERE user_id = ?1";
         let lock_status = self.0.read(|connection| {
-            rows::first(connection, sql, [user.as_str()], |row| {
+            row_codec::first(connection, sql, [user.as_str()], |row| {
                 let row = Reader::new("credential", row);
                 Ok(LockStatus {
                     is_locked: row.column(1)?,

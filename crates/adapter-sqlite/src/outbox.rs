@@ -1,6 +1,6 @@
 //! The outbox inside an aggregate's row: a JSON array of events in order, and the row's own sequence.
 
-use domain::event::{Datum, Event, EventContext, EventData, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
 use domain::time::Timestamp;
 use ports::{Aggregate, MAX_PENDING_EVENTS};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EventDocument {
@@ -43,10 +43,10 @@ enum DatumDocument {
 impl From<EventData> for EventDataDocument {
     fn from(data: EventData) -> Self {
         let datum = |datum| match datum {
-            Datum::Text(text) => DatumDocument::Text(text),
-            Datum::Number(number) => DatumDocument::Number(number),
-            Datum::Flag(flag) => DatumDocument::Flag(flag),
-            Datum::List(list) => DatumDocument::List(list),
+            EventValue::Text(text) => DatumDocument::Text(text),
+            EventValue::Number(number) => DatumDocument::Number(number),
+            EventValue::Flag(flag) => DatumDocument::Flag(flag),
+            EventValue::List(list) => DatumDocument::List(list),
         };
         Self(data.into_iter().map(|(name, value)| (name, datum(value))).collect())
     }
@@ -55,10 +55,10 @@ impl From<EventData> for EventDataDocument {
 impl From<EventDataDocument> for EventData {
     fn from(document: EventDataDocument) -> Self {
         let datum = |datum| match datum {
-            DatumDocument::Text(text) => Datum::Text(text),
-            DatumDocument::Number(number) => Datum::Number(number),
-            DatumDocument::Flag(flag) => Datum::Flag(flag),
-            DatumDocument::List(list) => Datum::List(list),
+            DatumDocument::Text(text) => EventValue::Text(text),
+            DatumDocument::Number(number) => EventValue::Number(number),
+            DatumDocument::Flag(flag) => EventValue::Flag(flag),
+            DatumDocument::List(list) => EventValue::List(list),
         };
         document
             .0
@@ -121,7 +121,7 @@ impl Outbox {
     pub(crate) fn read(connection: &Connection, aggregate: Aggregate, key: &str) -> Result<Option<Self>, SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("SELECT {column}, sequence, outbox FROM {table} WHERE {column} = ?1");
-        rows::first(connection, &sql, [key], |row| {
+        row_codec::first(connection, &sql, [key], |row| {
             let row = Reader::new(table, row);
             Ok(Self {
                 waiting: row.json("outbox")?,
@@ -154,7 +154,7 @@ impl Outbox {
         let (table, column) = table(aggregate);
         let sql = format!("UPDATE {table} SET sequence = ?2, outbox = ?3, outbox_pending = ?4 WHERE {column} = ?1");
         let outbox = to_json("outbox", &self.waiting)?;
-        rows::execute(
+        row_codec::execute(
             connection,
             &sql,
             (key, integer(self.sequence), outbox, !self.waiting.is_empty()),

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row};
 use crate::database::Database;
 use crate::error::SqliteError;
 use crate::outbox::{EventDocument, Outbox, table};
-use crate::rows::{self, Reader, integer};
+use crate::row_codec::{self, Reader, integer};
 
 pub(crate) struct SqliteOutboxes {
     database: Arc<Database>,
@@ -45,7 +45,7 @@ fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: us
     let never = time::after(lease.now, 2 * lease.length + LONGEST_HOLD).as_millisecond();
     let limit = integer(limit as u64);
     let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, never);
-    let claimed = rows::all(connection, &sql, parameters, |row| {
+    let claimed = row_codec::all(connection, &sql, parameters, |row| {
         Ok((row.get::<_, String>(key)?, pending(aggregate, row)))
     })?;
     let mut readable = Claimed::default();
@@ -60,7 +60,7 @@ fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: us
                     error = &fault as &dyn std::error::Error,
                     "an outbox cannot be read"
                 );
-                hold(connection, aggregate, &name, lease)?;
+                extend_lease(connection, aggregate, &name, lease)?;
             }
         }
     }
@@ -76,18 +76,18 @@ struct Claimed {
 }
 
 /// Leaves an outbox alone for a while: perhaps a newer relay can read it.
-fn hold(connection: &Connection, aggregate: Aggregate, name: &str, lease: &Lease) -> Result<(), SqliteError> {
+fn extend_lease(connection: &Connection, aggregate: Aggregate, name: &str, lease: &Lease) -> Result<(), SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE {key} = ?1");
     let later = time::after(lease.now, LONGEST_HOLD).as_millisecond();
-    rows::execute(connection, &sql, (name, later)).map(drop)
+    row_codec::execute(connection, &sql, (name, later)).map(drop)
 }
 
 fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
     let (table, key) = table(aggregate);
     let row = Reader::new(table, row);
     let key: String = row.column(key)?;
-    let user = row.parsed("user_id", UserId::parse)?;
+    let user = row.parse("user_id", UserId::parse)?;
     let waiting: Vec<EventDocument> = row.json("outbox")?;
     let events = waiting
         .into_iter()
@@ -114,13 +114,13 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
     let sql =
         format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?3 WHERE {column} = ?1 AND lease_owner = ?2");
     let held_until = held_until.map(Timestamp::as_millisecond);
-    rows::execute(connection, &sql, (key, owner, held_until)).map(drop)
+    row_codec::execute(connection, &sql, (key, owner, held_until)).map(drop)
 }
 
 fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, SqliteError> {
     let (table, _) = table(aggregate);
     let sql = format!("SELECT 1 FROM {table} WHERE outbox_pending = 1 LIMIT 1");
-    Ok(rows::first(connection, &sql, [], |_| Ok(()))?.is_some())
+    Ok(row_codec::first(connection, &sql, [], |_| Ok(()))?.is_some())
 }
 
 #[async_trait]
@@ -165,8 +165,8 @@ impl Outboxes for SqliteOutboxes {
             .await
     }
 
-    async fn pushed(&self) {
-        self.database.until_pushed().await;
+    async fn wait_for_event(&self) {
+        self.database.wait_for_event().await;
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
@@ -182,7 +182,7 @@ impl Outboxes for SqliteOutboxes {
                     let sql = format!(
                         "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"
                     );
-                    let one = rows::first(connection, &sql, [], |row| {
+                    let one = row_codec::first(connection, &sql, [], |row| {
                         let row = Reader::new("outbox", row);
                         Ok((row.count("depth")?, row.optional_time("oldest")?))
                     })?;

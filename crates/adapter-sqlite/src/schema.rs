@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::rows::integer;
+use crate::row_codec::integer;
 
 /// Migrations in order; the file's `user_version` counts those applied.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];

@@ -17,14 +17,14 @@ use crate::readers::BUSY_TIMEOUT;
 use crate::schema;
 
 /// Commands that may wait; one more is refused rather than kept waiting for longer than anyone listens.
-const WAITING: usize = 4096;
+const QUEUE_CAPACITY: usize = 4096;
 
 /// Commands that share one commit.
-const BATCH: usize = 128;
+const MAX_BATCH_SIZE: usize = 128;
 
 /// What became of a batch, told to each of its commands.
 #[derive(Clone)]
-enum Ending {
+enum BatchOutcome {
     Committed,
     /// Rolled back whole.
     RolledBack(Arc<dyn Error + Send + Sync>),
@@ -36,7 +36,7 @@ trait Job: Send {
     /// Whether its caller has gone.
     fn is_abandoned(&self) -> bool;
     fn execute(&mut self, connection: &Connection);
-    fn reply(self: Box<Self>, ending: &Ending);
+    fn reply(self: Box<Self>, ending: &BatchOutcome);
 }
 
 struct Command<F, T> {
@@ -61,12 +61,12 @@ where
     }
 
     /// Every answer, a refusal too, waits for the commit: it may rest on a command before it in the batch.
-    fn reply(self: Box<Self>, ending: &Ending) {
+    fn reply(self: Box<Self>, ending: &BatchOutcome) {
         let answer = match (ending, self.result) {
-            (Ending::Committed, Some(result)) => result.map_err(StoreError::from),
-            (Ending::Committed, None) => Err(StoreError::from(SqliteError::Panicked)),
-            (Ending::RolledBack(error), _) => Err(StoreError::Unavailable(Box::new(error.clone()))),
-            (Ending::Unknown(error), _) => Err(StoreError::OutcomeUnknown(Box::new(error.clone()))),
+            (BatchOutcome::Committed, Some(result)) => result.map_err(StoreError::from),
+            (BatchOutcome::Committed, None) => Err(StoreError::from(SqliteError::Panicked)),
+            (BatchOutcome::RolledBack(error), _) => Err(StoreError::Unavailable(Box::new(error.clone()))),
+            (BatchOutcome::Unknown(error), _) => Err(StoreError::OutcomeUnknown(Box::new(error.clone()))),
         };
         // Whoever asked may have hung up.
         let _ = self.reply.send(answer);
@@ -106,18 +106,18 @@ struct Overloaded;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the transaction was rolled back with all its commands")]
-struct RolledBackWhole;
+struct BatchRolledBack;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the writer has ended")]
-struct Ended;
+struct WriterStopped;
 
 impl Writer {
     pub(crate) fn start(file: &Path) -> Result<Self, OpenError> {
         let connection = open(file)?;
-        let (commands, waiting) = sync_channel(WAITING);
+        let (commands, waiting) = sync_channel(QUEUE_CAPACITY);
         let healthy = Arc::new(AtomicBool::new(true));
-        let thread = Thread {
+        let thread = WriterThread {
             file: file.to_owned(),
             connection,
             waiting,
@@ -149,20 +149,22 @@ impl Writer {
             .try_send(Box::new(command))
             .map_err(|refused| match refused {
                 TrySendError::Full(_) => StoreError::Unavailable(Box::new(Overloaded)),
-                TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(Ended)),
+                TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStopped)),
             })?;
-        answer.await.map_err(|_| StoreError::OutcomeUnknown(Box::new(Ended)))?
+        answer
+            .await
+            .map_err(|_| StoreError::OutcomeUnknown(Box::new(WriterStopped)))?
     }
 }
 
-struct Thread {
+struct WriterThread {
     file: PathBuf,
     connection: Connection,
     waiting: Receiver<Box<dyn Job>>,
     healthy: Arc<AtomicBool>,
 }
 
-impl Thread {
+impl WriterThread {
     fn run(mut self) {
         while let Ok(first) = self.waiting.recv() {
             if first.is_abandoned() {
@@ -171,7 +173,7 @@ impl Thread {
             // Where no core is idle, those who are about to write come first and share the commit; else this is nothing.
             thread::yield_now();
             let (batch, ending) = self.batch(first);
-            if let Ending::Unknown(error) = &ending {
+            if let BatchOutcome::Unknown(error) = &ending {
                 tracing::error!(
                     error = &**error as &dyn std::error::Error,
                     "a commit failed; the file is opened again"
@@ -189,12 +191,12 @@ impl Thread {
 
     /// One transaction: the first command and whatever else is waiting already. It never waits for more. A command whose
     /// caller has gone before it began is not executed: its caller may have been answered that it failed.
-    fn batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, Ending) {
+    fn batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, BatchOutcome) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             // Those that came meanwhile have waited as long, and would wait as long again, one after the other.
-            let waiting = self.waiting.try_iter().take(WAITING);
+            let waiting = self.waiting.try_iter().take(QUEUE_CAPACITY);
             let failed = [first].into_iter().chain(waiting).collect();
-            return (failed, Ending::RolledBack(Arc::new(error)));
+            return (failed, BatchOutcome::RolledBack(Arc::new(error)));
         }
         let mut jobs = Vec::with_capacity(8);
         let mut next = Some(first);
@@ -205,17 +207,17 @@ impl Thread {
             jobs.push(job);
             // FULL, INTERRUPT and their like roll back the whole transaction, not the statement.
             if self.connection.is_autocommit() {
-                return (jobs, Ending::RolledBack(Arc::new(RolledBackWhole)));
+                return (jobs, BatchOutcome::RolledBack(Arc::new(BatchRolledBack)));
             }
-            next = if jobs.len() < BATCH {
+            next = if jobs.len() < MAX_BATCH_SIZE {
                 self.waiting.try_recv().ok()
             } else {
                 None
             };
         }
         match self.execute("COMMIT") {
-            Ok(()) => (jobs, Ending::Committed),
-            Err(error) => (jobs, Ending::Unknown(Arc::new(error))),
+            Ok(()) => (jobs, BatchOutcome::Committed),
+            Err(error) => (jobs, BatchOutcome::Unknown(Arc::new(error))),
         }
     }
 

@@ -32,19 +32,19 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode, CommandError> {
     let stdout = io::stdout();
     let mut page = Page::new(stdout.lock(), stdout.is_terminal());
     crate::runtime::on_runtime(async {
-        let mut signals = Signals::hear().map_err(CommandError::context("signals cannot be heard"))?;
+        let mut signals = Signals::install().map_err(CommandError::context("signals cannot be heard"))?;
         let stage = tokio::select! {
             // First, so that the folder is removed whenever it is heard.
             biased;
-            () = signals.asked() => return Ok(ExitCode::from(INTERRUPTED)),
+            () = signals.recv() => return Ok(ExitCode::from(INTERRUPTED)),
             stage = Stage::set() => stage?,
         };
         let told = tokio::select! {
             told = perform(&mut page, &stage, keep) => told,
-            () = signals.asked() => Err(Interruption::Asked),
+            () = signals.recv() => Err(Interruption::Asked),
         };
         if keep && told.is_ok() {
-            signals.asked().await;
+            signals.recv().await;
         }
         stage.strike().await?;
         match told {

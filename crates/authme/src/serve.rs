@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use adapter_delivery::{DeliveryChoices, DeliverySettings};
+use adapter_delivery::{DeliveryConfig, DeliverySettings};
 use clap::Args;
 use ports::Clock as _;
 use service_runtime::{
@@ -23,9 +23,9 @@ pub fn defaults(file: Option<&Path>) -> Result<Settings, CommandError> {
 
 /// How codes leave: as the settings in force say, all into a file of the data folder when they name no way at all.
 fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, CommandError> {
-    let choices = loaded.read::<DeliveryChoices>();
+    let choices = loaded.read::<DeliveryConfig>();
     let choices = choices.map_err(CommandError::context("the settings are refused"))?;
-    let settings = choices.settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
+    let settings = choices.into_settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
     settings.map_err(CommandError::context("codes cannot be delivered"))
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
     let audit = audit_log(&data)?.and_on_stream();
     on_runtime(async {
         // Before anyone is told that it serves: whoever is told may ask it to end.
-        let mut signals = Signals::hear().map_err(CommandError::context("signals cannot be heard"))?;
+        let mut signals = Signals::install().map_err(CommandError::context("signals cannot be heard"))?;
         let running = Running::start(data, settings, delivery, audit, listeners)?;
         let address = running.address;
         let reference = if has_docs {
@@ -195,7 +195,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
         };
         let line = format!("AuthMe serves http://{address}{reference}, data in {folder}{codes}");
         announce(&line, &log, SystemClock.now());
-        signals.asked().await;
+        signals.recv().await;
         running.stop(drain).await;
         Ok(ExitCode::SUCCESS)
     })

@@ -9,7 +9,7 @@ use adapter_crypto::{
 };
 use adapter_delivery::DeliverySettings;
 use adapter_http::{
-    Api, ApiSettings, ConnectionSettings, Gatekeeper, LoginGuardSettings, Management, RequestLimitSettings,
+    Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, Management, RequestLimitSettings,
     TrustedProxies,
 };
 use adapter_sqlite::Stores;
@@ -87,7 +87,7 @@ impl Installation {
             factors: Some(Arc::new(factors)),
             credential_lock: Some(Arc::new(CredentialLockUseCases::new(&shared.credential_lock_ports()))),
             follow_events: Some(Arc::new(FollowEvents::new(shared.stores.event_log.clone()))),
-            gatekeeper: Gatekeeper {
+            authenticator: Authenticator {
                 verifier,
                 keys: shared.keys.clone(),
                 clock: shared.clock.clone(),
@@ -96,7 +96,7 @@ impl Installation {
             telemetry: shared.telemetry.clone(),
             randomness: Arc::new(SystemRandomness),
             audit: self.audit.clone(),
-            stopping: stop.heard(),
+            stopping: stop.subscribe(),
         };
         let metrics = shared.telemetry.clone();
         let management = Management {
@@ -243,7 +243,7 @@ impl Process {
         let outboxes = self.stores.outboxes.clone();
         loops.relay(self.relay(), outboxes.clone());
         loops.follow_keys(self.keys.clone());
-        loops.collect_garbage(self.stores.garbage.clone(), self.clock.clone());
+        loops.purge_expired(self.stores.garbage.clone(), self.clock.clone());
         loops.measure(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
     }

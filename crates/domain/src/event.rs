@@ -66,21 +66,21 @@ impl EventKind {
 
 /// A value in an event's data. No secret and no unmasked contact is ever one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Datum {
+pub enum EventValue {
     Text(String),
     Number(u64),
     Flag(bool),
     List(Vec<String>),
 }
 
-impl From<&str> for Datum {
+impl From<&str> for EventValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
 /// Names and values, in the order they are written.
-pub type EventData = Vec<(String, Datum)>;
+pub type EventData = Vec<(String, EventValue)>;
 
 /// What every event says beside its kind and its data.
 #[derive(Debug, Clone, PartialEq, Eq)]

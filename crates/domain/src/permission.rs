@@ -10,7 +10,7 @@ use crate::ids::UserId;
 /// An alternative that names no user role is for client-only tokens; read as a plain "or" it would let any logged-in
 /// user act on any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carries {
+pub enum RequiredSubject {
     /// A token without a user.
     Client,
     /// A token that carries a user.
@@ -22,7 +22,7 @@ pub enum Carries {
 /// One way to satisfy a requirement: every role and every scope is needed.
 #[derive(Debug, Clone, Copy)]
 pub struct Alternative {
-    pub carries: Carries,
+    pub carries: RequiredSubject,
     pub roles: &'static [&'static str],
     pub scopes: &'static [&'static str],
 }
@@ -30,7 +30,7 @@ pub struct Alternative {
 impl Alternative {
     pub const fn client(roles: &'static [&'static str]) -> Self {
         Self {
-            carries: Carries::Client,
+            carries: RequiredSubject::Client,
             roles,
             scopes: &[],
         }
@@ -38,7 +38,7 @@ impl Alternative {
 
     pub const fn user(roles: &'static [&'static str]) -> Self {
         Self {
-            carries: Carries::User,
+            carries: RequiredSubject::User,
             roles,
             scopes: &[],
         }
@@ -46,7 +46,7 @@ impl Alternative {
 
     pub const fn same_user(roles: &'static [&'static str]) -> Self {
         Self {
-            carries: Carries::SameUser,
+            carries: RequiredSubject::SameUser,
             roles,
             scopes: &[],
         }
@@ -60,9 +60,9 @@ impl Alternative {
 
     fn fits(&self, caller: &Caller, about: Option<&UserId>) -> bool {
         match (self.carries, &caller.user) {
-            (Carries::Client, None) | (Carries::User, Some(_)) => true,
-            (Carries::SameUser, Some(user)) => about == Some(&user.id),
-            (Carries::Client, Some(_)) | (Carries::User | Carries::SameUser, None) => false,
+            (RequiredSubject::Client, None) | (RequiredSubject::User, Some(_)) => true,
+            (RequiredSubject::SameUser, Some(user)) => about == Some(&user.id),
+            (RequiredSubject::Client, Some(_)) | (RequiredSubject::User | RequiredSubject::SameUser, None) => false,
         }
     }
 
@@ -77,7 +77,7 @@ impl Alternative {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lacking {
     /// Another kind of token is needed.
-    carries: Option<Carries>,
+    carries: Option<RequiredSubject>,
     roles: Vec<&'static str>,
     scopes: Vec<&'static str>,
 }
@@ -103,9 +103,9 @@ impl fmt::Display for Lacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(carries) = self.carries {
             return f.write_str(match carries {
-                Carries::Client => "a client-only token is required",
-                Carries::User => "a token that carries a user is required",
-                Carries::SameUser => "a token of the user in the path is required",
+                RequiredSubject::Client => "a client-only token is required",
+                RequiredSubject::User => "a token that carries a user is required",
+                RequiredSubject::SameUser => "a token of the user in the path is required",
             });
         }
         let named = |kind: &str, names: &[&str]| match names {

@@ -285,24 +285,24 @@ async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
     let revoked = events::revoked(event_context(event_id(3), at(0)), &family, RevocationReason::Replay);
     let outboxes = &stores.outboxes;
 
-    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
     lock_changes::lock(&*stores.credential_locks, &command).await;
     soon(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
     lock_changes::unlock(&*stores.credential_locks, &lock_command(&user(1), 4)).await;
     soon(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
     let saved = stores.factor_sets.save_if_version(&set, samples::events(5, 1));
     saved.await.unwrap();
     soon(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
     stores.refresh_families.start(&family, started).await.unwrap();
     soon(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.pushed()).await;
+    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
     let ended = stores
         .refresh_families
         .revoke(&family.id, RevocationReason::Replay, revoked);
@@ -314,21 +314,21 @@ async fn a_push_before_the_waiting_ends_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..5 {
         push(&stores, n, 1).await;
-        soon(stores.outboxes.pushed()).await;
+        soon(stores.outboxes.wait_for_event()).await;
     }
 }
 
 async fn a_waiting_given_up_loses_no_push(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let given_up = begin_waiting(|| stores.outboxes.pushed()).await;
+    let given_up = begin_waiting(|| stores.outboxes.wait_for_event()).await;
     drop(given_up);
     push(&stores, 1, 1).await;
-    soon(stores.outboxes.pushed()).await;
+    soon(stores.outboxes.wait_for_event()).await;
 
-    let given_up = begin_waiting(|| stores.outboxes.pushed()).await;
+    let given_up = begin_waiting(|| stores.outboxes.wait_for_event()).await;
     push(&stores, 2, 1).await;
     drop(given_up);
-    soon(stores.outboxes.pushed()).await;
+    soon(stores.outboxes.wait_for_event()).await;
 }
 
 async fn pending_events_survive_reopening(fixture: &dyn Fixture) {

@@ -7,7 +7,7 @@ use domain::actor::Actor;
 use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
-use domain::event::{Datum, EventContext, EventKind, NewEvent};
+use domain::event::{EventContext, EventKind, EventValue, NewEvent};
 use domain::factors::{
     AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose, Visibility,
 };
@@ -103,12 +103,12 @@ pub(crate) fn event(n: usize) -> NewEvent {
         kind: EventKind::FactorAdded,
         data: vec![
             ("text".to_owned(), "a \"quoted\" word, žluťoučký".into()),
-            ("number".to_owned(), Datum::Number(MANY)),
-            ("yes".to_owned(), Datum::Flag(true)),
-            ("no".to_owned(), Datum::Flag(false)),
-            ("list".to_owned(), Datum::List(texts(["b", "", "a"]))),
-            ("empty list".to_owned(), Datum::List(Vec::new())),
-            ("another".to_owned(), Datum::Text(n.to_string())),
+            ("number".to_owned(), EventValue::Number(MANY)),
+            ("yes".to_owned(), EventValue::Flag(true)),
+            ("no".to_owned(), EventValue::Flag(false)),
+            ("list".to_owned(), EventValue::List(texts(["b", "", "a"]))),
+            ("empty list".to_owned(), EventValue::List(Vec::new())),
+            ("another".to_owned(), EventValue::Text(n.to_string())),
         ],
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use domain::actor::Actor;
 use domain::caller::Call;
-use domain::event::Datum;
+use domain::event::EventValue;
 use domain::ids::BusinessId;
 use domain::time::Timestamp;
 
@@ -21,8 +21,8 @@ pub enum AuditOutcome {
 pub struct AuditChange {
     pub field: String,
     /// `None` when it was not there.
-    pub before: Option<Datum>,
-    pub after: Option<Datum>,
+    pub before: Option<EventValue>,
+    pub after: Option<EventValue>,
 }
 
 /// One line of the audit trail: who did what to what, from where, and how it ended. It never holds a secret or a contact.

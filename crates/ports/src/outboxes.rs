@@ -79,7 +79,7 @@ pub trait Outboxes: Send + Sync {
 
     /// Returns once an event may have been pushed by this process since the last call returned. May be dropped at any
     /// time; events of other processes are found by claiming now and then.
-    async fn pushed(&self);
+    async fn wait_for_event(&self);
 
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 }

@@ -7,7 +7,7 @@ use ports::{Clock, KeySetSource, Readiness};
 use service_runtime::{CommandError, KeySourceSettings};
 
 /// What keys are wanted for.
-pub(crate) struct Use {
+pub(crate) struct KeyPurpose {
     pub(crate) signs: bool,
     pub(crate) longest_token_life: Duration,
     pub(crate) clock: Arc<dyn Clock>,
@@ -23,7 +23,7 @@ pub(crate) enum Keys {
 
 impl Keys {
     /// Opens what the settings name. Who `signs` needs the directory; others take the key set when they have both.
-    pub(crate) fn open(settings: &KeySourceSettings, use_of: &Use) -> Result<Self, CommandError> {
+    pub(crate) fn open(settings: &KeySourceSettings, use_of: &KeyPurpose) -> Result<Self, CommandError> {
         match (&settings.url, &settings.directory) {
             (Some(url), _) if !use_of.signs => remote(url, settings),
             (_, Some(directory)) => {
@@ -49,7 +49,7 @@ impl Keys {
     }
 
     /// For a token whose key is not known.
-    pub(crate) fn at_once(&self) -> Arc<dyn KeySetSource> {
+    pub(crate) fn on_demand(&self) -> Arc<dyn KeySetSource> {
         match self {
             Self::Directory(ring) => ring.clone(),
             Self::Remote(keys) => keys.clone(),
@@ -57,7 +57,7 @@ impl Keys {
     }
 
     /// For the loop that looks now and then.
-    pub(crate) fn now_and_then(&self) -> Arc<dyn KeySetSource> {
+    pub(crate) fn periodic(&self) -> Arc<dyn KeySetSource> {
         match self {
             Self::Directory(ring) => ring.clone(),
             Self::Remote(keys) => keys.when_due(),
@@ -102,7 +102,7 @@ mod tests {
             allow_insecure: false,
             longest_age: Duration::from_hours(1),
         };
-        let use_of = Use {
+        let use_of = KeyPurpose {
             signs,
             longest_token_life: Duration::from_hours(1),
             clock: Arc::new(SystemClock),

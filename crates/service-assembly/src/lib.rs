@@ -34,7 +34,7 @@ pub struct Service {
 impl Service {
     /// Does what the command line asks for, until it is done or the process is asked to end.
     pub fn run(&self) -> ExitCode {
-        match self.obey() {
+        match self.execute() {
             Ok(()) => ExitCode::SUCCESS,
             Err(refusal) => {
                 eprintln!("{}: {}", self.name, refusal.report());
@@ -43,13 +43,13 @@ impl Service {
         }
     }
 
-    fn obey(&self) -> Result<(), CommandError> {
+    fn execute(&self) -> Result<(), CommandError> {
         let matches = Arguments::command().name(self.name).about(self.about).get_matches();
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let refused = || CommandError::context("the settings are refused");
         let loaded = load(self.binary, self.defaults, arguments.config.as_deref()).map_err(refused())?;
         if arguments.print_config {
-            return tell(loaded.print().trim_end());
+            return print_line(loaded.print().trim_end());
         }
         let settings = loaded.service().map_err(refused())?;
         start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
@@ -77,6 +77,6 @@ impl Service {
 }
 
 /// A line for a person, on stdout.
-fn tell(line: &str) -> Result<(), CommandError> {
+fn print_line(line: &str) -> Result<(), CommandError> {
     writeln!(std::io::stdout().lock(), "{line}").map_err(CommandError::context("the answer cannot be written"))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use adapter_crypto::VerifiedTokens;
 use adapter_http::{
-    Api, ApiSettings, ConnectionSettings, Gatekeeper, Management, RequestLimitSettings, TrustedProxies,
+    Api, ApiSettings, Authenticator, ConnectionSettings, Management, RequestLimitSettings, TrustedProxies,
 };
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use use_cases::{AdmitCaller, RelayOutboxes};
 
-use crate::store::{self, Wait};
+use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
 use crate::{Context, Service, Shared, kafka};
 
@@ -30,12 +30,12 @@ const STORE: Duration = Duration::from_secs(3);
 /// Starts, serves until the process is asked to end, and ends in order.
 pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
     // Before anything else: whoever starts it may ask it to end while it still waits for the store.
-    let mut signals = Signals::hear().map_err(CommandError::context("signals cannot be heard"))?;
+    let mut signals = Signals::install().map_err(CommandError::context("signals cannot be heard"))?;
     let running = tokio::select! {
         running = Running::start(service, loaded, &settings) => running?,
-        () = signals.asked() => return Ok(()),
+        () = signals.recv() => return Ok(()),
     };
-    signals.asked().await;
+    signals.recv().await;
     running.stop(settings.http.drain).await;
     Ok(())
 }
@@ -54,8 +54,8 @@ struct Running {
 impl Running {
     async fn start(service: &Service, loaded: Loaded, settings: &ServiceSettings) -> Result<Self, CommandError> {
         let publisher = Arc::new(kafka::publisher(&settings.kafka)?);
-        let stores = store::open(&settings.store, Wait::ForAWhile);
-        let (stores, topics) = tokio::try_join!(stores, topics::look(&publisher))?;
+        let stores = store::open(&settings.store, WaitForStore::Yes);
+        let (stores, topics) = tokio::try_join!(stores, topics::check(&publisher))?;
         if let Topics::Unknown(failure) = topics {
             tracing::warn!(
                 error = &failure as &dyn std::error::Error,
@@ -142,9 +142,9 @@ fn start_loops(
         settings.relay.lease,
     );
     loops.relay(relay, outboxes.clone());
-    loops.follow_keys(shared.keys.now_and_then());
+    loops.follow_keys(shared.keys.periodic());
     let garbage = shared.stores.garbage_of(&[context.aggregate()]);
-    loops.collect_garbage(garbage, shared.clock.clone());
+    loops.purge_expired(garbage, shared.clock.clone());
     loops.measure(shared.telemetry.clone(), outboxes, shared.clock.clone());
     loops
 }
@@ -163,16 +163,16 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
         factors: None,
         credential_lock: None,
         follow_events: None,
-        gatekeeper: Gatekeeper {
+        authenticator: Authenticator {
             verifier: Arc::new(verifier),
-            keys: shared.keys.at_once(),
+            keys: shared.keys.on_demand(),
             clock: shared.clock.clone(),
             admit_caller: AdmitCaller::new(shared.active_check_ports(), shared.stores.groups.clone()),
         },
         telemetry: shared.telemetry.clone(),
         randomness: shared.randomness.clone(),
         audit: shared.audit.clone(),
-        stopping: stop.heard(),
+        stopping: stop.subscribe(),
     };
     context.serve_in(&mut api);
     api

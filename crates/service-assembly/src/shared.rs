@@ -9,7 +9,7 @@ use service_runtime::{
 
 use use_cases::ActiveCheckPorts;
 
-use crate::keys::{Keys, Use};
+use crate::keys::{KeyPurpose, Keys};
 
 /// What a context is wired from.
 pub struct Shared {
@@ -36,7 +36,7 @@ impl Shared {
         stores.clients = Arc::new(RememberedClients::new(stores.clients));
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be started"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let use_of_keys = Use {
+        let use_of_keys = KeyPurpose {
             signs: binary == Binary::Tokens,
             longest_token_life: settings.tokens.longest_access_token_lifetime,
             clock: clock.clone(),

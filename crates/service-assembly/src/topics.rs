@@ -1,7 +1,7 @@
 use adapter_kafka::{KafkaEventPublisher, Topic, TopicsError};
 use service_runtime::{CommandError, ServiceSettings};
 
-use crate::{kafka, tell};
+use crate::{kafka, print_line};
 
 /// What is known of the topics.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) enum Topics {
 }
 
 /// Looks for the topics. Brokers that answer and lack one are a refusal: no event would ever go out.
-pub(crate) async fn look(publisher: &KafkaEventPublisher) -> Result<Topics, CommandError> {
+pub(crate) async fn check(publisher: &KafkaEventPublisher) -> Result<Topics, CommandError> {
     match publisher.check_topics().await {
         Ok(()) => Ok(Topics::There),
         Err(away @ TopicsError::BrokerAway(_)) => Ok(Topics::Unknown(away)),
@@ -38,7 +38,7 @@ pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandErro
     }
     for topic in Topic::ALL.map(Topic::name) {
         let made = missing.contains(&topic);
-        tell(&format!("{topic}: {}", if made { "made" } else { "was there" }))?;
+        print_line(&format!("{topic}: {}", if made { "made" } else { "was there" }))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use adapter_crypto::{HmacCodeDigester, read_private, read_secret};
-use adapter_delivery::DeliveryChoices;
+use adapter_delivery::DeliveryConfig;
 use service_assembly::{Context, Shared};
 use service_runtime::CommandError;
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
@@ -14,9 +14,11 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let secrets = secrets.map_err(CommandError::context("the key of one-time codes cannot be read"))?;
     let code_digester =
         HmacCodeDigester::new(&secrets).ok_or_else(|| CommandError::msg("there is no key for one-time codes"))?;
-    let delivery = shared.settings.read::<DeliveryChoices>();
+    let delivery = shared.settings.read::<DeliveryConfig>();
     let delivery = delivery.map_err(CommandError::context("the settings are refused"))?;
-    let delivery = delivery.settings(None, read_private).and_then(adapter_delivery::open);
+    let delivery = delivery
+        .into_settings(None, read_private)
+        .and_then(adapter_delivery::open);
     let delivery = delivery.map_err(CommandError::context("codes cannot be delivered"))?;
     let stores = &shared.stores;
     let ports = FactorsPorts {

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use domain::event::Datum;
+use domain::event::EventValue;
 use domain::ids::{BusinessId, ClientId, UserId};
 use domain::time::Timestamp;
 use ports::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
@@ -98,13 +98,13 @@ enum ValueLine<'a> {
     List(&'a [String]),
 }
 
-impl<'a> From<&'a Datum> for ValueLine<'a> {
-    fn from(datum: &'a Datum) -> Self {
+impl<'a> From<&'a EventValue> for ValueLine<'a> {
+    fn from(datum: &'a EventValue) -> Self {
         match datum {
-            Datum::Text(text) => Self::Text(text),
-            Datum::Number(number) => Self::Number(*number),
-            Datum::Flag(flag) => Self::Flag(*flag),
-            Datum::List(list) => Self::List(list),
+            EventValue::Text(text) => Self::Text(text),
+            EventValue::Number(number) => Self::Number(*number),
+            EventValue::Flag(flag) => Self::Flag(*flag),
+            EventValue::List(list) => Self::List(list),
         }
     }
 }
@@ -205,7 +205,7 @@ mod tests {
             changes: vec![AuditChange {
                 field: "roles".to_owned(),
                 before: None,
-                after: Some(Datum::List(vec!["ADMIN".to_owned()])),
+                after: Some(EventValue::List(vec!["ADMIN".to_owned()])),
             }],
             omitted: 7,
             ..record("client set")

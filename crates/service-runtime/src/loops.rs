@@ -12,7 +12,7 @@ use use_cases::{Delivery, RelayOutboxes};
 use crate::PrometheusTelemetry;
 
 /// Outboxes claimed in one pass, and delivered at the same time.
-const CLAIM: usize = 256;
+const CLAIM_LIMIT: usize = 256;
 
 /// The relay looks for events of other processes so often.
 const RELAY_POLL: Duration = Duration::from_millis(500);
@@ -21,14 +21,14 @@ const RELAY_POLL: Duration = Duration::from_millis(500);
 const RELAY_BACKOFF: Duration = Duration::from_millis(500);
 
 /// One outbox that cannot be delivered holds the others of its pass up no longer than this.
-const DELIVERY: Duration = Duration::from_secs(5);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const KEYS_EVERY: Duration = Duration::from_secs(1);
-const FIGURES_EVERY: Duration = Duration::from_secs(5);
-const GARBAGE_EVERY: Duration = Duration::from_mins(1);
+const METRICS_EVERY: Duration = Duration::from_secs(5);
+const PURGE_EVERY: Duration = Duration::from_mins(1);
 
 /// Rows that one pass of the garbage collection removes: a small write among others.
-const GARBAGE: usize = 500;
+const PURGE_BATCH: usize = 500;
 
 /// The loops of a process. They go on until [`end`](Self::end), while a stopping process still serves too: what the last
 /// requests pushed goes out as well.
@@ -51,7 +51,7 @@ impl Loops {
                     Pass::Failed => RELAY_BACKOFF,
                 };
                 tokio::select! {
-                    () = outboxes.pushed(), if pause == RELAY_POLL => {}
+                    () = outboxes.wait_for_event(), if pause == RELAY_POLL => {}
                     () = sleep(pause) => {}
                     _ = ending.wait_for(|ending| *ending) => {}
                 }
@@ -72,14 +72,14 @@ impl Loops {
     }
 
     /// Removes what expired an hour ago: late enough for any clock, and nothing asks for it.
-    pub fn collect_garbage(&mut self, garbage: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
+    pub fn purge_expired(&mut self, garbage: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
         let ending = self.ending.subscribe();
-        self.every(GARBAGE_EVERY, move || {
+        self.every(PURGE_EVERY, move || {
             let (garbage, clock, ending) = (garbage.clone(), clock.clone(), ending.clone());
             async move {
                 let before = clock.now().checked_sub(Duration::from_hours(1)).unwrap_or(clock.now());
                 while !*ending.borrow()
-                    && let Ok(GARBAGE..) = garbage.purge(before, GARBAGE).await
+                    && let Ok(PURGE_BATCH..) = garbage.purge(before, PURGE_BATCH).await
                 {}
             }
         });
@@ -87,7 +87,7 @@ impl Loops {
 
     /// Keeps the gauges and histograms up to date.
     pub fn measure(&mut self, telemetry: Arc<PrometheusTelemetry>, outboxes: Arc<dyn Outboxes>, clock: Arc<dyn Clock>) {
-        self.every(FIGURES_EVERY, move || {
+        self.every(METRICS_EVERY, move || {
             let (telemetry, outboxes, clock) = (telemetry.clone(), outboxes.clone(), clock.clone());
             async move {
                 telemetry.fold();
@@ -133,7 +133,7 @@ enum Pass {
 }
 
 async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
-    let claimed = match relay.claim(CLAIM).await {
+    let claimed = match relay.claim(CLAIM_LIMIT).await {
         Ok(claimed) if claimed.is_empty() => return Pass::Idle,
         Ok(claimed) => claimed,
         Err(failure) => {
@@ -150,8 +150,8 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
         deliveries.spawn(async move {
             let mut delivery = Delivery::of(&outbox);
             // What was acknowledged in time counts: a long outbox comes to its end by and by.
-            let _ = timeout(DELIVERY, relay.send(&outbox, &mut delivery)).await;
-            relay.ended(delivery)
+            let _ = timeout(DELIVERY_TIMEOUT, relay.send(&outbox, &mut delivery)).await;
+            relay.settlement(delivery)
         });
     }
     let mut pass = Pass::Delivered;

@@ -7,14 +7,14 @@ use tokio::sync::watch;
 
 /// The way a process ends: told once, heard everywhere.
 pub struct Stop {
-    told: watch::Sender<bool>,
+    stopping: watch::Sender<bool>,
     flag: Arc<AtomicBool>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
         Self {
-            told: watch::Sender::new(false),
+            stopping: watch::Sender::new(false),
             flag: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -22,8 +22,8 @@ impl Default for Stop {
 
 impl Stop {
     /// Turns true when the stop begins.
-    pub fn heard(&self) -> watch::Receiver<bool> {
-        self.told.subscribe()
+    pub fn subscribe(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 
     /// The same, for readiness.
@@ -33,7 +33,7 @@ impl Stop {
 
     pub fn begin(&self) {
         self.flag.store(true, Ordering::Relaxed);
-        self.told.send_replace(true);
+        self.stopping.send_replace(true);
     }
 }
 
@@ -44,7 +44,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    pub fn hear() -> io::Result<Self> {
+    pub fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -52,7 +52,7 @@ impl Signals {
     }
 
     /// Returns when the process is asked to end.
-    pub async fn asked(&mut self) {
+    pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -51,7 +51,7 @@ impl RelayOutboxes {
     pub async fn deliver(&self, outbox: PendingOutbox) -> Delivery {
         let mut delivery = Delivery::of(&outbox);
         self.send(&outbox, &mut delivery).await;
-        self.ended(delivery)
+        self.settlement(delivery)
     }
 
     /// Sends the events one after another, each only after the one before was acknowledged. Who gives this up half-way
@@ -68,7 +68,7 @@ impl RelayOutboxes {
     }
 
     /// When not all of it was sent, others go first for a while.
-    pub fn ended(&self, mut delivery: Delivery) -> Delivery {
+    pub fn settlement(&self, mut delivery: Delivery) -> Delivery {
         if !delivery.is_complete {
             delivery.settlement.held_until = Some(time::after(self.clock.now(), HOLD));
         }

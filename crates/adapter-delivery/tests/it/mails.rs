@@ -2,7 +2,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use adapter_delivery::{Deliveries, DeliverySettings, MailRoute, SmtpSecurity, SmtpSettings, TextMessageRoute, open};
+use adapter_delivery::{CodeSender, DeliverySettings, MailRoute, SmtpSecurity, SmtpSettings, TextMessageRoute, open};
 use ports::factors::{CodeDelivery as _, CodeMessage};
 use tokio::net::TcpListener;
 
@@ -16,7 +16,7 @@ fn settings(smtp: SmtpSettings) -> DeliverySettings {
     DeliverySettings::new(MailRoute::Smtp(smtp), nowhere)
 }
 
-fn deliveries(smtp: SmtpSettings) -> Deliveries {
+fn deliveries(smtp: SmtpSettings) -> CodeSender {
     open(settings(smtp)).unwrap()
 }
 

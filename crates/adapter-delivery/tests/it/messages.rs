@@ -60,7 +60,7 @@ pub(crate) fn address(message: &CodeMessage) -> &str {
 }
 
 /// Delivers what must fail; the causes, the outermost first.
-pub(crate) async fn failure(deliveries: &adapter_delivery::Deliveries, message: &CodeMessage) -> Vec<String> {
+pub(crate) async fn failure(deliveries: &adapter_delivery::CodeSender, message: &CodeMessage) -> Vec<String> {
     let failure = deliveries.deliver(message).await.unwrap_err();
     let printed = format!("{failure:?}");
     assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");

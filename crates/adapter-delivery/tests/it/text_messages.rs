@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use adapter_delivery::{Deliveries, DeliverySettings, MailRoute, Secret, SmsGatewaySettings, TextMessageRoute, open};
+use adapter_delivery::{CodeSender, DeliverySettings, MailRoute, Secret, SmsGatewaySettings, TextMessageRoute, open};
 use domain::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ports::factors::CodeDelivery as _;
@@ -24,7 +24,7 @@ fn delivery(gateway: SmsGatewaySettings) -> DeliverySettings {
     DeliverySettings::new(nowhere, TextMessageRoute::Gateway(gateway))
 }
 
-fn deliveries(gateway: SmsGatewaySettings) -> Deliveries {
+fn deliveries(gateway: SmsGatewaySettings) -> CodeSender {
     open(delivery(gateway)).unwrap()
 }
 

@@ -10,7 +10,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use crate::authorised::{Authorised, user_in_path};
 use crate::cloud_event::ActorResponse;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
 /// The lock of a user's credential.
@@ -60,7 +60,7 @@ pub(crate) async fn handle(
         .json(LockResponse::from(credential)))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation(
             "credential-lock",

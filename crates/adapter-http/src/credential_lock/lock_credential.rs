@@ -5,7 +5,7 @@ use use_cases::credential_lock::CredentialLockUseCases;
 use super::lock_request;
 use crate::authorised::Authorised;
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
 pub(crate) async fn handle(
@@ -23,7 +23,7 @@ pub(crate) async fn handle(
     Ok(HttpResponse::NoContent().finish())
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     lock_request::described::<LockCredential>(
         operation,
         "lockCredential",

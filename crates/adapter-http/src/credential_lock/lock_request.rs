@@ -9,7 +9,7 @@ use use_cases::credential_lock::LockError;
 use utoipa::ToSchema;
 
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
 #[derive(Deserialize, ToSchema)]
@@ -42,7 +42,7 @@ pub(super) fn problem(error: LockError) -> Problem {
     }
 }
 
-pub(super) fn described<P: Permission>(operation: Described, id: &str, summary: &str, done: &str) -> Described {
+pub(super) fn described<P: Permission>(operation: OperationDoc, id: &str, summary: &str, done: &str) -> OperationDoc {
     operation
         .operation("credential-lock", id, summary)
         .requires::<P>()

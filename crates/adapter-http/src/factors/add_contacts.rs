@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::contact_request::ContactRequest;
-use super::problems::{named, problem};
+use super::problems::{code_and_field, problem};
 use crate::authorised::{Authorised, user_in_path};
 use crate::body::{Body, Object};
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::{ErrorResponse, Problem};
 
 /// How many contacts one request may bring.
@@ -52,7 +52,7 @@ fn failed_items(outcomes: &[ItemOutcome]) -> Vec<ErrorResponse> {
         .filter_map(|(index, item)| Some((index, &item.id, item.result.err()?)));
     failed
         .map(|(index, id, refusal)| {
-            let (code, field) = named(refusal);
+            let (code, field) = code_and_field(refusal);
             let field = if field == ITEMS {
                 ITEMS.to_owned()
             } else {
@@ -99,7 +99,7 @@ pub(crate) async fn handle_own(
     add(&authorised.call, authorised.user()?, &body, &factors).await
 }
 
-fn described(operation: Described) -> Described {
+fn described(operation: OperationDoc) -> OperationDoc {
     operation
         .json_body::<AddContactsRequest>(true)
         .answers_empty(201, "Every contact is stored")
@@ -110,7 +110,7 @@ fn described(operation: Described) -> Described {
         .store_errors()
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "addContacts", "Add alternative contacts to a user")
         .requires::<AddContacts>()
@@ -118,7 +118,7 @@ pub(crate) fn describe(operation: Described) -> Described {
     described(operation)
 }
 
-pub(crate) fn describe_own(operation: Described) -> Described {
+pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
     let operation = operation.operation("factors", "addOwnContacts", "Add alternative contacts to oneself");
     described(operation.requires::<AddOwnContacts>())
 }

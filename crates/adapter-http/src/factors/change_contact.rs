@@ -9,7 +9,7 @@ use super::contact_request::{PatchRequest, ReplacementRequest};
 use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path, user_in_path};
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
 async fn change(
@@ -44,7 +44,7 @@ pub(crate) async fn handle_own(
     change(&authorised.call, authorised.user()?, &whole, &factors).await
 }
 
-fn described(operation: Described) -> Described {
+fn described(operation: OperationDoc) -> OperationDoc {
     operation
         .parameter(ParameterIn::Path, "factorId", true, "The contact")
         .answers_empty(204, "The contact is as asked")
@@ -54,7 +54,7 @@ fn described(operation: Described) -> Described {
         .store_errors()
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "patchContact", "Change parts of a user's contact")
         .requires::<ManageContacts>()
@@ -63,7 +63,7 @@ pub(crate) fn describe(operation: Described) -> Described {
     described(operation)
 }
 
-pub(crate) fn describe_own(operation: Described) -> Described {
+pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "changeOwnContact", "Change one's own contact")
         .requires::<ManageOwnContacts>()

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::masked_contact::MaskedContact;
 use crate::authorised::Authorised;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
 /// A contact, masked.
@@ -66,7 +66,7 @@ pub(crate) async fn handle(
         .json(contacts))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation(
             "factors",

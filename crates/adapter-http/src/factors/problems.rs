@@ -5,7 +5,7 @@ use use_cases::factors::ContactError;
 use crate::problem::{Code, ErrorResponse, Problem};
 
 /// What a broken rule is called, and the field it is about.
-pub(super) const fn named(refusal: ContactRuleViolation) -> (Code, &'static str) {
+pub(super) const fn code_and_field(refusal: ContactRuleViolation) -> (Code, &'static str) {
     match refusal {
         ContactRuleViolation::IsCredential => (Code::IsCredential, "id"),
         ContactRuleViolation::SameTypeAsMain => (Code::SameTypeAsMain, "contactType"),
@@ -28,7 +28,7 @@ pub(super) fn problem(error: ContactError) -> Problem {
         ),
         ContactError::ClientHidesContacts => Problem::precondition(Code::ClientNotUsable, error.to_string()),
         ContactError::Broken(refusal) => {
-            let (code, field) = named(refusal);
+            let (code, field) = code_and_field(refusal);
             let error = ErrorResponse::new(code, refusal.to_string());
             // An id in the path is no field of the body.
             let error = if field == "id" { error } else { error.at(field) };

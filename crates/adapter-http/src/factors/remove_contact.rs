@@ -7,7 +7,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path, user_in_path};
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
 async fn remove(
@@ -41,7 +41,7 @@ pub(crate) async fn handle_own(
     remove(&authorised.call, authorised.user()?, &request, &factors).await
 }
 
-fn described(operation: Described) -> Described {
+fn described(operation: OperationDoc) -> OperationDoc {
     operation
         .parameter(ParameterIn::Path, "factorId", true, "The contact")
         .answers_empty(204, "The contact is gone")
@@ -51,7 +51,7 @@ fn described(operation: Described) -> Described {
         .store_errors()
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "removeContact", "Remove a user's contact")
         .requires::<ManageContacts>()
@@ -59,7 +59,7 @@ pub(crate) fn describe(operation: Described) -> Described {
     described(operation)
 }
 
-pub(crate) fn describe_own(operation: Described) -> Described {
+pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
     let operation = operation.operation("factors", "removeOwnContact", "Remove one's own contact");
     described(operation.requires::<ManageOwnContacts>())
 }

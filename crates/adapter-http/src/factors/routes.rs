@@ -13,7 +13,7 @@ pub(crate) fn routes(api: Endpoints) -> Endpoints {
     })
     .at("/user-identities/me/authentication-factors/{factorId}/token", |at| {
         // A gateway takes its time.
-        at.that_wait().post(send_code::handle, send_code::describe)
+        at.without_deadline().post(send_code::handle, send_code::describe)
     })
     .at(
         "/user-identities/me/authentication-factors/{factorId}/token/validate",

@@ -10,7 +10,7 @@ use utoipa::openapi::path::ParameterIn;
 use super::masked_contact::MaskedContact;
 use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path};
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
 /// A code on its way.
@@ -66,7 +66,7 @@ pub(crate) async fn handle(
         .json(ChallengeResponse::from(sent)))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("factors", "sendCode", "Send a one-time code to one's own contact")
         .requires::<ProveOwnContact>()

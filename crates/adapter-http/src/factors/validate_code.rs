@@ -9,7 +9,7 @@ use utoipa::openapi::path::ParameterIn;
 use super::problems::problem;
 use crate::authorised::{Authorised, contact_in_path};
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
 /// The answer to a challenge.
@@ -54,7 +54,7 @@ fn refused(code: Code, message: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation(
             "factors",

@@ -10,7 +10,7 @@ use super::problems::problem;
 use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 
@@ -71,7 +71,7 @@ pub(crate) async fn handle(
     Ok(answer(&authorised, StatusCode::CREATED, minted))
 }
 
-fn described(operation: Described, id: &str) -> Described {
+fn described(operation: OperationDoc, id: &str) -> OperationDoc {
     operation
         .operation("tokens", id, "Take the calling user to another application")
         .requires::<ChangeApp>()
@@ -89,10 +89,10 @@ fn described(operation: Described, id: &str) -> Described {
         .store_errors()
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     described(operation, "changeApp")
 }
 
-pub(crate) fn describe_own(operation: Described) -> Described {
+pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
     described(operation, "changeOwnApp")
 }

@@ -13,7 +13,7 @@ use super::problems::problem;
 use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::peer::TrustedProxies;
 use crate::problem::{Code, ErrorResponse, Problem};
 
@@ -101,7 +101,7 @@ pub(crate) async fn handle(
     Ok(answer(&authorised, StatusCode::OK, minted))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "handleAuth", "Hand a user over from a SAML integration")
         .requires::<HandOver>()

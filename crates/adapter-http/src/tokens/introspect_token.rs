@@ -8,10 +8,10 @@ use use_cases::tokens::{ActiveRefreshToken, Introspection, TokensUseCases};
 use utoipa::ToSchema;
 
 use super::token_request::{self, TokenRequest};
-use crate::Gatekeeper;
+use crate::Authenticator;
 use crate::authorised::Authorised;
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
 /// RFC 7662 section 2.2. Of a token that is not active nothing else is told; of a refresh token `client_id`, `exp`, `sub`,
@@ -109,7 +109,7 @@ pub(crate) async fn handle(
     _: Authorised<IntrospectToken>,
     body: Body,
     tokens: web::Data<TokensUseCases>,
-    gatekeeper: web::Data<Gatekeeper>,
+    gatekeeper: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
     let token = token_request::read(&body, &gatekeeper).await?;
     let introspection = tokens.introspect_token.run(&token).await?;
@@ -118,7 +118,7 @@ pub(crate) async fn handle(
         .json(IntrospectTokenResponse::from(introspection)))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "introspectToken", "Ask whether a token is good now")
         .without_audit_of_success()

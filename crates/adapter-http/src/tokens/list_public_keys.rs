@@ -8,7 +8,7 @@ use serde::Serialize;
 use use_cases::tokens::TokensUseCases;
 use utoipa::ToSchema;
 
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 
 /// A JWK set (RFC 7517 section 5).
 #[derive(Serialize, ToSchema)]
@@ -65,7 +65,7 @@ pub(crate) async fn handle(tokens: web::Data<TokensUseCases>, settings: web::Dat
         .json(KeySetResponse { keys })
 }
 
-fn described(described: Described, id: &str) -> Described {
+fn described(described: OperationDoc, id: &str) -> OperationDoc {
     described
         .operation(
             "tokens",
@@ -75,10 +75,10 @@ fn described(described: Described, id: &str) -> Described {
         .answers_json::<KeySetResponse>(200, "A JWK set")
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     described(operation, "listPublicKeys")
 }
 
-pub(crate) fn describe_well_known(operation: Described) -> Described {
+pub(crate) fn describe_well_known(operation: OperationDoc) -> OperationDoc {
     described(operation, "listPublicKeysWellKnown")
 }

@@ -11,7 +11,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use super::problems::problem;
 use super::token_response::{TokenResponse, answer};
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::login_guard::LoginGuard;
 use crate::observed;
 use crate::peer::TrustedProxies;
@@ -44,7 +44,7 @@ pub(crate) async fn handle(
     guard: web::Data<LoginGuard>,
 ) -> Result<HttpResponse, Problem> {
     if !body.is_empty() {
-        body.json_whatever_it_says::<LogInClientRequest>()?;
+        body.json_any_content_type::<LogInClientRequest>()?;
     }
     let (name, secret) = basic(&request).unwrap_or_default();
     let client = ClientId::parse(name.as_str()).ok();
@@ -64,7 +64,7 @@ pub(crate) async fn handle(
     Ok(answer(minted))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "logInClient", "Log a client in with HTTP Basic")
         .without_audit_of_success()

@@ -11,7 +11,7 @@ use super::token_response::{TokenResponse, answer};
 use crate::ApiSettings;
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
 /// The fields, from the query or from a body.
@@ -134,7 +134,7 @@ pub(crate) async fn handle(
     Ok(answer(minted))
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "renewToken", "Renew a user's tokens")
         .without_audit_of_success()

@@ -3,10 +3,10 @@ use domain::tokens::permissions::RevokeToken;
 use use_cases::tokens::{RevokeTokenError, TokensUseCases};
 
 use super::token_request::{self, TokenRequest};
-use crate::Gatekeeper;
+use crate::Authenticator;
 use crate::authorised::Authorised;
 use crate::body::Body;
-use crate::endpoints::Described;
+use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
 fn problem(error: RevokeTokenError) -> Problem {
@@ -21,7 +21,7 @@ pub(crate) async fn handle(
     authorised: Authorised<RevokeToken>,
     body: Body,
     tokens: web::Data<TokensUseCases>,
-    gatekeeper: web::Data<Gatekeeper>,
+    gatekeeper: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
     let token = token_request::read(&body, &gatekeeper).await?;
     tokens
@@ -32,7 +32,7 @@ pub(crate) async fn handle(
     Ok(HttpResponse::Ok().finish())
 }
 
-pub(crate) fn describe(operation: Described) -> Described {
+pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "revokeToken", "End the session of one of the caller's tokens")
         .without_audit_of_success()

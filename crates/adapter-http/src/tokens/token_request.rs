@@ -5,7 +5,7 @@ use serde::Deserialize;
 use use_cases::tokens::InspectedToken;
 use utoipa::ToSchema;
 
-use crate::Gatekeeper;
+use crate::Authenticator;
 use crate::body::Body;
 use crate::problem::Problem;
 
@@ -22,7 +22,7 @@ pub(super) struct TokenRequest {
 }
 
 /// The token in the body, verified as an access token when it is one.
-pub(super) async fn read(body: &Body, gatekeeper: &Gatekeeper) -> Result<InspectedToken, Problem> {
+pub(super) async fn read(body: &Body, gatekeeper: &Authenticator) -> Result<InspectedToken, Problem> {
     let request: TokenRequest = if body.is_empty() {
         TokenRequest::default()
     } else {
@@ -32,7 +32,7 @@ pub(super) async fn read(body: &Body, gatekeeper: &Gatekeeper) -> Result<Inspect
         .token
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Problem::missing("token"))?;
-    Ok(match gatekeeper.inspect(&text).await {
+    Ok(match gatekeeper.authenticate(&text).await {
         Ok(token) => InspectedToken::Access(token),
         Err(TokenVerificationError::Invalid | TokenVerificationError::UnknownKey) => InspectedToken::Other(text),
         Err(rejection @ TokenVerificationError::KeysUnavailable) => return Err(Problem::unavailable(rejection)),

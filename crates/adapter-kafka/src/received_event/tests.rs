@@ -161,7 +161,7 @@ fn what_a_newer_authme_adds_is_left_out() {
         ..good()
     };
     let event = record.with("ce_more", "1").read().event.unwrap();
-    assert_eq!(event.data, [("epoch".to_owned(), Datum::Number(3))]);
+    assert_eq!(event.data, [("epoch".to_owned(), EventValue::Number(3))]);
     let known = Actor {
         user: Some(UserId::parse("u").unwrap()),
         ..Actor::default()
@@ -176,7 +176,7 @@ fn the_id_that_an_older_authme_wrote_as_by_names_nobody() {
     record.headers.retain(|(key, _)| key != "ce_correlationid");
     let event = record.read().event.unwrap();
     assert!(event.by.is_unknown() && event.correlation_id.is_none());
-    assert_eq!(event.data, [("epoch".to_owned(), Datum::Number(3))]);
+    assert_eq!(event.data, [("epoch".to_owned(), EventValue::Number(3))]);
 }
 
 #[test]

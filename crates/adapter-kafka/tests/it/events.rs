@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use domain::actor::Actor;
-use domain::event::{Datum, Event, EventContext, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
 
 /// A name that no other run has.
@@ -29,10 +29,10 @@ pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
         },
         kind,
         data: vec![
-            ("default".to_owned(), Datum::Flag(true)),
-            ("epoch".to_owned(), Datum::Number(sequence)),
-            ("tags".to_owned(), Datum::List(vec!["MARKED_RESOURCES".to_owned()])),
-            ("userId".to_owned(), Datum::from(user.as_str())),
+            ("default".to_owned(), EventValue::Flag(true)),
+            ("epoch".to_owned(), EventValue::Number(sequence)),
+            ("tags".to_owned(), EventValue::List(vec!["MARKED_RESOURCES".to_owned()])),
+            ("userId".to_owned(), EventValue::from(user.as_str())),
         ],
     };
     new.recorded(subject, user.clone(), sequence)

@@ -11,11 +11,11 @@ use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::actor_document::ActorDocument;
+use crate::bson_codec::{Reader, date, integer};
+use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
 use crate::outbox::{self, EventDocument};
-use crate::session::Session;
-use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "credentials";
 
@@ -51,7 +51,7 @@ struct NewCredentialLockDocument {
 
 impl NewCredentialLockDocument {
     fn new(credential: &CredentialLock, events: Vec<NewEvent>) -> Self {
-        let outbox = outbox::numbered(events, 0);
+        let outbox = outbox::number_events(events, 0);
         Self {
             credential: CredentialLockDocument::next(credential),
             sequence: outbox.len() as u64,
@@ -105,7 +105,7 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
         let id = stored.user.clone();
         let reader = Reader::new("credential", &id);
         Ok(Self {
-            user: reader.parsed(stored.user, UserId::parse)?,
+            user: reader.parse(stored.user, UserId::parse)?,
             version: stored.version,
             is_locked: stored.locked,
             epoch: stored.epoch,
@@ -116,14 +116,14 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
             },
             reason: stored
                 .reason
-                .map(|reason| reader.parsed(reason, LockReason::parse))
+                .map(|reason| reader.parse(reason, LockReason::parse))
                 .transpose()?,
         })
     }
 }
 
 async fn save(
-    mut session: Session,
+    mut session: CausalSession,
     credential: CredentialLock,
     events: Vec<NewEvent>,
 ) -> Result<SaveOutcome, MongodbError> {
@@ -137,13 +137,13 @@ async fn save(
         update(&mut session, &credential, events).await?
     };
     if pushes && saving == SaveOutcome::Saved {
-        session.database.event_pushed();
+        session.database.notify_event();
     }
     Ok(saving)
 }
 
 async fn insert(
-    session: &mut Session,
+    session: &mut CausalSession,
     credential: &CredentialLock,
     events: Vec<NewEvent>,
 ) -> Result<SaveOutcome, MongodbError> {
@@ -157,7 +157,7 @@ async fn insert(
 }
 
 async fn update(
-    session: &mut Session,
+    session: &mut CausalSession,
     credential: &CredentialLock,
     events: Vec<NewEvent>,
 ) -> Result<SaveOutcome, MongodbError> {

@@ -3,8 +3,8 @@ use domain::ids::{ClientId, ContactId};
 use mongodb::bson::{Binary, DateTime};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::{Reader, binary, date};
 use crate::error::MongodbError;
-use crate::stored::{Reader, binary, date};
 
 /// The stored form of the codes of one contact.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) ->
 
 pub(super) fn contact_codes(reader: &Reader<'_>, stored: ContactCodesDocument) -> Result<ContactCodes, MongodbError> {
     Ok(ContactCodes {
-        contact: reader.parsed(stored.contact, ContactId::parse)?,
+        contact: reader.parse(stored.contact, ContactId::parse)?,
         destination: stored.destination,
         attempts: attempts(reader, stored.attempts)?,
         challenge: stored.challenge.map(|stored| challenge(reader, stored)).transpose()?,
@@ -102,7 +102,7 @@ fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge
         digest: CodeDigest(reader.bytes(stored.digest)?),
         revision: stored.revision,
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| reader.corrupt("purpose"))?,
-        client: reader.parsed(stored.client, ClientId::parse)?,
+        client: reader.parse(stored.client, ClientId::parse)?,
         attempts: stored.attempts,
         exhaustion_reported: stored.told,
         expires_at: reader.time(stored.expires_at)?,

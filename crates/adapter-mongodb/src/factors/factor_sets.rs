@@ -11,13 +11,13 @@ use ports::{MAX_PENDING_EVENTS, SaveOutcome, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::code_documents::{self, AttemptsDocument, ContactCodesDocument};
+use crate::bson_codec::{Reader, date, integer};
+use crate::causal_session::CausalSession;
 use crate::contact_documents::{self, ContactValueDocument};
 use crate::database::Database;
 use crate::error::MongodbError;
 use crate::identities::{self, IdentityDocument};
 use crate::outbox::{self, EventDocument};
-use crate::session::Session;
-use crate::stored::{Reader, date, integer};
 
 pub(crate) const COLLECTION: &str = "factor_sets";
 
@@ -97,7 +97,7 @@ impl TryFrom<FactorSetDocument> for FactorSet {
         let contact = |stored: ContactDocument| {
             Ok::<_, MongodbError>(AlternativeContact {
                 value: contact_documents::contact_value(&reader, &stored.value)?,
-                id: reader.parsed(stored.id, ContactId::parse)?,
+                id: reader.parse(stored.id, ContactId::parse)?,
                 marked: stored.marked,
                 verified: stored.verified,
                 revision: stored.revision,
@@ -105,12 +105,12 @@ impl TryFrom<FactorSetDocument> for FactorSet {
             })
         };
         Ok(Self {
-            user: reader.parsed(stored.user, UserId::parse)?,
+            user: reader.parse(stored.user, UserId::parse)?,
             version: stored.version,
             contacts: stored.contacts.into_iter().map(contact).collect::<Result<_, _>>()?,
             chosen_default: stored
                 .chosen_default
-                .map(|chosen| reader.parsed(chosen, ContactId::parse))
+                .map(|chosen| reader.parse(chosen, ContactId::parse))
                 .transpose()?,
             codes: stored
                 .codes
@@ -122,7 +122,7 @@ impl TryFrom<FactorSetDocument> for FactorSet {
     }
 }
 
-async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
+async fn save(mut session: CausalSession, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(SaveOutcome::OutboxFull);
     }
@@ -133,13 +133,17 @@ async fn save(mut session: Session, set: FactorSet, events: Vec<NewEvent>) -> Re
         update(&mut session, &set, events).await?
     };
     if pushes && saving == SaveOutcome::Saved {
-        session.database.event_pushed();
+        session.database.notify_event();
     }
     Ok(saving)
 }
 
-async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
-    let outbox = outbox::numbered(events, 0);
+async fn insert(
+    session: &mut CausalSession,
+    set: &FactorSet,
+    events: Vec<NewEvent>,
+) -> Result<SaveOutcome, MongodbError> {
+    let outbox = outbox::number_events(events, 0);
     let document = NewFactorSetDocument {
         set: FactorSetDocument::next(set),
         sequence: outbox.len() as u64,
@@ -154,7 +158,11 @@ async fn insert(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -
     })
 }
 
-async fn update(session: &mut Session, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
+async fn update(
+    session: &mut CausalSession,
+    set: &FactorSet,
+    events: Vec<NewEvent>,
+) -> Result<SaveOutcome, MongodbError> {
     let user = set.user.as_str();
     let pushes = !events.is_empty();
     let next = FactorSetDocument::next(set);
@@ -201,7 +209,7 @@ impl FactorSets for MongodbFactorSets {
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreError> {
         let owner = self
             .0
-            .find_or_look::<IdentityDocument>(identities::COLLECTION, user.as_str());
+            .find_or_read_linearizable::<IdentityDocument>(identities::COLLECTION, user.as_str());
         let (owner, set) = tokio::try_join!(owner, self.find(user))?;
         Ok(owner.map(Identity::try_from).transpose()?.map(|owner| (owner, set)))
     }

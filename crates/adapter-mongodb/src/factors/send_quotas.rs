@@ -8,9 +8,9 @@ use ports::StoreError;
 use ports::factors::{QuotaDecision, SendQuotas};
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::{Reader, date};
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::stored::{Reader, date};
 
 pub(crate) const COLLECTION: &str = "send_limits";
 

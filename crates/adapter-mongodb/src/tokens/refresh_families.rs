@@ -11,12 +11,12 @@ use ports::StoreError;
 use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use serde::{Deserialize, Serialize};
 
-use super::rotations::{Asked, Rotations, rotate_together};
+use super::rotations::{RotationRequest, Rotations, execute_batch};
+use crate::bson_codec::{Reader, binary, date, integer};
+use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
 use crate::outbox::{self, EventDocument};
-use crate::session::Session;
-use crate::stored::{Reader, binary, date, integer};
 
 pub(crate) const COLLECTION: &str = "refresh_families";
 
@@ -127,18 +127,18 @@ impl TryFrom<RefreshFamilyDocument> for RefreshFamily {
         let first = stored.root.filter(|root| *root != stored.id);
         let ancestors: Vec<String> = first.into_iter().chain(stored.ancestors).collect();
         Ok(Self {
-            id: reader.parsed(stored.id, FamilyId::parse)?,
+            id: reader.parse(stored.id, FamilyId::parse)?,
             origin: Origin {
-                user: reader.parsed(stored.user, UserId::parse)?,
-                client: reader.parsed(stored.client, ClientId::parse)?,
+                user: reader.parse(stored.user, UserId::parse)?,
+                client: reader.parse(stored.client, ClientId::parse)?,
                 business: stored
                     .business
-                    .map(|business| reader.parsed(business, BusinessId::parse))
+                    .map(|business| reader.parse(business, BusinessId::parse))
                     .transpose()?,
                 groups: stored.groups,
                 ancestors: ancestors
                     .into_iter()
-                    .map(|id| reader.parsed(id, FamilyId::parse))
+                    .map(|id| reader.parse(id, FamilyId::parse))
                     .collect::<Result<_, _>>()?,
                 epoch: stored.epoch,
                 administrative_groups: stored.administrative_groups,
@@ -178,7 +178,7 @@ fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyS
 }
 
 /// The condition that both writes of a presented token share: the family is alive at `now` and is the caller's.
-pub(super) fn alive(presented: &PresentedToken, now: Timestamp) -> Document {
+pub(super) fn active_filter(presented: &PresentedToken, now: Timestamp) -> Document {
     doc! {
         "_id": presented.token.family.as_str(),
         "status": ACTIVE,
@@ -194,13 +194,13 @@ fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>,
 }
 
 /// The family as it is after a write of this session that did not match.
-async fn find(session: &mut Session, id: &FamilyId) -> Result<Option<RefreshFamily>, MongodbError> {
+async fn find(session: &mut CausalSession, id: &FamilyId) -> Result<Option<RefreshFamily>, MongodbError> {
     let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
     family(found.await?)
 }
 
 async fn close(
-    mut session: Session,
+    mut session: CausalSession,
     presented: PresentedToken,
     now: Timestamp,
     grace: Duration,
@@ -216,7 +216,7 @@ async fn close(
             "rotatedAt": { "$gt": date(begun) },
         });
     }
-    let mut filter = alive(&presented, now);
+    let mut filter = active_filter(&presented, now);
     filter.insert("$or", closing);
     let close = doc! { "$set": {
         "status": CLOSED,
@@ -232,7 +232,7 @@ async fn close(
 
 /// A family has two events in its life, so its outbox is never full.
 async fn revoke(
-    mut session: Session,
+    mut session: CausalSession,
     id: FamilyId,
     reason: RevocationReason,
     event: NewEvent,
@@ -248,7 +248,7 @@ async fn revoke(
         .update_one(COLLECTION, filter, vec![doc! { "$set": changes }])
         .await?;
     if revoked {
-        session.database.event_pushed();
+        session.database.notify_event();
     }
     Ok(revoked)
 }
@@ -281,13 +281,13 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         let document = NewRefreshFamilyDocument {
             family: family.into(),
             sequence: 1,
-            outbox: outbox::numbered(vec![event], 0),
+            outbox: outbox::number_events(vec![event], 0),
             outbox_pending: true,
         };
         self.database
             .write(|mut session| async move {
                 let is_new = session.insert_once(COLLECTION, &document).await?;
-                session.database.event_pushed();
+                session.database.notify_event();
                 Ok(is_new)
             })
             .await
@@ -302,7 +302,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
     ) -> Result<RotationOutcome, StoreError> {
         // Lives until this call is answered or dropped.
         let caller = Arc::new(());
-        let asked = Asked {
+        let asked = RotationRequest {
             caller: Arc::downgrade(&caller),
             presented: presented.clone(),
             nonce,
@@ -310,7 +310,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
             idle_lifetime,
         };
         self.database
-            .write_together(&self.rotations, asked, rotate_together)
+            .submit_write(&self.rotations, asked, execute_batch)
             .await?
             .map_err(StoreError::from)
     }

@@ -9,20 +9,20 @@ use mongodb::bson::{Document, doc};
 use ports::tokens::RotationOutcome;
 use tokio::time::{Instant, sleep};
 
-use super::refresh_families::{COLLECTION, RefreshFamilyDocument, alive};
+use super::refresh_families::{COLLECTION, RefreshFamilyDocument, active_filter};
+use crate::batcher::Batcher;
+use crate::bson_codec::{binary, date, integer};
+use crate::causal_session::{CausalSession, Updated, write_in_session};
 use crate::database::{self, Database, Found};
 use crate::elections::PAUSES;
 use crate::error::{DriverError, MongodbError};
-use crate::gathered::Gathered;
-use crate::session::{Session, Updated, write_in_session};
-use crate::stored::{binary, date, integer};
 
-pub(super) type Rotations = Gathered<Asked, Outcome>;
+pub(super) type Rotations = Batcher<RotationRequest, Outcome>;
 
 /// A family that cannot be read fails for its own caller only.
 pub(super) type Outcome = Result<RotationOutcome, MongodbError>;
 
-pub(super) struct Asked {
+pub(super) struct RotationRequest {
     /// Upgrades while the caller waits.
     pub(super) caller: Weak<()>,
     pub(super) presented: PresentedToken,
@@ -31,7 +31,7 @@ pub(super) struct Asked {
     pub(super) idle_lifetime: Duration,
 }
 
-impl Asked {
+impl RotationRequest {
     fn is_waited_for(&self) -> bool {
         self.caller.strong_count() > 0
     }
@@ -43,7 +43,7 @@ impl Asked {
     /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
     fn update(&self) -> Document {
         let token = &self.presented.token;
-        let mut current = alive(&self.presented, self.now);
+        let mut current = active_filter(&self.presented, self.now);
         current.insert("generation", integer(token.generation));
         current.insert("nonce", binary(&token.nonce.0));
         let idle = date(time::after(self.now, self.idle_lifetime));
@@ -78,9 +78,12 @@ impl Asked {
 }
 
 /// Makes them again when the outcome is not known: what was done before does not match again, and is recognised.
-pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) -> Result<Vec<Outcome>, MongodbError> {
+pub(super) async fn execute_batch(
+    database: Arc<Database>,
+    asked: Vec<RotationRequest>,
+) -> Result<Vec<Outcome>, MongodbError> {
     let asked = asked.into_iter().map(Arc::new).collect();
-    again(asked, |asked, unknown| {
+    retry_unknown_outcome(asked, |asked, unknown| {
         let is_again = unknown.is_some();
         write_in_session(database.clone(), unknown, move |session| {
             rotate(session, asked, is_again)
@@ -90,7 +93,7 @@ pub(super) async fn rotate_together(database: Arc<Database>, asked: Vec<Asked>) 
 }
 
 /// Later than this those who asked have hardly time for another attempt, or have left.
-const AGAIN_WITHIN: Duration = Duration::from_secs(1);
+const RETRY_WITHIN: Duration = Duration::from_secs(1);
 
 /// The pause before another attempt, if there is to be one: two more while the server is not the primary, else one.
 fn pause_after(attempts: usize, failure: &DriverError) -> Option<Duration> {
@@ -102,9 +105,9 @@ fn pause_after(attempts: usize, failure: &DriverError) -> Option<Duration> {
 
 /// Repeats an attempt of unknown outcome, for those callers who still wait. Each attempt is told why the outcome of the
 /// first is not known.
-async fn again<F>(
-    asked: Vec<Arc<Asked>>,
-    attempt: impl Fn(Vec<Arc<Asked>>, Option<DriverError>) -> F,
+async fn retry_unknown_outcome<F>(
+    asked: Vec<Arc<RotationRequest>>,
+    attempt: impl Fn(Vec<Arc<RotationRequest>>, Option<DriverError>) -> F,
 ) -> Result<Vec<Outcome>, MongodbError>
 where
     F: Future<Output = Result<Vec<Outcome>, MongodbError>>,
@@ -121,11 +124,11 @@ where
         };
         sleep(pause).await;
         let waiting: Vec<_> = asked.iter().filter(|asked| asked.is_waited_for()).cloned().collect();
-        if waiting.is_empty() || begun.elapsed() >= AGAIN_WITHIN {
+        if waiting.is_empty() || begun.elapsed() >= RETRY_WITHIN {
             break;
         }
         failure = match attempt(waiting.clone(), Some(first.clone())).await {
-            Ok(outcomes) => return Ok(of_all(&asked, &waiting, outcomes, &first)),
+            Ok(outcomes) => return Ok(align_outcomes(&asked, &waiting, outcomes, &first)),
             Err(MongodbError::Write(failure)) => failure,
             // It did nothing; the first may have.
             Err(MongodbError::Read(_)) => break,
@@ -136,7 +139,12 @@ where
 }
 
 /// The outcomes of those who waited, among all who had asked; of the others nothing is known.
-fn of_all(asked: &[Arc<Asked>], waiting: &[Arc<Asked>], outcomes: Vec<Outcome>, first: &DriverError) -> Vec<Outcome> {
+fn align_outcomes(
+    asked: &[Arc<RotationRequest>],
+    waiting: &[Arc<RotationRequest>],
+    outcomes: Vec<Outcome>,
+    first: &DriverError,
+) -> Vec<Outcome> {
     let mut outcomes = waiting.iter().zip(outcomes).peekable();
     let mut outcome = |asked| match outcomes.next_if(|(waiting, _)| Arc::ptr_eq(waiting, asked)) {
         Some((_, outcome)) => outcome,
@@ -145,7 +153,11 @@ fn of_all(asked: &[Arc<Asked>], waiting: &[Arc<Asked>], outcomes: Vec<Outcome>, 
     asked.iter().map(&mut outcome).collect()
 }
 
-async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) -> Result<Vec<Outcome>, MongodbError> {
+async fn rotate(
+    mut session: CausalSession,
+    asked: Vec<Arc<RotationRequest>>,
+    is_again: bool,
+) -> Result<Vec<Outcome>, MongodbError> {
     let updates = asked.iter().map(|asked| (asked.family(), asked.update())).collect();
     let Updated { matched, refused } = session.update_each(COLLECTION, updates).await?;
     if matched == asked.len() {
@@ -162,11 +174,11 @@ async fn rotate(mut session: Session, asked: Vec<Arc<Asked>>, is_again: bool) ->
         fault => fault,
     })?;
     let outcomes = asked.iter().map(|asked| asked.outcome(&found, some_matched));
-    Ok(except(refused, outcomes.collect()))
+    Ok(replace_refused(refused, outcomes.collect()))
 }
 
 /// A statement that the server refused fails for its own caller.
-fn except(refused: Vec<(usize, DriverError)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+fn replace_refused(refused: Vec<(usize, DriverError)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
     for (place, failure) in refused {
         if let Some(outcome) = outcomes.get_mut(place) {
             *outcome = Err(MongodbError::Write(failure));
@@ -213,9 +225,9 @@ mod tests {
     }
 
     /// Asks for the rotation of the first token with nonce 2.
-    fn asked() -> Asked {
+    fn asked() -> RotationRequest {
         let RefreshFamily { origin, .. } = family();
-        Asked {
+        RotationRequest {
             caller: Weak::new(),
             presented: PresentedToken {
                 token: family().current_token(),
@@ -287,14 +299,14 @@ mod tests {
     ) -> (Result<Vec<Outcome>, MongodbError>, usize) {
         let callers = [(); 2].map(|()| Arc::new(()));
         let asked = callers.each_ref().map(|caller| {
-            Arc::new(Asked {
+            Arc::new(RotationRequest {
                 caller: Arc::downgrade(caller),
                 ..asked()
             })
         });
         let (attempts, [_stays, leaves]) = (Cell::new(0), callers);
         let leaves = Cell::new(Some(leaves));
-        let done = again(asked.to_vec(), |asked, unknown| {
+        let done = retry_unknown_outcome(asked.to_vec(), |asked, unknown| {
             let number = attempts.replace(attempts.get() + 1);
             assert_eq!(unknown.is_some(), number > 0);
             assert_eq!(asked.len(), if number == 0 { 2 } else { 1 });
@@ -333,7 +345,7 @@ mod tests {
             let tried = attempted(SOON, &[write(), second]).await;
             assert!(matches!(tried, (Err(MongodbError::Write(_)), 2)));
         }
-        let late = attempted(AGAIN_WITHIN, &[write()]).await;
+        let late = attempted(RETRY_WITHIN, &[write()]).await;
         assert!(matches!(late, (Err(MongodbError::Write(_)), 1)));
     }
 
@@ -354,7 +366,7 @@ mod tests {
             Ok(RotationOutcome::Unknown),
             Ok(RotationOutcome::Superseded(family())),
         ];
-        let after = except(vec![(1, DriverError::unreadable())], outcomes);
+        let after = replace_refused(vec![(1, DriverError::unreadable())], outcomes);
         assert!(matches!(
             after[..],
             [

@@ -10,9 +10,9 @@ use ports::StoreError;
 use ports::tokens::ValidationTokens;
 use serde::{Deserialize, Serialize};
 
+use crate::bson_codec::{Reader, binary, date};
 use crate::database::Database;
 use crate::error::MongodbError;
-use crate::stored::{Reader, binary, date};
 
 pub(crate) const COLLECTION: &str = "validation_tokens";
 
@@ -68,24 +68,24 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
         let reader = Reader::new("validation token of client", &client);
         Ok(Self {
             hash: ValidationTokenHash(reader.bytes(stored.hash)?),
-            user: reader.parsed(stored.user, UserId::parse)?,
-            origin_client: reader.parsed(stored.origin_client, ClientId::parse)?,
-            target_client: reader.parsed(stored.target_client, ClientId::parse)?,
+            user: reader.parse(stored.user, UserId::parse)?,
+            origin_client: reader.parse(stored.origin_client, ClientId::parse)?,
+            target_client: reader.parse(stored.target_client, ClientId::parse)?,
             business: stored
                 .business
-                .map(|business| reader.parsed(business, BusinessId::parse))
+                .map(|business| reader.parse(business, BusinessId::parse))
                 .transpose()?,
             groups: stored.groups,
             epoch: stored.epoch,
             ancestors: stored
                 .ancestors
                 .into_iter()
-                .map(|id| reader.parsed(id, FamilyId::parse))
+                .map(|id| reader.parse(id, FamilyId::parse))
                 .collect::<Result<_, _>>()?,
             session_expires_at: stored.session_expires_at.map(|at| reader.time(at)).transpose()?,
             ip: stored
                 .ip
-                .map(|ip| reader.parsed(ip, |ip| ip.parse::<IpAddr>()))
+                .map(|ip| reader.parse(ip, |ip| ip.parse::<IpAddr>()))
                 .transpose()?,
             expires_at: reader.time(stored.expires_at)?,
             administrative_groups: stored.administrative_groups,
@@ -125,7 +125,7 @@ impl ValidationTokens for MongodbValidationTokens {
     ) -> Result<Option<ValidationToken>, StoreError> {
         let filter = live(hash, now);
         let found = self.0.read(|database| async move {
-            let found = database.linearizable::<ValidationTokenDocument>(COLLECTION, filter);
+            let found = database.read_linearizable::<ValidationTokenDocument>(COLLECTION, filter);
             found.await
         });
         Ok(found.await?.map(ValidationToken::try_from).transpose()?)

@@ -14,7 +14,7 @@ use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::error::SqliteError;
 use crate::outbox::Outbox;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteCredentialLocks(pub(crate) Arc<Database>);
 
@@ -22,7 +22,7 @@ fn credential(row: &Row<'_>) -> Result<CredentialLock, SqliteError> {
     let row = Reader::new("credential", row);
     let reason: Option<String> = row.column("reason")?;
     Ok(CredentialLock {
-        user: row.parsed("user_id", UserId::parse)?,
+        user: row.parse("user_id", UserId::parse)?,
         version: row.count("version")?,
         is_locked: row.column("locked")?,
         epoch: row.count("epoch")?,
@@ -40,7 +40,7 @@ fn credential(row: &Row<'_>) -> Result<CredentialLock, SqliteError> {
 
 fn find(connection: &Connection, user: &str) -> Result<Option<CredentialLock>, SqliteError> {
     let sql = "SELECT user_id, version, locked, epoch, since, actor, reason FROM credentials WHERE user_id = ?1";
-    rows::first(connection, sql, [user], credential)
+    row_codec::first(connection, sql, [user], credential)
 }
 
 fn save(
@@ -50,7 +50,7 @@ fn save(
 ) -> Result<SaveOutcome, SqliteError> {
     let user = credential.user.as_str();
     let sql = "SELECT user_id, version FROM credentials WHERE user_id = ?1";
-    let stored = rows::first(connection, sql, [user], |row| {
+    let stored = row_codec::first(connection, sql, [user], |row| {
         Reader::new("credential", row).count("version")
     })?;
     if stored.unwrap_or(0) != credential.version {
@@ -75,7 +75,7 @@ fn save(
         actor.transpose()?,
         credential.reason.as_ref().map(LockReason::as_str),
     );
-    rows::execute(connection, sql, parameters)?;
+    row_codec::execute(connection, sql, parameters)?;
     outbox.save(connection, Aggregate::Credential, user)?;
     Ok(SaveOutcome::Saved)
 }
@@ -98,7 +98,7 @@ impl CredentialLocks for SqliteCredentialLocks {
             .write(move |connection| save(connection, &credential, events))
             .await?;
         if pushes && saving == SaveOutcome::Saved {
-            self.0.event_pushed();
+            self.0.notify_event();
         }
         Ok(saving)
     }

@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::SqliteError;
-use crate::rows::Reader;
+use crate::row_codec::Reader;
 
 /// The stored form of the codes of one contact.
 #[derive(Serialize, Deserialize)]

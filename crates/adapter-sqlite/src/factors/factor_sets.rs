@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::error::SqliteError;
 use crate::identities::identity;
 use crate::outbox::Outbox;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteFactorSets(pub(crate) Arc<Database>);
 
@@ -92,7 +92,7 @@ fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, SqliteError> {
     let chosen: Option<String> = row.column(at + 2)?;
     let codes: Vec<ContactCodesDocument> = row.json(at + 3)?;
     Ok(FactorSet {
-        user: row.parsed(0, UserId::parse)?,
+        user: row.parse(0, UserId::parse)?,
         version: row.count(at)?,
         contacts: stored
             .into_iter()
@@ -124,7 +124,7 @@ fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), SqliteError> {
 
 fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, SqliteError> {
     let user = set.user.as_str();
-    let stored = rows::first(
+    let stored = row_codec::first(
         connection,
         "SELECT user_id, version FROM factor_sets WHERE user_id = ?1",
         [user],
@@ -144,7 +144,7 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
                ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, contacts = excluded.contacts,
                    chosen_default = excluded.chosen_default, codes = excluded.codes, attempts = excluded.attempts";
     let chosen = set.chosen_default.as_ref().map(ContactId::as_str);
-    rows::execute(
+    row_codec::execute(
         connection,
         sql,
         (
@@ -167,7 +167,7 @@ impl FactorSets for SqliteFactorSets {
             "SELECT user_id, version, contacts, chosen_default, codes, attempts FROM factor_sets WHERE user_id = ?1";
         let found = self
             .0
-            .read(|connection| rows::first(connection, sql, [user.as_str()], |row| factor_set(row, 1)))?;
+            .read(|connection| row_codec::first(connection, sql, [user.as_str()], |row| factor_set(row, 1)))?;
         Ok(found.unwrap_or_else(|| FactorSet::empty(user.clone())))
     }
 
@@ -175,14 +175,14 @@ impl FactorSets for SqliteFactorSets {
         let sql = "SELECT i.user_id, i.document, f.version, f.contacts, f.chosen_default, f.codes, f.attempts
                    FROM identities i LEFT JOIN factor_sets f ON f.user_id = i.user_id WHERE i.user_id = ?1";
         self.0
-            .read(|connection| rows::first(connection, sql, [user.as_str()], with_owner))
+            .read(|connection| row_codec::first(connection, sql, [user.as_str()], with_owner))
     }
 
     async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
         let set = set.clone();
         let saving = self.0.write(move |connection| save(connection, &set, events)).await?;
         if saving == SaveOutcome::Saved {
-            self.0.event_pushed();
+            self.0.notify_event();
         }
         Ok(saving)
     }

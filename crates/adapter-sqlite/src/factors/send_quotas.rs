@@ -9,7 +9,7 @@ use rusqlite::{Connection, named_params};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader};
+use crate::row_codec::{self, Reader};
 
 pub(crate) struct SqliteSendQuotas(pub(crate) Arc<Database>);
 
@@ -27,11 +27,11 @@ fn charge(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) 
         ":now": now.as_millisecond(),
         ":most": limit.most,
     };
-    if rows::execute(connection, sql, parameters)? > 0 {
+    if row_codec::execute(connection, sql, parameters)? > 0 {
         return Ok(QuotaDecision::Allowed);
     }
     let sql = "SELECT key, window_ends_at FROM send_limits WHERE key = ?1";
-    let retry_at = rows::first(connection, sql, [key], |row| Reader::new("send limit", row).time(1))?;
+    let retry_at = row_codec::first(connection, sql, [key], |row| Reader::new("send limit", row).time(1))?;
     Ok(QuotaDecision::Exceeded {
         retry_at: retry_at.unwrap_or(end),
     })
@@ -42,7 +42,7 @@ fn look(connection: &Connection, key: &str, limit: SendQuota, now: Timestamp) ->
     let sql = "SELECT key, window_ends_at FROM send_limits
                WHERE key = :key AND window_ends_at > :now AND used >= :most";
     let parameters = named_params! { ":key": key, ":now": now.as_millisecond(), ":most": limit.most };
-    let retry_at = rows::first(connection, sql, parameters, |row| {
+    let retry_at = row_codec::first(connection, sql, parameters, |row| {
         Reader::new("send limit", row).time(1)
     })?;
     Ok(retry_at.map_or(QuotaDecision::Allowed, |retry_at| QuotaDecision::Exceeded { retry_at }))

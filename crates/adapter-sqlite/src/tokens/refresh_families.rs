@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::error::SqliteError;
 use crate::outbox::Outbox;
-use crate::rows::{self, Reader, integer, to_json};
+use crate::row_codec::{self, Reader, integer, to_json};
 
 pub(crate) struct SqliteRefreshFamilies(pub(crate) Arc<Database>);
 
@@ -54,10 +54,10 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, SqliteError> {
     let business: Option<String> = row.column(column::BUSINESS)?;
     let previous_nonce: Option<[u8; 16]> = row.column(column::PREVIOUS_NONCE)?;
     Ok(RefreshFamily {
-        id: row.parsed(column::FAMILY, FamilyId::parse)?,
+        id: row.parse(column::FAMILY, FamilyId::parse)?,
         origin: Origin {
-            user: row.parsed(column::USER, UserId::parse)?,
-            client: row.parsed(column::CLIENT, ClientId::parse)?,
+            user: row.parse(column::USER, UserId::parse)?,
+            client: row.parse(column::CLIENT, ClientId::parse)?,
             business: business.map(BusinessId::parse).transpose().map_err(corrupt)?,
             groups: names(&row, column::GROUPS)?,
             ancestors: ancestors(&row)?,
@@ -103,7 +103,7 @@ fn status(row: &Reader<'_, '_>) -> Result<FamilyStatus, SqliteError> {
 }
 
 fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, SqliteError> {
-    rows::first(
+    row_codec::first(
         connection,
         concat!("SELECT ", columns!(), " FROM refresh_families WHERE family_id = ?1"),
         [id],
@@ -138,7 +138,7 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Sqlit
         ":idle": family.idle_expires_at.as_millisecond(),
         ":administrative": names(&family.origin.administrative_groups)?,
     };
-    Ok(rows::execute(connection, sql, parameters)? > 0)
+    Ok(row_codec::execute(connection, sql, parameters)? > 0)
 }
 
 /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
@@ -163,7 +163,7 @@ fn rotate(
         ":client": presented.client.as_str(),
         ":user": presented.user.as_str(),
     };
-    if rows::execute(connection, sql, parameters)? > 0 {
+    if row_codec::execute(connection, sql, parameters)? > 0 {
         return Ok(RotationOutcome::Rotated);
     }
     Ok(
@@ -192,7 +192,7 @@ fn close(
         ":nonce": presented.token.nonce.0,
         ":grace": i64::try_from(grace.as_millis()).unwrap_or(i64::MAX),
     };
-    if rows::execute(connection, sql, parameters)? > 0 {
+    if row_codec::execute(connection, sql, parameters)? > 0 {
         return Ok(CloseOutcome::Closed);
     }
     Ok(find(connection, presented.token.family.as_str())?.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
@@ -201,7 +201,7 @@ fn close(
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
                WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
-    if rows::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_families()))? == 0 {
+    if row_codec::execute(connection, sql, (id, reason.as_str(), reason.ends_closed_families()))? == 0 {
         return Ok(false);
     }
     push(connection, id, event)?;
@@ -240,7 +240,7 @@ impl RefreshFamilies for SqliteRefreshFamilies {
             Ok(is_new)
         });
         let is_new = started.await?;
-        self.0.event_pushed();
+        self.0.notify_event();
         Ok(is_new)
     }
 
@@ -276,7 +276,7 @@ impl RefreshFamilies for SqliteRefreshFamilies {
             .write(move |connection| revoke(connection, &id, reason, event))
             .await?;
         if revoked {
-            self.0.event_pushed();
+            self.0.notify_event();
         }
         Ok(revoked)
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
 use crate::error::SqliteError;
-use crate::rows::{self, Reader, to_json};
+use crate::row_codec::{self, Reader, to_json};
 
 pub(crate) struct SqliteValidationTokens(pub(crate) Arc<Database>);
 
@@ -59,7 +59,7 @@ fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<Validati
         hash,
         user: UserId::parse(document.user).map_err(corrupt)?,
         origin_client: ClientId::parse(document.origin_client).map_err(corrupt)?,
-        target_client: row.parsed("target_client", ClientId::parse)?,
+        target_client: row.parse("target_client", ClientId::parse)?,
         business: document.business.map(BusinessId::parse).transpose().map_err(corrupt)?,
         groups: document.groups,
         epoch: document.epoch,
@@ -92,7 +92,9 @@ impl ValidationTokens for SqliteValidationTokens {
         let sql = "INSERT INTO validation_tokens (hash, target_client, expires_at, document) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (hash) DO NOTHING";
         self.0
-            .write(move |connection| Ok(rows::execute(connection, sql, (hash.0, client, expires_at, document))? > 0))
+            .write(move |connection| {
+                Ok(row_codec::execute(connection, sql, (hash.0, client, expires_at, document))? > 0)
+            })
             .await
     }
 
@@ -100,7 +102,7 @@ impl ValidationTokens for SqliteValidationTokens {
         let sql =
             "SELECT target_client, expires_at, document FROM validation_tokens WHERE hash = ?1 AND expires_at > ?2";
         self.0.read(|connection| {
-            rows::first(connection, sql, (hash.0, now.as_millisecond()), |row| {
+            row_codec::first(connection, sql, (hash.0, now.as_millisecond()), |row| {
                 validation_token(row, *hash)
             })
         })
@@ -119,7 +121,7 @@ impl ValidationTokens for SqliteValidationTokens {
         let (hash, client, now) = (*hash, client.to_string(), now.as_millisecond());
         let sql = "DELETE FROM validation_tokens WHERE hash = ?1 AND target_client = ?2 AND expires_at > ?3";
         self.0
-            .write(move |connection| Ok(rows::execute(connection, sql, (hash.0, client, now))? > 0))
+            .write(move |connection| Ok(row_codec::execute(connection, sql, (hash.0, client, now))? > 0))
             .await
     }
 }

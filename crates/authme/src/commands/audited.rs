@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::client::Client;
-use domain::event::Datum;
+use domain::event::EventValue;
 use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{ClientId, UserId};
@@ -76,13 +76,13 @@ fn members<T: Serialize>(line: Option<T>) -> Map<String, Value> {
     }
 }
 
-fn datum(name: &str, value: &Value) -> Datum {
+fn datum(name: &str, value: &Value) -> EventValue {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match value {
-        _ if HIDDEN.contains(&name) => Datum::from("hidden"),
-        Value::Bool(flag) => Datum::Flag(*flag),
-        Value::Array(items) => Datum::List(items.iter().map(text).collect()),
-        value => Datum::Text(text(value)),
+        _ if HIDDEN.contains(&name) => EventValue::from("hidden"),
+        Value::Bool(flag) => EventValue::Flag(*flag),
+        Value::Array(items) => EventValue::List(items.iter().map(text).collect()),
+        value => EventValue::Text(text(value)),
     }
 }
 
@@ -114,7 +114,7 @@ impl Audited<dyn Clients> {
             changes.push(AuditChange {
                 field: "secret".to_owned(),
                 before: None,
-                after: Some(Datum::from("hidden")),
+                after: Some(EventValue::from("hidden")),
             });
         }
         self.audit.record(&[("client", after.id.as_str())], None, changes);

@@ -1,16 +1,16 @@
 //! The events of a factor set.
 
 use super::{ExhaustedBudget, OwnContact, tags_of};
-use crate::event::{Datum, EventContext, EventData, EventKind, NewEvent};
+use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
 use crate::ids::UserId;
 
 /// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is
 /// the default).
 pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, contact: &OwnContact) -> NewEvent {
     let mut data = about(user, contact);
-    data.push(("tags".to_owned(), Datum::List(tags_of(contact.marked))));
-    data.push(("default".to_owned(), Datum::Flag(contact.default)));
-    data.push(("verified".to_owned(), Datum::Flag(contact.verified)));
+    data.push(("tags".to_owned(), EventValue::List(tags_of(contact.marked))));
+    data.push(("default".to_owned(), EventValue::Flag(contact.default)));
+    data.push(("verified".to_owned(), EventValue::Flag(contact.verified)));
     NewEvent { context, kind, data }
 }
 
@@ -35,7 +35,7 @@ fn about(user: &UserId, contact: &OwnContact) -> EventData {
         ("userId".to_owned(), user.as_str().into()),
         ("factorId".to_owned(), contact.id.as_str().into()),
         ("contactType".to_owned(), contact.value.contact_type().as_str().into()),
-        ("maskedValue".to_owned(), Datum::Text(contact.value.masked())),
+        ("maskedValue".to_owned(), EventValue::Text(contact.value.masked())),
     ]
 }
 
@@ -68,7 +68,7 @@ mod tests {
         ]);
         set.chosen_default = Some(id("c1"));
         set.contacts.last_mut().unwrap().verified = false;
-        let text = |text: &str| Datum::Text(text.to_owned());
+        let text = |text: &str| EventValue::Text(text.to_owned());
         for (contact, kind, masked, tags, default, verified) in [
             (
                 "c1",
@@ -103,9 +103,9 @@ mod tests {
                 text(contact),
                 text(kind),
                 text(masked),
-                Datum::List(tags),
-                Datum::Flag(default),
-                Datum::Flag(verified),
+                EventValue::List(tags),
+                EventValue::Flag(default),
+                EventValue::Flag(verified),
             ];
             assert_eq!(values, expected);
         }
@@ -126,7 +126,7 @@ mod tests {
                 names(&event.data),
                 ["userId", "factorId", "contactType", "maskedValue", "exhausted"]
             );
-            assert_eq!(event.data.last().unwrap().1, Datum::Text(name.to_owned()));
+            assert_eq!(event.data.last().unwrap().1, EventValue::Text(name.to_owned()));
         }
     }
 }

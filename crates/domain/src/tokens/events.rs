@@ -1,7 +1,7 @@
 //! The events of a session.
 
 use super::{RefreshFamily, RevocationReason};
-use crate::event::{Datum, EventContext, EventData, EventKind, NewEvent};
+use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
 
 fn of_family(family: &RefreshFamily) -> EventData {
     let mut data: EventData = vec![
@@ -12,7 +12,7 @@ fn of_family(family: &RefreshFamily) -> EventData {
     let ancestors = &family.origin.ancestors;
     if !ancestors.is_empty() {
         let sids = ancestors.iter().map(ToString::to_string).collect();
-        data.push(("ancestorSids".to_owned(), Datum::List(sids)));
+        data.push(("ancestorSids".to_owned(), EventValue::List(sids)));
     }
     data
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use adapter_kafka::ReceivedEvent;
-use domain::event::{Datum, Event, EventKind};
+use domain::event::{Event, EventKind, EventValue};
 use domain::ids::{ClientId, UserId};
 use end_to_end::{Answer, Caller, Cast, Installation, Options, Servers, Service, follow_events};
 use serde_json::{Value, json};
@@ -200,11 +200,11 @@ fn is_as_the_contract_writes_it(received: &ReceivedEvent, (kind, subject, sequen
 }
 
 fn data_of(event: &Event) -> Value {
-    let value = |datum: &Datum| match datum {
-        Datum::Text(text) => json!(text),
-        Datum::Number(number) => json!(number),
-        Datum::Flag(flag) => json!(flag),
-        Datum::List(list) => json!(list),
+    let value = |datum: &EventValue| match datum {
+        EventValue::Text(text) => json!(text),
+        EventValue::Number(number) => json!(number),
+        EventValue::Flag(flag) => json!(flag),
+        EventValue::List(list) => json!(list),
     };
     let mut by = serde_json::Map::new();
     let user = event.by.user.as_ref().map(UserId::as_str);

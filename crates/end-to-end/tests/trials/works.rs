@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::event::{Datum, Event, EventKind};
+use domain::event::{Event, EventKind, EventValue};
 use end_to_end::{Answer, Request, Service};
 use serde_json::json;
 
@@ -293,7 +293,7 @@ fn family(token: &str) -> &str {
 
 fn text<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
     event.data.iter().find_map(|(known, datum)| match datum {
-        Datum::Text(text) if known == name => Some(text.as_str()),
+        EventValue::Text(text) if known == name => Some(text.as_str()),
         _ => None,
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::caller::{Call, Caller};
 use domain::contact::{ContactValue, Mobile};
-use domain::event::{Datum, EventKind};
+use domain::event::{EventKind, EventValue};
 use domain::factors::{ChallengeId, ContactPatch, Visibility};
 use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
@@ -128,7 +128,7 @@ async fn five_attempts_are_used_up_by_wrong_codes_and_told_once() {
         .filter(|event| event.kind == EventKind::FactorAttemptsExhausted)
         .collect();
     assert_eq!(exhausted.len(), 1);
-    let which = ("exhausted".to_owned(), Datum::Text("challenge".to_owned()));
+    let which = ("exhausted".to_owned(), EventValue::Text("challenge".to_owned()));
     assert!(exhausted[0].data.contains(&which));
 }
 

@@ -178,7 +178,7 @@ async fn what_was_acknowledged_before_a_delivery_is_given_up_is_not_sent_again()
         () = patient.send(&claimed[0], &mut delivery) => unreachable!("it is never through"),
         () = ready(()) => {}
     }
-    let delivery = patient.ended(delivery);
+    let delivery = patient.settlement(delivery);
     assert!(!delivery.is_complete);
     patient.settle(&[delivery.settlement]).await.unwrap();
     world.clock.advance(HOLD);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::caller::{Call, Caller};
-use domain::event::{Datum, Event, EventKind};
+use domain::event::{Event, EventKind, EventValue};
 use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
 use use_cases::tokens::{InspectedToken, RevokeTokenError, TokenError};
@@ -77,7 +77,7 @@ async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_onc
         let [revoked] = &revocations(&world, &family).await[..] else {
             panic!("not told once");
         };
-        let reason = ("reason".to_owned(), Datum::Text("logout".to_owned()));
+        let reason = ("reason".to_owned(), EventValue::Text("logout".to_owned()));
         assert!(revoked.data.contains(&reason), "{revoked:?}");
     }
 }

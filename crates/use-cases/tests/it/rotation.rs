@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::event::{Datum, Event, EventKind};
+use domain::event::{Event, EventKind, EventValue};
 use domain::tokens::{AccessTokenSubject, FamilyStatus, RevocationReason};
 use ports::Clock as _;
 use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, TokenError, TokensSettings};
@@ -114,7 +114,7 @@ async fn a_spent_refresh_token_revokes_its_family_and_tells_so_once() {
     };
     assert_eq!(revoked.subject, world.opened(&first).family.as_str());
     assert_eq!(revoked.sequence, 2);
-    let reason = ("reason".to_owned(), Datum::Text("replay".to_owned()));
+    let reason = ("reason".to_owned(), EventValue::Text("replay".to_owned()));
     assert!(revoked.data.contains(&reason), "{revoked:?}");
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::event::{Datum, EventKind};
+use domain::event::{EventKind, EventValue};
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::TokenError;
 
@@ -66,7 +66,7 @@ async fn replayed(world: &World, tokens: &[String], spent: usize) -> Result<(), 
         .filter(|event| event.subject == family.id.as_str() && event.kind == EventKind::SessionRevoked)
         .collect();
     hold(told.len() == 1, || format!("{} events", told.len()))?;
-    let reason = ("reason".to_owned(), Datum::Text("replay".to_owned()));
+    let reason = ("reason".to_owned(), EventValue::Text("replay".to_owned()));
     hold(told[0].data.contains(&reason), || format!("{:?}", told[0]))
 }
 

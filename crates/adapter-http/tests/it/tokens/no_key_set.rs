@@ -36,9 +36,9 @@ fn unavailable(answer: &Answer) {
 async fn a_token_is_neither_good_nor_bad_without_keys() {
     let mut world = World::new().await;
     let (locker, portal) = (world.client_token("locker").await, world.client_token("portal").await);
-    world.api.gatekeeper.verifier = Arc::new(WithoutKeys {
+    world.api.authenticator.verifier = Arc::new(WithoutKeys {
         caller: portal.clone(),
-        inner: world.api.gatekeeper.verifier.clone(),
+        inner: world.api.authenticator.verifier.clone(),
     });
     let lock = by(post("/user-identities/lock"), &locker);
     unavailable(&world.ask(json_body(lock, &json!({"userId": "ana"}))).await);

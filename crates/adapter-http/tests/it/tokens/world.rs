@@ -14,7 +14,7 @@ use adapter_crypto::{
     VerifiedTokens, read_or_create_secret, write_private,
 };
 use adapter_http::{
-    Api, ApiSettings, ConnectionSettings, Gatekeeper, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
+    Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
 };
 use adapter_sqlite::{SqliteSettings, Stores};
 use base64::Engine as _;
@@ -182,7 +182,7 @@ impl World {
                 factors: None,
                 credential_lock: Some(Arc::new(CredentialLockUseCases::new(&lock_ports(&stores, &ports)))),
                 follow_events: None,
-                gatekeeper: Gatekeeper {
+                authenticator: Authenticator {
                     verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
                     keys,
                     clock: clock.clone(),

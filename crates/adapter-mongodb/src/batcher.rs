@@ -11,36 +11,36 @@ use ports::StoreError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::calls::{Calls, GivenUp};
+use crate::call_runner::{CallAbandoned, CallRunner};
 use crate::error::{DriverError, MongodbError};
 
 /// Calls of one kind that are under way at the same time, ordinarily.
-const AT_ONCE: usize = 2;
+const MAX_IN_FLIGHT: usize = 2;
 
 /// How many are made together at most: a server's first answer to a query holds more documents.
-const TOGETHER: usize = 64;
+const MAX_BATCH_SIZE: usize = 64;
 
 /// Who waited so long has another call begun: those under way may never be answered.
-const SLOW: Duration = Duration::from_millis(250);
+const HEDGE_AFTER: Duration = Duration::from_millis(250);
 
-struct Waiting<Q, A> {
-    question: Q,
-    answer: oneshot::Sender<Result<A, MongodbError>>,
+struct PendingRequest<Q, A> {
+    request: Q,
+    reply: oneshot::Sender<Result<A, MongodbError>>,
 }
 
 struct Queue<Q, A> {
-    under_way: usize,
-    waiting: Vec<Waiting<Q, A>>,
+    in_flight: usize,
+    waiting: Vec<PendingRequest<Q, A>>,
 }
 
 /// The calls of one kind: each asks a `Q` and is answered an `A`.
-pub(crate) struct Gathered<Q, A> {
+pub(crate) struct Batcher<Q, A> {
     /// What a call that was given up came to.
-    given_up: fn(DriverError) -> MongodbError,
+    abandoned_error: fn(DriverError) -> MongodbError,
     queue: Mutex<Queue<Q, A>>,
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
+impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Calls that write nothing.
     pub(crate) fn reads() -> Self {
         Self::new(MongodbError::Read)
@@ -53,56 +53,66 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
 
     fn new(given_up: fn(DriverError) -> MongodbError) -> Self {
         let queue = Queue {
-            under_way: 0,
+            in_flight: 0,
             waiting: Vec::new(),
         };
         Self {
-            given_up,
+            abandoned_error: given_up,
             queue: Mutex::new(queue),
         }
     }
 
     /// The answer of a call that begins after this was called. `make` answers all it is given, in their order.
-    pub(crate) async fn ask<M, F>(self: &Arc<Self>, question: Q, calls: &Calls, make: M) -> Result<A, StoreError>
+    pub(crate) async fn submit<M, F>(
+        self: &Arc<Self>,
+        question: Q,
+        calls: &CallRunner,
+        make: M,
+    ) -> Result<A, StoreError>
     where
         M: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
         let _permit = calls.permit()?;
         let (sender, mut answer) = oneshot::channel();
-        let mut patience = calls.patience();
-        let waiting = Waiting {
-            question,
-            answer: sender,
+        let mut patience = calls.timeout();
+        let waiting = PendingRequest {
+            request: question,
+            reply: sender,
         };
-        if self.queue().join(waiting) {
-            self.begin(calls, make);
-        } else if let Ok(answer) = timeout(SLOW.min(patience), &mut answer).await {
-            return self.told(answer);
+        if self.queue().enqueue(waiting) {
+            self.spawn_worker(calls, make);
+        } else if let Ok(answer) = timeout(HEDGE_AFTER.min(patience), &mut answer).await {
+            return self.unwrap_reply(answer);
         } else {
-            patience = patience.saturating_sub(SLOW);
-            self.queue().under_way += 1;
-            self.begin(calls, make);
+            patience = patience.saturating_sub(HEDGE_AFTER);
+            self.queue().in_flight += 1;
+            self.spawn_worker(calls, make);
         }
         match timeout(patience, answer).await {
-            Ok(answer) => self.told(answer),
-            Err(_) => Err((self.given_up)(DriverError::given_up(GivenUp::TooLong)).into()),
+            Ok(answer) => self.unwrap_reply(answer),
+            Err(_) => Err((self.abandoned_error)(DriverError::abandoned(CallAbandoned::TooLong)).into()),
         }
     }
 
     /// One call after the other, as long as somebody waits.
-    fn begin<M, F>(self: &Arc<Self>, calls: &Calls, make: M)
+    fn spawn_worker<M, F>(self: &Arc<Self>, calls: &CallRunner, make: M)
     where
         M: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
-        let mut turn = Turn(Some(self.clone()));
-        let longest_life = calls.longest_life();
+        let mut turn = BatchWorker(Some(self.clone()));
+        let longest_life = calls.hard_deadline();
         calls.track(Box::pin(async move {
-            while let Some(together) = turn.next() {
+            while let Some(together) = turn.next_batch() {
                 let (questions, waiting): (Vec<_>, Vec<_>) = together
                     .into_iter()
-                    .map(|Waiting { question, answer }| (question, answer))
+                    .map(
+                        |PendingRequest {
+                             request: question,
+                             reply: answer,
+                         }| (question, answer),
+                    )
                     .unzip();
                 // Nobody waits any more for what was never answered.
                 match timeout(longest_life, make(questions)).await {
@@ -122,15 +132,18 @@ impl<Q: Send + 'static, A: Send + 'static> Gathered<Q, A> {
         }));
     }
 
-    fn told(&self, answer: Result<Result<A, MongodbError>, oneshot::error::RecvError>) -> Result<A, StoreError> {
+    fn unwrap_reply(
+        &self,
+        answer: Result<Result<A, MongodbError>, oneshot::error::RecvError>,
+    ) -> Result<A, StoreError> {
         match answer {
             Ok(answer) => Ok(answer?),
-            Err(_) => Err((self.given_up)(DriverError::given_up(GivenUp::Panicked)).into()),
+            Err(_) => Err((self.abandoned_error)(DriverError::abandoned(CallAbandoned::Panicked)).into()),
         }
     }
 }
 
-impl<Q, A> Gathered<Q, A> {
+impl<Q, A> Batcher<Q, A> {
     fn queue(&self) -> MutexGuard<'_, Queue<Q, A>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,28 +151,28 @@ impl<Q, A> Gathered<Q, A> {
 
 impl<Q, A> Queue<Q, A> {
     /// Whether a call is to be begun.
-    fn join(&mut self, waiting: Waiting<Q, A>) -> bool {
+    fn enqueue(&mut self, waiting: PendingRequest<Q, A>) -> bool {
         self.waiting.push(waiting);
-        let free = self.under_way < AT_ONCE;
-        self.under_way += usize::from(free);
+        let free = self.in_flight < MAX_IN_FLIGHT;
+        self.in_flight += usize::from(free);
         free
     }
 }
 
 /// One of the calls under way, until nobody waits or its task is dropped.
-struct Turn<Q, A>(Option<Arc<Gathered<Q, A>>>);
+struct BatchWorker<Q, A>(Option<Arc<Batcher<Q, A>>>);
 
-impl<Q, A> Turn<Q, A> {
+impl<Q, A> BatchWorker<Q, A> {
     /// Those to be asked for now; when there are none the turn is over.
-    fn next(&mut self) -> Option<Vec<Waiting<Q, A>>> {
+    fn next_batch(&mut self) -> Option<Vec<PendingRequest<Q, A>>> {
         let gathered = self.0.take()?;
         // On busy cores those who are about to ask come first: the more go together, the less each costs.
         thread::yield_now();
         let mut queue = gathered.queue();
-        queue.waiting.retain(|waiting| !waiting.answer.is_closed());
-        let count = queue.waiting.len().min(TOGETHER);
+        queue.waiting.retain(|waiting| !waiting.reply.is_closed());
+        let count = queue.waiting.len().min(MAX_BATCH_SIZE);
         if count == 0 {
-            queue.under_way -= 1;
+            queue.in_flight -= 1;
             return None;
         }
         let together = queue.waiting.drain(..count).collect();
@@ -169,10 +182,10 @@ impl<Q, A> Turn<Q, A> {
     }
 }
 
-impl<Q, A> Drop for Turn<Q, A> {
+impl<Q, A> Drop for BatchWorker<Q, A> {
     fn drop(&mut self) {
         if let Some(gathered) = &self.0 {
-            gathered.queue().under_way -= 1;
+            gathered.queue().in_flight -= 1;
         }
     }
 }
@@ -186,12 +199,12 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::calls::LONGEST_CALL;
+    use crate::call_runner::CALL_TIMEOUT;
 
     /// Documents that are asked for, and as many answers as there are permits.
     struct Store {
-        gathered: Arc<Gathered<String, Option<String>>>,
-        calls: Arc<Calls>,
+        gathered: Arc<Batcher<String, Option<String>>>,
+        calls: Arc<CallRunner>,
         asked: mpsc::UnboundedReceiver<Vec<String>>,
         told: mpsc::UnboundedSender<Vec<String>>,
         answers: Arc<Semaphore>,
@@ -201,8 +214,8 @@ mod tests {
         fn new() -> Self {
             let (told, asked) = mpsc::unbounded_channel();
             Self {
-                gathered: Arc::new(Gathered::reads()),
-                calls: Arc::new(Calls::here(LONGEST_CALL)),
+                gathered: Arc::new(Batcher::reads()),
+                calls: Arc::new(CallRunner::on_current_runtime(CALL_TIMEOUT)),
                 asked,
                 told,
                 answers: Arc::new(Semaphore::new(0)),
@@ -226,7 +239,7 @@ mod tests {
                     Ok(ids.into_iter().map(|id| (id != "nobody").then_some(id)).collect())
                 }
             };
-            async move { gathered.ask(id, &calls, read).await }
+            async move { gathered.submit(id, &calls, read).await }
         }
 
         fn spawn(&self, tasks: &mut JoinSet<Option<String>>, id: &str) {
@@ -236,7 +249,7 @@ mod tests {
 
         /// Begins as many calls as are under way ordinarily, each alone.
         async fn busy(&mut self, tasks: &mut JoinSet<Option<String>>) {
-            for n in 0..AT_ONCE {
+            for n in 0..MAX_IN_FLIGHT {
                 self.spawn(tasks, &n.to_string());
                 assert_eq!(self.asked.recv().await.unwrap(), [n.to_string()]);
             }
@@ -258,20 +271,20 @@ mod tests {
         let mut store = Store::new();
         let mut tasks = JoinSet::new();
         store.busy(&mut tasks).await;
-        let later: Vec<_> = (0..=TOGETHER).map(|n| format!("later-{n}")).collect();
+        let later: Vec<_> = (0..=MAX_BATCH_SIZE).map(|n| format!("later-{n}")).collect();
         for id in &later {
             store.spawn(&mut tasks, id);
             yield_now().await;
         }
         assert!(store.asked.try_recv().is_err());
         store.answers.add_permits(1);
-        assert_eq!(store.asked.recv().await.unwrap(), later[..TOGETHER]);
+        assert_eq!(store.asked.recv().await.unwrap(), later[..MAX_BATCH_SIZE]);
         store.answers.add_permits(1);
-        assert_eq!(store.asked.recv().await.unwrap(), later[TOGETHER..]);
-        store.answers.add_permits(AT_ONCE);
+        assert_eq!(store.asked.recv().await.unwrap(), later[MAX_BATCH_SIZE..]);
+        store.answers.add_permits(MAX_IN_FLIGHT);
         let mut found: Vec<_> = tasks.join_all().await.into_iter().map(Option::unwrap).collect();
         found.sort_unstable();
-        let mut all: Vec<_> = (0..AT_ONCE).map(|n| n.to_string()).chain(later).collect();
+        let mut all: Vec<_> = (0..MAX_IN_FLIGHT).map(|n| n.to_string()).chain(later).collect();
         all.sort_unstable();
         assert_eq!(found, all);
     }
@@ -281,21 +294,21 @@ mod tests {
         let mut store = Store::new();
         let begun = Instant::now();
         let mut stuck = JoinSet::new();
-        for n in 0..AT_ONCE {
+        for n in 0..MAX_IN_FLIGHT {
             stuck.spawn(store.find(&n.to_string()));
             store.asked.recv().await.unwrap();
         }
         let another = tokio::spawn(store.find("another"));
         assert_eq!(store.asked.recv().await.unwrap(), ["another"]);
-        assert_eq!(begun.elapsed(), SLOW);
+        assert_eq!(begun.elapsed(), HEDGE_AFTER);
         for failed in stuck.join_all().await {
             assert!(matches!(failed, Err(StoreError::Unavailable(_))));
         }
-        assert_eq!(begun.elapsed(), LONGEST_CALL);
+        assert_eq!(begun.elapsed(), CALL_TIMEOUT);
         assert!(matches!(another.await.unwrap(), Err(StoreError::Unavailable(_))));
-        assert_eq!(begun.elapsed(), LONGEST_CALL);
+        assert_eq!(begun.elapsed(), CALL_TIMEOUT);
         store.calls.finish().await;
-        assert_eq!(store.gathered.queue().under_way, 0);
+        assert_eq!(store.gathered.queue().in_flight, 0);
     }
 
     #[tokio::test]
@@ -309,7 +322,7 @@ mod tests {
         yield_now().await;
         given_up.abort();
         let _ = given_up.await;
-        store.answers.add_permits(AT_ONCE + 1);
+        store.answers.add_permits(MAX_IN_FLIGHT + 1);
         assert_eq!(store.asked.recv().await.unwrap(), ["patient"]);
         assert!(tasks.join_all().await.iter().all(Option::is_some));
     }
@@ -325,7 +338,7 @@ mod tests {
                 together.spawn(store.find(id));
                 yield_now().await;
             }
-            store.answers.add_permits(AT_ONCE + 1);
+            store.answers.add_permits(MAX_IN_FLIGHT + 1);
             for failed in together.join_all().await {
                 assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{wrong}");
             }
@@ -338,20 +351,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_finished_store_reads_nothing() {
-        let calls = Calls::here(LONGEST_CALL);
+        let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
         calls.finish().await;
-        let gathered = Arc::new(Gathered::<(), ()>::reads());
-        let refused = gathered.ask((), &calls, |_| pending()).await;
+        let gathered = Arc::new(Batcher::<(), ()>::reads());
+        let refused = gathered.submit((), &calls, |_| pending()).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))));
     }
 
     #[tokio::test(start_paused = true)]
     async fn of_a_write_without_an_answer_the_outcome_is_not_known() {
-        let calls = Calls::here(LONGEST_CALL);
-        let gathered = Arc::new(Gathered::<(), ()>::writes());
-        let written = gathered.ask((), &calls, |_| pending()).await;
+        let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
+        let gathered = Arc::new(Batcher::<(), ()>::writes());
+        let written = gathered.submit((), &calls, |_| pending()).await;
         assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
-        let written = gathered.ask((), &calls, |_| async { panic!("on purpose") }).await;
+        let written = gathered.submit((), &calls, |_| async { panic!("on purpose") }).await;
         assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
     }
 }

@@ -16,7 +16,7 @@ use crate::settings::{
 
 /// What an operator chose, in sections as they are written. A secret is the path of its file.
 #[derive(Debug, Clone, Deserialize)]
-pub struct DeliveryChoices {
+pub struct DeliveryConfig {
     delivery: Delivery,
     smtp: Smtp,
     sms: Sms,
@@ -63,11 +63,11 @@ struct Sms {
     header_file: Option<PathBuf>,
 }
 
-impl DeliveryChoices {
+impl DeliveryConfig {
     /// The choices as settings: a contact type without a server goes into the file that was chosen. `local` takes the
     /// place of that file when there is no server at all; whoever has one of the two must say where the rest goes.
     /// `read` reads the text of a secret file, and refuses one that is not private.
-    pub fn settings<E: Error + Send + Sync + 'static>(
+    pub fn into_settings<E: Error + Send + Sync + 'static>(
         mut self,
         local: Option<PathBuf>,
         read: impl Fn(&Path) -> Result<Zeroizing<String>, E>,
@@ -81,11 +81,11 @@ impl DeliveryChoices {
         let (smtp, gateway) = (self.smtp.settings(&secret)?, self.sms.settings(&secret)?);
         let mail = match smtp {
             Some(smtp) => MailRoute::Smtp(smtp),
-            None => MailRoute::File(file.clone().ok_or(OpenError::NoWay("smtp.host"))?),
+            None => MailRoute::File(file.clone().ok_or(OpenError::NoRoute("smtp.host"))?),
         };
         let text_message = match gateway {
             Some(gateway) => TextMessageRoute::Gateway(gateway),
-            None => TextMessageRoute::File(file.ok_or(OpenError::NoWay("sms.url"))?),
+            None => TextMessageRoute::File(file.ok_or(OpenError::NoRoute("sms.url"))?),
         };
         Ok(DeliverySettings {
             texts: TextsSettings {
@@ -178,9 +178,9 @@ mod tests {
             toml,
             if toml.contains("[sms]") { "" } else { "[sms]" }
         );
-        let choices: DeliveryChoices = toml::from_str(&sections).map_err(|error| error.to_string())?;
+        let choices: DeliveryConfig = toml::from_str(&sections).map_err(|error| error.to_string())?;
         choices
-            .settings(file.map(PathBuf::from), read)
+            .into_settings(file.map(PathBuf::from), read)
             .map_err(|error| error.to_string())
     }
 
@@ -265,7 +265,7 @@ mod tests {
             assert_eq!(path, Path::new("/run/key"));
             Ok::<_, io::Error>(Zeroizing::new("correct horse\nbattery\n".to_owned()))
         };
-        let choices = |sms: &Sms| DeliveryChoices {
+        let choices = |sms: &Sms| DeliveryConfig {
             delivery: Delivery {
                 file: Some("/codes".into()),
                 within: Duration::from_secs(10),
@@ -275,13 +275,13 @@ mod tests {
             smtp: toml::from_str("port = 587\nsecurity = 'starttls'").unwrap(),
             sms: sms.clone(),
         };
-        let settings = choices(&sms).settings(None, line).unwrap();
+        let settings = choices(&sms).into_settings(None, line).unwrap();
         let TextMessageRoute::Gateway(gateway) = settings.text_message else {
             panic!("no gateway");
         };
         assert_eq!(gateway.signing_key.reveal(), "correct horse");
         let refusing = |_: &Path| Err(io::Error::other("others may read it"));
-        let refused = choices(&sms).settings(None, refusing).unwrap_err();
+        let refused = choices(&sms).into_settings(None, refusing).unwrap_err();
         assert!(refused.source().unwrap().to_string().contains("others may read it"));
     }
 }

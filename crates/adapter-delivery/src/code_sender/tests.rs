@@ -42,8 +42,8 @@ impl Scripted {
 }
 
 #[async_trait]
-impl Carrier for Scripted {
-    async fn carry(&self, letter: &Letter) -> Result<(), SendError> {
+impl Transport for Scripted {
+    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
         let message = &letter.message;
         let seen = (message.challenge.as_str().to_owned(), letter.text.clone());
         self.seen.lock().unwrap().push(seen);
@@ -63,11 +63,11 @@ fn away() -> End {
     End::Failed(SendError::MailServerAway(io::ErrorKind::ConnectionRefused.into()))
 }
 
-fn by_mail(carrier: &Arc<Scripted>) -> Deliveries {
-    Deliveries {
-        library: Library::open(&TextsSettings::default()).unwrap(),
-        mail: Route::by(carrier.clone()),
-        text_message: Route::by(Scripted::ending([])),
+fn by_mail(carrier: &Arc<Scripted>) -> CodeSender {
+    CodeSender {
+        templates: MessageTemplates::open(&TextsSettings::default()).unwrap(),
+        mail: Route::new(carrier.clone()),
+        text_message: Route::new(Scripted::ending([])),
         within: WITHIN,
         runtime: Handle::current(),
     }
@@ -114,12 +114,12 @@ async fn what_will_fail_again_is_not_repeated() {
 
 #[test]
 fn an_answer_of_overload_may_pass_and_a_refusal_does_not() {
-    let passing = |status| SendError::GatewayRefused(status).may_pass();
+    let passing = |status| SendError::GatewayRefused(status).is_transient();
     assert_eq!([408, 429, 500, 503, 302].map(passing), [true; 5]);
     assert_eq!([400, 401, 404, 413, 422].map(passing), [false; 5]);
-    let passing = |status| SendError::MailRefused(status).may_pass();
+    let passing = |status| SendError::MailRefused(status).is_transient();
     assert_eq!([421, 451, 535, 550].map(passing), [true, true, false, false]);
-    assert!(!SendError::TooLate.may_pass());
+    assert!(!SendError::TooLate.is_transient());
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,15 +142,15 @@ async fn a_slow_server_is_sent_a_message_once() {
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// A second after the most there may be at once began tries that never end; `next` is what the next try ends with.
-async fn full_for_a_second(next: End) -> (Arc<Scripted>, Arc<Deliveries>) {
-    let never = (0..MOST_AT_ONCE).map(|_| End::Never);
+async fn full_for_a_second(next: End) -> (Arc<Scripted>, Arc<CodeSender>) {
+    let never = (0..MAX_IN_FLIGHT).map(|_| End::Never);
     let carrier = Scripted::ending(never.chain([next]));
     let deliveries = Arc::new(by_mail(&carrier));
-    for _ in 0..MOST_AT_ONCE {
+    for _ in 0..MAX_IN_FLIGHT {
         let deliveries = deliveries.clone();
         tokio::spawn(async move { deliveries.deliver(&message()).await });
     }
-    while carrier.tries() < MOST_AT_ONCE {
+    while carrier.tries() < MAX_IN_FLIGHT {
         tokio::task::yield_now().await;
     }
     tokio::time::advance(A_SECOND).await;
@@ -163,7 +163,7 @@ async fn one_message_more_than_fit_on_a_route_waits_for_its_turn() {
     let begun = Instant::now();
     deliveries.deliver(&message()).await.unwrap();
     assert_eq!(begun.elapsed() + A_SECOND, WITHIN);
-    assert_eq!(carrier.tries(), MOST_AT_ONCE + 1);
+    assert_eq!(carrier.tries(), MAX_IN_FLIGHT + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,16 +172,16 @@ async fn waiting_for_a_turn_is_part_of_the_time_limit() {
     let begun = Instant::now();
     deliveries.deliver(&message()).await.unwrap_err();
     assert_eq!(begun.elapsed(), WITHIN);
-    assert_eq!(carrier.tries(), MOST_AT_ONCE + 1);
+    assert_eq!(carrier.tries(), MAX_IN_FLIGHT + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_full_route_does_not_hold_up_the_other() {
     let (_, full) = full_for_a_second(End::Taken).await;
     let text_message = Scripted::ending([End::Taken]);
-    let deliveries = Deliveries {
+    let deliveries = CodeSender {
         mail: full.mail.clone(),
-        text_message: Route::by(text_message.clone()),
+        text_message: Route::new(text_message.clone()),
         ..by_mail(&Scripted::ending([]))
     };
     let begun = Instant::now();
@@ -206,8 +206,8 @@ async fn a_message_goes_on_when_nobody_waits_for_it_any_more() {
 #[tokio::test]
 async fn a_number_is_sent_a_text_message() {
     let (mail, text_message) = (Scripted::ending([]), Scripted::ending([End::Taken]));
-    let deliveries = Deliveries {
-        text_message: Route::by(text_message.clone()),
+    let deliveries = CodeSender {
+        text_message: Route::new(text_message.clone()),
         ..by_mail(&mail)
     };
     deliveries.deliver(&samples::message(samples::mobile())).await.unwrap();
@@ -219,8 +219,8 @@ async fn a_number_is_sent_a_text_message() {
 struct Panicking(AtomicUsize);
 
 #[async_trait]
-impl Carrier for Panicking {
-    async fn carry(&self, _: &Letter) -> Result<(), SendError> {
+impl Transport for Panicking {
+    async fn send(&self, _: &RenderedMessage) -> Result<(), SendError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         panic!("a try that panics");
     }
@@ -229,8 +229,8 @@ impl Carrier for Panicking {
 #[tokio::test]
 async fn a_try_that_panics_is_a_failure() {
     let carrier = Arc::new(Panicking(AtomicUsize::new(0)));
-    let deliveries = Deliveries {
-        mail: Route::by(carrier.clone()),
+    let deliveries = CodeSender {
+        mail: Route::new(carrier.clone()),
         ..by_mail(&Scripted::ending([]))
     };
     let failure = deliveries.deliver(&message()).await.unwrap_err();

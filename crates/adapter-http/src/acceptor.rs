@@ -19,7 +19,7 @@ const KEEPS_IDLE: Duration = Duration::from_secs(1);
 
 /// What every accepted connection passes, whichever worker it is given to.
 #[derive(Clone)]
-pub(crate) struct Entrance {
+pub(crate) struct Acceptor {
     limits: Arc<ConnectionLimits>,
     telemetry: Arc<dyn Telemetry>,
     stopping: Stopping,
@@ -27,7 +27,7 @@ pub(crate) struct Entrance {
     keeps_idle: Duration,
 }
 
-impl Entrance {
+impl Acceptor {
     pub(crate) fn new(api: &Api, settings: &ApiSettings) -> Self {
         Self {
             limits: ConnectionLimits::new(&settings.connections, settings.trusted_proxies.clone()),

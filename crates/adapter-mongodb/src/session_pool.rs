@@ -4,16 +4,16 @@ use mongodb::{Client, ClientSession};
 use tokio::sync::OwnedMutexGuard;
 
 /// A session that is used again after the call it is lent to; nobody else has it meanwhile.
-pub(crate) type Lent = Arc<tokio::sync::Mutex<ClientSession>>;
+pub(crate) type PooledSession = Arc<tokio::sync::Mutex<ClientSession>>;
 
 /// Sessions that wait for their next call. To begin and to end one costs the driver a task of its own each time.
-pub(crate) struct Sessions {
+pub(crate) struct SessionPool {
     client: Client,
     causal: bool,
-    idle: Mutex<Vec<Lent>>,
+    idle: Mutex<Vec<PooledSession>>,
 }
 
-impl Sessions {
+impl SessionPool {
     pub(crate) fn new(client: Client, causal: bool) -> Self {
         Self {
             client,
@@ -23,7 +23,7 @@ impl Sessions {
     }
 
     /// A session, and the right to use it.
-    pub(crate) async fn lend(&self) -> mongodb::error::Result<(Lent, OwnedMutexGuard<ClientSession>)> {
+    pub(crate) async fn acquire(&self) -> mongodb::error::Result<(PooledSession, OwnedMutexGuard<ClientSession>)> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let lent = if let Some(lent) = idle {
             lent
@@ -36,7 +36,7 @@ impl Sessions {
     }
 
     /// After a call that did not fail: the server may still be busy with one that did, and the next would wait for it.
-    pub(crate) fn give_back(&self, lent: Lent) {
+    pub(crate) fn release(&self, lent: PooledSession) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(lent);
     }
 }

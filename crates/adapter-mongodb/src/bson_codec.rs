@@ -12,7 +12,7 @@ use mongodb::bson::{Binary, DateTime, doc};
 use ports::StoreError;
 use serde::de::DeserializeOwned;
 
-use crate::calls::LONGEST_CALL;
+use crate::call_runner::CALL_TIMEOUT;
 use crate::database::Database;
 use crate::error::MongodbError;
 
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         MongodbError::corrupt(self.what, self.id, cause)
     }
 
-    pub(crate) fn parsed<T, E>(
+    pub(crate) fn parse<T, E>(
         &self,
         text: String,
         parse: impl FnOnce(String) -> Result<T, E>,
@@ -93,7 +93,7 @@ where
             .find(doc! { "_id": { "$gt": after } })
             .sort(doc! { "_id": 1 })
             .limit(integer(limit as u64))
-            .max_time(LONGEST_CALL);
+            .max_time(CALL_TIMEOUT);
         all(found.await).await
     };
     database.read(read).await

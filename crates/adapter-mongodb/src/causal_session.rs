@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::calls::LONGEST_CALL;
-use crate::database::{Database, Found, LONGEST_LOOK};
+use crate::bson_codec::milliseconds;
+use crate::call_runner::CALL_TIMEOUT;
+use crate::database::{Database, Found, LINEARIZABLE_READ_TIMEOUT};
 use crate::error::{DriverError, MongodbError};
-use crate::stored::milliseconds;
 
 /// A causally consistent session, for one call.
-pub(crate) struct Session {
+pub(crate) struct CausalSession {
     pub(crate) database: Arc<Database>,
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
     /// Why it is not known what became of an earlier attempt at the same call.
@@ -28,7 +28,7 @@ pub(crate) struct Updated {
     pub(crate) refused: Vec<(usize, DriverError)>,
 }
 
-impl Session {
+impl CausalSession {
     pub(crate) fn collection<T: Send + Sync>(&self, name: &str) -> Collection<T> {
         self.database.collection(name)
     }
@@ -38,7 +38,7 @@ impl Session {
         T: DeserializeOwned + Send + Sync,
     {
         let collection = self.database.collection::<T>(collection);
-        let found = collection.find_one(filter).max_time(LONGEST_LOOK);
+        let found = collection.find_one(filter).max_time(LINEARIZABLE_READ_TIMEOUT);
         found
             .session(&mut *self.inner)
             .await
@@ -142,8 +142,8 @@ impl Session {
             "update": collection,
             "updates": updates,
             "ordered": false,
-            "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(LONGEST_CALL) },
-            "maxTimeMS": milliseconds(LONGEST_CALL),
+            "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(CALL_TIMEOUT) },
+            "maxTimeMS": milliseconds(CALL_TIMEOUT),
         };
         let answer = self.database.run_command(command).session(&mut *self.inner);
         let answer = answer.await.map_err(|error| MongodbError::write(&error))?;
@@ -171,14 +171,14 @@ impl Session {
 pub(crate) async fn write_in_session<T, F>(
     database: Arc<Database>,
     unknown: Option<DriverError>,
-    call: impl FnOnce(Session) -> F,
+    call: impl FnOnce(CausalSession) -> F,
 ) -> Result<T, MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
     let (answer, until) = in_session(&database, unknown, call).await?;
     if let Some(until) = until {
-        database.written(until);
+        database.record_operation_time(until);
     }
     Ok(answer)
 }
@@ -186,7 +186,7 @@ where
 /// Runs a call that writes nothing in a session.
 pub(crate) async fn read_in_session<T, F>(
     database: Arc<Database>,
-    call: impl FnOnce(Session) -> F,
+    call: impl FnOnce(CausalSession) -> F,
 ) -> Result<T, MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
@@ -198,23 +198,23 @@ where
 async fn in_session<T, F>(
     database: &Arc<Database>,
     unknown: Option<DriverError>,
-    call: impl FnOnce(Session) -> F,
+    call: impl FnOnce(CausalSession) -> F,
 ) -> Result<(T, Option<Timestamp>), MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
     let (lent, inner) = database
         .causal
-        .lend()
+        .acquire()
         .await
         .map_err(|error| MongodbError::read(&error))?;
-    let session = Session {
+    let session = CausalSession {
         database: database.clone(),
         inner,
         unknown,
     };
     let answer = call(session).await?;
     let until = lent.lock().await.operation_time();
-    database.causal.give_back(lent);
+    database.causal.release(lent);
     Ok((answer, until))
 }

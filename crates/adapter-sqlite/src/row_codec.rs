@@ -25,7 +25,7 @@ impl<'a, 'b> Reader<'a, 'b> {
         Ok(self.row.get(index)?)
     }
 
-    pub(crate) fn parsed<T, E>(
+    pub(crate) fn parse<T, E>(
         &self,
         index: impl RowIndex,
         parse: impl FnOnce(String) -> Result<T, E>,
