@@ -64,9 +64,9 @@ mod tests {
     use super::*;
     use crate::{KeyDirectory, KeyRing, Rs512Signer, TokenType, VerificationKey};
 
-    struct Unmeasured;
+    struct NullTelemetry;
 
-    impl Telemetry for Unmeasured {
+    impl Telemetry for NullTelemetry {
         fn record(&self, _: MetricEvent) {}
     }
 
@@ -97,9 +97,9 @@ mod tests {
     }
 
     /// Keys that can be lost.
-    struct Losing(Arc<KeyRing>, AtomicBool);
+    struct KeyLosingRing(Arc<KeyRing>, AtomicBool);
 
-    impl VerificationKeys for Losing {
+    impl VerificationKeys for KeyLosingRing {
         fn version(&self) -> Option<u64> {
             self.0.version().filter(|_| !self.1.load(Ordering::SeqCst))
         }
@@ -115,9 +115,9 @@ mod tests {
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
         let ring = Arc::new(KeyRing::open(directory, Duration::from_hours(1)).unwrap());
-        let signer = Rs512Signer::new(ring.clone(), profile(), Arc::new(Unmeasured));
+        let signer = Rs512Signer::new(ring.clone(), profile(), Arc::new(NullTelemetry));
         let token = signer.sign(&issued(at(100))).unwrap();
-        let keys = Arc::new(Losing(ring, AtomicBool::new(false)));
+        let keys = Arc::new(KeyLosingRing(ring, AtomicBool::new(false)));
         let verifier = VerifiedTokens::new(keys.clone(), profile());
         let judged = || verifier.verify(&token, at(100)).map(drop);
         assert_eq!(judged(), Ok(()));
@@ -132,7 +132,7 @@ mod tests {
         directory.ensure_key(at(0)).unwrap();
         let ring = || Arc::new(KeyRing::open(directory.clone(), Duration::from_hours(1)).unwrap());
         // Whoever has this copy never hears of the retirement.
-        let thief = Rs512Signer::new(ring(), profile(), Arc::new(Unmeasured));
+        let thief = Rs512Signer::new(ring(), profile(), Arc::new(NullTelemetry));
         directory.generate(at(100)).unwrap();
         let first = directory.list().unwrap().remove(0).id;
         directory.retire(&first, at(100)).unwrap();

@@ -85,11 +85,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::samples;
+    use crate::fixtures;
 
     fn letter(to: ContactValue, subject: Option<&str>) -> RenderedMessage {
         RenderedMessage {
-            message: samples::message(to),
+            message: fixtures::message(to),
             subject: subject.map(str::to_owned),
             text: "olá\n483920".to_owned(),
         }
@@ -102,10 +102,10 @@ mod tests {
         let sink = FileSink::open(path.clone()).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        sink.send(&letter(samples::email("ana@example.com"), Some("S")))
+        sink.send(&letter(fixtures::email("ana@example.com"), Some("S")))
             .await
             .unwrap();
-        sink.send(&letter(samples::mobile(), None)).await.unwrap();
+        sink.send(&letter(fixtures::mobile(), None)).await.unwrap();
         let lines = fs::read_to_string(&path).unwrap();
         assert_eq!(
             lines,
@@ -128,7 +128,7 @@ mod tests {
         let (path, moved) = (folder.path().join("codes.jsonl"), folder.path().join("moved"));
         let sink = FileSink::open(path.clone()).unwrap();
         fs::rename(&path, &moved).unwrap();
-        sink.send(&letter(samples::mobile(), None)).await.unwrap();
+        sink.send(&letter(fixtures::mobile(), None)).await.unwrap();
         assert_eq!(fs::read_to_string(&moved).unwrap(), "");
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

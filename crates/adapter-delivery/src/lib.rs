@@ -9,7 +9,7 @@ mod config;
 mod error;
 mod file_sink;
 #[cfg(test)]
-mod samples;
+mod fixtures;
 mod settings;
 mod sms_gateway;
 mod smtp;

@@ -71,7 +71,7 @@ impl Transport for SmtpDelivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples;
+    use crate::fixtures;
     use crate::settings::{Secret, SmtpLogin, SmtpSecurity};
 
     fn settings() -> SmtpSettings {
@@ -86,7 +86,7 @@ mod tests {
 
     fn letter(to: ContactValue) -> RenderedMessage {
         RenderedMessage {
-            message: samples::message(to),
+            message: fixtures::message(to),
             subject: Some("Código".to_owned()),
             text: "olá, 483920\n".to_owned(),
         }
@@ -95,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn a_mail_is_plain_ascii_on_the_wire_and_says_what_it_is() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
-        let mail = smtp.mail(&letter(samples::email("ana@example.com"))).unwrap();
+        let mail = smtp.mail(&letter(fixtures::email("ana@example.com"))).unwrap();
         let mail = String::from_utf8(mail.formatted()).unwrap();
         assert!(mail.is_ascii(), "{mail}");
         for header in [
@@ -113,9 +113,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_mail_address_is_not_tried() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
-        let failure = smtp.mail(&letter(samples::email("a..b@example.com"))).unwrap_err();
+        let failure = smtp.mail(&letter(fixtures::email("a..b@example.com"))).unwrap_err();
         assert!(matches!(failure, SendError::NoMailAddress) && !failure.is_transient());
-        let failure = smtp.mail(&letter(samples::mobile())).unwrap_err();
+        let failure = smtp.mail(&letter(fixtures::mobile())).unwrap_err();
         assert!(matches!(failure, SendError::WrongRoute) && !failure.is_transient());
     }
 

@@ -161,7 +161,7 @@ mod tests {
     use domain::contact::ContactValue;
 
     use super::*;
-    use crate::samples;
+    use crate::fixtures;
 
     const COMPLETE: &str = "subject = 'S'\nmail = 'M {{ code }}'\ntext_message = 'T {{ code }}'";
 
@@ -183,7 +183,7 @@ mod tests {
     fn message(texts: Option<&str>) -> CodeMessage {
         CodeMessage {
             texts: texts.map(str::to_owned),
-            ..samples::message(samples::email("ana@example.com"))
+            ..fixtures::message(fixtures::email("ana@example.com"))
         }
     }
 
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn minutes_are_whole_and_never_none() {
         let lasting = |seconds| {
-            let mut message = samples::message(ContactValue::Email(samples::address("ana@example.com")));
+            let mut message = fixtures::message(ContactValue::Email(fixtures::address("ana@example.com")));
             message.expires_at = domain::time::after(message.sent_at, std::time::Duration::from_secs(seconds));
             minutes(&message)
         };

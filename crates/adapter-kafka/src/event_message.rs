@@ -90,7 +90,7 @@ mod tests {
     use domain::event::EventKind;
 
     use super::*;
-    use crate::samples::event;
+    use crate::fixtures::event;
 
     fn shown(kind: EventKind) -> String {
         let message = EventMessage::from(&event(kind, 7));

@@ -8,11 +8,11 @@ mod client_log;
 mod consumer;
 mod error;
 mod event_message;
+#[cfg(test)]
+mod fixtures;
 mod last_sequences;
 mod publisher;
 mod received_event;
-#[cfg(test)]
-mod samples;
 mod settings;
 mod topics;
 

@@ -69,20 +69,20 @@ impl From<&Client> for ClientDocument {
         Self {
             id: client.id.to_string(),
             secrets: client.secrets.iter().map(secret).collect(),
-            enabled: client.enabled,
-            removed: client.removed,
+            enabled: client.is_enabled,
+            removed: client.is_removed,
             epoch: client.epoch,
             roles: client.roles.clone(),
             scopes: client.scopes.clone(),
-            saml: client.saml,
-            identity_provider: client.identity_provider,
-            create_users: client.create_users,
-            require_known_groups: client.require_known_groups,
+            saml: client.accepts_saml,
+            identity_provider: client.is_identity_provider,
+            create_users: client.creates_users,
+            require_known_groups: client.requires_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             visibility: client.visibility.as_str().to_owned(),
             texts: client.texts.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
-            administration: client.administration,
+            administration: client.allows_administration,
             may_assert: client.may_assert.clone(),
             expires_in: client.expires_in.map(|form| form.as_str().to_owned()),
         }
@@ -107,20 +107,20 @@ impl TryFrom<ClientDocument> for Client {
         Ok(Self {
             id: reader.parse(stored.id, ClientId::parse)?,
             secrets: stored.secrets.into_iter().map(secret).collect::<Result<_, _>>()?,
-            enabled: stored.enabled,
-            removed: stored.removed,
+            is_enabled: stored.enabled,
+            is_removed: stored.removed,
             epoch: stored.epoch,
             roles: stored.roles,
             scopes: stored.scopes,
-            saml: stored.saml,
-            identity_provider: stored.identity_provider,
-            create_users: stored.create_users,
-            require_known_groups: stored.require_known_groups,
+            accepts_saml: stored.saml,
+            is_identity_provider: stored.identity_provider,
+            creates_users: stored.create_users,
+            requires_known_groups: stored.require_known_groups,
             aliases: stored.aliases.into_iter().map(alias).collect::<Result<_, _>>()?,
             visibility: Visibility::parse(&stored.visibility).ok_or_else(|| reader.corrupt("visibility"))?,
             texts: stored.texts,
             access_token_lifetime: stored.access_token_lifetime_seconds.map(Duration::from_secs),
-            administration: stored.administration,
+            allows_administration: stored.administration,
             may_assert: stored.may_assert,
             expires_in: stored.expires_in.map(expires_in).transpose()?,
         })
@@ -202,7 +202,7 @@ mod tests {
         client.aliases = vec![ClientId::parse("portal.old").unwrap()];
         client.texts = Some("portal".to_owned());
         client.access_token_lifetime = Some(Duration::from_mins(5));
-        client.administration = true;
+        client.allows_administration = true;
         client.may_assert = vec!["staff".to_owned()];
         client.expires_in = Some(ExpiresIn::Seconds);
         let stored = serialize_to_document(&ClientDocument::from(&client)).unwrap();
@@ -214,7 +214,7 @@ mod tests {
         let portal = Client::new(ClientId::parse("portal").unwrap());
         let mut stored = serialize_to_document(&ClientDocument::from(&Client {
             texts: Some("portal".to_owned()),
-            administration: true,
+            allows_administration: true,
             may_assert: vec!["staff".to_owned()],
             expires_in: Some(ExpiresIn::Absolute),
             ..portal.clone()

@@ -64,20 +64,20 @@ impl From<&Client> for ClientDocument {
         };
         Self {
             secrets: client.secrets.iter().map(secret).collect(),
-            enabled: client.enabled,
-            removed: client.removed,
+            enabled: client.is_enabled,
+            removed: client.is_removed,
             epoch: client.epoch,
             roles: client.roles.clone(),
             scopes: client.scopes.clone(),
-            saml: client.saml,
-            identity_provider: client.identity_provider,
-            create_users: client.create_users,
-            require_known_groups: client.require_known_groups,
+            saml: client.accepts_saml,
+            identity_provider: client.is_identity_provider,
+            create_users: client.creates_users,
+            require_known_groups: client.requires_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             visibility: client.visibility.as_str().to_owned(),
             texts: client.texts.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
-            administration: client.administration,
+            administration: client.allows_administration,
             may_assert: client.may_assert.clone(),
             expires_in: client.expires_in.map(|form| form.as_str().to_owned()),
         }
@@ -107,15 +107,15 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
             .into_iter()
             .map(secret)
             .collect::<Result<_, SqliteError>>()?,
-        enabled: document.enabled,
-        removed: document.removed,
+        is_enabled: document.enabled,
+        is_removed: document.removed,
         epoch: document.epoch,
         roles: document.roles,
         scopes: document.scopes,
-        saml: document.saml,
-        identity_provider: document.identity_provider,
-        create_users: document.create_users,
-        require_known_groups: document.require_known_groups,
+        accepts_saml: document.saml,
+        is_identity_provider: document.identity_provider,
+        creates_users: document.create_users,
+        requires_known_groups: document.require_known_groups,
         aliases: document
             .aliases
             .into_iter()
@@ -124,7 +124,7 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
         visibility: Visibility::parse(&document.visibility).ok_or_else(|| row.corrupt("visibility"))?,
         texts: document.texts,
         access_token_lifetime: document.access_token_lifetime_seconds.map(Duration::from_secs),
-        administration: document.administration,
+        allows_administration: document.administration,
         may_assert: document.may_assert,
         expires_in: document.expires_in.map(expires_in).transpose()?,
     })

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use domain::names::NameKind;
 
-use crate::commands::{Place, PlaceArguments, audit, client, events, group, identity, keys, name, openapi};
+use crate::commands::{CommandTarget, TargetArguments, audit, client, events, group, identity, keys, name, openapi};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
 use crate::{CommandError, demo, serve};
@@ -15,7 +15,7 @@ use crate::{CommandError, demo, serve};
 #[command(name = "authme", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
-    place: PlaceArguments,
+    place: TargetArguments,
     #[command(subcommand)]
     command: Command,
     /// The words of the command.
@@ -87,7 +87,7 @@ enum Command {
 
 /// Carries a command out.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
-    let place = Place::new(cli.place, cli.words);
+    let place = CommandTarget::new(cli.place, cli.words);
     match cli.command {
         Command::Serve(arguments) => serve::run(place.folder_only()?, &arguments),
         Command::Demo { keep } => demo::run(keep),

@@ -57,22 +57,22 @@ pub struct Client {
     pub id: ClientId,
     /// Newest first.
     pub secrets: Vec<ClientSecretDigest>,
-    pub enabled: bool,
+    pub is_enabled: bool,
     /// Whether it was removed. Its record stays, so that a client made again under the id continues its epoch and takes
     /// over no token.
-    pub removed: bool,
+    pub is_removed: bool,
     /// Raised whenever its access tokens must die; each carries the one it was minted under.
     pub epoch: u64,
     pub roles: Vec<String>,
     pub scopes: Vec<String>,
     /// May be the target of a SAML hand-off.
-    pub saml: bool,
+    pub accepts_saml: bool,
     /// May renew by user id after a login at an external identity provider.
-    pub identity_provider: bool,
+    pub is_identity_provider: bool,
     /// A hand-off of an unknown e-mail makes the user.
-    pub create_users: bool,
+    pub creates_users: bool,
     /// A hand-off that names an unknown group is refused.
-    pub require_known_groups: bool,
+    pub requires_known_groups: bool,
     /// Other names under which an identity provider knows this client.
     pub aliases: Vec<ClientId>,
     pub visibility: Visibility,
@@ -81,7 +81,7 @@ pub struct Client {
     /// Life of its access tokens where it differs from the setting.
     pub access_token_lifetime: Option<Duration>,
     /// Its users' tokens may carry administrator roles.
-    pub administration: bool,
+    pub allows_administration: bool,
     /// The groups it may assert in a hand-off, by name; [`ANY_GROUP`](crate::group::ANY_GROUP) stands for all that give no
     /// administrator role.
     pub may_assert: Vec<String>,
@@ -95,20 +95,20 @@ impl Client {
         Self {
             id,
             secrets: Vec::new(),
-            enabled: true,
-            removed: false,
+            is_enabled: true,
+            is_removed: false,
             epoch: 0,
             roles: Vec::new(),
             scopes: Vec::new(),
-            saml: false,
-            identity_provider: false,
-            create_users: false,
-            require_known_groups: false,
+            accepts_saml: false,
+            is_identity_provider: false,
+            creates_users: false,
+            requires_known_groups: false,
             aliases: Vec::new(),
             visibility: Visibility::default(),
             texts: None,
             access_token_lifetime: None,
-            administration: false,
+            allows_administration: false,
             may_assert: Vec::new(),
             expires_in: None,
         }
@@ -133,7 +133,7 @@ impl Client {
 
     /// Ends its tokens, and refuses every login, hand-off and renewal until it is enabled again.
     pub fn disable(&mut self) {
-        self.enabled = false;
+        self.is_enabled = false;
         self.revoke_tokens();
     }
 
@@ -141,8 +141,8 @@ impl Client {
     #[must_use]
     pub fn into_removed(self) -> Self {
         Self {
-            enabled: false,
-            removed: true,
+            is_enabled: false,
+            is_removed: true,
             epoch: self.epoch + 1,
             ..Self::new(self.id)
         }
@@ -185,8 +185,8 @@ mod tests {
         };
         let mut client = portal();
         client.disable();
-        assert_eq!((client.enabled, client.epoch), (false, 1));
-        client.enabled = true;
+        assert_eq!((client.is_enabled, client.epoch), (false, 1));
+        client.is_enabled = true;
         client.revoke_tokens();
         assert_eq!(client.epoch, 2);
         client.replace_secret(digest.clone(), Timestamp::UNIX_EPOCH, Some(Timestamp::MAX));
@@ -194,7 +194,10 @@ mod tests {
         client.replace_secret(digest, Timestamp::UNIX_EPOCH, None);
         assert_eq!(client.epoch, 3);
         let removed = client.into_removed();
-        assert_eq!((removed.enabled, removed.removed, removed.epoch), (false, true, 4));
+        assert_eq!(
+            (removed.is_enabled, removed.is_removed, removed.epoch),
+            (false, true, 4)
+        );
         assert!(removed.secrets.is_empty());
     }
 }

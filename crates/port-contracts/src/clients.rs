@@ -6,8 +6,8 @@ use domain::ids::ClientId;
 use ports::ClientSaveOutcome;
 
 use crate::contract::contracts;
+use crate::fixtures::{client, client_id, full_client, known_as};
 use crate::race::{at_once, count};
-use crate::samples::{client, client_id, full_client, known_as};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
@@ -84,12 +84,12 @@ async fn each_switch_of_a_client_is_kept_apart(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for switch in 0..6 {
         let client = Client {
-            enabled: switch == 0,
-            saml: switch == 1,
-            identity_provider: switch == 2,
-            create_users: switch == 3,
-            require_known_groups: switch == 4,
-            administration: switch == 5,
+            is_enabled: switch == 0,
+            accepts_saml: switch == 1,
+            is_identity_provider: switch == 2,
+            creates_users: switch == 3,
+            requires_known_groups: switch == 4,
+            allows_administration: switch == 5,
             ..client(&format!("client-{switch}"))
         };
         create(&stores, &client).await;

@@ -7,9 +7,9 @@ use libtest_mimic::Trial;
 use ports::{Aggregate, Backlog, Cursor, EventLog, EventPublisher, LoggedEvent};
 
 use crate::contract::contracts;
+use crate::fixtures::user;
 use crate::outboxes::{self, push};
 use crate::race::{CALLERS, at_once, begin_waiting, soon};
-use crate::samples::user;
 use crate::{Fixture, Opening, Stores};
 
 /// What an adapter with an embedded event log brings besides its stores.

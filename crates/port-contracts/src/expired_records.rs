@@ -9,9 +9,9 @@ use ports::factors::QuotaDecision;
 use ports::tokens::CloseOutcome;
 
 use crate::contract::contracts;
+use crate::fixtures::{IDLE, at, before, event_context, family, presented, session_event_id, user, validation_token};
 use crate::outboxes;
 use crate::race::at_once;
-use crate::samples::{IDLE, at, before, event_context, family, presented, session_event_id, user, validation_token};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use domain::group::Group;
 
 use crate::contract::contracts;
+use crate::fixtures::texts;
 use crate::race::{at_once, count};
-use crate::samples::texts;
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

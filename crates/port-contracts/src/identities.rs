@@ -6,8 +6,8 @@ use domain::ids::UserId;
 use ports::IdentitySaveOutcome;
 
 use crate::contract::contracts;
+use crate::fixtures::{full_identity, identity, mobile, user, with_email, with_mobile};
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{full_identity, identity, mobile, user, with_email, with_mobile};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

@@ -17,13 +17,13 @@ mod credential_lock;
 mod event_log;
 mod expired_records;
 mod factors;
+mod fixtures;
 mod groups;
 mod identities;
 mod known_names;
 mod lock_statuses;
 mod outboxes;
 mod race;
-mod samples;
 mod tokens;
 
 use std::pin::Pin;

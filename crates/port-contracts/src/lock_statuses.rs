@@ -4,8 +4,8 @@ use domain::lock_status::LockStatus;
 
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
+use crate::fixtures::{lock_command, user};
 use crate::race::{CALLERS, at_once};
-use crate::samples::{lock_command, user};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

@@ -6,8 +6,8 @@ use ports::{Aggregate, Backlog, Lease, PendingOutbox, Settlement};
 
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
+use crate::fixtures::{self, at, event_context, event_id, family, full_factor_set, lock_command, user};
 use crate::race::{at_once, begin_waiting, soon};
-use crate::samples::{self, at, event_context, event_id, family, full_factor_set, lock_command, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 pub(crate) mod leases;
@@ -75,7 +75,7 @@ pub(crate) async fn acknowledge_all(stores: &Stores) {
 pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
     let set = stores.factor_sets.find(&user(n)).await.unwrap();
     let first_id = (1_000 * (n + 1) + usize::try_from(set.version).unwrap()) * 1_000;
-    let mut events = samples::events(0, count);
+    let mut events = fixtures::events(0, count);
     for (event, id) in events.iter_mut().zip(first_id..) {
         event.context.id = event_id(id);
     }
@@ -294,7 +294,7 @@ async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
     soon(waiting).await;
 
     let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
-    let saved = stores.factor_sets.save_if_version(&set, samples::events(5, 1));
+    let saved = stores.factor_sets.save_if_version(&set, fixtures::events(5, 1));
     saved.await.unwrap();
     soon(waiting).await;
 

@@ -191,6 +191,6 @@ impl ActiveCheck {
 
 fn enabled(client: Option<Client>) -> Result<Client, InactiveReason> {
     client
-        .filter(|client| client.enabled)
+        .filter(|client| client.is_enabled)
         .ok_or(InactiveReason::ClientDisabled)
 }

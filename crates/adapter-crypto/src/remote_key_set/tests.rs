@@ -86,9 +86,9 @@ fn settings(url: &str) -> RemoteKeySetSettings {
     }
 }
 
-struct Unmeasured;
+struct NullTelemetry;
 
-impl Telemetry for Unmeasured {
+impl Telemetry for NullTelemetry {
     fn record(&self, _: MetricEvent) {}
 }
 
@@ -140,7 +140,7 @@ impl Issuer {
             issued_at: now(),
             expires_at: now().checked_add(Duration::from_mins(5)).unwrap(),
         };
-        let signer = Rs512Signer::new(self.ring.clone(), profile(), Arc::new(Unmeasured));
+        let signer = Rs512Signer::new(self.ring.clone(), profile(), Arc::new(NullTelemetry));
         signer.sign(&token).unwrap()
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::*;
-use crate::samples;
+use crate::fixtures;
 use crate::settings::TextsSettings;
 
 const WITHIN: Duration = Duration::from_secs(8);
@@ -74,7 +74,7 @@ fn by_mail(carrier: &Arc<Scripted>) -> CodeSender {
 }
 
 fn message() -> CodeMessage {
-    samples::message(samples::email("ana@example.com"))
+    fixtures::message(fixtures::email("ana@example.com"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +185,10 @@ async fn a_full_route_does_not_hold_up_the_other() {
         ..by_mail(&Scripted::ending([]))
     };
     let begun = Instant::now();
-    deliveries.deliver(&samples::message(samples::mobile())).await.unwrap();
+    deliveries
+        .deliver(&fixtures::message(fixtures::mobile()))
+        .await
+        .unwrap();
     assert_eq!((begun.elapsed(), text_message.tries()), (Duration::ZERO, 1));
 }
 
@@ -210,7 +213,10 @@ async fn a_number_is_sent_a_text_message() {
         text_message: Route::new(text_message.clone()),
         ..by_mail(&mail)
     };
-    deliveries.deliver(&samples::message(samples::mobile())).await.unwrap();
+    deliveries
+        .deliver(&fixtures::message(fixtures::mobile()))
+        .await
+        .unwrap();
     assert_eq!((mail.tries(), text_message.tries()), (0, 1));
     assert!(text_message.seen.lock().unwrap()[0].1.starts_with("Use 483920 para"));
 }

@@ -34,13 +34,13 @@ impl From<OwnContact> for OwnContactResponse {
         Self {
             id: contact.id.to_string(),
             value: MaskedContact::from(&contact.value),
-            tags: if contact.marked {
+            tags: if contact.is_marked {
                 vec![MARKED_RESOURCES]
             } else {
                 Vec::new()
             },
-            credential: contact.credential,
-            default: contact.default,
+            credential: contact.is_credential,
+            default: contact.is_default,
         }
     }
 }

@@ -232,10 +232,10 @@ fn contact_events() -> Vec<NewEvent> {
         let contact = OwnContact {
             id: ContactId::from_random([1; 12]),
             value: value.clone(),
-            marked: flag,
-            credential: !flag,
-            verified: !flag,
-            default: flag,
+            is_marked: flag,
+            is_credential: !flag,
+            is_verified: !flag,
+            is_default: flag,
         };
         for kind in [
             EventKind::FactorAdded,
@@ -248,7 +248,7 @@ fn contact_events() -> Vec<NewEvent> {
         }
         for exhausted in [
             ExhaustedBudget::Challenge,
-            ExhaustedBudget::Factor,
+            ExhaustedBudget::Contact,
             ExhaustedBudget::User,
         ] {
             let event = domain::factors::events::attempts_exhausted;

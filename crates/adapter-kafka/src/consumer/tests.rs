@@ -7,8 +7,8 @@ use ports::EventPublisher as _;
 use rdkafka::mocking::MockCluster;
 
 use super::*;
+use crate::fixtures;
 use crate::publisher::KafkaEventPublisher;
-use crate::samples;
 use crate::settings::Security;
 
 async fn sequence(consumer: &KafkaEventConsumer) -> u64 {
@@ -16,7 +16,7 @@ async fn sequence(consumer: &KafkaEventConsumer) -> u64 {
 }
 
 fn locked(sequence: u64) -> Event {
-    samples::event(EventKind::CredentialLocked, sequence)
+    fixtures::event(EventKind::CredentialLocked, sequence)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 use super::*;
-use crate::samples;
+use crate::fixtures;
 use crate::settings::Security;
 use crate::topics::Topic;
 
@@ -29,7 +29,7 @@ fn settings(brokers: &Brokers) -> KafkaSettings {
 }
 
 fn locked(sequence: u64) -> Event {
-    samples::event(EventKind::CredentialLocked, sequence)
+    fixtures::event(EventKind::CredentialLocked, sequence)
 }
 
 type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;

@@ -3,7 +3,7 @@ use rdkafka::message::{Header, OwnedHeaders, OwnedMessage, Timestamp as Stored};
 
 use super::*;
 use crate::event_message::EventMessage;
-use crate::samples;
+use crate::fixtures;
 
 /// A JSON object has no order.
 fn sorted(mut event: Event) -> Event {
@@ -20,7 +20,7 @@ struct Record {
 
 impl Record {
     fn of(kind: EventKind) -> Self {
-        let message = EventMessage::from(&samples::event(kind, 7));
+        let message = EventMessage::from(&fixtures::event(kind, 7));
         let headers = message.headers.iter();
         Self {
             headers: headers
@@ -68,8 +68,8 @@ fn good() -> Record {
 #[test]
 fn every_kind_is_read_as_it_was_written() {
     for kind in EventKind::ALL {
-        let written = samples::event(kind, 7);
-        let received = ReceivedEvent::read(&samples::record(&EventMessage::from(&written)));
+        let written = fixtures::event(kind, 7);
+        let received = ReceivedEvent::read(&fixtures::record(&EventMessage::from(&written)));
         assert_eq!(received.event, Ok(sorted(written)));
         assert_eq!((received.partition, received.offset), (2, 41));
         assert_eq!(received.key.as_deref(), Some(b"5efd263cbe2d398bb00b97ea".as_slice()));
@@ -187,9 +187,9 @@ fn an_unreadable_record_names_its_place() {
 }
 
 /// Headers as rdkafka gives them when a name is not UTF-8.
-struct Foul;
+struct NonUtf8Header;
 
-impl Headers for Foul {
+impl Headers for NonUtf8Header {
     fn count(&self) -> usize {
         1
     }
@@ -201,7 +201,7 @@ impl Headers for Foul {
 
 #[test]
 fn a_name_that_is_not_utf_8_is_told() {
-    assert_eq!(headers(Some(&Foul)), Err(Defect::HeaderName));
+    assert_eq!(headers(Some(&NonUtf8Header)), Err(Defect::HeaderName));
 }
 
 proptest! {

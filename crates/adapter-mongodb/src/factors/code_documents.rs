@@ -42,10 +42,10 @@ struct ChallengeDocument {
 impl AttemptsDocument {
     /// A window that never began is not stored.
     pub(super) fn of(attempts: &Attempts) -> Option<Self> {
-        (*attempts != Attempts::NONE).then(|| Self {
+        (*attempts != Attempts::ZERO).then(|| Self {
             used: attempts.used,
-            end_at: date(attempts.end_at),
-            told: attempts.exhaustion_reported,
+            end_at: date(attempts.ends_at),
+            told: attempts.is_exhaustion_reported,
         })
     }
 }
@@ -70,7 +70,7 @@ impl From<&Challenge> for ChallengeDocument {
             purpose: challenge.purpose.as_str().to_owned(),
             client: challenge.client.to_string(),
             attempts: challenge.attempts,
-            told: challenge.exhaustion_reported,
+            told: challenge.is_exhaustion_reported,
             expires_at: date(challenge.expires_at),
         }
     }
@@ -78,12 +78,12 @@ impl From<&Challenge> for ChallengeDocument {
 
 pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) -> Result<Attempts, MongodbError> {
     let Some(stored) = stored else {
-        return Ok(Attempts::NONE);
+        return Ok(Attempts::ZERO);
     };
     Ok(Attempts {
         used: stored.used,
-        end_at: reader.time(stored.end_at)?,
-        exhaustion_reported: stored.told,
+        ends_at: reader.time(stored.end_at)?,
+        is_exhaustion_reported: stored.told,
     })
 }
 
@@ -104,7 +104,7 @@ fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| reader.corrupt("purpose"))?,
         client: reader.parse(stored.client, ClientId::parse)?,
         attempts: stored.attempts,
-        exhaustion_reported: stored.told,
+        is_exhaustion_reported: stored.told,
         expires_at: reader.time(stored.expires_at)?,
     })
 }

@@ -66,8 +66,8 @@ impl From<&AlternativeContact> for ContactDocument {
         Self {
             id: contact.id.to_string(),
             value: (&contact.value).into(),
-            marked: contact.marked,
-            verified: contact.verified,
+            marked: contact.is_marked,
+            verified: contact.is_verified,
             revision: contact.revision,
             added_at: date(contact.added_at),
         }
@@ -98,8 +98,8 @@ impl TryFrom<FactorSetDocument> for FactorSet {
             Ok::<_, MongodbError>(AlternativeContact {
                 value: contact_documents::contact_value(&reader, &stored.value)?,
                 id: reader.parse(stored.id, ContactId::parse)?,
-                marked: stored.marked,
-                verified: stored.verified,
+                is_marked: stored.marked,
+                is_verified: stored.verified,
                 revision: stored.revision,
                 added_at: reader.time(stored.added_at)?,
             })
@@ -236,8 +236,8 @@ mod tests {
             destination: "ada@example.com".to_owned(),
             attempts: Attempts {
                 used: 3,
-                end_at: Timestamp::UNIX_EPOCH,
-                exhaustion_reported: false,
+                ends_at: Timestamp::UNIX_EPOCH,
+                is_exhaustion_reported: false,
             },
             challenge: Some(Challenge {
                 id: ChallengeId::from_random([1; 16]),
@@ -246,7 +246,7 @@ mod tests {
                 purpose: Purpose::Verify,
                 client: ClientId::parse("portal").unwrap(),
                 attempts: 3,
-                exhaustion_reported: false,
+                is_exhaustion_reported: false,
                 expires_at: Timestamp::UNIX_EPOCH,
             }),
         }
@@ -257,8 +257,8 @@ mod tests {
         let contact = |id: &str, value| AlternativeContact {
             id: ContactId::parse(id).unwrap(),
             value,
-            marked: true,
-            verified: false,
+            is_marked: true,
+            is_verified: false,
             revision: 2,
             added_at: Timestamp::UNIX_EPOCH,
         };
@@ -277,8 +277,8 @@ mod tests {
             codes: vec![codes()],
             attempts: Attempts {
                 used: 50,
-                end_at: Timestamp::UNIX_EPOCH,
-                exhaustion_reported: true,
+                ends_at: Timestamp::UNIX_EPOCH,
+                is_exhaustion_reported: true,
             },
             ..FactorSet::empty(UserId::parse("user-1").unwrap())
         };

@@ -5,9 +5,9 @@
 
 #![expect(clippy::expect_used, reason = "a contract that cannot be set up ends its test")]
 
-mod place;
+mod batches;
 mod read_concerns;
-mod together;
+mod test_database;
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use adapter_mongodb::MongodbSettings;
 use libtest_mimic::Arguments;
 use port_contracts::{Fixture, suite};
 
-use place::{Place, server};
+use test_database::{TestDatabase, server};
 
 fn main() {
     let mut trials = suite("mongodb", || {
-        Box::pin(async { Box::new(Place::new().await) as Box<dyn Fixture> })
+        Box::pin(async { Box::new(TestDatabase::new().await) as Box<dyn Fixture> })
     });
-    trials.extend(place::trials());
+    trials.extend(test_database::trials());
     trials.extend(read_concerns::trials());
-    trials.extend(together::trials());
+    trials.extend(batches::trials());
     if server().is_none() {
         trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
     }

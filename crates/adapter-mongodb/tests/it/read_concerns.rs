@@ -15,7 +15,7 @@ use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, address_of, thr
 use ports::{SaveOutcome, StoreError};
 use tokio::runtime::Runtime;
 
-use crate::place::{Place, server};
+use crate::test_database::{TestDatabase, server};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -69,10 +69,10 @@ async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreError> {
 }
 
 /// Stores whose commands go by another address.
-async fn stores_by(uri: String, place: &Place) -> Stores {
+async fn stores_by(uri: String, database: &TestDatabase) -> Stores {
     let settings = MongodbSettings {
         patience: Duration::from_mins(1),
-        ..MongodbSettings::new(uri, &place.database, 4)
+        ..MongodbSettings::new(uri, &database.database, 4)
     };
     adapter_mongodb::open(&settings).await.expect("the server answers")
 }
@@ -85,10 +85,10 @@ fn uri() -> String {
 type Sent = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 /// Stores whose reads are recorded; the proxy before them lives as long as the value.
-async fn recorded(place: &Place) -> (MongodbProxy, Stores, Sent) {
+async fn recorded(database: &TestDatabase) -> (MongodbProxy, Stores, Sent) {
     let server = address_of(&uri()).expect("one host");
     let proxy = MongodbProxy::before(server).await.expect("a port");
-    let stores = stores_by(through(&uri(), proxy.address()), place).await;
+    let stores = stores_by(through(&uri(), proxy.address()), database).await;
     let sent = Sent::default();
     let seen = sent.clone();
     proxy.follow(move |command: &Command| {
@@ -112,8 +112,8 @@ fn linearizable(sent: &Sent) -> Vec<String> {
 }
 
 async fn a_look_that_stands_alone_is_linearizable() {
-    let place = Place::new().await;
-    let (_proxy, stores, sent) = recorded(&place).await;
+    let database = TestDatabase::new().await;
+    let (_proxy, stores, sent) = recorded(&database).await;
     stores
         .lock_statuses
         .read_linearizable(&user(1))
@@ -137,8 +137,8 @@ async fn a_look_that_stands_alone_is_linearizable() {
 }
 
 async fn a_user_who_is_not_found_is_looked_at_once_more_but_no_login() {
-    let place = Place::new().await;
-    let (_proxy, stores, sent) = recorded(&place).await;
+    let database = TestDatabase::new().await;
+    let (_proxy, stores, sent) = recorded(&database).await;
     stores.identities.find(&user(1)).await.expect("no user");
     assert_eq!(linearizable(&sent), ["identities"]);
     stores.factor_sets.find_with_owner(&user(1)).await.expect("no user");
@@ -150,8 +150,8 @@ async fn a_user_who_is_not_found_is_looked_at_once_more_but_no_login() {
 
 /// The operation time goes with the look: only an old primary that is cut off says that it saw it.
 async fn a_look_after_a_write_is_causal() {
-    let (place, primary) = old_primary().await;
-    let stores = stores_by(through(&uri(), primary.address()), &place).await;
+    let (database, primary) = old_primary().await;
+    let stores = stores_by(through(&uri(), primary.address()), &database).await;
     lock(&stores, 1).await.expect("locked");
     primary.cut_off().await.expect("the server answers");
     let lock_status = stores
@@ -165,12 +165,12 @@ async fn a_look_after_a_write_is_causal() {
 }
 
 async fn an_old_primary_answers_no_look_that_stands_alone() {
-    let (place, primary) = old_primary().await;
-    let stores = stores_by(through(&uri(), primary.address()), &place).await;
+    let (database, primary) = old_primary().await;
+    let stores = stores_by(through(&uri(), primary.address()), &database).await;
     // Causal reads need a write before them.
     lock(&stores, 1).await.expect("locked");
     primary.cut_off().await.expect("the server answers");
-    let beside_the_new_one = stores_by(uri(), &place).await;
+    let beside_the_new_one = stores_by(uri(), &database).await;
     lock(&beside_the_new_one, 2).await.expect("locked");
     let past = stores
         .lock_statuses
@@ -204,9 +204,9 @@ async fn an_old_primary_answers_no_look_that_stands_alone() {
     );
 }
 
-async fn old_primary() -> (Place, OldPrimary) {
-    let place = Place::new().await;
+async fn old_primary() -> (TestDatabase, OldPrimary) {
+    let database = TestDatabase::new().await;
     let server = address_of(&uri()).expect("one host");
-    let primary = OldPrimary::before(server, &place.database).await;
-    (place, primary.expect("a port"))
+    let primary = OldPrimary::before(server, &database.database).await;
+    (database, primary.expect("a port"))
 }

@@ -45,10 +45,10 @@ struct ChallengeDocument {
 impl AttemptsDocument {
     /// A window that never began is not stored.
     pub(super) fn of(attempts: &Attempts) -> Option<Self> {
-        (*attempts != Attempts::NONE).then(|| Self {
+        (*attempts != Attempts::ZERO).then(|| Self {
             used: attempts.used,
-            end_at: attempts.end_at.as_millisecond(),
-            told: attempts.exhaustion_reported,
+            end_at: attempts.ends_at.as_millisecond(),
+            told: attempts.is_exhaustion_reported,
         })
     }
 }
@@ -73,7 +73,7 @@ impl From<&Challenge> for ChallengeDocument {
             purpose: challenge.purpose.as_str().to_owned(),
             client: challenge.client.to_string(),
             attempts: challenge.attempts,
-            told: challenge.exhaustion_reported,
+            told: challenge.is_exhaustion_reported,
             expires_at: challenge.expires_at.as_millisecond(),
         }
     }
@@ -81,12 +81,12 @@ impl From<&Challenge> for ChallengeDocument {
 
 pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -> Result<Attempts, SqliteError> {
     let Some(stored) = stored else {
-        return Ok(Attempts::NONE);
+        return Ok(Attempts::ZERO);
     };
     Ok(Attempts {
         used: stored.used,
-        end_at: Timestamp::from_millisecond(stored.end_at).map_err(|error| row.corrupt(error))?,
-        exhaustion_reported: stored.told,
+        ends_at: Timestamp::from_millisecond(stored.end_at).map_err(|error| row.corrupt(error))?,
+        is_exhaustion_reported: stored.told,
     })
 }
 
@@ -108,7 +108,7 @@ fn challenge(row: &Reader<'_, '_>, stored: ChallengeDocument) -> Result<Challeng
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| row.corrupt("purpose"))?,
         client: ClientId::parse(stored.client).map_err(|error| row.corrupt(error))?,
         attempts: stored.attempts,
-        exhaustion_reported: stored.told,
+        is_exhaustion_reported: stored.told,
         expires_at: Timestamp::from_millisecond(stored.expires_at).map_err(|error| row.corrupt(error))?,
     })
 }

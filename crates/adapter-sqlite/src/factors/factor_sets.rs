@@ -58,8 +58,8 @@ impl From<&AlternativeContact> for ContactDocument {
         Self {
             id: contact.id.to_string(),
             value,
-            marked: contact.marked,
-            verified: contact.verified,
+            marked: contact.is_marked,
+            verified: contact.is_verified,
             revision: contact.revision,
             added_at: contact.added_at.as_millisecond(),
         }
@@ -78,8 +78,8 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
     Ok(AlternativeContact {
         id: ContactId::parse(stored.id).map_err(|error| row.corrupt(error))?,
         value,
-        marked: stored.marked,
-        verified: stored.verified,
+        is_marked: stored.marked,
+        is_verified: stored.verified,
         revision: stored.revision,
         added_at: Timestamp::from_millisecond(stored.added_at).map_err(|error| row.corrupt(error))?,
     })

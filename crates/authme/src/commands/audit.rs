@@ -7,7 +7,7 @@ use clap::Args;
 use domain::time::Timestamp;
 use serde::Deserialize;
 
-use super::{Place, print_line};
+use super::{CommandTarget, print_line};
 use crate::{CommandError, DataFolder};
 
 /// A file that another process appends to is looked at so often.
@@ -29,7 +29,7 @@ struct RecordTime {
     timestamp: Timestamp,
 }
 
-pub(crate) fn run(place: &Place, arguments: &AuditArguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(place: &CommandTarget, arguments: &AuditArguments) -> Result<ExitCode, CommandError> {
     let path = DataFolder::open(place.folder_only()?)?.audit();
     let unreadable = CommandError::context::<std::io::Error>;
     let doing = "the audit trail cannot be read";

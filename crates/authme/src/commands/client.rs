@@ -17,7 +17,7 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::registry::Registry;
-use super::{PAGE, Place, print, without_empty};
+use super::{CommandTarget, PAGE, print, without_empty};
 use crate::CommandError;
 use crate::serve::for_operator;
 
@@ -184,18 +184,18 @@ impl From<Client> for ClientLine {
         Self {
             secrets: secrets.collect(),
             client_id: client.id.to_string(),
-            enabled: client.enabled,
+            enabled: client.is_enabled,
             roles: client.roles,
             scopes: client.scopes,
-            saml: client.saml,
-            identity_provider: client.identity_provider,
-            create_users: client.create_users,
-            require_known_groups: client.require_known_groups,
+            saml: client.accepts_saml,
+            identity_provider: client.is_identity_provider,
+            create_users: client.creates_users,
+            require_known_groups: client.requires_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             factor_visibility: client.visibility.as_str(),
             texts: client.texts,
             access_token_lifetime: lifetime.map(|lifetime| format!("{lifetime:#}")),
-            administration: client.administration,
+            administration: client.allows_administration,
             may_assert: client.may_assert,
             expires_in: client.expires_in.map(ExpiresIn::as_str),
         }
@@ -219,10 +219,10 @@ impl ClientOptions {
         });
         replace(&mut client.roles, self.roles.map(without_empty));
         replace(&mut client.scopes, self.scopes.map(without_empty));
-        replace(&mut client.saml, self.saml);
-        replace(&mut client.identity_provider, self.identity_provider);
-        replace(&mut client.create_users, self.create_users);
-        replace(&mut client.require_known_groups, self.require_known_groups);
+        replace(&mut client.accepts_saml, self.saml);
+        replace(&mut client.is_identity_provider, self.identity_provider);
+        replace(&mut client.creates_users, self.create_users);
+        replace(&mut client.requires_known_groups, self.require_known_groups);
         replace(&mut client.aliases, aliases.transpose()?);
         replace(&mut client.visibility, self.factor_visibility);
         replace(
@@ -230,7 +230,7 @@ impl ClientOptions {
             self.texts.map(|name| (!name.is_empty()).then_some(name)),
         );
         client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
-        replace(&mut client.administration, self.administration);
+        replace(&mut client.allows_administration, self.administration);
         replace(&mut client.may_assert, self.may_assert.map(without_empty));
         replace(&mut client.expires_in, self.expires_in.map(|Form(form)| form));
         Ok(())
@@ -264,7 +264,7 @@ fn new_secret() -> String {
 
 async fn find(clients: &dyn Clients, id: String) -> Result<Client, CommandError> {
     let id = client_id(id)?;
-    let found = clients.find(&id).await?.filter(|client| !client.removed);
+    let found = clients.find(&id).await?.filter(|client| !client.is_removed);
     found.ok_or_else(|| {
         CommandError::msg(format!(
             "there is no client `{id}`: `authme client list` shows those there are"
@@ -281,7 +281,7 @@ fn saved(saving: ClientSaveOutcome) -> Result<(), CommandError> {
     }
 }
 
-pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCode, CommandError> {
+pub(crate) async fn run(place: &CommandTarget, command: ClientCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     let registry = Registry::of(&stores);
     let clients = stores.clients;
@@ -313,7 +313,7 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
             print(&ClientLine::from(client))?;
         }
         ClientCommand::Disable { id } => change(&*clients, id, Client::disable).await?,
-        ClientCommand::Enable { id } => change(&*clients, id, |client| client.enabled = true).await?,
+        ClientCommand::Enable { id } => change(&*clients, id, |client| client.is_enabled = true).await?,
         ClientCommand::RevokeTokens { id } => change(&*clients, id, Client::revoke_tokens).await?,
         ClientCommand::Remove { id } => {
             let client = find(&*clients, id).await?;
@@ -339,7 +339,7 @@ pub(crate) async fn run(place: &Place, command: ClientCommand) -> Result<ExitCod
 
 /// Registers a client. Under the id of one that was removed it continues the epoch, so that it takes over no token.
 async fn register(clients: &dyn Clients, client: Client) -> Result<(), CommandError> {
-    let before = clients.find(&client.id).await?.filter(|before| before.removed);
+    let before = clients.find(&client.id).await?.filter(|before| before.is_removed);
     match before {
         Some(before) => {
             let epoch = before.epoch;
@@ -362,7 +362,7 @@ async fn list(clients: &dyn Clients) -> Result<(), CommandError> {
         let page = clients.page(after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id.clone());
-        for client in page.into_iter().filter(|client| !client.removed) {
+        for client in page.into_iter().filter(|client| !client.is_removed) {
             print(&ClientLine::from(client))?;
         }
     }

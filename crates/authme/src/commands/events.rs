@@ -5,7 +5,7 @@ use adapter_http::CloudEventMessage;
 use clap::Args;
 use ports::Cursor;
 
-use super::{PAGE, Place, print_line};
+use super::{CommandTarget, PAGE, print_line};
 use crate::{CommandError, DataFolder};
 
 /// A log written by another process is looked at so often.
@@ -22,7 +22,7 @@ pub(crate) struct EventsArguments {
     follow: bool,
 }
 
-pub(crate) async fn run(place: &Place, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
+pub(crate) async fn run(place: &CommandTarget, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
     let log = DataFolder::open(place.folder_only()?)?.stores(1)?.event_log;
     let mut after = Cursor(arguments.after);
     loop {

@@ -6,7 +6,7 @@ use domain::registration::Additions;
 use serde::Serialize;
 
 use super::registry::Registry;
-use super::{PAGE, Place, print, without_empty};
+use super::{CommandTarget, PAGE, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -39,7 +39,7 @@ impl From<Group> for GroupLine {
     }
 }
 
-pub(crate) async fn run(place: &Place, command: GroupCommand) -> Result<ExitCode, CommandError> {
+pub(crate) async fn run(place: &CommandTarget, command: GroupCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     let groups = &stores.groups;
     match command {

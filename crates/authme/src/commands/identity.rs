@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::identity_line::{IdentityLine, main_contact_type};
 use super::registry::Registry;
-use super::{PAGE, Place, import, print, without_empty};
+use super::{CommandTarget, PAGE, import, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -179,7 +179,7 @@ fn saved(saving: &IdentitySaveOutcome, identity: &Identity) -> Result<(), Comman
     }
 }
 
-pub(crate) async fn run(place: &Place, command: IdentityCommand) -> Result<ExitCode, CommandError> {
+pub(crate) async fn run(place: &CommandTarget, command: IdentityCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     let registry = Registry::of(&stores);
     let identities = stores.identities;

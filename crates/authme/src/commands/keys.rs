@@ -8,7 +8,7 @@ use ports::Clock as _;
 use serde::Serialize;
 use service_runtime::SystemClock;
 
-use super::{Place, print};
+use super::{CommandTarget, print};
 use crate::serve::for_operator;
 use crate::{CommandError, DataFolder};
 
@@ -74,7 +74,7 @@ impl From<RevokedKey> for RevokedKeyLine {
     }
 }
 
-pub(crate) fn run(place: &Place, command: KeysCommand) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(place: &CommandTarget, command: KeysCommand) -> Result<ExitCode, CommandError> {
     let keys = DataFolder::open(place.folder())?.keys();
     let now = SystemClock.now();
     let changed = match command {

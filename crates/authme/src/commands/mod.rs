@@ -12,15 +12,15 @@ pub(crate) mod keys;
 pub(crate) mod name;
 pub(crate) mod openapi;
 mod operator;
-mod place;
 mod registry;
+mod target;
 
 use std::io::Write as _;
 
 use serde::Serialize;
 
 use crate::CommandError;
-pub(crate) use place::{OperatorStores, Place, PlaceArguments};
+pub(crate) use target::{CommandTarget, OperatorStores, TargetArguments};
 
 /// Rows read at a time by a command that lists.
 const PAGE: usize = 500;

@@ -6,7 +6,7 @@ use domain::names::{KnownName, NameKind};
 use serde::Serialize;
 
 use super::registry::Registry;
-use super::{Place, print};
+use super::{CommandTarget, print};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -26,7 +26,7 @@ struct NameLine<'a> {
     meaning: Option<&'static str>,
 }
 
-pub(crate) async fn run(place: &Place, kind: NameKind, command: NameCommand) -> Result<ExitCode, CommandError> {
+pub(crate) async fn run(place: &CommandTarget, kind: NameKind, command: NameCommand) -> Result<ExitCode, CommandError> {
     let stores = place.stores().await?;
     match command {
         NameCommand::Add { name } => {

@@ -100,7 +100,7 @@ async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<P
         texts: Some("en".to_owned()),
         scopes: part.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         may_assert: part.may_assert.into_iter().map(str::to_owned).collect(),
-        saml: part.saml,
+        accepts_saml: part.saml,
         visibility: part.visibility,
         ..Client::new(name)
     };

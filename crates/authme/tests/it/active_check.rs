@@ -4,12 +4,12 @@
 use domain::client::Client;
 use serde_json::{Value, json};
 
-use crate::cast::{self, ANA_MAIL, owned};
+use crate::fixtures::{self, ANA_MAIL, owned};
 use crate::jwt::{claims, client_claims, token, user_claims};
 use crate::role_matrix::{OPERATIONS, Operation, ROLES, SCOPES};
 use crate::stopping::rounds;
+use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
-use crate::world::{World, field};
 
 /// What ends a user's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,51 +51,51 @@ impl Ending {
     }
 
     /// Ends what the session rests on.
-    fn happens(self, world: &World, session: &Session) {
+    fn happens(self, app: &TestApp, session: &Session) {
         match self {
-            Self::Lock => drop(world.lock_or_unlock("lock", "ana")),
+            Self::Lock => drop(app.lock_or_unlock("lock", "ana")),
             Self::LockAndUnlock => {
-                world.lock_or_unlock("lock", "ana");
-                world.lock_or_unlock("unlock", "ana");
+                app.lock_or_unlock("lock", "ana");
+                app.lock_or_unlock("unlock", "ana");
             }
-            Self::Logout => log_out(world, &session.access, &session.refresh),
-            Self::Close => drop(world.renew(&world.client_token("portal"), &session.refresh, "false")),
+            Self::Logout => log_out(app, &session.access, &session.refresh),
+            Self::Close => drop(app.renew(&app.client_token("portal"), &session.refresh, "false")),
             Self::Replay => {
-                let portal = world.client_token("portal");
-                let second = field(&world.renew(&portal, &session.refresh, "true").json(), "refreshToken");
-                world.renew(&portal, &second, "true");
-                world.renew(&portal, &session.refresh, "true");
+                let portal = app.client_token("portal");
+                let second = field(&app.renew(&portal, &session.refresh, "true").json(), "refreshToken");
+                app.renew(&portal, &second, "true");
+                app.renew(&portal, &session.refresh, "true");
             }
-            Self::RevokedAncestor => log_out(world, &session.parent, &session.parents_refresh),
+            Self::RevokedAncestor => log_out(app, &session.parent, &session.parents_refresh),
             Self::RemovedUser => {
-                let removed = world.wait_for(world.stores.identities.remove(&cast::user_id("ana")));
+                let removed = app.wait_for(app.stores.identities.remove(&fixtures::user_id("ana")));
                 assert!(removed.expect("the store answers"));
             }
-            Self::DisabledClient => change_portal(world, Client::disable),
-            Self::EnabledAgain => change_portal(world, |portal| {
+            Self::DisabledClient => change_portal(app, Client::disable),
+            Self::EnabledAgain => change_portal(app, |portal| {
                 portal.disable();
-                portal.enabled = true;
+                portal.is_enabled = true;
             }),
-            Self::RevokedTokens => change_portal(world, Client::revoke_tokens),
-            Self::RotatedSecret => change_portal(world, |portal| {
+            Self::RevokedTokens => change_portal(app, Client::revoke_tokens),
+            Self::RotatedSecret => change_portal(app, |portal| {
                 let digest = portal.secrets[0].clone();
                 portal.replace_secret(digest, domain::time::Timestamp::UNIX_EPOCH, None);
             }),
-            Self::RemovedClient => change_portal(world, |portal| *portal = portal.clone().into_removed()),
+            Self::RemovedClient => change_portal(app, |portal| *portal = portal.clone().into_removed()),
         }
     }
 }
 
-fn change_portal(world: &World, change: impl FnOnce(&mut Client)) {
-    let portal = world.wait_for(world.stores.clients.find(&cast::client_id("portal")));
+fn change_portal(app: &TestApp, change: impl FnOnce(&mut Client)) {
+    let portal = app.wait_for(app.stores.clients.find(&fixtures::client_id("portal")));
     let mut portal = portal.expect("the store answers").expect("it is registered");
     change(&mut portal);
-    world.wait_for(cast::save_client(&world.stores, &portal));
+    app.wait_for(fixtures::save_client(&app.stores, &portal));
 }
 
-fn log_out(world: &World, bearer: &str, refresh: &str) {
+fn log_out(app: &TestApp, bearer: &str, refresh: &str) {
     let request = Request::post("/user-identities/me/revoke-token").bearer(bearer);
-    assert_eq!(world.ask(request.json(&json!({"token": refresh}))).status, 200);
+    assert_eq!(app.ask(request.json(&json!({"token": refresh}))).status, 200);
 }
 
 /// A session that was made from another.
@@ -108,15 +108,15 @@ struct Session {
 }
 
 impl Session {
-    fn start(world: &World) -> Self {
-        let mut ana = cast::ana();
+    fn start(app: &TestApp) -> Self {
+        let mut ana = fixtures::ana();
         ana.roles.push("IAM_ADMIN_MAINTENANCE".to_owned());
-        world.wait_for(cast::save_identity(&world.stores, &ana));
-        let parent = world.session(ANA_MAIL);
+        app.wait_for(fixtures::save_identity(&app.stores, &ana));
+        let parent = app.session(ANA_MAIL);
         let bearer = field(&parent, "accessToken");
         let changed = Request::post("/user-identities/me/change-app").query(&[("targetClientId", "portal")]);
-        let ticket = field(&world.ask(changed.bearer(&bearer)).json(), "validationToken");
-        let branch = world.renew(&world.client_token("portal"), &ticket, "true").json();
+        let ticket = field(&app.ask(changed.bearer(&bearer)).json(), "validationToken");
+        let branch = app.renew(&app.client_token("portal"), &ticket, "true").json();
         let access = field(&branch, "accessToken");
         Self {
             parent: bearer,
@@ -128,10 +128,10 @@ impl Session {
     }
 
     /// A token of the session with every role and scope.
-    fn token(&self, world: &World) -> String {
+    fn token(&self, app: &TestApp) -> String {
         let mut claims = user_claims("ana", &ROLES, &SCOPES);
         claims["sid"] = self.sid.clone();
-        token(world, &claims)
+        token(app, &claims)
     }
 }
 
@@ -142,7 +142,7 @@ fn request(operation: &Operation) -> Request {
         "/user-identities/renew-token" => request.query(&[("clientId", "portal"), ("userId", "ana")]),
         "/user-identities/handle-auth" => request
             .query(&[("clientId", "portal")])
-            .json(&json!({"email": cast::BIA_MAIL, "groups": []})),
+            .json(&json!({"email": fixtures::BIA_MAIL, "groups": []})),
         path if path.ends_with("/change-app") => request.query(&[("targetClientId", "shop")]),
         _ => request,
     }
@@ -167,16 +167,16 @@ fn expected(operation: &Operation, ending: Ending) -> (u16, Vec<String>) {
 }
 
 /// Every operation that `bearer` has the roles for, with its answer.
-fn answers(world: &World, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
+fn answers(app: &TestApp, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
     let reached = OPERATIONS.iter().filter(|operation| operation.is_for(is_user));
     reached
-        .map(|operation| (operation, world.ask(request(operation).bearer(bearer))))
+        .map(|operation| (operation, app.ask(request(operation).bearer(bearer))))
         .collect()
 }
 
-fn is_active(world: &World, token: &str) -> bool {
-    let request = Request::post("/tokens/introspect").bearer(&world.client_token("shop"));
-    let answer = world.ask(request.json(&json!({"token": token})));
+fn is_active(app: &TestApp, token: &str) -> bool {
+    let request = Request::post("/tokens/introspect").bearer(&app.client_token("shop"));
+    let answer = app.ask(request.json(&json!({"token": token})));
     assert_eq!(answer.status, 200, "{}", answer.shown());
     answer.json()["active"] == json!(true)
 }
@@ -190,10 +190,10 @@ fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
         .cycle()
         .take(12 * rounds)
     {
-        let world = World::start();
-        let session = Session::start(&world);
-        let bearer = session.token(&world);
-        for (operation, answer) in answers(&world, &bearer, true) {
+        let app = TestApp::start();
+        let session = Session::start(&app);
+        let bearer = session.token(&app);
+        for (operation, answer) in answers(&app, &bearer, true) {
             assert!(
                 !matches!(answer.status, 401 | 403),
                 "{}: {}",
@@ -201,10 +201,10 @@ fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
                 answer.shown()
             );
         }
-        assert!(is_active(&world, &bearer), "{ending:?}");
-        ending.happens(&world, &session);
+        assert!(is_active(&app, &bearer), "{ending:?}");
+        ending.happens(&app, &session);
         let mut asked = 0;
-        for (operation, answer) in answers(&world, &bearer, true) {
+        for (operation, answer) in answers(&app, &bearer, true) {
             if lists_own(operation) {
                 assert_ne!(answer.status, 401, "{}", answer.shown());
             } else {
@@ -219,7 +219,7 @@ fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
             }
         }
         assert_eq!(asked, 16, "operations for users that ask");
-        assert!(!is_active(&world, &bearer), "{ending:?}");
+        assert!(!is_active(&app, &bearer), "{ending:?}");
         tried += asked + 1;
     }
     println!("trial c22 users: {tried} trials, 0 failures");
@@ -229,10 +229,10 @@ fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
 fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
     let (rounds, mut tried) = (rounds(1), 0);
     for ending in Ending::OF_CLIENTS.into_iter().cycle().take(5 * rounds) {
-        let world = World::start();
-        let session = Session::start(&world);
-        let bearer = token(&world, &client_claims("portal", &ROLES, &SCOPES));
-        for (operation, answer) in answers(&world, &bearer, false) {
+        let app = TestApp::start();
+        let session = Session::start(&app);
+        let bearer = token(&app, &client_claims("portal", &ROLES, &SCOPES));
+        for (operation, answer) in answers(&app, &bearer, false) {
             assert!(
                 !matches!(answer.status, 401 | 403),
                 "{}: {}",
@@ -240,9 +240,9 @@ fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
                 answer.shown()
             );
         }
-        ending.happens(&world, &session);
+        ending.happens(&app, &session);
         let mut asked = 0;
-        for (operation, answer) in answers(&world, &bearer, false) {
+        for (operation, answer) in answers(&app, &bearer, false) {
             let case = format!(
                 "{ending:?}: {} {}: {}",
                 operation.method,
@@ -253,7 +253,7 @@ fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
             asked += 1;
         }
         assert_eq!(asked, 8, "operations for clients");
-        assert!(!is_active(&world, &bearer), "{ending:?}");
+        assert!(!is_active(&app, &bearer), "{ending:?}");
         tried += asked + 1;
     }
     println!("trial c22 clients: {tried} trials, 0 failures");
@@ -261,20 +261,20 @@ fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
 
 #[test]
 fn an_administrator_role_counts_only_while_its_holder_has_it() {
-    let world = World::start();
-    let session = Session::start(&world);
-    let bearer = session.token(&world);
+    let app = TestApp::start();
+    let session = Session::start(&app);
+    let bearer = session.token(&app);
     let lock = || {
         let request = Request::post("/user-identities/lock").bearer(&bearer);
-        world.ask(request.json(&json!({"userId": "bia"})))
+        app.ask(request.json(&json!({"userId": "bia"})))
     };
     assert_eq!(lock().status, 204);
-    world.wait_for(cast::save_identity(&world.stores, &cast::ana()));
+    app.wait_for(fixtures::save_identity(&app.stores, &fixtures::ana()));
     assert_eq!(
         lock().shown(),
         r#"403 [{"code":"03","message":"the token lacks the role IAM_ADMIN_MAINTENANCE"}]"#
     );
     // Its other roles it keeps until the next renewal.
     let see = Request::get("/user-identities/me/authentication-factors").bearer(&bearer);
-    assert_eq!(world.ask(see).status, 200);
+    assert_eq!(app.ask(see).status, 200);
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::{self, BIA_MAIL};
+use crate::fixtures::{self, BIA_MAIL};
 use crate::jwt::{token, user_claims};
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
-use crate::world::World;
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 
@@ -29,19 +29,19 @@ fn tagged(mut item: Value) -> Value {
 }
 
 /// The portal adds to a user.
-pub(crate) fn add(world: &World, user: &str, items: &[Value]) -> Answer {
-    let request = Request::post(&path(user)).bearer(&world.client_token("portal"));
-    world.ask(request.json(&json!({"authenticationFactors": items})))
+pub(crate) fn add(app: &TestApp, user: &str, items: &[Value]) -> Answer {
+    let request = Request::post(&path(user)).bearer(&app.client_token("portal"));
+    app.ask(request.json(&json!({"authenticationFactors": items})))
 }
 
-pub(crate) fn added(world: &World, user: &str, items: &[Value]) {
-    assert_eq!(add(world, user, items).shown(), "201 ");
+pub(crate) fn added(app: &TestApp, user: &str, items: &[Value]) {
+    assert_eq!(add(app, user, items).shown(), "201 ");
 }
 
 /// What a user sees of their own contacts: id, tags.
-fn stored(world: &World, mail: &str) -> Vec<(String, Value)> {
-    let token = world.user_token(mail, "portal");
-    let answer = world.ask(Request::get(&path("me")).bearer(&token));
+fn stored(app: &TestApp, mail: &str) -> Vec<(String, Value)> {
+    let token = app.user_token(mail, "portal");
+    let answer = app.ask(Request::get(&path("me")).bearer(&token));
     let contacts = answer.json();
     let contacts = contacts.as_array().expect("an array").iter();
     contacts
@@ -56,38 +56,38 @@ fn stored(world: &World, mail: &str) -> Vec<(String, Value)> {
 
 #[test]
 fn the_documented_example_is_stored_with_tags_in_a_string_and_numbers_in_the_mobile() {
-    let world = World::start();
+    let app = TestApp::start();
     let item = json!({
         "id": "5efd263cbe2d398bb00b97ea", "contactType": "MOBILE", "email": "not judged, not even read as one",
         "mobile": {"regionCode": 55, "areaCode": 11, "phoneNumber": 911_112_222}, "tags": "[\"MARKED_RESOURCES\"]",
         "unknown": {"ignored": true},
     });
-    added(&world, "ana", &[item]);
+    added(&app, "ana", &[item]);
     let marked = json!(["MARKED_RESOURCES"]);
     let expected = [
         ("ana-mail".to_owned(), json!([])),
         ("5efd263cbe2d398bb00b97ea".to_owned(), marked),
     ];
-    assert_eq!(stored(&world, cast::ANA_MAIL), expected);
+    assert_eq!(stored(&app, fixtures::ANA_MAIL), expected);
 }
 
 #[test]
 fn adding_the_same_contact_again_is_success_without_a_second_event() {
-    let world = World::start();
-    added(&world, "bia", &[email("c1", "Other@Example.com")]);
-    added(&world, "bia", &[email("c1", "Other@Example.com")]);
+    let app = TestApp::start();
+    added(&app, "bia", &[email("c1", "Other@Example.com")]);
+    added(&app, "bia", &[email("c1", "Other@Example.com")]);
     // Addresses compare case-insensitively, and tags are not compared.
-    added(&world, "bia", &[tagged(email("c1", "other@EXAMPLE.com"))]);
-    assert_eq!(world.event_types("bia"), ["factor.added"]);
-    assert_eq!(stored(&world, BIA_MAIL)[2], ("c1".to_owned(), json!([])));
+    added(&app, "bia", &[tagged(email("c1", "other@EXAMPLE.com"))]);
+    assert_eq!(app.event_types("bia"), ["factor.added"]);
+    assert_eq!(stored(&app, BIA_MAIL)[2], ("c1".to_owned(), json!([])));
 }
 
 #[test]
 fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
-    let world = World::start();
-    added(&world, "ana", &[tagged(mobile("c1", "911112222"))]);
-    added(&world, "ana", &[tagged(mobile("c2", "911113333"))]);
-    let contacts = stored(&world, cast::ANA_MAIL);
+    let app = TestApp::start();
+    added(&app, "ana", &[tagged(mobile("c1", "911112222"))]);
+    added(&app, "ana", &[tagged(mobile("c2", "911113333"))]);
+    let contacts = stored(&app, fixtures::ANA_MAIL);
     assert_eq!(
         contacts[1..],
         [
@@ -95,7 +95,7 @@ fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
             ("c2".to_owned(), json!(["MARKED_RESOURCES"]))
         ]
     );
-    let mut events = world.events();
+    let mut events = app.events();
     events.retain(|event| event["source"] == "/authme/factors");
     let told: Vec<_> = events
         .iter()
@@ -127,7 +127,7 @@ fn a_tag_moves_and_the_contact_that_lost_it_is_told_as_changed() {
 
 #[test]
 fn some_stored_and_some_not_is_207_with_what_was_not() {
-    let world = World::start();
+    let app = TestApp::start();
     let items = [
         mobile("c1", "911112222"),
         email("c2", "x@example.com"),
@@ -136,7 +136,7 @@ fn some_stored_and_some_not_is_207_with_what_was_not() {
         mobile("c5", "911115555"),
     ];
     assert_eq!(
-        add(&world, "ana", &items).shown(),
+        add(&app, "ana", &items).shown(),
         concat!(
             r#"207 [{"code":"06","message":"the contact is of the same type as the user's main contact","#,
             r#""field":"authenticationFactors[1].contactType","id":"c2","status":422},"#,
@@ -146,15 +146,15 @@ fn some_stored_and_some_not_is_207_with_what_was_not() {
             r#""field":"authenticationFactors[3].id","id":"c4","status":422}]"#
         )
     );
-    let ids: Vec<_> = stored(&world, cast::ANA_MAIL).into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<_> = stored(&app, fixtures::ANA_MAIL).into_iter().map(|(id, _)| id).collect();
     assert_eq!(ids, ["ana-mail", "c1", "c5"]);
-    assert_eq!(world.event_types("ana"), ["factor.added", "factor.added"]);
+    assert_eq!(app.event_types("ana"), ["factor.added", "factor.added"]);
 }
 
 #[test]
 fn none_stored_is_422_with_the_same_array() {
-    let world = World::start();
-    let answer = add(&world, "bia", &[email("c1", "nope"), mobile("c2", "911112222")]);
+    let app = TestApp::start();
+    let answer = add(&app, "bia", &[email("c1", "nope"), mobile("c2", "911112222")]);
     assert_eq!(
         answer.shown(),
         concat!(
@@ -164,12 +164,12 @@ fn none_stored_is_422_with_the_same_array() {
             r#""field":"authenticationFactors[1].contactType","id":"c2","status":422}]"#
         )
     );
-    assert_eq!(world.event_types("bia"), Vec::<String>::new());
+    assert_eq!(app.event_types("bia"), Vec::<String>::new());
 }
 
 #[test]
 fn an_item_that_cannot_be_read_refuses_the_whole_body() {
-    let world = World::start();
+    let app = TestApp::start();
     let good = mobile("c1", "911112222");
     for (bad, field, message) in [
         (
@@ -204,25 +204,25 @@ fn an_item_that_cannot_be_read_refuses_the_whole_body() {
         ),
     ] {
         let expected = json!([{"code": "01", "message": message, "field": format!("authenticationFactors{field}")}]);
-        let answer = add(&world, "ana", &[good.clone(), bad]);
+        let answer = add(&app, "ana", &[good.clone(), bad]);
         assert_eq!((answer.status, answer.json()), (400, expected));
     }
-    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+    assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
 fn one_to_ten_items_are_read() {
-    let world = World::start();
+    let app = TestApp::start();
     let eleven: Vec<Value> = (0..11).map(|n| mobile(&format!("c{n}"), "911112222")).collect();
     let counted = concat!(
         r#"400 [{"code":"01","message":"authenticationFactors holds 1 to 10 items","#,
         r#""field":"authenticationFactors"}]"#
     );
-    assert_eq!(add(&world, "ana", &eleven).shown(), counted);
-    assert_eq!(add(&world, "ana", &[]).shown(), counted);
-    let portal = world.client_token("portal");
+    assert_eq!(add(&app, "ana", &eleven).shown(), counted);
+    assert_eq!(add(&app, "ana", &[]).shown(), counted);
+    let portal = app.client_token("portal");
     for body in ["{}", r#"{"authenticationFactors":null}"#] {
-        let answer = world.ask(Request::post(&path("ana")).bearer(&portal).body(body));
+        let answer = app.ask(Request::post(&path("ana")).bearer(&portal).body(body));
         assert_eq!(
             answer.shown(),
             concat!(
@@ -235,28 +235,28 @@ fn one_to_ten_items_are_read() {
 
 #[test]
 fn an_unknown_user_is_404() {
-    let world = World::start();
+    let app = TestApp::start();
     assert_eq!(
-        add(&world, "ffffffffffffffffffffffff", &[mobile("c1", "911112222")]).shown(),
+        add(&app, "ffffffffffffffffffffffff", &[mobile("c1", "911112222")]).shown(),
         r#"404 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
 fn a_user_adds_to_oneself_by_me_and_by_the_own_id() {
-    let world = World::start();
-    let ana = token(&world, &user_claims("ana", &OWNER, &[]));
+    let app = TestApp::start();
+    let ana = token(&app, &user_claims("ana", &OWNER, &[]));
     for (at, id, number) in [("me", "c1", "911112222"), ("ana", "c2", "911113333")] {
         let body = json!({"authenticationFactors": [mobile(id, number)]});
         assert_eq!(
-            world.ask(Request::post(&path(at)).bearer(&ana).json(&body)).shown(),
+            app.ask(Request::post(&path(at)).bearer(&ana).json(&body)).shown(),
             "201 "
         );
     }
-    assert_eq!(stored(&world, cast::ANA_MAIL).len(), 3);
-    let gone = token(&world, &user_claims("gone", &OWNER, &[]));
+    assert_eq!(stored(&app, fixtures::ANA_MAIL).len(), 3);
+    let gone = token(&app, &user_claims("gone", &OWNER, &[]));
     let body = json!({"authenticationFactors": [mobile("c1", "911112222")]});
-    let answer = world.ask(Request::post(&path("me")).bearer(&gone).json(&body));
+    let answer = app.ask(Request::post(&path("me")).bearer(&gone).json(&body));
     assert_eq!(
         answer.shown(),
         r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
@@ -265,11 +265,11 @@ fn a_user_adds_to_oneself_by_me_and_by_the_own_id() {
 
 #[test]
 fn a_user_adds_to_nobody_else_and_nothing_is_written() {
-    let world = World::start();
-    let ana = token(&world, &user_claims("ana", &OWNER, &[]));
+    let app = TestApp::start();
+    let ana = token(&app, &user_claims("ana", &OWNER, &[]));
     let body = json!({"authenticationFactors": [email("c1", "x@example.com")]});
     for other in ["bia", "root", "unknown", "Ana", "ana-"] {
-        let answer = world.ask(Request::post(&path(other)).bearer(&ana).json(&body));
+        let answer = app.ask(Request::post(&path(other)).bearer(&ana).json(&body));
         assert_eq!(
             answer.shown(),
             r#"403 [{"code":"03","message":"the token lacks the role IAM_ADMIN_MAINTENANCE"}]"#
@@ -278,30 +278,30 @@ fn a_user_adds_to_nobody_else_and_nothing_is_written() {
     let lock = Request::post("/user-identities/lock")
         .bearer(&ana)
         .json(&json!({"userId": "bia"}));
-    assert_eq!(world.ask(lock).codes(), (403, vec!["03".to_owned()]));
+    assert_eq!(app.ask(lock).codes(), (403, vec!["03".to_owned()]));
     let see = Request::get("/user-identities/bia/lock").bearer(&ana);
-    assert_eq!(world.ask(see).codes(), (403, vec!["03".to_owned()]));
-    assert_eq!(world.event_types("bia"), Vec::<String>::new());
+    assert_eq!(app.ask(see).codes(), (403, vec!["03".to_owned()]));
+    assert_eq!(app.event_types("bia"), Vec::<String>::new());
 }
 
 #[test]
 fn a_body_without_content_type_is_json_and_another_type_is_415() {
-    let world = World::start();
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
     let body = |id: &str, number: &str| json!({"authenticationFactors": [mobile(id, number)]}).to_string();
     let request = Request::post(&path("ana")).bearer(&portal);
-    assert_eq!(world.ask(request.clone().body(body("c1", "911112222"))).status, 201);
+    assert_eq!(app.ask(request.clone().body(body("c1", "911112222"))).status, 201);
     let utf8 = request
         .clone()
         .header("Content-Type", "Application/JSON; charset=utf-8");
-    assert_eq!(world.ask(utf8.body(body("c2", "911113333"))).status, 201);
+    assert_eq!(app.ask(utf8.body(body("c2", "911113333"))).status, 201);
     for content_type in [
         "text/plain",
         "application/x-www-form-urlencoded",
         "application/jsonp",
         "application/xml",
     ] {
-        let answer = world.ask(
+        let answer = app.ask(
             request
                 .clone()
                 .header("Content-Type", content_type)

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::add_contacts::{mobile, path};
-use crate::cast::{ANA_MAIL, ROOT_MAIL, secret_of};
+use crate::fixtures::{ANA_MAIL, ROOT_MAIL, secret_of};
 use crate::operator::{Operator, Serving, comes_to_be};
+use crate::test_app::{Setup, TestApp, field};
 use crate::wire::{Request, ask};
-use crate::world::{Setup, World, field};
 
 /// The records so far, without what differs from run to run; each has all of it.
 fn records(file: &std::path::Path) -> Vec<Value> {
@@ -23,9 +23,9 @@ fn records(file: &std::path::Path) -> Vec<Value> {
 }
 
 /// Those of requests, each checked for its id and its address.
-fn of_requests(world: &World) -> Vec<Value> {
-    let mut records = records(&world.folder.path().join("data/audit.jsonl"));
-    let ids: Vec<String> = world
+fn of_requests(app: &TestApp) -> Vec<Value> {
+    let mut records = records(&app.folder.path().join("data/audit.jsonl"));
+    let ids: Vec<String> = app
         .answers()
         .iter()
         .filter_map(|answer| answer.header("x-request-id").map(str::to_owned))
@@ -39,34 +39,31 @@ fn of_requests(world: &World) -> Vec<Value> {
     records
 }
 
-fn lock(world: &World, way: &str, bearer: &str, user: &str) -> u16 {
+fn lock(app: &TestApp, way: &str, bearer: &str, user: &str) -> u16 {
     let request = Request::post(&format!("/user-identities/{way}")).bearer(bearer);
-    world.ask(request.json(&json!({"userId": user}))).status
+    app.ask(request.json(&json!({"userId": user}))).status
 }
 
 #[test]
 fn each_change_and_each_refusal_leaves_one_record() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     let login = Request::post("/client-identities/login");
-    assert_eq!(world.ask(login.basic("portal", "wrong")).status, 401);
-    assert_eq!(world.ask(Request::get("/events").bearer("forged")).status, 401);
-    let root = world.user_token(ROOT_MAIL, "portal");
-    let portal = world.client_token("portal");
-    assert_eq!(lock(&world, "lock", &portal, "ana"), 403);
+    assert_eq!(app.ask(login.basic("portal", "wrong")).status, 401);
+    assert_eq!(app.ask(Request::get("/events").bearer("forged")).status, 401);
+    let root = app.user_token(ROOT_MAIL, "portal");
+    let portal = app.client_token("portal");
+    assert_eq!(lock(&app, "lock", &portal, "ana"), 403);
     let items = json!({"authenticationFactors": [mobile("ana-second", "987654321")]});
     assert_eq!(
-        world
-            .ask(Request::post(&path("ana")).bearer(&portal).json(&items))
-            .status,
+        app.ask(Request::post(&path("ana")).bearer(&portal).json(&items)).status,
         201
     );
-    assert_eq!(lock(&world, "lock", &root, "ana"), 204);
-    assert_eq!(lock(&world, "unlock", &locker, "ana"), 204);
+    assert_eq!(lock(&app, "lock", &root, "ana"), 204);
+    assert_eq!(lock(&app, "unlock", &locker, "ana"), 204);
     // Reading is no change.
     assert_eq!(
-        world
-            .ask(Request::get("/user-identities/ana/lock").bearer(&locker))
+        app.ask(Request::get("/user-identities/ana/lock").bearer(&locker))
             .status,
         200
     );
@@ -76,7 +73,7 @@ fn each_change_and_each_refusal_leaves_one_record() {
             "outcome": "done", "status": 200})
     };
     assert_eq!(
-        of_requests(&world),
+        of_requests(&app),
         [
             json!({"action": "logInClient", "object": {"client": "portal"}, "outcome": "refused", "status": 401,
                 "code": "02"}),
@@ -97,23 +94,19 @@ fn each_change_and_each_refusal_leaves_one_record() {
 
 #[test]
 fn a_session_is_recorded_when_it_starts_when_a_spent_token_comes_back_and_when_it_ends() {
-    let world = World::start();
-    let session = world.session(ANA_MAIL);
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let session = app.session(ANA_MAIL);
+    let portal = app.client_token("portal");
     let first = field(&session, "refreshToken");
-    let before = of_requests(&world).len();
-    assert_eq!(world.renew(&portal, &first, "true").status, 200);
-    assert_eq!(
-        of_requests(&world).len(),
-        before,
-        "a session that goes on is in the log"
-    );
-    assert_eq!(world.renew(&portal, &first, "true").status, 200);
-    world.clock.advance(31);
-    let portal = world.client_token("portal");
-    assert_eq!(world.renew(&portal, &first, "true").status, 401);
-    assert_eq!(world.renew(&portal, &first, "true").status, 401);
-    let mut records = of_requests(&world);
+    let before = of_requests(&app).len();
+    assert_eq!(app.renew(&portal, &first, "true").status, 200);
+    assert_eq!(of_requests(&app).len(), before, "a session that goes on is in the log");
+    assert_eq!(app.renew(&portal, &first, "true").status, 200);
+    app.clock.advance(31);
+    let portal = app.client_token("portal");
+    assert_eq!(app.renew(&portal, &first, "true").status, 401);
+    assert_eq!(app.renew(&portal, &first, "true").status, 401);
+    let mut records = of_requests(&app);
     let sid = records[before - 1]["object"]["session"].take();
     assert!(sid.is_string(), "{records:?}");
     let object = json!({"user": "ana", "session": sid});
@@ -131,15 +124,15 @@ fn a_session_is_recorded_when_it_starts_when_a_spent_token_comes_back_and_when_i
 
 #[test]
 fn strangers_cannot_fill_the_trail_and_what_they_did_beyond_is_counted() {
-    let world = World::start();
+    let app = TestApp::start();
     for _ in 0..100 {
-        assert_eq!(world.ask(Request::get("/events").bearer("forged")).status, 401);
+        assert_eq!(app.ask(Request::get("/events").bearer("forged")).status, 401);
     }
-    let written = of_requests(&world).len();
+    let written = of_requests(&app).len();
     assert!((60..70).contains(&written), "{written}");
-    let portal = world.client_token("portal");
-    assert_eq!(lock(&world, "lock", &portal, "ana"), 403);
-    let records = of_requests(&world);
+    let portal = app.client_token("portal");
+    assert_eq!(lock(&app, "lock", &portal, "ana"), 403);
+    let records = of_requests(&app);
     let omitted = records.last().expect("a record")["omitted"].as_u64().expect("a number");
     let all = u64::try_from(records.len() - 1).expect("few") + omitted;
     assert_eq!(all, 100, "{records:?}");
@@ -147,13 +140,13 @@ fn strangers_cannot_fill_the_trail_and_what_they_did_beyond_is_counted() {
 
 #[test]
 fn the_address_is_the_callers_and_not_the_proxys() {
-    let world = World::start_with(Setup {
+    let app = TestApp::start_with(Setup {
         trusted_proxies: vec!["127.0.0.1".to_owned()],
         ..Setup::default()
     });
     let login = Request::post("/client-identities/login").basic("portal", "wrong");
-    world.ask(login.header("X-Forwarded-For", "192.0.2.7"));
-    let records = records(&world.folder.path().join("data/audit.jsonl"));
+    app.ask(login.header("X-Forwarded-For", "192.0.2.7"));
+    let records = records(&app.folder.path().join("data/audit.jsonl"));
     assert_eq!(records[0]["address"], "192.0.2.7");
 }
 
@@ -277,7 +270,7 @@ fn a_command_is_recorded_with_what_it_changed_and_by_whom() {
 #[test]
 fn the_trail_of_server_and_commands_is_one_and_is_read_from_a_time_on_and_as_it_grows() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let serving = Serving::start(&operator, &[("AUTHME__LOG__FILTER", "off")]);
     let login = |secret: &str| {
         let login = Request::post("/client-identities/login").basic("portal", secret);

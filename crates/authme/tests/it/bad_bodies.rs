@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::jwt::{client_claims, token};
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Connection, Request, ask};
-use crate::world::World;
 
 /// Every operation with a body, its smallest good body, and whether nothing at all is good, too.
 fn operations() -> [(&'static str, Value, bool); 6] {
@@ -39,17 +39,17 @@ fn operations() -> [(&'static str, Value, bool); 6] {
 }
 
 /// A client that may call everything.
-fn able(world: &World) -> String {
+fn able(app: &TestApp) -> String {
     let roles = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "CLI-AUTH-BASIC"];
     token(
-        world,
+        app,
         &client_claims("portal", &roles, &["SAML_SSO", "account_lock", "account_unlock"]),
     )
 }
 
 fn request(path: &str, able: &str) -> Request {
     if path.ends_with("/login") {
-        Request::post(path).basic("portal", &crate::cast::secret_of("portal"))
+        Request::post(path).basic("portal", &crate::fixtures::secret_of("portal"))
     } else {
         Request::post(path).bearer(able)
     }
@@ -65,24 +65,24 @@ fn malformed(answer: &Answer, what: &str) {
     );
 }
 
-fn alive(world: &World) {
-    assert_eq!(ask(world.address, Request::get("/keys")).status, 200);
+fn alive(app: &TestApp) {
+    assert_eq!(ask(app.address, Request::get("/keys")).status, 200);
 }
 
 #[test]
 fn the_good_bodies_are_good() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     for (path, body, _) in operations() {
-        let answer = world.ask(request(path, &able).json(&body));
+        let answer = app.ask(request(path, &able).json(&body));
         assert!((200..300).contains(&answer.status), "{path}: {}", answer.shown());
     }
 }
 
 #[test]
 fn what_is_no_object_is_400() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     let nested = "[".repeat(10_000);
     let objects = r#"{"userId":"#.repeat(5_000);
     let closed = format!("{nested}{}", "]".repeat(10_000));
@@ -120,7 +120,7 @@ fn what_is_no_object_is_400() {
         objects.as_bytes(),
         closed.as_bytes(),
     ];
-    let mut connection = Connection::open(world.address);
+    let mut connection = Connection::open(app.address);
     let mut taken = Vec::new();
     for (path, ..) in operations() {
         for body in &bodies {
@@ -132,16 +132,16 @@ fn what_is_no_object_is_400() {
         }
     }
     assert!(taken.is_empty(), "taken for JSON:\n{}", taken.join("\n"));
-    alive(&world);
+    alive(&app);
 }
 
 #[test]
 fn nothing_and_blanks_are_400_where_a_body_is_needed() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     for (path, _, is_optional) in operations() {
         for body in ["", " ", "\r\n\t"] {
-            let answer = world.ask(request(path, &able).body(body));
+            let answer = app.ask(request(path, &able).body(body));
             if !(is_optional && body.is_empty()) {
                 malformed(&answer, &format!("{path} {body:?}"));
             }
@@ -152,8 +152,8 @@ fn nothing_and_blanks_are_400_where_a_body_is_needed() {
 /// An array that holds, in some order, what the object holds is not the object.
 #[test]
 fn an_array_is_no_object() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     let mobile = json!(["55", "11", "911112222"]);
     let item = json!({"id": "c1", "contactType": "MOBILE", "mobile": mobile});
     let mut taken = Vec::new();
@@ -176,7 +176,7 @@ fn an_array_is_no_object() {
             json!({"authenticationFactors": [["c2", "MOBILE", null, {"regionCode": "55", "areaCode": "11", "phoneNumber": "911113333"}, null]]}),
         ),
     ] {
-        let answer = world.ask(request(path, &able).json(&body));
+        let answer = app.ask(request(path, &able).json(&body));
         if answer.codes() != (400, vec!["01".to_owned()]) {
             taken.push(format!("{path} {body}: {}", answer.status));
         }
@@ -186,16 +186,13 @@ fn an_array_is_no_object() {
 
 #[test]
 fn a_field_twice_is_400() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     for (path, body, _) in operations() {
         let text = body.to_string();
         for (name, value) in body.as_object().expect("an object") {
             let doubled = text.replacen('{', &format!("{{\"{name}\":{value},"), 1);
-            malformed(
-                &world.ask(request(path, &able).body(doubled)),
-                &format!("{path} {name}"),
-            );
+            malformed(&app.ask(request(path, &able).body(doubled)), &format!("{path} {name}"));
         }
     }
     let path = "/user-identities/ana/authentication-factors";
@@ -206,14 +203,14 @@ fn a_field_twice_is_400() {
         r#"{"id":"a","contactType":"MOBILE","mobile":{"regionCode":1,"regionCode":1}}"#,
     ] {
         let body = format!(r#"{{"authenticationFactors":[{doubled}]}}"#);
-        malformed(&world.ask(request(path, &able).body(body)), doubled);
+        malformed(&app.ask(request(path, &able).body(body)), doubled);
     }
 }
 
 #[test]
 fn a_field_of_a_wrong_type_is_400() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     let texts = ["1", "1.5", "true", "[]", "{}", "[\"a\"]"];
     let mut cases: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for path in ["/user-identities/lock", "/user-identities/unlock"] {
@@ -247,18 +244,18 @@ fn a_field_of_a_wrong_type_is_400() {
             let mut body = good.clone();
             body[field] = serde_json::from_str(value).expect("JSON");
             malformed(
-                &world.ask(request(path, &able).json(&body)),
+                &app.ask(request(path, &able).json(&body)),
                 &format!("{path} {field} {value}"),
             );
         }
     }
-    assert_eq!(world.event_types("bia"), Vec::<String>::new());
+    assert_eq!(app.event_types("bia"), Vec::<String>::new());
 }
 
 #[test]
 fn a_field_of_an_item_of_a_wrong_type_is_400() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     let path = "/user-identities/ana/authentication-factors";
     let texts = ["1", "true", "[]", "{}"];
     let wrong = [
@@ -275,7 +272,7 @@ fn a_field_of_an_item_of_a_wrong_type_is_400() {
             let mut item = json!({"id": "c1", "contactType": "MOBILE", "email": "a@b.com", "tags": [],
                 "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"}});
             *item.pointer_mut(place).expect("a field") = serde_json::from_str(value).expect("JSON");
-            let answer = world.ask(request(path, &able).json(&json!({"authenticationFactors": [item]})));
+            let answer = app.ask(request(path, &able).json(&json!({"authenticationFactors": [item]})));
             malformed(&answer, &format!("{place} {value}"));
             let field = answer.json()[0]["field"].as_str().unwrap_or_default().to_owned();
             assert!(
@@ -285,39 +282,39 @@ fn a_field_of_an_item_of_a_wrong_type_is_400() {
             );
         }
     }
-    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+    assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
 fn an_address_of_a_wrong_type_is_400_where_an_address_is_needed() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     for value in [json!(1), json!(true), json!([]), json!({})] {
         let item = json!({"id": "c1", "contactType": "EMAIL", "email": value});
         let add = request("/user-identities/bia/authentication-factors", &able);
-        let answer = world.ask(add.json(&json!({"authenticationFactors": [item]})));
+        let answer = app.ask(add.json(&json!({"authenticationFactors": [item]})));
         malformed(&answer, &value.to_string());
     }
 }
 
 #[test]
 fn a_compressed_body_is_not_read() {
-    let world = World::start();
+    let app = TestApp::start();
     // `{"userId":"ana"}` by gzip.
     let gzip = [
         0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0xab, 0x56, 0x2a, 0x2d, 0x4e, 0x2d, 0xf2, 0x4c, 0x51, 0xb2, 0x52,
         0x4a, 0xcc, 0x4b, 0x54, 0xaa, 0x05, 0x00, 0x7c, 0x08, 0x59, 0x0c, 0x10, 0, 0, 0,
     ];
-    let lock = request("/user-identities/lock", &able(&world)).header("Content-Encoding", "gzip");
-    let answer = world.ask(lock.body(gzip));
+    let lock = request("/user-identities/lock", &able(&app)).header("Content-Encoding", "gzip");
+    let answer = app.ask(lock.body(gzip));
     assert!([400, 415].contains(&answer.status), "{}", answer.shown());
     assert_eq!(answer.codes().1, ["01"]);
 }
 
 #[test]
 fn an_error_never_repeats_what_was_sent() {
-    let world = World::start();
-    let able = able(&world);
+    let app = TestApp::start();
+    let able = able(&app);
     let secret = "s3cr3t-that-was-sent";
     let bodies = [
         format!(r#"{{"userId":["{secret}"]}}"#),
@@ -329,7 +326,7 @@ fn an_error_never_repeats_what_was_sent() {
     ];
     for (path, ..) in operations() {
         for body in &bodies {
-            let answer = world.ask(request(path, &able).body(body.as_str()));
+            let answer = app.ask(request(path, &able).body(body.as_str()));
             assert!(!answer.text().contains(secret), "{path} {body}: {}", answer.shown());
         }
     }
@@ -341,13 +338,13 @@ proptest! {
     #[test]
     fn any_bytes_get_an_answer_that_is_no_server_error(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 8)) {
         use std::sync::OnceLock;
-        static WORLD: OnceLock<(World, String)> = OnceLock::new();
-        let (world, able) = WORLD.get_or_init(|| {
-            let world = World::start();
-            let able = able(&world);
-            (world, able)
+        static WORLD: OnceLock<(TestApp, String)> = OnceLock::new();
+        let (app, able) = WORLD.get_or_init(|| {
+            let app = TestApp::start();
+            let able = able(&app);
+            (app, able)
         });
-        let mut connection = Connection::open(world.address);
+        let mut connection = Connection::open(app.address);
         for body in bodies {
             for (path, ..) in operations() {
                 let answer = connection.send(&request(path, able).body(body.clone()));

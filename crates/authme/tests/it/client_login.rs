@@ -4,10 +4,10 @@ use adapter_crypto::Sha256;
 use ports::tokens::ClientSecrets as _;
 use serde_json::json;
 
-use crate::cast::{self, secret_of};
+use crate::fixtures::{self, secret_of};
 use crate::jwt::{claims, kid, taken_apart};
+use crate::test_app::{BEGIN, ISSUER, Setup, TestApp, at, field};
 use crate::wire::Request;
-use crate::world::{BEGIN, ISSUER, Setup, World, at, field};
 
 const REFUSED: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
 
@@ -17,8 +17,8 @@ fn login() -> Request {
 
 #[test]
 fn a_client_logs_in_with_its_secret() {
-    let world = World::start();
-    let answer = world.ask(login().basic("portal", &secret_of("portal")));
+    let app = TestApp::start();
+    let answer = app.ask(login().basic("portal", &secret_of("portal")));
     let mut body = answer.json();
     let token = field(&body, "accessToken");
     body["accessToken"] = json!("…");
@@ -29,7 +29,7 @@ fn a_client_logs_in_with_its_secret() {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let (header, mut claims) = taken_apart(&token);
-    assert_eq!(header, json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(&world)}));
+    assert_eq!(header, json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(&app)}));
     assert!(!field(&claims, "jti").is_empty());
     claims["jti"] = json!("…");
     let expected = json!({
@@ -41,27 +41,27 @@ fn a_client_logs_in_with_its_secret() {
 
 #[test]
 fn every_token_has_an_id_of_its_own() {
-    let world = World::start();
-    let jti = || field(&claims(&world.client_token("portal")), "jti");
+    let app = TestApp::start();
+    let jti = || field(&claims(&app.client_token("portal")), "jti");
     assert_ne!(jti(), jti());
 }
 
 #[test]
 fn the_body_of_a_login_is_empty_or_an_empty_object() {
-    let world = World::start();
+    let app = TestApp::start();
     let good = || login().basic("portal", &secret_of("portal"));
     for body in ["", "{}", " {} "] {
-        assert_eq!(world.ask(good().body(body)).status, 200, "{body:?}");
+        assert_eq!(app.ask(good().body(body)).status, 200, "{body:?}");
     }
     for body in ["null", "\"x\"", "{", "{}{}", "1", "[1]", "[]"] {
-        let answer = world.ask(good().body(body));
+        let answer = app.ask(good().body(body));
         assert_eq!(answer.codes(), (400, vec!["01".to_owned()]), "{body:?}");
     }
 }
 
 #[test]
 fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
-    let world = World::start();
+    let app = TestApp::start();
     let secret = secret_of("portal");
     let encoded = "cG9ydGFs";
     for request in [
@@ -78,7 +78,7 @@ fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
         login().header("Authorization", &format!("Basic {encoded}")),
         login().basic("portal", &secret).basic("portal", &secret),
     ] {
-        let answer = world.ask(request.clone());
+        let answer = app.ask(request.clone());
         assert_eq!(answer.shown(), REFUSED, "{request:?}");
         assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"authme\""));
     }
@@ -86,24 +86,24 @@ fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
 
 #[test]
 fn a_replaced_secret_works_until_its_exact_end() {
-    let world = World::start();
-    let mut portal = cast::client("portal", &[], &[]);
+    let app = TestApp::start();
+    let mut portal = fixtures::client("portal", &[], &[]);
     portal.replace_secret(Sha256.digest("the new secret"), at(BEGIN), Some(at(BEGIN + 60)));
-    world.wait_for(cast::save_client(&world.stores, &portal));
-    let status = |secret: &str| world.ask(login().basic("portal", secret)).status;
-    world.clock.set_millisecond((BEGIN + 60) * 1000 - 1);
+    app.wait_for(fixtures::save_client(&app.stores, &portal));
+    let status = |secret: &str| app.ask(login().basic("portal", secret)).status;
+    app.clock.set_millisecond((BEGIN + 60) * 1000 - 1);
     assert_eq!((status(&secret_of("portal")), status("the new secret")), (200, 200));
-    world.clock.set(BEGIN + 60);
+    app.clock.set(BEGIN + 60);
     assert_eq!((status(&secret_of("portal")), status("the new secret")), (401, 200));
 }
 
 #[test]
 fn a_client_may_have_a_token_life_of_its_own() {
-    let world = World::start();
-    let mut portal = cast::client("portal", &[], &["ONE"]);
+    let app = TestApp::start();
+    let mut portal = fixtures::client("portal", &[], &["ONE"]);
     portal.access_token_lifetime = Some(std::time::Duration::from_secs(7));
-    world.wait_for(cast::save_client(&world.stores, &portal));
-    let body = world.ask(login().basic("portal", &secret_of("portal"))).json();
+    app.wait_for(fixtures::save_client(&app.stores, &portal));
+    let body = app.ask(login().basic("portal", &secret_of("portal"))).json();
     assert_eq!(body["expiresIn"], "7");
     assert_eq!(body["scope"], json!(["ONE"]));
     assert_eq!(claims(&field(&body, "accessToken"))["exp"], BEGIN + 7);
@@ -111,8 +111,8 @@ fn a_client_may_have_a_token_life_of_its_own() {
 
 #[test]
 fn both_paths_tell_the_public_keys_to_anyone() {
-    let world = World::start();
-    let [short, well_known] = ["/keys", "/.well-known/jwks.json"].map(|path| world.ask(Request::get(path)));
+    let app = TestApp::start();
+    let [short, well_known] = ["/keys", "/.well-known/jwks.json"].map(|path| app.ask(Request::get(path)));
     assert_eq!(short.shown(), well_known.shown());
     for answer in [short, well_known] {
         assert_eq!(answer.status, 200);
@@ -120,27 +120,27 @@ fn both_paths_tell_the_public_keys_to_anyone() {
         let mut body = answer.json();
         assert!(field(&body["keys"][0], "n").len() >= 342, "{body}");
         body["keys"][0]["n"] = json!("…");
-        let key = json!({"kty": "RSA", "use": "sig", "alg": "RS512", "kid": kid(&world), "n": "…", "e": "AQAB"});
+        let key = json!({"kty": "RSA", "use": "sig", "alg": "RS512", "kid": kid(&app), "n": "…", "e": "AQAB"});
         assert_eq!(body, json!({"keys": [key]}));
     }
 }
 
 #[test]
 fn the_next_key_is_told_before_it_signs_and_the_last_still_verifies() {
-    let world = World::start_with(Setup {
+    let app = TestApp::start_with(Setup {
         next_key_from: Some(BEGIN + 100),
         ..Setup::default()
     });
-    let keys = world.ask(Request::get("/keys")).json();
+    let keys = app.ask(Request::get("/keys")).json();
     let told: Vec<String> = [0, 1].iter().map(|at| field(&keys["keys"][at], "kid")).collect();
     let signed_by = |token: &str| field(&taken_apart(token).0, "kid");
-    let before = world.client_token("locker");
+    let before = app.client_token("locker");
     assert_eq!(signed_by(&before), told[0]);
-    world.clock.set(BEGIN + 100);
-    let after = world.client_token("locker");
+    app.clock.set(BEGIN + 100);
+    let after = app.client_token("locker");
     assert_eq!(signed_by(&after), told[1]);
     for token in [before, after] {
-        let seen = world.ask(Request::get("/user-identities/ana/lock").bearer(&token));
+        let seen = app.ask(Request::get("/user-identities/ana/lock").bearer(&token));
         assert_eq!(seen.status, 200);
     }
 }

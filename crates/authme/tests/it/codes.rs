@@ -5,21 +5,21 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::add_contacts::{added, mobile, path};
-use crate::cast::{ANA_MAIL, BIA_MAIL};
+use crate::fixtures::{ANA_MAIL, BIA_MAIL};
+use crate::test_app::{BEGIN, TestApp, field};
 use crate::wire::{Answer, Request};
-use crate::world::{BEGIN, World, field};
 
 fn token_path(contact: &str) -> String {
     format!("{}/{contact}/token", path("me"))
 }
 
-fn send(world: &World, bearer: &str, contact: &str) -> Answer {
-    world.ask(Request::post(&token_path(contact)).bearer(bearer))
+fn send(app: &TestApp, bearer: &str, contact: &str) -> Answer {
+    app.ask(Request::post(&token_path(contact)).bearer(bearer))
 }
 
-fn validate(world: &World, bearer: &str, contact: &str, body: &Value) -> Answer {
+fn validate(app: &TestApp, bearer: &str, contact: &str, body: &Value) -> Answer {
     let path = format!("{}/validate", token_path(contact));
-    world.ask(Request::post(&path).bearer(bearer).json(body))
+    app.ask(Request::post(&path).bearer(bearer).json(body))
 }
 
 fn answer(challenge: &str, code: &str) -> Value {
@@ -27,8 +27,8 @@ fn answer(challenge: &str, code: &str) -> Value {
 }
 
 /// The code of a challenge, out of the file.
-pub(crate) fn code(world: &World, challenge: &str) -> String {
-    let file = world.folder.path().join("data/outgoing-codes.jsonl");
+pub(crate) fn code(app: &TestApp, challenge: &str) -> String {
+    let file = app.folder.path().join("data/outgoing-codes.jsonl");
     let lines = fs::read_to_string(file).expect("the file is there");
     let lines = lines
         .lines()
@@ -47,10 +47,10 @@ fn refused(code: &str) -> (u16, Vec<String>) {
 
 #[test]
 fn a_code_is_sent_and_validated_once() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    let sent = send(&world, &ana, "c1");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let sent = send(&app, &ana, "c1");
     assert_eq!(sent.status, 201, "{}", sent.shown());
     assert_eq!(sent.header("cache-control"), Some("no-store"));
     let body = sent.json();
@@ -60,84 +60,81 @@ fn a_code_is_sent_and_validated_once() {
         "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "*****2222"},
     });
     assert_eq!(body, expected);
-    let code = code(&world, &challenge);
-    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).shown(), "204 ");
+    let code = code(&app, &challenge);
+    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).shown(), "204 ");
     assert_eq!(
-        validate(&world, &ana, "c1", &answer(&challenge, &code)).codes(),
+        validate(&app, &ana, "c1", &answer(&challenge, &code)).codes(),
         refused("30")
     );
-    assert_eq!(world.event_types("ana"), ["factor.added", "factor.verified"]);
+    assert_eq!(app.event_types("ana"), ["factor.added", "factor.verified"]);
 }
 
 #[test]
 fn a_main_contact_is_sent_a_code_with_its_mask() {
-    let world = World::start();
-    let ana = world.user_token(ANA_MAIL, "portal");
-    let sent = send(&world, &ana, "ana-mail").json();
+    let app = TestApp::start();
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let sent = send(&app, &ana, "ana-mail").json();
     assert_eq!(sent["contactType"], "EMAIL");
     assert_eq!(sent["email"], "ex***le@br.e*******.com");
     assert!(sent.get("mobile").is_none());
     let challenge = field(&sent, "challengeId");
-    let code = code(&world, &challenge);
-    assert_eq!(
-        validate(&world, &ana, "ana-mail", &answer(&challenge, &code)).status,
-        204
-    );
+    let code = code(&app, &challenge);
+    assert_eq!(validate(&app, &ana, "ana-mail", &answer(&challenge, &code)).status, 204);
 }
 
 #[test]
 fn the_attempts_run_out_and_the_last_wrong_code_is_answered_like_the_others() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let code = code(&world, &challenge);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let code = code(&app, &challenge);
     let mut answers = Vec::new();
     for _ in 0..5 {
-        answers.push(validate(&world, &ana, "c1", &answer(&challenge, wrong(&code))).shown());
+        answers.push(validate(&app, &ana, "c1", &answer(&challenge, wrong(&code))).shown());
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
     for tried in [wrong(&code), &code] {
-        let answered = validate(&world, &ana, "c1", &answer(&challenge, tried));
+        let answered = validate(&app, &ana, "c1", &answer(&challenge, tried));
         assert_eq!(answered.codes(), refused("31"));
     }
-    assert_eq!(world.event_types("ana"), ["factor.added", "factor.attempts-exhausted"]);
+    assert_eq!(app.event_types("ana"), ["factor.added", "factor.attempts-exhausted"]);
     // The user is not locked, and another code may be right.
-    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let code = self::code(&world, &challenge);
-    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+    let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let code = self::code(&app, &challenge);
+    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).status, 204);
 }
 
 #[test]
 fn no_code_is_sent_to_a_contact_whose_attempts_are_used_up() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
     for _ in 0..4 {
-        let ana = world.user_token(ANA_MAIL, "portal");
-        let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-        let code = code(&world, &challenge);
+        let ana = app.user_token(ANA_MAIL, "portal");
+        let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+        let code = code(&app, &challenge);
         for _ in 0..5 {
-            let answered = validate(&world, &ana, "c1", &answer(&challenge, wrong(&code)));
+            let answered = validate(&app, &ana, "c1", &answer(&challenge, wrong(&code)));
             assert_eq!(answered.codes(), refused("30"));
         }
-        world.clock.advance(600);
+        app.clock.advance(600);
     }
-    let ana = world.user_token(ANA_MAIL, "portal");
-    assert_eq!(send(&world, &ana, "c1").codes(), refused("31"));
-    assert_eq!(send(&world, &ana, "ana-mail").status, 201);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    assert_eq!(send(&app, &ana, "c1").codes(), refused("31"));
+    assert_eq!(send(&app, &ana, "ana-mail").status, 201);
 }
 
 #[test]
 fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    let replaced = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let code = code(&world, &challenge);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let replaced = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let code = code(&app, &challenge);
     let answered = |challenge: &str, code: &str| {
-        let answer = validate(&world, &ana, "c1", &answer(challenge, code));
+        let answer = validate(&app, &ana, "c1", &answer(challenge, code));
         let mut headers = answer.headers.clone();
         headers.retain(|(name, _)| name != "x-request-id" && name != "date");
         (answer.shown(), headers)
@@ -147,7 +144,7 @@ fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
         ("0123456789abcdef0123456789abcdef", code.as_str()),
         (&challenge.to_uppercase(), &code),
         ("", ""),
-        (&replaced, &self::code(&world, &replaced)),
+        (&replaced, &self::code(&app, &replaced)),
         (&challenge, "12345"),
         (&challenge, &format!("{code} ")),
         (&challenge, &"9".repeat(10_000)),
@@ -158,11 +155,11 @@ fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
 
 #[test]
 fn what_cannot_be_read_is_400_and_costs_nothing() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let code = code(&world, &challenge);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let code = code(&app, &challenge);
     for body in [
         json!({}),
         json!({"challengeId": challenge}),
@@ -173,51 +170,48 @@ fn what_cannot_be_read_is_400_and_costs_nothing() {
         json!([challenge, code]),
     ] {
         for _ in 0..2 {
-            let answered = validate(&world, &ana, "c1", &body);
+            let answered = validate(&app, &ana, "c1", &body);
             assert_eq!(answered.codes(), (400, vec!["01".to_owned()]), "{body}");
         }
     }
-    assert_eq!(send(&world, &ana, "me").status, 400);
-    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+    assert_eq!(send(&app, &ana, "me").status, 400);
+    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).status, 204);
 }
 
 #[test]
 fn too_many_codes_are_429_with_the_time_to_wait() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let ana = world.user_token(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let ana = app.user_token(ANA_MAIL, "portal");
     for _ in 0..3 {
-        assert_eq!(send(&world, &ana, "c1").status, 201);
-        world.clock.advance(60);
+        assert_eq!(send(&app, &ana, "c1").status, 201);
+        app.clock.advance(60);
     }
-    let refused = send(&world, &ana, "c1");
+    let refused = send(&app, &ana, "c1");
     assert_eq!(refused.codes(), (429, vec!["32".to_owned()]));
     assert_eq!(refused.header("retry-after"), Some("420"));
-    world.clock.advance(420);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    assert_eq!(send(&world, &ana, "c1").status, 201);
+    app.clock.advance(420);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    assert_eq!(send(&app, &ana, "c1").status, 201);
 }
 
 #[test]
 fn another_users_contact_and_challenge_are_not_found() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let (ana, bia) = (
-        world.user_token(ANA_MAIL, "portal"),
-        world.user_token(BIA_MAIL, "portal"),
-    );
-    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let code = code(&world, &challenge);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let (ana, bia) = (app.user_token(ANA_MAIL, "portal"), app.user_token(BIA_MAIL, "portal"));
+    let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let code = code(&app, &challenge);
     let not_found = (404, vec!["05".to_owned()]);
     for contact in ["c1", "ana-mail", "nothing"] {
-        assert_eq!(send(&world, &bia, contact).codes(), not_found);
-        let answered = validate(&world, &bia, contact, &answer(&challenge, &code));
+        assert_eq!(send(&app, &bia, contact).codes(), not_found);
+        let answered = validate(&app, &bia, contact, &answer(&challenge, &code));
         assert_eq!(answered.codes(), not_found);
     }
     // An own contact does not open the other's challenge.
-    let answered = validate(&world, &bia, "bia-mail", &answer(&challenge, &code));
+    let answered = validate(&app, &bia, "bia-mail", &answer(&challenge, &code));
     assert_eq!(answered.codes(), refused("30"));
-    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).status, 204);
 }
 
 /// Whether the text is there as a word of its own: six digits in a row come up in many a number.
@@ -230,33 +224,33 @@ fn holds_word(bytes: &[u8], word: &str) -> bool {
 
 #[test]
 fn nothing_in_the_store_or_an_event_reveals_a_code() {
-    let world = World::start();
-    let ana = world.user_token(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    let ana = app.user_token(ANA_MAIL, "portal");
     let items: Vec<Value> = (0..3)
         .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
         .collect();
-    added(&world, "ana", &items);
+    added(&app, "ana", &items);
     let mut codes = Vec::new();
     for n in 0..3 {
         let contact = format!("c{n}");
-        let challenge = field(&send(&world, &ana, &contact).json(), "challengeId");
-        let code = code(&world, &challenge);
-        validate(&world, &ana, &contact, &answer(&challenge, wrong(&code)));
+        let challenge = field(&send(&app, &ana, &contact).json(), "challengeId");
+        let code = code(&app, &challenge);
+        validate(&app, &ana, &contact, &answer(&challenge, wrong(&code)));
         if n > 0 {
-            assert_eq!(validate(&world, &ana, &contact, &answer(&challenge, &code)).status, 204);
+            assert_eq!(validate(&app, &ana, &contact, &answer(&challenge, &code)).status, 204);
         }
         codes.push(code);
     }
-    let events = Value::from(world.events()).to_string();
+    let events = Value::from(app.events()).to_string();
     for file in ["authme.sqlite", "authme.sqlite-wal"] {
-        let bytes = fs::read(world.folder.path().join("data").join(file)).expect("the store is there");
+        let bytes = fs::read(app.folder.path().join("data").join(file)).expect("the store is there");
         assert!(!bytes.is_empty(), "{file}");
         for code in &codes {
             assert!(!holds_word(&bytes, code), "{file} holds {code}");
             assert!(!holds_word(events.as_bytes(), code), "{events}");
         }
     }
-    for answer in world.answers() {
+    for answer in app.answers() {
         for code in &codes {
             assert!(!holds_word(answer.text().as_bytes(), code), "{}", answer.shown());
         }
@@ -265,17 +259,17 @@ fn nothing_in_the_store_or_an_event_reveals_a_code() {
 
 #[test]
 fn a_file_that_cannot_be_written_is_503_and_loses_nothing() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    let file = world.folder.path().join("data/outgoing-codes.jsonl");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    let file = app.folder.path().join("data/outgoing-codes.jsonl");
     fs::remove_file(&file).expect("it was made at the start");
     fs::create_dir(&file).expect("nothing is in the way");
-    let refused = send(&world, &ana, "c1");
+    let refused = send(&app, &ana, "c1");
     assert_eq!(refused.codes(), (503, vec!["90".to_owned()]));
     assert!(refused.header("retry-after").is_some());
     fs::remove_dir(&file).expect("it is empty");
-    let challenge = field(&send(&world, &ana, "c1").json(), "challengeId");
-    let code = code(&world, &challenge);
-    assert_eq!(validate(&world, &ana, "c1", &answer(&challenge, &code)).status, 204);
+    let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
+    let code = code(&app, &challenge);
+    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).status, 204);
 }

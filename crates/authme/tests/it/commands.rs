@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::secret_of;
+use crate::fixtures::secret_of;
 use crate::operator::{Operator, Serving, comes_to_be};
+use crate::test_app::field;
 use crate::wire::{Request, ask};
-use crate::world::field;
 
 #[test]
 fn a_command_that_is_none_is_exit_2_and_help_is_exit_0() {
@@ -306,7 +306,7 @@ fn keys_are_made_listed_and_retired() {
 #[test]
 fn a_revoked_key_is_refused_by_a_running_server_and_listed_as_such() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let stolen = field(&operator.does(&["keys", "generate"]).object(), "kid");
     let serving = Serving::start(&operator, &[]);
     let login = || {
@@ -349,7 +349,7 @@ fn a_revoked_key_is_refused_by_a_running_server_and_listed_as_such() {
 #[test]
 fn events_are_printed_from_a_cursor_on() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     assert_eq!(operator.does(&["events"]).stdout, "");
     let serving = Serving::start(&operator, &[]);
     let login = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use crate::cast::owned;
+use crate::fixtures::owned;
 use crate::jwt::{token, user_claims};
+use crate::test_app::TestApp;
 use crate::wire::{Connection, Request};
-use crate::world::World;
 
 const NOT_FOUND: &str = r#"404 [{"code":"01","message":"the path is not known"}]"#;
 const NOT_ALLOWED: &str = r#"405 [{"code":"01","message":"the method is not allowed here"}]"#;
 
-fn administrator(world: &World) -> String {
+fn administrator(app: &TestApp) -> String {
     let roles = [
         "CLI-AUTH-IDENTIFIED",
         "CLI-1STPARTY",
@@ -18,13 +18,13 @@ fn administrator(world: &World) -> String {
         "USER",
         "IAM_ADMIN_MAINTENANCE",
     ];
-    token(world, &user_claims("root", &roles, &[]))
+    token(app, &user_claims("root", &roles, &[]))
 }
 
 #[test]
 fn an_unknown_path_is_404_with_the_error_array() {
-    let world = World::start();
-    let root = administrator(&world);
+    let app = TestApp::start();
+    let root = administrator(&app);
     for path in [
         "",
         "/",
@@ -43,7 +43,7 @@ fn an_unknown_path_is_404_with_the_error_array() {
         "/.well-known/jwks.json/",
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            let answer = world.ask(Request::new(method, path).bearer(&root));
+            let answer = app.ask(Request::new(method, path).bearer(&root));
             assert_eq!(answer.shown(), NOT_FOUND, "{method} {path}");
             assert_eq!(answer.header("content-type"), Some("application/json"));
         }
@@ -57,17 +57,13 @@ fn an_unknown_path_is_404_with_the_error_array() {
         "/%00",
         "/..;/keys",
     ] {
-        assert_eq!(
-            world.ask(Request::at_root("GET", target)).shown(),
-            NOT_FOUND,
-            "{target}"
-        );
+        assert_eq!(app.ask(Request::at_root("GET", target)).shown(), NOT_FOUND, "{target}");
     }
 }
 
 #[test]
 fn another_method_is_405_with_what_is_allowed() {
-    let world = World::start();
+    let app = TestApp::start();
     for (path, allowed) in [
         ("/client-identities/login", "POST"),
         ("/keys", "GET, HEAD"),
@@ -85,7 +81,7 @@ fn another_method_is_405_with_what_is_allowed() {
             if allowed.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            let answer = world.ask(Request::new(method, path));
+            let answer = app.ask(Request::new(method, path));
             assert_eq!(answer.shown(), NOT_ALLOWED, "{method} {path}");
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
         }
@@ -94,9 +90,9 @@ fn another_method_is_405_with_what_is_allowed() {
 
 #[test]
 fn the_pages_at_the_root_know_their_methods_too() {
-    let world = World::start();
+    let app = TestApp::start();
     for target in ["/openapi.json", "/docs"] {
-        let answer = world.ask(Request::at_root("POST", target));
+        let answer = app.ask(Request::at_root("POST", target));
         assert_eq!(answer.shown(), NOT_ALLOWED, "{target}");
         assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{target}");
     }
@@ -104,48 +100,48 @@ fn the_pages_at_the_root_know_their_methods_too() {
 
 #[test]
 fn a_malformed_id_in_a_path_is_400() {
-    let world = World::start();
+    let app = TestApp::start();
     let bad = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"id"}]"#;
-    let (portal, root) = (world.client_token("portal"), administrator(&world));
+    let (portal, root) = (app.client_token("portal"), administrator(&app));
     let body = json!({"authenticationFactors": [{"id": "c", "contactType": "EMAIL", "email": "a@b.com"}]});
     let long = "x".repeat(65);
     for id in [
         "a.b", "a%20b", "%C3%A9", "a%00", "a%0A", "a'b", "a%2Fb", "%FF", "..", &long,
     ] {
         let add = Request::post(&format!("/user-identities/{id}/authentication-factors"));
-        assert_eq!(world.ask(add.bearer(&portal).json(&body)).shown(), bad, "{id}");
+        assert_eq!(app.ask(add.bearer(&portal).json(&body)).shown(), bad, "{id}");
         let see = Request::get(&format!("/user-identities/{id}/lock"));
-        assert_eq!(world.ask(see.bearer(&root)).shown(), bad, "{id}");
+        assert_eq!(app.ask(see.bearer(&root)).shown(), bad, "{id}");
     }
 }
 
 #[test]
 fn me_is_not_an_id() {
-    let world = World::start();
+    let app = TestApp::start();
     let bad = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"id"}]"#;
-    let see = Request::get("/user-identities/me/lock").bearer(&administrator(&world));
-    assert_eq!(world.ask(see).shown(), bad);
+    let see = Request::get("/user-identities/me/lock").bearer(&administrator(&app));
+    assert_eq!(app.ask(see).shown(), bad);
     // With a client-only token there is nobody to be.
-    let add = Request::post("/user-identities/me/authentication-factors").bearer(&world.client_token("portal"));
-    assert_eq!(world.ask(add.body("{}")).codes(), (403, owned(&["03"])));
-    let escaped = Request::post("/user-identities/%6De/authentication-factors").bearer(&world.client_token("portal"));
-    assert!([400, 403].contains(&world.ask(escaped.body("{}")).status));
+    let add = Request::post("/user-identities/me/authentication-factors").bearer(&app.client_token("portal"));
+    assert_eq!(app.ask(add.body("{}")).codes(), (403, owned(&["03"])));
+    let escaped = Request::post("/user-identities/%6De/authentication-factors").bearer(&app.client_token("portal"));
+    assert!([400, 403].contains(&app.ask(escaped.body("{}")).status));
 }
 
 #[test]
 fn ids_compare_as_given() {
-    let world = World::start();
-    let see = Request::get("/user-identities/ANA/lock").bearer(&administrator(&world));
+    let app = TestApp::start();
+    let see = Request::get("/user-identities/ANA/lock").bearer(&administrator(&app));
     assert_eq!(
-        world.ask(see).shown(),
+        app.ask(see).shown(),
         r#"404 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
 fn every_answer_carries_a_request_id() {
-    let world = World::start();
-    let root = administrator(&world);
+    let app = TestApp::start();
+    let root = administrator(&app);
     let mut seen = Vec::new();
     for (request, status) in [
         (Request::get("/keys"), 200),
@@ -175,7 +171,7 @@ fn every_answer_carries_a_request_id() {
         (Request::at_root("GET", "/docs"), 200),
         (Request::at_root("GET", "/"), 404),
     ] {
-        let answer = world.ask(request.clone());
+        let answer = app.ask(request.clone());
         assert_eq!(answer.status, status, "{request:?}");
         let id = answer
             .header("x-request-id")
@@ -187,9 +183,9 @@ fn every_answer_carries_a_request_id() {
 
 #[test]
 fn a_callers_plain_request_id_is_kept_and_any_other_is_not() {
-    let world = World::start();
+    let app = TestApp::start();
     let id = |given: &str| {
-        let answer = world.ask(Request::get("/keys").header("X-Request-Id", given));
+        let answer = app.ask(Request::get("/keys").header("X-Request-Id", given));
         answer.header("x-request-id").expect("an id").to_owned()
     };
     assert_eq!(id("abc-DEF_123"), "abc-DEF_123");
@@ -202,7 +198,7 @@ fn a_callers_plain_request_id_is_kept_and_any_other_is_not() {
 
 #[test]
 fn without_a_token_there_is_a_challenge() {
-    let world = World::start();
+    let app = TestApp::start();
     for (request, challenge, message) in [
         (
             Request::get("/events"),
@@ -225,7 +221,7 @@ fn without_a_token_there_is_a_challenge() {
             "the bearer token is not valid",
         ),
     ] {
-        let answer = world.ask(request);
+        let answer = app.ask(request);
         assert_eq!(
             (answer.status, answer.json()),
             (401, json!([{"code": "02", "message": message}]))
@@ -237,25 +233,25 @@ fn without_a_token_there_is_a_challenge() {
 
 #[test]
 fn a_body_of_64_kib_is_read_and_one_byte_more_is_413() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     let lock = |length: usize| {
         let mut body = br#"{"userId":"ana"}"#.to_vec();
         body.resize(length, b' ');
-        world.ask(Request::post("/user-identities/lock").bearer(&locker).body(body))
+        app.ask(Request::post("/user-identities/lock").bearer(&locker).body(body))
     };
     assert_eq!(lock(64 * 1024).shown(), "204 ");
     let too_large = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
     assert_eq!(lock(64 * 1024 + 1).shown(), too_large);
     assert_eq!(lock(3 * 1024 * 1024).shown(), too_large);
-    assert_eq!(world.event_types("ana"), ["credential.locked"]);
+    assert_eq!(app.event_types("ana"), ["credential.locked"]);
 }
 
 #[test]
 fn a_kept_connection_answers_one_request_after_the_other() {
-    let world = World::start();
-    let locker = world.client_token("locker");
-    let mut connection = Connection::open(world.address);
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
+    let mut connection = Connection::open(app.address);
     for _ in 0..3 {
         let see = Request::get("/user-identities/ana/lock").bearer(&locker);
         assert_eq!(connection.send(&see).status, 200);
@@ -266,8 +262,8 @@ fn a_kept_connection_answers_one_request_after_the_other() {
 
 #[test]
 fn an_answer_before_the_body_was_read_is_followed_by_the_next_or_says_that_it_is_the_last() {
-    let world = World::start();
-    let mut connection = Connection::open(world.address);
+    let app = TestApp::start();
+    let mut connection = Connection::open(app.address);
     // What stands in the body is never taken for a request.
     let unread = Request::post("/user-identities/lock").body("GET /nothing HTTP/1.1\r\n\r\n");
     let refused = connection.send(&unread);
@@ -279,11 +275,11 @@ fn an_answer_before_the_body_was_read_is_followed_by_the_next_or_says_that_it_is
 
 #[test]
 fn head_tells_what_get_would_without_a_body() {
-    let world = World::start();
-    let answer = world.ask(Request::new("HEAD", "/keys"));
+    let app = TestApp::start();
+    let answer = app.ask(Request::new("HEAD", "/keys"));
     assert_eq!((answer.status, answer.text().as_str()), (200, ""));
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
-    assert_eq!(world.ask(Request::new("HEAD", "/user-identities/ana/lock")).status, 401);
-    assert_eq!(world.ask(Request::new("HEAD", "/user-identities/lock")).status, 405);
-    assert_eq!(world.ask(Request::new("HEAD", "/nothing")).status, 404);
+    assert_eq!(app.ask(Request::new("HEAD", "/user-identities/ana/lock")).status, 401);
+    assert_eq!(app.ask(Request::new("HEAD", "/user-identities/lock")).status, 405);
+    assert_eq!(app.ask(Request::new("HEAD", "/nothing")).status, 404);
 }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::add_contacts::{added, mobile, path};
-use crate::cast::{ANA_MAIL, BIA_MAIL, ROOT_MAIL};
+use crate::fixtures::{ANA_MAIL, BIA_MAIL, ROOT_MAIL};
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
-use crate::world::World;
 
 fn contact(user: &str, id: &str) -> String {
     format!("{}/{id}", path(user))
@@ -17,29 +17,29 @@ fn item(number: &str) -> Value {
     item
 }
 
-fn put(world: &World, token: &str, id: &str, item: &Value) -> Answer {
-    world.ask(Request::put(&contact("me", id)).bearer(token).json(item))
+fn put(app: &TestApp, token: &str, id: &str, item: &Value) -> Answer {
+    app.ask(Request::put(&contact("me", id)).bearer(token).json(item))
 }
 
 /// By an administrator, who is a user too.
-fn patch(world: &World, user: &str, id: &str, patch: &Value) -> Answer {
-    let token = world.user_token(ROOT_MAIL, "portal");
+fn patch(app: &TestApp, user: &str, id: &str, patch: &Value) -> Answer {
+    let token = app.user_token(ROOT_MAIL, "portal");
     let request = Request::patch(&contact(user, id)).bearer(&token).json(patch);
-    world.ask(request.header("content-type", "application/merge-patch+json"))
+    app.ask(request.header("content-type", "application/merge-patch+json"))
 }
 
-fn delete(world: &World, token: &str, user: &str, id: &str) -> Answer {
-    world.ask(Request::delete(&contact(user, id)).bearer(token))
+fn delete(app: &TestApp, token: &str, user: &str, id: &str) -> Answer {
+    app.ask(Request::delete(&contact(user, id)).bearer(token))
 }
 
-fn shown(world: &World, mail: &str) -> Value {
-    let token = world.user_token(mail, "portal");
-    world.ask(Request::get(&path("me")).bearer(&token)).json()
+fn shown(app: &TestApp, mail: &str) -> Value {
+    let token = app.user_token(mail, "portal");
+    app.ask(Request::get(&path("me")).bearer(&token)).json()
 }
 
 /// What the last events of a user say, without who.
-fn last_events(world: &World, user: &str, count: usize) -> Vec<(String, String, Value)> {
-    let mut events = world.events();
+fn last_events(app: &TestApp, user: &str, count: usize) -> Vec<(String, String, Value)> {
+    let mut events = app.events();
     events.retain(|event| event["partitionkey"] == user && event["source"] == "/authme/factors");
     let skip = events.len().saturating_sub(count);
     events[skip..]
@@ -57,27 +57,27 @@ fn last_events(world: &World, user: &str, count: usize) -> Vec<(String, String, 
 
 #[test]
 fn a_user_changes_an_own_contact_and_the_change_is_told() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let token = world.user_token(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let token = app.user_token(ANA_MAIL, "portal");
     let mut changed = item("911113333");
     changed["tags"] = json!(["MARKED_RESOURCES"]);
-    assert_eq!(put(&world, &token, "c1", &changed).shown(), "204 ");
-    assert_eq!(put(&world, &token, "c1", &changed).shown(), "204 ");
-    let contact = &shown(&world, ANA_MAIL)[1];
+    assert_eq!(put(&app, &token, "c1", &changed).shown(), "204 ");
+    assert_eq!(put(&app, &token, "c1", &changed).shown(), "204 ");
+    let contact = &shown(&app, ANA_MAIL)[1];
     assert_eq!(contact["mobile"]["phoneNumber"], "*****3333");
     assert_eq!(contact["tags"], json!(["MARKED_RESOURCES"]));
-    assert_eq!(world.event_types("ana"), ["factor.added", "factor.changed"]);
+    assert_eq!(app.event_types("ana"), ["factor.added", "factor.changed"]);
     // Without tags it has none.
-    assert_eq!(put(&world, &token, "c1", &item("911113333")).status, 204);
-    assert_eq!(shown(&world, ANA_MAIL)[1]["tags"], json!([]));
+    assert_eq!(put(&app, &token, "c1", &item("911113333")).status, 204);
+    assert_eq!(shown(&app, ANA_MAIL)[1]["tags"], json!([]));
 }
 
 #[test]
 fn a_change_that_breaks_a_rule_changes_nothing() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
-    let token = world.user_token(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    let token = app.user_token(ANA_MAIL, "portal");
     let tagged = |tag: &str| {
         let mut item = item("911114444");
         item["tags"] = json!([tag]);
@@ -101,47 +101,44 @@ fn a_change_that_breaks_a_rule_changes_nothing() {
         ("me", item("911114444"), 400, "01"),
         ("c.1", item("911114444"), 400, "01"),
     ] {
-        let answer = put(&world, &token, id, &item);
+        let answer = put(&app, &token, id, &item);
         assert_eq!(answer.codes(), (status, vec![code.to_owned()]), "{id} {item}");
     }
-    let bia = world.user_token(BIA_MAIL, "portal");
-    assert_eq!(put(&world, &bia, "c1", &item("911114444")).codes().0, 404);
-    assert_eq!(world.event_types("ana"), ["factor.added", "factor.added"]);
+    let bia = app.user_token(BIA_MAIL, "portal");
+    assert_eq!(put(&app, &bia, "c1", &item("911114444")).codes().0, 404);
+    assert_eq!(app.event_types("ana"), ["factor.added", "factor.added"]);
 }
 
 #[test]
 fn a_contact_is_deleted_once() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
-    let (ana, root) = (
-        world.user_token(ANA_MAIL, "portal"),
-        world.user_token(ROOT_MAIL, "portal"),
-    );
-    assert_eq!(delete(&world, &ana, "me", "c1").shown(), "204 ");
-    assert_eq!(delete(&world, &root, "ana", "c2").shown(), "204 ");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    let (ana, root) = (app.user_token(ANA_MAIL, "portal"), app.user_token(ROOT_MAIL, "portal"));
+    assert_eq!(delete(&app, &ana, "me", "c1").shown(), "204 ");
+    assert_eq!(delete(&app, &root, "ana", "c2").shown(), "204 ");
     for (token, user) in [(&ana, "me"), (&root, "ana")] {
         let not_found = (404, vec!["05".to_owned()]);
-        assert_eq!(delete(&world, token, user, "c1").codes(), not_found);
+        assert_eq!(delete(&app, token, user, "c1").codes(), not_found);
         assert_eq!(
-            delete(&world, token, user, "ana-mail").codes(),
+            delete(&app, token, user, "ana-mail").codes(),
             (422, vec!["12".to_owned()])
         );
     }
-    assert_eq!(delete(&world, &root, "bia", "c2").codes().0, 404);
+    assert_eq!(delete(&app, &root, "bia", "c2").codes().0, 404);
     assert_eq!(
-        delete(&world, &root, "nobody", "c2").codes(),
+        delete(&app, &root, "nobody", "c2").codes(),
         (404, vec!["04".to_owned()])
     );
-    assert_eq!(shown(&world, ANA_MAIL).as_array().map(Vec::len), Some(1));
-    assert_eq!(world.event_types("ana")[2..], ["factor.removed", "factor.removed"]);
+    assert_eq!(shown(&app, ANA_MAIL).as_array().map(Vec::len), Some(1));
+    assert_eq!(app.event_types("ana")[2..], ["factor.removed", "factor.removed"]);
     // What is gone may come again.
-    added(&world, "ana", &[mobile("c1", "911112222")]);
+    added(&app, "ana", &[mobile("c1", "911112222")]);
 }
 
 #[test]
 fn a_patch_changes_what_it_names_and_nothing_else() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
     for (change, number, area, tags) in [
         (
             json!({"tags": ["MARKED_RESOURCES"]}),
@@ -164,19 +161,19 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
         (json!({"tags": null}), "*****3333", "21", json!([])),
         (json!({"unknown": 1}), "*****3333", "21", json!([])),
     ] {
-        assert_eq!(patch(&world, "ana", "c1", &change).shown(), "204 ", "{change}");
-        let contact = &shown(&world, ANA_MAIL)[1];
+        assert_eq!(patch(&app, "ana", "c1", &change).shown(), "204 ", "{change}");
+        let contact = &shown(&app, ANA_MAIL)[1];
         assert_eq!(contact["mobile"]["phoneNumber"], number, "{change}");
         assert_eq!(contact["mobile"]["areaCode"], area, "{change}");
         assert_eq!(contact["tags"], tags, "{change}");
     }
-    assert_eq!(world.event_types("ana").len(), 5);
+    assert_eq!(app.event_types("ana").len(), 5);
 }
 
 #[test]
 fn a_patch_that_breaks_a_rule_changes_nothing() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     for (user, id, change, status, code) in [
         ("ana", "c1", json!({"mobile": null}), 422, "09"),
         ("ana", "c1", json!({"mobile": {"areaCode": null}}), 422, "09"),
@@ -194,22 +191,22 @@ fn a_patch_that_breaks_a_rule_changes_nothing() {
         ("ana", "c1", json!(null), 400, "01"),
         ("ana", "c1", json!([]), 400, "01"),
     ] {
-        let answer = patch(&world, user, id, &change);
+        let answer = patch(&app, user, id, &change);
         assert_eq!(answer.codes(), (status, vec![code.to_owned()]), "{user} {id} {change}");
     }
-    let token = world.user_token(ROOT_MAIL, "portal");
+    let token = app.user_token(ROOT_MAIL, "portal");
     let request = Request::patch(&contact("ana", "c1")).bearer(&token).body("a=b");
     let form = request.header("content-type", "application/x-www-form-urlencoded");
-    assert_eq!(world.ask(form).status, 415);
-    assert_eq!(world.event_types("ana").len(), 2);
+    assert_eq!(app.ask(form).status, 415);
+    assert_eq!(app.event_types("ana").len(), 2);
 }
 
 #[test]
 fn exactly_one_contact_is_the_default_and_both_that_change_are_told() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
     let default = || {
-        let contacts = shown(&world, ANA_MAIL);
+        let contacts = shown(&app, ANA_MAIL);
         let contacts = contacts.as_array().expect("an array").iter();
         let ids = contacts
             .filter(|contact| contact["default"] == true)
@@ -217,45 +214,45 @@ fn exactly_one_contact_is_the_default_and_both_that_change_are_told() {
         ids.collect::<Vec<_>>()
     };
     let told = |kind: &str, id: &str, default: bool| (kind.to_owned(), id.to_owned(), json!(default));
-    assert_eq!(patch(&world, "ana", "c1", &json!({"default": true})).status, 204);
+    assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
     assert_eq!(default(), ["c1"]);
     let moved = [
         told("factor.changed", "ana-mail", false),
         told("factor.changed", "c1", true),
     ];
-    assert_eq!(last_events(&world, "ana", 2), moved);
+    assert_eq!(last_events(&app, "ana", 2), moved);
     // Another than the default is none already.
-    assert_eq!(patch(&world, "ana", "ana-mail", &json!({"default": false})).status, 204);
+    assert_eq!(patch(&app, "ana", "ana-mail", &json!({"default": false})).status, 204);
     assert_eq!(default(), ["c1"]);
     for back in [json!({"default": false}), json!({"default": null})] {
-        assert_eq!(patch(&world, "ana", "c1", &json!({"default": true})).status, 204);
-        assert_eq!(patch(&world, "ana", "c1", &back).status, 204);
+        assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
+        assert_eq!(patch(&app, "ana", "c1", &back).status, 204);
         assert_eq!(default(), ["ana-mail"], "{back}");
     }
-    assert_eq!(patch(&world, "ana", "c1", &json!({"default": true})).status, 204);
-    assert_eq!(patch(&world, "ana", "ana-mail", &json!({"default": true})).status, 204);
+    assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
+    assert_eq!(patch(&app, "ana", "ana-mail", &json!({"default": true})).status, 204);
     assert_eq!(default(), ["ana-mail"]);
-    assert_eq!(patch(&world, "ana", "c1", &json!({"default": true})).status, 204);
-    let ana = world.user_token(ANA_MAIL, "portal");
-    assert_eq!(delete(&world, &ana, "me", "c1").status, 204);
+    assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
+    let ana = app.user_token(ANA_MAIL, "portal");
+    assert_eq!(delete(&app, &ana, "me", "c1").status, 204);
     assert_eq!(default(), ["ana-mail"]);
     let gone = [
         told("factor.removed", "c1", true),
         told("factor.changed", "ana-mail", true),
     ];
-    assert_eq!(last_events(&world, "ana", 2), gone);
+    assert_eq!(last_events(&app, "ana", 2), gone);
 }
 
 #[test]
 fn a_locked_user_changes_nothing() {
-    let world = World::start();
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    let token = world.user_token(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    let token = app.user_token(ANA_MAIL, "portal");
     for way in ["lock", "unlock"] {
-        assert_eq!(world.lock_or_unlock(way, "ana").status, 204);
+        assert_eq!(app.lock_or_unlock(way, "ana").status, 204);
         let refused = (401, vec!["02".to_owned()]);
-        assert_eq!(put(&world, &token, "c1", &item("911113333")).codes(), refused);
-        assert_eq!(delete(&world, &token, "me", "c1").codes(), refused);
+        assert_eq!(put(&app, &token, "c1", &item("911113333")).codes(), refused);
+        assert_eq!(delete(&app, &token, "me", "c1").codes(), refused);
     }
-    assert_eq!(shown(&world, ANA_MAIL)[1]["mobile"]["phoneNumber"], "*****2222");
+    assert_eq!(shown(&app, ANA_MAIL)[1]["mobile"]["phoneNumber"], "*****2222");
 }

@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 
 use crate::add_contacts::{add, added, email, mobile, path};
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
-use crate::world::World;
 
 #[test]
 fn rules_are_judged_in_their_order() {
-    let world = World::start();
+    let app = TestApp::start();
     let ten: Vec<Value> = (0..10)
         .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
         .collect();
-    added(&world, "ana", &ten);
+    added(&app, "ana", &ten);
     // Everything that can be wrong at once; then one thing after the other is put right.
     let mut item = json!({"id": "ana-mail", "contactType": "EMAIL", "email": "nope", "tags": ["X"],
         "mobile": {"regionCode": "55", "areaCode": "20", "phoneNumber": "911112223"}});
-    let judged = |item: &Value| add(&world, "ana", std::slice::from_ref(item));
+    let judged = |item: &Value| add(&app, "ana", std::slice::from_ref(item));
     refused(&judged(&item), "12");
     item["id"] = json!("new");
     refused(&judged(&item), "06");
@@ -30,30 +30,30 @@ fn rules_are_judged_in_their_order() {
     refused(&judged(&item), "11");
 
     let item = json!({"id": "new", "contactType": "EMAIL", "email": "a@@b", "tags": ["X"]});
-    refused(&add(&world, "bia", &[item]), "08");
+    refused(&add(&app, "bia", &[item]), "08");
 }
 
 #[test]
 fn an_id_or_a_value_twice_on_one_user_is_told_and_on_two_users_is_fine() {
-    let world = World::start();
-    added(&world, "bia", &[email("c1", "one@example.com")]);
-    refused(&add(&world, "bia", &[email("c1", "two@example.com")]), "07");
-    refused(&add(&world, "bia", &[email("c2", "ONE@example.com")]), "07");
+    let app = TestApp::start();
+    added(&app, "bia", &[email("c1", "one@example.com")]);
+    refused(&add(&app, "bia", &[email("c1", "two@example.com")]), "07");
+    refused(&add(&app, "bia", &[email("c2", "ONE@example.com")]), "07");
     // Her own login is a value she has.
-    refused(&add(&world, "bia", &[email("c3", "BIA@example.com")]), "07");
-    refused(&add(&world, "bia", &[email("bia-mail", "three@example.com")]), "12");
-    refused(&add(&world, "bia", &[mobile("bia-mobile", "911112222")]), "12");
-    added(&world, "ana", &[mobile("c1", "911112222")]);
-    added(&world, "root", &[mobile("c1", "911112222")]);
+    refused(&add(&app, "bia", &[email("c3", "BIA@example.com")]), "07");
+    refused(&add(&app, "bia", &[email("bia-mail", "three@example.com")]), "12");
+    refused(&add(&app, "bia", &[mobile("bia-mobile", "911112222")]), "12");
+    added(&app, "ana", &[mobile("c1", "911112222")]);
+    added(&app, "root", &[mobile("c1", "911112222")]);
 }
 
 #[test]
 fn a_mobile_follows_its_rules() {
-    let world = World::start();
+    let app = TestApp::start();
     let judged = |region: Value, area: Value, number: Value| {
         let item = json!({"id": "c", "contactType": "MOBILE",
             "mobile": {"regionCode": region, "areaCode": area, "phoneNumber": number}});
-        add(&world, "ana", &[item])
+        add(&app, "ana", &[item])
     };
     for (region, area, number) in [
         (json!("55"), json!(null), json!("911112222")),
@@ -81,17 +81,17 @@ fn a_mobile_follows_its_rules() {
 
 #[test]
 fn a_mobile_is_a_number_of_brazil_or_of_e164() {
-    let world = World::start();
+    let app = TestApp::start();
     let exponent = r#"{"authenticationFactors":[{"id":"c","contactType":"MOBILE",
         "mobile":{"regionCode":55,"areaCode":11,"phoneNumber":9.11112222e8}}]}"#;
-    let portal = world.client_token("portal");
+    let portal = app.client_token("portal");
     refused(
-        &world.ask(Request::post(&path("ana")).bearer(&portal).body(exponent)),
+        &app.ask(Request::post(&path("ana")).bearer(&portal).body(exponent)),
         "09",
     );
     refused(
         &add(
-            &world,
+            &app,
             "ana",
             &[json!({"id": "c", "contactType": "MOBILE", "email": "a@b.com"})],
         ),
@@ -99,20 +99,20 @@ fn a_mobile_is_a_number_of_brazil_or_of_e164() {
     );
     refused(
         &add(
-            &world,
+            &app,
             "bia",
             &[json!({"id": "c", "contactType": "EMAIL", "email": null})],
         ),
         "08",
     );
     added(
-        &world,
+        &app,
         "ana",
         &[json!({"id": "us", "contactType": "MOBILE",
         "mobile": {"regionCode": 1, "areaCode": 212, "phoneNumber": 5_550_100}})],
     );
     added(
-        &world,
+        &app,
         "ana",
         &[json!({"id": "pt", "contactType": "MOBILE",
         "mobile": {"regionCode": 351, "phoneNumber": "912345678"}})],
@@ -121,7 +121,7 @@ fn a_mobile_is_a_number_of_brazil_or_of_e164() {
 
 #[test]
 fn a_tag_is_known_or_refused_however_it_is_written() {
-    let world = World::start();
+    let app = TestApp::start();
     for tags in [
         json!(["X"]),
         json!("[\"X\"]"),
@@ -131,7 +131,7 @@ fn a_tag_is_known_or_refused_however_it_is_written() {
         let mut item = mobile("c1", "911112222");
         item["tags"] = tags.clone();
         assert_eq!(
-            add(&world, "ana", &[item]).codes(),
+            add(&app, "ana", &[item]).codes(),
             (422, vec!["10".to_owned()]),
             "{tags}"
         );
@@ -139,7 +139,7 @@ fn a_tag_is_known_or_refused_however_it_is_written() {
     for (n, tags) in [json!([]), json!("[]"), json!(null)].into_iter().enumerate() {
         let mut item = mobile(&format!("c{n}"), &format!("91111222{n}"));
         item["tags"] = tags;
-        added(&world, "ana", &[item]);
+        added(&app, "ana", &[item]);
     }
 }
 
@@ -150,17 +150,17 @@ fn refused(answer: &Answer, code: &str) {
 
 #[test]
 fn ten_contacts_fit_and_the_eleventh_is_told() {
-    let world = World::start();
+    let app = TestApp::start();
     let ten: Vec<Value> = (0..10)
         .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
         .collect();
-    added(&world, "ana", &ten);
+    added(&app, "ana", &ten);
     assert_eq!(
-        add(&world, "ana", &[mobile("c10", "911113333")]).shown(),
+        add(&app, "ana", &[mobile("c10", "911113333")]).shown(),
         concat!(
             r#"422 [{"code":"11","message":"a user has at most 10 alternative contacts","#,
             r#""field":"authenticationFactors","id":"c10","status":422}]"#
         )
     );
-    added(&world, "ana", &ten);
+    added(&app, "ana", &ten);
 }

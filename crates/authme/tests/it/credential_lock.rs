@@ -3,28 +3,28 @@
 use serde_json::json;
 
 use crate::add_contacts::{mobile, path};
-use crate::cast::{ANA_MAIL, ROOT_MAIL, owned};
+use crate::fixtures::{ANA_MAIL, ROOT_MAIL, owned};
 use crate::jwt::claims;
+use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
-use crate::world::{World, field};
 
 const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
 const NO_LONGER: &str = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
 const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 
-fn state(world: &World, user: &str) -> Answer {
+fn state(app: &TestApp, user: &str) -> Answer {
     let request = Request::get(&format!("/user-identities/{user}/lock"));
-    world.ask(request.bearer(&world.client_token("locker")))
+    app.ask(request.bearer(&app.client_token("locker")))
 }
 
 #[test]
 fn a_lock_and_an_unlock_are_204_and_told_once() {
-    let world = World::start();
+    let app = TestApp::start();
     for way in ["lock", "lock", "unlock", "unlock", "lock"] {
-        assert_eq!(world.lock_or_unlock(way, "ana").shown(), "204 ");
-        world.clock.advance(1);
+        assert_eq!(app.lock_or_unlock(way, "ana").shown(), "204 ");
+        app.clock.advance(1);
     }
-    let mut events = world.events();
+    let mut events = app.events();
     events.retain(|event| event["source"] == "/authme/credential-lock");
     let told: Vec<_> = events
         .iter()
@@ -50,40 +50,39 @@ fn a_lock_and_an_unlock_are_204_and_told_once() {
 
 #[test]
 fn the_state_is_told() {
-    let world = World::start();
-    let never = state(&world, "ana");
+    let app = TestApp::start();
+    let never = state(&app, "ana");
     assert_eq!(never.shown(), r#"200 {"userId":"ana","locked":false,"epoch":0}"#);
     assert_eq!(never.header("cache-control"), Some("no-store"));
-    world.lock_or_unlock("lock", "ana");
+    app.lock_or_unlock("lock", "ana");
     let locked =
         r#"200 {"userId":"ana","locked":true,"since":"2026-01-01T00:00:00.000Z","epoch":1,"by":{"client":"locker"}}"#;
-    assert_eq!(state(&world, "ana").shown(), locked);
-    world.clock.advance(5);
-    world.lock_or_unlock("unlock", "ana");
+    assert_eq!(state(&app, "ana").shown(), locked);
+    app.clock.advance(5);
+    app.lock_or_unlock("unlock", "ana");
     let unlocked =
         r#"200 {"userId":"ana","locked":false,"since":"2026-01-01T00:00:05.000Z","epoch":1,"by":{"client":"locker"}}"#;
-    assert_eq!(state(&world, "ana").shown(), unlocked);
+    assert_eq!(state(&app, "ana").shown(), unlocked);
 }
 
 #[test]
 fn an_unknown_user_is_400_to_turn_and_404_to_see() {
-    let world = World::start();
+    let app = TestApp::start();
     let unknown = r#"[{"code":"04","message":"the user is not known"}]"#;
     for way in ["lock", "unlock"] {
-        assert_eq!(world.lock_or_unlock(way, "nobody").shown(), format!("400 {unknown}"));
+        assert_eq!(app.lock_or_unlock(way, "nobody").shown(), format!("400 {unknown}"));
     }
-    assert_eq!(state(&world, "nobody").shown(), format!("404 {unknown}"));
+    assert_eq!(state(&app, "nobody").shown(), format!("404 {unknown}"));
 }
 
 #[test]
 fn what_cannot_be_read_or_is_missing_is_400() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     for way in ["lock", "unlock"] {
         let ask = |body: &str| {
             let request = Request::post(&format!("/user-identities/{way}")).bearer(&locker);
-            world
-                .ask(request.header("Content-Type", "application/json").body(body))
+            app.ask(request.header("Content-Type", "application/json").body(body))
                 .shown()
         };
         let missing = r#"400 [{"code":"01","message":"userId is required","field":"userId"}]"#;
@@ -98,29 +97,29 @@ fn what_cannot_be_read_or_is_missing_is_400() {
 
 #[test]
 fn a_reason_has_at_most_200_characters() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     let lock = |reason: &str| {
         let request = Request::post("/user-identities/lock").bearer(&locker);
-        world.ask(request.json(&json!({"userId": "ana", "reason": reason})))
+        app.ask(request.json(&json!({"userId": "ana", "reason": reason})))
     };
     assert_eq!(lock(&"é".repeat(201)).codes(), (400, owned(&["01"])));
-    assert_eq!(state(&world, "ana").json()["locked"], false);
+    assert_eq!(state(&app, "ana").json()["locked"], false);
     assert_eq!(lock(&"é".repeat(200)).shown(), "204 ");
-    assert_eq!(state(&world, "ana").json()["reason"], "é".repeat(200));
+    assert_eq!(state(&app, "ana").json()["reason"], "é".repeat(200));
     // It is free text and may hold anything: it is in no event.
-    assert!(world.events().iter().all(|event| !event.to_string().contains('é')));
+    assert!(app.events().iter().all(|event| !event.to_string().contains('é')));
 }
 
 #[test]
 fn an_administrator_locks_and_is_named_in_the_event() {
-    let world = World::start();
-    let root = world.user_token(ROOT_MAIL, "portal");
+    let app = TestApp::start();
+    let root = app.user_token(ROOT_MAIL, "portal");
     let lock = Request::post("/user-identities/lock")
         .bearer(&root)
         .json(&json!({"userId": "ana"}));
-    assert_eq!(world.ask(lock).shown(), "204 ");
-    let events = world.events();
+    assert_eq!(app.ask(lock).shown(), "204 ");
+    let events = app.events();
     assert_eq!(
         events.last().expect("an event")["data"]["by"],
         json!({"user": "root", "client": "portal"})
@@ -129,30 +128,30 @@ fn an_administrator_locks_and_is_named_in_the_event() {
 
 #[test]
 fn a_lock_ends_every_way_to_a_token_and_an_unlock_revives_nothing() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let refresh = field(&world.session(ANA_MAIL), "refreshToken");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let refresh = field(&app.session(ANA_MAIL), "refreshToken");
     let (spent, rotated) = {
-        let one = field(&world.session(ANA_MAIL), "refreshToken");
-        let two = field(&world.renew(&portal, &one, "true").json(), "refreshToken");
-        world.renew(&portal, &two, "true");
+        let one = field(&app.session(ANA_MAIL), "refreshToken");
+        let two = field(&app.renew(&portal, &one, "true").json(), "refreshToken");
+        app.renew(&portal, &two, "true");
         (one, two)
     };
-    let validation = world.validation(ANA_MAIL, "portal");
-    world.lock_or_unlock("lock", "ana");
+    let validation = app.validation(ANA_MAIL, "portal");
+    app.lock_or_unlock("lock", "ana");
     // Also a replay is told of the lock, and does not end the family for another reason.
     for token in [&refresh, &validation, &spent, &rotated] {
         for remember in ["true", "false"] {
-            assert_eq!(world.renew(&portal, token, remember).shown(), LOCKED);
+            assert_eq!(app.renew(&portal, token, remember).shown(), LOCKED);
         }
     }
-    world.lock_or_unlock("unlock", "ana");
+    app.lock_or_unlock("unlock", "ana");
     for token in [&refresh, &validation, &spent, &rotated] {
-        assert_eq!(world.renew(&portal, token, "true").shown(), NOT_VALID);
+        assert_eq!(app.renew(&portal, token, "true").shown(), NOT_VALID);
     }
-    let fresh = world.session(ANA_MAIL);
+    let fresh = app.session(ANA_MAIL);
     assert_eq!(claims(&field(&fresh, "accessToken"))["epoch"], 1);
-    let revoked: Vec<_> = world
+    let revoked: Vec<_> = app
         .events()
         .into_iter()
         .filter(|event| event["type"] == "session.revoked")
@@ -166,8 +165,8 @@ fn a_lock_ends_every_way_to_a_token_and_an_unlock_revives_nothing() {
 
 #[test]
 fn a_locked_administrators_token_changes_nothing_anywhere() {
-    let world = World::start();
-    let session = world.session(ROOT_MAIL);
+    let app = TestApp::start();
+    let session = app.session(ROOT_MAIL);
     let (root, refresh) = (field(&session, "accessToken"), field(&session, "refreshToken"));
     let factors = json!({"authenticationFactors": [mobile("c1", "911112222")]});
     let changes = |expected: &str| {
@@ -178,31 +177,30 @@ fn a_locked_administrators_token_changes_nothing_anywhere() {
             Request::post(&path("root")).json(&factors),
             Request::post(&path("me")).json(&factors),
         ] {
-            let answer = world.ask(request.bearer(&root));
+            let answer = app.ask(request.bearer(&root));
             assert_eq!(answer.shown(), expected);
             let challenge = "Bearer realm=\"authme\", error=\"invalid_token\"";
             assert_eq!(answer.header("www-authenticate"), Some(challenge));
         }
     };
-    assert_eq!(world.lock_or_unlock("lock", "root").shown(), "204 ");
+    assert_eq!(app.lock_or_unlock("lock", "root").shown(), "204 ");
     let by_provider = || {
         let query = [("clientId", "portal"), ("userId", "root"), ("remember-me", "true")];
-        world
-            .ask(
-                Request::post("/user-identities/renew-token")
-                    .query(&query)
-                    .bearer(&root),
-            )
-            .shown()
+        app.ask(
+            Request::post("/user-identities/renew-token")
+                .query(&query)
+                .bearer(&root),
+        )
+        .shown()
     };
     changes(NO_LONGER);
     assert_eq!(by_provider(), LOCKED);
-    assert_eq!(world.renew(&root, &refresh, "true").shown(), LOCKED);
+    assert_eq!(app.renew(&root, &refresh, "true").shown(), LOCKED);
 
-    world.lock_or_unlock("unlock", "root");
+    app.lock_or_unlock("unlock", "root");
     changes(NO_LONGER);
     assert_eq!(by_provider(), NOT_VALID);
-    assert_eq!(world.renew(&root, &refresh, "true").shown(), NOT_VALID);
-    assert_eq!(state(&world, "ana").json()["locked"], false);
-    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+    assert_eq!(app.renew(&root, &refresh, "true").shown(), NOT_VALID);
+    assert_eq!(state(&app, "ana").json()["locked"], false);
+    assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }

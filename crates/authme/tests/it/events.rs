@@ -2,27 +2,23 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::{ROOT_MAIL, owned};
+use crate::fixtures::{ROOT_MAIL, owned};
+use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Connection, Request};
-use crate::world::{World, field};
 
-fn read(world: &World, query: &[(&str, &str)]) -> Answer {
+fn read(app: &TestApp, query: &[(&str, &str)]) -> Answer {
     let mut all = vec![("wait", "0")];
     all.extend_from_slice(query);
-    world.ask(
-        Request::get("/events")
-            .query(&all)
-            .bearer(&world.client_token("locker")),
-    )
+    app.ask(Request::get("/events").query(&all).bearer(&app.client_token("locker")))
 }
 
 #[test]
 fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
-    let world = World::start();
-    assert_eq!(read(&world, &[]).shown(), "200 ");
-    world.lock_or_unlock("lock", "ana");
-    world.lock_or_unlock("lock", "bia");
-    let events = world.events();
+    let app = TestApp::start();
+    assert_eq!(read(&app, &[]).shown(), "200 ");
+    app.lock_or_unlock("lock", "ana");
+    app.lock_or_unlock("lock", "bia");
+    let events = app.events();
     let mut first = events[0].clone();
     let id = first["id"].as_str().expect("an id").to_owned();
     assert_eq!((id.len(), id.as_bytes()[14]), (36, b'7'));
@@ -30,7 +26,7 @@ fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
     first["id"] = json!("…");
     first["cursor"] = json!("…");
     let request_id = first["correlationid"].take();
-    let answers = world.answers();
+    let answers = app.answers();
     let named = |answer: &&Answer| json!(answer.header("x-request-id")) == request_id;
     let answer = answers.iter().find(named).expect("a request of this id");
     assert_eq!(answer.status, 204);
@@ -42,7 +38,7 @@ fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
             "partitionkey": user, "sequence": "00000000000000000001", "cursor": "…", "correlationid": null,
             "data": {"userId": user, "epoch": 1, "by": {"client": "locker"}}})
     );
-    let answer = read(&world, &[("after", &cursor)]);
+    let answer = read(&app, &[("after", &cursor)]);
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let rest: Vec<Value> = answer
@@ -51,29 +47,29 @@ fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(rest, events[1..]);
-    assert_eq!(read(&world, &[("after", "")]).text().lines().count(), 2);
+    assert_eq!(read(&app, &[("after", "")]).text().lines().count(), 2);
 }
 
 #[test]
 fn a_cursor_that_is_none_is_400() {
-    let world = World::start();
+    let app = TestApp::start();
     for bad in ["x", "-1", "1.5", "99999999999999999999999", "1 or 1=1"] {
         assert_eq!(
-            read(&world, &[("after", bad)]).shown(),
+            read(&app, &[("after", bad)]).shown(),
             r#"400 [{"code":"01","message":"after is not a number","field":"after"}]"#
         );
     }
-    assert_eq!(read(&world, &[("after", "18446744073709551615")]).shown(), "200 ");
-    assert_eq!(read(&world, &[("wait", "1")]).codes(), (400, owned(&["01"])));
+    assert_eq!(read(&app, &[("after", "18446744073709551615")]).shown(), "200 ");
+    assert_eq!(read(&app, &[("wait", "1")]).codes(), (400, owned(&["01"])));
 }
 
 #[test]
 fn a_stream_tells_what_is_there_and_what_comes() {
-    let world = World::start();
-    world.lock_or_unlock("lock", "ana");
-    let told = world.events();
-    let locker = world.client_token("locker");
-    let mut stream = Connection::open(world.address);
+    let app = TestApp::start();
+    app.lock_or_unlock("lock", "ana");
+    let told = app.events();
+    let locker = app.client_token("locker");
+    let mut stream = Connection::open(app.address);
     let request = format!(
         "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAuthorization: Bearer {locker}\r\n\r\n"
     );
@@ -87,43 +83,43 @@ fn a_stream_tells_what_is_there_and_what_comes() {
         )),
         "{begin}"
     );
-    world.lock_or_unlock("unlock", "ana");
-    world.events();
+    app.lock_or_unlock("unlock", "ana");
+    app.events();
     stream.read_until("event: credential.unlocked\ndata: ");
 }
 
 #[test]
 fn a_stream_tells_a_locked_caller_nothing_more() {
-    let world = World::start();
-    let root = field(&world.session(ROOT_MAIL), "accessToken");
-    world.lock_or_unlock("lock", "ana");
-    world.events();
-    let mut stream = Connection::open(world.address);
+    let app = TestApp::start();
+    let root = field(&app.session(ROOT_MAIL), "accessToken");
+    app.lock_or_unlock("lock", "ana");
+    app.events();
+    let mut stream = Connection::open(app.address);
     let request = format!(
         "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\nAuthorization: Bearer {root}\r\n\r\n"
     );
     stream.write(request.as_bytes());
     stream.read_until("event: credential.locked\ndata: ");
-    world.lock_or_unlock("lock", "root");
-    world.lock_or_unlock("unlock", "ana");
-    world.clock.advance(2);
-    world.events();
+    app.lock_or_unlock("lock", "root");
+    app.lock_or_unlock("unlock", "ana");
+    app.clock.advance(2);
+    app.events();
     let rest = stream.read_until("\r\n0\r\n");
     assert!(!rest.contains("credential.unlocked"), "{rest}");
     let again = Request::get("/events").query(&[("wait", "0")]).bearer(&root);
-    assert_eq!(world.ask(again).codes(), (401, owned(&["02"])));
+    assert_eq!(app.ask(again).codes(), (401, owned(&["02"])));
 }
 
 #[test]
 fn a_long_poll_ends_when_an_event_comes() {
-    let world = World::start();
-    let locker = world.client_token("locker");
-    let mut waiting = Connection::open(world.address);
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
+    let mut waiting = Connection::open(app.address);
     let request =
         format!("GET /security/iam/v1/events?wait=60 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {locker}\r\n\r\n");
     waiting.write(request.as_bytes());
-    world.lock_or_unlock("lock", "ana");
-    world.events();
+    app.lock_or_unlock("lock", "ana");
+    app.events();
     // Whether it waited already or only began: the connection's own patience is far below a minute.
     let answer = waiting.read(false).expect("an answer");
     assert!(answer.text().contains("credential.locked"), "{}", answer.shown());

@@ -2,23 +2,23 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::ROOT_MAIL;
+use crate::fixtures::ROOT_MAIL;
 use crate::hostile_tokens::{accepted, claims, refused, see, with, without};
 use crate::jwt::{header, signed_text, token};
-use crate::world::{BEGIN, World, field};
+use crate::test_app::{BEGIN, TestApp, field};
 
 #[test]
 fn claims_that_stand_twice_are_refused() {
-    let world = World::start();
-    let session = world.session(ROOT_MAIL);
+    let app = TestApp::start();
+    let session = app.session(ROOT_MAIL);
     let sid = crate::jwt::claims(&field(&session, "accessToken"))["sid"].clone();
     let good = with(with(claims(), "sid", sid), "nbf", json!(BEGIN));
-    accepted(&world, &token(&world, &good), "each once");
+    accepted(&app, &token(&app, &good), "each once");
     let text = good.to_string();
     let is_accepted = |(name, value): (&String, &Value)| {
         let doubled = text.replacen('{', &format!("{{\"{name}\":{value},"), 1);
-        let token = signed_text(&world, &header(&world).to_string(), &doubled);
-        (world.ask(see().bearer(&token)).codes() != (401, vec!["02".to_owned()])).then(|| name.clone())
+        let token = signed_text(&app, &header(&app).to_string(), &doubled);
+        (app.ask(see().bearer(&token)).codes() != (401, vec!["02".to_owned()])).then(|| name.clone())
     };
     let accepted: Vec<String> = good
         .as_object()
@@ -31,7 +31,7 @@ fn claims_that_stand_twice_are_refused() {
 
 #[test]
 fn times_of_another_form_are_refused() {
-    let world = World::start();
+    let app = TestApp::start();
     for (name, values) in [
         (
             "exp",
@@ -59,14 +59,14 @@ fn times_of_another_form_are_refused() {
     ] {
         for value in values {
             let what = format!("{name} {value}");
-            refused(&world, &token(&world, &with(claims(), name, value)), &what);
+            refused(&app, &token(&app, &with(claims(), name, value)), &what);
         }
     }
 }
 
 #[test]
 fn names_of_another_form_are_refused() {
-    let world = World::start();
+    let app = TestApp::start();
     for (name, values) in [
         (
             "iss",
@@ -111,14 +111,14 @@ fn names_of_another_form_are_refused() {
     ] {
         for value in values {
             let what = format!("{name} {value}");
-            refused(&world, &token(&world, &with(claims(), name, value)), &what);
+            refused(&app, &token(&app, &with(claims(), name, value)), &what);
         }
     }
 }
 
 #[test]
 fn claims_that_are_absent_or_no_object_are_refused() {
-    let world = World::start();
+    let app = TestApp::start();
     for name in [
         "iss",
         "aud",
@@ -130,23 +130,23 @@ fn claims_that_are_absent_or_no_object_are_refused() {
         "epoch",
         "user_id",
     ] {
-        refused(&world, &token(&world, &without(claims(), name)), name);
+        refused(&app, &token(&app, &without(claims(), name)), name);
     }
     for other in ["[]", "null", "1", "", "{", "{}"] {
-        refused(&world, &signed_text(&world, &header(&world).to_string(), other), other);
+        refused(&app, &signed_text(&app, &header(&app).to_string(), other), other);
     }
 }
 
 #[test]
 fn an_issuer_is_one_text_and_not_one_among_others() {
-    let world = World::start();
+    let app = TestApp::start();
     for issuers in [
         json!(["https://authme.test"]),
         json!(["https://authme.test", "https://evil.test"]),
     ] {
         refused(
-            &world,
-            &token(&world, &with(claims(), "iss", issuers.clone())),
+            &app,
+            &token(&app, &with(claims(), "iss", issuers.clone())),
             &issuers.to_string(),
         );
     }
@@ -154,30 +154,30 @@ fn an_issuer_is_one_text_and_not_one_among_others() {
 
 #[test]
 fn times_are_judged_to_the_second() {
-    let world = World::start();
-    let at = |iat: i64, exp: i64| token(&world, &with(with(claims(), "iat", json!(iat)), "exp", json!(exp)));
-    refused(&world, &at(BEGIN, BEGIN), "expired as it began");
-    refused(&world, &at(BEGIN - 300, BEGIN - 1), "expired");
-    refused(&world, &at(BEGIN + 10, BEGIN + 5), "ends before it begins");
-    accepted(&world, &at(BEGIN, BEGIN + 3600), "the longest life");
-    refused(&world, &at(BEGIN, BEGIN + 3601), "longer than any of ours");
-    refused(&world, &at(BEGIN - 7200, BEGIN + 300), "longer than any of ours");
-    refused(&world, &at(0, i64::MAX), "longer than any of ours");
-    refused(&world, &at(i64::MIN, i64::MAX), "no life at all");
-    accepted(&world, &at(BEGIN + 60, BEGIN + 300), "another machine's clock");
-    refused(&world, &at(BEGIN + 61, BEGIN + 300), "from the future");
-    let not_before = |nbf: i64| token(&world, &with(claims(), "nbf", json!(nbf)));
-    accepted(&world, &not_before(BEGIN), "now");
-    refused(&world, &not_before(BEGIN + 1), "not yet");
+    let app = TestApp::start();
+    let at = |iat: i64, exp: i64| token(&app, &with(with(claims(), "iat", json!(iat)), "exp", json!(exp)));
+    refused(&app, &at(BEGIN, BEGIN), "expired as it began");
+    refused(&app, &at(BEGIN - 300, BEGIN - 1), "expired");
+    refused(&app, &at(BEGIN + 10, BEGIN + 5), "ends before it begins");
+    accepted(&app, &at(BEGIN, BEGIN + 3600), "the longest life");
+    refused(&app, &at(BEGIN, BEGIN + 3601), "longer than any of ours");
+    refused(&app, &at(BEGIN - 7200, BEGIN + 300), "longer than any of ours");
+    refused(&app, &at(0, i64::MAX), "longer than any of ours");
+    refused(&app, &at(i64::MIN, i64::MAX), "no life at all");
+    accepted(&app, &at(BEGIN + 60, BEGIN + 300), "another machine's clock");
+    refused(&app, &at(BEGIN + 61, BEGIN + 300), "from the future");
+    let not_before = |nbf: i64| token(&app, &with(claims(), "nbf", json!(nbf)));
+    accepted(&app, &not_before(BEGIN), "now");
+    refused(&app, &not_before(BEGIN + 1), "not yet");
 
     let remembered = at(BEGIN, BEGIN + 10);
     let later = at(BEGIN + 1, BEGIN + 11);
-    accepted(&world, &remembered, "alive");
-    world.clock.set_millisecond((BEGIN + 10) * 1000 - 1);
-    accepted(&world, &remembered, "alive to the last millisecond");
-    world.clock.set(BEGIN + 10);
-    refused(&world, &remembered, "expired at the exact second");
-    accepted(&world, &later, "alive");
-    world.clock.set(BEGIN + 11);
-    refused(&world, &later, "expired at the exact second");
+    accepted(&app, &remembered, "alive");
+    app.clock.set_millisecond((BEGIN + 10) * 1000 - 1);
+    accepted(&app, &remembered, "alive to the last millisecond");
+    app.clock.set(BEGIN + 10);
+    refused(&app, &remembered, "expired at the exact second");
+    accepted(&app, &later, "alive");
+    app.clock.set(BEGIN + 11);
+    refused(&app, &later, "expired at the exact second");
 }

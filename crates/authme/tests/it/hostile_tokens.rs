@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::hmac_sha512::hmac_sha512;
 use crate::jwt::{encoded, header, signed, signed_text, token, user_claims};
 use crate::public_key_forms::public_forms;
+use crate::test_app::{BEGIN, TestApp, field};
 use crate::wire::{Connection, Request, ask};
-use crate::world::{BEGIN, World, field};
 
 const ADMINISTRATOR: [&str; 3] = ["CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"];
 
@@ -29,14 +29,14 @@ pub(crate) fn see() -> Request {
 }
 
 #[track_caller]
-pub(crate) fn accepted(world: &World, token: &str, what: &str) {
-    let answer = world.ask(see().bearer(token));
+pub(crate) fn accepted(app: &TestApp, token: &str, what: &str) {
+    let answer = app.ask(see().bearer(token));
     assert_eq!(answer.status, 200, "{what}: {}", answer.shown());
 }
 
 #[track_caller]
-pub(crate) fn refused(world: &World, token: &str, what: &str) {
-    let answer = world.ask(see().bearer(token));
+pub(crate) fn refused(app: &TestApp, token: &str, what: &str) {
+    let answer = app.ask(see().bearer(token));
     assert_eq!(
         answer.shown(),
         r#"401 [{"code":"02","message":"the bearer token is not valid"}]"#,
@@ -48,56 +48,52 @@ pub(crate) fn refused(world: &World, token: &str, what: &str) {
 
 #[test]
 fn a_token_of_ours_is_accepted() {
-    let world = World::start();
-    accepted(&world, &token(&world, &claims()), "ours");
+    let app = TestApp::start();
+    accepted(&app, &token(&app, &claims()), "ours");
     let several = with(claims(), "aud", json!(["other", "authme"]));
     accepted(
-        &world,
-        &token(&world, &several),
+        &app,
+        &token(&app, &several),
         "an audience among others (RFC 7519 section 4.1.3)",
     );
 }
 
 #[test]
 fn no_signature_is_none_however_it_is_spelt() {
-    let world = World::start();
-    let good = token(&world, &claims());
+    let app = TestApp::start();
+    let good = token(&app, &claims());
     let signature = good.rsplit('.').next().expect("a signature");
     for alg in ["none", "None", "nOnE", "NONE", "", "null"] {
         let message = format!(
             "{}.{}",
-            encoded(with(header(&world), "alg", json!(alg)).to_string()),
+            encoded(with(header(&app), "alg", json!(alg)).to_string()),
             encoded(claims().to_string())
         );
         for signature in ["", signature, "AA"] {
-            refused(&world, &format!("{message}.{signature}"), alg);
+            refused(&app, &format!("{message}.{signature}"), alg);
         }
-        refused(&world, &message, alg);
+        refused(&app, &message, alg);
     }
     for alg in [json!(null), json!(["RS512"]), json!(1), json!({"alg": "RS512"})] {
         refused(
-            &world,
-            &signed(&world, &with(header(&world), "alg", alg.clone()), &claims()),
+            &app,
+            &signed(&app, &with(header(&app), "alg", alg.clone()), &claims()),
             &alg.to_string(),
         );
     }
-    refused(
-        &world,
-        &signed(&world, &without(header(&world), "alg"), &claims()),
-        "no alg",
-    );
+    refused(&app, &signed(&app, &without(header(&app), "alg"), &claims()), "no alg");
 }
 
 #[test]
 fn another_algorithm_on_this_key_is_refused() {
-    let world = World::start();
+    let app = TestApp::start();
     // The signature is a good RS512 one; only the name is another's.
     for alg in [
         "RS256", "RS384", "PS512", "PS256", "ES512", "EdDSA", "HS256", "HS512", "rs512", "RS512 ", "RSA-OAEP",
     ] {
         refused(
-            &world,
-            &signed(&world, &with(header(&world), "alg", json!(alg)), &claims()),
+            &app,
+            &signed(&app, &with(header(&app), "alg", json!(alg)), &claims()),
             alg,
         );
     }
@@ -105,24 +101,24 @@ fn another_algorithm_on_this_key_is_refused() {
 
 #[test]
 fn a_mac_under_the_public_key_is_refused() {
-    let world = World::start();
-    for (form, key) in public_forms(&world) {
+    let app = TestApp::start();
+    for (form, key) in public_forms(&app) {
         for alg in ["HS512", "hs512", "RS512"] {
             let message = format!(
                 "{}.{}",
-                encoded(with(header(&world), "alg", json!(alg)).to_string()),
+                encoded(with(header(&app), "alg", json!(alg)).to_string()),
                 encoded(claims().to_string())
             );
             let mac = hmac_sha512(&key, message.as_bytes());
-            refused(&world, &format!("{message}.{}", encoded(mac)), &format!("{alg} {form}"));
+            refused(&app, &format!("{message}.{}", encoded(mac)), &format!("{alg} {form}"));
         }
     }
 }
 
 #[test]
 fn a_key_that_is_not_ours_is_refused_however_it_is_named() {
-    let world = World::start();
-    let file = world.folder.path().join("data/keys/manifest.json");
+    let app = TestApp::start();
+    let file = app.folder.path().join("data/keys/manifest.json");
     for kid in [
         "unknown",
         "",
@@ -139,26 +135,22 @@ fn a_key_that_is_not_ours_is_refused_however_it_is_named() {
         &"k".repeat(8000),
     ] {
         refused(
-            &world,
-            &signed(&world, &with(header(&world), "kid", json!(kid)), &claims()),
+            &app,
+            &signed(&app, &with(header(&app), "kid", json!(kid)), &claims()),
             kid,
         );
     }
     for kid in [json!(null), json!(1), json!(["a"]), json!({})] {
         refused(
-            &world,
-            &signed(&world, &with(header(&world), "kid", kid.clone()), &claims()),
+            &app,
+            &signed(&app, &with(header(&app), "kid", kid.clone()), &claims()),
             &kid.to_string(),
         );
     }
-    refused(
-        &world,
-        &signed(&world, &without(header(&world), "kid"), &claims()),
-        "no kid",
-    );
-    let stranger = World::start_with(crate::world::Setup {
+    refused(&app, &signed(&app, &without(header(&app), "kid"), &claims()), "no kid");
+    let stranger = TestApp::start_with(crate::test_app::Setup {
         next_key_from: Some(BEGIN),
-        ..crate::world::Setup::default()
+        ..crate::test_app::Setup::default()
     });
     let keys = stranger.ask(Request::get("/keys")).json();
     let other = field(&keys["keys"][1], "kid");
@@ -169,25 +161,28 @@ fn a_key_that_is_not_ours_is_refused_however_it_is_named() {
             encoded(with(header(&stranger), "kid", json!(kid)).to_string()),
             encoded(claims().to_string())
         );
-        let key = stranger.keys.signing_key(crate::world::at(BEGIN)).expect("a key signs");
+        let key = stranger
+            .keys
+            .signing_key(crate::test_app::at(BEGIN))
+            .expect("a key signs");
         assert_eq!(key.id(), other);
         format!(
             "{message}.{}",
             encoded(key.sign(message.as_bytes()).expect("the key signs"))
         )
     };
-    refused(&world, &their_token(&other), "another installation");
+    refused(&app, &their_token(&other), "another installation");
     refused(
-        &world,
-        &their_token(&field(&header(&world), "kid").clone()),
+        &app,
+        &their_token(&field(&header(&app), "kid").clone()),
         "our key named, another used",
     );
 }
 
 #[test]
 fn a_header_with_more_than_ours_is_refused() {
-    let world = World::start();
-    let jwk = world.ask(Request::get("/keys")).json()["keys"][0].clone();
+    let app = TestApp::start();
+    let jwk = app.ask(Request::get("/keys")).json()["keys"][0].clone();
     for (name, value) in [
         ("crit", json!(["exp"])),
         ("crit", json!([])),
@@ -200,11 +195,7 @@ fn a_header_with_more_than_ours_is_refused() {
         ("zip", json!("DEF")),
         ("cty", json!("JWT")),
     ] {
-        refused(
-            &world,
-            &signed(&world, &with(header(&world), name, value), &claims()),
-            name,
-        );
+        refused(&app, &signed(&app, &with(header(&app), name, value), &claims()), name);
     }
     for typ in [
         json!("JWT"),
@@ -217,17 +208,13 @@ fn a_header_with_more_than_ours_is_refused() {
         json!(null),
     ] {
         refused(
-            &world,
-            &signed(&world, &with(header(&world), "typ", typ.clone()), &claims()),
+            &app,
+            &signed(&app, &with(header(&app), "typ", typ.clone()), &claims()),
             &typ.to_string(),
         );
     }
-    refused(
-        &world,
-        &signed(&world, &without(header(&world), "typ"), &claims()),
-        "no typ",
-    );
-    let good = header(&world).to_string();
+    refused(&app, &signed(&app, &without(header(&app), "typ"), &claims()), "no typ");
+    let good = header(&app).to_string();
     for (name, value) in [
         ("alg", "\"RS512\""),
         ("alg", "\"none\""),
@@ -235,17 +222,17 @@ fn a_header_with_more_than_ours_is_refused() {
         ("kid", "\"x\""),
     ] {
         let doubled = good.replacen('{', &format!("{{\"{name}\":{value},"), 1);
-        refused(&world, &signed_text(&world, &doubled, &claims().to_string()), &doubled);
+        refused(&app, &signed_text(&app, &doubled, &claims().to_string()), &doubled);
     }
     for other in ["[]", "null", "\"RS512\"", "", "{", "{}"] {
-        refused(&world, &signed_text(&world, other, &claims().to_string()), other);
+        refused(&app, &signed_text(&app, other, &claims().to_string()), other);
     }
 }
 
 #[test]
 fn a_token_that_was_touched_is_refused() {
-    let world = World::start();
-    let good = token(&world, &claims());
+    let app = TestApp::start();
+    let good = token(&app, &claims());
     let parts: Vec<&str> = good.split('.').collect();
     let [head, body, signature] = parts[..] else {
         panic!("three parts")
@@ -282,25 +269,24 @@ fn a_token_that_was_touched_is_refused() {
         format!("{good} {good}"),
         format!("\"{good}\""),
     ] {
-        refused(&world, &touched, &touched);
+        refused(&app, &touched, &touched);
     }
     // A second spelling of the same signature: bits that mean nothing are not free.
     for c in ["A", "B", "Q", "R", "g", "h", "w", "x"] {
         if last(c) != signature {
-            refused(&world, &format!("{head}.{body}.{}", last(c)), "the last character");
+            refused(&app, &format!("{head}.{body}.{}", last(c)), "the last character");
         }
     }
-    accepted(&world, &good, "untouched");
+    accepted(&app, &good, "untouched");
 }
 
 #[test]
 fn the_header_holds_one_bearer_token() {
-    let world = World::start();
-    let good = token(&world, &claims());
+    let app = TestApp::start();
+    let good = token(&app, &claims());
     for scheme in ["Bearer", "bearer", "BEARER"] {
         assert_eq!(
-            world
-                .ask(see().header("Authorization", &format!("{scheme} {good}")))
+            app.ask(see().header("Authorization", &format!("{scheme} {good}")))
                 .status,
             200
         );
@@ -315,7 +301,7 @@ fn the_header_holds_one_bearer_token() {
         see().header("X-Authorization", &format!("Bearer {good}")),
         see().query(&[("access_token", &good)]),
     ] {
-        let answer = world.ask(request.clone());
+        let answer = app.ask(request.clone());
         assert_eq!(answer.codes().0, 401, "{request:?}");
         assert_eq!(answer.json()[0]["code"], "02");
     }
@@ -323,11 +309,11 @@ fn the_header_holds_one_bearer_token() {
 
 #[test]
 fn a_token_of_a_mebibyte_is_refused_and_the_server_answers_on() {
-    let world = World::start();
-    let padded = |length: usize| token(&world, &with(claims(), "more", json!("x".repeat(length))));
-    accepted(&world, &padded(1000), "an unknown claim");
-    refused(&world, &padded(20_000), "longer than any of ours");
-    let mut connection = Connection::open(world.address);
+    let app = TestApp::start();
+    let padded = |length: usize| token(&app, &with(claims(), "more", json!("x".repeat(length))));
+    accepted(&app, &padded(1000), "an unknown claim");
+    refused(&app, &padded(20_000), "longer than any of ours");
+    let mut connection = Connection::open(app.address);
     let huge = format!(
         "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
         padded(1 << 20)
@@ -338,5 +324,5 @@ fn a_token_of_a_mebibyte_is_refused_and_the_server_answers_on() {
     if let Ok(answer) = connection.read(false) {
         assert!((400..500).contains(&answer.status), "{}", answer.shown());
     }
-    assert_eq!(ask(world.address, Request::get("/keys")).status, 200);
+    assert_eq!(ask(app.address, Request::get("/keys")).status, 200);
 }

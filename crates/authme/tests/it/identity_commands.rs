@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::operator::{Done, Operator};
-use crate::world::field;
+use crate::test_app::field;
 
 fn shown(operator: &Operator, id: &str) -> Value {
     operator.does(&["identity", "show", id, "--reveal"]).object()
@@ -82,7 +82,7 @@ fn import(operator: &Operator, lines: &str) -> Done {
 #[test]
 fn what_show_reveals_can_be_imported() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let before = operator.does(&["identity", "list", "--reveal"]);
     let other = Operator::new();
     other.knows("role", &["BUYER"]);

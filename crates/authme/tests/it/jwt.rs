@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::world::{BEGIN, ISSUER, World, at};
+use crate::test_app::{BEGIN, ISSUER, TestApp, at};
 
 pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -25,25 +25,25 @@ pub(crate) fn claims(token: &str) -> Value {
 }
 
 /// The id of the key that signs at the beginning.
-pub(crate) fn kid(world: &World) -> String {
-    let key = world.keys.signing_key(at(BEGIN)).expect("a key signs");
+pub(crate) fn kid(app: &TestApp) -> String {
+    let key = app.keys.signing_key(at(BEGIN)).expect("a key signs");
     key.id().to_owned()
 }
 
-pub(crate) fn header(world: &World) -> Value {
-    json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(world)})
+pub(crate) fn header(app: &TestApp) -> Value {
+    json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(app)})
 }
 
 /// Signs any two texts as header and claims.
-pub(crate) fn signed_text(world: &World, header: &str, claims: &str) -> String {
+pub(crate) fn signed_text(app: &TestApp, header: &str, claims: &str) -> String {
     let message = format!("{}.{}", encoded(header), encoded(claims));
-    let key = world.keys.signing_key(at(BEGIN)).expect("a key signs");
+    let key = app.keys.signing_key(at(BEGIN)).expect("a key signs");
     let signature = key.sign(message.as_bytes()).expect("the key signs");
     format!("{message}.{}", encoded(signature))
 }
 
-pub(crate) fn signed(world: &World, header: &Value, claims: &Value) -> String {
-    signed_text(world, &header.to_string(), &claims.to_string())
+pub(crate) fn signed(app: &TestApp, header: &Value, claims: &Value) -> String {
+    signed_text(app, &header.to_string(), &claims.to_string())
 }
 
 /// Claims of a client on its own, as they are issued at the beginning.
@@ -64,6 +64,6 @@ pub(crate) fn user_claims(user: &str, roles: &[&str], scopes: &[&str]) -> Value 
 }
 
 /// Signs claims under the header of our tokens.
-pub(crate) fn token(world: &World, claims: &Value) -> String {
-    signed(world, &header(world), claims)
+pub(crate) fn token(app: &TestApp, claims: &Value) -> String {
+    signed(app, &header(app), claims)
 }

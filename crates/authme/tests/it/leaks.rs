@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::add_contacts::{email, mobile, path};
-use crate::cast::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
+use crate::fixtures::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
 use crate::operator::{Operator, Serving};
+use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request, ask};
-use crate::world::{World, field};
 
 const CLIENTS: [&str; 5] = ["portal", "shop", "gateway", "locker", "maker"];
 const NEW_MAIL: &str = "made.by.hand.off@example.org";
@@ -206,11 +206,11 @@ fn contacts() -> Vec<String> {
 
 #[test]
 fn no_answer_and_no_event_holds_an_unmasked_contact() {
-    let world = World::start();
-    let secrets = story(&|request| world.ask(request));
-    let events = world.events();
+    let app = TestApp::start();
+    let secrets = story(&|request| app.ask(request));
+    let events = app.events();
     assert!(events.len() >= 8, "the story is too short: {events:?}");
-    for answer in world.answers() {
+    for answer in app.answers() {
         let headers = format!("{:?}", answer.headers);
         let mut body = answer.text();
         if let Ok(Value::Object(mut lock)) = serde_json::from_str::<Value>(&body) {
@@ -234,9 +234,9 @@ fn no_answer_and_no_event_holds_an_unmasked_contact() {
 
 #[test]
 fn no_error_repeats_a_secret() {
-    let world = World::start();
-    let secrets = story(&|request| world.ask(request));
-    for answer in world.answers().iter().filter(|answer| answer.status >= 400) {
+    let app = TestApp::start();
+    let secrets = story(&|request| app.ask(request));
+    for answer in app.answers().iter().filter(|answer| answer.status >= 400) {
         holds_none(&answer.shown(), &answer.body, &secrets.pieces());
     }
 }
@@ -272,17 +272,17 @@ fn files_hold_none(folder: &Path, needles: &[String]) {
 
 #[test]
 fn the_stores_files_hold_no_token_and_no_client_secret() {
-    let world = World::start();
-    let secrets = story(&|request| world.ask(request));
-    world.events();
+    let app = TestApp::start();
+    let secrets = story(&|request| app.ask(request));
+    app.events();
     assert!(secrets.refresh.len() >= 4 && secrets.validation.len() >= 3 && secrets.access.len() >= 8);
-    files_hold_none(&world.folder.path().join("data"), &secrets.pieces());
+    files_hold_none(&app.folder.path().join("data"), &secrets.pieces());
 }
 
 #[test]
 fn a_log_that_tells_everything_holds_no_secret_and_no_contact() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let serving = Serving::start(&operator, &[("AUTHME__LOG__FILTER", "trace,actix_http=trace")]);
     let secrets = story(&|request| ask(serving.address, request));
     let (code, log) = serving.end();

@@ -6,13 +6,13 @@
     reason = "what a test needs and does not find ends it"
 )]
 
-mod cast;
+mod fixtures;
 mod hmac_sha512;
 mod jwt;
 mod operator;
 mod public_key_forms;
+mod test_app;
 mod wire;
-mod world;
 
 mod active_check;
 mod add_contacts;

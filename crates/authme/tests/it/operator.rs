@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cast::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
+use crate::fixtures::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
 
 fn authme() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authme"));
@@ -103,7 +103,7 @@ impl Operator {
     }
 
     /// The clients and users of the other tests, as far as they matter, by commands.
-    pub(crate) fn cast(&self) {
+    pub(crate) fn fixtures(&self) {
         let (application, machine) = (
             ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
             ["CLI-AUTH-BASIC", "CLI-1STPARTY"],

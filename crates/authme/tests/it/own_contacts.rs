@@ -3,24 +3,24 @@
 use serde_json::{Value, json};
 
 use crate::add_contacts::{email, mobile, path};
-use crate::cast::{self, ANA_MAIL, BIA_MAIL};
+use crate::fixtures::{self, ANA_MAIL, BIA_MAIL};
 use crate::jwt::{token, user_claims};
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
-use crate::world::World;
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 
-fn add(world: &World, user: &str, items: &Value) {
-    let request = Request::post(&path(user)).bearer(&world.client_token("portal"));
-    let answer = world.ask(request.json(&json!({"authenticationFactors": items})));
+fn add(app: &TestApp, user: &str, items: &Value) {
+    let request = Request::post(&path(user)).bearer(&app.client_token("portal"));
+    let answer = app.ask(request.json(&json!({"authenticationFactors": items})));
     assert_eq!(answer.shown(), "201 ");
 }
 
 /// What a user sees through a client.
-fn seen_through(world: &World, client: &str, user: &str) -> Answer {
+fn seen_through(app: &TestApp, client: &str, user: &str) -> Answer {
     let mut claims = user_claims(user, &OWNER, &[]);
     claims["client_id"] = json!(client);
-    world.ask(Request::get(&path("me")).bearer(&token(world, &claims)))
+    app.ask(Request::get(&path("me")).bearer(&token(app, &claims)))
 }
 
 fn ids(answer: &Answer) -> Vec<String> {
@@ -33,11 +33,11 @@ fn ids(answer: &Answer) -> Vec<String> {
 
 #[test]
 fn contacts_are_masked_as_documented() {
-    let world = World::start();
+    let app = TestApp::start();
     let mut tagged = mobile("5efd263cbe2d398bb00b97ea", "911112222");
     tagged["tags"] = json!(["MARKED_RESOURCES"]);
-    add(&world, "ana", &json!([tagged]));
-    let answer = seen_through(&world, "portal", "ana");
+    add(&app, "ana", &json!([tagged]));
+    let answer = seen_through(&app, "portal", "ana");
     assert_eq!(
         answer.shown(),
         concat!(
@@ -53,13 +53,13 @@ fn contacts_are_masked_as_documented() {
 
 #[test]
 fn an_area_code_is_told_only_where_there_is_one() {
-    let world = World::start();
+    let app = TestApp::start();
     add(
-        &world,
+        &app,
         "ana",
         &json!([{"id": "pt", "contactType": "MOBILE", "mobile": {"regionCode": 351, "phoneNumber": "912345678"}}]),
     );
-    let contacts = seen_through(&world, "portal", "ana").json();
+    let contacts = seen_through(&app, "portal", "ana").json();
     assert_eq!(
         contacts[1]["mobile"],
         json!({"regionCode": "351", "phoneNumber": "*****5678"})
@@ -68,15 +68,15 @@ fn an_area_code_is_told_only_where_there_is_one() {
 
 #[test]
 fn main_contacts_come_first_the_main_one_leading_then_the_others_by_time_added() {
-    let world = World::start();
+    let app = TestApp::start();
     add(
-        &world,
+        &app,
         "bia",
         &json!([email("z", "z@example.com"), email("a", "a@example.com")]),
     );
-    world.clock.advance(1);
-    add(&world, "bia", &json!([email("m", "m@example.com")]));
-    let answer = seen_through(&world, "portal", "bia");
+    app.clock.advance(1);
+    add(&app, "bia", &json!([email("m", "m@example.com")]));
+    let answer = seen_through(&app, "portal", "bia");
     assert_eq!(ids(&answer), ["bia-mobile", "bia-mail", "z", "a", "m"]);
     let contacts = answer.json();
     let defaults = contacts
@@ -94,34 +94,34 @@ fn main_contacts_come_first_the_main_one_leading_then_the_others_by_time_added()
 
 #[test]
 fn the_client_of_the_token_decides_what_is_shown() {
-    let world = World::start();
+    let app = TestApp::start();
     let mut tagged = email("tagged", "tagged@example.com");
     tagged["tags"] = json!(["MARKED_RESOURCES"]);
-    add(&world, "bia", &json!([email("plain", "plain@example.com"), tagged]));
-    let shown = |client: &str| ids(&seen_through(&world, client, "bia"));
+    add(&app, "bia", &json!([email("plain", "plain@example.com"), tagged]));
+    let shown = |client: &str| ids(&seen_through(&app, client, "bia"));
     assert_eq!(shown("portal"), ["bia-mobile", "bia-mail", "plain", "tagged"]);
     assert_eq!(shown("marked"), ["tagged"]);
     assert_eq!(shown("shop"), ["bia-mobile", "bia-mail"]);
     // A client that is not registered is shown the least.
     assert_eq!(shown("unregistered"), ["bia-mobile", "bia-mail"]);
-    assert_eq!(seen_through(&world, "marked", "ana").shown(), "200 []");
+    assert_eq!(seen_through(&app, "marked", "ana").shown(), "200 []");
 }
 
 #[test]
 fn a_user_without_a_record_is_404() {
-    let world = World::start();
+    let app = TestApp::start();
     assert_eq!(
-        seen_through(&world, "portal", "gone").shown(),
+        seen_through(&app, "portal", "gone").shown(),
         r#"404 [{"code":"04","message":"the user has no record"}]"#
     );
 }
 
 #[test]
 fn own_contacts_need_a_user() {
-    let world = World::start();
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
     for request in [Request::get(&path("me")), Request::post(&path("me")).body("{}")] {
-        let answer = world.ask(request.bearer(&portal));
+        let answer = app.ask(request.bearer(&portal));
         assert_eq!(
             answer.shown(),
             r#"403 [{"code":"03","message":"a token that carries a user is required"}]"#
@@ -131,14 +131,14 @@ fn own_contacts_need_a_user() {
 
 #[test]
 fn tokens_from_a_real_login_see_the_same() {
-    let world = World::start();
+    let app = TestApp::start();
     for (mail, first) in [
         (ANA_MAIL, "ana-mail"),
         (BIA_MAIL, "bia-mobile"),
-        (cast::ROOT_MAIL, "root-mail"),
+        (fixtures::ROOT_MAIL, "root-mail"),
     ] {
-        let token = world.user_token(mail, "portal");
-        let answer = world.ask(Request::get(&path("me")).bearer(&token));
+        let token = app.user_token(mail, "portal");
+        let answer = app.ask(Request::get(&path("me")).bearer(&token));
         assert_eq!(ids(&answer)[0], first);
     }
 }

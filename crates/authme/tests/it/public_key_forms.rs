@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::test_app::{TestApp, field};
 use crate::wire::Request;
-use crate::world::{World, field};
 
 /// DER (X.690): one value with its length.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -30,8 +30,8 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// Each with its name.
-pub(crate) fn public_forms(world: &World) -> Vec<(String, Vec<u8>)> {
-    let jwk = world.ask(Request::get("/keys")).json()["keys"][0].clone();
+pub(crate) fn public_forms(app: &TestApp) -> Vec<(String, Vec<u8>)> {
+    let jwk = app.ask(Request::get("/keys")).json()["keys"][0].clone();
     let modulus = URL_SAFE_NO_PAD.decode(field(&jwk, "n")).expect("base64url");
     let mut positive = vec![0];
     positive.extend_from_slice(&modulus);

@@ -1,19 +1,19 @@
 //! What no HTTP library sends (04-promises 3): refused or hung up on, and the server answers on.
 
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Connection, Request, ask};
-use crate::world::World;
 use std::fmt::Write as _;
 
 /// Every answer to these bytes, until the server hangs up.
-fn answers_to(world: &World, bytes: &[u8]) -> Vec<Answer> {
-    let mut connection = Connection::open(world.address);
+fn answers_to(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
+    let mut connection = Connection::open(app.address);
     connection.write(bytes);
     std::iter::from_fn(|| connection.read(false).ok()).collect()
 }
 
 /// Every answer to these bytes, after which nothing more comes.
-fn answers_to_no_more_than(world: &World, bytes: &[u8]) -> Vec<Answer> {
-    let mut connection = Connection::open(world.address);
+fn answers_to_no_more_than(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
+    let mut connection = Connection::open(app.address);
     connection.write(bytes);
     connection.end();
     std::iter::from_fn(|| connection.read(false).ok()).collect()
@@ -26,16 +26,16 @@ fn lock_with(headers: &str, token: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn alive(world: &World) {
-    assert_eq!(ask(world.address, Request::get("/keys")).status, 200);
+fn alive(app: &TestApp) {
+    assert_eq!(ask(app.address, Request::get("/keys")).status, 200);
 }
 
 const BODY: &str = r#"{"userId":"ana"}"#;
 
 #[test]
 fn lengths_that_contradict_each_other_do_nothing_and_hide_nothing() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     let hidden = format!(
         "POST /security/iam/v1/user-identities/lock HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {locker}\r\nContent-Length: 16\r\n\r\n{BODY}"
     );
@@ -79,7 +79,7 @@ fn lengths_that_contradict_each_other_do_nothing_and_hide_nothing() {
         ("Transfer-Encoding: chunked\r\n", format!("11\r\n{BODY}\r\n0\r\n\r\n")),
         ("Transfer-Encoding: chunked\r\n", "zz\r\n".to_owned()),
     ] {
-        let answers = answers_to(&world, &lock_with(headers, &locker, &body));
+        let answers = answers_to(&app, &lock_with(headers, &locker, &body));
         assert!(
             answers.len() <= 1,
             "{headers:?}: a hidden request was answered: {answers:?}"
@@ -91,15 +91,15 @@ fn lengths_that_contradict_each_other_do_nothing_and_hide_nothing() {
                 answer.shown()
             );
         }
-        alive(&world);
+        alive(&app);
     }
-    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+    assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
 fn a_chunked_body_is_read_and_bounded() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     let chunked = |chunks: &[&str]| {
         let mut body = String::new();
         for chunk in chunks {
@@ -107,7 +107,7 @@ fn a_chunked_body_is_read_and_bounded() {
         }
         body.push_str("0\r\n\r\n");
         let answers = answers_to(
-            &world,
+            &app,
             &lock_with("Transfer-Encoding: chunked\r\nConnection: close\r\n", &locker, &body),
         );
         assert_eq!(answers.len(), 1);
@@ -121,15 +121,15 @@ fn a_chunked_body_is_read_and_bounded() {
     );
     let full = " ".repeat(64 * 1024 - BODY.len());
     assert_eq!(chunked(&[BODY, &full]), "204 ");
-    alive(&world);
+    alive(&app);
 }
 
 #[test]
 fn a_huge_body_is_refused_as_soon_as_it_is_announced() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     for length in ["65537", "1099511627776", "18446744073709551615"] {
-        let mut connection = Connection::open(world.address);
+        let mut connection = Connection::open(app.address);
         connection.write(&lock_with(&format!("Content-Length: {length}\r\n"), &locker, "{"));
         // Not a byte more is sent.
         let answer = connection.read(false).expect("an answer");
@@ -139,30 +139,30 @@ fn a_huge_body_is_refused_as_soon_as_it_is_announced() {
             "{length}"
         );
     }
-    alive(&world);
+    alive(&app);
 }
 
 #[test]
 fn a_body_that_breaks_off_does_nothing() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     for (headers, body) in [
         ("Content-Length: 17\r\n", BODY),
         ("Content-Length: 100\r\n", ""),
         ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":\"ana\"}\r\n"),
         ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":"),
     ] {
-        for answer in answers_to_no_more_than(&world, &lock_with(headers, &locker, body)) {
+        for answer in answers_to_no_more_than(&app, &lock_with(headers, &locker, body)) {
             assert!((400..500).contains(&answer.status), "{headers:?}: {}", answer.shown());
         }
     }
-    alive(&world);
-    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+    alive(&app);
+    assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
 fn what_is_no_request_is_refused() {
-    let world = World::start();
+    let app = TestApp::start();
     let long_path = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(200_000));
     let long_header = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(200_000));
     let long_name = format!("GET / HTTP/1.1\r\nHost: a\r\n{}: a\r\n\r\n", "a".repeat(200_000));
@@ -190,22 +190,22 @@ fn what_is_no_request_is_refused() {
         many.as_bytes(),
     ] {
         let shown: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
-        for answer in answers_to_no_more_than(&world, bytes) {
+        for answer in answers_to_no_more_than(&app, bytes) {
             assert!((400..500).contains(&answer.status), "{shown:?}: {}", answer.shown());
         }
-        alive(&world);
+        alive(&app);
     }
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let world = World::start();
+    let app = TestApp::start();
     let bytes = concat!(
         "GET /security/iam/v1/keys HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     );
-    let statuses: Vec<u16> = answers_to(&world, bytes.as_bytes())
+    let statuses: Vec<u16> = answers_to(&app, bytes.as_bytes())
         .iter()
         .map(|answer| answer.status)
         .collect();

@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use crate::cast::{self, ANA_MAIL, owned};
+use crate::fixtures::{self, ANA_MAIL, owned};
 use crate::jwt::{claims, token, user_claims};
+use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
-use crate::world::{World, field};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 
-fn renew(world: &World, bearer: &str, client: &str, user: &str, remember: &str) -> Answer {
+fn renew(app: &TestApp, bearer: &str, client: &str, user: &str, remember: &str) -> Answer {
     let query = [
         ("token", ""),
         ("clientId", client),
         ("userId", user),
         ("remember-me", remember),
     ];
-    world.ask(
+    app.ask(
         Request::post("/user-identities/renew-token")
             .query(&query)
             .bearer(bearer),
@@ -25,10 +25,10 @@ fn renew(world: &World, bearer: &str, client: &str, user: &str, remember: &str) 
 
 #[test]
 fn the_client_itself_gets_tokens_for_a_user() {
-    let world = World::start();
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
     for (remember, keeps) in [("true", true), ("false", false), ("", false)] {
-        let answer = renew(&world, &portal, "portal", "ana", remember);
+        let answer = renew(&app, &portal, "portal", "ana", remember);
         assert_eq!(answer.status, 200, "{}", answer.shown());
         let body = answer.json();
         assert_eq!(body.get("refreshToken").is_some(), keeps, "{remember}");
@@ -40,116 +40,116 @@ fn the_client_itself_gets_tokens_for_a_user() {
         assert_eq!(claims["roles"], json!(OWNER));
     }
     let without = Request::post("/user-identities/renew-token").json(&json!({"clientId": "portal", "userId": "ana"}));
-    assert_eq!(world.ask(without.bearer(&portal)).status, 200);
+    assert_eq!(app.ask(without.bearer(&portal)).status, 200);
 }
 
 #[test]
 fn an_alias_names_the_client() {
-    let world = World::start();
-    let answer = renew(&world, &world.client_token("portal"), "portal.idp", "ana", "true");
+    let app = TestApp::start();
+    let answer = renew(&app, &app.client_token("portal"), "portal.idp", "ana", "true");
     assert_eq!(claims(&field(&answer.json(), "accessToken"))["client_id"], "portal");
 }
 
 #[test]
 fn another_client_or_user_is_403() {
-    let world = World::start();
-    let ana = token(&world, &user_claims("ana", &OWNER, &[]));
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let ana = token(&app, &user_claims("ana", &OWNER, &[]));
+    let portal = app.client_token("portal");
     for (bearer, client, user) in [
         (&portal, "shop", "ana"),
         (&portal, "unknown", "ana"),
         (&ana, "portal", "bia"),
         (&ana, "shop", "ana"),
         (&ana, "shop", "bia"),
-        (&world.client_token("shop"), "portal", "ana"),
-        (&world.client_token("shop"), "portal.idp", "ana"),
+        (&app.client_token("shop"), "portal", "ana"),
+        (&app.client_token("shop"), "portal.idp", "ana"),
     ] {
         assert_eq!(
-            renew(&world, bearer, client, user, "true").shown(),
+            renew(&app, bearer, client, user, "true").shown(),
             r#"403 [{"code":"03","message":"the caller may not renew for this client or user"}]"#,
             "{client} {user}"
         );
     }
-    assert_eq!(world.event_types("ana"), Vec::<String>::new());
+    assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
 fn a_client_that_is_not_set_up_for_it_is_412() {
-    let world = World::start();
+    let app = TestApp::start();
     let refused = r#"412 [{"code":"22","message":"the client is unknown, disabled, or not set up for this flow"}]"#;
     assert_eq!(
-        renew(&world, &world.client_token("shop"), "shop", "ana", "true").shown(),
+        renew(&app, &app.client_token("shop"), "shop", "ana", "true").shown(),
         refused
     );
-    let portal = world.client_token("portal");
-    let mut client = cast::client("portal", &[], &[]);
-    client.identity_provider = true;
-    client.enabled = false;
-    world.wait_for(cast::save_client(&world.stores, &client));
+    let portal = app.client_token("portal");
+    let mut client = fixtures::client("portal", &[], &[]);
+    client.is_identity_provider = true;
+    client.is_enabled = false;
+    app.wait_for(fixtures::save_client(&app.stores, &client));
     assert_eq!(
-        renew(&world, &portal, "portal", "ana", "true").shown(),
+        renew(&app, &portal, "portal", "ana", "true").shown(),
         r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
     );
 }
 
 #[test]
 fn an_unknown_user_is_412() {
-    let world = World::start();
+    let app = TestApp::start();
     assert_eq!(
-        renew(&world, &world.client_token("portal"), "portal", "nobody", "true").shown(),
+        renew(&app, &app.client_token("portal"), "portal", "nobody", "true").shown(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
 fn a_locked_user_is_412_and_after_unlock_the_client_gets_tokens_again() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    world.lock_or_unlock("lock", "ana");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    app.lock_or_unlock("lock", "ana");
     assert_eq!(
-        renew(&world, &portal, "portal", "ana", "true").shown(),
+        renew(&app, &portal, "portal", "ana", "true").shown(),
         r#"412 [{"code":"21","message":"the credential is locked"}]"#
     );
-    world.lock_or_unlock("unlock", "ana");
-    let again = renew(&world, &portal, "portal", "ana", "true");
+    app.lock_or_unlock("unlock", "ana");
+    let again = renew(&app, &portal, "portal", "ana", "true");
     assert_eq!(claims(&field(&again.json(), "accessToken"))["epoch"], 1);
 }
 
 #[test]
 fn a_users_own_token_gets_an_access_token_of_its_session_that_dies_with_it() {
-    let world = World::start();
-    let session = world.session(ANA_MAIL);
+    let app = TestApp::start();
+    let session = app.session(ANA_MAIL);
     let sid = claims(&field(&session, "accessToken"))["sid"].clone();
-    let answer = renew(&world, &field(&session, "accessToken"), "portal", "ana", "true");
+    let answer = renew(&app, &field(&session, "accessToken"), "portal", "ana", "true");
     assert_eq!(answer.status, 200, "{}", answer.shown());
     let body = answer.json();
     assert_eq!(body.get("refreshToken"), None);
     let access = field(&body, "accessToken");
     assert_eq!(claims(&access)["sid"], sid);
-    assert_eq!(world.event_types("ana"), ["session.started"]);
+    assert_eq!(app.event_types("ana"), ["session.started"]);
 
-    let portal = world.client_token("portal");
+    let portal = app.client_token("portal");
     let one = field(&session, "refreshToken");
-    let two = field(&world.renew(&portal, &one, "true").json(), "refreshToken");
-    world.renew(&portal, &two, "true");
+    let two = field(&app.renew(&portal, &one, "true").json(), "refreshToken");
+    app.renew(&portal, &two, "true");
     // The spent token comes back.
-    assert_eq!(world.renew(&portal, &one, "true").status, 401);
+    assert_eq!(app.renew(&portal, &one, "true").status, 401);
     assert_eq!(
-        renew(&world, &access, "portal", "ana", "true").codes(),
+        renew(&app, &access, "portal", "ana", "true").codes(),
         (401, owned(&["20"]))
     );
 }
 
 #[test]
 fn a_locked_users_own_token_is_told_of_the_lock_also_when_its_session_is_ended_already() {
-    let world = World::start();
-    let session = world.session(ANA_MAIL);
+    let app = TestApp::start();
+    let session = app.session(ANA_MAIL);
     let (access, refresh) = (field(&session, "accessToken"), field(&session, "refreshToken"));
-    world.lock_or_unlock("lock", "ana");
+    app.lock_or_unlock("lock", "ana");
     let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-    assert_eq!(renew(&world, &access, "portal", "ana", "true").shown(), locked);
+    assert_eq!(renew(&app, &access, "portal", "ana", "true").shown(), locked);
     // The lock ends the session where it is met; what is told stays the same.
-    assert_eq!(world.renew(&access, &refresh, "true").shown(), locked);
-    assert_eq!(world.renew(&access, &refresh, "true").shown(), locked);
-    assert_eq!(renew(&world, &access, "portal", "ana", "true").shown(), locked);
+    assert_eq!(app.renew(&access, &refresh, "true").shown(), locked);
+    assert_eq!(app.renew(&access, &refresh, "true").shown(), locked);
+    assert_eq!(renew(&app, &access, "portal", "ana", "true").shown(), locked);
 }

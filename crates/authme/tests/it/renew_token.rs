@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::{self, ANA_MAIL, BIA_MAIL, BUSINESS, owned};
+use crate::fixtures::{self, ANA_MAIL, BIA_MAIL, BUSINESS, owned};
 use crate::jwt::{claims, kid, taken_apart, token, user_claims};
+use crate::test_app::{BEGIN, ISSUER, TestApp, field};
 use crate::wire::{Answer, Request};
-use crate::world::{BEGIN, ISSUER, World, field};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
 pub(crate) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
@@ -24,9 +24,9 @@ const NOT_ALIVE: &str = r#"401 [{"code":"02","message":"the bearer token is no l
 
 #[test]
 fn a_validation_token_becomes_a_session() {
-    let world = World::start();
-    let token = world.validation(ANA_MAIL, "portal");
-    let answer = world.renew(&world.client_token("portal"), &token, "true");
+    let app = TestApp::start();
+    let token = app.validation(ANA_MAIL, "portal");
+    let answer = app.renew(&app.client_token("portal"), &token, "true");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let mut body = answer.json();
     let (access, refresh) = (field(&body, "accessToken"), field(&body, "refreshToken"));
@@ -46,7 +46,7 @@ fn a_validation_token_becomes_a_session() {
         .and_then(|rest| rest.split('.').next())
         .expect("a family");
     let (header, mut claims) = taken_apart(&access);
-    assert_eq!(header, json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(&world)}));
+    assert_eq!(header, json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(&app)}));
     claims["jti"] = json!("…");
     let expected = json!({
         "iss": ISSUER, "aud": "authme", "iat": BEGIN, "exp": BEGIN + 300, "jti": "…", "client_id": "portal",
@@ -57,8 +57,8 @@ fn a_validation_token_becomes_a_session() {
 
 #[test]
 fn remember_me_is_a_boolean_as_callers_write_it() {
-    let world = World::start();
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
     for (remember, keeps) in [
         ("true", true),
         ("TRUE", true),
@@ -68,8 +68,8 @@ fn remember_me_is_a_boolean_as_callers_write_it() {
         ("False", false),
         ("0", false),
     ] {
-        let token = world.validation(ANA_MAIL, "portal");
-        let answer = world.renew(&portal, &token, remember);
+        let token = app.validation(ANA_MAIL, "portal");
+        let answer = app.renew(&portal, &token, remember);
         assert_eq!(answer.status, 200, "{remember}");
         let body = answer.json();
         assert_eq!(body.get("refreshToken").is_some(), keeps, "{remember}");
@@ -79,27 +79,27 @@ fn remember_me_is_a_boolean_as_callers_write_it() {
             "{remember}"
         );
     }
-    let token = world.validation(ANA_MAIL, "portal");
+    let token = app.validation(ANA_MAIL, "portal");
     for bad in ["maybe", "yes", "2", "-1", "t", "tru\u{65}\u{301}"] {
         assert_eq!(
-            world.renew(&portal, &token, bad).shown(),
+            app.renew(&portal, &token, bad).shown(),
             r#"400 [{"code":"01","message":"remember-me is not a boolean","field":"remember-me"}]"#,
             "{bad}"
         );
     }
     let absent = r#"400 [{"code":"01","message":"remember-me is required","field":"remember-me"}]"#;
-    assert_eq!(world.renew(&portal, &token, "").shown(), absent);
-    let without = world.ask(renewal().query(&[("token", &token)]).bearer(&portal));
+    assert_eq!(app.renew(&portal, &token, "").shown(), absent);
+    let without = app.ask(renewal().query(&[("token", &token)]).bearer(&portal));
     assert_eq!(without.shown(), absent);
-    assert_eq!(world.renew(&portal, &token, "true").status, 200);
+    assert_eq!(app.renew(&portal, &token, "true").status, 200);
 }
 
 #[test]
 fn the_fields_may_stand_in_a_json_or_a_form_body() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let token = || world.validation(ANA_MAIL, "portal");
-    let ok = |request: Request| assert_eq!(world.ask(request.bearer(&portal)).status, 200);
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let token = || app.validation(ANA_MAIL, "portal");
+    let ok = |request: Request| assert_eq!(app.ask(request.bearer(&portal)).status, 200);
     ok(renewal().json(&json!({"token": token(), "remember-me": true, "clientId": "portal", "userId": "ana"})));
     ok(renewal().json(&json!({"token": token(), "remember-me": "1", "clientId": "", "other": []})));
     ok(renewal().body(json!({"token": token(), "remember-me": 0}).to_string()));
@@ -113,16 +113,16 @@ fn the_fields_may_stand_in_a_json_or_a_form_body() {
         .form(&[("token", &both), ("remember-me", "1")]));
     let text = renewal().header("Content-Type", "text/plain").body("token=x");
     assert_eq!(
-        world.ask(text.bearer(&portal)).shown(),
+        app.ask(text.bearer(&portal)).shown(),
         r#"415 [{"code":"01","message":"the body must be application/json or application/x-www-form-urlencoded"}]"#
     );
 }
 
 #[test]
 fn query_and_body_that_disagree_are_400_and_nothing_is_used() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let token = world.validation(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let token = app.validation(ANA_MAIL, "portal");
     let query = [
         ("token", token.as_str()),
         ("remember-me", "true"),
@@ -135,24 +135,24 @@ fn query_and_body_that_disagree_are_400_and_nothing_is_used() {
         ("clientId", json!({"clientId": "shop"})),
         ("userId", json!({"userId": "bia"})),
     ] {
-        let answer = world.ask(renewal().query(&query).bearer(&portal).json(&body));
+        let answer = app.ask(renewal().query(&query).bearer(&portal).json(&body));
         let expected =
             json!([{"code": "01", "message": format!("{field} differs between query and body"), "field": field}]);
         assert_eq!((answer.status, answer.json()), (400, expected));
         let value = body[field]
             .as_str()
             .map_or_else(|| body[field].to_string(), str::to_owned);
-        let answer = world.ask(renewal().query(&query).bearer(&portal).form(&[(field, &value)]));
+        let answer = app.ask(renewal().query(&query).bearer(&portal).form(&[(field, &value)]));
         assert_eq!(answer.codes(), (400, owned(&["01"])), "{field}");
     }
-    assert_eq!(world.renew(&portal, &token, "true").status, 200);
+    assert_eq!(app.renew(&portal, &token, "true").status, 200);
 }
 
 #[test]
 fn a_field_twice_and_neither_way_complete_are_400() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let ask = |request: Request| world.ask(request.bearer(&portal)).shown();
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let ask = |request: Request| app.ask(request.bearer(&portal)).shown();
     let neither = concat!(
         r#"400 [{"code":"01","message":"either token and remember-me, "#,
         r#"or userId and clientId, are required"}]"#
@@ -180,13 +180,13 @@ fn a_field_twice_and_neither_way_complete_are_400() {
 
 #[test]
 fn client_and_user_beside_a_token_must_agree_with_it() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let token = world.validation(ANA_MAIL, "portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let token = app.validation(ANA_MAIL, "portal");
     let ask = |extra: &[(&str, &str)], token: &str| {
         let mut query = vec![("token", token), ("remember-me", "true")];
         query.extend_from_slice(extra);
-        world.ask(renewal().query(&query).bearer(&portal))
+        app.ask(renewal().query(&query).bearer(&portal))
     };
     let refused = r#"400 [{"code":"01","message":"clientId or userId does not agree with the token"}]"#;
     assert_eq!(ask(&[("clientId", "shop")], &token).shown(), refused);
@@ -201,28 +201,28 @@ fn client_and_user_beside_a_token_must_agree_with_it() {
 
 #[test]
 fn a_token_of_another_client_or_user_is_401_and_nothing_changes() {
-    let world = World::start();
-    let refresh = field(&world.session(ANA_MAIL), "refreshToken");
-    let validation = world.validation(ANA_MAIL, "portal");
-    let bia = token(&world, &user_claims("bia", &OWNER, &[]));
-    for bearer in [world.client_token("shop"), bia] {
+    let app = TestApp::start();
+    let refresh = field(&app.session(ANA_MAIL), "refreshToken");
+    let validation = app.validation(ANA_MAIL, "portal");
+    let bia = token(&app, &user_claims("bia", &OWNER, &[]));
+    for bearer in [app.client_token("shop"), bia] {
         for presented in [&refresh, &validation] {
             for remember in ["true", "false"] {
-                assert_eq!(world.renew(&bearer, presented, remember).shown(), NOT_VALID);
+                assert_eq!(app.renew(&bearer, presented, remember).shown(), NOT_VALID);
             }
         }
     }
-    let portal = world.client_token("portal");
-    assert!(refresh_of(&world.renew(&portal, &refresh, "true")).contains(".2."));
-    assert_eq!(world.renew(&portal, &validation, "true").status, 200);
-    assert_eq!(world.event_types("ana"), ["session.started", "session.started"]);
+    let portal = app.client_token("portal");
+    assert!(refresh_of(&app.renew(&portal, &refresh, "true")).contains(".2."));
+    assert_eq!(app.renew(&portal, &validation, "true").status, 200);
+    assert_eq!(app.event_types("ana"), ["session.started", "session.started"]);
 }
 
 #[test]
 fn a_user_renews_with_the_own_access_token() {
-    let world = World::start();
-    let session = world.session(BIA_MAIL);
-    let renewed = world.renew(
+    let app = TestApp::start();
+    let session = app.session(BIA_MAIL);
+    let renewed = app.renew(
         &field(&session, "accessToken"),
         &field(&session, "refreshToken"),
         "true",
@@ -232,86 +232,86 @@ fn a_user_renews_with_the_own_access_token() {
 
 #[test]
 fn business_roles_follow_the_link() {
-    let world = World::start();
-    let portal = world.client_token("portal");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
     let body = json!({"email": ANA_MAIL, "groups": [], "businessId": BUSINESS});
-    let validation = || field(&world.hand_off("portal", &body).json(), "validationToken");
+    let validation = || field(&app.hand_off("portal", &body).json(), "validationToken");
     let roles = |answer: &Answer| -> (Value, Value) {
         let claims = claims(&field(&answer.json(), "accessToken"));
         (claims["business_id"].clone(), claims["roles"].clone())
     };
-    let first = world.renew(&portal, &validation(), "true");
+    let first = app.renew(&portal, &validation(), "true");
     let mut expected = OWNER.to_vec();
     expected.push("BUYER");
     assert_eq!(roles(&first), (json!(BUSINESS), json!(expected)));
     let unused = validation();
 
-    let mut ana = cast::ana();
+    let mut ana = fixtures::ana();
     ana.businesses[0].roles = owned(&["SELLER"]);
-    world.wait_for(cast::save_identity(&world.stores, &ana));
-    let second = world.renew(&portal, &refresh_of(&first), "true");
+    app.wait_for(fixtures::save_identity(&app.stores, &ana));
+    let second = app.renew(&portal, &refresh_of(&first), "true");
     expected[4] = "SELLER";
     assert_eq!(roles(&second), (json!(BUSINESS), json!(expected)));
 
     ana.businesses.clear();
-    world.wait_for(cast::save_identity(&world.stores, &ana));
+    app.wait_for(fixtures::save_identity(&app.stores, &ana));
     let gone = r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#;
     let refresh = refresh_of(&second);
-    assert_eq!(world.renew(&portal, &refresh, "true").shown(), gone);
-    assert_eq!(world.renew(&portal, &unused, "true").shown(), gone);
+    assert_eq!(app.renew(&portal, &refresh, "true").shown(), gone);
+    assert_eq!(app.renew(&portal, &unused, "true").shown(), gone);
 
-    world.wait_for(cast::save_identity(&world.stores, &cast::ana()));
-    assert_eq!(world.renew(&portal, &refresh, "true").status, 200);
+    app.wait_for(fixtures::save_identity(&app.stores, &fixtures::ana()));
+    assert_eq!(app.renew(&portal, &refresh, "true").status, 200);
 }
 
 #[test]
 fn what_was_withdrawn_is_gone_at_the_next_renewal() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let refresh = field(&world.session(ANA_MAIL), "refreshToken");
-    let mut client = cast::client("portal", &["CLI-1STPARTY"], &["READ"]);
-    world.wait_for(cast::save_client(&world.stores, &client));
-    let renewed = world.renew(&portal, &refresh, "true");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let refresh = field(&app.session(ANA_MAIL), "refreshToken");
+    let mut client = fixtures::client("portal", &["CLI-1STPARTY"], &["READ"]);
+    app.wait_for(fixtures::save_client(&app.stores, &client));
+    let renewed = app.renew(&portal, &refresh, "true");
     assert_eq!(renewed.json()["scope"], json!(["READ"]));
     let claims = claims(&field(&renewed.json(), "accessToken"));
     assert_eq!(claims["roles"], json!(["CLI-1STPARTY", "AUTH-BASIC", "USER"]));
 
-    client.enabled = false;
-    world.wait_for(cast::save_client(&world.stores, &client));
-    assert_eq!(world.renew(&portal, &refresh_of(&renewed), "true").shown(), NOT_ALIVE);
+    client.is_enabled = false;
+    app.wait_for(fixtures::save_client(&app.stores, &client));
+    assert_eq!(app.renew(&portal, &refresh_of(&renewed), "true").shown(), NOT_ALIVE);
 }
 
 #[test]
 fn a_user_that_is_gone_is_412() {
-    let world = World::start();
+    let app = TestApp::start();
     let (portal, refresh) = (
-        world.client_token("portal"),
-        field(&world.session(BIA_MAIL), "refreshToken"),
+        app.client_token("portal"),
+        field(&app.session(BIA_MAIL), "refreshToken"),
     );
-    let removed = world.wait_for(world.stores.identities.remove(&cast::user_id("bia")));
+    let removed = app.wait_for(app.stores.identities.remove(&fixtures::user_id("bia")));
     assert!(removed.expect("the store answers"));
     assert_eq!(
-        world.renew(&portal, &refresh, "true").shown(),
+        app.renew(&portal, &refresh, "true").shown(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
 fn a_client_that_is_disabled_is_told_no_lock() {
-    let world = World::start();
+    let app = TestApp::start();
     let (portal, refresh) = (
-        world.client_token("portal"),
-        field(&world.session(ANA_MAIL), "refreshToken"),
+        app.client_token("portal"),
+        field(&app.session(ANA_MAIL), "refreshToken"),
     );
-    let validation = world.validation(ANA_MAIL, "portal");
-    let mut client = cast::client("portal", &[], &[]);
-    client.enabled = false;
-    world.wait_for(cast::save_client(&world.stores, &client));
-    world.lock_or_unlock("lock", "ana");
+    let validation = app.validation(ANA_MAIL, "portal");
+    let mut client = fixtures::client("portal", &[], &[]);
+    client.is_enabled = false;
+    app.wait_for(fixtures::save_client(&app.stores, &client));
+    app.lock_or_unlock("lock", "ana");
     for token in [&refresh, &validation] {
         for named in ["", "portal", "portal.idp"] {
             let query = [("token", token.as_str()), ("remember-me", "true"), ("clientId", named)];
-            let answer = world.ask(renewal().query(&query).bearer(&portal));
+            let answer = app.ask(renewal().query(&query).bearer(&portal));
             assert_eq!(answer.shown(), NOT_ALIVE, "clientId={named}");
         }
     }

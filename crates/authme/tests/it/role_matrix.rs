@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::cast::{self, ANA_MAIL};
+use crate::fixtures::{self, ANA_MAIL};
 use crate::jwt::{client_claims, token, user_claims};
+use crate::test_app::{TestApp, field};
 use crate::wire::{Connection, Request};
-use crate::world::{World, field};
 
 /// Every role and scope that 01-api names.
 pub(crate) const ROLES: [&str; 6] = [
@@ -204,14 +204,14 @@ fn subsets<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
 }
 
 /// Tries one set of roles and scopes, as a client and as the user `ana`, on every operation.
-fn mismatches(world: &World, connection: &mut Connection, roles: &[&str], scopes: &[&str]) -> Vec<String> {
+fn mismatches(app: &TestApp, connection: &mut Connection, roles: &[&str], scopes: &[&str]) -> Vec<String> {
     let tokens = [
         (
-            token(world, &client_claims("portal", roles, scopes)),
+            token(app, &client_claims("portal", roles, scopes)),
             vec![(Of::Client, "ana")],
         ),
         (
-            token(world, &user_claims("ana", roles, scopes)),
+            token(app, &user_claims("ana", roles, scopes)),
             vec![(Of::Owner, "ana"), (Of::User, "bia")],
         ),
     ];
@@ -247,23 +247,23 @@ fn mismatches(world: &World, connection: &mut Connection, roles: &[&str], scopes
 
 #[test]
 fn every_operation_lets_exactly_those_through_that_the_contract_names() {
-    let world = World::start();
+    let app = TestApp::start();
     // An administrator role in a token counts while its holder has it.
-    let mut ana = cast::ana();
+    let mut ana = fixtures::ana();
     ana.roles.push("IAM_ADMIN_MAINTENANCE".to_owned());
-    world.wait_for(cast::save_identity(&world.stores, &ana));
+    app.wait_for(fixtures::save_identity(&app.stores, &ana));
     let (roles, mut scopes) = (subsets(&ROLES), subsets(&SCOPES));
     // No operation needs two scopes: none, each and all tell everything.
     scopes.retain(|scopes| scopes.len() < 2 || scopes.len() == SCOPES.len());
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let halves = roles.chunks(roles.len() / 2).map(|half| {
-            let (world, scopes) = (&world, &scopes);
+            let (app, scopes) = (&app, &scopes);
             scope.spawn(move || {
-                let mut connection = Connection::open(world.address);
+                let mut connection = Connection::open(app.address);
                 let sets = half
                     .iter()
                     .flat_map(|roles| scopes.iter().map(move |scopes| (roles, scopes)));
-                sets.flat_map(|(roles, scopes)| mismatches(world, &mut connection, roles, scopes))
+                sets.flat_map(|(roles, scopes)| mismatches(app, &mut connection, roles, scopes))
                     .collect::<Vec<_>>()
             })
         });
@@ -278,12 +278,10 @@ fn every_operation_lets_exactly_those_through_that_the_contract_names() {
 
 #[test]
 fn a_role_may_carry_its_prefix_and_is_otherwise_exact() {
-    let world = World::start();
+    let app = TestApp::start();
     let status = |roles: &[&str]| {
-        let token = token(&world, &user_claims("root", roles, &[]));
-        world
-            .ask(Request::get("/user-identities/ana/lock").bearer(&token))
-            .status
+        let token = token(&app, &user_claims("root", roles, &[]));
+        app.ask(Request::get("/user-identities/ana/lock").bearer(&token)).status
     };
     assert_eq!(
         status(&["ROLE_CLI-1STPARTY", "ROLE_AUTH-BASIC", "ROLE_IAM_ADMIN_MAINTENANCE"]),
@@ -309,10 +307,10 @@ fn a_role_may_carry_its_prefix_and_is_otherwise_exact() {
 
 #[test]
 fn a_scope_is_exact_and_a_role_is_no_scope() {
-    let world = World::start();
+    let app = TestApp::start();
     let status = |roles: &[&str], scopes: &[&str]| {
-        let token = token(&world, &client_claims("locker", roles, scopes));
-        world.ask(Request::post("/user-identities/lock").bearer(&token)).status
+        let token = token(&app, &client_claims("locker", roles, scopes));
+        app.ask(Request::post("/user-identities/lock").bearer(&token)).status
     };
     assert_eq!(status(MACHINE, &["READ", "account_lock"]), 400);
     for bad in [
@@ -329,9 +327,9 @@ fn a_scope_is_exact_and_a_role_is_no_scope() {
 
 #[test]
 fn without_a_token_no_operation_is_let_through() {
-    let world = World::start();
+    let app = TestApp::start();
     for operation in &OPERATIONS {
-        let answer = world.ask(operation.request("ana"));
+        let answer = app.ask(operation.request("ana"));
         assert_eq!(
             answer.codes(),
             (401, vec!["02".to_owned()]),
@@ -369,8 +367,8 @@ fn every_operation_is_in_the_table_or_public() {
 
 #[test]
 fn the_served_description_has_every_operation_and_what_it_requires() {
-    let world = World::start();
-    let document = world.ask(Request::at_root("GET", "/openapi.json")).json();
+    let app = TestApp::start();
+    let document = app.ask(Request::at_root("GET", "/openapi.json")).json();
     let mut served = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("methods") {
@@ -434,21 +432,18 @@ fn naming_another(operation: &Operation, challenge: &str, refresh_token: &str) -
 
 #[test]
 fn what_is_another_users_is_not_found_or_not_valid_on_any_operation() {
-    let world = World::start();
-    let session = world.session(ANA_MAIL);
+    let app = TestApp::start();
+    let session = app.session(ANA_MAIL);
     let refresh_token = field(&session, "refreshToken");
     let item = json!({"id": "c1", "contactType": "MOBILE",
         "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"}});
-    let portal = world.client_token("portal");
+    let portal = app.client_token("portal");
     let add = Request::post("/user-identities/ana/authentication-factors").bearer(&portal);
-    assert_eq!(
-        world.ask(add.json(&json!({"authenticationFactors": [item]}))).status,
-        201
-    );
+    assert_eq!(app.ask(add.json(&json!({"authenticationFactors": [item]}))).status, 201);
     let sending = Request::post("/user-identities/me/authentication-factors/c1/token");
-    let sent = world.ask(sending.bearer(&field(&session, "accessToken")));
+    let sent = app.ask(sending.bearer(&field(&session, "accessToken")));
     let challenge = field(&sent.json(), "challengeId");
-    let bia = token(&world, &user_claims("bia", OWNER, &[]));
+    let bia = token(&app, &user_claims("bia", OWNER, &[]));
     let mut tried = 0;
     for operation in OPERATIONS
         .iter()
@@ -457,7 +452,7 @@ fn what_is_another_users_is_not_found_or_not_valid_on_any_operation() {
         let Some(request) = naming_another(operation, &challenge, &refresh_token) else {
             continue;
         };
-        let answer = world.ask(request.bearer(&bia));
+        let answer = app.ask(request.bearer(&bia));
         // A logout says as little of another's token as of an unknown one (RFC 7009 section 2.2).
         let logs_out = operation.path.ends_with("/revoke-token") && answer.shown() == "200 ";
         let refused = matches!(answer.status, 401 | 404) || logs_out;
@@ -466,8 +461,8 @@ fn what_is_another_users_is_not_found_or_not_valid_on_any_operation() {
     }
     assert_eq!(tried, 6);
     // Nothing of it did anything.
-    let mut told = world.event_types("ana");
+    let mut told = app.event_types("ana");
     told.sort();
     assert_eq!(told, ["factor.added", "session.started"]);
-    assert_eq!(world.renew(&portal, &refresh_token, "true").status, 200);
+    assert_eq!(app.renew(&portal, &refresh_token, "true").status, 200);
 }

@@ -2,26 +2,26 @@
 
 use serde_json::json;
 
-use crate::cast::ANA_MAIL;
+use crate::fixtures::ANA_MAIL;
 use crate::jwt::claims;
 use crate::renew_token::{NOT_VALID, refresh_of};
-use crate::world::{BEGIN, World, field};
+use crate::test_app::{BEGIN, TestApp, field};
 
 #[test]
 fn a_refresh_token_rotates_and_a_retry_gets_the_same_successor() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let one = field(&world.session(ANA_MAIL), "refreshToken");
-    let two = refresh_of(&world.renew(&portal, &one, "true"));
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let one = field(&app.session(ANA_MAIL), "refreshToken");
+    let two = refresh_of(&app.renew(&portal, &one, "true"));
     assert_ne!(one, two);
-    world.clock.advance(29);
-    assert_eq!(refresh_of(&world.renew(&portal, &one, "true")), two);
-    let three = refresh_of(&world.renew(&portal, &two, "true"));
-    assert_eq!(world.event_types("ana"), ["session.started"]);
+    app.clock.advance(29);
+    assert_eq!(refresh_of(&app.renew(&portal, &one, "true")), two);
+    let three = refresh_of(&app.renew(&portal, &two, "true"));
+    assert_eq!(app.event_types("ana"), ["session.started"]);
     // A spent token came back: the family ends, and with it the newest token.
-    assert_eq!(world.renew(&portal, &one, "true").shown(), NOT_VALID);
-    assert_eq!(world.renew(&portal, &three, "true").shown(), NOT_VALID);
-    let mut events = world.events();
+    assert_eq!(app.renew(&portal, &one, "true").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &three, "true").shown(), NOT_VALID);
+    let mut events = app.events();
     let mut revoked = events.pop().expect("an event");
     let sid = one
         .strip_prefix("rt_")
@@ -41,20 +41,20 @@ fn a_refresh_token_rotates_and_a_retry_gets_the_same_successor() {
 
 #[test]
 fn a_retry_after_the_grace_time_is_a_replay() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let one = field(&world.session(ANA_MAIL), "refreshToken");
-    let two = refresh_of(&world.renew(&portal, &one, "true"));
-    world.clock.advance(30);
-    assert_eq!(world.renew(&portal, &one, "true").shown(), NOT_VALID);
-    assert_eq!(world.renew(&portal, &two, "true").shown(), NOT_VALID);
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let one = field(&app.session(ANA_MAIL), "refreshToken");
+    let two = refresh_of(&app.renew(&portal, &one, "true"));
+    app.clock.advance(30);
+    assert_eq!(app.renew(&portal, &one, "true").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &two, "true").shown(), NOT_VALID);
 }
 
 #[test]
 fn a_forged_token_changes_nothing() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let good = field(&world.session(ANA_MAIL), "refreshToken");
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let good = field(&app.session(ANA_MAIL), "refreshToken");
     let mac = good.rsplit('.').next().expect("a mac").to_owned();
     for forged in [
         good.replacen(".1.", ".2.", 1),
@@ -73,54 +73,54 @@ fn a_forged_token_changes_nothing() {
         "\u{0}".to_owned(),
         "é".to_owned(),
     ] {
-        assert_eq!(world.renew(&portal, &forged, "true").shown(), NOT_VALID, "{forged}");
+        assert_eq!(app.renew(&portal, &forged, "true").shown(), NOT_VALID, "{forged}");
     }
-    assert_eq!(world.renew(&portal, &good, "true").status, 200);
+    assert_eq!(app.renew(&portal, &good, "true").status, 200);
 }
 
 #[test]
 fn without_remembering_the_presented_family_is_closed() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let one = field(&world.session(ANA_MAIL), "refreshToken");
-    let two = refresh_of(&world.renew(&portal, &one, "true"));
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let one = field(&app.session(ANA_MAIL), "refreshToken");
+    let two = refresh_of(&app.renew(&portal, &one, "true"));
     for _ in 0..2 {
         // Presented again inside the grace time it gets an access token again.
-        let closed = world.renew(&portal, &two, "false");
+        let closed = app.renew(&portal, &two, "false");
         assert_eq!(closed.status, 200, "{}", closed.shown());
         assert_eq!(closed.json().get("refreshToken"), None);
         assert_eq!(claims(&field(&closed.json(), "accessToken")).get("sid"), None);
     }
-    assert_eq!(world.renew(&portal, &two, "true").shown(), NOT_VALID);
-    assert_eq!(world.renew(&portal, &one, "false").shown(), NOT_VALID);
-    world.clock.advance(30);
-    assert_eq!(world.renew(&portal, &two, "false").shown(), NOT_VALID);
-    assert_eq!(world.event_types("ana"), ["session.started"]);
+    assert_eq!(app.renew(&portal, &two, "true").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &one, "false").shown(), NOT_VALID);
+    app.clock.advance(30);
+    assert_eq!(app.renew(&portal, &two, "false").shown(), NOT_VALID);
+    assert_eq!(app.event_types("ana"), ["session.started"]);
 }
 
 #[test]
 fn the_token_before_the_current_one_closes_the_family_too() {
-    let world = World::start();
-    let portal = world.client_token("portal");
-    let one = field(&world.session(ANA_MAIL), "refreshToken");
-    let two = refresh_of(&world.renew(&portal, &one, "true"));
-    assert_eq!(world.renew(&portal, &one, "false").status, 200);
-    assert_eq!(world.renew(&portal, &two, "true").shown(), NOT_VALID);
+    let app = TestApp::start();
+    let portal = app.client_token("portal");
+    let one = field(&app.session(ANA_MAIL), "refreshToken");
+    let two = refresh_of(&app.renew(&portal, &one, "true"));
+    assert_eq!(app.renew(&portal, &one, "false").status, 200);
+    assert_eq!(app.renew(&portal, &two, "true").shown(), NOT_VALID);
 }
 
 #[test]
 fn a_family_ends_at_its_idle_and_at_its_absolute_expiry() {
-    let world = World::start();
+    let app = TestApp::start();
     let day = 24 * 3600;
-    let first = field(&world.session(ANA_MAIL), "refreshToken");
-    let mut token = field(&world.session(ANA_MAIL), "refreshToken");
+    let first = field(&app.session(ANA_MAIL), "refreshToken");
+    let mut token = field(&app.session(ANA_MAIL), "refreshToken");
     for days in [6, 12, 18, 24, 29] {
-        world.clock.set(BEGIN + days * day);
-        token = refresh_of(&world.renew(&world.client_token("portal"), &token, "true"));
+        app.clock.set(BEGIN + days * day);
+        token = refresh_of(&app.renew(&app.client_token("portal"), &token, "true"));
     }
-    let portal = world.client_token("portal");
-    assert_eq!(world.renew(&portal, &first, "true").shown(), NOT_VALID);
-    world.clock.set(BEGIN + 30 * day);
-    let portal = world.client_token("portal");
-    assert_eq!(world.renew(&portal, &token, "true").shown(), NOT_VALID);
+    let portal = app.client_token("portal");
+    assert_eq!(app.renew(&portal, &first, "true").shown(), NOT_VALID);
+    app.clock.set(BEGIN + 30 * day);
+    let portal = app.client_token("portal");
+    assert_eq!(app.renew(&portal, &token, "true").shown(), NOT_VALID);
 }

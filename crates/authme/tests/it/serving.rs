@@ -7,10 +7,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cast::{ANA_MAIL, secret_of};
+use crate::fixtures::{ANA_MAIL, secret_of};
 use crate::operator::{Operator, Serving, comes_to_be};
+use crate::test_app::field;
 use crate::wire::{Connection, Request, ask};
-use crate::world::field;
 
 #[test]
 fn one_line_tells_the_address_the_docs_page_and_the_folder() {
@@ -95,10 +95,10 @@ fn both_signals_end_it_with_0_also_while_someone_is_connected() {
 #[test]
 fn whoever_follows_the_events_does_not_hold_up_the_end() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let serving = Serving::start(&operator, &[]);
     let login = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
-    let locker = crate::world::field(&ask(serving.address, login).json(), "accessToken");
+    let locker = crate::test_app::field(&ask(serving.address, login).json(), "accessToken");
     let follow = |connection: &mut Connection, accept: &str| {
         let request = format!(
             "GET /security/iam/v1/events?wait=60 HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\nAuthorization: Bearer {locker}\r\n\r\n"
@@ -139,7 +139,7 @@ fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
 #[test]
 fn files_are_0600_in_folders_0700_whoever_made_them() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     operator.does(&["keys", "generate"]);
     let serving = Serving::start(&operator, &[]);
     let mut found = Vec::new();
@@ -178,7 +178,7 @@ fn what_a_command_changes_the_running_server_sees() {
     let serving = Serving::start(&operator, &[]);
     let login = || Request::post("/client-identities/login").basic("portal", &secret_of("portal"));
     assert_eq!(ask(serving.address, login()).status, 401);
-    operator.cast();
+    operator.fixtures();
     comes_to_be("a new client", || ask(serving.address, login()).status == 200);
     operator.does(&["client", "disable", "portal"]);
     comes_to_be("a disabled client", || ask(serving.address, login()).status == 401);
@@ -195,7 +195,7 @@ fn what_a_command_changes_the_running_server_sees() {
 #[test]
 fn a_restart_keeps_keys_and_sessions() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let first = Serving::start(&operator, &[]);
     let keys = ask(first.address, Request::get("/keys")).text();
     assert_eq!(first.end().0, Some(0));
@@ -214,7 +214,7 @@ fn lines_of(log: &str, request_id: &str) -> Vec<Value> {
 #[test]
 fn an_answered_request_is_one_line_and_a_refused_renewal_says_why_in_the_log_only() {
     let operator = Operator::new();
-    operator.cast();
+    operator.fixtures();
     let serving = Serving::start(&operator, &[]);
     let named = |request: Request, id: &str| ask(serving.address, request.header("X-Request-Id", id));
     let login = |client: &str, id: &str| {

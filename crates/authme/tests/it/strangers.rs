@@ -5,10 +5,10 @@ use std::time::Duration;
 use adapter_http::description;
 use serde_json::json;
 
-use crate::cast::ANA_MAIL;
+use crate::fixtures::ANA_MAIL;
 use crate::operator::{Operator, Serving, comes_to_be, free_address};
+use crate::test_app::TestApp;
 use crate::wire::{Answer, Connection, Request, ask};
-use crate::world::World;
 
 const SCRIPT: &str = "/docs/scalar.js";
 
@@ -23,40 +23,40 @@ fn value(metrics: &str, series: &str) -> u64 {
 
 #[test]
 fn who_reads_nothing_is_dropped_and_who_reads_gets_everything() {
-    let world = World::with_settings(|settings| settings.http.write_timeout = Duration::from_millis(300));
-    let script = ask(world.address, Request::at_root("GET", SCRIPT));
+    let app = TestApp::with_settings(|settings| settings.http.write_timeout = Duration::from_millis(300));
+    let script = ask(app.address, Request::at_root("GET", SCRIPT));
     assert_eq!(script.status, 200);
     assert!(script.body.len() > 1_000_000);
-    let mut stalled = Connection::open(world.address);
+    let mut stalled = Connection::open(app.address);
     // More than the buffers of the kernel hold.
     for _ in 0..8 {
         stalled.write(format!("GET {SCRIPT} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
     }
     comes_to_be("the connection is dropped", || {
         value(
-            &world.metrics(),
+            &app.metrics(),
             "authme_http_connection_errors_total{error=\"write-timeout\"}",
         ) == 1
     });
     assert!(stalled.rest() < 8 * script.body.len());
-    assert_eq!(ask(world.address, Request::at_root("GET", SCRIPT)).body, script.body);
+    assert_eq!(ask(app.address, Request::at_root("GET", SCRIPT)).body, script.body);
 }
 
 #[test]
 fn one_address_holds_so_many_connections_and_the_next_is_closed_at_once() {
-    let world = World::with_settings(|settings| settings.http.connections_per_peer = 3);
+    let app = TestApp::with_settings(|settings| settings.http.connections_per_peer = 3);
     let keys = Request::get("/keys");
-    let mut held: Vec<_> = (0..3).map(|_| Connection::open(world.address)).collect();
+    let mut held: Vec<_> = (0..3).map(|_| Connection::open(app.address)).collect();
     for connection in &mut held {
         assert_eq!(connection.send(&keys).status, 200);
     }
-    let refused = Connection::open(world.address).read(false);
+    let refused = Connection::open(app.address).read(false);
     assert!(refused.is_err(), "{refused:?}");
     let series = "authme_http_connections_refused_total{limit=\"peer\"}";
-    assert_eq!(value(&world.metrics(), series), 1);
+    assert_eq!(value(&app.metrics(), series), 1);
     drop(held);
     comes_to_be("there is room again", || {
-        Connection::open(world.address)
+        Connection::open(app.address)
             .attempt(&keys)
             .is_ok_and(|answer| answer.status == 200)
     });
@@ -64,19 +64,19 @@ fn one_address_holds_so_many_connections_and_the_next_is_closed_at_once() {
 
 #[test]
 fn all_addresses_together_hold_so_many_connections() {
-    let world = World::with_settings(|settings| settings.http.connections = 2);
-    let mut held: Vec<_> = (0..2).map(|_| Connection::open(world.address)).collect();
+    let app = TestApp::with_settings(|settings| settings.http.connections = 2);
+    let mut held: Vec<_> = (0..2).map(|_| Connection::open(app.address)).collect();
     for connection in &mut held {
         assert_eq!(connection.send(&Request::get("/keys")).status, 200);
     }
-    assert!(Connection::open(world.address).read(false).is_err());
+    assert!(Connection::open(app.address).read(false).is_err());
     let series = "authme_http_connections_refused_total{limit=\"process\"}";
-    assert_eq!(value(&world.metrics(), series), 1);
+    assert_eq!(value(&app.metrics(), series), 1);
 }
 
 /// Sends a request line of any content; the status of the answer, if there is one.
-fn ask_raw(world: &World, line: &str) -> Option<u16> {
-    let mut connection = Connection::open(world.address);
+fn ask_raw(app: &TestApp, line: &str) -> Option<u16> {
+    let mut connection = Connection::open(app.address);
     connection.write(format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes());
     connection.end();
     connection.read(false).ok().map(|answer| answer.status)
@@ -84,7 +84,7 @@ fn ask_raw(world: &World, line: &str) -> Option<u16> {
 
 #[test]
 fn no_method_path_or_version_becomes_a_series() {
-    let world = World::start();
+    let app = TestApp::start();
     let lines = |number: usize| {
         [
             format!("BREW{number} /security/iam/v1/keys HTTP/1.1"),
@@ -95,25 +95,25 @@ fn no_method_path_or_version_becomes_a_series() {
             format!("GET /security/iam/v1/keys HTTP/{number}.{number}"),
         ]
     };
-    let statuses = lines(1_000_000).map(|line| ask_raw(&world, &line));
+    let statuses = lines(1_000_000).map(|line| ask_raw(&app, &line));
     assert_eq!(statuses, [405, 404, 404, 401, 400, 400].map(Some));
-    let series = world.metrics().lines().count();
+    let series = app.metrics().lines().count();
     for number in 0..1_000 {
         let line = &lines(number)[number % 6];
-        assert!(ask_raw(&world, line).is_some(), "{line}");
+        assert!(ask_raw(&app, line).is_some(), "{line}");
     }
-    let metrics = world.metrics();
+    let metrics = app.metrics();
     assert_eq!(metrics.lines().count(), series, "{metrics}");
     assert!(!metrics.contains("BREW") && !metrics.contains("path-"), "{metrics}");
 }
 
 #[test]
 fn a_path_has_one_spelling() {
-    let world = World::start();
-    let locker = world.client_token("locker");
+    let app = TestApp::start();
+    let locker = app.client_token("locker");
     let lock = |path: &str| {
         let request = Request::post(path).bearer(&locker).json(&json!({"userId": "ana"}));
-        world.ask(request)
+        app.ask(request)
     };
     for path in [
         "/user-identities/%6Cock",
@@ -125,30 +125,30 @@ fn a_path_has_one_spelling() {
         assert!(refused.header("x-request-id").is_some());
     }
     let state = Request::get("/user-identities/ana/lock").bearer(&locker);
-    assert_eq!(world.ask(state).json()["locked"], json!(false));
+    assert_eq!(app.ask(state).json()["locked"], json!(false));
     assert_eq!(lock("/user-identities/lock").status, 204);
 }
 
 #[test]
 fn the_reference_page_can_be_turned_off_and_the_description_stays() {
-    let world = World::with_settings(|settings| settings.http.docs = false);
+    let app = TestApp::with_settings(|settings| settings.http.docs = false);
     for path in ["/docs", SCRIPT] {
-        let answer = ask(world.address, Request::at_root("GET", path));
+        let answer = ask(app.address, Request::at_root("GET", path));
         assert_eq!(answer.codes(), (404, vec!["01".to_owned()]), "{path}");
     }
-    assert_eq!(ask(world.address, Request::at_root("GET", "/openapi.json")).status, 200);
+    assert_eq!(ask(app.address, Request::at_root("GET", "/openapi.json")).status, 200);
 }
 
 #[test]
 fn tokens_in_the_query_can_be_forbidden() {
-    let world = World::with_settings(|settings| settings.tokens.query_tokens = false);
-    let (portal, token) = (world.client_token("portal"), world.validation(ANA_MAIL, "portal"));
-    let refused = world.renew(&portal, &token, "true");
+    let app = TestApp::with_settings(|settings| settings.tokens.query_tokens = false);
+    let (portal, token) = (app.client_token("portal"), app.validation(ANA_MAIL, "portal"));
+    let refused = app.renew(&portal, &token, "true");
     assert_eq!(refused.codes(), (400, vec!["01".to_owned()]));
     assert_eq!(refused.json()[0]["field"], "token");
     let body = json!({"token": token, "remember-me": true});
     let request = Request::post("/user-identities/renew-token").bearer(&portal);
-    assert_eq!(world.ask(request.json(&body)).status, 200);
+    assert_eq!(app.ask(request.json(&body)).status, 200);
 }
 
 /// Whether the answer says that there were too many, and when to come back.
@@ -161,8 +161,8 @@ fn is_too_many(answer: &Answer) -> bool {
 
 #[test]
 fn every_route_that_takes_a_bearer_token_has_the_limit_of_its_client() {
-    let world = World::with_settings(|settings| settings.limits.requests_per_client = 1);
-    let locker = world.client_token("locker");
+    let app = TestApp::with_settings(|settings| settings.limits.requests_per_client = 1);
+    let locker = app.client_token("locker");
     let contexts = ["tokens", "factors", "credential-lock", "events"].map(|name| description(name).expect("it is one"));
     let operations = contexts.iter().flat_map(adapter_http::Description::operations);
     let mut limited = 0;
@@ -177,46 +177,43 @@ fn every_route_that_takes_a_bearer_token_has_the_limit_of_its_client() {
         let method = json!(method).as_str().expect("a method is a text").to_uppercase();
         let request = || Request::at_root(&method, &path).query(&[("wait", "0")]).bearer(&locker);
         // One a second is let through.
-        assert!(
-            (0..20).any(|_| is_too_many(&world.ask(request()))),
-            "{method} {template}"
-        );
+        assert!((0..20).any(|_| is_too_many(&app.ask(request()))), "{method} {template}");
         limited += 1;
     }
     assert!(limited > 10, "{limited}");
     let series = "authme_http_requests_refused_total{limit=\"client\"}";
-    assert!(value(&world.metrics(), series) >= limited);
+    assert!(value(&app.metrics(), series) >= limited);
 }
 
 #[test]
 fn a_user_has_a_limit_by_whatever_client() {
-    let world = World::with_settings(|settings| settings.limits.requests_per_user = 1);
-    let tokens = ["portal", "shop"].map(|client| world.user_token(ANA_MAIL, client));
+    let app = TestApp::with_settings(|settings| settings.limits.requests_per_user = 1);
+    let tokens = ["portal", "shop"].map(|client| app.user_token(ANA_MAIL, client));
     let request = |n: usize| Request::get("/user-identities/me/authentication-factors").bearer(&tokens[n % 2]);
-    assert!((0..20).any(|n| is_too_many(&world.ask(request(n)))));
+    assert!((0..20).any(|n| is_too_many(&app.ask(request(n)))));
     let series = "authme_http_requests_refused_total{limit=\"user\"}";
-    assert!(value(&world.metrics(), series) >= 1);
+    assert!(value(&app.metrics(), series) >= 1);
 }
 
 #[test]
 fn one_client_starts_so_many_sessions_of_one_user_in_a_minute() {
-    let world = World::with_settings(|settings| settings.tokens.new_sessions_per_minute = 3);
+    let app = TestApp::with_settings(|settings| settings.tokens.new_sessions_per_minute = 3);
     for _ in 0..3 {
-        world.session(ANA_MAIL);
+        app.session(ANA_MAIL);
     }
-    world.clock.advance(30);
-    let (portal, token) = (world.client_token("portal"), world.validation(ANA_MAIL, "portal"));
-    let refused = world.renew(&portal, &token, "true");
+    app.clock.advance(30);
+    let (portal, token) = (app.client_token("portal"), app.validation(ANA_MAIL, "portal"));
+    let refused = app.renew(&portal, &token, "true");
     assert!(is_too_many(&refused), "{}", refused.shown());
     assert_eq!(refused.header("retry-after"), Some("30"));
     // A token without a session is none of them, nor is another user's.
-    world.user_token(ANA_MAIL, "portal");
-    world.session(crate::cast::BIA_MAIL);
-    world.clock.advance(30);
+    app.user_token(ANA_MAIL, "portal");
+    app.session(crate::fixtures::BIA_MAIL);
+    app.clock.advance(30);
     // What was refused was not spent.
-    assert_eq!(world.renew(&portal, &token, "true").status, 200);
+    assert_eq!(app.renew(&portal, &token, "true").status, 200);
     let series = "authme_http_requests_refused_total{limit=\"sessions\"}";
-    assert_eq!(value(&world.metrics(), series), 1);
+    assert_eq!(value(&app.metrics(), series), 1);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl FactorSet {
         if self.holds(&owner.credential_contacts(), &value, &draft.id) {
             return Err(ContactRuleViolation::AlreadyRegistered.into());
         }
-        if value == current.value && marked == current.marked {
+        if value == current.value && marked == current.is_marked {
             return Ok(ChangedContacts::new());
         }
         let untagged = if marked { self.take_tag(contact_type) } else { None };
@@ -110,10 +110,10 @@ impl FactorSet {
         if let Some(contact) = self.contacts.iter_mut().find(|contact| contact.id == draft.id) {
             if value != contact.value {
                 contact.revision += 1;
-                contact.verified = vouched;
+                contact.is_verified = vouched;
                 contact.value = value;
             }
-            contact.marked = marked;
+            contact.is_marked = marked;
         }
         changed.push(draft.id.clone());
         Ok(changed)
@@ -251,7 +251,7 @@ fn patched(
         contact_type: contact.value.contact_type(),
         email: email.over(held_email),
         mobile,
-        tags: tags.over(Some(tags_of(contact.marked))).unwrap_or_default(),
+        tags: tags.over(Some(tags_of(contact.is_marked))).unwrap_or_default(),
     }
 }
 

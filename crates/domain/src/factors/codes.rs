@@ -13,11 +13,11 @@ use crate::time::{self, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeLimits {
     /// Attempts of one challenge.
-    pub per_challenge: u32,
+    pub attempts_per_challenge: u32,
     /// Attempts of one contact in a window, across challenges.
-    pub per_factor: u32,
+    pub attempts_per_contact: u32,
     /// Attempts of one user in a window, across contacts.
-    pub per_user: u32,
+    pub attempts_per_user: u32,
     /// Begins with its first attempt.
     pub window: Duration,
     /// Of a code: at most ten minutes (NIST SP 800-63B section 3.1.3.2).
@@ -27,9 +27,9 @@ pub struct CodeLimits {
 impl Default for CodeLimits {
     fn default() -> Self {
         Self {
-            per_challenge: 5,
-            per_factor: 20,
-            per_user: 50,
+            attempts_per_challenge: 5,
+            attempts_per_contact: 20,
+            attempts_per_user: 50,
             window: Duration::from_hours(24),
             lifetime: Duration::from_mins(10),
         }
@@ -41,28 +41,28 @@ impl Default for CodeLimits {
 pub struct Attempts {
     pub used: u32,
     /// First instant at which they no longer count.
-    pub end_at: Timestamp,
+    pub ends_at: Timestamp,
     /// Whether it was told that they are used up.
-    pub exhaustion_reported: bool,
+    pub is_exhaustion_reported: bool,
 }
 
 impl Attempts {
     /// Of a window that never began.
-    pub const NONE: Self = Self {
+    pub const ZERO: Self = Self {
         used: 0,
-        end_at: Timestamp::UNIX_EPOCH,
-        exhaustion_reported: false,
+        ends_at: Timestamp::UNIX_EPOCH,
+        is_exhaustion_reported: false,
     };
 
     fn used_at(&self, now: Timestamp) -> u32 {
-        if now < self.end_at { self.used } else { 0 }
+        if now < self.ends_at { self.used } else { 0 }
     }
 
     fn count(&mut self, now: Timestamp, window: Duration) {
-        if now >= self.end_at {
+        if now >= self.ends_at {
             *self = Self {
-                end_at: time::after(now, window),
-                ..Self::NONE
+                ends_at: time::after(now, window),
+                ..Self::ZERO
             };
         }
         self.used = self.used.saturating_add(1);
@@ -105,7 +105,7 @@ pub struct Challenge {
     pub client: ClientId,
     pub attempts: u32,
     /// Whether it was told that they are used up.
-    pub exhaustion_reported: bool,
+    pub is_exhaustion_reported: bool,
     /// First instant at which it is dead.
     pub expires_at: Timestamp,
 }
@@ -175,7 +175,7 @@ pub enum AttemptDecision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExhaustedBudget {
     Challenge,
-    Factor,
+    Contact,
     User,
 }
 
@@ -183,7 +183,7 @@ impl ExhaustedBudget {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Challenge => "challenge",
-            Self::Factor => "factor",
+            Self::Contact => "factor",
             Self::User => "user",
         }
     }
@@ -203,7 +203,7 @@ impl FactorSet {
                 destination: digest(&contact.value),
                 value: contact.value.clone(),
                 revision: contact.revision,
-                purpose: if contact.verified {
+                purpose: if contact.is_verified {
                     Purpose::Confirm
                 } else {
                     Purpose::Verify
@@ -229,7 +229,8 @@ impl FactorSet {
 
     /// Whether the attempts of the contact or of the user are used up; counts nothing.
     pub fn is_exhausted(&self, target: &CodeTarget, limits: &CodeLimits, now: Timestamp) -> bool {
-        self.attempts.used_at(now) >= limits.per_user || self.attempts_of(target, now) >= limits.per_factor
+        self.attempts.used_at(now) >= limits.attempts_per_user
+            || self.attempts_of(target, now) >= limits.attempts_per_contact
     }
 
     /// Counts an attempt, before anything is compared: of the challenge when it is there, of the contact and of the
@@ -251,7 +252,9 @@ impl FactorSet {
             .as_mut()
             .filter(|challenge| challenge.is_for(target, answer) && now < challenge.expires_at);
         let digest = match live {
-            Some(challenge) if challenge.attempts >= limits.per_challenge => return AttemptDecision::Exhausted,
+            Some(challenge) if challenge.attempts >= limits.attempts_per_challenge => {
+                return AttemptDecision::Exhausted;
+            }
             Some(challenge) => {
                 challenge.attempts += 1;
                 Some(challenge.digest)
@@ -270,7 +273,7 @@ impl FactorSet {
             .and_then(|codes| codes.challenge.take_if(|challenge| challenge.is_for(target, answer)))
             .is_some();
         if solved && let Some(contact) = self.contacts.iter_mut().find(|contact| contact.id == target.id) {
-            contact.verified = true;
+            contact.is_verified = true;
         }
         solved
     }
@@ -285,22 +288,26 @@ impl FactorSet {
     ) -> Option<ExhaustedBudget> {
         let challenge = find_mut(&mut self.codes, target)
             .and_then(|codes| codes.challenge.as_mut())
-            .filter(|challenge| challenge.attempts >= limits.per_challenge && challenge.is_for(target, answer));
-        let of_challenge = challenge.is_some_and(|challenge| !mem::replace(&mut challenge.exhaustion_reported, true));
+            .filter(|challenge| {
+                challenge.attempts >= limits.attempts_per_challenge && challenge.is_for(target, answer)
+            });
+        let of_challenge =
+            challenge.is_some_and(|challenge| !mem::replace(&mut challenge.is_exhaustion_reported, true));
         // Attempts of a value that was changed since may have been told with it.
-        let told = self.windows_of(target).filter(|window| window.exhaustion_reported);
-        let of_factor = sum_at(now, told) < limits.per_factor && self.attempts_of(target, now) >= limits.per_factor;
+        let told = self.windows_of(target).filter(|window| window.is_exhaustion_reported);
+        let of_factor = sum_at(now, told) < limits.attempts_per_contact
+            && self.attempts_of(target, now) >= limits.attempts_per_contact;
         if of_factor {
             for codes in self.codes.iter_mut().filter(|codes| codes.counts_for(target)) {
-                codes.attempts.exhaustion_reported = true;
+                codes.attempts.is_exhaustion_reported = true;
             }
         }
-        let used_up = self.attempts.used_at(now) >= limits.per_user;
-        let of_user = used_up && !mem::replace(&mut self.attempts.exhaustion_reported, true);
+        let used_up = self.attempts.used_at(now) >= limits.attempts_per_user;
+        let of_user = used_up && !mem::replace(&mut self.attempts.is_exhaustion_reported, true);
         if of_user {
             Some(ExhaustedBudget::User)
         } else if of_factor {
-            Some(ExhaustedBudget::Factor)
+            Some(ExhaustedBudget::Contact)
         } else {
             of_challenge.then_some(ExhaustedBudget::Challenge)
         }
@@ -314,7 +321,7 @@ impl FactorSet {
             }
         }
         self.codes
-            .retain(|codes| codes.challenge.is_some() || codes.attempts != Attempts::NONE);
+            .retain(|codes| codes.challenge.is_some() || codes.attempts != Attempts::ZERO);
     }
 
     /// Attempts of the contact, and of its value under another id.
@@ -335,7 +342,7 @@ impl FactorSet {
                 .challenge
                 .as_ref()
                 .is_some_and(|challenge| now < challenge.expires_at);
-            waits || now < codes.attempts.end_at
+            waits || now < codes.attempts.ends_at
         });
     }
 }
@@ -354,7 +361,7 @@ fn find_or_insert<'a>(codes: &'a mut Vec<ContactCodes>, target: &CodeTarget) -> 
         codes.push(ContactCodes {
             contact: target.id.clone(),
             destination: target.destination.as_str().to_owned(),
-            attempts: Attempts::NONE,
+            attempts: Attempts::ZERO,
             challenge: None,
         });
         codes.len() - 1

@@ -8,9 +8,9 @@ use crate::ids::UserId;
 /// the default).
 pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, contact: &OwnContact) -> NewEvent {
     let mut data = about(user, contact);
-    data.push(("tags".to_owned(), EventValue::List(tags_of(contact.marked))));
-    data.push(("default".to_owned(), EventValue::Flag(contact.default)));
-    data.push(("verified".to_owned(), EventValue::Flag(contact.verified)));
+    data.push(("tags".to_owned(), EventValue::List(tags_of(contact.is_marked))));
+    data.push(("default".to_owned(), EventValue::Flag(contact.is_default)));
+    data.push(("verified".to_owned(), EventValue::Flag(contact.is_verified)));
     NewEvent { context, kind, data }
 }
 
@@ -43,7 +43,7 @@ fn about(user: &UserId, contact: &OwnContact) -> EventData {
 mod tests {
     use super::*;
     use crate::actor::Actor;
-    use crate::factors::samples::{email, id, mobile, owner, set_of, tagged};
+    use crate::factors::fixtures::{email, id, mobile, owner, set_of, tagged};
     use crate::ids::EventId;
     use crate::time::Timestamp;
 
@@ -67,7 +67,7 @@ mod tests {
             email("e1", "example@br.experian.com"),
         ]);
         set.chosen_default = Some(id("c1"));
-        set.contacts.last_mut().unwrap().verified = false;
+        set.contacts.last_mut().unwrap().is_verified = false;
         let text = |text: &str| EventValue::Text(text.to_owned());
         for (contact, kind, masked, tags, default, verified) in [
             (
@@ -117,7 +117,7 @@ mod tests {
         let contact = set.view_of(&owner(), &id("c1")).unwrap();
         for (exhausted, name) in [
             (ExhaustedBudget::Challenge, "challenge"),
-            (ExhaustedBudget::Factor, "factor"),
+            (ExhaustedBudget::Contact, "factor"),
             (ExhaustedBudget::User, "user"),
         ] {
             let event = attempts_exhausted(context(), &set.user, &contact, exhausted);

@@ -90,9 +90,9 @@ pub struct AlternativeContact {
     pub id: ContactId,
     pub value: ContactValue,
     /// Carries the tag `MARKED_RESOURCES`.
-    pub marked: bool,
+    pub is_marked: bool,
     /// Possession was shown, or another than the user vouched for it.
-    pub verified: bool,
+    pub is_verified: bool,
     /// Raised by every change of the value, so that a code for an old value verifies nothing.
     pub revision: u64,
     pub added_at: Timestamp,
@@ -132,7 +132,7 @@ impl FactorSet {
             contacts: Vec::new(),
             chosen_default: None,
             codes: Vec::new(),
-            attempts: Attempts::NONE,
+            attempts: Attempts::ZERO,
         }
     }
 
@@ -211,8 +211,8 @@ impl FactorSet {
         self.contacts.push(AlternativeContact {
             id: draft.id.clone(),
             value,
-            marked,
-            verified,
+            is_marked: marked,
+            is_verified: verified,
             revision: 1,
             added_at: now,
         });
@@ -233,8 +233,8 @@ impl FactorSet {
         let holder = self
             .contacts
             .iter_mut()
-            .find(|contact| contact.marked && contact.value.contact_type() == contact_type)?;
-        holder.marked = false;
+            .find(|contact| contact.is_marked && contact.value.contact_type() == contact_type)?;
+        holder.is_marked = false;
         Some(holder.id.clone())
     }
 

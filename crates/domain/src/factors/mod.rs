@@ -4,10 +4,10 @@ mod changes;
 mod codes;
 pub mod events;
 mod factor_set;
+#[cfg(test)]
+mod fixtures;
 mod one_time_code;
 pub mod permissions;
-#[cfg(test)]
-mod samples;
 mod send_quota;
 mod visibility;
 

@@ -41,8 +41,8 @@ impl Visibility {
 
     const fn shows(self, contact: &OwnContact) -> bool {
         match self {
-            Self::CredentialsOnly => contact.credential,
-            Self::MarkedResources => contact.marked,
+            Self::CredentialsOnly => contact.is_credential,
+            Self::MarkedResources => contact.is_marked,
             Self::Unrestricted => true,
         }
     }
@@ -57,13 +57,13 @@ impl Visibility {
 pub struct OwnContact {
     pub id: ContactId,
     pub value: ContactValue,
-    pub marked: bool,
+    pub is_marked: bool,
     /// A contact the user logs in with.
-    pub credential: bool,
+    pub is_credential: bool,
     /// Its user has shown to have it, or another vouched for it.
-    pub verified: bool,
+    pub is_verified: bool,
     /// The one contact that is picked first.
-    pub default: bool,
+    pub is_default: bool,
 }
 
 /// The contacts of a user that `visibility` shows: main contacts first, then by time added.
@@ -73,18 +73,18 @@ pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility
     let main = credentials.iter().map(|contact| OwnContact {
         id: contact.id.clone(),
         value: contact.value.clone(),
-        marked: false,
-        credential: true,
-        verified: true,
-        default: default == Some(&contact.id),
+        is_marked: false,
+        is_credential: true,
+        is_verified: true,
+        is_default: default == Some(&contact.id),
     });
     let alternative = set.contacts.iter().map(|contact| OwnContact {
         id: contact.id.clone(),
         value: contact.value.clone(),
-        marked: contact.marked,
-        credential: false,
-        verified: contact.verified,
-        default: default == Some(&contact.id),
+        is_marked: contact.is_marked,
+        is_credential: false,
+        is_verified: contact.is_verified,
+        is_default: default == Some(&contact.id),
     });
     main.chain(alternative)
         .filter(|contact| visibility.shows(contact))

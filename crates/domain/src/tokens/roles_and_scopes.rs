@@ -30,7 +30,7 @@ pub fn administrator_roles(
     groups: &[Group],
     asserted: &AssertedGroups,
 ) -> Vec<String> {
-    if !client.administration {
+    if !client.allows_administration {
         return Vec::new();
     }
     let counts =
@@ -120,7 +120,7 @@ mod tests {
         Client {
             roles: texts(&["CLI-1STPARTY", "ADMIN", "AUTH-MFA"]),
             scopes: texts(&["READ"]),
-            administration,
+            allows_administration: administration,
             ..Client::new(ClientId::parse("portal").unwrap())
         }
     }

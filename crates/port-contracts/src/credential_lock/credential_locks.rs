@@ -8,9 +8,9 @@ use ports::{Aggregate, SaveOutcome};
 
 use super::lock_changes::{self, LockOutcome, stored};
 use crate::contract::contracts;
+use crate::fixtures::{lock_command, user};
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, count, only};
-use crate::samples::{lock_command, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 contracts! { dyn Fixture:

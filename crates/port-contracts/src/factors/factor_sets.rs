@@ -8,9 +8,9 @@ use ports::Aggregate;
 use ports::SaveOutcome;
 
 use crate::contract::contracts;
+use crate::fixtures::{at, contact_id, event, event_context, event_id, events, full_factor_set, full_identity, user};
 use crate::outboxes;
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{at, contact_id, event, event_context, event_id, events, full_factor_set, full_identity, user};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 pub(crate) mod codes;

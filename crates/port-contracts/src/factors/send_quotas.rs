@@ -6,8 +6,8 @@ use domain::time::Timestamp;
 use ports::factors::QuotaDecision;
 
 use crate::contract::contracts;
+use crate::fixtures::{at, before, user};
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{at, before, user};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

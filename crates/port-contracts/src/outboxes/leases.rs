@@ -7,8 +7,8 @@ use ports::{Aggregate, Lease, PendingOutbox, Settlement};
 use super::{acknowledge, push, settlement};
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
+use crate::fixtures::{at, lock_command, user};
 use crate::race::at_once;
-use crate::samples::{at, lock_command, user};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

@@ -7,12 +7,12 @@ use ports::Aggregate;
 use ports::tokens::{CloseOutcome, RotationOutcome};
 
 use crate::contract::contracts;
-use crate::outboxes;
-use crate::race::{CALLERS, at_once, only};
-use crate::samples::{
+use crate::fixtures::{
     IDLE, at, before, event_context, family, family_id, foreign_presentations, full_family, nonce, presented,
     session_event_id,
 };
+use crate::outboxes;
+use crate::race::{CALLERS, at_once, only};
 use crate::{Fixture, Stores};
 
 pub(crate) mod closing;

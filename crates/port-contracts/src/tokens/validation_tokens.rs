@@ -5,8 +5,8 @@ use domain::time::Timestamp;
 use domain::tokens::ValidationToken;
 
 use crate::contract::contracts;
+use crate::fixtures::{at, before, client_id, full_validation_token, validation_token};
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{at, before, client_id, full_validation_token, validation_token};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

@@ -214,9 +214,9 @@ impl CodeSettings {
     pub fn limits(&self) -> FactorsSettings {
         let mut limits = FactorsSettings::default();
         limits.codes.lifetime = self.lifetime;
-        limits.codes.per_challenge = self.attempts_per_challenge;
-        limits.codes.per_factor = self.attempts_per_contact;
-        limits.codes.per_user = self.attempts_per_user;
+        limits.codes.attempts_per_challenge = self.attempts_per_challenge;
+        limits.codes.attempts_per_contact = self.attempts_per_contact;
+        limits.codes.attempts_per_user = self.attempts_per_user;
         limits.sends.per_destination.most = self.sends_per_destination;
         limits.sends.per_user.most = self.sends_per_user;
         limits

@@ -128,7 +128,7 @@ impl SendCode {
             purpose: target.purpose,
             client: message.client.clone(),
             attempts: 0,
-            exhaustion_reported: false,
+            is_exhaustion_reported: false,
             expires_at: message.expires_at,
         };
         self.editor

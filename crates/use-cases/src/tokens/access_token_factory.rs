@@ -72,7 +72,7 @@ impl AccessTokenFactory {
         self.clients
             .find(id)
             .await?
-            .filter(|client| client.enabled)
+            .filter(|client| client.is_enabled)
             .ok_or(TokenError::ClientNotUsable)
     }
 

@@ -81,7 +81,7 @@ impl HandleAuth {
             .await?;
         let (identity, groups) = match known {
             Some(identity) => (identity, groups),
-            None if target.create_users => {
+            None if target.creates_users => {
                 let groups = groups?;
                 (self.directory.make_user(&request).await?, Ok(groups))
             }
@@ -130,7 +130,7 @@ impl HandleAuth {
 
 impl Directory {
     async fn target(&self, id: &ClientId) -> Result<Client, TokenError> {
-        let usable = |client: &Client| client.enabled && client.saml;
+        let usable = |client: &Client| client.is_enabled && client.accepts_saml;
         self.clients
             .find(id)
             .await?
@@ -158,7 +158,7 @@ impl Directory {
         };
         let admitted = AssertedGroups::admitted(names, &known, &may_assert);
         let is_admitted = |name| admitted.names.contains(name);
-        if target.require_known_groups && !names.iter().all(is_admitted) {
+        if target.requires_known_groups && !names.iter().all(is_admitted) {
             return Err(TokenError::GroupNotKnown);
         }
         Ok(admitted)

@@ -58,6 +58,6 @@ impl LogInClient {
         for digest in if digests.is_empty() { vec![&decoy] } else { digests } {
             matched |= self.secrets.matches(secret, digest);
         }
-        client.filter(|client| matched && client.enabled)
+        client.filter(|client| matched && client.is_enabled)
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use use_cases::credential_lock::CredentialLockUseCases;
 use use_cases::factors::{ContactChange, ContactError};
 
-use crate::world::{World, caller, mobile};
+use crate::test_app::{TestApp, caller, mobile};
 
 /// Another always was faster: each save waits for a permit, and is a conflict.
 struct Contested {
@@ -39,15 +39,15 @@ impl CredentialLocks for Contested {
 
 #[tokio::test]
 async fn a_lock_is_decided_anew_only_while_its_caller_waits() {
-    let world = World::new().await;
-    let user = world.user().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
     let contested = Arc::new(Contested {
-        credential_locks: world.stores.credential_locks.clone(),
+        credential_locks: app.stores.credential_locks.clone(),
         finds: AtomicUsize::new(0),
         saves: AtomicUsize::new(0),
         conflicts: Semaphore::new(2),
     });
-    let credential_lock = CredentialLockUseCases::new(&world.credential_lock_ports(contested.clone()));
+    let credential_lock = CredentialLockUseCases::new(&app.credential_lock_ports(contested.clone()));
     let caller = caller("desk");
     let mut locking = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
     while contested.saves.load(Ordering::SeqCst) < 3 {
@@ -66,26 +66,26 @@ async fn a_lock_is_decided_anew_only_while_its_caller_waits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_with_nothing_to_change_raises_the_version() {
-    let world = World::new().await;
-    let user = world.user().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
     let version = async || {
-        let found = world.stores.credential_locks.find(&user).await.unwrap();
+        let found = app.stores.credential_locks.find(&user).await.unwrap();
         found.map_or(0, |credential| credential.version)
     };
-    world.unlock(&user).await;
+    app.unlock(&user).await;
     assert_eq!(version().await, 1);
-    world.lock(&user).await;
-    world.lock(&user).await;
+    app.lock(&user).await;
+    app.lock(&user).await;
     assert_eq!(version().await, 3);
-    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(app.events().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_about_contacts_raises_the_version_also_when_nothing_changes() {
-    let world = World::new().await;
-    let (user, desk) = (world.user().await, caller("desk"));
-    let factors = &world.factors;
-    let version = async || world.stores.factor_sets.find(&user).await.unwrap().version;
+    let app = TestApp::new().await;
+    let (user, desk) = (app.user().await, caller("desk"));
+    let factors = &app.factors;
+    let version = async || app.stores.factor_sets.find(&user).await.unwrap().version;
     let draft = mobile("mobile-1", "911112222");
 
     let nobody = ContactId::parse("nobody").unwrap();
@@ -107,6 +107,6 @@ async fn an_answer_about_contacts_raises_the_version_also_when_nothing_changes()
     let changed = factors.change_contact.run(&desk, &user, &unknown).await;
     assert!(matches!(changed, Err(ContactError::ContactNotFound)));
     assert_eq!(version().await, 5);
-    assert_eq!(world.events().await.len(), 1);
-    assert_eq!(world.stores.factor_sets.find(&user).await.unwrap().contacts.len(), 1);
+    assert_eq!(app.events().await.len(), 1);
+    assert_eq!(app.stores.factor_sets.find(&user).await.unwrap().contacts.len(), 1);
 }

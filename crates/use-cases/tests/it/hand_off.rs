@@ -9,32 +9,32 @@ use domain::ids::{BusinessId, UserId};
 use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreError};
 use use_cases::tokens::{HandleAuthRequest, TokenError, TokensPorts, TokensSettings};
 
-use crate::world::{PORTAL, World, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
+use crate::test_app::{PORTAL, TestApp, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
-    let world = World::new().await;
-    world.change_client(PORTAL, |portal| portal.create_users = false).await;
-    let refused = world
+    let app = TestApp::new().await;
+    app.change_client(PORTAL, |portal| portal.creates_users = false).await;
+    let refused = app
         .tokens
         .handle_auth
         .run(&caller("saml"), hand_off("new@example.com"))
         .await;
     assert!(matches!(refused, Err(TokenError::UserNotFound)));
-    world.change_client(PORTAL, |portal| portal.create_users = true).await;
-    let first = world
+    app.change_client(PORTAL, |portal| portal.creates_users = true).await;
+    let first = app
         .tokens
         .handle_auth
         .run(&caller("saml"), hand_off("new@example.com"))
         .await;
-    let again = world
+    let again = app
         .tokens
         .handle_auth
         .run(&caller("saml"), hand_off("NEW@example.com"))
         .await;
     let (first, again) = (first.unwrap().into_inner(), again.unwrap().into_inner());
     assert_eq!(first.user, again.user);
-    let made = world.stores.identities.find(&first.user).await.unwrap().unwrap();
+    let made = app.stores.identities.find(&first.user).await.unwrap().unwrap();
     assert_eq!(made.roles, TokensSettings::default().saml_default_roles);
 }
 
@@ -77,15 +77,15 @@ impl Identities for ReservedLogins {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_whose_maker_died_is_finished_under_the_id_that_holds_the_login() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let holder = UserId::parse("begun").unwrap();
     let identities = ReservedLogins {
         holder: holder.clone(),
-        inner: world.stores.identities.clone(),
+        inner: app.stores.identities.clone(),
     };
-    let tokens = world.wired(&TokensPorts {
+    let tokens = app.wired(&TokensPorts {
         identities: Arc::new(identities),
-        ..world.ports.clone()
+        ..app.ports.clone()
     });
     let handed_off = tokens
         .handle_auth
@@ -93,50 +93,49 @@ async fn a_user_whose_maker_died_is_finished_under_the_id_that_holds_the_login()
         .await
         .unwrap();
     assert_eq!(handed_off.into_inner().user, holder);
-    let found = world.stores.identities.find_by_login("new@example.com").await.unwrap();
+    let found = app.stores.identities.find_by_login("new@example.com").await.unwrap();
     assert_eq!(found.map(|identity| identity.id), Some(holder));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
-    let world = World::new().await;
-    let user = world.user().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
     let staff = Group {
         name: "staff".to_owned(),
         roles: vec!["STAFF".to_owned()],
     };
-    world.stores.groups.save(&staff).await.unwrap();
+    app.stores.groups.save(&staff).await.unwrap();
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned(), "strangers".to_owned()],
         ..hand_off(&address_of(&user))
     };
-    let handed_off = world
+    let handed_off = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request.clone())
         .await
         .unwrap()
         .into_inner();
-    let tokens = renew(&world.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
-    let roles = world.signer.content(&tokens.unwrap().access_token).roles;
+    let tokens = renew(&app.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
+    let roles = app.signer.content(&tokens.unwrap().access_token).roles;
     assert_eq!(roles, ["CLI-1STPARTY", "USER", "STAFF"]);
-    world
-        .change_client(PORTAL, |portal| portal.require_known_groups = true)
+    app.change_client(PORTAL, |portal| portal.requires_known_groups = true)
         .await;
-    let refused = world.tokens.handle_auth.run(&caller("saml"), request).await;
+    let refused = app.tokens.handle_auth.run(&caller("saml"), request).await;
     assert!(matches!(refused, Err(TokenError::GroupNotKnown)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_stored() {
-    let world = World::new().await;
-    let user = world.user().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
     for (name, role) in [("staff", "STAFF"), ("admins", "ADMIN")] {
         let group = Group {
             name: name.to_owned(),
             roles: vec![role.to_owned()],
         };
-        world.stores.groups.save(&group).await.unwrap();
+        app.stores.groups.save(&group).await.unwrap();
     }
     let request = HandleAuthRequest {
         groups: ["strangers", "admins", "staff"].map(str::to_owned).to_vec(),
@@ -150,14 +149,13 @@ async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_s
     ];
     for (may_assert, names, administrative) in may_assert {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        world
-            .change_client("saml", |saml| saml.may_assert = owned(may_assert))
+        app.change_client("saml", |saml| saml.may_assert = owned(may_assert))
             .await;
-        let handle_auth = &world.tokens.handle_auth;
+        let handle_auth = &app.tokens.handle_auth;
         let handed_off = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();
         let ticket = handed_off.into_inner().validation_token;
-        let hash = world.ports.hasher.hash(ticket.reveal());
-        let stored = world.stores.validation_tokens.find(&hash, world.clock.now()).await;
+        let hash = app.ports.hasher.hash(ticket.reveal());
+        let stored = app.stores.validation_tokens.find(&hash, app.clock.now()).await;
         let stored = stored.unwrap().unwrap();
         assert_eq!(stored.groups, owned(names), "{may_assert:?}");
         assert_eq!(stored.administrative_groups, owned(administrative), "{may_assert:?}");
@@ -166,16 +164,16 @@ async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_target_must_be_a_usable_client() {
-    let world = World::new().await;
-    let user = world.user().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
     let elsewhere = HandleAuthRequest {
         target_client: client_id("unknown"),
         ..hand_off(&address_of(&user))
     };
-    let refused = world.tokens.handle_auth.run(&caller("saml"), elsewhere).await;
+    let refused = app.tokens.handle_auth.run(&caller("saml"), elsewhere).await;
     assert!(matches!(refused, Err(TokenError::ClientNotUsable)));
-    world.change_client(PORTAL, |portal| portal.saml = false).await;
-    let refused = world
+    app.change_client(PORTAL, |portal| portal.accepts_saml = false).await;
+    let refused = app
         .tokens
         .handle_auth
         .run(&caller("saml"), hand_off(&address_of(&user)))
@@ -185,28 +183,28 @@ async fn the_target_must_be_a_usable_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_business_of_a_hand_off_follows_its_session_until_it_is_unlinked() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let business = BusinessId::parse("business").unwrap();
     let request = HandleAuthRequest {
         business: Some(business.clone()),
         ..hand_off("new@example.com")
     };
-    let handed_off = world
+    let handed_off = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request)
         .await
         .unwrap()
         .into_inner();
-    let tokens = renew(&world.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
+    let tokens = renew(&app.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
     let tokens = tokens.unwrap();
-    let holder = world.caller_of(&tokens);
+    let holder = app.caller_of(&tokens);
     assert_eq!(holder.user.as_ref().unwrap().business, Some(business));
-    let mut identity = world.stores.identities.find(&handed_off.user).await.unwrap().unwrap();
+    let mut identity = app.stores.identities.find(&handed_off.user).await.unwrap().unwrap();
     identity.businesses.clear();
-    world.stores.identities.replace(&identity).await.unwrap();
+    app.stores.identities.replace(&identity).await.unwrap();
     let refresh = tokens.refresh_token.unwrap();
-    let refused = renew_as(&world.tokens, &holder, by_token(&refresh, true)).await;
+    let refused = renew_as(&app.tokens, &holder, by_token(&refresh, true)).await;
     assert!(matches!(refused, Err(TokenError::BusinessNotLinked)));
-    assert_eq!(world.family_of(&refresh).await.generation, 1);
+    assert_eq!(app.family_of(&refresh).await.generation, 1);
 }

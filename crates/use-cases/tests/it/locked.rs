@@ -8,9 +8,9 @@ use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::{ExpectedSubject, IssuedTokens, RenewTokenRequest, RenewalGrant, TokenError, TokensUseCases};
 
 use crate::change_app::{change_app, changed};
-use crate::world::meddling::Meanwhile;
-use crate::world::{
-    PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
+use crate::test_app::fault_injection::Meanwhile;
+use crate::test_app::{
+    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
 };
 
 /// What every minting path presents.
@@ -23,15 +23,15 @@ struct Held {
     holder: Call,
 }
 
-async fn held(world: &World) -> Held {
-    let user = world.user().await;
-    let tokens = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
-    let holder = world.caller_of(&tokens);
+async fn held(app: &TestApp) -> Held {
+    let user = app.user().await;
+    let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
+    let holder = app.caller_of(&tokens);
     Held {
-        changed: changed(&world.tokens, &holder, PORTAL).await,
+        changed: changed(&app.tokens, &holder, PORTAL).await,
         holder,
         refresh_token: tokens.refresh_token.unwrap(),
-        validation_token: world.validation_token(&user).await,
+        validation_token: app.validation_token(&user).await,
         user,
     }
 }
@@ -72,27 +72,27 @@ async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_path_mints_for_a_locked_user() {
-    let world = World::new().await;
-    let held = held(&world).await;
-    let signatures = world.signer.signatures();
-    world.lock(&held.user).await;
-    for (path, answer) in every_path(&world.tokens, &held).await {
+    let app = TestApp::new().await;
+    let held = held(&app).await;
+    let signatures = app.signer.signatures();
+    app.lock(&held.user).await;
+    for (path, answer) in every_path(&app.tokens, &held).await {
         assert!(
             matches!(answer, Err(TokenError::CredentialLocked)),
             "{path}: {answer:?}"
         );
     }
-    assert_eq!(world.signer.signatures(), signatures);
-    assert!(world.renewable_tokens(&held.user).await.is_empty());
+    assert_eq!(app.signer.signatures(), signatures);
+    assert!(app.renewable_tokens(&held.user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_is_told_however_often_one_asks() {
-    let world = World::new().await;
-    let held = held(&world).await;
-    world.lock(&held.user).await;
-    every_path(&world.tokens, &held).await;
-    for (path, answer) in every_path(&world.tokens, &held).await {
+    let app = TestApp::new().await;
+    let held = held(&app).await;
+    app.lock(&held.user).await;
+    every_path(&app.tokens, &held).await;
+    for (path, answer) in every_path(&app.tokens, &held).await {
         assert!(
             matches!(answer, Err(TokenError::CredentialLocked)),
             "{path}: {answer:?}"
@@ -102,30 +102,30 @@ async fn a_lock_is_told_however_often_one_asks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unlocking_revives_nothing_and_lets_new_sessions_start() {
-    let world = World::new().await;
-    let held = held(&world).await;
-    world.lock(&held.user).await;
-    world.unlock(&held.user).await;
-    assert!(world.renewable_tokens(&held.user).await.is_empty());
-    for (path, answer) in every_path(&world.tokens, &held).await {
+    let app = TestApp::new().await;
+    let held = held(&app).await;
+    app.lock(&held.user).await;
+    app.unlock(&held.user).await;
+    assert!(app.renewable_tokens(&held.user).await.is_empty());
+    for (path, answer) in every_path(&app.tokens, &held).await {
         match path {
             "by identity provider" | "handle-auth" => assert!(answer.is_ok(), "{path}: {answer:?}"),
             _ => assert!(matches!(answer, Err(TokenError::TokenNotValid)), "{path}: {answer:?}"),
         }
     }
-    let family = world.family_of(&held.refresh_token).await;
+    let family = app.family_of(&held.refresh_token).await;
     assert_eq!(family.status, FamilyStatus::Revoked(RevocationReason::Lock));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_is_told_before_a_missing_user_and_a_disabled_client() {
     for disabled in [false, true] {
-        let world = World::new().await;
-        let held = held(&world).await;
-        world.lock(&held.user).await;
-        world.stores.identities.remove(&held.user).await.unwrap();
-        world.change_client(PORTAL, |portal| portal.enabled = !disabled).await;
-        for (path, answer) in every_path(&world.tokens, &held).await {
+        let app = TestApp::new().await;
+        let held = held(&app).await;
+        app.lock(&held.user).await;
+        app.stores.identities.remove(&held.user).await.unwrap();
+        app.change_client(PORTAL, |portal| portal.is_enabled = !disabled).await;
+        for (path, answer) in every_path(&app.tokens, &held).await {
             let is_about_the_client = disabled && ["by identity provider", "from a session"].contains(&path);
             // Whose login it is, is not known any more; and whether the client may ask at all is judged first.
             if path != "handle-auth" && !is_about_the_client {
@@ -140,15 +140,14 @@ async fn a_lock_is_told_before_a_missing_user_and_a_disabled_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_is_told_before_a_disabled_client_that_is_named_by_an_alias() {
-    let world = World::new().await;
-    let held = held(&world).await;
-    world.lock(&held.user).await;
-    world
-        .change_client(PORTAL, |portal| {
-            portal.aliases = vec![client_id("alias")];
-            portal.enabled = false;
-        })
-        .await;
+    let app = TestApp::new().await;
+    let held = held(&app).await;
+    app.lock(&held.user).await;
+    app.change_client(PORTAL, |portal| {
+        portal.aliases = vec![client_id("alias")];
+        portal.is_enabled = false;
+    })
+    .await;
     for token in [&held.refresh_token, &held.validation_token] {
         let expected = ExpectedSubject {
             client: Some(client_id("alias")),
@@ -158,38 +157,38 @@ async fn a_lock_is_told_before_a_disabled_client_that_is_named_by_an_alias() {
             token: token.clone(),
             expected,
         };
-        let answer = renew(&world.tokens, RenewTokenRequest { grant, remember: true }).await;
+        let answer = renew(&app.tokens, RenewTokenRequest { grant, remember: true }).await;
         assert!(matches!(answer, Err(TokenError::CredentialLocked)), "{answer:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_is_told_before_a_business_that_is_not_linked() {
-    let world = World::new().await;
-    let user = world.user().await;
-    world.lock(&user).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    app.lock(&user).await;
     let request = use_cases::tokens::HandleAuthRequest {
         business: Some(domain::ids::BusinessId::parse("business").unwrap()),
         ..hand_off(&address_of(&user))
     };
-    let answer = world.tokens.handle_auth.run(&caller("saml"), request.clone()).await;
+    let answer = app.tokens.handle_auth.run(&caller("saml"), request.clone()).await;
     assert!(matches!(answer, Err(TokenError::CredentialLocked)));
-    world.unlock(&user).await;
-    let answer = world.tokens.handle_auth.run(&caller("saml"), request).await;
+    app.unlock(&user).await;
+    let answer = app.tokens.handle_auth.run(&caller("saml"), request).await;
     assert!(matches!(answer, Err(TokenError::BusinessNotLinked)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_by_a_locked_user_is_told_as_the_lock() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let first = world.session(&user).await;
-    let second = world.successor(&first).await;
-    world.successor(&second).await;
-    world.lock(&user).await;
-    assert!(matches!(world.renew(&first).await, Err(TokenError::CredentialLocked)));
-    assert_eq!(world.figures.replays(), 0);
-    let status = world.family_of(&first).await.status;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let first = app.session(&user).await;
+    let second = app.successor(&first).await;
+    app.successor(&second).await;
+    app.lock(&user).await;
+    assert!(matches!(app.renew(&first).await, Err(TokenError::CredentialLocked)));
+    assert_eq!(app.metrics.replays(), 0);
+    let status = app.family_of(&first).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Lock));
 }
 
@@ -205,16 +204,16 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
         ("validation_tokens.issue", "change-app"),
     ] {
         for is_unlocked_again in [false, true] {
-            let world = Arc::new(World::new().await);
-            let held = held(&world).await;
-            let (elsewhere, user) = (world.clone(), held.user.clone());
-            let overtaken = world.meddled(&Meanwhile::after(write, move || async move {
+            let app = Arc::new(TestApp::new().await);
+            let held = held(&app).await;
+            let (elsewhere, user) = (app.clone(), held.user.clone());
+            let overtaken = app.with_faults(&Meanwhile::after(write, move || async move {
                 elsewhere.lock(&user).await;
                 if is_unlocked_again {
                     elsewhere.unlock(&user).await;
                 }
             }));
-            let before = world.signer.signatures();
+            let before = app.signer.signatures();
             let answer = path_of(path, &overtaken, &held).await;
             let expected = if is_unlocked_again {
                 matches!(answer, Err(TokenError::TokenNotValid))
@@ -222,9 +221,9 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
                 matches!(answer, Err(TokenError::CredentialLocked))
             };
             assert!(expected, "{path}, unlocked again: {is_unlocked_again}: {answer:?}");
-            assert_eq!(world.signer.signatures(), before, "{path}");
-            assert!(world.renewable_tokens(&held.user).await.is_empty(), "{path}");
-            assert_ended(&world, path, &held).await;
+            assert_eq!(app.signer.signatures(), before, "{path}");
+            assert!(app.renewable_tokens(&held.user).await.is_empty(), "{path}");
+            assert_ended(&app, path, &held).await;
         }
     }
 }
@@ -249,9 +248,9 @@ async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(),
 }
 
 /// The family that the path wrote, or that it presented, has ended by the lock, and that is told.
-async fn assert_ended(world: &World, path: &str, held: &Held) {
-    let own = world.opened(&held.refresh_token).family;
-    let families = world.families(&held.user).await;
+async fn assert_ended(app: &TestApp, path: &str, held: &Held) {
+    let own = app.opened(&held.refresh_token).family;
+    let families = app.families(&held.user).await;
     let met = match path {
         "by refresh token" | "change-app" => families.into_iter().find(|family| family.id == own),
         "by identity provider" | "by validation token" | "by a change-app token" => {
@@ -265,14 +264,14 @@ async fn assert_ended(world: &World, path: &str, held: &Held) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_needs_a_user_and_a_second_one_is_no_event() {
-    let world = World::new().await;
-    let user = world.user().await;
-    world.lock(&user).await;
-    world.lock(&user).await;
-    let events = world.events().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    app.lock(&user).await;
+    app.lock(&user).await;
+    let events = app.events().await;
     assert_eq!(events.len(), 1, "{events:?}");
     let stranger = UserId::parse("nobody").unwrap();
-    let refused = world.try_lock(&stranger).await;
+    let refused = app.try_lock(&stranger).await;
     assert!(matches!(
         refused,
         Err(use_cases::credential_lock::LockError::UserNotFound)

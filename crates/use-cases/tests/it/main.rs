@@ -24,6 +24,6 @@ mod recorded;
 mod relay;
 mod revoke_token;
 mod rotation;
+#[path = "../test_app/mod.rs"]
+mod test_app;
 mod validation_tokens;
-#[path = "../world/mod.rs"]
-mod world;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::ids::UserId;
 use use_cases::tokens::{RenewTokenRequest, TokenError};
 
-use crate::world::meddling::{FailsOnce, Meddler, Outage};
-use crate::world::{World, by_identity_provider, by_token, caller, hand_off, renew};
+use crate::test_app::fault_injection::{FailsOnce, FaultInjector, Outage};
+use crate::test_app::{TestApp, by_identity_provider, by_token, caller, hand_off, renew};
 
 const OUTAGES: [Outage; 2] = [Outage::Away, Outage::AnswerLost];
 
@@ -31,22 +31,22 @@ const PATHS: [Path; 6] = [
 ];
 
 impl Path {
-    async fn request(self, world: &World, user: &UserId) -> RenewTokenRequest {
+    async fn request(self, app: &TestApp, user: &UserId) -> RenewTokenRequest {
         match self {
-            Self::Renewing => by_token(&world.session(user).await, true),
-            Self::Forgetting => by_token(&world.session(user).await, false),
+            Self::Renewing => by_token(&app.session(user).await, true),
+            Self::Forgetting => by_token(&app.session(user).await, false),
             Self::RenewingAgain => {
-                let first = world.session(user).await;
-                world.successor(&first).await;
+                let first = app.session(user).await;
+                app.successor(&first).await;
                 by_token(&first, true)
             }
             Self::Replaying => {
-                let first = world.session(user).await;
-                let second = world.successor(&first).await;
-                world.successor(&second).await;
+                let first = app.session(user).await;
+                let second = app.successor(&first).await;
+                app.successor(&second).await;
                 by_token(&first, true)
             }
-            Self::ByValidationToken => by_token(&world.validation_token(user).await, true),
+            Self::ByValidationToken => by_token(&app.validation_token(user).await, true),
             Self::ByIdentityProvider => by_identity_provider(user),
         }
     }
@@ -69,23 +69,23 @@ impl Path {
 async fn whichever_call_fails_the_renewal_says_so_and_a_retry_finds_things_in_order() {
     for path in PATHS {
         for outage in OUTAGES {
-            let world = World::new().await;
+            let app = TestApp::new().await;
             let mut number = 0;
             loop {
-                let user = world.user().await;
-                let request = path.request(&world, &user).await;
+                let user = app.user().await;
+                let request = path.request(&app, &user).await;
                 let fault = Arc::new(FailsOnce::at(number, outage));
-                let meddler: Arc<dyn Meddler> = fault.clone();
-                let signatures = world.signer.signatures();
-                let answer = renew(&world.meddled(&meddler), request.clone()).await;
+                let injector: Arc<dyn FaultInjector> = fault.clone();
+                let signatures = app.signer.signatures();
+                let answer = renew(&app.with_faults(&injector), request.clone()).await;
                 if !fault.has_failed() {
                     break;
                 }
                 let place = format!("{path:?}, call {number} {outage:?}");
                 assert!(matches!(answer, Err(TokenError::Failed(_))), "{place}: {answer:?}");
-                assert_eq!(world.signer.signatures(), signatures, "{place}");
-                let retried = renew(&world.tokens, request).await.map(drop);
-                let alive = world.renewable_tokens(&user).await.len();
+                assert_eq!(app.signer.signatures(), signatures, "{place}");
+                let retried = renew(&app.tokens, request).await.map(drop);
+                let alive = app.renewable_tokens(&user).await.len();
                 assert!(path.holds(&retried, alive), "{place}: {retried:?}, {alive} alive");
                 number += 1;
             }
@@ -97,14 +97,14 @@ async fn whichever_call_fails_the_renewal_says_so_and_a_retry_finds_things_in_or
 #[tokio::test(flavor = "multi_thread")]
 async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() {
     for outage in OUTAGES {
-        let world = World::new().await;
+        let app = TestApp::new().await;
         let mut number = 0;
         loop {
             let address = format!("new-{number}@example.com");
             let fault = Arc::new(FailsOnce::at(number, outage));
-            let meddler: Arc<dyn Meddler> = fault.clone();
-            let answer = world
-                .meddled(&meddler)
+            let injector: Arc<dyn FaultInjector> = fault.clone();
+            let answer = app
+                .with_faults(&injector)
                 .handle_auth
                 .run(&caller("saml"), hand_off(&address))
                 .await;
@@ -112,14 +112,14 @@ async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() 
                 break;
             }
             assert!(matches!(answer, Err(TokenError::Failed(_))), "call {number} {outage:?}");
-            let first = world
+            let first = app
                 .tokens
                 .handle_auth
                 .run(&caller("saml"), hand_off(&address))
                 .await
                 .unwrap()
                 .into_inner();
-            let again = world
+            let again = app
                 .tokens
                 .handle_auth
                 .run(&caller("saml"), hand_off(&address))
@@ -137,20 +137,20 @@ async fn whichever_call_fails_the_hand_off_says_so_and_a_retry_makes_one_user() 
 async fn a_lock_is_as_it_was_told_whichever_call_failed_before() {
     // A locked user is refused even when the lazy end of the family cannot be written.
     for outage in OUTAGES {
-        let world = World::new().await;
+        let app = TestApp::new().await;
         for number in 0..4 {
-            let user = world.user().await;
-            let token = world.session(&user).await;
-            world.lock(&user).await;
-            let fault: Arc<dyn Meddler> = Arc::new(FailsOnce::at(number, outage));
-            let answer = renew(&world.meddled(&fault), by_token(&token, true)).await;
+            let user = app.user().await;
+            let token = app.session(&user).await;
+            app.lock(&user).await;
+            let fault: Arc<dyn FaultInjector> = Arc::new(FailsOnce::at(number, outage));
+            let answer = renew(&app.with_faults(&fault), by_token(&token, true)).await;
             assert!(
                 matches!(answer, Err(TokenError::Failed(_) | TokenError::CredentialLocked)),
                 "{answer:?}"
             );
-            assert!(matches!(world.renew(&token).await, Err(TokenError::CredentialLocked)));
-            world.unlock(&user).await;
-            assert!(world.renewable_tokens(&user).await.is_empty());
+            assert!(matches!(app.renew(&token).await, Err(TokenError::CredentialLocked)));
+            app.unlock(&user).await;
+            assert!(app.renewable_tokens(&user).await.is_empty());
         }
     }
 }

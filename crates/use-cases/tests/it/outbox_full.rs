@@ -8,57 +8,57 @@ use use_cases::UseCaseError;
 use use_cases::credential_lock::LockError;
 use use_cases::factors::ContactError;
 
-use crate::world::{World, caller, mobile};
+use crate::test_app::{TestApp, caller, mobile};
 
 /// Events that one aggregate keeps while nothing is published.
 const CAPACITY: usize = ports::MAX_PENDING_EVENTS;
 
-async fn fill_factor_outbox(world: &World, user: &UserId) {
-    let set = world.stores.factor_sets.find(user).await.unwrap();
-    let now = world.clock.now();
+async fn fill_factor_outbox(app: &TestApp, user: &UserId) {
+    let set = app.stores.factor_sets.find(user).await.unwrap();
+    let now = app.clock.now();
     let event = || NewEvent {
         context: caller("desk").event(SystemRandomness.event_id(now), now),
         kind: EventKind::FactorAdded,
         data: Vec::new(),
     };
     let events = (0..CAPACITY).map(|_| event()).collect();
-    let saving = world.stores.factor_sets.save_if_version(&set, events).await.unwrap();
+    let saving = app.stores.factor_sets.save_if_version(&set, events).await.unwrap();
     assert_eq!(saving, SaveOutcome::Saved);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_whose_event_finds_no_room_does_not_happen() {
-    let world = World::new().await;
-    let user = world.user().await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
     for _ in 0..CAPACITY / 2 {
-        world.lock(&user).await;
-        world.unlock(&user).await;
+        app.lock(&user).await;
+        app.unlock(&user).await;
     }
-    let full = world.try_lock(&user).await;
+    let full = app.try_lock(&user).await;
     assert!(
         matches!(full, Err(LockError::Failed(UseCaseError::OutboxFull))),
         "{full:?}"
     );
-    let lock_status = world.stores.lock_statuses.read_linearizable(&user).await.unwrap();
+    let lock_status = app.stores.lock_statuses.read_linearizable(&user).await.unwrap();
     assert_eq!((lock_status.is_locked, lock_status.epoch), (false, 100));
-    assert_eq!(world.events().await.len(), CAPACITY);
-    world.lock(&user).await;
+    assert_eq!(app.events().await.len(), CAPACITY);
+    app.lock(&user).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_whose_event_finds_no_room_is_not_added() {
-    let world = World::new().await;
-    let user = world.user().await;
-    fill_factor_outbox(&world, &user).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    fill_factor_outbox(&app, &user).await;
     let drafts = [mobile("mobile-1", "911112222")];
-    let full = world.factors.add_contacts.run(&caller("desk"), &user, &drafts).await;
+    let full = app.factors.add_contacts.run(&caller("desk"), &user, &drafts).await;
     assert!(
         matches!(full, Err(ContactError::Failed(UseCaseError::OutboxFull))),
         "{full:?}"
     );
-    assert!(world.stores.factor_sets.find(&user).await.unwrap().contacts.is_empty());
-    world.events().await;
-    let added = world
+    assert!(app.stores.factor_sets.find(&user).await.unwrap().contacts.is_empty());
+    app.events().await;
+    let added = app
         .factors
         .add_contacts
         .run(&caller("desk"), &user, &drafts)
@@ -69,8 +69,8 @@ async fn a_contact_whose_event_finds_no_room_is_not_added() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_finds_room_in_its_own_outbox_whatever_waits_in_others() {
-    let world = World::new().await;
-    let user = world.user().await;
-    fill_factor_outbox(&world, &user).await;
-    world.lock(&user).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    fill_factor_outbox(&app, &user).await;
+    app.lock(&user).await;
 }

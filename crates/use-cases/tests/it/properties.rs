@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 use use_cases::tokens::TokenError;
 
-use crate::world::{GRACE, World, by_token, renew};
+use crate::test_app::{GRACE, TestApp, by_token, renew};
 
 /// One presentation: how long after the one before, which of the tokens so far (from the newest), and how.
 #[derive(Debug, Clone)]
@@ -78,17 +78,17 @@ fn every_story_of_a_session_goes_by_the_rules() {
         ..Config::with_cases(40)
     };
     let runtime = Runtime::new().unwrap();
-    let world = runtime.block_on(World::new());
+    let app = runtime.block_on(TestApp::new());
     let told = TestRunner::new(config).run(&story(), |story| {
-        let gone_by_the_rules = runtime.block_on(told(&world, &story));
+        let gone_by_the_rules = runtime.block_on(told(&app, &story));
         gone_by_the_rules.map_err(TestCaseError::fail)
     });
     told.unwrap();
 }
 
-async fn told(world: &World, story: &[Presentation]) -> Result<(), String> {
-    let user = world.user().await;
-    let mut tokens = vec![world.session(&user).await];
+async fn told(app: &TestApp, story: &[Presentation]) -> Result<(), String> {
+    let user = app.user().await;
+    let mut tokens = vec![app.session(&user).await];
     let mut session = Session {
         tokens: 1,
         state: State::Active {
@@ -97,11 +97,11 @@ async fn told(world: &World, story: &[Presentation]) -> Result<(), String> {
         now: Duration::ZERO,
     };
     for presentation in story {
-        world.clock.advance(presentation.after);
+        app.clock.advance(presentation.after);
         session.now += presentation.after;
         let number = session.tokens.saturating_sub(presentation.back).max(1);
         let request = by_token(&tokens[number - 1], presentation.remember);
-        let answer = renew(&world.tokens, request).await;
+        let answer = renew(&app.tokens, request).await;
         let expected = session.present(number, presentation.remember);
         let told = match answer {
             Ok(issued) => Some(issued.refresh_token),
@@ -120,7 +120,7 @@ async fn told(world: &World, story: &[Presentation]) -> Result<(), String> {
         if number_told != expected {
             return Err(format!("{presentation:?} was told {number_told:?}, not {expected:?}"));
         }
-        let alive = world.renewable_tokens(&user).await.len();
+        let alive = app.renewable_tokens(&user).await.len();
         let expected = usize::from(matches!(session.state, State::Active { .. }));
         if alive != expected {
             return Err(format!("{alive} alive after {presentation:?}, not {expected}"));

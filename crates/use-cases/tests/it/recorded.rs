@@ -7,8 +7,8 @@ use domain::event::EventKind;
 use ports::{AuditOutcome, AuditRecord};
 use use_cases::tokens::TokensPorts;
 
-use crate::world::stand_ins::Records;
-use crate::world::{PORTAL, REQUEST, World, by_token, client_id, renew};
+use crate::test_app::fakes::Records;
+use crate::test_app::{PORTAL, REQUEST, TestApp, by_token, client_id, renew};
 
 fn through(client: &str) -> Actor {
     Actor {
@@ -19,12 +19,12 @@ fn through(client: &str) -> Actor {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_found_dead_is_told_with_the_caller_who_met_it() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let token = world.session(&user).await;
-    world.lock(&user).await;
-    world.renew(&token).await.unwrap_err();
-    let events = world.events_of(&user).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let token = app.session(&user).await;
+    app.lock(&user).await;
+    app.renew(&token).await.unwrap_err();
+    let events = app.events_of(&user).await;
     let by = |kind: EventKind| {
         let event = events.iter().find(|event| event.kind == kind).unwrap();
         assert_eq!(event.correlation_id.as_deref(), Some(REQUEST), "{kind:?}");
@@ -37,24 +37,24 @@ async fn a_session_that_is_found_dead_is_told_with_the_caller_who_met_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_in_the_grace_time_is_recorded_and_so_is_a_replay_once() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let token = world.session(&user).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let token = app.session(&user).await;
     let records = Arc::<Records>::default();
-    let tokens = world.wired(&TokensPorts {
+    let tokens = app.wired(&TokensPorts {
         audit: records.clone(),
-        ..world.ports.clone()
+        ..app.ports.clone()
     });
     let renewed = || renew(&tokens, by_token(&token, true));
     renewed().await.unwrap();
     assert_eq!(records.all(), [], "a session that goes on as it should");
     renewed().await.unwrap();
-    world.clock.advance(crate::world::GRACE);
+    app.clock.advance(crate::test_app::GRACE);
     renewed().await.unwrap_err();
     renewed().await.unwrap_err();
     let object = vec![
         ("user", user.to_string()),
-        ("session", world.opened(&token).family.to_string()),
+        ("session", app.opened(&token).family.to_string()),
     ];
     let told: Vec<_> = records
         .all()

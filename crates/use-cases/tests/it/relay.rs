@@ -10,7 +10,7 @@ use domain::event::Event;
 use ports::{EventPublisher, PendingOutbox, PublishError};
 use use_cases::{Delivery, RelayOutboxes};
 
-use crate::world::World;
+use crate::test_app::TestApp;
 
 const LEASE: Duration = Duration::from_secs(5);
 
@@ -52,11 +52,11 @@ impl EventPublisher for Broker {
     }
 }
 
-fn relay(world: &World, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
+fn relay(app: &TestApp, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
     RelayOutboxes::new(
-        world.stores.outboxes.clone(),
+        app.stores.outboxes.clone(),
         broker.clone(),
-        world.clock.clone(),
+        app.clock.clone(),
         owner.to_owned(),
         LEASE,
     )
@@ -82,11 +82,11 @@ async fn carry(relay: &RelayOutboxes, claimed: Vec<PendingOutbox>) -> bool {
 }
 
 /// Six events of one credential.
-async fn turned(world: &World) {
-    let user = world.user().await;
+async fn turned(app: &TestApp) {
+    let user = app.user().await;
     for _ in 0..3 {
-        world.lock(&user).await;
-        world.unlock(&user).await;
+        app.lock(&user).await;
+        app.unlock(&user).await;
     }
 }
 
@@ -94,15 +94,15 @@ async fn turned(world: &World) {
 async fn a_publisher_that_fails_midway_gets_the_rest_in_order_from_the_first_unsent() {
     for fails_at in 0..6 {
         for stores_it_still in [false, true] {
-            let world = World::new().await;
-            turned(&world).await;
+            let app = TestApp::new().await;
+            turned(&app).await;
             let broker = Broker::new(fails_at, stores_it_still);
-            let relay = relay(&world, &broker, "relay");
+            let relay = relay(&app, &broker, "relay");
             assert!(!pass(&relay).await);
             let (before, at) = (broker.sequences(), u64::try_from(fails_at).unwrap());
             assert_eq!(before, (1..=at + u64::from(stores_it_still)).collect::<Vec<_>>());
             assert!(relay.claim(64).await.unwrap().is_empty(), "others go first");
-            world.clock.advance(HOLD);
+            app.clock.advance(HOLD);
             assert!(pass(&relay).await);
             assert_eq!(broker.sequences()[before.len()..], (at + 1..=6).collect::<Vec<_>>());
             assert!(relay.claim(64).await.unwrap().is_empty());
@@ -112,12 +112,12 @@ async fn a_publisher_that_fails_midway_gets_the_rest_in_order_from_the_first_uns
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_sent_again_keeps_its_id_and_its_place() {
-    let world = World::new().await;
-    turned(&world).await;
+    let app = TestApp::new().await;
+    turned(&app).await;
     let broker = Broker::new(2, true);
-    let relay = relay(&world, &broker, "relay");
+    let relay = relay(&app, &broker, "relay");
     assert!(!pass(&relay).await);
-    world.clock.advance(HOLD);
+    app.clock.advance(HOLD);
     assert!(pass(&relay).await);
     let stored = broker.stored.lock().unwrap();
     assert_eq!(stored[2], stored[3]);
@@ -125,13 +125,13 @@ async fn an_event_sent_again_keeps_its_id_and_its_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_while_an_outbox_is_out_follows_in_order() {
-    let world = World::new().await;
-    let user = world.user().await;
-    world.lock(&user).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    app.lock(&user).await;
     let broker = Broker::new(usize::MAX, false);
-    let relay = relay(&world, &broker, "relay");
+    let relay = relay(&app, &broker, "relay");
     let claimed = relay.claim(64).await.unwrap();
-    world.unlock(&user).await;
+    app.unlock(&user).await;
     assert!(carry(&relay, claimed).await);
     assert!(pass(&relay).await);
     assert_eq!(broker.sequences(), [1, 2]);
@@ -139,14 +139,14 @@ async fn what_comes_while_an_outbox_is_out_follows_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_relays_claim_passes_to_another_when_its_lease_ends() {
-    let world = World::new().await;
-    turned(&world).await;
+    let app = TestApp::new().await;
+    turned(&app).await;
     let broker = Broker::new(usize::MAX, false);
-    let (dead, next) = (relay(&world, &broker, "dead"), relay(&world, &broker, "next"));
+    let (dead, next) = (relay(&app, &broker, "dead"), relay(&app, &broker, "next"));
     assert_eq!(dead.claim(64).await.unwrap().len(), 1);
-    world.clock.advance(LEASE - Duration::from_millis(1));
+    app.clock.advance(LEASE - Duration::from_millis(1));
     assert!(next.claim(64).await.unwrap().is_empty());
-    world.clock.advance(Duration::from_millis(1));
+    app.clock.advance(Duration::from_millis(1));
     assert!(pass(&next).await);
     assert_eq!(broker.sequences(), (1..=6).collect::<Vec<_>>());
 }
@@ -166,9 +166,9 @@ impl EventPublisher for Silent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_a_delivery_is_given_up_is_not_sent_again() {
-    let world = World::new().await;
-    turned(&world).await;
-    let (outboxes, clock) = (world.stores.outboxes.clone(), world.clock.clone());
+    let app = TestApp::new().await;
+    turned(&app).await;
+    let (outboxes, clock) = (app.stores.outboxes.clone(), app.clock.clone());
     let silent = Arc::new(Silent(AtomicUsize::new(0)));
     let patient = RelayOutboxes::new(outboxes, silent, clock, "relay".to_owned(), LEASE);
     let claimed = patient.claim(64).await.unwrap();
@@ -181,22 +181,22 @@ async fn what_was_acknowledged_before_a_delivery_is_given_up_is_not_sent_again()
     let delivery = patient.settlement(delivery);
     assert!(!delivery.is_complete);
     patient.settle(&[delivery.settlement]).await.unwrap();
-    world.clock.advance(HOLD);
+    app.clock.advance(HOLD);
     let broker = Broker::new(usize::MAX, false);
-    assert!(pass(&relay(&world, &broker, "another")).await);
+    assert!(pass(&relay(&app, &broker, "another")).await);
     assert_eq!(broker.sequences(), [4, 5, 6]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_log_holds_an_event_once_however_often_it_is_published() {
-    let world = World::new().await;
-    turned(&world).await;
-    let claimed = world.relay().claim(64).await.unwrap();
+    let app = TestApp::new().await;
+    turned(&app).await;
+    let claimed = app.relay().claim(64).await.unwrap();
     for _ in 0..3 {
         for event in claimed.iter().flat_map(|outbox| &outbox.events) {
-            world.stores.event_publisher.publish(event).await.unwrap();
+            app.stores.event_publisher.publish(event).await.unwrap();
         }
     }
-    let sequences: Vec<_> = world.events().await.iter().map(|event| event.sequence).collect();
+    let sequences: Vec<_> = app.events().await.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (1..=6).collect::<Vec<_>>());
 }

@@ -10,8 +10,8 @@ use use_cases::tokens::{InspectedToken, RevokeTokenError, TokenError};
 
 use crate::change_app::{change_app, changed};
 use crate::introspect_token::access;
-use crate::world::meddling::{FailsOnce, Meanwhile, Meddler, Outage};
-use crate::world::{GRACE, PORTAL, World, by_identity_provider, by_token, call, caller, client, renew, renew_as};
+use crate::test_app::fault_injection::{FailsOnce, FaultInjector, Meanwhile, Outage};
+use crate::test_app::{GRACE, PORTAL, TestApp, by_identity_provider, by_token, call, caller, client, renew, renew_as};
 
 const LOGGED_OUT: FamilyStatus = FamilyStatus::Revoked(RevocationReason::Logout);
 
@@ -19,8 +19,8 @@ fn text(token: &str) -> InspectedToken {
     InspectedToken::Other(token.to_owned())
 }
 
-async fn revoke(world: &World, caller: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
-    world.tokens.revoke_token.run(caller, token).await
+async fn revoke(app: &TestApp, caller: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
+    app.tokens.revoke_token.run(caller, token).await
 }
 
 /// A session: who holds it, its access token and its current refresh token.
@@ -30,28 +30,28 @@ struct Session {
     refresh: String,
 }
 
-async fn session(world: &World, user: &UserId) -> Session {
-    let tokens = renew(&world.tokens, by_identity_provider(user)).await.unwrap();
+async fn session(app: &TestApp, user: &UserId) -> Session {
+    let tokens = renew(&app.tokens, by_identity_provider(user)).await.unwrap();
     Session {
-        holder: world.caller_of(&tokens),
-        access: access(world, &tokens),
+        holder: app.caller_of(&tokens),
+        access: access(app, &tokens),
         refresh: tokens.refresh_token.unwrap(),
     }
 }
 
 /// A session made from another.
-async fn branch(world: &World, trunk: &Session) -> Session {
-    let token = changed(&world.tokens, &trunk.holder, PORTAL).await;
-    let tokens = world.renew(&token).await.unwrap();
+async fn branch(app: &TestApp, trunk: &Session) -> Session {
+    let token = changed(&app.tokens, &trunk.holder, PORTAL).await;
+    let tokens = app.renew(&token).await.unwrap();
     Session {
-        holder: world.caller_of(&tokens),
-        access: access(world, &tokens),
+        holder: app.caller_of(&tokens),
+        access: access(app, &tokens),
         refresh: tokens.refresh_token.unwrap(),
     }
 }
 
-async fn revocations(world: &World, family: &RefreshFamily) -> Vec<Event> {
-    let mut events = world.events_of(&family.origin.user).await;
+async fn revocations(app: &TestApp, family: &RefreshFamily) -> Vec<Event> {
+    let mut events = app.events_of(&family.origin.user).await;
     events.retain(|event| event.kind == EventKind::SessionRevoked && event.subject == family.id.as_str());
     events
 }
@@ -59,22 +59,22 @@ async fn revocations(world: &World, family: &RefreshFamily) -> Vec<Event> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_once() {
     for generation in 0..3 {
-        let world = World::new().await;
-        let user = world.user().await;
-        let Session { holder, refresh, .. } = session(&world, &user).await;
-        let second = world.successor(&refresh).await;
-        let third = world.successor(&second).await;
+        let app = TestApp::new().await;
+        let user = app.user().await;
+        let Session { holder, refresh, .. } = session(&app, &user).await;
+        let second = app.successor(&refresh).await;
+        let third = app.successor(&second).await;
         let tokens = [refresh, second, third];
         for _ in 0..2 {
-            revoke(&world, &holder, &text(&tokens[generation])).await.unwrap();
+            revoke(&app, &holder, &text(&tokens[generation])).await.unwrap();
         }
-        let family = world.family_of(&tokens[2]).await;
+        let family = app.family_of(&tokens[2]).await;
         assert_eq!((family.status, family.generation), (LOGGED_OUT, 3));
         for token in &tokens {
-            assert!(matches!(world.renew(token).await, Err(TokenError::TokenNotValid)));
+            assert!(matches!(app.renew(token).await, Err(TokenError::TokenNotValid)));
         }
-        assert_eq!(world.figures.replays(), 0);
-        let [revoked] = &revocations(&world, &family).await[..] else {
+        assert_eq!(app.metrics.replays(), 0);
+        let [revoked] = &revocations(&app, &family).await[..] else {
             panic!("not told once");
         };
         let reason = ("reason".to_owned(), EventValue::Text("logout".to_owned()));
@@ -84,162 +84,160 @@ async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_onc
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_ends_the_session_it_belongs_to() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let session = session(&world, &user).await;
-    revoke(&world, &session.holder, &session.access).await.unwrap();
-    assert_eq!(world.family_of(&session.refresh).await.status, LOGGED_OUT);
-    revoke(&world, &session.holder, &session.access).await.unwrap();
-    let branched = renew_as(&world.tokens, &session.holder, by_identity_provider(&user)).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let session = session(&app, &user).await;
+    revoke(&app, &session.holder, &session.access).await.unwrap();
+    assert_eq!(app.family_of(&session.refresh).await.status, LOGGED_OUT);
+    revoke(&app, &session.holder, &session.access).await.unwrap();
+    let branched = renew_as(&app.tokens, &session.holder, by_identity_provider(&user)).await;
     assert!(matches!(branched, Err(TokenError::TokenNotValid)), "{branched:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_access_token_without_a_session_cannot_be_revoked() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let session = session(&world, &user).await;
-    let token = world.validation_token(&user).await;
-    let forgotten = access(&world, &world.forget(&token).await.unwrap());
-    let refused = revoke(&world, &session.holder, &forgotten).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let session = session(&app, &user).await;
+    let token = app.validation_token(&user).await;
+    let forgotten = access(&app, &app.forget(&token).await.unwrap());
+    let refused = revoke(&app, &session.holder, &forgotten).await;
     assert!(matches!(refused, Err(RevokeTokenError::NotRevocable)), "{refused:?}");
-    assert_eq!(world.family_of(&session.refresh).await.status, FamilyStatus::Active);
+    assert_eq!(app.family_of(&session.refresh).await.status, FamilyStatus::Active);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_token_of_ours_is_as_the_caller_wants_it() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let session = session(&world, &user).await;
-    let family = world.family_of(&session.refresh).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let session = session(&app, &user).await;
+    let family = app.family_of(&session.refresh).await;
     let another_mac = session.refresh.replacen(".1.", ".2.", 1);
-    let validation = changed(&world.tokens, &session.holder, PORTAL).await;
+    let validation = changed(&app.tokens, &session.holder, PORTAL).await;
     for token in ["x", "rt_", "rt_a.1.b.c.d", &another_mac, &validation] {
-        revoke(&world, &session.holder, &text(token)).await.unwrap();
+        revoke(&app, &session.holder, &text(token)).await.unwrap();
     }
     let mut unknown = family.current_token();
     unknown.family = domain::ids::FamilyId::parse("unknown").unwrap();
-    let unknown = world.refresh_token_codec.encode(&unknown);
-    revoke(&world, &session.holder, &text(&unknown)).await.unwrap();
-    assert_eq!(world.family_of(&session.refresh).await, family);
+    let unknown = app.refresh_token_codec.encode(&unknown);
+    revoke(&app, &session.holder, &text(&unknown)).await.unwrap();
+    assert_eq!(app.family_of(&session.refresh).await, family);
     // Nor was the validation token used up.
-    world.renew(&validation).await.unwrap();
+    app.renew(&validation).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_ends_the_session_of_another_user_or_client() {
-    let world = World::new().await;
-    let (ana, bia) = (world.user().await, world.user().await);
-    let (anas, bias) = (session(&world, &ana).await, session(&world, &bia).await);
-    let family = world.family_of(&bias.refresh).await;
-    world.stores.clients.create(&client("other")).await.unwrap();
+    let app = TestApp::new().await;
+    let (ana, bia) = (app.user().await, app.user().await);
+    let (anas, bias) = (session(&app, &ana).await, session(&app, &bia).await);
+    let family = app.family_of(&bias.refresh).await;
+    app.stores.clients.create(&client("other")).await.unwrap();
     let elsewhere = call(Caller {
-        client: crate::world::client_id("other"),
+        client: crate::test_app::client_id("other"),
         ..Caller::clone(&bias.holder)
     });
     for stranger in [&anas.holder, &elsewhere, &caller("other")] {
         for token in [text(&bias.refresh), bias.access.clone()] {
-            revoke(&world, stranger, &token).await.unwrap();
+            revoke(&app, stranger, &token).await.unwrap();
         }
     }
-    let bias_forgotten = world.validation_token(&bia).await;
-    let bias_forgotten = access(&world, &world.forget(&bias_forgotten).await.unwrap());
-    revoke(&world, &anas.holder, &bias_forgotten).await.unwrap();
-    assert_eq!(world.family_of(&bias.refresh).await, family);
-    assert!(revocations(&world, &family).await.is_empty());
+    let bias_forgotten = app.validation_token(&bia).await;
+    let bias_forgotten = access(&app, &app.forget(&bias_forgotten).await.unwrap());
+    revoke(&app, &anas.holder, &bias_forgotten).await.unwrap();
+    assert_eq!(app.family_of(&bias.refresh).await, family);
+    assert!(revocations(&app, &family).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_branches_of_a_session_end_with_it_and_a_branch_ends_with_its_own_alone() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let trunk = session(&world, &user).await;
-    let (one, other) = (branch(&world, &trunk).await, branch(&world, &trunk).await);
-    let twig = branch(&world, &one).await;
-    revoke(&world, &one.holder, &text(&one.refresh)).await.unwrap();
-    world.renew(&other.refresh).await.unwrap();
-    world.renew(&trunk.refresh).await.unwrap();
-    let refused = world.renew(&twig.refresh).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let trunk = session(&app, &user).await;
+    let (one, other) = (branch(&app, &trunk).await, branch(&app, &trunk).await);
+    let twig = branch(&app, &one).await;
+    revoke(&app, &one.holder, &text(&one.refresh)).await.unwrap();
+    app.renew(&other.refresh).await.unwrap();
+    app.renew(&trunk.refresh).await.unwrap();
+    let refused = app.renew(&twig.refresh).await;
     assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
-    revoke(&world, &trunk.holder, &trunk.access).await.unwrap();
+    revoke(&app, &trunk.holder, &trunk.access).await.unwrap();
     let with_an_ancestor = FamilyStatus::Revoked(RevocationReason::Ancestor);
     for (branch, status) in [
         (&one, LOGGED_OUT),
         (&other, with_an_ancestor),
         (&twig, with_an_ancestor),
     ] {
-        let refused = world.renew(&branch.refresh).await;
+        let refused = app.renew(&branch.refresh).await;
         assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
-        assert_eq!(world.family_of(&branch.refresh).await.status, status);
-        let refused = change_app(&world.tokens, &branch.holder, PORTAL).await;
+        assert_eq!(app.family_of(&branch.refresh).await.status, status);
+        let refused = change_app(&app.tokens, &branch.holder, PORTAL).await;
         assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
     }
-    assert!(world.renewable_tokens(&user).await.is_empty());
+    assert!(app.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_out_of_a_closed_session_ends_the_branches_that_lived_on() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let trunk = session(&world, &user).await;
-    let branched = branch(&world, &trunk).await;
-    world.forget(&trunk.refresh).await.unwrap();
-    let renewed = world.successor(&branched.refresh).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let trunk = session(&app, &user).await;
+    let branched = branch(&app, &trunk).await;
+    app.forget(&trunk.refresh).await.unwrap();
+    let renewed = app.successor(&branched.refresh).await;
     for _ in 0..2 {
-        revoke(&world, &branched.holder, &text(&trunk.refresh)).await.unwrap();
+        revoke(&app, &branched.holder, &text(&trunk.refresh)).await.unwrap();
     }
-    let family = world.family_of(&trunk.refresh).await;
+    let family = app.family_of(&trunk.refresh).await;
     assert_eq!(family.status, LOGGED_OUT);
-    assert_eq!(revocations(&world, &family).await.len(), 1);
-    assert!(matches!(world.renew(&renewed).await, Err(TokenError::TokenNotValid)));
+    assert_eq!(revocations(&app, &family).await.len(), 1);
+    assert!(matches!(app.renew(&renewed).await, Err(TokenError::TokenNotValid)));
     // Nor does the token that closed it get another access token.
     assert!(matches!(
-        world.forget(&trunk.refresh).await,
+        app.forget(&trunk.refresh).await,
         Err(TokenError::TokenNotValid)
     ));
-    assert!(world.renewable_tokens(&user).await.is_empty());
+    assert!(app.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logging_out_of_a_closed_branch_ends_its_own_branches_and_leaves_its_parent() {
-    let world = World::new().await;
-    let user = world.user().await;
-    let trunk = session(&world, &user).await;
-    let branched = branch(&world, &trunk).await;
-    let twig = branch(&world, &branched).await;
-    world.forget(&branched.refresh).await.unwrap();
-    let twigs = world.successor(&twig.refresh).await;
-    revoke(&world, &branched.holder, &text(&branched.refresh))
-        .await
-        .unwrap();
-    let family = world.family_of(&branched.refresh).await;
+    let app = TestApp::new().await;
+    let user = app.user().await;
+    let trunk = session(&app, &user).await;
+    let branched = branch(&app, &trunk).await;
+    let twig = branch(&app, &branched).await;
+    app.forget(&branched.refresh).await.unwrap();
+    let twigs = app.successor(&twig.refresh).await;
+    revoke(&app, &branched.holder, &text(&branched.refresh)).await.unwrap();
+    let family = app.family_of(&branched.refresh).await;
     assert_eq!(family.status, LOGGED_OUT);
-    assert_eq!(revocations(&world, &family).await.len(), 1);
-    assert!(matches!(world.renew(&twigs).await, Err(TokenError::TokenNotValid)));
-    world.renew(&trunk.refresh).await.unwrap();
+    assert_eq!(revocations(&app, &family).await.len(), 1);
+    assert!(matches!(app.renew(&twigs).await, Err(TokenError::TokenNotValid)));
+    app.renew(&trunk.refresh).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_revoked_for_another_reason_keeps_it() {
-    let world = World::strict().await;
-    let user = world.user().await;
-    let session = session(&world, &user).await;
-    world.successor(&session.refresh).await;
-    assert!(world.renew(&session.refresh).await.is_err());
-    revoke(&world, &session.holder, &text(&session.refresh)).await.unwrap();
-    let family = world.family_of(&session.refresh).await;
+    let app = TestApp::strict().await;
+    let user = app.user().await;
+    let session = session(&app, &user).await;
+    app.successor(&session.refresh).await;
+    assert!(app.renew(&session.refresh).await.is_err());
+    revoke(&app, &session.holder, &text(&session.refresh)).await.unwrap();
+    let family = app.family_of(&session.refresh).await;
     assert_eq!(family.status, FamilyStatus::Revoked(RevocationReason::Replay));
-    assert_eq!(revocations(&world, &family).await.len(), 1);
+    assert_eq!(revocations(&app, &family).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_in_the_middle_of_a_renewal_leaves_nothing_alive() {
     for (write, remember) in [("families.rotate", true), ("families.close", false)] {
-        let world = Arc::new(World::new().await);
-        let user = world.user().await;
-        let Session { holder, refresh, .. } = session(&world, &user).await;
-        let (elsewhere, token) = (world.clone(), text(&refresh));
-        let overtaken = world.meddled(&Meanwhile::before(write, move || async move {
+        let app = Arc::new(TestApp::new().await);
+        let user = app.user().await;
+        let Session { holder, refresh, .. } = session(&app, &user).await;
+        let (elsewhere, token) = (app.clone(), text(&refresh));
+        let overtaken = app.with_faults(&Meanwhile::before(write, move || async move {
             revoke(&elsewhere, &holder, &token).await.unwrap();
         }));
         let refused = renew(&overtaken, by_token(&refresh, remember)).await;
@@ -247,38 +245,38 @@ async fn a_logout_in_the_middle_of_a_renewal_leaves_nothing_alive() {
             matches!(refused, Err(TokenError::TokenNotValid)),
             "{write}: {refused:?}"
         );
-        assert_eq!(world.family_of(&refresh).await.status, LOGGED_OUT);
-        assert!(world.renewable_tokens(&user).await.is_empty());
+        assert_eq!(app.family_of(&refresh).await.status, LOGGED_OUT);
+        assert!(app.renewable_tokens(&user).await.is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_closed_in_the_middle_of_its_logout_ends() {
     for is_branch in [false, true] {
-        let world = Arc::new(World::on_sqlite(GRACE).await);
-        let user = world.user().await;
-        let trunk = session(&world, &user).await;
-        let session = if is_branch { branch(&world, &trunk).await } else { trunk };
-        let (elsewhere, token) = (world.clone(), session.refresh.clone());
-        let overtaken = world.meddled(&Meanwhile::before("families.revoke", move || async move {
+        let app = Arc::new(TestApp::on_sqlite(GRACE).await);
+        let user = app.user().await;
+        let trunk = session(&app, &user).await;
+        let session = if is_branch { branch(&app, &trunk).await } else { trunk };
+        let (elsewhere, token) = (app.clone(), session.refresh.clone());
+        let overtaken = app.with_faults(&Meanwhile::before("families.revoke", move || async move {
             elsewhere.forget(&token).await.unwrap();
         }));
         let token = text(&session.refresh);
         overtaken.revoke_token.run(&session.holder, &token).await.unwrap();
-        assert_eq!(world.family_of(&session.refresh).await.status, LOGGED_OUT);
+        assert_eq!(app.family_of(&session.refresh).await.status, LOGGED_OUT);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whichever_call_fails_it_says_so_and_a_retry_ends_the_session() {
     for outage in [Outage::Away, Outage::AnswerLost] {
-        let world = World::new().await;
+        let app = TestApp::new().await;
         let mut number = 0;
         loop {
-            let session = session(&world, &world.user().await).await;
+            let session = session(&app, &app.user().await).await;
             let fault = Arc::new(FailsOnce::at(number, outage));
-            let meddler: Arc<dyn Meddler> = fault.clone();
-            let tokens = world.meddled(&meddler);
+            let injector: Arc<dyn FaultInjector> = fault.clone();
+            let tokens = app.with_faults(&injector);
             let answer = tokens.revoke_token.run(&session.holder, &text(&session.refresh)).await;
             if !fault.has_failed() {
                 break;
@@ -287,8 +285,8 @@ async fn whichever_call_fails_it_says_so_and_a_retry_ends_the_session() {
                 matches!(answer, Err(RevokeTokenError::Failed(_))),
                 "call {number} {outage:?}: {answer:?}"
             );
-            revoke(&world, &session.holder, &text(&session.refresh)).await.unwrap();
-            assert_eq!(world.family_of(&session.refresh).await.status, LOGGED_OUT);
+            revoke(&app, &session.holder, &text(&session.refresh)).await.unwrap();
+            assert_eq!(app.family_of(&session.refresh).await.status, LOGGED_OUT);
             number += 1;
         }
         assert_eq!(number, 2, "the calls of a logout");

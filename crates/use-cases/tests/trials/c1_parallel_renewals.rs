@@ -11,8 +11,8 @@ use use_cases::tokens::{TokenError, TokensPorts, TokensUseCases};
 
 use crate::race::{at_once, races};
 use crate::store::Store;
-use crate::tally::{Tally, hold, rounds};
-use crate::world::{GRACE, World, by_token, renew};
+use crate::summary::{Summary, hold, rounds};
+use crate::test_app::{GRACE, TestApp, by_token, renew};
 
 races!(
     parallel_renewals_of_one_token_end_with_the_same_successor,
@@ -49,29 +49,29 @@ async fn race(tokens: &Arc<TokensUseCases>, token: &str) -> (Vec<String>, Vec<To
 }
 
 async fn parallel_renewals_of_one_token_end_with_the_same_successor(store: Store) {
-    let mut tally = Tally::of("c1 grace", store);
-    let world = store.world(GRACE).await;
+    let mut summary = Summary::of("c1 grace", store);
+    let app = store.app(GRACE).await;
     for _ in 0..rounds(store, 20) {
-        tally.add(with_grace(&world).await);
+        summary.add(with_grace(&app).await);
     }
-    tally.end();
+    summary.end();
 }
 
-async fn with_grace(world: &World) -> Result<(), String> {
-    let user = world.user().await;
-    let mut token = world.session(&user).await;
+async fn with_grace(app: &TestApp) -> Result<(), String> {
+    let user = app.user().await;
+    let mut token = app.session(&user).await;
     // A chain that has been renewed before is no other.
-    token = world.successor(&token).await;
-    let (mut won, refused) = race(&world.tokens, &token).await;
+    token = app.successor(&token).await;
+    let (mut won, refused) = race(&app.tokens, &token).await;
     hold(won.len() == CALLERS, || {
         format!("{} of {CALLERS} got a token, another {:?}", won.len(), refused.first())
     })?;
     won.dedup();
-    let alive = world.renewable_tokens(&user).await;
+    let alive = app.renewable_tokens(&user).await;
     hold(won == alive, || {
         format!("{} successors, {} alive", won.len(), alive.len())
     })?;
-    let families = world.families(&user).await;
+    let families = app.families(&user).await;
     hold(families.len() == 1, || format!("{} families", families.len()))?;
     hold(families[0].generation == 3, || {
         format!("generation {}", families[0].generation)
@@ -79,34 +79,34 @@ async fn with_grace(world: &World) -> Result<(), String> {
 }
 
 async fn without_grace_at_most_one_of_parallel_renewals_succeeds_and_the_family_ends(store: Store) {
-    let mut tally = Tally::of("c1 strict", store);
-    let world = store.world(Duration::ZERO).await;
+    let mut summary = Summary::of("c1 strict", store);
+    let app = store.app(Duration::ZERO).await;
     for _ in 0..rounds(store, 20) {
-        tally.add(without_grace(&world, &world.tokens).await);
+        summary.add(without_grace(&app, &app.tokens).await);
     }
-    tally.end();
+    summary.end();
 }
 
 async fn without_grace_it_does_not_matter_who_looked_at_the_clock_first(store: Store) {
-    let mut tally = Tally::of("c1 strict, clock running", store);
-    let world = store.world(Duration::ZERO).await;
-    let tokens = world.wired(&TokensPorts {
-        clock: Arc::new(RunningClock(AtomicI64::new(world.clock.now().as_millisecond()))),
-        ..world.ports.clone()
+    let mut summary = Summary::of("c1 strict, clock running", store);
+    let app = store.app(Duration::ZERO).await;
+    let tokens = app.wired(&TokensPorts {
+        clock: Arc::new(RunningClock(AtomicI64::new(app.clock.now().as_millisecond()))),
+        ..app.ports.clone()
     });
     for _ in 0..rounds(store, 20) {
-        tally.add(without_grace(&world, &tokens).await);
+        summary.add(without_grace(&app, &tokens).await);
     }
-    tally.end();
+    summary.end();
 }
 
-async fn without_grace(world: &World, tokens: &Arc<TokensUseCases>) -> Result<(), String> {
-    let user = world.user().await;
-    let token = world.session(&user).await;
+async fn without_grace(app: &TestApp, tokens: &Arc<TokensUseCases>) -> Result<(), String> {
+    let user = app.user().await;
+    let token = app.session(&user).await;
     let (won, _) = race(tokens, &token).await;
-    let alive = world.renewable_tokens(&user).await.len();
+    let alive = app.renewable_tokens(&user).await.len();
     hold(alive <= 1, || format!("{alive} alive"))?;
-    let families = world.families(&user).await;
+    let families = app.families(&user).await;
     hold(families.len() == 1, || format!("{} families", families.len()))?;
     hold(won.len() <= 1, || format!("{} got a token", won.len()))?;
     let revoked = families[0].status == FamilyStatus::Revoked(RevocationReason::Replay);

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use ports::StoreError;
 use tokio::sync::Notify;
 
-use crate::dice::Dice;
 use crate::pace::Pace;
 use crate::race::races;
+use crate::rng::Rng;
 use crate::store::Store;
-use crate::tally::{Tally, hold, rounds};
-use crate::world::meddling::Meddler;
-use crate::world::{GRACE, World, by_token, renew};
+use crate::summary::{Summary, hold, rounds};
+use crate::test_app::fault_injection::FaultInjector;
+use crate::test_app::{GRACE, TestApp, by_token, renew};
 
 races!(a_lost_answer_is_told_again);
 
@@ -34,7 +34,7 @@ const LOSSES: [Loss; 3] = [Loss::AfterTheAnswer, Loss::AfterTheCommit, Loss::AtA
 struct Withheld(Arc<Notify>);
 
 #[async_trait]
-impl Meddler for Withheld {
+impl FaultInjector for Withheld {
     async fn after(&self, call: &'static str) -> Result<(), StoreError> {
         if call == "families.rotate" {
             self.0.notify_one();
@@ -45,27 +45,27 @@ impl Meddler for Withheld {
 }
 
 async fn a_lost_answer_is_told_again(store: Store) {
-    let mut tally = Tally::of("c3 lost answer", store);
-    let world = store.world(GRACE).await;
-    let pace = store.pace(&world);
+    let mut summary = Summary::of("c3 lost answer", store);
+    let app = store.app(GRACE).await;
+    let pace = store.pace(&app);
     for _ in 0..rounds(store, 60) {
-        let mut dice = tally.dice();
-        let loss = LOSSES[dice.below(LOSSES.len())];
-        let outcome = lost(&world, &pace, loss, &mut dice).await;
-        tally.add(outcome.map_err(|failure| format!("{loss:?}: {failure}")));
+        let mut rng = summary.rng();
+        let loss = LOSSES[rng.below(LOSSES.len())];
+        let outcome = lost(&app, &pace, loss, &mut rng).await;
+        summary.add(outcome.map_err(|failure| format!("{loss:?}: {failure}")));
     }
-    tally.end();
+    summary.end();
 }
 
-async fn lost(world: &World, pace: &Pace, loss: Loss, dice: &mut Dice) -> Result<(), String> {
-    let user = world.user().await;
-    let mut token = world.session(&user).await;
+async fn lost(app: &TestApp, pace: &Pace, loss: Loss, rng: &mut Rng) -> Result<(), String> {
+    let user = app.user().await;
+    let mut token = app.session(&user).await;
     for _ in 0..3 {
-        lose(world, pace, loss, &token, dice).await;
-        let committed = world
+        lose(app, pace, loss, &token, rng).await;
+        let committed = app
             .refresh_token_codec
-            .encode(&world.family_of(&token).await.current_token());
-        let retried = world.renew(&token).await;
+            .encode(&app.family_of(&token).await.current_token());
+        let retried = app.renew(&token).await;
         let successor = retried.map_err(|refused| format!("the retry was refused: {refused}"))?;
         let successor = successor.refresh_token.unwrap_or_default();
         // A caller who hung up early may not have been heard yet when it was looked.
@@ -73,35 +73,35 @@ async fn lost(world: &World, pace: &Pace, loss: Loss, dice: &mut Dice) -> Result
             hold(successor == committed, || "the retry got another token")?;
         }
         hold(successor != token, || "the retry got no successor")?;
-        let current = world
+        let current = app
             .refresh_token_codec
-            .encode(&world.family_of(&token).await.current_token());
+            .encode(&app.family_of(&token).await.current_token());
         hold(successor == current, || "what the retry got is not current")?;
         token = successor;
     }
-    let generation = world.family_of(&token).await.generation;
+    let generation = app.family_of(&token).await.generation;
     hold(generation == 4, || {
         format!("generation {generation} after three renewals")
     })
 }
 
 /// Renews, and nobody hears the answer.
-async fn lose(world: &World, pace: &Pace, loss: Loss, token: &str, dice: &mut Dice) {
+async fn lose(app: &TestApp, pace: &Pace, loss: Loss, token: &str, rng: &mut Rng) {
     let request = by_token(token, true);
     match loss {
-        Loss::AfterTheAnswer => drop(world.renew(token).await),
+        Loss::AfterTheAnswer => drop(app.renew(token).await),
         Loss::AfterTheCommit => {
             let done = Arc::new(Notify::new());
-            let withheld: Arc<dyn Meddler> = Arc::new(Withheld(done.clone()));
-            let tokens = world.meddled(&withheld);
+            let withheld: Arc<dyn FaultInjector> = Arc::new(Withheld(done.clone()));
+            let tokens = app.with_faults(&withheld);
             tokio::select! {
                 () = done.notified() => {}
                 answer = renew(&tokens, request) => panic!("the answer came through: {answer:?}"),
             }
         }
         Loss::AtAnyMoment => {
-            let tokens = world.tokens.clone();
-            let patience = dice.below(40);
+            let tokens = app.tokens.clone();
+            let patience = rng.below(40);
             tokio::select! {
                 biased;
                 () = pace.give_way(patience) => {}

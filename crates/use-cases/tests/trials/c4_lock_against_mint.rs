@@ -11,14 +11,14 @@ use ports::{LockStatuses, StoreError};
 use tokio::sync::Barrier;
 use use_cases::tokens::{ChangeAppRequest, TokenError, TokensUseCases};
 
-use crate::dice::Dice;
 use crate::pace::Pace;
 use crate::race::races;
+use crate::rng::Rng;
 use crate::store::Store;
-use crate::tally::{Tally, hold, rounds, seed};
-use crate::world::meddling::{Meddler, meddled, on_a_thread};
-use crate::world::{
-    GRACE, PORTAL, World, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
+use crate::summary::{Summary, hold, rounds, seed};
+use crate::test_app::fault_injection::{FaultInjector, on_a_thread, with_faults};
+use crate::test_app::{
+    GRACE, PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
 };
 
 races!(
@@ -56,19 +56,19 @@ const PATHS: [Path; 8] = [
 
 /// Lets others go first before and after every call.
 struct Dawdler {
-    dice: Mutex<Dice>,
+    rng: Mutex<Rng>,
     pace: Pace,
 }
 
 impl Dawdler {
     async fn dawdle(&self) {
-        let times = self.dice.lock().unwrap().below(4);
+        let times = self.rng.lock().unwrap().below(4);
         self.pace.give_way(times).await;
     }
 }
 
 #[async_trait]
-impl Meddler for Dawdler {
+impl FaultInjector for Dawdler {
     async fn before(&self, _: &'static str) -> Result<(), StoreError> {
         self.dawdle().await;
         Ok(())
@@ -123,7 +123,7 @@ struct Attempt {
 
 /// Where the races are run.
 struct Course {
-    world: World,
+    app: TestApp,
     pace: Pace,
     /// The minters' looks see nothing.
     is_blind: bool,
@@ -131,33 +131,33 @@ struct Course {
 
 impl Course {
     async fn on(store: Store, is_blind: bool) -> Self {
-        let world = store.world(GRACE).await;
-        let pace = store.pace(&world);
-        Self { world, pace, is_blind }
+        let app = store.app(GRACE).await;
+        let pace = store.pace(&app);
+        Self { app, pace, is_blind }
     }
 
     /// A minter's use cases.
-    fn tokens(&self, dice: Dice) -> Arc<TokensUseCases> {
-        let dawdler: Arc<dyn Meddler> = Arc::new(Dawdler {
-            dice: Mutex::new(dice),
+    fn tokens(&self, rng: Rng) -> Arc<TokensUseCases> {
+        let dawdler: Arc<dyn FaultInjector> = Arc::new(Dawdler {
+            rng: Mutex::new(rng),
             pace: self.pace.clone(),
         });
-        let mut ports = meddled(&self.world.ports, &dawdler);
+        let mut ports = with_faults(&self.app.ports, &dawdler);
         if self.is_blind {
             ports.lock_statuses = Arc::new(Blind);
         }
-        self.world.wired(&ports)
+        self.app.wired(&ports)
     }
 }
 
 async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on(store: Store) {
-    let mut tally = Tally::of("c4 lock against mint", store);
+    let mut summary = Summary::of("c4 lock against mint", store);
     let course = Course::on(store, false).await;
     let [mut before, mut overtaken, mut late] = [0; 3];
     for _ in 0..rounds(store, 60) {
-        let mut dice = tally.dice();
-        let unlocks = dice.below(4) == 0;
-        let (held, attempts) = race(&course, &mut dice, unlocks).await;
+        let mut rng = summary.rng();
+        let unlocks = rng.below(4) == 0;
+        let (held, attempts) = race(&course, &mut rng, unlocks).await;
         for attempt in &attempts {
             match (attempt.is_late, &attempt.outcome) {
                 (true, _) => late += 1,
@@ -165,21 +165,21 @@ async fn no_path_mints_once_a_lock_was_answered_and_nothing_of_before_lives_on(s
                 (false, Err(_)) => overtaken += 1,
             }
         }
-        tally.add(judge(&course.world, &held, attempts, unlocks).await);
+        summary.add(judge(&course.app, &held, attempts, unlocks).await);
     }
     println!(
         "c4 ({store}): {before} mints succeeded, {overtaken} were overtaken by the lock, {late} began after its answer"
     );
-    tally.end();
+    summary.end();
 }
 
 async fn a_mint_that_does_not_see_the_lock_is_caught(store: Store) {
     let course = Course::on(store, true).await;
-    let mut dice = Dice(seed());
+    let mut rng = Rng(seed());
     let mut races = 0;
     loop {
-        let (held, attempts) = race(&course, &mut dice, false).await;
-        let judgement = judge(&course.world, &held, attempts, false).await;
+        let (held, attempts) = race(&course, &mut rng, false).await;
+        let judgement = judge(&course.app, &held, attempts, false).await;
         if judgement.is_err_and(|failure| failure.ends_with(MINTED_LATE)) {
             break;
         }
@@ -188,29 +188,29 @@ async fn a_mint_that_does_not_see_the_lock_is_caught(store: Store) {
     }
 }
 
-async fn held(world: &World) -> Held {
-    let user = world.user().await;
-    let tokens = renew(&world.tokens, by_identity_provider(&user)).await.unwrap();
-    let holder = world.caller_of(&tokens);
+async fn held(app: &TestApp) -> Held {
+    let user = app.user().await;
+    let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
+    let holder = app.caller_of(&tokens);
     Held {
-        changed: change_app(&world.tokens, &holder).await.unwrap(),
+        changed: change_app(&app.tokens, &holder).await.unwrap(),
         holder,
         refresh_token: tokens.refresh_token.unwrap(),
-        validation_token: world.validation_token(&user).await,
+        validation_token: app.validation_token(&user).await,
         user,
     }
 }
 
-async fn race(course: &Course, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Attempt>) {
-    let (world, pace) = (&course.world, &course.pace);
-    let held = held(world).await;
+async fn race(course: &Course, rng: &mut Rng, unlocks: bool) -> (Held, Vec<Attempt>) {
+    let (app, pace) = (&course.app, &course.pace);
+    let held = held(app).await;
     let barrier = Arc::new(Barrier::new(MINTERS + 1));
     let answered = Arc::new(AtomicBool::new(false));
     let minters: Vec<_> = (0..MINTERS)
         .map(|_| {
             let (held, barrier, answered) = (held.clone(), barrier.clone(), answered.clone());
-            let (tokens, pace) = (course.tokens(Dice(dice.roll())), pace.clone());
-            let (path, patience) = (PATHS[dice.below(PATHS.len())], dice.below(60));
+            let (tokens, pace) = (course.tokens(Rng(rng.next())), pace.clone());
+            let (path, patience) = (PATHS[rng.below(PATHS.len())], rng.below(60));
             on_a_thread(move || async move {
                 barrier.wait().await;
                 pace.give_way(patience).await;
@@ -220,14 +220,14 @@ async fn race(course: &Course, dice: &mut Dice, unlocks: bool) -> (Held, Vec<Att
             })
         })
         .collect();
-    let patience = dice.below(60);
+    let patience = rng.below(60);
     barrier.wait().await;
     pace.give_way(patience).await;
-    world.lock(&held.user).await;
+    app.lock(&held.user).await;
     answered.store(true, Ordering::SeqCst);
     if unlocks {
-        pace.give_way(dice.below(20)).await;
-        world.unlock(&held.user).await;
+        pace.give_way(rng.below(20)).await;
+        app.unlock(&held.user).await;
     }
     let mut attempts = Vec::new();
     for minter in minters {
@@ -266,7 +266,7 @@ async fn change_app(tokens: &TokensUseCases, caller: &Call) -> Result<String, To
     Ok(handed_off.validation_token.reveal().to_owned())
 }
 
-async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool) -> Result<(), String> {
+async fn judge(app: &TestApp, held: &Held, attempts: Vec<Attempt>, unlocks: bool) -> Result<(), String> {
     for attempt in attempts.iter().filter(|attempt| attempt.is_late) {
         // After an unlock a new login is one.
         let may_be_new = unlocks && [Path::ByIdentityProvider, Path::HandleAuth].contains(&attempt.path);
@@ -282,31 +282,31 @@ async fn judge(world: &World, held: &Held, attempts: Vec<Attempt>, unlocks: bool
         hold(is_refusal, || format!("{:?}: {:?}", attempt.path, attempt.outcome))?;
     }
     if unlocks {
-        return nothing_of_before_lives(world, held).await;
+        return nothing_of_before_lives(app, held).await;
     }
     let mut minted: Vec<_> = attempts
         .into_iter()
         .filter_map(|attempt| attempt.outcome.ok()?)
         .collect();
     minted.extend(held.tokens());
-    let alive = world.renewable_tokens(&held.user).await.len();
+    let alive = app.renewable_tokens(&held.user).await.len();
     hold(alive == 0, || format!("{alive} refresh tokens alive after the lock"))?;
-    nothing_renews(world, &minted, "while locked").await?;
-    world.unlock(&held.user).await;
-    let alive = world.renewable_tokens(&held.user).await.len();
+    nothing_renews(app, &minted, "while locked").await?;
+    app.unlock(&held.user).await;
+    let alive = app.renewable_tokens(&held.user).await.len();
     hold(alive == 0, || format!("{alive} sessions alive after lock and unlock"))?;
-    nothing_renews(world, &minted, "after lock and unlock").await?;
-    let branched = renew_as(&world.tokens, &held.holder, by_identity_provider(&held.user)).await;
-    let changed = change_app(&world.tokens, &held.holder).await;
+    nothing_renews(app, &minted, "after lock and unlock").await?;
+    let branched = renew_as(&app.tokens, &held.holder, by_identity_provider(&held.user)).await;
+    let changed = change_app(&app.tokens, &held.holder).await;
     hold(
         branched.is_err() && changed.is_err(),
         || "an access token of before branched after lock and unlock",
     )
 }
 
-async fn nothing_renews(world: &World, minted: &[String], when: &str) -> Result<(), String> {
+async fn nothing_renews(app: &TestApp, minted: &[String], when: &str) -> Result<(), String> {
     for token in minted {
-        let renewed = world.renew(token).await;
+        let renewed = app.renew(token).await;
         let is_refused = matches!(renewed, Err(TokenError::CredentialLocked | TokenError::TokenNotValid));
         hold(is_refused, || format!("{when}: {renewed:?}"))?;
     }
@@ -314,12 +314,12 @@ async fn nothing_renews(world: &World, minted: &[String], when: &str) -> Result<
 }
 
 /// What was born before the lock is dead, whatever began after the unlock.
-async fn nothing_of_before_lives(world: &World, held: &Held) -> Result<(), String> {
-    for token in world.renewable_tokens(&held.user).await {
-        let epoch = world.family_of(&token).await.origin.epoch;
+async fn nothing_of_before_lives(app: &TestApp, held: &Held) -> Result<(), String> {
+    for token in app.renewable_tokens(&held.user).await {
+        let epoch = app.family_of(&token).await.origin.epoch;
         hold(epoch == 1, || {
             format!("a session of epoch {epoch} is alive after lock and unlock")
         })?;
     }
-    nothing_renews(world, &held.tokens(), "after lock and unlock").await
+    nothing_renews(app, &held.tokens(), "after lock and unlock").await
 }

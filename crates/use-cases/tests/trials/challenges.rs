@@ -8,30 +8,30 @@ use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
 
 use crate::race::at_once;
-use crate::tally::hold;
-use crate::world::{World, mobile, user_at_the_portal};
+use crate::summary::hold;
+use crate::test_app::{TestApp, mobile, user_at_the_portal};
 
 const CONTACT: &str = "mobile-1";
 
 /// A user nobody used before, with a code on its way to its contact.
-pub(crate) async fn challenged(world: &World, round: usize) -> (UserId, ChallengeId) {
-    let user = world.user().await;
+pub(crate) async fn challenged(app: &TestApp, round: usize) -> (UserId, ChallengeId) {
+    let user = app.user().await;
     let me = user_at_the_portal(&user);
     // Each to a number of its own: a number is sent three.
     let drafts = [mobile(CONTACT, &format!("9{round:08}"))];
-    world.factors.add_contacts.run(&me, &user, &drafts).await.unwrap();
+    app.factors.add_contacts.run(&me, &user, &drafts).await.unwrap();
     let contact = ContactId::parse(CONTACT).unwrap();
-    let sent = world.factors.send_code.run(&me, &user, &contact).await.unwrap();
+    let sent = app.factors.send_code.run(&me, &user, &contact).await.unwrap();
     (user, sent.challenge)
 }
 
 pub(crate) async fn answered(
-    world: &World,
+    app: &TestApp,
     user: &UserId,
     challenge: &ChallengeId,
     (callers, code): (usize, &str),
 ) -> Vec<Result<(), ValidateCodeError>> {
-    let asked = Arc::new((world.factors.clone(), user.clone(), challenge.clone(), code.to_owned()));
+    let asked = Arc::new((app.factors.clone(), user.clone(), challenge.clone(), code.to_owned()));
     at_once(callers, move |_| {
         let asked = asked.clone();
         async move {
@@ -58,8 +58,8 @@ async fn answer(
 }
 
 /// Once, however many were there.
-pub(crate) async fn told(world: &World, user: &UserId, kind: EventKind) -> Result<(), String> {
-    let events = world.events_of(user).await;
+pub(crate) async fn told(app: &TestApp, user: &UserId, kind: EventKind) -> Result<(), String> {
+    let events = app.events_of(user).await;
     let count = events.iter().filter(|event| event.kind == kind).count();
     hold(count == 1, || format!("{} was told {count} times", kind.name()))
 }

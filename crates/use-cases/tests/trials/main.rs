@@ -8,7 +8,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "what cannot be set up fails the trial that wanted it, and a trial prints its figures"
+    reason = "what cannot be set up fails the trial that wanted it, and a trial prints its metrics"
 )]
 
 mod c12_wrong_codes;
@@ -18,16 +18,16 @@ mod c2_replays;
 mod c3_lost_answers;
 mod c4_lock_against_mint;
 mod challenges;
-mod dice;
 mod event_topic;
 mod pace;
 mod race;
+mod rng;
 mod store;
-mod tally;
-mod v_one_winner;
-#[path = "../world/mod.rs"]
+mod summary;
+#[path = "../test_app/mod.rs"]
 #[expect(dead_code, reason = "the tests of the use cases ask it for more")]
-mod world;
+mod test_app;
+mod v_one_winner;
 
 use libtest_mimic::Arguments;
 use store::Store;

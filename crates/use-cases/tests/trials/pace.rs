@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ports::Clients;
 
-use crate::world::{PORTAL, client_id};
+use crate::test_app::{PORTAL, client_id};
 
 /// Yields that a round trip stands for.
 const YIELDS: usize = 4;

@@ -7,7 +7,7 @@ use tokio::runtime;
 use tokio::sync::Barrier;
 
 use crate::store::Store;
-use crate::world::meddling::on_a_thread;
+use crate::test_app::fault_injection::on_a_thread;
 
 /// A promise that is tried on every store.
 #[derive(Clone)]

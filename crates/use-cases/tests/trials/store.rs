@@ -8,8 +8,8 @@ use ports::{Aggregate, Randomness as _};
 
 use crate::event_topic::EventTopic;
 use crate::pace::Pace;
-use crate::world::World;
-use crate::world::stores::Stores;
+use crate::test_app::TestApp;
+use crate::test_app::stores::Stores;
 
 /// Which adapter serves the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,18 +32,18 @@ impl Store {
         self == Self::Sqlite || server().is_some()
     }
 
-    /// A world in a file or a database of its own. A database stays: no port drops one.
-    pub(crate) async fn world(self, grace: Duration) -> World {
+    /// A app in a file or a database of its own. A database stays: no port drops one.
+    pub(crate) async fn app(self, grace: Duration) -> TestApp {
         match self {
-            Self::Sqlite => World::on_sqlite(grace).await,
-            Self::Mongodb => World::over(mongodb().await, tempfile::tempdir().unwrap(), grace).await,
+            Self::Sqlite => TestApp::on_sqlite(grace).await,
+            Self::Mongodb => TestApp::over(mongodb().await, tempfile::tempdir().unwrap(), grace).await,
         }
     }
 
-    pub(crate) fn pace(self, world: &World) -> Pace {
+    pub(crate) fn pace(self, app: &TestApp) -> Pace {
         match self {
             Self::Sqlite => Pace::Yields,
-            Self::Mongodb => Pace::RoundTrips(world.stores.clients.clone()),
+            Self::Mongodb => Pace::RoundTrips(app.stores.clients.clone()),
         }
     }
 }

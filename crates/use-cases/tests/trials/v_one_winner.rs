@@ -6,8 +6,8 @@ use use_cases::tokens::TokenError;
 
 use crate::race::{at_once, races};
 use crate::store::Store;
-use crate::tally::{Tally, hold, rounds};
-use crate::world::{GRACE, World, by_token, caller, hand_off, renew};
+use crate::summary::{Summary, hold, rounds};
+use crate::test_app::{GRACE, TestApp, by_token, caller, hand_off, renew};
 
 races!(
     one_of_parallel_uses_of_a_validation_token_wins,
@@ -15,18 +15,18 @@ races!(
 );
 
 async fn one_of_parallel_uses_of_a_validation_token_wins(store: Store) {
-    let mut tally = Tally::of("v validation token", store);
-    let world = store.world(GRACE).await;
+    let mut summary = Summary::of("v validation token", store);
+    let app = store.app(GRACE).await;
     for _ in 0..rounds(store, 20) {
-        tally.add(used_by_many(&world).await);
+        summary.add(used_by_many(&app).await);
     }
-    tally.end();
+    summary.end();
 }
 
-async fn used_by_many(world: &World) -> Result<(), String> {
-    let user = world.user().await;
-    let token = world.validation_token(&user).await;
-    let tokens = world.tokens.clone();
+async fn used_by_many(app: &TestApp) -> Result<(), String> {
+    let user = app.user().await;
+    let token = app.validation_token(&user).await;
+    let tokens = app.tokens.clone();
     let answers = at_once(64, move |caller| {
         let (tokens, request) = (tokens.clone(), by_token(&token, caller % 2 == 0));
         async move { renew(&tokens, request).await }
@@ -42,21 +42,21 @@ async fn used_by_many(world: &World) -> Result<(), String> {
         .flatten()
         .filter(|tokens| tokens.refresh_token.is_some())
         .count();
-    let families = world.families(&user).await.len();
+    let families = app.families(&user).await.len();
     hold(families == started, || format!("{families} families, {started} told"))
 }
 
 async fn parallel_first_hand_offs_of_one_person_make_one_user(store: Store) {
-    let mut tally = Tally::of("v first hand-off", store);
-    let world = store.world(GRACE).await;
+    let mut summary = Summary::of("v first hand-off", store);
+    let app = store.app(GRACE).await;
     for round in 0..rounds(store, 20) {
-        tally.add(handed_off_by_many(&world, &format!("new-{round}@example.com")).await);
+        summary.add(handed_off_by_many(&app, &format!("new-{round}@example.com")).await);
     }
-    tally.end();
+    summary.end();
 }
 
-async fn handed_off_by_many(world: &World, address: &str) -> Result<(), String> {
-    let (tokens, request) = (world.tokens.clone(), hand_off(address));
+async fn handed_off_by_many(app: &TestApp, address: &str) -> Result<(), String> {
+    let (tokens, request) = (app.tokens.clone(), hand_off(address));
     let answers = at_once(16, move |_| {
         let (tokens, request) = (tokens.clone(), request.clone());
         async move { tokens.handle_auth.run(&caller("saml"), request).await }
@@ -67,7 +67,7 @@ async fn handed_off_by_many(world: &World, address: &str) -> Result<(), String> 
         users.insert(hand_off.user);
     }
     hold(users.len() == 1, || format!("{users:?}"))?;
-    let found = world.stores.identities.find_by_login(address).await.unwrap();
+    let found = app.stores.identities.find_by_login(address).await.unwrap();
     let found = found.map(|identity| identity.id);
     hold(found == users.pop_first(), || format!("the login leads to {found:?}"))
 }

@@ -4,8 +4,8 @@ use domain::time::Timestamp;
 use domain::tokens::{AccessToken, AccessTokenSubject};
 use serde_json::json;
 
-use super::world::{
-    Answer, BEGIN, BUSINESS, FORM, LIFE, LOCKED, NOT_VALID, TOO_LARGE, World, by, field, json_body, not_permitted,
+use super::test_app::{
+    Answer, BEGIN, BUSINESS, FORM, LIFE, LOCKED, NOT_VALID, TOO_LARGE, TestApp, by, field, json_body, not_permitted,
     post, raw_body,
 };
 
@@ -19,8 +19,8 @@ fn to_shop(bearer: &str) -> TestRequest {
 }
 
 /// Ana's session at the portal: her access and refresh token.
-async fn session(world: &World) -> (String, String) {
-    let tokens = world.log_in("ana", "portal", true).await;
+async fn session(app: &TestApp) -> (String, String) {
+    let tokens = app.log_in("ana", "portal", true).await;
     (field(&tokens, "accessToken"), field(&tokens, "refreshToken"))
 }
 
@@ -37,12 +37,10 @@ fn shown(answer: &Answer) -> String {
 
 #[actix_web::test]
 async fn it_answers_201_in_the_shape_of_the_hand_off_on_both_paths() {
-    let world = World::new().await;
-    let (access, _) = session(&world).await;
+    let app = TestApp::new().await;
+    let (access, _) = session(&app).await;
     for path in PATHS {
-        let answer = world
-            .ask(by(post(&format!("{path}?targetClientId=shop")), &access))
-            .await;
+        let answer = app.ask(by(post(&format!("{path}?targetClientId=shop")), &access)).await;
         assert_eq!(
             shown(&answer),
             r#"201 {"ip":"203.0.113.9","originClientId":"portal","userId":"ana","validationToken":"…"}"#
@@ -53,70 +51,64 @@ async fn it_answers_201_in_the_shape_of_the_hand_off_on_both_paths() {
 
 #[actix_web::test]
 async fn the_target_makes_a_session_of_it_once_that_ends_with_the_first() {
-    let world = World::new().await;
-    let (access, refresh) = session(&world).await;
-    let shop = world.client_token("shop").await;
-    let handed = async || field(&world.ask(to_shop(&access)).await.json(), "validationToken");
+    let app = TestApp::new().await;
+    let (access, refresh) = session(&app).await;
+    let shop = app.client_token("shop").await;
+    let handed = async || field(&app.ask(to_shop(&access)).await.json(), "validationToken");
     let (token, unused) = (handed().await, handed().await);
     assert_eq!(
-        world
-            .renew(&world.client_token("portal").await, &token, true)
-            .await
-            .shown(),
+        app.renew(&app.client_token("portal").await, &token, true).await.shown(),
         NOT_VALID
     );
-    let renewed = world.renew(&shop, &token, true).await;
+    let renewed = app.renew(&shop, &token, true).await;
     assert_eq!(renewed.status, 200, "{}", renewed.shown());
-    assert_eq!(world.renew(&shop, &token, true).await.shown(), NOT_VALID);
+    assert_eq!(app.renew(&shop, &token, true).await.shown(), NOT_VALID);
     let branch = field(&renewed.json(), "refreshToken");
-    let (trunk, branched) = (world.family(&refresh).await, world.family(&branch).await);
+    let (trunk, branched) = (app.family(&refresh).await, app.family(&branch).await);
     assert_eq!(branched.origin.ancestors, [trunk.id]);
     assert_eq!(branched.absolute_expires_at, trunk.absolute_expires_at);
 
     let body = json!({"token": refresh});
     let log_out = json_body(by(post("/user-identities/me/revoke-token"), &access), &body);
-    assert_eq!(world.ask(log_out).await.shown(), "200 ");
+    assert_eq!(app.ask(log_out).await.shown(), "200 ");
     for token in [&branch, &unused] {
-        assert_eq!(world.renew(&shop, token, true).await.shown(), NOT_VALID);
+        assert_eq!(app.renew(&shop, token, true).await.shown(), NOT_VALID);
     }
-    assert_eq!(world.ask(to_shop(&access)).await.shown(), NOT_VALID);
+    assert_eq!(app.ask(to_shop(&access)).await.shown(), NOT_VALID);
 }
 
 #[actix_web::test]
 async fn the_body_may_be_missing_or_empty_and_a_device_id_is_read_over() {
-    let world = World::new().await;
-    let (access, _) = session(&world).await;
-    assert_eq!(
-        world.ask(raw_body(to_shop(&access), "text/plain", "")).await.status,
-        201
-    );
+    let app = TestApp::new().await;
+    let (access, _) = session(&app).await;
+    assert_eq!(app.ask(raw_body(to_shop(&access), "text/plain", "")).await.status, 201);
     for body in [
         json!({}),
         json!({"deviceId": null, "ip": null}),
         json!({"deviceId": "", "ip": ""}),
         json!({"deviceId": "é".repeat(200), "unknown": [1]}),
     ] {
-        let answer = world.ask(json_body(to_shop(&access), &body)).await;
+        let answer = app.ask(json_body(to_shop(&access), &body)).await;
         assert_eq!(answer.json()["ip"], "203.0.113.9", "{body}: {}", answer.shown());
     }
 }
 
 #[actix_web::test]
 async fn a_bodys_address_wins_then_a_trusted_proxys_word_then_the_peer() {
-    let world = World::new().await;
-    let (access, _) = session(&world).await;
+    let app = TestApp::new().await;
+    let (access, _) = session(&app).await;
     let from = |peer: &str| {
         let request = to_shop(&access).insert_header(("x-forwarded-for", "198.51.100.7"));
         request.peer_addr(format!("{peer}:4711").parse().unwrap())
     };
-    let ip = async |request: TestRequest| world.ask(request).await.json()["ip"].clone();
+    let ip = async |request: TestRequest| app.ask(request).await.json()["ip"].clone();
     assert_eq!(ip(from("203.0.113.9")).await, "203.0.113.9");
     assert_eq!(ip(from("10.1.2.3")).await, "198.51.100.7");
     for (given, told) in [("192.0.2.1", "192.0.2.1"), ("2001:DB8::7", "2001:db8::7")] {
         assert_eq!(ip(json_body(from("10.1.2.3"), &json!({"ip": given}))).await, told);
     }
     for bad in ["a.b.c.d", "1.2.3", "1.2.3.4:80", "1.2.3.4/8", " 1.2.3.4", "localhost"] {
-        let answer = world.ask(json_body(from("203.0.113.9"), &json!({"ip": bad}))).await;
+        let answer = app.ask(json_body(from("203.0.113.9"), &json!({"ip": bad}))).await;
         let refused = r#"400 [{"code":"01","message":"ip is not an address","field":"ip"}]"#;
         assert_eq!(answer.shown(), refused, "{bad}");
     }
@@ -124,9 +116,9 @@ async fn a_bodys_address_wins_then_a_trusted_proxys_word_then_the_peer() {
 
 #[actix_web::test]
 async fn a_body_that_cannot_be_read_is_400_413_or_415() {
-    let world = World::new().await;
-    let (access, _) = session(&world).await;
-    let ask = async |media_type: &str, body: &str| world.ask(raw_body(to_shop(&access), media_type, body)).await;
+    let app = TestApp::new().await;
+    let (access, _) = session(&app).await;
+    let ask = async |media_type: &str, body: &str| app.ask(raw_body(to_shop(&access), media_type, body)).await;
     let json = "application/json";
     for body in [
         "{",
@@ -162,11 +154,11 @@ async fn a_body_that_cannot_be_read_is_400_413_or_415() {
 
 #[actix_web::test]
 async fn a_target_that_is_missing_or_malformed_is_400_and_one_that_cannot_be_used_412() {
-    let world = World::new().await;
-    let (access, _) = session(&world).await;
+    let app = TestApp::new().await;
+    let (access, _) = session(&app).await;
     let ask = async |query: &str| {
         let request = post(&format!("/user-identities/change-app{query}"));
-        world.ask(by(request, &access)).await.shown()
+        app.ask(by(request, &access)).await.shown()
     };
     let missing = r#"400 [{"code":"01","message":"targetClientId is required","field":"targetClientId"}]"#;
     for query in ["", "?targetClientId=", "?targetclientid=shop", "?clientId=shop"] {
@@ -189,43 +181,43 @@ async fn a_target_that_is_missing_or_malformed_is_400_and_one_that_cannot_be_use
 
 #[actix_web::test]
 async fn a_locked_user_goes_nowhere_and_after_an_unlock_not_with_an_old_token() {
-    let world = World::new().await;
-    let (access, _) = session(&world).await;
-    let without_session = field(&world.log_in("ana", "portal", false).await, "accessToken");
-    let handed = field(&world.ask(to_shop(&access)).await.json(), "validationToken");
-    let shop = world.client_token("shop").await;
-    world.lock_or_unlock("lock", "ana").await;
+    let app = TestApp::new().await;
+    let (access, _) = session(&app).await;
+    let without_session = field(&app.log_in("ana", "portal", false).await, "accessToken");
+    let handed = field(&app.ask(to_shop(&access)).await.json(), "validationToken");
+    let shop = app.client_token("shop").await;
+    app.lock_or_unlock("lock", "ana").await;
     for token in [&access, &without_session] {
-        assert_eq!(world.ask(to_shop(token)).await.shown(), LOCKED);
+        assert_eq!(app.ask(to_shop(token)).await.shown(), LOCKED);
     }
-    assert_eq!(world.renew(&shop, &handed, true).await.shown(), LOCKED);
-    world.lock_or_unlock("unlock", "ana").await;
+    assert_eq!(app.renew(&shop, &handed, true).await.shown(), LOCKED);
+    app.lock_or_unlock("unlock", "ana").await;
     for token in [&access, &without_session] {
-        assert_eq!(world.ask(to_shop(token)).await.shown(), NOT_VALID);
+        assert_eq!(app.ask(to_shop(token)).await.shown(), NOT_VALID);
     }
-    assert_eq!(world.renew(&shop, &handed, true).await.shown(), NOT_VALID);
-    let (fresh, _) = session(&world).await;
-    assert_eq!(world.ask(to_shop(&fresh)).await.status, 201);
+    assert_eq!(app.renew(&shop, &handed, true).await.shown(), NOT_VALID);
+    let (fresh, _) = session(&app).await;
+    assert_eq!(app.ask(to_shop(&fresh)).await.status, 201);
 }
 
 #[actix_web::test]
 async fn a_business_that_is_not_linked_is_412_and_a_user_who_is_gone_has_no_token() {
-    let world = World::new().await;
-    world.link("ana", true).await;
-    let access = acting(&world).await;
-    assert_eq!(world.ask(to_shop(&access)).await.status, 201);
-    world.link("ana", false).await;
+    let app = TestApp::new().await;
+    app.link("ana", true).await;
+    let access = acting(&app).await;
+    assert_eq!(app.ask(to_shop(&access)).await.status, 201);
+    app.link("ana", false).await;
     assert_eq!(
-        world.ask(to_shop(&access)).await.shown(),
+        app.ask(to_shop(&access)).await.shown(),
         r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#
     );
     let ana = UserId::parse("ana").unwrap();
-    world.stores.identities.remove(&ana).await.unwrap();
-    assert_eq!(world.ask(to_shop(&access)).await.shown(), NOT_VALID);
+    app.stores.identities.remove(&ana).await.unwrap();
+    assert_eq!(app.ask(to_shop(&access)).await.shown(), NOT_VALID);
 }
 
 /// Ana's access token at the portal, for [`BUSINESS`].
-pub(super) async fn acting(world: &World) -> String {
+pub(super) async fn acting(app: &TestApp) -> String {
     let content = AccessToken {
         id: "0123456789ab0123456789ab".to_owned(),
         client: ClientId::parse("portal").unwrap(),
@@ -243,23 +235,23 @@ pub(super) async fn acting(world: &World) -> String {
         issued_at: Timestamp::from_second(BEGIN).unwrap(),
         expires_at: Timestamp::from_second(BEGIN + LIFE).unwrap(),
     };
-    world.signer.sign(&content).unwrap()
+    app.signer.sign(&content).unwrap()
 }
 
 #[actix_web::test]
 async fn only_a_user_with_the_roles_changes_the_application() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     for path in PATHS {
         let request = || post(&format!("{path}?targetClientId=shop"));
-        let portal = world.client_token("portal").await;
+        let portal = app.client_token("portal").await;
         assert_eq!(
-            world.ask(by(request(), &portal)).await.shown(),
+            app.ask(by(request(), &portal)).await.shown(),
             not_permitted("a token that carries a user is required")
         );
-        assert_eq!(world.ask(request()).await.code(), (401, "02".to_owned()));
-        assert_eq!(world.ask(by(request(), "x")).await.code(), (401, "02".to_owned()));
+        assert_eq!(app.ask(request()).await.code(), (401, "02".to_owned()));
+        assert_eq!(app.ask(by(request(), "x")).await.code(), (401, "02".to_owned()));
     }
-    let mut ana = world
+    let mut ana = app
         .stores
         .identities
         .find(&UserId::parse("ana").unwrap())
@@ -267,10 +259,10 @@ async fn only_a_user_with_the_roles_changes_the_application() {
         .unwrap()
         .unwrap();
     ana.roles = vec!["USER".to_owned()];
-    world.stores.identities.replace(&ana).await.unwrap();
-    let (access, _) = session(&world).await;
+    app.stores.identities.replace(&ana).await.unwrap();
+    let (access, _) = session(&app).await;
     assert_eq!(
-        world.ask(to_shop(&access)).await.shown(),
+        app.ask(to_shop(&access)).await.shown(),
         not_permitted("the token lacks the role AUTH-BASIC")
     );
 }

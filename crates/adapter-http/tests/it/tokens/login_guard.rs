@@ -11,7 +11,7 @@ use domain::tokens::AccessToken;
 use ports::tokens::{SigningError, TokenSigner};
 use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 
-use super::world::{Answer, World, basic, post, raw_body, secret_of};
+use super::test_app::{Answer, TestApp, basic, post, raw_body, secret_of};
 
 const WRONG: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
 const TOO_MANY: &str = r#"429 [{"code":"32","message":"too many logins failed"}]"#;
@@ -19,19 +19,19 @@ const TOO_MANY: &str = r#"429 [{"code":"32","message":"too many logins failed"}]
 const HERE: &str = "203.0.113.1";
 const ELSEWHERE: &str = "203.0.113.2";
 
-fn allowing(world: &World, client: u32, peer: u32) -> ApiSettings {
+fn allowing(app: &TestApp, client: u32, peer: u32) -> ApiSettings {
     ApiSettings {
         login_guard: LoginGuardSettings {
             failures_per_client: NonZeroU32::new(client).unwrap(),
             failures_per_peer: NonZeroU32::new(peer).unwrap(),
         },
-        ..world.settings.clone()
+        ..app.settings.clone()
     }
 }
 
 /// What asks one application, whose guard remembers.
-async fn guarded(world: &World, client: u32, peer: u32) -> impl AsyncFn(TestRequest) -> Answer {
-    serving(&world.api, allowing(world, client, peer)).await
+async fn guarded(app: &TestApp, client: u32, peer: u32) -> impl AsyncFn(TestRequest) -> Answer {
+    serving(&app.api, allowing(app, client, peer)).await
 }
 
 async fn serving(api: &Api, settings: ApiSettings) -> impl AsyncFn(TestRequest) -> Answer {
@@ -50,8 +50,8 @@ fn nameless(from: &str) -> TestRequest {
 
 #[actix_web::test]
 async fn after_too_many_failures_no_secret_is_judged_there_and_every_other_login_is() {
-    let world = World::new().await;
-    let ask = guarded(&world, 3, 100).await;
+    let app = TestApp::new().await;
+    let ask = guarded(&app, 3, 100).await;
     for _ in 0..3 {
         assert_eq!(ask(login(HERE, "portal", "wrong")).await.shown(), WRONG);
     }
@@ -73,8 +73,8 @@ async fn after_too_many_failures_no_secret_is_judged_there_and_every_other_login
 
 #[actix_web::test]
 async fn an_address_that_fails_too_often_is_refused_whatever_it_names() {
-    let world = World::new().await;
-    let ask = guarded(&world, 100, 4).await;
+    let app = TestApp::new().await;
+    let ask = guarded(&app, 100, 4).await;
     let encoded = "cG9ydGFs";
     for request in [
         nameless(HERE),
@@ -92,8 +92,8 @@ async fn an_address_that_fails_too_often_is_refused_whatever_it_names() {
 
 #[actix_web::test]
 async fn which_clients_exist_is_not_told() {
-    let world = World::new().await;
-    let ask = guarded(&world, 3, 100).await;
+    let app = TestApp::new().await;
+    let ask = guarded(&app, 3, 100).await;
     let mut told = Vec::new();
     for client in ["portal", "closed", "nobody", "not an id"] {
         let mut answers = Vec::new();
@@ -116,8 +116,8 @@ async fn which_clients_exist_is_not_told() {
 
 #[actix_web::test]
 async fn only_a_secret_that_is_not_right_counts() {
-    let world = World::new().await;
-    let ask = guarded(&world, 1, 1).await;
+    let app = TestApp::new().await;
+    let ask = guarded(&app, 1, 1).await;
     for _ in 0..3 {
         assert_eq!(ask(login(HERE, "portal", &secret_of("portal"))).await.status, 200);
         let unreadable = raw_body(login(HERE, "portal", "wrong"), "application/json", "{");
@@ -137,16 +137,16 @@ impl TokenSigner for NoKey {
 
 #[actix_web::test]
 async fn a_login_that_fails_on_our_side_does_not_count() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let ports = TokensPorts {
         signer: Arc::new(NoKey),
-        ..world.ports.clone()
+        ..app.ports.clone()
     };
     let api = Api {
         tokens: Some(Arc::new(TokensUseCases::new(&ports, &TokensSettings::default()))),
-        ..world.api.clone()
+        ..app.api.clone()
     };
-    let ask = serving(&api, allowing(&world, 1, 1)).await;
+    let ask = serving(&api, allowing(&app, 1, 1)).await;
     for _ in 0..3 {
         let answer = ask(login(HERE, "portal", &secret_of("portal"))).await;
         assert_eq!(answer.code(), (500, "99".to_owned()));
@@ -155,8 +155,8 @@ async fn a_login_that_fails_on_our_side_does_not_count() {
 
 #[actix_web::test]
 async fn an_address_is_not_what_its_caller_writes_but_what_a_trusted_proxy_does() {
-    let world = World::new().await;
-    let ask = guarded(&world, 100, 2).await;
+    let app = TestApp::new().await;
+    let ask = guarded(&app, 100, 2).await;
     let from = |peer: &str, written: &str| {
         let request = login(peer, "portal", "wrong").insert_header(("x-forwarded-for", written));
         request.insert_header(("forwarded", format!("for={written}")))
@@ -192,14 +192,14 @@ fn status(server: SocketAddr) -> u16 {
 
 #[actix_web::test]
 async fn all_workers_count_together() {
-    let world = World::new().await;
+    let app = TestApp::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let settings = ApiSettings {
         workers: 3,
-        ..allowing(&world, 4, 100)
+        ..allowing(&app, 4, 100)
     };
-    let server = adapter_http::serve(world.api.clone(), settings, listener).unwrap();
+    let server = adapter_http::serve(app.api.clone(), settings, listener).unwrap();
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     let statuses = tokio::task::spawn_blocking(move || [(); 6].map(|()| status(address)));

@@ -5,4 +5,4 @@ mod introspect_token;
 mod login_guard;
 mod no_key_set;
 mod revoke_token;
-mod world;
+mod test_app;

@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use ports::{TokenVerificationError, TokenVerifier};
 use serde_json::json;
 
-use super::world::{Answer, World, by, json_body, post};
+use super::test_app::{Answer, TestApp, by, json_body, post};
 
 /// Verifies the tokens of a caller, and has lost the key set for all others.
 struct WithoutKeys {
@@ -34,19 +34,19 @@ fn unavailable(answer: &Answer) {
 
 #[actix_web::test]
 async fn a_token_is_neither_good_nor_bad_without_keys() {
-    let mut world = World::new().await;
-    let (locker, portal) = (world.client_token("locker").await, world.client_token("portal").await);
-    world.api.authenticator.verifier = Arc::new(WithoutKeys {
+    let mut app = TestApp::new().await;
+    let (locker, portal) = (app.client_token("locker").await, app.client_token("portal").await);
+    app.api.authenticator.verifier = Arc::new(WithoutKeys {
         caller: portal.clone(),
-        inner: world.api.authenticator.verifier.clone(),
+        inner: app.api.authenticator.verifier.clone(),
     });
     let lock = by(post("/user-identities/lock"), &locker);
-    unavailable(&world.ask(json_body(lock, &json!({"userId": "ana"}))).await);
+    unavailable(&app.ask(json_body(lock, &json!({"userId": "ana"}))).await);
     for path in ["/tokens/introspect", "/user-identities/me/revoke-token"] {
         let request = by(post(path), &locker);
-        unavailable(&world.ask(json_body(request, &json!({"token": "whatever"}))).await);
+        unavailable(&app.ask(json_body(request, &json!({"token": "whatever"}))).await);
     }
     // The caller is known, the token in the body is not.
     let introspect = by(post("/tokens/introspect"), &portal);
-    unavailable(&world.ask(json_body(introspect, &json!({"token": locker}))).await);
+    unavailable(&app.ask(json_body(introspect, &json!({"token": locker}))).await);
 }

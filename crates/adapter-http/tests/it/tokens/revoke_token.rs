@@ -2,8 +2,8 @@ use actix_web::test::TestRequest;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use serde_json::json;
 
-use super::world::{
-    Answer, FORM, LIFE, NOT_VALID, TOO_LARGE, World, by, field, json_body, not_permitted, post, raw_body,
+use super::test_app::{
+    Answer, FORM, LIFE, NOT_VALID, TOO_LARGE, TestApp, by, field, json_body, not_permitted, post, raw_body,
 };
 
 /// The bearer token is signed well, and its session has ended.
@@ -15,22 +15,22 @@ fn revoke(bearer: &str) -> TestRequest {
     by(post("/user-identities/me/revoke-token"), bearer)
 }
 
-async fn revoked(world: &World, bearer: &str, token: &str) -> Answer {
-    world.ask(json_body(revoke(bearer), &json!({"token": token}))).await
+async fn revoked(app: &TestApp, bearer: &str, token: &str) -> Answer {
+    app.ask(json_body(revoke(bearer), &json!({"token": token}))).await
 }
 
 /// A session at the portal: access and refresh token.
-async fn session(world: &World, user: &str) -> (String, String) {
-    let tokens = world.log_in(user, "portal", true).await;
+async fn session(app: &TestApp, user: &str) -> (String, String) {
+    let tokens = app.log_in(user, "portal", true).await;
     (field(&tokens, "accessToken"), field(&tokens, "refreshToken"))
 }
 
 #[actix_web::test]
 async fn a_form_or_json_ends_the_session_and_is_answered_with_nothing() {
-    let world = World::new().await;
-    let portal = world.client_token("portal").await;
+    let app = TestApp::new().await;
+    let portal = app.client_token("portal").await;
     for (is_form, is_access) in [(true, false), (false, false), (true, true), (false, true)] {
-        let (access, refresh) = session(&world, "ana").await;
+        let (access, refresh) = session(&app, "ana").await;
         let token = if is_access { &access } else { &refresh };
         let request = if is_form {
             raw_body(
@@ -44,20 +44,20 @@ async fn a_form_or_json_ends_the_session_and_is_answered_with_nothing() {
                 &json!({"token": token, "token_type_hint": "access_token"}),
             )
         };
-        assert_eq!(world.ask(request).await.shown(), "200 ");
-        assert_eq!(world.family(&refresh).await.status, LOGGED_OUT);
-        assert_eq!(world.renew(&portal, &refresh, true).await.shown(), NOT_VALID);
-        assert_eq!(revoked(&world, &access, &refresh).await.shown(), NOT_ALIVE);
-        let (another, _) = session(&world, "ana").await;
-        assert_eq!(revoked(&world, &another, &refresh).await.shown(), "200 ", "once more");
+        assert_eq!(app.ask(request).await.shown(), "200 ");
+        assert_eq!(app.family(&refresh).await.status, LOGGED_OUT);
+        assert_eq!(app.renew(&portal, &refresh, true).await.shown(), NOT_VALID);
+        assert_eq!(revoked(&app, &access, &refresh).await.shown(), NOT_ALIVE);
+        let (another, _) = session(&app, "ana").await;
+        assert_eq!(revoked(&app, &another, &refresh).await.shown(), "200 ", "once more");
     }
 }
 
 #[actix_web::test]
 async fn what_is_no_token_of_ours_is_answered_with_200() {
-    let world = World::new().await;
-    let (access, refresh) = session(&world, "ana").await;
-    let family = world.family(&refresh).await;
+    let app = TestApp::new().await;
+    let (access, refresh) = session(&app, "ana").await;
+    let family = app.family(&refresh).await;
     let (head, signature) = access.rsplit_once('.').unwrap();
     let jwt = format!("{head}.{}", signature.chars().rev().collect::<String>());
     let long = "x".repeat(60_000);
@@ -85,55 +85,55 @@ async fn what_is_no_token_of_ours_is_answered_with_200() {
         &long_refresh,
     ] {
         let shown: String = token.chars().take(30).collect();
-        assert_eq!(revoked(&world, &access, token).await.shown(), "200 ", "{shown}");
+        assert_eq!(revoked(&app, &access, token).await.shown(), "200 ", "{shown}");
     }
-    assert_eq!(world.family(&refresh).await, family);
+    assert_eq!(app.family(&refresh).await, family);
 }
 
 #[actix_web::test]
 async fn an_expired_access_token_is_dead_already_and_ends_nothing() {
-    let world = World::new().await;
-    let (expired, refresh) = session(&world, "ana").await;
-    world.clock.advance(LIFE);
-    let (access, _) = session(&world, "ana").await;
-    assert_eq!(revoked(&world, &access, &expired).await.shown(), "200 ");
-    assert_eq!(world.family(&refresh).await.status, FamilyStatus::Active);
+    let app = TestApp::new().await;
+    let (expired, refresh) = session(&app, "ana").await;
+    app.clock.advance(LIFE);
+    let (access, _) = session(&app, "ana").await;
+    assert_eq!(revoked(&app, &access, &expired).await.shown(), "200 ");
+    assert_eq!(app.family(&refresh).await.status, FamilyStatus::Active);
 }
 
 #[actix_web::test]
 async fn an_access_token_without_a_session_is_400() {
-    let world = World::new().await;
-    let access = field(&world.log_in("ana", "portal", false).await, "accessToken");
+    let app = TestApp::new().await;
+    let access = field(&app.log_in("ana", "portal", false).await, "accessToken");
     let cannot = r#"400 [{"code":"01","message":"an access token without a session cannot be revoked, it ends at its exp","field":"token"}]"#;
-    for token in [&access, &world.client_token("portal").await] {
-        assert_eq!(revoked(&world, &access, token).await.shown(), cannot);
+    for token in [&access, &app.client_token("portal").await] {
+        assert_eq!(revoked(&app, &access, token).await.shown(), cannot);
     }
 }
 
 #[actix_web::test]
 async fn anas_token_does_nothing_to_bias_session() {
-    let world = World::new().await;
-    let (ana, _) = session(&world, "ana").await;
-    let (access, refresh) = session(&world, "bia").await;
-    let family = world.family(&refresh).await;
-    let elsewhere = field(&world.log_in("bia", "shop", true).await, "accessToken");
+    let app = TestApp::new().await;
+    let (ana, _) = session(&app, "ana").await;
+    let (access, refresh) = session(&app, "bia").await;
+    let family = app.family(&refresh).await;
+    let elsewhere = field(&app.log_in("bia", "shop", true).await, "accessToken");
     for caller in [&ana, &elsewhere] {
         for token in [&refresh, &access] {
-            assert_eq!(revoked(&world, caller, token).await.shown(), "200 ");
+            assert_eq!(revoked(&app, caller, token).await.shown(), "200 ");
         }
         for remember in [true, false] {
-            assert_eq!(world.renew(caller, &refresh, remember).await.shown(), NOT_VALID);
+            assert_eq!(app.renew(caller, &refresh, remember).await.shown(), NOT_VALID);
         }
     }
-    assert_eq!(world.family(&refresh).await, family);
-    assert_eq!(world.renew(&access, &refresh, true).await.status, 200);
+    assert_eq!(app.family(&refresh).await, family);
+    assert_eq!(app.renew(&access, &refresh, true).await.status, 200);
 }
 
 #[actix_web::test]
 async fn a_request_without_a_token_or_that_cannot_be_read_is_400_413_or_415() {
-    let world = World::new().await;
-    let (access, refresh) = session(&world, "ana").await;
-    let ask = async |media_type: &str, body: &str| world.ask(raw_body(revoke(&access), media_type, body)).await;
+    let app = TestApp::new().await;
+    let (access, refresh) = session(&app, "ana").await;
+    let ask = async |media_type: &str, body: &str| app.ask(raw_body(revoke(&access), media_type, body)).await;
     let json = "application/json";
     let missing = r#"400 [{"code":"01","message":"token is required","field":"token"}]"#;
     for (media_type, body) in [
@@ -178,35 +178,35 @@ async fn a_request_without_a_token_or_that_cannot_be_read_is_400_413_or_415() {
         post(&format!("/user-identities/me/revoke-token?token={refresh}")),
         &access,
     );
-    assert_eq!(world.ask(in_query).await.shown(), missing, "a query ends up in logs");
-    assert_eq!(world.family(&refresh).await.status, FamilyStatus::Active);
+    assert_eq!(app.ask(in_query).await.shown(), missing, "a query ends up in logs");
+    assert_eq!(app.family(&refresh).await.status, FamilyStatus::Active);
 }
 
 #[actix_web::test]
 async fn a_locked_callers_token_ends_nothing_nor_does_one_of_before_the_lock() {
-    let world = World::new().await;
-    let (access, refresh) = session(&world, "ana").await;
+    let app = TestApp::new().await;
+    let (access, refresh) = session(&app, "ana").await;
     for way in ["lock", "unlock"] {
-        world.lock_or_unlock(way, "ana").await;
-        let answer = revoked(&world, &access, &refresh).await;
+        app.lock_or_unlock(way, "ana").await;
+        let answer = revoked(&app, &access, &refresh).await;
         let expected = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
         assert_eq!(answer.shown(), expected);
         let challenge = "Bearer realm=\"authme\", error=\"invalid_token\"";
         assert_eq!(answer.header("www-authenticate"), Some(challenge));
     }
-    assert_eq!(world.family(&refresh).await.status, FamilyStatus::Active);
+    assert_eq!(app.family(&refresh).await.status, FamilyStatus::Active);
 }
 
 #[actix_web::test]
 async fn a_client_on_its_own_revokes_nothing() {
-    let world = World::new().await;
-    let (_, refresh) = session(&world, "ana").await;
-    let portal = world.client_token("portal").await;
+    let app = TestApp::new().await;
+    let (_, refresh) = session(&app, "ana").await;
+    let portal = app.client_token("portal").await;
     assert_eq!(
-        revoked(&world, &portal, &refresh).await.shown(),
+        revoked(&app, &portal, &refresh).await.shown(),
         not_permitted("a token that carries a user is required")
     );
     let without = json_body(post("/user-identities/me/revoke-token"), &json!({"token": refresh}));
-    assert_eq!(world.ask(without).await.code(), (401, "02".to_owned()));
-    assert_eq!(world.family(&refresh).await.status, FamilyStatus::Active);
+    assert_eq!(app.ask(without).await.code(), (401, "02".to_owned()));
+    assert_eq!(app.family(&refresh).await.status, FamilyStatus::Active);
 }

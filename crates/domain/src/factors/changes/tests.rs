@@ -1,13 +1,13 @@
 use super::*;
 use crate::contact::ContactType;
-use crate::factors::samples::{destination_of, email, id, mobile, owner, owner_of_both, set_of, tagged};
+use crate::factors::fixtures::{destination_of, email, id, mobile, owner, owner_of_both, set_of, tagged};
 use crate::factors::{
     Added, Attempts, Challenge, ChallengeId, CodeDigest, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, Visibility,
 };
 use crate::ids::ClientId;
 use crate::time::Timestamp;
 
-mod story;
+mod model;
 
 /// Of a set with a code under way to `contact`.
 fn challenged(mut set: FactorSet, contact: &str) -> FactorSet {
@@ -19,15 +19,15 @@ fn challenged(mut set: FactorSet, contact: &str) -> FactorSet {
         purpose: target.purpose,
         client: ClientId::parse("portal").unwrap(),
         attempts: 1,
-        exhaustion_reported: false,
+        is_exhaustion_reported: false,
         expires_at: Timestamp::MAX,
     };
     set.start_challenge(&target, challenge, Timestamp::UNIX_EPOCH);
     for codes in &mut set.codes {
         codes.attempts = Attempts {
             used: 1,
-            end_at: Timestamp::MAX,
-            exhaustion_reported: false,
+            ends_at: Timestamp::MAX,
+            is_exhaustion_reported: false,
         };
     }
     set
@@ -154,7 +154,7 @@ fn a_changed_value_is_another_revision_verified_only_when_vouched_for_and_ends_t
         assert_eq!(told, Ok(ids(["c1"])));
         let contact = set.contact(&id("c1")).unwrap();
         assert_eq!(contact.value.comparison_key(), "5511911113333");
-        assert_eq!((contact.revision, contact.verified), (2, vouched));
+        assert_eq!((contact.revision, contact.is_verified), (2, vouched));
         assert_eq!(set.contact(&id("c2")).unwrap().revision, 1);
         assert_eq!(codes_under_way(&set), 1, "that of the other contact");
         assert!(set.codes.iter().all(|codes| codes.attempts.used == 1));
@@ -167,7 +167,7 @@ fn another_spelling_is_a_change_and_no_second_contact() {
     let told = set.replace(&owner(), &email("e1", "Eva@Example.com"), false);
     assert_eq!(told, Ok(ids(["e1"])));
     let contact = set.contact(&id("e1")).unwrap();
-    assert_eq!((contact.revision, contact.verified), (2, false));
+    assert_eq!((contact.revision, contact.is_verified), (2, false));
 }
 
 #[test]
@@ -179,7 +179,10 @@ fn tags_alone_change_neither_revision_nor_verification_and_leave_the_code() {
     ] {
         assert_eq!(set.replace(&owner(), &draft, false), Ok(ids(["c1"])));
         let contact = set.contact(&id("c1")).unwrap();
-        assert_eq!((contact.marked, contact.revision, contact.verified), (marked, 1, true));
+        assert_eq!(
+            (contact.is_marked, contact.revision, contact.is_verified),
+            (marked, 1, true)
+        );
         assert_eq!(codes_under_way(&set), 1);
     }
 }
@@ -194,7 +197,7 @@ fn a_tag_is_taken_from_the_other_contact_of_its_type_and_both_are_told() {
     let told = set.replace(&owner(), &tagged(mobile("c2", "911113333")), true);
     assert_eq!(told, Ok(ids(["c1", "c2"])));
     let marked = |set: &FactorSet| -> ChangedContacts {
-        let marked = set.contacts.iter().filter(|contact| contact.marked);
+        let marked = set.contacts.iter().filter(|contact| contact.is_marked);
         marked.map(|contact| contact.id.clone()).collect()
     };
     assert_eq!(marked(&set), ids(["c2", "e1"]));
@@ -386,7 +389,7 @@ fn a_merge_patch_of_the_tags_keeps_removes_and_puts() {
     ] {
         let mut set = set_of(&[tagged(mobile("c1", "911112222"))]);
         assert_eq!(set.patch(&owner(), &id("c1"), patch, true), told);
-        assert_eq!(set.contact(&id("c1")).unwrap().marked, is_marked);
+        assert_eq!(set.contact(&id("c1")).unwrap().is_marked, is_marked);
     }
 }
 
@@ -494,11 +497,11 @@ fn without_the_default_the_main_contact_is_again() {
     let (_, told) = set.remove(&owner(), &id("c2")).unwrap();
     assert_eq!(told, ChangedContacts::new());
     let (removed, told) = set.remove(&owner(), &id("c1")).unwrap();
-    assert!(removed.default);
+    assert!(removed.is_default);
     assert_eq!(told, ids(["main"]));
     set.add(&owner(), &mobile("c1", "911112222"), true, Timestamp::UNIX_EPOCH)
         .unwrap();
-    assert!(!set.view_of(&owner(), &id("c1")).unwrap().default);
+    assert!(!set.view_of(&owner(), &id("c1")).unwrap().is_default);
 }
 
 #[test]

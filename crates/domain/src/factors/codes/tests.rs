@@ -1,8 +1,8 @@
 use super::*;
-use crate::factors::samples::{destination_of, id, mobile, owner, owner_of_both, set_of, tagged};
+use crate::factors::fixtures::{destination_of, id, mobile, owner, owner_of_both, set_of, tagged};
 use crate::factors::{ContactChangeError, ContactDraft};
 
-mod story;
+mod model;
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -52,7 +52,7 @@ impl Trial {
             purpose: target.purpose,
             client: client("portal"),
             attempts: 0,
-            exhaustion_reported: false,
+            is_exhaustion_reported: false,
             expires_at: time::after(self.now, self.limits.lifetime),
         };
         self.set.start_challenge(&target, challenge, self.now);
@@ -106,7 +106,7 @@ impl Trial {
         let mut counted = 0;
         while counted < times {
             let sent = self.send(contact);
-            match self.tried(contact, sent, self.limits.per_challenge.min(times - counted)) {
+            match self.tried(contact, sent, self.limits.attempts_per_challenge.min(times - counted)) {
                 0 => break,
                 more => counted += more,
             }
@@ -297,7 +297,7 @@ fn one_answer_solves_a_challenge_and_verifies_the_contact() {
     assert!(trial.solve("c1", sent));
     assert!(!trial.solve("c1", sent), "a second time");
     assert_eq!(trial.charge("c1", sent), NOTHING_TO_TRY);
-    assert!(trial.set.contact(&id("c1")).unwrap().verified);
+    assert!(trial.set.contact(&id("c1")).unwrap().is_verified);
     assert_eq!(trial.target("c1").purpose, Purpose::Confirm);
     assert_eq!(trial.set.contact(&id("c1")).unwrap().revision, 2);
 }
@@ -319,7 +319,7 @@ fn a_contact_is_verified_though_its_old_value_or_its_value_under_another_id_was_
         let sent = trial.send(contact);
         assert_eq!(trial.charge(contact, sent), handed(sent));
         assert!(trial.solve(contact, sent));
-        assert!(trial.set.contact(&id(contact)).unwrap().verified);
+        assert!(trial.set.contact(&id(contact)).unwrap().is_verified);
     }
 }
 
@@ -441,8 +441,8 @@ fn the_widest_that_is_used_up_is_told_once_a_window() {
     for at in [0, day] {
         trial.now = seconds(at);
         for (contact, attempts, widest) in [
-            ("c0", 20, Some(ExhaustedBudget::Factor)),
-            ("c1", 20, Some(ExhaustedBudget::Factor)),
+            ("c0", 20, Some(ExhaustedBudget::Contact)),
+            ("c1", 20, Some(ExhaustedBudget::Contact)),
             ("c2", 10, Some(ExhaustedBudget::User)),
         ] {
             trial.tried_anew(contact, attempts);
@@ -461,7 +461,7 @@ fn the_widest_that_is_used_up_is_told_once_a_window() {
 fn attempts_that_were_told_as_used_up_are_not_told_again_under_another_value_or_id() {
     let mut trial = one();
     trial.tried_anew("c1", 20);
-    assert_eq!(trial.exhausted("c1", trial.sent), Some(ExhaustedBudget::Factor));
+    assert_eq!(trial.exhausted("c1", trial.sent), Some(ExhaustedBudget::Contact));
     trial.replace(&mobile("c1", "911119999"));
     let sent = trial.send("c1");
     assert_eq!(trial.charge("c1", sent), AttemptDecision::Exhausted);
@@ -479,14 +479,14 @@ fn attempts_of_two_values_that_are_used_up_together_are_told() {
     trial.tried_anew("c1", 15);
     trial.replace(&mobile("c1", "911119999"));
     trial.tried_anew("c1", 5);
-    assert_eq!(trial.exhausted("c1", trial.sent), Some(ExhaustedBudget::Factor));
+    assert_eq!(trial.exhausted("c1", trial.sent), Some(ExhaustedBudget::Contact));
     assert_eq!(trial.exhausted("c1", trial.sent), None);
     trial.remove("c1");
     trial.add(&mobile("c2", "911119999"));
     trial.tried_anew("c2", 15);
     assert_eq!(
         trial.exhausted("c2", trial.sent),
-        Some(ExhaustedBudget::Factor),
+        Some(ExhaustedBudget::Contact),
         "not those alone that were told"
     );
 }
@@ -504,7 +504,7 @@ fn used_up_attempts_that_nobody_was_told_are_told_where_they_are_met() {
     assert_eq!(trial.exhausted("c3", 99), None);
     trial.remove("c0");
     trial.add(&mobile("c9", "911112220"));
-    assert_eq!(trial.exhausted("c9", 99), Some(ExhaustedBudget::Factor));
+    assert_eq!(trial.exhausted("c9", 99), Some(ExhaustedBudget::Contact));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::factors::samples::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, tagged};
+use crate::factors::fixtures::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, tagged};
 use crate::factors::{Visibility, own_contacts};
 use crate::identity::MainContact;
 
@@ -132,7 +132,12 @@ fn a_tag_moves_to_the_newest_contact_of_its_type() {
             untagged: Some(id("c1"))
         }
     );
-    let marked: Vec<_> = set.contacts.iter().filter(|c| c.marked).map(|c| c.id.clone()).collect();
+    let marked: Vec<_> = set
+        .contacts
+        .iter()
+        .filter(|c| c.is_marked)
+        .map(|c| c.id.clone())
+        .collect();
     assert_eq!(marked, [id("c2")]);
 }
 
@@ -148,7 +153,7 @@ fn exactly_one_contact_is_default_whatever_was_chosen() {
     ] {
         set.chosen_default = chosen.map(id);
         let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
-        let defaults: Vec<_> = shown.iter().filter(|c| c.default).map(|c| c.id.as_str()).collect();
+        let defaults: Vec<_> = shown.iter().filter(|c| c.is_default).map(|c| c.id.as_str()).collect();
         assert_eq!(defaults, [expected]);
     }
 }
@@ -177,7 +182,7 @@ fn what_has_become_a_credential_is_dropped_and_is_the_default_where_it_was() {
         set.chosen_default = chosen.map(id);
         set.drop_credentials(&owner);
         let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
-        let told: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.default)).collect();
+        let told: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_default)).collect();
         let expected = ["main", "second", "c1"].map(|contact| (contact, contact == default));
         assert_eq!(told, expected, "{chosen:?}");
         let once = set.clone();
@@ -205,16 +210,16 @@ fn a_default_that_is_gone_is_not_taken_up_by_a_new_contact_of_its_id() {
     set.drop_credentials(&owner());
     add(&mut set, &mobile("second", "911112222")).unwrap();
     let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
-    let defaults: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.default)).collect();
+    let defaults: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_default)).collect();
     assert_eq!(defaults, [("main", true), ("second", false)]);
 }
 
 #[test]
 fn only_a_verified_contact_and_a_credential_are_told_as_verified() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c2", "911113333")]);
-    set.contacts[0].verified = false;
+    set.contacts[0].is_verified = false;
     let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
-    let verified: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.verified)).collect();
+    let verified: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_verified)).collect();
     assert_eq!(verified, [("main", true), ("c1", false), ("c2", true)]);
 }
 

@@ -5,8 +5,8 @@ use ports::SaveOutcome;
 
 use super::{find, save};
 use crate::contract::contracts;
+use crate::fixtures::{at, challenge, codes, contact_id, full_factor_set, full_identity, user};
 use crate::race::{CALLERS, at_once, count, only};
-use crate::samples::{at, challenge, codes, contact_id, full_factor_set, full_identity, user};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
@@ -35,7 +35,7 @@ fn challenged(n: u8, purpose: Purpose) -> ContactCodes {
     ContactCodes {
         contact: contact_id("contact-1"),
         destination: "ana@example.com".to_owned(),
-        attempts: Attempts::NONE,
+        attempts: Attempts::ZERO,
         challenge: Some(challenge),
     }
 }
@@ -46,8 +46,8 @@ fn rival(found: &FactorSet, caller: usize) -> FactorSet {
         codes: vec![challenged(u8::try_from(caller).unwrap(), Purpose::Verify)],
         attempts: Attempts {
             used: u32::try_from(caller).unwrap(),
-            end_at: at(86_400_000),
-            exhaustion_reported: false,
+            ends_at: at(86_400_000),
+            is_exhaustion_reported: false,
         },
         ..found.clone()
     }
@@ -118,10 +118,10 @@ async fn a_window_that_never_began_is_found_as_it_was(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let counted = Attempts {
         used: 1,
-        end_at: at(0),
-        exhaustion_reported: false,
+        ends_at: at(0),
+        is_exhaustion_reported: false,
     };
-    for (version, attempts) in [Attempts::NONE, counted, Attempts::NONE].into_iter().enumerate() {
+    for (version, attempts) in [Attempts::ZERO, counted, Attempts::ZERO].into_iter().enumerate() {
         let set = FactorSet {
             version: u64::try_from(version).unwrap(),
             attempts,
@@ -138,7 +138,7 @@ async fn codes_and_attempts_left_out_are_gone(fixture: &dyn Fixture) {
     let found = find(&stores, &user(1)).await;
     let solved = FactorSet {
         codes: found.codes.iter().skip(1).cloned().collect(),
-        attempts: Attempts::NONE,
+        attempts: Attempts::ZERO,
         ..found
     };
     assert_eq!(save(&stores, &solved, Vec::new()).await, SaveOutcome::Saved);

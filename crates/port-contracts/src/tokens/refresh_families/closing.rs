@@ -7,8 +7,8 @@ use ports::tokens::CloseOutcome;
 
 use super::{GRACE, close, find, pending, race, revoke, rotated, start, started};
 use crate::contract::contracts;
+use crate::fixtures::{at, before, family, foreign_presentations, full_family, presented};
 use crate::race::{CALLERS, at_once, count};
-use crate::samples::{at, before, family, foreign_presentations, full_family, presented};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:

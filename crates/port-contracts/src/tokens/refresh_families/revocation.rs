@@ -5,8 +5,8 @@ use ports::tokens::CloseOutcome;
 use super::{close, find, pending, race, revoke, rotated, start, started};
 use crate::Fixture;
 use crate::contract::contracts;
+use crate::fixtures::{at, event_context, family, full_family, presented, session_event_id};
 use crate::race::{CALLERS, at_once, count, only};
-use crate::samples::{at, event_context, family, full_family, presented, session_event_id};
 
 contracts! { dyn Fixture:
     a_family_is_revoked_for_each_reason,

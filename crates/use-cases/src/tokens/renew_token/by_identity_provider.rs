@@ -111,7 +111,7 @@ impl RenewToken {
 /// The client, when it is set up for logins at an identity provider.
 fn set_up(own: Result<Client, TokenError>) -> Result<Client, TokenError> {
     own.and_then(|own| {
-        if own.identity_provider {
+        if own.is_identity_provider {
             Ok(own)
         } else {
             Err(TokenError::ClientNotUsable)

@@ -31,7 +31,7 @@ where
 
 /// Somebody between a use case and its stores. Calls are named `<port>.<verb>`.
 #[async_trait]
-pub(crate) trait Meddler: Send + Sync {
+pub(crate) trait FaultInjector: Send + Sync {
     /// Before the call reaches the store; a failure keeps it away.
     async fn before(&self, _call: &'static str) -> Result<(), StoreError> {
         Ok(())
@@ -43,17 +43,17 @@ pub(crate) trait Meddler: Send + Sync {
     }
 }
 
-/// A port with a meddler before it.
-pub(crate) struct Meddled<T: ?Sized> {
+/// A port with a injector before it.
+pub(crate) struct Faulty<T: ?Sized> {
     inner: Arc<T>,
-    meddler: Arc<dyn Meddler>,
+    injector: Arc<dyn FaultInjector>,
 }
 
-impl<T: ?Sized> Meddled<T> {
-    pub(crate) fn new(inner: &Arc<T>, meddler: &Arc<dyn Meddler>) -> Arc<Self> {
+impl<T: ?Sized> Faulty<T> {
+    pub(crate) fn new(inner: &Arc<T>, injector: &Arc<dyn FaultInjector>) -> Arc<Self> {
         Arc::new(Self {
             inner: inner.clone(),
-            meddler: meddler.clone(),
+            injector: injector.clone(),
         })
     }
 
@@ -62,28 +62,28 @@ impl<T: ?Sized> Meddled<T> {
         name: &'static str,
         call: impl Future<Output = Result<A, StoreError>> + Send,
     ) -> Result<A, StoreError> {
-        self.meddler.before(name).await?;
+        self.injector.before(name).await?;
         let answer = call.await?;
-        self.meddler.after(name).await?;
+        self.injector.after(name).await?;
         Ok(answer)
     }
 }
 
-/// The stores of the tokens context, each with the meddler before it.
-pub(crate) fn meddled(ports: &TokensPorts, meddler: &Arc<dyn Meddler>) -> TokensPorts {
+/// The stores of the tokens context, each with the injector before it.
+pub(crate) fn with_faults(ports: &TokensPorts, injector: &Arc<dyn FaultInjector>) -> TokensPorts {
     TokensPorts {
-        clients: Meddled::new(&ports.clients, meddler),
-        identities: Meddled::new(&ports.identities, meddler),
-        groups: Meddled::new(&ports.groups, meddler),
-        lock_statuses: Meddled::new(&ports.lock_statuses, meddler),
-        validation_tokens: Meddled::new(&ports.validation_tokens, meddler),
-        refresh_families: Meddled::new(&ports.refresh_families, meddler),
+        clients: Faulty::new(&ports.clients, injector),
+        identities: Faulty::new(&ports.identities, injector),
+        groups: Faulty::new(&ports.groups, injector),
+        lock_statuses: Faulty::new(&ports.lock_statuses, injector),
+        validation_tokens: Faulty::new(&ports.validation_tokens, injector),
+        refresh_families: Faulty::new(&ports.refresh_families, injector),
         ..ports.clone()
     }
 }
 
 #[async_trait]
-impl Clients for Meddled<dyn Clients> {
+impl Clients for Faulty<dyn Clients> {
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         self.call("clients.find", self.inner.find(id)).await
     }
@@ -102,7 +102,7 @@ impl Clients for Meddled<dyn Clients> {
 }
 
 #[async_trait]
-impl Identities for Meddled<dyn Identities> {
+impl Identities for Faulty<dyn Identities> {
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         self.call("identities.find", self.inner.find(id)).await
     }
@@ -130,7 +130,7 @@ impl Identities for Meddled<dyn Identities> {
 }
 
 #[async_trait]
-impl Groups for Meddled<dyn Groups> {
+impl Groups for Faulty<dyn Groups> {
     async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         self.call("groups.find", self.inner.find(names)).await
     }
@@ -149,7 +149,7 @@ impl Groups for Meddled<dyn Groups> {
 }
 
 #[async_trait]
-impl LockStatuses for Meddled<dyn LockStatuses> {
+impl LockStatuses for Faulty<dyn LockStatuses> {
     async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         self.call("lock_statuses.look", self.inner.read_linearizable(user))
             .await
@@ -162,7 +162,7 @@ impl LockStatuses for Meddled<dyn LockStatuses> {
 }
 
 #[async_trait]
-impl ValidationTokens for Meddled<dyn ValidationTokens> {
+impl ValidationTokens for Faulty<dyn ValidationTokens> {
     async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError> {
         self.call("validation_tokens.issue", self.inner.issue(token)).await
     }
@@ -187,7 +187,7 @@ impl ValidationTokens for Meddled<dyn ValidationTokens> {
 }
 
 #[async_trait]
-impl RefreshFamilies for Meddled<dyn RefreshFamilies> {
+impl RefreshFamilies for Faulty<dyn RefreshFamilies> {
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.call("families.find", self.inner.find(id)).await
     }
@@ -245,7 +245,7 @@ impl Calls {
 }
 
 #[async_trait]
-impl Meddler for Calls {
+impl FaultInjector for Calls {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         self.0.lock().unwrap().push(call);
         Ok(())
@@ -286,7 +286,7 @@ impl FailsOnce {
 }
 
 #[async_trait]
-impl Meddler for FailsOnce {
+impl FaultInjector for FailsOnce {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         if self.outage == Outage::Away && number == self.number {
@@ -317,14 +317,14 @@ impl Meanwhile {
     pub(crate) fn before<F: Future<Output = ()>>(
         call: &'static str,
         deed: impl FnOnce() -> F + Send + 'static,
-    ) -> Arc<dyn Meddler> {
+    ) -> Arc<dyn FaultInjector> {
         Self::of(call, false, deed)
     }
 
     pub(crate) fn after<F: Future<Output = ()>>(
         call: &'static str,
         deed: impl FnOnce() -> F + Send + 'static,
-    ) -> Arc<dyn Meddler> {
+    ) -> Arc<dyn FaultInjector> {
         Self::of(call, true, deed)
     }
 
@@ -332,7 +332,7 @@ impl Meanwhile {
         call: &'static str,
         is_after: bool,
         deed: impl FnOnce() -> F + Send + 'static,
-    ) -> Arc<dyn Meddler> {
+    ) -> Arc<dyn FaultInjector> {
         let deed: Deed = Box::new(move || on_a_thread(deed));
         Arc::new(Self {
             call,
@@ -354,7 +354,7 @@ impl Meanwhile {
 }
 
 #[async_trait]
-impl Meddler for Meanwhile {
+impl FaultInjector for Meanwhile {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         if !self.is_after {
             self.at(call).await;

@@ -213,8 +213,8 @@ fn alternative(n: u8, value: ContactValue) -> AlternativeContact {
     AlternativeContact {
         id: contact_id(&format!("contact-{n}")),
         value,
-        marked: n & 1 != 0,
-        verified: n & 2 != 0,
+        is_marked: n & 1 != 0,
+        is_verified: n & 2 != 0,
         revision: MANY + u64::from(n),
         added_at: at(i64::from(n / 2)),
     }
@@ -229,7 +229,7 @@ pub(crate) fn challenge(n: u8) -> Challenge {
         purpose: if n & 1 == 0 { Purpose::Verify } else { Purpose::Confirm },
         client: client_id(&format!("client.{n}")),
         attempts: u32::from(n),
-        exhaustion_reported: n & 2 != 0,
+        is_exhaustion_reported: n & 2 != 0,
         expires_at: at(600_000 + i64::from(n)),
     }
 }
@@ -245,8 +245,8 @@ pub(crate) fn codes() -> Vec<ContactCodes> {
     };
     let attempts = |used, told| Attempts {
         used,
-        end_at: at(86_400_001),
-        exhaustion_reported: told,
+        ends_at: at(86_400_001),
+        is_exhaustion_reported: told,
     };
     vec![
         codes(
@@ -255,9 +255,9 @@ pub(crate) fn codes() -> Vec<ContactCodes> {
             attempts(u32::MAX, true),
             Some(challenge(1)),
         ),
-        codes("email-1", "ana@example.com", Attempts::NONE, Some(challenge(2))),
+        codes("email-1", "ana@example.com", Attempts::ZERO, Some(challenge(2))),
         codes("gone", "žluťoučký@kůň.example", attempts(7, false), None),
-        codes("contact-1", "$another", Attempts::NONE, Some(challenge(3))),
+        codes("contact-1", "$another", Attempts::ZERO, Some(challenge(3))),
     ]
 }
 
@@ -274,8 +274,8 @@ pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
         codes: codes(),
         attempts: Attempts {
             used: 50,
-            end_at: at(86_400_000),
-            exhaustion_reported: true,
+            ends_at: at(86_400_000),
+            is_exhaustion_reported: true,
         },
         ..FactorSet::empty(user)
     }

@@ -6,14 +6,14 @@ use use_cases::credential_lock::CredentialLockPorts;
 use use_cases::factors::FactorsPorts;
 use use_cases::tokens::TokensPorts;
 
-use super::stand_ins::{CountingCodeDigester, Figures, Letters, NoKeys, RecordingSigner, Records, SettableClock};
+use super::fakes::{CountingCodeDigester, NoKeys, RecordedMetrics, RecordingSigner, Records, SentCodes, SettableClock};
 use super::stores::Stores;
 
 pub(super) fn tokens_ports(
     stores: &Stores,
     clock: &Arc<SettableClock>,
     signer: &Arc<RecordingSigner>,
-    figures: &Arc<Figures>,
+    metrics: &Arc<RecordedMetrics>,
     refresh_token_codec: &Arc<dyn RefreshTokenCodec>,
 ) -> TokensPorts {
     TokensPorts {
@@ -30,7 +30,7 @@ pub(super) fn tokens_ports(
         refresh_token_codec: refresh_token_codec.clone(),
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
-        telemetry: figures.clone(),
+        telemetry: metrics.clone(),
         audit: Arc::<Records>::default(),
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn tokens_ports(
 pub(super) fn factors_ports(
     stores: &Stores,
     ports: &TokensPorts,
-    letters: &Arc<Letters>,
+    sent_codes: &Arc<SentCodes>,
     codes: &Arc<CountingCodeDigester>,
 ) -> FactorsPorts {
     FactorsPorts {
@@ -46,7 +46,7 @@ pub(super) fn factors_ports(
         send_quotas: stores.send_quotas.clone(),
         clients: stores.clients.clone(),
         code_digester: codes.clone(),
-        delivery: letters.clone(),
+        delivery: sent_codes.clone(),
         clock: ports.clock.clone(),
         randomness: ports.randomness.clone(),
     }

@@ -7,7 +7,7 @@ use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, EventLog, EventPublisher, Groups, Identities, LockStatuses, Outboxes};
 
-/// The stores of a world, whichever adapter serves them.
+/// The stores of a app, whichever adapter serves them.
 pub(crate) struct Stores {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) identities: Arc<dyn Identities>,

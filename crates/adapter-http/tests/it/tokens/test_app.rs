@@ -69,13 +69,13 @@ impl Clock for SetClock {
     }
 }
 
-struct Unheard;
+struct NullTelemetry;
 
-impl Telemetry for Unheard {
+impl Telemetry for NullTelemetry {
     fn record(&self, _: MetricEvent) {}
 }
 
-impl AuditTrail for Unheard {
+impl AuditTrail for NullTelemetry {
     fn record(&self, _: &AuditRecord) {}
 }
 
@@ -152,7 +152,7 @@ pub(super) fn field(object: &Value, name: &str) -> String {
     text.unwrap_or_else(|| panic!("{object} has no {name}")).to_owned()
 }
 
-pub(super) struct World {
+pub(super) struct TestApp {
     pub(super) clock: Arc<SetClock>,
     pub(super) stores: Stores,
     pub(super) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
@@ -163,7 +163,7 @@ pub(super) struct World {
     _folder: TempDir,
 }
 
-impl World {
+impl TestApp {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
@@ -172,11 +172,11 @@ impl World {
         let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
         let keys = keys_in(&folder.path().join("keys"));
         let clock = Arc::new(SetClock(AtomicI64::new(BEGIN)));
-        let signer: Arc<dyn TokenSigner> = Arc::new(Rs512Signer::new(keys.clone(), profile(), Arc::new(Unheard)));
+        let signer: Arc<dyn TokenSigner> = Arc::new(Rs512Signer::new(keys.clone(), profile(), Arc::new(NullTelemetry)));
         let ports = tokens_ports(&stores, &clock, (&signer, &keys), &refresh_token_codec);
         let (stop, stopping) = watch::channel(false);
         drop(stop);
-        let world = Self {
+        let app = Self {
             api: Api {
                 tokens: Some(Arc::new(TokensUseCases::new(&ports, &TokensSettings::default()))),
                 factors: None,
@@ -188,9 +188,9 @@ impl World {
                     clock: clock.clone(),
                     admit_caller: AdmitCaller::new((&ports).into(), ports.groups.clone()),
                 },
-                telemetry: Arc::new(Unheard),
+                telemetry: Arc::new(NullTelemetry),
                 randomness: Arc::new(SystemRandomness),
-                audit: Arc::new(Unheard),
+                audit: Arc::new(NullTelemetry),
                 stopping,
             },
             settings: ApiSettings {
@@ -212,16 +212,16 @@ impl World {
             ports,
             _folder: folder,
         };
-        world.people().await;
-        world
+        app.people().await;
+        app
     }
 
     async fn people(&self) {
         let house = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
         for id in ["portal", "shop", "closed"] {
             let mut client = client(id, &house, &["READ", "WRITE"]);
-            client.identity_provider = true;
-            client.enabled = id != "closed";
+            client.is_identity_provider = true;
+            client.is_enabled = id != "closed";
             self.stores.clients.create(&client).await.unwrap();
         }
         let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
@@ -308,8 +308,8 @@ fn tokens_ports(
         refresh_token_codec: refresh_token_codec.clone(),
         clock: clock.clone(),
         randomness: Arc::new(SystemRandomness),
-        telemetry: Arc::new(Unheard),
-        audit: Arc::new(Unheard),
+        telemetry: Arc::new(NullTelemetry),
+        audit: Arc::new(NullTelemetry),
     }
 }
 

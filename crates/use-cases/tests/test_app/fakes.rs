@@ -85,12 +85,12 @@ impl TokenSigner for RecordingSigner {
 
 /// Counts what the operator would see.
 #[derive(Default)]
-pub(crate) struct Figures {
+pub(crate) struct RecordedMetrics {
     replays: AtomicUsize,
     repeated: AtomicUsize,
 }
 
-impl Figures {
+impl RecordedMetrics {
     pub(crate) fn replays(&self) -> usize {
         self.replays.load(Ordering::SeqCst)
     }
@@ -101,7 +101,7 @@ impl Figures {
     }
 }
 
-impl Telemetry for Figures {
+impl Telemetry for RecordedMetrics {
     fn record(&self, measure: MetricEvent) {
         match measure {
             MetricEvent::Replay => &self.replays,
@@ -123,12 +123,12 @@ impl KeySet for NoKeys {
 
 /// Keeps what was to be delivered.
 #[derive(Default)]
-pub(crate) struct Letters {
+pub(crate) struct SentCodes {
     sent: Mutex<Vec<CodeMessage>>,
     refuses: AtomicBool,
 }
 
-impl Letters {
+impl SentCodes {
     /// From now on nothing is taken, or again.
     pub(crate) fn refuse(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::SeqCst);
@@ -151,7 +151,7 @@ impl Letters {
 }
 
 #[async_trait]
-impl CodeDelivery for Letters {
+impl CodeDelivery for SentCodes {
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
         if self.refuses.load(Ordering::SeqCst) {
             return Err(DeliveryError("nobody takes it".into()));

@@ -1,8 +1,8 @@
 //! A wired AuthMe over a store of its own.
 
-pub(crate) mod behind;
-pub(crate) mod meddling;
-pub(crate) mod stand_ins;
+pub(crate) mod fakes;
+pub(crate) mod fault_injection;
+pub(crate) mod stale_reads;
 pub(crate) mod stores;
 mod wiring;
 
@@ -34,8 +34,8 @@ use use_cases::tokens::{
     TokensSettings, TokensUseCases,
 };
 
-use meddling::{Meddler, meddled};
-use stand_ins::{CountingCodeDigester, Figures, Letters, RecordingSigner, SettableClock};
+use fakes::{CountingCodeDigester, RecordedMetrics, RecordingSigner, SentCodes, SettableClock};
+use fault_injection::{FaultInjector, with_faults};
 use stores::Stores;
 use wiring::{credential_lock_ports, factors_ports, tokens_ports};
 
@@ -46,19 +46,19 @@ pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 const LEASE: Duration = Duration::from_secs(5);
 
-/// More events than any world has.
+/// More events than any app has.
 const MANY: usize = 10_000_000;
 
-pub(crate) struct World {
+pub(crate) struct TestApp {
     pub(crate) stores: Stores,
     pub(crate) clock: Arc<SettableClock>,
     pub(crate) signer: Arc<RecordingSigner>,
-    pub(crate) figures: Arc<Figures>,
+    pub(crate) metrics: Arc<RecordedMetrics>,
     pub(crate) tokens: Arc<TokensUseCases>,
     pub(crate) credential_lock: Arc<CredentialLockUseCases>,
     pub(crate) factors: Arc<FactorsUseCases>,
     /// The codes that were sent.
-    pub(crate) letters: Arc<Letters>,
+    pub(crate) sent_codes: Arc<SentCodes>,
     pub(crate) codes: Arc<CountingCodeDigester>,
     pub(crate) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub(crate) ports: TokensPorts,
@@ -82,12 +82,12 @@ pub(crate) fn client_id(id: &str) -> ClientId {
 /// A client set up for every flow.
 pub(crate) fn client(id: &str) -> Client {
     Client {
-        saml: true,
-        identity_provider: true,
-        create_users: true,
+        accepts_saml: true,
+        is_identity_provider: true,
+        creates_users: true,
         roles: vec!["CLI-1STPARTY".to_owned()],
         visibility: Visibility::Unrestricted,
-        administration: true,
+        allows_administration: true,
         may_assert: vec![ANY_GROUP.to_owned()],
         ..Client::new(client_id(id))
     }
@@ -180,7 +180,7 @@ pub(crate) fn address_of(user: &UserId) -> String {
     format!("{user}@example.com")
 }
 
-impl World {
+impl TestApp {
     /// On SQLite, with grace.
     pub(crate) async fn new() -> Self {
         Self::on_sqlite(GRACE).await
@@ -200,27 +200,27 @@ impl World {
     pub(crate) async fn over(stores: Stores, folder: TempDir, grace: Duration) -> Self {
         let secrets = read_or_create_secret(&folder.path().join("secrets").join("refresh.key")).unwrap();
         let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
-        let (clock, signer, figures) = (Arc::default(), Arc::default(), Arc::default());
+        let (clock, signer, metrics) = (Arc::default(), Arc::default(), Arc::default());
         let settings = TokensSettings {
             refresh_grace: grace,
             // The clock stands, and races start more in an instant than anybody does in a minute.
             new_sessions_per_minute: 0,
             ..TokensSettings::default()
         };
-        let ports = tokens_ports(&stores, &clock, &signer, &figures, &refresh_token_codec);
+        let ports = tokens_ports(&stores, &clock, &signer, &metrics, &refresh_token_codec);
         let lock_ports = credential_lock_ports(&stores, &ports);
-        let (letters, codes) = (Arc::<Letters>::default(), Arc::<CountingCodeDigester>::default());
-        let factors_ports = factors_ports(&stores, &ports, &letters, &codes);
-        let world = Self {
+        let (sent_codes, codes) = (Arc::<SentCodes>::default(), Arc::<CountingCodeDigester>::default());
+        let factors_ports = factors_ports(&stores, &ports, &sent_codes, &codes);
+        let app = Self {
             factors: Arc::new(FactorsUseCases::new(&factors_ports, &FactorsSettings::default())),
-            letters,
+            sent_codes,
             codes,
             tokens: Arc::new(TokensUseCases::new(&ports, &settings)),
             credential_lock: Arc::new(CredentialLockUseCases::new(&lock_ports)),
             stores,
             clock,
             signer,
-            figures,
+            metrics,
             refresh_token_codec,
             ports,
             settings,
@@ -229,14 +229,14 @@ impl World {
             _folder: folder,
         };
         for id in [PORTAL, "saml"] {
-            world.stores.clients.create(&client(id)).await.unwrap();
+            app.stores.clients.create(&client(id)).await.unwrap();
         }
-        world
+        app
     }
 
-    /// The use cases with a meddler before every store.
-    pub(crate) fn meddled(&self, meddler: &Arc<dyn Meddler>) -> Arc<TokensUseCases> {
-        self.wired(&meddled(&self.ports, meddler))
+    /// The use cases with a injector before every store.
+    pub(crate) fn with_faults(&self, injector: &Arc<dyn FaultInjector>) -> Arc<TokensUseCases> {
+        self.wired(&with_faults(&self.ports, injector))
     }
 
     /// What the locks need, over other credentials.

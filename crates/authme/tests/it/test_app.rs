@@ -19,7 +19,7 @@ use service_runtime::{AuditLog, LimitSettings, Settings, Stop};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 
-use crate::cast;
+use crate::fixtures;
 use crate::wire::{self, Answer, Request};
 
 /// 2026-01-01T00:00:00Z, when every test begins.
@@ -74,7 +74,7 @@ fn write_keys(folder: &Path) {
     }
 }
 
-/// How a world differs from the usual one.
+/// How a app differs from the usual one.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
@@ -84,7 +84,7 @@ pub(crate) struct Setup {
     pub(crate) next_key_from: Option<i64>,
 }
 
-pub(crate) struct World {
+pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) stores: Stores,
@@ -99,7 +99,7 @@ pub(crate) struct World {
     answers: Mutex<Vec<Answer>>,
 }
 
-impl World {
+impl TestApp {
     pub(crate) fn start() -> Self {
         Self::start_with(Setup::default())
     }
@@ -147,7 +147,7 @@ impl World {
         let relay = process.relay();
         let (address, server) = serve(process.api, process.api_settings);
         drop(entered);
-        let world = Self {
+        let app = Self {
             address,
             clock,
             stores: process.stores,
@@ -160,8 +160,8 @@ impl World {
             server: Some(server),
             answers: Mutex::default(),
         };
-        world.wait_for(cast::seed(&world.stores));
-        world
+        app.wait_for(fixtures::seed(&app.stores));
+        app
     }
 
     /// Starts with other settings than the usual ones.
@@ -194,7 +194,7 @@ impl World {
 
     /// A client's own access token.
     pub(crate) fn client_token(&self, client: &str) -> String {
-        let login = Request::post("/client-identities/login").basic(client, &cast::secret_of(client));
+        let login = Request::post("/client-identities/login").basic(client, &fixtures::secret_of(client));
         field(&self.ask(login).json(), "accessToken")
     }
 
@@ -268,7 +268,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for TestApp {
     fn drop(&mut self) {
         if let Some((handle, thread)) = self.server.take() {
             // The order is sent at once; the thread tells when it is carried out.

@@ -1,9 +1,9 @@
 /// Numbers that a seed fixes (`SplitMix64`).
 #[derive(Clone)]
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
-    pub(crate) fn roll(&mut self) -> u64 {
+impl Rng {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -12,6 +12,6 @@ impl Dice {
 
     /// One of `0..sides`.
     pub(crate) fn below(&mut self, sides: usize) -> usize {
-        usize::try_from(self.roll() % u64::try_from(sides).unwrap()).unwrap()
+        usize::try_from(self.next() % u64::try_from(sides).unwrap()).unwrap()
     }
 }

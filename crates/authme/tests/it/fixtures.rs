@@ -46,24 +46,24 @@ pub(crate) fn client(id: &str, roles: &[&str], scopes: &[&str]) -> Client {
 /// An application of the house.
 fn application(id: &str) -> Client {
     let mut client = client(id, &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"], &["READ", "WRITE"]);
-    client.saml = true;
+    client.accepts_saml = true;
     client
 }
 
 fn clients() -> Vec<Client> {
     let mut portal = application("portal");
-    portal.identity_provider = true;
+    portal.is_identity_provider = true;
     portal.aliases = vec![client_id("portal.idp")];
     portal.visibility = Visibility::Unrestricted;
-    portal.administration = true;
+    portal.allows_administration = true;
     let mut marked = application("marked");
     marked.visibility = Visibility::MarkedResources;
     let mut strict = application("strict");
-    strict.require_known_groups = true;
+    strict.requires_known_groups = true;
     let mut maker = application("maker");
-    maker.create_users = true;
+    maker.creates_users = true;
     let mut disabled = application("disabled");
-    disabled.enabled = false;
+    disabled.is_enabled = false;
     let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
     let mut gateway = client("gateway", &machine, &["SAML_SSO"]);
     gateway.may_assert = owned(&["*"]);

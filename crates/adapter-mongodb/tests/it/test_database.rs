@@ -31,12 +31,12 @@ pub(crate) fn server() -> Option<String> {
 }
 
 /// A database of its own.
-pub(crate) struct Place {
+pub(crate) struct TestDatabase {
     pub(crate) database: String,
     opened: Mutex<adapter_mongodb::Stores>,
 }
 
-impl Place {
+impl TestDatabase {
     pub(crate) async fn new() -> Self {
         let database = format!("contract-{}", ObjectId::new());
         let opened = Mutex::new(open(&database).await);
@@ -64,7 +64,7 @@ async fn open(database: &str) -> adapter_mongodb::Stores {
     stores
 }
 
-impl Drop for Place {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         let settings = settings(&self.database);
         let dropped = std::thread::spawn(move || {
@@ -83,7 +83,7 @@ impl Drop for Place {
 }
 
 #[async_trait]
-impl Fixture for Place {
+impl Fixture for TestDatabase {
     fn stores(&self) -> Stores {
         let stores = self.opened();
         let garbage = stores.garbage_of(&Aggregate::ALL);
@@ -140,13 +140,13 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn trial<F>(name: &str, run: fn(Place) -> F) -> Trial
+fn trial<F>(name: &str, run: fn(TestDatabase) -> F) -> Trial
 where
     F: Future<Output = ()> + 'static,
 {
     Trial::test(format!("mongodb::{name}"), move || {
         let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async { run(Place::new().await).await });
+        runtime.block_on(async { run(TestDatabase::new().await).await });
         Ok(())
     })
 }
@@ -171,11 +171,11 @@ fn ada(id: &str) -> Identity {
     }
 }
 
-async fn begun_user(place: Place) {
+async fn begun_user(database: TestDatabase) {
     let reserved = doc! { "_id": "ada@example.com", "holder": "begun", "version": 1_i64 };
-    let logins = place.documents("logins").await;
+    let logins = database.documents("logins").await;
     logins.insert_one(reserved).await.expect("inserted");
-    let identities = place.stores().identities;
+    let identities = database.stores().identities;
     let by_another = identities.create(&ada("another")).await.expect("answered");
     assert_eq!(by_another, IdentitySaveOutcome::LoginTaken { by: user("begun") });
     let finished = identities.create(&ada("begun")).await.expect("answered");
@@ -184,8 +184,8 @@ async fn begun_user(place: Place) {
     assert_eq!(found, Some(ada("begun")));
 }
 
-async fn login_given_up(place: Place) {
-    let identities = place.stores().identities;
+async fn login_given_up(database: TestDatabase) {
+    let identities = database.stores().identities;
     let moved = Identity {
         email: Some(MainContact {
             id: ContactId::parse("contact").expect("an id"),
@@ -195,7 +195,7 @@ async fn login_given_up(place: Place) {
     };
     identities.create(&moved).await.expect("answered");
     let left_over = doc! { "_id": "ada@example.com", "holder": "moved", "version": 1_i64 };
-    let logins = place.documents("logins").await;
+    let logins = database.documents("logins").await;
     logins.insert_one(left_over).await.expect("inserted");
     assert_eq!(
         identities.find_by_login("ada@example.com").await.expect("answered"),
@@ -205,18 +205,18 @@ async fn login_given_up(place: Place) {
     assert_eq!(taken_over, IdentitySaveOutcome::Saved);
 }
 
-async fn indexes_once(place: Place) {
-    open(&place.database).await;
+async fn indexes_once(database: TestDatabase) {
+    open(&database.database).await;
     for index in adapter_mongodb::indexes() {
-        let documents = place.documents(index.collection).await;
+        let documents = database.documents(index.collection).await;
         let names = documents.list_index_names().await.expect("answered");
         let known = names.iter().filter(|name| *name == index.name).count();
         assert_eq!(known, 1, "{}.{} in {names:?}", index.collection, index.name);
     }
 }
 
-async fn own_garbage(place: Place) {
-    let stores = place.opened();
+async fn own_garbage(database: TestDatabase) {
+    let stores = database.opened();
     let window = SendQuota {
         most: 1,
         window: Duration::from_mins(10),
@@ -235,7 +235,7 @@ async fn own_garbage(place: Place) {
     }
 }
 
-async fn lock(place: &Place, name: &str) {
+async fn lock(database: &TestDatabase, name: &str) {
     let command = LockCommand {
         user: user(name),
         reason: None,
@@ -246,7 +246,7 @@ async fn lock(place: &Place, name: &str) {
             correlation_id: None,
         },
     };
-    let credential_locks = place.stores().credential_locks;
+    let credential_locks = database.stores().credential_locks;
     let found = credential_locks.find(&command.user).await.expect("answered");
     let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
     let turned = found.lock(&command).or_else(|| found.unlock(&command));
@@ -257,8 +257,8 @@ async fn lock(place: &Place, name: &str) {
 }
 
 /// Events of kinds, with fields and of forms that a newer version may have.
-async fn unreadable_outbox(place: Place) {
-    let stores = place.stores();
+async fn unreadable_outbox(database: TestDatabase) {
+    let stores = database.stores();
     let newer = [
         (
             "of-a-newer-kind",
@@ -275,14 +275,14 @@ async fn unreadable_outbox(place: Place) {
         ),
         ("that-is-no-list", "$set", "outbox", Bson::from("events")),
     ];
-    let credentials = place.documents("credentials").await;
+    let credentials = database.documents("credentials").await;
     for (name, verb, field, value) in newer.clone() {
-        lock(&place, name).await;
+        lock(&database, name).await;
         let change = doc! { verb: { field: value } };
         let changed = credentials.update_one(doc! { "_id": name }, change).await;
         assert_eq!(changed.expect("changed").matched_count, 1);
     }
-    lock(&place, "readable").await;
+    lock(&database, "readable").await;
     let lease = Lease {
         owner: "relay".to_owned(),
         now: Timestamp::UNIX_EPOCH,
@@ -296,16 +296,16 @@ async fn unreadable_outbox(place: Place) {
         assert_eq!(backlog.unreadable, newer.len() as u64);
     }
     for name in ["of-a-newer-kind", "without-an-id", "with-data-of-a-newer-form"] {
-        lock(&place, name).await;
+        lock(&database, name).await;
     }
 }
 
-async fn unreadable_document(place: Place) {
+async fn unreadable_document(database: TestDatabase) {
     const CALLERS: usize = 32;
-    let identities = place.stores().identities;
+    let identities = database.stores().identities;
     identities.create(&ada("ada")).await.expect("answered");
     let corrupt = doc! { "_id": "corrupt", "roles": "of a later version" };
-    let documents = place.documents("identities").await;
+    let documents = database.documents("identities").await;
     documents.insert_one(corrupt).await.expect("inserted");
     let mut reads = tokio::task::JoinSet::new();
     for caller in 0..CALLERS {
@@ -324,9 +324,9 @@ async fn unreadable_document(place: Place) {
     }
 }
 
-async fn unversioned_user(place: Place) {
-    let identities = place.stores().identities;
-    let documents = place.documents("identities").await;
+async fn unversioned_user(database: TestDatabase) {
+    let identities = database.stores().identities;
+    let documents = database.documents("identities").await;
     identities.create(&ada("ada")).await.expect("answered");
     for _ in 0..2 {
         let without = doc! { "$unset": { "version": "" } };
@@ -345,10 +345,10 @@ async fn unversioned_user(place: Place) {
 }
 
 /// Each write gives the document another version, and is made on the version that was found.
-async fn replaced_in_between(place: Place) {
+async fn replaced_in_between(database: TestDatabase) {
     const CALLERS: usize = 8;
-    let identities = place.stores().identities;
-    let documents = place.documents("identities").await;
+    let identities = database.stores().identities;
+    let documents = database.documents("identities").await;
     identities.create(&ada("ada")).await.expect("answered");
     let version = async || {
         let found = documents.find_one(doc! { "_id": "ada" }).await.expect("answered");
@@ -366,10 +366,10 @@ async fn replaced_in_between(place: Place) {
     assert_ne!(version().await, before);
 }
 
-async fn freed_name(place: Place) {
-    let identities = place.stores().identities;
+async fn freed_name(database: TestDatabase) {
+    let identities = database.stores().identities;
     identities.create(&ada("ada")).await.expect("answered");
-    let logins = place.documents("logins").await;
+    let logins = database.documents("logins").await;
     let freed = logins.delete_one(doc! { "_id": "ada@example.com" }).await;
     assert_eq!(freed.expect("deleted").deleted_count, 1);
     let saved = identities.replace(&ada("ada")).await.expect("answered");

@@ -28,17 +28,17 @@ pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> Tok
 }
 
 /// The ports of which the looks after a write are behind: every user is unlocked.
-pub(crate) fn behind_after_writes(ports: &TokensPorts) -> TokensPorts {
+pub(crate) fn with_stale_reads_after_writes(ports: &TokensPorts) -> TokensPorts {
     TokensPorts {
-        lock_statuses: Arc::new(LockStatusesBehind(ports.lock_statuses.clone())),
+        lock_statuses: Arc::new(StaleLockStatuses(ports.lock_statuses.clone())),
         ..ports.clone()
     }
 }
 
-struct LockStatusesBehind(Arc<dyn LockStatuses>);
+struct StaleLockStatuses(Arc<dyn LockStatuses>);
 
 #[async_trait]
-impl LockStatuses for LockStatusesBehind {
+impl LockStatuses for StaleLockStatuses {
     async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
         self.0.read_linearizable(user).await
     }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contact::Mobile;
+use crate::factors::fixtures::owner_by_mobile;
 use crate::factors::own_contacts;
-use crate::factors::samples::owner_by_mobile;
 use crate::identity::MainContact;
 
 /// More than fit; the first two are credentials.
@@ -173,7 +173,7 @@ fn differing(before: &[OwnContact], after: &[OwnContact]) -> ChangedContacts {
 fn holds_the_rules(owner: &Identity, set: &FactorSet) -> Result<(), TestCaseError> {
     let shown = own_contacts(owner, set, Visibility::Unrestricted);
     prop_assert!(set.contacts.len() <= MAX_ALTERNATIVE_CONTACTS);
-    prop_assert_eq!(shown.iter().filter(|contact| contact.default).count(), 1);
+    prop_assert_eq!(shown.iter().filter(|contact| contact.is_default).count(), 1);
     for (at, contact) in shown.iter().enumerate() {
         for other in &shown[..at] {
             prop_assert_ne!(&contact.id, &other.id);
@@ -183,7 +183,7 @@ fn holds_the_rules(owner: &Identity, set: &FactorSet) -> Result<(), TestCaseErro
     for contact_type in [ContactType::Email, ContactType::Mobile] {
         let marked = shown
             .iter()
-            .filter(|contact| contact.marked && contact.value.contact_type() == contact_type);
+            .filter(|contact| contact.is_marked && contact.value.contact_type() == contact_type);
         prop_assert!(marked.count() <= 1);
     }
     Ok(())

@@ -1,7 +1,7 @@
 use std::fmt::Display;
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::dice::Dice;
+use crate::rng::Rng;
 use crate::store::Store;
 
 /// Over a wire a plain run has a third of the rounds.
@@ -32,14 +32,14 @@ pub(crate) fn seed() -> u64 {
 }
 
 /// What came of the trials so far.
-pub(crate) struct Tally {
+pub(crate) struct Summary {
     name: String,
     seed: u64,
     trials: usize,
     failures: Vec<String>,
 }
 
-impl Tally {
+impl Summary {
     pub(crate) fn of(name: &str, store: Store) -> Self {
         Self {
             name: format!("{name} ({store})"),
@@ -50,9 +50,9 @@ impl Tally {
     }
 
     /// Those of the next trial.
-    pub(crate) fn dice(&self) -> Dice {
+    pub(crate) fn rng(&self) -> Rng {
         let number = u64::try_from(self.trials).unwrap();
-        Dice(self.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95))
+        Rng(self.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
     pub(crate) fn add(&mut self, outcome: Result<(), String>) {
@@ -62,7 +62,7 @@ impl Tally {
         self.trials += 1;
     }
 
-    /// Prints the figures; fails when there was a failure.
+    /// Prints the metrics; fails when there was a failure.
     #[track_caller]
     pub(crate) fn end(self) {
         let Self {

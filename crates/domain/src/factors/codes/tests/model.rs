@@ -197,14 +197,14 @@ impl Told {
         let mine = (0..self.history.sent.len()).filter(|at| self.history.sent[*at].contact == contact);
         let at = mine.rev().nth(back);
         let number = at.map(|at| u8::try_from(at + 1).unwrap());
-        let used_up = self.history.used_by_user(&limits, now) >= limits.per_user
-            || self.history.used_by_factor(contact, &destination, &limits, now) >= limits.per_factor;
+        let used_up = self.history.used_by_user(&limits, now) >= limits.attempts_per_user
+            || self.history.used_by_factor(contact, &destination, &limits, now) >= limits.attempts_per_contact;
         let live = at
             .and_then(|at| self.history.sent.get_mut(at))
             .filter(|sent| sent.live && now < sent.expires_at && !as_another);
         let expected = match live {
             _ if used_up => AttemptDecision::Exhausted,
-            Some(sent) if sent.handed >= limits.per_challenge => AttemptDecision::Exhausted,
+            Some(sent) if sent.handed >= limits.attempts_per_challenge => AttemptDecision::Exhausted,
             Some(sent) => {
                 sent.handed += 1;
                 handed(number.unwrap())
@@ -217,8 +217,10 @@ impl Told {
                 contact,
                 destination: destination.clone(),
             });
-            prop_assert!(self.history.used_by_user(&limits, now) <= limits.per_user);
-            prop_assert!(self.history.used_by_factor(contact, &destination, &limits, now) <= limits.per_factor);
+            prop_assert!(self.history.used_by_user(&limits, now) <= limits.attempts_per_user);
+            prop_assert!(
+                self.history.used_by_factor(contact, &destination, &limits, now) <= limits.attempts_per_contact
+            );
         }
         let charged = self
             .trial
@@ -252,19 +254,19 @@ impl Told {
     fn holds_the_limits(&self) -> Result<(), TestCaseError> {
         let limits = &self.trial.limits;
         for sent in &self.history.sent {
-            prop_assert!(sent.handed <= limits.per_challenge);
+            prop_assert!(sent.handed <= limits.attempts_per_challenge);
         }
         // Windows of the user follow each other, so at most two reach into the last day.
-        prop_assert!(self.trial.set.codes.len() <= 2 * limits.per_user as usize + CONTACTS.len());
+        prop_assert!(self.trial.set.codes.len() <= 2 * limits.attempts_per_user as usize + CONTACTS.len());
         Ok(())
     }
 }
 
 fn limits() -> impl Strategy<Value = CodeLimits> {
     let tight = CodeLimits {
-        per_challenge: 2,
-        per_factor: 5,
-        per_user: 9,
+        attempts_per_challenge: 2,
+        attempts_per_contact: 5,
+        attempts_per_user: 9,
         window: Duration::from_mins(20),
         lifetime: Duration::from_mins(2),
     };

@@ -13,10 +13,10 @@ use ports::StoreError;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::place::{Place, server};
+use crate::test_database::{TestDatabase, server};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let name = "mongodb::together::a_read_that_is_refused_fails_for_its_own_caller";
+    let name = "mongodb::batches::a_read_that_is_refused_fails_for_its_own_caller";
     vec![Trial::test(name, || {
         Runtime::new().expect("a runtime").block_on(refused_read());
         Ok(())
@@ -29,14 +29,14 @@ const READ_TAKES: Duration = Duration::from_millis(20);
 const CALLERS: usize = 24;
 
 async fn refused_read() {
-    let place = Place::new().await;
+    let database = TestDatabase::new().await;
     let uri = server().expect("the trial is not ignored");
     let proxy = MongodbProxy::before(address_of(&uri).expect("one host"))
         .await
         .expect("a port");
     let settings = MongodbSettings {
         patience: Duration::from_mins(1),
-        ..MongodbSettings::new(through(&uri, proxy.address()), &place.database, 64)
+        ..MongodbSettings::new(through(&uri, proxy.address()), &database.database, 64)
     };
     let identities = adapter_mongodb::open(&settings)
         .await

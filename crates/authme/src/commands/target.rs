@@ -11,7 +11,7 @@ use crate::{CommandError, DataFolder};
 
 /// Where the commands work.
 #[derive(Debug, Args)]
-pub(crate) struct PlaceArguments {
+pub(crate) struct TargetArguments {
     /// Folder of the store and the keys; made when not there
     #[arg(
         long,
@@ -45,7 +45,7 @@ pub(crate) struct PlaceArguments {
 }
 
 /// A folder of this machine, or a deployed store beside it.
-pub(crate) struct Place {
+pub(crate) struct CommandTarget {
     /// The words of the command, as the audit trail has them.
     command: String,
     folder: PathBuf,
@@ -68,9 +68,9 @@ pub(crate) struct OperatorStores {
     pub(crate) known_names: Arc<dyn KnownNames>,
 }
 
-impl Place {
+impl CommandTarget {
     /// Where the command of these words works.
-    pub(crate) fn new(arguments: PlaceArguments, command: String) -> Self {
+    pub(crate) fn new(arguments: TargetArguments, command: String) -> Self {
         let deployed = |uri| Deployed {
             uri,
             database: arguments.mongodb_database,
@@ -84,7 +84,7 @@ impl Place {
     }
 }
 
-impl Place {
+impl CommandTarget {
     /// The folder, whether or not there is a deployed store: it has the keys.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
