@@ -171,7 +171,7 @@ impl Deployed {
 impl Deployed {
     #[expect(clippy::unused_async, reason = "with the feature it connects")]
     async fn stores(&self) -> Result<OperatorStores, CommandError> {
-        Err(CommandError::because(format!(
+        Err(CommandError::msg(format!(
             "this authme was built without the feature `mongodb`, so it cannot work on the deployed store `{}`",
             self.database
         )))
