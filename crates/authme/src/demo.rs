@@ -1,12 +1,12 @@
-//! `authme demo`: the main job, told as a story over real HTTP in a temporary folder.
+//! `authme demo`: a scenario over real HTTP, against a server in a temporary folder.
 
-mod cast;
-mod expected;
+mod expectation;
+mod fixtures;
 mod http_client;
 mod json_layout;
 mod page;
-mod story;
-mod storyteller;
+mod runner;
+mod scenario;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -17,82 +17,88 @@ use adapter_delivery::DeliverySettings;
 use service_runtime::{Settings, Signals};
 use tempfile::TempDir;
 
-use self::cast::{Cast, EMAIL, register};
-use self::page::{Look, Page};
-use self::story::Story;
-use self::storyteller::Interruption;
+use self::fixtures::{EMAIL, Fixtures, register};
+use self::page::{LineStyle, Page};
+use self::runner::{DemoError, Summary};
+use self::scenario::Scenario;
 use crate::serve::audit_log;
 use crate::{CommandError, DataFolder, Listeners, Running, defaults};
 
-/// What a shell expects of a program that was interrupted.
+/// The exit code that shells expect after SIGINT: 128 + 2.
 const INTERRUPTED: u8 = 130;
 
-/// `authme demo`.
+/// Runs `authme demo`.
 pub(crate) fn run(keep: bool) -> Result<ExitCode, CommandError> {
     let stdout = io::stdout();
     let mut page = Page::new(stdout.lock(), stdout.is_terminal());
     crate::runtime::on_runtime(async {
-        let mut signals = Signals::install().map_err(CommandError::context("signals cannot be heard"))?;
-        let stage = tokio::select! {
-            // First, so that the folder is removed whenever it is heard.
+        let mut signals = Signals::install().map_err(CommandError::context("signals cannot be received"))?;
+        let server = tokio::select! {
+            // Polled first: a signal before the server exists ends the demo without one.
             biased;
             () = signals.recv() => return Ok(ExitCode::from(INTERRUPTED)),
-            stage = Stage::set() => stage?,
+            server = DemoServer::start() => server?,
         };
-        let told = tokio::select! {
-            told = perform(&mut page, &stage, keep) => told,
-            () = signals.recv() => Err(Interruption::Asked),
+        let outcome = tokio::select! {
+            outcome = run_scenario(&mut page, &server, keep) => outcome,
+            () = signals.recv() => Err(DemoError::Interrupted),
         };
-        if keep && told.is_ok() {
+        if keep && outcome.is_ok() {
             signals.recv().await;
         }
-        stage.strike().await?;
-        match told {
+        server.stop().await?;
+        match outcome {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(Interruption::Unmet) => Ok(ExitCode::FAILURE),
-            Err(Interruption::Asked) => Ok(ExitCode::from(INTERRUPTED)),
-            // Whoever reads has seen enough.
-            Err(Interruption::Unprinted(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-            Err(Interruption::Unprinted(error)) => Err(CommandError::context("the story cannot be printed")(error)),
-            Err(Interruption::Refused(refusal)) => Err(refusal),
+            Err(DemoError::UnexpectedResponse) => Ok(ExitCode::FAILURE),
+            Err(DemoError::Interrupted) => Ok(ExitCode::from(INTERRUPTED)),
+            // A pager that the reader quits closes the pipe.
+            Err(DemoError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            Err(DemoError::Output(error)) => Err(CommandError::context("the demo cannot be printed")(error)),
+            Err(DemoError::Command(error)) => Err(error),
         }
     })
 }
 
-/// A server of the demo's own, with everyone the story needs.
-struct Stage {
+/// A server on free ports, with the fixtures in a temporary folder.
+struct DemoServer {
     folder: TempDir,
     running: Running,
-    cast: Cast,
-    /// The file that codes are written into.
-    codes: PathBuf,
+    fixtures: Fixtures,
+    /// The file into which the server writes one-time codes.
+    codes_file: PathBuf,
 }
 
-impl Stage {
-    async fn set() -> Result<Self, CommandError> {
+impl DemoServer {
+    async fn start() -> Result<Self, CommandError> {
         let folder = tempfile::Builder::new().prefix("authme-demo-").tempdir();
-        let folder = folder.map_err(CommandError::context("the temporary folder cannot be made"))?;
+        let folder = folder.map_err(CommandError::context("the temporary folder cannot be created"))?;
         let data = DataFolder::open(folder.path())?;
-        let cast = register(&data).await?;
-        let (codes, audit) = (data.outgoing_codes(), audit_log(&data)?);
+        let fixtures = register(&data).await?;
+        let (codes_file, audit) = (data.outgoing_codes(), audit_log(&data)?);
         let listeners = Listeners::bind("127.0.0.1:0", "127.0.0.1:0")?;
         Ok(Self {
-            running: Running::start(data, settings()?, DeliverySettings::local(&codes), audit, listeners)?,
-            codes,
+            running: Running::start(
+                data,
+                settings()?,
+                DeliverySettings::local(&codes_file),
+                audit,
+                listeners,
+            )?,
+            codes_file,
             folder,
-            cast,
+            fixtures,
         })
     }
 
     /// Stops the server and removes the folder.
-    async fn strike(self) -> Result<(), CommandError> {
+    async fn stop(self) -> Result<(), CommandError> {
         self.running.stop(Duration::ZERO).await;
         let removed = self.folder.close();
         removed.map_err(CommandError::context("the temporary folder cannot be removed"))
     }
 }
 
-/// The settings in force, but for those that the story speaks of.
+/// Returns the settings in force, with the values that the explanations state.
 fn settings() -> Result<Settings, CommandError> {
     let mut settings = defaults(None)?;
     settings.tokens.issuer = None;
@@ -102,70 +108,93 @@ fn settings() -> Result<Settings, CommandError> {
     Ok(settings)
 }
 
-async fn perform<W: Write>(page: &mut Page<W>, stage: &Stage, keep: bool) -> Result<(), Interruption> {
-    let begun = Instant::now();
-    introduce(page, stage)?;
-    let tally = Story::new(page, stage.running.address, &stage.cast, &stage.codes)
-        .tell()
-        .await?;
-    page.blank()?;
-    let summary = format!(
-        "{} steps, {} requests, {} ms, and every answer was as it must be.\n\
-         Ana got in by her company's login and was locked out with one request, and everyone was told.",
-        tally.steps,
-        tally.requests,
-        begun.elapsed().as_millis()
-    );
-    page.say(Look::Good, &summary)?;
-    what_next(page, stage, keep)?;
-    Ok(())
-}
-
-fn introduce<W: Write>(page: &mut Page<W>, stage: &Stage) -> io::Result<()> {
-    page.say(Look::Heading, "AuthMe: how Ana gets in, and how she is locked out")?;
-    let address = stage.running.address;
-    let words = format!(
-        "A company's people use a portal. They log in at their company (SAML), not at the portal. AuthMe turns that\n\
-         login into signed tokens, keeps the contacts people can prove themselves with, and locks them out when it\n\
-         has to. All of this happens now, over HTTP, at http://{address}, in a folder that is gone afterwards.\n\
-         Secrets and tokens are shortened with an ellipsis. On stage:"
-    );
-    page.say(Look::Plain, &words)?;
-    let Cast {
-        gateway, portal, desk, ..
-    } = &stage.cast;
-    for (who, what) in [
-        (gateway.id, "talks to the company's login; may hand users over"),
-        (portal.id, "the application; may renew tokens and add contacts"),
-        (desk.id, "may lock credentials and follow events"),
-        ("Ana Souza", &*format!("a user, registered with {EMAIL}")),
-    ] {
-        page.say(Look::Plain, &format!("  {who:<14} {what}"))?;
+async fn run_scenario<W: Write>(page: &mut Page<W>, server: &DemoServer, keep: bool) -> Result<(), DemoError> {
+    let started = Instant::now();
+    introduce(page, server)?;
+    let scenario = Scenario::new(page, server.running.address, &server.fixtures, &server.codes_file);
+    let summary = scenario.run().await?;
+    page.print_blank()?;
+    conclude(page, summary, started.elapsed())?;
+    page.print_blank()?;
+    if keep {
+        print_addresses(page, server)?;
+    } else {
+        print_next_commands(page)?;
     }
     Ok(())
 }
 
-fn what_next<W: Write>(page: &mut Page<W>, stage: &Stage, keep: bool) -> io::Result<()> {
-    page.blank()?;
-    let words = if keep {
-        let folder = stage.folder.path().display();
-        format!(
-            "It goes on serving, until Ctrl-C ends it and removes the folder:\n  \
-               API        http://{0}\n  \
-               reference  http://{0}/docs\n  \
-               figures    http://{1}/metrics\n  \
-               folder     {folder}\n\
-             For a secret to try the API with: authme --data {folder} client rotate-secret portal",
-            stage.running.address, stage.running.management
-        )
-    } else {
-        "What next:\n  \
-           authme demo --keep  tells it again and leaves the server running, with the reference of every operation\n  \
-           authme serve        serves http://127.0.0.1:8080, and keeps everything in ./authme-data\n  \
-           authme help         has the commands for clients, users, groups and keys"
-            .to_owned()
-    };
-    page.say(Look::Plain, &words)
+fn introduce<W: Write>(page: &mut Page<W>, server: &DemoServer) -> io::Result<()> {
+    let title = "AuthMe demo: a SAML login, a contact, and a credential lock";
+    page.print(LineStyle::Heading, "", title)?;
+    let words = format!(
+        "The employees of a company use a portal. They log in at their company (SAML), not at the portal. AuthMe \
+         exchanges that login for signed tokens, stores the contacts that users verify, and locks credentials. Every \
+         request below goes over HTTP to http://{}. The server keeps its data in a temporary folder. Secrets and \
+         tokens are shortened with an ellipsis (…).",
+        server.running.address
+    );
+    page.print(LineStyle::Plain, "", &words)?;
+    page.print_blank()?;
+    let Fixtures {
+        gateway, portal, desk, ..
+    } = &server.fixtures;
+    for (name, description) in [
+        (gateway.id, "a client: reports SAML logins to AuthMe"),
+        (portal.id, "a client: the application; renews tokens and adds contacts"),
+        (desk.id, "a client: locks credentials and reads events"),
+        ("Ana Souza", &*format!("a user, registered with {EMAIL}")),
+    ] {
+        page.print(LineStyle::Plain, &format!("  {name:<14} "), description)?;
+    }
+    Ok(())
+}
+
+fn conclude<W: Write>(page: &mut Page<W>, summary: Summary, elapsed: Duration) -> io::Result<()> {
+    let words = format!(
+        "{} steps with {} requests in {} ms; every response was as expected.\n\
+         Ana got her tokens for one SAML login. One request locked her credential, and other services could read it \
+         from the events.",
+        summary.steps,
+        summary.requests,
+        elapsed.as_millis()
+    );
+    page.print(LineStyle::Success, "", &words)
+}
+
+fn print_next_commands<W: Write>(page: &mut Page<W>) -> io::Result<()> {
+    page.print(LineStyle::Plain, "", "Next:")?;
+    for (command, description) in [
+        (
+            "authme demo --keep",
+            "runs the demo again and keeps its server running, with the API reference at /docs",
+        ),
+        (
+            "authme serve",
+            "serves http://127.0.0.1:8080 and stores its data in ./authme-data",
+        ),
+        ("authme help", "lists the commands for clients, users, groups and keys"),
+    ] {
+        page.print(LineStyle::Plain, &format!("  {command:<20}"), description)?;
+    }
+    Ok(())
+}
+
+fn print_addresses<W: Write>(page: &mut Page<W>, server: &DemoServer) -> io::Result<()> {
+    let (api, management) = (server.running.address, server.running.management);
+    let folder = server.folder.path().display();
+    let words = "The server runs until Ctrl-C, which also removes the folder:";
+    page.print(LineStyle::Plain, "", words)?;
+    page.print_whole(&format!("  API        http://{api}"))?;
+    page.print_whole(&format!("  reference  http://{api}/docs"))?;
+    page.print_whole(&format!("  metrics    http://{management}/metrics"))?;
+    page.print_whole(&format!("  folder     {folder}"))?;
+    page.print(
+        LineStyle::Plain,
+        "",
+        "This command prints a client secret for requests of your own:",
+    )?;
+    page.print_whole(&format!("  authme --data {folder} client rotate-secret portal"))
 }
 
 #[cfg(test)]
@@ -173,30 +202,31 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::text::WIDTH;
 
-    /// What a whole demo left behind.
-    struct Left {
-        told: Result<(), Interruption>,
+    /// The outcome of a whole demo.
+    struct Finished {
+        outcome: Result<(), DemoError>,
         output: String,
         secrets: Vec<String>,
         folder: PathBuf,
     }
 
-    fn demo(change: fn(&mut Stage)) -> Left {
+    fn demo(keep: bool, change: fn(&mut DemoServer)) -> Finished {
         let mut output = Vec::new();
         let mut page = Page::new(&mut output, false);
-        let (told, folder) = crate::runtime::on_runtime(async {
-            let mut stage = Stage::set().await?;
-            change(&mut stage);
-            let told = perform(&mut page, &stage, false).await;
-            let folder = stage.folder.path().to_owned();
-            stage.strike().await?;
-            Ok((told, folder))
+        let (outcome, folder) = crate::runtime::on_runtime(async {
+            let mut server = DemoServer::start().await?;
+            change(&mut server);
+            let outcome = run_scenario(&mut page, &server, keep).await;
+            let folder = server.folder.path().to_owned();
+            server.stop().await?;
+            Ok((outcome, folder))
         })
         .unwrap();
         let secrets = page.hidden().map(str::to_owned).collect();
-        Left {
-            told,
+        Finished {
+            outcome,
             output: String::from_utf8(output).unwrap(),
             secrets,
             folder,
@@ -204,33 +234,37 @@ mod tests {
     }
 
     #[test]
-    fn the_story_is_told_to_its_end_and_leaves_nothing_behind() {
-        let left = demo(|_| ());
-        assert!(left.told.is_ok(), "{}", left.output);
-        assert!(left.output.contains("13. "), "{}", left.output);
-        assert!(!left.folder.exists());
+    fn the_demo_completes_and_removes_its_folder() {
+        let finished = demo(false, |_| ());
+        assert!(finished.outcome.is_ok(), "{}", finished.output);
+        assert!(finished.output.contains("13. "), "{}", finished.output);
+        assert!(!finished.folder.exists());
     }
 
     #[test]
-    fn the_story_can_be_read_on_a_few_screens() {
-        let output = demo(|_| ()).output;
-        assert!(output.lines().count() <= 180, "{output}");
-        assert!(output.lines().all(|line| line.chars().count() <= 120), "{output}");
-        assert!(!output.contains('\x1b'), "{output}");
+    fn the_page_fits_eighty_columns_and_few_screens() {
+        for keep in [false, true] {
+            let output = demo(keep, |_| ()).output;
+            let long: Vec<&str> = output.lines().filter(|line| line.chars().count() > WIDTH).collect();
+            assert!(long.is_empty(), "{long:#?}");
+            assert!(output.lines().count() <= 220, "{output}");
+            assert!(!output.contains('\x1b'), "{output}");
+        }
     }
 
     #[test]
     fn no_secret_and_no_token_is_printed_whole() {
-        let left = demo(|_| ());
-        // Three clients; their tokens; a hand-off; three renewals with two tokens each, one refresh token twice.
-        assert_eq!(left.secrets.len(), 3 + 3 + 1 + 5);
-        for secret in &left.secrets {
-            assert!(!left.output.contains(secret), "{secret} in {}", left.output);
+        let finished = demo(false, |_| ());
+        // Three client secrets, three client tokens, a validation token, and three renewals: three access tokens and
+        // two refresh tokens, because the repeated renewal returns the same refresh token.
+        assert_eq!(finished.secrets.len(), 3 + 3 + 1 + 5);
+        for secret in &finished.secrets {
+            assert!(!finished.output.contains(secret), "{secret} in {}", finished.output);
         }
-        // Whatever is as long as a secret would be one that nobody hid; ids are shorter.
-        let words = left.output.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        // The challenge opens nothing without its code, which works no more.
-        let challenge = left.output.split("\"challengeId\": \"").nth(1).unwrap();
+        // A word as long as a secret would be a secret that was not hidden. IDs are shorter. A challenge ID is as long,
+        // but useless without its code, which is used up.
+        let words = finished.output.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let challenge = finished.output.split("\"challengeId\": \"").nth(1).unwrap();
         let long: Vec<&str> = words
             .filter(|word| word.len() >= 32 && !challenge.starts_with(word))
             .collect();
@@ -238,12 +272,16 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_not_answered_as_it_must_be_ends_the_story() {
-        let left = demo(|stage| "somebody-else".clone_into(&mut stage.cast.user));
-        assert!(matches!(left.told, Err(Interruption::Unmet)), "{}", left.output);
-        let expected = "`/userId` must be \"somebody-else\", and is ";
-        assert!(left.output.contains(expected), "{}", left.output);
-        assert!(!left.output.contains(" 3. "), "{}", left.output);
-        assert!(!left.folder.exists());
+    fn an_unexpected_response_ends_the_demo() {
+        let finished = demo(false, |server| "another-user".clone_into(&mut server.fixtures.user));
+        assert!(
+            matches!(finished.outcome, Err(DemoError::UnexpectedResponse)),
+            "{}",
+            finished.output
+        );
+        let mismatch = "`/userId`: expected \"another-user\", got ";
+        assert!(finished.output.contains(mismatch), "{}", finished.output);
+        assert!(!finished.output.contains(" 3. "), "{}", finished.output);
+        assert!(!finished.folder.exists());
     }
 }

@@ -6,6 +6,7 @@ mod data_folder;
 mod demo;
 mod runtime;
 mod serve;
+mod text;
 mod wiring;
 
 pub use data_folder::DataFolder;

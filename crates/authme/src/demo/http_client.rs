@@ -1,4 +1,4 @@
-//! HTTP/1.1 as far as the demo needs it: one request per connection, to this machine. No TLS, no redirects, no proxies.
+//! A small HTTP/1.1 client for the demo: one request per connection, to this machine, without TLS, redirects and proxies.
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
@@ -7,46 +7,47 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Longer than the longest answer of the story, which is a long poll of ten seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Limit for a response. The slowest one is a long poll of events, which takes up to 10 s.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is asked.
+/// A request.
 #[derive(Clone)]
 pub(super) struct Request {
     pub(super) method: &'static str,
-    /// The path, with its query.
+    /// The path and the query.
     pub(super) target: String,
     pub(super) authorization: String,
     pub(super) body: Option<Value>,
 }
 
-/// What is answered.
+/// A response that arrived whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) reason: String,
     pub(super) body: String,
 }
 
-/// Sends a request on a thread of its own, so that the runtime goes on meanwhile.
-pub(super) async fn ask(address: SocketAddr, request: Request) -> io::Result<Answer> {
+/// Sends a request and returns the response. Blocking I/O runs on a thread of its own, because the server shares the
+/// runtime.
+pub(super) async fn send(address: SocketAddr, request: Request) -> io::Result<Response> {
     tokio::task::spawn_blocking(move || exchange(address, &request))
         .await
         .map_err(io::Error::other)?
 }
 
-fn exchange(address: SocketAddr, request: &Request) -> io::Result<Answer> {
-    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
-    connection.set_write_timeout(Some(PATIENCE))?;
-    connection.write_all(request.on_the_wire(address).as_bytes())?;
+fn exchange(address: SocketAddr, request: &Request) -> io::Result<Response> {
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
+    connection.set_write_timeout(Some(TIMEOUT))?;
+    connection.write_all(request.encode(address).as_bytes())?;
     let mut received = Vec::new();
     connection.read_to_end(&mut received)?;
-    read(&received).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP"))
+    parse(&received).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the response is not HTTP"))
 }
 
 impl Request {
-    fn on_the_wire(&self, address: SocketAddr) -> String {
+    fn encode(&self, address: SocketAddr) -> String {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
         let mut wire = format!("{} {} HTTP/1.1\r\nHost: {address}\r\n", self.method, self.target);
         let _ = write!(wire, "Authorization: {}\r\nConnection: close\r\n", self.authorization);
@@ -60,9 +61,9 @@ impl Request {
     }
 }
 
-/// Reads a whole answer; `None` when it is none, or when its end is missing.
-fn read(received: &[u8]) -> Option<Answer> {
-    let end_of_head = position(received, b"\r\n\r\n")?;
+/// Parses a response. Returns `None` when the text is not HTTP or incomplete.
+fn parse(received: &[u8]) -> Option<Response> {
+    let end_of_head = find(received, b"\r\n\r\n")?;
     let (head, rest) = received.split_at_checked(end_of_head)?;
     let rest = rest.strip_prefix(b"\r\n\r\n")?;
     let mut lines = str::from_utf8(head).ok()?.split("\r\n");
@@ -76,21 +77,21 @@ fn read(received: &[u8]) -> Option<Answer> {
         found.map(|(_, value)| value.trim())
     };
     let body = match (header("transfer-encoding"), header("content-length")) {
-        (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => joined_chunks(rest)?,
+        (Some(coding), _) if coding.eq_ignore_ascii_case("chunked") => join_chunks(rest)?,
         (_, Some(length)) => rest.get(..length.parse().ok()?)?.to_vec(),
         (_, None) => rest.to_vec(),
     };
-    Some(Answer {
+    Some(Response {
         status,
         reason,
         body: String::from_utf8(body).ok()?,
     })
 }
 
-fn joined_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+fn join_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let (line, after) = rest.split_at_checked(position(rest, b"\r\n")?)?;
+        let (line, after) = rest.split_at_checked(find(rest, b"\r\n")?)?;
         let size = str::from_utf8(line).ok()?.split(';').next()?.trim();
         let size = usize::from_str_radix(size, 16).ok()?;
         if size == 0 {
@@ -102,7 +103,7 @@ fn joined_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 
@@ -111,18 +112,18 @@ mod tests {
     use super::*;
 
     fn body(received: &str) -> Option<String> {
-        read(received.as_bytes()).map(|answer| answer.body)
+        parse(received.as_bytes()).map(|response| response.body)
     }
 
     #[test]
-    fn an_answer_is_its_status_and_its_body() {
-        let answer = read(b"HTTP/1.1 207 Multi-Status\r\nCONTENT-LENGTH: 2\r\n\r\n[]").unwrap();
-        assert_eq!((answer.status, answer.reason.as_str()), (207, "Multi-Status"));
-        assert_eq!(answer.body, "[]");
+    fn a_response_has_a_status_and_a_body() {
+        let response = parse(b"HTTP/1.1 207 Multi-Status\r\nCONTENT-LENGTH: 2\r\n\r\n[]").unwrap();
+        assert_eq!((response.status, response.reason.as_str()), (207, "Multi-Status"));
+        assert_eq!(response.body, "[]");
     }
 
     #[test]
-    fn a_body_is_measured_chunked_or_all_the_rest() {
+    fn a_body_is_chunked_or_ends_with_the_connection() {
         assert_eq!(body("HTTP/1.1 200 OK\r\n\r\nall").as_deref(), Some("all"));
         let chunked =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n";
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_no_answer() {
+    fn an_incomplete_response_is_rejected() {
         for cut in [
             "",
             "SSH-2.0\r\n\r\n",
@@ -138,7 +139,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwik",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n",
         ] {
-            assert_eq!(read(cut.as_bytes()), None, "{cut}");
+            assert_eq!(parse(cut.as_bytes()), None, "{cut}");
         }
     }
 }

@@ -1,29 +1,33 @@
-//! JSON for reading: fields in the order they came, and as many on a line as there is room for.
+//! The layout of JSON on the page: fields keep their order, and each line holds as many values as fit.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// Longest line that holds more than one value, in characters.
-const WIDTH: usize = 100;
+use crate::text::wrap;
 
-/// The text laid out, one string per line; text that is not JSON stays as it is.
-pub(super) fn lay_out(text: &str) -> Vec<String> {
+/// Returns the lines of JSON. A line with more than one value has at most `width` characters. Text that is not JSON is
+/// wrapped as prose.
+pub(super) fn lay_out(text: &str, width: usize) -> Vec<String> {
     match serde_json::from_str::<Node>(text) {
         Ok(node) => {
-            let mut layout = Layout::default();
+            let mut layout = Layout {
+                width,
+                lines: Vec::new(),
+                line: String::new(),
+            };
             layout.put(&node, 0);
             layout.end_line();
             layout.lines
         }
-        Err(_) => text.lines().map(str::to_owned).collect(),
+        Err(_) => wrap(text, width),
     }
 }
 
-/// Lines that are done, and the one that is being filled.
-#[derive(Default)]
+/// The finished lines and the line in progress.
 struct Layout {
+    width: usize,
     lines: Vec<String>,
     line: String,
 }
@@ -34,10 +38,10 @@ impl Layout {
     }
 
     fn has_room_for(&self, more: usize) -> bool {
-        self.line.chars().count() + more <= WIDTH
+        self.line.chars().count() + more <= self.width
     }
 
-    /// Puts a value behind what is there; `closing` brackets and commas follow it.
+    /// Appends a value to the line in progress. `closing` is the number of brackets and commas that follow it.
     fn put(&mut self, node: &Node, closing: usize) {
         let whole = node.to_string();
         let members = node.members();
@@ -49,24 +53,28 @@ impl Layout {
         self.line.push(open);
         let indent = " ".repeat(self.line.chars().count());
         let last = members.len() - 1;
+        let mut follows_broken_member = false;
         for (index, (name, member)) in members.into_iter().enumerate() {
             let name = name.map(|name| format!("{}: ", quoted(name))).unwrap_or_default();
             let length = name.chars().count() + member.to_string().chars().count();
             let closing = if index < last { 1 } else { closing + 1 };
-            if index > 0 && self.has_room_for(1 + length + closing) && !member.is_object_of_list(open) {
+            let fits = self.has_room_for(1 + length + closing) && !follows_broken_member;
+            if index > 0 && fits && !member.is_object_of_list(open) {
                 self.line.push(' ');
             } else if index > 0 {
                 self.end_line();
                 self.line.push_str(&indent);
             }
             self.line.push_str(&name);
+            let lines = self.lines.len();
             self.put(member, closing);
+            follows_broken_member = self.lines.len() > lines;
             self.line.push(if index < last { ',' } else { close });
         }
     }
 }
 
-/// A value that remembers the order of its fields; `serde_json` sorts them.
+/// A value that keeps the order of its fields, which `serde_json` sorts.
 enum Node {
     Leaf(Value),
     List(Vec<Node>),
@@ -89,7 +97,7 @@ impl Node {
         }
     }
 
-    /// Objects of a list begin a line each.
+    /// Returns whether the value is an object in a list: each of these begins a line.
     const fn is_object_of_list(&self, open: char) -> bool {
         matches!(self, Self::Object(_)) && open == '['
     }
@@ -99,7 +107,7 @@ fn quoted(name: &str) -> Value {
     Value::from(name)
 }
 
-/// The value on one line.
+/// Writes the value on one line.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Leaf(value) = self {
@@ -182,20 +190,22 @@ mod tests {
 
     use super::*;
 
+    const WIDTH: usize = 80;
+
     #[test]
-    fn what_fits_stays_on_one_line_in_its_own_order() {
-        let text = r#"{"z":1,"a":[true,null,-2,0.5],"m":{"k":"quote \" here"},"e":[],"o":{}}"#;
+    fn json_that_fits_stays_on_one_line_in_order() {
+        let text = r#"{"z":1,"a":[true,null,0.5],"m":{"k":"quote \" here"},"e":[],"o":{}}"#;
         assert_eq!(
-            lay_out(text),
-            [r#"{"z": 1, "a": [true, null, -2, 0.5], "m": {"k": "quote \" here"}, "e": [], "o": {}}"#]
+            lay_out(text, WIDTH),
+            [r#"{"z": 1, "a": [true, null, 0.5], "m": {"k": "quote \" here"}, "e": [], "o": {}}"#]
         );
     }
 
     #[test]
-    fn a_line_is_filled_before_the_next_begins_and_objects_of_a_list_begin_one_each() {
-        let long = "x".repeat(60);
+    fn lines_are_filled_and_list_objects_start_lines() {
+        let long = "x".repeat(50);
         let text = format!(r#"[{{"id":"{long}","n":1,"name":"{long}","m":{{"k":2}}}},{{"id":1}},{{"id":2}}]"#);
-        let lines = lay_out(&text);
+        let lines = lay_out(&text, WIDTH);
         assert_eq!(
             lines,
             [
@@ -211,17 +221,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_longer_than_it_must_be_and_nothing_is_lost(words in vec("[a-z]{0,30}", 0..40)) {
+        fn layout_respects_width_and_preserves_json(words in vec("[a-z]{0,30}", 0..40)) {
             let value = json!({"words": words, "deep": [{"words": words}, {"words": [words]}]});
-            let lines = lay_out(&value.to_string());
+            let lines = lay_out(&value.to_string(), WIDTH);
             prop_assert!(lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:#?}");
             prop_assert_eq!(serde_json::from_str::<Value>(&lines.concat()).unwrap(), value);
         }
     }
 
     #[test]
-    fn what_is_not_json_stays_as_it_is() {
-        assert_eq!(lay_out("no\njson"), ["no", "json"]);
-        assert!(lay_out("").is_empty());
+    fn text_that_is_not_json_keeps_its_lines() {
+        assert_eq!(lay_out("no\njson", WIDTH), ["no", "json"]);
+        assert!(lay_out("", WIDTH).is_empty());
     }
 }

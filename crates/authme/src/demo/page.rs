@@ -1,83 +1,84 @@
-//! What the reader sees.
+//! The page that the demo prints: lines of at most [`WIDTH`] columns, without whole secrets.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
 use super::json_layout::lay_out;
+use crate::text::{WIDTH, wrap, wrap_target};
 
-/// So much of a secret is shown at its start, in characters.
+/// Characters that stay visible at the start of a secret.
 const HEAD: usize = 10;
 
-/// So much of an issued token is shown at its end: tokens of one family begin alike.
+/// Characters that stay visible at the end of an issued token: all tokens of one family start alike.
 const TAIL: usize = 4;
 
-/// Fields of an answer that hold what must not be shown whole.
+/// Fields of a response that hold tokens.
 const TOKEN_FIELDS: [&str; 3] = ["accessToken", "refreshToken", "validationToken"];
 
-/// How a line looks where there are colours.
+/// The style of a line on a terminal with colors.
 #[derive(Clone, Copy)]
-pub(super) enum Look {
+pub(super) enum LineStyle {
     Plain,
     Heading,
     Request,
-    Good,
-    Bad,
+    Success,
+    Error,
 }
 
-impl Look {
+impl LineStyle {
     const fn code(self) -> &'static str {
         match self {
             Self::Plain => "",
             Self::Heading => "1",
             Self::Request => "36",
-            Self::Good => "32",
-            Self::Bad => "1;31",
+            Self::Success => "32",
+            Self::Error => "1;31",
         }
     }
 }
 
-/// The output. Every line goes through here, and leaves with every known secret shortened.
+/// The output of the demo. It shortens every hidden secret.
 pub(super) struct Page<W> {
     out: W,
-    colour: bool,
+    has_colors: bool,
     secrets: Vec<Secret>,
 }
 
 struct Secret {
     whole: String,
-    shown: String,
+    short: String,
 }
 
 impl<W: Write> Page<W> {
-    pub(super) fn new(out: W, colour: bool) -> Self {
+    pub(super) fn new(out: W, has_colors: bool) -> Self {
         Self {
             out,
-            colour,
+            has_colors,
             secrets: Vec::new(),
         }
     }
 
-    /// From now on only the beginning of `secret` is shown, and with `tail` its last characters.
+    /// Shortens `secret` in everything printed from here on. Its last `tail` characters stay visible.
     pub(super) fn hide(&mut self, secret: &str, tail: usize) {
         let length = secret.chars().count();
-        let known = self.secrets.iter().any(|known| known.whole == secret);
-        if secret.is_empty() || known {
+        let is_hidden = self.secrets.iter().any(|hidden| hidden.whole == secret);
+        if secret.is_empty() || is_hidden {
             return;
         }
         let is_long = length >= 2 * (HEAD + tail);
         let (head, tail) = if is_long { (HEAD, tail) } else { (0, 0) };
-        let begin: String = secret.chars().take(head).collect();
+        let start: String = secret.chars().take(head).collect();
         let end: String = secret.chars().skip(length - tail).collect();
         self.secrets.push(Secret {
             whole: secret.to_owned(),
-            shown: format!("{begin}…{end}"),
+            short: format!("{start}…{end}"),
         });
     }
 
-    /// Hides every token of an answer.
-    pub(super) fn hide_tokens(&mut self, answer: &Value) {
-        match answer {
+    /// Hides every token of a response.
+    pub(super) fn hide_tokens(&mut self, body: &Value) {
+        match body {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     match value {
@@ -91,41 +92,62 @@ impl<W: Write> Page<W> {
         }
     }
 
-    /// Everything that is hidden, whole.
+    /// Returns every hidden secret, whole.
     #[cfg(test)]
     pub(super) fn hidden(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(|secret| secret.whole.as_str())
     }
 
-    fn shortened(&self, text: &str) -> String {
-        let hide = |text: String, secret: &Secret| text.replace(&secret.whole, &secret.shown);
-        self.secrets.iter().fold(text.to_owned(), hide)
+    fn shorten(&self, text: &str) -> String {
+        let shorten = |text: String, secret: &Secret| text.replace(&secret.whole, &secret.short);
+        self.secrets.iter().fold(text.to_owned(), shorten)
     }
 
-    /// Prints a line, or several of one look.
-    pub(super) fn say(&mut self, look: Look, text: &str) -> io::Result<()> {
-        let text = self.shortened(text);
-        for line in text.lines() {
-            match look.code() {
-                code if self.colour && !code.is_empty() => writeln!(self.out, "\x1b[{code}m{line}\x1b[0m")?,
-                _ => writeln!(self.out, "{line}")?,
+    /// Prints prose behind `margin`. Further lines are indented as far.
+    pub(super) fn print(&mut self, style: LineStyle, margin: &str, text: &str) -> io::Result<()> {
+        let lines = wrap(&self.shorten(text), room_behind(margin));
+        self.print_lines(style, margin, &lines)
+    }
+
+    /// Prints a line that is not wrapped, such as a command to copy.
+    pub(super) fn print_whole(&mut self, text: &str) -> io::Result<()> {
+        let text = self.shorten(text);
+        self.print_lines(LineStyle::Plain, "", &[text])
+    }
+
+    /// Prints the method and the target of a request.
+    pub(super) fn print_request(&mut self, method: &str, target: &str) -> io::Result<()> {
+        let margin = format!("  -> {method} ");
+        let lines = wrap_target(&self.shorten(target), room_behind(&margin));
+        self.print_lines(LineStyle::Request, &margin, &lines)
+    }
+
+    /// Prints JSON behind `margin`.
+    pub(super) fn print_json(&mut self, margin: &str, text: &str) -> io::Result<()> {
+        // Shortened before the layout, so that a short token does not take the room of a long one.
+        let lines = lay_out(&self.shorten(text), room_behind(margin));
+        self.print_lines(LineStyle::Plain, margin, &lines)
+    }
+
+    pub(super) fn print_blank(&mut self) -> io::Result<()> {
+        writeln!(self.out)
+    }
+
+    fn print_lines(&mut self, style: LineStyle, margin: &str, lines: &[String]) -> io::Result<()> {
+        let indent = " ".repeat(margin.chars().count());
+        for (index, line) in lines.iter().enumerate() {
+            let margin = if index == 0 { margin } else { &indent };
+            match style.code() {
+                code if self.has_colors && !code.is_empty() => writeln!(self.out, "\x1b[{code}m{margin}{line}\x1b[0m")?,
+                _ => writeln!(self.out, "{margin}{line}")?,
             }
         }
         self.out.flush()
     }
+}
 
-    pub(super) fn blank(&mut self) -> io::Result<()> {
-        writeln!(self.out)
-    }
-
-    /// Prints JSON, laid out behind `margin`.
-    pub(super) fn json(&mut self, margin: &str, text: &str) -> io::Result<()> {
-        // Shortened first: what is short fits on one line.
-        for line in lay_out(&self.shortened(text)) {
-            self.say(Look::Plain, &format!("{margin}{line}"))?;
-        }
-        Ok(())
-    }
+fn room_behind(margin: &str) -> usize {
+    WIDTH.saturating_sub(margin.chars().count())
 }
 
 #[cfg(test)]
@@ -134,32 +156,54 @@ mod tests {
 
     use super::*;
 
-    fn printed(colour: bool, print: impl FnOnce(&mut Page<Vec<u8>>)) -> String {
-        let mut page = Page::new(Vec::new(), colour);
+    fn printed(has_colors: bool, print: impl FnOnce(&mut Page<Vec<u8>>)) -> String {
+        let mut page = Page::new(Vec::new(), has_colors);
         print(&mut page);
         String::from_utf8(page.out).unwrap()
     }
 
     #[test]
-    fn a_hidden_secret_is_short_wherever_it_stands() {
+    fn a_hidden_secret_is_shortened_everywhere() {
         let token = "rt_5efd263cbe2d398bb00b97ea.1.k.abcdef";
         let text = printed(false, |page| {
             page.hide_tokens(&json!([{"refreshToken": token}]));
             page.hide("hunter2", 0);
-            page.say(Look::Plain, &format!("GET /?token={token} {token} hunter2"))
+            page.print(LineStyle::Plain, "- ", &format!("{token} {token} hunter2"))
                 .unwrap();
-            page.json("", &json!({"token": token}).to_string()).unwrap();
+            page.print_whole(token).unwrap();
+            page.print_request("GET", &format!("/?token={token}")).unwrap();
+            page.print_json("", &json!({"token": token}).to_string()).unwrap();
         });
         assert_eq!(
             text,
-            "GET /?token=rt_5efd263…cdef rt_5efd263…cdef …\n{\"token\": \"rt_5efd263…cdef\"}\n"
+            "- rt_5efd263…cdef rt_5efd263…cdef …\nrt_5efd263…cdef\n  -> GET /?token=rt_5efd263…cdef\n\
+             {\"token\": \"rt_5efd263…cdef\"}\n"
         );
     }
 
     #[test]
-    fn colour_is_there_only_when_asked_for() {
-        let say = |page: &mut Page<Vec<u8>>| page.say(Look::Good, "200 OK").unwrap();
-        assert_eq!(printed(false, say), "200 OK\n");
-        assert_eq!(printed(true, say), "\x1b[32m200 OK\x1b[0m\n");
+    fn further_lines_are_indented_like_the_first() {
+        let text = printed(false, |page| {
+            page.print(LineStyle::Plain, "  name  ", &"word ".repeat(20)).unwrap();
+            page.print_request("POST", &format!("/{}/{}?c=1", "a".repeat(60), "b".repeat(60)))
+                .unwrap();
+        });
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].starts_with("  name  word") && lines[1].starts_with("        word"),
+            "{text}"
+        );
+        assert!(
+            lines[2].starts_with("  -> POST /aaa") && lines[3].starts_with("          /bbb"),
+            "{text}"
+        );
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{text}");
+    }
+
+    #[test]
+    fn colors_are_used_only_on_request() {
+        let print = |page: &mut Page<Vec<u8>>| page.print(LineStyle::Success, "", "200 OK").unwrap();
+        assert_eq!(printed(false, print), "200 OK\n");
+        assert_eq!(printed(true, print), "\x1b[32m200 OK\x1b[0m\n");
     }
 }

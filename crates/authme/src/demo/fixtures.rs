@@ -1,4 +1,4 @@
-//! Who plays in the demo: three clients, a user and a group, put into the store as the operator's commands do.
+//! The clients, the user and the group of the demo, stored as the operator's commands store them.
 
 use adapter_crypto::{Sha256, SystemRandomness};
 use base64::Engine as _;
@@ -18,29 +18,30 @@ pub(super) const EMAIL: &str = "ana.souza@br.example.com";
 pub(super) const GROUP: &str = "Finance";
 pub(super) const GROUP_ROLE: &str = "REPORTS_APPROVER";
 
-/// A registered client, with the secret only it knows.
-pub(super) struct Player {
+/// A registered client, with the secret that only the client knows.
+pub(super) struct DemoClient {
     pub(super) id: &'static str,
     secret: String,
 }
 
-impl Player {
-    /// Its name and secret as HTTP Basic writes them (RFC 7617).
+impl DemoClient {
+    /// Returns the client's ID and secret as HTTP Basic writes them (RFC 7617).
     pub(super) fn basic(&self) -> String {
         STANDARD.encode(format!("{}:{}", self.id, self.secret))
     }
 }
 
-/// Everyone there is.
-pub(super) struct Cast {
-    pub(super) gateway: Player,
-    pub(super) portal: Player,
-    pub(super) desk: Player,
+/// Everything that the scenario expects in the store.
+pub(super) struct Fixtures {
+    pub(super) gateway: DemoClient,
+    pub(super) portal: DemoClient,
+    pub(super) desk: DemoClient,
+    /// The ID of the user.
     pub(super) user: String,
 }
 
-/// What a client may do.
-struct Part {
+/// The registration of a client.
+struct ClientSetup {
     roles: [&'static str; 2],
     scopes: &'static [&'static str],
     may_assert: Option<&'static str>,
@@ -48,29 +49,29 @@ struct Part {
     visibility: Visibility,
 }
 
-/// Fills an empty folder.
-pub(super) async fn register(folder: &DataFolder) -> Result<Cast, CommandError> {
+/// Stores the fixtures in an empty folder.
+pub(super) async fn register(folder: &DataFolder) -> Result<Fixtures, CommandError> {
     let stores = folder.stores(1)?;
     let clients = &*stores.clients;
-    let machine = |scopes, may_assert| Part {
+    let machine = |scopes, may_assert| ClientSetup {
         roles: ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
         scopes,
         may_assert,
         saml: false,
         visibility: Visibility::default(),
     };
-    let portal = Part {
+    let portal = ClientSetup {
         roles: ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
         scopes: &[],
         may_assert: None,
         saml: true,
         visibility: Visibility::Unrestricted,
     };
-    let user = user()?;
-    let cast = Cast {
-        gateway: player(clients, "saml-gateway", machine(&["SAML_SSO"], Some(GROUP))).await?,
-        portal: player(clients, "portal", portal).await?,
-        desk: player(
+    let user = new_user()?;
+    let fixtures = Fixtures {
+        gateway: register_client(clients, "saml-gateway", machine(&["SAML_SSO"], Some(GROUP))).await?,
+        portal: register_client(clients, "portal", portal).await?,
+        desk: register_client(
             clients,
             "security-desk",
             machine(&["account_lock", "events_read"], None),
@@ -84,33 +85,37 @@ pub(super) async fn register(folder: &DataFolder) -> Result<Cast, CommandError> 
     };
     stores.groups.save(&group).await?;
     match stores.identities.create(&user).await? {
-        IdentitySaveOutcome::Saved => Ok(cast),
+        IdentitySaveOutcome::Saved => Ok(fixtures),
         IdentitySaveOutcome::LoginTaken { .. } | IdentitySaveOutcome::IdTaken => {
-            Err(CommandError::msg("the demo's user is in the folder already"))
+            Err(CommandError::msg("the folder already holds the demo's user"))
         }
     }
 }
 
-async fn player(clients: &dyn Clients, id: &'static str, part: Part) -> Result<Player, CommandError> {
+async fn register_client(
+    clients: &dyn Clients,
+    id: &'static str,
+    setup: ClientSetup,
+) -> Result<DemoClient, CommandError> {
     let name = ClientId::parse(id).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
     let secret = domain::hex::encode(&SystemRandomness.secret());
     let client = Client {
         secrets: vec![Sha256.digest(&secret)],
-        roles: part.roles.map(str::to_owned).to_vec(),
+        roles: setup.roles.map(str::to_owned).to_vec(),
         texts: Some("en".to_owned()),
-        scopes: part.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        may_assert: part.may_assert.into_iter().map(str::to_owned).collect(),
-        accepts_saml: part.saml,
-        visibility: part.visibility,
+        scopes: setup.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        may_assert: setup.may_assert.into_iter().map(str::to_owned).collect(),
+        accepts_saml: setup.saml,
+        visibility: setup.visibility,
         ..Client::new(name)
     };
     match clients.create(&client).await? {
-        ClientSaveOutcome::Saved => Ok(Player { id, secret }),
-        ClientSaveOutcome::NameTaken(_) => Err(CommandError::msg("the demo's clients are in the folder already")),
+        ClientSaveOutcome::Saved => Ok(DemoClient { id, secret }),
+        ClientSaveOutcome::NameTaken(_) => Err(CommandError::msg("the folder already holds the demo's clients")),
     }
 }
 
-fn user() -> Result<Identity, CommandError> {
+fn new_user() -> Result<Identity, CommandError> {
     let email = Email::parse(EMAIL).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
     Ok(Identity {
         id: UserId::from_random(SystemRandomness.object_id()),
