@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `authme`.
 
 use std::process::ExitCode;
 
@@ -8,34 +8,34 @@ use domain::names::NameKind;
 use crate::commands::{CommandTarget, TargetArguments, audit, client, events, group, identity, keys, name, openapi};
 use crate::runtime::on_runtime;
 use crate::serve::ServeArguments;
-use crate::{CommandError, demo, serve};
+use crate::{CommandError, demo, help, serve};
 
-/// The identity core of a bank-grade platform, in one process over SQLite.
+/// AuthMe in one process, on SQLite.
 #[derive(Debug, Parser)]
-#[command(name = "authme", version, max_term_width = 100)]
+#[command(name = "authme", version)]
 pub struct Cli {
     #[command(flatten)]
     place: TargetArguments,
     #[command(subcommand)]
     command: Command,
-    /// The words of the command.
+    /// The names of the command and its subcommand, as the audit trail records them.
     #[arg(skip)]
     words: String,
 }
 
 impl Cli {
-    /// The command line of this process; ends it with 2 when it cannot be read.
+    /// Parses the command line of this process. Ends the process with exit code 2 when it is malformed.
     pub fn read() -> Self {
-        let matches = Self::command().get_matches();
-        let read = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let matches = help::lay_out(Self::command()).get_matches();
+        let parsed = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         Self {
             words: words(&matches).join(" "),
-            ..read
+            ..parsed
         }
     }
 }
 
-/// The names of the commands inside each other, without what they are given.
+/// Returns the name of the command and of its subcommand, without arguments.
 fn words(matches: &ArgMatches) -> Vec<&str> {
     let Some((word, inner)) = matches.subcommand() else {
         return Vec::new();
@@ -47,11 +47,11 @@ fn words(matches: &ArgMatches) -> Vec<&str> {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the three services in one process
+    /// Run the server: all three services in one process
     Serve(ServeArguments),
-    /// Tell the main job as a story, over real HTTP in a temporary folder
+    /// Run an example scenario over HTTP, in a temporary folder
     Demo {
-        /// Leave it serving at the end
+        /// Keep the server running after the scenario, until Ctrl-C
         #[arg(long)]
         keep: bool,
     },
@@ -61,31 +61,31 @@ enum Command {
     /// Register and change users
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
-    /// Name groups and the roles they grant
+    /// Define groups and the roles that they grant
     #[command(subcommand)]
     Group(group::GroupCommand),
-    /// Make names of roles known, so that registrations may use them
+    /// Add and list the role names that registrations may use
     #[command(subcommand)]
     Role(name::NameCommand),
-    /// Make names of scopes known, so that registrations may use them
+    /// Add and list the scope names that registrations may use
     #[command(subcommand)]
     Scope(name::NameCommand),
-    /// See, make, retire and revoke signing keys
+    /// List, generate, retire and revoke signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Read the embedded event log, one `CloudEvent` a line
+    /// Print the event log of a data folder, one event per line
     Events(events::EventsArguments),
-    /// Read the audit trail of a data folder, one record a line
+    /// Print the audit trail of a data folder, one record per line
     Audit(audit::AuditArguments),
-    /// Print the API description of a context
+    /// Print the API description of a service (OpenAPI)
     Openapi {
-        /// `factors`, `tokens` or `credential-lock`
+        /// The service, or `events` for the event log of `authme serve`
         #[arg(value_parser = ["factors", "tokens", "credential-lock", "events"])]
         context: String,
     },
 }
 
-/// Carries a command out.
+/// Runs a command.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let place = CommandTarget::new(cli.place, cli.words);
     match cli.command {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_whose_name_begins_with_a_hyphen_is_retired_like_any_other() {
+    fn a_key_id_may_start_with_a_hyphen() {
         for line in [
             ["authme", "keys", "retire", "-ie5UE91", "--data", "elsewhere"],
             ["authme", "--data", "elsewhere", "keys", "retire", "-ie5UE91"],

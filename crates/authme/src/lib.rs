@@ -4,6 +4,7 @@ pub mod cli;
 mod commands;
 mod data_folder;
 mod demo;
+mod help;
 mod runtime;
 mod serve;
 mod text;

@@ -145,16 +145,16 @@ impl Running {
     }
 }
 
-/// Where and with what to serve.
+/// The arguments of `authme serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// Address of the API [default: 127.0.0.1:8080]
+    /// Address of the API; overrides the setting `http.listen` [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Address of health and metrics [default: 127.0.0.1:9090]
+    /// Address of health checks and metrics; overrides the setting `http.management` [default: 127.0.0.1:9090]
     #[arg(long, value_name = "ADDRESS")]
     management: Option<String>,
-    /// Settings file (TOML); the environment (`AUTHME__SECTION__NAME`) wins
+    /// Settings file (TOML). Environment variables (`AUTHME__SECTION__NAME`) override it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

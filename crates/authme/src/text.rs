@@ -22,8 +22,8 @@ pub(crate) fn wrap_target(target: &str, width: usize) -> Vec<String> {
     fill(pieces.into_iter(), "", width)
 }
 
-/// Fills each line with as many pieces as it holds.
-fn fill<'a>(pieces: impl Iterator<Item = &'a str>, separator: &str, width: usize) -> Vec<String> {
+/// Fills each line with as many pieces as fit. A longer piece gets a line of its own.
+pub(crate) fn fill<'a>(pieces: impl Iterator<Item = &'a str>, separator: &str, width: usize) -> Vec<String> {
     let length = |text: &str| text.chars().count();
     let mut lines: Vec<String> = Vec::new();
     for piece in pieces {

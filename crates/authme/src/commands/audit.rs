@@ -13,13 +13,13 @@ use crate::{CommandError, DataFolder};
 /// A file that another process appends to is looked at so often.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Which records to print.
+/// The records to print.
 #[derive(Debug, Args)]
 pub(crate) struct AuditArguments {
-    /// Only records from this time on (RFC 3339)
+    /// Print only records from this time on (RFC 3339)
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
-    /// Go on printing as records come
+    /// Wait for further records and print them, until Ctrl-C
     #[arg(long)]
     follow: bool,
 }

@@ -24,86 +24,139 @@ use crate::serve::for_operator;
 /// A secret from a file must be hard to guess: it is kept by a fast hash.
 const SHORTEST_SECRET: usize = 16;
 
+/// The help on the options of a registration.
+const OPTIONS: &str = "Each use of a repeatable option adds a value to its list. An option with [=<BOOL>] means true \
+                       without a value.";
+
+/// The help on the same options where they change a registration.
+const CHANGES: &str = "Options that are not given keep their value; the defaults are those of a new client. Each use \
+                       of a repeatable option adds a value to the new list, and an empty value clears the list, as \
+                       in --role \"\". An option with [=<BOOL>] means true without a value.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
-    /// Register a client; its secret is shown this once
+    /// Register a client and print its secret, this once
+    #[command(after_help = OPTIONS)]
     Add {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
         id: String,
         #[command(flatten)]
         options: ClientOptions,
-        /// Read the secret from this file instead of making one
+        /// Read the secret from this file: one line of at least 16 characters [default: a generated secret]
         #[arg(long, value_name = "FILE")]
         secret_file: Option<PathBuf>,
     },
-    /// Print every client
+    /// Print every client, one JSON object per line
     List,
     /// Print a client
-    Show { id: String },
-    /// Change a client; what is not given stays, lists are replaced
+    Show {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
+        id: String,
+    },
+    /// Change the given options of a client; lists are replaced
+    #[command(after_help = CHANGES)]
     Set {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
         id: String,
         #[command(flatten)]
         options: ClientOptions,
     },
-    /// Refuse every login, hand-off and renewal of a client; its tokens die at once
-    Disable { id: String },
-    /// Let a client work again
-    Enable { id: String },
-    /// Remove a client for good; its tokens die at once
-    Remove { id: String },
-    /// End every access token of a client; it logs in again for new ones
-    RevokeTokens { id: String },
-    /// Make a new secret, shown this once; without an overlap the client's tokens die with the old one
-    RotateSecret {
+    /// Block a client and revoke its tokens
+    #[command(
+        after_help = "Every login of the client, every SAML login for it and every renewal is rejected until \
+        `authme client enable`."
+    )]
+    Disable {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
         id: String,
-        /// How long the secret before it works on, like 24h
+    },
+    /// Unblock a client. Its revoked tokens stay revoked
+    Enable {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
+        id: String,
+    },
+    /// Remove a client for good and revoke its tokens
+    Remove {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
+        id: String,
+    },
+    /// Revoke every access token of a client, which may log in again
+    RevokeTokens {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
+        id: String,
+    },
+    /// Replace the secret of a client and print the new one, this once
+    #[command(
+        after_help = "Without --keep-old-for, the old secret stops working at once, and the tokens of the client \
+        are revoked."
+    )]
+    RotateSecret {
+        /// Client ID
+        #[arg(value_name = "CLIENT")]
+        id: String,
+        /// How long the old secret still works, such as 24h
         #[arg(long, value_name = "TIME", value_parser = lifetime)]
         keep_old_for: Option<Duration>,
     },
 }
 
-/// What a client is set up for.
+const RIGHTS: &str = "Rights";
+const SAML: &str = "SAML logins";
+const IDENTITY_PROVIDER: &str = "Identity provider";
+const RESPONSES: &str = "Tokens and messages";
+
+/// The registration of a client.
 #[derive(Debug, Args)]
 pub(crate) struct ClientOptions {
-    /// A role of the client
-    #[arg(long = "role", value_name = "ROLE")]
+    /// Role of the client (repeatable)
+    #[arg(long = "role", value_name = "ROLE", help_heading = RIGHTS)]
     roles: Option<Vec<String>>,
-    /// A scope of the client
-    #[arg(long = "scope", value_name = "SCOPE")]
+    /// Scope of the client (repeatable)
+    #[arg(long = "scope", value_name = "SCOPE", help_heading = RIGHTS)]
     scopes: Option<Vec<String>>,
-    /// May be the target of a SAML hand-off
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    saml: Option<bool>,
-    /// May renew by user id after a login at an identity provider
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    identity_provider: Option<bool>,
-    /// A hand-off of an unknown e-mail makes the user
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    create_users: Option<bool>,
-    /// A hand-off that names an unknown group is refused
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    require_known_groups: Option<bool>,
-    /// Another name an identity provider knows it by
-    #[arg(long = "alias", value_name = "NAME")]
-    aliases: Option<Vec<String>>,
-    /// Which contacts it is shown: `CREDENTIALS_ONLY`, `MARKED_RESOURCES` or `UNRESTRICTED`
-    #[arg(long, value_name = "V", value_parser = visibility)]
-    factor_visibility: Option<Visibility>,
-    /// Texts of the codes its users are sent: `pt`, `en`, or a name that the settings add; empty for the default ones
-    #[arg(long, value_name = "NAME")]
-    texts: Option<String>,
-    /// Life of its access tokens, like 5m
-    #[arg(long, value_name = "TIME", value_parser = lifetime)]
-    access_token_lifetime: Option<Duration>,
-    /// Its users' tokens may carry administrator roles
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Allow administrator roles in the tokens of its users [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = RIGHTS)]
     administration: Option<bool>,
-    /// A group it may assert in a hand-off; `*` for all that give no administrator role
-    #[arg(long = "may-assert", value_name = "GROUP|*")]
+    /// Contacts that the client may read: `CREDENTIALS_ONLY`, `MARKED_RESOURCES` or `UNRESTRICTED` [default:
+    /// `CREDENTIALS_ONLY`]
+    #[arg(long, value_name = "CONTACTS", value_parser = visibility, help_heading = RIGHTS)]
+    factor_visibility: Option<Visibility>,
+    /// Accept SAML logins for this client [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
+    saml: Option<bool>,
+    /// Create the user when a SAML login for this client has an unknown e-mail address [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
+    create_users: Option<bool>,
+    /// Reject a SAML login for this client that names an unknown group [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
+    require_known_groups: Option<bool>,
+    /// Group that the client may assert in a SAML login (repeatable); `*` for every group without an administrator role
+    #[arg(long = "may-assert", value_name = "GROUP", help_heading = SAML)]
     may_assert: Option<Vec<String>>,
-    /// How every answer tells when its token ends: `absolute` or `seconds`; empty for what each operation says by itself
-    #[arg(long, value_name = "FORM", value_parser = expires_in)]
+    /// Accept renewals by user ID after a login at an identity provider [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = IDENTITY_PROVIDER)]
+    identity_provider: Option<bool>,
+    /// Further name of the client at an identity provider (repeatable)
+    #[arg(long = "alias", value_name = "NAME", help_heading = IDENTITY_PROVIDER)]
+    aliases: Option<Vec<String>>,
+    /// Lifetime of its access tokens, such as 5m [default: the setting `tokens.access_token_lifetime`]
+    #[arg(long, value_name = "TIME", value_parser = lifetime, help_heading = RESPONSES)]
+    access_token_lifetime: Option<Duration>,
+    /// Form of `expiresIn` in responses: `absolute` or `seconds` [default: the form of each operation, also with an empty
+    /// value]
+    #[arg(long, value_name = "FORM", value_parser = expires_in, help_heading = RESPONSES)]
     expires_in: Option<Form>,
+    /// Message templates for codes to its users: `pt`, `en`, or a name from `delivery.texts_directory` [default: the
+    /// setting `delivery.texts`, also with an empty value]
+    #[arg(long, value_name = "NAME", help_heading = RESPONSES)]
+    texts: Option<String>,
 }
 
 /// A form of `expiresIn`, or none.

@@ -11,13 +11,13 @@ use crate::{CommandError, DataFolder};
 /// A log written by another process is looked at so often.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Which events to print.
+/// The events to print.
 #[derive(Debug, Args)]
 pub(crate) struct EventsArguments {
-    /// Start after this cursor
-    #[arg(long, default_value_t = 0)]
+    /// Print only events after this cursor
+    #[arg(long, default_value_t = 0, value_name = "CURSOR")]
     after: u64,
-    /// Go on printing as events come
+    /// Wait for further events and print them, until Ctrl-C
     #[arg(long)]
     follow: bool,
 }

@@ -11,17 +11,21 @@ use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
-    /// Name a group and the roles of its members; again to change them
+    /// Define a group and the roles of its members, or redefine it
     Add {
+        /// Name of the group
         name: String,
-        /// A role of its members
+        /// Role of the members (repeatable)
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
     },
-    /// Print every group
+    /// Print every group, one JSON object per line
     List,
-    /// Forget a group
-    Remove { name: String },
+    /// Remove a group
+    Remove {
+        /// Name of the group
+        name: String,
+    },
 }
 
 #[derive(Serialize)]

@@ -17,67 +17,80 @@ use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdentityCommand {
-    /// Register a user
+    /// Register a user and print the user ID
     Add {
-        /// The id the account service gave it; made when not given
-        #[arg(long, value_parser = user_id)]
+        /// User ID from the account service [default: a generated one]
+        #[arg(long, value_name = "USER", value_parser = user_id)]
         id: Option<UserId>,
         #[command(flatten)]
         options: IdentityOptions,
     },
-    /// Print every user, contacts masked
+    /// Print every user, one JSON object per line, contacts masked
     List {
-        /// Show contacts whole
+        /// Print contacts unmasked. The audit trail records it
         #[arg(long)]
         reveal: bool,
     },
     /// Print a user, contacts masked
     Show {
-        #[arg(value_parser = user_id)]
+        /// User ID
+        #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
-        /// Show contacts whole
+        /// Print contacts unmasked. The audit trail records it
         #[arg(long)]
         reveal: bool,
     },
-    /// Change a user; what is not given stays, lists are replaced
+    /// Change the given options of a user; lists are replaced
+    #[command(
+        after_help = "Options that are not given keep their value. Each use of a repeatable option adds a value to \
+        the new list, and an empty value clears the list, as in --role \"\"."
+    )]
     Set {
-        #[arg(value_parser = user_id)]
+        /// User ID
+        #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
         #[command(flatten)]
         options: IdentityOptions,
     },
-    /// Forget a user; its logins are free again
+    /// Remove a user; its logins become available to others
     Remove {
-        #[arg(value_parser = user_id)]
+        /// User ID
+        #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
     },
-    /// Store users from a file, one JSON object a line, in the shape `show --reveal` prints; safe to run again
+    /// Store users from a file, one JSON object per line
+    #[command(
+        after_help = "A line has the form that `authme identity show --reveal` prints. Invalid lines are \
+        reported by number and skipped. A second run with the same file changes nothing."
+    )]
     Import {
-        /// The file, or - for standard input
+        /// Path of the file, or - for standard input
         file: PathBuf,
     },
 }
 
-/// What a user has.
+/// The data of a user.
 #[derive(Debug, Args)]
 pub(crate) struct IdentityOptions {
-    #[arg(long, value_parser = email)]
+    /// E-mail address
+    #[arg(long, value_name = "ADDRESS", value_parser = email)]
     email: Option<Email>,
-    /// Region, area and number, like 55,11,911112222
+    /// Mobile number: region, area and number, such as 55,11,911112222
     #[arg(long, value_name = "REGION,AREA,NUMBER", value_parser = mobile)]
     mobile: Option<Mobile>,
-    /// What the user registered with, `EMAIL` or `MOBILE`; needed with both
+    /// Contact that the user registered with: `EMAIL` or `MOBILE`. Required with both
     #[arg(long, value_name = "TYPE", value_parser = contact_type)]
     main_contact: Option<ContactType>,
+    /// Name of the user
     #[arg(long)]
     name: Option<String>,
-    /// A role of the user
+    /// Role of the user (repeatable)
     #[arg(long = "role", value_name = "ROLE")]
     roles: Option<Vec<String>>,
-    /// A group of the user
+    /// Group of the user (repeatable)
     #[arg(long = "group", value_name = "GROUP")]
     groups: Option<Vec<String>>,
-    /// A business the user may act for, with the roles it brings, like 60773aa94a50c11cfe00314d=BUSINESSADMIN+BUYER
+    /// Business that the user may act for, with the roles in it (repeatable): ID=BUSINESSADMIN+BUYER
     #[arg(long = "business", value_name = "ID[=ROLE+ROLE]", value_parser = business)]
     businesses: Option<Vec<BusinessLink>>,
 }

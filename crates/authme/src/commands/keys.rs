@@ -14,26 +14,34 @@ use crate::{CommandError, DataFolder};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Print every signing key, those revoked as well
+    /// Print every signing key, including revoked ones
     List,
-    /// Make a key: published at once, signs later, so that verifiers know it in time
+    /// Generate a signing key and publish it
+    #[command(
+        after_help = "Verifiers may keep the key set for as long as the setting `keys.cache_time`. \
+        A new key therefore signs only after that time, unless it is the first key."
+    )]
     Generate {
-        /// When it begins to sign (RFC 3339) [default: one key set cache time from now]
+        /// Time from which the key signs (RFC 3339) [default: now plus `keys.cache_time`; now for the first key]
         #[arg(long, value_name = "TIME")]
         signs_from: Option<Timestamp>,
-        /// Take a time before verifiers know the key: until they do, they refuse what it signs
+        /// Accept an earlier time. Verifiers reject tokens of the key until they have read the new key set
         #[arg(long)]
         force: bool,
     },
-    /// Stop a key from signing, five seconds from now; it verifies until its last token has expired
+    /// Stop a key from signing; its tokens stay valid until they expire
+    #[command(
+        after_help = "The key stops signing 5 s after the command, so that every process has read the change. \
+        It stays in the key set until the last token that it signed has expired."
+    )]
     Retire {
-        /// One key in 64 has a name that begins with a hyphen
+        /// Key ID (`kid`), as `authme keys list` prints it. It may start with a hyphen
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },
-    /// Take a key out of the set at once and for good: its tokens are refused
+    /// Remove a key from the key set for good; its tokens are rejected
     Revoke {
-        /// One key in 64 has a name that begins with a hyphen
+        /// Key ID (`kid`), as `authme keys list` prints it. It may start with a hyphen
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },

@@ -11,9 +11,12 @@ use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum NameCommand {
-    /// Make a name known, so that registrations may use it
-    Add { name: String },
-    /// Print every name that registrations may use
+    /// Add a name that registrations may use
+    Add {
+        /// The name: 1 to 64 characters of A-Z a-z 0-9 _ . : -
+        name: String,
+    },
+    /// Print every name, one JSON object per line
     List,
 }
 

@@ -9,10 +9,10 @@ use super::audited::{Audited, CommandAudit};
 use crate::serve::audit_log;
 use crate::{CommandError, DataFolder};
 
-/// Where the commands work.
+/// The data folder or the deployed store of a command.
 #[derive(Debug, Args)]
 pub(crate) struct TargetArguments {
-    /// Folder of the store and the keys; made when not there
+    /// Data folder: the store, the keys and the secrets. Created if it does not exist
     #[arg(
         long,
         global = true,
@@ -21,7 +21,8 @@ pub(crate) struct TargetArguments {
         value_name = "DIR"
     )]
     data: PathBuf,
-    /// A deployed store for the commands that change clients, users and groups
+    /// Deployed store for the commands on clients, users, groups, roles and scopes, in place of the data folder.
+    /// The variable keeps its password out of the list of processes
     #[arg(
         long,
         global = true,
@@ -30,7 +31,7 @@ pub(crate) struct TargetArguments {
         value_name = "URI"
     )]
     mongodb_uri: Option<String>,
-    /// The database of the deployed store
+    /// Database of the deployed store
     #[arg(
         long,
         global = true,
@@ -39,7 +40,7 @@ pub(crate) struct TargetArguments {
         value_name = "NAME"
     )]
     mongodb_database: String,
-    /// Take a deployed store on another machine without TLS, or with TLS that checks no certificate
+    /// Accept a deployed store on another machine without TLS, or with TLS that checks no certificate
     #[arg(long, global = true, env = "AUTHME_MONGODB_ALLOW_INSECURE")]
     mongodb_allow_insecure: bool,
 }
