@@ -156,7 +156,7 @@ fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Erro
     let parsed = text.parse::<SignedDuration>().ok();
     let limit = parsed.and_then(|duration| Duration::try_from(duration).ok());
     let limit = limit.filter(|limit| *limit >= Duration::from_secs(1));
-    limit.ok_or_else(|| D::Error::custom("a duration of at least a second, like 10s, is expected"))
+    limit.ok_or_else(|| D::Error::custom("expected a duration of at least 1s, such as 10s"))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) fn for_operator() -> Result<Settings, CommandError> {
 }
 
 fn settings(loaded: &Loaded) -> Result<Settings, CommandError> {
-    let settings = loaded.read::<Settings>().and_then(Settings::checked);
+    let settings = loaded.read::<Settings>().and_then(Settings::validate);
     settings.map_err(CommandError::context("the settings are refused"))
 }
 

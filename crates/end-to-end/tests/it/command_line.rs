@@ -124,7 +124,10 @@ pub(crate) async fn what_is_not_known_is_named_at_once(servers: Servers) {
         let done = installation.run(service, &options, &["--check"]).await;
         assert_eq!(done.code, Some(1));
         assert!(
-            done.stderr.contains("unknown settings: htp.listen, store.databse"),
+            done.stderr.contains(
+                "unknown environment variables: `AUTHME__HTP__LISTEN` (did you mean `AUTHME__HTTP__LISTEN`?), \
+                 `AUTHME__STORE__DATABSE` (did you mean `AUTHME__STORE__DATABASE`?)"
+            ),
             "{}",
             done.stderr
         );

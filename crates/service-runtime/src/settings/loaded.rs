@@ -4,14 +4,15 @@ use std::path::Path;
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
-use super::register::{SETTINGS, environment, setting};
-use super::setting::{Binary, Need, Setting};
+use super::catalog::{SETTINGS, find, variable_of};
+use super::error::UnknownSetting;
+use super::setting::{Binary, Requirement, Setting};
 use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsError};
 
-/// The origin that the library gives to a variable; a default has none, and a file its path.
-const ENVIRONMENT: &str = "the environment";
+/// The origin that the library gives to a variable. A default has no origin, and the origin of a file is its path.
+pub(super) const ENVIRONMENT: &str = "the environment";
 
-/// Settings in force, known to be known. What is missing is told when they are read.
+/// The settings in force, all of known names. Reading them reports the missing ones.
 #[derive(Debug)]
 pub struct Loaded {
     binary: Binary,
@@ -19,7 +20,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    pub(super) fn over(
+    pub(super) fn merge(
         binary: Binary,
         defaults: &str,
         file: Option<&Path>,
@@ -30,7 +31,8 @@ impl Loaded {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml));
         }
         let environment = environment.prefix_separator("__").separator("__").ignore_empty(true);
-        let merged = builder.add_source(environment).build()?;
+        let merged = builder.add_source(environment).build();
+        let merged = merged.map_err(|error| SettingsError::from_reading(&error))?;
         let mut unknown = Vec::new();
         if let ValueKind::Table(root) = &merged.cache.kind {
             collect_unknown(binary, root, "", &mut unknown);
@@ -43,75 +45,82 @@ impl Loaded {
         }
     }
 
-    /// The settings as `T` sees them.
+    /// Returns the settings as `T` declares them.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
         let missing = self.missing();
         if missing.is_empty() {
-            Ok(self.merged.clone().try_deserialize()?)
+            let settings = self.merged.clone().try_deserialize();
+            settings.map_err(|error| SettingsError::wrong_type(&error, &self.merged.cache))
         } else {
             Err(SettingsError::Missing(missing))
         }
     }
 
-    /// What every service reads, checked.
+    /// Returns the settings that every service reads, validated.
     pub fn service(&self) -> Result<ServiceSettings, SettingsError> {
-        self.read::<ServiceSettings>()?.checked()
+        self.read::<ServiceSettings>()?.validate()
     }
 
-    /// What the issuer of tokens reads besides, checked.
+    /// Returns the further settings of the service `tokens`, validated.
     pub fn issuer(&self) -> Result<IssuerSettings, SettingsError> {
-        self.read::<IssuerSettings>()?.checked()
+        self.read::<IssuerSettings>()?.validate()
     }
 
-    /// What the sender of codes reads besides, checked.
+    /// Returns the further settings of the service `factors`, validated.
     pub fn sender(&self) -> Result<SenderSettings, SettingsError> {
-        self.read::<SenderSettings>()?.checked()
+        self.read::<SenderSettings>()?.validate()
     }
 
-    /// Each setting on a line, with where its value came from. No secret is among them: there are only paths to those.
+    /// Returns each setting on a line, with the source of its value. Settings hold paths to secrets, never secrets.
     pub fn print(&self) -> String {
         let mut lines = String::new();
-        for setting in self.own() {
+        for setting in self.settings() {
             let name = setting.name;
-            let _ = match value(&self.merged, name) {
-                Some(value) => writeln!(lines, "{name} = {}  # from {}", shown(value), origin(name, value)),
-                None if self.is_missing(setting) => writeln!(lines, "# missing: {}", self.in_words(name)),
+            let _ = match find_value(&self.merged.cache, name) {
+                Some(value) => writeln!(
+                    lines,
+                    "{name} = {}  # from {}",
+                    format_value(value),
+                    describe_origin(name, value)
+                ),
+                None if self.is_missing(setting) => writeln!(lines, "# missing: {}", self.describe(name)),
                 None => writeln!(lines, "# {name} is not set"),
             };
         }
         lines
     }
 
-    fn own(&self) -> impl Iterator<Item = &'static Setting> {
+    /// Returns the settings that the binary reads.
+    fn settings(&self) -> impl Iterator<Item = &'static Setting> {
         let binary = self.binary;
         SETTINGS.iter().filter(move |setting| setting.is_read_by(binary))
     }
 
     fn missing(&self) -> Vec<String> {
-        let missing = self.own().filter(|setting| self.is_missing(setting));
-        missing.map(|setting| self.in_words(setting.name)).collect()
+        let missing = self.settings().filter(|setting| self.is_missing(setting));
+        missing.map(|setting| self.describe(setting.name)).collect()
     }
 
-    /// Only services require anything: the local binary helps itself.
+    /// Returns whether a required setting has no value. Only services require any: `authme` generates what it needs.
     fn is_missing(&self, setting: &Setting) -> bool {
-        let is_given = |name: &str| value(&self.merged, name).is_some();
-        let is_needed = match setting.need {
-            Need::Optional => false,
-            Need::Required => true,
-            Need::RequiredUnless(other) => !(self.reads(other) && is_given(other)),
+        let is_given = |name: &str| find_value(&self.merged.cache, name).is_some();
+        let is_required = match setting.requirement {
+            Requirement::Optional => false,
+            Requirement::Required => true,
+            Requirement::RequiredUnless(other) => !(self.reads(other) && is_given(other)),
         };
-        self.binary.context().is_some() && is_needed && !is_given(setting.name)
+        self.binary.context().is_some() && is_required && !is_given(setting.name)
     }
 
     fn reads(&self, name: &str) -> bool {
-        setting(name).is_some_and(|setting| setting.is_read_by(self.binary))
+        find(name).is_some_and(|setting| setting.is_read_by(self.binary))
     }
 
-    /// A setting and its alternative, each with its variable.
-    fn in_words(&self, name: &str) -> String {
-        let with_variable = |name: &str| format!("{name} ({})", environment(name));
-        match setting(name).map(|setting| setting.need) {
-            Some(Need::RequiredUnless(other)) if self.reads(other) => {
+    /// Returns the name and the variable of a setting, and of its alternative.
+    fn describe(&self, name: &str) -> String {
+        let with_variable = |name: &str| format!("{name} ({})", variable_of(name));
+        match find(name).map(|setting| setting.requirement) {
+            Some(Requirement::RequiredUnless(other)) if self.reads(other) => {
                 format!("{} or {}", with_variable(name), with_variable(other))
             }
             _ => with_variable(name),
@@ -119,8 +128,8 @@ impl Loaded {
     }
 }
 
-/// Names that the binary does not accept, by their whole path.
-fn collect_unknown(binary: Binary, table: &Map<String, Value>, above: &str, unknown: &mut Vec<String>) {
+/// Collects the settings that the binary does not accept.
+fn collect_unknown(binary: Binary, table: &Map<String, Value>, above: &str, unknown: &mut Vec<UnknownSetting>) {
     for (key, value) in table {
         let name = if above.is_empty() {
             key.clone()
@@ -132,36 +141,36 @@ fn collect_unknown(binary: Binary, table: &Map<String, Value>, above: &str, unkn
             _ if accepted.clone().any(|setting| setting.name == name) => {}
             ValueKind::Table(inner) if !inner.is_empty() => collect_unknown(binary, inner, &name, unknown),
             ValueKind::Table(_) if accepted.any(|setting| setting.is_in(&name)) => {}
-            _ => unknown.push(name),
+            _ => unknown.push(UnknownSetting::new(binary, name, value)),
         }
     }
 }
 
-/// The value of a setting, if it has one.
-pub(super) fn value<'a>(settings: &'a Config, name: &str) -> Option<&'a Value> {
+/// Returns the value of a setting in a tree of settings.
+pub(super) fn find_value<'a>(settings: &'a Value, name: &str) -> Option<&'a Value> {
     let step = |value: &'a Value, key: &str| match &value.kind {
         ValueKind::Table(table) => table.get(key),
         _ => None,
     };
-    name.split('.').try_fold(&settings.cache, step)
+    name.split('.').try_fold(settings, step)
 }
 
-fn origin(name: &str, value: &Value) -> String {
+fn describe_origin(name: &str, value: &Value) -> String {
     match value.origin() {
         None => "default".to_owned(),
-        Some(ENVIRONMENT) => format!("environment {}", environment(name)),
+        Some(ENVIRONMENT) => format!("environment {}", variable_of(name)),
         Some(file) => format!("file {file}"),
     }
 }
 
-/// A value as TOML writes it. Somebody may have put a password where none belongs.
-pub(super) fn shown(value: &Value) -> String {
+/// Formats a value as TOML. A URI with an `@` may hold a password, which no setting should, so it is left out.
+pub(super) fn format_value(value: &Value) -> String {
     match &value.kind {
         ValueKind::String(text) if text.contains("://") && text.contains('@') => {
             "(not shown: it may hold a password)".to_owned()
         }
         ValueKind::String(text) => format!("{text:?}"),
-        ValueKind::Array(values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        ValueKind::Array(values) => format!("[{}]", values.iter().map(format_value).collect::<Vec<_>>().join(", ")),
         _ => value.to_string(),
     }
 }

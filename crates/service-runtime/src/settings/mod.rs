@@ -1,8 +1,9 @@
-//! Settings: defaults in the binary, then a file, then the environment. Unknown keys are refused, all at once, and so
-//! are missing ones.
+//! Settings: the defaults of the binary, overridden by a file, overridden by the environment. An error names every
+//! unknown or missing setting at once.
 
+mod catalog;
+mod error;
 mod loaded;
-mod register;
 mod sections;
 mod service;
 mod setting;
@@ -10,8 +11,9 @@ mod table;
 
 use std::path::Path;
 
-use config::{ConfigError, Environment};
+use config::Environment;
 
+pub use error::SettingsError;
 pub use loaded::Loaded;
 pub use sections::{
     CodeSettings, HttpSettings, KeySettings, LimitSettings, LogFormat, LogSettings, LoginSettings, SamlSettings,
@@ -24,29 +26,8 @@ pub use service::{
 pub use setting::Binary;
 pub use table::settings_table;
 
-/// Why settings are not used.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    #[error("the settings cannot be read")]
-    Unreadable(#[from] ConfigError),
-    #[error("unknown settings: {}", .0.join(", "))]
-    Unknown(Vec<String>),
-    #[error("missing settings: {}", .0.join(", "))]
-    Missing(Vec<String>),
-    #[error("`{name}` {what}")]
-    Unusable { name: &'static str, what: String },
-}
-
-impl SettingsError {
-    fn unusable(name: &'static str, what: impl Into<String>) -> Self {
-        Self::Unusable {
-            name,
-            what: what.into(),
-        }
-    }
-}
-
-/// Loads the settings of a binary over the TOML text of its defaults; the environment (`AUTHME__SECTION__NAME`) wins.
+/// Loads the settings of a binary. The file overrides the defaults (both TOML), and the environment
+/// (`AUTHME__SECTION__NAME`) overrides the file.
 pub fn load(binary: Binary, defaults: &str, file: Option<&Path>) -> Result<Loaded, SettingsError> {
-    Loaded::over(binary, defaults, file, Environment::with_prefix("AUTHME"))
+    Loaded::merge(binary, defaults, file, Environment::with_prefix("AUTHME"))
 }

@@ -11,7 +11,7 @@ use use_cases::tokens::TokensSettings;
 
 use super::SettingsError;
 
-/// Settings of the one process that serves all contexts.
+/// The settings of `authme`, one process that serves all contexts.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
     pub http: HttpSettings,
@@ -25,8 +25,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsError> {
+    /// Rejects values with which AuthMe cannot work.
+    pub fn validate(self) -> Result<Self, SettingsError> {
         self.http.check()?;
         self.tokens.check()?;
         self.saml.check()?;
@@ -39,26 +39,26 @@ impl Settings {
 pub struct HttpSettings {
     pub listen: String,
     pub management: String,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks of proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<String>,
-    /// How long a stopping process still serves before it stops accepting.
+    /// Time for which a stopping process still accepts requests.
     #[serde(deserialize_with = "duration")]
     pub drain: Duration,
-    /// Threads that answer; 0 for one per core.
+    /// Threads that process requests; 0 for one per core.
     pub workers: usize,
     /// Whether the reference page is served.
     pub docs: bool,
-    /// A connection is dropped when its peer takes nothing of an answer for so long.
+    /// Time after which a connection is closed if its peer reads nothing of a response.
     #[serde(deserialize_with = "duration")]
     pub write_timeout: Duration,
-    /// Connections of all peers at a time; 0 for no limit.
+    /// Open connections allowed at a time; 0 for no limit but the one on open files.
     pub connections: usize,
-    /// Connections of one peer address at a time; 0 for no limit.
+    /// Open connections allowed per peer address at a time; 0 for no limit.
     pub connections_per_peer: usize,
 }
 
 impl HttpSettings {
-    /// Threads that answer.
+    /// Returns the number of threads that process requests.
     pub fn threads(&self) -> usize {
         match self.workers {
             0 => available_parallelism().map_or(1, usize::from),
@@ -66,8 +66,8 @@ impl HttpSettings {
         }
     }
 
-    /// Connections that are held at a time: never so many that the process has no descriptors left for its files and its
-    /// store. 0 for no limit.
+    /// Returns the number of connections allowed at a time; 0 for no limit. It leaves enough of the limit on open files
+    /// for the files and the store of the process.
     pub fn connections(&self) -> usize {
         let room = open_files().map(|most| most.saturating_sub(OWN_DESCRIPTORS).max(most / 2));
         match (self.connections, room) {
@@ -82,25 +82,24 @@ impl HttpSettings {
     }
 }
 
-/// Requests that one process answers; 0 for no limit.
+/// Rate limits of one process; 0 for no limit.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct LimitSettings {
-    /// Of one calling client a second.
+    /// Requests allowed per client per second.
     pub requests_per_client: u32,
-    /// Of one calling user a second.
+    /// Requests allowed per user per second.
     pub requests_per_user: u32,
 }
 
-/// Descriptors that connections leave to the rest of the process: listeners, files, and the store's and the broker's
-/// connections.
+/// File descriptors that connections may not use: listeners, files, and connections to the store and the brokers.
 const OWN_DESCRIPTORS: usize = 192;
 
-/// How many descriptors the process may have open (`ulimit -n`); `None` where the system does not say.
+/// Returns the limit on open files (`ulimit -n`); `None` where the system reports none.
 fn open_files() -> Option<usize> {
     most_open_files(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }
 
-/// The soft limit in the text of proc(5).
+/// Parses the soft limit from the text of `/proc/self/limits` (proc(5)).
 fn most_open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
@@ -113,7 +112,7 @@ pub struct TokenSettings {
     pub typ: String,
     #[serde(deserialize_with = "duration")]
     pub access_token_lifetime: Duration,
-    /// Longest access token life any client may have; longer tokens are refused.
+    /// Upper limit of the access token lifetime of every client; tokens with a longer one are rejected.
     #[serde(deserialize_with = "duration")]
     pub longest_access_token_lifetime: Duration,
     #[serde(deserialize_with = "duration")]
@@ -124,14 +123,14 @@ pub struct TokenSettings {
     pub refresh_idle_lifetime: Duration,
     #[serde(deserialize_with = "duration")]
     pub refresh_grace: Duration,
-    /// Sessions of one user that one client may start in a minute, in one process; 0 for no limit.
+    /// Sessions that one client may start for one user per minute, in one process; 0 for no limit.
     pub new_sessions_per_minute: u32,
-    /// Whether a renewal may have its token in the query.
+    /// Whether the query of a renewal may hold its token.
     pub query_tokens: bool,
 }
 
 impl TokenSettings {
-    /// What the use cases know of them.
+    /// Returns the settings that the use cases of tokens read.
     pub fn lifetimes(&self, saml: &SamlSettings) -> TokensSettings {
         TokensSettings {
             access_token_lifetime: self.access_token_lifetime,
@@ -164,7 +163,7 @@ impl TokenSettings {
     }
 }
 
-/// How many logins of clients may fail in a minute, in one process.
+/// Failed client logins allowed per minute, in one process.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct LoginSettings {
     pub failures_per_client: NonZeroU32,
@@ -177,14 +176,14 @@ pub struct SamlSettings {
 }
 
 impl SamlSettings {
-    /// Whoever a directory hands over first would be an administrator.
+    /// Rejects administrator roles: otherwise the first user that an identity provider names would be an administrator.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let refused = |role: &&String| RoleHolder::Identity.check(role).is_err() || is_administrator(role);
         match self.default_roles.iter().find(refused) {
             None => Ok(()),
             Some(role) => Err(SettingsError::unusable(
                 "saml.default_roles",
-                format!("holds `{role}`, which is no role for every user that is handed over"),
+                format!("holds `{role}`, which is not a role for every user that a SAML login creates"),
             )),
         }
     }
@@ -192,12 +191,12 @@ impl SamlSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct KeySettings {
-    /// How long a verifier may keep the key set: a new key is published at least so long before it signs.
+    /// Time for which verifiers may cache the key set. A new key is published at least this long before it signs.
     #[serde(deserialize_with = "duration")]
     pub cache_time: Duration,
 }
 
-/// One-time codes: what they may cost.
+/// Limits of one-time codes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CodeSettings {
     #[serde(deserialize_with = "duration")]
@@ -210,7 +209,7 @@ pub struct CodeSettings {
 }
 
 impl CodeSettings {
-    /// What the use cases know of them.
+    /// Returns the settings that the use cases of factors read.
     pub fn limits(&self) -> FactorsSettings {
         let mut limits = FactorsSettings::default();
         limits.codes.lifetime = self.lifetime;
@@ -267,7 +266,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
         .parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok());
-    parsed.ok_or_else(|| D::Error::custom("a duration like 30s, 5m or 24h is expected"))
+    parsed.ok_or_else(|| D::Error::custom("expected a duration, such as 30s, 5m or 24h"))
 }
 
 #[cfg(test)]
@@ -278,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_soft_limit_of_open_files_is_found() {
+    fn the_soft_limit_of_open_files_is_parsed() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max processes             127235               127235               processes \n\
                       Max open files            1024                 524288               files     \n";
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_and_nonsense_is_refused() {
+    fn durations_are_parsed_and_other_text_is_rejected() {
         let read = |text: &'static str| {
             let text: StrDeserializer<'_, Error> = text.into_deserializer();
             duration(text)

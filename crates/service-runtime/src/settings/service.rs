@@ -9,10 +9,10 @@ use super::{
     TokenSettings,
 };
 
-/// Ten times as long as a key set is fetched again after: one fetch that fails is no outage.
+/// Ten times the interval of the fetches, so that one failed fetch is no outage.
 const SHORTEST_KEY_SET_AGE: Duration = Duration::from_mins(1);
 
-/// What every service of the deployed form reads.
+/// The settings that every deployed service reads.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ServiceSettings {
     pub http: HttpSettings,
@@ -25,7 +25,7 @@ pub struct ServiceSettings {
     pub log: LogSettings,
 }
 
-/// What the service `tokens` reads besides.
+/// The further settings of the service `tokens`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct IssuerSettings {
     pub tokens: TokenSettings,
@@ -35,7 +35,7 @@ pub struct IssuerSettings {
     pub secrets: SecretSettings,
 }
 
-/// What the service `factors` reads besides.
+/// The further settings of the service `factors`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SenderSettings {
     pub codes: CodeSettings,
@@ -44,9 +44,9 @@ pub struct SenderSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct StoreSettings {
-    /// The URI may hold a password.
+    /// A file, because the URI may hold a password.
     pub mongodb_uri_file: PathBuf,
-    /// Without TLS, or with TLS that checks no certificate, to another machine as well.
+    /// Whether a store on another machine may be reached without TLS, or with TLS that checks no certificate.
     pub allow_insecure: bool,
     pub database: String,
     pub connections: u32,
@@ -56,7 +56,7 @@ pub struct StoreSettings {
 pub struct KafkaSettings {
     pub brokers: String,
     pub security: KafkaSecurity,
-    /// Plaintext to another machine as well.
+    /// Whether brokers on another machine may be reached in plaintext.
     pub allow_insecure: bool,
     pub ca_file: Option<PathBuf>,
     pub certificate_file: Option<PathBuf>,
@@ -64,7 +64,7 @@ pub struct KafkaSettings {
     pub sasl_mechanism: Option<String>,
     pub sasl_username: Option<String>,
     pub sasl_password_file: Option<PathBuf>,
-    /// Of a topic that `--create-topics` makes.
+    /// Partitions of a topic that `--create-topics` creates.
     pub partitions: i32,
     pub replication: i32,
 }
@@ -79,7 +79,7 @@ pub enum KafkaSecurity {
     Scram,
 }
 
-/// What a token must say to be accepted.
+/// The claims that an accepted token must have.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AcceptedTokenSettings {
     pub issuer: String,
@@ -89,17 +89,17 @@ pub struct AcceptedTokenSettings {
     pub longest_access_token_lifetime: Duration,
 }
 
-/// Where keys come from: a directory of private keys, or, before it where one only verifies, the key set of another
-/// service.
+/// The source of signing keys: a directory of private keys, or the key set of the service `tokens`. A service that only
+/// verifies prefers the key set.
 #[derive(Debug, Clone, Deserialize)]
 pub struct KeySourceSettings {
     pub directory: Option<PathBuf>,
     pub url: Option<String>,
     pub ca_file: Option<PathBuf>,
-    /// Plain http to another machine as well. Only who may verify by `url` has this setting, and the next.
+    /// Whether `url` may be plain HTTP to another machine. Only services that read `url` have these settings.
     #[serde(default)]
     pub allow_insecure: bool,
-    /// A set that was fetched longer ago verifies nothing.
+    /// Age at which a key set is dropped.
     #[serde(default = "an_hour", deserialize_with = "duration")]
     pub longest_age: Duration,
 }
@@ -120,14 +120,14 @@ pub struct CodeSecretSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct RelaySettings {
-    /// A claim on an outbox ends after this, should its relay die.
+    /// Time after which another process takes over the outbox of a relay that stopped.
     #[serde(deserialize_with = "duration")]
     pub lease: Duration,
 }
 
 impl ServiceSettings {
-    /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsError> {
+    /// Rejects values with which AuthMe cannot work.
+    pub fn validate(self) -> Result<Self, SettingsError> {
         self.http.check()?;
         is_path("store.mongodb_uri_file", &self.store.mongodb_uri_file)?;
         at_least_a_second("relay.lease", self.relay.lease)?;
@@ -147,8 +147,8 @@ impl ServiceSettings {
 }
 
 impl IssuerSettings {
-    /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsError> {
+    /// Rejects values with which AuthMe cannot work.
+    pub fn validate(self) -> Result<Self, SettingsError> {
         self.tokens.check()?;
         self.saml.check()?;
         is_path("secrets.refresh_file", &self.secrets.refresh_file)?;
@@ -157,8 +157,8 @@ impl IssuerSettings {
 }
 
 impl SenderSettings {
-    /// Refuses what could never work.
-    pub fn checked(self) -> Result<Self, SettingsError> {
+    /// Rejects values with which AuthMe cannot work.
+    pub fn validate(self) -> Result<Self, SettingsError> {
         self.codes.check()?;
         is_path("secrets.codes_file", &self.secrets.codes_file)?;
         Ok(self)
@@ -202,7 +202,7 @@ impl KafkaSettings {
     }
 }
 
-/// Whoever writes the secret itself into a setting is told so before anything repeats it.
+/// Rejects a URI in place of a path, before a message repeats the secret in it.
 fn is_path(name: &'static str, path: &Path) -> Result<(), SettingsError> {
     if path.to_string_lossy().contains("://") {
         return Err(SettingsError::unusable(

@@ -1,11 +1,11 @@
-//! What a setting is, and who reads it.
+//! The declaration of a setting: its name, its readers, whether it is required.
 
 /// The binaries that read settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binary {
     /// `authme` when it serves.
     Authme,
-    /// `authme` as the operator's tool: it runs beside whatever is deployed, under the same variables.
+    /// `authme` as the operator's tool. It runs beside deployed services, under the same variables.
     Operator,
     Factors,
     Tokens,
@@ -13,7 +13,7 @@ pub enum Binary {
 }
 
 impl Binary {
-    /// The context it serves; `None` for the one that serves all.
+    /// Returns the context that a service serves; `None` for `authme`, which serves all.
     pub const fn context(self) -> Option<&'static str> {
         match self {
             Self::Authme | Self::Operator => None,
@@ -23,7 +23,7 @@ impl Binary {
         }
     }
 
-    /// Whether it accepts a setting. Services accept each other's, so that one file may serve all of them.
+    /// Returns whether a setting may be given. A service accepts those of the others, so one file can configure all.
     pub(super) fn accepts(self, setting: &Setting) -> bool {
         match self {
             Self::Authme => setting.is_read_by(self),
@@ -38,49 +38,57 @@ impl Binary {
 /// The binaries of the deployed form.
 pub(super) const SERVICES: &[Binary] = &[Binary::Factors, Binary::Tokens, Binary::CredentialLock];
 pub(super) const EVERYWHERE: &[Binary] = &[Binary::Authme, Binary::Factors, Binary::Tokens, Binary::CredentialLock];
-/// Those that issue tokens.
+/// The binaries that issue tokens.
 pub(super) const ISSUERS: &[Binary] = &[Binary::Authme, Binary::Tokens];
 pub(super) const TOKENS: &[Binary] = &[Binary::Tokens];
 pub(super) const FACTORS: &[Binary] = &[Binary::Factors];
-/// Those that send codes.
+/// The binaries that send codes.
 pub(super) const SENDERS: &[Binary] = &[Binary::Authme, Binary::Factors];
-/// Those that may verify with the key set of another.
+/// The binaries that can verify with the key set of the service `tokens`.
 pub(super) const VERIFIERS: &[Binary] = &[Binary::Factors, Binary::CredentialLock];
 
-/// Whether a service starts without a setting.
+/// Whether a service needs a value to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum Requirement {
     Optional,
     Required,
-    /// Unless the other is given, where the service reads that one.
+    /// Required unless the other setting has a value, in services that read the other.
     RequiredUnless(&'static str),
 }
 
-/// A setting as an operator knows it.
+/// A setting, by the name that operators use.
 pub(super) struct Setting {
     /// The whole path, such as `http.listen`.
     pub(super) name: &'static str,
     read_by: &'static [Binary],
-    pub(super) need: Need,
+    pub(super) requirement: Requirement,
+    /// The only values that the setting may have; empty where a type says what they are.
+    pub(super) choices: &'static [&'static str],
     pub(super) meaning: &'static str,
 }
 
 impl Setting {
-    pub(super) const fn of(read_by: &'static [Binary], name: &'static str, meaning: &'static str) -> Self {
+    pub(super) const fn new(read_by: &'static [Binary], name: &'static str, meaning: &'static str) -> Self {
         Self {
             name,
             read_by,
-            need: Need::Optional,
+            requirement: Requirement::Optional,
+            choices: &[],
             meaning,
         }
     }
 
     pub(super) const fn required(self) -> Self {
-        self.needed(Need::Required)
+        self.with_requirement(Requirement::Required)
     }
 
-    pub(super) const fn needed(mut self, need: Need) -> Self {
-        self.need = need;
+    pub(super) const fn with_requirement(mut self, requirement: Requirement) -> Self {
+        self.requirement = requirement;
+        self
+    }
+
+    pub(super) const fn one_of(mut self, choices: &'static [&'static str]) -> Self {
+        self.choices = choices;
         self
     }
 
@@ -92,7 +100,7 @@ impl Setting {
         self.read_by.contains(&reader)
     }
 
-    /// Whether it belongs to a section, such as `http`.
+    /// Returns whether the setting belongs to a section, such as `http`.
     pub(super) fn is_in(&self, section: &str) -> bool {
         let rest = self.name.strip_prefix(section);
         rest.is_some_and(|rest| rest.starts_with('.'))

@@ -3,17 +3,17 @@ use std::fmt::Write as _;
 use config::{Config, File, FileFormat, ValueKind};
 
 use super::SettingsError;
-use super::loaded::{shown, value};
-use super::register::{SETTINGS, environment};
-use super::setting::{Need, SERVICES, Setting};
+use super::catalog::{SETTINGS, variable_of};
+use super::loaded::{find_value, format_value};
+use super::setting::{Requirement, SERVICES, Setting};
 
-/// Every setting of the services as a table in Markdown; `defaults` are the texts of their defaults.
+/// Returns the settings of the services as a Markdown table. `defaults` are their default files (TOML).
 pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsError> {
     let mut builder = Config::builder();
     for text in defaults {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
-    let defaults = builder.build()?;
+    let defaults = builder.build().map_err(|error| SettingsError::from_reading(&error))?;
     let mut table =
         "| setting | environment | default | read by | meaning |\n| --- | --- | --- | --- | --- |\n".to_owned();
     for setting in SETTINGS {
@@ -30,20 +30,20 @@ pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsError> {
     Ok(table)
 }
 
-/// A list has no variable.
+/// Returns the variable of a setting. A list has none.
 fn variable(defaults: &Config, setting: &Setting) -> String {
-    match value(defaults, setting.name).map(|value| &value.kind) {
+    match find_value(&defaults.cache, setting.name).map(|value| &value.kind) {
         Some(ValueKind::Array(_)) => "only in a file".to_owned(),
-        _ => format!("`{}`", environment(setting.name)),
+        _ => format!("`{}`", variable_of(setting.name)),
     }
 }
 
 fn default(defaults: &Config, setting: &Setting) -> String {
-    match (value(defaults, setting.name), setting.need) {
-        (Some(value), _) => format!("`{}`", shown(value)),
-        (None, Need::Optional) => "none".to_owned(),
-        (None, Need::Required) => "**required**".to_owned(),
-        (None, Need::RequiredUnless(other)) => format!("**required**, or `{other}`"),
+    match (find_value(&defaults.cache, setting.name), setting.requirement) {
+        (Some(value), _) => format!("`{}`", format_value(value)),
+        (None, Requirement::Optional) => "none".to_owned(),
+        (None, Requirement::Required) => "**required**".to_owned(),
+        (None, Requirement::RequiredUnless(other)) => format!("**required**, or `{other}`"),
     }
 }
 

@@ -21,7 +21,7 @@ const REQUIRED: [(&str, &str); 6] = [
     ("AUTHME__SECRETS__REFRESH_FILE", "/run/secrets/refresh-keys"),
 ];
 
-/// What the service `factors` requires besides.
+/// The further settings that the service `factors` requires.
 const SENDING: [(&str, &str); 2] = [
     ("AUTHME__SECRETS__CODES_FILE", "/run/secrets/codes-key"),
     ("AUTHME__DELIVERY__FILE", "/var/lib/codes"),
@@ -36,10 +36,10 @@ fn environment_of(variables: &[(&str, &str)]) -> Environment {
 }
 
 fn load(binary: Binary, defaults: &str, variables: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
-    Loaded::over(binary, defaults, None, environment_of(variables))
+    Loaded::merge(binary, defaults, None, environment_of(variables))
 }
 
-/// The service `tokens` with all it requires, and more.
+/// Loads the settings of the service `tokens`: the required ones and more.
 fn tokens_with(more: &[(&str, &str)]) -> Loaded {
     load(Binary::Tokens, TOKENS, &[&REQUIRED, more].concat()).unwrap()
 }
@@ -47,7 +47,7 @@ fn tokens_with(more: &[(&str, &str)]) -> Loaded {
 #[track_caller]
 fn unknown(loaded: Result<Loaded, SettingsError>) -> Vec<String> {
     match loaded.unwrap_err() {
-        SettingsError::Unknown(unknown) => unknown,
+        SettingsError::Unknown(unknown) => unknown.iter().map(|unknown| unknown.name().to_owned()).collect(),
         other => panic!("{other}"),
     }
 }
@@ -58,18 +58,18 @@ struct OnlyLog {
 }
 
 #[test]
-fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+fn environment_overrides_file_and_file_overrides_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("authme.conf");
     fs::write(&file, "[log]\nformat = \"text\"\nfilter = \"debug\"\n").unwrap();
     let environment = environment_of(&[("AUTHME__LOG__FILTER", "trace"), ("AUTHME_DATA", "elsewhere")]);
-    let loaded = Loaded::over(Binary::Authme, ONLY_LOG, Some(&file), environment).unwrap();
+    let loaded = Loaded::merge(Binary::Authme, ONLY_LOG, Some(&file), environment).unwrap();
     let log = loaded.read::<OnlyLog>().unwrap().log;
     assert_eq!((log.format, log.filter.as_str()), (LogFormat::Text, "trace"));
 }
 
 #[test]
-fn every_unknown_setting_is_named_by_its_whole_path() {
+fn unknown_settings_are_named_by_their_whole_path() {
     let variables = [
         ("AUTHME__LOG__COLOUR", "red"),
         ("AUTHME__HTTPS__PORT", "1"),
@@ -85,7 +85,158 @@ fn every_unknown_setting_is_named_by_its_whole_path() {
 }
 
 #[test]
-fn one_file_may_serve_all_services_but_not_the_local_binary() {
+fn an_unknown_setting_is_reported_with_the_nearest_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    fs::write(&file, "[tokens]\nacces_token_lifetime = \"5m\"\n").unwrap();
+    let report = |file: Option<&Path>, variables: &[(&str, &str)]| {
+        let loaded = Loaded::merge(Binary::Tokens, TOKENS, file, environment_of(variables));
+        loaded.unwrap_err().to_string()
+    };
+    let lifetime = ("AUTHME__TOKENS__ACCES_TOKEN_LIFETIME", "5m");
+    let listen = ("AUTHME__HTP__LISTEN", "127.0.0.1:1");
+    assert_eq!(
+        report(Some(&file), &[]),
+        "unknown setting `tokens.acces_token_lifetime`; did you mean `tokens.access_token_lifetime`?"
+    );
+    assert_eq!(
+        report(None, &[lifetime]),
+        "unknown environment variable `AUTHME__TOKENS__ACCES_TOKEN_LIFETIME`; \
+         did you mean `AUTHME__TOKENS__ACCESS_TOKEN_LIFETIME`?"
+    );
+    assert_eq!(
+        report(Some(&file), &[listen, ("AUTHME__RELAY", "on")]),
+        "unknown setting: `tokens.acces_token_lifetime` (did you mean `tokens.access_token_lifetime`?); \
+         unknown environment variables: `AUTHME__HTP__LISTEN` (did you mean `AUTHME__HTTP__LISTEN`?), \
+         `AUTHME__RELAY` (did you mean `AUTHME__RELAY__LEASE`?)"
+    );
+    let database = [("AUTHME__STORE__DATABASE", "other")];
+    assert_eq!(
+        load(Binary::Authme, ONLY_LOG, &database).unwrap_err().to_string(),
+        "unknown environment variable `AUTHME__STORE__DATABASE`; only other programs of AuthMe read it"
+    );
+}
+
+/// Reports the error of the service `tokens` with a file and variables.
+fn report_error(text: &str, variables: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    fs::write(&file, text).unwrap();
+    let environment = environment_of(&[&REQUIRED, variables].concat());
+    let loaded = Loaded::merge(Binary::Tokens, TOKENS, Some(&file), environment).unwrap();
+    let settings = loaded.service().map(drop).and_then(|()| loaded.issuer().map(drop));
+    settings.unwrap_err().to_string()
+}
+
+#[test]
+fn a_wrong_value_is_reported_with_its_variable() {
+    for (variable, value, expected) in [
+        (
+            "HTTP__WORKERS",
+            "many",
+            "`http.workers` must be a whole number, not \"many\"",
+        ),
+        (
+            "HTTP__DOCS",
+            "perhaps",
+            "`http.docs` must be `true` or `false`, not \"perhaps\"",
+        ),
+        (
+            "HTTP__DRAIN",
+            "soon",
+            "`http.drain` must be a duration, such as 30s, 5m or 24h, not \"soon\"",
+        ),
+        (
+            "KAFKA__PARTITIONS",
+            "5000000000",
+            "`kafka.partitions` must be a whole number, not \"5000000000\"",
+        ),
+        (
+            "LOGIN__FAILURES_PER_PEER",
+            "0",
+            "`login.failures_per_peer` must be a whole number of at least 1, not \"0\"",
+        ),
+        (
+            "LOG__FORMAT",
+            "xml",
+            "`log.format` must be `json` or `text`, not \"xml\"",
+        ),
+        (
+            "KAFKA__SECURITY",
+            "ssl",
+            "`kafka.security` must be `plaintext`, `tls` or `scram`, not \"ssl\"",
+        ),
+        (
+            "HTTP__TRUSTED_PROXIES",
+            "10.0.0.0/8",
+            "`http.trusted_proxies` must be a list, which only a file can give, not \"10.0.0.0/8\"",
+        ),
+    ] {
+        let variable = format!("AUTHME__{variable}");
+        assert_eq!(
+            report_error("", &[(&variable, value)]),
+            format!("{expected} (variable {variable})")
+        );
+    }
+}
+
+#[test]
+fn a_wrong_value_is_reported_with_its_file() {
+    for (text, expected) in [
+        (
+            "http = { workers = [1] }",
+            "`http.workers` must be a whole number, not a list (file ",
+        ),
+        (
+            "http = { trusted_proxies = [{}] }",
+            "`http.trusted_proxies` must be a string, not a list (file ",
+        ),
+        (
+            "kafka = { sasl_password_file = { hunter2 = 'hunter2' } }",
+            "`kafka.sasl_password_file` must be a string, not a section (file ",
+        ),
+    ] {
+        let error = report_error(text, &[]);
+        assert!(
+            error.starts_with(expected) && error.ends_with("tokens.toml)"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn every_choice_of_the_catalog_is_accepted() {
+    for (name, variable) in [
+        ("kafka.security", "AUTHME__KAFKA__SECURITY"),
+        ("log.format", "AUTHME__LOG__FORMAT"),
+    ] {
+        for choice in find(name).unwrap().choices {
+            let settings = tokens_with(&[(variable, choice)]).read::<ServiceSettings>();
+            assert!(settings.is_ok(), "{name} {choice}: {settings:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_file_is_reported_without_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    fs::write(&file, "[smtp]\npassword = hunter2\n").unwrap();
+    let error = Loaded::merge(Binary::Tokens, TOKENS, Some(&file), environment_of(&[])).unwrap_err();
+    let error = error.to_string();
+    assert!(error.starts_with("the settings cannot be read: "), "{error}");
+    assert!(
+        error.contains("tokens.toml: TOML parse error at line 2, column 12"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
+    let missing = folder.path().join("nowhere.toml");
+    let error = Loaded::merge(Binary::Tokens, TOKENS, Some(&missing), environment_of(&[])).unwrap_err();
+    assert!(error.to_string().contains("nowhere.toml"), "{error}");
+}
+
+#[test]
+fn one_file_can_configure_all_services_but_not_authme() {
     let grace = [("AUTHME__TOKENS__REFRESH_GRACE", "0s")];
     assert!(load(Binary::Factors, FACTORS, &grace).is_ok());
     let database = [("AUTHME__STORE__DATABASE", "other")];
@@ -93,7 +244,7 @@ fn one_file_may_serve_all_services_but_not_the_local_binary() {
 }
 
 #[test]
-fn every_missing_setting_is_named_with_its_variable() {
+fn missing_settings_are_named_with_their_variables() {
     let missing = |binary, defaults, variables: &[(&str, &str)]| match load(binary, defaults, variables)
         .unwrap()
         .service()
@@ -125,7 +276,7 @@ fn every_missing_setting_is_named_with_its_variable() {
 }
 
 #[test]
-fn either_source_of_keys_is_enough_for_who_verifies() {
+fn a_verifier_needs_only_one_source_of_keys() {
     for keys in [("AUTHME__KEYS__URL", "http://tokens/keys"), REQUIRED[4]] {
         let variables = [&REQUIRED[..4], &SENDING, &[keys]].concat();
         assert!(
@@ -136,7 +287,7 @@ fn either_source_of_keys_is_enough_for_who_verifies() {
 }
 
 #[test]
-fn what_is_required_is_enough() {
+fn required_settings_are_sufficient() {
     let loaded = tokens_with(&[]);
     let (service, issuer) = (loaded.service().unwrap(), loaded.issuer().unwrap());
     assert_eq!(service.http.drain, Duration::from_secs(5));
@@ -147,14 +298,14 @@ fn what_is_required_is_enough() {
 }
 
 #[test]
-fn limits_of_codes_that_could_never_work_are_refused() {
+fn unusable_code_limits_are_rejected() {
     let sender = |more: &[(&str, &str)]| {
         let variables = [&REQUIRED[..5], &SENDING, more].concat();
         load(Binary::Factors, FACTORS, &variables).unwrap().sender()
     };
     let codes = sender(&[]).unwrap().codes;
     assert_eq!(codes.limits(), FactorsSettings::default());
-    for (variable, value, told) in [
+    for (variable, value, setting) in [
         ("AUTHME__CODES__LIFETIME", "11m", "codes.lifetime"),
         ("AUTHME__CODES__LIFETIME", "0s", "codes.lifetime"),
         ("AUTHME__CODES__ATTEMPTS_PER_CONTACT", "0", "codes.attempts_per_contact"),
@@ -163,15 +314,15 @@ fn limits_of_codes_that_could_never_work_are_refused() {
     ] {
         let refused = sender(&[(variable, value)]).unwrap_err();
         assert!(
-            matches!(&refused, SettingsError::Unusable { name, .. } if *name == told),
+            matches!(&refused, SettingsError::Unusable { name, .. } if *name == setting),
             "{variable}: {refused}"
         );
     }
 }
 
 #[test]
-fn what_could_never_work_is_refused() {
-    for (variable, value, told) in [
+fn unusable_settings_are_rejected() {
+    for (variable, value, setting) in [
         (
             "AUTHME__STORE__MONGODB_URI_FILE",
             "mongodb://ada:hunter2@db",
@@ -192,7 +343,7 @@ fn what_could_never_work_is_refused() {
     ] {
         let refused = tokens_with(&[(variable, value)]).service().unwrap_err();
         assert!(
-            matches!(&refused, SettingsError::Unusable { name, .. } if *name == told),
+            matches!(&refused, SettingsError::Unusable { name, .. } if *name == setting),
             "{variable}: {refused}"
         );
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
@@ -202,7 +353,7 @@ fn what_could_never_work_is_refused() {
 }
 
 #[test]
-fn what_is_printed_says_where_it_came_from_and_shows_no_secret() {
+fn print_shows_sources_and_no_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.toml");
     fs::write(&file, "[http]\ntrusted_proxies = [\"10.0.0.0/8\"]\n").unwrap();
@@ -210,7 +361,7 @@ fn what_is_printed_says_where_it_came_from_and_shows_no_secret() {
         ("AUTHME__STORE__MONGODB_URI_FILE", "mongodb://ada:hunter2@db"),
         ("AUTHME__KAFKA__BROKERS", "kafka:9092"),
     ];
-    let loaded = Loaded::over(Binary::Tokens, TOKENS, Some(&file), environment_of(&variables)).unwrap();
+    let loaded = Loaded::merge(Binary::Tokens, TOKENS, Some(&file), environment_of(&variables)).unwrap();
     let printed = loaded.print();
     let line = |name: &str| printed.lines().find(|line| line.contains(name)).unwrap();
     assert_eq!(line("http.listen"), "http.listen = \"127.0.0.1:8080\"  # from default");
@@ -230,7 +381,7 @@ fn what_is_printed_says_where_it_came_from_and_shows_no_secret() {
 }
 
 #[test]
-fn what_the_register_names_some_type_reads() {
+fn every_setting_of_the_catalog_is_read() {
     let loaded = tokens_with(&[]);
     let mut full = config::Config::builder().add_source(loaded.merged);
     for setting in SETTINGS.iter().filter(|setting| setting.is_read_by(Binary::Tokens)) {
@@ -261,7 +412,7 @@ fn what_the_register_names_some_type_reads() {
 }
 
 #[test]
-fn a_hand_off_makes_no_administrators() {
+fn default_roles_of_saml_users_exclude_administrators() {
     let with = |role: &str| SamlSettings {
         default_roles: vec!["AUTH-BASIC".to_owned(), role.to_owned()],
     };

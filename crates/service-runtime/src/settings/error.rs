@@ -1,0 +1,244 @@
+//! Errors in settings: each names the setting, its variable, and the value's source, and prints no secret.
+
+use std::fmt;
+
+use config::{ConfigError, Value, ValueKind};
+use domain::names::nearest;
+
+use super::catalog::{SETTINGS, find, variable_of};
+use super::loaded::{ENVIRONMENT, find_value, format_value};
+use super::setting::Binary;
+
+/// Why settings are not used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("the settings cannot be read: {0}")]
+    Unreadable(String),
+    #[error("{}", describe_unknown(.0))]
+    Unknown(Vec<UnknownSetting>),
+    #[error("missing {}: {}", plural("setting", .0.len()), .0.join(", "))]
+    Missing(Vec<String>),
+    #[error("`{name}` must be {expected}, not {given} ({source_name})")]
+    WrongType {
+        name: String,
+        expected: String,
+        /// The value, or its kind where it may be a secret.
+        given: String,
+        /// The variable or the file that gives the value.
+        source_name: String,
+    },
+    #[error("`{name}` {what}")]
+    Unusable { name: &'static str, what: String },
+}
+
+impl SettingsError {
+    pub(super) fn unusable(name: &'static str, what: impl Into<String>) -> Self {
+        Self::Unusable {
+            name,
+            what: what.into(),
+        }
+    }
+
+    /// Describes why `settings` do not have the types that a binary expects.
+    pub(super) fn wrong_type(error: &ConfigError, settings: &Value) -> Self {
+        let (key, expected) = match error {
+            ConfigError::Type { key, expected, .. } => (key.as_deref(), Some(describe_type(expected))),
+            ConfigError::At { key, error, .. } => (key.as_deref(), describe_expectation(error)),
+            _ => (None, None),
+        };
+        // An element of a list has the key `name[0]`.
+        let name = key.and_then(|key| key.split('[').next()).unwrap_or_default();
+        let value = find_value(settings, name).filter(|_| !name.is_empty());
+        match (value, describe_choices(name).or(expected)) {
+            (Some(value), Some(expected)) => Self::WrongType {
+                name: name.to_owned(),
+                expected,
+                given: describe_given(name, value),
+                source_name: source_of(name, value),
+            },
+            _ => Self::from_reading(error),
+        }
+    }
+
+    /// Describes why the defaults, the file or the environment cannot be read.
+    pub(super) fn from_reading(error: &ConfigError) -> Self {
+        Self::Unreadable(match error {
+            ConfigError::FileParse { uri, cause } => {
+                let file = uri.as_deref().unwrap_or("the defaults");
+                format!("{file}: {}", without_source_line(&cause.to_string()))
+            }
+            // The library appends the value of a variable that is not Unicode.
+            ConfigError::Message(message) => message.split(": ").next().unwrap_or_default().to_owned(),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Returns the position and the reason of a TOML error. The lines in between repeat the file and may hold a secret.
+fn without_source_line(error: &str) -> String {
+    let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    match lines.next_back() {
+        Some(last) => format!("{first}: {last}"),
+        None => first.to_owned(),
+    }
+}
+
+/// Returns the only values that a setting may have.
+fn describe_choices(name: &str) -> Option<String> {
+    let (last, others) = find(name)?.choices.split_last()?;
+    let others: Vec<String> = others.iter().map(|choice| format!("`{choice}`")).collect();
+    Some(format!("{} or `{last}`", others.join(", ")))
+}
+
+/// Describes a type that the library expects, in the words of TOML.
+fn describe_type(expected: &str) -> String {
+    let words = match expected {
+        _ if expected.contains("nonzero") => "a whole number of at least 1",
+        _ if expected.contains("unsigned") => "a whole number of at least 0",
+        _ if expected.contains("integer") => "a whole number",
+        "a boolean" => "`true` or `false`",
+        "a sequence" | "an array" => "a list, which only a file can give",
+        "a map" => "a section",
+        other => other,
+    };
+    words.to_owned()
+}
+
+/// Returns what a message of a deserializer names as expected.
+fn describe_expectation(error: &ConfigError) -> Option<String> {
+    match error {
+        ConfigError::Type { expected, .. } => Some(describe_type(expected)),
+        other => {
+            let message = other.to_string();
+            let (_, expected) = message.split_once("expected ")?;
+            Some(describe_type(expected))
+        }
+    }
+}
+
+/// Returns the value of a setting, or only its kind when the setting leads to a secret.
+fn describe_given(name: &str, value: &Value) -> String {
+    match &value.kind {
+        ValueKind::Table(_) => "a section".to_owned(),
+        ValueKind::Array(_) => "a list".to_owned(),
+        ValueKind::Nil => "an empty value".to_owned(),
+        ValueKind::String(_) if name.ends_with("_file") => "this string".to_owned(),
+        _ if name.ends_with("_file") => "a number or a boolean".to_owned(),
+        _ => format_value(value),
+    }
+}
+
+/// Returns the variable or the file that gives a setting its value.
+fn source_of(name: &str, value: &Value) -> String {
+    // The library merges sections, so only the values in them have an origin.
+    if let ValueKind::Table(section) = &value.kind
+        && let Some((key, value)) = section.iter().next()
+    {
+        return source_of(&format!("{name}.{key}"), value);
+    }
+    match value.origin() {
+        None => "default".to_owned(),
+        Some(ENVIRONMENT) => format!("variable {}", variable_of(name)),
+        Some(file) => format!("file {file}"),
+    }
+}
+
+/// A setting that the binary does not accept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnknownSetting {
+    /// The whole path, such as `http.listen`.
+    name: String,
+    is_variable: bool,
+    hint: Hint,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Hint {
+    /// The setting exists, but another binary reads it.
+    ReadElsewhere,
+    /// The accepted name with the fewest edits.
+    Nearest(&'static str),
+}
+
+impl UnknownSetting {
+    pub(super) fn new(binary: Binary, name: String, value: &Value) -> Self {
+        let accepted = SETTINGS.iter().filter(|setting| binary.accepts(setting));
+        let hint = match find(&name) {
+            Some(_) => Hint::ReadElsewhere,
+            None => nearest(&name, accepted.map(|setting| setting.name)).map_or(Hint::ReadElsewhere, Hint::Nearest),
+        };
+        Self {
+            name,
+            is_variable: value.origin() == Some(ENVIRONMENT),
+            hint,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the name as the operator wrote it: a variable has its own.
+    fn written(&self, name: &str) -> String {
+        if self.is_variable {
+            format!("`{}`", variable_of(name))
+        } else {
+            format!("`{name}`")
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        if self.is_variable {
+            "environment variable"
+        } else {
+            "setting"
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self.hint {
+            Hint::ReadElsewhere => "only other programs of AuthMe read it".to_owned(),
+            Hint::Nearest(nearest) => format!("did you mean {}?", self.written(nearest)),
+        }
+    }
+}
+
+impl fmt::Display for UnknownSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "unknown {} {}; {}",
+            self.kind(),
+            self.written(&self.name),
+            self.hint()
+        )
+    }
+}
+
+/// Names one unknown setting in a sentence, and several in a list for each kind.
+fn describe_unknown(unknown: &[UnknownSetting]) -> String {
+    if let [only] = unknown {
+        return only.to_string();
+    }
+    let list = |is_variable: bool| {
+        let of_kind: Vec<_> = unknown.iter().filter(|one| one.is_variable == is_variable).collect();
+        let kind = plural(of_kind.first()?.kind(), of_kind.len());
+        let names: Vec<String> = of_kind
+            .iter()
+            .map(|one| format!("{} ({})", one.written(&one.name), one.hint()))
+            .collect();
+        Some(format!("unknown {kind}: {}", names.join(", ")))
+    };
+    let lists: Vec<String> = [false, true].into_iter().filter_map(list).collect();
+    lists.join("; ")
+}
+
+fn plural(noun: &str, count: usize) -> String {
+    if count == 1 {
+        noun.to_owned()
+    } else {
+        format!("{noun}s")
+    }
+}
