@@ -9,7 +9,7 @@ use adapter_delivery::{DeliveryConfig, DeliverySettings};
 use clap::Args;
 use ports::Clock as _;
 use service_runtime::{
-    AuditLog, Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, announce, load, start_logs,
+    AuditLog, Binary, Loaded, Loops, Settings, Signals, Stop, SystemClock, announce, listen, load, start_logs,
 };
 use tokio::task::JoinHandle;
 
@@ -57,16 +57,9 @@ pub struct Listeners {
 
 impl Listeners {
     pub fn bind(api: &str, management: &str) -> Result<Self, CommandError> {
-        let bind = |address: &str| {
-            TcpListener::bind(address).map_err(|error| {
-                CommandError::msg(format!(
-                    "`{address}` cannot be listened on: {error}; choose another with --listen or --management"
-                ))
-            })
-        };
         Ok(Self {
-            api: bind(api)?,
-            management: bind(management)?,
+            api: listen(api, "http.listen", Some("--listen"))?,
+            management: listen(management, "http.management", Some("--management"))?,
         })
     }
 }

@@ -1,5 +1,4 @@
 use std::fs;
-use std::net::TcpListener;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use adapter_http::{
 };
 use adapter_kafka::KafkaEventPublisher;
 use adapter_mongodb::Stores;
-use service_runtime::{CommandError, Loaded, Loops, ServiceSettings, Signals, Stop};
+use service_runtime::{CommandError, Loaded, Loops, ServiceSettings, Signals, Stop, listen};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use use_cases::{AdmitCaller, RelayOutboxes};
@@ -68,8 +67,8 @@ impl Running {
         let stop = Stop::default();
         let api_settings = api_settings(settings, &context)?;
         let (listener, management_listener) = (
-            listen("http.listen", &settings.http.listen)?,
-            listen("http.management", &settings.http.management)?,
+            listen(&settings.http.listen, "http.listen", None)?,
+            listen(&settings.http.management, "http.management", None)?,
         );
         let loops = start_loops(service, settings, &shared, &context, &publisher);
         let management = management(&shared, &stop).serve(management_listener);
@@ -118,11 +117,6 @@ impl Running {
         }
         tracing::info!("stopped");
     }
-}
-
-fn listen(name: &str, address: &str) -> Result<TcpListener, CommandError> {
-    let listener = TcpListener::bind(address);
-    listener.map_err(|error| CommandError::msg(format!("`{name}` is {address}, which cannot be listened on: {error}")))
 }
 
 fn start_loops(

@@ -3,6 +3,7 @@
 mod audit_log;
 mod clock;
 mod error;
+mod listener;
 mod logs;
 mod loops;
 mod remembered_clients;
@@ -13,6 +14,7 @@ mod telemetry;
 pub use audit_log::AuditLog;
 pub use clock::SystemClock;
 pub use error::CommandError;
+pub use listener::listen;
 pub use logs::{LogError, announce, start as start_logs};
 pub use loops::Loops;
 pub use remembered_clients::RememberedClients;

@@ -8,7 +8,7 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
 }
 
 /// Returns the environment variable of a setting.
-pub(super) fn variable_of(name: &str) -> String {
+pub(crate) fn variable_of(name: &str) -> String {
     format!("AUTHME__{}", name.replace('.', "__").to_uppercase())
 }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use config::Environment;
 
+pub(crate) use catalog::variable_of;
 pub use error::SettingsError;
 pub use loaded::Loaded;
 pub use sections::{
