@@ -13,362 +13,386 @@ pub(crate) fn variable_of(name: &str) -> String {
 }
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new(EVERYWHERE, "http.listen", "Address of the API"),
+    Setting::new(EVERYWHERE, "http.listen", "Address and port of the API."),
     Setting::new(
         EVERYWHERE,
         "http.management",
-        "Address of health and metrics",
+        "Address and port of the health checks and the metrics.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.trusted_proxies",
-        "Networks whose `X-Forwarded-For` is believed, like `[\"10.0.0.0/8\"]`",
+        "Networks of the proxies whose `X-Forwarded-For` header is trusted, such as `[\"10.0.0.0/8\"]`. Behind a \
+         proxy that is not listed, all callers share its address and its limits.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.drain",
-        "How long a stopping process still serves before it stops accepting",
+        "Time for which a stopping process still accepts requests, so that load balancers can take it out first.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.workers",
-        "Threads that answer; 0 for one per core",
+        "Number of threads that process requests. `0` means one per core.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.docs",
-        "Whether `/docs`, the API reference, is served; `/openapi.json` always is",
+        "`true` serves the API reference at `/docs`. `/openapi.json` is served in any case.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.write_timeout",
-        "A connection is dropped when its peer takes nothing of an answer for so long",
+        "Time after which a connection is closed if its peer reads nothing of a response. At least `1s`.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.connections",
-        "Connections at a time, never more than `ulimit -n` leaves room for; more are closed at once; 0 for no limit of its own",
+        "Open connections allowed at a time; further ones are closed on arrival. The limit of open files (`ulimit \
+         -n`) caps it. `0` leaves only that cap.",
     ),
     Setting::new(
         EVERYWHERE,
         "http.connections_per_peer",
-        "Of these, from one address (of IPv6: from one /64) that is none of `http.trusted_proxies`; 0 for no limit",
+        "Open connections allowed per address (IPv6: per /64 network), except for `http.trusted_proxies`. `0` \
+         means no limit.",
     ),
     Setting::new(
         EVERYWHERE,
         "limits.requests_per_client",
-        "Requests of one calling client a second, in one process; beyond, 429; 0 for no limit",
+        "Requests allowed per client per second, in one process. Further ones get status 429. `0` means no limit.",
     ),
     Setting::new(
         EVERYWHERE,
         "limits.requests_per_user",
-        "Requests of one calling user a second, in one process; beyond, 429; 0 for no limit",
+        "Requests allowed per user per second, in one process. Further ones get status 429. `0` means no limit.",
     ),
     Setting::new(
         SERVICES,
         "store.mongodb_uri_file",
-        "File that holds the URI of MongoDB. The URI may not weaken reads or writes",
+        "File with the MongoDB URI. The URI must not weaken the read and write concerns.",
     )
     .required(),
     Setting::new(
         SERVICES,
         "store.allow_insecure",
-        "`true` takes MongoDB on another machine without TLS, or with TLS that checks no certificate: whoever is on that \
-         network reads and changes everything",
+        "`true` accepts MongoDB on another machine without TLS, or with TLS that checks no certificate. An \
+         attacker on that network can then read and change all data.",
     ),
-    Setting::new(SERVICES, "store.database", "Database of every collection"),
+    Setting::new(SERVICES, "store.database", "Name of the MongoDB database."),
     Setting::new(
         SERVICES,
         "store.connections",
-        "Connections to each server of MongoDB, at most",
+        "Connections allowed to each MongoDB server. At least 1.",
     ),
     Setting::new(
         SERVICES,
         "kafka.brokers",
-        "`host:port` of one or more brokers, separated by commas",
+        "`host:port` of one or more Kafka brokers, separated by commas.",
     )
     .required(),
     Setting::new(
         SERVICES,
         "kafka.security",
-        "`plaintext`, `tls`, or `scram` (SASL/SCRAM inside TLS); the last two need a build with the feature `kafka-tls`",
+        "Protection of the connections to Kafka: `plaintext`, `tls`, or `scram` (SASL/SCRAM over TLS). `tls` and \
+         `scram` need a build with the feature `kafka-tls`.",
     )
     .one_of(&["plaintext", "tls", "scram"]),
     Setting::new(
         SERVICES,
         "kafka.allow_insecure",
-        "`true` takes `plaintext` to brokers on another machine: whoever is on that network reads and writes events",
+        "`true` accepts `plaintext` to brokers on another machine. An attacker on that network can then read and \
+         forge events.",
     ),
     Setting::new(
         SERVICES,
         "kafka.ca_file",
-        "Certificates (PEM) that vouch for the brokers; unset: those of the system",
+        "CA certificates (PEM) that verify the brokers. Unset: those of the system.",
     ),
     Setting::new(
         SERVICES,
         "kafka.certificate_file",
-        "Certificate (PEM) shown to the brokers",
+        "Client certificate (PEM) for the brokers. Requires `kafka.key_file`.",
     ),
     Setting::new(
         SERVICES,
         "kafka.key_file",
-        "Its private key (PEM)",
+        "Private key (PEM) of the client certificate.",
     ),
     Setting::new(
         SERVICES,
         "kafka.sasl_mechanism",
-        "`SCRAM-SHA-256` or `SCRAM-SHA-512`",
+        "`SCRAM-SHA-256` or `SCRAM-SHA-512`. Required with `scram`.",
     ),
     Setting::new(
         SERVICES,
         "kafka.sasl_username",
-        "User of the brokers",
+        "User name at the brokers. Required with `scram`.",
     ),
     Setting::new(
         SERVICES,
         "kafka.sasl_password_file",
-        "File that holds the user's password",
+        "File with the password of that user. Required with `scram`.",
     ),
     Setting::new(
         SERVICES,
         "kafka.partitions",
-        "Partitions of a topic that `--create-topics` makes",
+        "Partitions of each topic that `--create-topics` creates. At least 1.",
     ),
     Setting::new(
         SERVICES,
         "kafka.replication",
-        "Replicas of a topic that `--create-topics` makes",
+        "Replication factor of each topic that `--create-topics` creates. At least 1.",
     ),
     Setting::new(
         EVERYWHERE,
         "tokens.issuer",
-        "`iss` of access tokens, written and demanded",
+        "Claim `iss` of access tokens. A token with another value is rejected.",
     )
     .required(),
     Setting::new(
         EVERYWHERE,
         "tokens.audience",
-        "`aud` of access tokens, written and demanded",
+        "Claim `aud` of access tokens. A token with another value is rejected.",
     )
     .required(),
     Setting::new(
         EVERYWHERE,
         "tokens.typ",
-        "`typ` header of access tokens, written and demanded: `at+jwt`, `JWT` or `none`",
+        "Header `typ` of access tokens: `at+jwt` (RFC 9068), `JWT` or `none`. A token with another value is \
+         rejected.",
     ),
     Setting::new(
         EVERYWHERE,
         "tokens.longest_access_token_lifetime",
-        "No client's access tokens live longer, and longer ones are refused",
+        "Upper limit of the access token lifetime of every client. A token with a longer lifetime is rejected. At \
+         least `1s`.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.access_token_lifetime",
-        "Unless the client has its own",
+        "Lifetime of access tokens, unless the client has its own. At least `1s`, at most \
+         `tokens.longest_access_token_lifetime`.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.validation_token_lifetime",
-        "Of the token of a hand-off",
+        "Lifetime of validation tokens, from the SAML login to the redemption. At least `1s`.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.refresh_absolute_lifetime",
-        "A session ends then, whatever is done with it",
+        "Time after which a session ends, however often it was renewed. At least `1s`.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.refresh_idle_lifetime",
-        "A session ends when it is not renewed for so long",
+        "Time after which a session ends if it was not renewed. At least `1s`.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.refresh_grace",
-        "How long the refresh token before the current one still gets its successor; `0s` is strict",
+        "Time for which the previous refresh token still gets the same successor, so that a lost response logs no \
+         user out. After it, the previous token counts as stolen. `0s` allows no reuse.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.new_sessions_per_minute",
-        "Sessions of one user that one client may start in a minute, in one process; beyond, 429; 0 for no limit",
+        "Sessions that one client may start for one user per minute, in one process. Further ones get status 429. \
+         `0` means no limit.",
     ),
     Setting::new(
         ISSUERS,
         "tokens.query_tokens",
-        "Whether a renewal may have its token in the query, which ends up in the logs of proxies; `false` accepts it in the body only",
+        "`true` accepts the token of a renewal in the query, too, which access logs of proxies record. `false` \
+         accepts it only in the body.",
     ),
     Setting::new(
         ISSUERS,
         "login.failures_per_client",
-        "Failed logins of a client id a minute; beyond, addresses that failed with it wait",
+        "Failed logins allowed per client ID per minute, in one process. Once exceeded, addresses that failed \
+         with this client ID are rate-limited to one failure per minute. At least 1.",
     ),
     Setting::new(
         ISSUERS,
         "login.failures_per_peer",
-        "Failed logins from one address a minute (of IPv6: from one /64)",
+        "Failed logins allowed per address per minute (IPv6: per /64 network), in one process. Once exceeded, \
+         logins from it get status 429. At least 1.",
     ),
     Setting::new(
         ISSUERS,
         "saml.default_roles",
-        "Roles of a user that a hand-off makes",
+        "Roles of a user that a SAML login creates. Administrator roles are not allowed.",
     ),
     Setting::new(
         SERVICES,
         "keys.directory",
-        "Folder of `<kid>.pem` and `manifest.json` as `authme keys` makes it: `tokens` signs with it, others verify",
+        "Folder with `<kid>.pem` and `manifest.json`, as `authme keys` writes it. The service `tokens` signs with \
+         these keys; the others verify.",
     )
     .with_requirement(Requirement::RequiredUnless("keys.url")),
     Setting::new(
         VERIFIERS,
         "keys.url",
-        "Key set of the service `tokens`, `…/security/iam/v1/.well-known/jwks.json`; goes before `keys.directory`",
+        "URL of the key set of the service `tokens`, `…/security/iam/v1/.well-known/jwks.json`. Takes precedence \
+         over `keys.directory`.",
     ),
     Setting::new(
         VERIFIERS,
         "keys.ca_file",
-        "Certificates (PEM) that vouch for the server of `keys.url`; unset: those of the system",
+        "CA certificates (PEM) that verify the server of `keys.url`. Unset: those of the system.",
     ),
     Setting::new(
         VERIFIERS,
         "keys.allow_insecure",
-        "`true` takes a `keys.url` of plain http on another machine: whoever answers there signs tokens for everybody",
+        "`true` accepts plain HTTP to another machine in `keys.url`. An attacker on that network can then forge \
+         access tokens.",
     ),
     Setting::new(
         VERIFIERS,
         "keys.longest_age",
-        "A key set that could not be fetched again for so long verifies nothing, and the service is not ready; at least `1m`",
+        "Age at which a key set that could not be fetched again is dropped. The service then rejects every token \
+         and is not ready. At least `1m`, ten times the interval of the fetches.",
     ),
     Setting::new(
         ISSUERS,
         "keys.cache_time",
-        "How long a verifier may keep the key set: a new key is published at least so long before it signs",
+        "Time for which verifiers may cache the key set. A new key is published at least this long before it signs.",
     ),
     Setting::new(
         TOKENS,
         "secrets.refresh_file",
-        "File with the keys of refresh tokens, 64 hexadecimal digits a line: the first seals, all open",
+        "File with the keys that sign refresh tokens, 64 hexadecimal digits per line. The first key signs, and \
+         all of them verify.",
     )
     .required(),
     Setting::new(
         FACTORS,
         "secrets.codes_file",
-        "File with the key of one-time codes, 64 hexadecimal digits",
+        "File with the key of the digests of one-time codes, 64 hexadecimal digits.",
     )
     .required(),
     Setting::new(
         SENDERS,
         "delivery.file",
-        "File that codes are written into, a JSON object a line, where no server is set up for them; for local use",
+        "File to which codes are written, one JSON object per line, when no server for them is configured. For \
+         local use only.",
     ),
     Setting::new(
         SENDERS,
         "delivery.within",
-        "How long handing over a message may take, all tries together; a server that is slower is not asked again",
+        "Time limit for the delivery of one message, including retries. At least `1s`.",
     ),
     Setting::new(
         SENDERS,
         "delivery.texts",
-        "Texts of messages for clients that chose none: `pt`, `en`, or a file of `delivery.texts_directory`",
+        "Message templates for clients without their own: `pt`, `en`, or a file name of \
+         `delivery.texts_directory` without `.toml`.",
     ),
     Setting::new(
         SENDERS,
         "delivery.texts_directory",
-        "Folder of texts, `NAME.toml` with `subject`, `mail` and `text_message`",
+        "Folder with message templates, `NAME.toml` with `subject`, `mail` and `text_message`.",
     ),
     Setting::new(
         SENDERS,
         "smtp.host",
-        "Mail server that takes codes to e-mail addresses",
+        "Mail server (SMTP) for codes to e-mail addresses.",
     )
     .with_requirement(Requirement::RequiredUnless("delivery.file")),
-    Setting::new(SENDERS, "smtp.port", "Its port"),
+    Setting::new(SENDERS, "smtp.port", "Port of the mail server."),
     Setting::new(
         SENDERS,
         "smtp.security",
-        "`starttls`, `tls`, `none` (a server on the same machine only) or `none-anywhere`",
+        "Protection of the connection to the mail server: `starttls`, `tls`, `none` \
+         (unencrypted, only to the same machine) or `none-anywhere` (unencrypted).",
     )
     .one_of(&["starttls", "tls", "none", "none-anywhere"]),
     Setting::new(
         SENDERS,
         "smtp.from",
-        "Who writes: an address, or a name with one in angle brackets",
+        "Sender of the e-mails: an address, or a name followed by an address in angle brackets. Required with \
+         `smtp.host`.",
     ),
     Setting::new(
         SENDERS,
         "smtp.user",
-        "User of the mail server",
+        "User name at the mail server. Requires `smtp.password_file`.",
     ),
-    Setting::new(SENDERS, "smtp.password_file", "File that holds the user's password"),
+    Setting::new(SENDERS, "smtp.password_file", "File with the password of that user."),
     Setting::new(
         SENDERS,
         "smtp.ca_file",
-        "Certificates (PEM) that vouch for the mail server; unset: those of the system",
+        "CA certificates (PEM) that verify the mail server. Unset: those of the system.",
     ),
     Setting::new(
         SENDERS,
         "sms.url",
-        "Gateway that takes codes to mobile numbers: it is sent a signed POST",
+        "URL of the SMS gateway for codes to mobile numbers. Each message is a signed POST request.",
     )
     .with_requirement(Requirement::RequiredUnless("delivery.file")),
     Setting::new(
         SENDERS,
         "sms.signing_key_file",
-        "File that holds the key of the signature (HMAC-SHA-256)",
+        "File with the key of the signature (HMAC-SHA-256). Required with `sms.url`.",
     ),
     Setting::new(
         SENDERS,
         "sms.content_type",
-        "Of the request; unset: `application/json`",
+        "Header `Content-Type` of the request. Unset: `application/json`.",
     ),
     Setting::new(
         SENDERS,
         "sms.body",
-        "Template of the request's body; unset: `{\"to\":{{ to }},\"text\":{{ text }}}`",
+        "Template of the request body. Unset: `{\"to\":{{ to }},\"text\":{{ text }}}`.",
     ),
     Setting::new(
         SENDERS,
         "sms.header",
-        "Name of a header of the gateway's own, as for an API key",
+        "Name of a further header that the gateway requires, such as one for an API key. Requires \
+         `sms.header_file`.",
     ),
-    Setting::new(SENDERS, "sms.header_file", "File that holds that header's value"),
+    Setting::new(SENDERS, "sms.header_file", "File with the value of that header."),
     Setting::new(
         SENDERS,
         "codes.lifetime",
-        "Of a one-time code; at most `10m`",
+        "Lifetime of a one-time code. At least `1s`, at most `10m` (NIST SP 800-63B, 3.1.3.2).",
     ),
     Setting::new(
         SENDERS,
         "codes.attempts_per_challenge",
-        "How often one code may be tried, rightly or wrongly",
+        "Attempts allowed per code, right or wrong. At least 1.",
     ),
     Setting::new(
         SENDERS,
         "codes.attempts_per_contact",
-        "How often codes of one contact may be tried in a day",
+        "Attempts allowed per contact in 24 hours, over all its codes. At least 1.",
     ),
     Setting::new(
         SENDERS,
         "codes.attempts_per_user",
-        "How often codes of one user may be tried in a day",
+        "Attempts allowed per user in 24 hours, over all contacts. At least 1.",
     ),
     Setting::new(
         SENDERS,
         "codes.sends_per_destination",
-        "How many codes one address or number is sent in ten minutes",
+        "Codes sent to one address or number in ten minutes at most. At least 1.",
     ),
     Setting::new(
         SENDERS,
         "codes.sends_per_user",
-        "How many codes one user may have sent in a day",
+        "Codes sent for one user in 24 hours at most. At least 1.",
     ),
     Setting::new(
         SERVICES,
         "relay.lease",
-        "A claim on an outbox ends after this, should its relay die",
+        "Time after which another process takes over the outbox of a relay that crashed. At least \
+         `1s`.",
     ),
-    Setting::new(EVERYWHERE, "log.format", "`json` or `text`").one_of(&["json", "text"]),
+    Setting::new(EVERYWHERE, "log.format", "Format of the log: `json` or `text`.").one_of(&["json", "text"]),
     Setting::new(
         EVERYWHERE,
         "log.filter",
-        "What is logged, like `info` or `info,mongodb=warn`",
+        "Levels that are logged, for all modules or for one, such as `info` or `info,mongodb=warn`.",
     ),
 ];
