@@ -1,17 +1,18 @@
-//! `cargo xtask bench`: the speed and cost promises, measured on this machine against reference lines of the same run.
+//! `cargo xtask bench`: the promises of speed and cost, measured on this machine and compared with reference
+//! measurements of the same run.
 
+mod async_connection;
 mod codes;
 mod connection;
-mod deployed;
-mod figures;
-mod line;
 mod load;
 mod population;
 mod process;
 mod programs;
 mod reference;
 mod renewals;
+mod results;
 mod scale;
+mod services;
 mod start;
 mod steady;
 
@@ -21,21 +22,21 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::servers::{self, Addresses};
-use figures::Figures;
 use programs::{Programs, ServicePrograms};
+use results::Results;
 
-/// What to measure, and how long.
+/// Which promises to measure, and for how long.
 #[derive(Args)]
 pub(crate) struct BenchArguments {
-    /// Only these: s1, s2, s3, s4, s5, s6, s7, s8, s9
+    /// The promises to measure: s1, s2, s3, s4, s5, s6, s7, s8, s9; all if none is named
     names: Vec<String>,
-    /// Print one JSON object instead of words
+    /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// Seconds of each measured stretch
+    /// Seconds that each load lasts
     #[arg(long, default_value_t = 8)]
     seconds: u64,
-    /// Users of the large store of s7
+    /// The number of users in the large store of s7
     #[arg(long, default_value_t = 100_000)]
     users: usize,
 }
@@ -45,16 +46,16 @@ impl BenchArguments {
         self.names.iter().any(|name| names.contains(&name.as_str()))
     }
 
-    /// Whether one of these is to be measured. All are when none is named.
-    fn want(&self, names: &[&str]) -> bool {
+    /// Whether one of these promises is to be measured.
+    fn includes(&self, names: &[&str]) -> bool {
         self.names.is_empty() || self.names_one_of(names)
     }
 }
 
 pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
     match measure(arguments) {
-        Ok(figures) => {
-            figures.print(arguments.json);
+        Ok(results) => {
+            results.print(arguments.json);
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -64,53 +65,53 @@ pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
     }
 }
 
-fn measure(arguments: &BenchArguments) -> anyhow::Result<Figures> {
-    let addresses = servers(arguments)?;
-    // Before the others: see `ServicePrograms::build`.
-    let deployed = addresses
+fn measure(arguments: &BenchArguments) -> anyhow::Result<Results> {
+    let addresses = start_servers(arguments)?;
+    // First, because it leaves another `authme` behind: see `ServicePrograms::build`.
+    let services = addresses
         .map(|addresses| anyhow::Ok((ServicePrograms::build()?, addresses)))
         .transpose()?;
     let programs = Programs::build()?;
-    let mut figures = Figures::new();
-    if arguments.want(&["s9"]) {
-        start::measure(&programs, &mut figures)?;
+    let mut results = Results::new();
+    if arguments.includes(&["s9"]) {
+        start::measure(&programs, &mut results)?;
     }
-    if arguments.want(&["s1", "s3", "s8"]) {
-        steady::measure(&programs, arguments.seconds, &mut figures)?;
+    if arguments.includes(&["s1", "s3", "s8"]) {
+        steady::measure(&programs, arguments.seconds, &mut results)?;
     }
-    if arguments.want(&["s5"]) {
-        codes::measure(&programs, &mut figures)?;
+    if arguments.includes(&["s5"]) {
+        codes::measure(&programs, &mut results)?;
     }
-    if arguments.want(&["s7"]) {
-        scale::measure(&programs, arguments, &mut figures)?;
+    if arguments.includes(&["s7"]) {
+        scale::measure(&programs, arguments, &mut results)?;
     }
-    if let Some((services, addresses)) = deployed {
-        deployed::measure(&programs, (&services, &addresses), arguments, &mut figures)?;
+    if let Some((services, addresses)) = services {
+        services::measure(&programs, (&services, &addresses), arguments, &mut results)?;
     }
-    Ok(figures)
+    Ok(results)
 }
 
-/// The servers of what is measured over them. There may be none, unless that is asked for by name.
-fn servers(arguments: &BenchArguments) -> anyhow::Result<Option<Addresses>> {
-    if !arguments.want(&["s2", "s4", "s6", "s8"]) {
+/// Starts the servers that s2, s4, s6 and s8 need. Without servers these are skipped, unless they were named.
+fn start_servers(arguments: &BenchArguments) -> anyhow::Result<Option<Addresses>> {
+    if !arguments.includes(&["s2", "s4", "s6", "s8"]) {
         return Ok(None);
     }
     match servers::ensure_up() {
         Ok(addresses) => Ok(Some(addresses)),
-        Err(failure) if arguments.names_one_of(&["s2", "s4", "s6"]) => {
-            Err(failure.context("s2, s4 and s6 are measured over real servers"))
+        Err(error) if arguments.names_one_of(&["s2", "s4", "s6"]) => {
+            Err(error.context("s2, s4 and s6 need MongoDB and Kafka"))
         }
-        Err(failure) => {
-            eprintln!("skipped, without servers: s2, s4, s6, and s8 of the services: {failure:#}");
+        Err(error) => {
+            eprintln!("skipped, without servers: s2, s4, s6, and s8 of the services: {error:#}");
             Ok(None)
         }
     }
 }
 
-/// A number out of a JSON object.
+/// Returns a number from a JSON object.
 pub(crate) fn number(object: &serde_json::Value, name: &str) -> anyhow::Result<f64> {
     object
         .get(name)
         .and_then(serde_json::Value::as_f64)
-        .with_context(|| format!("no `{name}` was answered"))
+        .with_context(|| format!("the object has no number `{name}`"))
 }

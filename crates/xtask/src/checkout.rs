@@ -1,25 +1,25 @@
-//! The checkout this task was built from, and cargo in it.
+//! The checkout from which this task was built.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// A program that runs at the root of the checkout.
+/// Returns a command that runs at the root of the checkout.
 pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     command
 }
 
-/// Runs to the end, output and all; `advice` is for whoever sees it fail.
+/// Runs a command that has to succeed; its output is shown. The error starts with `advice`.
 pub(crate) fn must_succeed(mut command: Command, advice: &str) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     ensure!(status.success(), "{advice} ({status})");
     Ok(())
 }
 
-/// Where cargo puts what it builds.
+/// Returns cargo's target folder.
 pub(crate) fn target() -> anyhow::Result<std::path::PathBuf> {
     let mut cargo = command("cargo");
     let output = cargo

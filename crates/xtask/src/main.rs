@@ -1,12 +1,14 @@
 //! The project's own tasks: `cargo xtask <task>`.
 //!
-//! A task is a variant here and a file of its own. Dependencies stay few: each of them is compiled before a task starts.
-#![expect(clippy::print_stdout, reason = "a task answers whoever started it")]
+//! Each task is a variant of [`Task`] and a module of its own. Dependencies stay few, because cargo compiles them before a
+//! task starts.
+#![expect(clippy::print_stdout, reason = "a task prints its results")]
 
 mod bench;
 mod checkout;
 mod servers;
-mod tally;
+mod shell;
+mod summary;
 mod test;
 mod tools;
 mod trial;
@@ -19,13 +21,13 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
-    /// Everything a change has to pass: format, lints, tests, dependencies
+    /// Run everything that a change has to pass: format, architecture rules, lints, documentation, dependencies, tests
     Test,
-    /// The speed and cost promises, measured against reference lines of the same run
+    /// Measure the promises of speed and cost, relative to reference measurements of the same run
     Bench(bench::BenchArguments),
-    /// The promises of correctness, tried under races and faults
+    /// Repeat the promises of correctness under races and faults
     Trial(trial::TrialArguments),
-    /// Real servers for tests: a document store, a broker and a mail server
+    /// Start and stop real servers for tests: a document store, a broker and a mail server
     #[command(subcommand)]
     Servers(servers::ServersTask),
 }

@@ -1,4 +1,5 @@
-//! Real servers for tests: given ones, else the project's containers, else from the package registries.
+//! `cargo xtask servers`: real servers for tests. They are those that the environment names, else the project's containers,
+//! else programs from the package registries.
 
 mod addresses;
 mod compose;
@@ -23,21 +24,21 @@ pub(crate) use smtp::ensure_up as ensure_mail_up;
 use state::{Registries, State};
 use status::Status;
 
-/// A document store, a broker and a mail server.
+/// The number of servers: a document store, a broker and a mail server.
 const SERVERS: usize = 3;
 
 #[derive(Clone, Copy, Subcommand)]
 pub(crate) enum ServersTask {
-    /// Starts them unless they are up, and prints the variables by which tests find them
+    /// Start the servers that are not up, and print the variables by which tests find them
     Up,
-    /// Ends what `up` started
+    /// Stop the servers that `up` started
     Down,
-    /// Each server, how it runs, its address and its processes; exit 1 unless all are up
+    /// Print each server with its source, address and processes; exit with 1 unless all are up
     Status,
-    /// Ends one server, for a trial: its port and its data stay
+    /// Stop one server for a trial; its port and its data stay
     #[command(hide = true)]
     Stop { server: Stoppable },
-    /// Starts a stopped server again, on its port and with its data
+    /// Start a stopped server again, on its port and with its data
     #[command(hide = true)]
     Start { server: Stoppable },
 }
@@ -48,17 +49,17 @@ pub(crate) enum Stoppable {
 }
 
 pub(crate) fn run(task: ServersTask) -> ExitCode {
-    let done = match task {
+    let result = match task {
         ServersTask::Up => up(),
         ServersTask::Down => down(),
         ServersTask::Status => status(),
-        ServersTask::Stop { server } => stop(server),
-        ServersTask::Start { server } => start(server),
+        ServersTask::Stop { server } => stop_server(server),
+        ServersTask::Start { server } => start_server(server),
     };
-    match done {
+    match result {
         Ok(code) => code,
-        Err(failure) => {
-            eprintln!("error: {failure:#}");
+        Err(error) => {
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -66,26 +67,26 @@ pub(crate) fn run(task: ServersTask) -> ExitCode {
 
 /// Where the servers come from.
 #[derive(Debug, PartialEq, Eq)]
-enum Way {
-    Given(Addresses),
-    /// They are up since an earlier `up`.
-    Recorded(Addresses),
+enum Source {
+    FromEnvironment(Addresses),
+    /// An earlier `up` started them.
+    Running(Addresses),
     Compose,
     Registries,
 }
 
-impl Way {
-    /// The first that is open. Those after it are not asked.
+impl Source {
+    /// Returns the first source that is available. Does not try those after it.
     fn first(
-        given: Option<Addresses>,
-        recorded: impl FnOnce() -> anyhow::Result<Option<Addresses>>,
-        engine_answers: impl FnOnce() -> bool,
+        from_environment: Option<Addresses>,
+        running: impl FnOnce() -> anyhow::Result<Option<Addresses>>,
+        is_engine_reachable: impl FnOnce() -> bool,
     ) -> anyhow::Result<Self> {
-        Ok(if let Some(addresses) = given {
-            Self::Given(addresses)
-        } else if let Some(addresses) = recorded()? {
-            Self::Recorded(addresses)
-        } else if engine_answers() {
+        Ok(if let Some(addresses) = from_environment {
+            Self::FromEnvironment(addresses)
+        } else if let Some(addresses) = running()? {
+            Self::Running(addresses)
+        } else if is_engine_reachable() {
             Self::Compose
         } else {
             Self::Registries
@@ -93,25 +94,29 @@ impl Way {
     }
 }
 
-/// Where the store and the broker are, once they answer: starts them unless they are up. When there is no way to have
-/// them, the error says what is missing.
+/// Returns the addresses of the store and the broker once they are ready, and starts them if necessary. When no source is
+/// available, the error names what is missing.
 pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
-    match Way::first(Addresses::given()?, recorded, compose::engine_answers)? {
-        Way::Given(addresses) => {
-            addresses.must_answer()?;
-            eprintln!("the servers are given: nothing is started");
+    match Source::first(
+        Addresses::from_environment()?,
+        running_addresses,
+        compose::is_engine_reachable,
+    )? {
+        Source::FromEnvironment(addresses) => {
+            addresses.ensure_reachable()?;
+            eprintln!("the environment names the servers: nothing is started");
             Ok(addresses)
         }
-        Way::Recorded(addresses) => {
+        Source::Running(addresses) => {
             eprintln!("the servers are up already");
             Ok(addresses)
         }
-        Way::Compose => begin(compose::begin),
-        Way::Registries => begin(registries::begin),
+        Source::Compose => start_stores(compose::start),
+        Source::Registries => start_stores(registries::start),
     }
 }
 
-/// Which servers need not be started. Whoever started them ends them.
+/// The servers that are up. A task stops only the servers that it started itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Running {
     stores: bool,
@@ -120,52 +125,52 @@ pub(crate) struct Running {
 
 pub(crate) fn running() -> Running {
     Running {
-        stores: matches!(Addresses::given(), Ok(Some(_))) || matches!(recorded(), Ok(Some(_))),
+        stores: matches!(Addresses::from_environment(), Ok(Some(_))) || matches!(running_addresses(), Ok(Some(_))),
         mail: smtp::is_up(),
     }
 }
 
-/// Ends those that run now and did not run before.
-pub(crate) fn back_to(before: Running) -> anyhow::Result<()> {
+/// Stops the servers that are up now and were not up `before`.
+pub(crate) fn stop_others(before: Running) -> anyhow::Result<()> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
     if !before.mail {
-        smtp::end(&folder)?;
+        smtp::stop(&folder)?;
     }
-    match folder.state()? {
-        Some(state) if !before.stores => end(&folder, &state),
+    match folder.read_state()? {
+        Some(state) if !before.stores => stop_stores(&folder, &state),
         _ => Ok(()),
     }
 }
 
-fn recorded() -> anyhow::Result<Option<Addresses>> {
-    let state = Folder::open()?.state()?.filter(State::is_up);
+fn running_addresses() -> anyhow::Result<Option<Addresses>> {
+    let state = Folder::open()?.read_state()?.filter(State::is_up);
     Ok(state.map(|state| state.addresses()))
 }
 
-fn begin(way: fn(&Folder) -> anyhow::Result<State>) -> anyhow::Result<Addresses> {
+fn start_stores(start: fn(&Folder) -> anyhow::Result<State>) -> anyhow::Result<Addresses> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    // Another task may have changed them while this one waited.
-    match folder.state()? {
+    // Another task may have started or stopped servers while this one waited for the lock.
+    match folder.read_state()? {
         Some(state) if state.is_up() => return Ok(state.addresses()),
         Some(State::Registries(mut servers)) if servers.mongodb_is_up() => {
             eprintln!("kafka was stopped: starting it again");
             registries::start_kafka(&folder, &mut servers)?;
             return Ok(servers.addresses());
         }
-        Some(remains) => end(&folder, &remains)?,
+        Some(leftover) => stop_stores(&folder, &leftover)?,
         None => {}
     }
-    Ok(way(&folder)?.addresses())
+    Ok(start(&folder)?.addresses())
 }
 
-fn end(folder: &Folder, state: &State) -> anyhow::Result<()> {
+fn stop_stores(folder: &Folder, state: &State) -> anyhow::Result<()> {
     match state {
-        State::Compose => compose::end()?,
-        State::Registries(servers) => registries::end(servers)?,
+        State::Compose => compose::stop()?,
+        State::Registries(servers) => registries::stop(servers)?,
     }
-    folder.forget()
+    folder.remove_state()
 }
 
 fn up() -> anyhow::Result<ExitCode> {
@@ -174,50 +179,50 @@ fn up() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends what was started, by the ids it was started under.
+/// Stops the servers that `up` started, by their recorded process ids.
 fn down() -> anyhow::Result<ExitCode> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    let mut ended = smtp::end(&folder)?;
-    if let Some(state) = folder.state()? {
-        end(&folder, &state)?;
-        ended = true;
+    let mut has_stopped = smtp::stop(&folder)?;
+    if let Some(state) = folder.read_state()? {
+        stop_stores(&folder, &state)?;
+        has_stopped = true;
     }
-    if ended {
+    if has_stopped {
         eprintln!("the servers are down");
     } else {
-        eprintln!("no server was started by `up`: nothing to end");
+        eprintln!("`up` started no server: nothing to stop");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn status() -> anyhow::Result<ExitCode> {
     let folder = Folder::open()?;
-    let mut servers = status::of_each(Addresses::given()?, folder.state()?);
+    let mut servers = status::statuses(Addresses::from_environment()?, folder.read_state()?);
     servers.extend(smtp::status(&folder)?);
     for server in &servers {
         println!("{server}");
     }
     if servers.is_empty() {
-        println!("no server is given, and none was started by `up`");
+        println!("the environment names no server, and `up` started none");
     }
     let all_up = servers.len() == SERVERS && servers.iter().all(Status::is_up);
     Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn stop(Stoppable::Kafka: Stoppable) -> anyhow::Result<ExitCode> {
+fn stop_server(Stoppable::Kafka: Stoppable) -> anyhow::Result<ExitCode> {
     stop_kafka()?;
     eprintln!("kafka is stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-fn start(Stoppable::Kafka: Stoppable) -> anyhow::Result<ExitCode> {
+fn start_server(Stoppable::Kafka: Stoppable) -> anyhow::Result<ExitCode> {
     start_kafka()?;
     eprintln!("kafka is up");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends the broker and keeps its port and data. Does nothing when it is stopped already.
+/// Stops the broker and keeps its port and data. Does nothing when it is stopped already.
 pub(crate) fn stop_kafka() -> anyhow::Result<()> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
@@ -231,13 +236,14 @@ pub(crate) fn start_kafka() -> anyhow::Result<()> {
     registries::start_kafka(&folder, &mut stoppable(&folder)?)
 }
 
-/// Servers that stop one by one. A trial must not stop another broker than the one it talks to.
+/// Returns the servers that can be stopped one by one. Fails when the environment names other servers than `up` started,
+/// because a trial must not stop another broker than the one that it uses.
 fn stoppable(folder: &Folder) -> anyhow::Result<Registries> {
-    let state = folder.state()?.context("no server was started by `servers up`")?;
-    if let Some(given) = Addresses::given()? {
+    let state = folder.read_state()?.context("`servers up` started no server")?;
+    if let Some(named) = Addresses::from_environment()? {
         ensure!(
-            given == state.addresses(),
-            "the given servers are not those that `servers up` started: they can only be stopped where they were started"
+            named == state.addresses(),
+            "the environment names other servers than `servers up` started: stop them where they were started"
         );
     }
     match state {
@@ -258,21 +264,21 @@ mod tests {
     }
 
     #[test]
-    fn given_servers_win_and_nothing_else_is_asked() {
-        let asked = || unreachable!("given servers are used as they are");
-        let way = Way::first(Some(addresses("given")), asked, || unreachable!());
-        assert_eq!(way.unwrap(), Way::Given(addresses("given")));
+    fn servers_of_the_environment_come_first() {
+        let running = || unreachable!("the environment comes first");
+        let source = Source::first(Some(addresses("environment")), running, || unreachable!());
+        assert_eq!(source.unwrap(), Source::FromEnvironment(addresses("environment")));
     }
 
     #[test]
-    fn servers_that_are_up_win_over_an_engine() {
-        let way = Way::first(None, || Ok(Some(addresses("recorded"))), || unreachable!());
-        assert_eq!(way.unwrap(), Way::Recorded(addresses("recorded")));
+    fn running_servers_come_before_an_engine() {
+        let source = Source::first(None, || Ok(Some(addresses("running"))), || unreachable!());
+        assert_eq!(source.unwrap(), Source::Running(addresses("running")));
     }
 
     #[test]
-    fn an_engine_wins_over_the_registries() {
-        assert_eq!(Way::first(None, || Ok(None), || true).unwrap(), Way::Compose);
-        assert_eq!(Way::first(None, || Ok(None), || false).unwrap(), Way::Registries);
+    fn engine_comes_before_the_registries() {
+        assert_eq!(Source::first(None, || Ok(None), || true).unwrap(), Source::Compose);
+        assert_eq!(Source::first(None, || Ok(None), || false).unwrap(), Source::Registries);
     }
 }

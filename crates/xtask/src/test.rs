@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 
 use crate::checkout::{self, command, must_succeed};
 use crate::servers;
-use crate::tally::Tally;
+use crate::summary::Summary;
 use crate::tools::CARGO_DENY;
 
 /// Every crate, with the features that need no more than the toolchain.
@@ -15,13 +15,13 @@ const EVERYTHING: [&str; 3] = ["--workspace", "--features", "authme/mongodb"];
 
 /// Stops at the first step that fails. Once tests ran, their sum is the last line, alone.
 pub(crate) fn run() -> ExitCode {
-    let mut tally = Tally::default();
-    let passed = steps(&mut tally);
+    let mut summary = Summary::default();
+    let passed = steps(&mut summary);
     if let Err(failure) = &passed {
         eprintln!("\nerror: {failure:#}");
     }
-    if tally != Tally::default() {
-        println!("\n{tally}");
+    if summary != Summary::default() {
+        println!("\n{summary}");
     }
     if passed.is_ok() {
         ExitCode::SUCCESS
@@ -30,7 +30,7 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn steps(tally: &mut Tally) -> anyhow::Result<()> {
+fn steps(summary: &mut Summary) -> anyhow::Result<()> {
     heading("format");
     let mut fmt = command("cargo");
     fmt.args(["fmt", "--all", "--check"]);
@@ -48,9 +48,9 @@ fn steps(tally: &mut Tally) -> anyhow::Result<()> {
     let before = servers::running();
     let tested = servers().and_then(|servers| {
         heading("tests");
-        tests(tally, &servers)
+        tests(summary, &servers)
     });
-    servers::back_to(before)?;
+    servers::stop_others(before)?;
     tested?;
 
     heading("fuzz targets");
@@ -60,7 +60,7 @@ fn steps(tally: &mut Tally) -> anyhow::Result<()> {
     must_succeed(fuzz, "the fuzz targets do not build: see fuzz/README.md")?;
 
     heading("dependencies");
-    let mut deny = command(CARGO_DENY.ready()?);
+    let mut deny = command(CARGO_DENY.install()?);
     deny.args(["--locked", "check", "bans", "licenses", "sources"]);
     must_succeed(deny, "a dependency is refused: deny.toml says why")
 }
@@ -99,7 +99,7 @@ fn are_required() -> bool {
 }
 
 /// Builds all of it, the binaries that tests start too; then runs every test, passes the output on, and counts.
-fn tests(tally: &mut Tally, servers: &Variables) -> anyhow::Result<()> {
+fn tests(summary: &mut Summary, servers: &Variables) -> anyhow::Result<()> {
     let mut build = command("cargo");
     build.args(["build", "--all-targets", "--locked"]).args(EVERYTHING);
     must_succeed(build, "it does not build")?;
@@ -112,16 +112,16 @@ fn tests(tally: &mut Tally, servers: &Variables) -> anyhow::Result<()> {
     // By bytes: a test may print anything.
     for line in BufReader::new(output).split(b'\n') {
         let mut line = line.context("cannot read the output of cargo")?;
-        tally.add(&String::from_utf8_lossy(&line));
+        summary.add_line(&String::from_utf8_lossy(&line));
         line.push(b'\n');
         stdout.write_all(&line).context("cannot pass the output of cargo on")?;
     }
     drop(stdout);
     let status = run.wait().context("cannot wait for cargo")?;
     ensure!(
-        status.success() && tally.failed == 0,
+        status.success() && summary.failed == 0,
         "the tests failed: those above that say FAILED, or did not compile ({status})"
     );
-    ensure!(tally.passed > 0, "no test ran, or its result was not understood");
+    ensure!(summary.passed > 0, "no test ran, or its result was not understood");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Programs that a task needs and the toolchain has not: of one version each, kept outside the checkout.
+//! Programs that a task needs and that are not part of the toolchain. Each has a pinned version and is kept outside the
+//! checkout.
 
 use std::env;
 use std::path::PathBuf;
@@ -20,24 +21,24 @@ pub(crate) const CARGO_DENY: Tool = Tool {
 };
 
 impl Tool {
-    /// Where the program is; installs it when it is not there in its version.
-    pub(crate) fn ready(&self) -> anyhow::Result<PathBuf> {
+    /// Returns the path of the program, and installs it if it is missing or has another version.
+    pub(crate) fn install(&self) -> anyhow::Result<PathBuf> {
         let Self { name, version } = self;
         let cache = cache("tools")?;
         let program = cache.join("bin").join(name);
-        if self.is_at(&program) {
+        if self.is_installed_at(&program) {
             return Ok(program);
         }
         println!("installing {name} {version} into {}, once", cache.display());
         let mut install = checkout::command("cargo");
-        // Without `--force` a program that cargo has no record of, such as a copied one, is in the way.
+        // Without `--force` cargo does not replace a program that it did not install itself, such as a copied one.
         install.args(["install", name, "--version", version, "--locked", "--force", "--root"]);
         install.arg(&cache);
         checkout::must_succeed(install, &format!("{name} {version} could not be installed"))?;
         Ok(program)
     }
 
-    fn is_at(&self, program: &PathBuf) -> bool {
+    fn is_installed_at(&self, program: &PathBuf) -> bool {
         Command::new(program)
             .arg("--version")
             .output()
@@ -45,13 +46,13 @@ impl Tool {
     }
 }
 
-/// A folder outside the checkout, for what a task fetches once.
+/// Returns a folder outside the checkout for programs that a task installs once.
 #[expect(clippy::disallowed_methods, reason = "the cache of a task is no setting of AuthMe")]
 pub(crate) fn cache(folder: &str) -> anyhow::Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| Some(env::home_dir()?.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME says where programs may be kept")?;
+        .context("neither XDG_CACHE_HOME nor HOME names a folder for programs")?;
     Ok(base.join("authme").join(folder))
 }

@@ -1,82 +1,82 @@
-//! The promises of correctness (04-promises 2), tried many times.
+//! `cargo xtask trial`: the promises of docs/promises.md, repeated under races and faults until a rare failure shows.
 
 mod connection;
 mod crash;
-mod deployed;
-mod dice;
-mod events;
-mod figures;
+mod event_log;
 mod installation;
-mod ledger;
 mod load;
 mod races;
-mod served;
-mod torn;
+mod result;
+mod rng;
+mod services;
+mod single_process;
+mod torn_log;
+mod workload;
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use figures::Figures;
+use result::TrialResult;
 
-/// Which trial, and how much of it.
+/// Which trial to run, and how often.
 #[derive(Args)]
 pub(crate) struct TrialArguments {
     #[arg(value_enum)]
     name: Name,
-    /// What c1, c2, c3, c4, c10, c12, c13 and v run on
+    /// The stores on which c1, c2, c3, c4, c10, c12, c13 and v run
     #[arg(long, value_enum, default_value_t = Stores::Sqlite)]
     store: Stores,
-    /// So many rounds instead of the trial's own number
+    /// The number of rounds, instead of the default of the trial
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Chance as it was in another run
+    /// The seed that another run printed, to repeat its random choices
     #[arg(long)]
     seed: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// One refresh token, renewed by many at once
+    /// Many clients renew one refresh token at the same time
     C1,
-    /// A spent refresh token comes back
+    /// A used refresh token is replayed
     C2,
-    /// The answer of a renewal is lost
+    /// The response of a renewal is lost
     C3,
-    /// A lock against every minting path
+    /// A lock races with every operation that mints tokens
     C4,
-    /// A validation token and a first hand-off, used by many at once
+    /// Many clients use one validation token, or send the first SAML login of a user, at the same time
     V,
-    /// A service is killed between the commit of a command and the publishing of its event
+    /// A service is killed between the commit of a command and the publication of its event
     C5,
-    /// The broker is away, for so many seconds as there are rounds
+    /// The broker is stopped for as many seconds as there are rounds
     C6,
-    /// A relay stands still beyond its lease
+    /// A relay is paused until its lease has expired
     C7,
-    /// The store is away, slow, half-open, or breaks off its answers
+    /// The store is unreachable, is slow, leaves connections half-open or cuts its replies short
     C8,
-    /// The server is killed under load, its files are torn
+    /// The server is killed under load, and its write-ahead log is torn
     C9,
-    /// Processes are asked to end under load: `authme serve`, or the services
+    /// Processes get SIGTERM under load: `authme serve`, or the services
     C10,
-    /// Keys rotate while tokens are renewed and verified
+    /// Signing keys rotate while tokens are renewed and verified
     C11,
-    /// A code, tried wrongly by many at once
+    /// Many clients try wrong codes for one challenge at the same time
     C12,
-    /// A code, answered rightly by many at once
+    /// Many clients validate the right code at the same time
     C13,
-    /// An old primary that was cut off goes on beside a new one, on which users are locked
+    /// Users are locked on a new primary while a partitioned old primary still serves reads and writes
     C15,
-    /// Statements are refused, writes not acknowledged, connections cut in the middle of a batch of rotations
+    /// A batch of rotations meets rejected statements, unacknowledged writes and closed connections
     C16,
-    /// A token whose credential, session, user or client has ended is tried on every operation
+    /// Every operation is called with a token whose credential, session, user or client has ended
     C22,
-    /// Strangers who want memory: connections that read nothing, methods of any name
+    /// Unauthenticated clients try to exhaust memory: connections that never read, methods of any name
     Strangers,
-    /// A command that was given up reaches the store after another was answered
+    /// An abandoned command reaches the store after a later command was acknowledged
     Late,
-    /// Each of them; those of the services (c5 to c8, c11, c15, c16 and late) unless `--store` is sqlite
+    /// All trials; with `--store sqlite` without those of the services (c5 to c8, c11, c15, c16 and late)
     All,
 }
 
@@ -84,7 +84,7 @@ enum Name {
 enum Stores {
     /// One local file
     Sqlite,
-    /// The server of `AUTHME_TEST_MONGODB_URI`, else one that `servers up` brings up
+    /// The server that `AUTHME_TEST_MONGODB_URI` names, else one that `servers up` starts
     Mongodb,
     Both,
 }
@@ -114,7 +114,7 @@ impl Store {
     }
 }
 
-const EACH: [Name; 11] = [
+const TRIALS_WITHOUT_SERVERS: [Name; 11] = [
     Name::C1,
     Name::C2,
     Name::C3,
@@ -128,8 +128,7 @@ const EACH: [Name; 11] = [
     Name::Strangers,
 ];
 
-/// Those that need the servers.
-const DEPLOYED: [Name; 8] = [
+const TRIALS_OF_SERVICES: [Name; 8] = [
     Name::C5,
     Name::C6,
     Name::C7,
@@ -180,60 +179,64 @@ impl Name {
         }
     }
 
-    /// The stores it runs on when these are asked for.
-    fn stores(self, asked_for: Stores) -> &'static [Store] {
+    /// Returns the stores on which the trial runs when these are requested.
+    fn stores(self, requested: Stores) -> &'static [Store] {
         match self {
             Self::C9 | Self::C22 | Self::Strangers => &[Store::Sqlite],
-            deployed if DEPLOYED.contains(&deployed) => &[Store::Mongodb],
-            _ => asked_for.each(),
+            of_services if TRIALS_OF_SERVICES.contains(&of_services) => &[Store::Mongodb],
+            _ => requested.each(),
         }
     }
 }
 
-/// Runs each trial asked for to its end; fails when one of them did.
+/// Runs every requested trial, even after a failed one; fails when one of them failed.
 pub(crate) fn run(arguments: &TrialArguments) -> ExitCode {
     let names = match arguments.name {
-        Name::All if arguments.store == Stores::Sqlite => EACH.to_vec(),
-        Name::All => [&EACH[..], &DEPLOYED].concat(),
+        Name::All if arguments.store == Stores::Sqlite => TRIALS_WITHOUT_SERVERS.to_vec(),
+        Name::All => [&TRIALS_WITHOUT_SERVERS[..], &TRIALS_OF_SERVICES].concat(),
         one => vec![one],
     };
-    let mut passed = true;
+    let mut has_passed = true;
     for name in names {
         for &store in name.stores(arguments.store) {
-            passed &= reported(name, store, arguments);
+            has_passed &= run_and_report(name, store, arguments);
         }
     }
-    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if has_passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
-/// Runs a trial and prints what came of it; whether it passed.
-fn reported(name: Name, store: Store, arguments: &TrialArguments) -> bool {
+/// Runs a trial and prints its results; returns whether it passed.
+fn run_and_report(name: Name, store: Store, arguments: &TrialArguments) -> bool {
     let rounds = arguments.rounds.unwrap_or(name.rounds());
-    let begun = Instant::now();
-    let passed = match tried(name, store, rounds, arguments.seed) {
-        Ok(figures) => {
-            for figures in &figures {
-                println!("{figures}");
+    let started = Instant::now();
+    let passed = match run_trial(name, store, rounds, arguments.seed) {
+        Ok(results) => {
+            for result in &results {
+                println!("{result}");
             }
-            figures.iter().all(|figures| figures.failures == 0)
+            results.iter().all(|result| result.failures == 0)
         }
-        Err(failure) => {
-            eprintln!("error: {failure:#}");
+        Err(error) => {
+            eprintln!("error: {error:#}");
             false
         }
     };
     let (name, store) = (name.text(), store.text());
-    println!("{name} on {store} took {:.1} s", begun.elapsed().as_secs_f64());
+    println!("{name} on {store} took {:.1} s", started.elapsed().as_secs_f64());
     passed
 }
 
-fn tried(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
+fn run_trial(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialResult>> {
     match name {
         Name::C9 => crash::run(rounds, seed),
-        Name::C22 => served::run(name.text(), rounds),
-        Name::C10 | Name::Strangers if store == Store::Sqlite => served::run(name.text(), rounds),
-        Name::C10 => deployed::run(name.text(), rounds.div_ceil(3)),
-        deployed if DEPLOYED.contains(&deployed) => deployed::run(deployed.text(), rounds),
+        Name::C22 => single_process::run(name.text(), rounds),
+        Name::C10 | Name::Strangers if store == Store::Sqlite => single_process::run(name.text(), rounds),
+        Name::C10 => services::run(name.text(), rounds.div_ceil(3)),
+        of_services if TRIALS_OF_SERVICES.contains(&of_services) => services::run(of_services.text(), rounds),
         race => races::run(race.text(), store, rounds, seed),
     }
 }

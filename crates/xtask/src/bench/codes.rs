@@ -1,4 +1,4 @@
-//! S5: how many right codes are validated in a second, each an attempt counted and an answer stored.
+//! S5: right codes validated per second. Each validation counts an attempt and stores its outcome.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use super::connection::{Answer, Connection, request};
-use super::figures::{Figures, Promise, median, percentile};
-use super::load::{self, Asker, Outcome, WARM_UP};
+use super::connection::{Connection, Response, request};
+use super::load::{self, LoadClient, LoadResult, WARM_UP};
 use super::population::{self, BASE, Clients, Session, UserIds, contacts_path};
-use super::process::{Data, Server};
+use super::process::{DataFolder, Server};
 use super::programs::Programs;
+use super::results::{Promise, Results, median, percentile};
 use super::steady::CONNECTIONS;
 
-/// Users of each connection, and what each has beside the main contact.
+/// Users of each connection, and contacts of each user besides the main one.
 const USERS: usize = 20;
 const CONTACTS: usize = 10;
 
 const ROUNDS: usize = 3;
 
-/// Wrong codes, and as many unknown challenges.
+/// The number of wrong codes, and of unknown challenges.
 const PAIRS: usize = 3_000;
 
-/// Longer than any round takes.
-const LONG: Duration = Duration::from_mins(10);
+/// More than any round takes: a round ends when its codes are used up.
+const NO_TIME_LIMIT: Duration = Duration::from_mins(10);
 
-/// Nobody is sent so many codes; the cost of one is the same.
+/// Limits that the load never reaches. A check against a limit costs the same at any limit.
 const SETTINGS: [(&str, &str); 5] = [
     ("AUTHME__CODES__SENDS_PER_DESTINATION", "1000000"),
     ("AUTHME__CODES__SENDS_PER_USER", "1000000"),
@@ -36,84 +36,84 @@ const SETTINGS: [(&str, &str); 5] = [
     ("AUTHME__CODES__ATTEMPTS_PER_USER", "1000000"),
 ];
 
-/// A contact, and the code that it was sent.
-struct Sent {
+/// A contact and the code that was sent to it.
+struct SentCode {
     bearer: String,
     contact: String,
     challenge: String,
     code: String,
 }
 
-pub(crate) fn measure(programs: &Programs, figures: &mut Figures) -> anyhow::Result<()> {
-    let data = Data::new(&programs.authme)?;
+pub(crate) fn measure(programs: &Programs, results: &mut Results) -> anyhow::Result<()> {
+    let data = DataFolder::new(&programs.authme)?;
     let clients = Clients::register(&data)?;
     let users = CONNECTIONS * USERS;
     population::import(&data, UserIds::default(), 0..users)?;
     let server = data.serve_with(&SETTINGS)?;
     let sessions = (0..users)
-        .map(|n| clients.session(&server, &population::email(n)))
+        .map(|n| clients.start_session(&server, &population::email(n)))
         .collect::<anyhow::Result<Vec<Session>>>()?;
     add_contacts(&server, &sessions)?;
-    let rounds = (0..ROUNDS).map(|_| round(&data, &server, &sessions));
-    tell(&rounds.collect::<anyhow::Result<Vec<Outcome>>>()?, figures);
-    tell_apart(&server, sessions.first().context("there are no users")?, figures)
+    let rounds = (0..ROUNDS).map(|_| run_round(&data, &server, &sessions));
+    add_results(&rounds.collect::<anyhow::Result<Vec<LoadResult>>>()?, results);
+    measure_timing_difference(&server, sessions.first().context("there are no users")?, results)
 }
 
-/// Whether the time of an answer tells a wrong code from a challenge that is not there.
-fn tell_apart(server: &Server, session: &Session, figures: &mut Figures) -> anyhow::Result<()> {
+/// Measures whether the response time distinguishes a wrong code from an unknown challenge.
+fn measure_timing_difference(server: &Server, session: &Session, results: &mut Results) -> anyhow::Result<()> {
     let mut connection = Connection::open(server.port)?;
     let path = format!("{}/{}/token", contacts_path(), contact_id(0));
-    let answer = connection.ask("POST", &path, &session.user, "")?;
-    let challenge = answer
+    let response = connection.send("POST", &path, &session.user, "")?;
+    let challenge = response
         .json()?
         .get("challengeId")
         .and_then(Value::as_str)
         .map(str::to_owned);
     let challenge = challenge.context("no challengeId")?;
-    // No code has a letter, so each answer is wrong.
+    // A code has only digits, so this one is always wrong.
     let body = |challenge: &str| serde_json::json!({"challengeId": challenge, "token": "00000x"}).to_string();
     let kinds = [body(&challenge), body(&"0".repeat(32))];
     let mut times = [Vec::new(), Vec::new()];
-    for turn in 0..PAIRS {
-        // In turn, and each goes first as often as the other.
-        for kind in [turn % 2, (turn + 1) % 2] {
+    for pair in 0..PAIRS {
+        // The two kinds alternate, and each goes first equally often.
+        for kind in [pair % 2, (pair + 1) % 2] {
             let (Some(body), Some(times)) = (kinds.get(kind), times.get_mut(kind)) else {
                 continue;
             };
             let begun = Instant::now();
-            let answer = connection.ask("POST", &format!("{path}/validate"), &session.user, body)?;
+            let response = connection.send("POST", &format!("{path}/validate"), &session.user, body)?;
             times.push(begun.elapsed().as_secs_f64() * 1e6);
-            ensure!(answer.status == 422, "status {}", answer.status);
+            ensure!(response.status == 422, "status {}", response.status);
         }
     }
     let [wrong, unknown] = times;
     let middle = |times: &[f64]| median(times.iter().copied());
     let (first, second) = wrong.split_at(wrong.len() / 2);
-    figures.tell(
+    results.add(
         "S5 wrong",
         "median time of a wrong code, one connection",
         middle(&wrong),
         "us",
     );
-    let what = "median time of an unknown challenge beyond that of a wrong code";
-    figures.tell("S5 told apart", what, middle(&unknown) - middle(&wrong), "us");
-    let what = "its noise: the same between the first and the second half of the wrong codes";
-    figures.tell("S5 noise", what, (middle(first) - middle(second)).abs(), "us");
+    let what = "median time of an unknown challenge minus that of a wrong code";
+    results.add("S5 difference", what, middle(&unknown) - middle(&wrong), "us");
+    let what = "noise of the difference: the same between the two halves of the wrong codes";
+    results.add("S5 noise", what, (middle(first) - middle(second)).abs(), "us");
     Ok(())
 }
 
-fn tell(rounds: &[Outcome], figures: &mut Figures) {
+fn add_results(rounds: &[LoadResult], results: &mut Results) {
     let latencies = rounds.iter().flat_map(|outcome| outcome.latencies.iter().copied());
     let p99 = percentile(&mut latencies.collect::<Vec<_>>(), 99);
-    figures.tell("S5 p99", "99th percentile of a validation under that load", p99, "ms");
-    let cpu = median(rounds.iter().map(Outcome::cpu_microseconds));
-    figures.tell("S5 CPU", "server CPU of a validation", cpu, "us");
-    let per_second = median(rounds.iter().map(Outcome::per_second));
+    results.add("S5 p99", "99th percentile of a validation under that load", p99, "ms");
+    let cpu = median(rounds.iter().map(LoadResult::cpu_microseconds));
+    results.add("S5 CPU", "server CPU of a validation", cpu, "us");
+    let per_second = median(rounds.iter().map(LoadResult::per_second));
     let what = format!(
         "right codes validated per second, {CONNECTIONS} connections, load on the same cores, {} codes a round",
         CONNECTIONS * USERS * CONTACTS
     );
-    figures.promise("S5", what, per_second, (Promise::AtLeast(2_000.0), "1/s"));
+    results.add_promised("S5", what, per_second, (Promise::AtLeast(2_000.0), "1/s"));
 }
 
 fn contact_id(n: usize) -> String {
@@ -131,14 +131,14 @@ fn add_contacts(server: &Server, sessions: &[Session]) -> anyhow::Result<()> {
             })
             .collect();
         let body = serde_json::json!({"authenticationFactors": items}).to_string();
-        let answer = connection.ask("POST", &contacts_path(), &session.user, &body)?;
-        ensure!(answer.status == 201, "status {}", answer.status);
+        let response = connection.send("POST", &contacts_path(), &session.user, &body)?;
+        ensure!(response.status == 201, "status {}", response.status);
     }
     Ok(())
 }
 
-/// Sends a code to every contact, then validates each; only the second is measured.
-fn round(data: &Data, server: &Server, sessions: &[Session]) -> anyhow::Result<Outcome> {
+/// Sends a code to every contact, then validates each; measures only the validations.
+fn run_round(data: &DataFolder, server: &Server, sessions: &[Session]) -> anyhow::Result<LoadResult> {
     let file = data.path("data/outgoing-codes.jsonl");
     let sent_before = fs::read_to_string(&file).map_or(0, |text| text.len());
     let mut challenges = Vec::new();
@@ -146,9 +146,9 @@ fn round(data: &Data, server: &Server, sessions: &[Session]) -> anyhow::Result<O
     for session in sessions {
         for n in 0..CONTACTS {
             let path = format!("{}/{}/token", contacts_path(), contact_id(n));
-            let answer = connection.ask("POST", &path, &session.user, "")?;
-            ensure!(answer.status == 201, "status {}", answer.status);
-            let challenge = answer
+            let response = connection.send("POST", &path, &session.user, "")?;
+            ensure!(response.status == 201, "status {}", response.status);
+            let challenge = response
                 .json()?
                 .get("challengeId")
                 .and_then(Value::as_str)
@@ -157,25 +157,25 @@ fn round(data: &Data, server: &Server, sessions: &[Session]) -> anyhow::Result<O
         }
     }
     let text = fs::read_to_string(&file)?;
-    let mut codes = codes(text.get(sent_before..).unwrap_or_default())?;
-    let mut askers: Vec<Validating> = (0..CONNECTIONS).map(|_| Validating::default()).collect();
+    let mut codes = parse_codes(text.get(sent_before..).unwrap_or_default())?;
+    let mut clients: Vec<ValidationClient> = (0..CONNECTIONS).map(|_| ValidationClient::default()).collect();
     for (at, (session, contact, challenge)) in challenges.into_iter().enumerate() {
-        let sent = Sent {
+        let sent = SentCode {
             bearer: session.user.clone(),
             code: codes.remove(&challenge).context("a code was not written")?,
             contact,
             challenge,
         };
-        if let Some(asker) = askers.get_mut(at % CONNECTIONS) {
-            asker.sent.push(sent);
+        if let Some(client) = clients.get_mut(at % CONNECTIONS) {
+            client.sent.push(sent);
         }
     }
-    ensure!(USERS * CONTACTS > WARM_UP, "nothing is left after the warm-up");
-    load::run(server, askers, LONG)
+    ensure!(USERS * CONTACTS > WARM_UP, "the warm-up uses up every code");
+    load::run(server, clients, NO_TIME_LIMIT)
 }
 
-/// Codes by their challenge.
-fn codes(lines: &str) -> anyhow::Result<HashMap<String, String>> {
+/// Reads the file of sent codes; returns each code by its challenge.
+fn parse_codes(lines: &str) -> anyhow::Result<HashMap<String, String>> {
     let mut codes = HashMap::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line)?;
@@ -190,13 +190,13 @@ fn codes(lines: &str) -> anyhow::Result<HashMap<String, String>> {
 
 /// Validates each code once.
 #[derive(Default)]
-struct Validating {
-    sent: Vec<Sent>,
+struct ValidationClient {
+    sent: Vec<SentCode>,
 }
 
-impl Asker for Validating {
-    fn ask(&mut self) -> String {
-        let Some(Sent {
+impl LoadClient for ValidationClient {
+    fn next_request(&mut self) -> String {
+        let Some(SentCode {
             bearer,
             contact,
             challenge,
@@ -210,8 +210,8 @@ impl Asker for Validating {
         request("POST", &path, &bearer, &body)
     }
 
-    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
-        ensure!(answer.status == 204, "status {}", answer.status);
+    fn handle_response(&mut self, response: &Response) -> anyhow::Result<()> {
+        ensure!(response.status == 204, "status {}", response.status);
         Ok(())
     }
 

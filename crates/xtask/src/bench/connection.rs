@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-/// A request as it is sent. `authorization` is the whole header value.
+/// Returns a request in its wire form. `authorization` is the value of the header.
 pub(crate) fn request(method: &str, path: &str, authorization: &str, body: &str) -> String {
     let length = body.len();
     let kind = if body.is_empty() {
@@ -18,14 +18,14 @@ pub(crate) fn request(method: &str, path: &str, authorization: &str, body: &str)
     )
 }
 
-/// An answer, read whole.
-pub(crate) struct Answer {
+/// A complete response.
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// The answer at the start of `bytes`, once it is there whole.
+impl Response {
+    /// Parses the response at the start of `bytes`; `None` while it is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
             return Ok(None);
@@ -50,10 +50,10 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_slice(&self.body).with_context(|| format!("{} answered no JSON", self.status))
+        serde_json::from_slice(&self.body).with_context(|| format!("the body of a {} is not JSON", self.status))
     }
 
-    /// A text out of the answer, which must have succeeded.
+    /// Returns a string from the body; fails unless the status is 200.
     pub(crate) fn text(&self, name: &str) -> anyhow::Result<String> {
         ensure!(
             self.status == 200,
@@ -62,11 +62,11 @@ impl Answer {
             String::from_utf8_lossy(&self.body)
         );
         let text = self.json()?.get(name).and_then(Value::as_str).map(str::to_owned);
-        text.with_context(|| format!("the answer has no `{name}`"))
+        text.with_context(|| format!("the response has no `{name}`"))
     }
 }
 
-/// One keep-alive connection that asks and waits.
+/// A keep-alive connection that sends a request and waits for the response.
 pub(crate) struct Connection(TcpStream);
 
 impl Connection {
@@ -77,7 +77,13 @@ impl Connection {
         Ok(Self(stream))
     }
 
-    pub(crate) fn ask(&mut self, method: &str, path: &str, authorization: &str, body: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        authorization: &str,
+        body: &str,
+    ) -> anyhow::Result<Response> {
         self.0
             .write_all(request(method, path, authorization, body).as_bytes())?;
         let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
@@ -85,8 +91,8 @@ impl Connection {
             let read = self.0.read(&mut chunk)?;
             ensure!(read > 0, "the connection was closed");
             bytes.extend_from_slice(chunk.get(..read).unwrap_or_default());
-            if let Some(answer) = Answer::parse(&bytes)? {
-                return Ok(answer);
+            if let Some(response) = Response::parse(&bytes)? {
+                return Ok(response);
             }
         }
     }

@@ -5,45 +5,45 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 
-use super::connection::Answer;
-use super::line::Line;
+use super::async_connection::AsyncConnection;
+use super::connection::Response;
 use super::process::Server;
 
-/// Threads of the load. Each drives its share of the connections from one event loop, so that an answer costs the
-/// server no wake-up of a thread that waits for nothing else.
+/// Threads of the load. Each drives its share of the connections from one event loop. With a thread per connection, every
+/// response would wake a thread, and the wake-up would count as CPU time of the server.
 const THREADS: usize = 2;
 
-/// Requests of each connection that are not counted.
+/// Requests of each connection before the measurement starts.
 pub(crate) const WARM_UP: usize = 20;
 
-/// What one connection asks, again and again.
-pub(crate) trait Asker: Send {
-    /// The next request.
-    fn ask(&mut self) -> String;
+/// The requests of one connection.
+pub(crate) trait LoadClient: Send {
+    /// Returns the next request.
+    fn next_request(&mut self) -> String;
 
-    /// Takes the answer; an error ends the whole measurement.
-    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()>;
+    /// Reads the response; an error ends the whole measurement.
+    fn handle_response(&mut self, response: &Response) -> anyhow::Result<()>;
 
-    /// Whether it has nothing more to ask, though there is time.
+    /// Whether there is no further request.
     fn is_done(&self) -> bool {
         false
     }
 }
 
-/// What a stretch of load came to.
-pub(crate) struct Outcome {
+/// The measurements of a load.
+pub(crate) struct LoadResult {
     pub(crate) requests: u64,
-    pub(crate) took: Duration,
-    /// CPU of the server alone.
+    pub(crate) duration: Duration,
+    /// CPU time of the server alone.
     pub(crate) cpu: Duration,
     /// Milliseconds of each request.
     pub(crate) latencies: Vec<f64>,
 }
 
-impl Outcome {
+impl LoadResult {
     #[expect(clippy::cast_precision_loss, reason = "counts of a few million")]
     pub(crate) fn per_second(&self) -> f64 {
-        self.requests as f64 / self.took.as_secs_f64()
+        self.requests as f64 / self.duration.as_secs_f64()
     }
 
     /// Server CPU of one request, in microseconds.
@@ -53,14 +53,14 @@ impl Outcome {
     }
 }
 
-/// Runs every asker on a connection of its own, each waiting for its answer before it asks again, for `length` after a
-/// warm-up.
-pub(crate) fn run<A: Asker>(server: &Server, askers: Vec<A>, length: Duration) -> anyhow::Result<Outcome> {
+/// Runs every client on a connection of its own for `length`, after a warm-up. A client sends its next request when it has
+/// the response to the last one.
+pub(crate) fn run<C: LoadClient>(server: &Server, clients: Vec<C>, length: Duration) -> anyhow::Result<LoadResult> {
     let gate = Barrier::new(THREADS + 1);
-    let mut shares: Vec<Vec<A>> = (0..THREADS).map(|_| Vec::new()).collect();
-    for (index, asker) in askers.into_iter().enumerate() {
+    let mut shares: Vec<Vec<C>> = (0..THREADS).map(|_| Vec::new()).collect();
+    for (index, client) in clients.into_iter().enumerate() {
         if let Some(share) = shares.get_mut(index % THREADS) {
-            share.push(asker);
+            share.push(client);
         }
     }
     thread::scope(|scope| {
@@ -75,73 +75,79 @@ pub(crate) fn run<A: Asker>(server: &Server, askers: Vec<A>, length: Duration) -
         let (before, begun) = (server.cpu(), Instant::now());
         gate.wait();
         gate.wait();
-        let (after, took) = (server.cpu(), begun.elapsed());
+        let (after, duration) = (server.cpu(), begun.elapsed());
         let mut latencies = Vec::new();
         for thread in threads {
             let samples = thread.join().ok().context("the load panicked")?;
             latencies.extend(samples?);
         }
-        ensure!(!latencies.is_empty(), "nothing was answered");
+        ensure!(!latencies.is_empty(), "no request was answered");
         let cpu = after?.saturating_sub(before?);
-        Ok(Outcome {
+        Ok(LoadResult {
             requests: latencies.len() as u64,
-            took,
+            duration,
             cpu,
             latencies,
         })
     })
 }
 
-/// Warms up, meets the others, measures, meets the others again: always, whatever fails.
-fn drive<A: Asker>(port: u16, askers: Vec<A>, gate: &Barrier, length: Duration) -> anyhow::Result<Vec<f64>> {
+/// Warms its share of connections up and measures them. Meets the other threads at the gate before and after, even when
+/// something fails: the others would wait forever.
+fn drive<C: LoadClient>(port: u16, clients: Vec<C>, gate: &Barrier, length: Duration) -> anyhow::Result<Vec<f64>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let warmed = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let lines = runtime.block_on(async {
-            let mut lines = Vec::with_capacity(askers.len());
-            for asker in askers {
-                let line = Line::open(port).await?;
-                let mut asking = Asking { line, asker };
+    let warm = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let connected_clients = runtime.block_on(async {
+            let mut connected_clients = Vec::with_capacity(clients.len());
+            for client in clients {
+                let connection = AsyncConnection::open(port).await?;
+                let mut connected = ConnectedClient { connection, client };
                 for _ in 0..WARM_UP {
-                    asking.turn().await?;
+                    connected.send_one().await?;
                 }
-                lines.push(asking);
+                connected_clients.push(connected);
             }
-            anyhow::Ok(lines)
+            anyhow::Ok(connected_clients)
         })?;
-        Ok((runtime, lines))
+        Ok((runtime, connected_clients))
     });
     gate.wait();
     gate.wait();
-    let measured = warmed.and_then(|(runtime, lines)| runtime.block_on(measure(lines, length)));
+    let latencies = warm.and_then(|(runtime, connected_clients)| runtime.block_on(measure(connected_clients, length)));
     gate.wait();
-    measured
+    latencies
 }
 
-async fn measure<A: Asker>(mut lines: Vec<Asking<A>>, length: Duration) -> anyhow::Result<Vec<f64>> {
+async fn measure<C: LoadClient>(
+    mut connected_clients: Vec<ConnectedClient<C>>,
+    length: Duration,
+) -> anyhow::Result<Vec<f64>> {
     let begun = Instant::now();
-    let running = lines.iter_mut().map(|asking| asking.run_until(begun + length));
+    let running = connected_clients
+        .iter_mut()
+        .map(|connected| connected.run_until(begun + length));
     Ok(try_join_all(running).await?.concat())
 }
 
-/// An asker on its connection.
-struct Asking<A> {
-    line: Line,
-    asker: A,
+/// A client and its connection.
+struct ConnectedClient<C> {
+    connection: AsyncConnection,
+    client: C,
 }
 
-impl<A: Asker> Asking<A> {
+impl<C: LoadClient> ConnectedClient<C> {
     async fn run_until(&mut self, end: Instant) -> anyhow::Result<Vec<f64>> {
         let mut latencies = Vec::with_capacity(4096);
-        while Instant::now() < end && !self.asker.is_done() {
+        while Instant::now() < end && !self.client.is_done() {
             let sent = Instant::now();
-            self.turn().await?;
+            self.send_one().await?;
             latencies.push(sent.elapsed().as_secs_f64() * 1e3);
         }
         Ok(latencies)
     }
 
-    async fn turn(&mut self) -> anyhow::Result<()> {
-        let answer = self.line.ask(&self.asker.ask()).await?;
-        self.asker.answered(&answer)
+    async fn send_one(&mut self) -> anyhow::Result<()> {
+        let response = self.connection.send(&self.client.next_request()).await?;
+        self.client.handle_response(&response)
     }
 }

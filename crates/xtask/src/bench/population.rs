@@ -4,19 +4,20 @@ use std::ops::Range;
 
 use anyhow::{Context as _, ensure};
 
-use super::connection::{Answer, Connection, request};
-use super::load::Asker;
-use super::process::{Data, Server};
+use super::connection::{Connection, Response, request};
+use super::load::LoadClient;
+use super::process::{DataFolder, Server};
 
-/// What every path of the API begins with.
+/// The beginning of every path of the API.
 pub(crate) const BASE: &str = "/security/iam/v1";
 
-/// The name and secret of a client, as HTTP Basic.
+/// A registered client.
 pub(crate) struct Client {
+    /// The header value of HTTP Basic.
     basic: String,
 }
 
-/// A gateway that hands users over, and a portal that gets their tokens.
+/// A gateway that reports SAML logins, and a portal that gets the users' tokens.
 pub(crate) struct Clients {
     gateway: Client,
     portal: Client,
@@ -24,16 +25,16 @@ pub(crate) struct Clients {
 
 /// A user's session through the portal.
 pub(crate) struct Session {
-    /// `Bearer …` of the portal on its own.
+    /// `Bearer …` with the portal's own token.
     pub(crate) client: String,
-    /// `Bearer …` of the user.
+    /// `Bearer …` with the user's token.
     pub(crate) user: String,
     pub(crate) refresh_token: String,
 }
 
 impl Client {
-    /// Adds a client by `client add` with these arguments.
-    pub(crate) fn add(data: &Data, arguments: &[&str]) -> anyhow::Result<Self> {
+    /// Registers a client by `client add` with these arguments.
+    pub(crate) fn add(data: &DataFolder, arguments: &[&str]) -> anyhow::Result<Self> {
         let added = data.operate(&[&["client", "add"], arguments].concat())?;
         let field = |name: &str| {
             added
@@ -47,18 +48,18 @@ impl Client {
         })
     }
 
-    /// `Bearer …` of the client on its own.
+    /// Logs the client in and returns `Bearer …` with its own token.
     pub(crate) fn log_in(&self, connection: &mut Connection) -> anyhow::Result<String> {
-        let answer = connection.ask("POST", &format!("{BASE}/client-identities/login"), &self.basic, "")?;
-        Ok(format!("Bearer {}", answer.text("accessToken")?))
+        let response = connection.send("POST", &format!("{BASE}/client-identities/login"), &self.basic, "")?;
+        Ok(format!("Bearer {}", response.text("accessToken")?))
     }
 }
 
 impl Clients {
-    pub(crate) fn register(data: &Data) -> anyhow::Result<Self> {
+    pub(crate) fn register(data: &DataFolder) -> anyhow::Result<Self> {
         let roles = ["--role", "CLI-AUTH-BASIC", "--role", "CLI-1STPARTY"];
         let gateway = Client::add(data, &[&["gateway", "--scope", "SAML_SSO"], &roles[..]].concat())?;
-        // Tokens that outlive the measurement: what is measured is not the login.
+        // Tokens that outlive the measurement, which is not about the login.
         let portal = [
             "portal",
             "--role",
@@ -79,19 +80,19 @@ impl Clients {
         Ok(Self { gateway, portal })
     }
 
-    /// Hands a user over and gets the first tokens.
-    pub(crate) fn session(&self, server: &Server, email: &str) -> anyhow::Result<Session> {
+    /// Logs a user in by SAML and returns the session with its first tokens.
+    pub(crate) fn start_session(&self, server: &Server, email: &str) -> anyhow::Result<Session> {
         let mut connection = Connection::open(server.port)?;
         let gateway = self.gateway.log_in(&mut connection)?;
         let portal = self.portal.log_in(&mut connection)?;
         let body = format!(r#"{{"email":"{email}","groups":[]}}"#);
-        let handed = connection.ask(
+        let login = connection.send(
             "POST",
             &format!("{BASE}/user-identities/handle-auth?clientId=portal"),
             &gateway,
             &body,
         )?;
-        let renewed = connection.ask("POST", &renew_path(&handed.text("validationToken")?), &portal, "")?;
+        let renewed = connection.send("POST", &renew_path(&login.text("validationToken")?), &portal, "")?;
         Ok(Session {
             client: portal,
             user: format!("Bearer {}", renewed.text("accessToken")?),
@@ -100,16 +101,16 @@ impl Clients {
     }
 }
 
-/// Renewal by token, remembering.
+/// Returns the path that renews a token, with `remember-me`.
 pub(crate) fn renew_path(token: &str) -> String {
     format!("{BASE}/user-identities/renew-token?token={token}&remember-me=true")
 }
 
-/// Renews sessions in turn, each chain with the token it got last.
-pub(crate) struct Renewing<'a>(pub(crate) &'a mut [Session], pub(crate) usize);
+/// Renews the sessions in turn, each with its latest refresh token. The number is the index of the current session.
+pub(crate) struct RenewalClient<'a>(pub(crate) &'a mut [Session], pub(crate) usize);
 
-impl Asker for Renewing<'_> {
-    fn ask(&mut self) -> String {
+impl LoadClient for RenewalClient<'_> {
+    fn next_request(&mut self) -> String {
         self.1 = (self.1 + 1) % self.0.len();
         let session = self.0.get(self.1);
         session
@@ -117,19 +118,19 @@ impl Asker for Renewing<'_> {
             .unwrap_or_default()
     }
 
-    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
+    fn handle_response(&mut self, response: &Response) -> anyhow::Result<()> {
         if let Some(session) = self.0.get_mut(self.1) {
-            session.refresh_token = answer.text("refreshToken")?;
+            session.refresh_token = response.text("refreshToken")?;
         }
         Ok(())
     }
 }
 
-/// Gets a path as the users of sessions, in turn.
-pub(crate) struct Getting<'a>(pub(crate) &'a str, pub(crate) &'a [Session], pub(crate) usize);
+/// Sends GET requests for a path as the users of the sessions, in turn. The number is the index of the current session.
+pub(crate) struct GetClient<'a>(pub(crate) &'a str, pub(crate) &'a [Session], pub(crate) usize);
 
-impl Asker for Getting<'_> {
-    fn ask(&mut self) -> String {
+impl LoadClient for GetClient<'_> {
+    fn next_request(&mut self) -> String {
         self.2 = (self.2 + 1) % self.1.len();
         let session = self.1.get(self.2);
         session
@@ -137,41 +138,41 @@ impl Asker for Getting<'_> {
             .unwrap_or_default()
     }
 
-    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
-        ensure!(answer.status == 200, "status {}", answer.status);
+    fn handle_response(&mut self, response: &Response) -> anyhow::Result<()> {
+        ensure!(response.status == 200, "status {}", response.status);
         Ok(())
     }
 }
 
-/// Own contacts.
+/// Returns the path of the caller's own contacts.
 pub(crate) fn contacts_path() -> String {
     format!("{BASE}/user-identities/me/authentication-factors")
 }
 
-/// The e-mail of the n-th user.
+/// Returns the e-mail address of the n-th user.
 pub(crate) fn email(n: usize) -> String {
     format!("user{n}@bench.example.com")
 }
 
-/// The ids of users: 24 hexadecimal digits, the first eight the same for all.
+/// The ids of the users of one store: 24 hexadecimal digits, of which the first eight are the same for all.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct UserIds(pub(crate) u32);
 
 impl UserIds {
-    /// The id of the n-th user.
-    pub(crate) fn of(self, n: usize) -> String {
+    /// Returns the id of the n-th user.
+    pub(crate) fn nth(self, n: usize) -> String {
         format!("{:08x}{n:016x}", self.0)
     }
 }
 
-/// Stores users by `identity import`.
-pub(crate) fn import(data: &Data, ids: UserIds, users: Range<usize>) -> anyhow::Result<()> {
+/// Imports users by `identity import`.
+pub(crate) fn import(data: &DataFolder, ids: UserIds, users: Range<usize>) -> anyhow::Result<()> {
     let mut lines = String::with_capacity(users.len() * 120);
     for n in users {
         writeln!(
             lines,
             r#"{{"userId":"{}","email":{{"address":"{}"}},"roles":["AUTH-BASIC","USER"]}}"#,
-            ids.of(n),
+            ids.nth(n),
             email(n)
         )?;
     }

@@ -9,18 +9,19 @@ use serde_json::Value;
 
 use super::connection::Connection;
 
-/// Limits that are asked for at every request and never reached: a benchmark asks as one client and as few users.
+/// Limits that the load never reaches, although one client and few users send all of it. The server still checks them at
+/// every request.
 pub(crate) const LIMITS: [(&str, &str); 3] = [
     ("AUTHME__LIMITS__REQUESTS_PER_CLIENT", "10000000"),
     ("AUTHME__LIMITS__REQUESTS_PER_USER", "10000000"),
     ("AUTHME__TOKENS__NEW_SESSIONS_PER_MINUTE", "10000000"),
 ];
 
-/// A server of ours that ends with the value.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
-    /// From the start of the process to its first 200.
+    /// The time from the start of the process to its first 200.
     pub(crate) ready_after: Duration,
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
 }
 
 impl Server {
-    /// Starts a program that answers `path` on the second of its ports with 200 once it is ready.
+    /// Starts a program and waits until the path of `health` returns 200 on the port of `health`.
     pub(crate) fn start(mut command: Command, port: u16, health: (u16, &str)) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let child = command
@@ -44,8 +45,9 @@ impl Server {
         };
         let (health_port, path) = health;
         loop {
-            let answer = Connection::open(health_port).and_then(|mut connection| connection.ask("GET", path, "", ""));
-            if answer.is_ok_and(|answer| answer.status == 200) {
+            let response =
+                Connection::open(health_port).and_then(|mut connection| connection.send("GET", path, "", ""));
+            if response.is_ok_and(|response| response.status == 200) {
                 server.ready_after = begun.elapsed();
                 return Ok(server);
             }
@@ -61,7 +63,7 @@ impl Server {
         }
     }
 
-    /// CPU time of all its threads so far, those that ended included.
+    /// Returns the CPU time of its threads since the start, as the scheduler counts it.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -75,12 +77,12 @@ impl Server {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// Whatever `work` does, the process stands still meanwhile, wherever it is.
-    pub(crate) fn while_it_stands_still<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    /// Runs `action` while the process is stopped by SIGSTOP.
+    pub(crate) fn while_paused<T>(&self, action: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.signal("-STOP")?;
-        let done = work();
+        let result = action();
         self.signal("-CONT")?;
-        done
+        result
     }
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
@@ -90,8 +92,8 @@ impl Server {
         Ok(())
     }
 
-    /// Resident memory, in MB.
-    pub(crate) fn resident(&self) -> anyhow::Result<f64> {
+    /// Returns the resident memory in MB.
+    pub(crate) fn resident_memory(&self) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status
             .lines()
@@ -109,15 +111,15 @@ impl Drop for Server {
     }
 }
 
-/// A data folder of AuthMe that goes with the value.
-pub(crate) struct Data {
+/// A data folder of AuthMe. Dropping it removes the folder.
+pub(crate) struct DataFolder {
     authme: PathBuf,
     folder: PathBuf,
-    /// By which the operator's commands find a deployed store; none for that of the folder.
+    /// The variables by which the operator's commands find a deployed store; none for the store in the folder.
     store: Vec<(&'static str, String)>,
 }
 
-impl Data {
+impl DataFolder {
     pub(crate) fn new(authme: &Path) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("authme-bench-{}-{}", std::process::id(), free_port()?));
         fs::create_dir_all(&folder)?;
@@ -128,8 +130,8 @@ impl Data {
         })
     }
 
-    /// With a deployed store, which the operator's commands work on.
-    pub(crate) fn beside_store(authme: &Path, mongodb_uri: &str, database: &str) -> anyhow::Result<Self> {
+    /// Creates a folder whose operator's commands work on a deployed store.
+    pub(crate) fn with_deployed_store(authme: &Path, mongodb_uri: &str, database: &str) -> anyhow::Result<Self> {
         let mut data = Self::new(authme)?;
         data.store = vec![
             ("AUTHME_MONGODB_URI", mongodb_uri.to_owned()),
@@ -150,7 +152,7 @@ impl Data {
         command
     }
 
-    /// Runs an operator's command; its first line of JSON, if it prints one.
+    /// Runs an operator's command; returns the JSON that it prints, or null.
     pub(crate) fn operate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let output = self.command().args(arguments).output()?;
         ensure!(
@@ -165,7 +167,7 @@ impl Data {
         self.serve_with(&[])
     }
 
-    /// With other settings than the defaults, as their environment.
+    /// Starts a server with these variables of its environment as settings.
     pub(crate) fn serve_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
         let (port, management) = (free_port()?, free_port()?);
         let mut command = self.command();
@@ -181,7 +183,7 @@ impl Data {
     }
 }
 
-impl Drop for Data {
+impl Drop for DataFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }

@@ -5,16 +5,16 @@ use anyhow::ensure;
 
 use crate::checkout;
 
-/// What is measured over SQLite, and the reference lines, all built for release.
+/// The programs that are measured over SQLite and those of the reference measurements, built for release.
 pub(crate) struct Programs {
     pub(crate) authme: PathBuf,
     pub(crate) constant_handler: PathBuf,
     pub(crate) bare_operations: PathBuf,
 }
 
-/// What is measured over real servers, built for release.
+/// The programs that are measured over real servers, built for release.
 pub(crate) struct ServicePrograms {
-    /// `authme` with the commands on a deployed store. It is not measured.
+    /// `authme` with the operator's commands for a deployed store. It is not measured.
     pub(crate) operator: PathBuf,
     pub(crate) tokens: PathBuf,
     pub(crate) factors: PathBuf,
@@ -43,7 +43,7 @@ impl Programs {
 }
 
 impl ServicePrograms {
-    /// Leaves an `authme` with another feature behind: build [`Programs`] after these.
+    /// Replaces `authme` by one with another feature, so [`Programs::build`] has to come after this.
     pub(crate) fn build() -> anyhow::Result<Self> {
         let release = checkout::target()?.join("release");
         build(&["-p", "authme", "--bin", "authme", "--features", "mongodb"])?;

@@ -2,18 +2,18 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::ensure;
 
-use super::figures::median;
 use super::number;
 use super::programs::Programs;
+use super::results::median;
 
-/// The bare cost of one signature and one verification, in microseconds of CPU.
+/// The CPU time of one bare signature and one bare verification, in microseconds.
 pub(crate) struct Reference {
     pub(crate) signature: f64,
     pub(crate) verification: f64,
 }
 
 impl Reference {
-    /// On every core at once, as the load keeps them: a core whose neighbour rests is faster than any under load.
+    /// Measures on all cores at once, because the load keeps all of them busy: a core whose neighbour is idle is faster.
     pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |_| {
@@ -23,14 +23,14 @@ impl Reference {
                 .spawn()
         };
         let running: Vec<Child> = (0..cores).map(start).collect::<Result<_, _>>()?;
-        let measured: Vec<Self> = running.into_iter().map(Self::of).collect::<anyhow::Result<_>>()?;
+        let measured: Vec<Self> = running.into_iter().map(Self::from_run).collect::<anyhow::Result<_>>()?;
         Ok(Self {
             signature: median(measured.iter().map(|one| one.signature)),
             verification: median(measured.iter().map(|one| one.verification)),
         })
     }
 
-    fn of(running: Child) -> anyhow::Result<Self> {
+    fn from_run(running: Child) -> anyhow::Result<Self> {
         let output = running.wait_with_output()?;
         ensure!(output.status.success(), "the reference could not be measured");
         let object = serde_json::from_slice(&output.stdout)?;

@@ -1,18 +1,18 @@
 use std::time::Duration;
 
-use super::figures::{median, percentile};
-use super::load::{self, Outcome};
-use super::population::{Renewing, Session};
+use super::load::{self, LoadResult};
+use super::population::{RenewalClient, Session};
 use super::process::Server;
 use super::programs::Programs;
 use super::reference::Reference;
+use super::results::{median, percentile};
 
-/// The load is measured this often, between readings of the reference lines, and the median is told.
+/// The number of loads. The reference measurements come between them, and the median is reported.
 pub(crate) const ROUNDS: usize = 5;
 
-/// What renewals by refresh token came to, every session on a connection of its own.
+/// The measurements of renewals by refresh token, with every session on a connection of its own.
 pub(crate) struct Renewals {
-    rounds: Vec<Outcome>,
+    rounds: Vec<LoadResult>,
     references: Vec<Reference>,
 }
 
@@ -26,32 +26,32 @@ impl Renewals {
         let mut references = vec![Reference::measure(programs)?];
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
-            rounds.push(round(server, sessions, length)?);
+            rounds.push(run_round(server, sessions, length)?);
             references.push(Reference::measure(programs)?);
         }
         Ok(Self { rounds, references })
     }
 
-    /// CPU of one bare signature, in microseconds.
+    /// Returns the CPU time of one bare signature, in microseconds.
     pub(crate) fn signature(&self) -> f64 {
         median(self.references.iter().map(|reference| reference.signature))
     }
 
-    /// CPU of one bare verification, in microseconds.
+    /// Returns the CPU time of one bare verification, in microseconds.
     pub(crate) fn verification(&self) -> f64 {
         median(self.references.iter().map(|reference| reference.verification))
     }
 
-    /// Server CPU of one renewal, in microseconds.
+    /// Returns the server's CPU time of one renewal, in microseconds.
     pub(crate) fn cpu(&self) -> f64 {
-        median(self.rounds.iter().map(Outcome::cpu_microseconds))
+        median(self.rounds.iter().map(LoadResult::cpu_microseconds))
     }
 
     pub(crate) fn per_second(&self) -> f64 {
-        median(self.rounds.iter().map(Outcome::per_second))
+        median(self.rounds.iter().map(LoadResult::per_second))
     }
 
-    /// Milliseconds of the renewal that `percent` of them are faster than.
+    /// Returns the latency in milliseconds below which `percent` of the renewals lie.
     pub(crate) fn latency(&self, percent: usize) -> f64 {
         let latencies = self.rounds.iter().flat_map(|outcome| outcome.latencies.iter().copied());
         percentile(&mut latencies.collect::<Vec<_>>(), percent)
@@ -59,9 +59,9 @@ impl Renewals {
 }
 
 /// Renews every session again and again.
-pub(crate) fn round(server: &Server, sessions: &mut [Session], length: Duration) -> anyhow::Result<Outcome> {
-    let renewing = sessions
+pub(crate) fn run_round(server: &Server, sessions: &mut [Session], length: Duration) -> anyhow::Result<LoadResult> {
+    let clients = sessions
         .iter_mut()
-        .map(|session| Renewing(std::slice::from_mut(session), 0));
-    load::run(server, renewing.collect(), length)
+        .map(|session| RenewalClient(std::slice::from_mut(session), 0));
+    load::run(server, clients.collect(), length)
 }

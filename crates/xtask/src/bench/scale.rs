@@ -1,24 +1,24 @@
-//! S7: what the size of the user base does to the slowest renewals and lists.
+//! S7: how the slowest renewals and lists depend on the number of users.
 
 use std::time::{Duration, Instant};
 
 use super::BenchArguments;
-use super::figures::{Figures, Promise, percentile};
 use super::load;
-use super::population::{self, Clients, Getting, Renewing, Session, UserIds, contacts_path};
-use super::process::{Data, Server};
+use super::population::{self, Clients, GetClient, RenewalClient, Session, UserIds, contacts_path};
+use super::process::{DataFolder, Server};
 use super::programs::Programs;
+use super::results::{Promise, Results, percentile};
 
 /// Users of the small store.
 const FEW: usize = 1_000;
 
-/// Connections that ask at the same time: a server that is busy, not one that is queueing.
+/// Connections at the same time: enough to keep the server busy, too few to build a queue.
 const CONNECTIONS: usize = 8;
 
-/// Sessions, spread over the user base, that each connection goes through in turn.
+/// Sessions, spread over the users, that each connection uses in turn.
 const SESSIONS_EACH: usize = 50;
 
-/// The two stores are measured in turn so often.
+/// How often the two stores are measured, in turn.
 const ROUNDS: usize = 3;
 
 struct Store {
@@ -26,12 +26,12 @@ struct Store {
     sessions: Vec<Vec<Session>>,
     renewals: Vec<f64>,
     lists: Vec<f64>,
-    _data: Data,
+    _data: DataFolder,
 }
 
-pub(crate) fn measure(programs: &Programs, arguments: &BenchArguments, figures: &mut Figures) -> anyhow::Result<()> {
-    let mut few = Store::open(programs, FEW, figures)?;
-    let mut many = Store::open(programs, arguments.users, figures)?;
+pub(crate) fn measure(programs: &Programs, arguments: &BenchArguments, results: &mut Results) -> anyhow::Result<()> {
+    let mut few = Store::open(programs, FEW, results)?;
+    let mut many = Store::open(programs, arguments.users, results)?;
     let length = Duration::from_secs(arguments.seconds) / 2;
     for _ in 0..ROUNDS {
         for store in [&mut few, &mut many] {
@@ -44,7 +44,7 @@ pub(crate) fn measure(programs: &Programs, arguments: &BenchArguments, figures: 
             "{what} with {} users over {FEW} users ({many:.2} ms over {few:.2} ms)",
             arguments.users
         );
-        figures.promise(name, what, many / few, (Promise::AtMost(1.5), "ratio"));
+        results.add_promised(name, what, many / few, (Promise::AtMost(1.5), "ratio"));
     };
     ratio("S7 renew", "p99 of renew", &mut few.renewals, &mut many.renewals);
     ratio("S7 list", "p99 of own contacts", &mut few.lists, &mut many.lists);
@@ -53,12 +53,12 @@ pub(crate) fn measure(programs: &Programs, arguments: &BenchArguments, figures: 
 
 impl Store {
     #[expect(clippy::cast_precision_loss, reason = "a count of users")]
-    fn open(programs: &Programs, users: usize, figures: &mut Figures) -> anyhow::Result<Self> {
-        let data = Data::new(&programs.authme)?;
+    fn open(programs: &Programs, users: usize, results: &mut Results) -> anyhow::Result<Self> {
+        let data = DataFolder::new(&programs.authme)?;
         let clients = Clients::register(&data)?;
         let begun = Instant::now();
         population::import(&data, UserIds::default(), 0..users)?;
-        figures.tell(
+        results.add(
             "import",
             format!("users stored per second by identity import, {users} of them"),
             users as f64 / begun.elapsed().as_secs_f64(),
@@ -70,7 +70,7 @@ impl Store {
             .map(|connection| {
                 let of_connection = (0..SESSIONS_EACH).map(|n| (connection * SESSIONS_EACH + n) * step.max(1));
                 of_connection
-                    .map(|n| clients.session(&server, &population::email(n)))
+                    .map(|n| clients.start_session(&server, &population::email(n)))
                     .collect()
             })
             .collect::<anyhow::Result<_>>()?;
@@ -84,11 +84,11 @@ impl Store {
     }
 
     fn measure(&mut self, length: Duration) -> anyhow::Result<()> {
-        let renewing = self.sessions.iter_mut().map(|sessions| Renewing(sessions, 0));
+        let renewing = self.sessions.iter_mut().map(|sessions| RenewalClient(sessions, 0));
         let mut renewed = load::run(&self.server, renewing.collect(), length)?;
         self.renewals.push(percentile(&mut renewed.latencies, 99));
         let path = contacts_path();
-        let listing = self.sessions.iter().map(|sessions| Getting(&path, sessions, 0));
+        let listing = self.sessions.iter().map(|sessions| GetClient(&path, sessions, 0));
         let mut listed = load::run(&self.server, listing.collect(), length)?;
         self.lists.push(percentile(&mut listed.latencies, 99));
         Ok(())

@@ -1,36 +1,36 @@
-//! S9: from the start of the process to its first 200 on readiness.
+//! S9: the time from the start of the process to its first 200 on readiness.
 
-use super::figures::{Figures, Promise, percentile};
-use super::process::Data;
+use super::process::DataFolder;
 use super::programs::Programs;
+use super::results::{Promise, Results, percentile};
 
 const STARTS: usize = 15;
 
-pub(crate) fn measure(programs: &Programs, figures: &mut Figures) -> anyhow::Result<()> {
-    let (mut first, mut again) = (Vec::new(), Vec::new());
+pub(crate) fn measure(programs: &Programs, results: &mut Results) -> anyhow::Result<()> {
+    let (mut first, mut later) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        let data = Data::new(&programs.authme)?;
+        let data = DataFolder::new(&programs.authme)?;
         first.push(data.serve()?.ready_after.as_secs_f64());
-        again.push(data.serve()?.ready_after.as_secs_f64());
+        later.push(data.serve()?.ready_after.as_secs_f64());
     }
-    let what = "start to first 200 on readiness, over a folder that is there";
-    figures.promise("S9", what, percentile(&mut again, 50), (Promise::AtMost(0.2), "s"));
-    figures.tell(
+    let what = "start to first 200 on readiness, with an existing data folder";
+    results.add_promised("S9", what, percentile(&mut later, 50), (Promise::AtMost(0.2), "s"));
+    results.add(
         "S9 worst",
         "the slowest of those starts",
-        percentile(&mut again, 100),
+        percentile(&mut later, 100),
         "s",
     );
-    let what = "the same in an empty folder: the store and a signing key are made";
-    figures.promise(
+    let what = "the same with an empty folder, in which the store and a signing key are created";
+    results.add_promised(
         "S9 first",
         what,
         percentile(&mut first, 50),
         (Promise::AtMost(0.2), "s"),
     );
-    figures.tell(
+    results.add(
         "S9 first worst",
-        "the slowest of those: RSA keys take as long as they take",
+        "the slowest of those; the time to generate an RSA key varies",
         percentile(&mut first, 100),
         "s",
     );

@@ -1,128 +1,128 @@
-//! S1, S3 and S8: what a renewal and a look at one's contacts cost in a steady state, and what memory it takes.
+//! S1 and S3: the cost of a renewal and of a list of own contacts in a steady state. S8: the memory.
 
 use std::process::Command;
 use std::time::Duration;
 
-use super::figures::{Figures, Promise, median};
-use super::load::{self, Outcome};
-use super::population::{self, Clients, Getting, Session, UserIds, contacts_path};
-use super::process::{Data, Server, free_port};
+use super::load::{self, LoadResult};
+use super::population::{self, Clients, GetClient, Session, UserIds, contacts_path};
+use super::process::{DataFolder, Server, free_port};
 use super::programs::Programs;
 use super::renewals::{ROUNDS, Renewals};
+use super::results::{Promise, Results, median};
 
-/// Connections that ask at the same time.
+/// Connections at the same time.
 pub(crate) const CONNECTIONS: usize = 64;
 
-pub(crate) fn measure(programs: &Programs, seconds: u64, figures: &mut Figures) -> anyhow::Result<()> {
-    let data = Data::new(&programs.authme)?;
+pub(crate) fn measure(programs: &Programs, seconds: u64, results: &mut Results) -> anyhow::Result<()> {
+    let data = DataFolder::new(&programs.authme)?;
     let clients = Clients::register(&data)?;
     population::import(&data, UserIds::default(), 0..CONNECTIONS)?;
     let server = data.serve()?;
     std::thread::sleep(Duration::from_secs(2));
-    figures.promise(
+    results.add_promised(
         "S8 idle",
         "resident memory of authme serve, idle",
-        server.resident()?,
+        server.resident_memory()?,
         (Promise::AtMost(25.0), "MB"),
     );
     let mut sessions = (0..CONNECTIONS)
-        .map(|n| clients.session(&server, &population::email(n)))
+        .map(|n| clients.start_session(&server, &population::email(n)))
         .collect::<anyhow::Result<Vec<Session>>>()?;
     let length = Duration::from_secs(seconds);
     let renewals = Renewals::measure(programs, &server, &mut sessions, length)?;
-    tell_renewals(&renewals, figures);
-    figures.tell(
+    add_renewals(&renewals, results);
+    results.add(
         "S8 after load",
         "resident memory after those renewals",
-        server.resident()?,
+        server.resident_memory()?,
         "MB",
     );
-    contacts(programs, &server, &sessions, length, figures)
+    measure_contacts(programs, &server, &sessions, length, results)
 }
 
-fn tell_renewals(renewals: &Renewals, figures: &mut Figures) {
+fn add_renewals(renewals: &Renewals, results: &mut Results) {
     let signature = renewals.signature();
-    figures.tell(
+    results.add(
         "R",
         "CPU of one bare RS512-2048 signature, every core signing",
         signature,
         "us",
     );
-    figures.tell(
+    results.add(
         "R per second",
         "bare signatures per second of one core",
         1e6 / signature,
         "1/s",
     );
-    figures.tell("V", "CPU of one bare verification", renewals.verification(), "us");
+    results.add("V", "CPU of one bare verification", renewals.verification(), "us");
     let cpu = renewals.cpu();
-    figures.tell("renewal CPU", "server CPU of one renewal by refresh token", cpu, "us");
-    figures.tell(
+    results.add("renewal CPU", "server CPU of one renewal by refresh token", cpu, "us");
+    results.add(
         "renewals",
         "renewals per second, 64 connections, load on the same cores",
         renewals.per_second(),
         "1/s",
     );
-    figures.tell(
+    results.add(
         "renewal p50",
         "median time of a renewal under that load",
         renewals.latency(50),
         "ms",
     );
-    figures.tell("renewal p99", "99th percentile of the same", renewals.latency(99), "ms");
+    results.add("renewal p99", "99th percentile of the same", renewals.latency(99), "ms");
     let what = "server CPU of a renewal over CPU of one bare signature";
-    figures.promise("S1", what, cpu / signature, (Promise::AtMost(1.5), "ratio"));
+    results.add_promised("S1", what, cpu / signature, (Promise::AtMost(1.5), "ratio"));
 }
 
-fn contacts(
+fn measure_contacts(
     programs: &Programs,
     server: &Server,
     sessions: &[Session],
     length: Duration,
-    figures: &mut Figures,
+    results: &mut Results,
 ) -> anyhow::Result<()> {
     let port = free_port()?;
     let mut command = Command::new(&programs.constant_handler);
     command.arg(format!("127.0.0.1:{port}"));
     let constant = Server::start(command, port, (port, "/constant"))?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut contacts, mut constants) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        theirs.push(get(&constant, "/constant", sessions, length / 2)?);
-        ours.push(get(server, &contacts_path(), sessions, length / 2)?);
+        constants.push(run_get_load(&constant, "/constant", sessions, length / 2)?);
+        contacts.push(run_get_load(server, &contacts_path(), sessions, length / 2)?);
     }
-    let bare = median(theirs.iter().map(Outcome::per_second));
-    let own = median(ours.iter().map(Outcome::per_second));
-    figures.tell(
+    let of_constant = median(constants.iter().map(LoadResult::per_second));
+    let of_contacts = median(contacts.iter().map(LoadResult::per_second));
+    results.add(
         "H",
         "requests per second of a handler that returns a constant",
-        bare,
+        of_constant,
         "1/s",
     );
-    figures.tell(
+    results.add(
         "H CPU",
         "server CPU of one of those",
-        median(theirs.iter().map(Outcome::cpu_microseconds)),
+        median(constants.iter().map(LoadResult::cpu_microseconds)),
         "us",
     );
-    figures.tell("contacts", "own contacts, requests per second", own, "1/s");
-    figures.tell(
+    results.add("contacts", "own contacts, requests per second", of_contacts, "1/s");
+    results.add(
         "contacts CPU",
         "server CPU of one of those",
-        median(ours.iter().map(Outcome::cpu_microseconds)),
+        median(contacts.iter().map(LoadResult::cpu_microseconds)),
         "us",
     );
-    figures.promise(
+    results.add_promised(
         "S3",
         "own contacts per second over H",
-        own / bare,
+        of_contacts / of_constant,
         (Promise::AtLeast(0.5), "ratio"),
     );
     Ok(())
 }
 
-fn get(server: &Server, path: &str, sessions: &[Session], length: Duration) -> anyhow::Result<Outcome> {
+fn run_get_load(server: &Server, path: &str, sessions: &[Session], length: Duration) -> anyhow::Result<LoadResult> {
     let getting = sessions
         .iter()
-        .map(|session| Getting(path, std::slice::from_ref(session), 0));
+        .map(|session| GetClient(path, std::slice::from_ref(session), 0));
     load::run(server, getting.collect(), length)
 }

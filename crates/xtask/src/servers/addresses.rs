@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
+use crate::shell;
+
 pub(super) const MONGODB: &str = "AUTHME_TEST_MONGODB_URI";
 pub(super) const KAFKA: &str = "AUTHME_TEST_KAFKA_BROKERS";
 
-/// Where tests find the servers. Shown as the two variables, one a line, fit for `eval`.
+/// The addresses of the store and the broker. Displayed as two variables, one per line, as a shell reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Addresses {
     pub(crate) mongodb_uri: String,
@@ -16,9 +18,9 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// What the environment says; `None` when it says nothing.
+    /// Returns the addresses in the environment; `None` when it has neither.
     #[expect(clippy::disallowed_methods, reason = "the servers of tests are no setting of AuthMe")]
-    pub(super) fn given() -> anyhow::Result<Option<Self>> {
+    pub(super) fn from_environment() -> anyhow::Result<Option<Self>> {
         Self::from_variables(env::var(MONGODB).ok(), env::var(KAFKA).ok())
     }
 
@@ -35,48 +37,38 @@ impl Addresses {
         }
     }
 
-    /// What tests find in their environment.
+    /// Returns the variables by which tests find the servers.
     pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
         [(MONGODB, self.mongodb_uri.clone()), (KAFKA, self.kafka_brokers.clone())]
     }
 
-    pub(super) fn must_answer(&self) -> anyhow::Result<()> {
-        for (variable, (address, answers)) in [(MONGODB, self.mongodb()), (KAFKA, self.kafka())] {
+    pub(super) fn ensure_reachable(&self) -> anyhow::Result<()> {
+        for (variable, (address, is_reachable)) in [(MONGODB, self.mongodb()), (KAFKA, self.kafka())] {
             ensure!(
-                answers,
-                "{variable} is set, but nothing answers at {address}: start that server, or unset both variables"
+                is_reachable,
+                "{variable} is set, but nothing accepts connections at {address}: start that server, or unset both variables"
             );
         }
         Ok(())
     }
 
-    /// The hosts without the secrets of the URI, and whether one of them answers.
+    /// Returns the hosts without the credentials of the URI, and whether one of them is reachable.
     pub(super) fn mongodb(&self) -> (String, bool) {
         let hosts = mongodb_hosts(&self.mongodb_uri);
-        // A seed list is found in DNS by the driver, not here.
-        let answers = self.mongodb_uri.starts_with("mongodb+srv:") || any_answers(hosts, 27017);
-        (hosts.to_owned(), answers)
+        // The driver looks the hosts of a seed list up in DNS; this does not.
+        let is_reachable = self.mongodb_uri.starts_with("mongodb+srv:") || is_any_reachable(hosts, 27017);
+        (hosts.to_owned(), is_reachable)
     }
 
     pub(super) fn kafka(&self) -> (String, bool) {
-        (self.kafka_brokers.clone(), any_answers(&self.kafka_brokers, 9092))
+        (self.kafka_brokers.clone(), is_any_reachable(&self.kafka_brokers, 9092))
     }
 }
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{MONGODB}={}", shell_word(&self.mongodb_uri))?;
-        write!(f, "{KAFKA}={}", shell_word(&self.kafka_brokers))
-    }
-}
-
-/// As a shell reads it in an assignment.
-pub(super) fn shell_word(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,?=@%+".contains(c);
-    if value.chars().all(plain) {
-        value.to_owned()
-    } else {
-        format!("'{}'", value.replace('\'', r"'\''"))
+        writeln!(f, "{MONGODB}={}", shell::word(&self.mongodb_uri))?;
+        write!(f, "{KAFKA}={}", shell::word(&self.kafka_brokers))
     }
 }
 
@@ -86,10 +78,10 @@ fn mongodb_hosts(uri: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts)
 }
 
-fn any_answers(hosts: &str, default_port: u16) -> bool {
+fn is_any_reachable(hosts: &str, default_port: u16) -> bool {
     hosts
         .split(',')
-        .any(|host| answers(&with_port(host.trim(), default_port)))
+        .any(|host| is_reachable(&with_port(host.trim(), default_port)))
 }
 
 fn with_port(host: &str, default: u16) -> String {
@@ -101,10 +93,10 @@ fn with_port(host: &str, default: u16) -> String {
     }
 }
 
-/// Whether a connection can be opened.
-pub(super) fn answers(address: &str) -> bool {
-    address.to_socket_addrs().is_ok_and(|mut found| {
-        found.any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok())
+/// Whether the address accepts connections.
+pub(super) fn is_reachable(address: &str) -> bool {
+    address.to_socket_addrs().is_ok_and(|mut addresses| {
+        addresses.any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok())
     })
 }
 
@@ -113,17 +105,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_variable_alone_is_refused() {
+    fn one_variable_without_the_other_is_rejected() {
         let set = |value: &str| Some(value.to_owned());
         assert!(Addresses::from_variables(None, set(" ")).unwrap().is_none());
         assert!(Addresses::from_variables(set("m"), set("k")).unwrap().is_some());
-        let failure = Addresses::from_variables(set("m"), None).unwrap_err();
-        assert!(failure.to_string().contains("AUTHME_TEST_KAFKA_BROKERS is not"));
+        let error = Addresses::from_variables(set("m"), None).unwrap_err();
+        assert!(error.to_string().contains("AUTHME_TEST_KAFKA_BROKERS is not"));
         assert!(Addresses::from_variables(set(""), set("k")).is_err());
     }
 
     #[test]
-    fn hosts_are_shown_without_secrets() {
+    fn hosts_are_displayed_without_credentials() {
         for (uri, hosts) in [
             ("mongodb://127.0.0.1:27017/?directConnection=true", "127.0.0.1:27017"),
             ("mongodb://u:p%40@a:1,b/db?x=y@z", "a:1,b"),
@@ -135,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_a_port_has_the_usual_one() {
+    fn host_without_port_gets_the_default_port() {
         assert_eq!(with_port("a", 9092), "a:9092");
         assert_eq!(with_port("a:1", 9092), "a:1");
         assert_eq!(with_port("[::1]", 9092), "[::1]:9092");
@@ -143,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_the_same_address() {
+    fn addresses_are_read_back_by_a_shell() {
         let addresses = Addresses {
             mongodb_uri: "mongodb://a/?b=c&d='e'".into(),
             kafka_brokers: "a:1,b:2".into(),

@@ -10,9 +10,9 @@ use super::process::succeeds;
 use super::state::State;
 use crate::checkout;
 
-const ENGINE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// As docker-compose.yml publishes them.
+/// Returns the addresses that docker-compose.yml publishes.
 pub(super) fn addresses() -> Addresses {
     Addresses {
         mongodb_uri: "mongodb://127.0.0.1:27017/?directConnection=true".into(),
@@ -20,32 +20,32 @@ pub(super) fn addresses() -> Addresses {
     }
 }
 
-/// Whether there is an engine, and compose to speak to it.
-pub(super) fn engine_answers() -> bool {
+/// Whether a Docker engine is reachable and Docker Compose is installed.
+pub(super) fn is_engine_reachable() -> bool {
     [["compose", "version"].as_slice(), &["info"]]
         .into_iter()
         .all(|arguments| {
             let mut docker = Command::new("docker");
             docker.args(arguments);
-            succeeds(docker, ENGINE_ANSWERS_WITHIN)
+            succeeds(docker, ENGINE_TIMEOUT)
         })
 }
 
-pub(super) fn begin(folder: &Folder) -> anyhow::Result<State> {
-    folder.record(&State::Compose)?;
-    let begun = compose(&["up", "--detach", "--wait"]);
-    if begun.is_err() {
-        // Why it could not begin says more than why it could not end.
-        let _ = end();
-        folder.forget()?;
+pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
+    folder.write_state(&State::Compose)?;
+    let started = compose(&["up", "--detach", "--wait"]);
+    if started.is_err() {
+        // The first error says more than one of the clean-up.
+        let _ = stop();
+        folder.remove_state()?;
     }
-    begun.map(|()| State::Compose)
+    started.map(|()| State::Compose)
 }
 
-/// The containers go with their data; a volume that has a name stays.
-pub(super) fn end() -> anyhow::Result<()> {
-    if !engine_answers() {
-        eprintln!("the Docker engine does not answer, so its containers do not run");
+/// Removes the containers with their data. A named volume stays.
+pub(super) fn stop() -> anyhow::Result<()> {
+    if !is_engine_reachable() {
+        eprintln!("the Docker engine is not reachable, so its containers do not run");
         return Ok(());
     }
     compose(&["rm", "--stop", "--force", "--volumes"])
@@ -55,5 +55,5 @@ fn compose(arguments: &[&str]) -> anyhow::Result<()> {
     let mut docker = checkout::command("docker");
     docker.args(["compose", "--file", "docker-compose.yml"]).args(arguments);
     docker.args(["mongodb", "kafka"]).stdout(Stdio::from(io::stderr()));
-    checkout::must_succeed(docker, "docker compose failed: it says why above")
+    checkout::must_succeed(docker, "docker compose failed with the message above")
 }

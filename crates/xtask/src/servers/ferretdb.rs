@@ -1,4 +1,4 @@
-//! The protocol of `mongodb`, before `postgresql`.
+//! FerretDB, which speaks the protocol of MongoDB and stores in PostgreSQL.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -24,14 +24,14 @@ pub(super) struct FerretDb {
 }
 
 impl FerretDb {
-    pub(super) fn installed(folder: &Folder) -> anyhow::Result<Self> {
-        let bin = folder.installed(&format!("ferretdb-{VERSION}"), |into| {
+    pub(super) fn install(folder: &Folder) -> anyhow::Result<Self> {
+        let bin = folder.install(&format!("ferretdb-{VERSION}"), |into| {
             let mut go = Command::new("go");
             go.arg("install")
                 .arg(format!("github.com/FerretDB/FerretDB/v2/cmd/ferretdb@v{VERSION}"))
                 .env("GOBIN", into)
                 .stdout(Stdio::from(io::stderr()));
-            checkout::must_succeed(go, "go failed: it says why above")
+            checkout::must_succeed(go, "go failed with the message above")
         })?;
         Ok(Self {
             program: bin.join("ferretdb"),
@@ -46,7 +46,7 @@ impl FerretDb {
         let mut command = Command::new(&self.program);
         command
             .args(["--no-auth", "--telemetry=disable", "--log-level=WARN"])
-            // As a replica set of one, so that reads which only a replica set is asked for are really sent.
+            // A replica set of one, so that the driver sends the read concerns that only a replica set accepts.
             .arg("--dev-repl-set-name=authme")
             .arg(format!("--listen-addr=127.0.0.1:{}", ports.ferretdb))
             .arg(format!("--debug-addr=127.0.0.1:{}", ports.ferretdb_health))
@@ -63,7 +63,7 @@ impl FerretDb {
     }
 }
 
-/// It says so once it reached `postgresql` through its own listener.
+/// Whether FerretDB reports that it has reached PostgreSQL through its own listener.
 fn is_ready(health_port: u16) -> io::Result<bool> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, health_port))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;

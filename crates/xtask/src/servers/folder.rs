@@ -1,4 +1,4 @@
-//! The cache folder of the servers: programs stay, data and logs go with the next start.
+//! The cache folder of the servers. Programs stay; the next start replaces data and logs.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::state::State;
 use crate::tools;
 
-/// The file in which it is recorded what was started.
+/// The file that records the started servers.
 const STATE: &str = "state.json";
 
 pub(super) struct Folder {
@@ -28,16 +28,16 @@ impl Folder {
         Ok(Self { path })
     }
 
-    /// Until the value goes, other tasks that start or end servers wait.
+    /// Takes the lock for starting and stopping servers. Other tasks wait until the returned file is closed.
     pub(super) fn lock(&self) -> anyhow::Result<File> {
         let lock = File::create(self.path.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                eprintln!("waiting for another task that starts or ends the servers");
+                eprintln!("waiting for another task that starts or stops the servers");
                 lock.lock()?;
             }
-            Err(TryLockError::Error(failure)) => return Err(failure.into()),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         Ok(lock)
     }
@@ -50,85 +50,86 @@ impl Folder {
         self.path.join("logs").join(format!("{server}.log"))
     }
 
-    /// What is recorded; `None` when no server was started.
-    pub(super) fn state(&self) -> anyhow::Result<Option<State>> {
-        self.recorded(STATE)
+    /// Reads which servers were started; `None` when there are none.
+    pub(super) fn read_state(&self) -> anyhow::Result<Option<State>> {
+        self.read_record(STATE)
     }
 
-    /// What is recorded in a file of the folder; `None` when there is none.
-    pub(super) fn recorded<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
+    /// Reads a record of the folder; `None` when there is none.
+    pub(super) fn read_record<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
         let file = self.join(name);
         match fs::read(&file) {
             Ok(json) => serde_json::from_slice(&json)
                 .map(Some)
-                .with_context(|| format!("cannot understand {}", file.display())),
-            Err(failure) if failure.kind() == ErrorKind::NotFound => Ok(None),
-            Err(failure) => Err(failure).with_context(|| format!("cannot read {}", file.display())),
+                .with_context(|| format!("cannot parse {}", file.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
         }
     }
 
-    /// Replaces what is recorded, at once.
-    pub(super) fn record(&self, state: &State) -> anyhow::Result<()> {
-        self.record_as(STATE, state)
+    /// Replaces the record of the started servers atomically.
+    pub(super) fn write_state(&self, state: &State) -> anyhow::Result<()> {
+        self.write_record(STATE, state)
     }
 
-    pub(super) fn record_as(&self, name: &str, state: &impl Serialize) -> anyhow::Result<()> {
+    pub(super) fn write_record(&self, name: &str, state: &impl Serialize) -> anyhow::Result<()> {
         let new = self.join(format!("{name}.new"));
         fs::write(&new, serde_json::to_vec_pretty(state)?)?;
-        fs::rename(new, self.join(name)).context("cannot record what was started")
+        fs::rename(new, self.join(name)).context("cannot write the record of the started servers")
     }
 
-    pub(super) fn forget(&self) -> anyhow::Result<()> {
-        self.forget_as(STATE)
+    pub(super) fn remove_state(&self) -> anyhow::Result<()> {
+        self.remove_record(STATE)
     }
 
-    pub(super) fn forget_as(&self, name: &str) -> anyhow::Result<()> {
+    pub(super) fn remove_record(&self, name: &str) -> anyhow::Result<()> {
         match fs::remove_file(self.join(name)) {
-            Err(failure) if failure.kind() != ErrorKind::NotFound => {
-                Err(failure).context("cannot remove the record of what was started")
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).context("cannot remove the record of the started servers")
             }
             _ => Ok(()),
         }
     }
 
-    /// Where a program is. Installs it the first time, into the folder that `install` is given; a folder of that name is
-    /// whole, for it gets its name last.
-    pub(super) fn installed(
+    /// Returns the folder of a program, and installs it the first time. `install` works in a folder with another name, so
+    /// an interrupted installation is repeated.
+    pub(super) fn install(
         &self,
         name: &str,
-        install: impl FnOnce(&Path) -> anyhow::Result<()>,
+        install_into: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<PathBuf> {
         let whole = self.join(name);
         if !whole.exists() {
             let partial = self.join(format!("{name}.partial"));
             remove(&partial)?;
             eprintln!("installing {name} into {}, once", self.path.display());
-            install(&partial).with_context(|| format!("{name} could not be installed"))?;
+            install_into(&partial).with_context(|| format!("{name} could not be installed"))?;
             fs::rename(partial, &whole)?;
         }
         Ok(whole)
     }
 }
 
-/// Removes a folder and all in it, if it is there. Refuses when something is mounted in it: that would go too.
+/// Removes a folder and its content, if it exists. Fails when something is mounted in it, because the removal would reach
+/// into the mounted file system.
 pub(super) fn remove(folder: &Path) -> anyhow::Result<()> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let mounted = mounted_in(&mounts, folder);
+    let mounted = mounts_in(&mounts, folder);
     ensure!(
         mounted.is_empty(),
-        "{} is not removed, because of what is mounted there: unmount {mounted:?} first",
+        "{} is not removed, because something is mounted there: unmount {mounted:?} first",
         folder.display()
     );
     match fs::remove_dir_all(folder) {
-        Err(failure) if failure.kind() != ErrorKind::NotFound => {
-            Err(failure).with_context(|| format!("cannot remove {}", folder.display()))
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(()),
     }
 }
 
-/// In the lines of proc(5) mounts, where a space of a path is `\040`.
-fn mounted_in(mounts: &str, folder: &Path) -> Vec<PathBuf> {
+/// Returns the mount points in a folder, from the lines of proc(5) mounts, in which a space is `\040`.
+fn mounts_in(mounts: &str, folder: &Path) -> Vec<PathBuf> {
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     let points = points.map(|point| PathBuf::from(point.replace(r"\040", " ")));
     points.filter(|point| point.starts_with(folder)).collect()
@@ -147,9 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_is_read_again() {
+    fn written_state_is_read_back() {
         let folder = folder("state");
-        assert!(folder.state().unwrap().is_none());
+        assert!(folder.read_state().unwrap().is_none());
         let state: State = serde_json::from_value(json!({
             "way": "registries",
             "ports": { "kafka": 1, "kafka_controller": 2, "postgresql": 3, "ferretdb": 4, "ferretdb_health": 5 },
@@ -159,42 +160,42 @@ mod tests {
         }))
         .unwrap();
         for state in [state, State::Compose] {
-            folder.record(&state).unwrap();
-            assert_eq!(folder.state().unwrap(), Some(state));
+            folder.write_state(&state).unwrap();
+            assert_eq!(folder.read_state().unwrap(), Some(state));
         }
-        folder.forget().unwrap();
-        assert!(folder.state().unwrap().is_none());
+        folder.remove_state().unwrap();
+        assert!(folder.read_state().unwrap().is_none());
         remove(&folder.path).unwrap();
     }
 
     #[test]
-    fn a_record_that_cannot_be_read_is_no_empty_one() {
+    fn unreadable_record_returns_an_error() {
         let folder = folder("broken");
         fs::write(folder.join(STATE), "{").unwrap();
-        assert!(folder.state().is_err());
+        assert!(folder.read_state().is_err());
         remove(&folder.path).unwrap();
     }
 
     #[test]
-    fn an_interrupted_installation_is_done_again() {
+    fn interrupted_installation_is_repeated() {
         let folder = folder("install");
-        let interrupted = folder.installed("x-1", |into| {
+        let interrupted = folder.install("x-1", |into| {
             fs::create_dir(into)?;
             fs::write(into.join("half"), "")?;
             anyhow::bail!("interrupted")
         });
         assert!(interrupted.is_err());
-        let whole = folder.installed("x-1", |into| Ok(fs::create_dir(into)?)).unwrap();
+        let whole = folder.install("x-1", |into| Ok(fs::create_dir(into)?)).unwrap();
         assert!(!whole.join("half").exists());
-        folder.installed("x-1", |_| unreachable!("it is installed")).unwrap();
+        folder.install("x-1", |_| unreachable!("it is installed")).unwrap();
         remove(&folder.path).unwrap();
     }
 
     #[test]
-    fn a_mount_in_a_folder_is_seen() {
+    fn mounts_in_a_folder_are_returned() {
         let mounts =
             "proc /proc proc rw 0 0\nudev /a\\040b/root/dev devtmpfs rw 0 0\nproc /a/rooted/proc proc rw 0 0\n";
-        assert_eq!(mounted_in(mounts, Path::new("/a b/root")), [Path::new("/a b/root/dev")]);
-        assert!(mounted_in(mounts, Path::new("/a/root")).is_empty());
+        assert_eq!(mounts_in(mounts, Path::new("/a b/root")), [Path::new("/a b/root/dev")]);
+        assert!(mounts_in(mounts, Path::new("/a/root")).is_empty());
     }
 }

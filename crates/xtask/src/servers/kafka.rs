@@ -1,4 +1,4 @@
-//! Kafka as one node, broker and controller.
+//! Kafka as one node that is broker and controller.
 
 use std::fs;
 use std::io;
@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-use super::addresses::answers;
+use super::addresses::is_reachable;
 use super::folder::{Folder, remove};
-use super::process::{Process, must_succeed_quietly};
+use super::process::{Process, run_quietly};
 use super::state::Ports;
 use crate::checkout;
 
 const VERSION: &str = "4.1.0";
-/// Any will do: there is one cluster.
+/// The id of the cluster; any value works.
 const CLUSTER: &str = "AuthMeTestServersAAAAA";
 const SETTINGS: &str = include_str!("../../servers/kafka.properties");
 
@@ -26,8 +26,8 @@ pub(super) struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn installed(folder: &Folder) -> anyhow::Result<Self> {
-        let jars = folder.installed(&format!("kafka-{VERSION}"), |into| {
+    pub(super) fn install(folder: &Folder) -> anyhow::Result<Self> {
+        let jars = folder.install(&format!("kafka-{VERSION}"), |into| {
             let mut mvn = Command::new("mvn");
             mvn.args(["--batch-mode", "--quiet", "-Dstyle.color=never", "--file"])
                 .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/pom.xml"))
@@ -35,7 +35,7 @@ impl Kafka {
                 .arg(format!("-Dkafka.version={VERSION}"))
                 .arg(format!("-DoutputDirectory={}", into.display()))
                 .stdout(Stdio::from(io::stderr()));
-            checkout::must_succeed(mvn, "mvn failed: it says why above")
+            checkout::must_succeed(mvn, "mvn failed with the message above")
         })?;
         Ok(Self {
             jars,
@@ -45,7 +45,7 @@ impl Kafka {
         })
     }
 
-    /// Makes the data folder anew.
+    /// Creates the data folder, and removes the last one.
     pub(super) fn format(&self, ports: &Ports) -> anyhow::Result<()> {
         remove(&self.data)?;
         fs::write(&self.settings, settings(ports, &self.data))?;
@@ -53,7 +53,7 @@ impl Kafka {
         format
             .args(["format", "--cluster-id", CLUSTER, "--config"])
             .arg(&self.settings);
-        must_succeed_quietly(format).context("the data folder of Kafka could not be formatted")
+        run_quietly(format).context("the data folder of Kafka could not be formatted")
     }
 
     pub(super) fn spawn(&self) -> anyhow::Result<Process> {
@@ -64,9 +64,9 @@ impl Kafka {
 
     pub(super) fn wait(&self, process: Process, ports: &Ports) -> anyhow::Result<()> {
         let address = format!("127.0.0.1:{}", ports.kafka);
-        let says_so = || fs::read_to_string(&self.log).is_ok_and(|log| log.contains("Kafka Server started"));
+        let has_started = || fs::read_to_string(&self.log).is_ok_and(|log| log.contains("Kafka Server started"));
         process
-            .wait_until_ready(&self.log, || says_so() && answers(&address))
+            .wait_until_ready(&self.log, || has_started() && is_reachable(&address))
             .context("Kafka did not start")
     }
 

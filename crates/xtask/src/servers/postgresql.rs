@@ -1,4 +1,5 @@
-//! The database behind `ferretdb`, in a Debian of its own: few distributions have the extension it needs.
+//! PostgreSQL with the extension DocumentDB, which FerretDB needs, in a Debian of its own: few distributions have the
+//! extension.
 
 use std::fs;
 use std::io;
@@ -8,21 +9,21 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 
 use super::folder::{Folder, remove};
-use super::process::{Process, must_succeed_quietly};
+use super::process::{Process, run_quietly};
 use crate::checkout;
 
-/// A rolling suite has one version of a package at a time: what is pinned is what the names say.
+/// A rolling suite has one version of a package at a time, so the names pin the major version only.
 const SUITE: &str = "sid";
 const PACKAGES: &str = "postgresql-18,postgresql-18-documentdb";
 const PROGRAMS: &str = "/usr/lib/postgresql/18/bin";
 const DATA: &str = "/var/lib/postgresql/authme";
 
 const MAX_CONNECTIONS: u16 = 200;
-/// Some stay for the extension's own workers.
+/// The connections of FerretDB. The others are for the workers of the extension.
 const POOLED_CONNECTIONS: u16 = 150;
 
-/// Enters the root as `postgres`. Its /proc and /dev are mounted where only this process and its children see them, so
-/// they go when it ends, however it ends.
+/// Enters the root as `postgres`. Its /proc and /dev are mounted in a mount namespace of its own, so the kernel removes them
+/// with the last process in it.
 const ENTER: &str = r#"
 mount --rbind /dev "$0/dev" && mount --rbind /proc "$0/proc" || exit
 exec chroot --userspec=postgres:postgres "$0" "$@"
@@ -33,24 +34,24 @@ pub(super) struct Postgresql {
     log: PathBuf,
 }
 
-/// As `ferretdb` is told it.
+/// Returns the address for FerretDB.
 pub(super) fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres?pool_max_conns={POOLED_CONNECTIONS}")
 }
 
 impl Postgresql {
-    pub(super) fn installed(folder: &Folder) -> anyhow::Result<Self> {
-        let root = folder.installed("postgresql-18-documentdb", |into| {
+    pub(super) fn install(folder: &Folder) -> anyhow::Result<Self> {
+        let root = folder.install("postgresql-18-documentdb", |into| {
             let mut debian = private_mounts("mmdebstrap");
             debian
                 .args(["--variant=minbase", &format!("--include={PACKAGES}")])
-                // A mirror may be older than the day its lists expire.
+                // The lists of a mirror may have expired.
                 .arg(r#"--aptopt=Acquire::Check-Valid-Until "false""#)
                 .args([SUITE.as_ref(), into.as_os_str()])
                 .args(mirror()?)
                 .stdout(Stdio::from(io::stderr()));
             install_mmdebstrap()?;
-            checkout::must_succeed(debian, "mmdebstrap failed: it says why above")
+            checkout::must_succeed(debian, "mmdebstrap failed with the message above")
         })?;
         Ok(Self {
             root,
@@ -58,13 +59,13 @@ impl Postgresql {
         })
     }
 
-    /// Makes the data folder anew.
+    /// Creates the data folder, and removes the last one.
     pub(super) fn format(&self) -> anyhow::Result<()> {
         remove(&self.root.join(DATA.trim_start_matches('/')))?;
         let mut initdb = self.program("initdb");
         initdb.args(["--pgdata", DATA, "--username=postgres", "--auth=trust"]);
         initdb.args(["--encoding=UTF8", "--locale=C.UTF-8"]);
-        must_succeed_quietly(initdb).context("the data folder of PostgreSQL could not be made")
+        run_quietly(initdb).context("the data folder of PostgreSQL could not be created")
     }
 
     pub(super) fn spawn(&self, port: u16) -> anyhow::Result<Process> {
@@ -78,7 +79,7 @@ impl Postgresql {
             "shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb",
             "cron.database_name=postgres",
             "cron.host=127.0.0.1",
-            // The extension has a job every two seconds.
+            // The extension runs a job every two seconds, which would fill the log.
             "cron.log_statement=off",
             "cron.log_run=off",
         ] {
@@ -87,7 +88,7 @@ impl Postgresql {
         Process::spawn(postgres, &self.log)
     }
 
-    /// Waits for it, then adds the extension.
+    /// Waits until the server is ready, then adds the extension.
     pub(super) fn wait(&self, process: Process, port: u16) -> anyhow::Result<()> {
         let is_ready = || {
             fs::read_to_string(&self.log)
@@ -100,7 +101,7 @@ impl Postgresql {
         psql.args(["--no-psqlrc", "--quiet", "--host=127.0.0.1", "--username=postgres"])
             .arg(format!("--port={port}"))
             .args(["--command", "CREATE EXTENSION documentdb CASCADE"]);
-        must_succeed_quietly(psql).context("PostgreSQL has no DocumentDB extension")
+        run_quietly(psql).context("PostgreSQL has no DocumentDB extension")
     }
 
     fn program(&self, name: &str) -> Command {
@@ -109,14 +110,14 @@ impl Postgresql {
             .args(["-c", ENTER])
             .arg(&self.root)
             .arg(format!("{PROGRAMS}/{name}"));
-        // What the caller's environment says of another PostgreSQL, or of a language, is not for this one.
+        // The caller's environment may configure another PostgreSQL or a language.
         command.env_clear().env("LC_ALL", "C.UTF-8");
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
     }
 }
 
-/// What the program mounts, only it and its children see.
+/// Returns a command whose mounts only it and its children see.
 fn private_mounts(program: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", program]);
@@ -132,10 +133,14 @@ fn install_mmdebstrap() -> anyhow::Result<()> {
     let mut shell = Command::new("sh");
     shell.args(["-c", install]).env("DEBIAN_FRONTEND", "noninteractive");
     shell.stdout(Stdio::from(io::stderr()));
-    checkout::must_succeed(shell, "mmdebstrap could not be installed: apt-get says why above")
+    checkout::must_succeed(
+        shell,
+        "mmdebstrap could not be installed: apt-get failed with the message above",
+    )
 }
 
-/// Where the machine itself takes Debian's packages from. `None` when it takes none: then mmdebstrap knows.
+/// Returns the mirror from which the machine itself gets Debian's packages; `None` when it gets none, and mmdebstrap uses
+/// its default.
 fn mirror() -> anyhow::Result<Option<String>> {
     let mut apt = Command::new("apt-get");
     let targets = apt
@@ -150,7 +155,7 @@ fn mirror() -> anyhow::Result<Option<String>> {
     Ok(debian_mirror(&String::from_utf8_lossy(&targets.stdout)))
 }
 
-/// The archive itself, not the one of its security updates, which has no `sid`.
+/// Returns the main archive, not that of the security updates, which has no `sid`.
 fn debian_mirror(targets: &str) -> Option<String> {
     targets
         .lines()
@@ -165,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mirror_is_debians_main_archive() {
+    fn debian_mirror_returns_the_main_archive() {
         let targets =
             "nodesource nodistro https://a/\nDebian oldstable-security https://b/\nDebian oldstable https://c/\n";
         assert_eq!(debian_mirror(targets).as_deref(), Some("https://c/"));

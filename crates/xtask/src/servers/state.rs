@@ -1,4 +1,4 @@
-//! What `up` started, as it is recorded for later tasks.
+//! The record of the servers that `up` started, for later tasks.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub(super) enum State {
     Registries(Registries),
 }
 
-/// Recorded after each step, so that `down` ends what an interrupted `up` started.
+/// Written after each step, so that `down` stops what an interrupted `up` started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Registries {
     pub(super) ports: Ports,
@@ -35,7 +35,7 @@ pub(super) struct Ports {
 pub(super) type Processes = Vec<(&'static str, Process)>;
 
 impl State {
-    pub(super) fn way(&self) -> &'static str {
+    pub(super) fn source(&self) -> &'static str {
         match self {
             Self::Compose => "compose",
             Self::Registries(_) => "registries",
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// Those behind the URI, then those behind the brokers.
+    /// Returns the processes of the store, then those of the broker.
     pub(super) fn processes(&self) -> [Processes; 2] {
         match self {
             Self::Compose => Default::default(),
@@ -61,7 +61,7 @@ impl State {
         match self {
             Self::Compose => self.addresses().mongodb().1 && self.addresses().kafka().1,
             Self::Registries(servers) => {
-                servers.mongodb_is_up() && runs(servers.kafka.as_ref()) && servers.addresses().kafka().1
+                servers.mongodb_is_up() && is_running(servers.kafka.as_ref()) && servers.addresses().kafka().1
             }
         }
     }
@@ -76,7 +76,7 @@ impl Registries {
     }
 
     pub(super) fn mongodb_is_up(&self) -> bool {
-        runs(self.postgresql.as_ref()) && runs(self.ferretdb.as_ref()) && self.addresses().mongodb().1
+        is_running(self.postgresql.as_ref()) && is_running(self.ferretdb.as_ref()) && self.addresses().mongodb().1
     }
 
     fn processes(&self) -> [Processes; 2] {
@@ -90,6 +90,6 @@ impl Registries {
     }
 }
 
-fn runs(process: Option<&Process>) -> bool {
-    process.is_some_and(Process::runs)
+fn is_running(process: Option<&Process>) -> bool {
+    process.is_some_and(Process::is_running)
 }

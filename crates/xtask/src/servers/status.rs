@@ -3,27 +3,27 @@ use std::fmt;
 use super::addresses::Addresses;
 use super::state::{Processes, State};
 
-/// One server, as it is now.
+/// The status of one server.
 pub(super) struct Status {
     pub(super) server: &'static str,
-    pub(super) way: &'static str,
-    /// And whether it answers.
+    pub(super) source: &'static str,
+    /// The address, and whether it is reachable.
     pub(super) address: (String, bool),
     pub(super) processes: Processes,
 }
 
-/// Of the store and the broker; of none when none is given and none was started.
-pub(super) fn of_each(given: Option<Addresses>, recorded: Option<State>) -> Vec<Status> {
-    // Who took over what `up` printed is given our own servers.
-    let ours = recorded.filter(|state| given.as_ref().is_none_or(|given| *given == state.addresses()));
-    let (way, addresses, [mongodb, kafka]) = match (ours, given) {
-        (Some(state), _) => (state.way(), state.addresses(), state.processes()),
-        (None, Some(given)) => ("given", given, Default::default()),
+/// Returns the status of the store and the broker; nothing when the environment names none and none was started.
+pub(super) fn statuses(named: Option<Addresses>, recorded: Option<State>) -> Vec<Status> {
+    // After `export $(cargo xtask servers up)` the environment names the servers that `up` started.
+    let own = recorded.filter(|state| named.as_ref().is_none_or(|named| *named == state.addresses()));
+    let (source, addresses, [mongodb, kafka]) = match (own, named) {
+        (Some(state), _) => (state.source(), state.addresses(), state.processes()),
+        (None, Some(named)) => ("environment", named, Default::default()),
         (None, None) => return Vec::new(),
     };
     let status = |server, address, processes| Status {
         server,
-        way,
+        source,
         address,
         processes,
     };
@@ -35,16 +35,16 @@ pub(super) fn of_each(given: Option<Addresses>, recorded: Option<State>) -> Vec<
 
 impl Status {
     pub(super) fn is_up(&self) -> bool {
-        self.address.1 && self.processes.iter().all(|(_, process)| process.runs())
+        self.address.1 && self.processes.iter().all(|(_, process)| process.is_running())
     }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_up() { "up" } else { "down" };
-        write!(f, "{:<8} {word:<5} {}  {}", self.server, self.way, self.address.0)?;
+        write!(f, "{:<8} {word:<5} {}  {}", self.server, self.source, self.address.0)?;
         for (name, process) in &self.processes {
-            let ended = if process.runs() { "" } else { " (ended)" };
+            let ended = if process.is_running() { "" } else { " (ended)" };
             write!(f, "  {name} {}{ended}", process.pid())?;
         }
         Ok(())
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// Servers that were recorded and ended since.
+    /// Returns a record of servers that have ended since.
     fn recorded() -> State {
         serde_json::from_value(json!({
             "way": "registries",
@@ -69,27 +69,27 @@ mod tests {
         .unwrap()
     }
 
-    fn ways(given: Option<Addresses>) -> Vec<&'static str> {
-        of_each(given, Some(recorded()))
+    fn sources(named: Option<Addresses>) -> Vec<&'static str> {
+        statuses(named, Some(recorded()))
             .iter()
-            .map(|status| status.way)
+            .map(|status| status.source)
             .collect()
     }
 
     #[test]
-    fn servers_of_ours_are_ours_even_when_they_are_given_on() {
-        assert_eq!(ways(None), ["registries"; 2]);
-        assert_eq!(ways(Some(recorded().addresses())), ["registries"; 2]);
+    fn own_servers_keep_their_source_when_the_environment_names_them() {
+        assert_eq!(sources(None), ["registries"; 2]);
+        assert_eq!(sources(Some(recorded().addresses())), ["registries"; 2]);
         let others = Addresses {
             kafka_brokers: "127.0.0.1:2".into(),
             ..recorded().addresses()
         };
-        assert_eq!(ways(Some(others)), ["given"; 2]);
+        assert_eq!(sources(Some(others)), ["environment"; 2]);
     }
 
     #[test]
-    fn an_ended_server_is_down() {
-        let [mongodb, kafka] = &of_each(None, Some(recorded()))[..] else {
+    fn ended_server_is_down() {
+        let [mongodb, kafka] = &statuses(None, Some(recorded()))[..] else {
             panic!("two servers are recorded");
         };
         assert!(!mongodb.is_up() && !kafka.is_up());
@@ -99,6 +99,6 @@ mod tests {
                 .ends_with("127.0.0.1:1  postgresql 4294967295 (ended)")
         );
         assert_eq!(kafka.to_string(), "kafka    down  registries  127.0.0.1:1");
-        assert!(of_each(None, None).is_empty());
+        assert!(statuses(None, None).is_empty());
     }
 }

@@ -5,41 +5,41 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-/// Where every operation is.
+/// The beginning of every path.
 const BASE: &str = "/security/iam/v1";
 
-/// A keep-alive connection that asks and waits for the answer. An error means that nobody knows what became of what was
-/// asked.
+/// A keep-alive connection that sends a request and waits for the response. After an error the outcome of the request is
+/// unknown.
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
-    /// The whole header value.
+    /// The value of the header.
     authorization: String,
 }
 
-/// An answer, read whole.
-pub(super) struct Answer {
+/// A complete response.
+pub(super) struct Response {
     path: String,
     pub(super) status: u16,
     body: String,
 }
 
-impl Answer {
-    /// The JSON of a 200.
+impl Response {
+    /// Returns the body of a 200 as JSON.
     pub(super) fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_str(self.body()?).context("the answer is no JSON")
+        serde_json::from_str(self.body()?).context("the response is not JSON")
     }
 
-    /// The body of a 200.
+    /// Returns the body of a 200.
     pub(super) fn body(&self) -> anyhow::Result<&str> {
         ensure!(self.status == 200, "{self:?}");
         Ok(&self.body)
     }
 }
 
-impl std::fmt::Debug for Answer {
+impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let beginning: String = self.body.chars().take(200).collect();
-        write!(f, "{} answered {} {beginning}", self.path, self.status)
+        write!(f, "{} returned {} {beginning}", self.path, self.status)
     }
 }
 
@@ -54,27 +54,27 @@ impl Connection {
         })
     }
 
-    pub(super) fn authorise(&mut self, authorization: String) {
+    pub(super) fn set_authorization(&mut self, authorization: String) {
         self.authorization = authorization;
     }
 
-    pub(super) fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
-        self.ask("GET", path, None)
+    pub(super) fn get(&mut self, path: &str) -> anyhow::Result<Response> {
+        self.send("GET", path, None)
     }
 
-    /// As somebody else, this once.
-    pub(super) fn get_as(&mut self, path: &str, token: &str) -> anyhow::Result<Answer> {
+    /// Sends a request with another access token.
+    pub(super) fn get_as(&mut self, path: &str, token: &str) -> anyhow::Result<Response> {
         let own = std::mem::replace(&mut self.authorization, format!("Bearer {token}"));
-        let answer = self.get(path);
+        let response = self.get(path);
         self.authorization = own;
-        answer
+        response
     }
 
-    pub(super) fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.ask("POST", path, Some(body))
+    pub(super) fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Response> {
+        self.send("POST", path, Some(body))
     }
 
-    fn ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    fn send(&mut self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Response> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = format!(
             "{method} {BASE}{path} HTTP/1.1\r\nhost: authme\r\nauthorization: {}\r\ncontent-type: application/json\r\n\
@@ -83,11 +83,11 @@ impl Connection {
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes())?;
-        let status_line = self.line()?;
+        let status_line = self.read_line()?;
         let status = status_line.split(' ').nth(1).and_then(|text| text.parse().ok());
         let mut length = 0;
         loop {
-            let header = self.line()?.to_ascii_lowercase();
+            let header = self.read_line()?.to_ascii_lowercase();
             if header.is_empty() {
                 break;
             }
@@ -95,31 +95,31 @@ impl Connection {
                 length = text.trim().parse()?;
             }
             if header.starts_with("transfer-encoding:") {
-                bail!("a stream is not read here");
+                bail!("a chunked response is not supported");
             }
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        Ok(Answer {
+        Ok(Response {
             path: path.to_owned(),
             status: status.context("no status line")?,
             body: String::from_utf8(body)?,
         })
     }
 
-    fn line(&mut self) -> anyhow::Result<String> {
+    fn read_line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         ensure!(self.stream.read_line(&mut line)? > 0, "the connection was closed");
         Ok(line.trim_end().to_owned())
     }
 }
 
-/// HTTP Basic (RFC 7617).
+/// Returns the header value of HTTP Basic (RFC 7617).
 pub(super) fn basic(name: &str, secret: &str) -> String {
     format!("Basic {}", base64(format!("{name}:{secret}").as_bytes()))
 }
 
-/// RFC 4648 section 4.
+/// Encodes bytes in Base64 with padding (RFC 4648 section 4).
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_padded() {
+    fn base64_pads_the_last_group() {
         for (plain, encoded) in [
             ("", ""),
             ("f", "Zg=="),

@@ -1,4 +1,5 @@
-//! C9: the server is killed under load, again and again, over one folder. What it has acknowledged is there afterwards.
+//! C9: the server is killed under load, many times, over one data folder. Every write that it acknowledged is there after
+//! the restart.
 
 use std::fs;
 use std::path::Path;
@@ -7,201 +8,209 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::dice::Dice;
-use super::events::{Histories, Log};
-use super::figures::Figures;
+use super::event_log::{EventHistories, EventLog};
 use super::installation::{Installation, Server};
-use super::ledger::{Chains, Contacts, Locks, Work};
 use super::load::Load;
-use super::torn;
+use super::result::TrialResult;
+use super::rng::Rng;
+use super::torn_log::{self, TornCopy};
+use super::workload::{ContactWorkload, LockWorkload, RenewalWorkload, Workload};
 
 const LOCK_WORKERS: u64 = 3;
-const CHAIN_WORKERS: u64 = 3;
+const RENEWAL_WORKERS: u64 = 3;
 const CONTACT_WORKERS: u64 = 2;
 
-/// Users who are locked and unlocked by one worker.
+/// Users whom one worker locks and unlocks.
 const LOCKED_USERS: u64 = 20;
 
-/// Users who get contacts from one worker in one round.
+/// Users to whom one worker adds contacts in one round.
 const CONTACT_USERS: u64 = 50;
 
-/// Contacts of one worker: numbers that no other uses.
+/// The size of the range of contact numbers that one worker has for itself.
 const CONTACTS: u64 = 1_000_000;
 
-/// The claims of a dead relay end in five seconds; then every event comes.
+/// How long events may take after a kill. The claims of the killed relay expire after 5 s; the rest is for a slow machine.
 const EVENTS_COME_WITHIN: Duration = Duration::from_secs(20);
 
-/// Longest life of a server under load, in milliseconds.
-const LIFE: u64 = 1_500;
+/// The longest life of a server under load, in milliseconds: several checkpoints of the write-ahead log.
+const LONGEST_LIFE: u64 = 1_500;
 
-/// What was found wrong, by round.
+/// Defects that are printed of one round; the rest is likely to have the same cause.
+const PRINTED_DEFECTS: usize = 5;
+
+/// Counts over all rounds.
 #[derive(Default)]
-struct Findings {
+struct Counts {
     kills: u32,
-    bad_kills: u32,
-    torn: u32,
-    bad_torn: u32,
+    kills_with_defects: u32,
+    torn_copies: u32,
+    torn_copies_with_defects: u32,
     acknowledged: u32,
 }
 
 /// Everything that outlives a server.
 struct Trial {
     installation: Installation,
-    dice: Dice,
-    works: Vec<Box<dyn Work>>,
-    /// Contacts of rounds before.
-    past: Vec<Box<dyn Work>>,
-    expected: Histories,
-    log: Log,
+    rng: Rng,
+    workloads: Vec<Box<dyn Workload>>,
+    /// The contact workloads of earlier rounds, which are verified once more at the end.
+    past_workloads: Vec<Box<dyn Workload>>,
+    expected: EventHistories,
+    log: EventLog,
 }
 
-pub(super) fn run(rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
-    let seed = seed.unwrap_or_else(Dice::seed);
+pub(super) fn run(rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialResult>> {
+    let seed = seed.unwrap_or_else(Rng::random_seed);
     println!("c9: seed {seed}");
     let mut trial = Trial::new(seed)?;
     let folder = trial.installation.folder().to_owned();
-    let mut findings = Findings::default();
+    let mut counts = Counts::default();
     for round in 0..rounds as u64 {
-        let wrong = trial.round(round, &mut findings);
-        let wrong = wrong.with_context(|| format!("round {round}, seed {seed}"))?;
-        findings.kills += 1;
-        findings.bad_kills += u32::from(tell(&folder, &format!("round {round}"), &wrong)?);
+        let defects = trial.run_round(round, &mut counts);
+        let defects = defects.with_context(|| format!("round {round}, seed {seed}"))?;
+        counts.kills += 1;
+        counts.kills_with_defects += u32::from(report(&folder, &format!("round {round}"), &defects)?);
     }
-    let wrong = trial.end()?;
-    findings.bad_kills += u32::from(tell(&folder, "at the end", &wrong)?);
+    let defects = trial.verify_everything()?;
+    counts.kills_with_defects += u32::from(report(&folder, "after the last round", &defects)?);
     println!(
         "c9: {} writes acknowledged, {} events in the log",
-        findings.acknowledged,
+        counts.acknowledged,
         trial.log.len()
     );
-    let figures = |name: &str, trials, failures| Figures {
+    let result = |name: &str, trials, failures| TrialResult {
         name: name.to_owned(),
         trials,
         failures,
     };
     Ok(vec![
-        figures("c9 kill", findings.kills, findings.bad_kills),
-        figures("c9 torn log", findings.torn, findings.bad_torn),
+        result("c9 kill", counts.kills, counts.kills_with_defects),
+        result("c9 torn log", counts.torn_copies, counts.torn_copies_with_defects),
     ])
 }
 
-/// Tells what is wrong, and keeps the folder; whether anything is.
-fn tell(folder: &Path, when: &str, wrong: &[String]) -> anyhow::Result<bool> {
-    if wrong.is_empty() {
+/// Prints the defects and keeps the folder for examination; returns whether there are any.
+fn report(folder: &Path, when: &str, defects: &[String]) -> anyhow::Result<bool> {
+    if defects.is_empty() {
         return Ok(false);
     }
     fs::write(folder.join("failed"), "")?;
-    eprintln!("{when}: {} things are wrong, see {}", wrong.len(), folder.display());
-    for wrong in wrong.iter().take(5) {
-        eprintln!("  {wrong}");
+    eprintln!("{when}: {} defects, see {}", defects.len(), folder.display());
+    for defect in defects.iter().take(PRINTED_DEFECTS) {
+        eprintln!("  {defect}");
     }
     Ok(true)
 }
 
-fn users(kind: &str, count: u64) -> Vec<String> {
-    (0..count).map(|number| format!("{kind}-{number}")).collect()
+fn user_ids(prefix: &str, count: u64) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix}-{number}")).collect()
 }
 
 impl Trial {
     fn new(seed: u64) -> anyhow::Result<Self> {
         let installation = Installation::new("c9")?;
-        let mut works: Vec<Box<dyn Work>> = Vec::new();
+        let mut workloads: Vec<Box<dyn Workload>> = Vec::new();
         for worker in 0..LOCK_WORKERS {
-            let users = users(&format!("locked-{worker}"), LOCKED_USERS);
+            let users = user_ids(&format!("locked-{worker}"), LOCKED_USERS);
             installation.import(&users)?;
-            works.push(Box::new(Locks::of(&users)));
+            workloads.push(Box::new(LockWorkload::new(&users)));
         }
-        for user in users("renewing", CHAIN_WORKERS) {
+        for user in user_ids("renewing", RENEWAL_WORKERS) {
             installation.import(std::slice::from_ref(&user))?;
-            works.push(Box::new(Chains::of(&user)));
+            workloads.push(Box::new(RenewalWorkload::new(&user)));
         }
         Ok(Self {
             installation,
-            dice: Dice::of(seed),
-            works,
-            past: Vec::new(),
-            expected: Histories::default(),
-            log: Log::default(),
+            rng: Rng::from_seed(seed),
+            workloads,
+            past_workloads: Vec::new(),
+            expected: EventHistories::default(),
+            log: EventLog::default(),
         })
     }
 
-    /// Starts a server, loads it, tears a copy of its files, kills it, starts another and looks; what is wrong.
-    fn round(&mut self, round: u64, findings: &mut Findings) -> anyhow::Result<Vec<String>> {
-        let mut works = std::mem::take(&mut self.works);
-        let lasting = works.len();
+    /// Puts a server under load, copies its files with a torn log, kills it, restarts it and returns the defects.
+    fn run_round(&mut self, round: u64, counts: &mut Counts) -> anyhow::Result<Vec<String>> {
+        let mut workloads = std::mem::take(&mut self.workloads);
+        let lasting = workloads.len();
         for worker in 0..CONTACT_WORKERS {
-            let users = users(&format!("contacted-{round}-{worker}"), CONTACT_USERS);
+            let users = user_ids(&format!("contacted-{round}-{worker}"), CONTACT_USERS);
             self.installation.import(&users)?;
             let first = (round * CONTACT_WORKERS + worker) * CONTACTS;
-            works.push(Box::new(Contacts::of(&users, first)));
+            workloads.push(Box::new(ContactWorkload::new(&users, first)));
         }
         let server = self.installation.serve()?;
-        let load = Load::begin(&self.installation, &server, works, &mut self.dice)?;
-        self.let_it_live();
-        let torn = torn::tear(&self.installation, &server, &mut self.dice)?;
-        self.let_it_live();
+        let load = Load::start(&self.installation, &server, workloads, &mut self.rng)?;
+        self.sleep_at_random();
+        let copy = TornCopy::create(&self.installation, &server, &mut self.rng)?;
+        self.sleep_at_random();
         server.kill()?;
-        let outcome = load.end()?;
-        let wrong_copy = torn.judge(&self.installation)?;
-        findings.torn += 1;
-        findings.bad_torn += u32::from(tell(self.installation.folder(), "a torn copy", &wrong_copy)?);
-        findings.acknowledged += outcome.acknowledged;
-        let mut wrong = outcome.wrong;
-        self.works = outcome.works;
+        let result = load.join()?;
+        let defects_of_copy = copy.verify(&self.installation)?;
+        counts.torn_copies += 1;
+        counts.torn_copies_with_defects += u32::from(report(
+            self.installation.folder(),
+            "a copy with a torn log",
+            &defects_of_copy,
+        )?);
+        counts.acknowledged += result.acknowledged;
+        let mut defects = result.defects;
+        self.workloads = result.workloads;
         let server = self.installation.serve()?;
-        // Every other time it is killed again before the claims of the dead relay have ended.
-        wrong.extend(self.look(&server, round % 2 == 1)?);
-        self.past.extend(self.works.split_off(lasting));
+        // In every other round the next kill comes before the claims of the killed relay expire.
+        defects.extend(self.verify(&server, round % 2 == 1)?);
+        self.past_workloads.extend(self.workloads.split_off(lasting));
         server.kill()?;
-        Ok(wrong)
+        Ok(defects)
     }
 
-    /// The moment of a kill is a matter of chance.
-    fn let_it_live(&mut self) {
-        sleep(Duration::from_millis(self.dice.below(LIFE / 2)));
+    /// Sleeps up to half of the longest life, so that the kill hits any moment.
+    fn sleep_at_random(&mut self) {
+        sleep(Duration::from_millis(self.rng.next_below(LONGEST_LIFE / 2)));
     }
 
-    /// Compares a server with the ledgers, and its log with what must be there by now or, when it is awaited, soon.
-    fn look(&mut self, server: &Server, awaits_events: bool) -> anyhow::Result<Vec<String>> {
+    /// Compares a server with the workloads, and its log with the events that they expect; waits for missing events if
+    /// `awaits_events`. Returns the defects.
+    fn verify(&mut self, server: &Server, awaits_events: bool) -> anyhow::Result<Vec<String>> {
         let mut connection = self.installation.connect(server)?;
-        let mut wrong = Vec::new();
-        // Sessions first: what was not acknowledged is told again only for a while.
-        for work in self.works.iter_mut().rev() {
-            wrong.extend(work.verify(&mut connection)?);
-            work.expect(&mut self.expected);
+        let mut defects = Vec::new();
+        // Sessions first: the grace period in which an unacknowledged successor is returned again is short.
+        for workload in self.workloads.iter_mut().rev() {
+            defects.extend(workload.verify(&mut connection)?);
+            workload.add_expected_events(&mut self.expected);
         }
         let begun = Instant::now();
         loop {
-            wrong.extend(self.log.follow(&mut connection)?);
+            defects.extend(self.log.read_to_end(&mut connection)?);
             let missing = self.log.missing(&self.expected);
             if missing.is_empty() || !awaits_events {
                 break;
             }
             if begun.elapsed() > EVENTS_COME_WITHIN {
-                wrong.extend(missing);
+                defects.extend(missing);
                 break;
             }
             sleep(Duration::from_millis(50));
         }
-        wrong.extend(self.log.surplus(&self.expected));
-        Ok(wrong)
+        defects.extend(self.log.unexpected(&self.expected));
+        Ok(defects)
     }
 
-    /// After the last kill: everything of all rounds, and the whole log once more.
-    fn end(&mut self) -> anyhow::Result<Vec<String>> {
+    /// Verifies the writes of all rounds after the last kill, and reads the whole log a second time.
+    fn verify_everything(&mut self) -> anyhow::Result<Vec<String>> {
         let server = self.installation.serve()?;
-        self.works.append(&mut self.past);
-        let mut wrong = self.look(&server, true)?;
-        let mut again = Log::default();
-        wrong.extend(again.follow(&mut self.installation.connect(&server)?)?);
-        if !again.is_like(&self.log) {
-            wrong.push("the log reads otherwise than before".to_owned());
+        self.workloads.append(&mut self.past_workloads);
+        let mut defects = self.verify(&server, true)?;
+        let mut second = EventLog::default();
+        defects.extend(second.read_to_end(&mut self.installation.connect(&server)?)?);
+        if !second.has_same_content(&self.log) {
+            defects.push("the log has other events than when it was read the first time".to_owned());
         }
         server.kill()?;
-        let integrity = torn::integrity(&self.installation.data())?;
+        let integrity = torn_log::integrity_check(&self.installation.data())?;
         if integrity != "ok" {
-            wrong.push(format!("integrity_check: {integrity}"));
+            defects.push(format!("integrity_check: {integrity}"));
         }
-        Ok(wrong)
+        Ok(defects)
     }
 }

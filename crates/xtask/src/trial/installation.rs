@@ -12,23 +12,23 @@ use serde_json::{Value, json};
 use super::connection::{Connection, basic};
 use crate::checkout;
 
-/// The client of every trial: set up for all that the load does.
+/// The client that sends every request of a trial. It has the permissions for all of them.
 const CLIENT: &str = "trial";
 
-/// A data folder, and a copy of the program, so that nobody's build gets in between.
+/// A data folder and a copy of the program. The copy stays the same when another build replaces the original.
 pub(super) struct Installation {
     folder: PathBuf,
     secret: String,
 }
 
-/// A server over the folder. It is killed when it is dropped.
+/// A running server of an installation. Dropping it kills the process.
 pub(super) struct Server {
     child: Child,
     pub(super) address: String,
 }
 
 impl Installation {
-    /// Builds the program, and makes an empty folder with the client registered.
+    /// Builds the program, makes a folder and registers the client.
     pub(super) fn new(name: &str) -> anyhow::Result<Self> {
         let mut build = checkout::command("cargo");
         build.args(["build", "--quiet", "--locked", "--package", "authme"]);
@@ -63,19 +63,19 @@ impl Installation {
         self.folder.join("data")
     }
 
-    /// The program over some data folder.
-    pub(super) fn over(&self, data: &Path) -> Command {
+    /// Returns the program, to run on a data folder.
+    pub(super) fn command(&self, data: &Path) -> Command {
         let mut command = Command::new(self.folder.join("authme"));
         command.arg("--data").arg(data).stdin(Stdio::null());
         command
     }
 
-    /// Runs an operator's command; what it prints.
+    /// Runs an operator's command and returns its output.
     pub(super) fn operate(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        output(self.over(&self.data()).args(arguments))
+        output(self.command(&self.data()).args(arguments))
     }
 
-    /// Registers users with nothing but an e-mail and the roles that a user has.
+    /// Imports users with an e-mail address and the roles of a user.
     pub(super) fn import(&self, users: &[String]) -> anyhow::Result<()> {
         let file = self.folder.join("users.jsonl");
         let mut lines = fs::File::create(&file)?;
@@ -87,14 +87,14 @@ impl Installation {
                 json!({"userId": user, "email": email, "roles": ["AUTH-BASIC", "USER"]})
             )?;
         }
-        let file = file.to_str().context("the temporary folder has a strange name")?;
+        let file = file.to_str().context("the path of the temporary folder is not UTF-8")?;
         self.operate(&["identity", "import", file]).map(drop)
     }
 
     pub(super) fn serve(&self) -> anyhow::Result<Server> {
-        let mut command = self.over(&self.data());
+        let mut command = self.command(&self.data());
         command.args(["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"]);
-        // One client asks for everybody.
+        // One client sends the requests of all users.
         command.env("AUTHME__LIMITS__REQUESTS_PER_CLIENT", "0");
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("authme cannot be started")?;
@@ -103,22 +103,22 @@ impl Installation {
             child,
             address: String::new(),
         };
-        server.address = address(&lines(stderr))?;
+        server.address = await_address(&read_lines(stderr))?;
         Ok(server)
     }
 
-    /// A connection of the client, logged in.
+    /// Opens a connection and logs the client in.
     pub(super) fn connect(&self, server: &Server) -> anyhow::Result<Connection> {
         let mut connection = Connection::open(&server.address, basic(CLIENT, &self.secret))?;
         let tokens = connection.post("/client-identities/login", &json!({}))?.json()?;
         let token = tokens.get("accessToken").and_then(Value::as_str);
-        connection.authorise(format!("Bearer {}", token.context("no access token")?));
+        connection.set_authorization(format!("Bearer {}", token.context("no access token")?));
         Ok(connection)
     }
 }
 
 impl Drop for Installation {
-    /// What failed is kept for whoever wants to see.
+    /// Removes the folder, unless it is kept for examination after a failure.
     fn drop(&mut self) {
         if !self.folder.join("failed").exists() {
             let _ = fs::remove_dir_all(&self.folder);
@@ -127,7 +127,7 @@ impl Drop for Installation {
 }
 
 impl Server {
-    /// Ends it without warning.
+    /// Kills the process; fails when it has ended before.
     pub(super) fn kill(mut self) -> anyhow::Result<()> {
         ensure!(self.child.try_wait()?.is_none(), "the server ended by itself");
         self.child.kill()?;
@@ -135,12 +135,12 @@ impl Server {
         Ok(())
     }
 
-    /// Whatever `work` does, the server stands still meanwhile, wherever it is.
-    pub(super) fn while_it_stands_still<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    /// Runs `action` while the process is stopped by SIGSTOP.
+    pub(super) fn while_paused<T>(&self, action: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.signal("-STOP")?;
-        let done = work();
+        let result = action();
         self.signal("-CONT")?;
-        done
+        result
     }
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
@@ -155,7 +155,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs a program that must succeed; its output.
+/// Runs a program that has to succeed, and returns its output.
 pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -163,8 +163,8 @@ pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// The lines of stderr, read to the end by a thread of its own: the server never waits for us.
-fn lines(stderr: ChildStderr) -> Receiver<String> {
+/// Reads stderr in a thread of its own, so that the server never blocks on a full pipe.
+fn read_lines(stderr: ChildStderr) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -174,9 +174,9 @@ fn lines(stderr: ChildStderr) -> Receiver<String> {
     receiver
 }
 
-/// The address in the line that says the server is up.
-fn address(lines: &Receiver<String>) -> anyhow::Result<String> {
-    let mut said = Vec::new();
+/// Waits for the log line of a started server, and returns the address in it.
+fn await_address(lines: &Receiver<String>) -> anyhow::Result<String> {
+    let mut other_lines = Vec::new();
     while let Ok(line) = lines.recv_timeout(Duration::from_secs(30)) {
         let address = line
             .split_once("AuthMe serves http://")
@@ -184,7 +184,7 @@ fn address(lines: &Receiver<String>) -> anyhow::Result<String> {
         if let Some((address, _)) = address {
             return Ok(address.to_owned());
         }
-        said.push(line);
+        other_lines.push(line);
     }
-    bail!("the server did not start: {}", said.join("\n"))
+    bail!("the server did not start: {}", other_lines.join("\n"))
 }

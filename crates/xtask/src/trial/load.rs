@@ -2,66 +2,66 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::anyhow;
 
-use super::dice::Dice;
 use super::installation::{Installation, Server};
-use super::ledger::{Step, Work};
+use super::rng::Rng;
+use super::workload::{RequestOutcome, Workload};
 
-/// Workers on connections of their own, until the server is gone.
-pub(super) struct Load(Vec<JoinHandle<Ended>>);
+/// Workers that send requests on connections of their own, until the server is killed.
+pub(super) struct Load(Vec<JoinHandle<WorkerResult>>);
 
-struct Ended {
-    work: Box<dyn Work>,
+struct WorkerResult {
+    workload: Box<dyn Workload>,
     acknowledged: u32,
-    wrong: Option<String>,
+    defect: Option<String>,
 }
 
-/// What the workers bring back.
+/// The workloads, given back, and the sum of what their workers saw.
 #[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) works: Vec<Box<dyn Work>>,
+pub(super) struct LoadResult {
+    pub(super) workloads: Vec<Box<dyn Workload>>,
     pub(super) acknowledged: u32,
-    pub(super) wrong: Vec<String>,
+    pub(super) defects: Vec<String>,
 }
 
 impl Load {
-    pub(super) fn begin(
+    pub(super) fn start(
         installation: &Installation,
         server: &Server,
-        works: Vec<Box<dyn Work>>,
-        dice: &mut Dice,
+        workloads: Vec<Box<dyn Workload>>,
+        rng: &mut Rng,
     ) -> anyhow::Result<Self> {
         let mut workers = Vec::new();
-        for mut work in works {
+        for mut workload in workloads {
             let mut connection = installation.connect(server)?;
-            let mut dice = dice.another();
+            let mut rng = rng.fork();
             workers.push(thread::spawn(move || {
                 let mut acknowledged = 0;
-                let wrong = loop {
-                    match work.step(&mut connection, &mut dice) {
-                        Step::Acknowledged => acknowledged += 1,
-                        Step::Unknown => break None,
-                        Step::Wrong(answer) => break Some(answer),
+                let defect = loop {
+                    match workload.send_request(&mut connection, &mut rng) {
+                        RequestOutcome::Acknowledged => acknowledged += 1,
+                        RequestOutcome::Unknown => break None,
+                        RequestOutcome::Wrong(response) => break Some(response),
                     }
                 };
-                Ended {
-                    work,
+                WorkerResult {
+                    workload,
                     acknowledged,
-                    wrong,
+                    defect,
                 }
             }));
         }
         Ok(Self(workers))
     }
 
-    /// Waits until every worker has noticed that the server is gone.
-    pub(super) fn end(self) -> anyhow::Result<Outcome> {
-        let mut outcome = Outcome::default();
+    /// Waits until every worker has lost its connection to the server.
+    pub(super) fn join(self) -> anyhow::Result<LoadResult> {
+        let mut result = LoadResult::default();
         for worker in self.0 {
             let ended = worker.join().map_err(|_| anyhow!("a worker panicked"))?;
-            outcome.works.push(ended.work);
-            outcome.acknowledged += ended.acknowledged;
-            outcome.wrong.extend(ended.wrong);
+            result.workloads.push(ended.workload);
+            result.acknowledged += ended.acknowledged;
+            result.defects.extend(ended.defect);
         }
-        Ok(outcome)
+        Ok(result)
     }
 }

@@ -1,17 +1,17 @@
-//! Trials that are tests of `use-cases`, at length.
+//! Trials of races: they are tests of the crate `use-cases`, run with more repetitions.
 
 use std::env;
 
 use super::Store;
-use super::figures::Figures;
+use super::result::TrialResult;
 use crate::checkout::command;
 use crate::servers;
 
-/// By which the tests find a server that speaks MongoDB's protocol.
+/// The variable by which the tests find a server that speaks MongoDB's protocol.
 const MONGODB: &str = "AUTHME_TEST_MONGODB_URI";
 
-/// Runs the tests `<store>::<name>_…`, one after another, and reads their figures.
-pub(super) fn run(name: &str, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<Figures>> {
+/// Runs the tests `<store>::<name>_…`, one after another, and returns the results that they print.
+pub(super) fn run(name: &str, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialResult>> {
     let mut cargo = command("cargo");
     cargo.args([
         "test",
@@ -29,14 +29,14 @@ pub(super) fn run(name: &str, store: Store, rounds: usize, seed: Option<u64>) ->
         cargo.env("AUTHME_TRIAL_SEED", seed.to_string());
     }
     if store == Store::Mongodb {
-        cargo.env(MONGODB, server()?);
+        cargo.env(MONGODB, mongodb_uri()?);
     }
-    Figures::of_run(cargo, |_| {})
+    TrialResult::from_run(cargo, |_| {})
 }
 
-/// The server that is given, else one that is brought up.
+/// Returns the URI that the environment names, else that of a server which it starts.
 #[expect(clippy::disallowed_methods, reason = "the server of a trial is no setting of AuthMe")]
-fn server() -> anyhow::Result<String> {
+fn mongodb_uri() -> anyhow::Result<String> {
     match env::var(MONGODB) {
         Ok(uri) if !uri.trim().is_empty() => Ok(uri),
         _ => Ok(servers::ensure_up()?.mongodb_uri),

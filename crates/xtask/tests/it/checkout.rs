@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-/// A crate of ours, as cargo understands its manifest.
+/// A crate of the workspace, as cargo reads its manifest.
 #[derive(Deserialize)]
 pub(crate) struct Member {
     pub(crate) name: String,
@@ -16,7 +16,7 @@ pub(crate) struct Member {
 #[derive(Deserialize)]
 pub(crate) struct Dependency {
     pub(crate) name: String,
-    /// `None` for a normal one, else `dev` or `build`.
+    /// `None` for a normal dependency, else `dev` or `build`.
     pub(crate) kind: Option<String>,
     /// Set for a crate of this workspace.
     path: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub(crate) struct Dependency {
 }
 
 impl Dependency {
-    pub(crate) fn is_ours(&self) -> bool {
+    pub(crate) fn is_member(&self) -> bool {
         self.path.is_some()
     }
 
@@ -42,27 +42,27 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
-/// The crates of the workspace. Their manifests alone answer: nothing is resolved, nothing fetched.
+/// Returns the crates of the workspace. Cargo reads only their manifests: it resolves and fetches nothing.
 pub(crate) fn members() -> Vec<Member> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Member>,
     }
-    let answer = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
-    let metadata: Metadata = serde_json::from_str(&answer).expect("cargo metadata is JSON");
+    let output = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
+    let metadata: Metadata = serde_json::from_str(&output).expect("cargo metadata is JSON");
     metadata.packages
 }
 
-/// What cargo answers about the checkout as it is.
+/// Runs cargo in the checkout and returns its output.
 pub(crate) fn cargo(arguments: &[&str]) -> String {
-    let answer = Command::new("cargo")
+    let output = Command::new("cargo")
         .args(arguments)
         .arg("--locked")
         .current_dir(root())
         .output()
         .expect("cargo starts");
-    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
-    String::from_utf8(answer.stdout).expect("cargo answers in UTF-8")
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("the output of cargo is UTF-8")
 }
 
 pub(crate) fn manifest(path: &str) -> toml::Table {
@@ -73,7 +73,7 @@ pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
 }
 
-/// Files that end in `.rs` under a folder of the checkout, at any depth; none when there is no such folder.
+/// Returns the files under a folder, at any depth, that end in `.rs`; none when there is no such folder.
 pub(crate) fn rust_files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in entries(folder) {
@@ -86,34 +86,34 @@ pub(crate) fn rust_files_under(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Files that end in `.rs` and lie in the folder itself, except its `mod.rs` or `lib.rs`.
+/// Returns the files in a folder itself that end in `.rs`, except `mod.rs` and `lib.rs`.
 pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     let mut files = entries(folder);
     files.retain(|path| is_rust(path) && !matches!(stem(path), "mod" | "lib"));
     files
 }
 
-/// The folders `crates/*`.
+/// Returns the folders `crates/*`.
 pub(crate) fn crate_folders() -> Vec<PathBuf> {
     let mut folders = entries(&root().join("crates"));
     folders.retain(|path| path.join("Cargo.toml").exists());
     folders
 }
 
-/// The name of a file without its ending, which is the name of its module.
+/// Returns the name of a file without its extension, which is the name of its module.
 pub(crate) fn stem(path: &Path) -> &str {
     path.file_stem()
         .and_then(|stem| stem.to_str())
         .expect("names are UTF-8")
 }
 
-/// The path as seen from the root of the checkout.
-pub(crate) fn shown(path: &Path) -> String {
+/// Returns a path relative to the root of the checkout.
+pub(crate) fn display_path(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
 fn is_rust(path: &Path) -> bool {
-    path.is_file() && path.extension().is_some_and(|ending| ending == "rs")
+    path.is_file() && path.extension().is_some_and(|extension| extension == "rs")
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

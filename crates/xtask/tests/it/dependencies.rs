@@ -1,44 +1,45 @@
-//! What must not come in through the libraries. deny.toml holds the longer list; this holds without cargo-deny.
+//! Features and libraries that no dependency may bring. deny.toml has a longer list, but needs cargo-deny.
 
 use toml::Value;
 
+use crate::assert_no_violations;
 use crate::checkout::{cargo, manifest, members};
-use crate::none_break;
 
 #[test]
-fn http2_stays_off() {
+fn http2_is_not_enabled() {
     let root = manifest("Cargo.toml");
     let actix = root["workspace"]["dependencies"]["actix-web"]
         .as_table()
         .expect("actix-web has settings");
     let features = actix.get("features").and_then(Value::as_array);
-    let mut offenders = Vec::new();
+    let mut violations = Vec::new();
     if features
         .into_iter()
         .flatten()
         .any(|feature| feature.as_str() == Some("http2"))
     {
-        offenders.push("Cargo.toml turns it on".to_owned());
+        violations.push("Cargo.toml enables it".to_owned());
     }
     if actix.get("default-features").and_then(Value::as_bool) != Some(false) {
-        offenders.push("Cargo.toml leaves actix-web's default features on, and it is one of them".to_owned());
+        violations
+            .push("Cargo.toml leaves the default features of actix-web enabled, and it is one of them".to_owned());
     }
     for member in members() {
         for dependency in &member.dependencies {
             if dependency.name.starts_with("actix-") && dependency.features.iter().any(|feature| feature == "http2") {
-                offenders.push(format!("{} turns it on by {}", member.name, dependency.name));
+                violations.push(format!("{} enables it through {}", member.name, dependency.name));
             }
         }
     }
-    none_break(
-        "actix-web's `http2` brings h2 0.3 (RUSTSEC-2026-0258). Let the ingress speak HTTP/2:",
-        &offenders,
+    assert_no_violations(
+        "The feature `http2` of actix-web brings h2 0.3 (RUSTSEC-2026-0258). Leave HTTP/2 to the ingress and disable it:",
+        &violations,
     );
 }
 
-/// Of what is compiled, and not of the lock file: that one also lists what a feature nobody turns on would bring.
+/// Reads the tree of compiled crates, because the lock file also lists the dependencies of features that no crate enables.
 #[test]
-fn there_is_one_provider_of_cryptography() {
+fn aws_lc_is_the_only_cryptography_provider() {
     let tree = cargo(&[
         "tree",
         "--workspace",
@@ -51,7 +52,7 @@ fn there_is_one_provider_of_cryptography() {
     ]);
     assert!(
         tree.lines().any(|line| line.starts_with("aws-lc-rs ")),
-        "the tree was not understood"
+        "the tree has an unknown form"
     );
     let mut second: Vec<_> = tree
         .lines()
@@ -61,21 +62,21 @@ fn there_is_one_provider_of_cryptography() {
         .collect();
     second.sort();
     second.dedup();
-    none_break(
-        "aws-lc-rs is the one provider. `cargo tree --workspace -i <name>` shows who brings another; choose that \
-         library's aws-lc feature:",
+    assert_no_violations(
+        "aws-lc-rs is the only provider. `cargo tree --workspace -i <name>` shows the library that brings another; choose \
+         the aws-lc feature of that library:",
         &second,
     );
 }
 
 #[test]
-fn kafka_speaks_tls_only_when_asked() {
+fn kafka_tls_is_disabled_by_default() {
     let kafka = manifest("crates/adapter-kafka/Cargo.toml");
     let features = kafka["features"].as_table().expect("adapter-kafka has features");
     let by_default = features.get("default").and_then(Value::as_array);
     assert!(
         by_default.is_none_or(Vec::is_empty),
-        "kafka-tls would be on: {by_default:?}"
+        "kafka-tls is enabled: {by_default:?}"
     );
     let rdkafka = &manifest("Cargo.toml")["workspace"]["dependencies"]["rdkafka"];
     assert_eq!(rdkafka["default-features"].as_bool(), Some(false));

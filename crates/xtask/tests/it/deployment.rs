@@ -1,24 +1,24 @@
-//! What the images and docker-compose.yml give away: each secret is where it is needed and nowhere else, and none stands in
-//! a file that is published.
+//! The secrets of the images and of docker-compose.yml: each is mounted only where it is needed, and no published file
+//! contains one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::checkout::{read, root, shown};
-use crate::none_break;
+use crate::assert_no_violations;
+use crate::checkout::{display_path, read, root};
 
-/// A secret of a deployment: the setting that names it, the one service that has it, and the job that makes it.
+/// The secrets of a deployment: the setting that names the file, the only service that reads it, and the job that creates it.
 const SECRETS: [(&str, &str, &str); 3] = [
     ("AUTHME__KEYS__DIRECTORY", "tokens", "init"),
     ("AUTHME__SECRETS__REFRESH_FILE", "tokens", "init"),
     ("AUTHME__SECRETS__CODES_FILE", "factors", "init"),
 ];
 
-/// The one file of this folder that an image may hold.
+/// The only file of the checkout that an image may contain.
 const INIT: &str = "deploy/init.sh";
 
-/// Commands that register somebody, or make a secret of one who is registered.
-const REGISTERING: [&str; 5] = [
+/// Commands that register a client or a user, or create a secret for one.
+const REGISTRATION_COMMANDS: [&str; 5] = [
     "client add",
     "client set",
     "rotate-secret",
@@ -26,14 +26,14 @@ const REGISTERING: [&str; 5] = [
     "identity import",
 ];
 
-/// Words of scripts and settings that speak of a secret and are none.
-const NO_SECRET: [&str; 3] = ["secret", "secrets", "rotate-secret"];
+/// Words in scripts and settings that contain `secret` and are not one.
+const HARMLESS_WORDS: [&str; 3] = ["secret", "secrets", "rotate-secret"];
 
 fn compose() -> String {
     read(&root().join("docker-compose.yml"))
 }
 
-/// The services of a compose file, each with its lines: keys of two spaces under `services:`.
+/// Returns the services of a compose file, each with its lines: keys with an indentation of two spaces under `services:`.
 fn services(compose: &str) -> Vec<(String, Vec<&str>)> {
     let mut services: Vec<(String, Vec<&str>)> = Vec::new();
     let inside = compose.lines().skip_while(|line| *line != "services:").skip(1);
@@ -48,7 +48,7 @@ fn services(compose: &str) -> Vec<(String, Vec<&str>)> {
     services
 }
 
-/// The mounts of a service in their short form, `what:where` or `what:where:ro`.
+/// Returns the mounts of a service in their short form, `source:target` or `source:target:ro`.
 fn mounts(lines: &[&str]) -> Vec<String> {
     let words = lines
         .iter()
@@ -64,13 +64,13 @@ fn setting<'a>(lines: &[&'a str], name: &str) -> Option<&'a str> {
     lines.iter().find_map(|line| value(line))
 }
 
-/// Where a secret is kept, and who mounts it other than who needs it; or why that cannot be said.
-fn misplaced(compose: &str) -> Vec<String> {
+/// Returns every mount that gives a secret to another service than its owner, and every owner without its mount.
+fn misplaced_secrets(compose: &str) -> Vec<String> {
     let services = services(compose);
-    let mut offenders = Vec::new();
-    for (name, owner, maker) in SECRETS {
+    let mut violations = Vec::new();
+    for (name, owner, creator) in SECRETS {
         let Some((_, lines)) = services.iter().find(|(service, _)| service == owner) else {
-            offenders.push(format!("there is no service {owner}"));
+            violations.push(format!("there is no service {owner}"));
             continue;
         };
         let mounts_of_owner = mounts(lines);
@@ -82,36 +82,36 @@ fn misplaced(compose: &str) -> Vec<String> {
             mounts_of_owner.iter().find(holds)
         });
         let Some(mount) = held else {
-            offenders.push(format!("{owner} mounts nothing that holds its {name}"));
+            violations.push(format!("{owner} mounts no volume with its {name}"));
             continue;
         };
         if !mount.ends_with(":ro") {
-            offenders.push(format!("{owner} may change {mount}"));
+            violations.push(format!("{owner} can write to {mount}"));
         }
         let volume = mount.split(':').next().unwrap_or_default();
         for (service, lines) in services
             .iter()
-            .filter(|(service, _)| service != owner && service != maker)
+            .filter(|(service, _)| service != owner && service != creator)
         {
             let short = mounts(lines)
                 .iter()
                 .any(|mount| mount.split(':').next() == Some(volume));
             let long = setting(lines, "source") == Some(volume) || setting(lines, "- source") == Some(volume);
             if short || long {
-                offenders.push(format!("{service} mounts {volume}, which holds {name} of {owner}"));
+                violations.push(format!("{service} mounts {volume}, which has {name} of {owner}"));
             }
         }
     }
-    offenders
+    violations
 }
 
 #[test]
-fn a_secret_is_mounted_where_it_is_needed_and_nowhere_else() {
+fn secrets_are_mounted_only_into_their_owner() {
     let compose = compose();
-    none_break(
+    assert_no_violations(
         "Give each secret of docker-compose.yml a volume of its own, and mount it, read-only, into the one service that \
          needs it:",
-        &misplaced(&compose),
+        &misplaced_secrets(&compose),
     );
     let shared: Vec<String> = compose
         .lines()
@@ -119,40 +119,46 @@ fn a_secret_is_mounted_where_it_is_needed_and_nowhere_else() {
         .filter(|line| line.trim_start().starts_with("volumes:"))
         .map(str::to_owned)
         .collect();
-    none_break("What services share in docker-compose.yml mounts nothing:", &shared);
+    assert_no_violations(
+        "Remove this mount from the settings that all services of docker-compose.yml share:",
+        &shared,
+    );
 }
 
 #[test]
-fn a_mount_too_many_is_seen() {
+fn additional_mounts_of_secrets_are_reported() {
     let compose = compose();
-    assert!(misplaced(&compose).is_empty());
+    assert!(misplaced_secrets(&compose).is_empty());
     for (service, mount) in [
         ("factors", "signing:/elsewhere:ro"),
         ("credential-lock", "codes:/var/lib/authme/codes"),
     ] {
-        let stolen = compose.replace(
+        let changed = compose.replace(
             &format!("\n  {service}:\n"),
             &format!("\n  {service}:\n    volumes: [\"{mount}\"]\n"),
         );
-        let seen = misplaced(&stolen);
-        assert!(seen.iter().all(|offender| offender.starts_with(service)), "{seen:?}");
-        assert!(!seen.is_empty(), "{service} {mount}");
+        let reported = misplaced_secrets(&changed);
+        assert!(
+            reported.iter().all(|violation| violation.starts_with(service)),
+            "{reported:?}"
+        );
+        assert!(!reported.is_empty(), "{service} {mount}");
     }
     let long = compose.replace(
         "\n  factors:\n",
         "\n  factors:\n    volumes:\n      - type: volume\n        source: signing\n",
     );
-    assert!(!misplaced(&long).is_empty());
+    assert!(!misplaced_secrets(&long).is_empty());
 }
 
-/// The files of the checkout that the stages after the build take in.
+/// Returns the files of the checkout that the stages after the build copy into an image.
 fn copied_into_images(dockerfile: &str) -> Vec<String> {
     let after_build = dockerfile.lines().skip_while(|line| !line.contains(" AS run"));
     let copies = after_build.filter_map(|line| line.trim().strip_prefix("COPY "));
     let own = copies.filter(|copy| !copy.contains("--from="));
     own.flat_map(|copy| {
         let mut words: Vec<String> = copy.split(' ').map(str::to_owned).collect();
-        // The last is where they go to.
+        // The last word is the target.
         words.pop();
         words.retain(|word| !word.starts_with("--"));
         words
@@ -161,37 +167,37 @@ fn copied_into_images(dockerfile: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_image_registers_nobody() {
+fn images_contain_no_registration_commands() {
     let dockerfile = read(&root().join("deploy/Dockerfile"));
     assert_eq!(
         copied_into_images(&dockerfile),
         [INIT],
-        "an image takes in more than that of this checkout"
+        "an image contains another file of this checkout"
     );
     let init = read(&root().join(INIT));
-    let mut offenders: Vec<String> = REGISTERING
+    let mut violations: Vec<String> = REGISTRATION_COMMANDS
         .iter()
         .filter(|command| init.contains(**command))
-        .map(|command| format!("{INIT} says `{command}`"))
+        .map(|command| format!("{INIT} runs `{command}`"))
         .collect();
-    offenders.extend(
+    violations.extend(
         dockerfile
             .contains("laptop")
             .then(|| "deploy/Dockerfile names deploy/laptop".to_owned()),
     );
     let ignored = read(&root().join(".dockerignore"));
-    offenders.extend(
+    violations.extend(
         ignored
             .contains("laptop")
-            .then(|| ".dockerignore lets deploy/laptop in".to_owned()),
+            .then(|| ".dockerignore admits deploy/laptop".to_owned()),
     );
-    none_break(
-        "An image is for every deployment. What a laptop needs is in deploy/laptop, which compose mounts:",
-        &offenders,
+    assert_no_violations(
+        "An image is for every deployment. Put what only a laptop needs into deploy/laptop, which docker-compose.yml mounts:",
+        &violations,
     );
 }
 
-/// The words of a script, a Dockerfile or a compose file that are secrets, or look like one.
+/// Returns the words of a script, a Dockerfile or a compose file that are secrets or have the form of one.
 fn literal_secrets(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let words = lines.flat_map(|line| line.split([' ', '"', '\'', ',', ';', '(', ')']));
@@ -200,19 +206,19 @@ fn literal_secrets(text: &str) -> Vec<String> {
 
 fn is_secret(word: &str) -> bool {
     let digits = word.split(|c: char| !c.is_ascii_hexdigit()).map(str::len).max();
-    let drawn_elsewhere = digits >= Some(32) && !word.contains("sha256:");
-    let in_uri = word
+    let is_random_value = digits >= Some(32) && !word.contains("sha256:");
+    let is_in_uri = word
         .split_once("://")
         .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
     let lower = word.to_ascii_lowercase();
-    let speaks = lower.contains("secret") || lower.contains("password");
+    let is_named_so = lower.contains("secret") || lower.contains("password");
     let is_path = word.contains('/');
     let is_setting = word.starts_with("AUTHME__") && word.trim_end_matches(':').ends_with("_FILE");
-    let named = speaks && !is_path && !is_setting && !NO_SECRET.contains(&lower.as_str());
-    drawn_elsewhere || in_uri || named
+    let is_named_secret = is_named_so && !is_path && !is_setting && !HARMLESS_WORDS.contains(&lower.as_str());
+    is_random_value || is_in_uri || is_named_secret
 }
 
-/// Every file below a folder of the checkout.
+/// Returns every file under a folder, at any depth.
 fn files_under(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .expect("the folder can be read")
@@ -229,23 +235,24 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_secret_is_written_down() {
+fn deployment_files_contain_no_secret() {
     let mut files = files_under(&root().join("deploy"));
     files.push(root().join("docker-compose.yml"));
     assert!(files.len() >= 4, "the files were not found: {files:?}");
-    let mut offenders = Vec::new();
+    let mut violations = Vec::new();
     for file in files {
         let found = literal_secrets(&read(&file));
-        offenders.extend(found.into_iter().map(|word| format!("{}: {word}", shown(&file))));
+        violations.extend(found.into_iter().map(|word| format!("{}: {word}", display_path(&file))));
     }
-    none_break(
-        "Whoever reads this repository knows it. Let `authme client add` or /dev/urandom draw it, into a file of mode 0600:",
-        &offenders,
+    assert_no_violations(
+        "Every reader of this repository knows this value. Generate it by `authme client add` or from /dev/urandom into a file of \
+         mode 0600:",
+        &violations,
     );
 }
 
 #[test]
-fn a_secret_is_known_when_it_is_seen() {
+fn literal_secrets_are_recognized() {
     for written in [
         r#"printf '%s' "$id-secret-of-this-laptop" > "$data/x""#,
         r#"authme client add "$id" --secret-file "$data/x""#,

@@ -1,15 +1,15 @@
-//! Who may import whom. Imports point inwards.
+//! The imports that each crate may have. Imports point inwards.
 
 use std::path::Path;
 
-use crate::checkout::{Member, crate_folders, members, modules_in, read, root, rust_files_under, shown, stem};
-use crate::none_break;
+use crate::assert_no_violations;
+use crate::checkout::{Member, crate_folders, display_path, members, modules_in, read, root, rust_files_under, stem};
 use crate::source::{passes_through, production, test_only};
 
 pub(crate) const CONTEXTS: [&str; 3] = ["credential_lock", "factors", "tokens"];
 
-/// What the inside may take from crates.io, and the one adapter whose list is closed.
-const OUTSIDE: [(&str, &[&str]); 4] = [
+/// The libraries from crates.io that the inner layers and adapter-http may use.
+const ALLOWED_LIBRARIES: [(&str, &[&str]); 4] = [
     ("domain", &["jiff", "subtle", "thiserror", "zeroize"]),
     ("ports", &["async-trait", "jiff", "thiserror"]),
     ("use-cases", &["futures-util", "jiff", "thiserror", "tracing"]),
@@ -38,10 +38,10 @@ const OUTSIDE: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// What tests of the innermost layers may take besides; all other crates test with what they like.
-const INNERMOST_TESTS: [&str; 2] = ["insta", "proptest"];
+/// The libraries that tests of the innermost layers may use besides. Tests of other crates may use any.
+const INNERMOST_DEV_DEPENDENCIES: [&str; 2] = ["insta", "proptest"];
 
-/// A technology and the one crate that names it. deny.toml says it again for the whole tree.
+/// A technology and the only crate that may import it. deny.toml repeats this for the whole dependency tree.
 const TECHNOLOGIES: [(&str, &str); 6] = [
     ("aws-lc-rs", "adapter-crypto"),
     ("jsonwebtoken", "adapter-crypto"),
@@ -51,21 +51,21 @@ const TECHNOLOGIES: [(&str, &str); 6] = [
     ("rusqlite", "adapter-sqlite"),
 ];
 
-/// The crates of ours that `member` may name in production; `None` for one that the architecture does not know.
+/// Whether `member` may import another crate of the workspace in production; `None` if this table does not list `member`.
 fn may_import(member: &str, candidate: &str) -> Option<bool> {
-    let inside = matches!(candidate, "domain" | "ports");
+    let is_inside = matches!(candidate, "domain" | "ports");
     let allowed = match member {
         "domain" | "mongodb-proxy" | "xtask" => false,
         "ports" => candidate == "domain",
-        "use-cases" | "port-contracts" => inside,
-        "adapter-http" | "service-runtime" => inside || candidate == "use-cases",
-        "end-to-end" => inside || matches!(candidate, "adapter-kafka" | "adapter-mongodb" | "mongodb-proxy"),
-        "authme-sdk" => inside || matches!(candidate, "adapter-crypto" | "adapter-kafka"),
-        adapter if adapter.starts_with("adapter-") => inside,
+        "use-cases" | "port-contracts" => is_inside,
+        "adapter-http" | "service-runtime" => is_inside || candidate == "use-cases",
+        "end-to-end" => is_inside || matches!(candidate, "adapter-kafka" | "adapter-mongodb" | "mongodb-proxy"),
+        "authme-sdk" => is_inside || matches!(candidate, "adapter-crypto" | "adapter-kafka"),
+        adapter if adapter.starts_with("adapter-") => is_inside,
         binary if binary == "authme" || binary.starts_with("service-") => {
-            let assembled = candidate == "service-assembly" && !matches!(binary, "authme" | "service-assembly");
-            inside
-                || assembled
+            let is_assembly = candidate == "service-assembly" && !matches!(binary, "authme" | "service-assembly");
+            is_inside
+                || is_assembly
                 || matches!(candidate, "use-cases" | "service-runtime")
                 || candidate.starts_with("adapter-")
         }
@@ -79,78 +79,79 @@ fn is_innermost(member: &Member) -> bool {
 }
 
 #[test]
-fn every_crate_has_its_place_in_the_table() {
-    let strangers: Vec<_> = members()
+fn every_crate_is_in_the_table_of_imports() {
+    let missing: Vec<_> = members()
         .into_iter()
         .map(|member| member.name)
         .filter(|name| may_import(name, "domain").is_none())
         .collect();
-    none_break(
-        "Say in crates/xtask/tests/it/imports.rs and docs/ARCHITECTURE.md what this crate may import:",
-        &strangers,
+    assert_no_violations(
+        "State in crates/xtask/tests/it/imports.rs and docs/ARCHITECTURE.md what this crate may import:",
+        &missing,
     );
 }
 
 #[test]
 fn imports_point_inwards() {
-    let mut offenders = Vec::new();
+    let mut violations = Vec::new();
     for member in members() {
         for dependency in &member.dependencies {
-            let counts = is_innermost(&member) || !dependency.is_for_tests();
-            if counts && dependency.is_ours() && may_import(&member.name, &dependency.name) == Some(false) {
-                offenders.push(format!("{} imports {}", member.name, dependency.name));
+            let is_checked = is_innermost(&member) || !dependency.is_for_tests();
+            if is_checked && dependency.is_member() && may_import(&member.name, &dependency.name) == Some(false) {
+                violations.push(format!("{} imports {}", member.name, dependency.name));
             }
         }
     }
-    none_break(
-        "An inner layer never names an outer one. Declare a trait in `ports` for what is needed, implement it in an \
-         adapter, and join the two where the process is wired (`authme`, `service-*`):",
-        &offenders,
+    assert_no_violations(
+        "An inner layer never imports an outer one. Declare a trait in `ports`, implement it in an adapter, and connect the two \
+         where the process is assembled (`authme`, `service-*`):",
+        &violations,
     );
 }
 
 #[test]
-fn adapters_never_see_each_other() {
-    let mut offenders = Vec::new();
+fn adapters_do_not_import_each_other() {
+    let mut violations = Vec::new();
     for member in members().iter().filter(|member| member.name.starts_with("adapter-")) {
         for dependency in &member.dependencies {
             if dependency.name.starts_with("adapter-") && !dependency.is_for_tests() {
-                offenders.push(format!("{} imports {}", member.name, dependency.name));
+                violations.push(format!("{} imports {}", member.name, dependency.name));
             }
         }
     }
-    none_break(
-        "What two adapters share is a rule (`domain`), a port (`ports`) or an order of steps (`use-cases`). Hold the \
-         other one as `Arc<dyn …>` of its port:",
-        &offenders,
+    assert_no_violations(
+        "Two adapters share only rules (`domain`), ports (`ports`) or sequences of steps (`use-cases`). Take the other adapter \
+         as an `Arc<dyn …>` of its port:",
+        &violations,
     );
 }
 
 #[test]
-fn the_inside_takes_little_from_outside() {
-    let mut offenders = Vec::new();
+fn inner_layers_use_only_allowed_libraries() {
+    let mut violations = Vec::new();
     for member in members() {
-        let Some((_, allowed)) = OUTSIDE.iter().find(|(name, _)| *name == member.name) else {
+        let Some((_, allowed)) = ALLOWED_LIBRARIES.iter().find(|(name, _)| *name == member.name) else {
             continue;
         };
-        for dependency in member.dependencies.iter().filter(|dependency| !dependency.is_ours()) {
+        for dependency in member.dependencies.iter().filter(|dependency| !dependency.is_member()) {
             let name = dependency.name.as_str();
-            let free = dependency.is_for_tests() && (!is_innermost(&member) || INNERMOST_TESTS.contains(&name));
-            if !free && !allowed.contains(&name) {
-                offenders.push(format!("{} names {name}", member.name));
+            let is_test_library =
+                dependency.is_for_tests() && (!is_innermost(&member) || INNERMOST_DEV_DEPENDENCIES.contains(&name));
+            if !is_test_library && !allowed.contains(&name) {
+                violations.push(format!("{} imports {name}", member.name));
             }
         }
     }
-    none_break(
-        "Libraries belong into adapters: put a port between, or, if the library is as harmless as those allowed, add it \
-         to OUTSIDE in crates/xtask/tests/it/imports.rs with the reviewer's consent:",
-        &offenders,
+    assert_no_violations(
+        "Libraries belong in adapters. Put a port between; or, if the library is as harmless as the allowed ones and the \
+         reviewer agrees, add it to ALLOWED_LIBRARIES in crates/xtask/tests/it/imports.rs:",
+        &violations,
     );
 }
 
 #[test]
-fn a_technology_is_named_by_one_crate() {
-    let mut offenders = Vec::new();
+fn each_technology_is_imported_by_one_crate() {
+    let mut violations = Vec::new();
     for member in members() {
         for dependency in &member.dependencies {
             let home = TECHNOLOGIES
@@ -159,19 +160,19 @@ fn a_technology_is_named_by_one_crate() {
             if let Some((technology, home)) = home
                 && *home != member.name
             {
-                offenders.push(format!("{} names {technology}, which is {home}'s", member.name));
+                violations.push(format!("{} imports {technology}, which belongs to {home}", member.name));
             }
         }
     }
-    none_break(
-        "Ask the port that the technology's adapter serves, in tests as well; extend the port when it cannot answer:",
-        &offenders,
+    assert_no_violations(
+        "Use the port that the adapter of the technology implements, in tests as well; extend the port if it lacks something:",
+        &violations,
     );
 }
 
 #[test]
-fn contexts_meet_only_at_the_root() {
-    let mut offenders = Vec::new();
+fn contexts_do_not_import_each_other() {
+    let mut violations = Vec::new();
     for folder in crate_folders() {
         if stem(&folder) == "port-contracts" {
             continue;
@@ -185,59 +186,59 @@ fn contexts_meet_only_at_the_root() {
                 .iter()
                 .filter(|file| !tests.iter().any(|test| file.starts_with(test)))
             {
-                offenders.extend(strayings(file, context));
+                violations.extend(foreign_context_lines(file, context));
             }
         }
     }
-    none_break(
-        "A context does not reach into another. Move what both need to the root of the layer, ask through a port that \
-         the asking context owns, or follow the other's events:",
-        &offenders,
+    assert_no_violations(
+        "A context does not import another. Move what both need to the root of the layer, declare a port in the context that \
+         needs it, or consume the events of the other:",
+        &violations,
     );
 }
 
-/// The production lines of a context's file that name another context.
-fn strayings(file: &Path, context: &str) -> Vec<String> {
+/// Returns the production lines of a context's file that name another context.
+fn foreign_context_lines(file: &Path, context: &str) -> Vec<String> {
     let source = read(file);
-    let mut found = Vec::new();
+    let mut lines = Vec::new();
     for (at, line) in production(&source).enumerate() {
         let others = CONTEXTS.iter().filter(|other| **other != context);
         if !line.trim_start().starts_with("//") && others.into_iter().any(|other| passes_through(line, other)) {
-            found.push(format!("{}:{}: {}", shown(file), at + 1, line.trim()));
+            lines.push(format!("{}:{}: {}", display_path(file), at + 1, line.trim()));
         }
     }
-    found
+    lines
 }
 
 #[test]
-fn each_context_is_a_module_of_every_inner_layer() {
+fn every_inner_layer_has_a_module_per_context() {
     let mut missing = Vec::new();
     for layer in ["domain", "ports", "use-cases", "adapter-http"] {
         for context in CONTEXTS {
             let folder = root().join("crates").join(layer).join("src").join(context);
             if modules_in(&folder).is_empty() {
-                missing.push(shown(&folder));
+                missing.push(display_path(&folder));
             }
         }
     }
-    none_break(
-        "A context is a folder of the same name in every layer. There is nothing in:",
+    assert_no_violations(
+        "A context is a folder of the same name in every layer. Add the modules of:",
         &missing,
     );
 }
 
-/// The gate is handed the signer where the context is wired, and nobody else asks for it.
+/// The mint gate gets the signer where the context is assembled; no other module names it.
 #[test]
-fn only_the_mint_gate_holds_the_signer() {
+fn only_the_mint_gate_has_the_signer() {
     let folder = root().join("crates/use-cases/src");
     let allowed = ["tokens/mint_gate.rs", "tokens/mod.rs"].map(|file| folder.join(file));
-    let offenders: Vec<String> = rust_files_under(&folder)
+    let violations: Vec<String> = rust_files_under(&folder)
         .into_iter()
         .filter(|file| !allowed.contains(file) && read(file).contains("TokenSigner"))
-        .map(|file| shown(&file))
+        .map(|file| display_path(&file))
         .collect();
-    none_break(
-        "Mint through MintGate::mint, which looks at the credential before it signs:",
-        &offenders,
+    assert_no_violations(
+        "Mint through MintGate::mint, which checks the credential before it signs:",
+        &violations,
     );
 }

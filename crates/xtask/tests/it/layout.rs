@@ -1,16 +1,16 @@
-//! A file is found by its name and read in one go.
+//! Files that are found by their name and are short enough to read at once.
 
 use std::path::{Path, PathBuf};
 
-use crate::checkout::{crate_folders, read, rust_files_under, shown, stem};
-use crate::none_break;
+use crate::assert_no_violations;
+use crate::checkout::{crate_folders, display_path, read, rust_files_under, stem};
 use crate::source::{identifier, production, test_only};
 
 const LONGEST_FILE: usize = 400;
 const LONGEST_MAIN: usize = 60;
 
-/// They say nothing about what is inside.
-const EMPTY_NAMES: [&str; 8] = ["common", "data", "helpers", "impl", "info", "kit", "manager", "utils"];
+/// Names that describe no content.
+const VAGUE_NAMES: [&str; 8] = ["common", "data", "helpers", "impl", "info", "kit", "manager", "utils"];
 
 fn production_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -24,63 +24,66 @@ fn production_files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_file_is_longer_than_400_lines() {
-    let mut offenders = Vec::new();
+fn files_have_at_most_400_lines() {
+    let mut violations = Vec::new();
     for file in production_files() {
         let lines = production(&read(&file)).count();
         if lines > LONGEST_FILE {
-            offenders.push(format!("{} has {lines}", shown(&file)));
+            violations.push(format!("{} has {lines}", display_path(&file)));
         }
     }
-    none_break(
-        "Find the second thing that the file is about and give it a file of its own (tests do not count):",
-        &offenders,
+    assert_no_violations(
+        "Move the second subject of the file into a file of its own (tests do not count):",
+        &violations,
     );
 }
 
 #[test]
-fn main_files_only_start_things() {
-    let mut offenders = Vec::new();
+fn main_files_have_at_most_60_lines() {
+    let mut violations = Vec::new();
     for file in production_files() {
         let lines = read(&file).lines().count();
         if stem(&file) == "main" && lines > LONGEST_MAIN {
-            offenders.push(format!(
-                "{} has {lines} lines, at most {LONGEST_MAIN} are good",
-                shown(&file)
+            violations.push(format!(
+                "{} has {lines} lines, more than {LONGEST_MAIN}",
+                display_path(&file)
             ));
         }
     }
-    none_break("Move what it does into a module named after that:", &offenders);
-}
-
-#[test]
-fn a_name_says_what_is_inside() {
-    let mut offenders = Vec::new();
-    for folder in crate_folders() {
-        if EMPTY_NAMES.contains(&stem(&folder)) {
-            offenders.push(shown(&folder));
-        }
-        for part in ["src", "tests", "benches", "examples"] {
-            for file in rust_files_under(&folder.join(part)) {
-                offenders.extend(empty_names(&file, &folder.join(part)));
-            }
-        }
-    }
-    offenders.sort();
-    offenders.dedup();
-    none_break(
-        "Name it after what it holds, or put its parts where they are used:",
-        &offenders,
+    assert_no_violations(
+        "A main file only starts the program. Move the rest into a module:",
+        &violations,
     );
 }
 
-/// The file, its folders and the modules written in it, as far as they have an empty name.
-fn empty_names(file: &Path, from: &Path) -> Vec<String> {
-    let mut found: Vec<_> = file
+#[test]
+fn names_describe_their_content() {
+    let mut violations = Vec::new();
+    for folder in crate_folders() {
+        if VAGUE_NAMES.contains(&stem(&folder)) {
+            violations.push(display_path(&folder));
+        }
+        for part in ["src", "tests", "benches", "examples"] {
+            for file in rust_files_under(&folder.join(part)) {
+                violations.extend(vague_names(&file, &folder.join(part)));
+            }
+        }
+    }
+    violations.sort();
+    violations.dedup();
+    assert_no_violations(
+        "Name it after its content, or move its parts to where they are used:",
+        &violations,
+    );
+}
+
+/// Returns the file, its folders and the modules declared in it that have a vague name.
+fn vague_names(file: &Path, from: &Path) -> Vec<String> {
+    let mut vague: Vec<_> = file
         .ancestors()
         .take_while(|path| *path != from)
-        .filter(|path| EMPTY_NAMES.contains(&stem(path)))
-        .map(shown)
+        .filter(|path| VAGUE_NAMES.contains(&stem(path)))
+        .map(display_path)
         .collect();
     for line in read(file).lines() {
         let declaration = line
@@ -88,9 +91,9 @@ fn empty_names(file: &Path, from: &Path) -> Vec<String> {
             .trim_start_matches("pub ")
             .trim_start_matches("pub(crate) ");
         let name = declaration.strip_prefix("mod ").map(identifier);
-        if let Some(name) = name.filter(|name| EMPTY_NAMES.contains(name)) {
-            found.push(format!("{}: mod {name}", shown(file)));
+        if let Some(name) = name.filter(|name| VAGUE_NAMES.contains(name)) {
+            vague.push(format!("{}: mod {name}", display_path(file)));
         }
     }
-    found
+    vague
 }

@@ -1,8 +1,8 @@
-//! The rules of the architecture (docs/ARCHITECTURE.md), each a test whose message says what to do instead.
+//! The rules of docs/ARCHITECTURE.md. Each is a test, and its message says what to do instead.
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a checkout that cannot be read fails the test that wanted to read it"
+    reason = "a checkout that cannot be read fails the test"
 )]
 
 mod checkout;
@@ -14,8 +14,8 @@ mod manifests;
 mod names;
 mod source;
 
-/// Fails with everything that broke a rule, and with the way out.
+/// Fails if there are violations of a rule, and lists them below the advice.
 #[track_caller]
-fn none_break(rule: &str, offenders: &[String]) {
-    assert!(offenders.is_empty(), "{rule}\n  - {}\n", offenders.join("\n  - "));
+fn assert_no_violations(advice: &str, violations: &[String]) {
+    assert!(violations.is_empty(), "{advice}\n  - {}\n", violations.join("\n  - "));
 }

@@ -1,15 +1,15 @@
-//! Versions and lints are said once, in the root manifest.
+//! Versions and lints: only the root manifest has them.
 
 use toml::{Table, Value};
 
-use crate::checkout::{crate_folders, manifest, shown};
-use crate::none_break;
+use crate::assert_no_violations;
+use crate::checkout::{crate_folders, display_path, manifest};
 
 fn member_manifests() -> Vec<(String, Table)> {
     crate_folders()
         .iter()
         .map(|folder| {
-            let path = shown(&folder.join("Cargo.toml"));
+            let path = display_path(&folder.join("Cargo.toml"));
             let table = manifest(&path);
             (path, table)
         })
@@ -20,7 +20,7 @@ fn is_inherited(value: &Value) -> bool {
     value.get("workspace").and_then(Value::as_bool) == Some(true)
 }
 
-/// Every table of dependencies, those for one target included.
+/// Returns every table of dependencies, including those for one target.
 fn dependency_tables(manifest: &Table) -> Vec<&Table> {
     let targets = manifest.get("target").and_then(Value::as_table);
     let for_targets = targets.into_iter().flat_map(Table::values).filter_map(Value::as_table);
@@ -33,45 +33,45 @@ fn dependency_tables(manifest: &Table) -> Vec<&Table> {
 }
 
 #[test]
-fn every_crate_obeys_the_shared_lints() {
-    let mut offenders = Vec::new();
+fn every_crate_inherits_the_workspace_lints() {
+    let mut violations = Vec::new();
     for (path, manifest) in member_manifests() {
         if !manifest.get("lints").is_some_and(is_inherited) {
-            offenders.push(path);
+            violations.push(path);
         }
     }
-    none_break("Add `[lints]` with `workspace = true` to:", &offenders);
+    assert_no_violations("Add `[lints]` with `workspace = true` to:", &violations);
 }
 
 #[test]
-fn versions_are_said_in_the_root_manifest_only() {
-    let mut offenders = Vec::new();
+fn only_the_root_manifest_has_versions() {
+    let mut violations = Vec::new();
     for (path, manifest) in member_manifests() {
         for (name, dependency) in dependency_tables(&manifest).into_iter().flatten() {
             if !is_inherited(dependency) {
-                offenders.push(format!("{path}: {name}"));
+                violations.push(format!("{path}: {name}"));
             }
         }
         let package = manifest.get("package").and_then(Value::as_table);
         for (key, value) in package.into_iter().flatten() {
-            let shared = matches!(
+            let is_shared = matches!(
                 key.as_str(),
                 "version" | "edition" | "rust-version" | "license" | "publish"
             );
-            if shared && !is_inherited(value) {
-                offenders.push(format!("{path}: package.{key}"));
+            if is_shared && !is_inherited(value) {
+                violations.push(format!("{path}: package.{key}"));
             }
         }
     }
-    none_break(
-        "Say it in the root Cargo.toml, under [workspace.dependencies] or [workspace.package], and write \
+    assert_no_violations(
+        "Write it into the root Cargo.toml, under [workspace.dependencies] or [workspace.package], and \
          `{ workspace = true }` here:",
-        &offenders,
+        &violations,
     );
 }
 
 #[test]
-fn the_tables_of_a_target_count_as_well() {
+fn dependency_tables_include_those_of_a_target() {
     let manifest: Table =
         "[target.'cfg(loom)'.dev-dependencies]\nloom = '0.7'\n[dependencies]\na = { workspace = true }\n"
             .parse()

@@ -1,15 +1,15 @@
-//! One operation, one name; one stored thing, one name: who knows the one file finds its counterpart.
+//! An operation and a stored object have the same name in every layer, so that a developer finds the counterpart of a file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::checkout::{modules_in, read, root, shown, stem};
+use crate::assert_no_violations;
+use crate::checkout::{display_path, modules_in, read, root, stem};
 use crate::imports::CONTEXTS;
-use crate::none_break;
 use crate::source::{identifier, items, production};
 
-/// Ports at the root of `ports` that answer `StoreError` and are no stored thing of their own: they look at, carry or
-/// remove what other stores hold.
+/// Ports at the root of `ports` that have the form of a store and store nothing themselves: they read, publish or remove
+/// what other stores hold.
 const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "garbage", "outboxes"];
 
 fn source_of(layer: &str) -> PathBuf {
@@ -52,36 +52,36 @@ fn names(folder: &Path, wanted: fn(&Path) -> bool) -> BTreeSet<String> {
 }
 
 #[test]
-fn an_operation_has_the_same_name_in_every_layer() {
-    let mut offenders = Vec::new();
+fn operations_have_the_same_name_in_every_layer() {
+    let mut violations = Vec::new();
     for context in CONTEXTS {
         let use_cases = source_of("use-cases").join(context);
         let endpoints = source_of("adapter-http").join(context);
-        let (done, offered) = (names(&use_cases, is_use_case), names(&endpoints, is_endpoint));
-        for name in done.difference(&offered) {
-            offenders.push(format!(
+        let (implemented, exposed) = (names(&use_cases, is_use_case), names(&endpoints, is_endpoint));
+        for name in implemented.difference(&exposed) {
+            violations.push(format!(
                 "{}/{name}.rs has no endpoint in {}",
-                shown(&use_cases),
-                shown(&endpoints)
+                display_path(&use_cases),
+                display_path(&endpoints)
             ));
         }
-        for name in offered.difference(&done) {
-            offenders.push(format!(
+        for name in exposed.difference(&implemented) {
+            violations.push(format!(
                 "{}/{name}.rs has no use case in {}",
-                shown(&endpoints),
-                shown(&use_cases)
+                display_path(&endpoints),
+                display_path(&use_cases)
             ));
         }
     }
-    none_break(
+    assert_no_violations(
         "A use case (a struct with `pub async fn run`) and its endpoint (a file with `fn handle`) are files of the same \
          name; rename one, or write the other:",
-        &offenders,
+        &violations,
     );
 }
 
 #[test]
-fn a_stored_thing_has_the_same_name_in_every_layer() {
+fn stored_objects_have_the_same_name_in_every_layer() {
     let ports = source_of("ports");
     let mut stores: Vec<PathBuf> = CONTEXTS.iter().map(|context| PathBuf::from(*context)).collect();
     stores.push(PathBuf::new());
@@ -97,7 +97,7 @@ fn a_stored_thing_has_the_same_name_in_every_layer() {
         .collect();
     assert!(
         stores.len() >= CONTEXTS.len(),
-        "the stores were not recognised: {stores:?}"
+        "the stores were not recognized: {stores:?}"
     );
 
     let mut missing = Vec::new();
@@ -107,13 +107,17 @@ fn a_stored_thing_has_the_same_name_in_every_layer() {
         for store in stores.iter().filter(|_| counterparts.exists()) {
             let counterpart = counterparts.join(store);
             if !counterpart.exists() {
-                missing.push(format!("{} for {}", shown(&counterpart), shown(&ports.join(store))));
+                missing.push(format!(
+                    "{} for {}",
+                    display_path(&counterpart),
+                    display_path(&ports.join(store))
+                ));
             }
         }
     }
-    none_break(
-        "Every store adapter implements each store port in the file of the port's name, and `port-contracts` says in \
-         such a file what must hold. Write:",
+    assert_no_violations(
+        "Every store adapter implements each store port in a file with the name of the port, and `port-contracts` tests it in \
+         such a file. Add:",
         &missing,
     );
 }

@@ -1,10 +1,10 @@
-//! Looks at Rust source as rustfmt leaves it: an item of a file starts in the first column and so does its last brace.
+//! Reads Rust source in the form that rustfmt gives it: an item of a file and its last brace start in the first column.
 
 use std::path::{Path, PathBuf};
 
 use crate::checkout::{read, stem};
 
-/// The lines before the test module.
+/// Returns the lines before the test module.
 pub(crate) fn production(source: &str) -> impl Iterator<Item = &str> {
     let lines: Vec<_> = source.lines().collect();
     let tests_begin = |at: &usize| {
@@ -18,7 +18,7 @@ pub(crate) fn production(source: &str) -> impl Iterator<Item = &str> {
     lines.into_iter().take(end)
 }
 
-/// The items of a file that start with `opening`, to their last brace.
+/// Returns the items of a file that start with `opening`, each up to its last brace.
 pub(crate) fn items(source: &str, opening: &str) -> Vec<String> {
     let mut lines = source.lines();
     let mut items = Vec::new();
@@ -41,22 +41,22 @@ pub(crate) fn items(source: &str, opening: &str) -> Vec<String> {
     items
 }
 
-/// The word at the start of `text`, as far as it is an identifier.
+/// Returns the identifier at the start of `text`.
 pub(crate) fn identifier(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
     end.map_or(text, |end| &text[..end])
 }
 
-/// Whether a path in this line goes through a module of this name: `tokens::X` or `ports::tokens`.
+/// Whether a path in this line contains a module of this name, as in `tokens::X` or `ports::tokens`.
 pub(crate) fn passes_through(line: &str, module: &str) -> bool {
     line.match_indices(module).any(|(at, _)| {
         let (before, after) = (&line[..at], &line[at + module.len()..]);
-        let whole = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_') && identifier(after).is_empty();
-        whole && (before.ends_with("::") || after.starts_with("::"))
+        let is_whole = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_') && identifier(after).is_empty();
+        is_whole && (before.ends_with("::") || after.starts_with("::"))
     })
 }
 
-/// Files that are compiled for tests only: declared by `#[cfg(test)] mod name;` in one of `files`.
+/// Returns the files that are compiled for tests only: those that `#[cfg(test)] mod name;` in one of `files` declares.
 pub(crate) fn test_only(files: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for file in files {
@@ -87,14 +87,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn production_ends_where_the_tests_begin() {
+    fn production_ends_before_the_test_module() {
         let source = "a\n#[cfg(test)]\nuse b;\nc\n#[cfg(test)]\nmod tests {\n}\n";
         assert_eq!(production(source).count(), 4);
         assert_eq!(production("a\n#[cfg(test)]\nmod tests;\nb\n").count(), 4);
     }
 
     #[test]
-    fn a_path_is_told_from_a_field() {
+    fn passes_through_distinguishes_paths_from_fields() {
         assert!(passes_through("use domain::tokens::Nonce;", "tokens"));
         assert!(passes_through("use ports::{Clock, tokens::KeySet};", "tokens"));
         assert!(passes_through("use ports::tokens;", "tokens"));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_ends_with_its_brace() {
+    fn items_end_with_their_last_brace() {
         let source = "impl A {\n    fn run() {\n    }\n}\n\nimpl B {}\nimpl A {\n}\n";
         assert_eq!(
             items(source, "impl A "),

@@ -1,10 +1,10 @@
-//! Trials of `authme serve` as a process: they are tests of `authme`.
+//! Trials of `authme serve` as a process: they are tests of the crate `authme`.
 
-use super::figures::Figures;
+use super::result::TrialResult;
 use crate::checkout::command;
 
-/// Runs the tests that are named so and reads their figures.
-pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<Figures>> {
+/// Runs the tests of a trial and returns the results that they print.
+pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<TrialResult>> {
     let test = match name {
         "strangers" => "strangers_trial::",
         name => &format!("{name}_"),
@@ -14,5 +14,5 @@ pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<Figures>> {
     cargo.args(["--", "--nocapture", "--test-threads=1", test]);
     cargo.env("AUTHME_TRIAL_ROUNDS", rounds.to_string());
     cargo.env("RUST_BACKTRACE", "0");
-    Figures::of_run(cargo, |line| println!("{line}"))
+    TrialResult::from_run(cargo, |line| println!("{line}"))
 }

@@ -2,25 +2,25 @@ use std::fs;
 
 use serde::Serialize;
 
-/// What was measured, in the order it was.
+/// The measurements of a run, in their order.
 #[derive(Serialize)]
-pub(crate) struct Figures {
+pub(crate) struct Results {
     machine: String,
-    figures: Vec<Figure>,
+    measurements: Vec<Measurement>,
 }
 
 #[derive(Serialize)]
-struct Figure {
+struct Measurement {
     name: &'static str,
-    what: String,
+    description: String,
     value: f64,
     unit: &'static str,
-    /// What is promised, in the same unit.
+    /// The promised bound, in the same unit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    promised: Option<Promise>,
+    promise: Option<Promise>,
 }
 
-/// A bound on a figure.
+/// A bound on a measurement.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Promise {
@@ -36,7 +36,7 @@ impl Promise {
         }
     }
 
-    fn in_words(self) -> String {
+    fn describe(self) -> String {
         match self {
             Self::AtMost(bound) => format!("at most {bound}"),
             Self::AtLeast(bound) => format!("at least {bound}"),
@@ -44,41 +44,41 @@ impl Promise {
     }
 }
 
-impl Figures {
+impl Results {
     pub(crate) fn new() -> Self {
         Self {
             machine: machine(),
-            figures: Vec::new(),
+            measurements: Vec::new(),
         }
     }
 
-    /// A figure that is not promised, only told.
-    pub(crate) fn tell(&mut self, name: &'static str, what: impl Into<String>, value: f64, unit: &'static str) {
+    /// Adds a measurement without a promise.
+    pub(crate) fn add(&mut self, name: &'static str, description: impl Into<String>, value: f64, unit: &'static str) {
         eprintln!("  {name}: {value:.3} {unit}");
-        self.figures.push(Figure {
+        self.measurements.push(Measurement {
             name,
-            what: what.into(),
+            description: description.into(),
             value,
             unit,
-            promised: None,
+            promise: None,
         });
     }
 
-    pub(crate) fn promise(
+    /// Adds a measurement with the bound that is promised for it.
+    pub(crate) fn add_promised(
         &mut self,
         name: &'static str,
-        what: impl Into<String>,
+        description: impl Into<String>,
         value: f64,
-        promised: (Promise, &'static str),
+        (promise, unit): (Promise, &'static str),
     ) {
-        let (promised, unit) = promised;
         eprintln!("  {name}: {value:.3} {unit}");
-        self.figures.push(Figure {
+        self.measurements.push(Measurement {
             name,
-            what: what.into(),
+            description: description.into(),
             value,
             unit,
-            promised: Some(promised),
+            promise: Some(promise),
         });
     }
 
@@ -88,18 +88,18 @@ impl Figures {
             return;
         }
         println!("{}", self.machine);
-        for figure in &self.figures {
-            let verdict = figure.promised.map_or_else(String::new, |promised| {
-                let verdict = if promised.holds(figure.value) {
+        for measurement in &self.measurements {
+            let verdict = measurement.promise.map_or_else(String::new, |promise| {
+                let verdict = if promise.holds(measurement.value) {
                     "holds"
                 } else {
-                    "FALLS SHORT"
+                    "BROKEN"
                 };
-                format!("  [{}: {verdict}]", promised.in_words())
+                format!("  [{}: {verdict}]", promise.describe())
             });
             println!(
                 "{:<24} {:>12.3} {:<10} {}{verdict}",
-                figure.name, figure.value, figure.unit, figure.what
+                measurement.name, measurement.value, measurement.unit, measurement.description
             );
         }
     }
@@ -119,14 +119,14 @@ fn machine() -> String {
     )
 }
 
-/// The value below which `percent` of the samples lie.
+/// Returns the value below which `percent` of the samples lie.
 pub(crate) fn percentile(samples: &mut [f64], percent: usize) -> f64 {
     samples.sort_by(f64::total_cmp);
     let index = (samples.len() * percent / 100).min(samples.len().saturating_sub(1));
     samples.get(index).copied().unwrap_or_default()
 }
 
-/// The mean of the middle: of two values their mean.
+/// Returns the middle value; of an even number of values the mean of the two middle ones.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     let upper = percentile(&mut values, 50);

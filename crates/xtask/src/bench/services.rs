@@ -1,10 +1,10 @@
 //! S2, S4, S6 and S8: the services over real servers.
 //!
-//! The servers run on the same cores and may be stand-ins (07-operating 3): what is promised is the cost of our
-//! processes, the times and rates are lower bounds.
+//! The servers run on the same cores as the services and the load, and FerretDB may take the place of MongoDB. So only the
+//! cost of the services' own processes is promised exactly; times are upper bounds and rates are lower bounds.
 
+mod consumer;
 mod deployment;
-mod follower;
 mod locks;
 mod outage;
 mod schedule;
@@ -14,8 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::BenchArguments;
-use super::figures::{Figures, Promise};
 use super::programs::{Programs, ServicePrograms};
+use super::results::{Promise, Results};
 use crate::servers::Addresses;
 use deployment::Deployment;
 
@@ -23,26 +23,26 @@ pub(crate) fn measure(
     programs: &Programs,
     (services, addresses): (&ServicePrograms, &Addresses),
     arguments: &BenchArguments,
-    figures: &mut Figures,
+    results: &mut Results,
 ) -> anyhow::Result<()> {
     let mut deployment = Deployment::start(services, addresses)?;
     let length = Duration::from_secs(arguments.seconds);
-    if arguments.want(&["s8"]) {
-        idle(&deployment, figures)?;
+    if arguments.includes(&["s8"]) {
+        measure_idle_memory(&deployment, results)?;
     }
-    if arguments.want(&["s2", "s8"]) {
-        tokens::measure(programs, &mut deployment, length, figures)?;
+    if arguments.includes(&["s2", "s8"]) {
+        tokens::measure(programs, &mut deployment, length, results)?;
     }
-    if arguments.want(&["s4"]) {
-        locks::measure(&mut deployment, length, figures)?;
+    if arguments.includes(&["s4"]) {
+        locks::measure(&mut deployment, length, results)?;
     }
-    if arguments.want(&["s6"]) {
-        outage::measure(&mut deployment, figures)?;
+    if arguments.includes(&["s6"]) {
+        outage::measure(&mut deployment, results)?;
     }
     Ok(())
 }
 
-fn idle(deployment: &Deployment, figures: &mut Figures) -> anyhow::Result<()> {
+fn measure_idle_memory(deployment: &Deployment, results: &mut Results) -> anyhow::Result<()> {
     thread::sleep(Duration::from_secs(2));
     for (name, service, server) in [
         ("S8 tokens", "service-tokens", &deployment.tokens),
@@ -50,7 +50,7 @@ fn idle(deployment: &Deployment, figures: &mut Figures) -> anyhow::Result<()> {
         ("S8 lock", "service-credential-lock", &deployment.credential_lock),
     ] {
         let what = format!("resident memory of {service}, idle");
-        figures.promise(name, what, server.resident()?, (Promise::AtMost(25.0), "MB"));
+        results.add_promised(name, what, server.resident_memory()?, (Promise::AtMost(25.0), "MB"));
     }
     Ok(())
 }

@@ -9,19 +9,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
-/// Nothing that is wanted came for so long: it will not come any more.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest pause between two events. After it, the missing ones are given up.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// An event of an aggregate: its subject and its sequence.
+/// An event: its subject and its sequence number.
 pub(super) type Event = (String, u64);
 
-/// A consumer of the topics in a process of its own. It ends with the value.
-pub(super) struct Follower {
+/// A consumer of the topics in a process of its own. Dropping it kills the process.
+pub(super) struct Consumer {
     child: Child,
     seen: Arc<Mutex<HashMap<Event, u64>>>,
 }
 
-/// As `follow_events` prints it.
+/// A line of the example `follow_events`.
 #[derive(Deserialize)]
 struct Line {
     arrived: u64,
@@ -29,24 +29,24 @@ struct Line {
     sequence: u64,
 }
 
-impl Follower {
-    /// Reads from the oldest event that is kept.
+impl Consumer {
+    /// Starts to read at the oldest retained event.
     pub(super) fn start(program: &Path, brokers: &str) -> anyhow::Result<Self> {
-        let group = format!("authme-bench-{}", microseconds());
+        let group = format!("authme-bench-{}", now_in_microseconds());
         let mut child = Command::new(program)
             .args([brokers, &group])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let stdout = child.stdout.take().context("the follower has no output")?;
+        let stdout = child.stdout.take().context("the consumer has no output")?;
         let seen = Arc::new(Mutex::new(HashMap::new()));
         let seeing = seen.clone();
         thread::spawn(move || read(stdout, &seeing));
         Ok(Self { child, seen })
     }
 
-    /// Waits until these events have arrived; when each did first, in microseconds since the epoch.
-    pub(super) fn arrivals(&self, events: &[Event]) -> anyhow::Result<Vec<u64>> {
+    /// Waits for these events; returns when each arrived first, in microseconds since the epoch.
+    pub(super) fn await_events(&self, events: &[Event]) -> anyhow::Result<Vec<u64>> {
         let (mut arrived, mut since) = (0, Instant::now());
         loop {
             let arrivals: Vec<u64> = {
@@ -61,8 +61,8 @@ impl Follower {
                 (arrived, since) = (count, Instant::now());
             }
             ensure!(
-                since.elapsed() < PATIENCE,
-                "no event arrives any more; the first that is missing is {:?}",
+                since.elapsed() < LONGEST_PAUSE,
+                "no event arrived for a minute; the first missing one is {:?}",
                 events.get(arrivals.len())
             );
             thread::sleep(Duration::from_millis(100));
@@ -74,7 +74,7 @@ impl Follower {
     }
 }
 
-impl Drop for Follower {
+impl Drop for Consumer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -90,9 +90,9 @@ fn read(stdout: ChildStdout, seen: &Mutex<HashMap<Event, u64>>) {
     }
 }
 
-/// The clock that processes share, in microseconds since the epoch.
+/// Returns the time of the system clock, which all processes share, in microseconds since the epoch.
 #[expect(clippy::disallowed_methods, reason = "a benchmark has no Clock port")]
-pub(super) fn microseconds() -> u64 {
+pub(super) fn now_in_microseconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_micros()).unwrap_or_default()
 }

@@ -7,21 +7,21 @@ use std::process::Command;
 
 use anyhow::ensure;
 
-use super::follower::{Follower, microseconds};
+use super::consumer::{Consumer, now_in_microseconds};
 use crate::bench::connection::Connection;
 use crate::bench::population::{self, BASE, Client, UserIds};
-use crate::bench::process::{Data, LIMITS, Server, free_port};
+use crate::bench::process::{DataFolder, LIMITS, Server, free_port};
 use crate::bench::programs::ServicePrograms;
 use crate::servers::Addresses;
 
 /// The three services over a database of their own.
 ///
-/// The topics are everybody's, so the ids of its users are those of no other run. The database goes with the servers.
+/// All runs share the topics, so the ids of the users are unique to the run. The database stays until the servers are stopped.
 pub(super) struct Deployment {
     pub(super) tokens: Server,
     pub(super) factors: Server,
     pub(super) credential_lock: Server,
-    pub(super) data: Data,
+    pub(super) data: DataFolder,
     ids: UserIds,
     users: usize,
     brokers: String,
@@ -33,9 +33,9 @@ type Settings = Vec<(&'static str, String)>;
 
 impl Deployment {
     pub(super) fn start(programs: &ServicePrograms, addresses: &Addresses) -> anyhow::Result<Self> {
-        let ids = UserIds(u32::try_from(microseconds() >> 8 & u64::from(u32::MAX))?);
-        let database = format!("authme_bench_{}", ids.of(0));
-        let data = Data::beside_store(&programs.operator, &addresses.mongodb_uri, &database)?;
+        let ids = UserIds(u32::try_from(now_in_microseconds() >> 8 & u64::from(u32::MAX))?);
+        let database = format!("authme_bench_{}", ids.nth(0));
+        let data = DataFolder::with_deployed_store(&programs.operator, &addresses.mongodb_uri, &database)?;
         let shared = shared_settings(&data, addresses, database)?;
         let signing = signing_settings(&data)?;
         let issuing = [shared.clone(), signing].concat();
@@ -55,21 +55,21 @@ impl Deployment {
         })
     }
 
-    /// Stores so many more users.
-    pub(super) fn fresh_users(&mut self, count: usize) -> anyhow::Result<Range<usize>> {
+    /// Imports further users and returns their numbers.
+    pub(super) fn import_users(&mut self, count: usize) -> anyhow::Result<Range<usize>> {
         let users = self.users..self.users + count;
         population::import(&self.data, self.ids, users.clone())?;
         self.users = users.end;
         Ok(users)
     }
 
-    /// The id of the n-th user.
-    pub(super) fn user(&self, n: usize) -> String {
-        self.ids.of(n)
+    /// Returns the id of the n-th user.
+    pub(super) fn user_id(&self, n: usize) -> String {
+        self.ids.nth(n)
     }
 
-    /// A client that may lock and unlock; its `Bearer …`.
-    pub(super) fn desk(&self, id: &str) -> anyhow::Result<String> {
+    /// Registers a client that may lock and unlock; returns its `Bearer …`.
+    pub(super) fn register_lock_client(&self, id: &str) -> anyhow::Result<String> {
         let arguments = [
             id,
             "--role",
@@ -87,13 +87,13 @@ impl Deployment {
         client.log_in(&mut Connection::open(self.tokens.port)?)
     }
 
-    /// A consumer of the events of its users.
-    pub(super) fn follow(&self) -> anyhow::Result<Follower> {
-        Follower::start(&self.follow_events, &self.brokers)
+    /// Starts a consumer of the events.
+    pub(super) fn start_consumer(&self) -> anyhow::Result<Consumer> {
+        Consumer::start(&self.follow_events, &self.brokers)
     }
 }
 
-fn shared_settings(data: &Data, addresses: &Addresses, database: String) -> anyhow::Result<Settings> {
+fn shared_settings(data: &DataFolder, addresses: &Addresses, database: String) -> anyhow::Result<Settings> {
     let uri = data.path("mongodb-uri");
     write_secret(&uri, &addresses.mongodb_uri)?;
     let codes = data.path("codes-key");
@@ -108,7 +108,7 @@ fn shared_settings(data: &Data, addresses: &Addresses, database: String) -> anyh
         ("AUTHME__STORE__DATABASE", database),
         ("AUTHME__KAFKA__BROKERS", addresses.kafka_brokers.clone()),
         ("AUTHME__KAFKA__REPLICATION", "1".to_owned()),
-        // Wherever the variables of the servers point.
+        // The test servers use no TLS.
         ("AUTHME__STORE__ALLOW_INSECURE", "true".to_owned()),
         ("AUTHME__KAFKA__ALLOW_INSECURE", "true".to_owned()),
         ("AUTHME__TOKENS__ISSUER", "http://bench.example.com".to_owned()),
@@ -116,13 +116,13 @@ fn shared_settings(data: &Data, addresses: &Addresses, database: String) -> anyh
     ])
 }
 
-/// Makes the file of a secret, which a service takes only when nobody else can read it.
+/// Creates the file of a secret with mode 0600, because a service rejects a file that other users can read.
 fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     Ok(file.write_all(secret.as_bytes())?)
 }
 
-fn signing_settings(data: &Data) -> anyhow::Result<Settings> {
+fn signing_settings(data: &DataFolder) -> anyhow::Result<Settings> {
     data.operate(&["keys", "generate"])?;
     let refresh = data.path("refresh-keys");
     write_secret(&refresh, &"5e".repeat(32))?;
@@ -132,13 +132,13 @@ fn signing_settings(data: &Data) -> anyhow::Result<Settings> {
     ])
 }
 
-/// Makes the topics that are missing. Settings that are refused show here.
+/// Creates the missing topics. Fails with the service's message when a setting is rejected.
 fn create_topics(program: &Path, settings: &Settings) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.arg("--create-topics").envs(settings.iter().cloned());
     let output = command.output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the topics cannot be made: {errors}");
+    ensure!(output.status.success(), "the topics cannot be created: {errors}");
     Ok(())
 }
 

@@ -1,12 +1,12 @@
-//! Trials of the services as they are deployed, on real servers: they are tests of `end-to-end`.
+//! Trials of the three services on real servers: they are tests of the crate `end-to-end`.
 
-use super::figures::Figures;
+use super::result::TrialResult;
 use crate::checkout::{command, must_succeed};
 use crate::servers;
 
-/// Builds what they start, brings the servers up unless they are given, runs the trials `<name>_…` and reads their
-/// figures. They can stop the broker only when the servers come from the package registries.
-pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<Figures>> {
+/// Builds the services, starts the servers unless the environment names some, runs the trials `<name>_…` and returns their
+/// results. A trial can stop the broker only when the servers come from the package registries.
+pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<TrialResult>> {
     let servers = servers::ensure_up()?;
     let mut build = command("cargo");
     build.args(["build", "--quiet", "--locked", "--workspace", "--bins"]);
@@ -18,5 +18,5 @@ pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<Figures>> {
     cargo.envs(servers.variables());
     cargo.env("AUTHME_TRIAL_ROUNDS", rounds.to_string());
     cargo.env("RUST_BACKTRACE", "0");
-    Figures::of_run(cargo, |line| println!("{line}"))
+    TrialResult::from_run(cargo, |line| println!("{line}"))
 }

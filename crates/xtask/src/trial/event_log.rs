@@ -1,4 +1,4 @@
-//! The event log, held against what must be in it.
+//! The event log, compared with the events that are expected in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 
-/// An aggregate: whose events stand in an order.
+/// An aggregate. Its events have an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Subject {
     source: String,
@@ -23,28 +23,28 @@ impl Subject {
     }
 }
 
-/// What happened to each aggregate, in order: the type of an event and what tells it from others of its type.
+/// The events of each aggregate, in order: the type of each, and the value that distinguishes it from others of its type.
 #[derive(Debug, Default)]
-pub(super) struct Histories(HashMap<Subject, Vec<String>>);
+pub(super) struct EventHistories(HashMap<Subject, Vec<String>>);
 
-impl Histories {
+impl EventHistories {
     pub(super) fn set(&mut self, subject: Subject, history: Vec<String>) {
         self.0.insert(subject, history);
     }
 }
 
-/// The log as far as it was read.
+/// The part of the log that has been read.
 #[derive(Default)]
-pub(super) struct Log {
-    histories: Histories,
+pub(super) struct EventLog {
+    histories: EventHistories,
     ids: HashSet<String>,
     cursor: u64,
 }
 
-impl Log {
-    /// Reads a page of lines; what is wrong with them, and how many there were.
-    pub(super) fn read(&mut self, lines: &str) -> anyhow::Result<(Vec<String>, usize)> {
-        let mut wrong = Vec::new();
+impl EventLog {
+    /// Adds a page of lines; returns the defects in them, and the number of lines.
+    pub(super) fn add_page(&mut self, lines: &str) -> anyhow::Result<(Vec<String>, usize)> {
+        let mut defects = Vec::new();
         let mut count = 0;
         for line in lines.lines() {
             count += 1;
@@ -53,31 +53,31 @@ impl Log {
             let cursor: u64 = text("cursor").parse().context("no cursor")?;
             let sequence: usize = text("sequence").parse().context("no sequence")?;
             if cursor <= self.cursor {
-                wrong.push(format!("cursor {cursor} comes after {}", self.cursor));
+                defects.push(format!("cursor {cursor} comes after {}", self.cursor));
             }
             self.cursor = cursor;
             if !self.ids.insert(text("id").to_owned()) {
-                wrong.push(format!("the id {} is there twice", text("id")));
+                defects.push(format!("the id {} occurs twice", text("id")));
             }
             let history = self.histories.0.entry(Subject::new(text("source"), text("subject")));
             let history = history.or_default();
             if sequence != history.len() + 1 {
-                wrong.push(format!("sequence {sequence} follows {} events: {line}", history.len()));
+                defects.push(format!("sequence {sequence} follows {} events: {line}", history.len()));
             }
             history.push(label(&event));
         }
-        Ok((wrong, count))
+        Ok((defects, count))
     }
 
-    /// Reads on to the end; what is wrong with what is new.
-    pub(super) fn follow(&mut self, connection: &mut Connection) -> anyhow::Result<Vec<String>> {
-        let mut wrong = Vec::new();
+    /// Reads the rest of the log; returns the defects in it.
+    pub(super) fn read_to_end(&mut self, connection: &mut Connection) -> anyhow::Result<Vec<String>> {
+        let mut defects = Vec::new();
         loop {
             let page = connection.get(&format!("/events?after={}&wait=0", self.cursor))?;
-            let (wrong_here, count) = self.read(page.body()?)?;
-            wrong.extend(wrong_here);
+            let (new_defects, count) = self.add_page(page.body()?)?;
+            defects.extend(new_defects);
             if count == 0 {
-                return Ok(wrong);
+                return Ok(defects);
             }
         }
     }
@@ -86,25 +86,25 @@ impl Log {
         self.ids.len()
     }
 
-    /// What is in the log and should not, or stands elsewhere. A session whose start was never acknowledged may be
-    /// there.
-    pub(super) fn surplus(&self, expected: &Histories) -> Vec<String> {
-        let mut wrong = Vec::new();
+    /// Returns the aggregates whose events in the log are not a prefix of the expected ones. An unexpected session with
+    /// nothing but its start is allowed: the server can have been killed before it acknowledged the start.
+    pub(super) fn unexpected(&self, expected: &EventHistories) -> Vec<String> {
+        let mut defects = Vec::new();
         for (subject, history) in &self.histories.0 {
-            let fits = match expected.0.get(subject) {
+            let is_expected = match expected.0.get(subject) {
                 Some(expected) => expected.starts_with(history),
                 None => *history == ["session.started"],
             };
-            if !fits {
+            if !is_expected {
                 let expected = expected.0.get(subject);
-                wrong.push(format!("{subject:?} has {history:?}, expected {expected:?}"));
+                defects.push(format!("{subject:?} has {history:?}, expected {expected:?}"));
             }
         }
-        wrong
+        defects
     }
 
-    /// What is not in the log, or not yet.
-    pub(super) fn missing(&self, expected: &Histories) -> Vec<String> {
+    /// Returns the aggregates that have fewer events in the log than expected.
+    pub(super) fn missing(&self, expected: &EventHistories) -> Vec<String> {
         let mut missing = Vec::new();
         for (subject, expected) in &expected.0 {
             let history = self.histories.0.get(subject).map(Vec::len).unwrap_or_default();
@@ -115,16 +115,16 @@ impl Log {
         missing
     }
 
-    /// Whether both read the same.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn has_same_content(&self, other: &Self) -> bool {
         self.histories.0 == other.histories.0 && self.ids == other.ids && self.cursor == other.cursor
     }
 }
 
+/// Returns the type of an event, with its epoch or contact if it has one.
 fn label(event: &Value) -> String {
     let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-    let datum = |name: &str| event.get("data").and_then(|data| data.get(name));
-    match (datum("epoch"), datum("factorId")) {
+    let data = |name: &str| event.get("data").and_then(|data| data.get(name));
+    match (data("epoch"), data("factorId")) {
         (Some(epoch), _) => format!("{kind} {epoch}"),
         (_, Some(Value::String(factor))) => format!("{kind} {factor}"),
         _ => kind.to_owned(),
@@ -144,25 +144,25 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_and_a_repetition_are_found() {
-        let mut log = Log::default();
-        assert_eq!(log.read(&line(1, "a", 1)).unwrap(), (vec![], 1));
-        assert_eq!(log.read(&line(2, "b", 3)).unwrap().0.len(), 1);
-        assert_eq!(log.read(&line(3, "b", 3)).unwrap().0.len(), 1);
-        assert_eq!(log.read(&line(3, "c", 4)).unwrap().0.len(), 1);
+    fn add_page_finds_gaps_and_repetitions() {
+        let mut log = EventLog::default();
+        assert_eq!(log.add_page(&line(1, "a", 1)).unwrap(), (vec![], 1));
+        assert_eq!(log.add_page(&line(2, "b", 3)).unwrap().0.len(), 1);
+        assert_eq!(log.add_page(&line(3, "b", 3)).unwrap().0.len(), 1);
+        assert_eq!(log.add_page(&line(3, "c", 4)).unwrap().0.len(), 1);
     }
 
     #[test]
-    fn what_is_missing_and_what_is_too_much_are_told_apart() {
-        let mut log = Log::default();
-        log.read(&line(1, "a", 1)).unwrap();
-        let mut expected = Histories::default();
-        assert!(log.surplus(&expected).is_empty());
+    fn missing_and_unexpected_events_are_distinguished() {
+        let mut log = EventLog::default();
+        log.add_page(&line(1, "a", 1)).unwrap();
+        let mut expected = EventHistories::default();
+        assert!(log.unexpected(&expected).is_empty());
         expected.set(Subject::new("/authme/tokens", "family"), vec![]);
-        assert_eq!(log.surplus(&expected).len(), 1);
+        assert_eq!(log.unexpected(&expected).len(), 1);
         let twice = vec!["session.started".to_owned(), "session.revoked".to_owned()];
         expected.set(Subject::new("/authme/tokens", "family"), twice);
-        assert!(log.surplus(&expected).is_empty());
+        assert!(log.unexpected(&expected).is_empty());
         assert_eq!(log.missing(&expected).len(), 1);
     }
 }
