@@ -22,7 +22,7 @@ use clap::Parser;
 #[command(bin_name = "cargo xtask")]
 enum Task {
     /// Run everything that a change has to pass: format, architecture rules, lints, documentation, dependencies, tests
-    Test,
+    Test(test::TestArguments),
     /// Measure the promises of speed and cost, relative to reference measurements of the same run
     Bench(bench::BenchArguments),
     /// Repeat the promises of correctness under races and faults
@@ -34,7 +34,7 @@ enum Task {
 
 fn main() -> ExitCode {
     match Task::parse() {
-        Task::Test => test::run(),
+        Task::Test(arguments) => test::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Trial(arguments) => trial::run(&arguments),
         Task::Servers(task) => servers::run(task),

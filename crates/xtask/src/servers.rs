@@ -24,6 +24,9 @@ pub(crate) use smtp::ensure_up as ensure_mail_up;
 use state::{Registries, State};
 use status::Status;
 
+/// The variables by which tests find the servers.
+pub(crate) const VARIABLES: [&str; 3] = [addresses::MONGODB, addresses::KAFKA, smtp::VARIABLE];
+
 /// The number of servers: a document store, a broker and a mail server.
 const SERVERS: usize = 3;
 

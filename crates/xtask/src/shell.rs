@@ -1,5 +1,7 @@
 //! Text that a POSIX shell reads back as the same words.
 
+use std::process::Command;
+
 /// Quotes a value as one shell word, if it needs quotes.
 pub(crate) fn word(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,?=@%+".contains(c);
@@ -7,5 +9,31 @@ pub(crate) fn word(value: &str) -> String {
         value.to_owned()
     } else {
         format!("'{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+/// Returns the line that runs a command in a shell: the variables that it sets, the program and the arguments.
+pub(crate) fn line(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let value = word(&value?.to_string_lossy());
+        Some(format!("{}={value}", name.to_string_lossy()))
+    });
+    let program = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = program.map(|argument| word(&argument.to_string_lossy()));
+    variables.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_is_read_back_by_a_shell() {
+        let mut command = Command::new("printf");
+        command.args(["%s|", "--test", "*", "it's", ""]).env("NAME", "a b");
+        let line = line(&command);
+        assert_eq!(line, r"NAME='a b' printf '%s|' --test '*' 'it'\''s' ''");
+        let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert_eq!(output.stdout, b"--test|*|it's||");
     }
 }

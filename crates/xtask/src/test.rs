@@ -1,24 +1,45 @@
-//! What a change has to pass. The rules of the architecture are tests of this crate, so they run with the others.
+//! The gate that a change has to pass: steps from cheap to expensive, so that a failure shows early. The first step that
+//! fails ends the run.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{ExitCode, Stdio};
+mod step;
 
-use anyhow::{Context, ensure};
+use std::process::{Command, ExitCode};
 
-use crate::checkout::{self, command, must_succeed};
+use clap::Args;
+
+use crate::checkout::{self, command};
 use crate::servers;
 use crate::summary::Summary;
 use crate::tools::CARGO_DENY;
+use step::{Step, print_heading, step_error};
 
-/// Every crate, with the features that need no more than the toolchain.
+/// Which steps to run.
+#[derive(Args)]
+pub(crate) struct TestArguments {
+    /// Run only what needs no server and little time: format, architecture rules, clippy, unit and integration tests
+    #[arg(long)]
+    fast: bool,
+}
+
+/// Every crate, with the features that need no library of the system.
 const EVERYTHING: [&str; 3] = ["--workspace", "--features", "authme/mongodb"];
 
-/// Stops at the first step that fails. Once tests ran, their sum is the last line, alone.
-pub(crate) fn run() -> ExitCode {
+/// Every test but those of this crate, which are the step of the architecture rules.
+const OTHER_TESTS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--features", "authme/mongodb"];
+
+/// Set to `required` where a test that needs a server must have one, as in CI.
+const REQUIRED_SERVERS: &str = "AUTHME_TEST_SERVERS";
+
+/// Prints the number of passed, failed and skipped tests as the last line, as soon as a test ran.
+pub(crate) fn run(arguments: &TestArguments) -> ExitCode {
     let mut summary = Summary::default();
-    let passed = steps(&mut summary);
-    if let Err(failure) = &passed {
-        eprintln!("\nerror: {failure:#}");
+    let passed = if arguments.fast {
+        run_fast_steps(&mut summary)
+    } else {
+        run_all_steps(&mut summary)
+    };
+    if let Err(error) = &passed {
+        eprintln!("\nerror: {error:#}");
     }
     if summary != Summary::default() {
         println!("\n{summary}");
@@ -30,61 +51,118 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn steps(summary: &mut Summary) -> anyhow::Result<()> {
-    heading("format");
-    let mut fmt = command("cargo");
-    fmt.args(["fmt", "--all", "--check"]);
-    must_succeed(fmt, "the format is not rustfmt's: run `cargo fmt --all`")?;
+fn run_fast_steps(summary: &mut Summary) -> anyhow::Result<()> {
+    format().run()?;
+    architecture_rules().run_tests(summary, &[])?;
+    clippy("clippy", &EVERYTHING).run()?;
+    tests_without_servers().run_tests(summary, &[])
+}
 
-    heading("lints");
-    for scope in [&EVERYTHING[..], &["--package", "authme"]] {
-        let mut clippy = command("cargo");
-        clippy.args(["clippy", "--all-targets", "--locked"]).args(scope);
-        clippy.args(["--", "-D", "warnings"]);
-        must_succeed(clippy, "clippy is not content: mend what it names above")?;
+fn run_all_steps(summary: &mut Summary) -> anyhow::Result<()> {
+    format().run()?;
+    architecture_rules().run_tests(summary, &[])?;
+    clippy("clippy", &EVERYTHING).run()?;
+    clippy("clippy of authme without MongoDB", &["--package", "authme"]).run()?;
+    fuzz_targets()?.run()?;
+    dependencies()?.run()?;
+    build().run()?;
+    unit_tests().run_tests(summary, &[])?;
+    with_servers(|variables| integration_tests().run_tests(summary, variables))
+}
+
+fn format() -> Step {
+    let command = cargo(&["fmt", "--all", "--check"], &[]);
+    Step::new("format", command, "run `cargo fmt --all`")
+}
+
+/// The tests of this crate: its own and the rules of docs/ARCHITECTURE.md.
+fn architecture_rules() -> Step {
+    let command = cargo(&["test", "--locked", "--package", "xtask"], &[]);
+    let advice = "a rule is broken; the message of each FAILED test above says what to do";
+    Step::new("architecture rules", command, advice)
+}
+
+fn clippy(name: &'static str, scope: &[&str]) -> Step {
+    let mut command = cargo(&["clippy", "--all-targets", "--locked"], scope);
+    command.args(["--", "-D", "warnings"]);
+    Step::new(name, command, "fix the warnings above")
+}
+
+fn fuzz_targets() -> anyhow::Result<Step> {
+    let mut command = cargo(&["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"], &[]);
+    command.env("CARGO_TARGET_DIR", checkout::target()?);
+    let advice = "the fuzz targets do not build; fuzz/README.md explains them";
+    Ok(Step::new("fuzz targets", command, advice))
+}
+
+fn dependencies() -> anyhow::Result<Step> {
+    let mut command = command(CARGO_DENY.install()?);
+    command.args(["--locked", "check", "bans", "licenses", "sources"]);
+    let advice = "a dependency is refused; deny.toml gives the reason";
+    Ok(Step::new("dependencies", command, advice))
+}
+
+/// Builds the binaries too, which the end-to-end tests start.
+fn build() -> Step {
+    let command = cargo(&["build", "--all-targets", "--locked"], &EVERYTHING);
+    Step::new("build", command, "fix the errors above")
+}
+
+/// The tests that need neither a server nor much time. A test that needs a server is shown as ignored, even where the
+/// environment names one. Trials, loom models and end-to-end tests are other targets and left out.
+fn tests_without_servers() -> Step {
+    let mut command = cargo(&["test", "--locked", "--no-fail-fast"], &OTHER_TESTS);
+    // Leaving these two out changes no feature of a dependency, so both modes share one build.
+    command.args(["--exclude", "end-to-end", "--lib", "--test", "it"]);
+    for variable in servers::VARIABLES.into_iter().chain([REQUIRED_SERVERS]) {
+        command.env_remove(variable);
     }
+    Step::new("tests without servers", command, FIX_TESTS)
+}
 
-    heading("servers");
+fn unit_tests() -> Step {
+    let mut command = cargo(&["test", "--locked", "--no-fail-fast"], &OTHER_TESTS);
+    command.args(["--lib", "--bins"]);
+    Step::new("unit tests", command, FIX_TESTS)
+}
+
+fn integration_tests() -> Step {
+    let mut command = cargo(&["test", "--locked", "--no-fail-fast"], &OTHER_TESTS);
+    command.args(["--test", "*"]);
+    let step = Step::new("integration tests", command, FIX_TESTS);
+    step.with_preparation("export $(cargo xtask servers up)")
+}
+
+const FIX_TESTS: &str = "fix the tests that say FAILED above, or the errors if they did not compile";
+
+fn cargo(subcommand: &[&str], scope: &[&str]) -> Command {
+    let mut cargo = command("cargo");
+    cargo.args(subcommand).args(scope);
+    cargo
+}
+
+/// Runs `tests` with the variables that name the servers, and ends the servers that it had to start.
+fn with_servers(tests: impl FnOnce(&[(&'static str, String)]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    print_heading("servers");
     let before = servers::running();
-    let tested = servers().and_then(|servers| {
-        heading("tests");
-        tests(summary, &servers)
-    });
+    let passed = start_servers().and_then(|variables| tests(&variables));
     servers::stop_others(before)?;
-    tested?;
-
-    heading("fuzz targets");
-    let mut fuzz = command("cargo");
-    fuzz.args(["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"]);
-    fuzz.env("CARGO_TARGET_DIR", checkout::target()?);
-    must_succeed(fuzz, "the fuzz targets do not build: see fuzz/README.md")?;
-
-    heading("dependencies");
-    let mut deny = command(CARGO_DENY.install()?);
-    deny.args(["--locked", "check", "bans", "licenses", "sources"]);
-    must_succeed(deny, "a dependency is refused: deny.toml says why")
+    passed
 }
 
-fn heading(step: &str) {
-    println!("\n── {step}");
-}
-
-/// Variables that tell tests where a server is.
-type Variables = Vec<(&'static str, String)>;
-
-/// The servers that some tests need. On a machine that cannot have one of them those tests are shown as ignored, by name;
-/// where they are required, as in CI, the run ends here.
-fn servers() -> anyhow::Result<Variables> {
+/// Starts the servers that some tests need, and returns the variables that name them. On a machine that cannot run one of
+/// them, its tests are shown as ignored; where servers are required, as in CI, the run ends here.
+fn start_servers() -> anyhow::Result<Vec<(&'static str, String)>> {
     let stores = servers::ensure_up().map(|addresses| addresses.variables().to_vec());
     let mail = servers::ensure_mail_up().map(|server| vec![server.variable()]);
-    let mut variables = Variables::new();
-    for found in [stores, mail] {
-        match found {
-            Ok(found) => variables.extend(found),
-            Err(failure) if are_required() => {
-                return Err(failure.context("the servers that the tests need cannot be had"));
+    let mut variables = Vec::new();
+    for started in [stores, mail] {
+        match started {
+            Ok(started) => variables.extend(started),
+            Err(error) if are_servers_required() => {
+                return Err(step_error("servers", &error, "cargo xtask servers up"));
             }
-            Err(failure) => println!("without a server, what needs it is shown as ignored: {failure:#}"),
+            Err(error) => println!("the tests that need this server are shown as ignored: {error:#}"),
         }
     }
     Ok(variables)
@@ -94,34 +172,6 @@ fn servers() -> anyhow::Result<Variables> {
     clippy::disallowed_methods,
     reason = "whether a machine has to have servers is no setting of AuthMe"
 )]
-fn are_required() -> bool {
-    std::env::var_os("AUTHME_TEST_SERVERS").is_some_and(|servers| servers == "required")
-}
-
-/// Builds all of it, the binaries that tests start too; then runs every test, passes the output on, and counts.
-fn tests(summary: &mut Summary, servers: &Variables) -> anyhow::Result<()> {
-    let mut build = command("cargo");
-    build.args(["build", "--all-targets", "--locked"]).args(EVERYTHING);
-    must_succeed(build, "it does not build")?;
-    let mut cargo = command("cargo");
-    cargo.args(["test", "--locked", "--no-fail-fast"]).args(EVERYTHING);
-    cargo.envs(servers.iter().map(|(name, value)| (name, value)));
-    let mut run = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let output = run.stdout.take().context("cargo has no output")?;
-    let mut stdout = io::stdout().lock();
-    // By bytes: a test may print anything.
-    for line in BufReader::new(output).split(b'\n') {
-        let mut line = line.context("cannot read the output of cargo")?;
-        summary.add_line(&String::from_utf8_lossy(&line));
-        line.push(b'\n');
-        stdout.write_all(&line).context("cannot pass the output of cargo on")?;
-    }
-    drop(stdout);
-    let status = run.wait().context("cannot wait for cargo")?;
-    ensure!(
-        status.success() && summary.failed == 0,
-        "the tests failed: those above that say FAILED, or did not compile ({status})"
-    );
-    ensure!(summary.passed > 0, "no test ran, or its result was not understood");
-    Ok(())
+fn are_servers_required() -> bool {
+    std::env::var_os(REQUIRED_SERVERS).is_some_and(|servers| servers == "required")
 }
