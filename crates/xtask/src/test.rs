@@ -16,7 +16,8 @@ use step::{Step, print_heading, step_error};
 /// Which steps to run.
 #[derive(Args)]
 pub(crate) struct TestArguments {
-    /// Run only what needs no server and little time: format, architecture rules, clippy, unit and integration tests
+    /// Run only the steps that need no server and little time: format, architecture rules, clippy, unit and integration
+    /// tests
     #[arg(long)]
     fast: bool,
 }
@@ -30,7 +31,7 @@ const OTHER_TESTS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--features
 /// Set to `required` where a test that needs a server must have one, as in CI.
 const REQUIRED_SERVERS: &str = "AUTHME_TEST_SERVERS";
 
-/// Prints the number of passed, failed and skipped tests as the last line, as soon as a test ran.
+/// Runs the steps. The last line of the output has the number of passed, failed and skipped tests, if a test ran.
 pub(crate) fn run(arguments: &TestArguments) -> ExitCode {
     let mut summary = Summary::default();
     let passed = if arguments.fast {
@@ -63,9 +64,11 @@ fn run_all_steps(summary: &mut Summary) -> anyhow::Result<()> {
     architecture_rules().run_tests(summary, &[])?;
     clippy("clippy", &EVERYTHING).run()?;
     clippy("clippy of authme without MongoDB", &["--package", "authme"]).run()?;
+    documentation().run()?;
     fuzz_targets()?.run()?;
     dependencies()?.run()?;
     build().run()?;
+    documentation_tests().run()?;
     unit_tests().run_tests(summary, &[])?;
     with_servers(|variables| integration_tests().run_tests(summary, variables))
 }
@@ -86,6 +89,13 @@ fn clippy(name: &'static str, scope: &[&str]) -> Step {
     let mut command = cargo(&["clippy", "--all-targets", "--locked"], scope);
     command.args(["--", "-D", "warnings"]);
     Step::new(name, command, "fix the warnings above")
+}
+
+/// The documentation of the public items. A link in a comment that leads nowhere is a warning of rustdoc.
+fn documentation() -> Step {
+    let mut command = cargo(&["doc", "--no-deps", "--locked"], &EVERYTHING);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    Step::new("documentation", command, "fix the links and the warnings above")
 }
 
 fn fuzz_targets() -> anyhow::Result<Step> {
@@ -118,6 +128,11 @@ fn tests_without_servers() -> Step {
         command.env_remove(variable);
     }
     Step::new("tests without servers", command, FIX_TESTS)
+}
+
+fn documentation_tests() -> Step {
+    let command = cargo(&["test", "--locked", "--no-fail-fast", "--doc"], &EVERYTHING);
+    Step::new("documentation tests", command, FIX_TESTS)
 }
 
 fn unit_tests() -> Step {
