@@ -3,11 +3,12 @@ use std::process;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the ports that connections are given, so that none of those takes a port between its choice and its use.
+/// The range of ports, below those that Linux gives to outgoing connections. Otherwise a connection could take a port after
+/// it was chosen and before the service listens on it.
 const FIRST: u16 = 21_000;
 const LAST: u16 = 31_999;
 
-/// Test processes that run side by side begin so far apart.
+/// The distance between the first ports of test processes that run at the same time.
 const STRIDE: u32 = 40;
 
 static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
@@ -16,7 +17,7 @@ static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
     AtomicU16::new(FIRST + begin)
 });
 
-/// A loopback port that nobody listens on, given out once by this process.
+/// Returns a free loopback port, and each port only once per process.
 pub(crate) fn free_port() -> u16 {
     loop {
         let port = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -29,7 +30,7 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// Where a service answers, by its ports.
+/// The ports of a service on the loopback interface.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addresses {
     pub(crate) api: u16,

@@ -7,22 +7,22 @@ pub(crate) const HOW_TO_BUILD: &str = "run `cargo build --workspace --bins --fea
 
 const BINARIES: [&str; 4] = ["authme", "service-factors", "service-tokens", "service-credential-lock"];
 
-/// Looked at once: whoever edits a source while trials run does not end them.
+/// Checked once, so that an edit of a source while trials run does not fail them.
 static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(folder);
 
-/// A binary of the workspace, of the profile that this test was built with.
+/// Returns the path of a binary of the workspace, of the profile that this test was built with.
 ///
-/// Cargo does not build it for the tests of another crate. So one that is missing or older than its sources ends the
-/// trial, with the way out.
+/// Cargo does not build it for the tests of another crate. So a trial panics when the binary is missing or older than its
+/// sources, and its message has the command to run.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let folder = FOLDER.as_ref();
-    folder.unwrap_or_else(|defect| panic!("{defect}")).join(name)
+    folder.unwrap_or_else(|error| panic!("{error}")).join(name)
 }
 
 fn folder() -> Result<PathBuf, String> {
-    let test = std::env::current_exe().expect("a test knows where it is");
+    let test = std::env::current_exe().expect("a test has a path");
     // target/<profile>/deps/<test>
-    let folder = test.ancestors().nth(2).expect("a test lies two folders deep");
+    let folder = test.ancestors().nth(2).expect("a test is two folders deep");
     for path in BINARIES.map(|name| folder.join(name)) {
         let built = changed_at(&path).ok_or_else(|| format!("{} is missing: {HOW_TO_BUILD}", path.display()))?;
         let sources = fs::read_to_string(path.with_extension("d")).unwrap_or_default();
@@ -34,7 +34,7 @@ fn folder() -> Result<PathBuf, String> {
     Ok(folder.to_owned())
 }
 
-/// The first source changed after `built`, of those that cargo lists in the form of a makefile.
+/// Returns the first source that changed after `built`, of those that cargo lists in the form of a makefile.
 fn newer_source(makefile: &str, built: SystemTime) -> Option<PathBuf> {
     let (_, sources) = makefile.split_once(": ")?;
     let sources = sources.replace("\\ ", "\0");
@@ -56,9 +56,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_that_changed_after_the_build_is_told() {
+    fn newer_source_returns_a_source_changed_after_the_build() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let source = folder.path().join("with a blank.rs");
+        let source = folder.path().join("with a space.rs");
         let built = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let listed = source.display().to_string().replace(' ', "\\ ");
         let makefile = format!("/target/debug/service: {listed}\n");

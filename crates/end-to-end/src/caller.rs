@@ -2,11 +2,11 @@ use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 
 use crate::request::{Request, http_client};
-use crate::{Answer, Cast, ClientLogin, Service};
+use crate::{ClientLogin, Fixtures, Response, Service};
 
 const BASE: &str = "/security/iam/v1";
 
-/// Somebody who calls the three services, each by its base URL, with the connections kept.
+/// An HTTP client of the three services, each at its base URL. It reuses connections.
 #[derive(Debug, Clone)]
 pub struct Caller {
     http: Client,
@@ -16,7 +16,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Calls the services at these base URLs, such as `http://127.0.0.1:8080`.
+    /// Creates a caller of the services at these base URLs, such as `http://127.0.0.1:8080`.
     pub fn new(tokens: impl Into<String>, factors: impl Into<String>, credential_lock: impl Into<String>) -> Self {
         Self {
             http: http_client(),
@@ -26,7 +26,7 @@ impl Caller {
         }
     }
 
-    /// The same caller, with the connections shared, who finds this service somewhere else.
+    /// Returns a caller that reaches one service at another base URL and shares the connections.
     #[must_use]
     pub fn with(&self, service: Service, base_url: impl Into<String>) -> Self {
         let mut caller = self.clone();
@@ -38,39 +38,39 @@ impl Caller {
         caller
     }
 
-    /// The client's own access token, as `accessToken` of the answer.
+    /// Returns the request that logs a client in.
     pub fn client_login(&self, client: &ClientLogin) -> Request {
         let request = self.request(Service::Tokens, "POST", "/client-identities/login", &[]);
         request.basic(&client.id, &client.secret)
     }
 
-    /// Hands the user in `body` over to the client `target`.
-    pub fn hand_off(&self, bearer: &str, target: &str, body: &Value) -> Request {
+    /// Returns the request that reports the SAML login of the user in `body` for the client `target`.
+    pub fn handle_auth(&self, bearer: &str, target: &str, body: &Value) -> Request {
         let path = "/user-identities/handle-auth";
         let request = self.request(Service::Tokens, "POST", path, &[("clientId", target)]);
         request.bearer(bearer).json(body)
     }
 
-    /// Renews by a validation token or a refresh token.
+    /// Returns the request that renews by a validation token or a refresh token.
     pub fn renew(&self, bearer: &str, token: &str, remember_me: bool) -> Request {
         let remember_me = if remember_me { "true" } else { "false" };
         self.renew_with(bearer, &[("token", token), ("remember-me", remember_me)])
     }
 
-    /// Renews by whatever stands in the query.
+    /// Returns the request that renews with these query parameters.
     pub fn renew_with(&self, bearer: &str, query: &[(&str, &str)]) -> Request {
         let path = "/user-identities/renew-token";
         self.request(Service::Tokens, "POST", path, query).bearer(bearer)
     }
 
-    /// Takes the user whose token it is to the client `target`.
+    /// Returns the request that takes the user of the token to the client `target`.
     pub fn change_app(&self, bearer: &str, target: &str) -> Request {
         let path = "/user-identities/change-app";
         let request = self.request(Service::Tokens, "POST", path, &[("targetClientId", target)]);
         request.bearer(bearer)
     }
 
-    /// Adds a list of contacts to the user.
+    /// Returns the request that adds a list of contacts to the user.
     pub fn add_contacts(&self, bearer: &str, user: &str, contacts: &Value) -> Request {
         let path = format!("/user-identities/{user}/authentication-factors");
         let request = self.request(Service::Factors, "POST", &path, &[]);
@@ -90,42 +90,43 @@ impl Caller {
         self.lock_or_unlock("unlock", bearer, user)
     }
 
-    fn lock_or_unlock(&self, way: &str, bearer: &str, user: &str) -> Request {
-        let path = format!("/user-identities/{way}");
+    fn lock_or_unlock(&self, operation: &str, bearer: &str, user: &str) -> Request {
+        let path = format!("/user-identities/{operation}");
         let request = self.request(Service::CredentialLock, "POST", &path, &[]);
         request.bearer(bearer).json(&json!({"userId": user}))
     }
 
-    /// Logs the client in: its access token.
+    /// Logs a client in and returns its access token.
     pub async fn client_token(&self, client: &ClientLogin) -> String {
         self.client_login(client)
-            .answer()
+            .send()
             .await
-            .with_status(200)
+            .expect_status(200)
             .text("accessToken")
     }
 
-    /// A validation token of the user with this e-mail for the portal.
-    pub async fn validation_token(&self, cast: &Cast, email: &str) -> String {
-        let gateway = self.client_token(&cast.gateway).await;
+    /// Logs the user with this e-mail address in by SAML and returns the validation token for the portal.
+    pub async fn validation_token(&self, fixtures: &Fixtures, email: &str) -> String {
+        let gateway = self.client_token(&fixtures.gateway).await;
         let body = json!({"email": email, "groups": []});
-        let handed = self.hand_off(&gateway, &cast.portal.id, &body).answer().await;
-        handed.with_status(200).text("validationToken")
+        let login = self.handle_auth(&gateway, &fixtures.portal.id, &body).send().await;
+        login.expect_status(200).text("validationToken")
     }
 
-    /// A session of the user with this e-mail at the portal: the answer has `accessToken` and `refreshToken`.
-    pub async fn session(&self, cast: &Cast, email: &str) -> Answer {
-        let token = self.validation_token(cast, email).await;
-        let portal = self.client_token(&cast.portal).await;
-        self.renew(&portal, &token, true).answer().await.with_status(200)
+    /// Starts a session of the user with this e-mail address at the portal. The response has `accessToken` and
+    /// `refreshToken`.
+    pub async fn start_session(&self, fixtures: &Fixtures, email: &str) -> Response {
+        let token = self.validation_token(fixtures, email).await;
+        let portal = self.client_token(&fixtures.portal).await;
+        self.renew(&portal, &token, true).send().await.expect_status(200)
     }
 
-    /// Any operation below the base path of the API.
+    /// Returns a request for any operation below the base path of the API.
     pub fn request(&self, service: Service, method: &str, path: &str, query: &[(&str, &str)]) -> Request {
         self.at_root(service, method, &format!("{BASE}{path}"), query)
     }
 
-    /// A page at the root of the port, such as `/openapi.json`.
+    /// Returns a request for a page at the root of the port, such as `/openapi.json`.
     pub fn page(&self, service: Service, path: &str) -> Request {
         self.at_root(service, "GET", path, &[])
     }

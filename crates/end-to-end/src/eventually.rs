@@ -2,17 +2,17 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// Looks are so far apart.
+/// The pause between two calls of the condition.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks until there is something, and panics with `what` when there is nothing `within` this time.
-pub async fn eventually<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
+/// Calls `condition` until it returns a value. Panics with `what` when that takes longer than `within`.
+pub async fn eventually<T>(what: &str, within: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
     loop {
-        if let Some(seen) = look().await {
-            return seen;
+        if let Some(value) = condition().await {
+            return value;
         }
-        assert!(begun.elapsed() < within, "{what}: not within {within:?}");
+        assert!(started.elapsed() < within, "{what}: not within {within:?}");
         sleep(PAUSE).await;
     }
 }

@@ -15,15 +15,15 @@ use tokio::task::spawn_blocking;
 use crate::addresses::Addresses;
 use crate::binaries::{HOW_TO_BUILD, binary};
 use crate::database::drop_database;
-use crate::follower::make_topics;
+use crate::event_reader::create_topics_if_missing;
 use crate::{Caller, Options, Process, Servers, Service};
 
 pub(crate) const ISSUER: &str = "https://authme.test";
 
-/// AuthMe as one operator runs it: a folder with keys and secrets, and a database of its own on the servers.
+/// An installation of AuthMe: a folder with keys and secrets, and a database of its own on the servers.
 ///
-/// Each service has an address that stays: one that was ended is started again where it was. The topics are there.
-/// Whatever was logged is shown when a trial panics.
+/// Each service keeps its address when it is restarted. The topics exist. When a trial panics, the installation prints the
+/// logs of all services.
 pub struct Installation {
     servers: Servers,
     database: String,
@@ -39,51 +39,53 @@ pub struct Deployment {
     pub credential_lock: Process,
 }
 
-/// What a command came to.
+/// The exit code and the output of a command.
 #[derive(Debug)]
-pub struct Done {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Installation {
-    /// Makes the folder with a signing key and the secrets. The database is made by whoever writes first.
+    /// Creates the folder with a signing key and the secrets. The first write creates the database.
     pub async fn new(servers: &Servers) -> Self {
         static TOPICS: OnceCell<()> = OnceCell::const_new();
-        TOPICS.get_or_init(|| make_topics(&servers.kafka_brokers)).await;
+        TOPICS
+            .get_or_init(|| create_topics_if_missing(&servers.kafka_brokers))
+            .await;
         let folder = TempDir::with_prefix("authme-end-to-end-").expect("a temporary folder");
         let installation = Self {
             servers: servers.clone(),
-            database: format!("end-to-end-{}", chance()),
+            database: format!("end-to-end-{}", random_suffix()),
             folder,
             addresses: Service::ALL.map(|service| (service, Addresses::free())),
             processes: AtomicUsize::new(0),
         };
-        let secret: String = (0..4).map(|_| chance()).collect();
+        let secret: String = (0..4).map(|_| random_suffix()).collect();
         installation.write("refresh-keys", &secret);
         installation.write("codes-key", &secret.chars().rev().collect::<String>());
-        installation.operator(&["keys", "generate"]).await;
+        installation.operate(&["keys", "generate"]).await;
         installation
     }
 
-    /// The folder, for what a trial wants to put beside the rest.
+    /// Returns the folder, in which a trial can put files of its own.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The name of its database.
+    /// Returns the name of its database.
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// Where the codes go that were sent.
+    /// Returns the file to which the service writes the codes that it sends.
     pub fn outgoing_codes(&self) -> PathBuf {
         self.path("outgoing-codes.jsonl")
     }
 
-    /// Runs `authme` on the database; the objects that it printed. Panics when it refuses.
-    pub async fn operator(&self, arguments: &[&str]) -> Vec<Value> {
+    /// Runs `authme` on the database and returns the objects that it prints. Panics when it fails.
+    pub async fn operate(&self, arguments: &[&str]) -> Vec<Value> {
         let mut command = Command::new(binary("authme"));
         command
             .env_clear()
@@ -104,7 +106,7 @@ impl Installation {
         objects.map(|object| object.expect("it prints JSON")).collect()
     }
 
-    /// Somebody who calls the services at the addresses that stay.
+    /// Returns a caller of the services at their addresses.
     pub fn caller(&self) -> Caller {
         let base_url = |service| self.addresses_of(service).base_url();
         Caller::new(
@@ -114,7 +116,7 @@ impl Installation {
         )
     }
 
-    /// Starts the three services, side by side.
+    /// Starts the three services at the same time.
     pub async fn start_all(&self, options: &Options) -> Deployment {
         let (tokens, factors, credential_lock) = tokio::join!(
             self.start(Service::Tokens, options),
@@ -132,11 +134,11 @@ impl Installation {
     /// of `tokens`.
     pub async fn start(&self, service: Service, options: &Options) -> Process {
         let mut process = self.spawn(service, options);
-        process.until_ready().await;
+        process.wait_until_ready().await;
         process
     }
 
-    /// Starts a service, ready or not.
+    /// Starts a service and does not wait until it is ready.
     pub fn spawn(&self, service: Service, options: &Options) -> Process {
         let addresses = if options.is_replica {
             Addresses::free()
@@ -153,25 +155,25 @@ impl Installation {
         Process::new(service, child, addresses, log)
     }
 
-    /// Runs a service with arguments that make it end by itself, such as `--check`.
-    pub async fn run(&self, service: Service, options: &Options, arguments: &[&str]) -> Done {
+    /// Runs a service with arguments after which it exits by itself, such as `--check`.
+    pub async fn run(&self, service: Service, options: &Options, arguments: &[&str]) -> CommandOutput {
         let mut command = self.command(service, self.addresses_of(service), options);
         command.args(arguments);
         run(command).await
     }
 
-    /// Everything that the services have logged so far, those ended included.
-    pub fn everything_logged(&self) -> String {
+    /// Returns the logs of all services so far, including those that have ended.
+    pub fn all_logs(&self) -> String {
         let Ok(files) = fs::read_dir(self.logs()) else {
             return String::new();
         };
         let mut files: Vec<PathBuf> = files.flatten().map(|file| file.path()).collect();
         files.sort();
-        let shown = |file: &PathBuf| {
+        let with_name = |file: &PathBuf| {
             let log = fs::read(file).unwrap_or_default();
             format!("== {}\n{}", file.display(), String::from_utf8_lossy(&log))
         };
-        files.iter().map(shown).collect()
+        files.iter().map(with_name).collect()
     }
 
     fn command(&self, service: Service, addresses: Addresses, options: &Options) -> Command {
@@ -181,16 +183,16 @@ impl Installation {
             ("http.listen", format!("127.0.0.1:{}", addresses.api).into()),
             ("http.management", format!("127.0.0.1:{}", addresses.management).into()),
             ("http.workers", "1".into()),
-            // Nobody here takes longer to hear that a service is unready.
+            // A trial sees that a service is unready faster than a load balancer would.
             ("http.drain", "300ms".into()),
-            // Trials ask as one client and as few users.
+            // A trial sends its requests as one client and few users.
             ("limits.requests_per_client", "0".into()),
             ("limits.requests_per_user", "0".into()),
             ("store.mongodb_uri_file", self.uri_file(uri).into()),
             ("store.database", self.database.as_str().into()),
             ("kafka.brokers", brokers.into()),
             ("kafka.replication", "1".into()),
-            // Wherever the variables of the servers point.
+            // The test servers use no TLS.
             ("store.allow_insecure", "true".into()),
             ("kafka.allow_insecure", "true".into()),
             ("tokens.issuer", ISSUER.into()),
@@ -207,8 +209,8 @@ impl Installation {
             }
             settings.push(("keys.url", self.key_set_url().into()));
         }
-        let given = options.settings.iter();
-        settings.extend(given.map(|(name, value)| (name.as_str(), value.into())));
+        let overrides = options.settings.iter();
+        settings.extend(overrides.map(|(name, value)| (name.as_str(), value.into())));
         let variable = |name: &str| format!("AUTHME__{}", name.replace('.', "__").to_uppercase());
         let mut command = Command::new(binary(service.binary()));
         command.env_clear();
@@ -226,14 +228,14 @@ impl Installation {
         found.expect("every service has its addresses").1
     }
 
-    /// A file that holds the URI; each URI has its own.
+    /// Writes the URI into a file and returns its path. Each URI has a file of its own.
     fn uri_file(&self, uri: &str) -> PathBuf {
         let mut hasher = std::hash::DefaultHasher::new();
         hasher.write(uri.as_bytes());
         self.write(&format!("mongodb-uri-{:016x}", hasher.finish()), uri)
     }
 
-    /// Puts the file in place whole: another service may read it.
+    /// Writes a file atomically, because a service may read it at the same time.
     fn write(&self, name: &str, line: &str) -> PathBuf {
         let path = self.path(name);
         let mut draft = NamedTempFile::new_in(self.folder.path()).expect("a file in the folder");
@@ -258,25 +260,25 @@ impl Installation {
 impl Drop for Installation {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("{}", self.everything_logged());
+            eprintln!("{}", self.all_logs());
         }
         if let Err(error) = drop_database(&self.servers.mongodb_uri, &self.database) {
-            eprintln!("the database {} stays: {error}", self.database);
+            eprintln!("the database {} cannot be dropped: {error}", self.database);
         }
     }
 }
 
-async fn run(mut command: Command) -> Done {
+async fn run(mut command: Command) -> CommandOutput {
     let output = spawn_blocking(move || command.stdin(Stdio::null()).output()).await;
     let output = output.expect("no panic").expect("the program starts");
-    Done {
+    CommandOutput {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
-/// Sixteen hexadecimal digits that nobody else has.
-pub(crate) fn chance() -> String {
+/// Returns sixteen random hexadecimal digits.
+pub(crate) fn random_suffix() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -1,8 +1,8 @@
 //! Real processes on real servers: the three services over MongoDB and Kafka, as they are deployed.
 //!
-//! `AUTHME_TEST_MONGODB_URI` and `AUTHME_TEST_KAFKA_BROKERS` say where the servers are; `cargo xtask servers up` brings
-//! them up. Without them every trial is shown as ignored, by name. An [`Installation`] starts the services from the
-//! binaries beside the test, a [`Caller`] calls them, a [`Follower`] reads what they publish.
+//! `AUTHME_TEST_MONGODB_URI` and `AUTHME_TEST_KAFKA_BROKERS` name the servers; `cargo xtask servers up` starts them.
+//! Without these variables every trial is shown as ignored, by name. An [`Installation`] starts the services from the
+//! binaries beside the test, a [`Caller`] calls them, an [`EventReader`] reads what they publish.
 
 #![expect(
     clippy::expect_used,
@@ -14,28 +14,28 @@
 mod addresses;
 mod binaries;
 mod caller;
-mod cast;
 mod database;
+mod event_reader;
 mod eventually;
-mod follower;
+mod fixtures;
 mod installation;
 mod options;
 mod process;
+mod proxied_store;
 mod proxy;
 mod request;
 mod service;
-mod store;
 mod trial;
 
 pub use caller::Caller;
-pub use cast::{Cast, ClientLogin};
+pub use event_reader::{EventReader, read_events};
 pub use eventually::eventually;
-pub use follower::{Follower, follow_events};
-pub use installation::{Deployment, Done, Installation};
+pub use fixtures::{ClientLogin, Fixtures};
+pub use installation::{CommandOutput, Deployment, Installation};
 pub use options::Options;
 pub use process::Process;
+pub use proxied_store::ProxiedStore;
 pub use proxy::{Direction, Flow, Proxy};
-pub use request::{Answer, Request};
+pub use request::{Request, Response};
 pub use service::Service;
-pub use store::Store;
 pub use trial::{Servers, on_servers, servers};

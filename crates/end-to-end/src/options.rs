@@ -1,4 +1,4 @@
-/// How a service differs from the usual one of its installation.
+/// The options of a service, where it differs from the default of its installation.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub(crate) is_replica: bool,
@@ -8,7 +8,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Another process of the same service, on ports of its own.
+    /// Returns the options of a further process of the same service, on ports of its own.
     #[must_use]
     pub fn replica() -> Self {
         Self {
@@ -17,21 +17,21 @@ impl Options {
         }
     }
 
-    /// Reaches MongoDB by this URI, such as that of a proxy before it.
+    /// Sets the URI of MongoDB, such as that of a proxy.
     #[must_use]
     pub fn mongodb_uri(mut self, uri: impl Into<String>) -> Self {
         self.mongodb_uri = Some(uri.into());
         self
     }
 
-    /// Reaches Kafka by these brokers, such as a proxy before them.
+    /// Sets the addresses of the brokers, such as that of a proxy.
     #[must_use]
     pub fn kafka_brokers(mut self, brokers: impl Into<String>) -> Self {
         self.kafka_brokers = Some(brokers.into());
         self
     }
 
-    /// Gives a setting by its name, such as `http.drain`; an empty value takes it away.
+    /// Sets a setting by its name, such as `http.drain`; an empty value removes it.
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((name.to_owned(), value.into()));

@@ -7,10 +7,10 @@ use crate::addresses::Addresses;
 use crate::request::{Request, http_client};
 use crate::{Service, eventually};
 
-/// A service has so long to become ready, and to end.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// The time in which a service has to become ready, or to exit.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A running service. It is killed when it is dropped.
+/// A running service. Dropping it kills the process.
 pub struct Process {
     service: Service,
     child: Child,
@@ -34,17 +34,17 @@ impl Process {
         self.service
     }
 
-    /// Where the API is, such as `http://127.0.0.1:8080`.
+    /// Returns the base URL of the API, such as `http://127.0.0.1:8080`.
     pub fn base_url(&self) -> String {
         self.addresses.base_url()
     }
 
-    /// Where health and metrics are.
+    /// Returns the base URL of health and metrics.
     pub fn management_url(&self) -> String {
         self.addresses.management_url()
     }
 
-    /// The loopback port of the API.
+    /// Returns the loopback port of the API.
     pub fn port(&self) -> u16 {
         self.addresses.api
     }
@@ -53,69 +53,69 @@ impl Process {
         self.child.id()
     }
 
-    /// All that it has logged so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Whether it says that it is ready.
+    /// Whether its readiness check returns 200.
     pub async fn is_ready(&self) -> bool {
-        self.is_good("/health/ready").await
+        self.returns_ok("/health/ready").await
     }
 
-    /// Whether it says that it lives.
+    /// Whether its liveness check returns 200.
     pub async fn is_live(&self) -> bool {
-        self.is_good("/health/live").await
+        self.returns_ok("/health/live").await
     }
 
-    async fn is_good(&self, path: &str) -> bool {
+    async fn returns_ok(&self, path: &str) -> bool {
         let request = Request::new(self.http.get(format!("{}{path}", self.management_url())));
-        request.attempt().await.is_ok_and(|answer| answer.status == 200)
+        request.try_send().await.is_ok_and(|response| response.status == 200)
     }
 
-    /// Its metrics, in the text format of Prometheus.
+    /// Returns its metrics in the text format of Prometheus.
     pub async fn metrics(&self) -> String {
         let request = Request::new(self.http.get(format!("{}/metrics", self.management_url())));
-        request.answer().await.with_status(200).body
+        request.send().await.expect_status(200).body
     }
 
-    pub(crate) async fn until_ready(&mut self) {
+    pub(crate) async fn wait_until_ready(&mut self) {
         let name = self.service.name();
         let ready = async || {
-            if let Some(status) = self.ended_with() {
+            if let Some(status) = self.exit_status() {
                 panic!("the service {name} ended with {status}:\n{}", self.log());
             }
             self.is_ready().await.then_some(())
         };
-        eventually(&format!("the service {name} is ready"), PATIENCE, ready).await;
+        eventually(&format!("the service {name} is ready"), TIMEOUT, ready).await;
     }
 
-    fn ended_with(&mut self) -> Option<ExitStatus> {
+    fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be waited for")
     }
 
-    /// Ends it without warning (SIGKILL).
+    /// Kills it (SIGKILL). Panics when it has ended before.
     pub fn kill(mut self) {
-        assert_eq!(self.ended_with(), None, "the service ended by itself:\n{}", self.log());
-        self.put_down();
+        assert_eq!(self.exit_status(), None, "the service ended by itself:\n{}", self.log());
+        self.kill_and_wait();
     }
 
-    /// Asks it to end (SIGTERM) and waits until it did, which must be in order.
+    /// Sends SIGTERM and waits until it exits. Panics unless it exits with success.
     pub async fn terminate(self) {
-        self.ask_to_end();
-        self.ended().await;
+        self.send_sigterm();
+        self.wait_for_exit().await;
     }
 
-    /// Asks it to end (SIGTERM), and no more.
-    pub fn ask_to_end(&self) {
+    /// Sends SIGTERM.
+    pub fn send_sigterm(&self) {
         self.signal("-TERM");
     }
 
-    /// Waits until it has ended, which must be in order.
-    pub async fn ended(mut self) {
+    /// Waits until it exits. Panics unless it exits with success.
+    pub async fn wait_for_exit(mut self) {
         let name = self.service.name();
-        let status = eventually(&format!("the service {name} ends"), PATIENCE, async || {
-            self.ended_with()
+        let status = eventually(&format!("the service {name} ends"), TIMEOUT, async || {
+            self.exit_status()
         })
         .await;
         assert!(
@@ -125,28 +125,28 @@ impl Process {
         );
     }
 
-    /// Holds it where it is (SIGSTOP).
+    /// Pauses it (SIGSTOP).
     pub fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes it (SIGCONT).
     pub fn resume(&self) {
         self.signal("-CONT");
     }
 
     fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(signal).arg(self.pid().to_string()).status();
-        let sent = sent.expect("there is a command `kill`");
+        let sent = sent.expect("`kill` is installed");
         assert!(
             sent.success(),
-            "the service {} is gone:\n{}",
+            "the service {} has ended:\n{}",
             self.service.name(),
             self.log()
         );
     }
 
-    fn put_down(&mut self) {
+    fn kill_and_wait(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -154,6 +154,6 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.put_down();
+        self.kill_and_wait();
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy that misbehaves when it is told to.
+//! A TCP proxy that a trial can make slow, hang or break.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,67 +12,67 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Connections that wait to be accepted.
+/// The number of connections that can wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1_024;
 
-/// What becomes of bytes on their way.
+/// How the proxy forwards bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
     #[default]
     Pass,
-    /// Nothing arrives and nothing breaks, the end of a connection neither: it is half-open.
+    /// Holds everything back, the end of a connection too: the connection is half-open.
     Hold,
-    /// Whatever is read arrives so much later.
+    /// Forwards each chunk after this delay.
     Slow(Duration),
-    /// So many bytes of what is read next arrive, then both ends are reset.
+    /// Forwards this many bytes of the next chunk, then resets both ends.
     Cut(usize),
 }
 
-/// Where bytes go.
+/// The direction in which bytes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     ToServer,
     ToClient,
 }
 
-/// Forwards connections to a target. Everything about it can be changed while they run.
+/// Forwards connections to a target. Its behaviour can be changed while connections are open.
 pub struct Proxy {
     address: SocketAddr,
     target: SocketAddr,
-    /// Bound and never listening: the port stays ours while nobody listens on it.
+    /// A bound socket that never listens. It reserves the port while the proxy refuses connections.
     _port: TcpSocket,
     accepting: JoinHandle<()>,
-    orders: watch::Sender<Orders>,
+    state: watch::Sender<ProxyState>,
 }
 
-/// What every connection obeys.
+/// The behaviour that all connections share.
 #[derive(Debug, Clone, Default)]
-struct Orders {
+struct ProxyState {
     to_server: Flow,
     to_client: Flow,
-    trap: Option<Trap>,
-    /// Connections that are in the trap, with a request or an answer.
-    trapped: usize,
-    /// Counts the traps there were.
-    traps: u64,
-    /// Numbers of the traps whose connections stay in them for good.
+    interception: Option<Interception>,
+    /// The number of connections that the current interception holds.
+    intercepted: usize,
+    /// The number of interceptions so far, which is also the number of the current one.
+    interceptions: u64,
+    /// The numbers of the interceptions whose connections stay half-open.
     abandoned: Vec<u64>,
-    /// Counts the times that all connections were reset.
+    /// The number of times that all connections were reset.
     resets: u64,
 }
 
-/// A connection whose client says `text` flows otherwise from then on, that request included.
+/// Changes the flow of each connection whose client sends `text`, from that request on.
 #[derive(Debug, Clone)]
-struct Trap {
+struct Interception {
     text: Vec<u8>,
     direction: Direction,
     flow: Flow,
 }
 
-impl Orders {
+impl ProxyState {
     const fn flow(&self, direction: Direction) -> Flow {
         match direction {
             Direction::ToServer => self.to_server,
@@ -82,88 +82,88 @@ impl Orders {
 }
 
 impl Proxy {
-    /// Listens on a port of its own on the loopback interface.
-    pub fn before(target: SocketAddr) -> io::Result<Self> {
-        let port = bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    /// Starts a proxy on a free port of the loopback interface.
+    pub fn start(target: SocketAddr) -> io::Result<Self> {
+        let port = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let address = port.local_addr()?;
-        let orders = watch::Sender::new(Orders::default());
+        let state = watch::Sender::new(ProxyState::default());
         Ok(Self {
             address,
             target,
             _port: port,
-            accepting: tokio::spawn(accept(listen(address)?, target, orders.clone())),
-            orders,
+            accepting: tokio::spawn(accept(listen(address)?, target, state.clone())),
+            state,
         })
     }
 
-    /// Where clients connect to.
+    /// Returns the address to which clients connect.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How bytes flow from now on, those included that are held.
+    /// Sets how bytes flow, including those that are held back.
     pub fn set(&self, direction: Direction, flow: Flow) {
-        self.orders.send_modify(|orders| match direction {
-            Direction::ToServer => orders.to_server = flow,
-            Direction::ToClient => orders.to_client = flow,
+        self.state.send_modify(|state| match direction {
+            Direction::ToServer => state.to_server = flow,
+            Direction::ToClient => state.to_client = flow,
         });
     }
 
-    /// From now on a connection whose client says `text` flows by `flow` in that direction, that request or its answer
-    /// included. There is one trap at a time; what is in it gets free when another takes its place.
-    pub fn trap(&self, text: &str, direction: Direction, flow: Flow) {
-        let trap = Trap {
+    /// Applies `flow` to one direction of each connection whose client sends `text`, from that request or its response on.
+    /// Replaces the last interception and releases the connections that it holds.
+    pub fn intercept(&self, text: &str, direction: Direction, flow: Flow) {
+        let interception = Interception {
             text: text.as_bytes().to_vec(),
             direction,
             flow,
         };
-        self.orders.send_modify(|orders| {
-            orders.trap = Some(trap);
-            orders.traps += 1;
-            orders.trapped = 0;
+        self.state.send_modify(|state| {
+            state.interception = Some(interception);
+            state.interceptions += 1;
+            state.intercepted = 0;
         });
     }
 
-    /// Waits until something is in the trap: the request, or its answer when it is the answer that flows otherwise.
-    pub async fn trapped(&self) {
-        let mut orders = self.orders.subscribe();
-        // The sender lives as long as this.
-        let _ = orders.wait_for(|orders| orders.trapped > 0).await;
+    /// Waits until the interception holds a request, or the response to one if it is about responses.
+    pub async fn wait_until_intercepted(&self) {
+        let mut state = self.state.subscribe();
+        // The sender lives as long as `self`.
+        let _ = state.wait_for(|state| state.intercepted > 0).await;
     }
 
-    /// Lets everything pass but what is in the trap, which stays half-open for good.
-    pub fn abandon(&self) {
-        self.orders.send_modify(|orders| {
-            orders.to_server = Flow::Pass;
-            orders.to_client = Flow::Pass;
-            orders.trap = None;
-            orders.abandoned.push(orders.traps);
+    /// Forwards everything again, except on the intercepted connections, which stay half-open.
+    pub fn abandon_intercepted(&self) {
+        self.state.send_modify(|state| {
+            state.to_server = Flow::Pass;
+            state.to_client = Flow::Pass;
+            state.interception = None;
+            state.abandoned.push(state.interceptions);
         });
     }
 
-    /// Resets every connection. What is held is lost; new connections are accepted.
+    /// Resets every connection, which loses what is held back. Accepts new connections.
     pub fn reset(&self) {
-        self.orders.send_modify(|orders| orders.resets += 1);
+        self.state.send_modify(|state| state.resets += 1);
     }
 
     /// Resets every connection and refuses new ones.
     pub async fn refuse(&mut self) {
         self.accepting.abort();
-        // The listener is closed once the task is gone.
+        // The listener is closed when the task has ended.
         let _ = (&mut self.accepting).await;
         self.reset();
     }
 
-    /// Accepts connections and lets everything pass, what is held included.
+    /// Accepts connections and forwards everything, including what is held back.
     pub fn pass(&mut self) -> io::Result<()> {
-        self.orders.send_modify(|orders| {
-            orders.to_server = Flow::Pass;
-            orders.to_client = Flow::Pass;
-            orders.trap = None;
+        self.state.send_modify(|state| {
+            state.to_server = Flow::Pass;
+            state.to_client = Flow::Pass;
+            state.interception = None;
         });
         if self.accepting.is_finished() {
             let listener = listen(self.address)?;
-            self.accepting = tokio::spawn(accept(listener, self.target, self.orders.clone()));
+            self.accepting = tokio::spawn(accept(listener, self.target, self.state.clone()));
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Drop for Proxy {
     }
 }
 
-fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -184,52 +184,52 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    bound(address)?.listen(BACKLOG)
+    bind(address)?.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, orders: watch::Sender<Orders>) {
+async fn accept(listener: TcpListener, target: SocketAddr, state: watch::Sender<ProxyState>) {
     loop {
         let Ok((client, _)) = listener.accept().await else {
             continue;
         };
-        let orders = orders.clone();
-        // A reset that comes before the connection is served counts.
-        let resets = orders.borrow().resets;
+        let state = state.clone();
+        // Read here, so that a reset before the connection is served applies to it.
+        let resets = state.borrow().resets;
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(target).await else {
                 let _ = client.set_zero_linger();
                 return;
             };
-            serve(client, server, &orders, resets).await;
+            serve(client, server, &state, resets).await;
         });
     }
 }
 
-/// Both ways at once, until both have ended, one breaks, or a reset comes: then both ends are reset.
-async fn serve(mut client: TcpStream, mut server: TcpStream, orders: &watch::Sender<Orders>, resets: u64) {
+/// Forwards both directions until both have ended. Resets both ends when one direction fails or a reset comes.
+async fn serve(mut client: TcpStream, mut server: TcpStream, state: &watch::Sender<ProxyState>, resets: u64) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ended = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        // Number of the trap whose text the client said.
-        let said = AtomicU64::new(0);
-        let way = |direction| Way {
+        // The number of the last interception whose text the client sent.
+        let last_match = AtomicU64::new(0);
+        let forwarder = |direction| Forwarder {
             direction,
-            sender: orders,
-            orders: orders.subscribe(),
+            sender: state,
+            state: state.subscribe(),
             resets,
-            said: &said,
-            trapped: 0,
-            heard: Vec::new(),
+            last_match: &last_match,
+            reported: 0,
+            tail: Vec::new(),
         };
-        let mut until_reset = orders.subscribe();
+        let mut until_reset = state.subscribe();
         tokio::select! {
             biased;
-            _ = until_reset.wait_for(|orders| orders.resets > resets) => Err(io::ErrorKind::ConnectionReset.into()),
+            _ = until_reset.wait_for(|state| state.resets > resets) => Err(io::ErrorKind::ConnectionReset.into()),
             ended = async {
                 tokio::try_join!(
-                    way(Direction::ToServer).forward(from_client, to_server),
-                    way(Direction::ToClient).forward(from_server, to_client),
+                    forwarder(Direction::ToServer).forward(from_client, to_server),
+                    forwarder(Direction::ToClient).forward(from_server, to_client),
                 )
             } => ended,
         }
@@ -240,29 +240,29 @@ async fn serve(mut client: TcpStream, mut server: TcpStream, orders: &watch::Sen
 }
 
 /// One direction of a connection.
-struct Way<'a> {
+struct Forwarder<'a> {
     direction: Direction,
-    sender: &'a watch::Sender<Orders>,
-    orders: watch::Receiver<Orders>,
-    /// How many there had been when the connection began.
+    sender: &'a watch::Sender<ProxyState>,
+    state: watch::Receiver<ProxyState>,
+    /// The number of resets when the connection was accepted.
     resets: u64,
-    said: &'a AtomicU64,
-    /// Number of the trap that it is in.
-    trapped: u64,
-    /// The end of what was read before: a text may come in two parts.
-    heard: Vec<u8>,
+    last_match: &'a AtomicU64,
+    /// The number of the interception that it has reported.
+    reported: u64,
+    /// The last bytes that were read, because the text can arrive in two parts.
+    tail: Vec<u8>,
 }
 
-impl Way<'_> {
+impl Forwarder<'_> {
     async fn forward(mut self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
         loop {
             let length = from.read(&mut chunk).await?;
             let read = chunk.get(..length).unwrap_or_default();
             if self.direction == Direction::ToServer {
-                self.listen(read);
+                self.match_text(read);
             }
-            if let Some(kept) = self.delayed().await {
+            if let Some(kept) = self.wait_for_flow().await {
                 to.write_all(read.get(..kept).unwrap_or(read)).await?;
                 return Err(io::ErrorKind::ConnectionReset.into());
             }
@@ -273,15 +273,15 @@ impl Way<'_> {
         }
     }
 
-    /// Waits as long as it must; the number of bytes to keep when the rest is to be cut off.
-    async fn delayed(&mut self) -> Option<usize> {
+    /// Waits as long as the flow demands. Returns the number of bytes to forward before a reset, if there is to be one.
+    async fn wait_for_flow(&mut self) -> Option<usize> {
         loop {
             let flow = self.flow();
             match flow {
                 Flow::Pass => return None,
                 Flow::Hold => {
-                    // The sender lives as long as this.
-                    let _ = self.orders.changed().await;
+                    // The sender lives as long as `self`.
+                    let _ = self.state.changed().await;
                 }
                 Flow::Slow(delay) => {
                     sleep(delay).await;
@@ -293,42 +293,44 @@ impl Way<'_> {
     }
 
     fn flow(&mut self) -> Flow {
-        let orders = self.orders.borrow_and_update();
-        let said = self.said.load(Ordering::Relaxed);
-        // What was held when a reset came is lost, even if everything passes since.
-        if orders.resets > self.resets {
+        let state = self.state.borrow_and_update();
+        let last_match = self.last_match.load(Ordering::Relaxed);
+        // A reset loses what was held back, even if the flow has changed to `Pass` since.
+        if state.resets > self.resets {
             return Flow::Cut(0);
         }
-        if orders.abandoned.contains(&said) {
+        if state.abandoned.contains(&last_match) {
             return Flow::Hold;
         }
-        let flow = match &orders.trap {
-            Some(trap) if said == orders.traps && trap.direction == self.direction => trap.flow,
-            _ => return orders.flow(self.direction),
+        let flow = match &state.interception {
+            Some(interception) if last_match == state.interceptions && interception.direction == self.direction => {
+                interception.flow
+            }
+            _ => return state.flow(self.direction),
         };
-        drop(orders);
-        if self.trapped != said {
-            self.trapped = said;
-            self.sender.send_modify(|orders| orders.trapped += 1);
+        drop(state);
+        if self.reported != last_match {
+            self.reported = last_match;
+            self.sender.send_modify(|state| state.intercepted += 1);
         }
         flow
     }
 
-    /// Notes when the client says the text of the trap.
-    fn listen(&mut self, read: &[u8]) {
-        let orders = self.orders.borrow_and_update();
-        let Some(trap) = &orders.trap else {
-            self.heard.clear();
+    /// Records when the client has sent the text of the interception.
+    fn match_text(&mut self, read: &[u8]) {
+        let state = self.state.borrow_and_update();
+        let Some(interception) = &state.interception else {
+            self.tail.clear();
             return;
         };
-        self.heard.extend_from_slice(read);
-        let length = trap.text.len().max(1);
-        if self.heard.windows(length).any(|part| part == trap.text) {
-            self.said.store(orders.traps, Ordering::Relaxed);
-            self.heard.clear();
+        self.tail.extend_from_slice(read);
+        let length = interception.text.len().max(1);
+        if self.tail.windows(length).any(|part| part == interception.text) {
+            self.last_match.store(state.interceptions, Ordering::Relaxed);
+            self.tail.clear();
         } else {
-            let forgotten = self.heard.len().saturating_sub(length - 1);
-            self.heard.drain(..forgotten);
+            let obsolete = self.tail.len().saturating_sub(length - 1);
+            self.tail.drain(..obsolete);
         }
     }
 }

@@ -4,13 +4,13 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Error, RequestBuilder};
 use serde_json::Value;
 
-/// A service that says nothing for so long has hung.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time after which a service without a response counts as hanging.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A client for services on this machine: no TLS, no proxies of the environment.
+/// Returns an HTTP client for services on this machine, without TLS and without the proxies of the environment.
 pub(crate) fn http_client() -> Client {
-    let client = Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE);
-    client.build().expect("a client without TLS can be made")
+    let client = Client::builder().no_proxy().tls_certs_only([]).timeout(TIMEOUT);
+    client.build().expect("a client without TLS can be created")
 }
 
 /// A request that is ready to be sent.
@@ -34,54 +34,54 @@ impl Request {
         Self(self.0.json(body))
     }
 
-    /// A body as it is, said to be JSON.
+    /// Sets a body with the content type JSON, which need not be valid.
     pub fn body(self, body: impl Into<String>) -> Self {
         let body: String = body.into();
         Self(self.0.header("content-type", "application/json").body(body))
     }
 
-    /// Sends it; panics when no answer comes.
-    pub async fn answer(self) -> Answer {
-        self.attempt()
+    /// Sends the request. Panics when there is no complete response.
+    pub async fn send(self) -> Response {
+        self.try_send()
             .await
-            .unwrap_or_else(|error| panic!("no answer: {error:?}"))
+            .unwrap_or_else(|error| panic!("no response: {error:?}"))
     }
 
-    /// Sends it; an error when no answer comes, or not whole.
-    pub async fn attempt(self) -> Result<Answer, Error> {
-        let answer = self.0.send().await?;
-        Ok(Answer {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body: answer.text().await?,
+    /// Sends the request. Returns an error when there is no complete response.
+    pub async fn try_send(self) -> Result<Response, Error> {
+        let response = self.0.send().await?;
+        Ok(Response {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await?,
         })
     }
 }
 
-/// What a service answered.
+/// A complete response.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
 }
 
-impl Answer {
-    /// This answer, when it has the status; panics when it has another.
-    #[expect(clippy::return_self_not_must_use, reason = "whoever wants the status only is done")]
+impl Response {
+    /// Returns the response if it has this status, and panics otherwise.
+    #[expect(clippy::return_self_not_must_use, reason = "a caller may need only the status")]
     #[track_caller]
-    pub fn with_status(self, status: u16) -> Self {
+    pub fn expect_status(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.body);
         self
     }
 
-    /// The body.
+    /// Returns the body.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.body))
     }
 
-    /// A text of the body by its name.
+    /// Returns a string of the body by its name.
     #[track_caller]
     pub fn text(&self, name: &str) -> String {
         let body = self.json();
@@ -89,13 +89,13 @@ impl Answer {
         text.unwrap_or_else(|| panic!("{body} has no {name}")).to_owned()
     }
 
-    /// A header, if it is there and is text.
+    /// Returns a header, if it exists and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Status and the first code of the error array; an empty code where the body is none.
-    pub fn refusal(&self) -> (u16, String) {
+    /// Returns the status and the first code of the error array; an empty code when the body has none.
+    pub fn status_and_code(&self) -> (u16, String) {
         let errors: Value = serde_json::from_str(&self.body).unwrap_or_default();
         let code = errors.pointer("/0/code").and_then(Value::as_str);
         (self.status, code.unwrap_or_default().to_owned())

@@ -9,7 +9,7 @@ pub enum Service {
 impl Service {
     pub const ALL: [Self; 3] = [Self::Factors, Self::Tokens, Self::CredentialLock];
 
-    /// Its name, as `authme openapi` and the events' source say it.
+    /// Returns its name in `authme openapi` and in the source of events.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Factors => "factors",
@@ -18,7 +18,7 @@ impl Service {
         }
     }
 
-    /// Its binary.
+    /// Returns the name of its binary.
     pub(crate) const fn binary(self) -> &'static str {
         match self {
             Self::Factors => "service-factors",

@@ -2,13 +2,13 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 
-/// Longer than anything here takes.
+/// More than anything here takes on a busy machine.
 const OVERDUE: Duration = Duration::from_secs(20);
 
-/// Long enough for what must not happen to happen.
+/// Long enough to see bytes that must not arrive.
 const A_WHILE: Duration = Duration::from_millis(100);
 
-/// Answers every byte by itself.
+/// Starts a server that echoes every byte.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -24,132 +24,134 @@ async fn echo() -> SocketAddr {
 }
 
 async fn proxy() -> Proxy {
-    Proxy::before(echo().await).unwrap()
+    Proxy::start(echo().await).unwrap()
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address()).await.unwrap()
 }
 
-async fn say(stream: &mut TcpStream, text: &str) {
+async fn send(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
 }
 
-async fn hear(stream: &mut TcpStream, length: usize) -> io::Result<String> {
-    let mut heard = vec![0; length];
-    let reading = timeout(OVERDUE, stream.read_exact(&mut heard));
-    reading.await.expect("an answer in time")?;
-    Ok(String::from_utf8(heard).unwrap())
+async fn receive(stream: &mut TcpStream, length: usize) -> io::Result<String> {
+    let mut received = vec![0; length];
+    let reading = timeout(OVERDUE, stream.read_exact(&mut received));
+    reading.await.expect("a response in time")?;
+    Ok(String::from_utf8(received).unwrap())
 }
 
-/// Whether it is silent, and neither ended nor broken.
+/// Whether nothing arrives and the connection stays open.
 async fn is_silent(stream: &mut TcpStream) -> bool {
     timeout(A_WHILE, stream.read_u8()).await.is_err()
 }
 
-async fn answers(stream: &mut TcpStream) -> bool {
-    say(stream, "ping").await;
-    hear(stream, 4).await.unwrap() == "ping"
+async fn echoes(stream: &mut TcpStream) -> bool {
+    send(stream, "ping").await;
+    receive(stream, 4).await.unwrap() == "ping"
 }
 
-fn is_reset(heard: &io::Result<String>) -> bool {
-    heard
+fn is_reset(received: &io::Result<String>) -> bool {
+    received
         .as_ref()
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset)
 }
 
 #[tokio::test]
-async fn bytes_and_the_end_of_a_connection_pass() {
+async fn proxy_forwards_bytes_and_the_end_of_a_connection() {
     let proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    assert!(answers(&mut stream).await);
+    assert!(echoes(&mut stream).await);
     stream.shutdown().await.unwrap();
     let ended = timeout(OVERDUE, stream.read_u8()).await.expect("the end");
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
 #[tokio::test]
-async fn what_is_held_arrives_when_it_passes_again() {
+async fn held_bytes_arrive_after_pass() {
     for direction in [Direction::ToServer, Direction::ToClient] {
         let mut proxy = proxy().await;
         let mut stream = connect(&proxy).await;
-        assert!(answers(&mut stream).await);
+        assert!(echoes(&mut stream).await);
         proxy.set(direction, Flow::Hold);
-        say(&mut stream, "late").await;
+        send(&mut stream, "late").await;
         assert!(is_silent(&mut stream).await);
         proxy.pass().unwrap();
-        assert_eq!(hear(&mut stream, 4).await.unwrap(), "late");
+        assert_eq!(receive(&mut stream, 4).await.unwrap(), "late");
     }
 }
 
 #[tokio::test]
-async fn a_slow_direction_delays_each_chunk() {
+async fn slow_direction_delays_each_chunk() {
     let proxy = proxy().await;
     let mut stream = connect(&proxy).await;
     proxy.set(Direction::ToClient, Flow::Slow(A_WHILE));
-    let asked = Instant::now();
-    assert!(answers(&mut stream).await);
-    assert!(asked.elapsed() >= A_WHILE);
+    let sent = Instant::now();
+    assert!(echoes(&mut stream).await);
+    assert!(sent.elapsed() >= A_WHILE);
 }
 
 #[tokio::test]
-async fn an_answer_is_cut_after_so_many_bytes() {
+async fn cut_resets_after_the_given_bytes() {
     let mut proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    assert!(answers(&mut stream).await);
+    assert!(echoes(&mut stream).await);
     proxy.set(Direction::ToClient, Flow::Cut(3));
-    say(&mut stream, "answer").await;
+    send(&mut stream, "response").await;
     // A reset may overtake what came before it.
-    let mut heard = String::new();
-    let ended = timeout(OVERDUE, stream.read_to_string(&mut heard))
+    let mut received = String::new();
+    let ended = timeout(OVERDUE, stream.read_to_string(&mut received))
         .await
         .expect("the end");
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-    assert!("ans".starts_with(&heard), "{heard}");
+    assert!("res".starts_with(&received), "{received}");
     proxy.pass().unwrap();
-    assert!(answers(&mut connect(&proxy).await).await);
+    assert!(echoes(&mut connect(&proxy).await).await);
 }
 
 #[tokio::test]
-async fn refused_connections_come_back_on_the_same_port() {
+async fn pass_after_refuse_accepts_on_the_same_port() {
     let mut proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    assert!(answers(&mut stream).await);
+    assert!(echoes(&mut stream).await);
     proxy.refuse().await;
-    assert!(is_reset(&hear(&mut stream, 1).await));
+    assert!(is_reset(&receive(&mut stream, 1).await));
     for _ in 0..3 {
         let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
     proxy.pass().unwrap();
-    assert!(answers(&mut connect(&proxy).await).await);
+    assert!(echoes(&mut connect(&proxy).await).await);
 }
 
 #[tokio::test]
-async fn what_is_held_is_lost_by_a_reset() {
+async fn reset_loses_held_bytes() {
     let mut proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    assert!(answers(&mut stream).await);
+    assert!(echoes(&mut stream).await);
     proxy.set(Direction::ToServer, Flow::Hold);
-    say(&mut stream, "lost").await;
+    send(&mut stream, "lost").await;
     assert!(is_silent(&mut stream).await);
     proxy.reset();
     proxy.pass().unwrap();
-    assert!(is_reset(&hear(&mut stream, 1).await));
+    assert!(is_reset(&receive(&mut stream, 1).await));
 }
 
-/// What arrived at the server is looked at, for whatever comes back is lost as well.
+/// Reads at the server, because the reset loses the response as well.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_slips_through_between_a_reset_and_what_passes_after_it() {
+async fn reset_then_pass_forwards_no_held_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
     for _ in 0..200 {
-        let mut proxy = Proxy::before(target).unwrap();
-        proxy.trap("lost", Direction::ToServer, Flow::Hold);
+        let mut proxy = Proxy::start(target).unwrap();
+        proxy.intercept("lost", Direction::ToServer, Flow::Hold);
         let mut stream = connect(&proxy).await;
         let (mut server, _) = listener.accept().await.unwrap();
-        say(&mut stream, "lost").await;
-        timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
+        send(&mut stream, "lost").await;
+        timeout(OVERDUE, proxy.wait_until_intercepted())
+            .await
+            .expect("the text was sent");
         proxy.reset();
         proxy.pass().unwrap();
         let arrived = timeout(OVERDUE, server.read_u8()).await.expect("the end");
@@ -158,64 +160,74 @@ async fn nothing_slips_through_between_a_reset_and_what_passes_after_it() {
 }
 
 #[tokio::test]
-async fn a_trap_takes_the_connection_that_says_its_text() {
+async fn interception_holds_only_the_connection_that_sends_its_text() {
     let mut proxy = proxy().await;
     let (mut trapped, mut free) = (connect(&proxy).await, connect(&proxy).await);
-    proxy.trap("secret", Direction::ToServer, Flow::Hold);
-    assert!(answers(&mut trapped).await);
+    proxy.intercept("secret", Direction::ToServer, Flow::Hold);
+    assert!(echoes(&mut trapped).await);
     // The text comes in two parts.
-    say(&mut trapped, "a sec").await;
-    assert_eq!(hear(&mut trapped, 5).await.unwrap(), "a sec");
-    say(&mut trapped, "ret").await;
-    timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
+    send(&mut trapped, "a sec").await;
+    assert_eq!(receive(&mut trapped, 5).await.unwrap(), "a sec");
+    send(&mut trapped, "ret").await;
+    timeout(OVERDUE, proxy.wait_until_intercepted())
+        .await
+        .expect("the text was sent");
     assert!(is_silent(&mut trapped).await);
-    assert!(answers(&mut free).await);
+    assert!(echoes(&mut free).await);
     proxy.pass().unwrap();
-    assert_eq!(hear(&mut trapped, 3).await.unwrap(), "ret");
+    assert_eq!(receive(&mut trapped, 3).await.unwrap(), "ret");
 }
 
 #[tokio::test]
-async fn a_trap_may_take_the_answer_only() {
+async fn interception_can_apply_to_the_response_only() {
     let proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    proxy.trap("secret", Direction::ToClient, Flow::Cut(0));
-    assert!(answers(&mut stream).await);
-    say(&mut stream, "secret").await;
-    timeout(OVERDUE, proxy.trapped()).await.expect("there was an answer");
-    assert!(is_reset(&hear(&mut stream, 1).await));
-    assert!(answers(&mut connect(&proxy).await).await);
+    proxy.intercept("secret", Direction::ToClient, Flow::Cut(0));
+    assert!(echoes(&mut stream).await);
+    send(&mut stream, "secret").await;
+    timeout(OVERDUE, proxy.wait_until_intercepted())
+        .await
+        .expect("there was a response");
+    assert!(is_reset(&receive(&mut stream, 1).await));
+    assert!(echoes(&mut connect(&proxy).await).await);
 }
 
 #[tokio::test]
-async fn another_trap_frees_what_was_in_the_one_before() {
+async fn new_interception_releases_the_last_one() {
     let proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    proxy.trap("first", Direction::ToServer, Flow::Hold);
-    say(&mut stream, "first").await;
-    timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
-    proxy.trap("second", Direction::ToServer, Flow::Hold);
-    assert_eq!(hear(&mut stream, 5).await.unwrap(), "first");
-    say(&mut stream, "second").await;
-    timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
+    proxy.intercept("first", Direction::ToServer, Flow::Hold);
+    send(&mut stream, "first").await;
+    timeout(OVERDUE, proxy.wait_until_intercepted())
+        .await
+        .expect("the text was sent");
+    proxy.intercept("second", Direction::ToServer, Flow::Hold);
+    assert_eq!(receive(&mut stream, 5).await.unwrap(), "first");
+    send(&mut stream, "second").await;
+    timeout(OVERDUE, proxy.wait_until_intercepted())
+        .await
+        .expect("the text was sent");
     assert!(is_silent(&mut stream).await);
 }
 
 #[tokio::test]
-async fn what_is_abandoned_stays_half_open() {
+async fn abandoned_connections_stay_half_open() {
     let mut proxy = proxy().await;
     let mut stream = connect(&proxy).await;
-    proxy.trap("secret", Direction::ToServer, Flow::Hold);
-    say(&mut stream, "secret").await;
-    timeout(OVERDUE, proxy.trapped()).await.expect("the text was said");
-    proxy.abandon();
+    proxy.intercept("secret", Direction::ToServer, Flow::Hold);
+    send(&mut stream, "secret").await;
+    timeout(OVERDUE, proxy.wait_until_intercepted())
+        .await
+        .expect("the text was sent");
+    proxy.abandon_intercepted();
     assert!(is_silent(&mut stream).await);
-    proxy.trap("another", Direction::ToServer, Flow::Hold);
-    proxy.abandon();
+    proxy.intercept("another", Direction::ToServer, Flow::Hold);
+    proxy.abandon_intercepted();
     proxy.pass().unwrap();
     assert!(is_silent(&mut stream).await);
     let mut another = connect(&proxy).await;
-    say(&mut another, "secret").await;
-    assert_eq!(hear(&mut another, 6).await.unwrap(), "secret");
+    send(&mut another, "secret").await;
+    assert_eq!(receive(&mut another, 6).await.unwrap(), "secret");
     proxy.reset();
-    assert!(is_reset(&hear(&mut stream, 1).await));
+    assert!(is_reset(&receive(&mut stream, 1).await));
 }

@@ -1,4 +1,4 @@
-//! What an operator sees of a service before it serves.
+//! The command line of a service, and its checks before it serves.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use end_to_end::{Installation, Options, Proxy, Servers, Service};
 
 const PASSWORD: &str = "hunter2-is-no-password";
 
-/// What each service cannot do without.
+/// The settings that each service requires.
 const REQUIRED: [(Service, &[&str]); 3] = [
     (
         Service::Factors,
@@ -42,44 +42,44 @@ const REQUIRED_EVERYWHERE: [&str; 4] = [
     "tokens.audience (AUTHME__TOKENS__AUDIENCE)",
 ];
 
-pub(crate) async fn check_says_that_a_start_would_succeed(servers: Servers) {
+pub(crate) async fn check_reports_that_a_start_would_succeed(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let _tokens = installation.start(Service::Tokens, &Options::default()).await;
     for service in Service::ALL {
-        let done = installation.run(service, &Options::default(), &["--check"]).await;
+        let output = installation.run(service, &Options::default(), &["--check"]).await;
         let keys = if service == Service::Tokens { "read" } else { "fetched" };
-        let said = format!("store: reached\nsettings: good\nkeys: {keys}\nkafka: the topics are there\n");
-        assert_eq!((done.code, done.stdout), (Some(0), said), "{}", done.stderr);
+        let expected = format!("store: reached\nsettings: good\nkeys: {keys}\nkafka: the topics are there\n");
+        assert_eq!((output.code, output.stdout), (Some(0), expected), "{}", output.stderr);
     }
 }
 
-pub(crate) async fn every_setting_is_printed_with_its_origin_and_no_secret(servers: Servers) {
+pub(crate) async fn print_config_shows_origins_and_no_secrets(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let refresh_keys = fs::read_to_string(installation.folder().join("refresh-keys")).expect("the keys");
     let options = Options::default()
         .mongodb_uri(format!("mongodb://authme:{PASSWORD}@127.0.0.1:1/"))
         .setting("kafka.sasl_username", format!("scram://authme:{PASSWORD}@kafka"));
     for service in Service::ALL {
-        let done = installation.run(service, &options, &["--print-config"]).await;
-        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let output = installation.run(service, &options, &["--print-config"]).await;
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
         for line in [
             "tokens.audience = \"authme\"  # from environment AUTHME__TOKENS__AUDIENCE",
             "relay.lease = \"10s\"  # from default",
             "# kafka.ca_file is not set",
             "kafka.sasl_username = (not shown: it may hold a password)",
         ] {
-            assert!(done.stdout.contains(line), "{line} is not in:\n{}", done.stdout);
+            assert!(output.stdout.contains(line), "{line} is not in:\n{}", output.stdout);
         }
         for secret in [PASSWORD, refresh_keys.trim()] {
             assert!(
-                !done.stdout.contains(secret) && !done.stderr.contains(secret),
-                "{done:?}"
+                !output.stdout.contains(secret) && !output.stderr.contains(secret),
+                "{output:?}"
             );
         }
     }
 }
 
-pub(crate) async fn everything_that_is_missing_is_named_at_once(servers: Servers) {
+pub(crate) async fn check_names_all_missing_settings(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let mut options = Options::default()
         .setting("keys.url", "")
@@ -97,10 +97,15 @@ pub(crate) async fn everything_that_is_missing_is_named_at_once(servers: Servers
     }
     for (service, own) in REQUIRED {
         for arguments in [&["--check"][..], &[]] {
-            let done = installation.run(service, &options, arguments).await;
-            assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{}", done.stderr);
+            let output = installation.run(service, &options, arguments).await;
+            assert_eq!(
+                (output.code, output.stdout.as_str()),
+                (Some(1), ""),
+                "{}",
+                output.stderr
+            );
             for name in own.iter().chain(&REQUIRED_EVERYWHERE) {
-                assert!(done.stderr.contains(name), "{name} is not in: {}", done.stderr);
+                assert!(output.stderr.contains(name), "{name} is not in: {}", output.stderr);
             }
         }
         let printed = installation.run(service, &options, &["--print-config"]).await;
@@ -115,94 +120,105 @@ pub(crate) async fn everything_that_is_missing_is_named_at_once(servers: Servers
     }
 }
 
-pub(crate) async fn what_is_not_known_is_named_at_once(servers: Servers) {
+pub(crate) async fn check_names_all_unknown_settings(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let options = Options::default()
         .setting("store.databse", "authme")
         .setting("htp.listen", "127.0.0.1:1");
     for service in Service::ALL {
-        let done = installation.run(service, &options, &["--check"]).await;
-        assert_eq!(done.code, Some(1));
+        let output = installation.run(service, &options, &["--check"]).await;
+        assert_eq!(output.code, Some(1));
         assert!(
-            done.stderr.contains(
+            output.stderr.contains(
                 "unknown environment variables: `AUTHME__HTP__LISTEN` (did you mean `AUTHME__HTTP__LISTEN`?), \
                  `AUTHME__STORE__DATABSE` (did you mean `AUTHME__STORE__DATABASE`?)"
             ),
             "{}",
-            done.stderr
+            output.stderr
         );
     }
 }
 
-pub(crate) async fn a_store_that_is_away_is_told_without_its_password(servers: Servers) {
+pub(crate) async fn unreachable_store_is_reported_without_its_password(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    let mut nobody = Proxy::before(([127, 0, 0, 1], 1).into()).expect("a proxy");
-    nobody.refuse().await;
-    let uri = format!("mongodb://authme:{PASSWORD}@{}/", nobody.address());
+    let mut closed = Proxy::start(([127, 0, 0, 1], 1).into()).expect("a proxy");
+    closed.refuse().await;
+    let uri = format!("mongodb://authme:{PASSWORD}@{}/", closed.address());
     for service in Service::ALL {
-        let begun = Instant::now();
+        let started = Instant::now();
         let options = Options::default().mongodb_uri(&uri);
-        let done = installation.run(service, &options, &["--check"]).await;
-        assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
-        assert!(done.stderr.contains("the store cannot be opened"), "{}", done.stderr);
-        assert!(!done.stderr.contains(PASSWORD), "{}", done.stderr);
-        assert!(begun.elapsed() < Duration::from_secs(15), "it hangs");
+        let output = installation.run(service, &options, &["--check"]).await;
+        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""));
+        assert!(
+            output.stderr.contains("the store cannot be opened"),
+            "{}",
+            output.stderr
+        );
+        assert!(!output.stderr.contains(PASSWORD), "{}", output.stderr);
+        assert!(started.elapsed() < Duration::from_secs(15), "the check took too long");
     }
 }
 
-pub(crate) async fn a_folder_without_a_key_is_told_with_the_way_out(servers: Servers) {
+pub(crate) async fn empty_key_folder_is_reported_with_the_command_to_run(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let empty = installation.folder().join("empty");
     fs::create_dir(&empty).expect("a folder");
     let options = Options::default().setting("keys.directory", empty.display().to_string());
-    let done = installation.run(Service::Tokens, &options, &[]).await;
-    assert_eq!(done.code, Some(1));
-    assert!(done.stderr.contains("authme keys generate"), "{}", done.stderr);
+    let output = installation.run(Service::Tokens, &options, &[]).await;
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("authme keys generate"), "{}", output.stderr);
 }
 
-pub(crate) async fn topics_that_are_there_stay(servers: Servers) {
+pub(crate) async fn create_topics_keeps_existing_topics(servers: Servers) {
     let installation = Installation::new(&servers).await;
     for service in Service::ALL {
-        let done = installation
+        let output = installation
             .run(service, &Options::default(), &["--create-topics"])
             .await;
-        let said = "authme.credential.v1: was there\nauthme.factor.v1: was there\nauthme.session.v1: was there\n";
-        assert_eq!((done.code, done.stdout.as_str()), (Some(0), said), "{}", done.stderr);
+        let expected = "authme.credential.v1: was there\nauthme.factor.v1: was there\nauthme.session.v1: was there\n";
+        assert_eq!(
+            (output.code, output.stdout.as_str()),
+            (Some(0), expected),
+            "{}",
+            output.stderr
+        );
     }
 }
 
-pub(crate) async fn what_would_cross_a_network_unprotected_needs_a_word(servers: Servers) {
+pub(crate) async fn unencrypted_connections_need_an_explicit_setting(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    // Nobody answers at an address that is kept for documents (RFC 5737).
+    // No host has this address, which is reserved for documentation (RFC 5737).
     let exposed = Options::default()
         .mongodb_uri("mongodb://192.0.2.1/")
         .kafka_brokers("192.0.2.1:9092")
         .setting("keys.url", "http://192.0.2.1/keys");
-    let refusal = async |service, options: Options| {
-        let done = installation.run(service, &options, &["--check"]).await;
-        assert_eq!(done.code, Some(1), "{done:?}");
-        done.stderr
+    let check_fails = async |service, options: Options| {
+        let output = installation.run(service, &options, &["--check"]).await;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        output.stderr
     };
-    let none = |options: Options, name: &str| options.setting(name, "false");
+    let forbidding = |options: Options, name: &str| options.setting(name, "false");
     for service in Service::ALL {
-        let told = refusal(service, none(exposed.clone(), "kafka.allow_insecure")).await;
-        assert!(told.contains("`kafka.allow_insecure = true`"), "{told}");
-        let told = refusal(service, none(exposed.clone(), "store.allow_insecure")).await;
-        assert!(told.contains("`store.allow_insecure = true`"), "{told}");
+        let stderr = check_fails(service, forbidding(exposed.clone(), "kafka.allow_insecure")).await;
+        assert!(stderr.contains("`kafka.allow_insecure = true`"), "{stderr}");
+        let stderr = check_fails(service, forbidding(exposed.clone(), "store.allow_insecure")).await;
+        assert!(stderr.contains("`store.allow_insecure = true`"), "{stderr}");
     }
     let reaching = Options::default().setting("keys.url", "http://192.0.2.1/keys");
     for service in [Service::Factors, Service::CredentialLock] {
-        let told = refusal(service, reaching.clone()).await;
-        assert!(told.contains("`keys.allow_insecure = true`"), "{told}");
+        let stderr = check_fails(service, reaching.clone()).await;
+        assert!(stderr.contains("`keys.allow_insecure = true`"), "{stderr}");
     }
 }
 
-pub(crate) async fn a_secret_that_others_may_read_is_refused(servers: Servers) {
+pub(crate) async fn check_rejects_a_secret_file_that_others_can_read(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let keys = installation.folder().join("data/keys");
     let pem = fs::read_dir(&keys).expect("the folder of keys").find_map(|entry| {
         let path = entry.expect("the folder of keys").path();
-        path.extension().is_some_and(|ending| ending == "pem").then_some(path)
+        path.extension()
+            .is_some_and(|extension| extension == "pem")
+            .then_some(path)
     });
     let uri = installation.folder().join("shared-uri");
     fs::write(&uri, &servers.mongodb_uri).expect("a file in the folder");
@@ -214,13 +230,14 @@ pub(crate) async fn a_secret_that_others_may_read_is_refused(servers: Servers) {
         (Service::Factors, installation.folder().join("codes-key"), plain()),
         (Service::CredentialLock, uri, by_uri),
     ] {
-        let give = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
-        give(0o640);
-        let done = installation.run(service, &options, &["--check"]).await;
-        assert_eq!(done.code, Some(1), "{done:?}");
+        let set_mode =
+            |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("the test owns the file");
+        set_mode(0o640);
+        let output = installation.run(service, &options, &["--check"]).await;
+        assert_eq!(output.code, Some(1), "{output:?}");
         for words in [path.display().to_string().as_str(), "0640", "`defaultMode: 0440`"] {
-            assert!(done.stderr.contains(words), "{words} is not in: {}", done.stderr);
+            assert!(output.stderr.contains(words), "{words} is not in: {}", output.stderr);
         }
-        give(0o600);
+        set_mode(0o600);
     }
 }

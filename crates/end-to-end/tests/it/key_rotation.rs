@@ -1,4 +1,4 @@
-//! A new key signs, and nobody is started again for it.
+//! Rotation and revocation of signing keys without a restart.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::jwt::{claims, kid};
 const EMAIL: &str = "ana@example.com";
 const WITHIN: Duration = Duration::from_secs(20);
 
-pub(crate) async fn a_token_of_the_next_key_is_accepted_without_a_restart(servers: Servers) {
+pub(crate) async fn services_accept_the_next_key_without_a_restart(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    let cast = installation.cast().await;
-    installation.user(EMAIL, &[]).await;
+    let fixtures = installation.register_fixtures().await;
+    installation.register_user(EMAIL, &[]).await;
     let _services = installation.start_all(&Options::default()).await;
     let caller = installation.caller();
-    let before = caller.session(&cast, EMAIL).await.text("accessToken");
-    caller.own_contacts(&before).answer().await.with_status(200);
+    let before = caller.start_session(&fixtures, EMAIL).await.text("accessToken");
+    caller.own_contacts(&before).send().await.expect_status(200);
 
     let soon = claims(&before)["iat"].as_i64().expect("a time") + 3;
     let soon = Timestamp::from_second(soon).expect("a time").to_string();
     let generated = installation
-        .operator(&["keys", "generate", "--signs-from", &soon, "--force"])
+        .operate(&["keys", "generate", "--signs-from", &soon, "--force"])
         .await;
     let next = generated[0]["kid"].as_str().expect("a key");
 
     let key_set = || caller.page(end_to_end::Service::Tokens, "/security/iam/v1/keys");
     let published = eventually("both keys are published", WITHIN, async || {
-        let published = kids(&key_set().answer().await.with_status(200).json());
+        let published = kids(&key_set().send().await.expect_status(200).json());
         (published.len() == 2).then_some(published)
     });
     let published = published.await;
@@ -39,47 +39,47 @@ pub(crate) async fn a_token_of_the_next_key_is_accepted_without_a_restart(server
     );
 
     let after = eventually("the next key signs", WITHIN, async || {
-        let token = caller.session(&cast, EMAIL).await.text("accessToken");
+        let token = caller.start_session(&fixtures, EMAIL).await.text("accessToken");
         (kid(&token) == next).then_some(token)
     });
     let after = after.await;
     for token in [&after, &before] {
-        caller.own_contacts(token).answer().await.with_status(200);
+        caller.own_contacts(token).send().await.expect_status(200);
     }
-    let desk = caller.client_token(&cast.desk).await;
+    let desk = caller.client_token(&fixtures.desk).await;
     assert_eq!(kid(&desk), next);
     let ana = claims(&after)["sub"].as_str().expect("a user").to_owned();
-    caller.lock(&desk, &ana).answer().await.with_status(204);
+    caller.lock(&desk, &ana).send().await.expect_status(204);
 }
 
-pub(crate) async fn a_revoked_key_is_refused_by_every_service(servers: Servers) {
+pub(crate) async fn every_service_rejects_a_revoked_key(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    let cast = installation.cast().await;
-    installation.user(EMAIL, &[]).await;
+    let fixtures = installation.register_fixtures().await;
+    installation.register_user(EMAIL, &[]).await;
     let _services = installation.start_all(&Options::default()).await;
     let caller = installation.caller();
-    let user = caller.session(&cast, EMAIL).await.text("accessToken");
-    let desk = caller.client_token(&cast.desk).await;
+    let user = caller.start_session(&fixtures, EMAIL).await.text("accessToken");
+    let desk = caller.client_token(&fixtures.desk).await;
     let ana = claims(&user)["sub"].as_str().expect("a user").to_owned();
-    caller.own_contacts(&user).answer().await.with_status(200);
-    caller.unlock(&desk, &ana).answer().await.with_status(204);
+    caller.own_contacts(&user).send().await.expect_status(200);
+    caller.unlock(&desk, &ana).send().await.expect_status(204);
 
-    installation.operator(&["keys", "revoke", &kid(&user)]).await;
-    for (service, refused) in [("factors", &user), ("credential-lock", &desk)] {
-        let what = format!("{service} refuses what the revoked key signed");
+    installation.operate(&["keys", "revoke", &kid(&user)]).await;
+    for (service, token) in [("factors", &user), ("credential-lock", &desk)] {
+        let what = format!("{service} rejects tokens of the revoked key");
         eventually(&what, WITHIN, async || {
-            let answer = match service {
-                "factors" => caller.own_contacts(refused).answer().await,
-                _ => caller.unlock(refused, &ana).answer().await,
+            let response = match service {
+                "factors" => caller.own_contacts(token).send().await,
+                _ => caller.unlock(token, &ana).send().await,
             };
-            (answer.status == 401).then_some(())
+            (response.status == 401).then_some(())
         })
         .await;
     }
-    // A key that nobody knew before signs, and nobody waits for it.
-    let after = caller.session(&cast, EMAIL).await.text("accessToken");
+    // The services fetch the unknown key as soon as they see its token.
+    let after = caller.start_session(&fixtures, EMAIL).await.text("accessToken");
     assert_ne!(kid(&after), kid(&user));
-    caller.own_contacts(&after).answer().await.with_status(200);
+    caller.own_contacts(&after).send().await.expect_status(200);
 }
 
 fn kids(key_set: &Value) -> Vec<String> {

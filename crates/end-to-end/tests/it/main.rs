@@ -1,11 +1,11 @@
-//! The three services as they are deployed, from the outside.
+//! The three services, tested from the outside as processes on real servers.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a trial that cannot go on ends"
+    reason = "a test that cannot continue panics"
 )]
 
 mod acceptance;
@@ -14,17 +14,17 @@ mod command_line;
 mod descriptions;
 mod graceful_stop;
 mod jwt;
-mod kafka_away;
+mod kafka_outage;
 mod key_rotation;
 mod leaks;
-mod lost_answer;
+mod lost_response;
+mod main_scenario;
 mod replicas;
-mod story;
 
 use end_to_end::on_servers;
 use libtest_mimic::Arguments;
 
-/// Trials named after their functions.
+/// Returns trials that are named after their functions.
 macro_rules! trials {
     ($($module:ident::$name:ident),* $(,)?) => {
         vec![$(on_servers(concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
@@ -33,30 +33,30 @@ macro_rules! trials {
 
 fn main() {
     let mut trials = trials![
-        active_check::a_token_that_has_ended_is_refused_by_every_service,
-        story::a_user_is_handed_over_renews_adds_a_contact_and_is_locked,
-        kafka_away::a_service_starts_and_its_events_go_out_when_it_is_back,
-        replicas::come_and_go_and_no_request_fails,
-        graceful_stop::finishes_what_is_in_flight_and_publishes_its_event,
-        key_rotation::a_token_of_the_next_key_is_accepted_without_a_restart,
-        key_rotation::a_revoked_key_is_refused_by_every_service,
-        lost_answer::a_rotation_is_recognised_even_without_grace,
-        leaks::no_log_holds_a_secret_or_a_contact,
-        descriptions::each_service_describes_its_own_operations_and_no_other,
-        command_line::check_says_that_a_start_would_succeed,
-        command_line::every_setting_is_printed_with_its_origin_and_no_secret,
-        command_line::everything_that_is_missing_is_named_at_once,
-        command_line::what_is_not_known_is_named_at_once,
-        command_line::a_store_that_is_away_is_told_without_its_password,
-        command_line::a_folder_without_a_key_is_told_with_the_way_out,
-        command_line::topics_that_are_there_stay,
-        command_line::what_would_cross_a_network_unprotected_needs_a_word,
-        command_line::a_secret_that_others_may_read_is_refused,
+        active_check::every_service_rejects_an_ended_token,
+        main_scenario::user_logs_in_renews_adds_a_contact_and_is_locked,
+        kafka_outage::service_starts_and_publishes_when_kafka_is_back,
+        replicas::requests_succeed_while_replicas_start_and_stop,
+        graceful_stop::sigterm_finishes_requests_and_publishes_their_events,
+        key_rotation::services_accept_the_next_key_without_a_restart,
+        key_rotation::every_service_rejects_a_revoked_key,
+        lost_response::rotation_with_a_lost_response_returns_its_successor,
+        leaks::logs_contain_no_secret_and_no_contact,
+        descriptions::each_service_describes_only_its_own_operations,
+        command_line::check_reports_that_a_start_would_succeed,
+        command_line::print_config_shows_origins_and_no_secrets,
+        command_line::check_names_all_missing_settings,
+        command_line::check_names_all_unknown_settings,
+        command_line::unreachable_store_is_reported_without_its_password,
+        command_line::empty_key_folder_is_reported_with_the_command_to_run,
+        command_line::create_topics_keeps_existing_topics,
+        command_line::unencrypted_connections_need_an_explicit_setting,
+        command_line::check_rejects_a_secret_file_that_others_can_read,
     ];
-    let stage = acceptance::Stage::default();
-    trials.extend(acceptance::cases(&stage));
+    let shared_app = acceptance::SharedApp::default();
+    trials.extend(acceptance::cases(&shared_app));
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    // The services end before the process does.
-    drop(stage);
+    // The services have to end before the process does.
+    drop(shared_app);
     conclusion.exit();
 }

@@ -1,50 +1,54 @@
-//! A second process of each service comes and goes while requests are made, and none of them fails.
+//! A second process of each service starts and stops under load, and no request fails.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use end_to_end::{Caller, Cast, Installation, Options, Process, Servers, Service, eventually};
+use end_to_end::{Caller, Fixtures, Installation, Options, Process, Servers, Service, eventually};
 use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// So many requests of each kind are made before, while and after there are replicas.
+/// Requests of each kind before, during and after the time with replicas.
 const ENOUGH: usize = 20;
 
 const RENEWS: &str = "renews@example.com";
 const ADDS: &str = "adds@example.com";
 
-pub(crate) async fn come_and_go_and_no_request_fails(servers: Servers) {
+pub(crate) async fn requests_succeed_while_replicas_start_and_stop(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    let cast = installation.cast().await;
+    let fixtures = installation.register_fixtures().await;
     for email in [RENEWS, ADDS] {
-        installation.user(email, &[]).await;
+        installation.register_user(email, &[]).await;
     }
-    let locked = installation.user("is.locked@example.com", &[]).await;
+    let locked = installation.register_user("is.locked@example.com", &[]).await;
     let _services = installation.start_all(&Options::default()).await;
     let load = Load::new(installation.caller());
 
     tokio::join!(
-        load.renews(&cast, RENEWS),
-        load.manages_contacts(&cast, ADDS),
-        load.locks(&cast, &locked),
+        load.renew(&fixtures, RENEWS),
+        load.manage_contacts(&fixtures, ADDS),
+        load.lock_and_unlock(&fixtures, &locked),
         async {
-            load.goes_on().await;
+            load.await_requests().await;
             let (tokens, factors, credential_lock) = tokio::join!(
-                load.replica(&installation, Service::Tokens),
-                load.replica(&installation, Service::Factors),
-                load.replica(&installation, Service::CredentialLock),
+                load.start_replica(&installation, Service::Tokens),
+                load.start_replica(&installation, Service::Factors),
+                load.start_replica(&installation, Service::CredentialLock),
             );
-            load.goes_on().await;
-            tokio::join!(load.let_go(tokens), load.let_go(factors), load.let_go(credential_lock));
-            load.goes_on().await;
+            load.await_requests().await;
+            tokio::join!(
+                load.stop_replica(tokens),
+                load.stop_replica(factors),
+                load.stop_replica(credential_lock)
+            );
+            load.await_requests().await;
             load.is_over.store(true, Ordering::Relaxed);
         }
     );
 }
 
-/// Callers who never pause, and the one who sends each of their requests to the next process of its service.
+/// A load without pauses, whose requests alternate between the processes of a service.
 struct Load {
     caller: Caller,
     replicas: Mutex<Vec<(Service, String)>>,
@@ -62,8 +66,8 @@ impl Load {
         }
     }
 
-    /// Calls the first process of the service, and every other time the replica when there is one.
-    fn next(&self, service: Service) -> Caller {
+    /// Returns a caller of the first process of the service, and every other time of the replica, if there is one.
+    fn next_caller(&self, service: Service) -> Caller {
         let count = self.count(service).fetch_add(1, Ordering::Relaxed);
         let replicas = self.replicas.lock().expect("no panic");
         match replicas.iter().find(|(replicated, _)| *replicated == service) {
@@ -77,15 +81,15 @@ impl Load {
         &self.requests[at.expect("a service")]
     }
 
-    fn goes(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Waits for enough requests of every kind.
-    async fn goes_on(&self) {
+    /// Waits until there were enough requests of every kind.
+    async fn await_requests(&self) {
         let counts = || Service::ALL.map(|service| self.count(service).load(Ordering::Relaxed));
         let begin = counts();
-        eventually("requests are made", WITHIN, async || {
+        eventually("there are enough requests", WITHIN, async || {
             let made = counts();
             let enough = begin.iter().zip(made).all(|(begin, made)| made >= begin + ENOUGH);
             enough.then_some(())
@@ -93,8 +97,8 @@ impl Load {
         .await;
     }
 
-    async fn replica(&self, installation: &Installation, service: Service) -> Process {
-        // Longer than it takes to hear that it is unready.
+    async fn start_replica(&self, installation: &Installation, service: Service) -> Process {
+        // Longer than the load takes to see that the process is unready.
         let options = Options::replica().setting("http.drain", "2s");
         let replica = installation.start(service, &options).await;
         self.replicas
@@ -104,10 +108,10 @@ impl Load {
         replica
     }
 
-    /// What a deployment does: it asks the process to end, and sends nothing more there once that says so.
-    async fn let_go(&self, replica: Process) {
-        replica.ask_to_end();
-        eventually("it is unready", WITHIN, async || {
+    /// Stops a process as a deployment does: sends SIGTERM, and sends no more requests when the process is unready.
+    async fn stop_replica(&self, replica: Process) {
+        replica.send_sigterm();
+        eventually("the replica is unready", WITHIN, async || {
             (!replica.is_ready().await).then_some(())
         })
         .await;
@@ -116,24 +120,24 @@ impl Load {
             .lock()
             .expect("no panic")
             .retain(|(_, base_url)| *base_url != gone);
-        replica.ended().await;
+        replica.wait_for_exit().await;
     }
 
-    async fn renews(&self, cast: &Cast, email: &str) {
-        let mut refresh = self.caller.session(cast, email).await.text("refreshToken");
-        let portal = self.caller.client_token(&cast.portal).await;
-        while self.goes() {
-            let caller = self.next(Service::Tokens);
-            let renewed = caller.renew(&portal, &refresh, true).answer().await.with_status(200);
+    async fn renew(&self, fixtures: &Fixtures, email: &str) {
+        let mut refresh = self.caller.start_session(fixtures, email).await.text("refreshToken");
+        let portal = self.caller.client_token(&fixtures.portal).await;
+        while self.is_running() {
+            let caller = self.next_caller(Service::Tokens);
+            let renewed = caller.renew(&portal, &refresh, true).send().await.expect_status(200);
             refresh = renewed.text("refreshToken");
         }
     }
 
-    async fn manages_contacts(&self, cast: &Cast, email: &str) {
-        let session = self.caller.session(cast, email).await;
+    async fn manage_contacts(&self, fixtures: &Fixtures, email: &str) {
+        let session = self.caller.start_session(fixtures, email).await;
         let (access, user) = (session.text("accessToken"), crate::jwt::subject(&session));
         for number in 0_u64.. {
-            if !self.goes() {
+            if !self.is_running() {
                 break;
             }
             let phone = format!("9{:08}", number % 9);
@@ -142,21 +146,21 @@ impl Load {
                 "contactType": "MOBILE",
                 "mobile": {"regionCode": 55, "areaCode": 11, "phoneNumber": phone},
             });
-            let caller = self.next(Service::Factors);
-            let added = caller.add_contacts(&access, &user, &json!([contact])).answer().await;
-            added.with_status(201);
-            let caller = self.next(Service::Factors);
-            caller.own_contacts(&access).answer().await.with_status(200);
+            let caller = self.next_caller(Service::Factors);
+            let added = caller.add_contacts(&access, &user, &json!([contact])).send().await;
+            added.expect_status(201);
+            let caller = self.next_caller(Service::Factors);
+            caller.own_contacts(&access).send().await.expect_status(200);
         }
     }
 
-    async fn locks(&self, cast: &Cast, user: &str) {
-        let desk = self.caller.client_token(&cast.desk).await;
-        while self.goes() {
-            let caller = self.next(Service::CredentialLock);
-            caller.lock(&desk, user).answer().await.with_status(204);
-            let caller = self.next(Service::CredentialLock);
-            caller.unlock(&desk, user).answer().await.with_status(204);
+    async fn lock_and_unlock(&self, fixtures: &Fixtures, user: &str) {
+        let desk = self.caller.client_token(&fixtures.desk).await;
+        while self.is_running() {
+            let caller = self.next_caller(Service::CredentialLock);
+            caller.lock(&desk, user).send().await.expect_status(204);
+            let caller = self.next_caller(Service::CredentialLock);
+            caller.unlock(&desk, user).send().await.expect_status(204);
         }
     }
 }

@@ -6,29 +6,29 @@ pub(crate) struct Broker {
     pid: u32,
 }
 
-/// A broker that stands still until this goes.
+/// A paused broker. Dropping it resumes the broker.
 pub(crate) struct Paused(Broker);
 
 impl Broker {
-    /// `None` when the brokers are somebody else's, or the program that knows is not built.
-    pub(crate) fn ours() -> Option<Self> {
+    /// Returns the broker that `cargo xtask servers up` started; `None` when there is none or xtask is not built.
+    pub(crate) fn own() -> Option<Self> {
         let status = servers(&["status"])?;
         let line = status.lines().find(|line| line.starts_with("kafka "))?;
         let (_, pid) = line.rsplit_once(" kafka ")?;
         Some(Self { pid: pid.parse().ok()? })
     }
 
-    /// Ends it; its port and its data stay.
+    /// Stops it. Its port and its data stay.
     pub(crate) fn stop() {
         servers(&["stop", "kafka"]).expect("the broker can be stopped");
     }
 
-    /// Starts it again, and waits until it answers.
+    /// Starts it again and waits until it is ready.
     pub(crate) fn start() {
         servers(&["start", "kafka"]).expect("the broker can be started");
     }
 
-    /// Holds it where it is (SIGSTOP).
+    /// Pauses it (SIGSTOP).
     pub(crate) fn pause(self) -> Paused {
         self.signal("-STOP");
         Paused(self)
@@ -36,7 +36,7 @@ impl Broker {
 
     fn signal(self, signal: &str) {
         let sent = Command::new("kill").arg(signal).arg(self.pid.to_string()).status();
-        assert!(sent.is_ok_and(|status| status.success()), "the broker is gone");
+        assert!(sent.is_ok_and(|status| status.success()), "the broker has ended");
     }
 }
 
@@ -46,11 +46,11 @@ impl Drop for Paused {
     }
 }
 
-/// What a task of `cargo xtask servers` says, when it can be asked. The program lies beside the test.
+/// Runs a task of `cargo xtask servers` and returns its output; `None` when it fails. The program is beside the test.
 fn servers(task: &[&str]) -> Option<String> {
     let test = std::env::current_exe().ok()?;
     let program = test.ancestors().nth(2)?.join("xtask");
     let output = Command::new(program).arg("servers").args(task).output().ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then_some(said)
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then_some(stdout)
 }

@@ -1,5 +1,5 @@
-//! C10: a service is asked to end under load. No request is lost: each answer says that the connection closes, and
-//! nobody's connection is cut.
+//! C10: a service gets SIGTERM under load. No request is lost: the last response on each connection has `Connection: close`,
+//! and the service closes no connection without it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,63 +12,64 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::Outcome;
-use crate::stage::{Clients, Stage};
-use crate::tally::{Tally, end, rounds};
+use crate::setup::{Clients, Setup};
+use crate::summary::{Summary, finish, rounds};
 
-/// How often each of the three services is asked to end.
+/// How often each of the three services gets SIGTERM.
 const ROUNDS: usize = 1;
 
-/// Callers on kept connections; every other one pauses between its requests.
+/// Callers with keep-alive connections. Every other one pauses between its requests.
 const CALLERS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(7);
 
+/// More than any step takes.
 const OVERDUE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn loses_no_request(servers: Servers) -> Outcome {
     let rounds = rounds(ROUNDS);
     let options = Options::default().setting("http.drain", "1s");
-    let stage = Stage::new(&servers).await;
-    let deployment = stage.start_all(&options).await;
-    let clients = stage.clients().await;
-    let user = stage.users(1).await.remove(0);
+    let setup = Setup::new(&servers).await;
+    let deployment = setup.start_all(&options).await;
+    let clients = setup.clients().await;
+    let user = setup.register_users(1).await.remove(0);
     let bearer = clients.user_bearer(&user).await;
     let services = [deployment.tokens, deployment.factors, deployment.credential_lock];
     let mut running = Vec::new();
-    let mut tally = Tally::of("c10 services");
+    let mut summary = Summary::new("c10 services");
     for mut process in services {
         let service = process.service();
         let request: Arc<str> = request(service, &clients, &user, &bearer).into();
         for _ in 0..rounds {
             let port = process.port();
-            let answered = Arc::new(AtomicUsize::new(0));
+            let responses = Arc::new(AtomicUsize::new(0));
             let mut callers: JoinSet<_> = (0..CALLERS)
-                .map(|n| ask_until_told(port, request.clone(), PAUSE * (n % 2), answered.clone()))
+                .map(|n| send_until_closed(port, request.clone(), PAUSE * (n % 2), responses.clone()))
                 .collect();
             eventually("the load", OVERDUE, async || {
-                (answered.load(Ordering::Relaxed) > 200).then_some(())
+                (responses.load(Ordering::Relaxed) > 200).then_some(())
             })
             .await;
-            process.ask_to_end();
+            process.send_sigterm();
             while let Some(ended) = callers.join_next().await {
                 if let Err(lost) = ended.expect("no caller panics") {
-                    tally.add(Err(format!("{}: {lost}", service.name())));
+                    summary.add(Err(format!("{}: {lost}", service.name())));
                 }
             }
-            (0..answered.load(Ordering::Relaxed)).for_each(|_| tally.add(Ok(())));
-            process.ended().await;
-            process = stage.start(service, options.clone()).await;
+            (0..responses.load(Ordering::Relaxed)).for_each(|_| summary.add(Ok(())));
+            process.wait_for_exit().await;
+            process = setup.start(service, options.clone()).await;
         }
-        // The others need the key set of `tokens` until the end.
+        // The other services need the key set of `tokens` until the end.
         running.push(process);
     }
-    end(vec![tally])
+    finish(vec![summary])
 }
 
-/// A request that the service asks its store about.
+/// Returns a request for which the service reads its store.
 fn request(service: Service, clients: &Clients, user: &str, bearer: &str) -> String {
     let (method, path, token) = match service {
         Service::Tokens => {
-            let (client, query) = (&clients.cast.portal.id, "remember-me=false");
+            let (client, query) = (&clients.fixtures.portal.id, "remember-me=false");
             let path = format!("/user-identities/renew-token?userId={user}&clientId={client}&{query}");
             ("POST", path, clients.portal.as_str())
         }
@@ -81,25 +82,25 @@ fn request(service: Service, clients: &Clients, user: &str, bearer: &str) -> Str
     )
 }
 
-/// Asks until it was told twice to close: on a kept connection, and on the one that it opened then, as a caller does
-/// until it has heard from its balancer. What was lost, if anything was.
-async fn ask_until_told(
+/// Sends requests until the service has closed two connections: the first one, and one that was opened then, because a caller
+/// opens connections until its load balancer has removed the process. Returns an error for a lost request.
+async fn send_until_closed(
     port: u16,
     request: Arc<str>,
     pause: Duration,
-    answered: Arc<AtomicUsize>,
+    responses: Arc<AtomicUsize>,
 ) -> Result<(), String> {
     for _ in 0..2 {
         let stream = TcpStream::connect(("127.0.0.1", port)).await;
         let mut stream = BufReader::new(stream.map_err(|error| format!("no connection: {error}"))?);
         loop {
-            let answer = ask(&mut stream, &request).await;
-            let (status, closes) = answer.map_err(|error| format!("no answer: {error}"))?;
+            let response = send(&mut stream, &request).await;
+            let (status, is_last) = response.map_err(|error| format!("no response: {error}"))?;
             if status != "200" {
-                return Err(format!("answered {status}"));
+                return Err(format!("status {status}"));
             }
-            answered.fetch_add(1, Ordering::Relaxed);
-            if closes {
+            responses.fetch_add(1, Ordering::Relaxed);
+            if is_last {
                 break;
             }
             sleep(pause).await;
@@ -108,10 +109,10 @@ async fn ask_until_told(
     Ok(())
 }
 
-/// The status, and whether the connection closes.
-async fn ask(stream: &mut BufReader<TcpStream>, request: &str) -> std::io::Result<(String, bool)> {
+/// Sends a request; returns the status, and whether the response is the last one on the connection.
+async fn send(stream: &mut BufReader<TcpStream>, request: &str) -> std::io::Result<(String, bool)> {
     stream.get_mut().write_all(request.as_bytes()).await?;
-    let (mut status, mut length, mut closes) = (String::new(), 0, false);
+    let (mut status, mut length, mut is_last) = (String::new(), 0, false);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
@@ -123,11 +124,11 @@ async fn ask(stream: &mut BufReader<TcpStream>, request: &str) -> std::io::Resul
         } else if let Some(text) = line.strip_prefix("content-length: ") {
             length = text.parse().unwrap_or_default();
         } else if line == "connection: close" {
-            closes = true;
+            is_last = true;
         } else if line.is_empty() {
             break;
         }
     }
     stream.read_exact(&mut vec![0; length]).await?;
-    Ok((status, closes))
+    Ok((status, is_last))
 }

@@ -1,40 +1,40 @@
-//! C15: an old primary that was cut off, and knows nothing of it yet, goes on beside a new one. A user is locked on the new
-//! one; then a replica of `tokens` that reaches only the old one is asked to mint.
+//! C15: an old primary is partitioned from its replica set and does not know it. A user is locked on the new primary; then a
+//! replica of `tokens` that reaches only the old one is asked to mint.
 
 use std::io;
 
-use end_to_end::{Answer, Caller, Options, Request, Servers, Service};
+use end_to_end::{Caller, Options, Request, Response, Servers, Service};
 use mongodb_proxy::{OldPrimary, Seen, address_of, through};
 use serde_json::json;
 
 use crate::Outcome;
-use crate::stage::{Clients, Stage, email, patiently};
-use crate::tally::{Tally, end, hold, rounds};
+use crate::setup::{Clients, Setup, email, send_with_retries};
+use crate::summary::{Summary, check, finish, rounds};
 
-/// Each path once.
+/// The default: each path once.
 const ROUNDS: usize = 1;
 
-/// A way to a token, and whether its write matches something.
+/// An operation that mints a token, and whether its write matches a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
-    /// By the current refresh token: the rotation matches.
+    /// The current refresh token: the rotation matches.
     Renewing,
-    /// By the token before the current one: there is nothing to write.
+    /// The token before the current one: there is nothing to write.
     Repeating,
-    /// By a token that another replica rotated before, which shows only after the rotation here did not match.
+    /// A token that another replica has rotated. The old primary shows this only when the rotation does not match.
     Overtaken,
-    /// Without remembering: the closing matches.
+    /// The current refresh token without `remember-me`: the close matches.
     Forgetting,
-    /// By the token that closed its session before: the closing does not match.
+    /// The token that has closed its session: the close does not match.
     ForgettingAgain,
     ByValidationToken,
-    /// By a validation token that was used before, which does not show yet.
+    /// A used validation token. The old primary does not show that it is used.
     ByUsedValidationToken,
     ByChangeAppToken,
     ByIdentityProvider,
-    /// Without remembering: there is nothing to write.
+    /// Without `remember-me`: there is nothing to write.
     ByIdentityProviderOnce,
-    /// By the user's own access token.
+    /// The user's own access token.
     FromASession,
     FromASessionOnce,
     HandleAuth,
@@ -60,14 +60,14 @@ const PATHS: [Path; 14] = [
 
 struct Trial {
     primary: OldPrimary,
-    /// At a replica of `tokens` that reaches only the old primary; the lock service reaches the new one.
+    /// Clients of a replica of `tokens` that reaches only the old primary. The lock service reaches the new one.
     here: Clients,
-    /// At another replica, which reaches the new primary.
+    /// Clients of another replica, which reaches the new primary.
     there: Clients,
 }
 
-/// What the user holds before the lock.
-struct Held {
+/// The tokens of the user before the lock.
+struct UserTokens {
     user: String,
     bearer: String,
     refresh: String,
@@ -76,130 +76,137 @@ struct Held {
 
 pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
     let rounds = rounds(ROUNDS);
-    let stage = Stage::new(&servers).await;
-    let mut users = stage.users(rounds * PATHS.len() + 1).await;
+    let setup = Setup::new(&servers).await;
+    let mut users = setup.register_users(rounds * PATHS.len() + 1).await;
     let server = address_of(&servers.mongodb_uri)?;
-    let primary = OldPrimary::before(server, stage.installation.database()).await?;
-    let beside_the_old = Options::default().mongodb_uri(through(&servers.mongodb_uri, primary.address()));
-    let _here = stage.start(Service::Tokens, beside_the_old).await;
-    let there = stage.start(Service::Tokens, Options::replica()).await;
-    let locking = stage.start(Service::CredentialLock, Options::default()).await;
-    let here = stage.clients().await;
+    let primary = OldPrimary::before(server, setup.installation.database()).await?;
+    let on_old_primary = Options::default().mongodb_uri(through(&servers.mongodb_uri, primary.address()));
+    let _here = setup.start(Service::Tokens, on_old_primary).await;
+    let there = setup.start(Service::Tokens, Options::replica()).await;
+    let locking = setup.start(Service::CredentialLock, Options::default()).await;
+    let here = setup.clients().await;
     let trial = Trial {
         there: here.at(Caller::new(there.base_url(), there.base_url(), locking.base_url())),
         here,
         primary,
     };
-    let mut tally = Tally::of("c15");
+    let mut summary = Summary::new("c15");
     for _ in 0..rounds {
         for path in PATHS {
-            let user = users.pop().expect("users enough");
-            let (answer, seen) = trial.mint_beside_the_old(path, user).await?;
-            tally.add(judged(path, &answer, seen));
+            let user = users.pop().expect("enough users");
+            let (response, seen) = trial.mint_on_old_primary(path, user).await?;
+            summary.add(verify(path, &response, seen));
         }
     }
-    // What no server does, and no trial may let pass.
+    // The control: with linearizable reads that return old data, the trial has to fail.
     trial.primary.break_linearizable_reads();
-    let user = users.pop().expect("users enough");
-    let (answer, seen) = trial.mint_beside_the_old(Path::ForgettingAgain, user).await?;
-    let caught = judged(Path::ForgettingAgain, &answer, seen);
-    tally.add(hold(caught.is_err_and(|failure| failure.contains(MINTED)), || {
-        format!("a look that is answered from the past is not caught: {answer:?}")
+    let user = users.pop().expect("enough users");
+    let (response, seen) = trial.mint_on_old_primary(Path::ForgettingAgain, user).await?;
+    let verdict = verify(Path::ForgettingAgain, &response, seen);
+    summary.add(check(verdict.is_err_and(|failure| failure.contains(MINTED)), || {
+        format!("a linearizable read of old data was not detected: {response:?}")
     }));
-    end(vec![tally])
+    finish(vec![summary])
 }
 
 impl Trial {
-    /// What a mint beside the old primary comes to when it begins after the lock was answered.
-    async fn mint_beside_the_old(&self, path: Path, user: String) -> io::Result<(Answer, Seen)> {
-        let held = self.held(path, user).await;
+    /// Mints on the old primary after the lock was acknowledged. Returns the response and the commands that the old primary saw.
+    async fn mint_on_old_primary(&self, path: Path, user: String) -> io::Result<(Response, Seen)> {
+        let tokens = self.prepare_tokens(path, user).await;
         let past = self.primary.present().await?;
         match path {
-            Path::Overtaken => self.renewed_there(&held.refresh, true).await,
-            Path::ByUsedValidationToken => self.renewed_there(&held.validation, true).await,
+            Path::Overtaken => self.renew_there(&tokens.refresh, true).await,
+            Path::ByUsedValidationToken => self.renew_there(&tokens.validation, true).await,
             _ => {}
         }
         self.primary.cut_off_since(past).await?;
-        let lock = || self.there.caller.lock(&self.there.desk, &held.user);
-        patiently(lock).await.with_status(204);
-        let answer = self.mint(path, &held).answer().await;
+        let lock = || self.there.caller.lock(&self.there.desk, &tokens.user);
+        send_with_retries(lock).await.expect_status(204);
+        let response = self.mint(path, &tokens).send().await;
         let seen = self.primary.rejoin().await?;
-        Ok((answer, seen))
+        Ok((response, seen))
     }
 
-    /// A session of the user and a validation token, and what was done with them before.
-    async fn held(&self, path: Path, user: String) -> Held {
-        let session = patiently(|| self.there.session(&user, true)).await.with_status(200);
+    /// Creates the tokens of the user, and uses those that the path needs used.
+    async fn prepare_tokens(&self, path: Path, user: String) -> UserTokens {
+        let session = send_with_retries(|| self.there.session_request(&user, true))
+            .await
+            .expect_status(200);
         let (bearer, refresh) = (session.text("accessToken"), session.text("refreshToken"));
         match path {
-            Path::Repeating => self.renewed_there(&refresh, true).await,
-            Path::ForgettingAgain => self.renewed_there(&refresh, false).await,
+            Path::Repeating => self.renew_there(&refresh, true).await,
+            Path::ForgettingAgain => self.renew_there(&refresh, false).await,
             _ => {}
         }
         let validation = match path {
-            Path::ByChangeAppToken => self.there.caller.change_app(&bearer, &self.there.cast.portal.id),
-            _ => hand_off(&self.there, &user),
+            Path::ByChangeAppToken => self.there.caller.change_app(&bearer, &self.there.fixtures.portal.id),
+            _ => handle_auth(&self.there, &user),
         };
-        Held {
-            validation: validation.answer().await.text("validationToken"),
+        UserTokens {
+            validation: validation.send().await.text("validationToken"),
             bearer,
             refresh,
             user,
         }
     }
 
-    async fn renewed_there(&self, token: &str, remember: bool) {
+    async fn renew_there(&self, token: &str, remember: bool) {
         let renew = || self.there.caller.renew(&self.there.portal, token, remember);
-        patiently(renew).await.with_status(200);
+        send_with_retries(renew).await.expect_status(200);
     }
 
-    fn mint(&self, path: Path, held: &Held) -> Request {
+    fn mint(&self, path: Path, tokens: &UserTokens) -> Request {
         let Clients {
-            caller, cast, portal, ..
+            caller,
+            fixtures,
+            portal,
+            ..
         } = &self.here;
         let by_token = |token: &str, remember| caller.renew(portal, token, remember);
         let by_user = |remember| {
             let query = [
-                ("userId", held.user.as_str()),
-                ("clientId", &cast.portal.id),
+                ("userId", tokens.user.as_str()),
+                ("clientId", &fixtures.portal.id),
                 ("remember-me", remember),
             ];
-            caller.renew_with(&held.bearer, &query)
+            caller.renew_with(&tokens.bearer, &query)
         };
         match path {
-            Path::Renewing | Path::Repeating | Path::Overtaken => by_token(&held.refresh, true),
-            Path::Forgetting | Path::ForgettingAgain => by_token(&held.refresh, false),
+            Path::Renewing | Path::Repeating | Path::Overtaken => by_token(&tokens.refresh, true),
+            Path::Forgetting | Path::ForgettingAgain => by_token(&tokens.refresh, false),
             Path::ByValidationToken | Path::ByUsedValidationToken | Path::ByChangeAppToken => {
-                by_token(&held.validation, true)
+                by_token(&tokens.validation, true)
             }
-            Path::ByIdentityProvider => self.here.session(&held.user, true),
-            Path::ByIdentityProviderOnce => self.here.session(&held.user, false),
+            Path::ByIdentityProvider => self.here.session_request(&tokens.user, true),
+            Path::ByIdentityProviderOnce => self.here.session_request(&tokens.user, false),
             Path::FromASession => by_user("true"),
             Path::FromASessionOnce => by_user("false"),
-            Path::HandleAuth => hand_off(&self.here, &held.user),
-            Path::ChangeApp => caller.change_app(&held.bearer, &cast.portal.id),
+            Path::HandleAuth => handle_auth(&self.here, &tokens.user),
+            Path::ChangeApp => caller.change_app(&tokens.bearer, &fixtures.portal.id),
         }
     }
 }
 
-fn hand_off(at: &Clients, user: &str) -> Request {
+fn handle_auth(at: &Clients, user: &str) -> Request {
     let body = json!({"email": email(user), "groups": []});
-    at.caller.hand_off(&at.gateway, &at.cast.portal.id, &body)
+    at.caller.handle_auth(&at.gateway, &at.fixtures.portal.id, &body)
 }
 
-const MINTED: &str = "minted after the lock was answered";
+const MINTED: &str = "minted after the lock was acknowledged";
 
-fn judged(path: Path, answer: &Answer, seen: Seen) -> Result<(), String> {
-    hold(answer.status >= 300, || format!("{path:?} {MINTED}: {}", answer.status))?;
-    hold([401, 412, 503].contains(&answer.status), || {
-        format!("{path:?} was answered {} {}", answer.status, answer.body)
+fn verify(path: Path, response: &Response, seen: Seen) -> Result<(), String> {
+    check(response.status >= 300, || {
+        format!("{path:?} {MINTED}: {}", response.status)
     })?;
-    let was_in_the_way = match path {
+    check([401, 412, 503].contains(&response.status), || {
+        format!("{path:?} returned {} {}", response.status, response.body)
+    })?;
+    let was_relevant = match path {
         Path::Renewing | Path::Forgetting => seen.unacknowledged_writes > 0,
         Path::Overtaken | Path::ForgettingAgain => seen.unmatched_writes > 0 && seen.linearizable_reads > 0,
         _ => seen.unacknowledged_writes + seen.linearizable_reads > 0,
     };
-    hold(was_in_the_way, || {
-        format!("{path:?} was not refused because of the old primary: {seen:?}")
+    check(was_relevant, || {
+        format!("{path:?} was rejected for another reason than the old primary: {seen:?}")
     })
 }

@@ -1,30 +1,30 @@
-//! C16: rotations are made together, and the command breaks: the server refuses some of its statements, steps down in the
-//! midst of it, does not get a majority for it, or the connection goes. A shard may be away.
+//! C16: a batch of rotations fails in part: the server rejects some of its statements, steps down during the command, gets no
+//! majority for it, or the connection closes. A shard may be unreachable.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use end_to_end::{Answer, Caller, Options, Request, Servers, Service};
+use end_to_end::{Caller, Options, Request, Response, Servers, Service};
 use mongodb_proxy::bson::{Bson, Document, doc};
 use mongodb_proxy::{Command, MongodbProxy, Reaction, Server, address_of, through};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::Outcome;
-use crate::stage::{Clients, Stage, patiently};
-use crate::tally::{Tally, end, hold, rounds};
+use crate::setup::{Clients, Setup, send_with_retries};
+use crate::summary::{Summary, check, finish, rounds};
 
 const ROUNDS: usize = 1;
 
 /// Sessions that are renewed at the same time.
 const SESSIONS: usize = 24;
 
-/// One in so many sessions is refused, or lies on the shard that is away.
+/// One in this many sessions is rejected, or is on the unreachable shard.
 const ONE_IN: usize = 3;
 
-/// A command of rotations takes so long: those that come meanwhile are made together.
+/// The duration of a command of rotations. The rotations that arrive in this time become one batch.
 const COMMAND_TAKES: Duration = Duration::from_millis(40);
 
 const FAMILIES: &str = "refresh_families";
@@ -32,22 +32,22 @@ const FAMILIES: &str = "refresh_families";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// Some statements get `writeErrors`.
-    Refused,
-    /// Reads that touch a family of one shard fail, and so do statements about it.
-    ShardAway,
-    /// One command of several statements is carried out and gets this `writeConcernError`.
+    Rejected,
+    /// Reads and statements about a family of one shard fail.
+    ShardUnreachable,
+    /// One command of several statements takes effect and gets this `writeConcernError`.
     NotAcknowledged(i32),
-    /// The connection goes before one command of several statements, or after it was carried out.
+    /// The connection closes before one command of several statements, or after the command took effect.
     ConnectionClosed { is_done: bool },
-    /// One command of several statements is carried out in half, and then the server is no primary any more.
+    /// Half of the statements of one command take effect, then the server steps down.
     NotWritablePrimary,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused => f.write_str("refused statements"),
-            Self::ShardAway => f.write_str("shard away"),
+            Self::Rejected => f.write_str("rejected statements"),
+            Self::ShardUnreachable => f.write_str("shard unreachable"),
             Self::NotAcknowledged(code) => write!(f, "not acknowledged {code}"),
             Self::ConnectionClosed { is_done: false } => f.write_str("connection closed before"),
             Self::ConnectionClosed { is_done: true } => f.write_str("connection closed after"),
@@ -57,8 +57,8 @@ impl fmt::Display for Fault {
 }
 
 const FAULTS: [Fault; 9] = [
-    Fault::Refused,
-    Fault::ShardAway,
+    Fault::Rejected,
+    Fault::ShardUnreachable,
     // WriteConcernTimeout, ShutdownInProgress, PrimarySteppedDown, InterruptedDueToReplStateChange.
     Fault::NotAcknowledged(64),
     Fault::NotAcknowledged(91),
@@ -69,12 +69,12 @@ const FAULTS: [Fault; 9] = [
     Fault::NotWritablePrimary,
 ];
 
-/// The families that a fault is about.
+/// The families that a fault affects.
 #[derive(Clone)]
-struct Concerned {
-    /// Those that are chosen for it.
+struct Affected {
+    /// The families that are chosen for it.
     chosen: Arc<BTreeSet<String>>,
-    /// Those that met it.
+    /// The families that it has affected.
     met: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -85,68 +85,76 @@ struct Trial {
     clients: Clients,
 }
 
-/// A renewal: its token, and what came of it.
-struct Renewed {
+/// A renewal: its token and its response.
+struct Renewal {
     token: String,
-    answer: Answer,
+    response: Response,
 }
 
-pub(crate) async fn fail_for_those_concerned_only(servers: Servers) -> Outcome {
+pub(crate) async fn fail_only_the_affected_renewals(servers: Servers) -> Outcome {
     let rounds = rounds(ROUNDS);
-    let stage = Stage::new(&servers).await;
+    let setup = Setup::new(&servers).await;
     let address = address_of(&servers.mongodb_uri)?;
     let proxy = MongodbProxy::before(address).await?;
     let options = Options::default().mongodb_uri(through(&servers.mongodb_uri, proxy.address()));
-    let tokens = stage.start(Service::Tokens, options).await;
-    let clients = stage.clients().await;
+    let tokens = setup.start(Service::Tokens, options).await;
+    let clients = setup.clients().await;
     let mut trial = Trial {
         clients: clients.at(Caller::new(tokens.base_url(), tokens.base_url(), tokens.base_url())),
-        database: stage.installation.database().to_owned(),
+        database: setup.installation.database().to_owned(),
         server: Server::connect(address).await?,
         proxy,
     };
-    let users = stage.users(SESSIONS).await;
-    let mut tallies: Vec<Tally> = FAULTS.iter().map(|fault| Tally::of(format!("c16 {fault}"))).collect();
+    let users = setup.register_users(SESSIONS).await;
+    let mut summaries: Vec<Summary> = FAULTS
+        .iter()
+        .map(|fault| Summary::new(format!("c16 {fault}")))
+        .collect();
     for _ in 0..rounds {
-        for (fault, tally) in FAULTS.into_iter().zip(&mut tallies) {
-            trial.suffer(fault, &users, tally).await?;
+        for (fault, summary) in FAULTS.into_iter().zip(&mut summaries) {
+            trial.run_fault(fault, &users, summary).await?;
         }
     }
-    end(tallies)
+    finish(summaries)
 }
 
 impl Trial {
-    async fn suffer(&mut self, fault: Fault, users: &[String], tally: &mut Tally) -> std::io::Result<()> {
+    async fn run_fault(&mut self, fault: Fault, users: &[String], summary: &mut Summary) -> std::io::Result<()> {
         let mut tokens = Vec::new();
         for user in users {
-            let session = patiently(|| self.clients.session(user, true)).await.with_status(200);
+            let session = send_with_retries(|| self.clients.session_request(user, true))
+                .await
+                .expect_status(200);
             tokens.push(session.text("refreshToken"));
         }
-        let concerned = Concerned {
+        let affected = Affected {
             chosen: Arc::new(tokens.iter().step_by(ONE_IN).map(|token| family_of(token)).collect()),
             met: Arc::default(),
         };
-        self.proxy.follow(script(fault, concerned.clone()));
+        self.proxy.follow(script(fault, affected.clone()));
         let renewed = self.renew_all(tokens).await;
         self.proxy.pass();
-        let met = concerned.met.lock().unwrap().clone();
-        tally.add(hold(!met.is_empty(), || format!("nobody met {fault}")));
-        let unavailable = renewed.iter().filter(|renewed| renewed.answer.status == 503).count();
-        println!("c16 {fault}: {} of {SESSIONS} met it, {unavailable} got 503", met.len());
+        let met = affected.met.lock().unwrap().clone();
+        summary.add(check(!met.is_empty(), || format!("{fault} affected no renewal")));
+        let unavailable = renewed.iter().filter(|renewed| renewed.response.status == 503).count();
+        println!(
+            "c16 {fault}: {} of {SESSIONS} were affected, {unavailable} got 503",
+            met.len()
+        );
         for renewed in &renewed {
-            let outcome = self.judged(fault, renewed, &met).await?;
-            tally.add(outcome);
+            let outcome = self.verify(fault, renewed, &met).await?;
+            summary.add(outcome);
         }
         Ok(())
     }
 
-    async fn renew_all(&self, tokens: Vec<String>) -> Vec<Renewed> {
+    async fn renew_all(&self, tokens: Vec<String>) -> Vec<Renewal> {
         let mut renewing = JoinSet::new();
         for token in tokens {
             let request = self.renew(&token);
             renewing.spawn(async move {
-                let answer = request.answer().await;
-                Renewed { token, answer }
+                let response = request.send().await;
+                Renewal { token, response }
             });
         }
         renewing.join_all().await
@@ -156,52 +164,52 @@ impl Trial {
         self.clients.caller.renew(&self.clients.portal, token, true)
     }
 
-    /// Whoever was not concerned is answered, and everybody has the one successor in the end.
-    async fn judged(
+    /// Verifies that an unaffected renewal succeeded, and that every session has exactly one successor in the end.
+    async fn verify(
         &mut self,
         fault: Fault,
-        renewed: &Renewed,
+        renewed: &Renewal,
         met: &BTreeSet<String>,
     ) -> std::io::Result<Result<(), String>> {
-        let Renewed { token, answer } = renewed;
+        let Renewal { token, response } = renewed;
         let family = family_of(token);
         let may_fail = met.contains(&family);
-        let must_fail = may_fail && matches!(fault, Fault::Refused | Fault::ShardAway);
-        let is_right = match answer.status {
+        let must_fail = may_fail && matches!(fault, Fault::Rejected | Fault::ShardUnreachable);
+        let is_right = match response.status {
             200 => !must_fail,
             503 => may_fail,
             _ => false,
         };
-        // Inside the grace time the same token gets the same successor again.
-        let again = patiently(|| self.renew(token)).await;
+        // Within the grace period the same token returns the same successor again.
+        let again = send_with_retries(|| self.renew(token)).await;
         let generation = self.generation(&family).await?;
-        let successor = |answer: &Answer| (answer.status == 200).then(|| answer.text("refreshToken"));
-        let (first, second) = (successor(answer), successor(&again));
+        let successor = |response: &Response| (response.status == 200).then(|| response.text("refreshToken"));
+        let (first, second) = (successor(response), successor(&again));
         let is_active = match &second {
             Some(token) => self.is_active(token).await,
             None => false,
         };
-        Ok(hold(is_right, || {
-            format!("{fault}: answered {} {}", answer.status, answer.body)
+        Ok(check(is_right, || {
+            format!("{fault}: returned {} {}", response.status, response.body)
         })
         .and_then(|()| {
-            hold(second.is_some(), || {
+            check(second.is_some(), || {
                 format!("{fault}: lost: {} {}", again.status, again.body)
             })
         })
         .and_then(|()| {
-            hold(first.is_none() || first == second, || {
+            check(first.is_none() || first == second, || {
                 format!("{fault}: another successor")
             })
         })
-        .and_then(|()| hold(generation == Some(2), || format!("{fault}: generation {generation:?}")))
-        .and_then(|()| hold(is_active, || format!("{fault}: the successor is dead"))))
+        .and_then(|()| check(generation == Some(2), || format!("{fault}: generation {generation:?}")))
+        .and_then(|()| check(is_active, || format!("{fault}: the successor is not active"))))
     }
 
     async fn generation(&mut self, family: &str) -> std::io::Result<Option<i64>> {
         let find = doc! { "find": FAMILIES, "filter": { "_id": family }, "$db": &self.database };
-        let answer = self.server.run(&find).await?;
-        let found = answer
+        let response = self.server.run(&find).await?;
+        let found = response
             .get_document("cursor")
             .and_then(|cursor| cursor.get_array("firstBatch"));
         let family = found.ok().and_then(|found| found.first()).and_then(Bson::as_document);
@@ -216,50 +224,52 @@ impl Trial {
                 .request(Service::Tokens, "POST", "/tokens/introspect", &[]);
             request.bearer(&self.clients.portal).json(&json!({"token": token}))
         };
-        patiently(introspect).await.with_status(200).json()["active"] == true
+        send_with_retries(introspect).await.expect_status(200).json()["active"] == true
     }
 }
 
-/// The family that a refresh token names.
+/// Returns the family of a refresh token.
 fn family_of(token: &str) -> String {
     let content = token.strip_prefix("rt_").and_then(|content| content.split('.').next());
     content.expect("a refresh token").to_owned()
 }
 
-fn script(fault: Fault, concerned: Concerned) -> impl Fn(&Command) -> Reaction + Send + Sync + 'static {
+fn script(fault: Fault, affected: Affected) -> impl Fn(&Command) -> Reaction + Send + Sync + 'static {
     move |command| {
         if command.collection() != Some(FAMILIES) {
             return Reaction::Pass;
         }
         match command.name() {
-            "update" => reaction(fault, command, &concerned).later(COMMAND_TAKES),
-            "find" if fault == Fault::ShardAway => {
+            "update" => reaction(fault, command, &affected).later(COMMAND_TAKES),
+            "find" if fault == Fault::ShardUnreachable => {
                 let text = command.document().to_string();
-                let away = concerned.chosen.iter().filter(|family| text.contains(*family));
+                let away = affected.chosen.iter().filter(|family| text.contains(*family));
                 let away: Vec<_> = away.cloned().collect();
                 if away.is_empty() {
                     return Reaction::Pass;
                 }
-                concerned.met.lock().unwrap().extend(away);
-                Reaction::Answer(refusal(133, "FailedToSatisfyReadPreference"))
+                affected.met.lock().unwrap().extend(away);
+                Reaction::Answer(command_error(133, "FailedToSatisfyReadPreference"))
             }
             _ => Reaction::Pass,
         }
     }
 }
 
-/// What becomes of a command of rotations.
-fn reaction(fault: Fault, command: &Command, concerned: &Concerned) -> Reaction {
+/// Returns the reaction to a command of rotations.
+fn reaction(fault: Fault, command: &Command, affected: &Affected) -> Reaction {
     let families: Vec<String> = updates(command).filter_map(family_of_update).collect();
-    let mut met = concerned.met.lock().unwrap();
+    let mut met = affected.met.lock().unwrap();
     match fault {
-        Fault::Refused | Fault::ShardAway => {
-            let refused = |family: &String| concerned.chosen.contains(family);
-            let places: Vec<usize> = (0..families.len()).filter(|place| refused(&families[*place])).collect();
-            met.extend(places.iter().map(|place| families[*place].clone()));
-            refusing(command, &places)
+        Fault::Rejected | Fault::ShardUnreachable => {
+            let is_rejected = |family: &String| affected.chosen.contains(family);
+            let indices: Vec<usize> = (0..families.len())
+                .filter(|index| is_rejected(&families[*index]))
+                .collect();
+            met.extend(indices.iter().map(|index| families[*index].clone()));
+            rejecting(command, &indices)
         }
-        // One command of several statements meets it; all before and after it pass.
+        // Only one command of several statements is affected.
         _ if families.len() < 2 || !met.is_empty() => Reaction::Pass,
         _ => {
             met.extend(families);
@@ -270,29 +280,29 @@ fn reaction(fault: Fault, command: &Command, concerned: &Concerned) -> Reaction 
 
 fn breaking(fault: Fault, command: &Command) -> Reaction {
     match fault {
-        Fault::NotAcknowledged(code) => Reaction::changing(command, move |answer| {
+        Fault::NotAcknowledged(code) => Reaction::changing(command, move |response| {
             let error = doc! { "code": code, "codeName": "Scripted", "errmsg": "no majority" };
-            answer.insert("writeConcernError", error);
+            response.insert("writeConcernError", error);
         }),
         Fault::ConnectionClosed { is_done: true } => Reaction::losing_the_answer(command),
         Fault::NotWritablePrimary => {
             let half = with_updates(command, updates(command).take(updates(command).count() / 2));
-            let stepped_down = |_| Reaction::Answer(refusal(10_107, "NotWritablePrimary"));
+            let stepped_down = |_| Reaction::Answer(command_error(10_107, "NotWritablePrimary"));
             Reaction::Send(half, Box::new(stepped_down))
         }
-        Fault::ConnectionClosed { is_done: false } | Fault::Refused | Fault::ShardAway => Reaction::Cut,
+        Fault::ConnectionClosed { is_done: false } | Fault::Rejected | Fault::ShardUnreachable => Reaction::Cut,
     }
 }
 
-/// The statements at these places are refused, the others carried out.
-fn refusing(command: &Command, places: &[usize]) -> Reaction {
-    let errors: Vec<Document> = places
+/// Returns the reaction that rejects the statements at these indices and lets the others take effect.
+fn rejecting(command: &Command, indices: &[usize]) -> Reaction {
+    let errors: Vec<Document> = indices
         .iter()
-        .map(|place| doc! { "index": i32::try_from(*place).unwrap(), "code": 121, "errmsg": "refused" })
+        .map(|index| doc! { "index": i32::try_from(*index).unwrap(), "code": 121, "errmsg": "refused" })
         .collect();
     let others: Vec<_> = updates(command)
         .enumerate()
-        .filter(|(place, _)| !places.contains(place))
+        .filter(|(index, _)| !indices.contains(index))
         .map(|(_, update)| update)
         .collect();
     if errors.is_empty() {
@@ -301,14 +311,14 @@ fn refusing(command: &Command, places: &[usize]) -> Reaction {
     if others.is_empty() {
         return Reaction::Answer(doc! { "ok": 1, "n": 0, "nModified": 0, "writeErrors": errors });
     }
-    let then = move |mut answer: Document| {
-        answer.insert("writeErrors", errors);
-        Reaction::Answer(answer)
+    let then = move |mut response: Document| {
+        response.insert("writeErrors", errors);
+        Reaction::Answer(response)
     };
     Reaction::Send(with_updates(command, others.into_iter()), Box::new(then))
 }
 
-fn refusal(code: i32, name: &str) -> Document {
+fn command_error(code: i32, name: &str) -> Document {
     doc! { "ok": 0, "code": code, "codeName": name, "errmsg": "scripted" }
 }
 

@@ -1,55 +1,55 @@
-//! C5: `kill -9` between the commit of a command and the publishing of its event.
+//! C5: `kill -9` between the commit of a command and the publication of its event.
 //!
-//! The moment of a kill is not left to chance: the way to the store holds back what would come after it.
+//! A proxy in front of the store holds the next message back, so each kill hits a known point.
 
 use std::time::Duration;
 
-use end_to_end::{Direction, Flow, Options, Process, Servers, Store};
+use end_to_end::{Direction, Flow, Options, Process, ProxiedStore, Servers};
 use tokio::time::{sleep, timeout};
 
 use crate::Outcome;
 use crate::broker::{Broker, Paused};
 use crate::consumer::Consumer;
-use crate::stage::{Clients, Stage, patiently};
-use crate::tally::{Tally, end, hold, rounds};
-use crate::works::{Contacts, Sessions, Turns, Work};
+use crate::setup::{Clients, Setup, send_with_retries};
+use crate::summary::{Summary, check, finish, rounds};
+use crate::workloads::{ContactAdditions, LockChanges, SessionStarts, Workload};
 
-/// Each point once.
+/// The default number of kills: each point once.
 const KILLS: usize = 7;
 
-/// The claims of a dead relay end soon.
+/// A short lease, so that the claims of a killed relay expire soon.
 const LEASE: &str = "1s";
 
-/// A command that does not come to its point says nothing; it is tried again so often.
+/// The number of further attempts for a command that does not reach its point, which is no failure of the service.
 const ATTEMPTS: usize = 2;
 
-/// Everything here happens sooner.
+/// More than any step takes.
 const OVERDUE: Duration = Duration::from_secs(30);
 
-/// A broker that stands still may have been sent the event after so long, or not yet.
+/// The time in which the service may send the event to the paused broker, or not.
 const ON_ITS_WAY: Duration = Duration::from_millis(40);
 
-/// What only the relay says, of the steps that it takes with an outbox.
+/// Texts that only the relay sends to the store, in each of its steps with an outbox.
 const RELAY: &str = "leaseUntil";
 const CLAIM: &str = "claim\0";
 const SETTLE: &str = "$$event.sequence";
 
-/// Where a service is when it is killed.
+/// The point at which a service is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Point {
-    /// The command is about to be written.
+    /// The service is about to write the command.
     Received,
-    /// It is written; the service does not know.
+    /// The command is written; the service has no response from the store.
     Written,
-    /// It is acknowledged; the relay has not seen it.
+    /// The command is acknowledged; the relay has not read the event.
     Committed,
-    /// The relay has claimed it; it does not know.
+    /// The relay has claimed the event; it has no response from the store.
     Claimed,
-    /// The event was sent, or nearly; the broker has said nothing.
+    /// The relay has sent the event, or is about to; the broker has not acknowledged it.
     Sent,
-    /// A consumer has the event; the outbox still has it.
+    /// A consumer has the event, and so has the outbox.
     Published,
-    /// The outbox is empty; the relay does not know.
+    /// The outbox is empty; the relay has no response from the store.
     Settled,
 }
 
@@ -68,32 +68,33 @@ impl Point {
         !matches!(self, Self::Received | Self::Written)
     }
 
-    /// Sees to it that the service comes to this point and no further; of what it sends, to the point before.
-    fn arm(self, store: &Store, says: &str) {
+    /// Makes the proxy stop the service at this point. For [`Self::Sent`] this is the point before; pausing the broker does
+    /// the rest.
+    fn arm(self, store: &ProxiedStore, marker: &str) {
         let (text, direction, flow) = match self {
-            Self::Received => (says, Direction::ToServer, Flow::Hold),
-            Self::Written => (says, Direction::ToClient, Flow::Hold),
+            Self::Received => (marker, Direction::ToServer, Flow::Hold),
+            Self::Written => (marker, Direction::ToClient, Flow::Hold),
             Self::Committed => (RELAY, Direction::ToServer, Flow::Hold),
             Self::Claimed | Self::Sent => (CLAIM, Direction::ToClient, Flow::Hold),
             Self::Published => (SETTLE, Direction::ToServer, Flow::Hold),
             Self::Settled => (SETTLE, Direction::ToClient, Flow::Hold),
         };
-        store.proxy.trap(text, direction, flow);
+        store.proxy.intercept(text, direction, flow);
     }
 }
 
-/// A service on its own way to the store, and its commands.
-struct Line {
-    store: Store,
+/// A service with a proxy of its own in front of the store, and the commands that it gets.
+struct ServiceUnderTest {
+    store: ProxiedStore,
     process: Option<Process>,
-    work: Work,
+    workload: Workload,
 }
 
 struct Trial {
-    stage: Stage,
+    setup: Setup,
     clients: Clients,
     broker: Option<Broker>,
-    lines: Vec<Line>,
+    services: Vec<ServiceUnderTest>,
     consumer: Consumer,
 }
 
@@ -101,48 +102,54 @@ pub(crate) async fn lose_no_event(servers: Servers) -> Outcome {
     let kills = rounds(KILLS);
     let mut trial = Trial::new(&servers, kills).await;
     let points: Vec<Point> = Point::ALL.into_iter().filter(|point| trial.can_reach(*point)).collect();
-    let mut tallies: Vec<Tally> = points
+    let mut summaries: Vec<Summary> = points
         .iter()
-        .map(|point| Tally::of(format!("c5 {point:?}").to_lowercase()))
+        .map(|point| Summary::new(format!("c5 {point:?}").to_lowercase()))
         .collect();
     for number in 0..kills {
         let at = number % points.len();
-        // Both numbers together go through every point of every service.
-        let line = (number + number / points.len()) % trial.lines.len();
-        let outcome = trial.kill(line, points[at]).await;
-        tallies[at].add(outcome);
+        // Together, the two indices go through every point of every service.
+        let service = (number + number / points.len()) % trial.services.len();
+        let outcome = trial.kill(service, points[at]).await;
+        summaries[at].add(outcome);
     }
-    println!("c5: {kills} kills, {} events came again", trial.consumer.repeated());
-    tallies.truncate(kills);
-    end(tallies)
+    println!("c5: {kills} kills, {} events were repeated", trial.consumer.repeated());
+    summaries.truncate(kills);
+    finish(summaries)
 }
 
 impl Trial {
     async fn new(servers: &Servers, kills: usize) -> Self {
-        let stage = Stage::new(servers).await;
-        // Two commands for each kill of a third of the kills, and eight contacts or more for a user.
-        let users = stage.users(4 + kills / 10).await;
-        let mut lines: Vec<Line> = Vec::new();
-        let works = [
-            Work::Sessions(Sessions::of(&users[0])),
-            Work::Contacts(Contacts::of(users[2..].to_vec())),
-            Work::Turns(Turns::of(&users[1])),
+        let setup = Setup::new(servers).await;
+        // A third of the kills hits the contacts, with two commands each, and a user has room for at least eight contacts.
+        let users = setup.register_users(4 + kills / 10).await;
+        let mut services: Vec<ServiceUnderTest> = Vec::new();
+        let workloads = [
+            Workload::SessionStarts(SessionStarts::new(&users[0])),
+            Workload::ContactAdditions(ContactAdditions::new(users[2..].to_vec())),
+            Workload::LockChanges(LockChanges::new(&users[1])),
         ];
-        for work in works {
-            let store = Store::before(servers);
-            let process = Some(start(&stage, &work, &store).await);
-            lines.push(Line { store, process, work });
+        for workload in workloads {
+            let store = ProxiedStore::new(servers);
+            let process = Some(start(&setup, &workload, &store).await);
+            services.push(ServiceUnderTest {
+                store,
+                process,
+                workload,
+            });
         }
-        let broker = Broker::ours();
+        let broker = Broker::own();
         if broker.is_none() {
-            println!("c5: the broker is not ours to pause, so no service is killed while it sends");
+            println!(
+                "c5: only a broker that `cargo xtask servers up` started can be paused, so no service is killed while it sends"
+            );
         }
         Self {
-            clients: stage.clients().await,
-            stage,
+            clients: setup.clients().await,
+            setup,
             broker,
-            lines,
-            consumer: Consumer::of(&servers.kafka_brokers, &users),
+            services,
+            consumer: Consumer::new(&servers.kafka_brokers, &users),
         }
     }
 
@@ -150,73 +157,77 @@ impl Trial {
         point != Point::Sent || self.broker.is_some()
     }
 
-    /// Kills a service at a point of a command, starts it again, and looks whether everything is there.
-    async fn kill(&mut self, line: usize, point: Point) -> Result<(), String> {
+    /// Kills a service at a point of a command, restarts it, and verifies its writes and its events.
+    async fn kill(&mut self, index: usize, point: Point) -> Result<(), String> {
         let mut more = 0..ATTEMPTS;
         let paused = loop {
-            match self.reach(line, point).await {
+            match self.reach(index, point).await {
                 Ok(paused) => break paused,
                 Err(failure) if more.next().is_some() => {
-                    println!("c5: {point:?} is tried again: {failure}");
-                    self.restart(line, None).await?;
-                    self.lines[line].work.look(&self.clients).await?;
+                    println!("c5: {point:?} is repeated: {failure}");
+                    self.restart(index, None).await?;
+                    self.services[index].workload.read_back(&self.clients).await?;
                 }
                 Err(failure) => return Err(format!("the point was not reached: {failure}")),
             }
         };
-        self.restart(line, paused).await?;
-        let Self { clients, lines, .. } = self;
-        let work = &mut lines[line].work;
-        let unanswered = work.look(clients).await?;
-        let happened = usize::from(point == Point::Written);
-        hold(unanswered.is_none_or(|unanswered| unanswered == happened), || {
-            format!("{unanswered:?} commands took effect without an answer")
+        self.restart(index, paused).await?;
+        let Self { clients, services, .. } = self;
+        let workload = &mut services[index].workload;
+        let unanswered = workload.read_back(clients).await?;
+        let expected = usize::from(point == Point::Written);
+        check(unanswered.is_none_or(|unanswered| unanswered == expected), || {
+            format!("{unanswered:?} commands took effect without a response")
         })?;
-        let answer = patiently(|| work.command(clients)).await;
-        work.acknowledge(&answer)?;
+        let response = send_with_retries(|| workload.command(clients)).await;
+        workload.acknowledge(&response)?;
         self.consumer
-            .hear_until(OVERDUE, |consumer| work.is_heard(consumer))
+            .read_until(OVERDUE, |consumer| workload.has_all_events_in(consumer))
             .await;
-        work.judge(&self.consumer)?;
-        self.consumer.judge()
+        workload.verify(&self.consumer)?;
+        self.consumer.verify()
     }
 
-    /// Kills a service and starts it again. A broker that stood still goes on once the service is dead.
-    async fn restart(&mut self, line: usize, paused: Option<Paused>) -> Result<(), String> {
-        let Line { store, process, work } = &mut self.lines[line];
+    /// Kills a service and restarts it. Resumes a paused broker when the service is dead.
+    async fn restart(&mut self, index: usize, paused: Option<Paused>) -> Result<(), String> {
+        let ServiceUnderTest {
+            store,
+            process,
+            workload,
+        } = &mut self.services[index];
         process.take().expect("a process").kill();
         drop(paused);
-        // What is held back is lost, as with the process that said it or was to hear it.
+        // Loses what is held back, as a crash of the machine would.
         store.proxy.reset();
         store.proxy.pass().map_err(|error| error.to_string())?;
-        *process = Some(start(&self.stage, work, store).await);
+        *process = Some(start(&self.setup, workload, store).await);
         Ok(())
     }
 
-    /// Comes to the point, where a broker that stands still has to go on standing still.
-    async fn reach(&mut self, line: usize, point: Point) -> Result<Option<Paused>, String> {
-        let Line { store, work, .. } = &mut self.lines[line];
-        if let Work::Contacts(contacts) = work {
+    /// Brings the service to the point. Returns the broker if it is paused for this, and has to stay so.
+    async fn reach(&mut self, index: usize, point: Point) -> Result<Option<Paused>, String> {
+        let ServiceUnderTest { store, workload, .. } = &mut self.services[index];
+        if let Workload::ContactAdditions(contacts) = workload {
             contacts.make_room();
         }
-        point.arm(store, work.says());
+        point.arm(store, workload.marker());
         if point.is_acknowledged() {
-            let answer = patiently(|| work.command(&self.clients)).await;
-            work.acknowledge(&answer)?;
+            let response = send_with_retries(|| workload.command(&self.clients)).await;
+            workload.acknowledge(&response)?;
         } else {
-            // Its end is the end of the service.
-            tokio::spawn(work.command(&self.clients).attempt());
+            // The request ends with the service.
+            tokio::spawn(workload.command(&self.clients).try_send());
         }
         match point {
             Point::Committed => {}
             Point::Published => {
-                let is_heard = |consumer: &Consumer| work.is_heard(consumer);
-                let heard = self.consumer.hear_until(OVERDUE, is_heard).await;
-                hold(heard, || "the event did not come".to_owned())?;
+                let has_all_events_in = |consumer: &Consumer| workload.has_all_events_in(consumer);
+                let has_arrived = self.consumer.read_until(OVERDUE, has_all_events_in).await;
+                check(has_arrived, || "the event did not arrive".to_owned())?;
             }
             _ => {
-                let trapped = timeout(OVERDUE, store.proxy.trapped()).await;
-                hold(trapped.is_ok(), || "it did not come so far".to_owned())?;
+                let reached = timeout(OVERDUE, store.proxy.wait_until_intercepted()).await;
+                check(reached.is_ok(), || "the service did not reach it".to_owned())?;
             }
         }
         let Some(broker) = self.broker.filter(|_| point == Point::Sent) else {
@@ -229,7 +240,7 @@ impl Trial {
     }
 }
 
-async fn start(stage: &Stage, work: &Work, store: &Store) -> Process {
+async fn start(setup: &Setup, workload: &Workload, store: &ProxiedStore) -> Process {
     let options = Options::default().mongodb_uri(&store.uri).setting("relay.lease", LEASE);
-    stage.start(work.service(), options).await
+    setup.start(workload.service(), options).await
 }

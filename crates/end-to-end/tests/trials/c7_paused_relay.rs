@@ -1,119 +1,121 @@
-//! C7: a relay stands still beyond its lease while it publishes, and goes on after another took over.
+//! C7: a relay is paused while it publishes, until its lease has expired, and resumes after another one took over.
 
 use std::time::Duration;
 
-use end_to_end::{Caller, Direction, Flow, Options, Process, Servers, Service, Store};
+use end_to_end::{Caller, Direction, Flow, Options, Process, ProxiedStore, Servers, Service};
 
 use crate::Outcome;
 use crate::consumer::Consumer;
-use crate::stage::{Clients, Stage, patiently};
-use crate::tally::{Tally, end, hold, rounds};
-use crate::works::{Turns, Work};
+use crate::setup::{Clients, Setup, send_with_retries};
+use crate::summary::{Summary, check, finish, rounds};
+use crate::workloads::{LockChanges, Workload};
 
 const PAUSES: usize = 1;
 
 const LEASE: &str = "2s";
 
-/// Events that wait for the relay that will stand still: so many that it cannot be through before it does.
+/// Events that wait for the relay: too many to be published before it is paused.
 const WAITING: usize = 120;
 
-/// Events of the time while it stands still, and of after that.
+/// Events during the pause, and after it.
 const LATER: usize = 5;
 
-/// What only the relay says.
+/// A text that only the relay sends to the store.
 const RELAY: &str = "leaseUntil";
 
-/// Everything here happens sooner.
+/// More than any step takes.
 const OVERDUE: Duration = Duration::from_mins(1);
 
 struct Trial {
-    stage: Stage,
+    setup: Setup,
     clients: Clients,
-    /// Of the one that will stand still.
-    store: Store,
+    /// The store of the service that is paused.
+    store: ProxiedStore,
     paused: Process,
-    work: Work,
+    workload: Workload,
     consumer: Consumer,
 }
 
-pub(crate) async fn changes_no_order(servers: Servers) -> Outcome {
-    let stage = Stage::new(&servers).await;
-    let users = stage.users(1).await;
-    let _tokens = stage.start(Service::Tokens, Options::default()).await;
-    let store = Store::before(&servers);
+pub(crate) async fn keeps_the_order(servers: Servers) -> Outcome {
+    let setup = Setup::new(&servers).await;
+    let users = setup.register_users(1).await;
+    let _tokens = setup.start(Service::Tokens, Options::default()).await;
+    let store = ProxiedStore::new(&servers);
     let options = Options::default().mongodb_uri(&store.uri).setting("relay.lease", LEASE);
     let mut trial = Trial {
-        clients: stage.clients().await,
-        paused: stage.start(Service::CredentialLock, options).await,
+        clients: setup.clients().await,
+        paused: setup.start(Service::CredentialLock, options).await,
         store,
-        work: Work::Turns(Turns::of(&users[0])),
-        consumer: Consumer::of(&servers.kafka_brokers, &users),
-        stage,
+        workload: Workload::LockChanges(LockChanges::new(&users[0])),
+        consumer: Consumer::new(&servers.kafka_brokers, &users),
+        setup,
     };
-    let mut tally = Tally::of("c7");
+    let mut summary = Summary::new("c7");
     for _ in 0..rounds(PAUSES) {
         let outcome = trial.pause().await;
-        tally.add(outcome);
+        summary.add(outcome);
     }
-    end(vec![tally])
+    finish(vec![summary])
 }
 
 impl Trial {
     async fn pause(&mut self) -> Result<(), String> {
         let before = self.consumer.total();
         let repeated = self.consumer.repeated();
-        self.store.proxy.trap(RELAY, Direction::ToServer, Flow::Hold);
-        self.turn(WAITING).await?;
+        self.store.proxy.intercept(RELAY, Direction::ToServer, Flow::Hold);
+        self.send_commands(WAITING).await?;
         self.store.proxy.pass().map_err(|error| error.to_string())?;
-        let begins = self
+        let has_begun = self
             .consumer
-            .hear_until(OVERDUE, |consumer| consumer.total() > before)
+            .read_until(OVERDUE, |consumer| consumer.total() > before)
             .await;
         self.paused.pause();
-        hold(begins, || "nothing is published".to_owned())?;
+        check(has_begun, || "the relay publishes nothing".to_owned())?;
         let published = self.consumer.total() - before;
 
-        let other = self.stand_in().await;
+        let other = self.start_replica().await;
         let nowhere = String::new;
-        let there = self.clients.at(Caller::new(nowhere(), nowhere(), other.base_url()));
-        let here = std::mem::replace(&mut self.clients, there);
-        let turned = self.turn(LATER).await;
-        self.clients = here;
-        turned?;
-        self.hear_all("the other relay does not take over").await?;
+        let at_replica = self.clients.at(Caller::new(nowhere(), nowhere(), other.base_url()));
+        let original = std::mem::replace(&mut self.clients, at_replica);
+        let sent = self.send_commands(LATER).await;
+        self.clients = original;
+        sent?;
+        self.await_all_events("the other relay did not take over").await?;
 
         self.paused.resume();
         other.terminate().await;
-        // Published by the one that stood still, after whatever it still had in its hands.
-        self.turn(LATER).await?;
-        self.hear_all("the relay does not go on").await?;
+        // The resumed relay publishes these after the events that it had claimed before the pause.
+        self.send_commands(LATER).await?;
+        self.await_all_events("the relay did not continue").await?;
         let repeated = self.consumer.repeated() - repeated;
-        println!("c7: paused after about {published} of {WAITING} events; {repeated} came again");
-        hold(repeated > published, || "it stood still too late to do harm".to_owned())?;
-        self.work.judge(&self.consumer)?;
-        self.consumer.judge()
+        println!("c7: paused after about {published} of {WAITING} events; {repeated} were repeated");
+        check(repeated > published, || {
+            "it was paused too late to repeat an event".to_owned()
+        })?;
+        self.workload.verify(&self.consumer)?;
+        self.consumer.verify()
     }
 
-    /// Another replica, on the straight way to the store.
-    async fn stand_in(&self) -> Process {
+    /// Starts a replica that reaches the store without the proxy.
+    async fn start_replica(&self) -> Process {
         let options = Options::replica().setting("relay.lease", LEASE);
-        self.stage.start(Service::CredentialLock, options).await
+        self.setup.start(Service::CredentialLock, options).await
     }
 
-    async fn turn(&mut self, times: usize) -> Result<(), String> {
+    async fn send_commands(&mut self, times: usize) -> Result<(), String> {
         for _ in 0..times {
-            let answer = patiently(|| self.work.command(&self.clients)).await;
-            self.work.acknowledge(&answer)?;
+            let response = send_with_retries(|| self.workload.command(&self.clients)).await;
+            self.workload.acknowledge(&response)?;
         }
         Ok(())
     }
 
-    async fn hear_all(&mut self, unless: &str) -> Result<(), String> {
-        let work = &self.work;
-        let heard = self
+    async fn await_all_events(&mut self, error: &str) -> Result<(), String> {
+        let workload = &self.workload;
+        let have_arrived = self
             .consumer
-            .hear_until(OVERDUE, |consumer| work.is_heard(consumer))
+            .read_until(OVERDUE, |consumer| workload.has_all_events_in(consumer))
             .await;
-        hold(heard, || unless.to_owned())
+        check(have_arrived, || error.to_owned())
     }
 }

@@ -1,265 +1,290 @@
-//! C8: the store is away, slow, half-open or breaks off its answers, under requests of every kind.
+//! C8: the store is unreachable, is slow, leaves connections half-open or cuts its replies short, under requests of every
+//! kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use end_to_end::{Caller, Direction, Flow, Options, Servers, Store};
+use end_to_end::{Caller, Direction, Flow, Options, ProxiedStore, Servers};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Outcome;
-use crate::askers::{Answered, Ask, Asked, Asker};
 use crate::lag::Lag;
-use crate::stage::{Clients, Stage};
-use crate::tally::{Tally, end, hold, rounds};
-use crate::works::{Contacts, Sessions, Turns, Work};
+use crate::load_clients::{LoadClient, Operation, SentRequest, Verdict};
+use crate::setup::{Clients, Setup};
+use crate::summary::{Summary, check, finish, rounds};
+use crate::workloads::{ContactAdditions, LockChanges, SessionStarts, Workload};
 
 const ROUNDS: usize = 1;
 
-/// A fault lasts so long: longer than a request may.
+/// The length of a fault, which is more than a request may take.
 const FAULT: Duration = Duration::from_millis(3_500);
 
-/// The promises.
+/// The promised bounds on a response and on the recovery.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 const RECOVERS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Whoever does not recover is not waited for any longer.
-const OVERDUE: Duration = Duration::from_secs(15);
+/// The time after which the trial stops waiting for a recovery.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// On the way there, and on the way back.
+/// The delay in each direction of a slow store.
 const SLOW: Duration = Duration::from_millis(300);
 
-/// Bytes of a broken answer: not even its header is whole.
+/// Bytes of a reply before the cut, fewer than its header has.
 const BROKEN_AFTER: usize = 12;
 
-/// What every command says, and no look at whether the server is there.
+/// A text in every command, and in no message by which the driver monitors the server.
 const COMMAND: &str = "lsid";
 
-/// Askers of each kind of request. Together they can have more calls under way than the services have connections.
+/// Clients of each kind of request. Together they can have more calls in flight than a service has connections.
 const OF_A_KIND: usize = 3;
 const CONNECTIONS: &str = "16";
 
-/// Those of an asker who adds contacts, in a round: each has room for nine.
+/// Users of a client that adds contacts, per round. Each has room for nine.
 const USERS: usize = 60;
 
-/// Those that one asker of the other kinds is about.
+/// Users of the clients of the other kinds.
 const SINGLE_USERS: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {
-    /// Connections are reset, and new ones refused.
-    Away,
+    /// Connections are reset, and new ones are refused.
+    Unreachable,
     Slow,
-    /// Nothing arrives, either way.
+    /// Nothing arrives in either direction.
     HalfOpen,
-    /// Commands arrive, answers do not.
-    Deaf,
-    /// Every answer to a command breaks off.
-    MidAnswer,
-    /// Connections that carried a command carry nothing any more, for good.
+    /// Commands arrive, replies do not.
+    NoReply,
+    /// Every reply to a command is cut short.
+    CutReply,
+    /// Connections that carried a command stay half-open for good.
     Lost,
 }
 
 impl Fault {
     const ALL: [Self; 6] = [
-        Self::Away,
+        Self::Unreachable,
         Self::Slow,
         Self::HalfOpen,
-        Self::Deaf,
-        Self::MidAnswer,
+        Self::NoReply,
+        Self::CutReply,
         Self::Lost,
     ];
 
-    async fn begin(self, store: &mut Store) {
+    async fn apply(self, store: &mut ProxiedStore) {
         let proxy = &mut store.proxy;
         let both = |flow| {
             proxy.set(Direction::ToServer, flow);
             proxy.set(Direction::ToClient, flow);
         };
         match self {
-            Self::Away => proxy.refuse().await,
+            Self::Unreachable => proxy.refuse().await,
             Self::Slow => both(Flow::Slow(SLOW)),
             Self::HalfOpen => both(Flow::Hold),
-            Self::Deaf => proxy.set(Direction::ToClient, Flow::Hold),
-            Self::Lost => proxy.trap(COMMAND, Direction::ToServer, Flow::Hold),
-            Self::MidAnswer => proxy.trap(COMMAND, Direction::ToClient, Flow::Cut(BROKEN_AFTER)),
+            Self::NoReply => proxy.set(Direction::ToClient, Flow::Hold),
+            Self::Lost => proxy.intercept(COMMAND, Direction::ToServer, Flow::Hold),
+            Self::CutReply => proxy.intercept(COMMAND, Direction::ToClient, Flow::Cut(BROKEN_AFTER)),
         }
     }
 }
 
 struct Trial {
-    store: Store,
+    store: ProxiedStore,
     lag: Lag,
-    asked: UnboundedReceiver<Asked>,
+    sent: UnboundedReceiver<SentRequest>,
     kinds: BTreeSet<&'static str>,
 }
 
-pub(crate) async fn are_told_in_time(servers: Servers) -> Outcome {
+pub(crate) async fn return_503_in_time(servers: Servers) -> Outcome {
     let rounds = rounds(ROUNDS);
-    let stage = Stage::new(&servers).await;
-    let store = Store::before(&servers);
+    let setup = Setup::new(&servers).await;
+    let store = ProxiedStore::new(&servers);
     let disturbed = Options::default()
         .mongodb_uri(&store.uri)
         .setting("store.connections", CONNECTIONS);
-    let _disturbed = stage.start_all(&disturbed).await;
-    let straight = stage.start_all(&Options::replica()).await;
-    let clients = stage.clients().await;
+    let _disturbed = setup.start_all(&disturbed).await;
+    let undisturbed = setup.start_all(&Options::replica()).await;
+    let clients = setup.clients().await;
     let there = clients.at(Caller::new(
-        straight.tokens.base_url(),
-        straight.factors.base_url(),
-        straight.credential_lock.base_url(),
+        undisturbed.tokens.base_url(),
+        undisturbed.factors.base_url(),
+        undisturbed.credential_lock.base_url(),
     ));
-    let askers = askers(&stage, &clients, &there, rounds).await;
-    let (sender, asked) = unbounded_channel();
+    let load_clients = load_clients(&setup, &clients, &there, rounds).await;
+    let (sender, sent) = unbounded_channel();
     let mut trial = Trial {
         store,
-        lag: Lag::begin(),
-        asked,
-        kinds: askers.iter().map(|asker| asker.kind).collect(),
+        lag: Lag::start(),
+        sent,
+        kinds: load_clients.iter().map(|load_client| load_client.kind).collect(),
     };
-    let mut asking = JoinSet::new();
-    for asker in askers {
-        asking.spawn(asker.run(sender.clone()));
+    let mut running = JoinSet::new();
+    for load_client in load_clients {
+        running.spawn(load_client.run(sender.clone()));
     }
-    let mut tallies: Vec<Tally> = Fault::ALL
+    let mut summaries: Vec<Summary> = Fault::ALL
         .iter()
-        .map(|fault| Tally::of(format!("c8 {fault:?}").to_lowercase()))
+        .map(|fault| Summary::new(format!("c8 {fault:?}").to_lowercase()))
         .collect();
     for _ in 0..rounds {
-        for (fault, tally) in Fault::ALL.into_iter().zip(&mut tallies) {
-            trial.suffer(fault, tally).await;
+        for (fault, summary) in Fault::ALL.into_iter().zip(&mut summaries) {
+            trial.run_fault(fault, summary).await;
         }
     }
     drop(trial);
-    asking.join_all().await;
-    end(tallies)
+    running.join_all().await;
+    finish(summaries)
 }
 
 impl Trial {
-    async fn suffer(&mut self, fault: Fault, tally: &mut Tally) {
-        let mut asked = Vec::new();
-        let calm = self.recovered(Instant::now(), &mut asked).await;
+    async fn run_fault(&mut self, fault: Fault, summary: &mut Summary) {
+        let mut sent = Vec::new();
+        let calm = self.await_recovery(Instant::now(), &mut sent).await;
         assert_eq!(
             calm.len(),
             self.kinds.len(),
             "only {calm:?} are answered before {fault:?}"
         );
-        asked.clear();
+        sent.clear();
         self.lag.take();
 
-        fault.begin(&mut self.store).await;
+        fault.apply(&mut self.store).await;
         let ends = Instant::now() + FAULT;
-        while let Ok(Some(more)) = timeout_at(ends, self.asked.recv()).await {
-            asked.push(more);
+        while let Ok(Some(more)) = timeout_at(ends, self.sent.recv()).await {
+            sent.push(more);
         }
         match fault {
-            Fault::Lost => self.store.proxy.abandon(),
-            _ => self.store.proxy.pass().expect("the port is ours"),
+            Fault::Lost => self.store.proxy.abandon_intercepted(),
+            _ => self.store.proxy.pass().expect("the port is reserved"),
         }
         let passed = Instant::now();
-        let recovered = self.recovered(passed, &mut asked).await;
+        let recovered = self.await_recovery(passed, &mut sent).await;
         let lag = self.lag.take();
-        tell(fault, &asked, &recovered, lag);
-        for asked in asked {
-            tally.add(judged(asked, lag));
+        print_results(fault, &sent, &recovered, lag);
+        for sent in sent {
+            summary.add(verify(sent, lag));
         }
         for kind in &self.kinds {
             let after = recovered.get(kind);
             let in_time = after.is_some_and(|after| *after <= RECOVERS_WITHIN + HOPS * lag);
-            tally.add(hold(in_time, || format!("{kind} recovered after {after:?}")));
+            summary.add(check(in_time, || format!("{kind} recovered after {after:?}")));
         }
     }
 
-    /// Listens until there was a right answer of every kind since then; how long after it the first of each came.
-    async fn recovered(&mut self, since: Instant, asked: &mut Vec<Asked>) -> BTreeMap<&'static str, Duration> {
+    /// Waits for a right response of every kind after `since`. Returns how long after it the first of each kind came.
+    async fn await_recovery(
+        &mut self,
+        since: Instant,
+        sent: &mut Vec<SentRequest>,
+    ) -> BTreeMap<&'static str, Duration> {
         let mut first = BTreeMap::new();
         while first.len() < self.kinds.len() {
-            let Ok(Some(one)) = timeout_at(since + OVERDUE, self.asked.recv()).await else {
+            let Ok(Some(one)) = timeout_at(since + RECOVERY_TIMEOUT, self.sent.recv()).await else {
                 break;
             };
-            if one.answered == Ok(Answered::Rightly) && one.answered_at > since {
+            if one.verdict == Ok(Verdict::Right) && one.answered_at > since {
                 first.entry(one.kind).or_insert(one.answered_at - since);
             }
-            asked.push(one);
+            sent.push(one);
         }
         first
     }
 }
 
-/// An answer passes through so many processes: this one, the service, the store, and the proxy in this one again. Each is as
-/// late as the machine.
+/// The number of processes through which a response passes: this one, the service, the store and the proxy in this one. A busy
+/// machine delays each.
 const HOPS: u32 = 4;
 
-/// What the machine itself was late is not the service's.
-fn judged(asked: Asked, lag: Duration) -> Result<(), String> {
-    let Asked {
-        kind, took, answered, ..
-    } = asked;
-    let answered = answered.map_err(|wrong| format!("{kind}: {wrong}"))?;
-    hold(took <= ANSWERS_WITHIN + HOPS * lag, || {
-        format!("{kind} was answered {answered:?} after {took:?}")
+/// Verifies a response and its time. Subtracts the delay of the machine itself, which is not the service's.
+fn verify(sent: SentRequest, lag: Duration) -> Result<(), String> {
+    let SentRequest {
+        kind,
+        duration,
+        verdict,
+        ..
+    } = sent;
+    let verdict = verdict.map_err(|defect| format!("{kind}: {defect}"))?;
+    check(duration <= ANSWERS_WITHIN + HOPS * lag, || {
+        format!("{kind} got {verdict:?} after {duration:?}")
     })
 }
 
-fn tell(fault: Fault, asked: &[Asked], recovered: &BTreeMap<&'static str, Duration>, lag: Duration) {
-    let right = asked
-        .iter()
-        .filter(|asked| asked.answered == Ok(Answered::Rightly))
-        .count();
-    let slowest = asked.iter().map(|asked| asked.took).max().unwrap_or_default();
+fn print_results(fault: Fault, sent: &[SentRequest], recovered: &BTreeMap<&'static str, Duration>, lag: Duration) {
+    let right = sent.iter().filter(|sent| sent.verdict == Ok(Verdict::Right)).count();
+    let slowest = sent.iter().map(|sent| sent.duration).max().unwrap_or_default();
     let last = recovered.values().max().copied().unwrap_or_default();
     println!(
-        "c8 {fault:?}: {} requests, {right} answered rightly; the slowest took {slowest:.2?} of {ANSWERS_WITHIN:?}; the last \
-         kind recovered after {last:.2?} of {RECOVERS_WITHIN:?}; the machine was late by {lag:.0?} at most",
-        asked.len()
+        "c8 {fault:?}: {} requests, {right} got a right response; the slowest took {slowest:.2?} of {ANSWERS_WITHIN:?}; the last \
+         kind recovered after {last:.2?} of {RECOVERS_WITHIN:?}; the machine itself was up to {lag:.0?} late",
+        sent.len()
     );
 }
 
-/// Several for every kind of request, each with users of its own.
-async fn askers(stage: &Stage, here: &Clients, there: &Clients, rounds: usize) -> Vec<Asker> {
-    let mut askers = Vec::new();
+/// Returns the clients of every kind of request, each with users of its own.
+async fn load_clients(setup: &Setup, here: &Clients, there: &Clients, rounds: usize) -> Vec<LoadClient> {
+    let mut load_clients = Vec::new();
     for _ in 0..OF_A_KIND {
-        let users = stage.users(SINGLE_USERS + USERS * rounds).await;
-        let asker = |(kind, ask)| Asker {
+        let users = setup.register_users(SINGLE_USERS + USERS * rounds).await;
+        let load_client = |(kind, operation)| LoadClient {
             kind,
-            ask,
+            operation,
             here: here.clone(),
             there: there.clone(),
         };
-        askers.extend(asks(there, users).await.map(asker));
+        load_clients.extend(operations(there, users).await.map(load_client));
     }
-    askers
+    load_clients
 }
 
-async fn asks(there: &Clients, mut users: Vec<String>) -> [(&'static str, Ask); 8] {
-    let mut user = || users.pop().expect("users enough");
-    let [handed, renewing, starting, turning, seen] = [(); SINGLE_USERS].map(|()| user());
-    there.caller.lock(&there.desk, &seen).answer().await.with_status(204);
-    let locked = there.get_lock(&seen).answer().await.with_status(200).json();
-    let session = there.session(&renewing, true).answer().await.with_status(200);
+async fn operations(there: &Clients, mut users: Vec<String>) -> [(&'static str, Operation); 8] {
+    let mut user = || users.pop().expect("enough users");
+    let [logged_in, renewing, starting, changing, locked_user] = [(); SINGLE_USERS].map(|()| user());
+    there
+        .caller
+        .lock(&there.desk, &locked_user)
+        .send()
+        .await
+        .expect_status(204);
+    let locked = there.get_lock(&locked_user).send().await.expect_status(200).json();
+    let session = there.session_request(&renewing, true).send().await.expect_status(200);
     let bearer = session.text("accessToken");
     let listed = there
         .caller
         .own_contacts(&bearer)
-        .answer()
+        .send()
         .await
-        .with_status(200)
+        .expect_status(200)
         .json();
     let token = session.text("refreshToken");
     [
-        ("client login", Ask::ClientLogin),
-        ("hand-off", Ask::IssuedValidationToken { user: handed }),
-        ("renewal", Ask::Renewal { token }),
-        ("session", Ask::Work(Work::Sessions(Sessions::of(&starting)))),
-        ("own contacts", Ask::OwnContacts { bearer, shown: listed }),
-        ("contact", Ask::Work(Work::Contacts(Contacts::of(users)))),
-        ("lock", Ask::Work(Work::Turns(Turns::of(&turning)))),
+        ("client login", Operation::ClientLogin),
+        ("handle-auth", Operation::HandleAuth { user: logged_in }),
+        ("renewal", Operation::Renewal { token }),
+        (
+            "session",
+            Operation::Workload(Workload::SessionStarts(SessionStarts::new(&starting))),
+        ),
+        (
+            "own contacts",
+            Operation::OwnContacts {
+                bearer,
+                expected: listed,
+            },
+        ),
+        (
+            "contact",
+            Operation::Workload(Workload::ContactAdditions(ContactAdditions::new(users))),
+        ),
+        (
+            "lock",
+            Operation::Workload(Workload::LockChanges(LockChanges::new(&changing))),
+        ),
         (
             "lock state",
-            Ask::GetLock {
-                user: seen,
-                shown: locked,
+            Operation::GetLock {
+                user: locked_user,
+                expected: locked,
             },
         ),
     ]

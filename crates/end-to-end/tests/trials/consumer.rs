@@ -3,87 +3,88 @@ use std::time::Duration;
 
 use adapter_kafka::LastSequences;
 use domain::event::Event;
-use end_to_end::{Follower, follow_events};
+use end_to_end::{EventReader, read_events};
 use tokio::time::{Instant, timeout_at};
 
-/// Reads events as a consumer should: it drops what it has had, by the sequence of the aggregate.
+/// A consumer that ignores repeated events by the sequence number of their aggregate, as every consumer should.
 pub(crate) struct Consumer {
-    follower: Follower,
+    reader: EventReader,
     last: LastSequences,
-    /// By source, then by subject, in the order in which they took effect.
-    effects: HashMap<&'static str, HashMap<String, Vec<Event>>>,
+    /// The events without repetitions, by source and subject.
+    events: HashMap<&'static str, HashMap<String, Vec<Event>>>,
     repeated: usize,
-    wrong: Vec<String>,
+    defects: Vec<String>,
 }
 
 impl Consumer {
-    pub(crate) fn of(brokers: &str, users: &[String]) -> Self {
+    pub(crate) fn new(brokers: &str, users: &[String]) -> Self {
         let users: Vec<&str> = users.iter().map(String::as_str).collect();
         Self {
-            follower: follow_events(brokers, &users),
+            reader: read_events(brokers, &users),
             last: LastSequences::new(),
-            effects: HashMap::new(),
+            events: HashMap::new(),
             repeated: 0,
-            wrong: Vec::new(),
+            defects: Vec::new(),
         }
     }
 
-    /// Reads on until `is_enough`; whether that was so in time.
-    pub(crate) async fn hear_until(&mut self, within: Duration, is_enough: impl Fn(&Self) -> bool) -> bool {
+    /// Reads until `is_enough` returns true; returns whether that happened within the time.
+    pub(crate) async fn read_until(&mut self, within: Duration, is_enough: impl Fn(&Self) -> bool) -> bool {
         let deadline = Instant::now() + within;
         while !is_enough(self) {
-            let Ok(received) = timeout_at(deadline, self.follower.next()).await else {
+            let Ok(received) = timeout_at(deadline, self.reader.next()).await else {
                 return false;
             };
             match received.event.clone() {
-                Ok(event) => self.take(event),
-                Err(unreadable) => self.wrong.push(unreadable.to_string()),
+                Ok(event) => self.add(event),
+                Err(error) => self.defects.push(error.to_string()),
             }
         }
         true
     }
 
-    fn take(&mut self, event: Event) {
-        let subjects = self.effects.entry(event.kind.source()).or_default();
-        let effects = subjects.entry(event.subject.clone()).or_default();
+    fn add(&mut self, event: Event) {
+        let subjects = self.events.entry(event.kind.source()).or_default();
+        let events = subjects.entry(event.subject.clone()).or_default();
         if !self.last.is_new(&event) {
             self.repeated += 1;
-            if !effects.contains(&event) {
-                self.wrong.push(format!("another event has the place of {event:?}"));
+            if !events.contains(&event) {
+                self.defects
+                    .push(format!("another event has the sequence number of {event:?}"));
             }
             return;
         }
-        let before = effects.last().map_or(0, |last| last.sequence);
+        let before = events.last().map_or(0, |last| last.sequence);
         if event.sequence != before + 1 {
-            self.wrong.push(format!("after {before} came {event:?}"));
+            self.defects.push(format!("after {before} came {event:?}"));
         }
         self.last.record(&event);
-        effects.push(event);
+        events.push(event);
     }
 
-    /// What took effect on an aggregate.
-    pub(crate) fn effects(&self, source: &str, subject: &str) -> &[Event] {
-        let found = self.effects.get(source).and_then(|subjects| subjects.get(subject));
-        found.map_or(&[], Vec::as_slice)
+    /// Returns the events of an aggregate without repetitions.
+    pub(crate) fn events(&self, source: &str, subject: &str) -> &[Event] {
+        let events = self.events.get(source).and_then(|subjects| subjects.get(subject));
+        events.map_or(&[], Vec::as_slice)
     }
 
-    /// How many took effect, on whatever aggregate.
+    /// Returns the number of events without repetitions.
     pub(crate) fn total(&self) -> usize {
-        self.effects.values().flat_map(HashMap::values).map(Vec::len).sum()
+        self.events.values().flat_map(HashMap::values).map(Vec::len).sum()
     }
 
-    /// How often something came again.
+    /// Returns the number of repetitions.
     pub(crate) fn repeated(&self) -> usize {
         self.repeated
     }
 
-    /// Whether nothing was lost or out of order since the last time it was asked.
-    pub(crate) fn judge(&mut self) -> Result<(), String> {
-        let wrong = std::mem::take(&mut self.wrong);
-        if wrong.is_empty() {
+    /// Returns an error when an event was lost or out of order since the last call.
+    pub(crate) fn verify(&mut self) -> Result<(), String> {
+        let defects = std::mem::take(&mut self.defects);
+        if defects.is_empty() {
             Ok(())
         } else {
-            Err(wrong.join("; "))
+            Err(defects.join("; "))
         }
     }
 }

@@ -1,89 +1,89 @@
 use std::time::Duration;
 
 use domain::event::EventKind;
-use end_to_end::{Service, follow_events};
+use end_to_end::{Service, read_events};
 use serde_json::json;
 
-use super::{ANA, World, refused};
+use super::{ANA, TestApp, error};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-pub(crate) async fn a_lock_ends_every_way_to_a_token_and_unlocking_revives_nothing(world: &World) {
+pub(crate) async fn lock_ends_every_session_and_unlock_restores_none(app: &TestApp) {
     let email = "locked@example.com";
-    let user = world.user(email, &[]).await;
-    let refresh = world.session(email).await.text("refreshToken");
-    let validation = world
-        .hand_off("portal", email)
+    let user = app.register_user(email, &[]).await;
+    let refresh = app.start_session(email).await.text("refreshToken");
+    let validation = app
+        .handle_auth("portal", email)
         .await
-        .with_status(200)
+        .expect_status(200)
         .text("validationToken");
-    let (desk, portal) = (world.token(&world.cast.desk).await, world.portal().await);
-    let renewed = async |token: &str| world.caller.renew(&portal, token, true).answer().await;
+    let (desk, portal) = (app.token(&app.fixtures.desk).await, app.portal().await);
+    let renewed = async |token: &str| app.caller.renew(&portal, token, true).send().await;
 
-    world.caller.lock(&desk, &user).answer().await.with_status(204);
+    app.caller.lock(&desk, &user).send().await.expect_status(204);
     for token in [&refresh, &validation] {
-        assert_eq!(renewed(token).await.refusal(), refused(412, "21"));
+        assert_eq!(renewed(token).await.status_and_code(), error(412, "21"));
     }
-    assert_eq!(world.hand_off("portal", email).await.refusal(), refused(412, "21"));
+    assert_eq!(
+        app.handle_auth("portal", email).await.status_and_code(),
+        error(412, "21")
+    );
     let path = format!("/user-identities/{user}/lock");
-    let state = world
+    let state = app
         .caller
         .request(Service::CredentialLock, "GET", &path, &[])
         .bearer(&desk);
-    let state = state.answer().await.with_status(200).json();
+    let state = state.send().await.expect_status(200).json();
     assert_eq!((&state["locked"], &state["epoch"]), (&json!(true), &json!(1)));
 
-    world.caller.lock(&desk, &user).answer().await.with_status(204);
-    world.caller.unlock(&desk, &user).answer().await.with_status(204);
-    assert_eq!(renewed(&refresh).await.refusal(), refused(401, "20"));
-    world.session(email).await;
+    app.caller.lock(&desk, &user).send().await.expect_status(204);
+    app.caller.unlock(&desk, &user).send().await.expect_status(204);
+    assert_eq!(renewed(&refresh).await.status_and_code(), error(401, "20"));
+    app.start_session(email).await;
 
-    let mut follower = follow_events(&world.servers.kafka_brokers, &[&user]);
-    follower
-        .read_until_told(EventKind::CredentialUnlocked, &user, WITHIN)
+    let mut reader = read_events(&app.servers.kafka_brokers, &[&user]);
+    reader
+        .read_until_event(EventKind::CredentialUnlocked, &user, WITHIN)
         .await;
-    let of_the_credential = follower.events().filter(|event| event.subject == user);
-    let told: Vec<_> = of_the_credential.map(|event| (event.kind, event.sequence)).collect();
+    let lock_events = reader.events().filter(|event| event.subject == user);
+    let kinds: Vec<_> = lock_events.map(|event| (event.kind, event.sequence)).collect();
     assert_eq!(
-        told,
+        kinds,
         [(EventKind::CredentialLocked, 1), (EventKind::CredentialUnlocked, 2)]
     );
 }
 
-pub(crate) async fn an_administrator_locks(world: &World) {
-    world.user("root@example.com", &["--role=IAM_ADMIN_MAINTENANCE"]).await;
-    let user = world.user("is.locked@example.com", &[]).await;
-    let root = world.user_token("root@example.com").await;
-    world.caller.lock(&root, &user).answer().await.with_status(204);
+pub(crate) async fn administrator_locks_a_user(app: &TestApp) {
+    app.register_user("root@example.com", &["--role=IAM_ADMIN_MAINTENANCE"])
+        .await;
+    let user = app.register_user("is.locked@example.com", &[]).await;
+    let root = app.user_token("root@example.com").await;
+    app.caller.lock(&root, &user).send().await.expect_status(204);
     assert_eq!(
-        world.hand_off("portal", "is.locked@example.com").await.refusal(),
-        refused(412, "21")
+        app.handle_auth("portal", "is.locked@example.com")
+            .await
+            .status_and_code(),
+        error(412, "21")
     );
 }
 
-pub(crate) async fn an_order_that_cannot_be_is_refused(world: &World) {
+pub(crate) async fn lock_and_unlock_reject_invalid_requests(app: &TestApp) {
     let (desk, gateway) = (
-        world.token(&world.cast.desk).await,
-        world.token(&world.cast.gateway).await,
+        app.token(&app.fixtures.desk).await,
+        app.token(&app.fixtures.gateway).await,
     );
-    for way in ["lock", "unlock"] {
-        let path = format!("/user-identities/{way}");
-        let ordered = async |bearer: &str, body| {
-            let request = world.caller.request(Service::CredentialLock, "POST", &path, &[]);
-            request.bearer(bearer).json(&body).answer().await.refusal()
+    for operation in ["lock", "unlock"] {
+        let path = format!("/user-identities/{operation}");
+        let send = async |bearer: &str, body| {
+            let request = app.caller.request(Service::CredentialLock, "POST", &path, &[]);
+            request.bearer(bearer).json(&body).send().await.status_and_code()
         };
         let unknown = "ffffffffffffffffffffffff";
-        assert_eq!(ordered(&desk, json!({"userId": unknown})).await, refused(400, "04"));
-        assert_eq!(ordered(&desk, json!({})).await, refused(400, "01"));
-        assert_eq!(
-            ordered(&gateway, json!({"userId": world.ana})).await,
-            refused(403, "03")
-        );
-        let user = world.user_token(ANA).await;
-        assert_eq!(ordered(&user, json!({"userId": world.ana})).await, refused(403, "03"));
-        assert_eq!(
-            ordered("nothing", json!({"userId": world.ana})).await,
-            refused(401, "02")
-        );
+        assert_eq!(send(&desk, json!({"userId": unknown})).await, error(400, "04"));
+        assert_eq!(send(&desk, json!({})).await, error(400, "01"));
+        assert_eq!(send(&gateway, json!({"userId": app.ana})).await, error(403, "03"));
+        let user = app.user_token(ANA).await;
+        assert_eq!(send(&user, json!({"userId": app.ana})).await, error(403, "03"));
+        assert_eq!(send("nothing", json!({"userId": app.ana})).await, error(401, "02"));
     }
 }

@@ -7,34 +7,34 @@ use domain::event::{Event, EventKind};
 use tokio::time::{Instant, timeout_at};
 
 use crate::eventually;
-use crate::installation::chance;
+use crate::installation::random_suffix;
 
 const PARTITIONS: i32 = 6;
 const REPLICATION: i32 = 1;
 const TOPICS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Reads every topic from its beginning, as a consumer that nobody has seen before; yields what is about these users.
-/// Users are never the same in two trials, so it does not matter what else is there.
-pub fn follow_events(brokers: &str, users: &[&str]) -> Follower {
-    let group = format!("end-to-end-{}", chance());
-    let consumer = KafkaEventConsumer::open(&settings(brokers), &group, &Topic::ALL).expect("the settings are good");
-    Follower {
+/// Returns a reader of the events of these users. It reads every topic from the beginning, in a consumer group of its own.
+/// Every trial has users of its own, so it ignores the events of other trials.
+pub fn read_events(brokers: &str, users: &[&str]) -> EventReader {
+    let group = format!("end-to-end-{}", random_suffix());
+    let consumer = KafkaEventConsumer::open(&settings(brokers), &group, &Topic::ALL).expect("the settings are valid");
+    EventReader {
         consumer,
         users: users.iter().map(|user| (*user).to_owned()).collect(),
         seen: Vec::new(),
     }
 }
 
-/// Somebody who reads the events of some users.
-pub struct Follower {
+/// A consumer of the events of some users.
+pub struct EventReader {
     consumer: KafkaEventConsumer,
     users: Vec<String>,
     seen: Vec<ReceivedEvent>,
 }
 
-impl Follower {
-    /// The next event of the users, in whatever order the topics are read; it waits until there is one. What comes twice
-    /// is told twice.
+impl EventReader {
+    /// Waits for the next event of the users, in any order of the topics. Returns an event that was published twice two
+    /// times.
     pub async fn next(&mut self) -> &ReceivedEvent {
         loop {
             let received = self.consumer.next().await.expect("the topics can be read");
@@ -46,7 +46,7 @@ impl Follower {
         }
     }
 
-    /// Reads on until `is_enough`; panics with what was seen when that is not `within` this time.
+    /// Reads until `is_enough` returns true. Panics with the events so far when that takes longer than `within`.
     pub async fn read_until(
         &mut self,
         within: Duration,
@@ -60,22 +60,22 @@ impl Follower {
         &self.seen
     }
 
-    /// Reads on until there is an event of this kind about the user; the first of them.
-    pub async fn read_until_told(&mut self, kind: EventKind, user: &str, within: Duration) -> &ReceivedEvent {
-        let is_it = |received: &ReceivedEvent| {
+    /// Reads until there is an event of this kind about the user, and returns the first one.
+    pub async fn read_until_event(&mut self, kind: EventKind, user: &str, within: Duration) -> &ReceivedEvent {
+        let is_wanted = |received: &ReceivedEvent| {
             let event = received.event.as_ref().ok();
             event.is_some_and(|event| event.kind == kind && event.user.as_str() == user)
         };
-        let seen = self.read_until(within, |seen| seen.iter().any(is_it)).await;
-        seen.iter().find(|received| is_it(received)).expect("it was seen")
+        let seen = self.read_until(within, |seen| seen.iter().any(is_wanted)).await;
+        seen.iter().find(|received| is_wanted(received)).expect("it was seen")
     }
 
-    /// All that was read so far.
+    /// Returns everything that was read so far.
     pub fn seen(&self) -> &[ReceivedEvent] {
         &self.seen
     }
 
-    /// The events among all that was read so far.
+    /// Returns the events that could be parsed.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.seen.iter().filter_map(|received| received.event.as_ref().ok())
     }
@@ -83,21 +83,21 @@ impl Follower {
 
 fn settings(brokers: &str) -> KafkaSettings {
     KafkaSettings {
-        // Wherever the variable points.
+        // The test servers use no TLS.
         allow_insecure: true,
         ..KafkaSettings::new(brokers, Security::Plaintext)
     }
 }
 
-/// Makes the topics that are missing, and waits until the brokers show them.
-pub(crate) async fn make_topics(brokers: &str) {
-    let publisher = KafkaEventPublisher::open(&settings(brokers)).expect("the settings are good");
-    let made = publisher.create_topics(PARTITIONS, REPLICATION).await;
-    made.expect("the topics can be made");
-    eventually("the topics are there", TOPICS_WITHIN, async || {
+/// Creates the missing topics and waits until the brokers list them.
+pub(crate) async fn create_topics_if_missing(brokers: &str) {
+    let publisher = KafkaEventPublisher::open(&settings(brokers)).expect("the settings are valid");
+    let created = publisher.create_topics(PARTITIONS, REPLICATION).await;
+    created.expect("the topics can be created");
+    eventually("the topics exist", TOPICS_WITHIN, async || {
         match publisher.check_topics().await {
             Ok(()) => Some(()),
-            // A broker answers before its view of the topics is the newest.
+            // A broker can respond from an older view of the topics.
             Err(TopicsError::Missing(_)) => None,
             Err(failure) => panic!("{failure:?}"),
         }

@@ -1,4 +1,4 @@
-//! The story of `authme demo`, across three processes.
+//! The scenario of `authme demo`, across three processes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use adapter_kafka::ReceivedEvent;
 use domain::event::{Event, EventKind, EventValue};
 use domain::ids::{ClientId, UserId};
-use end_to_end::{Answer, Caller, Cast, Installation, Options, Servers, Service, follow_events};
+use end_to_end::{Caller, Fixtures, Installation, Options, Response, Servers, Service, read_events};
 use serde_json::{Value, json};
 
 use crate::jwt::claims;
@@ -16,37 +16,37 @@ const EMAIL: &str = "ana.souza@br.example.com";
 const MOBILE: &str = "5efd263cbe2d398bb00b97ea";
 const WITHIN: Duration = Duration::from_secs(20);
 
-pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(servers: Servers) {
+pub(crate) async fn user_logs_in_renews_adds_a_contact_and_is_locked(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    let cast = installation.cast().await;
-    let ana = installation.user(EMAIL, &[]).await;
+    let fixtures = installation.register_fixtures().await;
+    let ana = installation.register_user(EMAIL, &[]).await;
     let _services = installation.start_all(&Options::default()).await;
     let caller = installation.caller();
 
-    let session = get_a_session(&caller, &cast, &ana).await;
+    let session = start_session(&caller, &fixtures, &ana).await;
     let (access, refresh) = (session.text("accessToken"), session.text("refreshToken"));
     let sid = claims(&access)["sid"].as_str().expect("a session").to_owned();
-    manage_contacts(&caller, &cast, (&ana, &access)).await;
-    prove_a_contact(&caller, &installation, &access).await;
-    assert!(is_active(&caller, &cast, &access).await);
+    manage_contacts(&caller, &fixtures, (&ana, &access)).await;
+    verify_contact(&caller, &installation, &access).await;
+    assert!(is_active(&caller, &fixtures, &access).await);
 
-    let desk = caller.client_token(&cast.desk).await;
-    let locked = caller.lock(&desk, &ana).answer().await;
+    let desk = caller.client_token(&fixtures.desk).await;
+    let locked = caller.lock(&desk, &ana).send().await;
     assert_eq!((locked.status, locked.body.as_str()), (204, ""));
-    let portal = caller.client_token(&cast.portal).await;
-    let renewal = caller.renew(&portal, &refresh, true).answer().await;
-    assert_eq!(renewal.refusal(), (412, "21".to_owned()));
-    assert!(!is_active(&caller, &cast, &access).await);
+    let portal = caller.client_token(&fixtures.portal).await;
+    let renewal = caller.renew(&portal, &refresh, true).send().await;
+    assert_eq!(renewal.status_and_code(), (412, "21".to_owned()));
+    assert!(!is_active(&caller, &fixtures, &access).await);
     let change = caller
         .add_contacts(&access, &ana, &json!([mobile("other", "911113333")]))
-        .answer()
+        .send()
         .await;
-    assert_eq!(change.refusal(), (401, "02".to_owned()));
+    assert_eq!(change.status_and_code(), (401, "02".to_owned()));
 
-    let mut follower = follow_events(&servers.kafka_brokers, &[&ana]);
+    let mut reader = read_events(&servers.kafka_brokers, &[&ana]);
     let (by_portal, by_ana) = (json!({"client": "portal"}), json!({"user": ana, "client": "portal"}));
     let factor = |kind, sequence, by, verified| (kind, ana.as_str(), sequence, contact_of(&ana, by, verified));
-    let told = [
+    let expected = [
         (
             EventKind::SessionStarted,
             sid.as_str(),
@@ -68,53 +68,50 @@ pub(crate) async fn a_user_is_handed_over_renews_adds_a_contact_and_is_locked(se
             json!({"userId": ana, "clientId": "portal", "sid": sid, "reason": "lock", "by": by_portal}),
         ),
     ];
-    for (kind, subject, sequence, data) in told {
-        let received = follower.read_until_told(kind, &ana, WITHIN).await;
-        is_as_the_contract_writes_it(received, (kind, subject, sequence));
+    for (kind, subject, sequence, data) in expected {
+        let received = reader.read_until_event(kind, &ana, WITHIN).await;
+        assert_key_and_headers(received, (kind, subject, sequence));
         assert_eq!(data_of(received.event.as_ref().unwrap()), data);
     }
 }
 
-async fn get_a_session(caller: &Caller, cast: &Cast, ana: &str) -> Answer {
-    let login = caller.client_login(&cast.gateway).answer().await.with_status(200);
+async fn start_session(caller: &Caller, fixtures: &Fixtures, ana: &str) -> Response {
+    let login = caller.client_login(&fixtures.gateway).send().await.expect_status(200);
     let gateway = login.text("accessToken");
     assert_eq!(login.text("expiresIn"), "300");
     assert!(login.json().get("refreshToken").is_none());
 
-    let handed = caller
-        .hand_off(&gateway, "portal", &json!({"email": EMAIL, "groups": []}))
-        .answer()
+    let login = caller
+        .handle_auth(&gateway, "portal", &json!({"email": EMAIL, "groups": []}))
+        .send()
         .await;
-    let handed = handed.with_status(200);
+    let login = login.expect_status(200);
     assert_eq!(
-        (handed.text("originClientId"), handed.text("userId")),
+        (login.text("originClientId"), login.text("userId")),
         ("gateway".to_owned(), ana.to_owned())
     );
 
-    let portal = caller.client_token(&cast.portal).await;
-    let redeemed = caller
-        .renew(&portal, &handed.text("validationToken"), true)
-        .answer()
-        .await;
-    let first = redeemed.with_status(200).text("refreshToken");
-    let renewed = caller.renew(&portal, &first, true).answer().await.with_status(200);
+    let portal = caller.client_token(&fixtures.portal).await;
+    let redeemed = caller.renew(&portal, &login.text("validationToken"), true).send().await;
+    let first = redeemed.expect_status(200).text("refreshToken");
+    let renewed = caller.renew(&portal, &first, true).send().await.expect_status(200);
     assert_ne!(renewed.text("refreshToken"), first);
-    let retried = caller.renew(&portal, &first, true).answer().await.with_status(200);
+    let retried = caller.renew(&portal, &first, true).send().await.expect_status(200);
     assert_eq!(retried.text("refreshToken"), renewed.text("refreshToken"));
     renewed
 }
 
-async fn manage_contacts(caller: &Caller, cast: &Cast, (ana, access): (&str, &str)) {
-    let own = caller.own_contacts(access).answer().await.with_status(200).json();
+async fn manage_contacts(caller: &Caller, fixtures: &Fixtures, (ana, access): (&str, &str)) {
+    let own = caller.own_contacts(access).send().await.expect_status(200).json();
     assert_eq!(own.as_array().map(Vec::len), Some(1));
     assert_eq!(own[0]["email"], "an*****za@br.e******.com");
 
-    let portal = caller.client_token(&cast.portal).await;
+    let portal = caller.client_token(&fixtures.portal).await;
     let contacts = json!([mobile(MOBILE, "911112222")]);
-    let added = caller.add_contacts(&portal, ana, &contacts).answer().await;
+    let added = caller.add_contacts(&portal, ana, &contacts).send().await;
     assert_eq!((added.status, added.body.as_str()), (201, ""));
 
-    let own = caller.own_contacts(access).answer().await.with_status(200).json();
+    let own = caller.own_contacts(access).send().await.expect_status(200).json();
     assert_eq!(own[1]["mobile"]["phoneNumber"], "*****2222");
     assert_eq!(
         (&own[1]["credential"], &own[1]["default"]),
@@ -122,31 +119,31 @@ async fn manage_contacts(caller: &Caller, cast: &Cast, (ana, access): (&str, &st
     );
 }
 
-/// The code comes out of the file that the service writes where there is no gateway.
-async fn prove_a_contact(caller: &Caller, installation: &Installation, access: &str) {
+/// Verifies the contact with the code from the file that the service writes without a gateway.
+async fn verify_contact(caller: &Caller, installation: &Installation, access: &str) {
     let path = format!("/user-identities/me/authentication-factors/{MOBILE}/token");
     let sending = caller.request(Service::Factors, "POST", &path, &[]).bearer(access);
-    let challenge = sending.answer().await.with_status(201).text("challengeId");
-    let outgoing = fs::read_to_string(installation.outgoing_codes()).expect("the service made it");
+    let challenge = sending.send().await.expect_status(201).text("challengeId");
+    let outgoing = fs::read_to_string(installation.outgoing_codes()).expect("the service created the file");
     let mut messages = outgoing
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
     let message = messages.find(|message| message["challengeId"] == challenge.as_str());
     let code = &message.expect("the code was sent")["code"];
-    let answer = json!({"challengeId": challenge, "token": code});
+    let response = json!({"challengeId": challenge, "token": code});
     for status in [204, 422] {
         let validate = caller.request(Service::Factors, "POST", &format!("{path}/validate"), &[]);
-        let validated = validate.bearer(access).json(&answer).answer().await;
-        validated.with_status(status);
+        let validated = validate.bearer(access).json(&response).send().await;
+        validated.expect_status(status);
     }
 }
 
-/// What the portal is told of a token.
-async fn is_active(caller: &Caller, cast: &Cast, token: &str) -> bool {
-    let portal = caller.client_token(&cast.portal).await;
+/// Introspects a token as the portal.
+async fn is_active(caller: &Caller, fixtures: &Fixtures, token: &str) -> bool {
+    let portal = caller.client_token(&fixtures.portal).await;
     let introspect = caller.request(Service::Tokens, "POST", "/tokens/introspect", &[]);
-    let introspected = introspect.bearer(&portal).json(&json!({"token": token})).answer().await;
-    introspected.with_status(200).json()["active"] == true
+    let introspected = introspect.bearer(&portal).json(&json!({"token": token})).send().await;
+    introspected.expect_status(200).json()["active"] == true
 }
 
 fn mobile(id: &str, number: &str) -> Value {
@@ -170,9 +167,9 @@ fn contact_of(user: &str, by: &Value, verified: bool) -> Value {
     })
 }
 
-/// Key and headers, every one of them.
-fn is_as_the_contract_writes_it(received: &ReceivedEvent, (kind, subject, sequence): (EventKind, &str, u64)) {
-    let event = received.event.as_ref().expect("an event of ours");
+/// Verifies the key and all headers of an event.
+fn assert_key_and_headers(received: &ReceivedEvent, (kind, subject, sequence): (EventKind, &str, u64)) {
+    let event = received.event.as_ref().expect("an event of AuthMe");
     let user = event.user.as_str();
     assert_eq!(received.key.as_deref(), Some(user.as_bytes()));
     let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).expect("UTF-8");
@@ -182,7 +179,7 @@ fn is_as_the_contract_writes_it(received: &ReceivedEvent, (kind, subject, sequen
         .map(|(name, value)| (name.clone(), text(value)))
         .collect();
     let time = format!("{:.3}", event.time);
-    let request = event.correlation_id.as_deref().expect("a request caused it");
+    let request = event.correlation_id.as_deref().expect("the event has a correlation id");
     let expected = [
         ("ce_correlationid", request),
         ("ce_id", event.id.0.as_str()),

@@ -1,0 +1,34 @@
+//! A rotation takes effect, and the response of the store is lost.
+
+use end_to_end::{Direction, Flow, Installation, Options, ProxiedStore, Servers, Service};
+
+/// A text that only the command of a rotation has.
+const ROTATION: &str = "previousNonce";
+
+/// Disables the grace period, so that only the rotation itself can return the successor.
+pub(crate) async fn rotation_with_a_lost_response_returns_its_successor(servers: Servers) {
+    let installation = Installation::new(&servers).await;
+    let fixtures = installation.register_fixtures().await;
+    installation.register_user("ana@example.com", &[]).await;
+    let mut store = ProxiedStore::new(&servers);
+    let strict = Options::default()
+        .mongodb_uri(&store.uri)
+        .setting("tokens.refresh_grace", "0s");
+    let _tokens = installation.start(Service::Tokens, &strict).await;
+    let caller = installation.caller();
+    let portal = caller.client_token(&fixtures.portal).await;
+    let session = caller.start_session(&fixtures, "ana@example.com").await;
+    let first = session.text("refreshToken");
+
+    store.proxy.intercept(ROTATION, Direction::ToClient, Flow::Hold);
+    let renewing = tokio::spawn(caller.renew(&portal, &first, true).send());
+    store.proxy.wait_until_intercepted().await;
+    store.proxy.reset();
+    store.proxy.pass().expect("the port is reserved");
+
+    let second = renewing.await.unwrap().expect_status(200).text("refreshToken");
+    assert_ne!(second, first);
+    let third = caller.renew(&portal, &second, true).send().await.expect_status(200);
+    assert_ne!(third.text("refreshToken"), second);
+    caller.renew(&portal, &first, true).send().await.expect_status(401);
+}
