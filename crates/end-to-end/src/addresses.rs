@@ -3,8 +3,8 @@ use std::process;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// The range of ports, below those that Linux gives to outgoing connections. Otherwise a connection could take a port after
-/// it was chosen and before the service listens on it.
+/// The range of ports, below those that Linux gives to outgoing connections. Otherwise a connection could take a port
+/// after it was chosen and before the service listens on it.
 const FIRST: u16 = 21_000;
 const LAST: u16 = 31_999;
 

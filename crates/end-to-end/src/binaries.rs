@@ -7,13 +7,13 @@ pub(crate) const HOW_TO_BUILD: &str = "run `cargo build --workspace --bins --fea
 
 const BINARIES: [&str; 4] = ["authme", "service-factors", "service-tokens", "service-credential-lock"];
 
-/// Checked once, so that an edit of a source while trials run does not fail them.
+/// The folder of the binaries, checked once: an edit of a source while trials run does not fail them.
 static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(folder);
 
 /// Returns the path of a binary of the workspace, of the profile that this test was built with.
 ///
-/// Cargo does not build it for the tests of another crate. So a trial panics when the binary is missing or older than its
-/// sources, and its message has the command to run.
+/// Cargo does not build it for the tests of another crate. So a trial panics when the binary is missing or older than
+/// its sources, and its message has the command to run.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let folder = FOLDER.as_ref();
     folder.unwrap_or_else(|error| panic!("{error}")).join(name)

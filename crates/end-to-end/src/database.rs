@@ -6,8 +6,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 const OP_MSG: i32 = 2013;
 
-/// Drops a database by one `OP_MSG` of MongoDB's protocol, because the stores of AuthMe have no such operation and should
-/// have none. Keeps the database when the URI has credentials or several hosts.
+/// Drops a database by one `OP_MSG` of MongoDB's protocol, because the stores of AuthMe have no such operation and
+/// should have none. Keeps the database when the URI has credentials or several hosts.
 pub(crate) fn drop_database(uri: &str, name: &str) -> io::Result<()> {
     let address = uri.strip_prefix("mongodb://").and_then(|rest| rest.split('/').next());
     let Some(address) = address.filter(|address| !address.contains(['@', ','])) else {

@@ -13,8 +13,8 @@ const PARTITIONS: i32 = 6;
 const REPLICATION: i32 = 1;
 const TOPICS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Returns a reader of the events of these users. It reads every topic from the beginning, in a consumer group of its own.
-/// Every trial has users of its own, so it ignores the events of other trials.
+/// Returns a reader of the events of these users. It reads every topic from the beginning, in a consumer group of its
+/// own. Every trial has users of its own, so it ignores the events of other trials.
 pub fn read_events(brokers: &str, users: &[&str]) -> EventReader {
     let group = format!("end-to-end-{}", random_suffix());
     let consumer = KafkaEventConsumer::open(&settings(brokers), &group, &Topic::ALL).expect("the settings are valid");

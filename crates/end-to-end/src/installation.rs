@@ -22,8 +22,8 @@ pub(crate) const ISSUER: &str = "https://authme.test";
 
 /// An installation of AuthMe: a folder with keys and secrets, and a database of its own on the servers.
 ///
-/// Each service keeps its address when it is restarted. The topics exist. When a trial panics, the installation prints the
-/// logs of all services.
+/// Each service keeps its address when it is restarted. The topics exist. When a trial panics, the installation prints
+/// the logs of all services.
 pub struct Installation {
     servers: Servers,
     database: String,
@@ -130,8 +130,8 @@ impl Installation {
         }
     }
 
-    /// Starts a service and waits until it is ready. `factors` and `credential-lock` are ready once they have the key set
-    /// of `tokens`.
+    /// Starts a service and waits until it is ready. `factors` and `credential-lock` are ready once they have the key
+    /// set of `tokens`.
     pub async fn start(&self, service: Service, options: &Options) -> Process {
         let mut process = self.spawn(service, options);
         process.wait_until_ready().await;

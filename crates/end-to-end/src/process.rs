@@ -58,12 +58,12 @@ impl Process {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Whether its readiness check returns 200.
+    /// Returns whether its readiness check returns 200.
     pub async fn is_ready(&self) -> bool {
         self.returns_ok("/health/ready").await
     }
 
-    /// Whether its liveness check returns 200.
+    /// Returns whether its liveness check returns 200.
     pub async fn is_live(&self) -> bool {
         self.returns_ok("/health/live").await
     }

@@ -18,7 +18,7 @@ const BACKLOG: u32 = 1_024;
 /// Bytes read at a time.
 const CHUNK: usize = 64 * 1_024;
 
-/// How the proxy forwards bytes.
+/// The way in which the proxy forwards bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Flow {
     #[default]
@@ -109,8 +109,8 @@ impl Proxy {
         });
     }
 
-    /// Applies `flow` to one direction of each connection whose client sends `text`, from that request or its response on.
-    /// Replaces the last interception and releases the connections that it holds.
+    /// Applies `flow` to one direction of each connection whose client sends `text`, from that request or its response
+    /// on. Replaces the last interception and releases the connections that it holds.
     pub fn intercept(&self, text: &str, direction: Direction, flow: Flow) {
         let interception = Interception {
             text: text.as_bytes().to_vec(),

@@ -7,10 +7,10 @@ use tokio::time::timeout;
 
 const MONGODB_URI: &str = "AUTHME_TEST_MONGODB_URI";
 const KAFKA_BROKERS: &str = "AUTHME_TEST_KAFKA_BROKERS";
-/// Set to `required` where a trial without servers must fail.
+/// The variable that has the value `required` where a trial without servers must fail.
 const SERVERS: &str = "AUTHME_TEST_SERVERS";
 
-/// More than any trial takes.
+/// The time limit of a trial, which is more than any trial takes.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The runtime of all trials, because a trial may leave connections to later ones.

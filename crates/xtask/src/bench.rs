@@ -25,7 +25,7 @@ use crate::servers::{self, Addresses};
 use programs::{Programs, ServicePrograms};
 use results::Results;
 
-/// Which promises to measure, and for how long.
+/// The promises to measure, and the length of a measurement.
 #[derive(Args)]
 pub(crate) struct BenchArguments {
     /// The promises to measure: s1, s2, s3, s4, s5, s6, s7, s8, s9; all if none is named
@@ -46,7 +46,7 @@ impl BenchArguments {
         self.names.iter().any(|name| names.contains(&name.as_str()))
     }
 
-    /// Whether one of these promises is to be measured.
+    /// Returns whether one of these promises is to be measured.
     fn includes(&self, names: &[&str]) -> bool {
         self.names.is_empty() || self.names_one_of(names)
     }

@@ -1,7 +1,7 @@
 //! The project's own tasks: `cargo xtask <task>`.
 //!
-//! Each task is a variant of [`Task`] and a module of its own. Dependencies stay few, because cargo compiles them before a
-//! task starts.
+//! Each task is a variant of [`Task`] and a module of its own. Dependencies stay few, because cargo compiles them
+//! before a task starts.
 #![expect(clippy::print_stdout, reason = "a task prints its results")]
 
 mod bench;

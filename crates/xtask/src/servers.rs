@@ -1,5 +1,5 @@
-//! `cargo xtask servers`: real servers for tests. They are those that the environment names, else the project's containers,
-//! else programs from the package registries.
+//! `cargo xtask servers`: real servers for tests. They are those that the environment names, else the project's
+//! containers, else programs from the package registries.
 
 mod addresses;
 mod compose;
@@ -68,7 +68,7 @@ pub(crate) fn run(task: ServersTask) -> ExitCode {
     }
 }
 
-/// Where the servers come from.
+/// The source of the servers.
 #[derive(Debug, PartialEq, Eq)]
 enum Source {
     FromEnvironment(Addresses),
@@ -97,8 +97,8 @@ impl Source {
     }
 }
 
-/// Returns the addresses of the store and the broker once they are ready, and starts them if necessary. When no source is
-/// available, the error names what is missing.
+/// Returns the addresses of the store and the broker once they are ready, and starts them if necessary. When no source
+/// is available, the error names what is missing.
 pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
     match Source::first(
         Addresses::from_environment()?,
@@ -239,8 +239,8 @@ pub(crate) fn start_kafka() -> anyhow::Result<()> {
     registries::start_kafka(&folder, &mut stoppable(&folder)?)
 }
 
-/// Returns the servers that can be stopped one by one. Fails when the environment names other servers than `up` started,
-/// because a trial must not stop another broker than the one that it uses.
+/// Returns the servers that can be stopped one by one. Fails when the environment names other servers than `up`
+/// started, because a trial must not stop another broker than the one that it uses.
 fn stoppable(folder: &Folder) -> anyhow::Result<Registries> {
     let state = folder.read_state()?.context("`servers up` started no server")?;
     if let Some(named) = Addresses::from_environment()? {

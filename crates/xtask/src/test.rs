@@ -1,5 +1,5 @@
-//! The gate that a change has to pass: steps from cheap to expensive, so that a failure shows early. The first step that
-//! fails ends the run.
+//! The gate that a change has to pass: steps from cheap to expensive, so that a failure shows early. The first step
+//! that fails ends the run.
 
 mod step;
 
@@ -13,7 +13,7 @@ use crate::summary::Summary;
 use crate::tools::CARGO_DENY;
 use step::{Step, print_heading, step_error};
 
-/// Which steps to run.
+/// The steps to run.
 #[derive(Args)]
 pub(crate) struct TestArguments {
     /// Run only the steps that need no server and little time: format, architecture rules, clippy, unit and integration
@@ -28,7 +28,7 @@ const EVERYTHING: [&str; 3] = ["--workspace", "--features", "authme/mongodb"];
 /// Every test but those of this crate, which are the step of the architecture rules.
 const OTHER_TESTS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--features", "authme/mongodb"];
 
-/// Set to `required` where a test that needs a server must have one, as in CI.
+/// The variable that has the value `required` where a test that needs a server must have one, as in CI.
 const REQUIRED_SERVERS: &str = "AUTHME_TEST_SERVERS";
 
 /// Runs the steps. The last line of the output has the number of passed, failed and skipped tests, if a test ran.
@@ -165,8 +165,8 @@ fn with_servers(tests: impl FnOnce(&[(&'static str, String)]) -> anyhow::Result<
     passed
 }
 
-/// Starts the servers that some tests need, and returns the variables that name them. On a machine that cannot run one of
-/// them, its tests are shown as ignored; where servers are required, as in CI, the run ends here.
+/// Starts the servers that some tests need, and returns the variables that name them. On a machine that cannot run one
+/// of them, its tests are shown as ignored; where servers are required, as in CI, the run ends here.
 fn start_servers() -> anyhow::Result<Vec<(&'static str, String)>> {
     let stores = servers::ensure_up().map(|addresses| addresses.variables().to_vec());
     let mail = servers::ensure_mail_up().map(|server| vec![server.variable()]);

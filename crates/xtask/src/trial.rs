@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 
 use result::TrialResult;
 
-/// Which trial to run, and how often.
+/// The trial to run, and the number of its rounds.
 #[derive(Args)]
 pub(crate) struct TrialArguments {
     #[arg(value_enum)]

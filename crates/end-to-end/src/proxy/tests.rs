@@ -2,10 +2,10 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 
-/// More than anything here takes on a busy machine.
+/// The time limit of a step, which is more than any step takes on a busy machine.
 const OVERDUE: Duration = Duration::from_secs(20);
 
-/// Long enough to see bytes that must not arrive.
+/// The time in which bytes that must not arrive would arrive.
 const A_WHILE: Duration = Duration::from_millis(100);
 
 /// Starts a server that echoes every byte.
@@ -42,7 +42,7 @@ async fn receive(stream: &mut TcpStream, length: usize) -> io::Result<String> {
     Ok(String::from_utf8(received).unwrap())
 }
 
-/// Whether nothing arrives and the connection stays open.
+/// Returns whether nothing arrives and the connection stays open.
 async fn is_silent(stream: &mut TcpStream) -> bool {
     timeout(A_WHILE, stream.read_u8()).await.is_err()
 }

@@ -1,5 +1,5 @@
-//! C10: a service gets SIGTERM under load. No request is lost: the last response on each connection has `Connection: close`,
-//! and the service closes no connection without it.
+//! C10: a service gets SIGTERM under load. No request is lost: the last response on each connection has `Connection:
+//! close`, and the service closes no connection without it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,14 +15,14 @@ use crate::Outcome;
 use crate::setup::{Clients, Setup};
 use crate::summary::{Summary, finish, rounds};
 
-/// How often each of the three services gets SIGTERM.
+/// The number of times that each of the three services gets SIGTERM.
 const ROUNDS: usize = 1;
 
 /// Callers with keep-alive connections. Every other one pauses between its requests.
 const CALLERS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(7);
 
-/// More than any step takes.
+/// The time limit of a step, which is more than any step takes.
 const OVERDUE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn loses_no_request(servers: Servers) -> Outcome {
@@ -82,8 +82,8 @@ fn request(service: Service, clients: &Clients, user: &str, bearer: &str) -> Str
     )
 }
 
-/// Sends requests until the service has closed two connections: the first one, and one that was opened then, because a caller
-/// opens connections until its load balancer has removed the process. Returns an error for a lost request.
+/// Sends requests until the service has closed two connections: the first one, and one that was opened then, because a
+/// caller opens connections until its load balancer has removed the process. Returns an error for a lost request.
 async fn send_until_closed(
     port: u16,
     request: Arc<str>,

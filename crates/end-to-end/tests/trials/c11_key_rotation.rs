@@ -24,10 +24,11 @@ const RENEWERS: usize = 4;
 /// The pause between two renewals.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The time between the publication of a key and its first signature: several times as long as a replica takes to read it.
+/// The time between the publication of a key and its first signature: several times as long as a replica takes to read
+/// it.
 const AHEAD: Duration = Duration::from_secs(5);
 
-/// More than any step takes.
+/// The time limit of a step, which is more than any step takes.
 const OVERDUE: Duration = Duration::from_secs(30);
 
 /// The results of the renewing clients so far.
@@ -76,8 +77,8 @@ pub(crate) async fn fails_no_request(servers: Servers) -> Outcome {
     finish(vec![summary])
 }
 
-/// Generates a key, waits until every client has a token that it signed, and retires the older keys. Returns the time that
-/// this took.
+/// Generates a key, waits until every client has a token that it signed, and retires the older keys. Returns the time
+/// that this took.
 async fn rotate(setup: &Setup, results: &Mutex<Results>) -> Duration {
     let operator = async |arguments: &[&str]| setup.installation.operate(arguments).await;
     let older = operator(&["keys", "list"]).await;

@@ -1,5 +1,5 @@
-//! C15: an old primary is partitioned from its replica set and does not know it. A user is locked on the new primary; then a
-//! replica of `tokens` that reaches only the old one is asked to mint.
+//! C15: an old primary is partitioned from its replica set and does not know it. A user is locked on the new primary;
+//! then a replica of `tokens` that reaches only the old one is asked to mint.
 
 use std::io;
 
@@ -32,7 +32,7 @@ enum Path {
     ByUsedValidationToken,
     ByChangeAppToken,
     ByIdentityProvider,
-    /// Without `remember-me`: there is nothing to write.
+    /// The same without `remember-me`: there is nothing to write.
     ByIdentityProviderOnce,
     /// The user's own access token.
     FromASession,
@@ -110,7 +110,8 @@ pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
 }
 
 impl Trial {
-    /// Mints on the old primary after the lock was acknowledged. Returns the response and the commands that the old primary saw.
+    /// Mints on the old primary after the lock was acknowledged. Returns the response and the commands that the old
+    /// primary saw.
     async fn mint_on_old_primary(&self, path: Path, user: String) -> io::Result<(Response, Seen)> {
         let tokens = self.prepare_tokens(path, user).await;
         let past = self.primary.present().await?;

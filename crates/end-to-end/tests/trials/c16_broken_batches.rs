@@ -1,5 +1,5 @@
-//! C16: a batch of rotations fails in part: the server rejects some of its statements, steps down during the command, gets no
-//! majority for it, or the connection closes. A shard may be unreachable.
+//! C16: a batch of rotations fails in part: the server rejects some of its statements, steps down during the command,
+//! gets no majority for it, or the connection closes. A shard may be unreachable.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -23,7 +23,7 @@ const LEASE: &str = "1s";
 /// The number of further attempts for a command that does not reach its point, which is no failure of the service.
 const ATTEMPTS: usize = 2;
 
-/// More than any step takes.
+/// The time limit of a step, which is more than any step takes.
 const OVERDUE: Duration = Duration::from_secs(30);
 
 /// The time in which the service may send the event to the paused broker, or not.
@@ -68,8 +68,8 @@ impl Point {
         !matches!(self, Self::Received | Self::Written)
     }
 
-    /// Makes the proxy stop the service at this point. For [`Self::Sent`] this is the point before; pausing the broker does
-    /// the rest.
+    /// Makes the proxy stop the service at this point. For [`Self::Sent`] this is the point before; pausing the broker
+    /// does the rest.
     fn arm(self, store: &ProxiedStore, marker: &str) {
         let (text, direction, flow) = match self {
             Self::Received => (marker, Direction::ToServer, Flow::Hold),
@@ -121,7 +121,8 @@ pub(crate) async fn lose_no_event(servers: Servers) -> Outcome {
 impl Trial {
     async fn new(servers: &Servers, kills: usize) -> Self {
         let setup = Setup::new(servers).await;
-        // A third of the kills hits the contacts, with two commands each, and a user has room for at least eight contacts.
+        // A third of the kills hits the contacts, with two commands each, and a user has room for at least eight
+        // contacts.
         let users = setup.register_users(4 + kills / 10).await;
         let mut services: Vec<ServiceUnderTest> = Vec::new();
         let workloads = [

@@ -32,12 +32,12 @@ const AROUND: Duration = Duration::from_millis(1_500);
 /// The longest start of a broker, in seconds, with a wide margin.
 const START: usize = 90;
 
-/// The time in which all events have to arrive. A Kafka client retries a lost broker at least every ten seconds, and a relay
-/// continues half a second later.
+/// The time in which all events have to arrive. A Kafka client retries a lost broker at least every ten seconds, and a
+/// relay continues half a second later.
 const DRAINS_WITHIN: Duration = Duration::from_mins(1);
 
-/// The time after which a 503 is counted apart: on a busy machine the service abandons a slow store after a little more, and
-/// the outage of the broker is not the cause. Such a request is repeated and reported.
+/// The time after which a 503 is counted apart: on a busy machine the service abandons a slow store after a little
+/// more, and the outage of the broker is not the cause. Such a request is repeated and reported.
 const SLOW_STORE: Duration = Duration::from_secs(2);
 
 /// The results of one sender.

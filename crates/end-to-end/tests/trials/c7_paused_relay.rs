@@ -23,7 +23,7 @@ const LATER: usize = 5;
 /// A text that only the relay sends to the store.
 const RELAY: &str = "leaseUntil";
 
-/// More than any step takes.
+/// The time limit of a step, which is more than any step takes.
 const OVERDUE: Duration = Duration::from_mins(1);
 
 struct Trial {

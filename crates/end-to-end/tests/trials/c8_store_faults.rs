@@ -1,5 +1,5 @@
-//! C8: the store is unreachable, is slow, leaves connections half-open or cuts its replies short, under requests of every
-//! kind.
+//! C8: the store is unreachable, is slow, leaves connections half-open or cuts its replies short, under requests of
+//! every kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -192,8 +192,8 @@ impl Trial {
     }
 }
 
-/// The number of processes through which a response passes: this one, the service, the store and the proxy in this one. A busy
-/// machine delays each.
+/// The number of processes through which a response passes: this one, the service, the store and the proxy in this one.
+/// A busy machine delays each.
 const HOPS: u32 = 4;
 
 /// Verifies a response and its time. Subtracts the delay of the machine itself, which is not the service's.

@@ -1,5 +1,5 @@
-//! A service abandons a command while its write is on the way to the store. A later command is acknowledged, then the write
-//! arrives. The later command must win.
+//! A service abandons a command while its write is on the way to the store. A later command is acknowledged, then the
+//! write arrives. The later command must win.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -14,7 +14,8 @@ use crate::summary::{Summary, check, finish, rounds};
 
 const ROUNDS: usize = 1;
 
-/// Users of each kind of command in a round. Their writes are in flight at the same time, each on a connection of its own.
+/// Users of each kind of command in a round. Their writes are in flight at the same time, each on a connection of its
+/// own.
 const USERS: usize = 10;
 
 /// A text that only the writes of locks and unlocks have on the way to the store.
@@ -164,8 +165,8 @@ impl ContactCommand {
     }
 }
 
-/// The contact before, the abandoned command, the acknowledged one with its status, and the last digits of the number that must
-/// be stored in the end.
+/// The contact before, the abandoned command, the acknowledged one with its status, and the last digits of the number
+/// that must be stored in the end.
 struct Case {
     name: &'static str,
     before: Option<u32>,

@@ -1,8 +1,8 @@
-//! Trials of the three services under repeated faults: killed services, a stopped broker, a paused relay, a store that is
-//! unreachable or slow, rotating keys, a partitioned old primary, broken batches, late commands.
+//! Trials of the three services under repeated faults: killed services, a stopped broker, a paused relay, a store that
+//! is unreachable or slow, rotating keys, a partitioned old primary, broken batches, late commands.
 //!
-//! `AUTHME_TRIAL_ROUNDS` sets the number of rounds; `cargo xtask trial c5` (c6, c7, c8, c10, c11, c15, c16, late) sets the
-//! variable.
+//! `AUTHME_TRIAL_ROUNDS` sets the number of rounds; `cargo xtask trial c5` (c6, c7, c8, c10, c11, c15, c16, late) sets
+//! the variable.
 
 #![expect(
     clippy::unwrap_used,

@@ -66,8 +66,8 @@ impl Workload {
         Ok(())
     }
 
-    /// Compares the store with the record and takes over further commands that took effect. Returns their number, if the
-    /// service shows it.
+    /// Compares the store with the record and takes over further commands that took effect. Returns their number, if
+    /// the service shows it.
     pub(crate) async fn read_back(&mut self, clients: &Clients) -> Result<Option<usize>, String> {
         match self {
             Self::LockChanges(lock_changes) => lock_changes.read_back(clients).await.map(Some),
@@ -76,7 +76,7 @@ impl Workload {
         }
     }
 
-    /// Whether the consumer has an event for every command that took effect.
+    /// Returns whether the consumer has an event for every command that took effect.
     pub(crate) fn has_all_events_in(&self, consumer: &Consumer) -> bool {
         match self {
             Self::LockChanges(lock_changes) => lock_changes.events_in(consumer).len() >= lock_changes.acknowledged,

@@ -24,7 +24,7 @@ const ROUNDS: usize = 3;
 /// The number of wrong codes, and of unknown challenges.
 const PAIRS: usize = 3_000;
 
-/// More than any round takes: a round ends when its codes are used up.
+/// No limit in practice: a round ends when its codes are used up.
 const NO_TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// Limits that the load never reaches. A check against a limit costs the same at any limit.

@@ -9,8 +9,8 @@ use super::async_connection::AsyncConnection;
 use super::connection::Response;
 use super::process::Server;
 
-/// Threads of the load. Each drives its share of the connections from one event loop. With a thread per connection, every
-/// response would wake a thread, and the wake-up would count as CPU time of the server.
+/// Threads of the load. Each drives its share of the connections from one event loop. With a thread per connection,
+/// every response would wake a thread, and the wake-up would count as CPU time of the server.
 const THREADS: usize = 2;
 
 /// Requests of each connection before the measurement starts.
@@ -24,7 +24,7 @@ pub(crate) trait LoadClient: Send {
     /// Reads the response; an error ends the whole measurement.
     fn handle_response(&mut self, response: &Response) -> anyhow::Result<()>;
 
-    /// Whether there is no further request.
+    /// Returns whether there is no further request.
     fn is_done(&self) -> bool {
         false
     }
@@ -53,8 +53,8 @@ impl LoadResult {
     }
 }
 
-/// Runs every client on a connection of its own for `length`, after a warm-up. A client sends its next request when it has
-/// the response to the last one.
+/// Runs every client on a connection of its own for `length`, after a warm-up. A client sends its next request when it
+/// has the response to the last one.
 pub(crate) fn run<C: LoadClient>(server: &Server, clients: Vec<C>, length: Duration) -> anyhow::Result<LoadResult> {
     let gate = Barrier::new(THREADS + 1);
     let mut shares: Vec<Vec<C>> = (0..THREADS).map(|_| Vec::new()).collect();

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::connection::Connection;
 
-/// Limits that the load never reaches, although one client and few users send all of it. The server still checks them at
-/// every request.
+/// Limits that the load never reaches, although one client and few users send all of it. The server still checks them
+/// at every request.
 pub(crate) const LIMITS: [(&str, &str); 3] = [
     ("AUTHME__LIMITS__REQUESTS_PER_CLIENT", "10000000"),
     ("AUTHME__LIMITS__REQUESTS_PER_USER", "10000000"),

@@ -13,7 +13,8 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// Measures on all cores at once, because the load keeps all of them busy: a core whose neighbour is idle is faster.
+    /// Measures on all cores at once, because the load keeps all of them busy: a core whose neighbour is idle is
+    /// faster.
     pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |_| {

@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 8;
 /// Sessions, spread over the users, that each connection uses in turn.
 const SESSIONS_EACH: usize = 50;
 
-/// How often the two stores are measured, in turn.
+/// The number of measurements of each of the two stores, in turn.
 const ROUNDS: usize = 3;
 
 struct Store {

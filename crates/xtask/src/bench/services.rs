@@ -1,7 +1,7 @@
 //! S2, S4, S6 and S8: the services over real servers.
 //!
-//! The servers run on the same cores as the services and the load, and FerretDB may take the place of MongoDB. So only the
-//! cost of the services' own processes is promised exactly; times are upper bounds and rates are lower bounds.
+//! The servers run on the same cores as the services and the load, and FerretDB may take the place of MongoDB. So only
+//! the cost of the services' own processes is promised exactly; times are upper bounds and rates are lower bounds.
 
 mod consumer;
 mod deployment;

@@ -93,7 +93,7 @@ fn with_port(host: &str, default: u16) -> String {
     }
 }
 
-/// Whether the address accepts connections.
+/// Returns whether the address accepts connections.
 pub(super) fn is_reachable(address: &str) -> bool {
     address.to_socket_addrs().is_ok_and(|mut addresses| {
         addresses.any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_ok())

@@ -20,7 +20,7 @@ pub(super) fn addresses() -> Addresses {
     }
 }
 
-/// Whether a Docker engine is reachable and Docker Compose is installed.
+/// Returns whether a Docker engine is reachable and Docker Compose is installed.
 pub(super) fn is_engine_reachable() -> bool {
     [["compose", "version"].as_slice(), &["info"]]
         .into_iter()
@@ -35,7 +35,7 @@ pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
     folder.write_state(&State::Compose)?;
     let started = compose(&["up", "--detach", "--wait"]);
     if started.is_err() {
-        // The first error says more than one of the clean-up.
+        // The first error has the cause; one of the clean-up would hide it.
         let _ = stop();
         folder.remove_state()?;
     }

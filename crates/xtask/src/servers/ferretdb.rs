@@ -63,7 +63,7 @@ impl FerretDb {
     }
 }
 
-/// Whether FerretDB reports that it has reached PostgreSQL through its own listener.
+/// Returns whether FerretDB reports that it has reached PostgreSQL through its own listener.
 fn is_ready(health_port: u16) -> io::Result<bool> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, health_port))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;

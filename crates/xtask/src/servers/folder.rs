@@ -91,8 +91,8 @@ impl Folder {
         }
     }
 
-    /// Returns the folder of a program, and installs it the first time. `install` works in a folder with another name, so
-    /// an interrupted installation is repeated.
+    /// Returns the folder of a program, and installs it the first time. `install` works in a folder with another name,
+    /// so an interrupted installation is repeated.
     pub(super) fn install(
         &self,
         name: &str,
@@ -110,8 +110,8 @@ impl Folder {
     }
 }
 
-/// Removes a folder and its content, if it exists. Fails when something is mounted in it, because the removal would reach
-/// into the mounted file system.
+/// Removes a folder and its content, if it exists. Fails when something is mounted in it, because the removal would
+/// reach into the mounted file system.
 pub(super) fn remove(folder: &Path) -> anyhow::Result<()> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let mounted = mounts_in(&mounts, folder);

@@ -22,8 +22,8 @@ const MAX_CONNECTIONS: u16 = 200;
 /// The connections of FerretDB. The others are for the workers of the extension.
 const POOLED_CONNECTIONS: u16 = 150;
 
-/// Enters the root as `postgres`. Its /proc and /dev are mounted in a mount namespace of its own, so the kernel removes them
-/// with the last process in it.
+/// Enters the root as `postgres`. Its /proc and /dev are mounted in a mount namespace of its own, so the kernel removes
+/// them with the last process in it.
 const ENTER: &str = r#"
 mount --rbind /dev "$0/dev" && mount --rbind /proc "$0/proc" || exit
 exec chroot --userspec=postgres:postgres "$0" "$@"
@@ -139,8 +139,8 @@ fn install_mmdebstrap() -> anyhow::Result<()> {
     )
 }
 
-/// Returns the mirror from which the machine itself gets Debian's packages; `None` when it gets none, and mmdebstrap uses
-/// its default.
+/// Returns the mirror from which the machine itself gets Debian's packages; `None` when it gets none, and mmdebstrap
+/// uses its default.
 fn mirror() -> anyhow::Result<Option<String>> {
     let mut apt = Command::new("apt-get");
     let targets = apt

@@ -18,7 +18,7 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pid: u32,
-    /// In clock ticks since the machine started.
+    /// The start in clock ticks since the machine started.
     started_at: u64,
 }
 
@@ -76,8 +76,8 @@ impl Process {
         Ok(())
     }
 
-    /// Sends the signal, and SIGKILL when the process does not end in time. Does nothing when the process has ended, even if
-    /// another one has its id.
+    /// Sends the signal, and SIGKILL when the process does not end in time. Does nothing when the process has ended,
+    /// even if another one has its id.
     pub(super) fn stop(&self, signal: Signal) -> anyhow::Result<()> {
         let name = match signal {
             Signal::Terminate => "TERM",
@@ -110,8 +110,8 @@ fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Parses the form of proc(5). The name is in parentheses and may contain some itself; the state is field 3, the start is
-/// field 22.
+/// Parses the form of proc(5). The name is in parentheses and may contain some itself; the state is field 3, the start
+/// is field 22.
 fn parse_stat(stat: &str) -> Option<Stat> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
@@ -135,7 +135,7 @@ pub(super) fn run_quietly(mut command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the command succeeds within a time.
+/// Returns whether the command succeeds within a time.
 pub(super) fn succeeds(mut command: Command, within: Duration) -> bool {
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = silent.spawn() else { return false };

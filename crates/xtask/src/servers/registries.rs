@@ -27,8 +27,8 @@ const NEEDS: [(&str, &str); 5] = [
     ),
 ];
 
-/// The ports of the servers, below those that Linux gives to outgoing connections. A client that tries to reach a stopped
-/// server on such a port could connect to itself.
+/// The ports of the servers, below those that Linux gives to outgoing connections. A client that tries to reach a
+/// stopped server on such a port could connect to itself.
 const PORTS: Range<u16> = 20_000..32_000;
 
 /// Starts all servers with new data. When one does not start, it stops the others again.

@@ -1,8 +1,8 @@
-"""A mail server for tests: plain, with STARTTLS and with implicit TLS; each mail it takes becomes a JSON file.
+"""A mail server for tests: plain, with STARTTLS and with implicit TLS. It stores each accepted mail as a JSON file.
 
-    smtp.py FOLDER      where it keeps what it takes, and says where it is (`server.json`, once it listens)
+    smtp.py FOLDER      the folder for mails, and for `server.json`, which describes the server once it listens
 
-A recipient whose name begins with `refused` is refused for good, one that begins with `busy` the first time only.
+It rejects a recipient whose name begins with `refused` permanently, and one that begins with `busy` the first time only.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ PASSWORD = "the password of a test"
 
 
 class Mails:
-    """What aiosmtpd asks about recipients and hands mails to."""
+    """The handler that aiosmtpd calls for recipients and mails."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -31,7 +31,7 @@ class Mails:
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused"):
-            # As real servers do, it repeats the address.
+            # The reply repeats the address, as those of real servers do.
             return f"550 5.1.1 <{address}> is nobody here"
         if address.startswith("busy") and address not in self.put_off:
             self.put_off.add(address)
@@ -44,10 +44,10 @@ class Mails:
         return "250 OK"
 
     def store(self, server, session, envelope):
-        """A file gets its name last: whoever sees it sees all of it."""
+        """Renames the file last, so that a reader finds it complete."""
         raw = envelope.original_content
         mail = message_from_bytes(raw, policy=policy.default)
-        taken = {
+        accepted = {
             "sender": envelope.mail_from,
             "recipients": envelope.rcpt_tos,
             "tls": tls_version(server),
@@ -58,7 +58,7 @@ class Mails:
         }
         name = f"{next(self.numbers):06}.json"
         partial = self.folder / (name + ".partial")
-        partial.write_text(json.dumps(taken))
+        partial.write_text(json.dumps(accepted))
         partial.rename(self.folder / name)
 
 
@@ -74,7 +74,7 @@ def authenticate(server, session, envelope, mechanism, login):
 
 
 async def listen(mails, **tls):
-    """Listens on a port that is free; with `wrapped` in TLS from the first byte, with `context` after STARTTLS."""
+    """Listens on a free port; with `wrapped` in TLS from the first byte, with `context` after STARTTLS."""
     loop = asyncio.get_running_loop()
     wrapped = tls.get("wrapped")
 
@@ -84,7 +84,7 @@ async def listen(mails, **tls):
             hostname=HOST,
             enable_SMTPUTF8=True,
             tls_context=tls.get("context"),
-            # It does not know that a connection came by TLS when it did so from the first byte.
+            # aiosmtpd does not recognize TLS that starts with the first byte.
             auth_require_tls=wrapped is None,
             authenticator=authenticate,
             loop=loop,
@@ -96,14 +96,14 @@ async def listen(mails, **tls):
 
 async def serve(folder):
     folder.mkdir(parents=True)
-    taken = folder / "mails"
-    taken.mkdir()
+    inbox = folder / "mails"
+    inbox.mkdir()
     authority = trustme.CA()
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(HOST, "127.0.0.1").configure_cert(context)
-    mails = Mails(taken)
+    mails = Mails(inbox)
     server = {
         "host": HOST,
         "plain_port": await listen(mails),
@@ -112,7 +112,7 @@ async def serve(folder):
         "user": USER,
         "password": PASSWORD,
         "ca_file": str(ca_file),
-        "mails": str(taken),
+        "mails": str(inbox),
     }
     partial = folder / "server.json.partial"
     partial.write_text(json.dumps(server, indent=2))

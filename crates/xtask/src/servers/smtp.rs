@@ -130,7 +130,7 @@ pub(crate) fn ensure_up() -> anyhow::Result<MailServer> {
     Ok(MailServer::own(&folder))
 }
 
-/// Whether `ensure_up` has nothing to start.
+/// Returns whether `ensure_up` has nothing to start.
 pub(super) fn is_up() -> bool {
     let recorded = || -> anyhow::Result<bool> {
         let folder = Folder::open()?;

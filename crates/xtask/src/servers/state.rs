@@ -13,7 +13,7 @@ pub(super) enum State {
     Registries(Registries),
 }
 
-/// Written after each step, so that `down` stops what an interrupted `up` started.
+/// It is written after each step, so that `down` stops what an interrupted `up` started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Registries {
     pub(super) ports: Ports,

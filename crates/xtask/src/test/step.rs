@@ -10,7 +10,7 @@ use crate::summary::Summary;
 pub(super) struct Step {
     name: &'static str,
     command: Command,
-    /// What to do when the command fails.
+    /// The action that fixes a failure.
     advice: &'static str,
     /// A shell line that has to precede the command when a developer runs it alone.
     preparation: Option<&'static str>,

@@ -8,8 +8,8 @@ use serde_json::Value;
 /// The beginning of every path.
 const BASE: &str = "/security/iam/v1";
 
-/// A keep-alive connection that sends a request and waits for the response. After an error the outcome of the request is
-/// unknown.
+/// A keep-alive connection that sends a request and waits for the response. After an error the outcome of the request
+/// is unknown.
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
     /// The value of the header.

@@ -1,5 +1,5 @@
-//! C9: the server is killed under load, many times, over one data folder. Every write that it acknowledged is there after
-//! the restart.
+//! C9: the server is killed under load, many times, over one data folder. Every write that it acknowledged is there
+//! after the restart.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,8 @@ const CONTACT_USERS: u64 = 50;
 /// The size of the range of contact numbers that one worker has for itself.
 const CONTACTS: u64 = 1_000_000;
 
-/// How long events may take after a kill. The claims of the killed relay expire after 5 s; the rest is for a slow machine.
+/// The time that events may take after a kill. The claims of the killed relay expire after 5 s; the rest is for a slow
+/// machine.
 const EVENTS_COME_WITHIN: Duration = Duration::from_secs(20);
 
 /// The longest life of a server under load, in milliseconds: several checkpoints of the write-ahead log.

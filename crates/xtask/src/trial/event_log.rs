@@ -23,7 +23,8 @@ impl Subject {
     }
 }
 
-/// The events of each aggregate, in order: the type of each, and the value that distinguishes it from others of its type.
+/// The events of each aggregate, in order: the type of each, and the value that distinguishes it from others of its
+/// type.
 #[derive(Debug, Default)]
 pub(super) struct EventHistories(HashMap<Subject, Vec<String>>);
 

@@ -52,8 +52,8 @@ impl TrialResult {
 }
 
 impl fmt::Display for TrialResult {
-    /// Adds an upper bound on the failure rate when there was no failure. By the rule of three, N trials without a failure
-    /// bound it by 3/N at a confidence of 95 %.
+    /// Adds an upper bound on the failure rate when there was no failure. By the rule of three, N trials without a
+    /// failure bound it by 3/N at a confidence of 95 %.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, trials, failures } = self;
         write!(f, "{name}: {trials} trials, {failures} failures")?;

@@ -4,8 +4,8 @@ use super::result::TrialResult;
 use crate::checkout::{command, must_succeed};
 use crate::servers;
 
-/// Builds the services, starts the servers unless the environment names some, runs the trials `<name>_…` and returns their
-/// results. A trial can stop the broker only when the servers come from the package registries.
+/// Builds the services, starts the servers unless the environment names some, runs the trials `<name>_…` and returns
+/// their results. A trial can stop the broker only when the servers come from the package registries.
 pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<TrialResult>> {
     let servers = servers::ensure_up()?;
     let mut build = command("cargo");

@@ -1,5 +1,5 @@
-//! Copies of the data folder as a crash of the machine can leave it: the last part of the write-ahead log never reached the
-//! disk.
+//! Copies of the data folder as a crash of the machine can leave it: the last part of the write-ahead log never reached
+//! the disk.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -18,14 +18,14 @@ const DATABASE: &str = "authme.sqlite";
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// Offsets in the index of the log: the size of a page, and the number of frames that a checkpoint may have copied into the
-/// database. A checkpoint syncs the log before it copies a frame, so a crash cannot lose these.
+/// Offsets in the index of the log: the size of a page, and the number of frames that a checkpoint may have copied into
+/// the database. A checkpoint syncs the log before it copies a frame, so a crash cannot lose these.
 const PAGE_SIZE: usize = 14;
 const BACKFILL_ATTEMPTED: usize = 128;
 
 /// A copy of the data folder whose write-ahead log was cut off.
 pub(super) struct TornCopy {
-    /// Where the log was cut off, for messages.
+    /// The position of the cut, for messages.
     cut: String,
 }
 

@@ -277,7 +277,7 @@ fn renew(connection: &mut Connection, token: &str) -> (RequestOutcome, Option<St
     (outcome, acknowledged.and_then(|response| refresh_token(&response)))
 }
 
-/// Whether `successor` is the next generation of the same family.
+/// Returns whether `successor` is the next generation of the same family.
 fn is_next_generation(token: &str, successor: &str) -> bool {
     let next = family_and_generation(token).map(|(family, generation)| (family, generation + 1));
     next.is_some() && family_and_generation(successor) == next

@@ -37,7 +37,8 @@ fn http2_is_not_enabled() {
     );
 }
 
-/// Reads the tree of compiled crates, because the lock file also lists the dependencies of features that no crate enables.
+/// Reads the tree of compiled crates, because the lock file also lists the dependencies of features that no crate
+/// enables.
 #[test]
 fn aws_lc_is_the_only_cryptography_provider() {
     let tree = cargo(&[

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::assert_no_violations;
 use crate::checkout::{display_path, read, root};
 
-/// The secrets of a deployment: the setting that names the file, the only service that reads it, and the job that creates it.
+/// The secrets of a deployment: the setting that names the file, the only service that reads it, and the job that
+/// creates it.
 const SECRETS: [(&str, &str, &str); 3] = [
     ("AUTHME__KEYS__DIRECTORY", "tokens", "init"),
     ("AUTHME__SECRETS__REFRESH_FILE", "tokens", "init"),
@@ -33,7 +34,8 @@ fn compose() -> String {
     read(&root().join("docker-compose.yml"))
 }
 
-/// Returns the services of a compose file, each with its lines: keys with an indentation of two spaces under `services:`.
+/// Returns the services of a compose file, each with its lines: keys with an indentation of two spaces under
+/// `services:`.
 fn services(compose: &str) -> Vec<(String, Vec<&str>)> {
     let mut services: Vec<(String, Vec<&str>)> = Vec::new();
     let inside = compose.lines().skip_while(|line| *line != "services:").skip(1);

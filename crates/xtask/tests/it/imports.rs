@@ -51,7 +51,8 @@ const TECHNOLOGIES: [(&str, &str); 6] = [
     ("rusqlite", "adapter-sqlite"),
 ];
 
-/// Whether `member` may import another crate of the workspace in production; `None` if this table does not list `member`.
+/// Returns whether `member` may import another crate of the workspace in production; `None` if this table does not list
+/// `member`.
 fn may_import(member: &str, candidate: &str) -> Option<bool> {
     let is_inside = matches!(candidate, "domain" | "ports");
     let allowed = match member {

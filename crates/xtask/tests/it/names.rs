@@ -1,4 +1,5 @@
-//! An operation and a stored object have the same name in every layer, so that a developer finds the counterpart of a file.
+//! An operation and a stored object have the same name in every layer, so that a developer finds the counterpart of a
+//! file.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,8 @@ use crate::checkout::{display_path, modules_in, read, root, stem};
 use crate::imports::CONTEXTS;
 use crate::source::{identifier, items, production};
 
-/// Ports at the root of `ports` that have the form of a store and store nothing themselves: they read, publish or remove
-/// what other stores hold.
+/// Ports at the root of `ports` that have the form of a store and store nothing themselves: they read, publish or
+/// remove what other stores hold.
 const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "garbage", "outboxes"];
 
 fn source_of(layer: &str) -> PathBuf {

@@ -47,7 +47,7 @@ pub(crate) fn identifier(text: &str) -> &str {
     end.map_or(text, |end| &text[..end])
 }
 
-/// Whether a path in this line contains a module of this name, as in `tokens::X` or `ports::tokens`.
+/// Returns whether a path in this line contains a module of this name, as in `tokens::X` or `ports::tokens`.
 pub(crate) fn passes_through(line: &str, module: &str) -> bool {
     line.match_indices(module).any(|(at, _)| {
         let (before, after) = (&line[..at], &line[at + module.len()..]);

@@ -16,7 +16,8 @@ use crate::servers::Addresses;
 
 /// The three services over a database of their own.
 ///
-/// All runs share the topics, so the ids of the users are unique to the run. The database stays until the servers are stopped.
+/// All runs share the topics, so the ids of the users are unique to the run. The database stays until the servers are
+/// stopped.
 pub(super) struct Deployment {
     pub(super) tokens: Server,
     pub(super) factors: Server,

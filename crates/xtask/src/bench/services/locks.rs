@@ -12,8 +12,8 @@ use crate::bench::results::{Promise, Results, percentile};
 
 const PER_SECOND: u32 = 200;
 
-/// Users who are locked before the measurement: enough for at least one in every partition. When their events have arrived,
-/// the consumer has read the events of earlier runs.
+/// Users who are locked before the measurement: enough for at least one in every partition. When their events have
+/// arrived, the consumer has read the events of earlier runs.
 pub(super) const WARM_UP_USERS: usize = 240;
 
 pub(super) fn measure(deployment: &mut Deployment, length: Duration, results: &mut Results) -> anyhow::Result<()> {

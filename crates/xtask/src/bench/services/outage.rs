@@ -61,8 +61,8 @@ pub(super) fn measure(deployment: &mut Deployment, results: &mut Results) -> any
         }
     };
     send(deployment, &split_requests(deployment, &bearer, &users))?;
-    // The relay is paused until the consumer is connected. A consumer that connected later would read the first events all
-    // at once, and the relay would seem faster than it is.
+    // The relay is paused until the consumer is connected. A consumer that connected later would read the first events
+    // all at once, and the relay would seem faster than it is.
     let consumer = deployment.credential_lock.while_paused(|| {
         outage.end()?;
         let consumer = deployment.start_consumer()?;

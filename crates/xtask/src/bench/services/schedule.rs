@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep_until};
 use super::consumer::now_in_microseconds;
 use crate::bench::async_connection::AsyncConnection;
 
-/// Connections, and so requests in flight at the same time. A request that has to wait for a connection is late, and the
-/// wait counts as latency.
+/// Connections, and so requests in flight at the same time. A request that has to wait for a connection is late, and
+/// the wait counts as latency.
 const CONNECTIONS: usize = 64;
 
 /// The time between the opening of the connections and the first request.
@@ -19,7 +19,7 @@ const LEAD: Duration = Duration::from_millis(50);
 
 /// A request whose response was 204.
 pub(super) struct SentRequest {
-    /// In microseconds since the epoch.
+    /// Microseconds since the epoch.
     pub(super) scheduled_at: u64,
     /// Milliseconds from the scheduled time to the complete response.
     pub(super) latency: f64,
