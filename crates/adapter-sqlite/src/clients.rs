@@ -130,7 +130,7 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
     })
 }
 
-/// The first of the client's names that another client holds.
+/// Returns the first of the client's names (id and aliases) that another client has.
 fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, SqliteError> {
     for name in std::iter::once(&client.id).chain(&client.aliases) {
         let sql = "SELECT name FROM client_names WHERE name = ?1 AND client_id <> ?2";

@@ -13,26 +13,27 @@ use crate::writer::Writer;
 
 type Scan = Box<dyn FnOnce(&Connection) + Send>;
 
-/// One file: its writer, its readers, and a thread for scans.
+/// One SQLite file: its writer, its readers, and a thread for scans.
 pub(crate) struct Database {
     writer: Writer,
     readers: Readers,
     scans: Sender<Scan>,
-    pushed: Notify,
+    event_pushed: Notify,
 }
 
 impl Database {
     pub(crate) fn open(settings: &SqliteSettings) -> Result<Self, OpenError> {
         let writer = Writer::start(&settings.file)?;
+        // Two more than the workers: the relay and the readiness check read as well.
         let readers = Readers::new(&settings.file, settings.workers + 2);
-        let failure = |source| OpenError::Sqlite {
+        let sqlite_error = |source| OpenError::Sqlite {
             file: settings.file.display().to_string(),
             source,
         };
-        let scanner = readers.open().map_err(failure)?;
-        let (scans, waiting) = channel::<Scan>();
+        let scanner = readers.open().map_err(sqlite_error)?;
+        let (scans, queue) = channel::<Scan>();
         thread::Builder::new().name("sqlite-scan".to_owned()).spawn(move || {
-            for scan in waiting {
+            for scan in queue {
                 scan(&scanner);
             }
         })?;
@@ -40,16 +41,16 @@ impl Database {
             writer,
             readers,
             scans,
-            pushed: Notify::new(),
+            event_pushed: Notify::new(),
         })
     }
 
-    /// Reads on this thread, from what is committed now.
+    /// Reads a few rows by key on the calling thread. Sees all that is committed when it begins.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, SqliteError>) -> Result<T, StoreError> {
         self.readers.read(query).map_err(StoreError::from)
     }
 
-    /// Reads many rows on the scan thread.
+    /// Reads many rows on the scan thread, one scan after the other, so that no worker is blocked for long.
     pub(crate) async fn scan<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -59,14 +60,12 @@ impl Database {
         let scan: Scan = Box::new(move |connection| {
             let _ = reply.send(query(connection));
         });
-        let ended = |_| StoreError::from(SqliteError::Panicked);
-        self.scans
-            .send(scan)
-            .map_err(|_| StoreError::from(SqliteError::Panicked))?;
-        answer.await.map_err(ended)?.map_err(StoreError::from)
+        let panicked = || StoreError::from(SqliteError::Panicked);
+        self.scans.send(scan).map_err(|_| panicked())?;
+        answer.await.map_err(|_| panicked())?.map_err(StoreError::from)
     }
 
-    /// Writes; answers once it is on disk.
+    /// Runs the command on the writer thread, and returns its result once the commit is on disk.
     pub(crate) async fn write<T, F>(&self, command: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -75,13 +74,13 @@ impl Database {
         self.writer.write(command).await
     }
 
-    /// Says that an event was pushed.
+    /// Wakes the relay: an event was pushed.
     pub(crate) fn notify_event(&self) {
-        self.pushed.notify_one();
+        self.event_pushed.notify_one();
     }
 
     pub(crate) async fn wait_for_event(&self) {
-        self.pushed.notified().await;
+        self.event_pushed.notified().await;
     }
 }
 

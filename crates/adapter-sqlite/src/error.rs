@@ -2,7 +2,7 @@ use std::error::Error;
 
 use ports::StoreError;
 
-/// Why the file could not be opened.
+/// An error while opening the file.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("`{file}` cannot be opened")]
@@ -11,7 +11,7 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
-    #[error("`{file}` has schema version {found}, and this AuthMe knows versions up to {known}: run a newer one")]
+    #[error("`{file}` has schema version {found}, and this AuthMe knows versions up to {known}: run a newer AuthMe")]
     Newer { file: String, found: usize, known: usize },
     #[error("a thread could not be started")]
     Thread(#[from] std::io::Error),
@@ -19,7 +19,7 @@ pub enum OpenError {
     EventLog(#[from] StoreError),
 }
 
-/// What can go wrong inside a command, before it is said in the words of the port.
+/// The error of a command or read, before it becomes a [`StoreError`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqliteError {
     #[error(transparent)]
@@ -49,11 +49,12 @@ impl SqliteError {
 }
 
 impl From<SqliteError> for StoreError {
-    fn from(fault: SqliteError) -> Self {
-        match fault {
-            SqliteError::Sqlite(error) => Self::Unavailable(Box::new(error)),
+    fn from(error: SqliteError) -> Self {
+        match error {
+            // The savepoint of the command was rolled back, so nothing was written.
+            SqliteError::Sqlite(source) => Self::Unavailable(Box::new(source)),
             SqliteError::Corrupt { what, id, cause } => Self::Corrupt { what, id, cause },
-            SqliteError::Panicked => Self::Unavailable(Box::new(fault)),
+            SqliteError::Panicked => Self::Unavailable(Box::new(error)),
         }
     }
 }

@@ -13,9 +13,10 @@ use crate::error::{OpenError, SqliteError};
 use crate::outbox::{EventDataDocument, Outbox};
 use crate::row_codec::{self, Reader, integer, to_json};
 
-/// The embedded log: a table that only grows, and a signal for whoever waits at its end.
+/// The embedded event log: a table that only grows.
 pub(crate) struct SqliteEventLog {
     database: Arc<Database>,
+    /// The cursor of the last event; wakes readers that wait at the end of the log.
     head: watch::Sender<u64>,
 }
 
@@ -43,8 +44,11 @@ const fn aggregate(kind: EventKind) -> Aggregate {
     }
 }
 
-/// Appends the event and takes it out of its outbox, in one transaction; an event no longer in an outbox was appended
-/// before. The cursor, when it was appended now.
+/// Appends the event to the log and removes it from its outbox, in one transaction, so that the log holds each event
+/// once. Returns its cursor; `None`, and nothing changed, if the event is not in the outbox.
+///
+/// The relay publishes an event and the answer is lost. The relay publishes it again: it is in no outbox, so it was
+/// appended the first time.
 fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteError> {
     let aggregate = aggregate(event.kind);
     let Some(mut outbox) = Outbox::read(connection, aggregate, &event.subject)? else {
@@ -78,7 +82,7 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteEr
     Ok(Some(cursor))
 }
 
-fn logged(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
+fn logged_event(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
     let row = Reader::new("event", row);
     let kind: String = row.column("kind")?;
     let actor = row.json::<ActorDocument>("actor")?;
@@ -105,8 +109,9 @@ fn logged(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
 impl EventPublisher for SqliteEventLog {
     async fn publish(&self, event: &Event) -> Result<(), PublishError> {
         let event = event.clone();
-        let appended = self.database.write(move |connection| append(connection, event)).await;
-        if let Some(cursor) = appended.map_err(|failure| PublishError(Box::new(failure)))? {
+        let cursor = self.database.write(move |connection| append(connection, event)).await;
+        if let Some(cursor) = cursor.map_err(|error| PublishError(Box::new(error)))? {
+            // Two events may be reported in another order than they were appended in.
             self.head.send_modify(|head| *head = cursor.max(*head));
         }
         Ok(())
@@ -118,12 +123,14 @@ impl EventLog for SqliteEventLog {
     async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
         let sql = "SELECT cursor, id, kind, subject, user_id, sequence, time, actor, correlation_id, data FROM events WHERE cursor > ?1 ORDER BY cursor LIMIT ?2";
         self.database
-            .scan(move |connection| row_codec::all(connection, sql, (integer(after.0), integer(limit as u64)), logged))
+            .scan(move |connection| {
+                row_codec::all(connection, sql, (integer(after.0), integer(limit as u64)), logged_event)
+            })
             .await
     }
 
     async fn grown(&self, after: Cursor) {
-        // The sender lives as long as this log does.
+        // The wait fails only after the sender is dropped, and this log owns it.
         let _ = self.head.subscribe().wait_for(|head| *head > after.0).await;
     }
 }

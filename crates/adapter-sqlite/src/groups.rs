@@ -25,12 +25,12 @@ impl Groups for SqliteGroups {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let asked = to_json("group", &names)?;
-        // The names come first: each is looked up by the key of the table.
+        let names = to_json("group", &names)?;
+        // CROSS JOIN keeps this order of the tables: the names outside, so that each group is found by its primary key.
         let sql = "SELECT name, roles FROM json_each(?1) AS asked CROSS JOIN groups ON groups.name = asked.value
                    ORDER BY asked.key";
         self.0
-            .read(|connection| row_codec::all(connection, sql, [asked], group))
+            .read(|connection| row_codec::all(connection, sql, [names], group))
     }
 
     async fn save(&self, group: &Group) -> Result<(), StoreError> {

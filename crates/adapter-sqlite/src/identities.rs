@@ -79,7 +79,7 @@ impl From<&Identity> for IdentityDocument {
     }
 }
 
-/// From a row that begins with the user and its document.
+/// Reads an identity from a row whose first columns are user id and document.
 pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     let row = Reader::new("identity", row);
     let document: IdentityDocument = row.json(1)?;
@@ -121,14 +121,15 @@ pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     })
 }
 
-fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, SqliteError> {
+/// Returns the first other user that has one of the identity's logins.
+fn other_login_owner(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, SqliteError> {
     for login in identity.logins() {
         let sql = "SELECT user_id FROM logins WHERE login = ?1 AND user_id <> ?2";
-        let holder = row_codec::first(connection, sql, (&login, identity.id.as_str()), |row| {
+        let owner = row_codec::first(connection, sql, (&login, identity.id.as_str()), |row| {
             Reader::new("login", row).parse("user_id", UserId::parse)
         })?;
-        if holder.is_some() {
-            return Ok(holder);
+        if owner.is_some() {
+            return Ok(owner);
         }
     }
     Ok(None)
@@ -136,7 +137,7 @@ fn taken_login(connection: &Connection, identity: &Identity) -> Result<Option<Us
 
 fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaveOutcome, SqliteError> {
     let id = identity.id.as_str();
-    if let Some(by) = taken_login(connection, identity)? {
+    if let Some(by) = other_login_owner(connection, identity)? {
         return Ok(IdentitySaveOutcome::LoginTaken { by });
     }
     let exists = row_codec::first(
@@ -165,7 +166,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
     Ok(IdentitySaveOutcome::Saved)
 }
 
-/// Removes the logins of the user as stored: there is no index from a user to its logins.
+/// Removes the logins of the user that the stored document names: `logins` has no index by user.
 fn remove_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
     let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
     if let Some(stored) = row_codec::first(connection, sql, [id], identity)? {

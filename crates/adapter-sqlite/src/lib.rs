@@ -1,4 +1,4 @@
-//! Every store and the event log in one local SQLite file. No other crate names `rusqlite`.
+//! All store ports and the embedded event log, in one local SQLite file. No other crate depends on `rusqlite`.
 
 mod actor_document;
 mod clients;
@@ -34,15 +34,15 @@ use ports::{
 use database::Database;
 pub use error::OpenError;
 
-/// Where the file is and how many threads read it at once.
+/// Settings of the embedded store.
 #[derive(Debug, Clone)]
 pub struct SqliteSettings {
     pub file: PathBuf,
-    /// Threads that read inline; each finds a connection waiting.
+    /// Threads that read at once. A connection is kept open for each.
     pub workers: usize,
 }
 
-/// Every store, over one file.
+/// The store ports over one file.
 #[derive(Clone)]
 pub struct Stores {
     pub clients: Arc<dyn Clients>,
@@ -62,7 +62,8 @@ pub struct Stores {
     pub readiness: Arc<dyn Readiness>,
 }
 
-/// Opens the file, makes it when it is not there, and brings its schema up to date.
+/// Opens the file, creates it if it does not exist, and applies the missing migrations. A file of a newer schema
+/// version is refused and left unchanged.
 pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenError> {
     let database = Arc::new(Database::open(settings)?);
     let log = Arc::new(event_log::SqliteEventLog::new(database.clone())?);

@@ -27,7 +27,7 @@ impl LockStatuses for SqliteLockStatuses {
     }
 
     async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {
-        // Every read of the one file sees what is committed.
+        // Every read of the file sees all that is committed.
         self.read_linearizable(user).await
     }
 }

@@ -1,4 +1,8 @@
-//! The outbox inside an aggregate's row: a JSON array of events in order, and the row's own sequence.
+//! The outbox in an aggregate's row: a JSON array of the events that wait, in order, and the sequence of the last
+//! event.
+//!
+//! The command that causes an event writes state, outbox and sequence in its own savepoint, so an event exists exactly
+//! if its command was carried out (docs/protocols.md "Outbox").
 
 use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
@@ -18,7 +22,7 @@ pub(crate) struct EventDocument {
     pub(crate) sequence: u64,
     /// Milliseconds since 1970.
     time: i64,
-    /// Absent in events from before actors were recorded.
+    /// Absent in events that were stored before schema version 3.
     #[serde(default)]
     by: ActorDocument,
     #[serde(default, rename = "correlationId", skip_serializing_if = "Option::is_none")]
@@ -26,7 +30,7 @@ pub(crate) struct EventDocument {
     data: EventDataDocument,
 }
 
-/// Names and values in their order.
+/// The stored form of an event's data: names and values in order.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct EventDataDocument(Vec<(String, DatumDocument)>);
@@ -101,7 +105,7 @@ impl EventDocument {
     }
 }
 
-/// The table that holds an aggregate, and the column that names it.
+/// Returns the table of an aggregate and its key column.
 pub(crate) const fn table(aggregate: Aggregate) -> (&'static str, &'static str) {
     match aggregate {
         Aggregate::Credential => ("credentials", "user_id"),
@@ -110,14 +114,14 @@ pub(crate) const fn table(aggregate: Aggregate) -> (&'static str, &'static str) 
     }
 }
 
-/// The events that wait in a row, and the sequence of the last one it ever had.
+/// The events that wait in a row, and the sequence of the last event that the row ever had.
 pub(crate) struct Outbox {
     pub(crate) waiting: Vec<EventDocument>,
     sequence: u64,
 }
 
 impl Outbox {
-    /// The outbox of an existing row; `None` when there is no row.
+    /// Reads the outbox of a row; `None` if there is no row.
     pub(crate) fn read(connection: &Connection, aggregate: Aggregate, key: &str) -> Result<Option<Self>, SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("SELECT {column}, sequence, outbox FROM {table} WHERE {column} = ?1");
@@ -130,7 +134,8 @@ impl Outbox {
         })
     }
 
-    /// Gives the events their places; `false`, and nothing done, when they do not fit.
+    /// Appends the events and numbers them. Returns false, and changes nothing, if there is no room for all of them
+    /// ([`MAX_PENDING_EVENTS`]).
     pub(crate) fn push(&mut self, events: Vec<NewEvent>) -> bool {
         if self.waiting.len() + events.len() > MAX_PENDING_EVENTS {
             return false;
@@ -149,7 +154,7 @@ impl Outbox {
         }
     }
 
-    /// Writes the outbox back into its row, which must exist.
+    /// Writes the outbox to its row, which must exist.
     pub(crate) fn save(&self, connection: &Connection, aggregate: Aggregate, key: &str) -> Result<(), SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("UPDATE {table} SET sequence = ?2, outbox = ?3, outbox_pending = ?4 WHERE {column} = ?1");
@@ -162,7 +167,7 @@ impl Outbox {
         .map(drop)
     }
 
-    /// Removes what was published: everything up to `sequence`.
+    /// Removes the published events: all up to `sequence`.
     pub(crate) fn prune(&mut self, sequence: u64) {
         self.waiting.retain(|event| event.sequence > sequence);
     }

@@ -15,7 +15,7 @@ use crate::row_codec::{self, Reader, integer};
 
 pub(crate) struct SqliteOutboxes {
     database: Arc<Database>,
-    /// How many could not be read so far.
+    /// Number of claims by this process of an outbox that it could not read.
     unreadable: AtomicU64,
 }
 
@@ -28,10 +28,15 @@ impl SqliteOutboxes {
     }
 }
 
-/// An outbox that cannot be read is left alone for so long.
-const LONGEST_HOLD: Duration = Duration::from_mins(1);
+/// Time for which an outbox that cannot be read is held. A newer version may have written it, and its relay needs the
+/// time to claim it; a shorter hold would only repeat the error in the log.
+const UNREADABLE_HOLD: Duration = Duration::from_mins(1);
 
-fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claimed, SqliteError> {
+/// Claims up to `limit` outboxes of one kind of aggregate (docs/protocols.md "Relay", step 2).
+///
+/// A claims an outbox for the length of its lease and dies. B finds `lease_until` in the future and skips the outbox.
+/// When the lease has ended, B claims it. If A starts again under its old owner name first, it claims at once.
+fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claim, SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!(
         "UPDATE {table} SET lease_owner = ?1, lease_until = ?2 WHERE {key} IN (
@@ -41,49 +46,50 @@ fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: us
          ) RETURNING {key}, user_id, outbox"
     );
     let until = time::after(lease.now, lease.length).as_millisecond();
-    // Nobody claims for so long: whoever did had a clock that was far ahead.
-    let never = time::after(lease.now, 2 * lease.length + LONGEST_HOLD).as_millisecond();
+    // No relay claims or holds for longer. A lease that ends later was set by a clock that was far ahead, and would
+    // block the outbox until then.
+    let implausible = time::after(lease.now, 2 * lease.length + UNREADABLE_HOLD).as_millisecond();
     let limit = integer(limit as u64);
-    let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, never);
-    let claimed = row_codec::all(connection, &sql, parameters, |row| {
-        Ok((row.get::<_, String>(key)?, pending(aggregate, row)))
+    let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, implausible);
+    let rows = row_codec::all(connection, &sql, parameters, |row| {
+        Ok((row.get::<_, String>(key)?, pending_outbox(aggregate, row)))
     })?;
-    let mut readable = Claimed::default();
-    for (name, outbox) in claimed {
+    let mut claim = Claim::default();
+    for (id, outbox) in rows {
         match outbox {
-            Ok(outbox) => readable.outboxes.push(outbox),
-            Err(fault) => {
-                readable.unreadable += 1;
+            Ok(outbox) => claim.outboxes.push(outbox),
+            Err(error) => {
+                claim.unreadable += 1;
                 tracing::error!(
                     table,
-                    key = name,
-                    error = &fault as &dyn std::error::Error,
+                    key = id,
+                    error = &error as &dyn std::error::Error,
                     "an outbox cannot be read"
                 );
-                extend_lease(connection, aggregate, &name, lease)?;
+                hold_unreadable(connection, aggregate, &id, lease)?;
             }
         }
     }
-    Ok(readable)
+    Ok(claim)
 }
 
-/// What a claim came to.
+/// The result of a claim.
 #[derive(Default)]
-struct Claimed {
+struct Claim {
     outboxes: Vec<PendingOutbox>,
-    /// How many more there were that could not be read.
+    /// Outboxes that were claimed as well and could not be read.
     unreadable: u64,
 }
 
-/// Leaves an outbox alone for a while: perhaps a newer relay can read it.
-fn extend_lease(connection: &Connection, aggregate: Aggregate, name: &str, lease: &Lease) -> Result<(), SqliteError> {
+/// Replaces the claim on an outbox by a hold without owner, for [`UNREADABLE_HOLD`].
+fn hold_unreadable(connection: &Connection, aggregate: Aggregate, id: &str, lease: &Lease) -> Result<(), SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE {key} = ?1");
-    let later = time::after(lease.now, LONGEST_HOLD).as_millisecond();
-    row_codec::execute(connection, &sql, (name, later)).map(drop)
+    let later = time::after(lease.now, UNREADABLE_HOLD).as_millisecond();
+    row_codec::execute(connection, &sql, (id, later)).map(drop)
 }
 
-fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
+fn pending_outbox(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
     let (table, key) = table(aggregate);
     let row = Reader::new(table, row);
     let key: String = row.column(key)?;
@@ -96,6 +102,10 @@ fn pending(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteE
     Ok(PendingOutbox { aggregate, key, events })
 }
 
+/// Removes the published events of an outbox and ends the owner's claim (docs/protocols.md "Relay", step 5).
+///
+/// A claims sequences 1 to 3, publishes 1 and stalls. Its lease ends. B claims, publishes 1 to 3 and settles: the
+/// outbox is empty. A goes on and settles 1: there is nothing left to remove, and a claim that is B's by then stays.
 fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Result<(), SqliteError> {
     let Settlement {
         aggregate,
@@ -117,7 +127,7 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
     row_codec::execute(connection, &sql, (key, owner, held_until)).map(drop)
 }
 
-fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, SqliteError> {
+fn has_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, SqliteError> {
     let (table, _) = table(aggregate);
     let sql = format!("SELECT 1 FROM {table} WHERE outbox_pending = 1 LIMIT 1");
     Ok(row_codec::first(connection, &sql, [], |_| Ok(()))?.is_some())
@@ -126,12 +136,10 @@ fn anything_pending(connection: &Connection, aggregate: Aggregate) -> Result<boo
 #[async_trait]
 impl Outboxes for SqliteOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
+        // Reads first: a claim is a write with a sync, and most passes of an idle relay find nothing.
         let mut waiting = Vec::new();
         for aggregate in Aggregate::ALL {
-            if self
-                .database
-                .read(|connection| anything_pending(connection, aggregate))?
-            {
+            if self.database.read(|connection| has_pending(connection, aggregate))? {
                 waiting.push(aggregate);
             }
         }
@@ -139,17 +147,17 @@ impl Outboxes for SqliteOutboxes {
             return Ok(Vec::new());
         }
         let lease = lease.clone();
-        let claimed = self.database.write(move |connection| {
-            let mut claimed = Claimed::default();
+        let claims = self.database.write(move |connection| {
+            let mut total = Claim::default();
             for aggregate in waiting {
-                let rest = limit.saturating_sub(claimed.outboxes.len());
-                let more = claim(connection, aggregate, &lease, rest)?;
-                claimed.outboxes.extend(more.outboxes);
-                claimed.unreadable += more.unreadable;
+                let rest = limit.saturating_sub(total.outboxes.len());
+                let claim = claim(connection, aggregate, &lease, rest)?;
+                total.outboxes.extend(claim.outboxes);
+                total.unreadable += claim.unreadable;
             }
-            Ok(claimed)
+            Ok(total)
         });
-        let Claimed { outboxes, unreadable } = claimed.await?;
+        let Claim { outboxes, unreadable } = claims.await?;
         self.unreadable.fetch_add(unreadable, Ordering::Relaxed);
         Ok(outboxes)
     }
@@ -182,11 +190,11 @@ impl Outboxes for SqliteOutboxes {
                     let sql = format!(
                         "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"
                     );
-                    let one = row_codec::first(connection, &sql, [], |row| {
+                    let found = row_codec::first(connection, &sql, [], |row| {
                         let row = Reader::new("outbox", row);
                         Ok((row.count("depth")?, row.optional_time("oldest")?))
                     })?;
-                    let (depth, oldest): (u64, Option<Timestamp>) = one.unwrap_or_default();
+                    let (depth, oldest): (u64, Option<Timestamp>) = found.unwrap_or_default();
                     backlog.depth += depth;
                     backlog.oldest = [backlog.oldest, oldest].into_iter().flatten().min();
                 }
@@ -220,12 +228,12 @@ mod tests {
             },
         };
         let locked = CredentialLock::unlocked(command.user.clone()).lock(&command).unwrap();
-        let told = vec![events::lock_changed(&locked, &command)];
-        stores.credential_locks.save_if_version(&locked, told).await.unwrap();
+        let events = vec![events::lock_changed(&locked, &command)];
+        stores.credential_locks.save_if_version(&locked, events).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_outbox_that_cannot_be_read_holds_up_no_other() {
+    async fn an_unreadable_outbox_blocks_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let settings = SqliteSettings {

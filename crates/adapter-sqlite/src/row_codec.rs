@@ -1,4 +1,4 @@
-//! What rows and JSON columns have in common.
+//! Reading and writing of rows and their JSON columns.
 
 use domain::time::Timestamp;
 use rusqlite::types::{FromSql, ValueRef};
@@ -8,15 +8,17 @@ use serde::de::DeserializeOwned;
 
 use crate::error::SqliteError;
 
-/// Reads one kind of row; says which one cannot be read. Columns go by name, or by number where it is read often: a name
-/// is looked up among all names of the row each time.
+/// Reads the columns of one row; an error names the row.
+///
+/// Columns are read by name, and by number where a row is read often: SQLite compares a name with those of all columns
+/// at each call.
 pub(crate) struct Reader<'a, 'b> {
     what: &'static str,
     row: &'a Row<'b>,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
-    /// The first column names the row.
+    /// `what` is the kind of the row in errors. The first column must be its id.
     pub(crate) fn new(what: &'static str, row: &'a Row<'b>) -> Self {
         Self { what, row }
     }
@@ -68,17 +70,17 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 }
 
-/// The stored form of a document.
+/// Returns the stored form of a document.
 pub(crate) fn to_json<T: Serialize>(what: &'static str, document: &T) -> Result<String, SqliteError> {
     serde_json::to_string(document).map_err(|error| SqliteError::corrupt(what, "", error))
 }
 
-/// A number as SQLite keeps it; ours never reach the end of either type.
+/// Converts a count to SQLite's integer. No count here comes near the limit of either type.
 pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The first row, read; `None` without one.
+/// Reads the first row; `None` if there is none.
 pub(crate) fn first<T>(
     connection: &rusqlite::Connection,
     sql: &str,
@@ -92,7 +94,7 @@ pub(crate) fn first<T>(
         .transpose()
 }
 
-/// Every row, read.
+/// Reads all rows.
 pub(crate) fn all<T>(
     connection: &rusqlite::Connection,
     sql: &str,
@@ -104,7 +106,7 @@ pub(crate) fn all<T>(
     rows.map(|row| row?).collect()
 }
 
-/// Runs a statement; how many rows it changed.
+/// Runs a statement and returns how many rows it changed.
 pub(crate) fn execute(
     connection: &rusqlite::Connection,
     sql: &str,

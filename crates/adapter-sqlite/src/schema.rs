@@ -1,15 +1,20 @@
-//! The schema, version by version. A version that was released is never edited: the next one changes it.
+//! The schema, as a list of migrations.
+//!
+//! A released version is never edited: a file that has it never runs it again, so an edit would give old and new files
+//! different schemas. A change of the schema is a new version at the end of the list, with a test that opens a file of
+//! the version before.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::row_codec::integer;
 
-/// Migrations in order; the file's `user_version` counts those applied.
+/// Migrations in order. The file's `user_version` is the number of those applied.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
-/// Marks the file as ours: `AuMe`.
+/// Marks the file as one of AuthMe, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
 
+/// The newest schema version that this build knows.
 pub(crate) const KNOWN: usize = MIGRATIONS.len();
 
 const VERSION_1: &str = "
@@ -108,8 +113,8 @@ CREATE TABLE send_limits (
 CREATE INDEX send_limits_garbage ON send_limits (window_ends_at);
 ";
 
-/// A family names every session that it descends from, where it named the first of them only. Validation tokens of before
-/// are dropped: they live a minute. Events and locks name who acted and in which request.
+/// A family names all its ancestors; version 2 had the first of them only. Events and locks name the actor, events the
+/// request as well. Validation tokens of version 2 are dropped: they live a minute.
 const VERSION_3: &str = "
 ALTER TABLE refresh_families ADD COLUMN ancestors TEXT;
 UPDATE refresh_families SET ancestors = json_array(root_id) WHERE root_id <> family_id;
@@ -140,8 +145,11 @@ CREATE TABLE known_names (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Brings the file up to date, one transaction a version; the version found when it is newer than any known here.
-/// Safe when two processes start at once.
+/// Applies the missing migrations, one transaction each. Returns `Ok(Err(version))`, and changes nothing, if the file's
+/// version is newer than [`KNOWN`].
+///
+/// Safe if two processes start at once: A and B open a file of version 2. A begins an immediate transaction, and B
+/// waits for it. A applies version 3 and commits. B reads version 3 inside its own transaction and has nothing to do.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
     loop {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -175,7 +183,7 @@ mod tests {
     use crate::SqliteSettings;
 
     #[test]
-    fn a_file_from_a_newer_version_is_left_alone() {
+    fn migrate_rejects_a_newer_version() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection
             .pragma_update(None, "user_version", integer(KNOWN as u64 + 1))
@@ -195,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_of_the_first_version_is_read_as_it_was_written() {
+    async fn a_version_1_file_keeps_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let first = Connection::open(&file).unwrap();
@@ -224,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_lock_stored_before_there_were_versions_is_saved_under_the_first() {
+    async fn a_lock_without_version_becomes_version_1() {
         for old in [&MIGRATIONS[..1], &MIGRATIONS[..2]] {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("authme.sqlite");
@@ -258,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_second_version_knew_of_actors_is_kept_where_it_is_plain() {
+    async fn version_2_actors_are_kept_if_unambiguous() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let second = Connection::open(&file).unwrap();
@@ -295,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_of_the_second_version_asserts_no_administrative_group() {
+    async fn a_version_2_session_asserts_no_administrative_group() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let second = Connection::open(&file).unwrap();

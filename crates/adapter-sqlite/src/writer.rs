@@ -1,4 +1,21 @@
-//! The one writable connection, on a thread of its own, with group commit.
+//! The writer: one thread that owns the only writable connection of the process, with group commit.
+//!
+//! SQLite allows one writer at a time, and a commit that survives a power cut costs a sync of the disk. So commands
+//! wait in a bounded queue, and the thread runs all that wait in one transaction, each in a savepoint of its own: they
+//! share one sync (docs/protocols.md "Store rules", docs/adr/0001-sqlite-with-one-writer.md).
+//!
+//! A, B and C wait. The thread begins a transaction. A inserts a row. B violates a constraint, and its savepoint is
+//! rolled back. C finds A's row and rejects because of it. The thread commits, and only then replies: success to A, the
+//! error to B, the rejection to C. If C had its reply before the commit and the commit failed, C's caller would act on
+//! a row that does not exist.
+//!
+//! - A command that fails or panics rolls back its own savepoint. The rest of the batch is committed.
+//! - An error that makes SQLite end the transaction rolls back the whole batch. Every command of it fails with
+//!   `Unavailable`: nothing was written.
+//! - After a failed `COMMIT`, every command of the batch fails with `OutcomeUnknown`. The thread never runs them again.
+//!   It opens the file again, and the process is not ready until that succeeds.
+//! - A command whose caller drops the future before the command begins is skipped: the caller may have reported a
+//!   failure already. A command that has begun is committed with its batch, whether or not its caller still waits.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,30 +30,31 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{OpenError, SqliteError};
-use crate::readers::BUSY_TIMEOUT;
+use crate::readers::{BUSY_TIMEOUT, STATEMENT_CACHE_CAPACITY};
 use crate::schema;
 
-/// Commands that may wait; one more is refused rather than kept waiting for longer than anyone listens.
+/// Commands that may wait for the thread. These are 32 full batches: with a slow disk (100 ms a sync) the last of them
+/// waits 3.2 s, and a request is cut off after 2.8 s. One more command fails at once with `Unavailable`.
 const QUEUE_CAPACITY: usize = 4096;
 
-/// Commands that share one commit.
+/// Commands that share one commit. More would save little of the sync, and all of them wait for the last one.
 const MAX_BATCH_SIZE: usize = 128;
 
-/// What became of a batch, told to each of its commands.
+/// The end of a batch's transaction.
 #[derive(Clone)]
 enum BatchOutcome {
     Committed,
-    /// Rolled back whole.
+    /// Nothing of the batch was written.
     RolledBack(Arc<dyn Error + Send + Sync>),
-    /// The commit itself failed: it may or may not have happened.
+    /// `COMMIT` failed: the batch may or may not have been written.
     Unknown(Arc<rusqlite::Error>),
 }
 
 trait Job: Send {
-    /// Whether its caller has gone.
+    /// Returns whether the caller has dropped its future, so that no reply can reach it.
     fn is_abandoned(&self) -> bool;
     fn execute(&mut self, connection: &Connection);
-    fn reply(self: Box<Self>, ending: &BatchOutcome);
+    fn reply(self: Box<Self>, outcome: &BatchOutcome);
 }
 
 struct Command<F, T> {
@@ -54,25 +72,25 @@ where
         self.reply.is_closed()
     }
 
-    /// Runs inside a savepoint, so that a command that fails takes nothing of the batch with it.
     fn execute(&mut self, connection: &Connection) {
         let Some(work) = self.work.take() else { return };
         self.result = Some(in_savepoint(connection, work));
     }
 
-    /// Every answer, a refusal too, waits for the commit: it may rest on a command before it in the batch.
-    fn reply(self: Box<Self>, ending: &BatchOutcome) {
-        let answer = match (ending, self.result) {
+    /// Replies after the commit, also with a rejection: it may depend on an earlier command of the batch.
+    fn reply(self: Box<Self>, outcome: &BatchOutcome) {
+        let answer = match (outcome, self.result) {
             (BatchOutcome::Committed, Some(result)) => result.map_err(StoreError::from),
             (BatchOutcome::Committed, None) => Err(StoreError::from(SqliteError::Panicked)),
             (BatchOutcome::RolledBack(error), _) => Err(StoreError::Unavailable(Box::new(error.clone()))),
             (BatchOutcome::Unknown(error), _) => Err(StoreError::OutcomeUnknown(Box::new(error.clone()))),
         };
-        // Whoever asked may have hung up.
+        // The caller may have dropped its future.
         let _ = self.reply.send(answer);
     }
 }
 
+/// Runs `work` in a savepoint, which is rolled back if `work` fails or panics.
 fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, SqliteError>,
@@ -84,6 +102,7 @@ fn in_savepoint<T>(
     };
     run("SAVEPOINT command")?;
     let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(SqliteError::Panicked));
+    // The whole transaction is gone, and the savepoint with it.
     if connection.is_autocommit() {
         return result;
     }
@@ -94,7 +113,7 @@ fn in_savepoint<T>(
     result
 }
 
-/// The way to the writer thread.
+/// A handle to the writer thread, which ends when the handle is dropped.
 pub(crate) struct Writer {
     commands: SyncSender<Box<dyn Job>>,
     healthy: Arc<AtomicBool>,
@@ -109,18 +128,18 @@ struct Overloaded;
 struct BatchRolledBack;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the writer has ended")]
+#[error("the writer thread has stopped")]
 struct WriterStopped;
 
 impl Writer {
     pub(crate) fn start(file: &Path) -> Result<Self, OpenError> {
         let connection = open(file)?;
-        let (commands, waiting) = sync_channel(QUEUE_CAPACITY);
+        let (commands, queue) = sync_channel(QUEUE_CAPACITY);
         let healthy = Arc::new(AtomicBool::new(true));
         let thread = WriterThread {
             file: file.to_owned(),
             connection,
-            waiting,
+            queue,
             healthy: healthy.clone(),
         };
         thread::Builder::new()
@@ -129,11 +148,13 @@ impl Writer {
         Ok(Self { commands, healthy })
     }
 
+    /// Returns whether the connection is usable: false after a failed commit until the file is open again.
     pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` in a transaction it may share with others; answers once it is on disk.
+    /// Runs `work` in a transaction that it may share with other commands, and returns its result once the commit is on
+    /// disk.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -145,12 +166,10 @@ impl Writer {
             result: None,
             reply,
         };
-        self.commands
-            .try_send(Box::new(command))
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => StoreError::Unavailable(Box::new(Overloaded)),
-                TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStopped)),
-            })?;
+        self.commands.try_send(Box::new(command)).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Unavailable(Box::new(Overloaded)),
+            TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStopped)),
+        })?;
         answer
             .await
             .map_err(|_| StoreError::OutcomeUnknown(Box::new(WriterStopped)))?
@@ -160,28 +179,29 @@ impl Writer {
 struct WriterThread {
     file: PathBuf,
     connection: Connection,
-    waiting: Receiver<Box<dyn Job>>,
+    queue: Receiver<Box<dyn Job>>,
     healthy: Arc<AtomicBool>,
 }
 
 impl WriterThread {
     fn run(mut self) {
-        while let Ok(first) = self.waiting.recv() {
+        while let Ok(first) = self.queue.recv() {
             if first.is_abandoned() {
                 continue;
             }
-            // Where no core is idle, those who are about to write come first and share the commit; else this is nothing.
+            // If all cores are busy, tasks that are about to write run first and share this commit. If one is idle,
+            // this returns at once.
             thread::yield_now();
-            let (batch, ending) = self.batch(first);
-            if let BatchOutcome::Unknown(error) = &ending {
+            let (batch, outcome) = self.run_batch(first);
+            if let BatchOutcome::Unknown(error) = &outcome {
                 tracing::error!(
                     error = &**error as &dyn std::error::Error,
-                    "a commit failed; the file is opened again"
+                    "a commit failed; the file will be opened again"
                 );
                 self.healthy.store(false, Ordering::Relaxed);
             }
             for job in batch {
-                job.reply(&ending);
+                job.reply(&outcome);
             }
             if !self.healthy.load(Ordering::Relaxed) {
                 self.reopen();
@@ -189,12 +209,13 @@ impl WriterThread {
         }
     }
 
-    /// One transaction: the first command and whatever else is waiting already. It never waits for more. A command whose
-    /// caller has gone before it began is not executed: its caller may have been answered that it failed.
-    fn batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, BatchOutcome) {
+    /// Runs the first command and all that are in the queue already, at most [`MAX_BATCH_SIZE`], in one transaction. It
+    /// never waits for more: a lone command is committed at once.
+    fn run_batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, BatchOutcome) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-            // Those that came meanwhile have waited as long, and would wait as long again, one after the other.
-            let waiting = self.waiting.try_iter().take(QUEUE_CAPACITY);
+            // Another process holds the write lock, and this attempt took BUSY_TIMEOUT. The commands in the queue have
+            // waited as long; tried one after the other, each would wait as long again.
+            let waiting = self.queue.try_iter().take(QUEUE_CAPACITY);
             let failed = [first].into_iter().chain(waiting).collect();
             return (failed, BatchOutcome::RolledBack(Arc::new(error)));
         }
@@ -205,12 +226,12 @@ impl WriterThread {
                 job.execute(&self.connection);
             }
             jobs.push(job);
-            // FULL, INTERRUPT and their like roll back the whole transaction, not the statement.
+            // Errors such as SQLITE_FULL, SQLITE_IOERR and SQLITE_INTERRUPT may roll back the whole transaction.
             if self.connection.is_autocommit() {
                 return (jobs, BatchOutcome::RolledBack(Arc::new(BatchRolledBack)));
             }
             next = if jobs.len() < MAX_BATCH_SIZE {
-                self.waiting.try_recv().ok()
+                self.queue.try_recv().ok()
             } else {
                 None
             };
@@ -225,16 +246,18 @@ impl WriterThread {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
+    /// Opens the file again. If that fails, the next batch still has the old connection, and the file is tried after
+    /// it.
     fn reopen(&mut self) {
         match open(&self.file) {
             Ok(connection) => {
                 self.connection = connection;
                 self.healthy.store(true, Ordering::Relaxed);
             }
-            Err(failure) => {
+            Err(error) => {
                 tracing::error!(
-                    error = &failure as &dyn std::error::Error,
-                    "the file cannot be opened again yet"
+                    error = &error as &dyn std::error::Error,
+                    "the file cannot be opened again yet; the next command tries again"
                 );
             }
         }
@@ -242,13 +265,13 @@ impl WriterThread {
 }
 
 fn open(file: &Path) -> Result<Connection, OpenError> {
-    let failure = |source| OpenError::Sqlite {
+    let sqlite_error = |source| OpenError::Sqlite {
         file: file.display().to_string(),
         source,
     };
-    let mut connection = Connection::open(file).map_err(failure)?;
-    configure(&connection).map_err(failure)?;
-    match schema::migrate(&mut connection).map_err(failure)? {
+    let mut connection = Connection::open(file).map_err(sqlite_error)?;
+    configure(&connection).map_err(sqlite_error)?;
+    match schema::migrate(&mut connection).map_err(sqlite_error)? {
         Ok(()) => Ok(connection),
         Err(found) => Err(OpenError::Newer {
             file: file.display().to_string(),
@@ -261,9 +284,10 @@ fn open(file: &Path) -> Result<Connection, OpenError> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    // In WAL mode only FULL syncs at every commit; NORMAL may lose the last commits in a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE_CAPACITY);
     Ok(())
 }
 
@@ -283,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_command_that_fails_or_panics_takes_nothing_with_it() {
+    async fn a_failed_or_panicked_command_rolls_back_only_itself() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
         let failing = |connection: &Connection| -> Result<(), SqliteError> {
@@ -308,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_transaction_rolled_back_from_inside_fails_everyone_in_it() {
+    async fn a_rolled_back_transaction_fails_its_whole_batch() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
         let rollback = |connection: &Connection| -> Result<(), SqliteError> {
@@ -321,27 +345,27 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_command_whose_caller_has_gone_before_it_began_is_not_executed() {
+    async fn an_abandoned_command_is_not_executed() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
-        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (release, wait) = std::sync::mpsc::channel::<()>();
         let busy = move |_: &Connection| {
             let _ = wait.recv();
             Ok(())
         };
-        // One goes with the batch that is under way, the other would begin the next.
+        // `busy` holds the thread inside a batch, so the other command is still in the queue when it is dropped.
         let mut busy = Box::pin(writer.write(busy));
         assert!(!is_answered(&mut busy).await);
-        let mut given_up = Box::pin(writer.write(insert("given up")));
-        assert!(!is_answered(&mut given_up).await);
-        drop(given_up);
-        go_on.send(()).unwrap();
+        let mut abandoned = Box::pin(writer.write(insert("abandoned")));
+        assert!(!is_answered(&mut abandoned).await);
+        drop(abandoned);
+        release.send(()).unwrap();
         busy.await.unwrap();
         assert_eq!(writer.write(count).await.unwrap(), 0);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn who_waits_behind_a_command_that_cannot_begin_fails_with_it() {
+    async fn a_transaction_that_cannot_begin_fails_all_waiting_commands() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let writer = Writer::start(&file).unwrap();

@@ -92,14 +92,14 @@ impl CredentialLocks for SqliteCredentialLocks {
         events: Vec<NewEvent>,
     ) -> Result<SaveOutcome, StoreError> {
         let credential = credential.clone();
-        let pushes = !events.is_empty();
-        let saving = self
+        let has_events = !events.is_empty();
+        let outcome = self
             .0
             .write(move |connection| save(connection, &credential, events))
             .await?;
-        if pushes && saving == SaveOutcome::Saved {
+        if has_events && outcome == SaveOutcome::Saved {
             self.0.notify_event();
         }
-        Ok(saving)
+        Ok(outcome)
     }
 }

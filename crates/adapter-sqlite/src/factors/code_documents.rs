@@ -24,7 +24,8 @@ pub(super) struct AttemptsDocument {
     used: u32,
     /// Milliseconds since 1970.
     end_at: i64,
-    told: bool,
+    #[serde(rename = "told")]
+    is_exhaustion_reported: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,18 +38,19 @@ struct ChallengeDocument {
     purpose: String,
     client: String,
     attempts: u32,
-    told: bool,
+    #[serde(rename = "told")]
+    is_exhaustion_reported: bool,
     /// Milliseconds since 1970.
     expires_at: i64,
 }
 
 impl AttemptsDocument {
-    /// A window that never began is not stored.
-    pub(super) fn of(attempts: &Attempts) -> Option<Self> {
+    /// Returns the stored form; `None` if no window has begun, for which nothing is stored.
+    pub(super) fn from_attempts(attempts: &Attempts) -> Option<Self> {
         (*attempts != Attempts::ZERO).then(|| Self {
             used: attempts.used,
             end_at: attempts.ends_at.as_millisecond(),
-            told: attempts.is_exhaustion_reported,
+            is_exhaustion_reported: attempts.is_exhaustion_reported,
         })
     }
 }
@@ -58,7 +60,7 @@ impl From<&ContactCodes> for ContactCodesDocument {
         Self {
             contact: codes.contact.to_string(),
             destination: codes.destination.clone(),
-            attempts: AttemptsDocument::of(&codes.attempts),
+            attempts: AttemptsDocument::from_attempts(&codes.attempts),
             challenge: codes.challenge.as_ref().map(ChallengeDocument::from),
         }
     }
@@ -73,7 +75,7 @@ impl From<&Challenge> for ChallengeDocument {
             purpose: challenge.purpose.as_str().to_owned(),
             client: challenge.client.to_string(),
             attempts: challenge.attempts,
-            told: challenge.is_exhaustion_reported,
+            is_exhaustion_reported: challenge.is_exhaustion_reported,
             expires_at: challenge.expires_at.as_millisecond(),
         }
     }
@@ -86,7 +88,7 @@ pub(super) fn attempts(row: &Reader<'_, '_>, stored: Option<AttemptsDocument>) -
     Ok(Attempts {
         used: stored.used,
         ends_at: Timestamp::from_millisecond(stored.end_at).map_err(|error| row.corrupt(error))?,
-        is_exhaustion_reported: stored.told,
+        is_exhaustion_reported: stored.is_exhaustion_reported,
     })
 }
 
@@ -108,7 +110,7 @@ fn challenge(row: &Reader<'_, '_>, stored: ChallengeDocument) -> Result<Challeng
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| row.corrupt("purpose"))?,
         client: ClientId::parse(stored.client).map_err(|error| row.corrupt(error))?,
         attempts: stored.attempts,
-        is_exhaustion_reported: stored.told,
+        is_exhaustion_reported: stored.is_exhaustion_reported,
         expires_at: Timestamp::from_millisecond(stored.expires_at).map_err(|error| row.corrupt(error))?,
     })
 }

@@ -85,7 +85,8 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
     })
 }
 
-/// A set from a row that begins with the user and has version, contacts, chosen default, codes and attempts from `at` on.
+/// Reads a factor set from a row that begins with the user id and has version, contacts, chosen default, codes and
+/// attempts from column `at` on.
 fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, SqliteError> {
     let row = Reader::new("factor set", row);
     let stored: Vec<ContactDocument> = row.json(at + 1)?;
@@ -110,7 +111,7 @@ fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, SqliteError> {
     })
 }
 
-/// A user and its set from one row; without a set those columns are null.
+/// Reads a user and its factor set from one row. Without a stored set, the columns of the set are null.
 fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), SqliteError> {
     let owner = identity(row)?;
     let version: Option<i64> = row.get(2)?;
@@ -153,7 +154,7 @@ fn save(connection: &Connection, set: &FactorSet, events: Vec<NewEvent>) -> Resu
             to_json("factor set", &contacts)?,
             chosen,
             to_json("factor set", &codes)?,
-            to_json("factor set", &AttemptsDocument::of(&set.attempts))?,
+            to_json("factor set", &AttemptsDocument::from_attempts(&set.attempts))?,
         ),
     )?;
     outbox.save(connection, Aggregate::FactorSet, user)?;
@@ -180,10 +181,10 @@ impl FactorSets for SqliteFactorSets {
 
     async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {
         let set = set.clone();
-        let saving = self.0.write(move |connection| save(connection, &set, events)).await?;
-        if saving == SaveOutcome::Saved {
+        let outcome = self.0.write(move |connection| save(connection, &set, events)).await?;
+        if outcome == SaveOutcome::Saved {
             self.0.notify_event();
         }
-        Ok(saving)
+        Ok(outcome)
     }
 }

@@ -26,7 +26,8 @@ macro_rules! columns {
     };
 }
 
-/// Where each of [`columns!`] stands: this row is read twice in every renewal, and a name would be looked up each time.
+/// The index of each of [`columns!`]. Every renewal reads this row twice, and a read by name compares the names of all
+/// columns.
 mod column {
     pub(super) const FAMILY: usize = 0;
     pub(super) const USER: usize = 1;
@@ -74,7 +75,7 @@ fn family(row: &Row<'_>) -> Result<RefreshFamily, SqliteError> {
     })
 }
 
-/// A list of names or ids; nothing is stored for an empty one.
+/// Reads a list of names or ids. An empty list is stored as null.
 fn names(row: &Reader<'_, '_>, column: usize) -> Result<Vec<String>, SqliteError> {
     let stored: Option<String> = row.column(column)?;
     stored.map_or_else(|| Ok(Vec::new()), |_| row.json(column))
@@ -111,11 +112,11 @@ fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Sqli
     )
 }
 
-/// Whether it was not there before.
+/// Inserts the family and returns true; false, and nothing changed, if its id exists already.
 fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, SqliteError> {
     fn names<T: Serialize>(names: &[T]) -> Result<Option<String>, SqliteError> {
-        let stored = !names.is_empty();
-        stored.then(|| to_json("refresh family", &names)).transpose()
+        let is_stored = !names.is_empty();
+        is_stored.then(|| to_json("refresh family", &names)).transpose()
     }
     let ancestors: Vec<&str> = family.origin.ancestors.iter().map(FamilyId::as_str).collect();
     let sql = "INSERT INTO refresh_families (family_id, user_id, client_id, business_id, groups, ancestors, epoch, generation, nonce, previous_nonce,
@@ -141,7 +142,11 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Sqlit
     Ok(row_codec::execute(connection, sql, parameters)? > 0)
 }
 
-/// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
+/// Rotates the family by one conditional update (docs/protocols.md "Rotation", step 3).
+///
+/// A and B present T1 at once. A's update matches and makes T2. B's update matches no row, because generation and nonce
+/// are those of T2, so B gets the family as it is and judges T1 against it. Both run on the writer thread, so the
+/// family that B reads is the one that its update did not match.
 fn rotate(
     connection: &Connection,
     presented: &PresentedToken,
@@ -172,6 +177,9 @@ fn rotate(
     )
 }
 
+/// Closes the family by one conditional update (docs/protocols.md "Closing"). It matches the current token, and the
+/// previous one inside the grace time. `max(…, 0)` lets a clock that was read before `rotated_at` count as inside: B
+/// may have read its clock before A rotated.
 fn close(
     connection: &Connection,
     presented: &PresentedToken,
@@ -198,6 +206,8 @@ fn close(
     Ok(find(connection, presented.token.family.as_str())?.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
+/// Revokes the family and pushes its event. Returns false, and changes nothing, if the family is revoked already, or
+/// closed and the reason does not end closed families.
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
                WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
@@ -208,7 +218,7 @@ fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: Ne
     Ok(true)
 }
 
-/// A family has two events in its life, so its outbox is never full.
+/// Pushes an event. A family has two events in its life, started and revoked, so its outbox is never full.
 fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), SqliteError> {
     let mut outbox = Outbox::read(connection, Aggregate::RefreshFamily, id)?.unwrap_or_else(Outbox::empty);
     outbox.push(vec![event]);
@@ -222,7 +232,7 @@ impl RefreshFamilies for SqliteRefreshFamilies {
     }
 
     async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        // Every read of the one file sees what is committed.
+        // Every read of the file sees all that is committed.
         self.find(id).await
     }
 
@@ -232,14 +242,14 @@ impl RefreshFamilies for SqliteRefreshFamilies {
 
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError> {
         let family = family.clone();
-        let started = self.0.write(move |connection| {
+        let start = self.0.write(move |connection| {
             let is_new = insert(connection, &family)?;
             if is_new {
                 push(connection, family.id.as_str(), event)?;
             }
             Ok(is_new)
         });
-        let is_new = started.await?;
+        let is_new = start.await?;
         self.0.notify_event();
         Ok(is_new)
     }
@@ -271,13 +281,13 @@ impl RefreshFamilies for SqliteRefreshFamilies {
 
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError> {
         let id = id.to_string();
-        let revoked = self
+        let is_revoked = self
             .0
             .write(move |connection| revoke(connection, &id, reason, event))
             .await?;
-        if revoked {
+        if is_revoked {
             self.0.notify_event();
         }
-        Ok(revoked)
+        Ok(is_revoked)
     }
 }

@@ -52,6 +52,7 @@ impl From<&ValidationToken> for ValidationTokenDocument {
 }
 
 fn validation_token(row: &Row<'_>, hash: ValidationTokenHash) -> Result<ValidationToken, SqliteError> {
+    // An error names the first column, which is the client.
     let row = Reader::new("validation token of client", row);
     let document: ValidationTokenDocument = row.json("document")?;
     let corrupt = |error| row.corrupt(error);
@@ -113,7 +114,7 @@ impl ValidationTokens for SqliteValidationTokens {
         hash: &ValidationTokenHash,
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError> {
-        // Every read of the one file sees what is committed.
+        // Every read of the file sees all that is committed.
         self.find(hash, now).await
     }
 

@@ -1,6 +1,6 @@
-//! The contracts of every store port, and of the embedded event log, on SQLite.
+//! The contract tests of every store port, and of the embedded event log, on SQLite.
 
-#![expect(clippy::expect_used, reason = "a contract that cannot be set up ends its test")]
+#![expect(clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::sync::{Arc, Mutex};
 
@@ -11,21 +11,24 @@ use port_contracts::{EventLogFixture, Fixture, Stores, event_log_suite, suite};
 use ports::{EventLog, EventPublisher};
 use tempfile::TempDir;
 
-/// A file of its own.
-struct Place {
+/// A SQLite file in a temporary folder.
+struct SqliteFixture {
     folder: TempDir,
-    opened: Mutex<adapter_sqlite::Stores>,
+    stores: Mutex<adapter_sqlite::Stores>,
 }
 
-impl Place {
+impl SqliteFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let opened = Mutex::new(open(&folder));
-        Self { folder, opened }
+        let stores = Mutex::new(open(&folder));
+        Self { folder, stores }
     }
 
-    fn opened(&self) -> adapter_sqlite::Stores {
-        self.opened.lock().expect("no contract panics while it opens").clone()
+    fn current(&self) -> adapter_sqlite::Stores {
+        self.stores
+            .lock()
+            .expect("no test panics while it opens the file")
+            .clone()
     }
 }
 
@@ -55,33 +58,33 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
 }
 
 #[async_trait]
-impl Fixture for Place {
+impl Fixture for SqliteFixture {
     fn stores(&self) -> Stores {
-        stores(self.opened())
+        stores(self.current())
     }
 
     async fn reopen(&self) -> Stores {
-        *self.opened.lock().expect("no contract panics while it opens") = open(&self.folder);
+        *self.stores.lock().expect("no test panics while it opens the file") = open(&self.folder);
         self.stores()
     }
 }
 
-impl EventLogFixture for Place {
+impl EventLogFixture for SqliteFixture {
     fn event_log(&self) -> Arc<dyn EventLog> {
-        self.opened().event_log
+        self.current().event_log
     }
 
     fn event_publisher(&self) -> Arc<dyn EventPublisher> {
-        self.opened().event_publisher
+        self.current().event_publisher
     }
 }
 
 fn main() {
     let mut trials = suite("sqlite", || {
-        Box::pin(async { Box::new(Place::new()) as Box<dyn Fixture> })
+        Box::pin(async { Box::new(SqliteFixture::new()) as Box<dyn Fixture> })
     });
     trials.extend(event_log_suite("sqlite", || {
-        Box::pin(async { Box::new(Place::new()) as Box<dyn EventLogFixture> })
+        Box::pin(async { Box::new(SqliteFixture::new()) as Box<dyn EventLogFixture> })
     }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
