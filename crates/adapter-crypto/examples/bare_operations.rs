@@ -1,6 +1,7 @@
-//! The reference lines of the benchmarks: bare RS512 signatures (R) and verifications (V), with a key parsed once.
+//! The baseline of the benchmarks: bare RS512 signatures (R) and verifications (V), with a key parsed once.
 //!
-//! `bare_operations SECONDS` prints one object: operations, and CPU nanoseconds of the one thread that did them.
+//! `bare_operations SECONDS` prints one JSON object: the number of operations, and the CPU time in nanoseconds of the
+//! one thread that ran them.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA512, UnparsedPublicKey};
 
-/// About the length of an access token's header and claims.
+/// About as long as an access token's header and claims, in bytes.
 const MESSAGE: [u8; 600] = [b'x'; 600];
 
 fn cpu_nanoseconds() -> u64 {
@@ -23,9 +24,9 @@ fn cpu_nanoseconds() -> u64 {
 
 fn measure(length: Duration, mut operation: impl FnMut()) -> (u64, u64) {
     operation();
-    let (begun, before) = (Instant::now(), cpu_nanoseconds());
+    let (started, before) = (Instant::now(), cpu_nanoseconds());
     let mut count = 0;
-    while begun.elapsed() < length {
+    while started.elapsed() < length {
         operation();
         count += 1;
     }
@@ -35,7 +36,7 @@ fn measure(length: Duration, mut operation: impl FnMut()) -> (u64, u64) {
 #[expect(
     clippy::print_stdout,
     clippy::expect_used,
-    reason = "a measuring program answers on stdout or not at all"
+    reason = "a benchmark program prints its result, and ends if it cannot measure"
 )]
 fn main() {
     let seconds = std::env::args()

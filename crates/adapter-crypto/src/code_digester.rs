@@ -4,17 +4,22 @@ use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
 use ports::factors::CodeDigester;
 use zeroize::Zeroizing;
 
-/// HMAC-SHA-256 (RFC 2104) under a key that is not in the store: six digits alone would be found by trying all.
+/// Digests one-time codes and destinations with HMAC-SHA-256 (RFC 2104) under a key that is not in the store.
+///
+/// A plain hash would not do: a thief with a copy of the store would find a code of six digits by trying a million of
+/// them, and a telephone number about as fast.
 pub struct HmacCodeDigester(hmac::Key);
 
 impl HmacCodeDigester {
-    /// The first secret is the key; `None` without one. Codes under another key are over.
+    /// Takes the first secret as the key; `None` if there is none. After a change of the key, codes that were sent
+    /// before are wrong, and the quotas of destinations begin again. Codes live 10 minutes, so one key is enough.
     pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
         let secret = secrets.first()?;
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice())))
     }
 
-    /// `purpose` keeps digests of different things apart; every part but the last has a fixed length.
+    /// Computes the MAC of the parts. `purpose` separates the domains: no digest of a code is one of a destination.
+    /// Every part but the last has a fixed length, so no two lists of parts have the same input.
     fn mac(&self, purpose: [u8; 4], parts: &[&str]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&purpose);
@@ -63,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_has_one_name_however_it_is_spelled() {
+    fn a_destination_has_one_key_in_any_spelling() {
         let destination = |address: &str| digester(1).destination(&ContactValue::Email(Email::parse(address).unwrap()));
         assert_eq!(destination("Ana@Example.com"), destination("ana@example.com"));
         assert_ne!(destination("ana@example.com"), destination("bia@example.com"));
@@ -71,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_there_is_no_seal() {
+    fn new_without_a_secret_returns_none() {
         assert!(HmacCodeDigester::new(&[]).is_none());
     }
 }

@@ -6,7 +6,8 @@ use ports::tokens::{ClientSecrets, ValidationTokenHasher};
 
 use crate::SystemRandomness;
 
-/// SHA-256 (FIPS 180-4) of secrets that have enough entropy of their own.
+/// Hashes secrets with SHA-256 (FIPS 180-4). A fast hash is enough for secrets of high entropy, which cannot be guessed
+/// (docs/adr/0003-client-secrets-under-a-fast-hash.md).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sha256;
 

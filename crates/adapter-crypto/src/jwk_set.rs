@@ -5,19 +5,20 @@ use ports::tokens::PublicKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Sizes of a modulus that are believed, in bits: below, a key can be broken; above, verifying costs too much.
+/// Accepted sizes of a modulus, in bits. RFC 7518 section 3.3 requires 2048; more than 8192 makes verification
+/// expensive, and the library does not support it.
 const MODULUS_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
-/// No `kid` of ours is longer.
-const LONGEST_ID: usize = 256;
+/// Longest accepted `kid`, in bytes. AuthMe's own have 43 (RFC 7638 thumbprint).
+const MAX_KID_BYTES: usize = 256;
 
-/// RFC 7517 section 5. Each key is read for itself: one that cannot be read does not spoil the others.
+/// A JWK set (RFC 7517 section 5). The keys are parsed one by one, so that a malformed one does not hide the others.
 #[derive(Deserialize)]
 struct JwkSetMessage {
     keys: Vec<Value>,
 }
 
-/// RFC 7518 section 6.3.1, and our own `retired_at`.
+/// An RSA public key (RFC 7518 section 6.3.1) with AuthMe's own member `retired_at`.
 #[derive(Deserialize)]
 struct JwkMessage {
     kty: String,
@@ -27,12 +28,12 @@ struct JwkMessage {
     kid: String,
     n: String,
     e: String,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     retired_at: Option<i64>,
 }
 
-/// The keys of a JWK set that can verify a token of ours: RSA, RS512, for signatures, of 2048 bits or more. Others, and
-/// a second key of an id, are left out. `None` for text that is no key set.
+/// Parses a JWK set and returns the keys that can verify AuthMe's tokens: RSA, RS512, for signatures, of 2048 to 8192
+/// bits. Other keys are left out, and so is a second key with the same `kid`. `None` if the text is not a JWK set.
 pub(crate) fn usable_keys(text: &[u8]) -> Option<Vec<PublicKey>> {
     let set: JwkSetMessage = serde_json::from_slice(text).ok()?;
     let mut keys: Vec<PublicKey> = Vec::new();
@@ -46,20 +47,20 @@ pub(crate) fn usable_keys(text: &[u8]) -> Option<Vec<PublicKey>> {
 
 fn usable_key(value: Value) -> Option<PublicKey> {
     let jwk: JwkMessage = serde_json::from_value(value).ok()?;
-    let ours = jwk.kty == "RSA" && jwk.usage == "sig" && jwk.alg == "RS512";
-    let named = (1..=LONGEST_ID).contains(&jwk.kid.len());
+    let is_rs512 = jwk.kty == "RSA" && jwk.usage == "sig" && jwk.alg == "RS512";
+    let has_kid = (1..=MAX_KID_BYTES).contains(&jwk.kid.len());
     let key = PublicKey {
         id: jwk.kid,
         modulus: integer(&jwk.n)?,
         exponent: integer(&jwk.e)?,
         retired_at: jwk.retired_at.map(Timestamp::from_second).transpose().ok()?,
     };
-    let sized = MODULUS_BITS.contains(&bits(&key.modulus)) && (2..=32).contains(&bits(&key.exponent));
-    let odd = |integer: &[u8]| integer.last().is_some_and(|last| last % 2 == 1);
-    (ours && named && sized && odd(&key.modulus) && odd(&key.exponent)).then_some(key)
+    let has_size = MODULUS_BITS.contains(&bits(&key.modulus)) && (2..=32).contains(&bits(&key.exponent));
+    let is_odd = |integer: &[u8]| integer.last().is_some_and(|last| last % 2 == 1);
+    (is_rs512 && has_kid && has_size && is_odd(&key.modulus) && is_odd(&key.exponent)).then_some(key)
 }
 
-/// A big-endian integer without leading zeros.
+/// Decodes a big-endian integer (RFC 7518 section 2, `Base64urlUInt`) and drops leading zeros.
 fn integer(text: &str) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_could_not_have_signed_is_left_out() {
+    fn unusable_keys_are_left_out() {
         assert_eq!(usable(&[jwk("kid", "one")]), ["one"]);
         let short = URL_SAFE_NO_PAD.encode([0xff; 255]);
         let just_short = URL_SAFE_NO_PAD.encode([&[0x7f][..], &[0xff; 255]].concat());
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retirement_that_cannot_be_read_is_no_key_for_ever() {
+    fn a_key_with_malformed_retired_at_is_left_out() {
         let retired = |at: Value| {
             let mut key = jwk("kid", "one");
             key["retired_at"] = at;
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_does_not_spoil_the_rest() {
+    fn malformed_keys_do_not_hide_the_others() {
         let unreadable = json!({"kty": "OKP", "crv": "Ed25519", "kid": 7});
         assert_eq!(usable(&[unreadable, json!(null), jwk("kid", "two")]), ["two"]);
         assert_eq!(usable(&[jwk("kid", "one"), jwk("e", "Aw")]), ["one"]);

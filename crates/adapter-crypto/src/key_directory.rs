@@ -17,11 +17,14 @@ use crate::secret_file::{read_private, write_private};
 
 const MANIFEST: &str = "manifest.json";
 
-/// A key signs on for so many seconds after its retirement was ordered: longer than every server takes to read it, so that
-/// none signs with a key that the others hold for retired. The rest is for clocks that differ.
+/// Seconds from the order to retire a key until its `retired_at`. Every process reads the manifest each second, and the
+/// other four are for clocks that differ.
+///
+/// Without the delay: process A reads the retirement at once, B a second later. In between B signs with the key, and A
+/// rejects B's tokens.
 const RETIREMENT_DELAY_SECONDS: i64 = 5;
 
-/// Signing keys that cannot be read, made or changed.
+/// An error while reading, generating or changing signing keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("`{path}` cannot be read or written")]
@@ -36,23 +39,23 @@ pub enum KeyError {
     Secret(#[from] SecretFileError),
     #[error("there is no key `{0}`")]
     UnknownKey(String),
-    #[error("`{0}` is the only key that signs: generate another first, and retire this one once that signs")]
+    #[error("`{0}` is the only key that signs: generate another, wait until it signs, and then retire this one")]
     LastKey(String),
     #[error("a key could not be generated")]
     Generation,
 }
 
-/// What the manifest says of a key.
+/// A key's entry in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyEntry {
     pub id: String,
-    /// Published at once, signs from then on until a later key does.
+    /// The key signs from this time until a key with a later `signs_from` does. It is published before.
     pub signs_from: Timestamp,
-    /// Verifies only, from then on, and only what was issued before.
+    /// From this time on the key only verifies, and only tokens with an earlier `iat`.
     pub retired_at: Option<Timestamp>,
 }
 
-/// A key that was in somebody else's hands: no part of any key set again.
+/// A key that an operator revoked, for example because it was stolen. It never returns to a key set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevokedKey {
     pub id: String,
@@ -61,9 +64,9 @@ pub struct RevokedKey {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct ManifestDocument {
-    /// In the order in which they were made.
+    /// Oldest first.
     keys: Vec<KeyDocument>,
-    /// Never among `keys`, whoever puts one there.
+    /// Overrides `keys`: a revoked key is ignored there, for example after a restore of an old manifest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     revoked: Vec<RevokedKeyDocument>,
 }
@@ -85,17 +88,20 @@ struct RevokedKeyDocument {
 }
 
 impl KeyDocument {
-    fn signs(&self, now: Timestamp) -> bool {
+    fn may_sign(&self, now: Timestamp) -> bool {
         self.retired_at.is_none() && self.signs_from <= now
     }
 }
 
-/// Its file (another one for each manifest), when that was written, and its length.
+/// Inode, modification time and length of the manifest. A write makes another file beside the old one, so their inodes
+/// differ even if time and length are the same.
 pub(crate) type ManifestStamp = (u64, SystemTime, u64);
 
+/// An entry of the manifest with its private key, or with the error of reading that.
 pub(crate) type LoadedKey = (KeyEntry, Result<Rs512Key, KeyError>);
 
-/// A folder of `<kid>.pem` files (PKCS#8) and a manifest that says which signs from when.
+/// A folder of `<kid>.pem` files (PKCS#8) and a manifest with the times of each key. Changes of several processes at
+/// once are serialized by a lock file.
 #[derive(Debug, Clone)]
 pub struct KeyDirectory {
     folder: PathBuf,
@@ -106,15 +112,15 @@ impl KeyDirectory {
         Self { folder: folder.into() }
     }
 
-    /// Something that changes whenever the manifest does.
+    /// Returns a value that differs after every change of the manifest; `None` if there is no manifest.
     pub(crate) fn stamp(&self) -> Option<ManifestStamp> {
         let metadata = fs::metadata(self.manifest()).ok()?;
         Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
     }
 
-    /// Makes a first key when there is none, whoever else tries at the same time.
+    /// Generates a first key if there is none. Of several processes that call this at once, one generates it.
     pub fn ensure_key(&self, now: Timestamp) -> Result<(), KeyError> {
-        let _only_one = self.lock()?;
+        let _lock = self.lock()?;
         let mut manifest = self.read()?;
         if !manifest.keys.is_empty() {
             return Ok(());
@@ -123,7 +129,7 @@ impl KeyDirectory {
         self.write(&manifest)
     }
 
-    /// The keys that are not revoked, oldest first.
+    /// Returns the keys that are not revoked, oldest first.
     pub fn list(&self) -> Result<Vec<KeyEntry>, KeyError> {
         let entry = |key: KeyDocument| KeyEntry {
             id: key.kid,
@@ -133,16 +139,17 @@ impl KeyDirectory {
         Ok(self.read()?.keys.into_iter().map(entry).collect())
     }
 
-    /// Makes a key of 2048 bits that signs from `signs_from`.
+    /// Generates an RSA key of 2048 bits that signs from `signs_from`, rounded down to the second. It is published at
+    /// once.
     pub fn generate(&self, signs_from: Timestamp) -> Result<KeyEntry, KeyError> {
-        let _only_one = self.lock()?;
+        let _lock = self.lock()?;
         let mut manifest = self.read()?;
         let key = self.add_key(&mut manifest, signs_from)?;
         self.write(&manifest)?;
         Ok(key)
     }
 
-    /// The keys that were revoked, in that order.
+    /// Returns the revoked keys, in the order of their revocation.
     pub fn revoked(&self) -> Result<Vec<RevokedKey>, KeyError> {
         let revoked = |key: RevokedKeyDocument| RevokedKey {
             id: key.kid,
@@ -151,11 +158,12 @@ impl KeyDirectory {
         Ok(self.read()?.revoked.into_iter().map(revoked).collect())
     }
 
-    /// Stops a key from signing, a few seconds from now; it verifies until the last token it may have signed has expired.
+    /// Retires a key [`RETIREMENT_DELAY_SECONDS`] from `now`. It verifies until the last token that it may have signed
+    /// has expired. A repeated call changes nothing. Fails with [`KeyError::LastKey`] if no other key signs at `now`.
     pub fn retire(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
-        let _only_one = self.lock()?;
+        let _lock = self.lock()?;
         let mut manifest = self.read()?;
-        let another_signs = manifest.keys.iter().any(|key| key.kid != kid && key.signs(now));
+        let has_other_signer = manifest.keys.iter().any(|key| key.kid != kid && key.may_sign(now));
         let key = manifest
             .keys
             .iter_mut()
@@ -164,7 +172,7 @@ impl KeyDirectory {
         if key.retired_at.is_some() {
             return Ok(());
         }
-        if !another_signs {
+        if !has_other_signer {
             return Err(KeyError::LastKey(kid.to_owned()));
         }
         let retired_at = Timestamp::from_second(now.as_second() + RETIREMENT_DELAY_SECONDS);
@@ -172,46 +180,49 @@ impl KeyDirectory {
         self.write(&manifest)
     }
 
-    /// Takes a key out of the set at once and for good, and removes its file. When it was the only one that signs, the
-    /// next one does so from now on, or a new one where there is none: no moment passes without a key that signs.
+    /// Removes a key from the set at once and for good, and deletes its file. A repeated call deletes the file again.
+    ///
+    /// If no other key signs at `now`, the waiting key with the earliest `signs_from` signs from `now` on, or a new key
+    /// if none waits, so that there is always a key that signs.
     pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
-        let _only_one = self.lock()?;
+        let _lock = self.lock()?;
         let mut manifest = self.read()?;
         if manifest.revoked.iter().all(|revoked| revoked.kid != kid) {
-            let known = manifest.keys.len();
+            let count = manifest.keys.len();
             manifest.keys.retain(|key| key.kid != kid);
-            if manifest.keys.len() == known {
+            if manifest.keys.len() == count {
                 return Err(KeyError::UnknownKey(kid.to_owned()));
             }
             manifest.revoked.push(RevokedKeyDocument {
                 kid: kid.to_owned(),
                 revoked_at: now,
             });
-            self.keep_one_signing(&mut manifest, now)?;
+            self.ensure_signer(&mut manifest, now)?;
             self.write(&manifest)?;
         }
-        // Last: without its file a key that the manifest names could not be read. The thief has a copy anyhow.
+        // After the manifest: a process that reads in between must not find an entry without its file. If the process
+        // dies before this, the key is revoked nevertheless.
         let path = self.pem(kid);
         match fs::remove_file(&path) {
-            Err(failure) if failure.kind() != io::ErrorKind::NotFound => Err(io_failure(&path, failure)),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(io_error(&path, source)),
             _ => Ok(()),
         }
     }
 
-    fn keep_one_signing(&self, manifest: &mut ManifestDocument, now: Timestamp) -> Result<(), KeyError> {
-        if manifest.keys.iter().any(|key| key.signs(now)) {
+    fn ensure_signer(&self, manifest: &mut ManifestDocument, now: Timestamp) -> Result<(), KeyError> {
+        if manifest.keys.iter().any(|key| key.may_sign(now)) {
             return Ok(());
         }
         let waiting = manifest.keys.iter_mut().filter(|key| key.retired_at.is_none());
         match waiting.min_by_key(|key| key.signs_from) {
-            // Verifiers know it already.
+            // It was published when it was generated, so most verifiers know it already.
             Some(next) => next.signs_from = whole_second(now),
             None => drop(self.add_key(manifest, now)?),
         }
         Ok(())
     }
 
-    /// Every key of the manifest with its private half, or with why that cannot be read.
+    /// Reads the private key of every entry of the manifest. Keys in `known` are not read and parsed again.
     pub(crate) fn load(&self, known: &BTreeMap<String, Rs512Key>) -> Result<Vec<LoadedKey>, KeyError> {
         let loaded = |entry: KeyEntry| {
             let key = match known.get(&entry.id) {
@@ -233,7 +244,8 @@ impl KeyDirectory {
         Ok(Rs512Key::new(pair))
     }
 
-    /// Makes the file of a key and names it in the manifest, which is written afterwards.
+    /// Generates a key, writes its file and adds it to `manifest`, which the caller writes afterwards: a process that
+    /// reads in between finds no entry without a file.
     fn add_key(&self, manifest: &mut ManifestDocument, signs_from: Timestamp) -> Result<KeyEntry, KeyError> {
         let signs_from = whole_second(signs_from);
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
@@ -241,7 +253,7 @@ impl KeyDirectory {
         let pem = Zeroizing::new(pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref().to_vec())));
         let kid = Rs512Key::new(pair).id().to_owned();
         let path = self.pem(&kid);
-        write_private(&path, pem.as_bytes()).map_err(|source| io_failure(&path, source))?;
+        write_private(&path, pem.as_bytes()).map_err(|source| io_error(&path, source))?;
         manifest.keys.push(KeyDocument {
             kid: kid.clone(),
             signs_from,
@@ -254,22 +266,24 @@ impl KeyDirectory {
         })
     }
 
+    /// Locks the directory until the returned file is dropped. Waits for other processes.
     fn lock(&self) -> Result<File, KeyError> {
         let path = self.folder.join("manifest.lock");
         if !path.exists() {
-            write_private(&path, b"").map_err(|source| io_failure(&path, source))?;
+            write_private(&path, b"").map_err(|source| io_error(&path, source))?;
         }
-        let file = File::open(&path).map_err(|source| io_failure(&path, source))?;
-        file.lock().map_err(|source| io_failure(&path, source))?;
+        let file = File::open(&path).map_err(|source| io_error(&path, source))?;
+        file.lock().map_err(|source| io_error(&path, source))?;
         Ok(file)
     }
 
+    /// Reads the manifest; an absent one is empty.
     fn read(&self) -> Result<ManifestDocument, KeyError> {
         let path = self.manifest();
         let mut manifest: ManifestDocument = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| malformed(&path, "a key manifest"))?,
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => ManifestDocument::default(),
-            Err(source) => return Err(io_failure(&path, source)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => ManifestDocument::default(),
+            Err(source) => return Err(io_error(&path, source)),
         };
         let ManifestDocument { keys, revoked } = &mut manifest;
         keys.retain(|key| revoked.iter().all(|revoked| revoked.kid != key.kid));
@@ -279,7 +293,7 @@ impl KeyDirectory {
     fn write(&self, manifest: &ManifestDocument) -> Result<(), KeyError> {
         let path = self.manifest();
         let text = serde_json::to_vec_pretty(manifest).map_err(|_| malformed(&path, "a key manifest"))?;
-        write_private(&path, &text).map_err(|source| io_failure(&path, source))
+        write_private(&path, &text).map_err(|source| io_error(&path, source))
     }
 
     fn manifest(&self) -> PathBuf {
@@ -291,12 +305,12 @@ impl KeyDirectory {
     }
 }
 
-/// Tokens are issued at whole seconds: a key signs from the second it is in.
+/// Rounds down to the second, since the `iat` of tokens has whole seconds.
 fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn io_failure(path: &Path, source: io::Error) -> KeyError {
+fn io_error(path: &Path, source: io::Error) -> KeyError {
     KeyError::Io {
         path: path.display().to_string(),
         source,

@@ -11,8 +11,9 @@ use crate::key_directory::{KeyDirectory, KeyEntry, KeyError, LoadedKey, Manifest
 use crate::rs512_key::Rs512Key;
 use crate::{VerificationKey, VerificationKeys};
 
-/// Looks at the directory are at least so far apart.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// The directory is read at most this often. Any request with an unknown `kid` may ask for a read, and the loop of each
+/// process asks every second.
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 struct RingKey {
     entry: KeyEntry,
@@ -21,28 +22,43 @@ struct RingKey {
 }
 
 struct Ring {
-    /// In the order in which they were made.
+    /// Oldest first.
     keys: Vec<RingKey>,
-    /// Differs from that of every ring before it in this process.
+    /// Unique among the rings of this process.
     version: u64,
 }
 
-/// The keys in use: who signs now, and all that may still verify. Follows its directory without a restart.
+/// The signing keys in use: the one that signs now, and all that may still verify. Follows the changes of its directory
+/// without a restart.
+///
+/// The life of a key, with a cache time of 5 minutes and a longest token life of 1 hour (docs/protocols.md
+/// "Signing keys"):
+///
+/// - 12:00:00 An operator generates key B with `signs_from` 12:05:00. It is published at once. Key A signs.
+/// - 12:04:58 A verifier's copy of the key set, fetched at 11:59:58, expires. The verifier fetches again and knows B.
+/// - 12:05:00 B signs, since it has the latest `signs_from` that has come. A verifies.
+/// - 12:30:00 The operator retires A, which gets `retired_at` 12:30:05. By 12:30:01 every process has read that.
+/// - 12:30:05 From here on no token with this or a later `iat` is accepted under A, so a stolen copy of A is useless.
+/// - 13:30:05 The last token that A may have signed has expired. A leaves the key set.
+///
+/// A revoked key leaves the ring at the next read of the directory, and every token that it signed is rejected.
 pub struct KeyRing {
     directory: KeyDirectory,
-    /// How long a token signed just before a retirement may live.
+    /// A retired key verifies for this long after its retirement: the longest that a token signed just before may live.
     longest_token_life: Duration,
     ring: RwLock<Arc<Ring>>,
-    last_look: Mutex<Look>,
+    last_reload: Mutex<LastReload>,
 }
 
-struct Look {
+struct LastReload {
     at: Instant,
+    /// The manifest that was read, if every key of it could be read.
     stamp: Option<ManifestStamp>,
 }
 
 impl KeyRing {
-    /// Reads the directory, which must hold at least one key.
+    /// Reads the directory. Fails if a key that the manifest names cannot be read. Without any key nothing is signed or
+    /// verified.
     pub fn open(directory: KeyDirectory, longest_token_life: Duration) -> Result<Self, KeyError> {
         let stamp = directory.stamp();
         let loaded = directory.load(&BTreeMap::new())?.into_iter();
@@ -55,7 +71,7 @@ impl KeyRing {
             directory,
             longest_token_life,
             ring: RwLock::new(Arc::new(ring)),
-            last_look: Mutex::new(Look {
+            last_reload: Mutex::new(LastReload {
                 at: Instant::now(),
                 stamp,
             }),
@@ -66,15 +82,15 @@ impl KeyRing {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The key that signs at `now`: of those whose time has come and that are not retired, the latest; of several that
-    /// sign from the same second, the one made last.
+    /// Returns the key that signs at `now`: of the keys that are not retired and whose `signs_from` has come, the one
+    /// with the latest `signs_from`, and of equals the one generated last.
     pub fn signing_key(&self, now: Timestamp) -> Option<Rs512Key> {
         let ring = self.ring();
         let signing = ring
             .keys
             .iter()
             .filter(|key| key.entry.signs_from <= now && !is_retired(&key.entry, now));
-        // Of equals, the last: that of the keys which was made last.
+        // `max_by_key` returns the last of equals.
         signing
             .max_by_key(|key| key.entry.signs_from)
             .map(|key| key.key.clone())
@@ -86,18 +102,21 @@ impl KeyRing {
             .is_none_or(|retired| now < time::after(retired, self.longest_token_life))
     }
 
-    /// The keys published at `now`.
-    fn published(&self, now: Timestamp) -> Vec<PublicKey> {
+    /// Returns the keys that are published at `now`: also those that sign later, so that verifiers know them before.
+    fn published_keys(&self, now: Timestamp) -> Vec<PublicKey> {
         let ring = self.ring();
-        let published = ring.keys.iter().filter(|key| self.still_verifies(&key.entry, now));
-        published.map(|key| key.key.public_key(key.entry.retired_at)).collect()
+        let keys = ring.keys.iter().filter(|key| self.still_verifies(&key.entry, now));
+        keys.map(|key| key.key.public_key(key.entry.retired_at)).collect()
     }
 
-    /// Reads the directory again when its manifest has changed; whether the ring did. A key that cannot be read holds up
-    /// no other: one that was revoked goes whatever else is wrong.
-    fn look(&self) -> Result<bool, KeyError> {
-        let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.at.elapsed() < LOOK_INTERVAL {
+    /// Reads the directory again if its manifest has changed. Returns whether the ring changed; false without a read if
+    /// the last one was less than [`MIN_RELOAD_INTERVAL`] ago.
+    ///
+    /// A key that cannot be read is left out and reported, and the others are taken: an operator generates B, whose
+    /// file gets the wrong mode, and revokes A. A must leave the ring although B cannot be read.
+    fn reload_if_changed(&self) -> Result<bool, KeyError> {
+        let mut last = self.last_reload.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.at.elapsed() < MIN_RELOAD_INTERVAL {
             return Ok(false);
         }
         last.at = Instant::now();
@@ -111,19 +130,19 @@ impl KeyRing {
             .iter()
             .map(|key| (key.entry.id.clone(), key.key.clone()))
             .collect();
-        let (keys, unreadable) = readable(self.directory.load(&known)?);
+        let (keys, first_error) = split_readable(self.directory.load(&known)?);
         let entries = |keys: &[RingKey]| keys.iter().map(|key| key.entry.clone()).collect::<Vec<_>>();
-        let changed = entries(&keys) != entries(&before.keys);
-        if changed {
+        let is_changed = entries(&keys) != entries(&before.keys);
+        if is_changed {
             let version = before.version + 1;
             *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ring { keys, version });
         }
-        if let Some(failure) = unreadable {
-            // The stamp stays as it was: the next look tries again.
-            return Err(failure);
+        if let Some(error) = first_error {
+            // The old stamp stays, so that the next call reads the directory again.
+            return Err(error);
         }
         last.stamp = stamp;
-        Ok(changed)
+        Ok(is_changed)
     }
 }
 
@@ -138,23 +157,23 @@ fn ring_key(entry: KeyEntry, key: Rs512Key) -> RingKey {
     }
 }
 
-/// The keys that could be read, and why the first of the others could not.
-fn readable(loaded: Vec<LoadedKey>) -> (Vec<RingKey>, Option<KeyError>) {
-    let (mut keys, mut unreadable) = (Vec::new(), None);
+/// Returns the keys that could be read, and the error of the first that could not.
+fn split_readable(loaded: Vec<LoadedKey>) -> (Vec<RingKey>, Option<KeyError>) {
+    let (mut keys, mut first_error) = (Vec::new(), None);
     for (entry, key) in loaded {
         match key {
             Ok(key) => keys.push(ring_key(entry, key)),
-            Err(failure) => unreadable = unreadable.or(Some(failure)),
+            Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    (keys, unreadable)
+    (keys, first_error)
 }
 
 fn is_retired(entry: &KeyEntry, now: Timestamp) -> bool {
     entry.retired_at.is_some_and(|retired| retired <= now)
 }
 
-/// A key ring with a clock, as the ports want it.
+/// A key ring with the clock that the port [`KeySet`] does not pass.
 pub(crate) struct ClockedKeySet {
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) clock: Arc<dyn ports::Clock>,
@@ -162,12 +181,12 @@ pub(crate) struct ClockedKeySet {
 
 impl KeySet for ClockedKeySet {
     fn public_keys(&self) -> Vec<PublicKey> {
-        self.ring.published(self.clock.now())
+        self.ring.published_keys(self.clock.now())
     }
 }
 
 impl KeyRing {
-    /// The public side of the ring.
+    /// Returns the public keys of the ring as a port.
     pub fn key_set(self: &Arc<Self>, clock: Arc<dyn ports::Clock>) -> Arc<dyn KeySet> {
         Arc::new(ClockedKeySet {
             ring: self.clone(),
@@ -192,10 +211,10 @@ impl VerificationKeys for KeyRing {
 #[async_trait]
 impl KeySetSource for KeyRing {
     async fn refresh(&self) -> bool {
-        self.look().unwrap_or_else(|failure| {
+        self.reload_if_changed().unwrap_or_else(|error| {
             tracing::error!(
-                error = &failure as &dyn std::error::Error,
-                "the signing keys cannot all be read; those known before stay in use as far as the manifest names them"
+                error = &error as &dyn std::error::Error,
+                "a signing key or the manifest cannot be read; known keys stay in use if the manifest names them"
             );
             false
         })
@@ -217,18 +236,18 @@ mod tests {
         KeyRing::open(directory.clone(), Duration::from_mins(5)).unwrap()
     }
 
-    fn published(ring: &KeyRing, now: Timestamp) -> Vec<String> {
-        ring.published(now).into_iter().map(|key| key.id).collect()
+    fn published_ids(ring: &KeyRing, now: Timestamp) -> Vec<String> {
+        ring.published_keys(now).into_iter().map(|key| key.id).collect()
     }
 
-    /// Looks as if the last look was long ago.
-    fn look(ring: &KeyRing) -> Result<bool, KeyError> {
-        ring.last_look.lock().unwrap().at = Instant::now().checked_sub(LOOK_INTERVAL).unwrap();
-        ring.look()
+    /// Reloads without waiting for [`MIN_RELOAD_INTERVAL`].
+    fn reload(ring: &KeyRing) -> Result<bool, KeyError> {
+        ring.last_reload.lock().unwrap().at = Instant::now().checked_sub(MIN_RELOAD_INTERVAL).unwrap();
+        ring.reload_if_changed()
     }
 
     #[test]
-    fn the_next_key_is_published_before_it_signs_and_the_last_until_its_tokens_are_dead() {
+    fn keys_are_published_before_they_sign_and_after_retirement() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path().join("keys"));
         directory.ensure_key(at(0)).unwrap();
@@ -236,19 +255,23 @@ mod tests {
         let first = directory.list().unwrap().remove(0).id;
         let second = directory.generate(at(100)).unwrap().id;
         let ring = open(&directory);
-        assert_eq!(published(&ring, at(1)), [first.clone(), second.clone()]);
+        assert_eq!(published_ids(&ring, at(1)), [first.clone(), second.clone()]);
         assert_eq!(ring.signing_key(at(99)).unwrap().id(), first);
         assert_eq!(ring.signing_key(at(100)).unwrap().id(), second);
 
         directory.retire(&first, at(100)).unwrap();
         let ring = open(&directory);
-        let told: Vec<_> = ring.published(at(404)).into_iter().map(|key| key.retired_at).collect();
-        assert_eq!(told, [Some(at(105)), None]);
-        assert!(!published(&ring, at(405)).contains(&first));
+        let retired: Vec<_> = ring
+            .published_keys(at(404))
+            .into_iter()
+            .map(|key| key.retired_at)
+            .collect();
+        assert_eq!(retired, [Some(at(105)), None]);
+        assert!(!published_ids(&ring, at(405)).contains(&first));
     }
 
     #[test]
-    fn a_key_signs_until_every_server_has_read_that_it_is_retired() {
+    fn a_retired_key_signs_until_its_retirement_time() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
@@ -259,11 +282,11 @@ mod tests {
         assert_eq!(ring.signing_key(at(104)).unwrap().id(), newer);
         assert_eq!(ring.signing_key(at(105)).unwrap().id(), older);
         let key = ring.verification_key(&newer, at(105)).unwrap();
-        assert_eq!((key.signs_at(104), key.signs_at(105)), (true, false));
+        assert_eq!((key.was_in_use_at(104), key.was_in_use_at(105)), (true, false));
     }
 
     #[test]
-    fn of_keys_that_sign_from_the_same_second_the_one_made_last_signs() {
+    fn of_equal_signs_from_the_newest_key_signs() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(5)).unwrap();
@@ -274,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_signing_key_is_not_retired() {
+    fn the_only_signing_key_cannot_be_retired() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
@@ -282,13 +305,13 @@ mod tests {
         directory.generate(at(100)).unwrap();
         assert!(matches!(directory.retire(&only, at(99)), Err(KeyError::LastKey(_))));
         assert!(matches!(
-            directory.retire("nobody", at(99)),
+            directory.retire("unknown", at(99)),
             Err(KeyError::UnknownKey(_))
         ));
     }
 
     #[test]
-    fn a_revoked_key_is_gone_from_a_running_ring_and_nothing_brings_it_back() {
+    fn a_revoked_key_never_returns_to_the_ring() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
@@ -301,25 +324,28 @@ mod tests {
         let version = ring.version();
 
         directory.revoke(&stolen, at(100)).unwrap();
-        assert!(look(&ring).unwrap());
-        assert!(ring.version() > version, "what was verified with it is forgotten");
+        assert!(reload(&ring).unwrap());
+        assert!(
+            ring.version() > version,
+            "tokens verified under the old version are not found"
+        );
         assert!(ring.verification_key(&stolen, at(100)).is_none());
-        assert_eq!(published(&ring, at(100)), std::slice::from_ref(&next));
+        assert_eq!(published_ids(&ring, at(100)), std::slice::from_ref(&next));
         assert_eq!(
             ring.signing_key(at(100)).unwrap().id(),
             next,
-            "it signs before its time"
+            "without another key, it signs before its `signs_from`"
         );
         assert!(!pem.exists());
 
-        // Its file comes back, and so does its entry, beside the word that it is revoked.
+        // An operator restores the file and the manifest's entry of the revoked key.
         crate::write_private(&pem, &stolen_pem).unwrap();
         let mut restored: serde_json::Value = serde_json::from_str(&old_manifest).unwrap();
         let now: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
         restored["revoked"] = now["revoked"].clone();
         crate::write_private(&manifest, restored.to_string().as_bytes()).unwrap();
         let newest = directory.generate(at(200)).unwrap().id;
-        look(&ring).unwrap();
+        reload(&ring).unwrap();
         for ring in [&ring, &open(&directory)] {
             assert!(ring.verification_key(&stolen, at(200)).is_none());
             assert_eq!(ring.signing_key(at(200)).unwrap().id(), newest);
@@ -327,19 +353,19 @@ mod tests {
         let revoked: Vec<_> = directory.revoked().unwrap().into_iter().map(|key| key.id).collect();
         assert_eq!(revoked, std::slice::from_ref(&stolen));
         directory.revoke(&stolen, at(300)).unwrap();
-        assert!(!pem.exists(), "saying it again removes the file again");
+        assert!(!pem.exists(), "a second revocation removes the file again");
         assert!(matches!(
             directory.retire(&stolen, at(300)),
             Err(KeyError::UnknownKey(_))
         ));
         assert!(matches!(
-            directory.revoke("nobody", at(300)),
+            directory.revoke("unknown", at(300)),
             Err(KeyError::UnknownKey(_))
         ));
     }
 
     #[test]
-    fn with_the_only_key_revoked_a_new_one_signs_at_once() {
+    fn revoking_the_only_key_generates_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
@@ -347,12 +373,12 @@ mod tests {
         directory.revoke(&only, at(100)).unwrap();
         let ring = open(&directory);
         let signing = ring.signing_key(at(100)).unwrap();
-        assert_eq!(published(&ring, at(100)), [signing.id()]);
+        assert_eq!(published_ids(&ring, at(100)), [signing.id()]);
         assert_ne!(signing.id(), only);
     }
 
     #[test]
-    fn a_key_that_others_may_read_is_not_taken_and_holds_up_no_revocation() {
+    fn an_unreadable_key_does_not_delay_a_revocation() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
@@ -363,15 +389,15 @@ mod tests {
         fs::set_permissions(&pem, fs::Permissions::from_mode(0o644)).unwrap();
         directory.revoke(&first, at(100)).unwrap();
 
-        assert!(matches!(look(&ring), Err(KeyError::Secret(_))));
+        assert!(matches!(reload(&ring), Err(KeyError::Secret(_))));
         assert!(ring.verification_key(&first, at(100)).is_none());
-        assert_eq!(ring.version(), None, "nothing is left to verify with");
-        let refused = KeyRing::open(directory.clone(), Duration::from_mins(5)).err().unwrap();
-        let cause = std::error::Error::source(&refused).unwrap().to_string();
+        assert_eq!(ring.version(), None, "no key is left");
+        let error = KeyRing::open(directory.clone(), Duration::from_mins(5)).err().unwrap();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("0644"), "{cause}");
 
         fs::set_permissions(&pem, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(look(&ring).unwrap(), "it is tried again");
-        assert_eq!(published(&ring, at(100)), [shared]);
+        assert!(reload(&ring).unwrap(), "the key is read again");
+        assert_eq!(published_ids(&ring, at(100)), [shared]);
     }
 }

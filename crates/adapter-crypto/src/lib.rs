@@ -1,4 +1,5 @@
-//! Signing, verifying, the key set, hashes, MACs and randomness. No other crate names `aws-lc-rs` or `jsonwebtoken`.
+//! Signing, verifying, the key set, hashes, MACs and randomness. No other crate depends on `aws-lc-rs` or
+//! `jsonwebtoken`.
 
 mod code_digester;
 mod hashes;

@@ -3,7 +3,7 @@ use domain::ids::EventId;
 use domain::time::Timestamp;
 use ports::Randomness;
 
-/// The operating system's generator, through aws-lc.
+/// Random bytes from aws-lc's generator, which the operating system seeds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandomness;
 
@@ -11,8 +11,8 @@ impl SystemRandomness {
     fn bytes<const N: usize>() -> [u8; N] {
         let mut bytes = [0; N];
         #[expect(clippy::disallowed_methods, reason = "this is the Randomness port")]
-        #[expect(clippy::expect_used, reason = "without random bits nothing here may go on")]
-        rand::fill(&mut bytes).expect("the operating system gives random bits");
+        #[expect(clippy::expect_used, reason = "no secret may be made without random bytes")]
+        rand::fill(&mut bytes).expect("the operating system provides random bytes");
         bytes
     }
 }
@@ -45,7 +45,8 @@ mod tests {
 
     const CODES: u32 = 1_000_000;
 
-    /// A fair source is called uneven once in e^24 of these, so in all the 25 once in more than 10^9 runs.
+    /// Each of the 25 statistics calls a fair source uneven with a probability of at most e^-24, so all of them
+    /// together in less than one of 10^9 runs.
     const RARITY: f64 = 24.0;
 
     type Code = [u8; 6];
@@ -55,19 +56,19 @@ mod tests {
         (0..CODES).map(draw).collect()
     }
 
-    /// Every digit alone, every two together, and every three in a row.
-    fn places() -> Vec<Vec<usize>> {
-        let alone = (0..6).map(|place| vec![place]);
+    /// Returns the positions to test: every digit alone, every two together, and every three in a row.
+    fn positions() -> Vec<Vec<usize>> {
+        let alone = (0..6).map(|position| vec![position]);
         let pairs = (0..6).flat_map(|one| (one + 1..6).map(move |other| vec![one, other]));
         let rows = (0..4).map(|first| vec![first, first + 1, first + 2]);
         alone.chain(pairs).chain(rows).collect()
     }
 
-    /// Pearson's statistic of the digits at these places.
-    fn chi_squared(codes: &[Code], places: &[usize], cells: u32) -> f64 {
+    /// Returns Pearson's statistic of the digits at these positions.
+    fn chi_squared(codes: &[Code], positions: &[usize], cells: u32) -> f64 {
         let mut counts = vec![0_u32; cells as usize];
         for code in codes {
-            let digits = places.iter().map(|place| usize::from(code[*place] - b'0'));
+            let digits = positions.iter().map(|position| usize::from(code[*position] - b'0'));
             counts[digits.fold(0, |cell, digit| cell * 10 + digit)] += 1;
         }
         let expected = f64::from(CODES) / f64::from(cells);
@@ -75,29 +76,29 @@ mod tests {
         deviations.sum::<f64>() / expected
     }
 
-    /// The places whose statistic a fair source reaches with a probability of at most e^-RARITY (Laurent and Massart
-    /// 2000, lemma 1).
+    /// Returns the positions whose statistic a fair source exceeds with a probability of at most e^-RARITY (Laurent and
+    /// Massart 2000, lemma 1).
     fn uneven(codes: &[Code]) -> Vec<Vec<usize>> {
-        let mut places = places();
-        places.retain(|places| {
-            let cells = (0..places.len()).fold(1, |cells, _| cells * 10);
+        let mut all = positions();
+        all.retain(|positions| {
+            let cells = (0..positions.len()).fold(1, |cells, _| cells * 10);
             let freedom = f64::from(cells - 1);
             let bound = freedom + 2.0 * (freedom * RARITY).sqrt() + 2.0 * RARITY;
-            chi_squared(codes, places, cells) > bound
+            chi_squared(codes, positions, cells) > bound
         });
-        places
+        all
     }
 
     #[test]
-    fn one_time_codes_are_even_in_every_digit_and_keep_their_leading_zeros() {
+    fn one_time_codes_are_uniform_and_keep_leading_zeros() {
         let codes = codes(|| SystemRandomness.nonce());
         assert_eq!(uneven(&codes), Vec::<Vec<usize>>::new());
         assert!(codes.iter().any(|code| code.starts_with(b"000")));
     }
 
-    /// What the remainder of twenty bits would favour, had nobody rejected any.
+    /// Twenty bits modulo a million, without rejection sampling, favour some codes.
     #[test]
-    fn codes_that_were_not_even_would_be_noticed() {
+    fn the_test_detects_codes_that_are_not_uniform() {
         let twenty_bits = || u128::from_le_bytes(SystemRandomness.nonce()) >> 108;
         let codes = codes(|| twenty_bits().to_le_bytes());
         assert!(uneven(&codes).contains(&vec![0]));

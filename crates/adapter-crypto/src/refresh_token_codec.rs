@@ -5,19 +5,25 @@ use zeroize::Zeroizing;
 
 use crate::hashes::sha256;
 
-/// HMAC-SHA-256 (RFC 2104) over everything before it. The first key seals; all of them open, so a key can be replaced
-/// while tokens under the one before live on.
+/// Encodes refresh tokens with an HMAC-SHA-256 (RFC 2104) over all that is before its dot, and verifies them
+/// (docs/protocols.md "Refresh token").
+///
+/// The first key encodes; all keys verify. So an operator replaces a key without ending sessions: the file has key A.
+/// The operator puts B above A, and new tokens are encoded with B. A token of A still verifies, and its renewal yields
+/// one of B. After the longest life of a session, 30 days unless set, no token of A is left and the operator removes A.
 pub struct HmacRefreshTokenCodec {
     keys: Vec<CodecKey>,
 }
 
 struct CodecKey {
+    /// Names the key in a token: the first 4 bytes of SHA-256 over "refresh key id" and the key, in hexadecimal. It
+    /// picks the key and proves nothing.
     id: String,
     key: hmac::Key,
 }
 
 impl HmacRefreshTokenCodec {
-    /// `None` without a key.
+    /// Takes the keys, the one that encodes first; `None` if there is none.
     pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
         let keys: Vec<CodecKey> = secrets
             .iter()
@@ -73,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_and_nothing_else_does() {
+    fn only_encoded_tokens_verify() {
         let signed = codec(&[1]).encode(&token());
         assert_eq!(codec(&[1]).verify(&signed), Some(token()));
         assert_eq!(codec(&[2]).verify(&signed), None);
@@ -88,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_the_key_before_still_opens() {
+    fn a_token_of_the_previous_key_verifies() {
         let signed = codec(&[1]).encode(&token());
         assert_eq!(codec(&[2, 1]).verify(&signed), Some(token()));
     }

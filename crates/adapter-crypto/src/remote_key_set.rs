@@ -13,104 +13,114 @@ use tokio::sync::Mutex;
 use crate::jwk_set::usable_keys;
 use crate::{VerificationKey, VerificationKeys};
 
-/// Fetches for the sake of an unknown key are at least so far apart, whoever asks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// At most one fetch in this time for unknown `kid`s, from all requests together: a stranger who invents `kid`s causes
+/// two fetches a second at most.
+const MIN_FETCH_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Without such a reason the key set is fetched so often, because a revoked key must go soon; while it cannot be had, every
-/// [`RETRY_INTERVAL`].
-const FRESH_FOR: Duration = Duration::from_secs(5);
+/// Time between the periodic fetches. For about so long this process still accepts a key that was revoked.
+const FETCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between the periodic fetches after a failed one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A request that waits for a fetch must still be answered in time.
+/// Limits of a fetch. A request with an unknown `kid` waits for it, and is cut off after 2.8 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const TIMEOUT: Duration = Duration::from_secs(2);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// More than a hundred keys.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// Longest response that is read, in bytes: room for more than a hundred keys.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Why a key set cannot be asked for at all.
+/// An error in the settings of a remote key set.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetUrlError {
-    #[error("the URL of the key set must be http or https, and hold neither a name nor a password")]
+    #[error("the URL of the key set must be http or https, without a user name or password")]
     Url,
     #[error(
-        "the key set would be fetched over http from `{host}`, and whoever answers in its name signs every token: use https, \
-         or set `keys.allow_insecure = true` where nobody else is on the network"
+        "the key set would be fetched over http from `{host}`: an attacker on the network could replace the keys and \
+         sign tokens. Use https, or set `keys.allow_insecure = true` if the network is trusted"
     )]
     Insecure { host: String },
-    #[error("the certificates that vouch for the key set's server cannot be used")]
+    #[error("the CA certificates for the key set's server cannot be used")]
     Certificates(#[source] reqwest::Error),
-    #[error("no TLS can be set up for the key set")]
+    #[error("the HTTP client for the key set cannot be set up")]
     Client(#[source] reqwest::Error),
 }
 
-/// Why a fetch brought nothing.
+/// An error of a fetch.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
-    #[error("its server does not answer")]
+    #[error("the server does not answer")]
     NoAnswer(#[from] reqwest::Error),
-    #[error("its server answered {0}")]
+    #[error("the server answered with status {0}")]
     Status(u16),
-    #[error("the answer is longer than {LONGEST_ANSWER} bytes")]
+    #[error("the response is longer than {MAX_RESPONSE_BYTES} bytes")]
     TooLong,
-    #[error("the answer is no key set with a key that verifies tokens")]
+    #[error("the response has no key that can verify tokens")]
     NoUsableKey,
 }
 
-/// Where the key set is, and how far it is trusted.
+/// Settings of a remote key set.
 #[derive(Debug, Clone)]
 pub struct RemoteKeySetSettings {
     pub url: String,
-    /// Who may have signed the server's certificate, in PEM; unless given, whom the system trusts.
+    /// CA certificates for the server, in PEM; `None` for those of the system.
     pub authorities: Option<Vec<u8>>,
-    /// A set that was fetched longer ago verifies nothing: a key in it may have been revoked since.
+    /// A set that was fetched this long ago, or longer, verifies nothing: a key in it may have been revoked since.
     pub longest_age: Duration,
-    /// Plain http to another machine as well.
+    /// Allows plain http to another machine.
     pub allow_insecure: bool,
 }
 
 struct Keys {
     public: Vec<PublicKey>,
     verification: Vec<VerificationKey>,
-    /// Of the last fetch that brought a set; `None` until one did.
+    /// Time of the last successful fetch; `None` before the first.
     fetched_at: Option<Instant>,
     version: u64,
 }
 
-struct Looks {
-    last: Option<Instant>,
-    failing: bool,
+struct FetchState {
+    last_attempt: Option<Instant>,
+    is_failing: bool,
 }
 
-/// The key set that the service `tokens` serves, fetched over HTTP: it verifies and never signs. The last good set stays
-/// in use while no other can be had, up to its longest age.
+/// The key set that the service `tokens` publishes, fetched over HTTP, for services that verify and never sign.
+///
+/// The last good set stays in use up to its longest age (docs/protocols.md "Signing keys"):
+///
+/// - 12:00:00 A fetch succeeds. The longest age is 1 hour.
+/// - 12:00:05 The next periodic fetch fails. Another one follows every second. The set of 12:00:00 verifies on.
+/// - 12:10:00 A token has a `kid` that the set lacks. The set is fetched at once, unless the last attempt was less
+///   than 500 ms ago. The fetch fails, and the token is rejected.
+/// - 13:00:00 The set is an hour old and verifies nothing. Requests get 503, not 401: their tokens may be good.
+/// - 13:20:00 A fetch succeeds. If the keys are the same, tokens verified before are still cached.
 pub struct RemoteKeySet {
     client: Client,
     url: Url,
     longest_age: Duration,
     keys: RwLock<Arc<Keys>>,
-    /// Held while fetching: who comes meanwhile waits for the same answer.
-    looks: Mutex<Looks>,
+    /// Locked during a fetch: callers that come meanwhile wait, and then use its result.
+    fetch_state: Mutex<FetchState>,
 }
 
 impl RemoteKeySet {
-    /// Nothing is fetched yet.
+    /// Checks the settings. Fetches nothing.
     pub fn new(settings: &RemoteKeySetSettings) -> Result<Self, KeySetUrlError> {
         let url = url(settings)?;
-        let secure = url.scheme() == "https";
+        let is_https = url.scheme() == "https";
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            // A connection lives on the runtime that asked: none is kept for another.
+            .timeout(FETCH_TIMEOUT)
+            // A pooled connection is bound to the runtime that opened it, and the callers have several.
             .pool_max_idle_per_host(0);
         let builder = match &settings.authorities {
             Some(pem) => {
                 builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(KeySetUrlError::Certificates)?)
             }
-            // Without TLS no certificates are looked for: there may be none in the image.
-            None if !secure => builder.tls_certs_only([]),
+            // Without TLS the system's certificates are not loaded: a container image may have none.
+            None if !is_https => builder.tls_certs_only([]),
             None => builder,
         };
         let keys = Keys {
@@ -124,14 +134,15 @@ impl RemoteKeySet {
             url,
             longest_age: settings.longest_age,
             keys: RwLock::new(Arc::new(keys)),
-            looks: Mutex::new(Looks {
-                last: None,
-                failing: false,
+            fetch_state: Mutex::new(FetchState {
+                last_attempt: None,
+                is_failing: false,
             }),
         })
     }
 
-    /// The same key set for a loop that looks often: fetched only when it is due.
+    /// Returns a source whose `refresh` fetches only if the last fetch was 5 s ago (after a failure 1 s), for a loop
+    /// that calls it more often.
     pub fn when_due(self: &Arc<Self>) -> Arc<dyn KeySetSource> {
         Arc::new(WhenDue(self.clone()))
     }
@@ -140,71 +151,75 @@ impl RemoteKeySet {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fetches, unless the last look was less than `apart` ago; whether the set has changed since the call.
-    async fn look(&self, apart: Duration) -> bool {
+    /// Fetches the key set, unless the last attempt was less than `min_interval` ago. Returns whether the set has
+    /// changed since the call, also by a fetch of another caller that this one waited for.
+    async fn fetch_if_due(&self, min_interval: Duration) -> bool {
         let before = self.version();
-        let mut looks = self.looks.lock().await;
-        let apart = if looks.failing {
-            apart.min(RETRY_INTERVAL)
+        let mut state = self.fetch_state.lock().await;
+        let min_interval = if state.is_failing {
+            min_interval.min(RETRY_INTERVAL)
         } else {
-            apart
+            min_interval
         };
-        if looks.last.is_none_or(|last| last.elapsed() >= apart) {
-            // Set before as well: a caller who goes away in the middle does not make the next one fetch again.
-            looks.last = Some(Instant::now());
+        if state.last_attempt.is_none_or(|last| last.elapsed() >= min_interval) {
+            // Set before the fetch as well: if a caller drops its future during the fetch, the next one must not start
+            // another at once.
+            state.last_attempt = Some(Instant::now());
             let fetched = self.fetch().await;
-            looks.last = Some(Instant::now());
-            let failing = fetched.is_err();
+            state.last_attempt = Some(Instant::now());
+            let is_failing = fetched.is_err();
             match fetched {
                 Ok(keys) => self.replace(keys),
-                Err(failure) if !looks.failing => tracing::warn!(
-                    error = &failure as &dyn std::error::Error,
+                Err(error) if !state.is_failing => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
                     longest_age = ?self.longest_age,
-                    "the key set cannot be fetched; what was fetched before stays in use, up to its longest age"
+                    "the key set cannot be fetched; the last one stays in use up to its longest age"
                 ),
                 Err(_) => {}
             }
-            if looks.failing && !failing {
+            if state.is_failing && !is_failing {
                 tracing::info!("the key set can be fetched again");
             }
-            looks.failing = failing;
+            state.is_failing = is_failing;
         }
         self.version() != before
     }
 
     async fn fetch(&self) -> Result<Vec<PublicKey>, FetchError> {
-        // Errors are told without the URL: its query is nobody's business.
+        // Logged without the URL, whose query may hold a secret.
         let no_answer = |error: reqwest::Error| FetchError::NoAnswer(error.without_url());
-        let mut answer = self.client.get(self.url.clone()).send().await.map_err(no_answer)?;
-        if answer.status() != reqwest::StatusCode::OK {
-            return Err(FetchError::Status(answer.status().as_u16()));
+        let mut response = self.client.get(self.url.clone()).send().await.map_err(no_answer)?;
+        if response.status() != reqwest::StatusCode::OK {
+            return Err(FetchError::Status(response.status().as_u16()));
         }
-        let mut text = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
-            if text.len() + chunk.len() > LONGEST_ANSWER {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
                 return Err(FetchError::TooLong);
             }
-            text.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        usable_keys(&text)
+        usable_keys(&body)
             .filter(|keys| !keys.is_empty())
             .ok_or(FetchError::NoUsableKey)
     }
 
-    /// The version changes with the keys, not with every fetch: what was verified stays remembered.
+    /// Takes the fetched keys. The version rises only if they differ, so that an equal set keeps the cache of verified
+    /// tokens.
     fn replace(&self, public: Vec<PublicKey>) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let changed = keys.public != public;
+        let is_changed = keys.public != public;
         *keys = Arc::new(Keys {
             verification: public.iter().map(verification_key).collect(),
             public,
             fetched_at: Some(Instant::now()),
-            version: keys.version + u64::from(changed),
+            version: keys.version + u64::from(is_changed),
         });
     }
 }
 
-/// The URL of a key set that nobody on the way can put keys into.
+/// Parses the URL. Refuses http to another machine unless the settings allow it, because an attacker on the network
+/// could replace the keys.
 fn url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlError> {
     let url = Url::parse(&settings.url).map_err(|_| KeySetUrlError::Url)?;
     let host = url.host_str().unwrap_or_default();
@@ -227,8 +242,8 @@ fn verification_key(key: &PublicKey) -> VerificationKey {
 impl VerificationKeys for RemoteKeySet {
     fn version(&self) -> Option<u64> {
         let keys = self.keys();
-        let is_young = |fetched_at: Instant| fetched_at.elapsed() < self.longest_age;
-        keys.fetched_at.is_some_and(is_young).then_some(keys.version)
+        let is_fresh = |fetched_at: Instant| fetched_at.elapsed() < self.longest_age;
+        keys.fetched_at.is_some_and(is_fresh).then_some(keys.version)
     }
 
     fn verification_key(&self, kid: &str, _: Timestamp) -> Option<VerificationKey> {
@@ -243,7 +258,7 @@ impl VerificationKeys for RemoteKeySet {
 #[async_trait]
 impl KeySetSource for RemoteKeySet {
     async fn refresh(&self) -> bool {
-        self.look(LOOK_INTERVAL).await
+        self.fetch_if_due(MIN_FETCH_INTERVAL).await
     }
 }
 
@@ -253,7 +268,7 @@ impl Readiness for RemoteKeySet {
         "keys"
     }
 
-    /// Whether a key set was fetched, and not too long ago.
+    /// Returns whether there is a key set that is younger than its longest age.
     async fn is_ready(&self) -> bool {
         self.version().is_some()
     }
@@ -264,7 +279,7 @@ struct WhenDue(Arc<RemoteKeySet>);
 #[async_trait]
 impl KeySetSource for WhenDue {
     async fn refresh(&self) -> bool {
-        self.0.look(FRESH_FOR).await
+        self.0.fetch_if_due(FETCH_INTERVAL).await
     }
 }
 

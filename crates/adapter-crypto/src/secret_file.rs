@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::SystemRandomness;
 
-/// A secret file that cannot be read or made. It never holds what is in the file.
+/// An error while reading or creating a secret file. No variant has content of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
     #[error("`{path}` cannot be read or written")]
@@ -19,13 +19,13 @@ pub enum SecretFileError {
         source: io::Error,
     },
     #[error(
-        "`{path}` has the mode {mode:04o}, which lets others than its owner read or change a secret: make it 0600. On a \
-         read-only mount its group may read it: mount a secret of Kubernetes with `defaultMode: 0440` and an `fsGroup`"
+        "`{path}` has mode {mode:04o}, so users other than its owner can read or change the secret: set it to 0600. \
+         On a read-only mount the group may read it: mount a Kubernetes secret with `defaultMode: 0440` and an `fsGroup`"
     )]
     Shared { path: String, mode: u32 },
-    #[error("`{path}` holds no usable secret: lines of 64 hexadecimal digits are expected")]
+    #[error("`{path}` has no usable secret: lines of 64 hexadecimal digits are expected")]
     Malformed { path: String },
-    #[error("`{path}` holds no secret: a line of text is expected")]
+    #[error("`{path}` is empty: a line of text is expected")]
     Empty { path: String },
 }
 
@@ -38,17 +38,17 @@ impl SecretFileError {
     }
 }
 
-/// Refuses a secret file that others than its owner may read or change. For files that a library opens by itself.
+/// Fails if users other than the owner can read or change a secret file. For files that a library opens by itself.
 pub fn require_private(path: &Path) -> Result<(), SecretFileError> {
     open_private(path).map(drop)
 }
 
-/// Reads the whole text of a secret file; one that others than its owner may read or change is refused.
+/// Reads the whole text of a secret file. Fails if users other than the owner can read or change it.
 pub fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
     let mut file = open_private(path)?;
     let io = |source| SecretFileError::io(path, source);
     let length = file.metadata().map_err(io)?.len();
-    // Of its final size from the start: a string that grows leaves copies behind.
+    // Allocated once: a string that grows leaves copies of the secret in freed memory.
     let capacity = usize::try_from(length).unwrap_or_default().saturating_add(1);
     let mut text = Zeroizing::new(String::with_capacity(capacity));
     file.read_to_string(&mut text).map_err(io)?;
@@ -70,14 +70,16 @@ fn open_private(path: &Path) -> Result<File, SecretFileError> {
     }
 }
 
-/// Whether a file of this mode is for its owner only. A secret that Kubernetes mounts belongs to root, and the process
-/// reads it as the group that the pod names: nobody else is in that group, and nobody changes what is mounted read-only.
+/// Returns whether only the owner can read and change a file of this mode.
+///
+/// On a read-only mount the group may read as well. Kubernetes mounts secrets as root's, and the process reads them as
+/// a member of the pod's `fsGroup`, which has no other members. A file on such a mount cannot be changed.
 const fn is_private(mode: u32, on_read_only_mount: bool) -> bool {
     let forbidden = if on_read_only_mount { 0o037 } else { 0o077 };
     mode & forbidden == 0
 }
 
-/// The text of a secret file without the blanks around it: a password, or a URI that holds one.
+/// Reads a secret file and trims white space: a password, or a URI that contains one.
 pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
     let text = read_private(path)?;
     match text.trim() {
@@ -88,7 +90,7 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileErro
     }
 }
 
-/// The secrets in a file, one of 64 hexadecimal digits a line, the one in use first.
+/// Reads the secrets of a file: 64 hexadecimal digits a line, the one in use first.
 pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileError> {
     let text = read_private(path)?;
     let secrets: Option<Vec<_>> = text
@@ -104,21 +106,26 @@ pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileEr
         })
 }
 
-/// As [`read_secret`]; a file that is not there is made, readable by its owner only.
+/// Reads the secrets like [`read_secret`]. If the file does not exist, it is created with a random secret and mode
+/// 0600.
 pub fn read_or_create_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileError> {
     match read_secret(path) {
         Err(SecretFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let secret = Zeroizing::new(SystemRandomness.secret());
             let line = Zeroizing::new(format!("{}\n", domain::hex::encode(&*secret)));
             write_private(path, line.as_bytes()).map_err(|source| SecretFileError::io(path, source))?;
-            // Another process may have been first: what is in the file now is what counts.
+            // Another process may have created the file at the same time: the secret in the file counts.
             read_secret(path)
         }
         read => read,
     }
 }
 
-/// Puts a whole file in place at once, mode 0600 in a folder of mode 0700, on disk before it returns.
+/// Writes or replaces a file atomically, with mode 0600. Creates the folder with mode 0700 if there is none. The
+/// content is on disk when this returns.
+///
+/// The content is written and synced under a random name and then renamed, so that a reader, or a crash at any point,
+/// finds the old file or the new one, never a part. The folder is synced last, because the rename is a change of it.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -129,11 +136,11 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .open(&draft)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| fs::rename(&draft, path));
-    if placed.is_err() {
+    let renamed = written.and_then(|()| fs::rename(&draft, path));
+    if renamed.is_err() {
         let _ = fs::remove_file(&draft);
     }
-    placed?;
+    renamed?;
     File::open(folder)?.sync_all()
 }
 
@@ -142,12 +149,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_others_may_read_or_change_is_refused_however_it_is_read() {
+    fn every_reader_rejects_a_file_that_is_not_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("refresh.key");
         write_private(&path, "5e".repeat(32).as_bytes()).unwrap();
-        let give = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let readings = || {
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let read_all = || {
             [
                 require_private(&path),
                 read_secret(&path).map(drop),
@@ -156,23 +163,23 @@ mod tests {
             ]
         };
         for mode in [0o600, 0o400] {
-            give(mode);
-            assert!(readings().iter().all(Result::is_ok), "{mode:o}");
+            set_mode(mode);
+            assert!(read_all().iter().all(Result::is_ok), "{mode:o}");
         }
         for mode in [0o640, 0o604, 0o620, 0o602, 0o644, 0o440] {
-            give(mode);
-            for refused in readings() {
-                let words = refused.unwrap_err().to_string();
+            set_mode(mode);
+            for result in read_all() {
+                let message = result.unwrap_err().to_string();
                 assert!(
-                    words.contains(&format!("{mode:04o}")) && words.contains("`defaultMode: 0440`"),
-                    "{words}"
+                    message.contains(&format!("{mode:04o}")) && message.contains("`defaultMode: 0440`"),
+                    "{message}"
                 );
             }
         }
     }
 
     #[test]
-    fn on_a_read_only_mount_the_group_may_read_and_nobody_else() {
+    fn on_a_read_only_mount_only_the_group_may_read() {
         for (mode, private) in [
             (0o440, true),
             (0o400, true),
@@ -186,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_made_once_and_only_its_owner_reads_it() {
+    fn a_secret_is_created_once_with_mode_0600() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets/refresh.key");
         let made = read_or_create_secret(&path).unwrap();
@@ -199,16 +206,16 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_file_is_refused_without_showing_it() {
+    fn the_error_of_a_malformed_file_hides_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("refresh.key");
         write_private(&path, b"hunter2").unwrap();
-        let failure = read_or_create_secret(&path).unwrap_err();
-        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        let error = read_or_create_secret(&path).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 
     #[test]
-    fn a_secret_text_is_read_without_its_last_line_break_and_is_never_made() {
+    fn read_secret_text_trims_and_never_creates() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         assert!(matches!(read_secret_text(&path), Err(SecretFileError::Io { .. })));

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{KeyRing, TokenProfile};
 
-/// Signs access tokens with RS512 (RFC 7518 section 3.3) and the claims of RFC 9068.
+/// Signs access tokens with RS512 (RFC 7518 section 3.3) and the claims of RFC 9068 section 2.2.
 pub struct Rs512Signer {
     keys: Arc<KeyRing>,
     profile: TokenProfile,
@@ -96,26 +96,29 @@ impl TokenSigner for Rs512Signer {
         let key = self
             .keys
             .signing_key(token.issued_at)
-            .ok_or(SigningError("no key signs yet"))?;
+            .ok_or(SigningError("no key signs at this time"))?;
         let header = HeaderMessage {
             alg: "RS512",
             typ: self.profile.token_type.header(),
             kid: key.id(),
         };
-        let json = |failed: serde_json::Error| {
+        let json_error = |error: serde_json::Error| {
             tracing::error!(
-                error = &failed as &dyn std::error::Error,
-                "an access token cannot be written"
+                error = &error as &dyn std::error::Error,
+                "an access token cannot be serialized"
             );
-            SigningError("the claims cannot be written")
+            SigningError("the claims cannot be serialized")
         };
+        // Longer than most tokens, so that the text is allocated once.
         let mut jwt = String::with_capacity(1024);
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header).map_err(json)?, &mut jwt);
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header).map_err(json_error)?, &mut jwt);
         jwt.push('.');
-        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&self.claims(token)).map_err(json)?, &mut jwt);
-        let begun = Instant::now();
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&self.claims(token)).map_err(json_error)?, &mut jwt);
+        let started = Instant::now();
         let signature = key.sign(jwt.as_bytes())?;
-        self.telemetry.record(MetricEvent::Signature { took: begun.elapsed() });
+        self.telemetry.record(MetricEvent::Signature {
+            took: started.elapsed(),
+        });
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
         Ok(jwt)

@@ -1,7 +1,7 @@
 use domain::time::Timestamp;
 use jsonwebtoken::DecodingKey;
 
-/// A public key, ready to verify with.
+/// A public key in the form that verification needs.
 #[derive(Clone)]
 pub struct VerificationKey {
     pub(crate) key: DecodingKey,
@@ -9,21 +9,22 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// Returns whether the key was still in use at `iat`, in seconds since 1970. Whoever has a copy of a retired key could
-    /// sign with it for ever; nobody else does.
-    pub(crate) fn signs_at(&self, iat: i64) -> bool {
+    /// Returns whether the key was not yet retired at `iat`, in seconds since 1970. A token with a later `iat` was
+    /// signed by a thief with a copy of the key: AuthMe signs nothing with a retired key.
+    pub(crate) fn was_in_use_at(&self, iat: i64) -> bool {
         let issued_at = Timestamp::from_second(iat);
         self.retired_at
             .is_none_or(|retired| issued_at.is_ok_and(|issued_at| issued_at < retired))
     }
 }
 
-/// The keys that verify access tokens, as they are known now. Synchronous: nothing is fetched.
+/// The keys that verify access tokens, as known at the moment of the call. Synchronous: nothing is read or fetched.
 pub trait VerificationKeys: Send + Sync {
-    /// Differs from that of every key set before it in this process. `None` while there is no key set to verify with:
-    /// then nothing can be said of any token.
+    /// Returns a number that is unique among the key sets of this process; `None` while there is no usable key set,
+    /// when no token can be accepted or rejected.
     fn version(&self) -> Option<u64>;
 
-    /// The key of this id, unless no token signed with it can be good at `now`.
+    /// Returns the key with this `kid`; `None` if it is unknown, or retired for so long that no token it signed is
+    /// valid at `now`.
     fn verification_key(&self, kid: &str, now: Timestamp) -> Option<VerificationKey>;
 }

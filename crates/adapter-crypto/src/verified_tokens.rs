@@ -9,11 +9,21 @@ use crate::hashes::sha256;
 use crate::verifier::JwtVerifier;
 use crate::{TokenProfile, VerificationKeys};
 
-/// How many verified tokens are remembered; the least useful go first.
-const CAPACITY: u64 = 10_000;
+/// Most tokens that are cached; then the least used are evicted. An entry has the claims of one token, some hundred
+/// bytes, so a full cache takes a few megabytes.
+const CACHE_CAPACITY: u64 = 10_000;
 
-/// Verifies access tokens and remembers the good ones by hash until they expire, so that a token's signature is checked
-/// once. Refusals are never remembered, and whatever changes the key set forgets everything: its version is in the key.
+/// Verifies access tokens, and caches the good ones so that each signature is verified once per key set.
+///
+/// - Cached: the content of an accepted token, under the SHA-256 of its text and the version of the key set. Neither
+///   changes while the entry is valid: header, signature, issuer, audience, `iat` and `nbf` are not checked again.
+/// - Checked at every use: that there is a usable key set, and `exp`.
+/// - Never cached: a rejection, since the key of the token may become known.
+///
+/// A token is verified under version 3 of the key set. An operator revokes its key, which makes version 4. The next
+/// request finds no entry under version 4, and the token is rejected. Entries of version 3 are never found again.
+///
+/// Lock status, session and client are not the concern of this cache: the active check reads them at every request.
 pub struct VerifiedTokens {
     verifier: JwtVerifier,
     keys: Arc<dyn VerificationKeys>,
@@ -23,7 +33,7 @@ pub struct VerifiedTokens {
 impl VerifiedTokens {
     pub fn new(keys: Arc<dyn VerificationKeys>, profile: TokenProfile) -> Self {
         let verified = Cache::builder()
-            .max_capacity(CAPACITY)
+            .max_capacity(CACHE_CAPACITY)
             .time_to_live(profile.longest_life)
             .build();
         Self {
@@ -45,7 +55,7 @@ impl TokenVerifier for VerifiedTokens {
                 Err(TokenVerificationError::Invalid)
             };
         }
-        let verified = Arc::new(self.verifier.inspect(token, now)?);
+        let verified = Arc::new(self.verifier.verify(token, now)?);
         self.verified.insert(key, verified.clone());
         Ok(verified)
     }
@@ -96,7 +106,7 @@ mod tests {
         }
     }
 
-    /// Keys that can be lost.
+    /// A key ring that can be made unavailable.
     struct KeyLosingRing(Arc<KeyRing>, AtomicBool);
 
     impl VerificationKeys for KeyLosingRing {
@@ -110,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_key_set_nothing_is_said_even_of_a_token_that_was_verified() {
+    fn without_a_key_set_cached_tokens_are_not_accepted() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
@@ -119,19 +129,19 @@ mod tests {
         let token = signer.sign(&issued(at(100))).unwrap();
         let keys = Arc::new(KeyLosingRing(ring, AtomicBool::new(false)));
         let verifier = VerifiedTokens::new(keys.clone(), profile());
-        let judged = || verifier.verify(&token, at(100)).map(drop);
-        assert_eq!(judged(), Ok(()));
+        let result = || verifier.verify(&token, at(100)).map(drop);
+        assert_eq!(result(), Ok(()));
         keys.1.store(true, Ordering::SeqCst);
-        assert_eq!(judged(), Err(TokenVerificationError::KeysUnavailable));
+        assert_eq!(result(), Err(TokenVerificationError::KeysUnavailable));
     }
 
     #[test]
-    fn a_copy_of_a_retired_key_signs_nothing_that_is_accepted() {
+    fn tokens_of_a_stolen_retired_key_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(0)).unwrap();
         let ring = || Arc::new(KeyRing::open(directory.clone(), Duration::from_hours(1)).unwrap());
-        // Whoever has this copy never hears of the retirement.
+        // The thief's copy of the ring is never reloaded.
         let thief = Rs512Signer::new(ring(), profile(), Arc::new(NullTelemetry));
         directory.generate(at(100)).unwrap();
         let first = directory.list().unwrap().remove(0).id;
@@ -139,14 +149,14 @@ mod tests {
         let retired_at = directory.list().unwrap().remove(0).retired_at.unwrap();
 
         let verifier = VerifiedTokens::new(ring(), profile());
-        let judged = |issued_at: i64| {
+        let result = |issued_at: i64| {
             let token = thief.sign(&issued(at(issued_at))).unwrap();
             verifier.verify(&token, at(issued_at)).map(drop)
         };
-        assert_eq!(judged(retired_at.as_second() - 1), Ok(()));
+        assert_eq!(result(retired_at.as_second() - 1), Ok(()));
         for late in [0, 1, 3599] {
             assert_eq!(
-                judged(retired_at.as_second() + late),
+                result(retired_at.as_second() + late),
                 Err(TokenVerificationError::Invalid),
                 "{late}"
             );

@@ -12,13 +12,14 @@ use serde::Deserialize;
 
 use crate::VerificationKeys;
 
-/// Longer than any token of ours; a longer one is not even taken apart.
+/// Longest token that is decoded, in bytes. None that AuthMe signs comes near it.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How far in the future `iat` may lie: other machines' clocks.
+/// Seconds by which `iat` may be ahead of this machine's clock, because the clock of the machine that signed may be. A
+/// minute is within the leeway of RFC 7519 section 4.1.5, "usually no more than a few minutes".
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
-/// The `typ` header our tokens carry. Older verifiers refuse one they do not know.
+/// The `typ` header of access tokens. It can be set because some verifiers reject a `typ` that they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TokenType {
     /// `at+jwt` (RFC 9068 section 2.1).
@@ -48,24 +49,26 @@ impl TokenType {
     }
 }
 
-/// What every token of an installation has in common.
+/// The properties that all access tokens of an installation share.
 #[derive(Debug, Clone)]
 pub struct TokenProfile {
     pub issuer: String,
     pub audience: String,
     pub token_type: TokenType,
-    /// A token whose `exp` lies further from its `iat` is not one of ours.
+    /// The longest time from `iat` to `exp`. A token with a longer one is rejected, even if its signature is good.
     pub longest_life: Duration,
 }
 
-/// Verifies access tokens from scratch: algorithm, key, signature, issuer, audience, type and times.
+/// Verifies access tokens without a cache: algorithm, key, signature, issuer, audience, type and times (RFC 9068
+/// section 4).
 pub(crate) struct JwtVerifier {
     keys: Arc<dyn VerificationKeys>,
     profile: TokenProfile,
     validation: Validation,
 }
 
-/// Nothing but what we write: a header with `crit`, `jku` or `jwk` is not ours (RFC 8725 section 3.10).
+/// The header parameters that AuthMe writes. A header with any other, such as `crit`, `jku` or `jwk`, is rejected
+/// (RFC 8725 section 3.10).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderClaims {
@@ -100,7 +103,7 @@ impl JwtVerifier {
         validation.set_issuer(&[&profile.issuer]);
         validation.set_audience(&[&profile.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-        // Times are judged below, by the clock of the caller and to the second.
+        // `has_valid_times` checks these at the caller's time; the library would read the system's clock.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
@@ -116,7 +119,7 @@ impl JwtVerifier {
         (header.alg == "RS512" && header.typ.as_deref() == self.profile.token_type.header()).then_some(header)
     }
 
-    fn times_are_good(&self, claims: &Claims, now: Timestamp) -> bool {
+    fn has_valid_times(&self, claims: &Claims, now: Timestamp) -> bool {
         let now = now.as_second();
         let life = claims
             .exp
@@ -129,7 +132,7 @@ impl JwtVerifier {
             && life.is_some_and(|life| life <= self.profile.longest_life.as_secs())
     }
 
-    pub(crate) fn inspect(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenVerificationError> {
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenVerificationError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenVerificationError::Invalid);
         }
@@ -140,13 +143,13 @@ impl JwtVerifier {
             .ok_or(TokenVerificationError::UnknownKey)?;
         let decoded = jsonwebtoken::decode::<Claims>(token, &key.key, &self.validation);
         let claims = decoded.map_err(|_| TokenVerificationError::Invalid)?.claims;
-        if claims.iss != self.profile.issuer || !self.times_are_good(&claims, now) || !key.signs_at(claims.iat) {
+        if claims.iss != self.profile.issuer || !self.has_valid_times(&claims, now) || !key.was_in_use_at(claims.iat) {
             return Err(TokenVerificationError::Invalid);
         }
-        self.verified(claims).ok_or(TokenVerificationError::Invalid)
+        self.verified_token(claims).ok_or(TokenVerificationError::Invalid)
     }
 
-    fn verified(&self, claims: Claims) -> Option<VerifiedToken> {
+    fn verified_token(&self, claims: Claims) -> Option<VerifiedToken> {
         Some(VerifiedToken {
             id: claims.jti.clone(),
             issuer: claims.iss.clone(),
@@ -157,6 +160,8 @@ impl JwtVerifier {
     }
 }
 
+/// Returns the caller that the claims name: a user (`user_id` equals `sub`) or the client itself (`client_id` equals
+/// `sub`). `None` if they contradict each other.
 fn caller(claims: Claims) -> Option<Caller> {
     let user = match claims.user_id {
         Some(id) if id == claims.sub => Some(CallingUser {

@@ -15,14 +15,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::{KeyDirectory, KeyRing, Rs512Signer, TokenProfile, TokenType, VerifiedTokens};
 
-/// What the server says; nothing to hang up instead.
-type Answer = Option<(&'static str, String)>;
+/// Status line and body; `None` to close the connection without a response.
+type Response = Option<(&'static str, String)>;
 
-/// Serves one answer at a time, whatever is asked.
+/// An HTTP server that gives the same response to every request, and counts them.
 struct Server {
     address: SocketAddr,
-    answer: Arc<Mutex<Answer>>,
-    asked: Arc<AtomicUsize>,
+    response: Arc<Mutex<Response>>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -30,16 +30,16 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
-            answer: Arc::default(),
-            asked: Arc::default(),
+            response: Arc::default(),
+            requests: Arc::default(),
         };
-        let (answer, asked) = (server.answer.clone(), server.asked.clone());
+        let (response, requests) = (server.response.clone(), server.requests.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                asked.fetch_add(1, Ordering::SeqCst);
-                let answer = answer.lock().unwrap().clone();
-                if let Some((status, body)) = answer {
+                requests.fetch_add(1, Ordering::SeqCst);
+                let response = response.lock().unwrap().clone();
+                if let Some((status, body)) = response {
                     let _ = stream.read(&mut [0; 4096]);
                     let length = body.len();
                     let _ = write!(
@@ -52,16 +52,16 @@ impl Server {
         server
     }
 
-    fn answers(&self, status: &'static str, body: &str) {
-        *self.answer.lock().unwrap() = Some((status, body.to_owned()));
+    fn respond_with(&self, status: &'static str, body: &str) {
+        *self.response.lock().unwrap() = Some((status, body.to_owned()));
     }
 
-    fn goes_away(&self) {
-        *self.answer.lock().unwrap() = None;
+    fn close_connections(&self) {
+        *self.response.lock().unwrap() = None;
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    fn request_count(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     fn key_set(&self) -> Arc<RemoteKeySet> {
@@ -96,7 +96,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap()
 }
 
-/// A service `tokens` with a key of its own.
+/// A service `tokens` with its own signing key.
 struct Issuer {
     ring: Arc<KeyRing>,
     _folder: TempDir,
@@ -118,7 +118,7 @@ impl Issuer {
         format!(r#"{{"keys":[{}]}}"#, keys.join(","))
     }
 
-    /// The key that signs, with more members.
+    /// Returns the JWK of the signing key, with additional members.
     fn jwk(&self, more: &str) -> String {
         let key = self.ring.signing_key(now()).unwrap().public_key(None);
         let [n, e] = [key.modulus, key.exponent].map(|integer| URL_SAFE_NO_PAD.encode(integer));
@@ -128,7 +128,7 @@ impl Issuer {
         )
     }
 
-    /// A token issued now.
+    /// Returns a token that is issued at [`now`].
     fn token(&self) -> String {
         let token = AccessToken {
             id: "a".repeat(24),
@@ -155,28 +155,28 @@ fn profile() -> TokenProfile {
 }
 
 #[tokio::test]
-async fn a_rotation_is_picked_up_and_what_was_verified_with_a_withdrawn_key_is_forgotten() {
+async fn a_changed_key_set_empties_the_token_cache() {
     let (server, first, second) = (Server::start(), Issuer::new(), Issuer::new());
     let keys = server.key_set();
     let verifier = VerifiedTokens::new(keys.clone(), profile());
-    let refusal = |issuer: &Issuer| verifier.verify(&issuer.token(), now()).err();
-    assert_eq!(refusal(&first), Some(TokenVerificationError::KeysUnavailable));
+    let error = |issuer: &Issuer| verifier.verify(&issuer.token(), now()).err();
+    assert_eq!(error(&first), Some(TokenVerificationError::KeysUnavailable));
     assert!(!keys.is_ready().await);
 
-    server.answers("200 OK", &Issuer::key_set(&[&first]));
-    assert!(keys.look(Duration::ZERO).await);
+    server.respond_with("200 OK", &Issuer::key_set(&[&first]));
+    assert!(keys.fetch_if_due(Duration::ZERO).await);
     assert!(keys.is_ready().await);
-    assert_eq!(refusal(&first), None);
-    assert_eq!(refusal(&second), Some(TokenVerificationError::UnknownKey));
+    assert_eq!(error(&first), None);
+    assert_eq!(error(&second), Some(TokenVerificationError::UnknownKey));
 
-    server.answers("200 OK", &Issuer::key_set(&[&first, &second]));
-    assert!(keys.look(Duration::ZERO).await);
-    assert_eq!((refusal(&first), refusal(&second)), (None, None));
+    server.respond_with("200 OK", &Issuer::key_set(&[&first, &second]));
+    assert!(keys.fetch_if_due(Duration::ZERO).await);
+    assert_eq!((error(&first), error(&second)), (None, None));
 
-    server.answers("200 OK", &Issuer::key_set(&[&second]));
-    assert!(keys.look(Duration::ZERO).await);
+    server.respond_with("200 OK", &Issuer::key_set(&[&second]));
+    assert!(keys.fetch_if_due(Duration::ZERO).await);
     assert_eq!(
-        (refusal(&first), refusal(&second)),
+        (error(&first), error(&second)),
         (Some(TokenVerificationError::UnknownKey), None)
     );
 }
@@ -185,11 +185,11 @@ async fn a_rotation_is_picked_up_and_what_was_verified_with_a_withdrawn_key_is_f
 async fn the_last_good_set_stays_in_use() {
     let (server, issuer) = (Server::start(), Issuer::new());
     let keys = server.key_set();
-    server.answers("200 OK", &Issuer::key_set(&[&issuer]));
-    assert!(keys.look(Duration::ZERO).await);
-    assert!(!keys.look(Duration::ZERO).await, "the same set is no change");
+    server.respond_with("200 OK", &Issuer::key_set(&[&issuer]));
+    assert!(keys.fetch_if_due(Duration::ZERO).await);
+    assert!(!keys.fetch_if_due(Duration::ZERO).await, "the same set is no change");
 
-    let too_long = format!("{}{}", " ".repeat(LONGEST_ANSWER), Issuer::key_set(&[&issuer]));
+    let too_long = format!("{}{}", " ".repeat(MAX_RESPONSE_BYTES), Issuer::key_set(&[&issuer]));
     for (status, body) in [
         ("500 Internal Server Error", Issuer::key_set(&[])),
         ("302 Found", Issuer::key_set(&[])),
@@ -197,57 +197,61 @@ async fn the_last_good_set_stays_in_use() {
         ("200 OK", "<html></html>".to_owned()),
         ("200 OK", too_long),
     ] {
-        server.answers(status, &body);
-        assert!(!keys.look(Duration::ZERO).await, "{status}");
+        server.respond_with(status, &body);
+        assert!(!keys.fetch_if_due(Duration::ZERO).await, "{status}");
     }
-    server.goes_away();
-    assert!(!keys.look(Duration::ZERO).await);
-    assert_eq!(server.asked(), 8, "no redirect is followed, nothing is asked twice");
+    server.close_connections();
+    assert!(!keys.fetch_if_due(Duration::ZERO).await);
+    assert_eq!(
+        server.request_count(),
+        8,
+        "no redirect is followed, no request is repeated"
+    );
     let verifier = VerifiedTokens::new(keys.clone(), profile());
     assert!(verifier.verify(&issuer.token(), now()).is_ok());
     assert!(keys.is_ready().await);
 }
 
 #[tokio::test]
-async fn a_set_that_is_too_old_verifies_nothing() {
+async fn a_set_past_its_longest_age_verifies_nothing() {
     let (server, issuer) = (Server::start(), Issuer::new());
-    server.answers("200 OK", &Issuer::key_set(&[&issuer]));
-    // The set is older than this as soon as it is there, and the other is not.
+    server.respond_with("200 OK", &Issuer::key_set(&[&issuer]));
+    // A longest age of zero has passed as soon as the set is there.
     let (old, young) = (server.key_set_of_age(Duration::ZERO), server.key_set());
-    for (keys, judged) in [(old, Err(TokenVerificationError::KeysUnavailable)), (young, Ok(()))] {
-        keys.look(Duration::ZERO).await;
+    for (keys, expected) in [(old, Err(TokenVerificationError::KeysUnavailable)), (young, Ok(()))] {
+        keys.fetch_if_due(Duration::ZERO).await;
         let verifier = VerifiedTokens::new(keys.clone(), profile());
-        assert_eq!(verifier.verify(&issuer.token(), now()).map(drop), judged);
-        assert_eq!(keys.is_ready().await, judged.is_ok());
+        assert_eq!(verifier.verify(&issuer.token(), now()).map(drop), expected);
+        assert_eq!(keys.is_ready().await, expected.is_ok());
     }
 }
 
 #[tokio::test]
-async fn a_token_issued_after_its_key_was_retired_is_refused() {
+async fn a_token_issued_after_retirement_is_rejected() {
     let (server, issuer) = (Server::start(), Issuer::new());
     let keys = server.key_set();
     let verifier = VerifiedTokens::new(keys.clone(), profile());
     let issued_at = now().as_second();
-    for (retired_at, judged) in [
+    for (retired_at, expected) in [
         (issued_at + 1, Ok(())),
         (issued_at, Err(TokenVerificationError::Invalid)),
         (issued_at - 1, Err(TokenVerificationError::Invalid)),
     ] {
         let jwk = issuer.jwk(&format!(r#","retired_at":{retired_at}"#));
-        server.answers("200 OK", &format!(r#"{{"keys":[{jwk}]}}"#));
-        assert!(keys.look(Duration::ZERO).await, "a retirement is a change of the set");
+        server.respond_with("200 OK", &format!(r#"{{"keys":[{jwk}]}}"#));
+        assert!(keys.fetch_if_due(Duration::ZERO).await, "a retirement changes the set");
         assert_eq!(
             verifier.verify(&issuer.token(), now()).map(drop),
-            judged,
+            expected,
             "{retired_at}"
         );
     }
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_asked_for_at_once_but_not_for_every_token() {
+async fn parallel_refreshes_share_one_fetch() {
     let (server, issuer) = (Server::start(), Issuer::new());
-    server.answers("200 OK", &Issuer::key_set(&[&issuer]));
+    server.respond_with("200 OK", &Issuer::key_set(&[&issuer]));
     let keys = server.key_set();
     let changed = [keys.refresh(), keys.refresh(), keys.refresh()];
     let [first, second, third] = changed;
@@ -255,46 +259,46 @@ async fn an_unknown_key_is_asked_for_at_once_but_not_for_every_token() {
     assert_eq!(
         (first, second, third),
         (true, true, true),
-        "all wait for the one answer"
+        "all wait for the same fetch"
     );
-    assert_eq!(server.asked(), 1);
+    assert_eq!(server.request_count(), 1);
     keys.when_due().refresh().await;
-    assert_eq!(server.asked(), 1, "what is fresh is not due");
+    assert_eq!(server.request_count(), 1, "a fresh set is not due");
 }
 
-fn refusal(settings: &RemoteKeySetSettings) -> KeySetUrlError {
+fn settings_error(settings: &RemoteKeySetSettings) -> KeySetUrlError {
     RemoteKeySet::new(settings).err().unwrap()
 }
 
 #[test]
-fn a_url_with_a_password_or_of_another_kind_is_refused_without_showing_it() {
+fn invalid_urls_are_rejected_without_showing_secrets() {
     for url in [
         "ftp://tokens/keys",
         "file:///keys",
         "tokens:8080/keys",
-        "http://somebody@tokens/keys",
-        "https://somebody:hunter2@tokens/keys",
+        "http://user@tokens/keys",
+        "https://user:hunter2@tokens/keys",
     ] {
-        let refused = refusal(&settings(url));
-        assert!(matches!(refused, KeySetUrlError::Url), "{url}");
-        assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+        let error = settings_error(&settings(url));
+        assert!(matches!(error, KeySetUrlError::Url), "{url}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
-    let refused = refusal(&RemoteKeySetSettings {
+    let error = settings_error(&RemoteKeySetSettings {
         authorities: Some(b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----".to_vec()),
         ..settings("https://tokens/keys")
     });
-    assert!(matches!(refused, KeySetUrlError::Certificates(_)));
+    assert!(matches!(error, KeySetUrlError::Certificates(_)));
 }
 
 #[test]
-fn plain_http_to_another_machine_needs_a_word() {
+fn plain_http_to_another_machine_needs_allow_insecure() {
     for url in [
         "http://tokens:8080/keys",
         "http://10.0.0.1/keys",
         "http://localhost.example.com/keys",
     ] {
-        let refused = refusal(&settings(url)).to_string();
-        assert!(refused.contains("`keys.allow_insecure = true`"), "{refused}");
+        let message = settings_error(&settings(url)).to_string();
+        assert!(message.contains("`keys.allow_insecure = true`"), "{message}");
         let allowed = RemoteKeySetSettings {
             allow_insecure: true,
             ..settings(url)
