@@ -1,7 +1,7 @@
-//! What a consumer sees, for the benchmarks: every event of the topics, from the oldest that is kept.
+//! A consumer for the benchmarks, which prints every event of the topics, from the oldest that is kept.
 //!
-//! `follow_events BROKERS GROUP` prints one object a line until it is killed: when the event arrived, in microseconds
-//! since the epoch, its id, type, subject and sequence.
+//! `follow_events BROKERS GROUP` prints one JSON object a line until it is killed: the time at which the event arrived,
+//! in microseconds since 1970, and its id, type, subject and sequence.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -29,8 +29,8 @@ async fn follow(brokers: &str, group: &str) -> Result<(), Box<dyn Error>> {
         let received = match consumer.next().await {
             Ok(received) => received,
             Err(ended @ ConsumeError::Ended(_)) => return Err(ended.into()),
-            Err(refused) => {
-                eprintln!("{refused}");
+            Err(error) => {
+                eprintln!("{error}");
                 continue;
             }
         };

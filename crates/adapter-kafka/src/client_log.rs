@@ -9,41 +9,42 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::error::is_away;
+use crate::error::is_connection_error;
 
-/// For so long the same trouble is a warning once.
-const QUIET: Duration = Duration::from_mins(1);
+/// The same problem is logged as a warning once in this time: often enough to notice it, without flooding the log.
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What librdkafka writes about single connections, at every attempt.
-const CONNECTION_LINES: [&str; 3] = ["FAIL", "ERROR", "REQTMOUT"];
+/// librdkafka's facilities for lines about single connections, which it writes at every attempt.
+const CONNECTION_FACILITIES: [&str; 3] = ["FAIL", "ERROR", "REQTMOUT"];
 
-/// Carries the words of librdkafka to the log.
+/// Writes librdkafka's messages to the log.
 ///
-/// While no broker answers it speaks several times a second: that is one warning a minute, and the rest at trace. What
-/// it says of a single connection is at debug.
+/// While no broker answers, librdkafka reports it several times a second. One of the reports a minute is a warning, the
+/// others are at trace. Reports about a single connection are at debug.
 #[derive(Default)]
 pub(crate) struct ClientLog {
-    /// By trouble: when it was a warning.
-    warned: Mutex<HashMap<String, Instant>>,
+    /// When each problem was last logged as a warning.
+    last_warnings: Mutex<HashMap<String, Instant>>,
 }
 
 impl ClientLog {
-    fn warn(&self, trouble: &str, line: &str) {
-        if self.is_news(trouble, Instant::now()) {
-            tracing::warn!(trouble, "kafka: {line}");
+    fn warn(&self, problem: &str, line: &str) {
+        if self.take_warning(problem, Instant::now()) {
+            tracing::warn!(trouble = problem, "kafka: {line}");
         } else {
-            tracing::trace!(trouble, "kafka: {line}");
+            tracing::trace!(trouble = problem, "kafka: {line}");
         }
     }
 
-    fn is_news(&self, trouble: &str, now: Instant) -> bool {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = warned.get(trouble);
-        let news = last.is_none_or(|last| now.duration_since(*last) >= QUIET);
-        if news {
-            warned.insert(trouble.to_owned(), now);
+    /// Returns whether a warning about the problem is due at `now`, and records it if so.
+    fn take_warning(&self, problem: &str, now: Instant) -> bool {
+        let mut last_warnings = self.last_warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last_warnings.get(problem);
+        let is_due = last.is_none_or(|last| now.duration_since(*last) >= WARNING_INTERVAL);
+        if is_due {
+            last_warnings.insert(problem.to_owned(), now);
         }
-        news
+        is_due
     }
 }
 
@@ -53,7 +54,7 @@ impl ClientContext for ClientLog {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(facility, "kafka: {line}");
             }
-            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if !CONNECTION_LINES.contains(&facility) => {
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if !CONNECTION_FACILITIES.contains(&facility) => {
                 self.warn(facility, line);
             }
             RDKafkaLogLevel::Debug => tracing::trace!(facility, "kafka: {line}"),
@@ -65,7 +66,7 @@ impl ClientContext for ClientLog {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         if code == RDKafkaErrorCode::Fatal {
             tracing::error!(%code, "kafka: {reason}");
-        } else if is_away(code) && code != RDKafkaErrorCode::AllBrokersDown {
+        } else if is_connection_error(code) && code != RDKafkaErrorCode::AllBrokersDown {
             tracing::debug!(%code, "kafka: {reason}");
         } else {
             self.warn(&code.to_string(), reason);
@@ -78,7 +79,7 @@ impl ConsumerContext for ClientLog {
         if let Err(error) = result {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
-                "kafka: offsets are not committed yet"
+                "kafka: offsets could not be committed yet"
             );
         }
     }
@@ -89,12 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_one_warning_a_minute() {
+    fn an_outage_warns_once_a_minute() {
         let (log, start) = (ClientLog::default(), Instant::now());
-        assert!(log.is_news("away", start));
-        assert!(log.is_news("refused", start));
-        assert!(!log.is_news("away", start + QUIET / 2));
-        assert!(log.is_news("away", start + QUIET));
-        assert!(!log.is_news("away", start + QUIET * 3 / 2));
+        assert!(log.take_warning("away", start));
+        assert!(log.take_warning("refused", start));
+        assert!(!log.take_warning("away", start + WARNING_INTERVAL / 2));
+        assert!(log.take_warning("away", start + WARNING_INTERVAL));
+        assert!(!log.take_warning("away", start + WARNING_INTERVAL * 3 / 2));
     }
 }

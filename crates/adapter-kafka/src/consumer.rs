@@ -8,30 +8,35 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::client_log::ClientLog;
-use crate::error::{ConsumeError, OpenError, is_away};
+use crate::error::{ConsumeError, OpenError, is_connection_error};
 use crate::received_event::ReceivedEvent;
 use crate::settings::KafkaSettings;
 use crate::topics::Topic;
 
 /// Reads events as a member of a consumer group, at least once.
 ///
-/// An event whose effect is there is reported by [`done`](Self::done). What was not comes again, to this member or to
-/// another: after a crash, and when partitions move. A group that is new begins with the oldest event kept. Records are
-/// published uncompressed; a broker must not pack them, as gzip and zstd are not built in.
+/// The caller carries out the effect of an event and then calls [`done`](Self::done). Member A reads event 1 and
+/// carries out its effect, and dies before the offset is committed. The group gives the partition to B, which reads
+/// event 1 again. So the effect must be repeatable, or its sequence be stored with it
+/// ([`LastSequences`](crate::LastSequences)).
+///
+/// A new group begins with the oldest event that the topic has. The topic's `compression.type` must not be gzip or
+/// zstd, which are not built in.
 pub struct KafkaEventConsumer {
-    /// `None` once it leaves the group.
+    /// `None` after the consumer has left the group.
     member: Option<StreamConsumer<ClientLog>>,
 }
 
 impl KafkaEventConsumer {
-    /// Joins the group, in the background: brokers that are away are no failure. Call it inside the runtime that lives
-    /// as long as the consumer does.
+    /// Joins the group in the background. Unreachable brokers are no error. Must be called within a tokio runtime that
+    /// lives as long as the consumer.
     pub fn open(settings: &KafkaSettings, group: &str, topics: &[Topic]) -> Result<Self, OpenError> {
         let mut config = settings.client_config()?;
         config
             .set("group.id", group)
             .set("auto.offset.reset", "earliest")
-            // What is done is stored by us, and committed every second and when a partition is given up.
+            // `done` stores the offset. librdkafka commits stored offsets every second, and when a partition is
+            // revoked.
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "1000");
@@ -41,22 +46,23 @@ impl KafkaEventConsumer {
         Ok(Self { member: Some(member) })
     }
 
-    /// The next record, as soon as there is one; it waits for brokers that are away. Ask at least every five minutes,
-    /// or the group gives this member's partitions to another. Giving up the waiting loses nothing.
+    /// Waits for the next record, also while brokers are unreachable. Must be called at least every five minutes
+    /// (`max.poll.interval.ms`), or the group gives this member's partitions to another. Dropping the future loses no
+    /// record.
     pub async fn next(&self) -> Result<ReceivedEvent, ConsumeError> {
         let member = self.member()?;
         loop {
             match member.recv().await {
                 Ok(message) => return Ok(ReceivedEvent::read(&message)),
-                Err(KafkaError::MessageConsumption(code)) if is_away(code) => {}
+                Err(KafkaError::MessageConsumption(code)) if is_connection_error(code) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Reports this record, and with it every earlier one of its partition, as done: none of them comes again once that
-    /// is committed, within about a second. A partition that has gone to another member meanwhile is no failure; the
-    /// record comes again there.
+    /// Marks this record, and every earlier one of its partition, as done. They are not delivered again once the offset
+    /// is committed, within about a second. If the partition was assigned to another member meanwhile, this has no
+    /// effect and is no error; that member gets the record again.
     pub fn done(&self, received: &ReceivedEvent) -> Result<(), ConsumeError> {
         let stored = self
             .member()?
@@ -67,22 +73,23 @@ impl KafkaEventConsumer {
         }
     }
 
-    /// Commits what is done and leaves the group, so that others go on at once; gives up waiting for it after `within`.
+    /// Commits stored offsets and leaves the group, so that other members get its partitions at once. Returns after
+    /// `within` at the latest; the leaving goes on in the background.
     pub async fn close(mut self, within: Duration) {
         if let Some(left) = self.leave()
             && timeout(within, left).await.is_err()
         {
-            tracing::warn!("the consumer group was not left in time");
+            tracing::warn!("leaving the consumer group takes longer than allowed");
         }
     }
 
     fn member(&self) -> Result<&StreamConsumer<ClientLog>, ConsumeError> {
-        let gone = || ConsumeError::Ended(Box::new(KafkaError::Canceled));
-        self.member.as_ref().ok_or_else(gone)
+        let ended = || ConsumeError::Ended(Box::new(KafkaError::Canceled));
+        self.member.as_ref().ok_or_else(ended)
     }
 
-    /// Leaves the group in a thread that nobody waits for: while the brokers are away it takes the session timeout, and
-    /// neither a worker nor the end of the process may hang on that. The receiver ends with it.
+    /// Leaves the group in a thread of its own, because it takes the session timeout while brokers are unreachable.
+    /// Neither a worker nor the exit of the process may wait for that. The receiver completes when the group is left.
     fn leave(&mut self) -> Option<oneshot::Receiver<()>> {
         let member = self.member.take()?;
         let (leaving, left) = oneshot::channel();
@@ -91,7 +98,10 @@ impl KafkaEventConsumer {
             drop(leaving);
         };
         if let Err(error) = thread::Builder::new().name("kafka-leave".to_owned()).spawn(leave) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no thread could be started");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the thread that leaves the group could not be started"
+            );
         }
         Some(left)
     }

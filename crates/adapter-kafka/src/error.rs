@@ -5,46 +5,46 @@ use rdkafka::types::RDKafkaErrorCode;
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a client of Kafka could not be made. Brokers that are away are no reason.
+/// An error while creating a Kafka client. Unreachable brokers cause none, since clients connect in the background.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("no broker is named")]
     NoBrokers,
     #[error(
-        "events would go to the broker `{0}` in plaintext, over a network: set `kafka.security` to tls or scram, or \
-         `kafka.allow_insecure = true` where nobody else is on the network"
+        "events would be sent to the broker `{0}` in plaintext over a network: set `kafka.security` to tls or scram, \
+         or `kafka.allow_insecure = true` if the network is trusted"
     )]
     Insecure(String),
     #[error("TLS and SCRAM need a build with the feature `kafka-tls`")]
     TlsNotBuiltIn,
-    #[error("the setting `{0}` is refused")]
+    #[error("the setting `{0}` is not valid")]
     Setting(String),
-    #[error("the client could not be made")]
+    #[error("the client could not be created")]
     Client(#[source] Cause),
 }
 
 impl From<KafkaError> for OpenError {
     fn from(error: KafkaError) -> Self {
         match error {
-            // Its own words repeat the value, which may be a secret.
+            // librdkafka's message repeats the value, which may be a secret.
             KafkaError::ClientConfig(_, _, setting, _) => Self::Setting(setting),
             other => Self::Client(Box::new(other)),
         }
     }
 }
 
-/// Why topics could not be made or looked for.
+/// An error while creating or checking topics.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicsError {
-    /// Nothing is known about the topics: no broker answers, or none lets this client in, which the log tells. A
-    /// service may start nevertheless: the outboxes keep its events.
+    /// No broker answered, or none accepted this client's login (the log has the reason), so nothing is known about the
+    /// topics. A service may start nevertheless: the outboxes keep its events.
     #[error("no broker can be reached")]
     BrokerAway(#[source] Cause),
     #[error("missing topics: {}; run with --create-topics", .0.join(", "))]
     Missing(Vec<&'static str>),
-    #[error("a broker refused")]
+    #[error("a broker rejected the request")]
     Refused(#[source] Cause),
-    #[error("the client could not be made")]
+    #[error("the client could not be created")]
     Open(#[from] OpenError),
     #[error("the publisher is closed")]
     Closed,
@@ -61,7 +61,7 @@ impl From<KafkaError> for TopicsError {
 
 impl From<RDKafkaErrorCode> for TopicsError {
     fn from(code: RDKafkaErrorCode) -> Self {
-        if is_away(code) {
+        if is_connection_error(code) {
             Self::BrokerAway(Box::new(code))
         } else {
             Self::Refused(Box::new(code))
@@ -69,19 +69,21 @@ impl From<RDKafkaErrorCode> for TopicsError {
     }
 }
 
-/// Some events had no acknowledgement when the publisher was closed. Their outboxes send them again.
+/// Some events had no acknowledgement when the publisher was closed. They are still in their outboxes, so a relay sends
+/// them again.
 #[derive(Debug, thiserror::Error)]
 #[error("not every event was acknowledged in time")]
 pub struct CloseError(#[source] pub(crate) Cause);
 
-/// Why there is no next event.
+/// An error of a consumer.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsumeError {
-    /// Such as a topic that is missing or forbidden. Asking again goes on where it stopped.
+    /// For example a topic that does not exist, or that this client may not read. The next call continues at the same
+    /// place.
     #[error("the events cannot be read now")]
     Refused(#[source] Cause),
-    /// This consumer reads nothing any more. Open another.
-    #[error("the consumer has come to its end")]
+    /// A fatal error, or a closed consumer. Every further call fails; open another consumer.
+    #[error("the consumer has stopped for good")]
     Ended(#[source] Cause),
 }
 
@@ -94,7 +96,7 @@ impl From<KafkaError> for ConsumeError {
     }
 }
 
-/// Why an event was not published, before it is said in the words of the port.
+/// An error while publishing an event, before it becomes the port's `PublishError`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProduceError {
     #[error("the publisher is closed")]
@@ -105,8 +107,8 @@ pub(crate) enum ProduceError {
     Kafka(#[from] KafkaError),
 }
 
-/// Whether an error tells of the connection only. The client goes on trying by itself.
-pub(crate) const fn is_away(code: RDKafkaErrorCode) -> bool {
+/// Returns whether an error concerns the connection only, which librdkafka retries by itself.
+pub(crate) const fn is_connection_error(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::AllBrokersDown
@@ -122,27 +124,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_setting_is_named_without_its_value() {
+    fn the_error_of_a_setting_hides_its_value() {
         let mut config = rdkafka::ClientConfig::new();
         config.set("sasl.mechanisms", "hunter2\0");
         config.set("acks", "hunter2");
         let Err(error) = config.create_native_config() else {
-            panic!("neither can be set");
+            panic!("both values are invalid");
         };
-        let failure = OpenError::from(error);
-        assert!(!format!("{failure} {failure:?}").contains("hunter2"), "{failure:?}");
+        let error = OpenError::from(error);
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]
-    fn a_broker_that_is_away_is_told_from_one_that_refuses() {
-        let away = KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut);
-        let refused = KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed);
-        assert!(matches!(away.into(), TopicsError::BrokerAway(_)));
-        assert!(matches!(refused.into(), TopicsError::Refused(_)));
+    fn unreachable_and_rejecting_brokers_are_distinguished() {
+        let unreachable = KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut);
+        let rejected = KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed);
+        assert!(matches!(unreachable.into(), TopicsError::BrokerAway(_)));
+        assert!(matches!(rejected.into(), TopicsError::Refused(_)));
     }
 
     #[test]
-    fn missing_topics_are_named_with_the_way_out() {
+    fn missing_topics_are_listed_with_the_remedy() {
         let missing = TopicsError::Missing(vec!["authme.credential.v1", "authme.session.v1"]);
         insta::assert_snapshot!(
             missing,

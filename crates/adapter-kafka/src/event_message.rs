@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::topics::Topic;
 
-/// An event as a record of Kafka: CloudEvents 1.0, Kafka protocol binding 1.0.2, section 3.2 (binary content mode).
+/// An event as a Kafka record (CloudEvents 1.0, Kafka protocol binding 1.0.2, section 3.2, binary content mode).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EventMessage {
     pub(crate) topic: Topic,
-    /// The user id, as the `partitionkey` (section 3.1).
+    /// The user id, which is the `partitionkey` as well (section 3.1): all events of a user are in one partition.
     pub(crate) key: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     /// The JSON of `data`.
@@ -43,7 +43,8 @@ impl From<&Event> for EventMessage {
     }
 }
 
-/// The members of `data`, sorted by name whatever map the build of `serde_json` has.
+/// Returns the members of `data`, sorted by name, so that the bytes do not depend on `serde_json`'s feature
+/// `preserve_order`.
 fn data(event: &Event) -> Map<String, Value> {
     let own = event.data.iter().map(|(name, datum)| (name.as_str(), value(datum)));
     let sorted: BTreeMap<_, _> = own.chain([("by", by(&event.by))]).collect();
@@ -51,7 +52,7 @@ fn data(event: &Event) -> Map<String, Value> {
     sorted.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Who acted; without members when that is not known.
+/// Returns the actor as JSON: an empty object if it is unknown.
 fn by(actor: &Actor) -> Value {
     let Actor { user, client, operator } = actor;
     let members = [
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
     use crate::fixtures::event;
 
-    fn shown(kind: EventKind) -> String {
+    fn render(kind: EventKind) -> String {
         let message = EventMessage::from(&event(kind, 7));
         let headers: Vec<_> = message
             .headers
@@ -109,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn a_locked_credential_is_told() {
-        insta::assert_snapshot!(shown(EventKind::CredentialLocked), @r#"
+    fn a_locked_credential_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::CredentialLocked), @r#"
         authme.credential.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -128,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unlocked_credential_is_told() {
-        insta::assert_snapshot!(shown(EventKind::CredentialUnlocked), @r#"
+    fn an_unlocked_credential_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::CredentialUnlocked), @r#"
         authme.credential.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -147,8 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn an_added_factor_is_told() {
-        insta::assert_snapshot!(shown(EventKind::FactorAdded), @r#"
+    fn an_added_factor_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::FactorAdded), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -166,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_factor_is_told() {
-        insta::assert_snapshot!(shown(EventKind::FactorChanged), @r#"
+    fn a_changed_factor_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::FactorChanged), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -185,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_factor_is_told() {
-        insta::assert_snapshot!(shown(EventKind::FactorRemoved), @r#"
+    fn a_removed_factor_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::FactorRemoved), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -204,8 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn a_verified_factor_is_told() {
-        insta::assert_snapshot!(shown(EventKind::FactorVerified), @r#"
+    fn a_verified_factor_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::FactorVerified), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -223,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn exhausted_attempts_are_told() {
-        insta::assert_snapshot!(shown(EventKind::FactorAttemptsExhausted), @r#"
+    fn exhausted_attempts_are_encoded() {
+        insta::assert_snapshot!(render(EventKind::FactorAttemptsExhausted), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -242,8 +243,8 @@ mod tests {
     }
 
     #[test]
-    fn a_started_session_is_told() {
-        insta::assert_snapshot!(shown(EventKind::SessionStarted), @r#"
+    fn a_started_session_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::SessionStarted), @r#"
         authme.session.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -261,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_session_is_told() {
-        insta::assert_snapshot!(shown(EventKind::SessionRevoked), @r#"
+    fn a_revoked_session_is_encoded() {
+        insta::assert_snapshot!(render(EventKind::SessionRevoked), @r#"
         authme.session.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb

@@ -1,4 +1,4 @@
-//! Events as the services record them.
+//! Events like those that the services publish.
 
 use domain::actor::Actor;
 use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
@@ -73,7 +73,7 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
     new.recorded(subject, UserId::parse(USER).unwrap(), sequence)
 }
 
-/// The record as a consumer finds it.
+/// Returns the record as a consumer reads it: partition 2, offset 41.
 pub(crate) fn record(message: &EventMessage) -> OwnedMessage {
     OwnedMessage::new(
         Some(message.value.clone().into_bytes()),

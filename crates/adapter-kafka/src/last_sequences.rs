@@ -2,12 +2,16 @@ use std::collections::HashMap;
 
 use domain::event::Event;
 
-/// The last sequence of every aggregate, by which a consumer drops what it has had.
+/// The last sequence of every aggregate, by which a consumer recognizes duplicates.
 ///
-/// An aggregate is a `source` and a `subject`. Its `sequence` counts over all types, so an event whose `sequence` is
-/// not greater than the last one is dropped, whatever its type. This lives in memory and forgets nothing: it holds a
-/// number for each aggregate it has met. A consumer whose effects must not happen twice stores the number with the
-/// effect.
+/// An aggregate is identified by `source` and `subject`, and its `sequence` counts over all event types. An event is a
+/// duplicate if its `sequence` is not greater than the last one of its aggregate.
+///
+/// Relay A publishes sequence 1 and stalls. Its lease ends, and relay B publishes 1, 2 and 3. A goes on and publishes
+/// 2. The topic has 1, 1, 2, 3, 2. The consumer keeps the first 1, the first 2 and 3, in order.
+///
+/// It is in memory only and grows by an entry for each aggregate. A consumer whose effects must happen once stores the
+/// sequence with the effect, in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct LastSequences(HashMap<&'static str, HashMap<String, u64>>);
 
@@ -16,7 +20,7 @@ impl LastSequences {
         Self::default()
     }
 
-    /// Whether the event is after all that were recorded of its aggregate.
+    /// Returns whether the event's sequence is greater than the last one recorded for its aggregate. Records nothing.
     pub fn is_new(&self, event: &Event) -> bool {
         let last = self
             .0
@@ -25,7 +29,7 @@ impl LastSequences {
         last.is_none_or(|last| event.sequence > *last)
     }
 
-    /// Remembers that the effect of the event is done. An earlier event changes nothing.
+    /// Records the event's sequence; call it once the effect of the event is done. A lower sequence changes nothing.
     pub fn record(&mut self, event: &Event) {
         let subjects = self.0.entry(event.kind.source()).or_default();
         let last = subjects.entry(event.subject.clone()).or_default();
@@ -57,11 +61,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_comes_again_is_dropped_whatever_its_type() {
+    fn a_repeated_sequence_of_any_type_is_not_new() {
         let mut last = LastSequences::new();
         let locked = event(EventKind::CredentialLocked, "u", 1);
         assert!(last.is_new(&locked));
-        assert!(last.is_new(&locked), "asking records nothing");
+        assert!(last.is_new(&locked), "is_new records nothing");
         last.record(&locked);
         assert!(!last.is_new(&locked));
         assert!(!last.is_new(&event(EventKind::CredentialUnlocked, "u", 1)));
@@ -69,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn aggregates_count_apart() {
+    fn aggregates_have_separate_sequences() {
         let mut last = LastSequences::new();
         last.record(&event(EventKind::CredentialLocked, "u", 5));
         assert!(last.is_new(&event(EventKind::FactorAdded, "u", 1)));
@@ -77,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_record_takes_nothing_back() {
+    fn recording_a_lower_sequence_changes_nothing() {
         let mut last = LastSequences::new();
         last.record(&event(EventKind::CredentialLocked, "u", 5));
         last.record(&event(EventKind::CredentialLocked, "u", 3));

@@ -1,8 +1,8 @@
-//! Events to and from Kafka. No other crate names `rdkafka`.
+//! Publishes events to Kafka and consumes them. No other crate depends on `rdkafka`.
 //!
 //! An event is a record in the binary mode of CloudEvents 1.0 (Kafka protocol binding 1.0.2, section 3.2): the
-//! attributes are headers, `data` is the value, and the user id is the key. Delivery is at least once, in order per
-//! aggregate; [`LastSequences`] drops what comes again.
+//! attributes are headers, `data` is the value, and the user id is the key. Delivery is at least once, and in order per
+//! aggregate once duplicates are dropped, for which there is [`LastSequences`].
 
 mod client_log;
 mod consumer;

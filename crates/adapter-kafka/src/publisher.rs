@@ -20,55 +20,71 @@ use crate::topics;
 
 pub(crate) type Producer = FutureProducer<ClientLog>;
 
-/// Memory for events that wait for their acknowledgement, in KiB.
-const MEMORY: &str = "16384";
+/// Size of the producer's queue in KiB: 16 MiB, so that events cannot fill the memory while no broker is reachable. An
+/// event takes about one KiB and a relay sends at most 256 at once, so the queue is rarely full.
+const QUEUE_KIB: &str = "16384";
 
-/// How long an event waits for room in that memory, and how often it looks.
-const ROOM_WITHIN: Duration = Duration::from_secs(5);
-const ROOM_EVERY: Duration = Duration::from_millis(20);
+/// Longest wait of an event for room in the queue: the time that the relay waits for an outbox.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Publishes events to Kafka: `publish` answers when every in-sync replica has the event.
+/// Time between two attempts to queue an event. librdkafka does not signal room.
+const QUEUE_RETRY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Publishes events to Kafka: `publish` returns once every in-sync replica has the event.
 ///
-/// Delivery is at least once: an event whose publishing failed may have been stored, and the relay sends it again under
-/// the same id and sequence. Many aggregates share one producer; the order within an aggregate is kept by publishing
-/// each of its events only after the one before was acknowledged.
+/// Delivery is at least once. Many aggregates share one producer; their order is kept because the relay publishes an
+/// event only after the one before it, of the same aggregate, was acknowledged (docs/protocols.md "Relay").
+///
+/// - Lost acknowledgement: the broker stores sequence 2, and its acknowledgement is lost. librdkafka sends the record
+///   again, and the broker drops the copy, because the producer is idempotent.
+/// - Delivery timeout: there is no acknowledgement within 30 s (`message.timeout.ms`). `publish` fails, although the
+///   broker may have stored sequence 2. The relay publishes it again, as a new record with the same id and sequence.
+///   The topic may have it twice, and consumers drop the second ([`LastSequences`](crate::LastSequences)).
+/// - Full queue: the event waits up to 5 s for room, then `publish` fails and nothing was sent.
+/// - Fatal error: the brokers' state contradicts the producer's sequence numbers, for example after they lost records.
+///   librdkafka stops this producer for good. `publish` fails and replaces it. The relay's next attempt uses the new
+///   one.
 pub struct KafkaEventPublisher {
     config: ClientConfig,
-    /// `None` once it is closed.
+    /// `None` after `close`.
     producer: RwLock<Option<Producer>>,
 }
 
 impl KafkaEventPublisher {
-    /// Makes the producer. It connects in the background, so brokers that are away are no failure.
+    /// Creates the producer, which connects in the background. Unreachable brokers are no error.
     pub fn open(settings: &KafkaSettings) -> Result<Self, OpenError> {
-        Self::over(producer_config(settings)?)
+        Self::with_config(producer_config(settings)?)
     }
 
-    fn over(config: ClientConfig) -> Result<Self, OpenError> {
+    fn with_config(config: ClientConfig) -> Result<Self, OpenError> {
         let producer = RwLock::new(Some(producer(&config)?));
         Ok(Self { config, producer })
     }
 
-    /// Makes every topic that is not there yet, within five seconds. Those that are there stay as they are.
+    /// Creates the topics that do not exist, within five seconds. Existing ones are not changed.
     pub async fn create_topics(&self, partitions: i32, replication: i32) -> Result<(), TopicsError> {
         topics::create(&self.config, partitions, replication).await
     }
 
-    /// Looks for every topic, within five seconds. [`TopicsError::BrokerAway`] says nothing about them.
+    /// Checks that every topic exists, within five seconds. After [`TopicsError::BrokerAway`] nothing is known about
+    /// them.
     pub async fn check_topics(&self) -> Result<(), TopicsError> {
         let producer = self.slot().clone().ok_or(TopicsError::Closed)?;
-        let checking = spawn_blocking(move || topics::check(&producer));
-        checking.await.map_err(|error| TopicsError::Refused(Box::new(error)))?
+        let check = spawn_blocking(move || topics::check(&producer));
+        check.await.map_err(|error| TopicsError::Refused(Box::new(error)))?
     }
 
-    /// Waits up to `within` for the acknowledgements of what is being published, then lets the connections go. From now
-    /// on publishing fails. Whoever drops a publisher without this gives up what is being published, and blocks.
+    /// Waits up to `within` for the acknowledgements of queued events, then closes the connections. Publishing fails
+    /// from the call on. Fails if some events had no acknowledgement; the relay sends them again. A repeated call does
+    /// nothing.
+    ///
+    /// A publisher that is dropped without this abandons its queued events, and the drop blocks.
     pub async fn close(&self, within: Duration) -> Result<(), CloseError> {
         let Some(producer) = self.slot_mut().take() else {
             return Ok(());
         };
-        let closing = spawn_blocking(move || producer.flush(within));
-        let flushed = closing.await.map_err(|error| CloseError(Box::new(error)))?;
+        let flush = spawn_blocking(move || producer.flush(within));
+        let flushed = flush.await.map_err(|error| CloseError(Box::new(error)))?;
         flushed.map_err(|error| CloseError(Box::new(error)))
     }
 
@@ -80,8 +96,9 @@ impl KafkaEventPublisher {
         self.producer.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn acknowledged(&self, message: &EventMessage) -> Result<(), ProduceError> {
-        let delivery = timeout(ROOM_WITHIN, self.queued(message))
+    /// Sends the message and waits for its acknowledgement.
+    async fn send(&self, message: &EventMessage) -> Result<(), ProduceError> {
+        let delivery = timeout(QUEUE_TIMEOUT, self.enqueue(message))
             .await
             .map_err(|_| ProduceError::QueueFull)??;
         match delivery.await {
@@ -92,17 +109,17 @@ impl KafkaEventPublisher {
     }
 
     /// Queues the message as soon as there is room.
-    async fn queued(&self, message: &EventMessage) -> Result<DeliveryFuture, ProduceError> {
+    async fn enqueue(&self, message: &EventMessage) -> Result<DeliveryFuture, ProduceError> {
         loop {
-            match self.queued_now(message)? {
+            match self.try_enqueue(message)? {
                 Some(delivery) => return Ok(delivery),
-                None => sleep(ROOM_EVERY).await,
+                None => sleep(QUEUE_RETRY_INTERVAL).await,
             }
         }
     }
 
-    /// Queues the message; `None` when there is no room.
-    fn queued_now(&self, message: &EventMessage) -> Result<Option<DeliveryFuture>, ProduceError> {
+    /// Queues the message; `None` if there is no room.
+    fn try_enqueue(&self, message: &EventMessage) -> Result<Option<DeliveryFuture>, ProduceError> {
         let record = FutureRecord::to(message.topic.name())
             .key(&message.key)
             .headers(message.owned_headers())
@@ -116,8 +133,11 @@ impl KafkaEventPublisher {
         }
     }
 
-    /// An idempotent producer that no longer knows what the brokers have stops for good. Another takes its place, at
-    /// the price of duplicates.
+    /// Replaces the producer if it had a fatal error. What it had queued fails and is sent again by the new one, whose
+    /// sequence numbers start over: the brokers may store duplicates.
+    ///
+    /// A and B fail at once by the same fatal error. A replaces the producer. B finds the new one, which has no fatal
+    /// error, and leaves it.
     fn replace_if_fatal(&self) {
         let mut slot = self.slot_mut();
         let Some((code, reason)) = slot.as_ref().and_then(|producer| producer.client().fatal_error()) else {
@@ -125,13 +145,13 @@ impl KafkaEventPublisher {
         };
         match producer(&self.config) {
             Ok(fresh) => {
-                tracing::warn!(%code, "the producer is replaced: {reason}");
+                tracing::warn!(%code, "the producer is replaced after a fatal error: {reason}");
                 let old = slot.replace(fresh);
-                // It waits for its threads.
+                // The drop waits for librdkafka's threads.
                 spawn_blocking(move || drop(old));
             }
-            Err(failure) => tracing::error!(
-                error = &failure as &dyn std::error::Error,
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
                 "the producer cannot be replaced"
             ),
         }
@@ -141,10 +161,10 @@ impl KafkaEventPublisher {
 #[async_trait]
 impl EventPublisher for KafkaEventPublisher {
     async fn publish(&self, event: &Event) -> Result<(), PublishError> {
-        let published = self.acknowledged(&EventMessage::from(event)).await;
-        published.map_err(|failure| {
+        let sent = self.send(&EventMessage::from(event)).await;
+        sent.map_err(|error| {
             self.replace_if_fatal();
-            PublishError(Box::new(failure))
+            PublishError(Box::new(error))
         })
     }
 }
@@ -154,10 +174,13 @@ fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, OpenError> 
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
+        // The default of Java clients, so that every producer chooses the same partition for a user.
         .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", settings.message_timeout.as_millis().to_string())
+        // A batch waits 5 ms for events of other aggregates.
         .set("linger.ms", "5")
-        .set("queue.buffering.max.kbytes", MEMORY)
+        .set("queue.buffering.max.kbytes", QUEUE_KIB)
+        // Events are small, and a build without gzip and zstd must be able to read them.
         .set("compression.type", "none");
     Ok(config)
 }

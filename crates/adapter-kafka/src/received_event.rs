@@ -8,21 +8,21 @@ use rdkafka::Message;
 use rdkafka::message::Headers;
 use serde_json::{Map, Value};
 
-/// What a record of a topic holds, and its place.
+/// A record of a topic, with the event in it if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedEvent {
     pub topic: String,
     pub partition: i32,
-    /// Place in the partition.
     pub offset: i64,
     pub key: Option<Vec<u8>>,
-    /// In their order; a header without a value is empty.
+    /// Ordered like in the record. A header without a value has an empty one here.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The event, or why the record is none that this AuthMe knows. Such a record can only be skipped.
+    /// The event, or why the record has none that this version of AuthMe knows. A consumer skips such a record: it
+    /// would be unreadable again.
     pub event: Result<Event, UnreadableRecord>,
 }
 
-/// A record that is no event of ours. It says nothing of what is inside.
+/// A record that is not an event of AuthMe. The error has no content of the record, which may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the record at offset {offset} of {topic}, partition {partition}, is no event")]
 pub struct UnreadableRecord {
@@ -33,10 +33,10 @@ pub struct UnreadableRecord {
     pub defect: Defect,
 }
 
-/// What keeps a record from being an event.
+/// The reason why a record is not an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
-    /// A newer AuthMe may publish types that this one does not know: the others are as good as ever.
+    /// A newer AuthMe may publish types that this one does not know.
     #[error("its type is not known")]
     UnknownType,
     #[error("it has no header `{0}`")]
@@ -56,13 +56,13 @@ pub enum Defect {
 impl ReceivedEvent {
     pub(crate) fn read<M: Message>(message: &M) -> Self {
         let headers = headers(message.headers());
-        let parsed = headers
+        let event = headers
             .as_deref()
             .map_err(|defect| *defect)
-            .and_then(|headers| event(headers, message.key(), message.payload()));
+            .and_then(|headers| parse_event(headers, message.key(), message.payload()));
         let (topic, partition, offset) = (message.topic().to_owned(), message.partition(), message.offset());
         Self {
-            event: parsed.map_err(|defect| UnreadableRecord {
+            event: event.map_err(|defect| UnreadableRecord {
                 topic: topic.clone(),
                 partition,
                 offset,
@@ -89,10 +89,11 @@ fn headers<H: Headers>(headers: Option<&H>) -> Result<Vec<OwnedHeader>, Defect> 
             .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
             .collect()
     };
-    // rdkafka panics over a name that is not UTF-8, which other clients can write.
+    // rdkafka panics if a name is not UTF-8, and any client of the broker can write such a record.
     catch_unwind(AssertUnwindSafe(owned)).map_err(|_| Defect::HeaderName)
 }
 
+/// Returns the value of a header that must occur exactly once and not be empty.
 fn header<'a>(headers: &'a [OwnedHeader], name: &'static str) -> Result<&'a str, Defect> {
     let mut values = headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
     let value = values.next().ok_or(Defect::Missing(name))?;
@@ -105,20 +106,20 @@ fn header<'a>(headers: &'a [OwnedHeader], name: &'static str) -> Result<&'a str,
     }
 }
 
-fn event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Event, Defect> {
-    expect(headers, "ce_specversion", |version| version == "1.0")?;
-    expect(headers, "content-type", is_json)?;
+fn parse_event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Event, Defect> {
+    require(headers, "ce_specversion", |version| version == "1.0")?;
+    require(headers, "content-type", is_json)?;
     let kind = EventKind::parse(header(headers, "ce_type")?).ok_or(Defect::UnknownType)?;
-    expect(headers, "ce_source", |source| source == kind.source())?;
-    let user = parsed(headers, "ce_partitionkey", |id| UserId::parse(id).ok())?;
+    require(headers, "ce_source", |source| source == kind.source())?;
+    let user = parse_header(headers, "ce_partitionkey", |id| UserId::parse(id).ok())?;
     if key != Some(user.as_str().as_bytes()) {
         return Err(Defect::Key);
     }
-    let sequence = parsed(headers, "ce_sequence", sequence)?;
+    let sequence = parse_header(headers, "ce_sequence", sequence)?;
     let (by, data) = data(value)?;
     let context = EventContext {
         id: EventId(header(headers, "ce_id")?.to_owned()),
-        time: parsed(headers, "ce_time", |time| time.parse::<Timestamp>().ok())?,
+        time: parse_header(headers, "ce_time", |time| time.parse::<Timestamp>().ok())?,
         by,
         correlation_id: optional(header(headers, "ce_correlationid"))?.map(str::to_owned),
     };
@@ -126,7 +127,7 @@ fn event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>) -> R
     Ok(new.recorded(header(headers, "ce_subject")?, user, sequence))
 }
 
-/// A header that an event may be without.
+/// Makes a missing header `None`.
 fn optional<T>(found: Result<T, Defect>) -> Result<Option<T>, Defect> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -135,39 +136,44 @@ fn optional<T>(found: Result<T, Defect>) -> Result<Option<T>, Defect> {
     }
 }
 
-fn parsed<T>(headers: &[OwnedHeader], name: &'static str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Defect> {
+fn parse_header<T>(
+    headers: &[OwnedHeader],
+    name: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Defect> {
     parse(header(headers, name)?).ok_or(Defect::Malformed(name))
 }
 
-fn expect(headers: &[OwnedHeader], name: &'static str, is_right: impl FnOnce(&str) -> bool) -> Result<(), Defect> {
-    parsed(headers, name, |text| is_right(text).then_some(()))
+fn require(headers: &[OwnedHeader], name: &'static str, is_valid: impl FnOnce(&str) -> bool) -> Result<(), Defect> {
+    parse_header(headers, name, |text| is_valid(text).then_some(()))
 }
 
-/// A media type is followed by its parameters, and its case does not count.
+/// Returns whether the media type is JSON, ignoring case and parameters (RFC 9110 section 8.3.1).
 fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case("application/json")
 }
 
+/// Parses a sequence: 20 decimal digits with leading zeros, counted from 1.
 fn sequence(digits: &str) -> Option<u64> {
-    let well_formed = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let is_well_formed = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
     let sequence = digits.parse().ok().filter(|sequence| *sequence > 0);
-    sequence.filter(|_| well_formed)
+    sequence.filter(|_| is_well_formed)
 }
 
-/// Who acted, and what else is told. A member of a form that this AuthMe does not know is left out: a newer one may have
-/// added it.
+/// Parses the value into actor and data. A member whose type this version does not know is left out: a newer AuthMe may
+/// have added it.
 fn data(value: Option<&[u8]>) -> Result<(Actor, EventData), Defect> {
     let mut members: Map<String, Value> =
         serde_json::from_slice(value.unwrap_or_default()).map_err(|_| Defect::Value)?;
     let by = members.remove("by").as_ref().map(actor).unwrap_or_default();
     let known = members
         .into_iter()
-        .filter_map(|(name, value)| Some((name, datum(value)?)));
+        .filter_map(|(name, value)| Some((name, event_value(value)?)));
     Ok((by, known.collect()))
 }
 
-/// An older AuthMe wrote an id here, of a user or of a client: it names nobody.
+/// Parses `by`. An older AuthMe wrote a plain id, which may be of a user or a client, so it yields an unknown actor.
 fn actor(by: &Value) -> Actor {
     let member = |name| by.get(name).and_then(Value::as_str);
     Actor {
@@ -177,7 +183,7 @@ fn actor(by: &Value) -> Actor {
     }
 }
 
-fn datum(value: Value) -> Option<EventValue> {
+fn event_value(value: Value) -> Option<EventValue> {
     match value {
         Value::String(text) => Some(EventValue::Text(text)),
         Value::Number(number) => number.as_u64().map(EventValue::Number),

@@ -8,21 +8,21 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use crate::error::OpenError;
 
-/// Where the brokers are and how they are spoken to.
+/// Settings of a producer or consumer.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
-    /// `host:port` of one or more brokers, separated by commas. They name the others.
+    /// `host:port` of one or more brokers, separated by commas. The client learns the others from them.
     pub brokers: String,
     pub security: Security,
-    /// Plaintext to another machine as well.
+    /// Allows plaintext to another machine.
     pub allow_insecure: bool,
-    /// How long a queued event may wait for its acknowledgement before its publishing fails.
+    /// Longest wait of a queued event for its acknowledgement, after which publishing fails (`message.timeout.ms`).
     pub message_timeout: Duration,
 }
 
 impl KafkaSettings {
-    /// An event waits for 30 seconds, unless `message_timeout` is changed. Plaintext goes to this machine itself only,
-    /// unless `allow_insecure` is set.
+    /// Returns settings with a `message_timeout` of 30 seconds, in which a restarted broker is back, and without
+    /// `allow_insecure`.
     pub fn new(brokers: impl Into<String>, security: Security) -> Self {
         Self {
             brokers: brokers.into(),
@@ -32,7 +32,7 @@ impl KafkaSettings {
         }
     }
 
-    /// What producer and consumer have in common.
+    /// Returns the configuration that producer and consumer share.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, OpenError> {
         if self.brokers.trim().is_empty() {
             return Err(OpenError::NoBrokers);
@@ -46,7 +46,7 @@ impl KafkaSettings {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "authme")
             .set("allow.auto.create.topics", "false")
-            // Brokers that are back are found within a second or two; ten is the library's own.
+            // A broker that is back is found within a second or two. librdkafka's default is ten seconds.
             .set("reconnect.backoff.max.ms", "1000");
         self.security.apply(&mut config)?;
         Ok(config)
@@ -54,7 +54,8 @@ impl KafkaSettings {
 }
 
 impl KafkaSettings {
-    /// The first broker that everything would be sent to in the clear, over a network, without leave.
+    /// Returns the first broker on another machine that plaintext would be sent to although `allow_insecure` is not
+    /// set.
     fn exposed_broker(&self) -> Option<&str> {
         let is_plain = matches!(self.security, Security::Plaintext);
         let mut brokers = self.brokers.split(',').map(str::trim);
@@ -62,7 +63,7 @@ impl KafkaSettings {
     }
 }
 
-/// The host of `host:port`, `[host]:port` or `scheme://host:port`.
+/// Returns the host of `host:port`, `[host]:port` or `scheme://host:port`.
 fn host(broker: &str) -> &str {
     let address = broker.split_once("://").map_or(broker, |(_, address)| address);
     match address.rsplit_once(':') {
@@ -71,10 +72,10 @@ fn host(broker: &str) -> &str {
     }
 }
 
-/// How connections are protected. Anything but [`Plaintext`](Self::Plaintext) needs the feature `kafka-tls`.
+/// The protection of connections. All but [`Plaintext`](Self::Plaintext) need the feature `kafka-tls`.
 #[derive(Debug, Clone)]
 pub enum Security {
-    /// Neither secret nor authenticated: for a laptop.
+    /// No encryption and no authentication, for development on one machine.
     Plaintext,
     Tls(TlsSettings),
     /// SASL/SCRAM (RFC 5802) inside TLS.
@@ -84,22 +85,22 @@ pub enum Security {
     },
 }
 
-/// The certificates of a TLS connection, as PEM files. The name of a broker is always checked.
+/// The certificates of a TLS connection, as PEM files. The host name of a broker is always verified.
 #[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
-    /// Who may have signed the brokers' certificates; unless given, whom the system trusts.
+    /// CA certificates for the brokers; `None` for those of the system.
     pub ca_file: Option<PathBuf>,
     pub client: Option<ClientCertificate>,
 }
 
-/// What a client shows to brokers that ask for a certificate.
+/// The certificate and private key that the client authenticates with (mutual TLS).
 #[derive(Debug, Clone)]
 pub struct ClientCertificate {
     pub certificate_file: PathBuf,
     pub key_file: PathBuf,
 }
 
-/// A user of the brokers.
+/// The SASL/SCRAM user.
 #[derive(Debug, Clone)]
 pub struct ScramLogin {
     pub mechanism: ScramMechanism,
@@ -113,12 +114,12 @@ pub enum ScramMechanism {
     Sha512,
 }
 
-/// A password for the brokers. It prints nothing.
+/// A password for the brokers. Its `Debug` output hides it.
 #[derive(Clone)]
 pub struct KafkaPassword(String);
 
 impl KafkaPassword {
-    /// Takes the password as it is: the end of a file's line is no part of it.
+    /// Takes the password as it is. A caller that reads it from a file trims the line break first.
     pub fn new(password: impl Into<String>) -> Self {
         Self(password.into())
     }
@@ -153,14 +154,14 @@ impl Security {
 
 impl TlsSettings {
     fn apply(&self, config: &mut ClientConfig) {
-        let shown = |path: &Path| path.display().to_string();
+        let text = |path: &Path| path.display().to_string();
         if let Some(file) = &self.ca_file {
-            config.set("ssl.ca.location", shown(file));
+            config.set("ssl.ca.location", text(file));
         }
         if let Some(client) = &self.client {
             config
-                .set("ssl.certificate.location", shown(&client.certificate_file))
-                .set("ssl.key.location", shown(&client.key_file));
+                .set("ssl.certificate.location", text(&client.certificate_file))
+                .set("ssl.key.location", text(&client.key_file));
         }
     }
 }
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_prints_nothing() {
+    fn debug_output_hides_the_password() {
         let settings = KafkaSettings::new("localhost:9092", scram());
         assert!(!format!("{settings:?}").contains("hunter2"));
         if let Ok(config) = settings.client_config() {
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn plaintext_stays_on_this_machine_unless_it_may_leave() {
+    fn plaintext_to_another_machine_needs_allow_insecure() {
         let client = |brokers: &str, allow_insecure: bool| {
             let settings = KafkaSettings {
                 allow_insecure,
@@ -232,8 +233,8 @@ mod tests {
             "kafka",
             "localhost:9092,",
         ] {
-            let refused = client(there, false).unwrap_err();
-            assert!(matches!(refused, OpenError::Insecure(_)), "{there}");
+            let error = client(there, false).unwrap_err();
+            assert!(matches!(error, OpenError::Insecure(_)), "{there}");
             assert!(client(there, true).is_ok(), "{there}");
         }
         assert!(
@@ -244,25 +245,25 @@ mod tests {
     }
 
     #[test]
-    fn somebody_must_be_asked() {
+    fn settings_without_a_broker_are_rejected() {
         let settings = KafkaSettings::new(" ", Security::Plaintext);
         assert!(matches!(settings.client_config(), Err(OpenError::NoBrokers)));
     }
 
     #[cfg(not(feature = "kafka-tls"))]
     #[test]
-    fn tls_and_scram_name_the_feature_that_they_need() {
+    fn tls_and_scram_without_their_feature_are_rejected() {
         for security in [Security::Tls(TlsSettings::default()), scram()] {
-            let failure = KafkaSettings::new("localhost:9092", security)
+            let error = KafkaSettings::new("localhost:9092", security)
                 .client_config()
                 .unwrap_err();
-            assert!(failure.to_string().contains("kafka-tls"), "{failure}");
+            assert!(error.to_string().contains("kafka-tls"), "{error}");
         }
     }
 
     #[cfg(feature = "kafka-tls")]
     #[test]
-    fn a_login_goes_inside_tls() {
+    fn scram_always_uses_tls() {
         let config = KafkaSettings::new("localhost:9092", scram()).client_config().unwrap();
         assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
         assert_eq!(config.get("sasl.mechanisms"), Some("SCRAM-SHA-512"));

@@ -12,10 +12,10 @@ use crate::client_log::ClientLog;
 use crate::error::{OpenError, TopicsError};
 use crate::publisher::Producer;
 
-/// How long the brokers have to answer about topics.
-const WITHIN: Duration = Duration::from_secs(5);
+/// Longest wait for the brokers when topics are checked or created. Both happen at start, where an operator waits.
+const TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The topics of the contract (01-api 5).
+/// The topics (docs/events.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
     Credential,
@@ -34,7 +34,7 @@ impl Topic {
         }
     }
 
-    /// Where events of this kind go.
+    /// Returns the topic for events of this kind.
     pub const fn of(kind: EventKind) -> Self {
         match kind {
             EventKind::CredentialLocked | EventKind::CredentialUnlocked => Self::Credential,
@@ -48,26 +48,27 @@ impl Topic {
     }
 }
 
-/// Makes every topic that is not there yet. Those that are there stay as they are.
+/// Creates the topics that do not exist. Existing ones are not changed.
 pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: i32) -> Result<(), TopicsError> {
     let admin: AdminClient<ClientLog> = config
         .create_with_context(ClientLog::default())
         .map_err(OpenError::from)?;
     let options = AdminOptions::new()
-        .request_timeout(Some(WITHIN))
-        .operation_timeout(Some(WITHIN));
-    // Acknowledged by all is acknowledged by this many at least: with one, a broker that dies may take events with it.
+        .request_timeout(Some(TOPICS_TIMEOUT))
+        .operation_timeout(Some(TOPICS_TIMEOUT));
+    // `acks=all` means the in-sync replicas, which may be one. With at least two, an acknowledged event survives the
+    // loss of a broker. With fewer than three replicas, two in sync would stop publishing whenever a broker restarts.
     let in_sync = if replication >= 3 { "2" } else { "1" };
     let new = |topic: Topic| {
         let new = NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(replication));
         new.set("min.insync.replicas", in_sync)
     };
     let topics = Topic::ALL.map(new);
-    let answers = admin.create_topics(&topics, &options).await;
-    // It waits for its threads.
+    let results = admin.create_topics(&topics, &options).await;
+    // The drop waits for librdkafka's threads.
     spawn_blocking(move || drop(admin));
-    for answer in answers? {
-        match answer {
+    for result in results? {
+        match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((_, code)) => return Err(TopicsError::from(code)),
         }
@@ -75,16 +76,16 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
     Ok(())
 }
 
-/// Looks for every topic. It blocks.
+/// Checks that every topic exists. Blocks.
 pub(crate) fn check(producer: &Producer) -> Result<(), TopicsError> {
-    let deadline = Instant::now() + WITHIN;
+    let deadline = Instant::now() + TOPICS_TIMEOUT;
     let mut missing = Vec::new();
     for topic in Topic::ALL {
         let left = deadline.saturating_duration_since(Instant::now());
         let metadata = producer.client().fetch_metadata(Some(topic.name()), left)?;
         let error = metadata.topics().iter().find_map(MetadataTopic::error);
         match error.map(RDKafkaErrorCode::from) {
-            // A topic that was made just now has no leader yet.
+            // A topic that was just created has no leader yet.
             None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {}
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 missing.push(topic.name());
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_source_has_a_topic_of_its_own() {
+    fn each_source_has_its_own_topic() {
         let sources: Vec<_> = EventKind::ALL
             .iter()
             .map(|kind| (Topic::of(*kind).name(), kind.source()))

@@ -1,4 +1,4 @@
-//! On librdkafka's own broker for tests.
+//! Tests of the consumer on librdkafka's mock broker.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ fn locked(sequence: u64) -> Event {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn brokers_that_are_away_are_waited_for() {
+async fn next_waits_for_unreachable_brokers() {
     let brokers = MockCluster::new(1).unwrap();
     brokers.create_topic(Topic::Credential.name(), 1, 1).unwrap();
     let settings = KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext);
@@ -36,7 +36,7 @@ async fn brokers_that_are_away_are_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_is_over_in_time_when_the_brokers_are_away() {
+async fn close_returns_in_time_without_brokers() {
     let brokers = MockCluster::new(1).unwrap();
     brokers.create_topic(Topic::Credential.name(), 1, 1).unwrap();
     let settings = KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext);

@@ -1,4 +1,4 @@
-//! On librdkafka's own broker for tests, which fails when it is told to.
+//! Tests of the publisher on librdkafka's mock broker, which can inject errors.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -34,22 +34,22 @@ fn locked(sequence: u64) -> Event {
 
 type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;
 
-fn several(count: u64) -> Vec<Event> {
+fn locked_events(count: u64) -> Vec<Event> {
     (1..=count).map(locked).collect()
 }
 
-/// Begins to publish each event. Those for which there is room are queued when this returns.
-fn begin<'a>(publisher: &'a KafkaEventPublisher, events: &'a [Event]) -> Vec<Publishing<'a>> {
+/// Starts to publish each event. The events for which there is room are queued when this returns.
+fn start<'a>(publisher: &'a KafkaEventPublisher, events: &'a [Event]) -> Vec<Publishing<'a>> {
     let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
     for one in &mut publishing {
-        let begun = one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(begun.is_pending());
+        let state = one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(state.is_pending());
     }
     publishing
 }
 
-/// How many were acknowledged.
-async fn acknowledged(publishing: Vec<Publishing<'_>>) -> usize {
+/// Waits for all and returns how many were acknowledged.
+async fn count_acknowledged(publishing: Vec<Publishing<'_>>) -> usize {
     let mut count = 0;
     for one in publishing {
         count += usize::from(one.await.is_ok());
@@ -58,7 +58,7 @@ async fn acknowledged(publishing: Vec<Publishing<'_>>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_that_has_stopped_for_good_is_replaced() {
+async fn a_producer_with_a_fatal_error_is_replaced() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     publisher.publish(&locked(1)).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_producer_that_has_stopped_for_good_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_error_that_passes_is_not_seen() {
+async fn transient_errors_are_retried() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     brokers.request_errors(
@@ -87,55 +87,55 @@ async fn an_error_that_passes_is_not_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_queue_is_waited_for() {
+async fn publish_waits_for_room_in_the_queue() {
     let brokers = brokers();
     let mut config = producer_config(&settings(&brokers)).unwrap();
     config.set("queue.buffering.max.messages", "2");
-    let (publisher, events) = (KafkaEventPublisher::over(config).unwrap(), several(50));
-    assert_eq!(acknowledged(begin(&publisher, &events)).await, 50);
+    let (publisher, events) = (KafkaEventPublisher::with_config(config).unwrap(), locked_events(50));
+    assert_eq!(count_acknowledged(start(&publisher, &events)).await, 50);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn brokers_that_come_back_in_time_get_what_waits() {
+async fn queued_events_are_sent_when_brokers_return() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     publisher.publish(&locked(1)).await.unwrap();
     brokers.broker_down(-1).unwrap();
-    let events = several(10);
-    let publishing = begin(&publisher, &events);
+    let events = locked_events(10);
+    let publishing = start(&publisher, &events);
     brokers.broker_up(-1).unwrap();
-    assert_eq!(acknowledged(publishing).await, 10);
+    assert_eq!(count_acknowledged(publishing).await, 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_waits_for_what_is_being_published() {
+async fn close_waits_for_queued_events() {
     let brokers = brokers();
     brokers.broker_round_trip_time(-1, Duration::from_millis(300)).unwrap();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
-    let events = several(10);
-    let publishing = begin(&publisher, &events);
+    let events = locked_events(10);
+    let publishing = start(&publisher, &events);
     publisher.close(Duration::from_secs(20)).await.unwrap();
-    assert_eq!(acknowledged(publishing).await, 10);
+    assert_eq!(count_acknowledged(publishing).await, 10);
     publisher.publish(&locked(11)).await.unwrap_err();
     publisher.close(Duration::ZERO).await.unwrap();
     assert!(matches!(publisher.check_topics().await, Err(TopicsError::Closed)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_tells_that_something_was_not_acknowledged() {
+async fn close_reports_unacknowledged_events() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     brokers.broker_down(-1).unwrap();
-    let events = several(3);
-    let publishing = begin(&publisher, &events);
+    let events = locked_events(3);
+    let publishing = start(&publisher, &events);
     let started = Instant::now();
     publisher.close(Duration::from_millis(200)).await.unwrap_err();
-    assert_eq!(acknowledged(publishing).await, 0);
+    assert_eq!(count_acknowledged(publishing).await, 0);
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_topic_is_named() {
+async fn check_topics_names_missing_topics() {
     let brokers = MockCluster::new(1).unwrap();
     brokers.create_topic(Topic::Factor.name(), 1, 1).unwrap();
     for topic in [Topic::Credential, Topic::Session] {
@@ -150,7 +150,7 @@ async fn a_missing_topic_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn brokers_that_are_away_are_told_from_a_missing_topic() {
+async fn unreachable_brokers_differ_from_missing_topics() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     brokers.broker_down(-1).unwrap();

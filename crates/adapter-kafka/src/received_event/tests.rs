@@ -5,13 +5,13 @@ use super::*;
 use crate::event_message::EventMessage;
 use crate::fixtures;
 
-/// A JSON object has no order.
+/// Sorts the data by name, since a JSON object has no order.
 fn sorted(mut event: Event) -> Event {
     event.data.sort_by(|(one, _), (other, _)| one.cmp(other));
     event
 }
 
-/// The record of a good event, after its parts were changed.
+/// The record of a valid event, some parts of which a test changes.
 struct Record {
     headers: Vec<(String, Option<Vec<u8>>)>,
     key: Option<Vec<u8>>,
@@ -19,7 +19,7 @@ struct Record {
 }
 
 impl Record {
-    fn of(kind: EventKind) -> Self {
+    fn valid(kind: EventKind) -> Self {
         let message = EventMessage::from(&fixtures::event(kind, 7));
         let headers = message.headers.iter();
         Self {
@@ -61,12 +61,12 @@ impl Record {
     }
 }
 
-fn good() -> Record {
-    Record::of(EventKind::CredentialLocked)
+fn locked() -> Record {
+    Record::valid(EventKind::CredentialLocked)
 }
 
 #[test]
-fn every_kind_is_read_as_it_was_written() {
+fn every_kind_survives_a_round_trip() {
     for kind in EventKind::ALL {
         let written = fixtures::event(kind, 7);
         let received = ReceivedEvent::read(&fixtures::record(&EventMessage::from(&written)));
@@ -78,30 +78,30 @@ fn every_kind_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_record_without_one_of_the_headers_is_told() {
-    let names: Vec<_> = good().headers.into_iter().map(|(name, _)| name).collect();
+fn missing_repeated_and_malformed_headers_are_rejected() {
+    let names: Vec<_> = locked().headers.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), 10);
     for name in names {
-        let mut missing = good();
+        let mut missing = locked();
         missing.headers.retain(|(key, _)| *key != name);
         match missing.defect() {
-            Some(Defect::Missing(told)) => assert_eq!(told, name),
+            Some(Defect::Missing(header)) => assert_eq!(header, name),
             defect => assert_eq!((defect, name.as_str()), (None, "ce_correlationid")),
         }
 
-        let mut twice = good();
+        let mut twice = locked();
         twice.headers.push((name.clone(), Some(b"1.0".to_vec())));
         assert!(
-            matches!(twice.defect(), Some(Defect::Repeated(told)) if told == name),
+            matches!(twice.defect(), Some(Defect::Repeated(header)) if header == name),
             "{name}"
         );
 
-        for foul in [Some(b"\xff\xfe".to_vec()), Some(Vec::new()), None] {
-            let mut record = good();
+        for malformed in [Some(b"\xff\xfe".to_vec()), Some(Vec::new()), None] {
+            let mut record = locked();
             record.headers.retain(|(key, _)| *key != name);
-            record.headers.push((name.clone(), foul));
+            record.headers.push((name.clone(), malformed));
             assert!(
-                matches!(record.defect(), Some(Defect::Malformed(told)) if told == name),
+                matches!(record.defect(), Some(Defect::Malformed(header)) if header == name),
                 "{name}"
             );
         }
@@ -109,7 +109,7 @@ fn a_record_without_one_of_the_headers_is_told() {
 }
 
 #[test]
-fn a_header_that_says_something_else_is_told() {
+fn wrong_header_values_are_rejected() {
     for (name, value) in [
         ("ce_specversion", "0.3"),
         ("content-type", "application/cloudevents+json"),
@@ -123,42 +123,44 @@ fn a_header_that_says_something_else_is_told() {
         ("ce_sequence", "99999999999999999999"),
     ] {
         assert_eq!(
-            good().with(name, value).defect(),
+            locked().with(name, value).defect(),
             Some(Defect::Malformed(name)),
             "{value}"
         );
     }
     assert_eq!(
-        good().with("ce_type", "factor.renamed").defect(),
+        locked().with("ce_type", "factor.renamed").defect(),
         Some(Defect::UnknownType)
     );
     assert_eq!(
-        good().with("content-type", "Application/JSON; charset=utf-8").defect(),
+        locked()
+            .with("content-type", "Application/JSON; charset=utf-8")
+            .defect(),
         None
     );
 }
 
 #[test]
-fn a_record_with_another_key_is_told() {
+fn a_wrong_key_is_rejected() {
     for key in [None, Some(b"another".to_vec())] {
-        assert_eq!(Record { key, ..good() }.defect(), Some(Defect::Key));
+        assert_eq!(Record { key, ..locked() }.defect(), Some(Defect::Key));
     }
 }
 
 #[test]
-fn a_record_without_an_object_is_told() {
+fn a_value_that_is_no_object_is_rejected() {
     for value in [None, Some(""), Some("[]"), Some("{"), Some("null"), Some("\u{0}")] {
         let value = value.map(|value| value.as_bytes().to_vec());
-        assert_eq!(Record { value, ..good() }.defect(), Some(Defect::Value));
+        assert_eq!(Record { value, ..locked() }.defect(), Some(Defect::Value));
     }
 }
 
 #[test]
-fn what_a_newer_authme_adds_is_left_out() {
+fn additions_of_a_newer_authme_are_ignored() {
     let value = br#"{"by":{"user":"u","client":7,"role":"boss"},"epoch":3,"more":{"a":1},"flags":[true],"list":["a",1],"minus":-1,"none":null}"#;
     let record = Record {
         value: Some(value.to_vec()),
-        ..good()
+        ..locked()
     };
     let event = record.with("ce_more", "1").read().event.unwrap();
     assert_eq!(event.data, [("epoch".to_owned(), EventValue::Number(3))]);
@@ -170,9 +172,9 @@ fn what_a_newer_authme_adds_is_left_out() {
 }
 
 #[test]
-fn the_id_that_an_older_authme_wrote_as_by_names_nobody() {
+fn a_plain_id_in_by_is_an_unknown_actor() {
     let value = Some(br#"{"by":"desk","epoch":3}"#.to_vec());
-    let mut record = Record { value, ..good() };
+    let mut record = Record { value, ..locked() };
     record.headers.retain(|(key, _)| key != "ce_correlationid");
     let event = record.read().event.unwrap();
     assert!(event.by.is_unknown() && event.correlation_id.is_none());
@@ -180,13 +182,13 @@ fn the_id_that_an_older_authme_wrote_as_by_names_nobody() {
 }
 
 #[test]
-fn an_unreadable_record_names_its_place() {
-    let unreadable = good().with("ce_id", "").read().event.unwrap_err();
+fn an_unreadable_record_reports_its_position() {
+    let unreadable = locked().with("ce_id", "").read().event.unwrap_err();
     insta::assert_snapshot!(unreadable, @"the record at offset 41 of authme.credential.v1, partition 2, is no event");
     insta::assert_snapshot!(unreadable.defect, @"its header `ce_id` cannot be read");
 }
 
-/// Headers as rdkafka gives them when a name is not UTF-8.
+/// Panics like rdkafka's headers if a name is not UTF-8.
 struct NonUtf8Header;
 
 impl Headers for NonUtf8Header {
@@ -200,7 +202,7 @@ impl Headers for NonUtf8Header {
 }
 
 #[test]
-fn a_name_that_is_not_utf_8_is_told() {
+fn a_header_name_that_is_not_utf_8_is_rejected() {
     assert_eq!(headers(Some(&NonUtf8Header)), Err(Defect::HeaderName));
 }
 
@@ -212,7 +214,7 @@ proptest! {
         key in prop::option::of(any::<Vec<u8>>()),
         value in prop::option::of(any::<Vec<u8>>()),
     ) {
-        let mut record = Record { key, value, ..good() };
+        let mut record = Record { key, value, ..locked() };
         for (at, bytes) in ours {
             record.headers[at].1 = Some(bytes);
         }

@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::Broker;
 use crate::events::{fresh, fresh_user, locked};
-use crate::topics::begin_at_the_end;
+use crate::topics::skip_to_end;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// The next record of this user, whoever else publishes.
+/// Returns the next event of this user, skipping those of other trials.
 async fn next_of(consumer: &KafkaEventConsumer, user: &UserId) -> (ReceivedEvent, Event) {
     loop {
         let received = consumer.next().await.unwrap();
@@ -30,12 +30,13 @@ async fn next_of(consumer: &KafkaEventConsumer, user: &UserId) -> (ReceivedEvent
     }
 }
 
-/// Users side by side, each event after the acknowledgement of the one before, as the relay does it.
+/// Publishes for many users in parallel, each event after the acknowledgement of the user's previous one, like the
+/// relay.
 pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
     const USERS: usize = 20;
     const EVENTS: u64 = 50;
     let group = fresh("group");
-    begin_at_the_end(&broker, &group, Topic::Credential).await;
+    skip_to_end(&broker, &group, Topic::Credential).await;
     let publisher = Arc::new(broker.publisher());
     let mut publishing = JoinSet::new();
     let mut expected: HashMap<UserId, u64> = HashMap::new();
@@ -67,9 +68,9 @@ pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
     consumer.close(WITHIN).await;
 }
 
-pub(crate) async fn what_is_not_done_comes_again(broker: Broker) {
+pub(crate) async fn an_event_not_done_is_delivered_again(broker: Broker) {
     let (group, user) = (fresh("group"), fresh_user());
-    begin_at_the_end(&broker, &group, Topic::Credential).await;
+    skip_to_end(&broker, &group, Topic::Credential).await;
     let publisher = broker.publisher();
     for sequence in 1..=3 {
         publisher.publish(&locked(&user, sequence)).await.unwrap();
@@ -94,9 +95,9 @@ pub(crate) async fn what_is_not_done_comes_again(broker: Broker) {
     third.close(WITHIN).await;
 }
 
-pub(crate) async fn a_foreign_record_is_told_and_skipped(broker: Broker) {
+pub(crate) async fn a_foreign_record_is_reported_and_skipped(broker: Broker) {
     let (group, user) = (fresh("group"), fresh_user());
-    begin_at_the_end(&broker, &group, Topic::Session).await;
+    skip_to_end(&broker, &group, Topic::Session).await;
     let foreign: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", &broker.settings.brokers)
         .set("partitioner", "murmur2_random")

@@ -1,4 +1,4 @@
-//! Events of users that no other run has.
+//! Events of users with random ids, so that runs on the same broker do not meet.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -6,9 +6,9 @@ use domain::actor::Actor;
 use domain::event::{Event, EventContext, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
 
-/// A name that no other run has.
-pub(crate) fn fresh(what: &str) -> String {
-    format!("{what}-{:016x}", RandomState::new().build_hasher().finish())
+/// Returns a name with a random suffix.
+pub(crate) fn fresh(prefix: &str) -> String {
+    format!("{prefix}-{:016x}", RandomState::new().build_hasher().finish())
 }
 
 pub(crate) fn fresh_user() -> UserId {

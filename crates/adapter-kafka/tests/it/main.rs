@@ -1,11 +1,11 @@
-//! The adapter on a real broker, which `AUTHME_TEST_KAFKA_BROKERS` names.
+//! Tests of the adapter on a real broker, whose address is in `AUTHME_TEST_KAFKA_BROKERS`.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a trial that cannot go on ends"
+    reason = "a trial that cannot continue fails"
 )]
 
 mod consuming;
@@ -25,66 +25,66 @@ use tokio::time::timeout;
 const BROKERS: &str = "AUTHME_TEST_KAFKA_BROKERS";
 const SERVERS: &str = "AUTHME_TEST_SERVERS";
 
-/// Longer than any trial takes, and than the group's session.
-const OVERDUE: Duration = Duration::from_mins(2);
+/// A trial fails after this time: longer than any takes, and than the session timeout of a consumer group (45 s).
+const TRIAL_TIMEOUT: Duration = Duration::from_mins(2);
 
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 
-/// A broker with every topic of the contract.
+/// A broker that has every topic.
 #[derive(Clone)]
 struct Broker {
     settings: KafkaSettings,
 }
 
 impl Broker {
-    async fn reach(brokers: String) -> Self {
+    async fn connect(brokers: String) -> Self {
         let broker = Self {
             settings: KafkaSettings {
-                // Wherever the variable points.
+                // The variable may name another machine.
                 allow_insecure: true,
                 ..KafkaSettings::new(brokers, Security::Plaintext)
             },
         };
-        topics::make(&broker.publisher()).await;
+        topics::create(&broker.publisher()).await;
         broker
     }
 
     fn publisher(&self) -> KafkaEventPublisher {
-        KafkaEventPublisher::open(&self.settings).expect("the settings are good")
+        KafkaEventPublisher::open(&self.settings).expect("the settings are valid")
     }
 
     fn consumer(&self, group: &str, topics: &[Topic]) -> KafkaEventConsumer {
-        KafkaEventConsumer::open(&self.settings, group, topics).expect("the settings are good")
+        KafkaEventConsumer::open(&self.settings, group, topics).expect("the settings are valid")
     }
 }
 
 fn run(trial: impl Future<Output = ()>) -> Result<(), Failed> {
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(async { timeout(OVERDUE, trial).await });
-    ended.map_err(|_| Failed::from("the trial does not end"))
+    let ended = runtime.block_on(async { timeout(TRIAL_TIMEOUT, trial).await });
+    ended.map_err(|_| Failed::from("the trial takes too long"))
 }
 
-/// A trial on the broker: shown as ignored when there is none, and failed when there must be one.
+/// A trial on the broker: ignored if none is set, but failed if `AUTHME_TEST_SERVERS` requires one.
 fn on_broker(name: &str, trial: fn(Broker) -> Running) -> Trial {
     let brokers = setting(BROKERS);
     let required = setting(SERVERS).is_some_and(|servers| servers == "required");
     let ignored = brokers.is_none() && !required;
     let test = move || {
         let brokers = brokers.ok_or_else(|| format!("{BROKERS} names no broker"))?;
-        run(async { trial(Broker::reach(brokers).await).await })
+        run(async { trial(Broker::connect(brokers).await).await })
     };
     Trial::test(format!("kafka::{name}"), test).with_ignored_flag(ignored)
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the servers of a test are no setting of AuthMe"
+    reason = "the broker of a test is not a setting of AuthMe"
 )]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Trials named after their functions.
+/// Makes a trial of each function, under its name.
 macro_rules! trials {
     ($($module:ident::$name:ident),* $(,)?) => {
         vec![$(on_broker(stringify!($name), |broker| Box::pin($module::$name(broker)))),*]
@@ -93,16 +93,16 @@ macro_rules! trials {
 
 fn main() {
     let mut trials = trials![
-        topics::every_topic_is_made_once,
-        publishing::an_event_is_read_as_the_contract_writes_it,
-        publishing::closing_loses_nothing,
-        publishing::the_partition_is_the_one_that_java_chooses,
+        topics::creating_topics_again_changes_nothing,
+        publishing::an_event_has_the_documented_form,
+        publishing::close_loses_no_event,
+        publishing::the_partition_is_that_of_java_clients,
         consuming::the_order_of_each_user_is_kept,
-        consuming::what_is_not_done_comes_again,
-        consuming::a_foreign_record_is_told_and_skipped,
+        consuming::an_event_not_done_is_delivered_again,
+        consuming::a_foreign_record_is_reported_and_skipped,
     ];
-    trials.push(Trial::test("kafka::brokers_that_are_away_fail_in_time", || {
-        run(publishing::brokers_that_are_away_fail_in_time())
+    trials.push(Trial::test("kafka::publishing_without_brokers_fails_in_time", || {
+        run(publishing::publishing_without_brokers_fails_in_time())
     }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

@@ -1,4 +1,4 @@
-//! The hash by which Java's producer chooses a partition (`org.apache.kafka.common.utils.Utils.murmur2`).
+//! The hash with which Java's producer chooses a partition (`org.apache.kafka.common.utils.Utils.murmur2`).
 
 const M: u32 = 0x5bd1_e995;
 
@@ -20,14 +20,14 @@ fn murmur2(key: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// The partition of a key in a topic of `partitions`.
+/// Returns the partition of a key in a topic that has `partitions` of them.
 pub(crate) fn partition(key: &[u8], partitions: i32) -> i32 {
     let hash = i32::try_from(murmur2(key) & 0x7fff_ffff).expect("31 bits");
     hash % partitions
 }
 
-/// The vectors of Kafka's own `UtilsTest`.
-pub(crate) fn matches_the_vectors_of_kafka() {
+/// Checks the test vectors of Kafka's own `UtilsTest`.
+pub(crate) fn assert_kafka_vectors() {
     for (key, hash) in [
         ("21", -973_932_308),
         ("foobar", -790_332_482),

@@ -7,12 +7,12 @@ use domain::ids::UserId;
 use ports::EventPublisher as _;
 
 use crate::events::{event, fresh, fresh_user, locked};
-use crate::topics::{begin_at_the_end, partitions};
+use crate::topics::{partitions, skip_to_end};
 use crate::{Broker, murmur2};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
+pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
     let (publisher, user) = (broker.publisher(), fresh_user());
     for (kind, topic) in [
         (EventKind::CredentialLocked, Topic::Credential),
@@ -20,9 +20,9 @@ pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
         (EventKind::SessionRevoked, Topic::Session),
     ] {
         let group = fresh("group");
-        begin_at_the_end(&broker, &group, topic).await;
-        let told = event(kind, &user, 7);
-        publisher.publish(&told).await.unwrap();
+        skip_to_end(&broker, &group, topic).await;
+        let sent = event(kind, &user, 7);
+        publisher.publish(&sent).await.unwrap();
 
         let consumer = broker.consumer(&group, &[topic]);
         let received = loop {
@@ -32,7 +32,7 @@ pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
             }
         };
         assert_eq!(received.topic, topic.name());
-        assert_eq!(received.event, Ok(told.clone()));
+        assert_eq!(received.event, Ok(sent.clone()));
         let headers: Vec<_> = received
             .headers
             .iter()
@@ -42,10 +42,10 @@ pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
             headers,
             [
                 ("ce_specversion", "1.0"),
-                ("ce_id", told.id.0.as_str()),
+                ("ce_id", sent.id.0.as_str()),
                 ("ce_source", kind.source()),
                 ("ce_type", kind.name()),
-                ("ce_subject", told.subject.as_str()),
+                ("ce_subject", sent.subject.as_str()),
                 ("ce_time", "2026-11-23T03:16:24.420Z"),
                 ("ce_partitionkey", user.as_str()),
                 ("ce_sequence", "00000000000000000007"),
@@ -56,11 +56,11 @@ pub(crate) async fn an_event_is_read_as_the_contract_writes_it(broker: Broker) {
     }
 }
 
-/// Each event is on its way when the publisher is closed.
-pub(crate) async fn closing_loses_nothing(broker: Broker) {
+/// Every event is queued when the publisher is closed.
+pub(crate) async fn close_loses_no_event(broker: Broker) {
     const COUNT: u64 = 500;
     let (group, user) = (fresh("group"), fresh_user());
-    begin_at_the_end(&broker, &group, Topic::Credential).await;
+    skip_to_end(&broker, &group, Topic::Credential).await;
     let publisher = broker.publisher();
     let events: Vec<_> = (1..=COUNT).map(|sequence| locked(&user, sequence)).collect();
     let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
@@ -89,10 +89,10 @@ pub(crate) async fn closing_loses_nothing(broker: Broker) {
     assert_eq!(seen, events);
 }
 
-pub(crate) async fn the_partition_is_the_one_that_java_chooses(broker: Broker) {
-    murmur2::matches_the_vectors_of_kafka();
+pub(crate) async fn the_partition_is_that_of_java_clients(broker: Broker) {
+    murmur2::assert_kafka_vectors();
     let group = fresh("group");
-    begin_at_the_end(&broker, &group, Topic::Factor).await;
+    skip_to_end(&broker, &group, Topic::Factor).await;
     let (publisher, count) = (broker.publisher(), partitions(&broker, Topic::Factor));
     let users: Vec<UserId> = (0..40).map(|_| fresh_user()).collect();
     for user in &users {
@@ -100,20 +100,20 @@ pub(crate) async fn the_partition_is_the_one_that_java_chooses(broker: Broker) {
         publisher.publish(&added).await.unwrap();
     }
     let consumer = broker.consumer(&group, &[Topic::Factor]);
-    let mut met = 0;
-    while met < users.len() {
+    let mut count_seen = 0;
+    while count_seen < users.len() {
         let received = consumer.next().await.unwrap();
         let Ok(event) = received.event else { continue };
         if users.contains(&event.user) {
             let expected = murmur2::partition(event.user.as_str().as_bytes(), count);
             assert_eq!(received.partition, expected, "{}", event.user);
-            met += 1;
+            count_seen += 1;
         }
     }
 }
 
-/// Nobody listens there.
-pub(crate) async fn brokers_that_are_away_fail_in_time() {
+/// No broker listens on port 1.
+pub(crate) async fn publishing_without_brokers_fails_in_time() {
     let settings = KafkaSettings {
         message_timeout: Duration::from_secs(1),
         ..KafkaSettings::new("127.0.0.1:1", Security::Plaintext)

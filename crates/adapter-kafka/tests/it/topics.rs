@@ -14,24 +14,24 @@ const PARTITIONS: i32 = 6;
 const REPLICATION: i32 = 1;
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Makes the topics and waits until the broker shows them.
-pub(crate) async fn make(publisher: &KafkaEventPublisher) {
+/// Creates the topics and waits until the broker's metadata has them.
+pub(crate) async fn create(publisher: &KafkaEventPublisher) {
     publisher
         .create_topics(PARTITIONS, REPLICATION)
         .await
-        .expect("the topics are made");
+        .expect("the topics are created");
     loop {
         match publisher.check_topics().await {
             Ok(()) => break,
-            // A broker answers before its view of the topics is the newest.
+            // A broker acknowledges the creation before its own metadata has the topics.
             Err(TopicsError::Missing(_)) => tokio::task::yield_now().await,
-            Err(failure) => panic!("{failure:?}"),
+            Err(error) => panic!("{error:?}"),
         }
     }
 }
 
-/// `reach` has made them.
-pub(crate) async fn every_topic_is_made_once(broker: Broker) {
+/// `Broker::connect` has created the topics already.
+pub(crate) async fn creating_topics_again_changes_nothing(broker: Broker) {
     let publisher = broker.publisher();
     publisher.check_topics().await.unwrap();
     publisher.create_topics(PARTITIONS, REPLICATION).await.unwrap();
@@ -45,36 +45,36 @@ fn reader(brokers: &str, group: &str) -> BaseConsumer {
     config.create().expect("a consumer")
 }
 
-/// How many partitions a topic has.
+/// Returns the number of partitions of a topic.
 pub(crate) fn partitions(broker: &Broker, topic: Topic) -> i32 {
     let reader = reader(&broker.settings.brokers, "authme-it");
-    partitions_seen_by(&reader, topic)
+    partition_count(&reader, topic)
 }
 
-fn partitions_seen_by(reader: &BaseConsumer, topic: Topic) -> i32 {
+fn partition_count(reader: &BaseConsumer, topic: Topic) -> i32 {
     let metadata = reader.fetch_metadata(Some(topic.name()), WITHIN).expect("the topic");
     let topic = &metadata.topics()[0];
     assert!(topic.error().is_none(), "{:?}", topic.error());
     i32::try_from(topic.partitions().len()).expect("a few partitions")
 }
 
-/// Where a partition ends. A topic that was made just now is asked again until its partitions have leaders.
+/// Returns the end offset of a partition. Retries for a topic that was just created, until its partitions have leaders.
 fn end_of(reader: &BaseConsumer, topic: Topic, partition: i32) -> i64 {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         match reader.fetch_watermarks(topic.name(), partition, WITHIN) {
             Ok((_, end)) => return end,
-            Err(error) => assert!(begun.elapsed() < WITHIN, "{} {partition}: {error}", topic.name()),
+            Err(error) => assert!(started.elapsed() < WITHIN, "{} {partition}: {error}", topic.name()),
         }
     }
 }
 
-/// Lets the group begin behind what other trials have published.
-pub(crate) async fn begin_at_the_end(broker: &Broker, group: &str, topic: Topic) {
+/// Commits the end offsets for the group, so that it skips what other trials have published.
+pub(crate) async fn skip_to_end(broker: &Broker, group: &str, topic: Topic) {
     let (brokers, group) = (broker.settings.brokers.clone(), group.to_owned());
-    let begin = move || {
+    let commit = move || {
         let reader = reader(&brokers, &group);
-        let ends: HashMap<_, _> = (0..partitions_seen_by(&reader, topic))
+        let ends: HashMap<_, _> = (0..partition_count(&reader, topic))
             .map(|partition| {
                 let end = end_of(&reader, topic, partition);
                 ((topic.name().to_owned(), partition), Offset::Offset(end))
@@ -83,5 +83,5 @@ pub(crate) async fn begin_at_the_end(broker: &Broker, group: &str, topic: Topic)
         let ends = TopicPartitionList::from_topic_map(&ends).expect("offsets");
         reader.commit(&ends, CommitMode::Sync).expect("a commit");
     };
-    spawn_blocking(begin).await.expect("no panic");
+    spawn_blocking(commit).await.expect("the commit does not panic");
 }
