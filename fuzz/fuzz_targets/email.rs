@@ -1,3 +1,4 @@
+//! E-mail addresses: parsing, printing and masking agree.
 #![no_main]
 
 use domain::contact::{ContactValue, Email};

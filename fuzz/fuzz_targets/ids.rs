@@ -1,3 +1,4 @@
+//! Ids: exactly the documented characters and lengths are accepted.
 #![no_main]
 
 use domain::ids::{BusinessId, ClientId, ContactId, FamilyId, UserId};
@@ -5,16 +6,19 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let length = (1..=64).contains(&text.len());
-    let plain = length && text.bytes().all(fits);
-    let dotted = length && text.bytes().all(|b| fits(b) || b == b'.');
-    for (read, expected) in [
-        (UserId::parse(text).map(|id| id.to_string()), plain && text != "me"),
-        (ContactId::parse(text).map(|id| id.to_string()), plain && text != "me"),
-        (BusinessId::parse(text).map(|id| id.to_string()), plain),
-        (FamilyId::parse(text).map(|id| id.to_string()), plain),
-        (ClientId::parse(text).map(|id| id.to_string()), dotted),
+    let has_length = (1..=64).contains(&text.len());
+    let is_plain = has_length && text.bytes().all(fits);
+    let is_dotted = has_length && text.bytes().all(|b| fits(b) || b == b'.');
+    for (parsed, expected) in [
+        (UserId::parse(text).map(|id| id.to_string()), is_plain && text != "me"),
+        (
+            ContactId::parse(text).map(|id| id.to_string()),
+            is_plain && text != "me",
+        ),
+        (BusinessId::parse(text).map(|id| id.to_string()), is_plain),
+        (FamilyId::parse(text).map(|id| id.to_string()), is_plain),
+        (ClientId::parse(text).map(|id| id.to_string()), is_dotted),
     ] {
-        assert_eq!(read.as_deref().ok(), expected.then_some(text));
+        assert_eq!(parsed.as_deref().ok(), expected.then_some(text));
     }
 });

@@ -1,9 +1,11 @@
+//! Masks: they keep the length, are idempotent and show few characters.
 #![no_main]
 
 use domain::mask;
 use libfuzzer_sys::fuzz_target;
 
-fn shown(masked: &str) -> usize {
+/// Counts the characters that are not masked.
+fn visible_count(masked: &str) -> usize {
     masked.chars().filter(|c| *c != '*').count()
 }
 
@@ -11,7 +13,7 @@ fuzz_target!(|text: &str| {
     let count = text.chars().count();
     let number = mask::mobile(text);
     assert_eq!(number.chars().count(), count);
-    assert!(shown(&number) <= if count <= 6 { 2 } else { 4 });
+    assert!(visible_count(&number) <= if count <= 6 { 2 } else { 4 });
     assert_eq!(mask::mobile(&number), number);
 
     let address = mask::email(text);
@@ -25,11 +27,11 @@ fuzz_target!(|text: &str| {
         2..=4 => 1,
         _ => 4,
     };
-    assert!(shown(masked_local) <= allowed);
+    assert!(visible_count(masked_local) <= allowed);
     let labels: Vec<_> = domain.split('.').collect();
     if let Some((_, longer)) = labels.split_last() {
         for (label, masked) in longer.iter().zip(masked_domain.split('.')) {
-            assert!(label.chars().count() <= 3 || shown(masked) <= 1);
+            assert!(label.chars().count() <= 3 || visible_count(masked) <= 1);
         }
     }
 });

@@ -1,8 +1,9 @@
-//! A merge patch of each kind of contact, and of one the user logs in with.
+//! Merge patches (RFC 7396) of alternative contacts of each type, of credential contacts and of an unknown one: the
+//! reported changes are those that a client sees, and a second application changes nothing.
 #![no_main]
 
 use domain::contact::{ContactType, Email, Mobile};
-use domain::factors::{Changed, FactorSet, OwnContact, Visibility, own_contacts};
+use domain::factors::{ChangedContacts, FactorSet, OwnContact, Visibility, own_contacts};
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ContactId, UserId};
 use domain::time::Timestamp;
@@ -27,7 +28,7 @@ fn id(text: &str) -> ContactId {
     ContactId::parse(text).expect("an id")
 }
 
-/// Logs in with both.
+/// Returns a user who logs in with both an e-mail address and a mobile number.
 fn owner(main: ContactType) -> Identity {
     Identity {
         id: UserId::parse("u1").expect("an id"),
@@ -54,17 +55,17 @@ fn set() -> FactorSet {
             ContactType::Email => ContactType::Mobile,
             ContactType::Mobile => ContactType::Email,
         };
-        let draft = authme_fuzz::added(json).expect("a contact");
+        let draft = authme_fuzz::parse_contact(json).expect("a contact");
         set.add(&owner(main), &draft, true, Timestamp::UNIX_EPOCH)
             .expect("it fits");
     }
     set
 }
 
-/// The contacts that are not what they were.
-fn differing(before: &[OwnContact], after: &[OwnContact]) -> Changed {
+/// Returns the ids of the contacts that differ.
+fn changed_ids(before: &[OwnContact], after: &[OwnContact]) -> ChangedContacts {
     let pairs = before.iter().zip(after);
-    let mut ids: Changed = pairs
+    let mut ids: ChangedContacts = pairs
         .filter(|(before, after)| before != after)
         .map(|(_, after)| after.id.clone())
         .collect();
@@ -73,27 +74,27 @@ fn differing(before: &[OwnContact], after: &[OwnContact]) -> Changed {
 }
 
 fuzz_target!(|text: &str| {
-    let _read_or_refused = authme_fuzz::replaced(text, &id("c1"));
-    let Some(patch) = authme_fuzz::patched(text) else {
+    let _no_panic = authme_fuzz::parse_replacement(text, &id("c1"));
+    let Some(patch) = authme_fuzz::parse_patch(text) else {
         return;
     };
     let owner = owner(ContactType::Email);
     let before = set();
-    for contact in ["e1", "c1", "c2", "main", "second", "nobody"] {
+    for contact in ["e1", "c1", "c2", "main", "second", "unknown"] {
         let mut set = before.clone();
-        let Ok(mut told) = set.patch(&owner, &id(contact), patch.clone(), false) else {
+        let Ok(mut reported) = set.patch(&owner, &id(contact), patch.clone(), false) else {
             assert_eq!(set, before);
             continue;
         };
-        let shown = |set: &FactorSet| own_contacts(&owner, set, Visibility::Unrestricted);
-        told.sort();
-        assert_eq!(told, differing(&shown(&before), &shown(&set)));
-        assert_eq!(shown(&set).iter().filter(|contact| contact.default).count(), 1);
-        let once = set.clone();
+        let visible = |set: &FactorSet| own_contacts(&owner, set, Visibility::Unrestricted);
+        reported.sort();
+        assert_eq!(reported, changed_ids(&visible(&before), &visible(&set)));
+        assert_eq!(visible(&set).iter().filter(|contact| contact.is_default).count(), 1);
+        let patched_once = set.clone();
         assert_eq!(
             set.patch(&owner, &id(contact), patch.clone(), false),
-            Ok(Changed::new())
+            Ok(ChangedContacts::new())
         );
-        assert_eq!(set, once);
+        assert_eq!(set, patched_once);
     }
 });

@@ -1,4 +1,4 @@
-//! Region, area and number, with a space between.
+//! Mobile numbers: parsing, comparison key and mask agree. The input is region, area and number, separated by spaces.
 #![no_main]
 
 use domain::contact::{ContactValue, Mobile};

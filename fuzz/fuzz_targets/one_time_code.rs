@@ -1,4 +1,4 @@
-//! The bits a code is drawn from, and the text of a challenge's id.
+//! One-time codes from any random bits, and challenge ids from any text.
 #![no_main]
 
 use domain::factors::{ChallengeId, OneTimeCode};
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let (draws, _) = data.as_chunks::<16>();
     let mut draws = draws.iter();
-    // Zeros are never drawn anew.
+    // Zero bits are a valid draw, so the rejection sampling ends when the input does.
     let code = OneTimeCode::draw(|| draws.next().copied().unwrap_or_default());
     assert_eq!(code.reveal().len(), 6);
     assert!(code.reveal().bytes().all(|digit| digit.is_ascii_digit()));
