@@ -10,7 +10,7 @@ use futures_util::future::{join, join3, join4, try_join_all};
 use ports::tokens::RefreshFamilies;
 use ports::{Clients, Clock, Identities, LockStatuses, StoreError};
 
-/// Why a token with a good signature is refused all the same.
+/// The reason why a token is inactive although its signature and times are good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InactiveReason {
     #[error("the credential is locked")]
@@ -30,32 +30,35 @@ pub enum InactiveReason {
 }
 
 impl From<LockViolation> for InactiveReason {
-    fn from(lock_status: LockViolation) -> Self {
-        match lock_status {
+    fn from(violation: LockViolation) -> Self {
+        match violation {
             LockViolation::Locked => Self::CredentialLocked,
             LockViolation::IssuedBeforeLock => Self::CredentialEpoch,
         }
     }
 }
 
-/// A token is not alive, or that could not be found out.
+/// The token is inactive, or a store did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ActiveCheckError {
-    #[error("the token is not alive")]
+    #[error("the token is not active")]
     Inactive(#[from] InactiveReason),
     #[error(transparent)]
     Failed(#[from] StoreError),
 }
 
-/// Which look is due.
+/// The consistency of a read that a decision about a lock rests on (docs/protocols.md "Linearizable reads").
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Consistency {
+    /// Sees every write that any process was acknowledged before the read began.
     Linearizable,
+    /// Sees every write that was acknowledged before a write of this process that matched. Cheaper; meaningless without
+    /// such a write.
     AfterWrite,
 }
 
 impl Consistency {
-    /// The family as nothing that was acknowledged before can contradict it.
+    /// Reads a family with this consistency.
     pub(crate) async fn read_family(
         self,
         families: &dyn RefreshFamilies,
@@ -68,15 +71,15 @@ impl Consistency {
     }
 }
 
-/// What decides over the user part of a token, as it was found.
+/// The user of an active token, as read by the check.
 #[derive(Debug, Clone)]
 pub struct ActiveUser {
     pub identity: Identity,
-    /// The session of the token, when it has one.
+    /// The session of the token, if it has one.
     pub session: Option<RefreshFamily>,
 }
 
-/// What the look at a token reads.
+/// The ports that the active check reads.
 #[derive(Clone)]
 pub struct ActiveCheckPorts {
     pub clients: Arc<dyn Clients>,
@@ -86,11 +89,12 @@ pub struct ActiveCheckPorts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Tells whether a token that is signed well and not expired is still alive: its credential is unlocked and of its epoch, its
-/// session and all that session descends from are not revoked, its user exists, and its client is enabled and of its epoch.
+/// Checks whether a token with a good signature that has not expired is still active (RFC 7662): its credential is
+/// unlocked and of its epoch, its session is active and unexpired, no ancestor of the session is revoked or absent, its
+/// user exists, and its client is enabled and of its client epoch (docs/protocols.md "Active check").
 ///
-/// Credential and sessions are read linearizably, so what was acknowledged before the look began is seen. Clients are
-/// remembered for up to a second, so a disabled one is refused within two.
+/// Lock status and sessions are read linearizably: whatever was acknowledged before the check began counts. Clients may
+/// be cached for a second in each process, so a disabled client is rejected within two seconds.
 #[derive(Clone)]
 pub struct ActiveCheck {
     ports: ActiveCheckPorts,
@@ -101,24 +105,24 @@ impl ActiveCheck {
         Self { ports }
     }
 
-    /// Looks at everything a token rests on.
-    pub async fn of_caller(&self, caller: &Caller) -> Result<(Client, Option<ActiveUser>), ActiveCheckError> {
+    /// Checks everything that a token depends on: client and user in parallel.
+    pub async fn check_caller(&self, caller: &Caller) -> Result<(Client, Option<ActiveUser>), ActiveCheckError> {
         let user = async {
             match &caller.user {
-                Some(user) => self.of_user(user).await.map(Some),
+                Some(user) => self.check_user(user).await.map(Some),
                 None => Ok(None),
             }
         };
-        let (client, user) = join(self.of_client(caller), user).await;
-        // A lock is told before anything else that is wrong.
+        let (client, user) = join(self.check_client(caller), user).await;
+        // The user first: a lock is reported before a disabled client.
         let user = user?;
         Ok((client?, user))
     }
 
-    /// Looks at the client alone.
-    pub async fn of_client(&self, caller: &Caller) -> Result<Client, ActiveCheckError> {
+    /// Checks the client alone.
+    pub async fn check_client(&self, caller: &Caller) -> Result<Client, ActiveCheckError> {
         let client = self.ports.clients.find(&caller.client).await?;
-        let client = enabled(client)?;
+        let client = require_enabled(client)?;
         if client.epoch == caller.client_epoch {
             Ok(client)
         } else {
@@ -126,11 +130,11 @@ impl ActiveCheck {
         }
     }
 
-    /// Looks at the user part of a token: credential, session, ancestors, identity. A lock is told first.
-    pub async fn of_user(&self, user: &CallingUser) -> Result<ActiveUser, ActiveCheckError> {
+    /// Checks the user part of a token and reports the first of: lock, session, ancestors, identity.
+    pub async fn check_user(&self, user: &CallingUser) -> Result<ActiveUser, ActiveCheckError> {
         let session = async {
             match &user.session {
-                Some(session) => self.of_session(session).await.map(Some),
+                Some(session) => self.check_session(session).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -147,22 +151,28 @@ impl ActiveCheck {
     }
 
     /// Looks at a session and at all it descends from.
-    async fn of_session(&self, id: &FamilyId) -> Result<RefreshFamily, ActiveCheckError> {
+    async fn check_session(&self, id: &FamilyId) -> Result<RefreshFamily, ActiveCheckError> {
         let found = self.ports.refresh_families.read_linearizable(id).await?;
         let session = found
             .filter(|family| family.is_active(self.ports.clock.now()))
             .ok_or(InactiveReason::SessionEnded)?;
-        self.of_ancestors(&session.origin.ancestors, Consistency::Linearizable)
+        self.check_ancestors(&session.origin.ancestors, Consistency::Linearizable)
             .await?;
         Ok(session)
     }
 
-    /// Looks at the sessions that another descends from. A closed one lets it live; one that is not there any more counts as
-    /// revoked.
-    pub(crate) async fn of_ancestors(&self, ancestors: &[FamilyId], look: Consistency) -> Result<(), ActiveCheckError> {
+    /// Checks the sessions that another one descends from. Active, closed and idle ones pass. An absent one counts as
+    /// revoked: the purge removes a family only after its absolute expiry, and its branches end no later.
+    pub(crate) async fn check_ancestors(
+        &self,
+        ancestors: &[FamilyId],
+        consistency: Consistency,
+    ) -> Result<(), ActiveCheckError> {
         let families = &self.ports.refresh_families;
-        let looks = ancestors.iter().map(|ancestor| look.read_family(&**families, ancestor));
-        for ancestor in try_join_all(looks).await? {
+        let reads = ancestors
+            .iter()
+            .map(|ancestor| consistency.read_family(&**families, ancestor));
+        for ancestor in try_join_all(reads).await? {
             match ancestor.map(|family| family.status) {
                 Some(FamilyStatus::Active | FamilyStatus::Closed(_)) => {}
                 Some(FamilyStatus::Revoked(_)) | None => return Err(InactiveReason::AncestorRevoked.into()),
@@ -171,12 +181,12 @@ impl ActiveCheck {
         Ok(())
     }
 
-    /// Looks at all that a family's refresh token rests on, save the family itself, which the caller has just read.
-    pub(crate) async fn of_family(&self, family: &RefreshFamily) -> Result<(), ActiveCheckError> {
+    /// Checks what a family's refresh token depends on, except the family itself, which the caller has just read.
+    pub(crate) async fn check_family(&self, family: &RefreshFamily) -> Result<(), ActiveCheckError> {
         let origin = &family.origin;
         let (lock_status, ancestors, identity, client) = join4(
             self.ports.lock_statuses.read_linearizable(&origin.user),
-            self.of_ancestors(&origin.ancestors, Consistency::Linearizable),
+            self.check_ancestors(&origin.ancestors, Consistency::Linearizable),
             self.ports.identities.find(&origin.user),
             self.ports.clients.find(&origin.client),
         )
@@ -184,12 +194,12 @@ impl ActiveCheck {
         lock_status?.judge(origin.epoch).map_err(InactiveReason::from)?;
         ancestors?;
         identity?.ok_or(InactiveReason::UserRemoved)?;
-        enabled(client?)?;
+        require_enabled(client?)?;
         Ok(())
     }
 }
 
-fn enabled(client: Option<Client>) -> Result<Client, InactiveReason> {
+fn require_enabled(client: Option<Client>) -> Result<Client, InactiveReason> {
     client
         .filter(|client| client.is_enabled)
         .ok_or(InactiveReason::ClientDisabled)

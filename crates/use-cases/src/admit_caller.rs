@@ -10,12 +10,12 @@ use ports::{Groups, StoreError};
 
 use crate::active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, ActiveUser, InactiveReason};
 
-/// Why a caller is not let through to an operation.
+/// The reason why a caller may not call an operation.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     #[error("the caller is not permitted: {0}")]
     NotPermitted(Lacking),
-    #[error("the caller's token is not alive")]
+    #[error("the caller's token is not active")]
     Inactive(#[source] InactiveReason),
     #[error(transparent)]
     Failed(#[from] StoreError),
@@ -25,28 +25,32 @@ impl From<ActiveCheckError> for AdmissionError {
     fn from(error: ActiveCheckError) -> Self {
         match error {
             ActiveCheckError::Inactive(reason) => Self::Inactive(reason),
-            ActiveCheckError::Failed(failure) => Self::Failed(failure),
+            ActiveCheckError::Failed(error) => Self::Failed(error),
         }
     }
 }
 
-/// What an operation asks of its caller.
+/// The demands of an operation on its caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {
     pub requirement: Requirement,
     pub check: TokenCheck,
 }
 
-/// Decides whether a caller with a verified token reaches an operation: by its roles and scopes, and by whether its token is
-/// alive. An administrator role counts only while its holder has it. Every operation with a bearer token passes here.
+/// Decides whether a caller with a verified token may call an operation. Every operation with a bearer token passes
+/// here.
+///
+/// 1. The roles and scopes of the token must meet the requirement. Nothing is read for this.
+/// 2. The token must be active, as far as the operation demands it ([`TokenCheck`]).
+/// 3. If the requirement is met only with an administrator role, the user must hold that role at this moment: it may
+///    have been withdrawn after the token was issued.
 #[derive(Clone)]
 pub struct AdmitCaller {
     active_check: ActiveCheck,
     groups: Arc<dyn Groups>,
 }
 
-/// Holds the caller's roles and scopes against a requirement.
-fn check(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> Result<(), AdmissionError> {
+fn require(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> Result<(), AdmissionError> {
     if permits(requirement, caller, about) {
         Ok(())
     } else {
@@ -62,37 +66,38 @@ impl AdmitCaller {
         }
     }
 
-    /// Lets the caller through or says why not. `about` is the user the request names, where it names one.
+    /// Admits the caller, or returns the reason for the rejection. `about` is the user that the request names, if any.
     pub async fn run(
         &self,
         caller: &Caller,
         admission: Admission,
         about: Option<&UserId>,
     ) -> Result<(), AdmissionError> {
-        check(admission.requirement, caller, about)?;
+        require(admission.requirement, caller, about)?;
         match admission.check {
             TokenCheck::TokenOnly => Ok(()),
-            TokenCheck::ByGate => Ok(self.active_check.of_client(caller).await.map(drop)?),
+            TokenCheck::ByGate => Ok(self.active_check.check_client(caller).await.map(drop)?),
             TokenCheck::Checked => {
-                let (client, user) = self.active_check.of_caller(caller).await?;
+                let (client, user) = self.active_check.check_caller(caller).await?;
                 if !caller.roles.iter().any(|role| is_administrator(role)) {
                     return Ok(());
                 }
-                let mut now = caller.clone();
-                now.roles.retain(|role| !is_administrator(role));
-                if permits(admission.requirement, &now, about) {
+                let mut current = caller.clone();
+                current.roles.retain(|role| !is_administrator(role));
+                if permits(admission.requirement, &current, about) {
                     return Ok(());
                 }
                 let held = self.administrator_roles(&client, user.as_ref()).await?;
                 let is_held = |role: &&String| held.iter().any(|held| bare_role(held) == bare_role(role));
                 let still_held = caller.roles.iter().filter(is_held);
-                now.roles.extend(still_held.cloned());
-                check(admission.requirement, &now, about)
+                current.roles.extend(still_held.cloned());
+                require(admission.requirement, &current, about)
             }
         }
     }
 
-    /// Returns the administrator roles that a user holds now: a token may have been issued before one was withdrawn.
+    /// Returns the administrator roles that a user holds at this moment: by identity, by groups, and by the groups
+    /// asserted for the session.
     async fn administrator_roles(&self, client: &Client, user: Option<&ActiveUser>) -> Result<Vec<String>, StoreError> {
         let Some(ActiveUser { identity, session }) = user else {
             return Ok(Vec::new());

@@ -1,14 +1,16 @@
 use ports::StoreError;
 use ports::tokens::SigningError;
 
-/// Why a use case could not be carried out, though nothing was wrong with what was asked.
+/// The reason why a valid request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum UseCaseError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The outbox has [`MAX_PENDING_EVENTS`](ports::MAX_PENDING_EVENTS) events. Nothing was written.
     #[error("too many events of this aggregate wait to be published")]
     OutboxFull,
-    #[error("others kept changing the same aggregate")]
+    /// Every attempt to save met a change by another caller. Nothing was written.
+    #[error("other callers kept changing the same aggregate")]
     Contended,
     #[error(transparent)]
     Signing(#[from] SigningError),

@@ -2,14 +2,14 @@ use std::sync::Arc;
 
 use ports::{Cursor, EventLog, LoggedEvent, StoreError};
 
-/// A stretch of the log and where to go on.
+/// A page of the event log, and the cursor after it.
 #[derive(Debug, Clone)]
 pub struct EventPage {
     pub events: Vec<LoggedEvent>,
     pub next: Cursor,
 }
 
-/// Reads the embedded event log, or waits until there is more of it.
+/// Reads the embedded event log, and waits for new events.
 pub struct FollowEvents {
     log: Arc<dyn EventLog>,
 }
@@ -19,14 +19,14 @@ impl FollowEvents {
         Self { log }
     }
 
-    /// Up to `limit` events after `after`; at the end of the log an empty page at once.
+    /// Returns up to `limit` events after `after`. At the end of the log the page is empty; this does not wait.
     pub async fn run(&self, after: Cursor, limit: usize) -> Result<EventPage, StoreError> {
         let events = self.log.read(after, limit).await?;
         let next = events.last().map_or(after, |last| last.cursor);
         Ok(EventPage { events, next })
     }
 
-    /// Returns once there may be events after `after`.
+    /// Waits until there may be events after `after`.
     pub async fn grown(&self, after: Cursor) {
         self.log.grown(after).await;
     }

@@ -1,4 +1,4 @@
-//! One file per thing a caller can ask AuthMe for, each a struct of the ports it needs and a method `run`.
+//! The use cases: one file per operation, each a struct of the ports that it needs, with a method `run`.
 
 mod active_check;
 mod admit_caller;

@@ -4,13 +4,27 @@ use std::time::Duration;
 use domain::time;
 use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
 
-/// An outbox whose events could not be published waits so long, so that it does not keep others out.
+/// How long an outbox is held back after a publication failed. Outboxes that can be published go first meanwhile, and a
+/// second is short against an outage of the broker.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// Carries events from the outboxes to the publisher: at least once, in order per aggregate (03-protocols 3).
+/// Publishes the events of the outboxes: at least once, in order per aggregate (docs/protocols.md "Relay").
 ///
 /// One pass is [`claim`](Self::claim), then [`deliver`](Self::deliver) for each claimed outbox, then
-/// [`settle`](Self::settle) with all that came of it. Outboxes are independent, so they may be delivered at the same time.
+/// [`settle`](Self::settle) with all settlements. Outboxes are independent of each other, so they may be delivered in
+/// parallel.
+///
+/// If the process dies
+/// - after the claim: nothing is published. The lease ends by itself, and another relay claims the outbox. A restarted
+///   relay with the same owner name claims its own outboxes at once.
+/// - after a publication, before the settlement: the events are still in the outbox. The next relay publishes them
+///   again, from the first one, with the same ids and sequences. A consumer drops each sequence that is not greater
+///   than the last one it handled.
+/// - after the settlement: the published events are removed and the lease has ended. Nothing is repeated.
+///
+/// If the process stalls instead: A claims sequences 1 to 3, publishes 1 and stops. Its lease ends. B claims, publishes
+/// 1, 2, 3 and settles. A goes on and publishes 2, which consumers drop; its settlement finds nothing left to remove,
+/// and leaves a lease of B alone.
 pub struct RelayOutboxes {
     outboxes: Arc<dyn Outboxes>,
     publisher: Arc<dyn EventPublisher>,
@@ -20,7 +34,7 @@ pub struct RelayOutboxes {
 }
 
 impl RelayOutboxes {
-    /// `owner` names this relay among its replicas; a claim ends by itself after `lease`.
+    /// `owner` names this relay among its replicas. A claim ends by itself after `lease`.
     pub fn new(
         outboxes: Arc<dyn Outboxes>,
         publisher: Arc<dyn EventPublisher>,
@@ -37,7 +51,7 @@ impl RelayOutboxes {
         }
     }
 
-    /// Claims up to `limit` outboxes.
+    /// Claims up to `limit` outboxes that have events and no lease of another relay.
     pub async fn claim(&self, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         let lease = Lease {
             owner: self.owner.clone(),
@@ -47,19 +61,23 @@ impl RelayOutboxes {
         self.outboxes.claim(&lease, limit).await
     }
 
-    /// Sends a claimed outbox's events, however long it takes.
+    /// Publishes the events of a claimed outbox, and returns the result to settle. Has no deadline of its own.
     pub async fn deliver(&self, outbox: PendingOutbox) -> Delivery {
         let mut delivery = Delivery::of(&outbox);
         self.send(&outbox, &mut delivery).await;
         self.settlement(delivery)
     }
 
-    /// Sends the events one after another, each only after the one before was acknowledged. Who gives this up half-way
-    /// finds in `delivery` what was acknowledged until then.
+    /// Publishes the events in order, each after the one before was acknowledged, and stops at the first failure. May
+    /// be dropped at any time: `delivery` then has what was acknowledged.
     pub async fn send(&self, outbox: &PendingOutbox, delivery: &mut Delivery) {
         for event in &outbox.events {
-            if let Err(failure) = self.publisher.publish(event).await {
-                tracing::warn!(event = %event.id.0, error = &failure as &dyn std::error::Error, "an event is not published yet");
+            if let Err(error) = self.publisher.publish(event).await {
+                tracing::warn!(
+                    event = %event.id.0,
+                    error = &error as &dyn std::error::Error,
+                    "an event could not be published; the relay tries again"
+                );
                 return;
             }
             delivery.settlement.published = Some(event.sequence);
@@ -67,7 +85,7 @@ impl RelayOutboxes {
         delivery.is_complete = true;
     }
 
-    /// When not all of it was sent, others go first for a while.
+    /// Holds the outbox of an incomplete delivery back for a second; leaves a complete one as it is.
     pub fn settlement(&self, mut delivery: Delivery) -> Delivery {
         if !delivery.is_complete {
             delivery.settlement.held_until = Some(time::after(self.clock.now(), HOLD));
@@ -75,22 +93,22 @@ impl RelayOutboxes {
         delivery
     }
 
-    /// Removes what was sent, and ends the claims.
+    /// Removes the published events and ends this relay's leases. Repeating it changes nothing.
     pub async fn settle(&self, settlements: &[Settlement]) -> Result<(), StoreError> {
         self.outboxes.settle(&self.owner, settlements).await
     }
 }
 
-/// What came of one outbox.
+/// The delivery of one claimed outbox, as far as it got.
 #[derive(Debug)]
 pub struct Delivery {
     pub settlement: Settlement,
-    /// Whether all of it was sent.
+    /// Whether every claimed event was acknowledged.
     pub is_complete: bool,
 }
 
 impl Delivery {
-    /// Of which nothing was sent yet.
+    /// Returns a delivery that has published nothing yet.
     pub fn of(outbox: &PendingOutbox) -> Self {
         Self {
             settlement: Settlement {

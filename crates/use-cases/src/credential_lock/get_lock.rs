@@ -5,7 +5,7 @@ use domain::ids::UserId;
 use ports::credential_lock::CredentialLocks;
 use ports::{Identities, StoreError};
 
-/// Why the lock is not told.
+/// The reason why the lock cannot be returned.
 #[derive(Debug, thiserror::Error)]
 pub enum GetLockError {
     #[error("the user is not known")]
@@ -14,7 +14,8 @@ pub enum GetLockError {
     Store(#[from] StoreError),
 }
 
-/// Tells whether a user's credential is locked, since when and under which epoch.
+/// Returns whether a user's credential is locked, since when, and its epoch. A user who was never locked
+/// is unlocked, at epoch 0.
 pub struct GetLock {
     identities: Arc<dyn Identities>,
     credential_locks: Arc<dyn CredentialLocks>,

@@ -8,8 +8,8 @@ use ports::{MetricEvent, Telemetry};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
-/// Locks a credential. After its write no renewal of the user succeeds anywhere, because each mint looks at the lock after
-/// its own write.
+/// Locks a credential. After its write no renewal of the user succeeds in any process, because each mint reads the lock
+/// after its own write (docs/protocols.md "Mint gate").
 pub struct LockCredential {
     commands: LockCommandFactory,
     credential_locks: Arc<dyn CredentialLocks>,
@@ -29,7 +29,7 @@ impl LockCredential {
         }
     }
 
-    /// Success when the credential is locked, by this call or before it.
+    /// Returns once the credential is locked, by this call or an earlier one. Repeating it pushes no second event.
     pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), LockError> {
         let command = self.commands.build(call, user, reason).await?;
         if decide_and_save(&*self.credential_locks, &command, CredentialLock::lock).await? {

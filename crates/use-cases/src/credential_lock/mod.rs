@@ -1,4 +1,4 @@
-//! Locking a user's credential.
+//! Locks and unlocks users' credentials.
 
 mod get_lock;
 mod lock_credential;
@@ -18,27 +18,28 @@ pub use get_lock::{GetLock, GetLockError};
 pub use lock_credential::LockCredential;
 pub use unlock_credential::UnlockCredential;
 
-/// How often a turn that met another's is decided anew; each meeting is somebody else's success.
-const ATTEMPTS: usize = 24;
+/// How often a command is decided before it gives up with 503. Each conflict is another command's success, so only 24
+/// others that succeed within one request can exhaust it.
+const MAX_SAVE_ATTEMPTS: usize = 24;
 
-/// Why a credential was neither locked nor unlocked.
+/// The reason why a credential was neither locked nor unlocked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("the user is not known")]
     UserNotFound,
-    #[error("nobody locks or unlocks themselves: ask another administrator")]
+    #[error("a user cannot lock or unlock their own credential; another administrator can")]
     OwnCredential,
     #[error(transparent)]
     Failed(#[from] UseCaseError),
 }
 
 impl From<ports::StoreError> for LockError {
-    fn from(failure: ports::StoreError) -> Self {
-        Self::Failed(failure.into())
+    fn from(error: ports::StoreError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
-/// What the context needs from outside.
+/// The ports of the context.
 #[derive(Clone)]
 pub struct CredentialLockPorts {
     pub credential_locks: Arc<dyn CredentialLocks>,
@@ -74,7 +75,7 @@ impl CredentialLockUseCases {
     }
 }
 
-/// Turns a request into a command, once caller and user are known to be in order.
+/// Builds the command of a request, after checking caller and user.
 struct LockCommandFactory {
     identities: Arc<dyn Identities>,
     clock: Arc<dyn Clock>,
@@ -83,7 +84,8 @@ struct LockCommandFactory {
 
 impl LockCommandFactory {
     async fn build(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<LockCommand, LockError> {
-        // Whoever locked themselves could not undo it, and whoever unlocked themselves would undo what another meant.
+        // Users who locked themselves could not undo it. Users who unlocked themselves would undo another
+        // administrator's lock.
         if call.user_id() == Some(&user) {
             return Err(LockError::OwnCredential);
         }
@@ -99,18 +101,24 @@ impl LockCommandFactory {
     }
 }
 
-/// Finds the credential, decides by `rule`, and saves what was decided under the version that was found; from the start
-/// when another saved in between. Returns whether this call changed it.
+/// Carries out a lock command (docs/protocols.md "Lock commands"). Returns whether this call changed the credential.
 ///
-/// A credential that is as it should be is saved, too. A lock that a caller gave up on, and that reaches the store only
-/// after a later unlock was answered, then finds another version and does nothing. The loop runs while the caller waits:
-/// dropped with the request, it decides nothing more.
+/// 1. Reads the credential linearizably.
+/// 2. Decides by `rule`: the changed credential with its event, or `None` if it is already as commanded.
+/// 3. Saves it, changed or not, if the stored version is still the one read. On a conflict it starts again at 1.
+///
+/// An unchanged credential is saved as well, because its raised version keeps out an older command that is still on its
+/// way. Without it: U is locked, version 3. A unlocks; its write is stuck on the network, and A gets 503. B locks,
+/// finds U locked and would answer 204 without a write. A's write arrives, still finds version 3, and unlocks. With it
+/// B saves version 4 before its 204, and A's write matches nothing.
+///
+/// The loop runs inside the request: if the caller hangs up, the future is dropped and decides nothing more.
 async fn decide_and_save(
     credential_locks: &dyn CredentialLocks,
     command: &LockCommand,
     rule: fn(&CredentialLock, &LockCommand) -> Option<CredentialLock>,
 ) -> Result<bool, UseCaseError> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_SAVE_ATTEMPTS {
         let found = credential_locks.find(&command.user).await?;
         let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
         let changed = rule(&found, command);

@@ -8,7 +8,7 @@ use ports::{MetricEvent, Telemetry};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
-/// Unlocks a credential; sessions from before the lock stay dead.
+/// Unlocks a credential. The epoch stays raised, so sessions from before the lock stay ended.
 pub struct UnlockCredential {
     commands: LockCommandFactory,
     credential_locks: Arc<dyn CredentialLocks>,
@@ -28,7 +28,7 @@ impl UnlockCredential {
         }
     }
 
-    /// Success when the credential is unlocked, by this call or before it.
+    /// Returns once the credential is unlocked, by this call or an earlier one. Repeating it pushes no second event.
     pub async fn run(&self, call: &Call, user: UserId, reason: Option<LockReason>) -> Result<(), LockError> {
         let command = self.commands.build(call, user, reason).await?;
         if decide_and_save(&*self.credential_locks, &command, CredentialLock::unlock).await? {

@@ -6,26 +6,26 @@ use domain::ids::{ContactId, UserId};
 
 use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, PendingEvent, changed_events};
 
-/// Scope of a client whose contacts are verified.
+/// The scope of a client whose contacts count as verified.
 const CONTACTS_VERIFIED: &str = "contacts_verified";
 
-/// What became of one item, in the order given.
+/// The result of one item. Items are in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemOutcome {
     pub id: ContactId,
     pub result: Result<(), ContactRuleViolation>,
 }
 
-/// Adds alternative contacts to a user: items are judged one by one, each on the result of those before, and all that
-/// pass are stored in one write with their events.
+/// Adds alternative contacts to a user. Items are judged in order, each on the result of those before. One write stores
+/// all that pass, with their events.
 pub struct AddContacts {
     pub(super) editor: FactorSetEditor,
 }
 
 impl AddContacts {
-    /// A contact that an administrator adds is verified. One that its own user adds is not, and one that a client adds
-    /// only when the client is trusted with it by a scope: or a stolen secret of any application would make a phone of the
-    /// thief's the second factor of every user.
+    /// Adds the contacts. A contact added by an administrator is verified, one added by its own user is not. One added
+    /// by a client alone is verified only if the client has the scope `contacts_verified`: otherwise the thief of any
+    /// client's secret could make a phone of their own the second factor of every user.
     pub async fn run(
         &self,
         call: &Call,
@@ -33,34 +33,35 @@ impl AddContacts {
         drafts: &[ContactDraft],
     ) -> Result<Vec<ItemOutcome>, ContactError> {
         self.editor.check_additions(call, user).await?;
-        let verified = call
+        let is_verified = call
             .user_id()
             .map_or_else(|| call.has_scope(CONTACTS_VERIFIED), |calling| calling != user);
         self.editor
             .edit(call, user, |owner, set, now| {
-                let mut told = Vec::new();
+                let mut events = Vec::new();
                 let outcomes = drafts
                     .iter()
                     .map(|draft| ItemOutcome {
                         id: draft.id.clone(),
                         result: set
-                            .add(owner, draft, verified, now)
-                            .map(|added| tell(owner, set, draft, added, &mut told)),
+                            .add(owner, draft, is_verified, now)
+                            .map(|added| push_events(owner, set, draft, added, &mut events)),
                     })
                     .collect();
-                Ok(if told.is_empty() {
+                Ok(if events.is_empty() {
                     EditDecision::SaveUnchanged(outcomes)
                 } else {
-                    EditDecision::Save(outcomes, told)
+                    EditDecision::Save(outcomes, events)
                 })
             })
             .await
     }
 }
 
-fn tell(owner: &Identity, set: &FactorSet, draft: &ContactDraft, added: Added, told: &mut Vec<PendingEvent>) {
+/// Pushes the events of an added contact, and of the contact that lost its tag to it. A repeated item has none.
+fn push_events(owner: &Identity, set: &FactorSet, draft: &ContactDraft, added: Added, events: &mut Vec<PendingEvent>) {
     let Added::Stored { untagged } = added else { return };
-    told.extend(changed_events(owner, set, untagged.as_slice()));
+    events.extend(changed_events(owner, set, untagged.as_slice()));
     let stored = set.view_of(owner, &draft.id);
-    told.extend(stored.map(|contact| PendingEvent::Contact(EventKind::FactorAdded, contact)));
+    events.extend(stored.map(|contact| PendingEvent::Contact(EventKind::FactorAdded, contact)));
 }

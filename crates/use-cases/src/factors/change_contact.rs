@@ -5,35 +5,36 @@ use domain::ids::{ContactId, UserId};
 
 use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, changed_events};
 
-/// Changes an alternative contact, whole or in parts.
+/// Changes an alternative contact, as a whole or in parts.
 pub struct ChangeContact {
     pub(super) editor: FactorSetEditor,
 }
 
-/// How a contact is to be.
+/// The change of a contact.
 pub enum ContactChange {
-    /// As drafted, whatever it was.
+    /// Replaces the contact by the draft.
     Whole(ContactDraft),
-    /// As it is but for what the merge patch names (RFC 7396).
+    /// Changes only what the merge patch names (RFC 7396).
     Patch(ContactId, ContactPatch),
 }
 
 impl ChangeContact {
-    /// A contact is unverified when its own user changes its value.
+    /// Changes the contact. It becomes unverified if its own user changes the value; another caller's value counts as
+    /// verified.
     pub async fn run(&self, call: &Call, user: &UserId, change: &ContactChange) -> Result<(), ContactError> {
-        let vouched = call.user_id() != Some(user);
+        let is_trusted = call.user_id() != Some(user);
         let contact = match change {
             ContactChange::Whole(draft) => &draft.id,
             ContactChange::Patch(id, _) => id,
         };
-        let in_view = self.editor.visible_contact(call, user, contact).await?;
+        let visible = self.editor.visible_contact(call, user, contact).await?;
         self.editor
-            .edit_contact(&in_view, |owner, set, _| {
-                let contacts = apply(owner, set, change, vouched)?;
-                Ok(if contacts.is_empty() {
+            .edit_contact(&visible, |owner, set, _| {
+                let changed = apply(owner, set, change, is_trusted)?;
+                Ok(if changed.is_empty() {
                     EditDecision::SaveUnchanged(())
                 } else {
-                    EditDecision::Save((), changed_events(owner, set, &contacts))
+                    EditDecision::Save((), changed_events(owner, set, &changed))
                 })
             })
             .await
@@ -44,10 +45,10 @@ fn apply(
     owner: &Identity,
     set: &mut FactorSet,
     change: &ContactChange,
-    vouched: bool,
+    is_trusted: bool,
 ) -> Result<ChangedContacts, ContactError> {
     Ok(match change {
-        ContactChange::Whole(draft) => set.replace(owner, draft, vouched)?,
-        ContactChange::Patch(id, patch) => set.patch(owner, id, patch.clone(), vouched)?,
+        ContactChange::Whole(draft) => set.replace(owner, draft, is_trusted)?,
+        ContactChange::Patch(id, patch) => set.patch(owner, id, patch.clone(), is_trusted)?,
     })
 }

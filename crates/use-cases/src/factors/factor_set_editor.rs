@@ -15,11 +15,11 @@ use ports::{Clients, Clock, Randomness, SaveOutcome, StoreError};
 use super::FactorsPorts;
 use crate::UseCaseError;
 
-/// How often an edit that met another's is decided anew. Each meeting is somebody else's success, and the attempts at a
-/// code end before these do.
-const ATTEMPTS: usize = 24;
+/// How often an edit is decided before it gives up with 503. Each conflict is another edit's success. Parallel wrong
+/// codes end before this: 20 of them use up a contact's attempts, and the others then save nothing.
+const MAX_SAVE_ATTEMPTS: usize = 24;
 
-/// Why nothing became of a user's contact.
+/// The reason why a contact was not read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ContactError {
     #[error("the user is not known")]
@@ -35,38 +35,39 @@ pub enum ContactError {
 }
 
 impl From<StoreError> for ContactError {
-    fn from(failure: StoreError) -> Self {
-        Self::Failed(failure.into())
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
 impl From<ContactChangeError> for ContactError {
-    fn from(refusal: ContactChangeError) -> Self {
-        match refusal {
+    fn from(error: ContactChangeError) -> Self {
+        match error {
             ContactChangeError::NotFound => Self::ContactNotFound,
             ContactChangeError::RuleViolation(rule) => Self::Broken(rule),
         }
     }
 }
 
-/// What is told of an edit.
+/// An event of an edit, before it has an id and a time.
 pub(super) enum PendingEvent {
     Contact(EventKind, OwnContact),
     Exhausted(ExhaustedBudget, OwnContact),
 }
 
-/// What was decided about a set.
+/// The decision of an edit.
 pub(super) enum EditDecision<T> {
-    /// It is as it was, and the answer says nothing that a write on its way could undo: nothing is saved.
+    /// Saves nothing. Only for an answer that no late write can make untrue, such as "wrong code".
     Unchanged(T),
-    /// It stays as it was, and the answer says so: it is saved under a new version, so that no edit that was given up
-    /// before can land after the answer.
+    /// Saves the set as it was found, under a new version, because the answer promises how the set is: see
+    /// [`FactorSetEditor`].
     SaveUnchanged(T),
+    /// Saves the edited set with its events, in one write.
     Save(T, Vec<PendingEvent>),
 }
 
-/// One contact of a user, as far as the caller's client shows it. Made by [`Edits::contact`] alone, so that what is hidden
-/// cannot be named on any operation.
+/// A contact that the caller's client may show. Only [`FactorSetEditor::visible_contact`] makes one, and every read and
+/// edit checks it, so that no operation can name a hidden contact.
 pub(super) struct VisibleContact<'a> {
     call: &'a Call,
     user: &'a UserId,
@@ -88,7 +89,17 @@ impl VisibleContact<'_> {
     }
 }
 
-/// Finds a user's set, has something decided about it, and saves it with what is told, in one write.
+/// Reads a user's factor set, edits it, and saves it with its events in one conditional write.
+///
+/// 1. Reads set and owner.
+/// 2. Decides. A contact that is not found and a broken rule are answers too.
+/// 3. Saves the set if the stored version is still the one read, and raises it. On a conflict it starts again at 1.
+///
+/// An unchanged set is saved as well ([`EditDecision::SaveUnchanged`], and every rule violation), because its raised
+/// version keeps out an older edit that is still on its way (docs/protocols.md "Lock commands"). Without it: version 3
+/// has a contact. A removes it; its write is stuck on the network, and A gets 503. B puts the contact, which is as B
+/// wants it, and would get 204 without a write. A's write arrives, still finds version 3, and removes what B was
+/// promised. With it B saves version 4 before its 204, and A's write matches nothing.
 pub(super) struct FactorSetEditor {
     factor_sets: Arc<dyn FactorSets>,
     clients: Arc<dyn Clients>,
@@ -106,7 +117,7 @@ impl FactorSetEditor {
         }
     }
 
-    /// What the caller may name of the user's contacts: users what their client shows, others whatever there is.
+    /// Returns which contacts the caller may name: users those that their client shows, administrators and clients all.
     async fn visibility(&self, call: &Call, user: &UserId) -> Result<Visibility, ContactError> {
         if call.user_id() != Some(user) {
             return Ok(Visibility::Unrestricted);
@@ -115,7 +126,8 @@ impl FactorSetEditor {
         Ok(client.map_or_else(Visibility::default, |client| client.visibility))
     }
 
-    /// Refuses users who add contacts to themselves through a client that would hide them.
+    /// Rejects users who add contacts to themselves through a client that would hide them: they could never verify
+    /// them.
     pub(super) async fn check_additions(&self, call: &Call, user: &UserId) -> Result<(), ContactError> {
         if self.visibility(call, user).await?.shows_alternatives() {
             Ok(())
@@ -124,6 +136,8 @@ impl FactorSetEditor {
         }
     }
 
+    /// Names a contact in the view of the caller. Whether the set has it is checked by the reads and edits that take
+    /// it.
     pub(super) async fn visible_contact<'a>(
         &self,
         call: &'a Call,
@@ -138,7 +152,7 @@ impl FactorSetEditor {
         })
     }
 
-    /// The set that holds a contact, and its user.
+    /// Returns the set that holds a contact, and its owner. Fails if the contact is hidden from the caller.
     pub(super) async fn find_contact(
         &self,
         contact: &VisibleContact<'_>,
@@ -148,7 +162,7 @@ impl FactorSetEditor {
         Ok((owner, set))
     }
 
-    /// Edits the set that holds a contact.
+    /// Edits the set that holds a contact. Fails if the contact is hidden from the caller.
     pub(super) async fn edit_contact<T>(
         &self,
         contact: &VisibleContact<'_>,
@@ -166,33 +180,34 @@ impl FactorSetEditor {
         found.ok_or(ContactError::UserNotFound)
     }
 
-    /// Decides anew when another saved in between, and only while the caller waits.
+    /// Edits a user's set, with `decide` called again on each conflict. The loop runs inside the request: if the caller
+    /// hangs up, the future is dropped and decides nothing more.
     pub(super) async fn edit<T>(
         &self,
         call: &Call,
         user: &UserId,
         mut decide: impl FnMut(&Identity, &mut FactorSet, Timestamp) -> Result<EditDecision<T>, ContactError> + Send,
     ) -> Result<T, ContactError> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_SAVE_ATTEMPTS {
             let (owner, found) = self.find(user).await?;
             let now = self.clock.now();
-            let mut decided = found.clone();
-            let (outcome, mut set, told) = match decide(&owner, &mut decided, now) {
+            let mut edited = found.clone();
+            let (outcome, mut set, events) = match decide(&owner, &mut edited, now) {
                 Ok(EditDecision::Unchanged(outcome)) => return Ok(outcome),
                 Ok(EditDecision::SaveUnchanged(outcome)) => (Ok(outcome), found, Vec::new()),
-                Ok(EditDecision::Save(outcome, told)) => (Ok(outcome), decided, told),
-                // A refusal says how the set is, too.
-                Err(refusal @ (ContactError::ContactNotFound | ContactError::Broken(_))) => {
-                    (Err(refusal), found, Vec::new())
+                Ok(EditDecision::Save(outcome, events)) => (Ok(outcome), edited, events),
+                // These two promise how the set is, too, so they are saved before they are answered.
+                Err(error @ (ContactError::ContactNotFound | ContactError::Broken(_))) => {
+                    (Err(error), found, Vec::new())
                 }
                 Err(error) => return Err(error),
             };
             set.forget_ended_windows(now);
-            let told = told
+            let events = events
                 .into_iter()
-                .map(|told| self.build_event(call, user, told, now))
+                .map(|event| self.build_event(call, user, event, now))
                 .collect();
-            match self.factor_sets.save_if_version(&set, told).await? {
+            match self.factor_sets.save_if_version(&set, events).await? {
                 SaveOutcome::Saved => return outcome,
                 SaveOutcome::Conflict => {}
                 SaveOutcome::OutboxFull => return Err(UseCaseError::OutboxFull.into()),
@@ -201,9 +216,9 @@ impl FactorSetEditor {
         Err(UseCaseError::Contended.into())
     }
 
-    fn build_event(&self, call: &Call, user: &UserId, told: PendingEvent, now: Timestamp) -> NewEvent {
+    fn build_event(&self, call: &Call, user: &UserId, event: PendingEvent, now: Timestamp) -> NewEvent {
         let context = call.event(self.randomness.event_id(now), now);
-        match told {
+        match event {
             PendingEvent::Contact(kind, contact) => events::contact_event(context, kind, user, &contact),
             PendingEvent::Exhausted(exhausted, contact) => {
                 events::attempts_exhausted(context, user, &contact, exhausted)
@@ -212,7 +227,8 @@ impl FactorSetEditor {
     }
 }
 
-/// A user and the set as it stands beside what the user logs in with by now; `None` when there is no such user.
+/// Returns a user and the user's set, without the contacts that have become credential contacts; `None` if there is no
+/// such user.
 pub(super) async fn find_with_owner(
     factor_sets: &dyn FactorSets,
     user: &UserId,
@@ -224,7 +240,7 @@ pub(super) async fn find_with_owner(
     Ok(found)
 }
 
-/// A contact that a code can be sent to.
+/// Returns the contact as the target of a code.
 pub(super) fn code_target(
     (owner, set): (&Identity, &FactorSet),
     contact: &ContactId,
@@ -234,9 +250,11 @@ pub(super) fn code_target(
         .ok_or(ContactError::ContactNotFound)
 }
 
-/// Contacts that are now other than they were.
+/// Returns a `factor.changed` event for each of the contacts.
 pub(super) fn changed_events(owner: &Identity, set: &FactorSet, contacts: &[ContactId]) -> Vec<PendingEvent> {
-    let told = contacts.iter().filter_map(|id| set.view_of(owner, id));
-    told.map(|contact| PendingEvent::Contact(EventKind::FactorChanged, contact))
+    contacts
+        .iter()
+        .filter_map(|id| set.view_of(owner, id))
+        .map(|contact| PendingEvent::Contact(EventKind::FactorChanged, contact))
         .collect()
 }

@@ -7,7 +7,7 @@ use ports::{Clients, StoreError};
 
 use super::{FactorsPorts, factor_set_editor};
 
-/// Why no contacts are told.
+/// The reason why the contacts cannot be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListOwnContactsError {
     #[error("the user has no record")]
@@ -30,7 +30,7 @@ impl ListOwnContacts {
         }
     }
 
-    /// A client that is no longer registered is shown the least.
+    /// Returns the contacts in view. A client that is not registered sees the least: those that the user logs in with.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
         let found = factor_set_editor::find_with_owner(&*self.factor_sets, user).await?;
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;

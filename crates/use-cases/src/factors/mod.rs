@@ -1,4 +1,4 @@
-//! A user's contacts, and the codes sent to them.
+//! A user's contacts, and the one-time codes sent to them.
 
 mod add_contacts;
 mod change_contact;
@@ -10,7 +10,7 @@ mod validate_code;
 
 use std::sync::Arc;
 
-use domain::factors::CodeLimits;
+use domain::factors::{CodeLimits, SendQuotaSettings};
 use ports::factors::{CodeDelivery, CodeDigester, FactorSets, SendQuotas};
 use ports::{Clients, Clock, Randomness};
 
@@ -24,7 +24,7 @@ pub use validate_code::{CodeSubmission, ValidateCode, ValidateCodeError};
 
 use factor_set_editor::FactorSetEditor;
 
-/// What the context needs from outside.
+/// The ports of the context.
 #[derive(Clone)]
 pub struct FactorsPorts {
     pub factor_sets: Arc<dyn FactorSets>,
@@ -36,11 +36,11 @@ pub struct FactorsPorts {
     pub randomness: Arc<dyn Randomness>,
 }
 
-/// What the operator decides.
+/// The limits that the operator sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FactorsSettings {
     pub codes: CodeLimits,
-    pub sends: domain::factors::SendQuotaSettings,
+    pub sends: SendQuotaSettings,
 }
 
 /// The use cases of the context.

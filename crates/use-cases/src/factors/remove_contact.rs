@@ -10,15 +10,16 @@ pub struct RemoveContact {
 }
 
 impl RemoveContact {
-    /// What was tried against its codes stays counted.
+    /// Removes the contact and ends its code. The attempts at its codes stay counted, so that adding it again does not
+    /// refill the budget.
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
-        let in_view = self.editor.visible_contact(call, user, contact).await?;
+        let visible = self.editor.visible_contact(call, user, contact).await?;
         self.editor
-            .edit_contact(&in_view, |owner, set, _| {
+            .edit_contact(&visible, |owner, set, _| {
                 let (removed, others) = set.remove(owner, contact)?;
-                let mut told = vec![PendingEvent::Contact(EventKind::FactorRemoved, removed)];
-                told.extend(changed_events(owner, set, &others));
-                Ok(EditDecision::Save((), told))
+                let mut events = vec![PendingEvent::Contact(EventKind::FactorRemoved, removed)];
+                events.extend(changed_events(owner, set, &others));
+                Ok(EditDecision::Save((), events))
             })
             .await
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::contact::ContactValue;
 use domain::factors::{
-    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendQuota, SendQuotaKey, SendQuotaSettings as Limits,
+    Challenge, ChallengeId, CodeLimits, CodeTarget, OneTimeCode, SendQuota, SendQuotaKey, SendQuotaSettings,
 };
 use domain::ids::{ContactId, UserId};
 use domain::time::{self, Timestamp};
@@ -14,33 +14,34 @@ use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, Visi
 use super::{FactorsPorts, FactorsSettings, factor_set_editor};
 use crate::UseCaseError;
 
-/// Why no code was sent.
+/// The reason why no code was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendCodeError {
     #[error(transparent)]
     Contact(#[from] ContactError),
     #[error("too many codes were sent")]
     TooMany { until: Timestamp, now: Timestamp },
-    /// Of the contact, or of the user: no code could be answered, so none is sent and nothing is charged.
+    /// The attempts of the contact or of the user: the code could not be answered, so none is sent, and no quota is
+    /// taken.
     #[error("the attempts are used up")]
     UsedUp,
-    /// The sending stays counted, and asking again sends another code.
+    /// The quota stays taken, because the message may have gone out. A repeated request sends another code.
     #[error(transparent)]
     NotDelivered(#[from] DeliveryError),
 }
 
 impl From<StoreError> for SendCodeError {
-    fn from(failure: StoreError) -> Self {
-        Self::Contact(failure.into())
+    fn from(error: StoreError) -> Self {
+        Self::Contact(error.into())
     }
 }
 
-/// A code on its way.
+/// A code that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentCode {
     pub challenge: ChallengeId,
     pub to: ContactValue,
-    /// First instant at which the code is dead.
+    /// The first instant at which the code has expired.
     pub expires_at: Timestamp,
 }
 
@@ -48,12 +49,12 @@ pub struct SentCode {
 pub struct SendCode {
     editor: FactorSetEditor,
     clients: Arc<dyn Clients>,
-    send_limits: Arc<dyn SendQuotas>,
+    send_quotas: Arc<dyn SendQuotas>,
     code_digester: Arc<dyn CodeDigester>,
     delivery: Arc<dyn CodeDelivery>,
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
-    quotas: Limits,
+    quotas: SendQuotaSettings,
     codes: CodeLimits,
 }
 
@@ -62,7 +63,7 @@ impl SendCode {
         Self {
             editor: FactorSetEditor::new(ports),
             clients: ports.clients.clone(),
-            send_limits: ports.send_quotas.clone(),
+            send_quotas: ports.send_quotas.clone(),
             code_digester: ports.code_digester.clone(),
             delivery: ports.delivery.clone(),
             clock: ports.clock.clone(),
@@ -72,16 +73,22 @@ impl SendCode {
         }
     }
 
-    /// Counted before anything is sent; of what fails afterwards nothing is taken back.
+    /// Sends a code (docs/protocols.md "Send quotas").
+    ///
+    /// 1. Rejects if the attempts of the contact or user are used up.
+    /// 2. Takes from the quotas. A later failure gives nothing back, because the message may have gone out.
+    /// 3. Stores the challenge, so that the code can be answered before it arrives.
+    /// 4. Delivers the message.
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
-        let in_view = self.editor.visible_contact(call, user, contact).await?;
-        let (owner, set) = self.editor.find_contact(&in_view).await?;
+        let visible = self.editor.visible_contact(call, user, contact).await?;
+        let (owner, set) = self.editor.find_contact(&visible).await?;
         let target = factor_set_editor::code_target((&owner, &set), contact, &*self.code_digester)?;
         if set.is_exhausted(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
         let texts = self.clients.find(&call.client).await?.and_then(|client| client.texts);
-        // Where no more goes costs the user nothing; a user who may send no more uses up nobody's destination.
+        // Peeked at first, so that a full destination costs the user nothing. The user's quota comes before the
+        // destination's, so that a user without quota cannot use up the quota of another user's number.
         let destination = &target.destination;
         self.peek(destination, self.quotas.per_destination).await?;
         self.take(&SendQuotaKey::user(user), self.quotas.per_user).await?;
@@ -96,7 +103,7 @@ impl SendCode {
             sent_at,
             expires_at: time::after(sent_at, self.codes.lifetime),
         };
-        self.store(&in_view, &target, &message).await?;
+        self.store_challenge(&visible, &target, &message).await?;
         self.delivery.deliver(&message).await?;
         Ok(SentCode {
             challenge: message.challenge,
@@ -105,17 +112,18 @@ impl SendCode {
         })
     }
 
-    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota) -> Result<(), SendCodeError> {
+    async fn peek(&self, key: &SendQuotaKey, quota: SendQuota) -> Result<(), SendCodeError> {
         let now = self.clock.now();
-        require_allowed(self.send_limits.peek(key, limit, now).await?, now)
+        require_allowed(self.send_quotas.peek(key, quota, now).await?, now)
     }
 
-    async fn take(&self, key: &SendQuotaKey, limit: SendQuota) -> Result<(), SendCodeError> {
+    async fn take(&self, key: &SendQuotaKey, quota: SendQuota) -> Result<(), SendCodeError> {
         let now = self.clock.now();
-        require_allowed(self.send_limits.take(key, limit, now).await?, now)
+        require_allowed(self.send_quotas.take(key, quota, now).await?, now)
     }
 
-    async fn store(
+    /// Stores the challenge if the contact is still the one that the quotas were taken for.
+    async fn store_challenge(
         &self,
         contact: &VisibleContact<'_>,
         target: &CodeTarget,
@@ -133,7 +141,7 @@ impl SendCode {
         };
         self.editor
             .edit_contact(contact, |owner, set, now| {
-                // It was charged as it was found; as something else it is not sent to.
+                // Another request changed or removed the contact since: the caller gets 503 and may repeat.
                 let found = factor_set_editor::code_target((owner, set), &target.id, &*self.code_digester);
                 if !found.is_ok_and(|found| found == *target) {
                     return Err(UseCaseError::Contended.into());
@@ -145,8 +153,8 @@ impl SendCode {
     }
 }
 
-fn require_allowed(charge: QuotaDecision, now: Timestamp) -> Result<(), SendCodeError> {
-    match charge {
+fn require_allowed(decision: QuotaDecision, now: Timestamp) -> Result<(), SendCodeError> {
+    match decision {
         QuotaDecision::Allowed => Ok(()),
         QuotaDecision::Exceeded { retry_at: until } => Err(SendCodeError::TooMany { until, now }),
     }

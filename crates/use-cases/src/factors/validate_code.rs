@@ -9,12 +9,12 @@ use ports::factors::CodeDigester;
 use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, PendingEvent, VisibleContact};
 use super::{FactorsPorts, FactorsSettings, factor_set_editor};
 
-/// Why a code was not accepted.
+/// The reason why a code was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidateCodeError {
     #[error(transparent)]
     Contact(#[from] ContactError),
-    /// Or expired, or used, or for another challenge: which, nobody is told.
+    /// The code is wrong, expired or used, or the challenge is unknown. The caller does not learn which.
     #[error("the code is wrong, expired or used")]
     Wrong,
     #[error("the attempts are used up")]
@@ -28,13 +28,13 @@ pub struct ValidateCode {
     limits: CodeLimits,
 }
 
-/// What a caller answers.
+/// The answer of a caller.
 #[derive(Clone, Copy)]
 pub struct CodeSubmission<'a> {
     pub contact: &'a ContactId,
-    /// As it was written, whatever that is.
+    /// The caller's text, not yet parsed.
     pub challenge: &'a str,
-    /// As it was written, whatever that is.
+    /// The caller's text, not yet parsed.
     pub code: &'a str,
 }
 
@@ -47,8 +47,16 @@ impl ValidateCode {
         }
     }
 
-    /// The attempt is counted in the store before anything is compared. Of several right answers at once one is
-    /// accepted.
+    /// Validates a code (docs/protocols.md "One-time codes").
+    ///
+    /// 1. Counts the attempt: of the challenge, the contact and the user. If one is used up, nothing is compared.
+    /// 2. Compares the digests in constant time.
+    /// 3. Right: removes the challenge and marks the contact verified. Of parallel right answers the first to save
+    ///    finds the challenge and is accepted.
+    /// 4. Wrong: pushes `factor.attempts-exhausted` if this attempt used up a budget.
+    ///
+    /// Counted first, because A and 199 others may send wrong codes at once: if each compared and counted afterwards,
+    /// all 200 could compare before the first count. Counted first, five writes find room, and the others find none.
     pub async fn run(&self, call: &Call, user: &UserId, given: CodeSubmission<'_>) -> Result<(), ValidateCodeError> {
         let challenge = ChallengeId::parse(given.challenge);
         let answer = CodeAnswer {
@@ -59,11 +67,12 @@ impl ValidateCode {
         let AttemptDecision::Counted(expected) = self.count_attempt(&contact, answer).await? else {
             return Err(ValidateCodeError::UsedUp);
         };
-        // An unknown challenge costs the same work as a wrong code.
-        let nobodys = ChallengeId::from_random([0; 16]);
+        // Without a challenge the same work is done against a digest that matches nothing, so that the time does not
+        // show it.
+        let decoy = ChallengeId::from_random([0; 16]);
         let presented = self
             .code_digester
-            .digest(challenge.as_ref().unwrap_or(&nobodys), given.code);
+            .digest(challenge.as_ref().unwrap_or(&decoy), given.code);
         let is_right = expected.unwrap_or(CodeDigest([0; 32])) == presented && expected.is_some();
         if is_right && self.accept_answer(&contact, answer).await? {
             return Ok(());
@@ -74,6 +83,7 @@ impl ValidateCode {
         Err(ValidateCodeError::Wrong)
     }
 
+    /// Counts an attempt, and returns the digest to compare with.
     async fn count_attempt(
         &self,
         contact: &VisibleContact<'_>,
@@ -82,17 +92,18 @@ impl ValidateCode {
         self.editor
             .edit_contact(contact, |owner, set, now| {
                 let target = factor_set_editor::code_target((owner, set), contact.id, &*self.code_digester)?;
-                let charge = set.count_attempt(&target, answer, &self.limits, now);
-                if charge != AttemptDecision::Exhausted {
-                    return Ok(EditDecision::Save(charge, Vec::new()));
+                let decision = set.count_attempt(&target, answer, &self.limits, now);
+                if decision != AttemptDecision::Exhausted {
+                    return Ok(EditDecision::Save(decision, Vec::new()));
                 }
-                // Whoever used them up may have died before it was told.
+                // The process that counted the last attempt may have died before it pushed the event.
                 let exhausted = set.take_exhaustion(&target, answer, &self.limits, now);
-                Ok(save_if_exhausted(charge, exhausted, set.view_of(owner, contact.id)))
+                Ok(save_if_exhausted(decision, exhausted, set.view_of(owner, contact.id)))
             })
             .await
     }
 
+    /// Accepts a right answer. Returns false if a parallel request used the challenge first.
     async fn accept_answer(&self, contact: &VisibleContact<'_>, answer: CodeAnswer<'_>) -> Result<bool, ContactError> {
         self.editor
             .edit_contact(contact, |owner, set, _| {
@@ -101,12 +112,13 @@ impl ValidateCode {
                     return Ok(EditDecision::Unchanged(false));
                 }
                 let verified = set.view_of(owner, contact.id);
-                let told = verified.map(|contact| PendingEvent::Contact(EventKind::FactorVerified, contact));
-                Ok(EditDecision::Save(true, told.into_iter().collect()))
+                let event = verified.map(|contact| PendingEvent::Contact(EventKind::FactorVerified, contact));
+                Ok(EditDecision::Save(true, event.into_iter().collect()))
             })
             .await
     }
 
+    /// Pushes the event of a budget that this attempt used up. Nothing to do if the contact was removed meanwhile.
     async fn record_exhaustion(
         &self,
         contact: &VisibleContact<'_>,
@@ -124,7 +136,7 @@ impl ValidateCode {
     }
 }
 
-/// What came of it, saved when something is used up that was not told yet.
+/// Saves the set with the event of an exhausted budget, if there is one that no event reported yet.
 fn save_if_exhausted<T>(
     outcome: T,
     exhausted: Option<ExhaustedBudget>,

@@ -14,38 +14,38 @@ use crate::UseCaseError;
 
 use super::mint_gate::Signer;
 
-/// Tokens as a caller gets them.
+/// The tokens of an answer.
 #[derive(Debug)]
 pub struct IssuedTokens {
     pub access_token: String,
-    /// Wire form.
+    /// In its wire form.
     pub refresh_token: Option<String>,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
-    /// How the answer tells when the access token ends.
+    /// The form of the expiry in the answer.
     pub expires_in: ExpiresIn,
     pub scopes: Vec<String>,
-    /// Whose they are; `None` for a client on its own.
+    /// The user of the tokens; `None` for a client on its own.
     pub user: Option<UserId>,
-    /// The session they belong to.
+    /// The session that the tokens belong to.
     pub session: Option<FamilyId>,
 }
 
-/// An access token that is ready to be signed, and how its answer tells when it ends.
+/// An access token that is ready to be signed, and the form of the expiry in its answer.
 pub(super) struct AccessTokenDraft {
     token: AccessToken,
     expires_in: ExpiresIn,
 }
 
 impl AccessTokenDraft {
-    /// The token, dead by `end` where there is one.
+    /// Shortens the lifetime so that the token ends by `end`, if there is one.
     pub(super) fn ending_by(mut self, end: Option<Timestamp>) -> Self {
         self.token = self.token.ending_by(end);
         self
     }
 }
 
-/// Reads what decides roles and scopes, afresh each time.
+/// Drafts access tokens. Roles and scopes are computed from what is stored at each call, never copied from a token.
 pub(super) struct AccessTokenFactory {
     clients: Arc<dyn Clients>,
     identities: Arc<dyn Identities>,
@@ -67,7 +67,7 @@ impl AccessTokenFactory {
         }
     }
 
-    /// The client, when it is registered and not disabled.
+    /// Returns the client if it is registered and enabled.
     pub(super) async fn enabled_client(&self, id: &ClientId) -> Result<Client, TokenError> {
         self.clients
             .find(id)
@@ -76,7 +76,7 @@ impl AccessTokenFactory {
             .ok_or(TokenError::ClientNotUsable)
     }
 
-    /// Whether a client, disabled or not, is known by `name`.
+    /// Returns whether a client, enabled or not, has `name` as its id or alias.
     pub(super) async fn is_known_as(&self, id: &ClientId, name: &ClientId) -> Result<bool, TokenError> {
         Ok(self
             .clients
@@ -85,13 +85,14 @@ impl AccessTokenFactory {
             .is_some_and(|client| client.is_known_as(name)))
     }
 
-    /// An access token for a client on its own. Its answer tells its life in seconds, as every library reads it.
+    /// Drafts an access token for a client on its own. Its answer has the lifetime in seconds, like `expires_in` of RFC
+    /// 6749.
     pub(super) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, TokenError> {
-        let grant = RolesAndScopes::of_client(client);
-        self.draft(client, AccessTokenSubject::Client, grant, ExpiresIn::Seconds)
+        let granted = RolesAndScopes::of_client(client);
+        self.draft(client, AccessTokenSubject::Client, granted, ExpiresIn::Seconds)
     }
 
-    /// An access token for `user` acting through `client`, with the groups asserted for the session.
+    /// Drafts an access token for `user` acting through `client`, with the groups asserted for the session.
     pub(super) async fn for_user(
         &self,
         client: &Client,
@@ -105,7 +106,7 @@ impl AccessTokenFactory {
         } else {
             self.groups.find(&names).await?
         };
-        let grant = RolesAndScopes::of_user(client, &identity, &groups, asserted, user.business.as_ref())
+        let granted = RolesAndScopes::of_user(client, &identity, &groups, asserted, user.business.as_ref())
             .map_err(|_| TokenError::BusinessNotLinked)?;
         let CallingUser {
             id,
@@ -119,24 +120,26 @@ impl AccessTokenFactory {
             session,
             epoch,
         };
-        self.draft(client, subject, grant, ExpiresIn::Absolute)
+        self.draft(client, subject, granted, ExpiresIn::Absolute)
     }
 
-    /// `usual` is what the operation says where the client is not registered for one form.
+    /// Drafts a token. `default` is the form of the expiry if the client is not registered for one.
+    ///
+    /// Times are cut to whole seconds, as JWTs have them.
     fn draft(
         &self,
         client: &Client,
         subject: AccessTokenSubject,
-        grant: RolesAndScopes,
-        usual: ExpiresIn,
+        granted: RolesAndScopes,
+        default: ExpiresIn,
     ) -> Result<AccessTokenDraft, TokenError> {
-        if !grant.fits() {
-            let (client, roles) = (client.id.as_str(), grant.roles.len());
+        if !granted.fits() {
+            let (client, roles) = (client.id.as_str(), granted.roles.len());
             tracing::error!(
                 client,
                 ?subject,
                 roles,
-                "the roles of a token are more than 4 KiB, so none is made"
+                "the roles of a token exceed 4 KiB, so it is not issued"
             );
             return Err(TokenError::ClientNotUsable);
         }
@@ -147,19 +150,19 @@ impl AccessTokenFactory {
             client: client.id.clone(),
             client_epoch: client.epoch,
             subject,
-            roles: grant.roles,
-            scopes: grant.scopes,
+            roles: granted.roles,
+            scopes: granted.scopes,
             issued_at,
             expires_at: time::after(issued_at, lifetime),
         };
         Ok(AccessTokenDraft {
             token,
-            expires_in: client.expires_in.unwrap_or(usual),
+            expires_in: client.expires_in.unwrap_or(default),
         })
     }
 }
 
-/// Signs `token` and puts the answer together.
+/// Signs the token and builds the answer.
 pub(super) fn issue(
     AccessTokenDraft { token, expires_in }: AccessTokenDraft,
     refresh_token: Option<String>,
@@ -182,8 +185,8 @@ pub(super) fn issue(
     })
 }
 
-/// The user of a token that is about to be made.
-pub(super) fn user(id: UserId, business: Option<BusinessId>, epoch: u64) -> CallingUser {
+/// Returns the user of a token that is about to be issued, without a session.
+pub(super) fn calling_user(id: UserId, business: Option<BusinessId>, epoch: u64) -> CallingUser {
     CallingUser {
         id,
         business,

@@ -12,15 +12,15 @@ use super::mint_gate::{MintGate, Minted, UserSubject};
 use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
 use crate::ActiveUser;
 
-/// Where a user goes.
+/// The target of a change of application.
 #[derive(Debug, Clone)]
 pub struct ChangeAppRequest {
     pub target_client: ClientId,
     pub ip: Option<IpAddr>,
 }
 
-/// Takes a user from one application to another. What the target makes of it is a branch of the caller's session: it ends
-/// no later, and with the root of that session.
+/// Issues a validation token with which another application gets the user's tokens. The session that it starts is a
+/// branch of the caller's: it ends no later, and with any ancestor that is revoked (docs/protocols.md "Branches").
 pub struct ChangeApp {
     access_tokens: Arc<AccessTokenFactory>,
     validation_tokens: Arc<ValidationTokenIssuer>,
@@ -40,7 +40,7 @@ impl ChangeApp {
         }
     }
 
-    /// Judged in this order: lock, session, user, target client, business.
+    /// Issues the validation token. Errors are reported in this order: lock, session, user, target client, business.
     pub async fn run(
         &self,
         call: &Call,
@@ -57,7 +57,7 @@ impl ChangeApp {
         }
         let (groups, session_expires_at) = match session {
             Some(session) => (session.origin.asserted_groups(), session.absolute_expires_at),
-            // Without a session there is nothing to revoke, so what comes of it lives no longer than the caller's token.
+            // Without a session there is nothing to revoke, so the new session ends with the caller's token.
             None => (AssertedGroups::default(), call.expires_at),
         };
         let subject = UserSubject {

@@ -14,10 +14,11 @@ use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, 
 use super::{TokenError, TokensPorts, TokensSettings};
 use crate::UseCaseError;
 
-/// How often a user made by another at the same moment is looked for.
-const ATTEMPTS: usize = 5;
+/// How often the creation of a user is tried before 503. Each failure means that another request reserved the login;
+/// the second attempt normally finds or finishes that user, and the others leave room for further races.
+const MAX_CREATE_ATTEMPTS: usize = 5;
 
-/// What a SAML integration says of a user it has verified.
+/// A user whom a SAML integration has authenticated.
 #[derive(Debug, Clone)]
 pub struct HandleAuthRequest {
     pub target_client: ClientId,
@@ -28,14 +29,14 @@ pub struct HandleAuthRequest {
     pub ip: Option<IpAddr>,
 }
 
-/// Hands a user over from a SAML integration to an application.
+/// Issues a validation token after a SAML login, with which the target application gets the user's tokens.
 pub struct HandleAuth {
     directory: Directory,
     lock_statuses: Arc<dyn LockStatuses>,
     validation_tokens: Arc<ValidationTokenIssuer>,
 }
 
-/// Finds the target, the user and the groups, and makes the user where the target asks for it.
+/// Reads the target client, the user and the groups, and creates the user where the target client is set up for it.
 struct Directory {
     clients: Arc<dyn Clients>,
     identities: Arc<dyn Identities>,
@@ -63,31 +64,31 @@ impl HandleAuth {
         }
     }
 
-    /// Judged in this order: target client, user, lock, business, groups.
+    /// Issues the validation token. Errors are reported in this order: target client, user, lock, business, groups.
     pub async fn run(
         &self,
         call: &Call,
         request: HandleAuthRequest,
     ) -> Result<Minted<IssuedValidationToken>, TokenError> {
-        let target = self.directory.target(&request.target_client).await?;
+        let target = self.directory.find_target(&request.target_client).await?;
         let groups = self
             .directory
             .admitted_groups(&call.client, &target, &request.groups)
             .await;
-        let known = self
+        let found = self
             .directory
             .identities
             .find_by_login(&request.email.comparison_key())
             .await?;
-        let (identity, groups) = match known {
+        let (identity, groups) = match found {
             Some(identity) => (identity, groups),
             None if target.creates_users => {
                 let groups = groups?;
-                (self.directory.make_user(&request).await?, Ok(groups))
+                (self.directory.create_user(&request).await?, Ok(groups))
             }
             None => return Err(TokenError::UserNotFound),
         };
-        let epoch = self.epoch_of(&identity).await?;
+        let epoch = self.read_epoch(&identity).await?;
         if request
             .business
             .as_ref()
@@ -117,8 +118,8 @@ impl HandleAuth {
             .await
     }
 
-    /// Read before the write of this path; a lock in between is found by the look after it.
-    async fn epoch_of(&self, identity: &Identity) -> Result<u64, TokenError> {
+    /// Returns the epoch of an unlocked user, before the write of this path. The mint gate detects a lock in between.
+    async fn read_epoch(&self, identity: &Identity) -> Result<u64, TokenError> {
         let lock_status = self.lock_statuses.read_linearizable(&identity.id).await?;
         if lock_status.is_locked {
             Err(TokenError::CredentialLocked)
@@ -129,17 +130,17 @@ impl HandleAuth {
 }
 
 impl Directory {
-    async fn target(&self, id: &ClientId) -> Result<Client, TokenError> {
-        let usable = |client: &Client| client.is_enabled && client.accepts_saml;
+    async fn find_target(&self, id: &ClientId) -> Result<Client, TokenError> {
+        let is_usable = |client: &Client| client.is_enabled && client.accepts_saml;
         self.clients
             .find(id)
             .await?
-            .filter(usable)
+            .filter(is_usable)
             .ok_or(TokenError::ClientNotUsable)
     }
 
-    /// The groups that the calling client may assert. Others and unknown ones are left out, unless the target requires
-    /// known groups.
+    /// Returns the groups that the calling client may assert. Others and unknown ones are left out, or rejected if the
+    /// target requires known groups.
     async fn admitted_groups(
         &self,
         origin: &ClientId,
@@ -164,8 +165,9 @@ impl Directory {
         Ok(admitted)
     }
 
-    /// Makes the user from the hand-off; of two at once one makes it and the other finds it.
-    async fn make_user(&self, request: &HandleAuthRequest) -> Result<Identity, TokenError> {
+    /// Creates the user of a first SAML login. Parallel logins of one person make one user: A reserves the login and
+    /// dies before it writes the user. B fails with the id that A reserved it for, and creates the user under that id.
+    async fn create_user(&self, request: &HandleAuthRequest) -> Result<Identity, TokenError> {
         let businesses = request
             .business
             .iter()
@@ -187,16 +189,15 @@ impl Directory {
             groups: Vec::new(),
             businesses,
         };
-        for _ in 0..ATTEMPTS {
-            let saving = self.identities.create(&identity).await?;
-            if saving == IdentitySaveOutcome::Saved {
+        for _ in 0..MAX_CREATE_ATTEMPTS {
+            let saved = self.identities.create(&identity).await?;
+            if saved == IdentitySaveOutcome::Saved {
                 return Ok(identity);
             }
             if let Some(other) = self.identities.find_by_login(&request.email.comparison_key()).await? {
                 return Ok(other);
             }
-            // Whoever reserved the login has not written its user yet, or died before: it is finished under that id.
-            if let IdentitySaveOutcome::LoginTaken { by } = saving {
+            if let IdentitySaveOutcome::LoginTaken { by } = saved {
                 identity.id = by;
             }
         }

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use domain::caller::VerifiedToken;
 
-/// A token that a request is about, as far as it is known without a store. It prints nothing.
+/// The token that an introspection or revocation is about, as far as it is known without a store. It has no `Debug`, so
+/// that no log shows it.
 #[derive(Clone)]
 pub enum InspectedToken {
-    /// An access token, good by itself: signature, issuer, audience and times.
+    /// An access token with a good signature, issuer, audience and times.
     Access(Arc<VerifiedToken>),
-    /// Any other text: a refresh token, or none of ours, or none any more.
+    /// Any other text: a refresh token, an expired access token, or no token at all.
     Other(String),
 }

@@ -11,17 +11,17 @@ use super::inspected_token::InspectedToken;
 use super::sessions::Sessions;
 use crate::{ActiveCheck, ActiveCheckError};
 
-/// A refresh token that would be renewed now.
+/// A refresh token that a renewal would rotate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveRefreshToken {
     pub client: ClientId,
     pub user: UserId,
     pub session: FamilyId,
-    /// First instant at which it is dead unless renewed before.
+    /// The first instant at which it has expired, unless it is renewed before.
     pub expires_at: Timestamp,
 }
 
-/// What is told of a token. Why one is not active is not told.
+/// The result of an introspection. It gives no reason why a token is inactive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Introspection {
     AccessToken(Arc<VerifiedToken>),
@@ -29,8 +29,8 @@ pub enum Introspection {
     Inactive,
 }
 
-/// Tells whether a token is good now (RFC 7662): one that is not alive is inactive, from the moment on that what ended it was
-/// answered. It changes nothing, not even when a spent refresh token is asked about.
+/// Returns whether a token is active (RFC 7662), by the same active check that operations make. It changes nothing: a
+/// spent refresh token is inactive here, and revokes nothing.
 pub struct IntrospectToken {
     sessions: Arc<Sessions>,
     active_check: ActiveCheck,
@@ -46,27 +46,28 @@ impl IntrospectToken {
         }
     }
 
-    /// What was dead once is dead for good, so an answer of several reads is true of the moment of the first.
+    /// Returns the token's content if it is active. An inactive token never becomes active again, so an answer made of
+    /// several reads holds for the moment of the first.
     pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreError> {
         let found = match token {
-            InspectedToken::Access(token) => is_alive(self.active_check.of_caller(&token.caller).await)?
+            InspectedToken::Access(token) => is_active(self.active_check.check_caller(&token.caller).await)?
                 .then(|| Introspection::AccessToken(token.clone())),
             InspectedToken::Other(text) => match self.sessions.verify_refresh_token(text) {
-                Some(token) => self.active(&token).await?.map(Introspection::RefreshToken),
+                Some(token) => self.find_active(&token).await?.map(Introspection::RefreshToken),
                 None => None,
             },
         };
         Ok(found.unwrap_or(Introspection::Inactive))
     }
 
-    async fn active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreError> {
+    async fn find_active(&self, token: &RefreshToken) -> Result<Option<ActiveRefreshToken>, StoreError> {
         let is_current =
             |family: &RefreshFamily| family.is_active(self.clock.now()) && family.current_token() == *token;
-        let found = self.sessions.look(&token.family).await?;
+        let found = self.sessions.read_linearizable(&token.family).await?;
         let Some(family) = found.filter(is_current) else {
             return Ok(None);
         };
-        let is_active = is_alive(self.active_check.of_family(&family).await)?;
+        let is_active = is_active(self.active_check.check_family(&family).await)?;
         Ok(is_active.then(|| ActiveRefreshToken {
             expires_at: family.ends_at(),
             client: family.origin.client,
@@ -76,10 +77,10 @@ impl IntrospectToken {
     }
 }
 
-fn is_alive<T>(looked: Result<T, ActiveCheckError>) -> Result<bool, StoreError> {
-    match looked {
+fn is_active<T>(checked: Result<T, ActiveCheckError>) -> Result<bool, StoreError> {
+    match checked {
         Ok(_) => Ok(true),
         Err(ActiveCheckError::Inactive(_)) => Ok(false),
-        Err(ActiveCheckError::Failed(failure)) => Err(failure),
+        Err(ActiveCheckError::Failed(error)) => Err(error),
     }
 }

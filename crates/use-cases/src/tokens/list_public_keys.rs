@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ports::tokens::{KeySet, PublicKey};
 
-/// Tells the public keys: every one that may still verify a token, the next one before it signs.
+/// Returns the public keys: all that may still verify a token, and the next one before it signs.
 pub struct ListPublicKeys {
     key_set: Arc<dyn KeySet>,
 }

@@ -9,8 +9,8 @@ use super::access_token_factory::{self, AccessTokenFactory, IssuedTokens};
 use super::mint_gate::{MintGate, Minted, Subject, WriteEffect};
 use super::{TokenError, TokensPorts};
 
-/// Logs a client in by its secret. Unknown client, disabled client and wrong secret cannot be told apart, neither by
-/// the answer nor by the work done for it.
+/// Logs a client in by its secret. Unknown client, disabled client and wrong secret get the same answer, after the same
+/// work, so that neither answer nor time shows which client ids exist.
 pub struct LogInClient {
     clients: Arc<dyn Clients>,
     secrets: Arc<dyn ClientSecrets>,
@@ -30,6 +30,8 @@ impl LogInClient {
         }
     }
 
+    /// Returns an access token of the client. The client is read uncached: a changed secret counts at
+    /// once, and the time does not show whether the id is known.
     pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, TokenError> {
         let client = match ClientId::parse(id) {
             Ok(id) => self.clients.find_uncached(&id).await?,
@@ -46,6 +48,8 @@ impl LogInClient {
             .await
     }
 
+    /// Returns the client if one of its secrets matches. All are compared, and a decoy if there are none, so that the
+    /// time does not show which.
     fn authenticate(&self, client: Option<Client>, secret: &str) -> Option<Client> {
         let decoy = ClientSecretDigest {
             salt: [0; 16],
@@ -54,10 +58,10 @@ impl LogInClient {
         };
         let now = self.clock.now();
         let digests: Vec<&ClientSecretDigest> = client.iter().flat_map(|client| client.secrets_at(now)).collect();
-        let mut matched = false;
+        let mut is_match = false;
         for digest in if digests.is_empty() { vec![&decoy] } else { digests } {
-            matched |= self.secrets.matches(secret, digest);
+            is_match |= self.secrets.matches(secret, digest);
         }
-        client.filter(|client| matched && client.is_enabled)
+        client.filter(|client| is_match && client.is_enabled)
     }
 }

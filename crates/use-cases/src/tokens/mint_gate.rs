@@ -13,7 +13,8 @@ use super::{TokenError, TokensPorts};
 use crate::active_check::Consistency;
 use crate::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason, UseCaseError};
 
-/// Something that was let out after the look. Only the gate makes one, and handlers can answer nothing else.
+/// Something that passed the mint gate. Its constructor is private to the gate, so a handler cannot answer a token that
+/// did not pass.
 #[derive(Debug)]
 pub struct Minted<T>(T);
 
@@ -27,34 +28,43 @@ impl<T> Minted<T> {
     }
 }
 
-/// What a path did before the look.
+impl<T, U> Minted<(T, U)> {
+    /// Takes a result out that is not itself minted.
+    pub(super) fn split(self) -> (Minted<T>, U) {
+        let (minted, other) = self.0;
+        (Minted(minted), other)
+    }
+}
+
+/// The effect of a path's write, which decides how the gate reads afterwards.
 pub(super) enum WriteEffect<W> {
     /// A write changed something and was acknowledged.
     Changed(W),
-    /// Nothing was written, or a write matched nothing. The latter is acknowledged at once by an old primary that has been cut
-    /// off, so it orders nothing.
+    /// Nothing was written, or a write matched nothing. An old primary that was cut off acknowledges an unmatched write
+    /// at once, so a read after it may be from the past (docs/protocols.md "Linearizable reads").
     Unchanged(W),
 }
 
 impl<W> WriteEffect<W> {
-    /// After an insert: what was there already came of an attempt that the driver made before, which orders nothing now.
-    pub(super) fn inserted(is_new: bool, done: W) -> Self {
+    /// Returns the effect of an insert. If the document existed already, an earlier attempt of the same call inserted
+    /// it, and this acknowledgement orders no read.
+    pub(super) fn inserted(is_new: bool, written: W) -> Self {
         if is_new {
-            Self::Changed(done)
+            Self::Changed(written)
         } else {
-            Self::Unchanged(done)
+            Self::Unchanged(written)
         }
     }
 
     pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> WriteEffect<V> {
         match self {
-            Self::Changed(done) => WriteEffect::Changed(change(done)),
-            Self::Unchanged(done) => WriteEffect::Unchanged(change(done)),
+            Self::Changed(written) => WriteEffect::Changed(change(written)),
+            Self::Unchanged(written) => WriteEffect::Unchanged(change(written)),
         }
     }
 }
 
-/// For whom a path mints.
+/// The subject of a minted token.
 pub(super) enum Subject<'a> {
     /// A client on its own: it has no credential that could be locked.
     Client,
@@ -62,19 +72,21 @@ pub(super) enum Subject<'a> {
     User(&'a Call, UserSubject),
 }
 
-/// A user and what the path's token was born under.
+/// A user, and the epoch and sessions that the token depends on.
 #[derive(Debug, Clone)]
 pub(super) struct UserSubject {
     pub(super) id: UserId,
-    /// Of the presented token, or read before the write; never read afresh after it.
+    /// The epoch of the presented token, or the one read before the write. Never read afresh after the write: see
+    /// [`MintGate::mint`].
     pub(super) epoch: u64,
-    /// The session the path presents, continues or starts.
+    /// The session that the path presents, continues or starts.
     pub(super) family: Option<FamilyId>,
     /// The sessions that it descends from.
     pub(super) ancestors: Vec<FamilyId>,
 }
 
-/// The one place where tokens come into the world, and the only holder of the [`TokenSigner`] (03-protocols 2).
+/// The only holder of the [`TokenSigner`]: every token is signed here, after the lock was checked (docs/protocols.md
+/// "Mint gate").
 pub(super) struct MintGate {
     lock_statuses: Arc<dyn LockStatuses>,
     active_check: ActiveCheck,
@@ -92,61 +104,80 @@ impl MintGate {
         }
     }
 
-    /// Awaits the path's write, then looks at the credential, and only then seals.
+    /// Writes, then checks, then signs.
     ///
-    /// Lock writes before it answers and never looks; a mint writes before it looks. So whichever comes second sees the
-    /// other: a renewal that began after a lock's answer finds it, and one that overlaps leaves nothing alive.
+    /// 1. Awaits the path's write: it rotates, closes, consumes or inserts.
+    /// 2. Reads lock status and ancestors, after the write. Locked: 412. Another epoch, or a revoked ancestor: 401. The
+    ///    family of the path is revoked then.
+    /// 3. Lends the signer to `issue`.
+    ///
+    /// A lock writes once, answers 204 and reads no session. So of a lock and a mint the second to write sees the
+    /// first:
+    ///
+    /// - A rotates. B locks the user and gets its 204. A reads "locked": the new token never leaves the process.
+    /// - A rotates and reads "unlocked". B locks and gets its 204. A signs. A began before the 204; its access token
+    ///   ends at `exp`, and its refresh token, of the old epoch, fails at the next renewal.
+    /// - Check before write, which is wrong: A reads "unlocked". B locks and gets its 204. A rotates and signs a
+    ///   renewal that was written after the lock's answer.
+    /// - Epoch read afresh after the write, which is wrong: A rotates. B locks and C unlocks. A reads "unlocked, epoch
+    ///   1" and stores 1: the session survived the lock.
     pub(super) async fn mint<W, T>(
         &self,
         subject: Subject<'_>,
         write: impl Future<Output = Result<WriteEffect<W>, TokenError>>,
         issue: impl FnOnce(W, &Signer<'_>) -> Result<T, UseCaseError>,
     ) -> Result<Minted<T>, TokenError> {
-        let (done, look) = match write.await? {
-            WriteEffect::Changed(done) => (done, Consistency::AfterWrite),
-            WriteEffect::Unchanged(done) => (done, Consistency::Linearizable),
+        let (written, consistency) = match write.await? {
+            WriteEffect::Changed(written) => (written, Consistency::AfterWrite),
+            WriteEffect::Unchanged(written) => (written, Consistency::Linearizable),
         };
         if let Subject::User(call, user) = &subject {
-            self.check(call, user, look).await?;
+            self.check(call, user, consistency).await?;
         }
-        Ok(Minted(issue(done, &Signer(&*self.signer))?))
+        Ok(Minted(issue(written, &Signer(&*self.signer))?))
     }
 
-    /// Refuses a locked or outdated subject before anything is written. It replaces no look after a write.
+    /// Rejects a locked or outdated subject before anything is written, so that a lock is reported before other errors.
+    /// [`mint`](Self::mint) checks again after the write.
     ///
-    /// A family that is met dead here is ended, so that its end is told, with the caller who met it.
+    /// The family of a rejected subject is revoked with its event, which names this caller.
     pub(super) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), TokenError> {
         self.check(call, user, Consistency::Linearizable).await
     }
 
-    /// Refuses a calling user whose own token is not alive: what is minted for it rests on that token.
+    /// Rejects a calling user whose own token is not active, because what is minted for the user rests on that token.
     pub(super) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, TokenError> {
-        match self.active_check.of_user(user).await {
-            Ok(alive) => Ok(alive),
-            Err(ActiveCheckError::Failed(failure)) => Err(failure.into()),
-            Err(ActiveCheckError::Inactive(reason)) => Err(self.refuse(call, user.session.as_ref(), reason).await),
+        match self.active_check.check_user(user).await {
+            Ok(active) => Ok(active),
+            Err(ActiveCheckError::Failed(error)) => Err(error.into()),
+            Err(ActiveCheckError::Inactive(reason)) => {
+                Err(self.reject_inactive(call, user.session.as_ref(), reason).await)
+            }
         }
     }
 
-    async fn check(&self, call: &Call, user: &UserSubject, look: Consistency) -> Result<(), TokenError> {
+    async fn check(&self, call: &Call, user: &UserSubject, consistency: Consistency) -> Result<(), TokenError> {
         let lock_status = async {
-            match look {
+            match consistency {
                 Consistency::Linearizable => self.lock_statuses.read_linearizable(&user.id).await,
                 Consistency::AfterWrite => self.lock_statuses.read_after_write(&user.id).await,
             }
         };
-        let (lock_status, ancestors) = join(lock_status, self.active_check.of_ancestors(&user.ancestors, look)).await;
-        let stands = lock_status?.judge(user.epoch).map_err(InactiveReason::from);
-        match stands.map_err(ActiveCheckError::from).and(ancestors) {
+        let ancestors = self.active_check.check_ancestors(&user.ancestors, consistency);
+        let (lock_status, ancestors) = join(lock_status, ancestors).await;
+        let unlocked = lock_status?.judge(user.epoch).map_err(InactiveReason::from);
+        match unlocked.map_err(ActiveCheckError::from).and(ancestors) {
             Ok(()) => Ok(()),
-            Err(ActiveCheckError::Failed(failure)) => Err(failure.into()),
-            Err(ActiveCheckError::Inactive(reason)) => Err(self.refuse(call, user.family.as_ref(), reason).await),
+            Err(ActiveCheckError::Failed(error)) => Err(error.into()),
+            Err(ActiveCheckError::Inactive(reason)) => {
+                Err(self.reject_inactive(call, user.family.as_ref(), reason).await)
+            }
         }
     }
 
-    /// What a path answers on something that is not alive. The family that a lock or an ancestor has ended is ended now, so
-    /// that its end is told.
-    async fn refuse(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> TokenError {
+    /// Returns the error of an inactive subject. Revokes its family if a lock or an ancestor ended it: neither wrote to
+    /// the family, so its `session.revoked` is pushed here, when the first caller meets it.
+    async fn reject_inactive(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> TokenError {
         let revocation = match reason {
             InactiveReason::CredentialLocked | InactiveReason::CredentialEpoch => Some(RevocationReason::Lock),
             InactiveReason::AncestorRevoked => Some(RevocationReason::Ancestor),
@@ -156,7 +187,7 @@ impl MintGate {
             | InactiveReason::ClientEpoch => None,
         };
         if let (Some(family), Some(revocation)) = (family, revocation) {
-            self.end(call, family, revocation).await;
+            self.try_revoke(call, family, revocation).await;
         }
         match reason {
             InactiveReason::CredentialLocked => TokenError::CredentialLocked,
@@ -164,19 +195,19 @@ impl MintGate {
         }
     }
 
-    /// Ends the family of a subject that is refused. The refusal does not depend on it: a dead family that could not be
-    /// ended now is ended when it is met again.
-    async fn end(&self, call: &Call, family: &FamilyId, reason: RevocationReason) {
-        if let Err(failure) = self.sessions.revoke(call, family, reason).await {
+    /// Revokes a family, or logs that it failed. The caller's answer is the same: the lock or the ancestor has ended
+    /// the family already, and the next request that meets it tries again.
+    async fn try_revoke(&self, call: &Call, family: &FamilyId, reason: RevocationReason) {
+        if let Err(error) = self.sessions.revoke(call, family, reason).await {
             tracing::warn!(
-                error = &failure as &dyn std::error::Error,
-                "a dead family could not be ended yet"
+                error = &error as &dyn std::error::Error,
+                "a session that has ended could not be revoked; the next request that presents it tries again"
             );
         }
     }
 }
 
-/// The signer, lent to a path for the moment after the look.
+/// The signer, lent to a path once the checks have passed.
 pub(super) struct Signer<'a>(&'a dyn TokenSigner);
 
 impl Signer<'_> {

@@ -41,7 +41,7 @@ pub use renew_token::{ExpectedSubject, RenewToken, RenewTokenRequest, RenewalGra
 pub use revoke_token::{RevokeToken, RevokeTokenError};
 pub use validation_token_issuer::IssuedValidationToken;
 
-/// Why nothing was minted.
+/// The reason why nothing was minted.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     #[error("clientId or userId does not agree with the token")]
@@ -62,7 +62,8 @@ pub enum TokenError {
     BusinessNotLinked,
     #[error("a group is not known, or the caller may not assert it")]
     GroupNotKnown,
-    /// The client started as many sessions of the user as it may in a minute.
+    /// The client started as many sessions of the user as it may in a minute. `wait` is the time until it may start
+    /// another.
     #[error("too many new sessions")]
     TooManySessions { wait: Duration },
     #[error(transparent)]
@@ -70,41 +71,46 @@ pub enum TokenError {
 }
 
 impl From<StoreError> for TokenError {
-    fn from(failure: StoreError) -> Self {
-        Self::Failed(failure.into())
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
-/// Lifetimes and what a hand-off gives a user it makes.
+/// The lifetimes, limits and default roles that the operator sets.
 #[derive(Debug, Clone)]
 pub struct TokensSettings {
     pub access_token_lifetime: Duration,
     pub validation_token_lifetime: Duration,
     pub refresh_absolute_lifetime: Duration,
     pub refresh_idle_lifetime: Duration,
-    /// How long the token before the current one still gets its successor; zero is strict.
+    /// How long the token before the current one still gets its successor. Zero is strict: a spent token is a replay at
+    /// once.
     pub refresh_grace: Duration,
-    /// Sessions of one user that one client may start in a minute, in one process; 0 for no limit.
+    /// The number of sessions of one user that one client may start in a minute, in one process. 0 means no limit.
     pub new_sessions_per_minute: u32,
-    /// Roles of a user that a hand-off makes.
+    /// The roles of a user whom a first SAML login creates.
     pub saml_default_roles: Vec<String>,
 }
 
 impl Default for TokensSettings {
     fn default() -> Self {
         Self {
+            // A service that verifies tokens by itself learns of a lock at `exp` at the latest.
             access_token_lifetime: Duration::from_mins(5),
+            // A browser redirect takes seconds.
             validation_token_lifetime: Duration::from_mins(1),
             refresh_absolute_lifetime: Duration::from_hours(30 * 24),
             refresh_idle_lifetime: Duration::from_hours(7 * 24),
+            // Enough for the retries of a client; the shorter it is, the sooner a copied token shows.
             refresh_grace: Duration::from_secs(30),
+            // A stolen token cannot fill the store.
             new_sessions_per_minute: 30,
             saml_default_roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
         }
     }
 }
 
-/// What the context needs from outside.
+/// The ports of the context.
 #[derive(Clone)]
 pub struct TokensPorts {
     pub clients: Arc<dyn Clients>,

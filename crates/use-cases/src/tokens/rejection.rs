@@ -5,26 +5,27 @@ use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
 use super::TokenError;
 use crate::InactiveReason;
 
-/// Why a presented token or session gets nothing. The log says so; a caller is not told more than that it is not valid.
+/// The reason why a presented token or session is rejected. Only the log has it; the caller's answer is the same for
+/// all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RejectionReason {
-    /// It is no token of ours, or was altered.
+    /// The text is no refresh token, or its MAC is wrong.
     #[error("forged")]
     Forged,
-    /// Nothing is stored under it; what expired long ago is removed.
+    /// The store has nothing for it; it may have expired long ago and been purged.
     #[error("unknown")]
     Unknown,
     #[error("of another client or user")]
     NotOwned,
     #[error("expired")]
     Expired,
-    /// A validation token was used by another at the same moment.
+    /// A parallel request consumed the validation token first.
     #[error("used")]
     Used,
-    /// A spent refresh token came back, which ended its session.
+    /// A spent refresh token was presented, which revoked its session.
     #[error("replay")]
     Replay,
-    /// The session was closed by a renewal without remembering.
+    /// The session was closed by a renewal with `remember-me=false`.
     #[error("session closed")]
     Closed,
     #[error("session revoked: {}", .0.as_str())]
@@ -34,8 +35,8 @@ pub(super) enum RejectionReason {
 }
 
 impl RejectionReason {
-    /// Why a family that is not alive gets nothing.
-    pub(super) const fn of_dead(family: &RefreshFamily) -> Self {
+    /// Returns the reason for a family that is not active.
+    pub(super) const fn of_inactive(family: &RefreshFamily) -> Self {
         match family.status {
             FamilyStatus::Revoked(reason) => Self::Revoked(reason),
             FamilyStatus::Closed(_) => Self::Closed,
@@ -44,7 +45,7 @@ impl RejectionReason {
     }
 }
 
-/// Says in the log why, and answers what the caller is told.
+/// Logs the reason, and returns the error for the caller, which does not have it.
 pub(super) fn reject(call: &Call, session: Option<&FamilyId>, reason: RejectionReason) -> TokenError {
     tracing::info!(
         request_id = &*call.request.id,

@@ -1,4 +1,4 @@
-//! Renewal: by refresh token, by validation token, or by the word of an external identity provider.
+//! Renewal: by refresh token, by validation token, or after a login at an external identity provider.
 
 mod by_identity_provider;
 mod by_refresh_token;
@@ -22,33 +22,35 @@ use super::rejection::{RejectionReason, reject};
 use super::sessions::Sessions;
 use super::{TokenError, TokensPorts};
 
-/// What the request says beside the token.
+/// The client and user that the request names beside the token. They must agree with it.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedSubject {
     pub client: Option<ClientId>,
     pub user: Option<UserId>,
 }
 
-/// The two ways in (01-api 3.2).
+/// What a renewal presents (docs/api.md "Request bodies and parameters").
 #[derive(Clone)]
 pub enum RenewalGrant {
-    /// A validation token or a refresh token, with what is claimed beside it.
+    /// A validation token or a refresh token.
     Token { token: String, expected: ExpectedSubject },
     /// A login that an external identity provider has verified.
     IdentityProvider { client: ClientId, user: UserId },
 }
 
-/// What a caller asks.
+/// The request of a renewal.
 #[derive(Clone)]
 pub struct RenewTokenRequest {
     pub grant: RenewalGrant,
-    /// With `remember`, a refresh token comes with the answer; without, a presented family is closed.
+    /// If true, the answer has a refresh token. If false it has none, and the family of a presented refresh token is
+    /// closed.
     pub remember: bool,
 }
 
-/// Gives a user fresh tokens. Roles, business roles and scopes are computed from what is stored now.
+/// Renews a user's tokens. Roles, business roles and scopes are computed from what is stored now.
 ///
-/// Judged in this order: caller, token of another client or user, lock, replay, then the rest.
+/// Errors are reported in this order: caller, token of another client or user, lock, replay, then the rest. A replay is
+/// detected in `by_refresh_token.rs`; the lock is checked after the write and before the signature in `mint_gate.rs`.
 pub struct RenewToken {
     access_tokens: Arc<AccessTokenFactory>,
     sessions: Arc<Sessions>,
@@ -60,21 +62,21 @@ pub struct RenewToken {
     audit: Arc<dyn AuditTrail>,
 }
 
-/// Reads what was presented.
+/// The ports that verify and read presented tokens.
 struct PresentedTokens {
     refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     validation_tokens: Arc<dyn ValidationTokens>,
     hasher: Arc<dyn ValidationTokenHasher>,
 }
 
-/// A session about to start.
+/// A session that is about to start.
 struct NewSession {
     id: FamilyId,
     origin: Origin,
     ends_at: Option<Timestamp>,
 }
 
-/// What a renewal was granted for.
+/// The kind of grant, for the audit trail.
 enum GrantKind {
     IdentityProvider,
     ValidationToken,
@@ -82,14 +84,14 @@ enum GrantKind {
 }
 
 impl GrantKind {
-    const fn of(way: &RenewalGrant) -> Self {
-        match way {
+    const fn of(grant: &RenewalGrant) -> Self {
+        match grant {
             RenewalGrant::IdentityProvider { .. } => Self::IdentityProvider,
             RenewalGrant::Token { .. } => Self::ValidationToken,
         }
     }
 
-    /// What the audit trail says of it; `None` for a session that only went on.
+    /// Returns the reason for the audit trail; `None` for a rotation, which happens every few minutes.
     const fn reason(&self, remember: bool, outcome: RenewalOutcome) -> Option<&'static str> {
         match (self, outcome) {
             (Self::IdentityProvider, _) => Some("identity provider"),
@@ -100,7 +102,7 @@ impl GrantKind {
         }
     }
 
-    /// The session that was presented, or the one that was started.
+    /// Returns the session that was presented, or the one that was started.
     fn session(&self, minted: &Minted<IssuedTokens>) -> Option<FamilyId> {
         match self {
             Self::RefreshToken(family) => Some(family.clone()),
@@ -109,7 +111,7 @@ impl GrantKind {
     }
 }
 
-type Renewed = Result<Minted<IssuedTokens>, TokenError>;
+type RenewalResult = Result<Minted<IssuedTokens>, TokenError>;
 
 impl RenewToken {
     pub(super) fn new(
@@ -134,47 +136,42 @@ impl RenewToken {
         }
     }
 
-    pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> Renewed {
+    /// Renews tokens. The prefix distinguishes a refresh token from a validation token.
+    pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> RenewalResult {
         let remember = request.remember;
-        let first = |minted| (minted, RenewalOutcome::Renewed);
+        let renewed = |minted| (minted, RenewalOutcome::Renewed);
         let mut grant = GrantKind::of(&request.grant);
-        let renewed = match request.grant {
+        let result = match request.grant {
             RenewalGrant::IdentityProvider { client, user } => self
                 .by_identity_provider(call, &client, user, remember)
                 .await
-                .map(first),
-            RenewalGrant::Token {
-                token,
-                expected: claimed,
-            } if SignedRefreshToken::is_refresh_token(&token) => {
-                // A bad MAC is refused without a read.
+                .map(renewed),
+            RenewalGrant::Token { token, expected } if SignedRefreshToken::is_refresh_token(&token) => {
+                // A bad MAC is rejected without a read of the store.
                 match self.tokens.refresh_token_codec.verify(&token) {
                     Some(token) => {
                         grant = GrantKind::RefreshToken(token.family.clone());
-                        self.by_refresh_token(call, token, &claimed, remember).await
+                        self.by_refresh_token(call, token, &expected, remember).await
                     }
                     None => Err(reject(call, None, RejectionReason::Forged)),
                 }
             }
-            RenewalGrant::Token {
-                token,
-                expected: claimed,
-            } => self
-                .by_validation_token(call, &token, &claimed, remember)
+            RenewalGrant::Token { token, expected } => self
+                .by_validation_token(call, &token, &expected, remember)
                 .await
-                .map(first),
+                .map(renewed),
         };
-        self.telemetry.record(MetricEvent::Renewal(match &renewed {
+        self.telemetry.record(MetricEvent::Renewal(match &result {
             Ok((_, outcome)) => *outcome,
             Err(TokenError::Failed(_)) => RenewalOutcome::Failed,
             Err(_) => RenewalOutcome::Refused,
         }));
-        let (minted, outcome) = renewed?;
+        let (minted, outcome) = result?;
         self.record(call, grant.reason(remember, outcome), grant.session(&minted), &minted);
         Ok(minted)
     }
 
-    /// Records what a renewal began, ended or repeated. That a session went on as it does every few minutes is in the log.
+    /// Records a session that a renewal started, closed or repeated in the audit trail. Rotations are in the log alone.
     fn record(&self, call: &Call, reason: Option<&str>, session: Option<FamilyId>, minted: &Minted<IssuedTokens>) {
         let Some(reason) = reason else { return };
         let record = AuditRecord::new(self.clock.now(), "renewToken", AuditOutcome::Done).in_call(call);
@@ -187,8 +184,9 @@ impl RenewToken {
         });
     }
 
-    /// A token works for the client it was made for, and for no other user than the caller's, whose own token must be alive.
-    async fn belongs_to(
+    /// Rejects a token of another client, or of another user than the calling one, whose own token must be active as
+    /// well.
+    async fn check_ownership(
         &self,
         call: &Call,
         session: Option<&FamilyId>,
@@ -203,14 +201,19 @@ impl RenewToken {
         Ok(())
     }
 
-    /// What is claimed beside a token must agree with it; a client may be named by an alias.
-    async fn agrees(&self, claimed: &ExpectedSubject, client: &ClientId, user: &UserId) -> Result<(), TokenError> {
-        if claimed.user.as_ref().is_some_and(|claimed| claimed != user) {
+    /// Rejects a request that names another client or user beside the token. An alias of the client agrees.
+    async fn check_expected_subject(
+        &self,
+        expected: &ExpectedSubject,
+        client: &ClientId,
+        user: &UserId,
+    ) -> Result<(), TokenError> {
+        if expected.user.as_ref().is_some_and(|expected| expected != user) {
             return Err(TokenError::Contradiction);
         }
-        match &claimed.client {
-            Some(claimed) if claimed != client => {
-                if self.access_tokens.is_known_as(client, claimed).await? {
+        match &expected.client {
+            Some(name) if name != client => {
+                if self.access_tokens.is_known_as(client, name).await? {
                     Ok(())
                 } else {
                     Err(TokenError::Contradiction)
@@ -220,7 +223,7 @@ impl RenewToken {
         }
     }
 
-    /// A session's origin and its end: a branch has the ancestors, and what is made of another token the end, of that.
+    /// Builds a session that is not stored yet. A branch gets its ancestors and its end from the parent session.
     fn new_session(
         &self,
         user: &CallingUser,
@@ -241,23 +244,26 @@ impl RenewToken {
         NewSession { id, origin, ends_at }
     }
 
-    /// Refuses a session when the client started too many of the user.
+    /// Counts a session start, and rejects it if the client started too many of the user.
     fn take_session_start(&self, session: Option<&NewSession>) -> Result<(), TokenError> {
-        let admitted = session.map_or(Ok(()), |session| self.sessions.take_start(&session.origin));
-        if admitted.is_err() {
+        let allowed = session.map_or(Ok(()), |session| self.sessions.take_start(&session.origin));
+        if allowed.is_err() {
             self.telemetry
                 .record(MetricEvent::RequestRefused(RequestLimit::Sessions));
         }
-        admitted
+        allowed
     }
 
-    /// Starts the session; its refresh token.
+    /// Starts the session, and returns its first refresh token.
     async fn start(
         &self,
         call: &Call,
         NewSession { id, origin, ends_at }: NewSession,
     ) -> Result<WriteEffect<String>, TokenError> {
         let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
-        Ok(WriteEffect::inserted(is_new, self.sessions.current_token(&family)))
+        Ok(WriteEffect::inserted(
+            is_new,
+            self.sessions.encode_current_token(&family),
+        ))
     }
 }

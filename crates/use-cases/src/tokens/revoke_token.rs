@@ -9,7 +9,7 @@ use super::inspected_token::InspectedToken;
 use super::sessions::Sessions;
 use crate::UseCaseError;
 
-/// Why nothing was revoked.
+/// The reason why nothing was revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeTokenError {
     #[error("an access token without a session cannot be revoked, it ends at its exp")]
@@ -19,12 +19,13 @@ pub enum RevokeTokenError {
 }
 
 impl From<StoreError> for RevokeTokenError {
-    fn from(failure: StoreError) -> Self {
-        Self::Failed(failure.into())
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
-/// Ends the session of a token, as at a logout (RFC 7009). What is dead or unknown already is as the caller wants it.
+/// Revokes the session of a token, as at a logout (RFC 7009). A token that is unknown or whose session has ended
+/// already is no error.
 pub struct RevokeToken {
     sessions: Arc<Sessions>,
 }
@@ -34,25 +35,27 @@ impl RevokeToken {
         Self { sessions }
     }
 
-    /// A refresh token of any generation names its family, an access token its session. With a session its branches end. What
-    /// was made for another client or user is as unknown: nothing changes.
+    /// Revokes the session that a refresh token of any generation, or an access token, names. Its branches end with it.
+    /// A token of another client or user counts as unknown: nothing changes.
     pub async fn run(&self, call: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
-        let named = match token {
+        let session = match token {
             InspectedToken::Access(token) => session_of(call, token)?,
             InspectedToken::Other(text) => self.sessions.verify_refresh_token(text).map(|token| token.family),
         };
-        let Some(named) = named else { return Ok(()) };
-        let Some(family) = self.sessions.find_named(&named).await? else {
+        let Some(session) = session else { return Ok(()) };
+        let Some(family) = self.sessions.find(&session).await? else {
             return Ok(());
         };
         if call.owns(&family.origin.client, &family.origin.user) {
-            self.sessions.end(call, &family, RevocationReason::Logout).await?;
+            self.sessions
+                .revoke_family(call, &family, RevocationReason::Logout)
+                .await?;
         }
         Ok(())
     }
 }
 
-/// The session of an access token of the caller; `None` for another's token.
+/// Returns the session of the caller's own access token; `None` for another caller's token. Fails if it has no session.
 fn session_of(caller: &Caller, token: &VerifiedToken) -> Result<Option<FamilyId>, RevokeTokenError> {
     let Caller { client, user, .. } = &*token.caller;
     let is_own = match user {

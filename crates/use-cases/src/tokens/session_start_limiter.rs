@@ -5,41 +5,44 @@ use std::time::Duration;
 use domain::ids::{ClientId, UserId};
 use domain::time::{self, Timestamp};
 
+/// The time over which starts are counted: the setting is a number per minute.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Counts the sessions that a client starts of one user, in this process, so that one stolen token does not fill the
-/// store. It remembers those of the last minute only: never more than the store took in that time.
+/// Limits the sessions that a client starts of one user, in this process, so that one stolen token cannot fill the
+/// store. It remembers the starts of the last minute only, so its memory is bounded by the sessions stored in that
+/// time.
 pub(super) struct SessionStartLimiter {
-    most: usize,
-    started: Mutex<StartCount>,
+    max_per_minute: usize,
+    starts: Mutex<Starts>,
 }
 
 #[derive(Default)]
-struct StartCount {
+struct Starts {
     by_pair: HashMap<(ClientId, UserId), VecDeque<Timestamp>>,
-    /// What is older than a minute is dropped then.
+    /// When the starts of all pairs were last cleaned. Done once a minute, because it visits every pair.
     cleaned_at: Option<Timestamp>,
 }
 
 impl SessionStartLimiter {
-    /// At most so many of one user by one client in a minute; 0 for no limit.
-    pub(super) fn at_most(most: u32) -> Self {
+    /// `max_per_minute` holds for one user and one client; 0 means no limit.
+    pub(super) fn new(max_per_minute: u32) -> Self {
         Self {
-            most: usize::try_from(most).unwrap_or(usize::MAX),
-            started: Mutex::default(),
+            max_per_minute: usize::try_from(max_per_minute).unwrap_or(usize::MAX),
+            starts: Mutex::default(),
         }
     }
 
-    /// Counts a session that starts `now`, or tells how long until one may.
+    /// Counts a session that starts `now`. If the limit is reached, counts nothing and returns the time until the next
+    /// start is allowed.
     pub(super) fn take(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Duration> {
-        if self.most == 0 {
+        if self.max_per_minute == 0 {
             return Ok(());
         }
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.clean(now);
-        let times = started.by_pair.entry((client.clone(), user.clone())).or_default();
-        forget_old(times, now);
-        if times.len() < self.most {
+        let mut starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.clean(now);
+        let times = starts.by_pair.entry((client.clone(), user.clone())).or_default();
+        drop_old(times, now);
+        if times.len() < self.max_per_minute {
             times.push_back(now);
             return Ok(());
         }
@@ -49,7 +52,7 @@ impl SessionStartLimiter {
     }
 }
 
-impl StartCount {
+impl Starts {
     fn clean(&mut self, now: Timestamp) {
         if self
             .cleaned_at
@@ -59,13 +62,13 @@ impl StartCount {
         }
         self.cleaned_at = Some(now);
         self.by_pair.retain(|_, times| {
-            forget_old(times, now);
+            drop_old(times, now);
             !times.is_empty()
         });
     }
 }
 
-fn forget_old(times: &mut VecDeque<Timestamp>, now: Timestamp) {
+fn drop_old(times: &mut VecDeque<Timestamp>, now: Timestamp) {
     while times.front().is_some_and(|oldest| time::after(*oldest, WINDOW) <= now) {
         times.pop_front();
     }
@@ -79,8 +82,8 @@ mod tests {
         Timestamp::from_second(1_767_225_600 + second).unwrap()
     }
 
-    fn admit(limit: &SessionStartLimiter, client: &str, user: &str, second: i64) -> Result<(), Duration> {
-        limit.take(
+    fn take(limiter: &SessionStartLimiter, client: &str, user: &str, second: i64) -> Result<(), Duration> {
+        limiter.take(
             &ClientId::parse(client).unwrap(),
             &UserId::parse(user).unwrap(),
             at(second),
@@ -88,39 +91,39 @@ mod tests {
     }
 
     #[test]
-    fn in_no_minute_are_there_more_than_the_limit() {
-        let limit = SessionStartLimiter::at_most(3);
+    fn no_minute_has_more_starts_than_the_limit() {
+        let limiter = SessionStartLimiter::new(3);
         for second in [0, 10, 50] {
-            assert_eq!(admit(&limit, "portal", "ana", second), Ok(()));
+            assert_eq!(take(&limiter, "portal", "ana", second), Ok(()));
         }
-        assert_eq!(admit(&limit, "portal", "ana", 55), Err(Duration::from_secs(5)));
-        assert_eq!(admit(&limit, "portal", "ana", 60), Ok(()));
-        assert_eq!(admit(&limit, "portal", "ana", 69), Err(Duration::from_secs(1)));
-        assert_eq!(admit(&limit, "portal", "ana", 70), Ok(()));
+        assert_eq!(take(&limiter, "portal", "ana", 55), Err(Duration::from_secs(5)));
+        assert_eq!(take(&limiter, "portal", "ana", 60), Ok(()));
+        assert_eq!(take(&limiter, "portal", "ana", 69), Err(Duration::from_secs(1)));
+        assert_eq!(take(&limiter, "portal", "ana", 70), Ok(()));
     }
 
     #[test]
-    fn other_users_and_other_clients_have_limits_of_their_own() {
-        let limit = SessionStartLimiter::at_most(1);
-        assert_eq!(admit(&limit, "portal", "ana", 0), Ok(()));
-        assert!(admit(&limit, "portal", "ana", 1).is_err());
-        assert_eq!(admit(&limit, "portal", "bia", 1), Ok(()));
-        assert_eq!(admit(&limit, "shop", "ana", 1), Ok(()));
+    fn each_user_and_client_has_its_own_limit() {
+        let limiter = SessionStartLimiter::new(1);
+        assert_eq!(take(&limiter, "portal", "ana", 0), Ok(()));
+        assert!(take(&limiter, "portal", "ana", 1).is_err());
+        assert_eq!(take(&limiter, "portal", "bia", 1), Ok(()));
+        assert_eq!(take(&limiter, "shop", "ana", 1), Ok(()));
     }
 
     #[test]
-    fn a_minute_later_nothing_is_remembered() {
-        let limit = SessionStartLimiter::at_most(1);
+    fn starts_are_forgotten_after_a_minute() {
+        let limiter = SessionStartLimiter::new(1);
         for user in 0..1_000 {
-            assert_eq!(admit(&limit, "portal", &format!("user-{user}"), 0), Ok(()));
+            assert_eq!(take(&limiter, "portal", &format!("user-{user}"), 0), Ok(()));
         }
-        assert_eq!(admit(&limit, "portal", "ana", 61), Ok(()));
-        assert_eq!(limit.started.lock().unwrap().by_pair.len(), 1);
+        assert_eq!(take(&limiter, "portal", "ana", 61), Ok(()));
+        assert_eq!(limiter.starts.lock().unwrap().by_pair.len(), 1);
     }
 
     #[test]
     fn zero_is_no_limit() {
-        let limit = SessionStartLimiter::at_most(0);
-        assert!((0..1_000).all(|_| admit(&limit, "portal", "ana", 0).is_ok()));
+        let limiter = SessionStartLimiter::new(0);
+        assert!((0..1_000).all(|_| take(&limiter, "portal", "ana", 0).is_ok()));
     }
 }

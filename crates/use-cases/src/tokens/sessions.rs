@@ -14,7 +14,7 @@ use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreError
 use super::session_start_limiter::SessionStartLimiter;
 use super::{TokenError, TokensPorts, TokensSettings};
 
-/// Refresh families with their lifetimes, events and wire form.
+/// Reads and writes refresh token families, with their lifetimes, events and wire form.
 pub(super) struct Sessions {
     families: Arc<dyn RefreshFamilies>,
     refresh_token_codec: Arc<dyn RefreshTokenCodec>,
@@ -38,7 +38,7 @@ impl Sessions {
             absolute_lifetime: settings.refresh_absolute_lifetime,
             idle_lifetime: settings.refresh_idle_lifetime,
             grace: settings.refresh_grace,
-            start_limiter: SessionStartLimiter::at_most(settings.new_sessions_per_minute),
+            start_limiter: SessionStartLimiter::new(settings.new_sessions_per_minute),
         }
     }
 
@@ -50,33 +50,31 @@ impl Sessions {
         FamilyId::from_random(self.randomness.object_id())
     }
 
-    async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.families.find(id).await
+    /// Returns the family that a verified token names, in any status. Absence is read linearizably before it is
+    /// returned.
+    pub(super) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
+        self.confirm(self.families.find(id).await?, id, |_| true).await
     }
 
-    /// Finds the family that a token of ours names, whatever became of it; that there is none is certain.
-    pub(super) async fn find_named(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.confirm(self.find(id).await?, id, |_| true).await
-    }
-
-    /// The session as nothing that was acknowledged before can contradict it.
-    pub(super) async fn look(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
+    /// Returns the family. Sees every write that any process was acknowledged before the read began.
+    pub(super) async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.families.read_linearizable(id).await
     }
 
-    /// Finds the family of a token, as certain as [`Sessions::confirmed_for`] makes it.
-    pub(super) async fn find_for(
+    /// Returns the family of a verified token, confirmed as [`confirm_for_token`](Self::confirm_for_token) does.
+    pub(super) async fn find_for_token(
         &self,
         token: &RefreshToken,
         now: Timestamp,
     ) -> Result<Option<RefreshFamily>, StoreError> {
-        let found = self.find(&token.family).await?;
-        self.confirm_for(found, token, now).await
+        let found = self.families.find(&token.family).await?;
+        self.confirm_for_token(found, token, now).await
     }
 
-    /// Returns what was found of a token's family, or looks again: an active family that has nothing for the token has
-    /// expired, or has not come to the token's generation, and either may be because the read was behind.
-    pub(super) async fn confirm_for(
+    /// Returns the family that was found, or reads it again, linearizably, if the verdict on the token may come from an
+    /// old read: the family is absent, or active and yet expired, or its generation is behind the token's. Closed and
+    /// revoked are final and need no second read.
+    pub(super) async fn confirm_for_token(
         &self,
         found: Option<RefreshFamily>,
         token: &RefreshToken,
@@ -87,9 +85,11 @@ impl Sessions {
         self.confirm(found, &token.family, is_certain).await
     }
 
-    /// Returns what was found when it is certain. Otherwise looks once more before an answer is built on it: right after a
-    /// failover a majority read may be behind a write that was acknowledged. Only for ids out of tokens that we made: nobody
-    /// makes us look by ids of their own choice.
+    /// Returns the family that was found if it is certain, and reads it again, linearizably, otherwise: right after a
+    /// failover a majority read may be behind an acknowledged write (docs/protocols.md "Linearizable reads").
+    ///
+    /// The id must come from a token with a verified MAC or signature. Otherwise a stranger could cause these reads,
+    /// which are expensive, with invented ids.
     async fn confirm(
         &self,
         found: Option<RefreshFamily>,
@@ -98,17 +98,20 @@ impl Sessions {
     ) -> Result<Option<RefreshFamily>, StoreError> {
         match found {
             Some(family) if is_certain(&family) => Ok(Some(family)),
-            Some(_) | None => self.look(id).await,
+            Some(_) | None => self.read_linearizable(id).await,
         }
     }
 
-    /// Counts a session that is about to start. Asked before the write, so that what is refused spends nothing.
+    /// Counts a session that is about to start. Called before the write, so that a rejected start spends no validation
+    /// token.
     pub(super) fn take_start(&self, origin: &Origin) -> Result<(), TokenError> {
-        let admitted = self.start_limiter.take(&origin.client, &origin.user, self.clock.now());
-        admitted.map_err(|wait| TokenError::TooManySessions { wait })
+        self.start_limiter
+            .take(&origin.client, &origin.user, self.clock.now())
+            .map_err(|wait| TokenError::TooManySessions { wait })
     }
 
-    /// Starts a family; one made from another session ends with it at `ends_at`. Also tells whether this call inserted it.
+    /// Starts a family. A branch ends no later than `ends_at`, the end of its parent. Returns the family, and whether
+    /// this call inserted it: `false` if an earlier attempt of the same call did.
     pub(super) async fn start(
         &self,
         call: &Call,
@@ -129,17 +132,17 @@ impl Sessions {
             idle_expires_at: time::after(now, self.idle_lifetime).min(absolute_expires_at),
             status: FamilyStatus::Active,
         };
-        let event = events::started(self.event(call, now), &family);
+        let event = events::started(self.event_context(call, now), &family);
         let is_new = self.families.start(&family, event).await?;
         Ok((family, is_new))
     }
 
-    /// What a family is after a rotation at `now`, with a nonce of its own.
+    /// Returns the family as a rotation at `now` would leave it, with a fresh nonce. Writes nothing.
     pub(super) fn successor(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
         family.rotated(Nonce(self.randomness.nonce()), now, self.idle_lifetime)
     }
 
-    /// Makes the family of the presented token the `next` one.
+    /// Rotates the family of the presented token to `next`, which [`successor`](Self::successor) returned.
     pub(super) async fn rotate(
         &self,
         presented: &PresentedToken,
@@ -150,20 +153,22 @@ impl Sessions {
             .await
     }
 
+    /// Closes the family of the presented token. Pushes no event.
     pub(super) async fn close(&self, presented: &PresentedToken, now: Timestamp) -> Result<CloseOutcome, StoreError> {
         self.families.close(presented, now, self.grace).await
     }
 
-    /// Ends a family, as [`Sessions::end`] does one that was found.
+    /// Revokes a family by its id, as [`revoke_family`](Self::revoke_family) does. An absent family is no error.
     pub(super) async fn revoke(&self, call: &Call, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreError> {
-        match self.find_named(id).await? {
-            Some(family) => self.end(call, &family, reason).await,
+        match self.find(id).await? {
+            Some(family) => self.revoke_family(call, &family, reason).await,
             None => Ok(()),
         }
     }
 
-    /// Ends a family, with its event when there was something to end. The event names the caller that met the family.
-    pub(super) async fn end(
+    /// Revokes a family, with its event and an audit record if this call did it. Both name the caller. Changes nothing
+    /// if the family has ended already, except that a logout also revokes a closed one.
+    pub(super) async fn revoke_family(
         &self,
         call: &Call,
         family: &RefreshFamily,
@@ -173,32 +178,33 @@ impl Sessions {
             return Ok(());
         }
         let now = self.clock.now();
-        let event = events::revoked(self.event(call, now), family, reason);
+        let event = events::revoked(self.event_context(call, now), family, reason);
         if self.families.revoke(&family.id, reason, event).await? {
-            let ended = AuditRecord::new(now, "endSession", AuditOutcome::Done).in_call(call);
+            let record = AuditRecord::new(now, "endSession", AuditOutcome::Done).in_call(call);
             self.audit.record(&AuditRecord {
                 object: vec![
                     ("user", family.origin.user.to_string()),
                     ("session", family.id.to_string()),
                 ],
                 reason: Some(reason.as_str().to_owned()),
-                ..ended
+                ..record
             });
         }
         Ok(())
     }
 
-    fn event(&self, call: &Call, now: Timestamp) -> EventContext {
+    fn event_context(&self, call: &Call, now: Timestamp) -> EventContext {
         call.event(self.randomness.event_id(now), now)
     }
 
-    /// The content of a refresh token of ours, whatever became of it since; `None` for any other text.
+    /// Returns the content of a refresh token if its MAC is good, in any state of its family; `None` for any other
+    /// text.
     pub(super) fn verify_refresh_token(&self, text: &str) -> Option<RefreshToken> {
         self.refresh_token_codec.verify(text)
     }
 
-    /// The wire form of a family's current token.
-    pub(super) fn current_token(&self, family: &RefreshFamily) -> String {
+    /// Returns the wire form of a family's current token.
+    pub(super) fn encode_current_token(&self, family: &RefreshFamily) -> String {
         self.refresh_token_codec.encode(&family.current_token())
     }
 }

@@ -13,7 +13,7 @@ use ports::{Clock, Randomness};
 use super::mint_gate::{MintGate, Minted, Subject, UserSubject, WriteEffect};
 use super::{TokenError, TokensPorts, TokensSettings};
 
-/// The ticket with which the target application gets the user's tokens.
+/// A validation token, with which the target application gets the user's tokens.
 #[derive(Debug)]
 pub struct IssuedValidationToken {
     pub validation_token: ValidationTokenSecret,
@@ -22,18 +22,19 @@ pub struct IssuedValidationToken {
     pub ip: Option<IpAddr>,
 }
 
-/// A hand-off about to be made.
+/// The content of a validation token that is about to be issued.
 pub(super) struct NewValidationToken {
     pub(super) subject: UserSubject,
     pub(super) target_client: ClientId,
     pub(super) business: Option<BusinessId>,
     pub(super) groups: AssertedGroups,
-    /// The end of the session, or of the token, that it comes from, when there is one; the ticket is dead then, too.
+    /// The end of the session, or of the token, that it comes from, if there is one. The validation token expires then,
+    /// too.
     pub(super) session_expires_at: Option<Timestamp>,
     pub(super) ip: Option<IpAddr>,
 }
 
-/// Validation tokens with their lifetime and stored form.
+/// Issues validation tokens. The store holds only their hash.
 pub(super) struct ValidationTokenIssuer {
     validation_tokens: Arc<dyn ValidationTokens>,
     hasher: Arc<dyn ValidationTokenHasher>,
@@ -55,14 +56,15 @@ impl ValidationTokenIssuer {
         }
     }
 
-    /// Stores a ticket, looks, and only then gives it out.
+    /// Stores a validation token, passes the mint gate, and returns it. A rejected one stays stored: no caller knows
+    /// its secret.
     pub(super) async fn issue(
         &self,
         call: &Call,
         new: NewValidationToken,
     ) -> Result<Minted<IssuedValidationToken>, TokenError> {
         let secret = ValidationTokenSecret::from_random(self.randomness.secret());
-        let ends_at = time::after(self.clock.now(), self.lifetime);
+        let expires_at = time::after(self.clock.now(), self.lifetime);
         let token = ValidationToken {
             hash: self.hasher.hash(secret.reveal()),
             user: new.subject.id.clone(),
@@ -74,7 +76,9 @@ impl ValidationTokenIssuer {
             ancestors: new.subject.ancestors.clone(),
             session_expires_at: new.session_expires_at,
             ip: new.ip,
-            expires_at: new.session_expires_at.map_or(ends_at, |session| session.min(ends_at)),
+            expires_at: new
+                .session_expires_at
+                .map_or(expires_at, |session| session.min(expires_at)),
             administrative_groups: new.groups.administrative,
         };
         let write = async {

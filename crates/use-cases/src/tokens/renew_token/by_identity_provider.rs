@@ -3,22 +3,23 @@ use domain::client::Client;
 use domain::group::AssertedGroups;
 use domain::ids::{ClientId, UserId};
 
-use super::{RenewToken, Renewed};
+use super::{RenewToken, RenewalResult};
 use crate::ActiveUser;
 use crate::tokens::TokenError;
 use crate::tokens::access_token_factory::{self, issue};
 use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 
 impl RenewToken {
-    /// Renews after a login at an external identity provider. A client on its own may start a session; a user's token gets
-    /// an access token of its own session and no more, because whoever holds one would else hold a session of its own.
+    /// Renews after a login at an external identity provider. A client on its own may start a session. A caller with a
+    /// user's token gets an access token of its own session only: otherwise the thief of an access token could turn it
+    /// into a session.
     pub(super) async fn by_identity_provider(
         &self,
         call: &Call,
         client: &ClientId,
         user: UserId,
         remember: bool,
-    ) -> Renewed {
+    ) -> RenewalResult {
         if call.user_id().is_some_and(|calling| *calling != user) {
             return Err(TokenError::NotPermitted);
         }
@@ -31,16 +32,21 @@ impl RenewToken {
             return Err(TokenError::NotPermitted);
         }
         match &call.user {
-            Some(calling) => self.within_a_session(call, calling, own).await,
-            None => self.by_a_client(call, user, own, remember).await,
+            Some(calling) => self.renew_own_session(call, calling, own).await,
+            None => self.renew_for_client(call, user, own, remember).await,
         }
     }
 
-    /// An access token of the caller's session; without a session it ends no later than the caller's.
-    async fn within_a_session(&self, call: &Call, calling: &CallingUser, own: Result<Client, TokenError>) -> Renewed {
-        // A lock is told before anything else that is wrong.
+    /// Issues an access token of the caller's session. Without a session it ends no later than the caller's token.
+    async fn renew_own_session(
+        &self,
+        call: &Call,
+        calling: &CallingUser,
+        own: Result<Client, TokenError>,
+    ) -> RenewalResult {
+        // Before the client's set-up, because a lock is reported before other errors.
         let ActiveUser { session, .. } = self.gate.check_caller(call, calling).await?;
-        let own = set_up(own)?;
+        let own = require_identity_provider(own)?;
         let (groups, mut ancestors, ends_at) = match session {
             Some(session) => (
                 session.origin.asserted_groups(),
@@ -51,7 +57,8 @@ impl RenewToken {
         };
         let token = self.access_tokens.for_user(&own, calling.clone(), &groups).await?;
         let token = token.ending_by(Some(ends_at));
-        // A revocation of the session itself counts as one of an ancestor.
+        // The gate reads the ancestors afresh. The session itself is among them, so that a revocation between the check
+        // above and the gate counts.
         ancestors.extend(calling.session.clone());
         let subject = UserSubject {
             id: calling.id.clone(),
@@ -68,13 +75,19 @@ impl RenewToken {
             .await
     }
 
-    /// A session, or an access token alone, on the word of the client.
-    async fn by_a_client(&self, call: &Call, user: UserId, own: Result<Client, TokenError>, remember: bool) -> Renewed {
-        let mut user = self.unlocked(user).await?;
-        let own = set_up(own)?;
-        let unbranched = (Vec::new(), None);
+    /// Starts a session, or issues an access token alone, for a user whom the client has authenticated.
+    async fn renew_for_client(
+        &self,
+        call: &Call,
+        user: UserId,
+        own: Result<Client, TokenError>,
+        remember: bool,
+    ) -> RenewalResult {
+        let mut user = self.read_unlocked_user(user).await?;
+        let own = require_identity_provider(own)?;
+        let no_parent = (Vec::new(), None);
         let groups = AssertedGroups::default();
-        let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), unbranched));
+        let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), no_parent));
         user.session = session.as_ref().map(|session| session.id.clone());
         let subject = UserSubject {
             id: user.id.clone(),
@@ -97,19 +110,19 @@ impl RenewToken {
             .await
     }
 
-    /// The user under the epoch read now, before the write of this path.
-    async fn unlocked(&self, user: UserId) -> Result<CallingUser, TokenError> {
+    /// Returns the user with the epoch read before the write of this path. Rejects a locked one.
+    async fn read_unlocked_user(&self, user: UserId) -> Result<CallingUser, TokenError> {
         let lock_status = self.lock_statuses.read_linearizable(&user).await?;
         if lock_status.is_locked {
             Err(TokenError::CredentialLocked)
         } else {
-            Ok(access_token_factory::user(user, None, lock_status.epoch))
+            Ok(access_token_factory::calling_user(user, None, lock_status.epoch))
         }
     }
 }
 
-/// The client, when it is set up for logins at an identity provider.
-fn set_up(own: Result<Client, TokenError>) -> Result<Client, TokenError> {
+/// Returns the client if it is registered for logins at an identity provider.
+fn require_identity_provider(own: Result<Client, TokenError>) -> Result<Client, TokenError> {
     own.and_then(|own| {
         if own.is_identity_provider {
             Ok(own)

@@ -1,5 +1,3 @@
-use std::sync::OnceLock;
-
 use domain::caller::{Call, CallingUser};
 use domain::time::Timestamp;
 use domain::tokens::{PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict};
@@ -12,7 +10,7 @@ use crate::tokens::access_token_factory::{AccessTokenDraft, IssuedTokens, issue}
 use crate::tokens::mint_gate::{Minted, Subject, UserSubject, WriteEffect};
 use crate::tokens::rejection::{RejectionReason, reject};
 
-/// One presentation of a refresh token.
+/// One presentation of a refresh token. Its time is read once, so that every step judges the token by the same clock.
 struct Attempt<'a> {
     call: &'a Call,
     presented: PresentedToken,
@@ -22,27 +20,47 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn refused(&self, reason: RejectionReason) -> TokenError {
+    fn reject(&self, reason: RejectionReason) -> TokenError {
         reject(self.call, Some(&self.presented.token.family), reason)
     }
 }
 
 impl RenewToken {
-    /// Rotates a family, or closes it (03-protocols 1). Everything that may fail is read before the write.
+    /// Rotates the family of a refresh token whose MAC is verified, or closes it (docs/protocols.md "Rotation",
+    /// "Closing").
+    ///
+    /// 1. Finds the family. There is none: 401.
+    /// 2. Checks that client and user own it, and that the calling user's own token is active. Otherwise 401 or 412,
+    ///    and the token is not judged.
+    /// 3. Judges the token ([`judge`](Self::judge)). A replay is detected here and revokes the family.
+    /// 4. Drafts the access token: reads everything that may still fail, before the write. If something is wrong, the
+    ///    lock is checked first, because a lock is reported before anything else.
+    /// 5. Writes: one conditional update, or none for a superseded token. If it matches nothing, another request was
+    ///    faster, and the token is judged again as in step 3.
+    /// 6. Passes the mint gate, which reads the lock after the write, and signs last.
+    ///
+    /// Parallel renewals: A and B both present T1 and pass step 4. A's update matches and makes T2. B's update matches
+    /// nothing and returns the family at generation 2, whose previous nonce is that of T1. Inside the grace time the
+    /// verdict is superseded, so B gets T2 as well. With a grace time of 0 the verdict is replayed, and the family
+    /// ends.
     pub(super) async fn by_refresh_token(
         &self,
         call: &Call,
         token: RefreshToken,
-        claimed: &ExpectedSubject,
+        expected: &ExpectedSubject,
         remember: bool,
     ) -> Result<(Minted<IssuedTokens>, RenewalOutcome), TokenError> {
         let now = self.clock.now();
-        let found = self.sessions.find_for(&token, now).await?;
+        let found = self.sessions.find_for_token(&token, now).await?;
         let family = found.ok_or_else(|| reject(call, Some(&token.family), RejectionReason::Unknown))?;
         let origin = &family.origin;
-        self.belongs_to(call, Some(&family.id), (&origin.client, &origin.user))
+        self.check_ownership(call, Some(&family.id), (&origin.client, &origin.user))
             .await?;
-        let agreement = self.agrees(claimed, &origin.client, &origin.user).await;
+        // Compared before the verdict and reported after it: a replay ends the family also with wrong parameters beside
+        // it.
+        let agreement = self
+            .check_expected_subject(expected, &origin.client, &origin.user)
+            .await;
         let presented = PresentedToken {
             token,
             client: origin.client.clone(),
@@ -55,37 +73,36 @@ impl RenewToken {
             remember,
             now,
         };
-        self.usable(&family, &attempt).await?;
-        let access_token = match agreement {
-            Ok(()) => self.access_token(&family, remember).await,
-            Err(refused) => Err(refused),
+        let verdict = self.judge(&family, &attempt).await?;
+        let draft = match agreement {
+            Ok(()) => self.draft_access_token(&family, remember).await,
+            Err(error) => Err(error),
         };
-        if access_token.is_err() {
-            // A lock is told before anything else that is wrong.
+        if draft.is_err() {
             self.gate.check_before_write(call, &attempt.subject).await?;
         }
-        let access_token = access_token?;
-        let outcome = OnceLock::new();
+        let draft = draft?;
         let write = async {
             if remember {
-                let successor = self.successor(&attempt, family).await?;
-                Ok(successor.map(|(current, made_by)| {
-                    let _ = outcome.set(made_by);
-                    Some(self.sessions.current_token(&current))
-                }))
+                let rotated = self.rotate(&attempt, family, verdict).await?;
+                Ok(rotated.map(|(current, outcome)| (Some(self.sessions.encode_current_token(&current)), outcome)))
             } else {
-                Ok(self.forget(&attempt).await?.map(|()| None))
+                let closed = self.close(&attempt).await?;
+                Ok(closed.map(|()| (None, RenewalOutcome::Renewed)))
             }
         };
         let subject = Subject::User(call, attempt.subject.clone());
         let minted = self
             .gate
-            .mint(subject, write, |refresh, signer| issue(access_token, refresh, signer))
+            .mint(subject, write, |(refresh, outcome), signer| {
+                Ok((issue(draft, refresh, signer)?, outcome))
+            })
             .await?;
-        Ok((minted, outcome.into_inner().unwrap_or(RenewalOutcome::Renewed)))
+        Ok(minted.split())
     }
 
-    async fn access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessTokenDraft, TokenError> {
+    /// Drafts the access token of the session. It carries no session if the family is about to be closed.
+    async fn draft_access_token(&self, family: &RefreshFamily, remember: bool) -> Result<AccessTokenDraft, TokenError> {
         let origin = &family.origin;
         let user = CallingUser {
             id: origin.user.clone(),
@@ -101,63 +118,65 @@ impl RenewToken {
         Ok(token.ending_by(Some(family.absolute_expires_at)))
     }
 
-    /// The family with the successor of the presented token, and whether this call made it.
-    async fn successor(
+    /// Returns the family whose current token answers this presentation: rotated by this call, or earlier by another
+    /// one.
+    async fn rotate(
         &self,
         attempt: &Attempt<'_>,
         found: RefreshFamily,
+        verdict: Verdict,
     ) -> Result<WriteEffect<(RefreshFamily, RenewalOutcome)>, TokenError> {
-        // A token that is superseded already stays so: there is nothing to write.
-        if self.judge(&found, attempt) == Verdict::Superseded {
+        // A superseded token never becomes current again, so the update could match nothing.
+        if verdict == Verdict::Superseded {
             return Ok(WriteEffect::Unchanged((found, RenewalOutcome::Repeated)));
         }
         let next = self.sessions.successor(&found, attempt.now);
-        let left = match self.sessions.rotate(&attempt.presented, &next).await? {
+        let unmatched = match self.sessions.rotate(&attempt.presented, &next).await? {
             RotationOutcome::Rotated => return Ok(WriteEffect::Changed((next, RenewalOutcome::Renewed))),
             RotationOutcome::Superseded(family) => Some(family),
             RotationOutcome::Unknown => None,
         };
-        let family = self.not_matched(left, attempt).await?;
+        let family = self.judge_unmatched(unmatched, attempt).await?;
         Ok(WriteEffect::Unchanged((family, RenewalOutcome::Repeated)))
     }
 
-    /// Closes the family; the token that did so may be presented again for a while.
-    async fn forget(&self, attempt: &Attempt<'_>) -> Result<WriteEffect<()>, TokenError> {
-        let left = match self.sessions.close(&attempt.presented, attempt.now).await? {
+    /// Closes the family. The token that closed it passes again inside the grace time, because its answer may be lost.
+    async fn close(&self, attempt: &Attempt<'_>) -> Result<WriteEffect<()>, TokenError> {
+        let unmatched = match self.sessions.close(&attempt.presented, attempt.now).await? {
             CloseOutcome::Closed => return Ok(WriteEffect::Changed(())),
             CloseOutcome::NotMatched(family) => Some(family),
             CloseOutcome::Unknown => None,
         };
-        self.not_matched(left, attempt).await?;
+        self.judge_unmatched(unmatched, attempt).await?;
         Ok(WriteEffect::Unchanged(()))
     }
 
-    /// Returns the family that a write did not match, when the token still gets something from it.
-    async fn not_matched(
+    /// Judges the token against the family that an update found instead of matching it, and returns that family.
+    async fn judge_unmatched(
         &self,
-        left: Option<RefreshFamily>,
+        found: Option<RefreshFamily>,
         attempt: &Attempt<'_>,
     ) -> Result<RefreshFamily, TokenError> {
         let token = &attempt.presented.token;
-        let confirmed = self.sessions.confirm_for(left, token, attempt.now).await?;
-        let family = confirmed.ok_or_else(|| attempt.refused(RejectionReason::Unknown))?;
-        self.usable(&family, attempt).await?;
+        let confirmed = self.sessions.confirm_for_token(found, token, attempt.now).await?;
+        let family = confirmed.ok_or_else(|| attempt.reject(RejectionReason::Unknown))?;
+        self.judge(&family, attempt).await?;
         Ok(family)
     }
 
-    fn judge(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Verdict {
-        family.judge(&attempt.presented.token, attempt.now, self.sessions.grace())
-    }
-
-    /// Whether the token still gets anything from its family. A spent one ends it, unless the user is locked, which is
-    /// told first.
-    async fn usable(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<(), TokenError> {
-        match self.judge(family, attempt) {
-            Verdict::Current | Verdict::Superseded => Ok(()),
-            Verdict::ClosedByThisToken if !attempt.remember => Ok(()),
+    /// Returns the verdict if the token still yields something, and an error otherwise. Detects the replay, and revokes
+    /// the family of a replayed token.
+    ///
+    /// The lock is checked before any other error: a locked user gets 412, and the family ends by the lock, also on a
+    /// replay. If the revocation fails, the caller gets 503, and the next presentation is judged again.
+    async fn judge(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<Verdict, TokenError> {
+        let verdict = family.judge(&attempt.presented.token, attempt.now, self.sessions.grace());
+        match verdict {
+            Verdict::Current | Verdict::Superseded => Ok(verdict),
+            Verdict::ClosedByThisToken if !attempt.remember => Ok(verdict),
             Verdict::ClosedByThisToken | Verdict::Ended => {
                 self.gate.check_before_write(attempt.call, &attempt.subject).await?;
-                Err(attempt.refused(RejectionReason::of_dead(family)))
+                Err(attempt.reject(RejectionReason::of_inactive(family)))
             }
             Verdict::Replayed => {
                 self.gate.check_before_write(attempt.call, &attempt.subject).await?;
@@ -165,7 +184,7 @@ impl RenewToken {
                     .revoke(attempt.call, &family.id, RevocationReason::Replay)
                     .await?;
                 self.telemetry.record(MetricEvent::Replay);
-                Err(attempt.refused(RejectionReason::Replay))
+                Err(attempt.reject(RejectionReason::Replay))
             }
         }
     }

@@ -3,35 +3,39 @@ use domain::time::Timestamp;
 use domain::tokens::{ValidationToken, ValidationTokenHash};
 use ports::StoreError;
 
-use super::{ExpectedSubject, RenewToken, Renewed};
+use super::{ExpectedSubject, RenewToken, RenewalResult};
 use crate::tokens::access_token_factory::{self, issue};
 use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 use crate::tokens::rejection::{RejectionReason, reject};
 
 impl RenewToken {
-    /// Turns a hand-off into tokens; a validation token works once.
+    /// Renews by a validation token, which works once. Everything that may fail is read before it is consumed. If the
+    /// answer is lost after that, the token is spent, and the application starts the SAML login or `change-app` again.
     pub(super) async fn by_validation_token(
         &self,
         call: &Call,
         token: &str,
-        claimed: &ExpectedSubject,
+        expected: &ExpectedSubject,
         remember: bool,
-    ) -> Renewed {
+    ) -> RenewalResult {
         let now = self.clock.now();
         let hash = self.tokens.hasher.hash(token);
-        let found = self.find_or_look(&hash, now).await?;
+        let found = self.find_validation_token(&hash, now).await?;
         let found = found.ok_or_else(|| reject(call, None, RejectionReason::Unknown))?;
-        self.belongs_to(call, None, (&found.target_client, &found.user)).await?;
-        let agreement = self.agrees(claimed, &found.target_client, &found.user).await;
+        self.check_ownership(call, None, (&found.target_client, &found.user))
+            .await?;
+        let agreement = self
+            .check_expected_subject(expected, &found.target_client, &found.user)
+            .await;
         let groups = found.asserted_groups();
-        let mut user = access_token_factory::user(found.user, found.business, found.epoch);
+        let mut user = access_token_factory::calling_user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
             family: None,
             ancestors: found.ancestors.clone(),
         };
-        // A lock is told before anything else that is wrong.
+        // Before the expected subject, because a lock is reported before other errors.
         self.gate.check_before_write(call, &subject).await?;
         agreement?;
         let parent = (found.ancestors, found.session_expires_at);
@@ -58,9 +62,10 @@ impl RenewToken {
             .await
     }
 
-    /// Looks once more before it is said that there is no such token: right after a failover a majority read may be behind
-    /// the write that issued it. Only a client or user whose own token is good comes here, so no stranger makes us look.
-    async fn find_or_look(
+    /// Returns the stored validation token. An absent one is read again, linearizably: right after a failover a
+    /// majority read may be behind the write that issued it. Only a caller with a good token of its own gets here, so a
+    /// stranger cannot cause these reads.
+    async fn find_validation_token(
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
