@@ -1,4 +1,4 @@
-//! A command that was given up, and what was answered after it.
+//! Commands whose caller has gone, and answers that keep out their late writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,8 @@ use use_cases::factors::{ContactChange, ContactError};
 
 use crate::test_app::{TestApp, caller, mobile};
 
-/// Another always was faster: each save waits for a permit, and is a conflict.
-struct Contested {
+/// A store in which each save waits for a permit, and then conflicts.
+struct AlwaysConflicts {
     credential_locks: Arc<dyn CredentialLocks>,
     finds: AtomicUsize,
     saves: AtomicUsize,
@@ -24,7 +24,7 @@ struct Contested {
 }
 
 #[async_trait]
-impl CredentialLocks for Contested {
+impl CredentialLocks for AlwaysConflicts {
     async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError> {
         self.finds.fetch_add(1, Ordering::SeqCst);
         self.credential_locks.find(user).await
@@ -38,34 +38,34 @@ impl CredentialLocks for Contested {
 }
 
 #[tokio::test]
-async fn a_lock_is_decided_anew_only_while_its_caller_waits() {
+async fn a_dropped_lock_command_stops_retrying() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let contested = Arc::new(Contested {
+    let conflicting = Arc::new(AlwaysConflicts {
         credential_locks: app.stores.credential_locks.clone(),
         finds: AtomicUsize::new(0),
         saves: AtomicUsize::new(0),
         conflicts: Semaphore::new(2),
     });
-    let credential_lock = CredentialLockUseCases::new(&app.credential_lock_ports(contested.clone()));
+    let credential_lock = CredentialLockUseCases::new(&app.credential_lock_ports(conflicting.clone()));
     let caller = caller("desk");
-    let mut locking = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
-    while contested.saves.load(Ordering::SeqCst) < 3 {
+    let mut command = Box::pin(credential_lock.lock_credential.run(&caller, user, None));
+    while conflicting.saves.load(Ordering::SeqCst) < 3 {
         tokio::select! {
             biased;
-            outcome = &mut locking => panic!("{outcome:?}"),
+            outcome = &mut command => panic!("{outcome:?}"),
             () = tokio::task::yield_now() => {}
         }
     }
-    drop(locking);
-    contested.conflicts.add_permits(100);
+    drop(command);
+    conflicting.conflicts.add_permits(100);
     tokio::task::yield_now().await;
-    assert_eq!(contested.finds.load(Ordering::SeqCst), 3);
-    assert_eq!(contested.saves.load(Ordering::SeqCst), 3);
+    assert_eq!(conflicting.finds.load(Ordering::SeqCst), 3);
+    assert_eq!(conflicting.saves.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_turn_with_nothing_to_change_raises_the_version() {
+async fn an_unchanged_lock_command_raises_the_version() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let version = async || {
@@ -81,15 +81,15 @@ async fn a_turn_with_nothing_to_change_raises_the_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_about_contacts_raises_the_version_also_when_nothing_changes() {
+async fn an_unchanged_contact_answer_raises_the_version() {
     let app = TestApp::new().await;
     let (user, desk) = (app.user().await, caller("desk"));
     let factors = &app.factors;
     let version = async || app.stores.factor_sets.find(&user).await.unwrap().version;
     let draft = mobile("mobile-1", "911112222");
 
-    let nobody = ContactId::parse("nobody").unwrap();
-    let removed = factors.remove_contact.run(&desk, &user, &nobody).await;
+    let unknown = ContactId::parse("unknown").unwrap();
+    let removed = factors.remove_contact.run(&desk, &user, &unknown).await;
     assert!(matches!(removed, Err(ContactError::ContactNotFound)));
     assert_eq!(version().await, 1);
     for expected in [2, 3] {
@@ -103,8 +103,8 @@ async fn an_answer_about_contacts_raises_the_version_also_when_nothing_changes()
     let same = ContactChange::Whole(draft.clone());
     factors.change_contact.run(&desk, &user, &same).await.unwrap();
     assert_eq!(version().await, 4);
-    let unknown = ContactChange::Whole(mobile("nobody", "911113333"));
-    let changed = factors.change_contact.run(&desk, &user, &unknown).await;
+    let change_unknown = ContactChange::Whole(mobile("unknown", "911113333"));
+    let changed = factors.change_contact.run(&desk, &user, &change_unknown).await;
     assert!(matches!(changed, Err(ContactError::ContactNotFound)));
     assert_eq!(version().await, 5);
     assert_eq!(app.events().await.len(), 1);

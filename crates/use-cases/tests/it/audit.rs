@@ -1,4 +1,4 @@
-//! Who did it: in events, and in the audit trail.
+//! The actors of events and of the audit trail.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use use_cases::tokens::TokensPorts;
 use crate::test_app::fakes::Records;
 use crate::test_app::{PORTAL, REQUEST, TestApp, by_token, client_id, renew};
 
-fn through(client: &str) -> Actor {
+fn client_actor(client: &str) -> Actor {
     Actor {
         client: Some(client_id(client)),
         ..Actor::default()
@@ -18,7 +18,7 @@ fn through(client: &str) -> Actor {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_found_dead_is_told_with_the_caller_who_met_it() {
+async fn events_name_the_caller_that_caused_them() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let token = app.session(&user).await;
@@ -30,18 +30,18 @@ async fn a_session_that_is_found_dead_is_told_with_the_caller_who_met_it() {
         assert_eq!(event.correlation_id.as_deref(), Some(REQUEST), "{kind:?}");
         event.by.clone()
     };
-    assert_eq!(by(EventKind::SessionStarted), through(PORTAL));
-    assert_eq!(by(EventKind::CredentialLocked), through("desk"));
-    assert_eq!(by(EventKind::SessionRevoked), through(PORTAL));
+    assert_eq!(by(EventKind::SessionStarted), client_actor(PORTAL));
+    assert_eq!(by(EventKind::CredentialLocked), client_actor("desk"));
+    assert_eq!(by(EventKind::SessionRevoked), client_actor(PORTAL));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeat_in_the_grace_time_is_recorded_and_so_is_a_replay_once() {
+async fn repeats_and_replays_are_audited_once() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let token = app.session(&user).await;
     let records = Arc::<Records>::default();
-    let tokens = app.wired(&TokensPorts {
+    let tokens = app.with_ports(&TokensPorts {
         audit: records.clone(),
         ..app.ports.clone()
     });
@@ -54,13 +54,13 @@ async fn a_repeat_in_the_grace_time_is_recorded_and_so_is_a_replay_once() {
     renewed().await.unwrap_err();
     let object = vec![
         ("user", user.to_string()),
-        ("session", app.opened(&token).family.to_string()),
+        ("session", app.decode(&token).family.to_string()),
     ];
-    let told: Vec<_> = records
+    let recorded: Vec<_> = records
         .all()
         .into_iter()
         .map(|record: AuditRecord| {
-            assert_eq!((&record.by, &record.object), (&through(PORTAL), &object));
+            assert_eq!((&record.by, &record.object), (&client_actor(PORTAL), &object));
             assert_eq!(
                 (record.request_id.as_deref(), record.outcome),
                 (Some(REQUEST), AuditOutcome::Done)
@@ -70,7 +70,7 @@ async fn a_repeat_in_the_grace_time_is_recorded_and_so_is_a_replay_once() {
         .collect();
     let pair = |action: &str, reason: &str| (action.to_owned(), reason.to_owned());
     assert_eq!(
-        told,
+        recorded,
         [
             pair("renewToken", "repeated in the grace time"),
             pair("endSession", "replay"),

@@ -1,4 +1,4 @@
-//! What a user's own token gets by the word of an identity provider: an access token of its session, and no session.
+//! Renewal of a user's own token after an identity provider login: an access token of its session, and no new session.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use domain::caller::Call;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::{InspectedToken, TokenError};
 
-use crate::test_app::fault_injection::Meanwhile;
+use crate::test_app::fault_injection::Interleave;
 use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, renew_as};
 
-/// A session, spent once: whoever presents its first token again ends it once two more were made.
-struct Held {
+/// A session that was rotated twice: a presentation of its first token is a replay.
+struct Session {
     first: String,
     holder: Call,
     current: String,
 }
 
-async fn session(app: &TestApp, user: &domain::ids::UserId) -> Held {
+async fn start_session(app: &TestApp, user: &domain::ids::UserId) -> Session {
     let first = app.session(user).await;
     let second = app.successor(&first).await;
     let tokens = app.renew(&second).await.unwrap();
-    Held {
+    Session {
         first,
         holder: app.caller_of(&tokens),
         current: tokens.refresh_token.unwrap(),
@@ -28,47 +28,50 @@ async fn session(app: &TestApp, user: &domain::ids::UserId) -> Held {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_own_token_gets_an_access_token_of_its_session_and_no_refresh_token() {
+async fn a_user_token_gets_an_access_token_only() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let held = session(&app, &user).await;
+    let session = start_session(&app, &user).await;
     let sessions = app.families(&user).await.len();
     app.clock.advance(Duration::from_mins(1));
-    let tokens = renew_as(&app.tokens, &held.holder, by_identity_provider(&user))
+    let tokens = renew_as(&app.tokens, &session.holder, by_identity_provider(&user))
         .await
         .unwrap();
     assert_eq!(tokens.refresh_token, None);
     let session_of = |call: &Call| call.user.as_ref().unwrap().session.clone();
-    assert_eq!(session_of(&app.caller_of(&tokens)), session_of(&held.holder));
+    assert_eq!(session_of(&app.caller_of(&tokens)), session_of(&session.holder));
     assert_eq!(app.families(&user).await.len(), sessions, "no session was started");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_comes_of_a_session_that_ended() {
-    for ends in ["closed", "replayed", "logged out"] {
+async fn an_ended_session_is_rejected() {
+    for end in ["closed", "replayed", "logged out"] {
         let app = TestApp::new().await;
         let user = app.user().await;
-        let held = session(&app, &user).await;
-        match ends {
-            "closed" => drop(app.forget(&held.current).await.unwrap()),
-            "replayed" => drop(app.renew(&held.first).await.unwrap_err()),
+        let session = start_session(&app, &user).await;
+        match end {
+            "closed" => drop(app.close(&session.current).await.unwrap()),
+            "replayed" => drop(app.renew(&session.first).await.unwrap_err()),
             _ => {
-                let token = InspectedToken::Other(held.current.clone());
-                app.tokens.revoke_token.run(&held.holder, &token).await.unwrap();
+                let token = InspectedToken::Other(session.current.clone());
+                app.tokens.revoke_token.run(&session.holder, &token).await.unwrap();
             }
         }
-        let refused = renew_as(&app.tokens, &held.holder, by_identity_provider(&user)).await;
-        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{ends}: {refused:?}");
+        let rejected = renew_as(&app.tokens, &session.holder, by_identity_provider(&user)).await;
+        assert!(
+            matches!(rejected, Err(TokenError::TokenNotValid)),
+            "{end}: {rejected:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_revoked_between_the_first_look_and_the_last_gives_nothing_out() {
+async fn a_session_revoked_between_both_checks_is_rejected() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let held = session(&app, &user).await;
-    let (tokens, spent) = (app.tokens.clone(), held.first.clone());
-    let overtaken = app.with_faults(&Meanwhile::before("groups.find", move || async move {
+    let session = start_session(&app, &user).await;
+    let (tokens, spent) = (app.tokens.clone(), session.first.clone());
+    let interleaved = app.with_faults(&Interleave::before("groups.find", move || async move {
         let replayed = renew(&tokens, by_token(&spent, true)).await;
         assert!(matches!(replayed, Err(TokenError::TokenNotValid)));
     }));
@@ -76,20 +79,20 @@ async fn a_session_revoked_between_the_first_look_and_the_last_gives_nothing_out
     identity.groups = vec!["staff".to_owned()];
     app.stores.identities.replace(&identity).await.unwrap();
     let before = app.signer.signatures();
-    let refused = renew_as(&overtaken, &held.holder, by_identity_provider(&user)).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    let rejected = renew_as(&interleaved, &session.holder, by_identity_provider(&user)).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
     assert_eq!(app.signer.signatures(), before);
-    let status = app.family_of(&held.current).await.status;
+    let status = app.family_of(&session.current).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Replay));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_identity_provider_speaks_for_its_own_user_and_client_only() {
+async fn another_user_or_client_is_rejected() {
     let app = TestApp::new().await;
     let (user, other) = (app.user().await, app.user().await);
-    let held = session(&app, &user).await;
-    let refused = renew_as(&app.tokens, &held.holder, by_identity_provider(&other)).await;
-    assert!(matches!(refused, Err(TokenError::NotPermitted)));
-    let refused = renew_as(&app.tokens, &caller("saml"), by_identity_provider(&user)).await;
-    assert!(matches!(refused, Err(TokenError::NotPermitted)));
+    let session = start_session(&app, &user).await;
+    let rejected = renew_as(&app.tokens, &session.holder, by_identity_provider(&other)).await;
+    assert!(matches!(rejected, Err(TokenError::NotPermitted)));
+    let rejected = renew_as(&app.tokens, &caller("saml"), by_identity_provider(&user)).await;
+    assert!(matches!(rejected, Err(TokenError::NotPermitted)));
 }

@@ -1,4 +1,4 @@
-//! From one application to another: a validation token that branches from the caller's session.
+//! `change-app`: a validation token for a branch of the caller's session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use use_cases::tokens::{
     TokensSettings, TokensUseCases,
 };
 
-use crate::test_app::fault_injection::{FailsOnce, FaultInjector, Meanwhile, Outage};
+use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
 use crate::test_app::{
-    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client, client_id, hand_off, renew, renew_as,
+    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client, client_id, renew, renew_as, saml_login,
 };
 
-/// Another application: no hand-off of SAML reaches it.
+/// Another application, not set up for SAML logins.
 const SHOP: &str = "shop";
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -36,10 +36,10 @@ pub(crate) async fn change_app(
     Ok(tokens.change_app.run(caller, request).await?.into_inner())
 }
 
-/// The validation token itself.
-pub(crate) async fn changed(tokens: &TokensUseCases, caller: &Call, target: &str) -> String {
-    let handed_off = change_app(tokens, caller, target).await.unwrap();
-    handed_off.validation_token.reveal().to_owned()
+/// Returns the text of a validation token made by `change-app`.
+pub(crate) async fn change_app_token(tokens: &TokensUseCases, caller: &Call, target: &str) -> String {
+    let issued = change_app(tokens, caller, target).await.unwrap();
+    issued.validation_token.reveal().to_owned()
 }
 
 async fn app() -> TestApp {
@@ -54,21 +54,21 @@ async fn app() -> TestApp {
     app
 }
 
-/// A session at the portal: its holder and its current refresh token.
+/// Starts a session at the portal. Returns its holder and its current refresh token.
 async fn session(app: &TestApp, user: &UserId) -> (Call, String) {
     let tokens = renew(&app.tokens, by_identity_provider(user)).await.unwrap();
     (app.caller_of(&tokens), tokens.refresh_token.unwrap())
 }
 
-/// What the shop makes of a validation token.
-async fn redeemed(app: &TestApp, token: &str) -> Result<IssuedTokens, TokenError> {
+/// Renews by a validation token at the shop.
+async fn redeem(app: &TestApp, token: &str) -> Result<IssuedTokens, TokenError> {
     renew_as(&app.tokens, &caller(SHOP), by_token(token, true)).await
 }
 
-/// A branch of the caller's session at the shop.
+/// Makes a branch of the caller's session at the shop.
 async fn branch(app: &TestApp, holder: &Call) -> IssuedTokens {
-    let token = changed(&app.tokens, holder, SHOP).await;
-    redeemed(app, &token).await.unwrap()
+    let token = change_app_token(&app.tokens, holder, SHOP).await;
+    redeem(app, &token).await.unwrap()
 }
 
 async fn log_out(app: &TestApp, holder: &Call, token: &str) {
@@ -80,32 +80,32 @@ async fn family_of(app: &TestApp, tokens: &IssuedTokens) -> RefreshFamily {
     app.family_of(tokens.refresh_token.as_ref().unwrap()).await
 }
 
-fn assert_dead(answer: &Result<IssuedTokens, TokenError>) {
+fn assert_not_valid(answer: &Result<IssuedTokens, TokenError>) {
     assert!(matches!(answer, Err(TokenError::TokenNotValid)), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_at_the_target_keeps_ancestors_and_end_of_the_session() {
+async fn a_branch_keeps_ancestors_and_end_of_its_session() {
     let app = app().await;
     let user = app.user().await;
     let (holder, refresh) = session(&app, &user).await;
     app.clock.advance(Duration::from_hours(1));
     let tokens = branch(&app, &holder).await;
-    let (trunk, branched) = (app.family_of(&refresh).await, family_of(&app, &tokens).await);
-    assert_eq!((&branched.origin.user, branched.origin.client.as_str()), (&user, SHOP));
-    assert_eq!(branched.origin.ancestors, std::slice::from_ref(&trunk.id));
-    assert_eq!(branched.origin.epoch, trunk.origin.epoch);
-    assert_eq!(branched.absolute_expires_at, trunk.absolute_expires_at);
-    // A branch of the branch hangs on both.
-    let token = changed(&app.tokens, &app.caller_of(&tokens), PORTAL).await;
-    let twig = app.renew(&token).await.unwrap();
-    let twig = family_of(&app, &twig).await;
-    assert_eq!(twig.origin.ancestors, [trunk.id, branched.id]);
-    assert_eq!(twig.absolute_expires_at, trunk.absolute_expires_at);
+    let (parent, child) = (app.family_of(&refresh).await, family_of(&app, &tokens).await);
+    assert_eq!((&child.origin.user, child.origin.client.as_str()), (&user, SHOP));
+    assert_eq!(child.origin.ancestors, std::slice::from_ref(&parent.id));
+    assert_eq!(child.origin.epoch, parent.origin.epoch);
+    assert_eq!(child.absolute_expires_at, parent.absolute_expires_at);
+    // A branch of the branch has both as ancestors.
+    let token = change_app_token(&app.tokens, &app.caller_of(&tokens), PORTAL).await;
+    let grandchild = app.renew(&token).await.unwrap();
+    let grandchild = family_of(&app, &grandchild).await;
+    assert_eq!(grandchild.origin.ancestors, [parent.id, child.id]);
+    assert_eq!(grandchild.absolute_expires_at, parent.absolute_expires_at);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
+async fn a_branch_keeps_groups_and_business() {
     let app = app().await;
     let user = app.user().await;
     let business = link(&app, &user).await;
@@ -119,21 +119,24 @@ async fn the_groups_of_the_session_and_the_business_of_the_token_go_along() {
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned()],
         business: Some(business.clone()),
-        ..hand_off(&address_of(&user))
+        ..saml_login(&address_of(&user))
     };
-    let handed_off = app
+    let issued = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request)
         .await
         .unwrap()
         .into_inner();
-    let tokens = app.renew(handed_off.validation_token.reveal()).await.unwrap();
-    let handed_off = change_app(&app.tokens, &app.caller_of(&tokens), SHOP).await.unwrap();
-    assert_eq!((handed_off.origin_client.as_str(), &handed_off.user), (PORTAL, &user));
-    let branched = redeemed(&app, handed_off.validation_token.reveal()).await.unwrap();
-    assert_eq!(app.caller_of(&branched).user.as_ref().unwrap().business, Some(business));
-    let origin = family_of(&app, &branched).await.origin;
+    let tokens = app.renew(issued.validation_token.reveal()).await.unwrap();
+    let issued = change_app(&app.tokens, &app.caller_of(&tokens), SHOP).await.unwrap();
+    assert_eq!((issued.origin_client.as_str(), &issued.user), (PORTAL, &user));
+    let branch_tokens = redeem(&app, issued.validation_token.reveal()).await.unwrap();
+    assert_eq!(
+        app.caller_of(&branch_tokens).user.as_ref().unwrap().business,
+        Some(business)
+    );
+    let origin = family_of(&app, &branch_tokens).await.origin;
     assert_eq!(
         (origin.groups, origin.administrative_groups),
         (vec!["staff".to_owned()], vec!["staff".to_owned()])
@@ -153,21 +156,21 @@ async fn link(app: &TestApp, user: &UserId) -> BusinessId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_session_there_is_no_ancestor_and_no_group() {
+async fn a_token_without_session_passes_no_ancestor_and_group() {
     let app = app().await;
     let user = app.user().await;
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned()],
-        ..hand_off(&address_of(&user))
+        ..saml_login(&address_of(&user))
     };
-    let handed_off = app
+    let issued = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request)
         .await
         .unwrap()
         .into_inner();
-    let tokens = app.forget(handed_off.validation_token.reveal()).await.unwrap();
+    let tokens = app.close(issued.validation_token.reveal()).await.unwrap();
     let fresh = family_of(&app, &branch(&app, &app.caller_of(&tokens)).await).await;
     assert!(
         fresh.origin.ancestors.is_empty() && fresh.origin.groups.is_empty(),
@@ -177,39 +180,39 @@ async fn without_a_session_there_is_no_ancestor_and_no_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_token_works_once_and_at_the_target_only() {
+async fn the_validation_token_works_once_at_its_target_only() {
     let app = app().await;
     let (holder, _) = session(&app, &app.user().await).await;
-    let token = changed(&app.tokens, &holder, SHOP).await;
-    assert_dead(&app.renew(&token).await);
-    redeemed(&app, &token).await.unwrap();
-    assert_dead(&redeemed(&app, &token).await);
+    let token = change_app_token(&app.tokens, &holder, SHOP).await;
+    assert_not_valid(&app.renew(&token).await);
+    redeem(&app, &token).await.unwrap();
+    assert_not_valid(&redeem(&app, &token).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_token_lives_as_long_as_any_and_no_longer_than_its_session() {
+async fn the_validation_token_expires_with_its_session() {
     let app = app().await;
     let (holder, refresh) = session(&app, &app.user().await).await;
     let lifetime = TokensSettings::default().validation_token_lifetime;
-    for (elapsed, is_good) in [(lifetime - MILLISECOND, true), (lifetime, false)] {
-        let token = changed(&app.tokens, &holder, SHOP).await;
+    for (elapsed, is_valid) in [(lifetime - MILLISECOND, true), (lifetime, false)] {
+        let token = change_app_token(&app.tokens, &holder, SHOP).await;
         app.clock.advance(elapsed);
-        assert_eq!(redeemed(&app, &token).await.is_ok(), is_good);
+        assert_eq!(redeem(&app, &token).await.is_ok(), is_valid);
     }
-    let end = keep_until_the_end(&app, refresh).await;
+    let end = renew_until_absolute_expiry(&app, refresh).await;
     app.clock.set(end.checked_sub(MILLISECOND).unwrap());
-    let token = changed(&app.tokens, &holder, SHOP).await;
-    let last = redeemed(&app, &token).await.unwrap();
+    let token = change_app_token(&app.tokens, &holder, SHOP).await;
+    let last = redeem(&app, &token).await.unwrap();
     assert_eq!(family_of(&app, &last).await.ends_at(), end);
-    let token = changed(&app.tokens, &holder, SHOP).await;
+    let token = change_app_token(&app.tokens, &holder, SHOP).await;
     app.clock.set(end);
-    assert_dead(&redeemed(&app, &token).await);
-    let refused = change_app(&app.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    assert_not_valid(&redeem(&app, &token).await);
+    let rejected = change_app(&app.tokens, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
 }
 
-/// Renews a session until nothing but its absolute expiry is left, and tells that.
-async fn keep_until_the_end(app: &TestApp, refresh: String) -> time::Timestamp {
+/// Renews a session until it ends at its absolute expiry, and returns that.
+async fn renew_until_absolute_expiry(app: &TestApp, refresh: String) -> time::Timestamp {
     let step = TokensSettings::default().refresh_idle_lifetime - MILLISECOND;
     let mut current = app.successor(&refresh).await;
     loop {
@@ -223,56 +226,56 @@ async fn keep_until_the_end(app: &TestApp, refresh: String) -> time::Timestamp {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_dead_for_it_at_the_exact_instant_of_its_idle_expiry() {
+async fn change_app_is_rejected_from_the_idle_expiry_on() {
     let app = app().await;
     let (holder, refresh) = session(&app, &app.user().await).await;
     let end = app.family_of(&refresh).await.idle_expires_at;
     app.clock.set(end.checked_sub(MILLISECOND).unwrap());
     change_app(&app.tokens, &holder, SHOP).await.unwrap();
     app.clock.set(end);
-    let refused = change_app(&app.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_root_its_branches_and_the_tokens_to_new_ones_end() {
+async fn revoking_a_session_ends_its_branches_and_validation_tokens() {
     let app = app().await;
     let user = app.user().await;
     let (holder, refresh) = session(&app, &user).await;
-    let branched = branch(&app, &holder).await;
-    let pending = changed(&app.tokens, &holder, SHOP).await;
+    let branch_tokens = branch(&app, &holder).await;
+    let pending = change_app_token(&app.tokens, &holder, SHOP).await;
     log_out(&app, &holder, &refresh).await;
-    let token = branched.refresh_token.clone().unwrap();
-    assert_dead(&redeemed(&app, &token).await);
+    let token = branch_tokens.refresh_token.clone().unwrap();
+    assert_not_valid(&redeem(&app, &token).await);
     let status = app.family_of(&token).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Ancestor));
     let sessions = app.families(&user).await.len();
     let signatures = app.signer.signatures();
-    assert_dead(&redeemed(&app, &pending).await);
-    assert_dead(&renew_as(&app.tokens, &caller(SHOP), by_token(&pending, false)).await);
+    assert_not_valid(&redeem(&app, &pending).await);
+    assert_not_valid(&renew_as(&app.tokens, &caller(SHOP), by_token(&pending, false)).await);
     assert_eq!(app.families(&user).await.len(), sessions);
     assert_eq!(app.signer.signatures(), signatures);
-    for holder in [holder, app.caller_of(&branched)] {
-        let refused = change_app(&app.tokens, &holder, SHOP).await;
-        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    for holder in [holder, app.caller_of(&branch_tokens)] {
+        let rejected = change_app(&app.tokens, &holder, SHOP).await;
+        assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_whose_root_was_revoked_goes_nowhere_before_anybody_met_it() {
+async fn a_branch_of_a_revoked_session_cannot_change_app() {
     let app = app().await;
     let (holder, refresh) = session(&app, &app.user().await).await;
-    let branched = branch(&app, &holder).await;
+    let branch_tokens = branch(&app, &holder).await;
     log_out(&app, &holder, &refresh).await;
-    assert_eq!(family_of(&app, &branched).await.status, FamilyStatus::Active);
-    let refused = change_app(&app.tokens, &app.caller_of(&branched), PORTAL).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
-    let status = family_of(&app, &branched).await.status;
+    assert_eq!(family_of(&app, &branch_tokens).await.status, FamilyStatus::Active);
+    let rejected = change_app(&app.tokens, &app.caller_of(&branch_tokens), PORTAL).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
+    let status = family_of(&app, &branch_tokens).await.status;
     assert_eq!(status, FamilyStatus::Revoked(RevocationReason::Ancestor));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chain_of_sessions_has_an_end() {
+async fn a_ninth_session_in_a_chain_is_rejected() {
     let app = app().await;
     let user = app.user().await;
     let (mut holder, _) = session(&app, &user).await;
@@ -280,121 +283,121 @@ async fn a_chain_of_sessions_has_an_end() {
         let tokens = branch(&app, &holder).await;
         holder = app.caller_of(&tokens);
     }
-    let refused = change_app(&app.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::ClientNotUsable)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::ClientNotUsable)), "{rejected:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_session_goes_nowhere() {
+async fn a_closed_session_cannot_change_app() {
     let app = app().await;
     let (holder, refresh) = session(&app, &app.user().await).await;
-    app.forget(&refresh).await.unwrap();
-    let refused = change_app(&app.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    app.close(&refresh).await.unwrap();
+    let rejected = change_app(&app.tokens, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_root_revoked_between_the_write_and_the_look_gives_nothing_out() {
+async fn an_ancestor_revoked_after_the_write_is_detected() {
     let app = Arc::new(app().await);
     let (holder, refresh) = session(&app, &app.user().await).await;
-    let (elsewhere, owner) = (app.clone(), holder.clone());
-    let overtaken = app.with_faults(&Meanwhile::after("validation_tokens.issue", move || async move {
-        log_out(&elsewhere, &owner, &refresh).await;
+    let (concurrent, owner) = (app.clone(), holder.clone());
+    let interleaved = app.with_faults(&Interleave::after("validation_tokens.issue", move || async move {
+        log_out(&concurrent, &owner, &refresh).await;
     }));
-    let refused = change_app(&overtaken, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    let rejected = change_app(&interleaved, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
 }
 
-/// A session of a user who acts for a business.
-async fn acting(app: &TestApp, user: &UserId) -> (Call, String) {
+/// Starts a session of a user who acts for a business.
+async fn session_with_business(app: &TestApp, user: &UserId) -> (Call, String) {
     let request = HandleAuthRequest {
         business: Some(link(app, user).await),
-        ..hand_off(&address_of(user))
+        ..saml_login(&address_of(user))
     };
-    let handed_off = app
+    let issued = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request)
         .await
         .unwrap()
         .into_inner();
-    let tokens = app.renew(handed_off.validation_token.reveal()).await.unwrap();
+    let tokens = app.renew(issued.validation_token.reveal()).await.unwrap();
     (app.caller_of(&tokens), tokens.refresh_token.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_told_before_a_missing_target_and_a_missing_user() {
+async fn change_app_reports_a_lock_before_other_errors() {
     let app = app().await;
     let user = app.user().await;
-    let (holder, _) = acting(&app, &user).await;
+    let (holder, _) = session_with_business(&app, &user).await;
     let identity = app.stores.identities.find(&user).await.unwrap().unwrap();
     app.lock(&user).await;
     app.stores.identities.remove(&user).await.unwrap();
-    let refused = change_app(&app.tokens, &holder, "nobody").await;
-    assert!(matches!(refused, Err(TokenError::CredentialLocked)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &holder, "unknown").await;
+    assert!(matches!(rejected, Err(TokenError::CredentialLocked)), "{rejected:?}");
     app.stores.identities.create(&identity).await.unwrap();
     app.unlock(&user).await;
-    let refused = change_app(&app.tokens, &holder, "nobody").await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &holder, "unknown").await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_session_is_judged_before_the_user_and_both_before_the_target() {
+async fn errors_are_reported_in_order_session_user_target() {
     let app = app().await;
     let user = app.user().await;
-    let (holder, refresh) = acting(&app, &user).await;
-    app.forget(&refresh).await.unwrap();
+    let (holder, refresh) = session_with_business(&app, &user).await;
+    app.close(&refresh).await.unwrap();
     app.stores.identities.remove(&user).await.unwrap();
     app.change_client(SHOP, |shop| shop.is_enabled = false).await;
-    let (another, _) = acting(&app, &app.user().await).await;
-    for target in ["nobody", SHOP] {
-        let refused = change_app(&app.tokens, &holder, target).await;
+    let (another, _) = session_with_business(&app, &app.user().await).await;
+    for target in ["unknown", SHOP] {
+        let rejected = change_app(&app.tokens, &holder, target).await;
         assert!(
-            matches!(refused, Err(TokenError::TokenNotValid)),
-            "{target}: {refused:?}"
+            matches!(rejected, Err(TokenError::TokenNotValid)),
+            "{target}: {rejected:?}"
         );
-        let refused = change_app(&app.tokens, &another, target).await;
+        let rejected = change_app(&app.tokens, &another, target).await;
         assert!(
-            matches!(refused, Err(TokenError::ClientNotUsable)),
-            "{target}: {refused:?}"
+            matches!(rejected, Err(TokenError::ClientNotUsable)),
+            "{target}: {rejected:?}"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_user_must_be_known_and_linked_to_the_business_still() {
+async fn a_removed_user_or_unlinked_business_is_rejected() {
     let app = app().await;
     let user = app.user().await;
-    let (holder, _) = acting(&app, &user).await;
+    let (holder, _) = session_with_business(&app, &user).await;
     let linked = app.stores.identities.find(&user).await.unwrap().unwrap();
     app.stores.identities.remove(&user).await.unwrap();
-    let refused = change_app(&app.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
     let mut unlinked = linked.clone();
     unlinked.businesses.clear();
     app.stores.identities.create(&unlinked).await.unwrap();
-    let refused = change_app(&app.tokens, &holder, SHOP).await;
-    assert!(matches!(refused, Err(TokenError::BusinessNotLinked)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &holder, SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::BusinessNotLinked)), "{rejected:?}");
     app.stores.identities.replace(&linked).await.unwrap();
     change_app(&app.tokens, &holder, SHOP).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_on_its_own_has_nobody_to_take_along() {
+async fn a_client_without_a_user_is_rejected() {
     let app = app().await;
-    let refused = change_app(&app.tokens, &caller(PORTAL), SHOP).await;
-    assert!(matches!(refused, Err(TokenError::NotPermitted)), "{refused:?}");
+    let rejected = change_app(&app.tokens, &caller(PORTAL), SHOP).await;
+    assert!(matches!(rejected, Err(TokenError::NotPermitted)), "{rejected:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whichever_call_fails_it_says_so_and_a_retry_works() {
+async fn change_app_survives_each_store_failure() {
     for outage in [Outage::Away, Outage::AnswerLost] {
         let app = app().await;
         let user = app.user().await;
-        let (holder, _) = acting(&app, &user).await;
+        let (holder, _) = session_with_business(&app, &user).await;
         let mut number = 0;
         loop {
-            let fault = Arc::new(FailsOnce::at(number, outage));
+            let fault = Arc::new(FailNthCall::new(number, outage));
             let injector: Arc<dyn FaultInjector> = fault.clone();
             let answer = change_app(&app.with_faults(&injector), &holder, SHOP).await;
             if !fault.has_failed() {
@@ -404,28 +407,28 @@ async fn whichever_call_fails_it_says_so_and_a_retry_works() {
             branch(&app, &holder).await;
             number += 1;
         }
-        assert!(number >= 7, "it asks its stores {number} times only");
+        assert!(number >= 7, "it calls its stores {number} times only");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_made_of_a_token_without_a_session_lives_no_longer_than_that_token() {
+async fn tokens_from_a_sessionless_token_end_with_it() {
     let app = app().await;
     let user = app.user().await;
     let first = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
-    let forgetful = app.forget(first.refresh_token.as_ref().unwrap()).await.unwrap();
-    let (holder, ends_at) = (app.caller_of(&forgetful), forgetful.expires_at);
+    let sessionless = app.close(first.refresh_token.as_ref().unwrap()).await.unwrap();
+    let (holder, ends_at) = (app.caller_of(&sessionless), sessionless.expires_at);
     app.clock.advance(Duration::from_secs(100));
-    let token = changed(&app.tokens, &holder, SHOP).await;
-    let at_the_shop = redeemed(&app, &token).await.unwrap();
+    let token = change_app_token(&app.tokens, &holder, SHOP).await;
+    let at_the_shop = redeem(&app, &token).await.unwrap();
     assert_eq!(at_the_shop.expires_at, ends_at);
     assert_eq!(family_of(&app, &at_the_shop).await.absolute_expires_at, ends_at);
     let renewed = renew_as(&app.tokens, &holder, by_identity_provider(&user))
         .await
         .unwrap();
     assert_eq!((renewed.refresh_token, renewed.expires_at), (None, ends_at));
-    // Neither by way of a token that is not remembered.
-    let token = changed(&app.tokens, &holder, SHOP).await;
+    // The same holds for a validation token that is renewed without a session.
+    let token = change_app_token(&app.tokens, &holder, SHOP).await;
     let again = renew_as(&app.tokens, &caller(SHOP), by_token(&token, false))
         .await
         .unwrap();
@@ -433,11 +436,11 @@ async fn what_is_made_of_a_token_without_a_session_lives_no_longer_than_that_tok
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_access_token_outlives_its_session() {
+async fn an_access_token_never_outlives_its_session() {
     let app = app().await;
     let user = app.user().await;
     let (_, refresh) = session(&app, &user).await;
-    let ends_at = keep_until_the_end(&app, refresh.clone()).await;
+    let ends_at = renew_until_absolute_expiry(&app, refresh.clone()).await;
     app.clock.set(ends_at - Duration::from_secs(100));
     let family = app.family_of(&refresh).await;
     let current = app.refresh_token_codec.encode(&family.current_token());

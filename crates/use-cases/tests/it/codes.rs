@@ -1,4 +1,4 @@
-//! Codes: sent, counted, tried, used.
+//! One-time codes: quotas, attempts, right and wrong answers.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn id(text: &str) -> ContactId {
     ContactId::parse(text).unwrap()
 }
 
-/// A user with a contact of its own, not verified.
+/// Creates a user with an unverified alternative contact.
 async fn user_with_a_mobile(app: &TestApp) -> UserId {
     let user = app.user().await;
     add(app, &user, "mobile-1", "911112222").await;
@@ -34,7 +34,7 @@ async fn send(app: &TestApp, user: &UserId, contact: &str) -> Result<SentCode, S
     app.factors.send_code.run(&me, user, &id(contact)).await
 }
 
-async fn sent(app: &TestApp, user: &UserId) -> ChallengeId {
+async fn send_challenge(app: &TestApp, user: &UserId) -> ChallengeId {
     send(app, user, "mobile-1").await.unwrap().challenge
 }
 
@@ -57,26 +57,26 @@ async fn answer_as(
     app.factors.validate_code.run(caller, user, given).await
 }
 
-/// A code that is not the one that was sent.
+/// Returns another code than the one that was sent.
 fn wrong(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
 
-async fn try_wrongly(app: &TestApp, user: &UserId, challenge: &ChallengeId) -> ValidateCodeError {
+async fn answer_wrongly(app: &TestApp, user: &UserId, challenge: &ChallengeId) -> ValidateCodeError {
     let code = app.sent_codes.code(challenge);
-    let tried = answer(app, user, challenge.as_str(), wrong(&code)).await;
-    tried.unwrap_err()
+    let answered = answer(app, user, challenge.as_str(), wrong(&code)).await;
+    answered.unwrap_err()
 }
 
-async fn kinds(app: &TestApp, user: &UserId) -> Vec<EventKind> {
+async fn event_kinds(app: &TestApp, user: &UserId) -> Vec<EventKind> {
     app.events_of(user).await.iter().map(|event| event.kind).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_code_verifies_the_contact_once_and_tells_it() {
+async fn a_right_code_verifies_the_contact_once() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
     let set = app.stores.factor_sets.find(&user).await.unwrap();
@@ -84,13 +84,13 @@ async fn a_right_code_verifies_the_contact_once_and_tells_it() {
     let again = answer(&app, &user, challenge.as_str(), &code).await;
     assert!(matches!(again, Err(ValidateCodeError::Wrong)), "{again:?}");
     assert_eq!(
-        kinds(&app, &user).await,
+        event_kinds(&app, &user).await,
         [EventKind::FactorAdded, EventKind::FactorVerified]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contact_the_user_logs_in_with_is_sent_codes_too() {
+async fn a_credential_contact_receives_codes() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let identity = app.stores.identities.find(&user).await.unwrap().unwrap();
@@ -104,17 +104,17 @@ async fn a_contact_the_user_logs_in_with_is_sent_codes_too() {
         code: &code,
     };
     app.factors.validate_code.run(&me, &user, given).await.unwrap();
-    assert_eq!(kinds(&app, &user).await, [EventKind::FactorVerified]);
+    assert_eq!(event_kinds(&app, &user).await, [EventKind::FactorVerified]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_attempts_are_used_up_by_wrong_codes_and_told_once() {
+async fn five_wrong_codes_exhaust_the_challenge_with_one_event() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     for _ in 0..5 {
-        let tried = try_wrongly(&app, &user, &challenge).await;
-        assert!(matches!(tried, ValidateCodeError::Wrong), "{tried:?}");
+        let answered = answer_wrongly(&app, &user, &challenge).await;
+        assert!(matches!(answered, ValidateCodeError::Wrong), "{answered:?}");
     }
     let code = app.sent_codes.code(&challenge);
     for _ in 0..2 {
@@ -133,30 +133,30 @@ async fn five_attempts_are_used_up_by_wrong_codes_and_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fifth_attempt_may_be_right_and_nothing_is_exhausted() {
+async fn a_right_fifth_attempt_is_accepted() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     for _ in 0..4 {
-        try_wrongly(&app, &user, &challenge).await;
+        answer_wrongly(&app, &user, &challenge).await;
     }
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
     assert_eq!(
-        kinds(&app, &user).await,
+        event_kinds(&app, &user).await,
         [EventKind::FactorAdded, EventKind::FactorVerified]
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_a_resend_nor_adding_the_contact_again_refills_its_attempts() {
+async fn resending_or_adding_again_keeps_the_attempts_counted() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     let me = user_at_the_portal(&user);
     for round in 0..4 {
-        let challenge = sent(&app, &user).await;
+        let challenge = send_challenge(&app, &user).await;
         for _ in 0..5 {
-            try_wrongly(&app, &user, &challenge).await;
+            answer_wrongly(&app, &user, &challenge).await;
         }
         app.clock.advance(Duration::from_mins(10));
         if round % 2 == 0 {
@@ -169,19 +169,19 @@ async fn neither_a_resend_nor_adding_the_contact_again_refills_its_attempts() {
         }
     }
     for _ in 0..7 {
-        // More than may be sent in a day: what is refused is not charged.
-        let refused = send(&app, &user, "mobile-1").await;
-        assert!(matches!(refused, Err(SendCodeError::UsedUp)), "{refused:?}");
+        // More requests than the daily quota: rejected ones take nothing from it.
+        let rejected = send(&app, &user, "mobile-1").await;
+        assert!(matches!(rejected, Err(SendCodeError::UsedUp)), "{rejected:?}");
     }
     assert_eq!(app.sent_codes.count(), 4);
     app.clock.advance(Duration::from_hours(24));
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contact_that_has_become_a_credential_is_shown_once_and_its_codes_go_to_the_credential() {
+async fn a_contact_that_became_a_credential_is_listed_once() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     let me = user_at_the_portal(&user);
@@ -200,7 +200,7 @@ async fn a_contact_that_has_become_a_credential_is_shown_once_and_its_codes_go_t
         .collect();
     let main = identity.email.unwrap().id;
     assert_eq!(shown, [(main.as_str(), true, true), ("mobile-1", true, false)]);
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     assert_eq!(
         app.sent_codes.last().to,
         ContactValue::Mobile(identity.mobile.unwrap().value)
@@ -212,7 +212,7 @@ async fn a_contact_that_has_become_a_credential_is_shown_once_and_its_codes_go_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_removed_contact_nothing_is_kept_that_counts_no_longer() {
+async fn a_removed_contact_leaves_only_counted_attempts() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     let me = user_at_the_portal(&user);
@@ -224,12 +224,12 @@ async fn of_a_removed_contact_nothing_is_kept_that_counts_no_longer() {
     add(&app, &user, "mobile-2", "911113333").await;
     send(&app, &user, "mobile-2").await.unwrap();
     remove("mobile-2").await;
-    assert_eq!(kept().await, 0, "nobody tried it");
-    let challenge = sent(&app, &user).await;
-    try_wrongly(&app, &user, &challenge).await;
+    assert_eq!(kept().await, 0, "no attempt was made");
+    let challenge = send_challenge(&app, &user).await;
+    answer_wrongly(&app, &user, &challenge).await;
     remove("mobile-1").await;
     let set = app.stores.factor_sets.find(&user).await.unwrap();
-    assert!(!set.codes[0].destination.contains("911112222"), "nor is the value");
+    assert!(!set.codes[0].destination.contains("911112222"), "the value is not kept");
     app.clock.advance(Duration::from_hours(23));
     add(&app, &user, "mobile-3", "911114444").await;
     assert_eq!(kept().await, 1);
@@ -239,11 +239,11 @@ async fn of_a_removed_contact_nothing_is_kept_that_counts_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_names_no_live_challenge_is_answered_like_a_wrong_code() {
+async fn an_unknown_or_expired_challenge_is_a_wrong_code() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let replaced = sent(&app, &user).await;
-    let live = sent(&app, &user).await;
+    let replaced = send_challenge(&app, &user).await;
+    let live = send_challenge(&app, &user).await;
     let code = app.sent_codes.code(&live);
     for (challenge, code) in [
         ("", code.as_str()),
@@ -252,105 +252,108 @@ async fn what_names_no_live_challenge_is_answered_like_a_wrong_code() {
         (replaced.as_str(), &app.sent_codes.code(&replaced)),
         (live.as_str(), ""),
     ] {
-        let tried = answer(&app, &user, challenge, code).await;
-        assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{challenge}: {tried:?}");
+        let answered = answer(&app, &user, challenge, code).await;
+        assert!(
+            matches!(answered, Err(ValidateCodeError::Wrong)),
+            "{challenge}: {answered:?}"
+        );
     }
-    let elsewhere = call(Caller {
+    let other_client = call(Caller {
         client: client_id("saml"),
         ..Caller::clone(&user_at_the_portal(&user))
     });
-    let tried = answer_as(&app, &elsewhere, &user, (live.as_str(), &code)).await;
-    assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
+    let answered = answer_as(&app, &other_client, &user, (live.as_str(), &code)).await;
+    assert!(matches!(answered, Err(ValidateCodeError::Wrong)), "{answered:?}");
     app.clock.advance(Duration::from_mins(10));
     let late = answer(&app, &user, live.as_str(), &code).await;
     assert!(matches!(late, Err(ValidateCodeError::Wrong)), "{late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_for_an_old_value_verifies_nothing() {
+async fn a_code_for_a_previous_value_is_rejected() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     let me = user_at_the_portal(&user);
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     for number in ["911113333", "911112222"] {
         let change = use_cases::factors::ContactChange::Whole(mobile("mobile-1", number));
         app.factors.change_contact.run(&me, &user, &change).await.unwrap();
     }
     let code = app.sent_codes.code(&challenge);
-    let tried = answer(&app, &user, challenge.as_str(), &code).await;
-    assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
+    let answered = answer(&app, &user, challenge.as_str(), &code).await;
+    assert!(matches!(answered, Err(ValidateCodeError::Wrong)), "{answered:?}");
     let set = app.stores.factor_sets.find(&user).await.unwrap();
     assert!(!set.contact(&id("mobile-1")).unwrap().is_verified);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_destination_is_sent_three_codes_in_ten_minutes_whoever_asks() {
+async fn a_destination_receives_three_codes_in_ten_minutes() {
     let app = TestApp::new().await;
     let (user, other) = (user_with_a_mobile(&app).await, user_with_a_mobile(&app).await);
-    for asks in [&user, &other, &user] {
-        sent(&app, asks).await;
+    for sender in [&user, &other, &user] {
+        send_challenge(&app, sender).await;
     }
-    let refused = send(&app, &other, "mobile-1").await;
-    let Err(SendCodeError::TooMany { until, now }) = refused else {
-        panic!("{refused:?}");
+    let rejected = send(&app, &other, "mobile-1").await;
+    let Err(SendCodeError::TooMany { until, now }) = rejected else {
+        panic!("{rejected:?}");
     };
     assert_eq!(until.duration_since(now).as_secs(), 600);
     assert_eq!(app.sent_codes.count(), 3);
     app.clock.advance(Duration::from_mins(10));
-    sent(&app, &other).await;
+    send_challenge(&app, &other).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_has_ten_codes_sent_in_a_day() {
+async fn a_user_may_send_ten_codes_a_day() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     for _ in 0..10 {
-        sent(&app, &user).await;
+        send_challenge(&app, &user).await;
         app.clock.advance(Duration::from_mins(10));
     }
-    let refused = send(&app, &user, "mobile-1").await;
-    assert!(matches!(refused, Err(SendCodeError::TooMany { .. })), "{refused:?}");
+    let rejected = send(&app, &user, "mobile-1").await;
+    assert!(matches!(rejected, Err(SendCodeError::TooMany { .. })), "{rejected:?}");
     app.clock.advance(Duration::from_hours(23));
-    sent(&app, &user).await;
+    send_challenge(&app, &user).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_is_away_loses_nothing_and_stays_counted() {
+async fn a_failed_delivery_keeps_the_quota_taken() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let before = sent(&app, &user).await;
-    app.sent_codes.refuse(true);
+    let before = send_challenge(&app, &user).await;
+    app.sent_codes.set_failing(true);
     let failed = send(&app, &user, "mobile-1").await;
     assert!(matches!(failed, Err(SendCodeError::NotDelivered(_))), "{failed:?}");
-    app.sent_codes.refuse(false);
-    let challenge = sent(&app, &user).await;
-    let refused = send(&app, &user, "mobile-1").await;
-    assert!(matches!(refused, Err(SendCodeError::TooMany { .. })), "{refused:?}");
+    app.sent_codes.set_failing(false);
+    let challenge = send_challenge(&app, &user).await;
+    let rejected = send(&app, &user, "mobile-1").await;
+    assert!(matches!(rejected, Err(SendCodeError::TooMany { .. })), "{rejected:?}");
     let old = app.sent_codes.code(&before);
-    let tried = answer(&app, &user, before.as_str(), &old).await;
-    assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
+    let answered = answer(&app, &user, before.as_str(), &old).await;
+    assert!(matches!(answered, Err(ValidateCodeError::Wrong)), "{answered:?}");
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_clients_texts_are_asked_for_and_the_code_ends_in_ten_minutes() {
+async fn a_message_uses_the_clients_texts() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
     let change = |client: &mut domain::client::Client| client.texts = Some("en".to_owned());
     app.change_client(crate::test_app::PORTAL, change).await;
     let sent = send(&app, &user, "mobile-1").await.unwrap();
-    let letter = app.sent_codes.last();
-    assert_eq!(letter.texts.as_deref(), Some("en"));
-    assert_eq!(letter.expires_at, sent.expires_at);
-    assert_eq!(letter.expires_at.duration_since(letter.sent_at).as_secs(), 600);
+    let message = app.sent_codes.last();
+    assert_eq!(message.texts.as_deref(), Some("en"));
+    assert_eq!(message.expires_at, sent.expires_at);
+    assert_eq!(message.expires_at.duration_since(message.sent_at).as_secs(), 600);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_users_contact_is_not_found_whatever_is_asked() {
+async fn the_contact_of_another_user_is_not_found() {
     let app = TestApp::new().await;
     let (ana, bia) = (user_with_a_mobile(&app).await, app.user().await);
-    let challenge = sent(&app, &ana).await;
+    let challenge = send_challenge(&app, &ana).await;
     let code = app.sent_codes.code(&challenge);
     let me = user_at_the_portal(&bia);
     let not_found = |outcome: &Result<(), ContactError>| matches!(outcome, Err(ContactError::ContactNotFound));
@@ -364,45 +367,45 @@ async fn another_users_contact_is_not_found_whatever_is_asked() {
         sending,
         Err(SendCodeError::Contact(ContactError::ContactNotFound))
     ));
-    let tried = answer(&app, &bia, challenge.as_str(), &code).await;
+    let answered = answer(&app, &bia, challenge.as_str(), &code).await;
     assert!(matches!(
-        tried,
+        answered,
         Err(ValidateCodeError::Contact(ContactError::ContactNotFound))
     ));
-    // With a contact of the same id, the challenge is still the other's.
+    // The challenge stays that of the other user, also with a contact of the same id.
     add(&app, &bia, "mobile-1", "911112222").await;
-    let tried = answer(&app, &bia, challenge.as_str(), &code).await;
-    assert!(matches!(tried, Err(ValidateCodeError::Wrong)), "{tried:?}");
+    let answered = answer(&app, &bia, challenge.as_str(), &code).await;
+    assert!(matches!(answered, Err(ValidateCodeError::Wrong)), "{answered:?}");
     answer(&app, &ana, challenge.as_str(), &code).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_full_destination_refuses_is_not_counted_for_the_user() {
+async fn a_full_destination_takes_nothing_from_the_user() {
     let app = TestApp::new().await;
     let (user, other) = (user_with_a_mobile(&app).await, user_with_a_mobile(&app).await);
     for _ in 0..3 {
-        sent(&app, &other).await;
+        send_challenge(&app, &other).await;
     }
     for _ in 0..10 {
-        let refused = send(&app, &user, "mobile-1").await;
-        assert!(matches!(refused, Err(SendCodeError::TooMany { .. })), "{refused:?}");
+        let rejected = send(&app, &user, "mobile-1").await;
+        assert!(matches!(rejected, Err(SendCodeError::TooMany { .. })), "{rejected:?}");
     }
     for _ in 0..10 {
         app.clock.advance(Duration::from_mins(10));
-        sent(&app, &user).await;
+        send_challenge(&app, &user).await;
     }
-    let refused = send(&app, &user, "mobile-1").await;
-    let Err(SendCodeError::TooMany { until, now }) = refused else {
-        panic!("{refused:?}");
+    let rejected = send(&app, &user, "mobile-1").await;
+    let Err(SendCodeError::TooMany { until, now }) = rejected else {
+        panic!("{rejected:?}");
     };
     assert!(until.duration_since(now).as_secs() > 600, "{until} {now}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_hides_is_not_there_on_any_verb() {
+async fn a_hidden_contact_is_not_found_by_any_operation() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let challenge = sent(&app, &user).await;
+    let challenge = send_challenge(&app, &user).await;
     let code = app.sent_codes.code(&challenge);
     let shows = |visibility| app.change_client(PORTAL, move |portal| portal.visibility = visibility);
     for visibility in [Visibility::CredentialsOnly, Visibility::MarkedResources] {
@@ -410,17 +413,17 @@ async fn what_a_client_hides_is_not_there_on_any_verb() {
         let sending = send(&app, &user, "mobile-1").await;
         let hidden = matches!(sending, Err(SendCodeError::Contact(ContactError::ContactNotFound)));
         assert!(hidden, "{sending:?}");
-        let tried = answer(&app, &user, challenge.as_str(), &code).await;
-        let hidden = matches!(tried, Err(ValidateCodeError::Contact(ContactError::ContactNotFound)));
-        assert!(hidden, "{tried:?}");
+        let answered = answer(&app, &user, challenge.as_str(), &code).await;
+        let hidden = matches!(answered, Err(ValidateCodeError::Contact(ContactError::ContactNotFound)));
+        assert!(hidden, "{answered:?}");
         let (caller, draft) = (user_at_the_portal(&user), mobile("mobile-1", "911112223"));
         let changes = [
             ContactChange::Whole(draft.clone()),
             ContactChange::Patch(draft.id.clone(), ContactPatch::default()),
         ];
         for change in &changes {
-            let refused = app.factors.change_contact.run(&caller, &user, change).await;
-            assert!(matches!(refused, Err(ContactError::ContactNotFound)), "{refused:?}");
+            let rejected = app.factors.change_contact.run(&caller, &user, change).await;
+            assert!(matches!(rejected, Err(ContactError::ContactNotFound)), "{rejected:?}");
         }
         let removed = app.factors.remove_contact.run(&caller, &user, &draft.id).await;
         assert!(matches!(removed, Err(ContactError::ContactNotFound)), "{removed:?}");

@@ -1,4 +1,4 @@
-//! The hand-off from a SAML integration.
+//! The SAML login.
 
 use std::sync::Arc;
 
@@ -9,28 +9,28 @@ use domain::ids::{BusinessId, UserId};
 use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreError};
 use use_cases::tokens::{HandleAuthRequest, TokenError, TokensPorts, TokensSettings};
 
-use crate::test_app::{PORTAL, TestApp, address_of, by_token, caller, client_id, hand_off, renew, renew_as};
+use crate::test_app::{PORTAL, TestApp, address_of, by_token, caller, client_id, renew, renew_as, saml_login};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
+async fn an_unknown_email_creates_a_user_if_allowed() {
     let app = TestApp::new().await;
     app.change_client(PORTAL, |portal| portal.creates_users = false).await;
-    let refused = app
+    let rejected = app
         .tokens
         .handle_auth
-        .run(&caller("saml"), hand_off("new@example.com"))
+        .run(&caller("saml"), saml_login("new@example.com"))
         .await;
-    assert!(matches!(refused, Err(TokenError::UserNotFound)));
+    assert!(matches!(rejected, Err(TokenError::UserNotFound)));
     app.change_client(PORTAL, |portal| portal.creates_users = true).await;
     let first = app
         .tokens
         .handle_auth
-        .run(&caller("saml"), hand_off("new@example.com"))
+        .run(&caller("saml"), saml_login("new@example.com"))
         .await;
     let again = app
         .tokens
         .handle_auth
-        .run(&caller("saml"), hand_off("NEW@example.com"))
+        .run(&caller("saml"), saml_login("NEW@example.com"))
         .await;
     let (first, again) = (first.unwrap().into_inner(), again.unwrap().into_inner());
     assert_eq!(first.user, again.user);
@@ -38,7 +38,7 @@ async fn an_unknown_person_becomes_a_user_only_where_the_target_asks_for_it() {
     assert_eq!(made.roles, TokensSettings::default().saml_default_roles);
 }
 
-/// Logins that somebody reserved for a user, and did not live to write it.
+/// A store in which every login is reserved for a user that was never written.
 struct ReservedLogins {
     holder: UserId,
     inner: Arc<dyn Identities>,
@@ -76,29 +76,29 @@ impl Identities for ReservedLogins {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_user_whose_maker_died_is_finished_under_the_id_that_holds_the_login() {
+async fn a_half_created_user_is_finished_under_its_id() {
     let app = TestApp::new().await;
-    let holder = UserId::parse("begun").unwrap();
+    let holder = UserId::parse("half-created").unwrap();
     let identities = ReservedLogins {
         holder: holder.clone(),
         inner: app.stores.identities.clone(),
     };
-    let tokens = app.wired(&TokensPorts {
+    let tokens = app.with_ports(&TokensPorts {
         identities: Arc::new(identities),
         ..app.ports.clone()
     });
-    let handed_off = tokens
+    let issued = tokens
         .handle_auth
-        .run(&caller("saml"), hand_off("new@example.com"))
+        .run(&caller("saml"), saml_login("new@example.com"))
         .await
         .unwrap();
-    assert_eq!(handed_off.into_inner().user, holder);
+    assert_eq!(issued.into_inner().user, holder);
     let found = app.stores.identities.find_by_login("new@example.com").await.unwrap();
     assert_eq!(found.map(|identity| identity.id), Some(holder));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
+async fn unknown_groups_are_dropped_or_rejected() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let staff = Group {
@@ -108,26 +108,26 @@ async fn unknown_groups_grant_nothing_unless_the_target_requires_known_ones() {
     app.stores.groups.save(&staff).await.unwrap();
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned(), "strangers".to_owned()],
-        ..hand_off(&address_of(&user))
+        ..saml_login(&address_of(&user))
     };
-    let handed_off = app
+    let issued = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request.clone())
         .await
         .unwrap()
         .into_inner();
-    let tokens = renew(&app.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
+    let tokens = renew(&app.tokens, by_token(issued.validation_token.reveal(), true)).await;
     let roles = app.signer.content(&tokens.unwrap().access_token).roles;
     assert_eq!(roles, ["CLI-1STPARTY", "USER", "STAFF"]);
     app.change_client(PORTAL, |portal| portal.requires_known_groups = true)
         .await;
-    let refused = app.tokens.handle_auth.run(&caller("saml"), request).await;
-    assert!(matches!(refused, Err(TokenError::GroupNotKnown)));
+    let rejected = app.tokens.handle_auth.run(&caller("saml"), request).await;
+    assert!(matches!(rejected, Err(TokenError::GroupNotKnown)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_stored() {
+async fn groups_that_may_not_be_asserted_are_not_stored() {
     let app = TestApp::new().await;
     let user = app.user().await;
     for (name, role) in [("staff", "STAFF"), ("admins", "ADMIN")] {
@@ -139,7 +139,7 @@ async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_s
     }
     let request = HandleAuthRequest {
         groups: ["strangers", "admins", "staff"].map(str::to_owned).to_vec(),
-        ..hand_off(&address_of(&user))
+        ..saml_login(&address_of(&user))
     };
     let may_assert: [(&[&str], &[&str], &[&str]); 4] = [
         (&[], &[], &[]),
@@ -152,9 +152,9 @@ async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_s
         app.change_client("saml", |saml| saml.may_assert = owned(may_assert))
             .await;
         let handle_auth = &app.tokens.handle_auth;
-        let handed_off = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();
-        let ticket = handed_off.into_inner().validation_token;
-        let hash = app.ports.hasher.hash(ticket.reveal());
+        let issued = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();
+        let validation_token = issued.into_inner().validation_token;
+        let hash = app.ports.hasher.hash(validation_token.reveal());
         let stored = app.stores.validation_tokens.find(&hash, app.clock.now()).await;
         let stored = stored.unwrap().unwrap();
         assert_eq!(stored.groups, owned(names), "{may_assert:?}");
@@ -163,48 +163,48 @@ async fn what_the_calling_client_may_not_assert_is_left_out_before_anything_is_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_target_must_be_a_usable_client() {
+async fn an_unusable_target_client_is_rejected() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let elsewhere = HandleAuthRequest {
+    let unknown_target = HandleAuthRequest {
         target_client: client_id("unknown"),
-        ..hand_off(&address_of(&user))
+        ..saml_login(&address_of(&user))
     };
-    let refused = app.tokens.handle_auth.run(&caller("saml"), elsewhere).await;
-    assert!(matches!(refused, Err(TokenError::ClientNotUsable)));
+    let rejected = app.tokens.handle_auth.run(&caller("saml"), unknown_target).await;
+    assert!(matches!(rejected, Err(TokenError::ClientNotUsable)));
     app.change_client(PORTAL, |portal| portal.accepts_saml = false).await;
-    let refused = app
+    let rejected = app
         .tokens
         .handle_auth
-        .run(&caller("saml"), hand_off(&address_of(&user)))
+        .run(&caller("saml"), saml_login(&address_of(&user)))
         .await;
-    assert!(matches!(refused, Err(TokenError::ClientNotUsable)));
+    assert!(matches!(rejected, Err(TokenError::ClientNotUsable)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_business_of_a_hand_off_follows_its_session_until_it_is_unlinked() {
+async fn the_session_keeps_the_business_until_unlinked() {
     let app = TestApp::new().await;
     let business = BusinessId::parse("business").unwrap();
     let request = HandleAuthRequest {
         business: Some(business.clone()),
-        ..hand_off("new@example.com")
+        ..saml_login("new@example.com")
     };
-    let handed_off = app
+    let issued = app
         .tokens
         .handle_auth
         .run(&caller("saml"), request)
         .await
         .unwrap()
         .into_inner();
-    let tokens = renew(&app.tokens, by_token(handed_off.validation_token.reveal(), true)).await;
+    let tokens = renew(&app.tokens, by_token(issued.validation_token.reveal(), true)).await;
     let tokens = tokens.unwrap();
     let holder = app.caller_of(&tokens);
     assert_eq!(holder.user.as_ref().unwrap().business, Some(business));
-    let mut identity = app.stores.identities.find(&handed_off.user).await.unwrap().unwrap();
+    let mut identity = app.stores.identities.find(&issued.user).await.unwrap().unwrap();
     identity.businesses.clear();
     app.stores.identities.replace(&identity).await.unwrap();
     let refresh = tokens.refresh_token.unwrap();
-    let refused = renew_as(&app.tokens, &holder, by_token(&refresh, true)).await;
-    assert!(matches!(refused, Err(TokenError::BusinessNotLinked)));
+    let rejected = renew_as(&app.tokens, &holder, by_token(&refresh, true)).await;
+    assert!(matches!(rejected, Err(TokenError::BusinessNotLinked)));
     assert_eq!(app.family_of(&refresh).await.generation, 1);
 }

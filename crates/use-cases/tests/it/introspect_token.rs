@@ -1,4 +1,4 @@
-//! Introspection: what is told of a token, and that a dead one is told nothing of.
+//! Introspection: the content of active tokens, and nothing of inactive ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use domain::ids::UserId;
 use domain::tokens::FamilyStatus;
 use use_cases::tokens::{ActiveRefreshToken, InspectedToken, Introspection, IssuedTokens};
 
-use crate::change_app::changed;
-use crate::test_app::fault_injection::{Calls, FailsOnce, FaultInjector, Outage};
+use crate::change_app::change_app_token;
+use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Outage, RecordedCalls};
 use crate::test_app::{GRACE, PORTAL, TestApp, by_identity_provider, client_id, renew};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The access token of an answer, as its verifier sees it.
+/// Returns the access token of an answer, as its verifier sees it.
 pub(crate) fn access(app: &TestApp, tokens: &IssuedTokens) -> InspectedToken {
     let content = app.signer.content(&tokens.access_token);
     InspectedToken::Access(Arc::new(VerifiedToken {
@@ -38,7 +38,7 @@ async fn is_active(app: &TestApp, token: &InspectedToken) -> bool {
     introspect(app, token).await != Introspection::Inactive
 }
 
-/// Both tokens of a new session.
+/// A session with both of its tokens.
 struct Session {
     access: InspectedToken,
     refresh: String,
@@ -59,9 +59,9 @@ impl Session {
         }
     }
 
-    /// Made from this one.
+    /// Makes a branch of this session.
     async fn branch(&self, app: &TestApp) -> Self {
-        let token = changed(&app.tokens, &self.holder, PORTAL).await;
+        let token = change_app_token(&app.tokens, &self.holder, PORTAL).await;
         Self::new(app, app.renew(&token).await.unwrap())
     }
 
@@ -79,27 +79,27 @@ impl Session {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_access_token_of_a_living_session_is_told() {
+async fn the_tokens_of_an_active_session_are_returned() {
     let app = TestApp::new().await;
     let session = Session::of(&app, &app.user().await).await;
     let InspectedToken::Access(token) = &session.access else {
         unreachable!("it is an access token");
     };
-    let told = introspect(&app, &session.access).await;
-    assert_eq!(told, Introspection::AccessToken(token.clone()));
+    let result = introspect(&app, &session.access).await;
+    assert_eq!(result, Introspection::AccessToken(token.clone()));
     let family = app.family_of(&session.refresh).await;
-    let told = introspect(&app, &text(&session.refresh)).await;
+    let result = introspect(&app, &text(&session.refresh)).await;
     let expected = ActiveRefreshToken {
         client: client_id(PORTAL),
         user: family.origin.user,
         session: family.id,
         expires_at: family.idle_expires_at,
     };
-    assert_eq!(told, Introspection::RefreshToken(expected));
+    assert_eq!(result, Introspection::RefreshToken(expected));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clients_own_token_asks_for_its_client_alone() {
+async fn a_client_token_reads_its_client_only() {
     let app = TestApp::new().await;
     let token = InspectedToken::Access(Arc::new(VerifiedToken {
         caller: crate::test_app::caller(PORTAL).caller,
@@ -108,37 +108,37 @@ async fn a_clients_own_token_asks_for_its_client_alone() {
         audience: "authme".to_owned(),
         issued_at: domain::time::Timestamp::UNIX_EPOCH,
     }));
-    let calls = Arc::new(Calls::default());
-    let watched: Arc<dyn FaultInjector> = calls.clone();
-    let told = app.with_faults(&watched).introspect_token.run(&token).await.unwrap();
-    assert!(matches!(told, Introspection::AccessToken(_)), "{told:?}");
-    assert_eq!(calls.seen(), ["clients.find"]);
+    let calls = Arc::new(RecordedCalls::default());
+    let injector: Arc<dyn FaultInjector> = calls.clone();
+    let result = app.with_faults(&injector).introspect_token.run(&token).await.unwrap();
+    assert!(matches!(result, Introspection::AccessToken(_)), "{result:?}");
+    assert_eq!(calls.names(), ["clients.find"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_token_of_ours_is_inactive_and_asks_no_store() {
+async fn an_unknown_token_is_inactive_without_a_read() {
     let app = TestApp::new().await;
     let session = Session::of(&app, &app.user().await).await;
     let another_mac = session.refresh.replacen(".1.", ".2.", 1);
-    let validation = changed(&app.tokens, &session.holder, PORTAL).await;
-    let calls = Arc::new(Calls::default());
-    let watched: Arc<dyn FaultInjector> = calls.clone();
-    let tokens = app.with_faults(&watched);
+    let validation = change_app_token(&app.tokens, &session.holder, PORTAL).await;
+    let calls = Arc::new(RecordedCalls::default());
+    let injector: Arc<dyn FaultInjector> = calls.clone();
+    let tokens = app.with_faults(&injector);
     for token in ["x", "rt_", "rt_a.1.b.c.d", "vt_", &another_mac, &validation] {
-        let told = tokens.introspect_token.run(&text(token)).await.unwrap();
-        assert_eq!(told, Introspection::Inactive, "{token}");
+        let result = tokens.introspect_token.run(&text(token)).await.unwrap();
+        assert_eq!(result, Introspection::Inactive, "{token}");
     }
-    assert_eq!(calls.seen(), Vec::<&str>::new());
+    assert_eq!(calls.names(), Vec::<&str>::new());
     app.renew(&validation).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_users_tokens_are_inactive_at_once_and_stay_so_after_an_unlock() {
+async fn tokens_of_a_locked_user_stay_inactive_after_unlock() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let session = Session::of(&app, &user).await;
     let without_session = app.validation_token(&user).await;
-    let without_session = access(&app, &app.forget(&without_session).await.unwrap());
+    let without_session = access(&app, &app.close(&without_session).await.unwrap());
     assert!(is_active(&app, &without_session).await);
     app.lock(&user).await;
     for _ in 0..2 {
@@ -150,11 +150,11 @@ async fn a_locked_users_tokens_are_inactive_at_once_and_stay_so_after_an_unlock(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_current_refresh_token_is_active_and_asking_changes_nothing() {
+async fn only_the_current_refresh_token_is_active() {
     let app = TestApp::new().await;
     let session = Session::of(&app, &app.user().await).await;
     let second = app.successor(&session.refresh).await;
-    // Inside the grace time it would get the same successor again; it is spent all the same.
+    // A renewal inside the grace time would return the same successor, and yet the token is spent.
     assert!(!is_active(&app, &text(&session.refresh)).await);
     let third = app.successor(&second).await;
     app.clock.advance(GRACE);
@@ -165,37 +165,41 @@ async fn only_the_current_refresh_token_is_active_and_asking_changes_nothing() {
     assert_eq!(app.family_of(&third).await, family);
     assert_eq!(app.metrics.replays(), 0);
     assert!(is_active(&app, &text(&third)).await);
-    // The access token belongs to the session, whichever generation it came with.
+    // The access token belongs to the session, not to a generation.
     assert!(is_active(&app, &session.access).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_ended_is_inactive() {
+async fn tokens_of_an_ended_session_are_inactive() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let (closed, revoked) = (Session::of(&app, &user).await, Session::of(&app, &user).await);
     let branch = closed.branch(&app).await;
-    app.forget(&closed.refresh).await.unwrap();
+    app.close(&closed.refresh).await.unwrap();
     revoked.log_out(&app).await;
     assert_eq!(closed.are_active(&app).await, [false, false]);
     assert_eq!(revoked.are_active(&app).await, [false, false]);
-    assert_eq!(branch.are_active(&app).await, [true, true], "a closed root's branch");
+    assert_eq!(
+        branch.are_active(&app).await,
+        [true, true],
+        "the branch of a closed session"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_branch_is_inactive_as_soon_as_its_root_is_revoked() {
+async fn a_branch_is_inactive_once_its_parent_is_revoked() {
     let app = TestApp::new().await;
     let root = Session::of(&app, &app.user().await).await;
     let branch = root.branch(&app).await;
     assert_eq!(branch.are_active(&app).await, [true, true]);
     root.log_out(&app).await;
     assert_eq!(branch.are_active(&app).await, [false, false]);
-    // Nobody had to end it for that, and asking did not.
+    // Introspection revoked nothing.
     assert_eq!(app.family_of(&branch.refresh).await.status, FamilyStatus::Active);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_inactive_from_the_exact_instant_of_its_end() {
+async fn a_session_is_inactive_from_its_expiry_on() {
     let app = TestApp::new().await;
     let session = Session::of(&app, &app.user().await).await;
     let end = app.family_of(&session.refresh).await.idle_expires_at;
@@ -206,7 +210,7 @@ async fn a_session_is_inactive_from_the_exact_instant_of_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_nobody_knows_is_inactive() {
+async fn an_unknown_session_is_inactive() {
     let app = TestApp::new().await;
     let session = Session::of(&app, &app.user().await).await;
     let InspectedToken::Access(token) = &session.access else {
@@ -219,31 +223,28 @@ async fn a_session_nobody_knows_is_inactive() {
         ..(**token).clone()
     }));
     assert!(!is_active(&app, &unknown).await);
-    let mut unknown = app.opened(&session.refresh);
+    let mut unknown = app.decode(&session.refresh);
     unknown.family = domain::ids::FamilyId::parse("unknown").unwrap();
     assert!(!is_active(&app, &text(&app.refresh_token_codec.encode(&unknown))).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_away_is_no_answer() {
+async fn introspection_fails_if_a_store_is_unavailable() {
     let app = TestApp::new().await;
     let root = Session::of(&app, &app.user().await).await;
     let branch = root.branch(&app).await;
     for token in [&branch.access, &text(&branch.refresh)] {
         let mut number = 0;
         loop {
-            let fault = Arc::new(FailsOnce::at(number, Outage::Away));
+            let fault = Arc::new(FailNthCall::new(number, Outage::Away));
             let injector: Arc<dyn FaultInjector> = fault.clone();
-            let told = app.with_faults(&injector).introspect_token.run(token).await;
+            let result = app.with_faults(&injector).introspect_token.run(token).await;
             if !fault.has_failed() {
                 break;
             }
-            assert!(told.is_err(), "call {number}: {told:?}");
+            assert!(result.is_err(), "call {number}: {result:?}");
             number += 1;
         }
-        assert_eq!(
-            number, 5,
-            "session, ancestor, credential, user and client are looked at"
-        );
+        assert_eq!(number, 5, "session, ancestor, lock status, user and client are read");
     }
 }

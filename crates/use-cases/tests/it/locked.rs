@@ -1,4 +1,4 @@
-//! A locked credential: told before anything else that is wrong, and seen by every look after a write.
+//! A locked credential: reported before other errors, and detected after the write of every path.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RevocationReason};
 use use_cases::tokens::{ExpectedSubject, IssuedTokens, RenewTokenRequest, RenewalGrant, TokenError, TokensUseCases};
 
-use crate::change_app::{change_app, changed};
-use crate::test_app::fault_injection::Meanwhile;
+use crate::change_app::{change_app, change_app_token};
+use crate::test_app::fault_injection::Interleave;
 use crate::test_app::{
-    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client_id, hand_off, renew, renew_as,
+    PORTAL, TestApp, address_of, by_identity_provider, by_token, caller, client_id, renew, renew_as, saml_login,
 };
 
-/// What every minting path presents.
-struct Held {
+/// The tokens that the minting paths present.
+struct HeldTokens {
     user: UserId,
     refresh_token: String,
     validation_token: String,
-    /// A validation token by change-app.
+    /// A validation token made by `change-app`.
     changed: String,
     holder: Call,
 }
 
-async fn held(app: &TestApp) -> Held {
+async fn issue_tokens(app: &TestApp) -> HeldTokens {
     let user = app.user().await;
     let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
     let holder = app.caller_of(&tokens);
-    Held {
-        changed: changed(&app.tokens, &holder, PORTAL).await,
+    HeldTokens {
+        changed: change_app_token(&app.tokens, &holder, PORTAL).await,
         holder,
         refresh_token: tokens.refresh_token.unwrap(),
         validation_token: app.validation_token(&user).await,
@@ -36,22 +36,22 @@ async fn held(app: &TestApp) -> Held {
     }
 }
 
-/// What each minting path answers, by name.
-async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, Result<(), TokenError>)> {
+/// Runs each minting path, and returns the answers by name.
+async fn every_path(tokens: &TokensUseCases, held: &HeldTokens) -> Vec<(&'static str, Result<(), TokenError>)> {
     let refresh = &held.refresh_token;
     let drop_tokens = |answer: Result<IssuedTokens, TokenError>| answer.map(drop);
-    let handed_off = tokens
+    let issued = tokens
         .handle_auth
-        .run(&caller("saml"), hand_off(&address_of(&held.user)))
+        .run(&caller("saml"), saml_login(&address_of(&held.user)))
         .await;
-    let branched = renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await;
+    let by_session = renew_as(tokens, &held.holder, by_identity_provider(&held.user)).await;
     let changed = change_app(tokens, &held.holder, PORTAL).await;
     vec![
         (
             "by refresh token",
             drop_tokens(renew(tokens, by_token(refresh, true)).await),
         ),
-        ("forgetting", drop_tokens(renew(tokens, by_token(refresh, false)).await)),
+        ("closing", drop_tokens(renew(tokens, by_token(refresh, false)).await)),
         (
             "by validation token",
             drop_tokens(renew(tokens, by_token(&held.validation_token, true)).await),
@@ -60,8 +60,8 @@ async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, 
             "by identity provider",
             drop_tokens(renew(tokens, by_identity_provider(&held.user)).await),
         ),
-        ("from a session", drop_tokens(branched)),
-        ("handle-auth", handed_off.map(drop)),
+        ("from a session", drop_tokens(by_session)),
+        ("handle-auth", issued.map(drop)),
         ("change-app", changed.map(drop)),
         (
             "by a change-app token",
@@ -73,7 +73,7 @@ async fn every_path(tokens: &TokensUseCases, held: &Held) -> Vec<(&'static str, 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_path_mints_for_a_locked_user() {
     let app = TestApp::new().await;
-    let held = held(&app).await;
+    let held = issue_tokens(&app).await;
     let signatures = app.signer.signatures();
     app.lock(&held.user).await;
     for (path, answer) in every_path(&app.tokens, &held).await {
@@ -87,9 +87,9 @@ async fn no_path_mints_for_a_locked_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_told_however_often_one_asks() {
+async fn a_lock_is_reported_on_every_request() {
     let app = TestApp::new().await;
-    let held = held(&app).await;
+    let held = issue_tokens(&app).await;
     app.lock(&held.user).await;
     every_path(&app.tokens, &held).await;
     for (path, answer) in every_path(&app.tokens, &held).await {
@@ -101,9 +101,9 @@ async fn a_lock_is_told_however_often_one_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unlocking_revives_nothing_and_lets_new_sessions_start() {
+async fn unlocking_revives_no_session_and_allows_new_ones() {
     let app = TestApp::new().await;
-    let held = held(&app).await;
+    let held = issue_tokens(&app).await;
     app.lock(&held.user).await;
     app.unlock(&held.user).await;
     assert!(app.renewable_tokens(&held.user).await.is_empty());
@@ -118,16 +118,16 @@ async fn unlocking_revives_nothing_and_lets_new_sessions_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_told_before_a_missing_user_and_a_disabled_client() {
+async fn a_lock_is_reported_before_user_and_client_errors() {
     for disabled in [false, true] {
         let app = TestApp::new().await;
-        let held = held(&app).await;
+        let held = issue_tokens(&app).await;
         app.lock(&held.user).await;
         app.stores.identities.remove(&held.user).await.unwrap();
         app.change_client(PORTAL, |portal| portal.is_enabled = !disabled).await;
         for (path, answer) in every_path(&app.tokens, &held).await {
             let is_about_the_client = disabled && ["by identity provider", "from a session"].contains(&path);
-            // Whose login it is, is not known any more; and whether the client may ask at all is judged first.
+            // The login of a removed user names no user, and the permission of the client is judged first.
             if path != "handle-auth" && !is_about_the_client {
                 assert!(
                     matches!(answer, Err(TokenError::CredentialLocked)),
@@ -139,9 +139,9 @@ async fn a_lock_is_told_before_a_missing_user_and_a_disabled_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_told_before_a_disabled_client_that_is_named_by_an_alias() {
+async fn a_lock_is_reported_before_a_disabled_alias() {
     let app = TestApp::new().await;
-    let held = held(&app).await;
+    let held = issue_tokens(&app).await;
     app.lock(&held.user).await;
     app.change_client(PORTAL, |portal| {
         portal.aliases = vec![client_id("alias")];
@@ -163,13 +163,13 @@ async fn a_lock_is_told_before_a_disabled_client_that_is_named_by_an_alias() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_told_before_a_business_that_is_not_linked() {
+async fn a_lock_is_reported_before_an_unlinked_business() {
     let app = TestApp::new().await;
     let user = app.user().await;
     app.lock(&user).await;
     let request = use_cases::tokens::HandleAuthRequest {
         business: Some(domain::ids::BusinessId::parse("business").unwrap()),
-        ..hand_off(&address_of(&user))
+        ..saml_login(&address_of(&user))
     };
     let answer = app.tokens.handle_auth.run(&caller("saml"), request.clone()).await;
     assert!(matches!(answer, Err(TokenError::CredentialLocked)));
@@ -179,7 +179,7 @@ async fn a_lock_is_told_before_a_business_that_is_not_linked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_by_a_locked_user_is_told_as_the_lock() {
+async fn a_replay_by_a_locked_user_reports_the_lock() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let first = app.session(&user).await;
@@ -193,10 +193,10 @@ async fn a_replay_by_a_locked_user_is_told_as_the_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
+async fn every_path_detects_a_lock_after_its_write() {
     for (write, path) in [
         ("families.rotate", "by refresh token"),
-        ("families.close", "forgetting"),
+        ("families.close", "closing"),
         ("families.start", "by identity provider"),
         ("validation_tokens.consume", "by validation token"),
         ("validation_tokens.consume", "by a change-app token"),
@@ -205,16 +205,16 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
     ] {
         for is_unlocked_again in [false, true] {
             let app = Arc::new(TestApp::new().await);
-            let held = held(&app).await;
-            let (elsewhere, user) = (app.clone(), held.user.clone());
-            let overtaken = app.with_faults(&Meanwhile::after(write, move || async move {
-                elsewhere.lock(&user).await;
+            let held = issue_tokens(&app).await;
+            let (concurrent, user) = (app.clone(), held.user.clone());
+            let interleaved = app.with_faults(&Interleave::after(write, move || async move {
+                concurrent.lock(&user).await;
                 if is_unlocked_again {
-                    elsewhere.unlock(&user).await;
+                    concurrent.unlock(&user).await;
                 }
             }));
             let before = app.signer.signatures();
-            let answer = path_of(path, &overtaken, &held).await;
+            let answer = mint_by_path(path, &interleaved, &held).await;
             let expected = if is_unlocked_again {
                 matches!(answer, Err(TokenError::TokenNotValid))
             } else {
@@ -223,15 +223,15 @@ async fn a_lock_between_the_write_and_the_look_is_seen_on_every_path() {
             assert!(expected, "{path}, unlocked again: {is_unlocked_again}: {answer:?}");
             assert_eq!(app.signer.signatures(), before, "{path}");
             assert!(app.renewable_tokens(&held.user).await.is_empty(), "{path}");
-            assert_ended(&app, path, &held).await;
+            assert_family_revoked(&app, path, &held).await;
         }
     }
 }
 
-async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(), TokenError> {
+async fn mint_by_path(path: &str, tokens: &TokensUseCases, held: &HeldTokens) -> Result<(), TokenError> {
     let request = match path {
         "by refresh token" => by_token(&held.refresh_token, true),
-        "forgetting" => by_token(&held.refresh_token, false),
+        "closing" => by_token(&held.refresh_token, false),
         "by identity provider" => by_identity_provider(&held.user),
         "by validation token" => by_token(&held.validation_token, true),
         "by a change-app token" => by_token(&held.changed, true),
@@ -239,7 +239,7 @@ async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(),
         _ => {
             return tokens
                 .handle_auth
-                .run(&caller("saml"), hand_off(&address_of(&held.user)))
+                .run(&caller("saml"), saml_login(&address_of(&held.user)))
                 .await
                 .map(drop);
         }
@@ -247,9 +247,9 @@ async fn path_of(path: &str, tokens: &TokensUseCases, held: &Held) -> Result<(),
     renew(tokens, request).await.map(drop)
 }
 
-/// The family that the path wrote, or that it presented, has ended by the lock, and that is told.
-async fn assert_ended(app: &TestApp, path: &str, held: &Held) {
-    let own = app.opened(&held.refresh_token).family;
+/// Asserts that the family which the path wrote or presented is revoked by the lock.
+async fn assert_family_revoked(app: &TestApp, path: &str, held: &HeldTokens) {
+    let own = app.decode(&held.refresh_token).family;
     let families = app.families(&held.user).await;
     let met = match path {
         "by refresh token" | "change-app" => families.into_iter().find(|family| family.id == own),
@@ -263,17 +263,17 @@ async fn assert_ended(app: &TestApp, path: &str, held: &Held) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_needs_a_user_and_a_second_one_is_no_event() {
+async fn a_second_lock_emits_no_event() {
     let app = TestApp::new().await;
     let user = app.user().await;
     app.lock(&user).await;
     app.lock(&user).await;
     let events = app.events().await;
     assert_eq!(events.len(), 1, "{events:?}");
-    let stranger = UserId::parse("nobody").unwrap();
-    let refused = app.try_lock(&stranger).await;
+    let unknown = UserId::parse("unknown").unwrap();
+    let rejected = app.try_lock(&unknown).await;
     assert!(matches!(
-        refused,
+        rejected,
         Err(use_cases::credential_lock::LockError::UserNotFound)
     ));
 }

@@ -1,26 +1,25 @@
-//! The use cases on the SQLite adapter: a temporary file, a clock that stands until it is moved, a signer that signs
-//! nothing.
+//! The use cases on the SQLite adapter: a temporary file, a clock that the test sets, and a signer that only records.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::unchecked_time_subtraction,
-    reason = "what cannot be set up fails the test that wanted it"
+    reason = "a failed set-up fails its test"
 )]
 
+mod abandoned_commands;
 mod admit_caller;
+mod audit;
 mod branches;
 mod change_app;
 mod closing;
 mod codes;
-mod given_up;
-mod hand_off;
+mod handle_auth;
 mod introspect_token;
 mod locked;
 mod old_primary;
 mod outages;
 mod outbox_full;
 mod properties;
-mod recorded;
 mod relay;
 mod revoke_token;
 mod rotation;

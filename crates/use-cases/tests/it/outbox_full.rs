@@ -1,4 +1,4 @@
-//! An outbox that takes no more events: nothing is dropped, so nothing is done.
+//! A full outbox: no event is dropped, so the command is not carried out.
 
 use adapter_crypto::SystemRandomness;
 use domain::event::{EventKind, NewEvent};
@@ -10,7 +10,7 @@ use use_cases::factors::ContactError;
 
 use crate::test_app::{TestApp, caller, mobile};
 
-/// Events that one aggregate keeps while nothing is published.
+/// The number of events that one outbox holds.
 const CAPACITY: usize = ports::MAX_PENDING_EVENTS;
 
 async fn fill_factor_outbox(app: &TestApp, user: &UserId) {
@@ -27,7 +27,7 @@ async fn fill_factor_outbox(app: &TestApp, user: &UserId) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_whose_event_finds_no_room_does_not_happen() {
+async fn a_full_outbox_refuses_a_lock() {
     let app = TestApp::new().await;
     let user = app.user().await;
     for _ in 0..CAPACITY / 2 {
@@ -46,7 +46,7 @@ async fn a_lock_whose_event_finds_no_room_does_not_happen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contact_whose_event_finds_no_room_is_not_added() {
+async fn a_full_outbox_refuses_a_new_contact() {
     let app = TestApp::new().await;
     let user = app.user().await;
     fill_factor_outbox(&app, &user).await;
@@ -68,7 +68,7 @@ async fn a_contact_whose_event_finds_no_room_is_not_added() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_finds_room_in_its_own_outbox_whatever_waits_in_others() {
+async fn a_lock_ignores_full_outboxes_of_other_aggregates() {
     let app = TestApp::new().await;
     let user = app.user().await;
     fill_factor_outbox(&app, &user).await;

@@ -1,4 +1,4 @@
-//! Any story of one session, against the rules in their shortest form.
+//! Random sequences of presentations of one session, against a model of the rules.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use use_cases::tokens::TokenError;
 
 use crate::test_app::{GRACE, TestApp, by_token, renew};
 
-/// One presentation: how long after the one before, which of the tokens so far (from the newest), and how.
+/// A presentation: the time since the one before, the token counted back from the newest, and `remember-me`.
 #[derive(Debug, Clone)]
 struct Presentation {
     after: Duration,
@@ -24,7 +24,7 @@ enum State {
     Revoked,
 }
 
-/// A session by the rules: the number of its tokens, and what became of it.
+/// The model of a session: the number of its tokens, and its state.
 struct Session {
     tokens: usize,
     state: State,
@@ -32,7 +32,7 @@ struct Session {
 }
 
 impl Session {
-    /// The number of the token that is told, 0 for none; or the refusal.
+    /// Returns the number of the token in the answer, 0 if it has no refresh token, and `None` for a rejection.
     fn present(&mut self, token: usize, remember: bool) -> Option<usize> {
         let (current, now) = (self.tokens, self.now);
         let in_grace = |since: Duration| now < since + GRACE;
@@ -59,8 +59,8 @@ impl Session {
     }
 }
 
-fn story() -> impl Strategy<Value = Vec<Presentation>> {
-    // Mostly the newest tokens, and mostly remembering: a story that ends at once says little.
+fn scenario() -> impl Strategy<Value = Vec<Presentation>> {
+    // Mostly the newest tokens, and mostly with remember-me: a scenario that ends at once tests little.
     let back = prop_oneof![6 => Just(0_usize), 3 => Just(1), 1 => 2..5_usize];
     let seconds = prop_oneof![3 => Just(0_u64), 1 => 1..60_u64];
     let presentation = (seconds, back, prop::bool::weighted(0.9)).prop_map(|(seconds, back, remember)| Presentation {
@@ -72,21 +72,21 @@ fn story() -> impl Strategy<Value = Vec<Presentation>> {
 }
 
 #[test]
-fn every_story_of_a_session_goes_by_the_rules() {
+fn every_sequence_of_presentations_follows_the_rules() {
     let config = Config {
         failure_persistence: None,
         ..Config::with_cases(40)
     };
     let runtime = Runtime::new().unwrap();
     let app = runtime.block_on(TestApp::new());
-    let told = TestRunner::new(config).run(&story(), |story| {
-        let gone_by_the_rules = runtime.block_on(told(&app, &story));
-        gone_by_the_rules.map_err(TestCaseError::fail)
+    let result = TestRunner::new(config).run(&scenario(), |scenario| {
+        let checked = runtime.block_on(check_scenario(&app, &scenario));
+        checked.map_err(TestCaseError::fail)
     });
-    told.unwrap();
+    result.unwrap();
 }
 
-async fn told(app: &TestApp, story: &[Presentation]) -> Result<(), String> {
+async fn check_scenario(app: &TestApp, scenario: &[Presentation]) -> Result<(), String> {
     let user = app.user().await;
     let mut tokens = vec![app.session(&user).await];
     let mut session = Session {
@@ -96,34 +96,36 @@ async fn told(app: &TestApp, story: &[Presentation]) -> Result<(), String> {
         },
         now: Duration::ZERO,
     };
-    for presentation in story {
+    for presentation in scenario {
         app.clock.advance(presentation.after);
         session.now += presentation.after;
         let number = session.tokens.saturating_sub(presentation.back).max(1);
         let request = by_token(&tokens[number - 1], presentation.remember);
         let answer = renew(&app.tokens, request).await;
         let expected = session.present(number, presentation.remember);
-        let told = match answer {
+        let received = match answer {
             Ok(issued) => Some(issued.refresh_token),
             Err(TokenError::TokenNotValid) => None,
-            Err(refused) => return Err(refused.to_string()),
+            Err(rejected) => return Err(rejected.to_string()),
         };
-        if let Some(Some(token)) = &told
+        if let Some(Some(token)) = &received
             && !tokens.contains(token)
         {
             tokens.push(token.clone());
         }
-        let number_told = told.map(|token| {
-            let place = tokens.iter().position(|known| Some(known) == token.as_ref());
-            place.map_or(0, |place| place + 1)
+        let received_number = received.map(|token| {
+            let index = tokens.iter().position(|known| Some(known) == token.as_ref());
+            index.map_or(0, |index| index + 1)
         });
-        if number_told != expected {
-            return Err(format!("{presentation:?} was told {number_told:?}, not {expected:?}"));
+        if received_number != expected {
+            return Err(format!(
+                "{presentation:?} received {received_number:?}, not {expected:?}"
+            ));
         }
-        let alive = app.renewable_tokens(&user).await.len();
+        let renewable = app.renewable_tokens(&user).await.len();
         let expected = usize::from(matches!(session.state, State::Active { .. }));
-        if alive != expected {
-            return Err(format!("{alive} alive after {presentation:?}, not {expected}"));
+        if renewable != expected {
+            return Err(format!("{renewable} renewable after {presentation:?}, not {expected}"));
         }
     }
     Ok(())

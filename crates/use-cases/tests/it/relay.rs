@@ -1,4 +1,4 @@
-//! The relay: at least once, in order per aggregate, from the first that was not acknowledged.
+//! The relay publishes at least once, in order per aggregate, from the first event that was not acknowledged.
 
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,21 +14,21 @@ use crate::test_app::TestApp;
 
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Stores events, and fails one of its calls: before or after it has stored the event.
+/// Stores events, and fails one call, before or after it stored the event.
 struct Broker {
     stored: Mutex<Vec<Event>>,
     calls: AtomicUsize,
     fails_at: usize,
-    stores_it_still: bool,
+    is_stored_anyway: bool,
 }
 
 impl Broker {
-    fn new(fails_at: usize, stores_it_still: bool) -> Arc<Self> {
+    fn new(fails_at: usize, is_stored_anyway: bool) -> Arc<Self> {
         Arc::new(Self {
             stored: Mutex::default(),
             calls: AtomicUsize::new(0),
             fails_at,
-            stores_it_still,
+            is_stored_anyway,
         })
     }
 
@@ -41,7 +41,7 @@ impl Broker {
 impl EventPublisher for Broker {
     async fn publish(&self, event: &Event) -> Result<(), PublishError> {
         let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
-        if !fails || self.stores_it_still {
+        if !fails || self.is_stored_anyway {
             self.stored.lock().unwrap().push(event.clone());
         }
         if fails {
@@ -62,27 +62,27 @@ fn relay(app: &TestApp, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
     )
 }
 
-/// How long an outbox waits whose events could not be published.
+/// How long the relay holds back an outbox after a failed publication.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// One pass; whether everything that was claimed went out.
-async fn pass(relay: &RelayOutboxes) -> bool {
+/// Runs one pass. Returns whether everything that was claimed was published.
+async fn run_pass(relay: &RelayOutboxes) -> bool {
     let claimed = relay.claim(64).await.unwrap();
-    carry(relay, claimed).await
+    deliver_and_settle(relay, claimed).await
 }
 
-async fn carry(relay: &RelayOutboxes, claimed: Vec<PendingOutbox>) -> bool {
-    let mut complete = true;
+async fn deliver_and_settle(relay: &RelayOutboxes, claimed: Vec<PendingOutbox>) -> bool {
+    let mut is_complete = true;
     for outbox in claimed {
         let delivery = relay.deliver(outbox).await;
-        complete &= delivery.is_complete;
+        is_complete &= delivery.is_complete;
         relay.settle(&[delivery.settlement]).await.unwrap();
     }
-    complete
+    is_complete
 }
 
-/// Six events of one credential.
-async fn turned(app: &TestApp) {
+/// Pushes six events of one credential.
+async fn push_six_events(app: &TestApp) {
     let user = app.user().await;
     for _ in 0..3 {
         app.lock(&user).await;
@@ -91,19 +91,19 @@ async fn turned(app: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publisher_that_fails_midway_gets_the_rest_in_order_from_the_first_unsent() {
+async fn a_failed_publication_resumes_in_order() {
     for fails_at in 0..6 {
-        for stores_it_still in [false, true] {
+        for is_stored_anyway in [false, true] {
             let app = TestApp::new().await;
-            turned(&app).await;
-            let broker = Broker::new(fails_at, stores_it_still);
+            push_six_events(&app).await;
+            let broker = Broker::new(fails_at, is_stored_anyway);
             let relay = relay(&app, &broker, "relay");
-            assert!(!pass(&relay).await);
+            assert!(!run_pass(&relay).await);
             let (before, at) = (broker.sequences(), u64::try_from(fails_at).unwrap());
-            assert_eq!(before, (1..=at + u64::from(stores_it_still)).collect::<Vec<_>>());
-            assert!(relay.claim(64).await.unwrap().is_empty(), "others go first");
+            assert_eq!(before, (1..=at + u64::from(is_stored_anyway)).collect::<Vec<_>>());
+            assert!(relay.claim(64).await.unwrap().is_empty(), "the outbox is held back");
             app.clock.advance(HOLD);
-            assert!(pass(&relay).await);
+            assert!(run_pass(&relay).await);
             assert_eq!(broker.sequences()[before.len()..], (at + 1..=6).collect::<Vec<_>>());
             assert!(relay.claim(64).await.unwrap().is_empty());
         }
@@ -111,20 +111,20 @@ async fn a_publisher_that_fails_midway_gets_the_rest_in_order_from_the_first_uns
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_sent_again_keeps_its_id_and_its_place() {
+async fn a_repeated_event_keeps_its_id_and_sequence() {
     let app = TestApp::new().await;
-    turned(&app).await;
+    push_six_events(&app).await;
     let broker = Broker::new(2, true);
     let relay = relay(&app, &broker, "relay");
-    assert!(!pass(&relay).await);
+    assert!(!run_pass(&relay).await);
     app.clock.advance(HOLD);
-    assert!(pass(&relay).await);
+    assert!(run_pass(&relay).await);
     let stored = broker.stored.lock().unwrap();
     assert_eq!(stored[2], stored[3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_while_an_outbox_is_out_follows_in_order() {
+async fn events_pushed_during_a_claim_follow_in_order() {
     let app = TestApp::new().await;
     let user = app.user().await;
     app.lock(&user).await;
@@ -132,30 +132,30 @@ async fn what_comes_while_an_outbox_is_out_follows_in_order() {
     let relay = relay(&app, &broker, "relay");
     let claimed = relay.claim(64).await.unwrap();
     app.unlock(&user).await;
-    assert!(carry(&relay, claimed).await);
-    assert!(pass(&relay).await);
+    assert!(deliver_and_settle(&relay, claimed).await);
+    assert!(run_pass(&relay).await);
     assert_eq!(broker.sequences(), [1, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_relays_claim_passes_to_another_when_its_lease_ends() {
+async fn another_relay_claims_when_the_lease_ends() {
     let app = TestApp::new().await;
-    turned(&app).await;
+    push_six_events(&app).await;
     let broker = Broker::new(usize::MAX, false);
-    let (dead, next) = (relay(&app, &broker, "dead"), relay(&app, &broker, "next"));
-    assert_eq!(dead.claim(64).await.unwrap().len(), 1);
+    let (first, next) = (relay(&app, &broker, "first"), relay(&app, &broker, "next"));
+    assert_eq!(first.claim(64).await.unwrap().len(), 1);
     app.clock.advance(LEASE - Duration::from_millis(1));
     assert!(next.claim(64).await.unwrap().is_empty());
     app.clock.advance(Duration::from_millis(1));
-    assert!(pass(&next).await);
+    assert!(run_pass(&next).await);
     assert_eq!(broker.sequences(), (1..=6).collect::<Vec<_>>());
 }
 
-/// Acknowledges three events, and says nothing more.
-struct Silent(AtomicUsize);
+/// Acknowledges three events, and never answers again.
+struct AcknowledgesThree(AtomicUsize);
 
 #[async_trait]
-impl EventPublisher for Silent {
+impl EventPublisher for AcknowledgesThree {
     async fn publish(&self, _: &Event) -> Result<(), PublishError> {
         match self.0.fetch_add(1, Ordering::SeqCst) {
             0..3 => Ok(()),
@@ -165,32 +165,32 @@ impl EventPublisher for Silent {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_before_a_delivery_is_given_up_is_not_sent_again() {
+async fn an_abandoned_delivery_keeps_what_was_acknowledged() {
     let app = TestApp::new().await;
-    turned(&app).await;
+    push_six_events(&app).await;
     let (outboxes, clock) = (app.stores.outboxes.clone(), app.clock.clone());
-    let silent = Arc::new(Silent(AtomicUsize::new(0)));
-    let patient = RelayOutboxes::new(outboxes, silent, clock, "relay".to_owned(), LEASE);
-    let claimed = patient.claim(64).await.unwrap();
+    let publisher = Arc::new(AcknowledgesThree(AtomicUsize::new(0)));
+    let abandoned = RelayOutboxes::new(outboxes, publisher, clock, "relay".to_owned(), LEASE);
+    let claimed = abandoned.claim(64).await.unwrap();
     let mut delivery = Delivery::of(&claimed[0]);
     tokio::select! {
         biased;
-        () = patient.send(&claimed[0], &mut delivery) => unreachable!("it is never through"),
+        () = abandoned.send(&claimed[0], &mut delivery) => unreachable!("the publisher never answers"),
         () = ready(()) => {}
     }
-    let delivery = patient.settlement(delivery);
+    let delivery = abandoned.settlement(delivery);
     assert!(!delivery.is_complete);
-    patient.settle(&[delivery.settlement]).await.unwrap();
+    abandoned.settle(&[delivery.settlement]).await.unwrap();
     app.clock.advance(HOLD);
     let broker = Broker::new(usize::MAX, false);
-    assert!(pass(&relay(&app, &broker, "another")).await);
+    assert!(run_pass(&relay(&app, &broker, "another")).await);
     assert_eq!(broker.sequences(), [4, 5, 6]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_log_holds_an_event_once_however_often_it_is_published() {
+async fn the_embedded_log_ignores_repeated_events() {
     let app = TestApp::new().await;
-    turned(&app).await;
+    push_six_events(&app).await;
     let claimed = app.relay().claim(64).await.unwrap();
     for _ in 0..3 {
         for event in claimed.iter().flat_map(|outbox| &outbox.events) {

@@ -1,4 +1,4 @@
-//! Logout: a token names its session, and the session ends with its branches.
+//! Logout: revokes the session of a token, and its branches.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use domain::ids::UserId;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
 use use_cases::tokens::{InspectedToken, RevokeTokenError, TokenError};
 
-use crate::change_app::{change_app, changed};
+use crate::change_app::{change_app, change_app_token};
 use crate::introspect_token::access;
-use crate::test_app::fault_injection::{FailsOnce, FaultInjector, Meanwhile, Outage};
+use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
 use crate::test_app::{GRACE, PORTAL, TestApp, by_identity_provider, by_token, call, caller, client, renew, renew_as};
 
 const LOGGED_OUT: FamilyStatus = FamilyStatus::Revoked(RevocationReason::Logout);
@@ -23,7 +23,7 @@ async fn revoke(app: &TestApp, caller: &Call, token: &InspectedToken) -> Result<
     app.tokens.revoke_token.run(caller, token).await
 }
 
-/// A session: who holds it, its access token and its current refresh token.
+/// A session: its holder, its access token and its current refresh token.
 struct Session {
     holder: Call,
     access: InspectedToken,
@@ -39,9 +39,9 @@ async fn session(app: &TestApp, user: &UserId) -> Session {
     }
 }
 
-/// A session made from another.
-async fn branch(app: &TestApp, trunk: &Session) -> Session {
-    let token = changed(&app.tokens, &trunk.holder, PORTAL).await;
+/// Makes a branch of a session.
+async fn branch(app: &TestApp, parent: &Session) -> Session {
+    let token = change_app_token(&app.tokens, &parent.holder, PORTAL).await;
     let tokens = app.renew(&token).await.unwrap();
     Session {
         holder: app.caller_of(&tokens),
@@ -57,7 +57,7 @@ async fn revocations(app: &TestApp, family: &RefreshFamily) -> Vec<Event> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_once() {
+async fn any_refresh_token_revokes_its_session_with_one_event() {
     for generation in 0..3 {
         let app = TestApp::new().await;
         let user = app.user().await;
@@ -75,7 +75,7 @@ async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_onc
         }
         assert_eq!(app.metrics.replays(), 0);
         let [revoked] = &revocations(&app, &family).await[..] else {
-            panic!("not told once");
+            panic!("not one event");
         };
         let reason = ("reason".to_owned(), EventValue::Text("logout".to_owned()));
         assert!(revoked.data.contains(&reason), "{revoked:?}");
@@ -83,15 +83,15 @@ async fn a_refresh_token_of_any_generation_ends_its_session_and_that_is_told_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_access_token_ends_the_session_it_belongs_to() {
+async fn an_access_token_revokes_its_session() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let session = session(&app, &user).await;
     revoke(&app, &session.holder, &session.access).await.unwrap();
     assert_eq!(app.family_of(&session.refresh).await.status, LOGGED_OUT);
     revoke(&app, &session.holder, &session.access).await.unwrap();
-    let branched = renew_as(&app.tokens, &session.holder, by_identity_provider(&user)).await;
-    assert!(matches!(branched, Err(TokenError::TokenNotValid)), "{branched:?}");
+    let child = renew_as(&app.tokens, &session.holder, by_identity_provider(&user)).await;
+    assert!(matches!(child, Err(TokenError::TokenNotValid)), "{child:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,20 +100,20 @@ async fn an_access_token_without_a_session_cannot_be_revoked() {
     let user = app.user().await;
     let session = session(&app, &user).await;
     let token = app.validation_token(&user).await;
-    let forgotten = access(&app, &app.forget(&token).await.unwrap());
-    let refused = revoke(&app, &session.holder, &forgotten).await;
-    assert!(matches!(refused, Err(RevokeTokenError::NotRevocable)), "{refused:?}");
+    let closed = access(&app, &app.close(&token).await.unwrap());
+    let rejected = revoke(&app, &session.holder, &closed).await;
+    assert!(matches!(rejected, Err(RevokeTokenError::NotRevocable)), "{rejected:?}");
     assert_eq!(app.family_of(&session.refresh).await.status, FamilyStatus::Active);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_token_of_ours_is_as_the_caller_wants_it() {
+async fn revoking_an_unknown_token_changes_nothing() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let session = session(&app, &user).await;
     let family = app.family_of(&session.refresh).await;
     let another_mac = session.refresh.replacen(".1.", ".2.", 1);
-    let validation = changed(&app.tokens, &session.holder, PORTAL).await;
+    let validation = change_app_token(&app.tokens, &session.holder, PORTAL).await;
     for token in ["x", "rt_", "rt_a.1.b.c.d", &another_mac, &validation] {
         revoke(&app, &session.holder, &text(token)).await.unwrap();
     }
@@ -122,103 +122,106 @@ async fn what_is_no_token_of_ours_is_as_the_caller_wants_it() {
     let unknown = app.refresh_token_codec.encode(&unknown);
     revoke(&app, &session.holder, &text(&unknown)).await.unwrap();
     assert_eq!(app.family_of(&session.refresh).await, family);
-    // Nor was the validation token used up.
+    // The validation token was not consumed either.
     app.renew(&validation).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_ends_the_session_of_another_user_or_client() {
+async fn tokens_of_other_users_and_clients_are_ignored() {
     let app = TestApp::new().await;
     let (ana, bia) = (app.user().await, app.user().await);
     let (anas, bias) = (session(&app, &ana).await, session(&app, &bia).await);
     let family = app.family_of(&bias.refresh).await;
     app.stores.clients.create(&client("other")).await.unwrap();
-    let elsewhere = call(Caller {
+    let other_client = call(Caller {
         client: crate::test_app::client_id("other"),
         ..Caller::clone(&bias.holder)
     });
-    for stranger in [&anas.holder, &elsewhere, &caller("other")] {
+    for other_caller in [&anas.holder, &other_client, &caller("other")] {
         for token in [text(&bias.refresh), bias.access.clone()] {
-            revoke(&app, stranger, &token).await.unwrap();
+            revoke(&app, other_caller, &token).await.unwrap();
         }
     }
     let bias_forgotten = app.validation_token(&bia).await;
-    let bias_forgotten = access(&app, &app.forget(&bias_forgotten).await.unwrap());
+    let bias_forgotten = access(&app, &app.close(&bias_forgotten).await.unwrap());
     revoke(&app, &anas.holder, &bias_forgotten).await.unwrap();
     assert_eq!(app.family_of(&bias.refresh).await, family);
     assert!(revocations(&app, &family).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_branches_of_a_session_end_with_it_and_a_branch_ends_with_its_own_alone() {
+async fn a_revoked_session_ends_its_branches_only() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let trunk = session(&app, &user).await;
-    let (one, other) = (branch(&app, &trunk).await, branch(&app, &trunk).await);
-    let twig = branch(&app, &one).await;
+    let parent = session(&app, &user).await;
+    let (one, other) = (branch(&app, &parent).await, branch(&app, &parent).await);
+    let grandchild = branch(&app, &one).await;
     revoke(&app, &one.holder, &text(&one.refresh)).await.unwrap();
     app.renew(&other.refresh).await.unwrap();
-    app.renew(&trunk.refresh).await.unwrap();
-    let refused = app.renew(&twig.refresh).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
-    revoke(&app, &trunk.holder, &trunk.access).await.unwrap();
+    app.renew(&parent.refresh).await.unwrap();
+    let rejected = app.renew(&grandchild.refresh).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
+    revoke(&app, &parent.holder, &parent.access).await.unwrap();
     let with_an_ancestor = FamilyStatus::Revoked(RevocationReason::Ancestor);
     for (branch, status) in [
         (&one, LOGGED_OUT),
         (&other, with_an_ancestor),
-        (&twig, with_an_ancestor),
+        (&grandchild, with_an_ancestor),
     ] {
-        let refused = app.renew(&branch.refresh).await;
-        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+        let rejected = app.renew(&branch.refresh).await;
+        assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
         assert_eq!(app.family_of(&branch.refresh).await.status, status);
-        let refused = change_app(&app.tokens, &branch.holder, PORTAL).await;
-        assert!(matches!(refused, Err(TokenError::TokenNotValid)), "{refused:?}");
+        let rejected = change_app(&app.tokens, &branch.holder, PORTAL).await;
+        assert!(matches!(rejected, Err(TokenError::TokenNotValid)), "{rejected:?}");
     }
     assert!(app.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logging_out_of_a_closed_session_ends_the_branches_that_lived_on() {
+async fn logout_of_a_closed_session_ends_its_branches() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let trunk = session(&app, &user).await;
-    let branched = branch(&app, &trunk).await;
-    app.forget(&trunk.refresh).await.unwrap();
-    let renewed = app.successor(&branched.refresh).await;
+    let parent = session(&app, &user).await;
+    let child = branch(&app, &parent).await;
+    app.close(&parent.refresh).await.unwrap();
+    let renewed = app.successor(&child.refresh).await;
     for _ in 0..2 {
-        revoke(&app, &branched.holder, &text(&trunk.refresh)).await.unwrap();
+        revoke(&app, &child.holder, &text(&parent.refresh)).await.unwrap();
     }
-    let family = app.family_of(&trunk.refresh).await;
+    let family = app.family_of(&parent.refresh).await;
     assert_eq!(family.status, LOGGED_OUT);
     assert_eq!(revocations(&app, &family).await.len(), 1);
     assert!(matches!(app.renew(&renewed).await, Err(TokenError::TokenNotValid)));
-    // Nor does the token that closed it get another access token.
+    // The token that closed it gets no other access token.
     assert!(matches!(
-        app.forget(&trunk.refresh).await,
+        app.close(&parent.refresh).await,
         Err(TokenError::TokenNotValid)
     ));
     assert!(app.renewable_tokens(&user).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logging_out_of_a_closed_branch_ends_its_own_branches_and_leaves_its_parent() {
+async fn logout_of_a_closed_branch_keeps_its_parent() {
     let app = TestApp::new().await;
     let user = app.user().await;
-    let trunk = session(&app, &user).await;
-    let branched = branch(&app, &trunk).await;
-    let twig = branch(&app, &branched).await;
-    app.forget(&branched.refresh).await.unwrap();
-    let twigs = app.successor(&twig.refresh).await;
-    revoke(&app, &branched.holder, &text(&branched.refresh)).await.unwrap();
-    let family = app.family_of(&branched.refresh).await;
+    let parent = session(&app, &user).await;
+    let child = branch(&app, &parent).await;
+    let grandchild = branch(&app, &child).await;
+    app.close(&child.refresh).await.unwrap();
+    let grandchild_token = app.successor(&grandchild.refresh).await;
+    revoke(&app, &child.holder, &text(&child.refresh)).await.unwrap();
+    let family = app.family_of(&child.refresh).await;
     assert_eq!(family.status, LOGGED_OUT);
     assert_eq!(revocations(&app, &family).await.len(), 1);
-    assert!(matches!(app.renew(&twigs).await, Err(TokenError::TokenNotValid)));
-    app.renew(&trunk.refresh).await.unwrap();
+    assert!(matches!(
+        app.renew(&grandchild_token).await,
+        Err(TokenError::TokenNotValid)
+    ));
+    app.renew(&parent.refresh).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_revoked_for_another_reason_keeps_it() {
+async fn a_revoked_session_keeps_its_first_reason() {
     let app = TestApp::strict().await;
     let user = app.user().await;
     let session = session(&app, &user).await;
@@ -231,19 +234,19 @@ async fn a_session_revoked_for_another_reason_keeps_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_logout_in_the_middle_of_a_renewal_leaves_nothing_alive() {
+async fn a_logout_during_a_renewal_ends_the_session() {
     for (write, remember) in [("families.rotate", true), ("families.close", false)] {
         let app = Arc::new(TestApp::new().await);
         let user = app.user().await;
         let Session { holder, refresh, .. } = session(&app, &user).await;
-        let (elsewhere, token) = (app.clone(), text(&refresh));
-        let overtaken = app.with_faults(&Meanwhile::before(write, move || async move {
-            revoke(&elsewhere, &holder, &token).await.unwrap();
+        let (concurrent, token) = (app.clone(), text(&refresh));
+        let interleaved = app.with_faults(&Interleave::before(write, move || async move {
+            revoke(&concurrent, &holder, &token).await.unwrap();
         }));
-        let refused = renew(&overtaken, by_token(&refresh, remember)).await;
+        let rejected = renew(&interleaved, by_token(&refresh, remember)).await;
         assert!(
-            matches!(refused, Err(TokenError::TokenNotValid)),
-            "{write}: {refused:?}"
+            matches!(rejected, Err(TokenError::TokenNotValid)),
+            "{write}: {rejected:?}"
         );
         assert_eq!(app.family_of(&refresh).await.status, LOGGED_OUT);
         assert!(app.renewable_tokens(&user).await.is_empty());
@@ -251,30 +254,30 @@ async fn a_logout_in_the_middle_of_a_renewal_leaves_nothing_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_closed_in_the_middle_of_its_logout_ends() {
+async fn a_session_closed_during_its_logout_is_revoked() {
     for is_branch in [false, true] {
         let app = Arc::new(TestApp::on_sqlite(GRACE).await);
         let user = app.user().await;
-        let trunk = session(&app, &user).await;
-        let session = if is_branch { branch(&app, &trunk).await } else { trunk };
-        let (elsewhere, token) = (app.clone(), session.refresh.clone());
-        let overtaken = app.with_faults(&Meanwhile::before("families.revoke", move || async move {
-            elsewhere.forget(&token).await.unwrap();
+        let parent = session(&app, &user).await;
+        let session = if is_branch { branch(&app, &parent).await } else { parent };
+        let (concurrent, token) = (app.clone(), session.refresh.clone());
+        let interleaved = app.with_faults(&Interleave::before("families.revoke", move || async move {
+            concurrent.close(&token).await.unwrap();
         }));
         let token = text(&session.refresh);
-        overtaken.revoke_token.run(&session.holder, &token).await.unwrap();
+        interleaved.revoke_token.run(&session.holder, &token).await.unwrap();
         assert_eq!(app.family_of(&session.refresh).await.status, LOGGED_OUT);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whichever_call_fails_it_says_so_and_a_retry_ends_the_session() {
+async fn a_logout_survives_each_store_failure() {
     for outage in [Outage::Away, Outage::AnswerLost] {
         let app = TestApp::new().await;
         let mut number = 0;
         loop {
             let session = session(&app, &app.user().await).await;
-            let fault = Arc::new(FailsOnce::at(number, outage));
+            let fault = Arc::new(FailNthCall::new(number, outage));
             let injector: Arc<dyn FaultInjector> = fault.clone();
             let tokens = app.with_faults(&injector);
             let answer = tokens.revoke_token.run(&session.holder, &text(&session.refresh)).await;

@@ -1,4 +1,4 @@
-//! Renewal by validation token: once, for the client it was made for.
+//! Renewal by validation token: once, by the client that it was issued for.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn a_validation_token_works_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_remembering_a_validation_token_starts_no_session() {
+async fn without_remember_me_no_session_starts() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let token = app.validation_token(&user).await;
@@ -29,7 +29,7 @@ async fn without_remembering_a_validation_token_starts_no_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_validation_token_is_dead_at_the_exact_instant_of_its_expiry() {
+async fn a_validation_token_expires_exactly() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let (good, late) = (app.validation_token(&user).await, app.validation_token(&user).await);
@@ -37,34 +37,34 @@ async fn a_validation_token_is_dead_at_the_exact_instant_of_its_expiry() {
     app.clock.advance(lifetime - Duration::from_millis(1));
     renew(&app.tokens, by_token(&good, true)).await.unwrap();
     app.clock.advance(Duration::from_millis(1));
-    let refused = renew(&app.tokens, by_token(&late, true)).await;
-    assert!(matches!(refused, Err(TokenError::TokenNotValid)));
+    let rejected = renew(&app.tokens, by_token(&late, true)).await;
+    assert!(matches!(rejected, Err(TokenError::TokenNotValid)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_validation_token_in_other_hands_is_not_spent() {
+async fn another_client_or_user_spends_no_validation_token() {
     let app = TestApp::new().await;
     let (user, other) = (app.user().await, app.user().await);
     app.stores.clients.create(&client("other")).await.unwrap();
     let others = app.session(&other).await;
     let others = app.caller_of(&app.renew(&others).await.unwrap());
     let token = app.validation_token(&user).await;
-    for stranger in [caller("other"), others] {
-        let refused = renew_as(&app.tokens, &stranger, by_token(&token, true)).await;
-        assert!(matches!(refused, Err(TokenError::TokenNotValid)));
+    for other_caller in [caller("other"), others] {
+        let rejected = renew_as(&app.tokens, &other_caller, by_token(&token, true)).await;
+        assert!(matches!(rejected, Err(TokenError::TokenNotValid)));
     }
     renew(&app.tokens, by_token(&token, true)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_spends_no_validation_token() {
+async fn a_rejected_renewal_spends_no_validation_token() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let token = app.validation_token(&user).await;
     let identity = app.stores.identities.find(&user).await.unwrap().unwrap();
     app.stores.identities.remove(&user).await.unwrap();
-    let refused = renew(&app.tokens, by_token(&token, true)).await;
-    assert!(matches!(refused, Err(TokenError::UserNotFound)));
+    let rejected = renew(&app.tokens, by_token(&token, true)).await;
+    assert!(matches!(rejected, Err(TokenError::UserNotFound)));
     app.stores.identities.create(&identity).await.unwrap();
     renew(&app.tokens, by_token(&token, true)).await.unwrap();
 }

@@ -1,11 +1,11 @@
-//! Store, then look, in every interleaving (03-protocols 2).
+//! The mint gate's order, write and then check, in every interleaving (docs/protocols.md "Mint gate").
 //!
-//! Rows are mutexes, as every write and every look is one atomic step of the store. What a write that matches nothing is worth
-//! on a replica set with two primaries is in [`two_primaries`].
+//! Rows are mutexes, because every write and every read is one atomic step of the store. [`two_primaries`] has the
+//! reads after an unmatched write on a replica set with two primaries.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "a poisoned row is a broken promise"
+    reason = "a panic is how the model checker reports a violation"
 )]
 
 mod two_primaries;
@@ -18,23 +18,23 @@ use loom::thread;
 
 #[derive(Clone, Copy, Default)]
 struct Credential {
-    locked: bool,
+    is_locked: bool,
     epoch: u64,
 }
 
-/// A refresh family: the epoch it was born under, and how often it was rotated.
+/// A refresh token family: the epoch it was started under, and how often it was rotated.
 #[derive(Default)]
 struct Family {
     epoch: u64,
     generation: u64,
 }
 
-/// In which order a mint looks and writes.
+/// The order in which a mint checks the lock and writes.
 #[derive(Clone, Copy)]
 enum Order {
-    StoreThenLook,
-    LookThenStore,
-    /// The look lets everybody pass who is not locked, and the family gets the epoch found then.
+    WriteThenCheck,
+    CheckThenWrite,
+    /// The check passes every unlocked user, and the family gets the epoch read by it.
     EpochReadAfresh,
 }
 
@@ -43,131 +43,131 @@ struct Store {
     credential: Mutex<Credential>,
     family: Mutex<Family>,
     /// The lock's 204 has been sent.
-    answered: AtomicBool,
+    is_answered: AtomicBool,
 }
 
 impl Store {
-    /// One write, and nothing else. It never looks.
+    /// One write. It reads no session.
     fn lock(&self) {
         {
             let mut credential = self.credential.lock().unwrap();
-            credential.locked = true;
+            credential.is_locked = true;
             credential.epoch += 1;
         }
-        self.answered.store(true, Ordering::SeqCst);
+        self.is_answered.store(true, Ordering::SeqCst);
     }
 
     fn unlock(&self) {
-        self.credential.lock().unwrap().locked = false;
+        self.credential.lock().unwrap().is_locked = false;
     }
 
-    /// A renewal of a token of epoch 0.
+    /// Renews a token of epoch 0.
     fn mint(&self, order: Order) {
-        let begins_late = self.answered.load(Ordering::SeqCst);
-        let (writes_late, stands) = match order {
-            Order::StoreThenLook => {
-                let writes_late = self.rotate();
-                (writes_late, self.stands())
+        let is_late_start = self.is_answered.load(Ordering::SeqCst);
+        let (is_late_write, is_unlocked) = match order {
+            Order::WriteThenCheck => {
+                let is_late_write = self.rotate();
+                (is_late_write, self.is_unlocked())
             }
-            Order::LookThenStore => {
-                let stands = self.stands();
-                (stands && self.rotate(), stands)
+            Order::CheckThenWrite => {
+                let is_unlocked = self.is_unlocked();
+                (is_unlocked && self.rotate(), is_unlocked)
             }
             Order::EpochReadAfresh => {
                 self.rotate();
                 let credential = *self.credential.lock().unwrap();
-                if !credential.locked {
+                if !credential.is_locked {
                     self.family.lock().unwrap().epoch = credential.epoch;
                 }
-                (false, !credential.locked)
+                (false, !credential.is_locked)
             }
         };
-        if stands {
+        if is_unlocked {
             assert!(
-                !begins_late || matches!(order, Order::EpochReadAfresh),
-                "a mint that began after the lock's answer sealed"
+                !is_late_start || matches!(order, Order::EpochReadAfresh),
+                "a mint that began after the lock's answer signed"
             );
-            assert!(!writes_late, "a mint that wrote after the lock's answer sealed");
+            assert!(!is_late_write, "a mint that wrote after the lock's answer signed");
         }
     }
 
-    /// Whether the lock had been answered when it was written.
+    /// Rotates the family. Returns whether the lock was answered before.
     fn rotate(&self) -> bool {
-        let late = self.answered.load(Ordering::SeqCst);
+        let is_late = self.is_answered.load(Ordering::SeqCst);
         self.family.lock().unwrap().generation += 1;
-        late
+        is_late
     }
 
-    fn stands(&self) -> bool {
+    fn is_unlocked(&self) -> bool {
         let credential = *self.credential.lock().unwrap();
-        !credential.locked && credential.epoch == 0
+        !credential.is_locked && credential.epoch == 0
     }
 
-    /// Nothing that was born before the lock is alive.
-    fn assert_nothing_lives(&self) {
+    /// Asserts that no family from before the lock is active.
+    fn assert_no_active_family(&self) {
         let (credential, family) = (self.credential.lock().unwrap(), self.family.lock().unwrap());
         assert!(
-            credential.locked || family.epoch != credential.epoch,
-            "a family of before the lock is alive under the current epoch"
+            credential.is_locked || family.epoch != credential.epoch,
+            "a family from before the lock is active under the current epoch"
         );
     }
 }
 
-/// So many mints against one lock, which is followed by an unlock or not. One mint meets it in every interleaving, more
-/// of them in every one where no thread is interrupted more often than thrice.
-fn race(order: Order, mints: usize, unlocks: bool) {
-    let mut every_interleaving = loom::model::Builder::new();
-    every_interleaving.preemption_bound = (mints > 1).then_some(3);
-    every_interleaving.check(move || {
+/// Runs mints against one lock, and an unlock after it if asked for. One mint is checked in every interleaving; more of
+/// them in those with at most three preemptions, because their number grows exponentially.
+fn race(order: Order, mints: usize, is_unlocked_again: bool) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = (mints > 1).then_some(3);
+    model.check(move || {
         let store = Arc::new(Store::default());
-        let minters: Vec<_> = (0..mints)
+        let threads: Vec<_> = (0..mints)
             .map(|_| {
                 let store = store.clone();
                 thread::spawn(move || store.mint(order))
             })
             .collect();
         store.lock();
-        if unlocks {
+        if is_unlocked_again {
             store.unlock();
         }
-        for minter in minters {
-            minter.join().unwrap();
+        for thread in threads {
+            thread.join().unwrap();
         }
-        store.assert_nothing_lives();
+        store.assert_no_active_family();
         assert!(store.family.lock().unwrap().generation <= u64::try_from(mints).unwrap());
     });
 }
 
-/// What the model checker said when it found an interleaving that breaks the promise.
-fn violation(order: Order, unlocks: bool) -> String {
-    let found = catch_unwind(AssertUnwindSafe(|| race(order, 1, unlocks)));
-    let panic = found.expect_err("there is an interleaving that breaks the promise");
-    let words = panic.downcast_ref::<&str>().map(ToString::to_string);
-    words
+/// Returns the message of the model checker for an interleaving that breaks the promise.
+fn violation(order: Order, is_unlocked_again: bool) -> String {
+    let result = catch_unwind(AssertUnwindSafe(|| race(order, 1, is_unlocked_again)));
+    let panic = result.expect_err("an interleaving breaks the promise");
+    let message = panic.downcast_ref::<&str>().map(ToString::to_string);
+    message
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default()
 }
 
 #[test]
-fn store_then_look_seals_nothing_written_after_the_locks_answer() {
-    race(Order::StoreThenLook, 1, false);
-    race(Order::StoreThenLook, 2, false);
+fn write_then_check_signs_nothing_after_the_lock() {
+    race(Order::WriteThenCheck, 1, false);
+    race(Order::WriteThenCheck, 2, false);
 }
 
 #[test]
-fn store_then_look_leaves_nothing_alive_after_lock_and_unlock() {
-    race(Order::StoreThenLook, 1, true);
-    race(Order::StoreThenLook, 2, true);
+fn write_then_check_ends_sessions_of_the_old_epoch() {
+    race(Order::WriteThenCheck, 1, true);
+    race(Order::WriteThenCheck, 2, true);
 }
 
 #[test]
-fn look_then_store_seals_what_was_written_after_the_locks_answer() {
-    let violation = violation(Order::LookThenStore, false);
+fn check_then_write_signs_after_the_lock() {
+    let violation = violation(Order::CheckThenWrite, false);
     assert!(violation.contains("wrote after the lock's answer"), "{violation}");
 }
 
 #[test]
-fn an_epoch_read_afresh_after_the_write_revives_a_session() {
+fn an_epoch_read_after_the_write_revives_a_session() {
     let violation = violation(Order::EpochReadAfresh, true);
-    assert!(violation.contains("alive under the current epoch"), "{violation}");
+    assert!(violation.contains("active under the current epoch"), "{violation}");
 }

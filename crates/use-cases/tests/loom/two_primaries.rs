@@ -1,8 +1,8 @@
-//! A replica set of which the old primary was cut off and goes on for a while: what does a mint beside it see?
+//! A mint beside an old primary that was cut off and does not know it yet (docs/protocols.md "Linearizable reads").
 //!
-//! What it is asked to write is not acknowledged when it matches, since no majority gets it; what matches nothing is
-//! acknowledged at once, and orders nothing. Reads are answered from what it had committed when it was cut off; only a
-//! linearizable one finds out.
+//! The old primary acknowledges no write that matches, since no majority gets it. It acknowledges an unmatched write at
+//! once, which orders nothing. It answers reads from what was committed when it was cut off; only a linearizable read
+//! fails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,44 +12,47 @@ use loom::thread;
 
 #[derive(Clone, Copy, Default)]
 struct Committed {
-    locked: bool,
+    is_locked: bool,
     /// The family was closed before, so a write that closes it matches nothing.
-    closed: bool,
+    is_closed: bool,
 }
 
-/// What the majority has, and what the old primary still answers with, once it has been cut off.
+/// The state of the majority, and the state that the old primary answers with once it is cut off.
 #[derive(Default)]
 struct Members {
     majority: Committed,
     cut_off: Option<Committed>,
 }
 
-/// The minter has no acknowledgement: it answers 503.
+/// The store did not acknowledge: the mint answers 503.
 struct NotAcknowledged;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Causal after the latest write that was acknowledged, which an unmatched one is, too.
+enum CausalReads {
+    /// Causal after every acknowledged write, unmatched ones included. This is wrong.
     AfterEveryWrite,
-    /// Causal after a matched write, and linearizable after an unmatched one.
+    /// Causal after a matched write, linearizable after an unmatched one. This is what the mint gate does.
     AfterMatchedWrites,
 }
 
 struct ReplicaSet {
     members: Mutex<Members>,
     /// The lock's 204 has been sent.
-    answered: AtomicBool,
+    is_answered: AtomicBool,
 }
 
 impl ReplicaSet {
-    fn new(closed: bool) -> Self {
-        let majority = Committed { locked: false, closed };
+    fn new(is_closed: bool) -> Self {
+        let majority = Committed {
+            is_locked: false,
+            is_closed,
+        };
         Self {
             members: Mutex::new(Members {
                 majority,
                 cut_off: None,
             }),
-            answered: AtomicBool::new(false),
+            is_answered: AtomicBool::new(false),
         }
     }
 
@@ -58,21 +61,21 @@ impl ReplicaSet {
         members.cut_off = Some(members.majority);
     }
 
-    /// On the new primary.
+    /// Locks on the new primary.
     fn lock(&self) {
-        self.members.lock().unwrap().majority.locked = true;
-        self.answered.store(true, Ordering::SeqCst);
+        self.members.lock().unwrap().majority.is_locked = true;
+        self.is_answered.store(true, Ordering::SeqCst);
     }
 
-    /// Beside the old primary; whether the family was open.
+    /// Closes the family, at the old primary if there is one. Returns whether the write matched.
     fn close(&self) -> Result<bool, NotAcknowledged> {
         let mut members = self.members.lock().unwrap();
         match members.cut_off {
-            Some(old) if !old.closed => Err(NotAcknowledged),
+            Some(old) if !old.is_closed => Err(NotAcknowledged),
             Some(_) => Ok(false),
             None => {
-                let matched = !members.majority.closed;
-                members.majority.closed = true;
+                let matched = !members.majority.is_closed;
+                members.majority.is_closed = true;
                 Ok(matched)
             }
         }
@@ -82,56 +85,56 @@ impl ReplicaSet {
         let members = self.members.lock().unwrap();
         match members.cut_off {
             Some(_) if is_linearizable => Err(NotAcknowledged),
-            Some(old) => Ok(old.locked),
-            None => Ok(members.majority.locked),
+            Some(old) => Ok(old.is_locked),
+            None => Ok(members.majority.is_locked),
         }
     }
 
-    /// Presents the token that closes the family, or that closed it, which still gets an access token.
-    fn mint(&self, look: Look) {
-        let begins_late = self.answered.load(Ordering::SeqCst);
-        let seals = self.close().and_then(|matched| {
-            let is_linearizable = look == Look::AfterMatchedWrites && !matched;
+    /// Presents the token that closes the family. If it has closed it already, it still gets an access token.
+    fn mint(&self, reads: CausalReads) {
+        let is_late_start = self.is_answered.load(Ordering::SeqCst);
+        let signs = self.close().and_then(|matched| {
+            let is_linearizable = reads == CausalReads::AfterMatchedWrites && !matched;
             Ok(!self.is_locked(is_linearizable)?)
         });
         assert!(
-            !(begins_late && seals.unwrap_or(false)),
-            "a mint that began after the lock's answer sealed"
+            !(is_late_start && signs.unwrap_or(false)),
+            "a mint that began after the lock's answer signed"
         );
     }
 }
 
-/// Two mints beside the old primary against an election and a lock, in every order.
-fn race(look: Look, closed: bool) {
-    let mut every_interleaving = loom::model::Builder::new();
-    every_interleaving.preemption_bound = Some(3);
-    every_interleaving.check(move || {
-        let replicas = Arc::new(ReplicaSet::new(closed));
-        let minters: Vec<_> = (0..2)
+/// Runs two mints beside the old primary against an election and a lock, in every order with at most three preemptions.
+fn race(reads: CausalReads, is_closed: bool) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let replicas = Arc::new(ReplicaSet::new(is_closed));
+        let threads: Vec<_> = (0..2)
             .map(|_| {
                 let replicas = replicas.clone();
-                thread::spawn(move || replicas.mint(look))
+                thread::spawn(move || replicas.mint(reads))
             })
             .collect();
         replicas.elect_another();
         replicas.lock();
-        for minter in minters {
-            minter.join().unwrap();
+        for thread in threads {
+            thread.join().unwrap();
         }
     });
 }
 
 #[test]
-fn beside_an_old_primary_nothing_is_sealed_after_the_locks_answer() {
-    for closed in [false, true] {
-        race(Look::AfterMatchedWrites, closed);
+fn an_old_primary_signs_nothing_after_the_lock() {
+    for is_closed in [false, true] {
+        race(CausalReads::AfterMatchedWrites, is_closed);
     }
 }
 
 #[test]
-fn a_look_that_is_causal_after_an_unmatched_write_seals_after_the_locks_answer() {
-    let found = catch_unwind(AssertUnwindSafe(|| race(Look::AfterEveryWrite, true)));
-    let panic = found.expect_err("there is an order that breaks the promise");
-    let words = panic.downcast_ref::<&str>().copied().unwrap_or_default();
-    assert!(words.contains("began after the lock's answer"), "{words}");
+fn a_causal_read_after_no_match_signs_after_the_lock() {
+    let result = catch_unwind(AssertUnwindSafe(|| race(CausalReads::AfterEveryWrite, true)));
+    let panic = result.expect_err("an order breaks the promise");
+    let message = panic.downcast_ref::<&str>().copied().unwrap_or_default();
+    assert!(message.contains("began after the lock's answer"), "{message}");
 }

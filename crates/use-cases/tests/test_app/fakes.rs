@@ -1,4 +1,4 @@
-//! What stands in for the machine: a clock, a signer, a letter box, an ear for measurements.
+//! Fakes of the clock, the signer, the delivery of codes, the audit trail and the metrics.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,10 +16,10 @@ use ports::tokens::{KeySet, PublicKey, SigningError, TokenSigner};
 use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
 
-/// A time that is no whole second.
+/// The initial time in milliseconds. It is not a whole second, so that a cut to seconds shows.
 const START: i64 = 1_767_225_600_123;
 
-/// Stands still until a test moves it.
+/// A clock that moves only when a test moves it.
 pub(crate) struct SettableClock(AtomicI64);
 
 impl Default for SettableClock {
@@ -61,12 +61,12 @@ impl AuditTrail for Records {
     }
 }
 
-/// Remembers what it was asked to sign; the signed form is the token's id.
+/// Records the tokens to sign. The signed form is the token's id.
 #[derive(Default)]
 pub(crate) struct RecordingSigner(Mutex<HashMap<String, AccessToken>>);
 
 impl RecordingSigner {
-    /// What was signed as `text`.
+    /// Returns the token that was signed as `text`.
     pub(crate) fn content(&self, text: &str) -> AccessToken {
         self.0.lock().unwrap()[text].clone()
     }
@@ -83,7 +83,7 @@ impl TokenSigner for RecordingSigner {
     }
 }
 
-/// Counts what the operator would see.
+/// Counts metric events.
 #[derive(Default)]
 pub(crate) struct RecordedMetrics {
     replays: AtomicUsize,
@@ -95,15 +95,15 @@ impl RecordedMetrics {
         self.replays.load(Ordering::SeqCst)
     }
 
-    /// Renewals that were told the same successor again.
+    /// Returns the number of renewals that got the same successor again.
     pub(crate) fn repeated(&self) -> usize {
         self.repeated.load(Ordering::SeqCst)
     }
 }
 
 impl Telemetry for RecordedMetrics {
-    fn record(&self, measure: MetricEvent) {
-        match measure {
+    fn record(&self, event: MetricEvent) {
+        match event {
             MetricEvent::Replay => &self.replays,
             MetricEvent::Renewal(RenewalOutcome::Repeated) => &self.repeated,
             _ => return,
@@ -112,7 +112,7 @@ impl Telemetry for RecordedMetrics {
     }
 }
 
-/// No test here asks for keys.
+/// An empty key set: no test here reads keys.
 pub(crate) struct NoKeys;
 
 impl KeySet for NoKeys {
@@ -121,28 +121,28 @@ impl KeySet for NoKeys {
     }
 }
 
-/// Keeps what was to be delivered.
+/// Records the messages to deliver.
 #[derive(Default)]
 pub(crate) struct SentCodes {
     sent: Mutex<Vec<CodeMessage>>,
-    refuses: AtomicBool,
+    is_failing: AtomicBool,
 }
 
 impl SentCodes {
-    /// From now on nothing is taken, or again.
-    pub(crate) fn refuse(&self, refuses: bool) {
-        self.refuses.store(refuses, Ordering::SeqCst);
+    /// Makes deliveries fail from now on, or succeed again.
+    pub(crate) fn set_failing(&self, is_failing: bool) {
+        self.is_failing.store(is_failing, Ordering::SeqCst);
     }
 
     pub(crate) fn last(&self) -> CodeMessage {
         self.sent.lock().unwrap().last().unwrap().clone()
     }
 
-    /// The code of a challenge.
+    /// Returns the code of a challenge.
     pub(crate) fn code(&self, challenge: &ChallengeId) -> String {
         let sent = self.sent.lock().unwrap();
-        let letter = sent.iter().find(|letter| letter.challenge == *challenge).unwrap();
-        letter.code.reveal().to_owned()
+        let message = sent.iter().find(|message| message.challenge == *challenge).unwrap();
+        message.code.reveal().to_owned()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -153,8 +153,8 @@ impl SentCodes {
 #[async_trait]
 impl CodeDelivery for SentCodes {
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(DeliveryError("nobody takes it".into()));
+        if self.is_failing.load(Ordering::SeqCst) {
+            return Err(DeliveryError("the gateway is away".into()));
         }
         self.sent.lock().unwrap().push(message.clone());
         Ok(())
@@ -177,7 +177,7 @@ impl Default for CountingCodeDigester {
 }
 
 impl CountingCodeDigester {
-    /// How often a code was compared with that of the challenge.
+    /// Returns how often a code was compared with that of the challenge.
     pub(crate) fn comparisons(&self, challenge: &ChallengeId) -> usize {
         let digests = self.digests.lock().unwrap();
         digests.get(challenge.as_str()).map_or(0, |made| made - 1)

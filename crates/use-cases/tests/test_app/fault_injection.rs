@@ -1,4 +1,4 @@
-//! Ports with somebody in between: who may fail a call, take its answer away, or do something at that moment.
+//! Ports with a fault injector: it may fail a call, drop its answer, or run something at that moment.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use use_cases::tokens::TokensPorts;
 
-/// Runs a future on a thread of its own, as a server's workers do: it need not be `Send`.
+/// Runs a future on a thread of its own, like the workers of the server, so that it need not be `Send`.
 pub(crate) fn on_a_thread<F>(work: impl FnOnce() -> F + Send + 'static) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static>,
@@ -29,21 +29,21 @@ where
     spawn_blocking(move || runtime.block_on(work()))
 }
 
-/// Somebody between a use case and its stores. Calls are named `<port>.<verb>`.
+/// Runs before and after each call of a use case to its stores. Calls are named `<port>.<method>`.
 #[async_trait]
 pub(crate) trait FaultInjector: Send + Sync {
-    /// Before the call reaches the store; a failure keeps it away.
+    /// Runs before the call reaches the store. If it fails, the store is not called.
     async fn before(&self, _call: &'static str) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// After the store has answered; a failure takes the answer's place.
+    /// Runs after the store has answered. If it fails, its error replaces the answer.
     async fn after(&self, _call: &'static str) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
-/// A port with a injector before it.
+/// A port with a fault injector.
 pub(crate) struct Faulty<T: ?Sized> {
     inner: Arc<T>,
     injector: Arc<dyn FaultInjector>,
@@ -69,7 +69,7 @@ impl<T: ?Sized> Faulty<T> {
     }
 }
 
-/// The stores of the tokens context, each with the injector before it.
+/// Returns the stores of the tokens context, each with the injector.
 pub(crate) fn with_faults(ports: &TokensPorts, injector: &Arc<dyn FaultInjector>) -> TokensPorts {
     TokensPorts {
         clients: Faulty::new(&ports.clients, injector),
@@ -151,12 +151,12 @@ impl Groups for Faulty<dyn Groups> {
 #[async_trait]
 impl LockStatuses for Faulty<dyn LockStatuses> {
     async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError> {
-        self.call("lock_statuses.look", self.inner.read_linearizable(user))
+        self.call("lock_statuses.read_linearizable", self.inner.read_linearizable(user))
             .await
     }
 
     async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError> {
-        self.call("lock_statuses.look_after_write", self.inner.read_after_write(user))
+        self.call("lock_statuses.read_after_write", self.inner.read_after_write(user))
             .await
     }
 }
@@ -176,8 +176,11 @@ impl ValidationTokens for Faulty<dyn ValidationTokens> {
         hash: &ValidationTokenHash,
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError> {
-        self.call("validation_tokens.look", self.inner.read_linearizable(hash, now))
-            .await
+        self.call(
+            "validation_tokens.read_linearizable",
+            self.inner.read_linearizable(hash, now),
+        )
+        .await
     }
 
     async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
@@ -193,11 +196,12 @@ impl RefreshFamilies for Faulty<dyn RefreshFamilies> {
     }
 
     async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.call("families.look", self.inner.read_linearizable(id)).await
+        self.call("families.read_linearizable", self.inner.read_linearizable(id))
+            .await
     }
 
     async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
-        self.call("families.look_after_write", self.inner.read_after_write(id))
+        self.call("families.read_after_write", self.inner.read_after_write(id))
             .await
     }
 
@@ -234,18 +238,18 @@ impl RefreshFamilies for Faulty<dyn RefreshFamilies> {
     }
 }
 
-/// Remembers which calls there were.
+/// Records the names of the calls.
 #[derive(Default)]
-pub(crate) struct Calls(Mutex<Vec<&'static str>>);
+pub(crate) struct RecordedCalls(Mutex<Vec<&'static str>>);
 
-impl Calls {
-    pub(crate) fn seen(&self) -> Vec<&'static str> {
+impl RecordedCalls {
+    pub(crate) fn names(&self) -> Vec<&'static str> {
         self.0.lock().unwrap().clone()
     }
 }
 
 #[async_trait]
-impl FaultInjector for Calls {
+impl FaultInjector for RecordedCalls {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         self.0.lock().unwrap().push(call);
         Ok(())
@@ -255,22 +259,22 @@ impl FaultInjector for Calls {
 /// How a store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outage {
-    /// The call never reaches it.
+    /// The call never reaches the store.
     Away,
-    /// It does what was asked, and the answer is lost.
+    /// The call is carried out, and its answer is lost.
     AnswerLost,
 }
 
-/// Fails one call, by its number from 0.
-pub(crate) struct FailsOnce {
+/// Fails one call, counted from 0.
+pub(crate) struct FailNthCall {
     number: usize,
     outage: Outage,
     calls: AtomicUsize,
     answers: AtomicUsize,
 }
 
-impl FailsOnce {
-    pub(crate) fn at(number: usize, outage: Outage) -> Self {
+impl FailNthCall {
+    pub(crate) fn new(number: usize, outage: Outage) -> Self {
         Self {
             number,
             outage,
@@ -279,14 +283,14 @@ impl FailsOnce {
         }
     }
 
-    /// Whether it came to the call that fails.
+    /// Returns whether that call was made.
     pub(crate) fn has_failed(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.number
     }
 }
 
 #[async_trait]
-impl FaultInjector for FailsOnce {
+impl FaultInjector for FailNthCall {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         if self.outage == Outage::Away && number == self.number {
@@ -304,67 +308,67 @@ impl FaultInjector for FailsOnce {
     }
 }
 
-type Deed = Box<dyn FnOnce() -> JoinHandle<()> + Send>;
+type Action = Box<dyn FnOnce() -> JoinHandle<()> + Send>;
 
-/// Does something once, right before or right after the first call of a name.
-pub(crate) struct Meanwhile {
+/// Runs an action once, right before or right after the first call of a name.
+pub(crate) struct Interleave {
     call: &'static str,
     is_after: bool,
-    deed: Mutex<Option<Deed>>,
+    action: Mutex<Option<Action>>,
 }
 
-impl Meanwhile {
+impl Interleave {
     pub(crate) fn before<F: Future<Output = ()>>(
         call: &'static str,
-        deed: impl FnOnce() -> F + Send + 'static,
+        action: impl FnOnce() -> F + Send + 'static,
     ) -> Arc<dyn FaultInjector> {
-        Self::of(call, false, deed)
+        Self::build(call, false, action)
     }
 
     pub(crate) fn after<F: Future<Output = ()>>(
         call: &'static str,
-        deed: impl FnOnce() -> F + Send + 'static,
+        action: impl FnOnce() -> F + Send + 'static,
     ) -> Arc<dyn FaultInjector> {
-        Self::of(call, true, deed)
+        Self::build(call, true, action)
     }
 
-    fn of<F: Future<Output = ()>>(
+    fn build<F: Future<Output = ()>>(
         call: &'static str,
         is_after: bool,
-        deed: impl FnOnce() -> F + Send + 'static,
+        action: impl FnOnce() -> F + Send + 'static,
     ) -> Arc<dyn FaultInjector> {
-        let deed: Deed = Box::new(move || on_a_thread(deed));
+        let action: Action = Box::new(move || on_a_thread(action));
         Arc::new(Self {
             call,
             is_after,
-            deed: Mutex::new(Some(deed)),
+            action: Mutex::new(Some(action)),
         })
     }
 
-    async fn at(&self, call: &'static str) {
-        let deed = if self.call == call {
-            self.deed.lock().unwrap().take()
+    async fn run_if(&self, call: &'static str) {
+        let action = if self.call == call {
+            self.action.lock().unwrap().take()
         } else {
             None
         };
-        if let Some(deed) = deed {
-            deed().await.unwrap();
+        if let Some(action) = action {
+            action().await.unwrap();
         }
     }
 }
 
 #[async_trait]
-impl FaultInjector for Meanwhile {
+impl FaultInjector for Interleave {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         if !self.is_after {
-            self.at(call).await;
+            self.run_if(call).await;
         }
         Ok(())
     }
 
     async fn after(&self, call: &'static str) -> Result<(), StoreError> {
         if self.is_after {
-            self.at(call).await;
+            self.run_if(call).await;
         }
         Ok(())
     }

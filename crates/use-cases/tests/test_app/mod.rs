@@ -1,4 +1,4 @@
-//! A wired AuthMe over a store of its own.
+//! The use cases, wired over a store of their own.
 
 pub(crate) mod fakes;
 pub(crate) mod fault_injection;
@@ -39,14 +39,14 @@ use fault_injection::{FaultInjector, with_faults};
 use stores::Stores;
 use wiring::{credential_lock_ports, factors_ports, tokens_ports};
 
-/// The client of every test that names none: set up for everything.
+/// The default client of the tests, set up for every flow.
 pub(crate) const PORTAL: &str = "portal";
 
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 const LEASE: Duration = Duration::from_secs(5);
 
-/// More events than any app has.
+/// More events than any test makes.
 const MANY: usize = 10_000_000;
 
 pub(crate) struct TestApp {
@@ -57,20 +57,19 @@ pub(crate) struct TestApp {
     pub(crate) tokens: Arc<TokensUseCases>,
     pub(crate) credential_lock: Arc<CredentialLockUseCases>,
     pub(crate) factors: Arc<FactorsUseCases>,
-    /// The codes that were sent.
     pub(crate) sent_codes: Arc<SentCodes>,
     pub(crate) codes: Arc<CountingCodeDigester>,
     pub(crate) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub(crate) ports: TokensPorts,
     settings: TokensSettings,
     users: AtomicUsize,
-    told: Mutex<Told>,
+    events_read: Mutex<EventsRead>,
     _folder: TempDir,
 }
 
-/// The events of each user, as far as the log was read.
+/// The events of each user, up to the cursor to which the log was read.
 #[derive(Default)]
-struct Told {
+struct EventsRead {
     until: Cursor,
     events: HashMap<UserId, Vec<Event>>,
 }
@@ -79,7 +78,7 @@ pub(crate) fn client_id(id: &str) -> ClientId {
     ClientId::parse(id).unwrap()
 }
 
-/// A client set up for every flow.
+/// Returns a client that is set up for every flow.
 pub(crate) fn client(id: &str) -> Client {
     Client {
         accepts_saml: true,
@@ -93,7 +92,7 @@ pub(crate) fn client(id: &str) -> Client {
     }
 }
 
-/// A mobile number as a caller writes it: nine digits, of which the first is 9.
+/// Returns the draft of a mobile number: nine digits, of which the first is 9.
 pub(crate) fn mobile(id: &str, number: &str) -> ContactDraft {
     ContactDraft {
         id: ContactId::parse(id).unwrap(),
@@ -108,7 +107,7 @@ pub(crate) fn mobile(id: &str, number: &str) -> ContactDraft {
     }
 }
 
-/// The user at the portal, with a token of the credential's first epoch.
+/// Returns a call of the user at the portal, with a token of epoch 0.
 pub(crate) fn user_at_the_portal(user: &UserId) -> Call {
     call(Caller {
         user: Some(CallingUser {
@@ -121,7 +120,7 @@ pub(crate) fn user_at_the_portal(user: &UserId) -> Call {
     })
 }
 
-/// A client on its own.
+/// Returns a call of a client on its own.
 pub(crate) fn caller(client: &str) -> Call {
     call(Caller {
         client: client_id(client),
@@ -133,7 +132,7 @@ pub(crate) fn caller(client: &str) -> Call {
     })
 }
 
-/// The id of every request here.
+/// The id of every request.
 pub(crate) const REQUEST: &str = "request-1";
 
 pub(crate) fn call(caller: Caller) -> Call {
@@ -147,25 +146,22 @@ pub(crate) fn call(caller: Caller) -> Call {
 }
 
 pub(crate) fn by_token(token: &str, remember: bool) -> RenewTokenRequest {
-    let way = RenewalGrant::Token {
+    let grant = RenewalGrant::Token {
         token: token.to_owned(),
         expected: ExpectedSubject::default(),
     };
-    RenewTokenRequest { grant: way, remember }
+    RenewTokenRequest { grant, remember }
 }
 
 pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
-    let way = RenewalGrant::IdentityProvider {
+    let grant = RenewalGrant::IdentityProvider {
         client: client_id(PORTAL),
         user: user.clone(),
     };
-    RenewTokenRequest {
-        grant: way,
-        remember: true,
-    }
+    RenewTokenRequest { grant, remember: true }
 }
 
-pub(crate) fn hand_off(address: &str) -> HandleAuthRequest {
+pub(crate) fn saml_login(address: &str) -> HandleAuthRequest {
     HandleAuthRequest {
         target_client: client_id(PORTAL),
         email: Email::parse(address).unwrap(),
@@ -181,12 +177,12 @@ pub(crate) fn address_of(user: &UserId) -> String {
 }
 
 impl TestApp {
-    /// On SQLite, with grace.
+    /// Returns an app on SQLite, with the default grace time.
     pub(crate) async fn new() -> Self {
         Self::on_sqlite(GRACE).await
     }
 
-    /// Without grace: a spent token is a replay at once.
+    /// Returns an app without grace time: a spent token is a replay at once.
     pub(crate) async fn strict() -> Self {
         Self::on_sqlite(Duration::ZERO).await
     }
@@ -196,14 +192,14 @@ impl TestApp {
         Self::over(stores::sqlite(folder.path()), folder, grace).await
     }
 
-    /// Over stores that are empty and nobody else's; secrets lie in the folder.
+    /// Returns an app over empty stores of its own, with its secrets in the folder.
     pub(crate) async fn over(stores: Stores, folder: TempDir, grace: Duration) -> Self {
         let secrets = read_or_create_secret(&folder.path().join("secrets").join("refresh.key")).unwrap();
         let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
         let (clock, signer, metrics) = (Arc::default(), Arc::default(), Arc::default());
         let settings = TokensSettings {
             refresh_grace: grace,
-            // The clock stands, and races start more in an instant than anybody does in a minute.
+            // No limit: the clock does not move, and races start more sessions than the limit of a minute.
             new_sessions_per_minute: 0,
             ..TokensSettings::default()
         };
@@ -225,7 +221,7 @@ impl TestApp {
             ports,
             settings,
             users: AtomicUsize::new(0),
-            told: Mutex::default(),
+            events_read: Mutex::default(),
             _folder: folder,
         };
         for id in [PORTAL, "saml"] {
@@ -234,12 +230,12 @@ impl TestApp {
         app
     }
 
-    /// The use cases with a injector before every store.
+    /// Returns the use cases with the injector before every store.
     pub(crate) fn with_faults(&self, injector: &Arc<dyn FaultInjector>) -> Arc<TokensUseCases> {
-        self.wired(&with_faults(&self.ports, injector))
+        self.with_ports(&with_faults(&self.ports, injector))
     }
 
-    /// What the locks need, over other credentials.
+    /// Returns the ports of the lock context with another store of credentials.
     pub(crate) fn credential_lock_ports(&self, credentials: Arc<dyn CredentialLocks>) -> CredentialLockPorts {
         CredentialLockPorts {
             credential_locks: credentials,
@@ -247,12 +243,12 @@ impl TestApp {
         }
     }
 
-    /// The use cases over other ports.
-    pub(crate) fn wired(&self, ports: &TokensPorts) -> Arc<TokensUseCases> {
+    /// Returns the use cases over other ports.
+    pub(crate) fn with_ports(&self, ports: &TokensPorts) -> Arc<TokensUseCases> {
         Arc::new(TokensUseCases::new(ports, &self.settings))
     }
 
-    /// A user nobody has used before.
+    /// Creates a user.
     pub(crate) async fn user(&self) -> UserId {
         let number = self.users.fetch_add(1, Ordering::SeqCst);
         let id = UserId::parse(format!("user-{number}")).unwrap();
@@ -273,38 +269,38 @@ impl TestApp {
         id
     }
 
-    /// The first refresh token of a new session.
+    /// Starts a session, and returns its first refresh token.
     pub(crate) async fn session(&self, user: &UserId) -> String {
         let tokens = renew(&self.tokens, by_identity_provider(user)).await.unwrap();
         tokens.refresh_token.unwrap()
     }
 
-    /// A validation token for the portal.
+    /// Returns a validation token for the portal, made by a SAML login.
     pub(crate) async fn validation_token(&self, user: &UserId) -> String {
-        let hand_off = self
+        let issued = self
             .tokens
             .handle_auth
-            .run(&caller("saml"), hand_off(&address_of(user)))
+            .run(&caller("saml"), saml_login(&address_of(user)))
             .await
             .unwrap();
-        hand_off.into_inner().validation_token.reveal().to_owned()
+        issued.into_inner().validation_token.reveal().to_owned()
     }
 
     pub(crate) async fn renew(&self, token: &str) -> Result<IssuedTokens, TokenError> {
         renew(&self.tokens, by_token(token, true)).await
     }
 
-    /// Renews, and answers the successor.
+    /// Renews, and returns the successor.
     pub(crate) async fn successor(&self, token: &str) -> String {
         self.renew(token).await.unwrap().refresh_token.unwrap()
     }
 
-    /// Renews without remembering.
-    pub(crate) async fn forget(&self, token: &str) -> Result<IssuedTokens, TokenError> {
+    /// Renews with `remember-me=false`.
+    pub(crate) async fn close(&self, token: &str) -> Result<IssuedTokens, TokenError> {
         renew(&self.tokens, by_token(token, false)).await
     }
 
-    pub(crate) fn opened(&self, token: &str) -> RefreshToken {
+    pub(crate) fn decode(&self, token: &str) -> RefreshToken {
         self.refresh_token_codec.verify(token).unwrap()
     }
 
@@ -313,30 +309,30 @@ impl TestApp {
     }
 
     pub(crate) async fn family_of(&self, token: &str) -> RefreshFamily {
-        self.family(&self.opened(token).family).await
+        self.family(&self.decode(token).family).await
     }
 
-    /// The current token of every family of the user that may still be renewed: what is alive.
+    /// Returns the current token of each family of the user that can still be renewed.
     pub(crate) async fn renewable_tokens(&self, user: &UserId) -> Vec<String> {
         let (lock_status, now) = (
             self.stores.lock_statuses.read_linearizable(user).await.unwrap(),
             self.clock.now(),
         );
-        let mut alive = Vec::new();
+        let mut renewable = Vec::new();
         for family in self.families(user).await {
-            let unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
-            let mut ended = lock_status.judge(family.origin.epoch).is_err();
+            let is_unexpired = now < family.absolute_expires_at && now < family.idle_expires_at;
+            let mut has_ended = lock_status.judge(family.origin.epoch).is_err();
             for ancestor in &family.origin.ancestors {
-                ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
+                has_ended |= matches!(self.family(ancestor).await.status, FamilyStatus::Revoked(_));
             }
-            if family.status == FamilyStatus::Active && unexpired && !ended {
-                alive.push(self.refresh_token_codec.encode(&family.current_token()));
+            if family.status == FamilyStatus::Active && is_unexpired && !has_ended {
+                renewable.push(self.refresh_token_codec.encode(&family.current_token()));
             }
         }
-        alive
+        renewable
     }
 
-    /// Every family ever started for the user, found by the event of its start.
+    /// Returns all families ever started for the user, found by their `session.started` events.
     pub(crate) async fn families(&self, user: &UserId) -> Vec<RefreshFamily> {
         let mut families = Vec::new();
         for event in self.events_of(user).await {
@@ -347,29 +343,29 @@ impl TestApp {
         families
     }
 
-    /// Every event so far.
+    /// Returns all events so far.
     pub(crate) async fn events(&self) -> Vec<Event> {
         self.publish().await;
         let logged = self.stores.event_log.read(Cursor::default(), MANY).await.unwrap();
         logged.into_iter().map(|logged| logged.event).collect()
     }
 
-    /// Every event of the user so far. Its cost does not grow with the log.
+    /// Returns all events of the user so far. Reads only what was logged since the last call.
     pub(crate) async fn events_of(&self, user: &UserId) -> Vec<Event> {
         self.publish().await;
-        let until = self.told.lock().unwrap().until;
+        let until = self.events_read.lock().unwrap().until;
         let logged = self.stores.event_log.read(until, MANY).await.unwrap();
-        let mut told = self.told.lock().unwrap();
+        let mut events_read = self.events_read.lock().unwrap();
         for LoggedEvent { cursor, event } in logged {
-            if cursor > told.until {
-                told.until = cursor;
-                told.events.entry(event.user.clone()).or_default().push(event);
+            if cursor > events_read.until {
+                events_read.until = cursor;
+                events_read.events.entry(event.user.clone()).or_default().push(event);
             }
         }
-        told.events.get(user).cloned().unwrap_or_default()
+        events_read.events.get(user).cloned().unwrap_or_default()
     }
 
-    /// Carries all that waits in outboxes to the log.
+    /// Publishes all pending events to the log.
     async fn publish(&self) {
         let relay = self.relay();
         loop {
@@ -418,7 +414,7 @@ impl TestApp {
         self.stores.clients.replace(&client).await.unwrap();
     }
 
-    /// The holder of an access token, as its next request brings it.
+    /// Returns the call that the holder of the access token would make.
     pub(crate) fn caller_of(&self, tokens: &IssuedTokens) -> Call {
         let token = self.signer.content(&tokens.access_token);
         let user = match token.subject {
@@ -446,7 +442,7 @@ impl TestApp {
     }
 }
 
-/// What the portal on its own gets.
+/// Renews as the portal on its own.
 pub(crate) async fn renew(tokens: &TokensUseCases, request: RenewTokenRequest) -> Result<IssuedTokens, TokenError> {
     renew_as(tokens, &caller(PORTAL), request).await
 }

@@ -1,5 +1,4 @@
-//! Stores that answer from the past, as an old primary does that has been cut off. Only a look that stands alone knows
-//! better.
+//! Stores that answer from the past, like an old primary that was cut off. Only linearizable reads are current.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +13,12 @@ use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTo
 use ports::{LockStatuses, StoreError};
 use use_cases::tokens::TokensPorts;
 
-/// The ports of which families are found as they were (`None`: before they started), and validation tokens as before they
-/// were issued. No look is behind.
-pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> TokensPorts {
+/// Returns ports that find families in a past state (`None`: before they started), and no validation tokens.
+/// Linearizable reads and reads after writes are current.
+pub(crate) fn with_stale_reads(ports: &TokensPorts, family: Option<&RefreshFamily>) -> TokensPorts {
     TokensPorts {
-        validation_tokens: Arc::new(Tokens(ports.validation_tokens.clone())),
-        refresh_families: Arc::new(Families {
+        validation_tokens: Arc::new(StaleValidationTokens(ports.validation_tokens.clone())),
+        refresh_families: Arc::new(StaleFamilies {
             inner: ports.refresh_families.clone(),
             past: family.cloned(),
         }),
@@ -27,7 +26,7 @@ pub(crate) fn behind(ports: &TokensPorts, family: Option<&RefreshFamily>) -> Tok
     }
 }
 
-/// The ports of which the looks after a write are behind: every user is unlocked.
+/// Returns ports whose lock reads after a write are from the past: every user is unlocked.
 pub(crate) fn with_stale_reads_after_writes(ports: &TokensPorts) -> TokensPorts {
     TokensPorts {
         lock_statuses: Arc::new(StaleLockStatuses(ports.lock_statuses.clone())),
@@ -48,10 +47,10 @@ impl LockStatuses for StaleLockStatuses {
     }
 }
 
-struct Tokens(Arc<dyn ValidationTokens>);
+struct StaleValidationTokens(Arc<dyn ValidationTokens>);
 
 #[async_trait]
-impl ValidationTokens for Tokens {
+impl ValidationTokens for StaleValidationTokens {
     async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError> {
         self.0.issue(token).await
     }
@@ -73,13 +72,13 @@ impl ValidationTokens for Tokens {
     }
 }
 
-struct Families {
+struct StaleFamilies {
     inner: Arc<dyn RefreshFamilies>,
     past: Option<RefreshFamily>,
 }
 
 #[async_trait]
-impl RefreshFamilies for Families {
+impl RefreshFamilies for StaleFamilies {
     async fn find(&self, _: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         Ok(self.past.clone())
     }

@@ -7,7 +7,7 @@ use ports::factors::{FactorSets, SendQuotas};
 use ports::tokens::{RefreshFamilies, ValidationTokens};
 use ports::{Clients, EventLog, EventPublisher, Groups, Identities, LockStatuses, Outboxes};
 
-/// The stores of a app, whichever adapter serves them.
+/// The stores of a test app, of either adapter.
 pub(crate) struct Stores {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) identities: Arc<dyn Identities>,
@@ -20,11 +20,11 @@ pub(crate) struct Stores {
     pub(crate) refresh_families: Arc<dyn RefreshFamilies>,
     pub(crate) outboxes: Arc<dyn Outboxes>,
     pub(crate) event_publisher: Arc<dyn EventPublisher>,
-    /// What was published, in order.
+    /// The published events, in order.
     pub(crate) event_log: Arc<dyn EventLog>,
 }
 
-/// All of them in one file of the folder.
+/// Opens all stores in one file of the folder.
 pub(crate) fn sqlite(folder: &Path) -> Stores {
     let file = folder.join("authme.sqlite");
     let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 4 }).unwrap();

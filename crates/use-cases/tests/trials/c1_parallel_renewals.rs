@@ -1,4 +1,4 @@
-//! C1: one refresh token, renewed by many at once.
+//! C1: parallel renewals of one refresh token.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,20 +9,20 @@ use domain::tokens::{FamilyStatus, RevocationReason};
 use ports::Clock;
 use use_cases::tokens::{TokenError, TokensPorts, TokensUseCases};
 
-use crate::race::{at_once, races};
+use crate::race::{in_parallel, races};
 use crate::store::Store;
-use crate::summary::{Summary, hold, rounds};
+use crate::summary::{Summary, ensure, rounds};
 use crate::test_app::{GRACE, TestApp, by_token, renew};
 
 races!(
-    parallel_renewals_of_one_token_end_with_the_same_successor,
-    without_grace_at_most_one_of_parallel_renewals_succeeds_and_the_family_ends,
-    without_grace_it_does_not_matter_who_looked_at_the_clock_first,
+    parallel_renewals_get_the_same_successor,
+    without_grace_parallel_renewals_end_the_family,
+    without_grace_the_order_of_clock_reads_is_irrelevant,
 );
 
 const CALLERS: usize = 64;
 
-/// No two looks at it see the same time.
+/// A clock that moves on by a millisecond at each read.
 struct RunningClock(AtomicI64);
 
 impl Clock for RunningClock {
@@ -31,24 +31,24 @@ impl Clock for RunningClock {
     }
 }
 
-/// Renews one token from all sides: the refresh tokens of those who got one, and what the others were told.
+/// Renews one token in parallel. Returns the refresh tokens, and the errors.
 async fn race(tokens: &Arc<TokensUseCases>, token: &str) -> (Vec<String>, Vec<TokenError>) {
     let (tokens, request) = (tokens.clone(), by_token(token, true));
-    let answers = at_once(CALLERS, move |_| {
+    let answers = in_parallel(CALLERS, move |_| {
         let (tokens, request) = (tokens.clone(), request.clone());
         async move { renew(&tokens, request).await }
     });
-    let (mut won, mut refused) = (Vec::new(), Vec::new());
+    let (mut won, mut rejected) = (Vec::new(), Vec::new());
     for answer in answers.await {
         match answer {
             Ok(issued) => won.extend(issued.refresh_token),
-            Err(refusal) => refused.push(refusal),
+            Err(error) => rejected.push(error),
         }
     }
-    (won, refused)
+    (won, rejected)
 }
 
-async fn parallel_renewals_of_one_token_end_with_the_same_successor(store: Store) {
+async fn parallel_renewals_get_the_same_successor(store: Store) {
     let mut summary = Summary::of("c1 grace", store);
     let app = store.app(GRACE).await;
     for _ in 0..rounds(store, 20) {
@@ -60,25 +60,25 @@ async fn parallel_renewals_of_one_token_end_with_the_same_successor(store: Store
 async fn with_grace(app: &TestApp) -> Result<(), String> {
     let user = app.user().await;
     let mut token = app.session(&user).await;
-    // A chain that has been renewed before is no other.
+    // Renewed once before, so that the family has a previous token.
     token = app.successor(&token).await;
-    let (mut won, refused) = race(&app.tokens, &token).await;
-    hold(won.len() == CALLERS, || {
-        format!("{} of {CALLERS} got a token, another {:?}", won.len(), refused.first())
+    let (mut won, rejected) = race(&app.tokens, &token).await;
+    ensure(won.len() == CALLERS, || {
+        format!("{} of {CALLERS} got a token, another {:?}", won.len(), rejected.first())
     })?;
     won.dedup();
-    let alive = app.renewable_tokens(&user).await;
-    hold(won == alive, || {
-        format!("{} successors, {} alive", won.len(), alive.len())
+    let renewable = app.renewable_tokens(&user).await;
+    ensure(won == renewable, || {
+        format!("{} successors, {} renewable", won.len(), renewable.len())
     })?;
     let families = app.families(&user).await;
-    hold(families.len() == 1, || format!("{} families", families.len()))?;
-    hold(families[0].generation == 3, || {
+    ensure(families.len() == 1, || format!("{} families", families.len()))?;
+    ensure(families[0].generation == 3, || {
         format!("generation {}", families[0].generation)
     })
 }
 
-async fn without_grace_at_most_one_of_parallel_renewals_succeeds_and_the_family_ends(store: Store) {
+async fn without_grace_parallel_renewals_end_the_family(store: Store) {
     let mut summary = Summary::of("c1 strict", store);
     let app = store.app(Duration::ZERO).await;
     for _ in 0..rounds(store, 20) {
@@ -87,10 +87,10 @@ async fn without_grace_at_most_one_of_parallel_renewals_succeeds_and_the_family_
     summary.end();
 }
 
-async fn without_grace_it_does_not_matter_who_looked_at_the_clock_first(store: Store) {
+async fn without_grace_the_order_of_clock_reads_is_irrelevant(store: Store) {
     let mut summary = Summary::of("c1 strict, clock running", store);
     let app = store.app(Duration::ZERO).await;
-    let tokens = app.wired(&TokensPorts {
+    let tokens = app.with_ports(&TokensPorts {
         clock: Arc::new(RunningClock(AtomicI64::new(app.clock.now().as_millisecond()))),
         ..app.ports.clone()
     });
@@ -104,11 +104,11 @@ async fn without_grace(app: &TestApp, tokens: &Arc<TokensUseCases>) -> Result<()
     let user = app.user().await;
     let token = app.session(&user).await;
     let (won, _) = race(tokens, &token).await;
-    let alive = app.renewable_tokens(&user).await.len();
-    hold(alive <= 1, || format!("{alive} alive"))?;
+    let renewable = app.renewable_tokens(&user).await.len();
+    ensure(renewable <= 1, || format!("{renewable} renewable"))?;
     let families = app.families(&user).await;
-    hold(families.len() == 1, || format!("{} families", families.len()))?;
-    hold(won.len() <= 1, || format!("{} got a token", won.len()))?;
+    ensure(families.len() == 1, || format!("{} families", families.len()))?;
+    ensure(won.len() <= 1, || format!("{} got a token", won.len()))?;
     let revoked = families[0].status == FamilyStatus::Revoked(RevocationReason::Replay);
-    hold(revoked, || format!("{:?}", families[0].status))
+    ensure(revoked, || format!("{:?}", families[0].status))
 }

@@ -1,4 +1,4 @@
-//! C2: every spent token is a replay, all in the same instant too.
+//! C2: every spent token is a replay, also if all were made in the same instant.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use use_cases::tokens::TokenError;
 
 use crate::race::races;
 use crate::store::Store;
-use crate::summary::{Summary, hold, rounds};
-use crate::test_app::fault_injection::{Calls, FaultInjector};
+use crate::summary::{Summary, ensure, rounds};
+use crate::test_app::fault_injection::{FaultInjector, RecordedCalls};
 use crate::test_app::{GRACE, TestApp, by_token, renew};
 
 races!(
-    a_replay_of_any_generation_ends_the_family,
+    a_replay_of_any_generation_revokes_the_family,
     a_forged_generation_changes_nothing,
 );
 
-/// Generations that are replayed, each in a session of its own.
-const REPLAYED: usize = 10;
+/// The generations that are replayed, each in a session of its own.
+const REPLAYED_GENERATIONS: usize = 10;
 
-/// A session of `generations` tokens, all made in the same instant.
+/// Starts a session with `generations` tokens, all made in the same instant.
 async fn chain(app: &TestApp, generations: usize) -> Vec<String> {
     let mut tokens = vec![app.session(&app.user().await).await];
     while tokens.len() < generations {
@@ -30,69 +30,71 @@ async fn chain(app: &TestApp, generations: usize) -> Vec<String> {
     tokens
 }
 
-async fn a_replay_of_any_generation_ends_the_family(store: Store) {
+async fn a_replay_of_any_generation_revokes_the_family(store: Store) {
     let mut summary = Summary::of("c2 replay", store);
-    // With grace the token right before the current one is none.
-    let worlds = [
-        (store.app(Duration::ZERO).await, REPLAYED + 1),
-        (store.app(GRACE).await, REPLAYED + 2),
+    // With a grace time the previous token is not a replay.
+    let setups = [
+        (store.app(Duration::ZERO).await, REPLAYED_GENERATIONS + 1),
+        (store.app(GRACE).await, REPLAYED_GENERATIONS + 2),
     ];
     for _ in 0..rounds(store, 1) {
-        for (app, generations) in &worlds {
-            for spent in 0..REPLAYED {
+        for (app, generations) in &setups {
+            for spent in 0..REPLAYED_GENERATIONS {
                 let tokens = chain(app, *generations).await;
-                summary.add(replayed(app, &tokens, spent).await);
+                summary.add(replay(app, &tokens, spent).await);
             }
         }
     }
     summary.end();
 }
 
-async fn replayed(app: &TestApp, tokens: &[String], spent: usize) -> Result<(), String> {
+async fn replay(app: &TestApp, tokens: &[String], spent: usize) -> Result<(), String> {
     let answer = renew(&app.tokens, by_token(&tokens[spent], spent.is_multiple_of(2))).await;
-    hold(matches!(answer, Err(TokenError::TokenNotValid)), || {
+    ensure(matches!(answer, Err(TokenError::TokenNotValid)), || {
         format!("{answer:?}")
     })?;
     let family = app.family_of(&tokens[0]).await;
     let revoked = family.status == FamilyStatus::Revoked(RevocationReason::Replay);
-    hold(revoked, || format!("{:?}", family.status))?;
+    ensure(revoked, || format!("{:?}", family.status))?;
     let newest = app.renew(&tokens[tokens.len() - 1]).await;
-    hold(matches!(newest, Err(TokenError::TokenNotValid)), || {
+    ensure(matches!(newest, Err(TokenError::TokenNotValid)), || {
         format!("{newest:?}")
     })?;
     let events = app.events_of(&family.origin.user).await;
-    let told: Vec<_> = events
+    let revocations: Vec<_> = events
         .iter()
         .filter(|event| event.subject == family.id.as_str() && event.kind == EventKind::SessionRevoked)
         .collect();
-    hold(told.len() == 1, || format!("{} events", told.len()))?;
+    ensure(revocations.len() == 1, || format!("{} events", revocations.len()))?;
     let reason = ("reason".to_owned(), EventValue::Text("replay".to_owned()));
-    hold(told[0].data.contains(&reason), || format!("{:?}", told[0]))
+    ensure(revocations[0].data.contains(&reason), || {
+        format!("{:?}", revocations[0])
+    })
 }
 
 async fn a_forged_generation_changes_nothing(store: Store) {
     let mut summary = Summary::of("c2 forged", store);
     let app = store.app(GRACE).await;
     for _ in 0..rounds(store, 1) {
-        let tokens = chain(&app, REPLAYED + 2).await;
-        for generation in 1..=REPLAYED {
-            summary.add(forged(&app, &tokens, generation).await);
+        let tokens = chain(&app, REPLAYED_GENERATIONS + 2).await;
+        for generation in 1..=REPLAYED_GENERATIONS {
+            summary.add(present_forged(&app, &tokens, generation).await);
         }
     }
     summary.end();
 }
 
-/// The newest token with another generation written into it.
-async fn forged(app: &TestApp, tokens: &[String], generation: usize) -> Result<(), String> {
+/// Presents the newest token with another generation written into it.
+async fn present_forged(app: &TestApp, tokens: &[String], generation: usize) -> Result<(), String> {
     let newest = &tokens[tokens.len() - 1];
     let forged = newest.replacen(&format!(".{}.", tokens.len()), &format!(".{generation}."), 1);
     let family = app.family_of(newest).await;
-    let calls = Arc::new(Calls::default());
-    let watched: Arc<dyn FaultInjector> = calls.clone();
-    let answer = renew(&app.with_faults(&watched), by_token(&forged, true)).await;
-    hold(matches!(answer, Err(TokenError::TokenNotValid)), || {
+    let calls = Arc::new(RecordedCalls::default());
+    let injector: Arc<dyn FaultInjector> = calls.clone();
+    let answer = renew(&app.with_faults(&injector), by_token(&forged, true)).await;
+    ensure(matches!(answer, Err(TokenError::TokenNotValid)), || {
         format!("{answer:?}")
     })?;
-    hold(calls.seen().is_empty(), || format!("asked {:?}", calls.seen()))?;
-    hold(app.family_of(newest).await == family, || "the family changed")
+    ensure(calls.names().is_empty(), || format!("called {:?}", calls.names()))?;
+    ensure(app.family_of(newest).await == family, || "the family changed")
 }

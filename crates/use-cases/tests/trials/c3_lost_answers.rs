@@ -1,4 +1,4 @@
-//! C3: the answer is lost, the successor is not.
+//! C3: a renewal whose answer was lost is repeated with the same successor.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,30 +11,30 @@ use crate::pace::Pace;
 use crate::race::races;
 use crate::rng::Rng;
 use crate::store::Store;
-use crate::summary::{Summary, hold, rounds};
+use crate::summary::{Summary, ensure, rounds};
 use crate::test_app::fault_injection::FaultInjector;
 use crate::test_app::{GRACE, TestApp, by_token, renew};
 
-races!(a_lost_answer_is_told_again);
+races!(a_lost_answer_is_repeated);
 
-/// Where the answer is lost.
+/// The place where the answer is lost.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
     /// On the way to the caller.
     AfterTheAnswer,
-    /// The caller hangs up when the store has committed.
+    /// The caller hangs up after the commit.
     AfterTheCommit,
-    /// The caller hangs up at some moment.
+    /// The caller hangs up at a random moment.
     AtAnyMoment,
 }
 
 const LOSSES: [Loss; 3] = [Loss::AfterTheAnswer, Loss::AfterTheCommit, Loss::AtAnyMoment];
 
-/// Never lets the answer of a rotation through, and says when the store has given it.
-struct Withheld(Arc<Notify>);
+/// Holds the answer of a rotation back forever, and notifies when the store has given it.
+struct WithheldAnswer(Arc<Notify>);
 
 #[async_trait]
-impl FaultInjector for Withheld {
+impl FaultInjector for WithheldAnswer {
     async fn after(&self, call: &'static str) -> Result<(), StoreError> {
         if call == "families.rotate" {
             self.0.notify_one();
@@ -44,56 +44,56 @@ impl FaultInjector for Withheld {
     }
 }
 
-async fn a_lost_answer_is_told_again(store: Store) {
+async fn a_lost_answer_is_repeated(store: Store) {
     let mut summary = Summary::of("c3 lost answer", store);
     let app = store.app(GRACE).await;
     let pace = store.pace(&app);
     for _ in 0..rounds(store, 60) {
         let mut rng = summary.rng();
         let loss = LOSSES[rng.below(LOSSES.len())];
-        let outcome = lost(&app, &pace, loss, &mut rng).await;
-        summary.add(outcome.map_err(|failure| format!("{loss:?}: {failure}")));
+        let outcome = lose_and_retry(&app, &pace, loss, &mut rng).await;
+        summary.add(outcome.map_err(|error| format!("{loss:?}: {error}")));
     }
     summary.end();
 }
 
-async fn lost(app: &TestApp, pace: &Pace, loss: Loss, rng: &mut Rng) -> Result<(), String> {
+async fn lose_and_retry(app: &TestApp, pace: &Pace, loss: Loss, rng: &mut Rng) -> Result<(), String> {
     let user = app.user().await;
     let mut token = app.session(&user).await;
     for _ in 0..3 {
-        lose(app, pace, loss, &token, rng).await;
+        renew_without_answer(app, pace, loss, &token, rng).await;
         let committed = app
             .refresh_token_codec
             .encode(&app.family_of(&token).await.current_token());
         let retried = app.renew(&token).await;
-        let successor = retried.map_err(|refused| format!("the retry was refused: {refused}"))?;
+        let successor = retried.map_err(|rejected| format!("the retry was rejected: {rejected}"))?;
         let successor = successor.refresh_token.unwrap_or_default();
-        // A caller who hung up early may not have been heard yet when it was looked.
+        // The write of a caller who hung up early may land after `committed` was read.
         if !matches!(loss, Loss::AtAnyMoment) {
-            hold(successor == committed, || "the retry got another token")?;
+            ensure(successor == committed, || "the retry got another token")?;
         }
-        hold(successor != token, || "the retry got no successor")?;
+        ensure(successor != token, || "the retry got no successor")?;
         let current = app
             .refresh_token_codec
             .encode(&app.family_of(&token).await.current_token());
-        hold(successor == current, || "what the retry got is not current")?;
+        ensure(successor == current, || "what the retry got is not current")?;
         token = successor;
     }
     let generation = app.family_of(&token).await.generation;
-    hold(generation == 4, || {
+    ensure(generation == 4, || {
         format!("generation {generation} after three renewals")
     })
 }
 
-/// Renews, and nobody hears the answer.
-async fn lose(app: &TestApp, pace: &Pace, loss: Loss, token: &str, rng: &mut Rng) {
+/// Renews, and drops the answer.
+async fn renew_without_answer(app: &TestApp, pace: &Pace, loss: Loss, token: &str, rng: &mut Rng) {
     let request = by_token(token, true);
     match loss {
         Loss::AfterTheAnswer => drop(app.renew(token).await),
         Loss::AfterTheCommit => {
             let done = Arc::new(Notify::new());
-            let withheld: Arc<dyn FaultInjector> = Arc::new(Withheld(done.clone()));
-            let tokens = app.with_faults(&withheld);
+            let injector: Arc<dyn FaultInjector> = Arc::new(WithheldAnswer(done.clone()));
+            let tokens = app.with_faults(&injector);
             tokio::select! {
                 () = done.notified() => {}
                 answer = renew(&tokens, request) => panic!("the answer came through: {answer:?}"),
@@ -101,10 +101,10 @@ async fn lose(app: &TestApp, pace: &Pace, loss: Loss, token: &str, rng: &mut Rng
         }
         Loss::AtAnyMoment => {
             let tokens = app.tokens.clone();
-            let patience = rng.below(40);
+            let delay = rng.below(40);
             tokio::select! {
                 biased;
-                () = pace.give_way(patience) => {}
+                () = pace.yield_to_others(delay) => {}
                 _ = renew(&tokens, request) => {}
             }
         }

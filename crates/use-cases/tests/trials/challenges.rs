@@ -1,4 +1,4 @@
-//! Codes on their way, and answers to them.
+//! Challenges, and parallel answers to them.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use domain::factors::ChallengeId;
 use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
 
-use crate::race::at_once;
-use crate::summary::hold;
+use crate::race::in_parallel;
+use crate::summary::ensure;
 use crate::test_app::{TestApp, mobile, user_at_the_portal};
 
 const CONTACT: &str = "mobile-1";
 
-/// A user nobody used before, with a code on its way to its contact.
-pub(crate) async fn challenged(app: &TestApp, round: usize) -> (UserId, ChallengeId) {
+/// Creates a user with a contact, and sends it a code.
+pub(crate) async fn send_challenge(app: &TestApp, round: usize) -> (UserId, ChallengeId) {
     let user = app.user().await;
     let me = user_at_the_portal(&user);
-    // Each to a number of its own: a number is sent three.
+    // A number of its own, because the quota of a number is three.
     let drafts = [mobile(CONTACT, &format!("9{round:08}"))];
     app.factors.add_contacts.run(&me, &user, &drafts).await.unwrap();
     let contact = ContactId::parse(CONTACT).unwrap();
@@ -25,17 +25,17 @@ pub(crate) async fn challenged(app: &TestApp, round: usize) -> (UserId, Challeng
     (user, sent.challenge)
 }
 
-pub(crate) async fn answered(
+pub(crate) async fn answer_in_parallel(
     app: &TestApp,
     user: &UserId,
     challenge: &ChallengeId,
     (callers, code): (usize, &str),
 ) -> Vec<Result<(), ValidateCodeError>> {
-    let asked = Arc::new((app.factors.clone(), user.clone(), challenge.clone(), code.to_owned()));
-    at_once(callers, move |_| {
-        let asked = asked.clone();
+    let request = Arc::new((app.factors.clone(), user.clone(), challenge.clone(), code.to_owned()));
+    in_parallel(callers, move |_| {
+        let request = request.clone();
         async move {
-            let (factors, user, challenge, code) = &*asked;
+            let (factors, user, challenge, code) = &*request;
             answer(factors, user, challenge, code).await
         }
     })
@@ -57,9 +57,9 @@ async fn answer(
     factors.validate_code.run(&user_at_the_portal(user), user, given).await
 }
 
-/// Once, however many were there.
-pub(crate) async fn told(app: &TestApp, user: &UserId, kind: EventKind) -> Result<(), String> {
+/// Requires that the user has one event of this kind.
+pub(crate) async fn require_one_event(app: &TestApp, user: &UserId, kind: EventKind) -> Result<(), String> {
     let events = app.events_of(user).await;
     let count = events.iter().filter(|event| event.kind == kind).count();
-    hold(count == 1, || format!("{} was told {count} times", kind.name()))
+    ensure(count == 1, || format!("{} was published {count} times", kind.name()))
 }

@@ -5,7 +5,7 @@ use domain::event::Event;
 use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
 use tokio::sync::watch;
 
-/// Stands in for a broker: keeps what it is sent, as often as it is sent.
+/// Fakes a broker: keeps every event, repeated ones too.
 #[derive(Default)]
 pub(crate) struct EventTopic {
     events: Mutex<Vec<Event>>,
@@ -26,7 +26,7 @@ impl EventPublisher for EventTopic {
 impl EventLog for EventTopic {
     async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
         let events = self.events.lock().unwrap();
-        let placed = (1..).zip(&*events).skip(place(after)).take(limit);
+        let placed = (1..).zip(&*events).skip(index_of(after)).take(limit);
         Ok(placed
             .map(|(cursor, event)| LoggedEvent {
                 cursor: Cursor(cursor),
@@ -36,15 +36,15 @@ impl EventLog for EventTopic {
     }
 
     async fn grown(&self, after: Cursor) {
-        let grown = |length: &usize| *length > place(after);
+        let grown = |length: &usize| *length > index_of(after);
         self.length
             .subscribe()
             .wait_for(grown)
             .await
-            .expect("the topic is there");
+            .expect("the sender lives as long as the topic");
     }
 }
 
-fn place(cursor: Cursor) -> usize {
+fn index_of(cursor: Cursor) -> usize {
     usize::try_from(cursor.0).unwrap()
 }

@@ -1,14 +1,14 @@
-//! Races and losses, many times over, on each store: `sqlite::c1_…`, `mongodb::c1_…`. `cargo xtask trial` runs them at
-//! length.
+//! Races and lost answers, repeated many times on each store: `sqlite::c1_…`, `mongodb::c1_…` (docs/promises.md).
+//! `cargo xtask trial` runs them with more rounds.
 //!
-//! Each prints one line, `trial <name> (<store>): <n> trials, <m> failures`. `AUTHME_TEST_MONGODB_URI` says where the
-//! server is that speaks MongoDB's protocol; without it the trials on it are shown as ignored, by name.
+//! Each prints one line, `trial <name> (<store>): <n> trials, <m> failures`. `AUTHME_TEST_MONGODB_URI` names the
+//! MongoDB server. Without it the trials on MongoDB are shown as ignored.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "what cannot be set up fails the trial that wanted it, and a trial prints its metrics"
+    reason = "a failed set-up fails its trial, and a trial prints its results"
 )]
 
 mod c12_wrong_codes;
@@ -25,7 +25,7 @@ mod rng;
 mod store;
 mod summary;
 #[path = "../test_app/mod.rs"]
-#[expect(dead_code, reason = "the tests of the use cases ask it for more")]
+#[expect(dead_code, reason = "the tests of the use cases need more of it")]
 mod test_app;
 mod v_one_winner;
 
@@ -43,7 +43,7 @@ fn main() {
         v_one_winner::races(),
     ]
     .concat();
-    let on = |store: Store| races.iter().map(move |race| race.on(store));
+    let on = |store: Store| races.iter().map(move |race| race.trial_on(store));
     let trials = [Store::Sqlite, Store::Mongodb].into_iter().flat_map(on).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

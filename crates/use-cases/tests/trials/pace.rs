@@ -4,20 +4,20 @@ use ports::Clients;
 
 use crate::test_app::{PORTAL, client_id};
 
-/// Yields that a round trip stands for.
+/// How many yields one round trip replaces.
 const YIELDS: usize = 4;
 
-/// How somebody lets others go first: for about as long as their calls take.
+/// How a task lets others go first, for about as long as their calls take.
 #[derive(Clone)]
 pub(crate) enum Pace {
     /// Calls take microseconds.
     Yields,
-    /// Calls go over a wire, and so does whoever waits.
+    /// Calls go over the network, so a waiting task makes round trips too.
     RoundTrips(Arc<dyn Clients>),
 }
 
 impl Pace {
-    pub(crate) async fn give_way(&self, times: usize) {
+    pub(crate) async fn yield_to_others(&self, times: usize) {
         match self {
             Self::Yields => {
                 for _ in 0..times {

@@ -9,17 +9,17 @@ use tokio::sync::Barrier;
 use crate::store::Store;
 use crate::test_app::fault_injection::on_a_thread;
 
-/// A promise that is tried on every store.
+/// A trial that runs on every store.
 #[derive(Clone)]
 pub(crate) struct Race {
-    /// The path of its function.
+    /// The path of the function.
     pub(crate) name: &'static str,
     pub(crate) run: fn(Store) -> Pin<Box<dyn Future<Output = ()>>>,
 }
 
 impl Race {
-    /// With a runtime of its own; ignored where the store is not there.
-    pub(crate) fn on(&self, store: Store) -> Trial {
+    /// Returns the trial with a runtime of its own, ignored if the store is not available.
+    pub(crate) fn trial_on(&self, store: Store) -> Trial {
         let (_, path) = self.name.split_once("::").expect("the path begins with the crate");
         let run = self.run;
         let trial = Trial::test(format!("{store}::{path}"), move || {
@@ -27,7 +27,7 @@ impl Race {
             runtime.block_on(run(store));
             Ok(())
         });
-        trial.with_ignored_flag(!store.is_there())
+        trial.with_ignored_flag(!store.is_available())
     }
 }
 
@@ -45,8 +45,8 @@ macro_rules! races {
 
 pub(crate) use races;
 
-/// What `call` answers to each of `callers` that begin together, in the order of their numbers.
-pub(crate) async fn at_once<C, F>(callers: usize, call: C) -> Vec<F::Output>
+/// Runs `call` for each of `callers` at the same time, and returns the results in the order of their numbers.
+pub(crate) async fn in_parallel<C, F>(callers: usize, call: C) -> Vec<F::Output>
 where
     C: Fn(usize) -> F + Clone + Send + 'static,
     F: Future<Output: Send + 'static>,

@@ -1,4 +1,4 @@
-/// Numbers that a seed fixes (`SplitMix64`).
+/// A random number generator with a seed (`SplitMix64`).
 #[derive(Clone)]
 pub(crate) struct Rng(pub(crate) u64);
 
@@ -10,7 +10,7 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of `0..sides`.
+    /// Returns a number in `0..sides`.
     pub(crate) fn below(&mut self, sides: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(sides).unwrap()).unwrap()
     }

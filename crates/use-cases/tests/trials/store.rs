@@ -11,7 +11,7 @@ use crate::pace::Pace;
 use crate::test_app::TestApp;
 use crate::test_app::stores::Stores;
 
-/// Which adapter serves the stores.
+/// The adapter of the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Store {
     Sqlite,
@@ -28,11 +28,11 @@ impl fmt::Display for Store {
 }
 
 impl Store {
-    pub(crate) fn is_there(self) -> bool {
+    pub(crate) fn is_available(self) -> bool {
         self == Self::Sqlite || server().is_some()
     }
 
-    /// A app in a file or a database of its own. A database stays: no port drops one.
+    /// Returns an app in a file or a database of its own. The database is not dropped afterwards: no port can.
     pub(crate) async fn app(self, grace: Duration) -> TestApp {
         match self {
             Self::Sqlite => TestApp::on_sqlite(grace).await,
@@ -52,9 +52,9 @@ async fn mongodb() -> Stores {
     let uri = server().expect("the trial is not ignored");
     let database = format!("trial-{}", domain::hex::encode(&SystemRandomness.object_id()));
     let settings = MongodbSettings {
-        // Races are tried here, not time.
+        // Long, because the trials test races and not deadlines.
         patience: Duration::from_mins(1),
-        // Wherever the variable points.
+        // The server of the variable may be without TLS.
         allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)
     };
@@ -63,7 +63,7 @@ async fn mongodb() -> Stores {
         .create_indexes(&Aggregate::ALL)
         .await
         .expect("the server answers");
-    // Who locks is another service: it shares the database with those who mint, and no client.
+    // The lock service is another process: it shares the database with the minting one, but no driver.
     let locking = adapter_mongodb::open(&settings).await.expect("the server answers");
     let topic = Arc::new(EventTopic::default());
     Stores {
@@ -82,10 +82,10 @@ async fn mongodb() -> Stores {
     }
 }
 
-/// Where the server is.
+/// Returns the URI of the server.
 #[expect(
     clippy::disallowed_methods,
-    reason = "where the trials' server is, is no setting of AuthMe"
+    reason = "the server of the trials is no setting of AuthMe"
 )]
 fn server() -> Option<String> {
     std::env::var("AUTHME_TEST_MONGODB_URI")

@@ -4,34 +4,34 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::rng::Rng;
 use crate::store::Store;
 
-/// Over a wire a plain run has a third of the rounds.
+/// The divisor of the default rounds on MongoDB, because each call there is a round trip.
 const SHARE: usize = 3;
 
-/// The rounds asked for, or so many.
+/// Returns the number of rounds of `AUTHME_TRIAL_ROUNDS`, or the default.
 #[expect(
     clippy::disallowed_methods,
     reason = "how long a trial lasts is no setting of AuthMe"
 )]
-pub(crate) fn rounds(store: Store, unless_asked_for: usize) -> usize {
-    let asked_for = std::env::var("AUTHME_TRIAL_ROUNDS").ok();
+pub(crate) fn rounds(store: Store, default: usize) -> usize {
+    let requested = std::env::var("AUTHME_TRIAL_ROUNDS").ok();
     let plain = match store {
-        Store::Sqlite => unless_asked_for,
-        Store::Mongodb => unless_asked_for.div_ceil(SHARE),
+        Store::Sqlite => default,
+        Store::Mongodb => default.div_ceil(SHARE),
     };
-    asked_for.map_or(plain, |rounds| rounds.parse().expect("a number of rounds"))
+    requested.map_or(plain, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
-/// The seed asked for, or another each time.
-#[expect(clippy::disallowed_methods, reason = "a failure is looked for again under its seed")]
+/// Returns the seed of `AUTHME_TRIAL_SEED`, or a random one.
+#[expect(clippy::disallowed_methods, reason = "the seed of a trial is no setting of AuthMe")]
 pub(crate) fn seed() -> u64 {
-    let asked_for = std::env::var("AUTHME_TRIAL_SEED").ok();
-    asked_for.map_or_else(
+    let requested = std::env::var("AUTHME_TRIAL_SEED").ok();
+    requested.map_or_else(
         || RandomState::new().hash_one("trial"),
         |seed| seed.parse().expect("a seed"),
     )
 }
 
-/// What came of the trials so far.
+/// The results of the trials so far.
 pub(crate) struct Summary {
     name: String,
     seed: u64,
@@ -49,20 +49,20 @@ impl Summary {
         }
     }
 
-    /// Those of the next trial.
+    /// Returns the generator of the next trial, which its number and the seed determine.
     pub(crate) fn rng(&self) -> Rng {
         let number = u64::try_from(self.trials).unwrap();
         Rng(self.seed ^ number.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
     pub(crate) fn add(&mut self, outcome: Result<(), String>) {
-        if let Err(failure) = outcome {
-            self.failures.push(format!("trial {}: {failure}", self.trials));
+        if let Err(error) = outcome {
+            self.failures.push(format!("trial {}: {error}", self.trials));
         }
         self.trials += 1;
     }
 
-    /// Prints the metrics; fails when there was a failure.
+    /// Prints the results, and panics if a trial failed.
     #[track_caller]
     pub(crate) fn end(self) {
         let Self {
@@ -77,7 +77,7 @@ impl Summary {
     }
 }
 
-/// A trial's condition.
-pub(crate) fn hold<T: Display>(condition: bool, broken: impl FnOnce() -> T) -> Result<(), String> {
-    if condition { Ok(()) } else { Err(broken().to_string()) }
+/// Returns an error with the message unless the condition holds.
+pub(crate) fn ensure<T: Display>(condition: bool, message: impl FnOnce() -> T) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(message().to_string()) }
 }
