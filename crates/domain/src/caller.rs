@@ -1,4 +1,4 @@
-//! Who is calling: what a verified bearer token says.
+//! The caller of a request: the content of a verified bearer token.
 
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -9,73 +9,85 @@ use crate::event::EventContext;
 use crate::ids::{BusinessId, ClientId, EventId, FamilyId, UserId};
 use crate::time::Timestamp;
 
-/// A role name without its optional `ROLE_` prefix; otherwise exact and case-sensitive.
+/// Returns a role name without its optional `ROLE_` prefix. Role names are otherwise compared exactly and
+/// case-sensitively.
 pub fn bare_role(name: &str) -> &str {
     name.strip_prefix("ROLE_").unwrap_or(name)
 }
 
-/// The user a token carries.
+/// The user part of an access token; a client-only token has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallingUser {
+    /// The claim `user_id`.
     pub id: UserId,
+    /// The business that the session acts for (`business_id`).
     pub business: Option<BusinessId>,
-    /// The refresh family the token belongs to, when there is one.
+    /// The refresh token family that the token belongs to (`sid`); `None` after a renewal with `remember-me=false`.
     pub session: Option<FamilyId>,
-    /// The credential epoch the token was issued under.
+    /// The credential epoch that the token was issued under. Another epoch at the active check makes it inactive.
     pub epoch: u64,
 }
 
 /// The content of a verified access token (RFC 9068 section 2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    /// The client that the token was issued to (`client_id`).
     pub client: ClientId,
-    /// The client's epoch when the token was minted.
+    /// The client's epoch when the token was issued. Another epoch at the active check makes it inactive.
     pub client_epoch: u64,
+    /// `None` for a client-only token.
     pub user: Option<CallingUser>,
+    /// Role names as the token has them, with or without the prefix `ROLE_`.
     pub roles: Vec<String>,
+    /// Scopes of the client, compared exactly.
     pub scopes: Vec<String>,
-    /// First instant at which the token is no longer accepted.
+    /// First instant at which the token is not accepted any more (`exp`).
     pub expires_at: Timestamp,
 }
 
 impl Caller {
+    /// Returns whether the token has a role. The prefix `ROLE_` is optional on both sides.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| bare_role(own) == bare_role(role))
     }
 
+    /// Returns whether the token has exactly this scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|own| own == scope)
     }
 
+    /// Returns the user that the token carries; `None` for a client-only token.
     pub fn user_id(&self) -> Option<&UserId> {
         self.user.as_ref().map(|user| &user.id)
     }
 
-    /// Whether what was made for `client` and `user` is the caller's: of its own client, and of no other user than the one
-    /// it carries.
+    /// Returns whether a session or token that was made for `client` and `user` belongs to the caller: the client is
+    /// its own, and the user is the one that the token carries, or any if it carries none.
     pub fn owns(&self, client: &ClientId, user: &UserId) -> bool {
         self.client == *client && self.user_id().is_none_or(|calling| calling == user)
     }
 }
 
-/// The request that a caller is served in.
+/// The HTTP request that a caller made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestContext {
-    /// Answered as `x-request-id`; it stands in the log, in the audit trail and, as `correlationid`, in events.
+    /// The response's `x-request-id`. The log, the audit trail and, as `correlationid`, the events repeat it.
     pub id: Arc<str>,
-    /// Where the request comes from: the peer, or the hop before the trusted proxies.
+    /// The client's address: the peer, or the last hop before the trusted proxies.
     pub address: Option<IpAddr>,
 }
 
-/// One authenticated request: who calls, and in which request.
+/// An authenticated request: the caller and the request it made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
+    /// Shared, because the verifier caches verified tokens.
     pub caller: Arc<Caller>,
+    /// The request that the token came with.
     pub request: RequestContext,
 }
 
 impl Call {
-    /// The caller, as events and the audit trail name it.
+    /// Returns the caller in the form in which events and the audit trail name it.
     pub fn actor(&self) -> Actor {
         Actor {
             user: self.caller.user_id().cloned(),
@@ -84,7 +96,7 @@ impl Call {
         }
     }
 
-    /// The context of an event that this call causes.
+    /// Returns the context of an event that this call causes: its actor and its request id.
     pub fn event(&self, id: EventId, time: Timestamp) -> EventContext {
         EventContext {
             id,
@@ -103,17 +115,17 @@ impl Deref for Call {
     }
 }
 
-/// A verified access token, for whoever asks about it and not with it.
+/// A verified access token with the claims that only introspection (RFC 7662) returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedToken {
-    /// Whose it is.
+    /// The claims that every operation reads.
     pub caller: Arc<Caller>,
     /// `jti`.
     pub id: String,
     /// `iss`.
     pub issuer: String,
-    /// The one of its `aud` that it was accepted for.
+    /// The member of `aud` that the verifier accepted.
     pub audience: String,
-    /// `iat`, whole seconds.
+    /// `iat`, in whole seconds.
     pub issued_at: Timestamp,
 }

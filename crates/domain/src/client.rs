@@ -1,4 +1,4 @@
-//! Client applications, registered by the operator.
+//! Client applications (RFC 6749 section 2), registered by the operator.
 
 use std::time::Duration;
 
@@ -6,12 +6,14 @@ use crate::factors::Visibility;
 use crate::ids::ClientId;
 use crate::time::Timestamp;
 
-/// A salted digest of a client secret; the secret itself is shown once and never kept.
+/// A salted digest of a client secret. The secret itself is shown once, when it is made, and never stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecretDigest {
+    /// 128 random bits, fresh for each digest.
     pub salt: [u8; 16],
+    /// SHA-256 over salt and secret.
     pub digest: [u8; 32],
-    /// A replaced secret works until then; the current one has no end.
+    /// First instant at which a replaced secret is rejected; `None` for the current one.
     pub valid_until: Option<Timestamp>,
 }
 
@@ -23,22 +25,26 @@ impl std::fmt::Debug for ClientSecretDigest {
     }
 }
 
-/// How an answer tells when its access token ends.
+/// The form of the member `expiresIn` in token responses. The documented API uses both forms, depending on the
+/// operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpiresIn {
-    /// The second of its expiry, counted from the epoch: as `exp`.
+    /// The time of expiry in epoch seconds, like the claim `exp`.
     Absolute,
-    /// Its life in seconds (RFC 6749 section 5.1).
+    /// The remaining lifetime in seconds (RFC 6749 section 5.1).
     Seconds,
 }
 
 impl ExpiresIn {
+    /// Both forms, in the order in which help texts list them.
     pub const ALL: [Self; 2] = [Self::Absolute, Self::Seconds];
 
+    /// Parses the name that the command line and the store use; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|form| form.as_str() == text)
     }
 
+    /// Returns the name that the command line and the store use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Absolute => "absolute",
@@ -47,50 +53,55 @@ impl ExpiresIn {
     }
 }
 
-/// A client application and what it is set up for.
+/// A client application and its registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own that the operator sets by name"
 )]
 pub struct Client {
+    /// The `client_id`, compared exactly.
     pub id: ClientId,
     /// Newest first.
     pub secrets: Vec<ClientSecretDigest>,
+    /// A disabled client is refused every login, SAML login and renewal.
     pub is_enabled: bool,
-    /// Whether it was removed. Its record stays, so that a client made again under the id continues its epoch and takes
-    /// over no token.
+    /// A removed client keeps its record, so that a client registered again under the id continues its epoch and no
+    /// token of the removed one becomes valid again.
     pub is_removed: bool,
-    /// Raised whenever its access tokens must die; each carries the one it was minted under.
+    /// Raised whenever all access tokens of the client must end. Each token carries the epoch it was issued under.
     pub epoch: u64,
+    /// Roles of every token that the client gets, its users' included.
     pub roles: Vec<String>,
+    /// Scopes of every token that the client gets.
     pub scopes: Vec<String>,
-    /// May be the target of a SAML hand-off.
+    /// It may be the target of a SAML login.
     pub accepts_saml: bool,
-    /// May renew by user id after a login at an external identity provider.
+    /// It may renew by user id after a login at an external identity provider.
     pub is_identity_provider: bool,
-    /// A hand-off of an unknown e-mail makes the user.
+    /// A SAML login with an unknown e-mail address creates the user.
     pub creates_users: bool,
-    /// A hand-off that names an unknown group is refused.
+    /// A SAML login that names an unknown group is rejected; otherwise the group is left out.
     pub requires_known_groups: bool,
     /// Other names under which an identity provider knows this client.
     pub aliases: Vec<ClientId>,
+    /// The contacts that the client's users see.
     pub visibility: Visibility,
-    /// The texts of the codes its users are sent, by name, where they differ from the setting.
+    /// The name of the message templates for codes to its users; `None` for those of the setting.
     pub texts: Option<String>,
-    /// Life of its access tokens where it differs from the setting.
+    /// Lifetime of its access tokens; `None` for that of the setting.
     pub access_token_lifetime: Option<Duration>,
     /// Its users' tokens may carry administrator roles.
     pub allows_administration: bool,
-    /// The groups it may assert in a hand-off, by name; [`ANY_GROUP`](crate::group::ANY_GROUP) stands for all that give no
-    /// administrator role.
+    /// Names of the groups that it may assert in a SAML login. [`ANY_GROUP`](crate::group::ANY_GROUP) permits all
+    /// groups without an administrator role.
     pub may_assert: Vec<String>,
-    /// How its answers tell when a token ends, where it differs from that of the operation.
+    /// The form of `expiresIn` in its token responses; `None` for that of the operation.
     pub expires_in: Option<ExpiresIn>,
 }
 
 impl Client {
-    /// A client with nothing set up but its id.
+    /// Returns an enabled client that has no secret, role, scope or permission yet.
     pub fn new(id: ClientId) -> Self {
         Self {
             id,
@@ -114,30 +125,30 @@ impl Client {
         }
     }
 
-    /// Whether `name` is the client's id or one of its aliases.
+    /// Returns whether `name` is the client's id or one of its aliases.
     pub fn is_known_as(&self, name: &ClientId) -> bool {
         self.id == *name || self.aliases.contains(name)
     }
 
-    /// The digests a secret may match at `now`.
+    /// Returns the digests that a secret may match at `now`.
     pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &ClientSecretDigest> {
         self.secrets
             .iter()
             .filter(move |secret| secret.valid_until.is_none_or(|until| now < until))
     }
 
-    /// Ends every access token minted for it until now.
+    /// Ends every access token that was issued to the client so far, by raising its epoch.
     pub fn revoke_tokens(&mut self) {
         self.epoch += 1;
     }
 
-    /// Ends its tokens, and refuses every login, hand-off and renewal until it is enabled again.
+    /// Ends the client's tokens and refuses every login, SAML login and renewal until it is enabled again.
     pub fn disable(&mut self) {
         self.is_enabled = false;
         self.revoke_tokens();
     }
 
-    /// What is left of it once it is removed: its id, and an epoch that none of its tokens has.
+    /// Returns the record of the removed client: its id, and an epoch that none of its tokens has.
     #[must_use]
     pub fn into_removed(self) -> Self {
         Self {
@@ -148,8 +159,8 @@ impl Client {
         }
     }
 
-    /// Puts a new secret in front; those before it end at `keep_until`, or at once. A secret that is replaced without
-    /// overlap may have leaked, so the tokens it got end, too.
+    /// Puts a new secret first and drops expired ones. The others stay valid until `keep_until`, or end at once without
+    /// it. A secret that is replaced without overlap may have leaked, so the tokens that it obtained end as well.
     pub fn replace_secret(&mut self, digest: ClientSecretDigest, now: Timestamp, keep_until: Option<Timestamp>) {
         self.secrets
             .retain(|old| old.valid_until.is_none_or(|until| now < until));
@@ -177,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_the_tokens_of_a_client_raises_its_epoch() {
+    fn revoking_tokens_raises_the_epoch() {
         let digest = ClientSecretDigest {
             salt: [0; 16],
             digest: [0; 32],

@@ -1,17 +1,20 @@
-//! Contacts: the e-mail addresses and mobile numbers a user can prove themselves with.
+//! Contacts: the e-mail addresses and mobile numbers that a user logs in with or receives one-time codes at.
+//!
+//! A contact prints its mask when it is formatted with `{:?}`, so that a log shows none.
 
 use std::fmt;
 
 /// Longest e-mail address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 const EMAIL_MAX_BYTES: usize = 254;
 
-/// Brazil, whose numbers have rules of their own.
+/// Country code of Brazil, the only region with rules of its own.
 const BRAZIL: &str = "55";
 
-/// Longest area code: what is shown of a number beside its mask.
+/// Longest area code, in digits. Responses show the area code unmasked, so a longer one would reveal part of the
+/// number.
 const AREA_MAX_DIGITS: usize = 5;
 
-/// Shortest subscriber number: enough for a mask to hide something.
+/// Shortest subscriber number, in digits: the mask shows two of four.
 const NUMBER_MIN_DIGITS: usize = 4;
 
 /// Area codes (DDD) in use in Brazil (ANATEL, Plano Geral de Códigos Nacionais).
@@ -22,14 +25,17 @@ const BRAZIL_AREAS: &[&str] = &[
     "89", "91", "92", "93", "94", "95", "96", "97", "98", "99",
 ];
 
-/// The two kinds of contact the documentation names.
+/// The contact types of the documented API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContactType {
+    /// Receives codes by mail.
     Email,
+    /// Receives codes by text message.
     Mobile,
 }
 
 impl ContactType {
+    /// Returns the value of the member `contactType`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "EMAIL",
@@ -37,6 +43,7 @@ impl ContactType {
         }
     }
 
+    /// Parses the member `contactType`, case-sensitively; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "EMAIL" => Some(Self::Email),
@@ -46,18 +53,34 @@ impl ContactType {
     }
 }
 
+/// A text that [`Email::parse`] rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid e-mail address")]
 pub struct MalformedEmail;
 
-/// An e-mail address: local part as given, domain in lower case.
+/// An e-mail address: the local part as given, the domain in lower case.
+///
+/// ```
+/// use domain::contact::Email;
+///
+/// let email = Email::parse("Ana.Souza@BR.Example.COM")?;
+/// assert_eq!(email.as_str(), "Ana.Souza@br.example.com");
+/// assert_eq!(email.comparison_key(), "ana.souza@br.example.com");
+/// assert_eq!(email.masked(), "An*****za@br.e******.com");
+/// assert!(Email::parse("\"ana\"@example.com").is_err());
+/// # Ok::<(), domain::contact::MalformedEmail>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// Reads an address of at most 254 bytes with one `@` and no control, space or invisible character. Quoting, comments
-    /// and literals (RFC 5322 section 3.4.1) are refused: they spell one mailbox in many ways, and each would have limits
-    /// of its own.
+    /// Parses an address of at most 254 bytes with one `@`. Quoting, comments and literals (RFC 5322 section 3.4.1) are
+    /// rejected: they spell one mailbox in many ways, and each spelling would have send quotas of its own.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MalformedEmail`] for an empty local part or domain label, a second `@`, a control, space or invisible
+    /// character, one of `"\()<>[],;:`, and for an address that is too long before or after its domain is lower-cased.
     pub fn parse(text: &str) -> Result<Self, MalformedEmail> {
         if text.len() > EMAIL_MAX_BYTES || text.chars().any(|c| is_unprintable(c) || SPECIALS.contains(c)) {
             return Err(MalformedEmail);
@@ -66,6 +89,7 @@ impl Email {
         if local.is_empty() || domain.contains('@') || domain.split('.').any(str::is_empty) {
             return Err(MalformedEmail);
         }
+        // Lower case can take more bytes: U+0130 has two, its lower case three.
         let folded = format!("{local}@{}", domain.to_lowercase());
         if folded.len() > EMAIL_MAX_BYTES {
             Err(MalformedEmail)
@@ -74,34 +98,50 @@ impl Email {
         }
     }
 
+    /// Returns the address to which mail is sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What two spellings of one address share: addresses compare case-insensitively.
+    /// Returns the key under which addresses are unique and found at a login: the whole address in lower case.
     pub fn comparison_key(&self) -> String {
         self.0.to_lowercase()
     }
 
+    /// Returns the only form that events and logs show; see [`mask::email`](crate::mask::email).
     pub fn masked(&self) -> String {
         crate::mask::email(&self.0)
     }
 }
 
-/// What quotes, comments, literals and lists of addresses are written with.
+/// Characters that quotes, comments, literals and address lists are written with (RFC 5322 section 3.2.3).
 const SPECIALS: &str = r#""\()<>[],;:"#;
 
+/// Control and white space, and the zero-width and bidirectional format characters, which make two addresses look
+/// alike.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || c.is_whitespace()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// A number that [`Mobile::parse`] rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid mobile number")]
 pub struct MalformedMobile;
 
-/// A mobile number in the three parts the documentation uses, digits only.
+/// A mobile number in the three parts of the documented API, digits only.
+///
+/// ```
+/// use domain::contact::{ContactValue, Mobile};
+///
+/// let mobile = Mobile::parse("55", Some("11"), "911112222")?;
+/// assert_eq!(mobile.comparison_key(), "5511911112222");
+/// assert_eq!(mobile.masked_number(), "*****2222");
+/// assert_eq!(ContactValue::Mobile(mobile).masked(), "+55 11 *****2222");
+/// assert!(Mobile::parse("55", Some("20"), "911112222").is_err(), "20 is not in use in Brazil");
+/// # Ok::<(), domain::contact::MalformedMobile>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mobile {
     region: String,
@@ -110,9 +150,16 @@ pub struct Mobile {
 }
 
 impl Mobile {
-    /// Reads a number. Region 55: a two-digit area code in use and nine digits that begin with 9.
-    /// Elsewhere: 7 to 15 digits in all (ITU-T E.164 section 6), of which at most five are the area code and at least four
-    /// the number, so that no part of a number escapes its mask. Whatever the parts, what begins with 55 is of region 55.
+    /// Parses a number; an empty area code counts as none. Region 55 requires a two-digit area code in use and nine
+    /// digits that begin with 9. Other regions have 1 to 3 digits, and the number 7 to 15 in all (ITU-T E.164 section
+    /// 6), of which at most five are the area code and at least four the subscriber number, so that the mask hides at
+    /// least two.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MalformedMobile`] for a number that breaks these rules, and for one whose digits begin with 55
+    /// although its region is another: a second spelling of a Brazilian number would evade its rules and its send
+    /// quota.
     pub fn parse(region: &str, area: Option<&str>, number: &str) -> Result<Self, MalformedMobile> {
         let area = area.filter(|area| !area.is_empty());
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -124,7 +171,6 @@ impl Mobile {
         }
         let whole = format!("{region}{}{number}", area.unwrap_or_default());
         let fits = if whole.starts_with(BRAZIL) && region != BRAZIL {
-            // A number of Brazil, spelled around its rules.
             false
         } else if region == BRAZIL {
             area.is_some_and(|area| BRAZIL_AREAS.contains(&area)) && number.len() == 9 && number.starts_with('9')
@@ -144,37 +190,43 @@ impl Mobile {
         }
     }
 
+    /// Returns the country code (`regionCode`), without a plus sign.
     pub fn region(&self) -> &str {
         &self.region
     }
 
+    /// Returns the area code (`areaCode`); `None` where the caller gave none.
     pub fn area(&self) -> Option<&str> {
         self.area.as_deref()
     }
 
+    /// Returns the unmasked subscriber number (`phoneNumber`).
     pub fn number(&self) -> &str {
         &self.number
     }
 
-    /// All digits, as E.164 without the plus sign.
+    /// Returns the key under which numbers are unique and found at a login: all digits, E.164 without the plus sign.
     pub fn comparison_key(&self) -> String {
         format!("{}{}{}", self.region, self.area.as_deref().unwrap_or(""), self.number)
     }
 
-    /// The subscriber number with all but its last digits hidden; region and area are shown.
+    /// Returns the subscriber number with all but its last digits hidden. Region and area code are shown beside it.
     pub fn masked_number(&self) -> String {
         crate::mask::mobile(&self.number)
     }
 }
 
-/// An address or a number, whichever the contact is.
+/// The value of a contact of either type.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ContactValue {
+    /// The value of a contact of type `EMAIL`.
     Email(Email),
+    /// The value of a contact of type `MOBILE`.
     Mobile(Mobile),
 }
 
 impl ContactValue {
+    /// Returns the contact type that the value belongs to.
     pub fn contact_type(&self) -> ContactType {
         match self {
             Self::Email(_) => ContactType::Email,
@@ -182,7 +234,8 @@ impl ContactValue {
         }
     }
 
-    /// Equal for two spellings of one contact; the types never meet (one holds an `@`).
+    /// Returns the key that all spellings of one contact share. Keys of the two types differ, as only an address has an
+    /// `@`.
     pub fn comparison_key(&self) -> String {
         match self {
             Self::Email(email) => email.comparison_key(),
@@ -190,7 +243,7 @@ impl ContactValue {
         }
     }
 
-    /// The one-line masked form used in events and lists of the operator.
+    /// Returns the one-line masked form that events and the operator's lists show.
     pub fn masked(&self) -> String {
         match self {
             Self::Email(email) => email.masked(),
@@ -225,14 +278,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domain_is_folded_and_the_local_part_kept() {
+    fn parse_lowers_the_domain_and_keeps_the_local_part() {
         let email = Email::parse("Ana.Souza@BR.Example.COM").unwrap();
         assert_eq!(email.as_str(), "Ana.Souza@br.example.com");
         assert_eq!(email.comparison_key(), "ana.souza@br.example.com");
     }
 
     #[test]
-    fn addresses_that_are_none_are_refused() {
+    fn parse_rejects_malformed_addresses() {
         let long = format!("{}@example.com", "a".repeat(250));
         for bad in [
             "",
@@ -260,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_brazilian_number_needs_an_area_in_use_and_nine_digits_from_nine() {
+    fn brazilian_numbers_need_a_used_area_and_nine_digits() {
         assert!(Mobile::parse("55", Some("11"), "911112222").is_ok());
         for (area, number) in [
             (None, "911112222"),
@@ -296,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mebibyte_is_refused() {
+    fn parse_rejects_a_mebibyte() {
         let long = "9".repeat(1 << 20);
         assert!(Email::parse(&format!("{long}@example.com")).is_err());
         assert!(Email::parse(&format!("a@{}b", "x.".repeat(1 << 19))).is_err());
@@ -310,13 +363,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_folding_makes_too_long_is_refused() {
+    fn parse_rejects_an_address_that_lowering_makes_too_long() {
         let grows = format!("a@{}", "\u{130}".repeat(126));
         assert_eq!(grows.len(), EMAIL_MAX_BYTES);
         assert!(Email::parse(&grows).is_err());
     }
 
-    /// Text of any alphabet that often is an address.
+    /// Generates text of any alphabet that often is an address.
     fn nearly_an_address() -> impl Strategy<Value = String> {
         let plain = "[\\S&&\\PC&&[^@.]]";
         let address = format!("{plain}{{1,70}}@{plain}{{1,20}}(\\.{plain}{{1,20}}){{0,3}}");
@@ -337,7 +390,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_is_read_again_as_it_is_printed(text in nearly_an_address()) {
+        fn a_parsed_address_parses_to_itself(text in nearly_an_address()) {
             if let Ok(email) = Email::parse(&text) {
                 let printed = email.as_str();
                 prop_assert_eq!(Email::parse(printed), Ok(email.clone()));
@@ -351,7 +404,7 @@ mod tests {
         }
 
         #[test]
-        fn addresses_are_the_same_whatever_their_case(
+        fn comparison_keys_ignore_case(
             address in "[a-z0-9.+_-]{1,20}@[a-z0-9]{1,9}\\.[a-zA-Z]{2,9}",
             upper: u64,
         ) {
@@ -363,7 +416,7 @@ mod tests {
         }
 
         #[test]
-        fn a_number_is_read_again_as_it_is_printed((region, area, number) in nearly_a_number()) {
+        fn a_parsed_number_parses_to_itself((region, area, number) in nearly_a_number()) {
             if let Ok(mobile) = Mobile::parse(&region, area.as_deref(), &number) {
                 let again = Mobile::parse(mobile.region(), mobile.area(), mobile.number());
                 prop_assert_eq!(again, Ok(mobile.clone()));

@@ -1,24 +1,34 @@
-//! Events: what the services tell the world, as CloudEvents 1.0 names it.
+//! Events that the services publish, in the terms of CloudEvents 1.0. Consumers find their data in `docs/events.md`.
 
 use crate::actor::Actor;
 use crate::ids::{EventId, UserId};
 use crate::time::Timestamp;
 
-/// What happened. The names are those of the contract's topics.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
+    /// A lock raised the credential's epoch: everything issued under a lower one has ended.
     CredentialLocked,
+    /// An unlock, which keeps the epoch of the lock before it.
     CredentialUnlocked,
+    /// An alternative contact was added.
     FactorAdded,
+    /// A value, a tag or the default changed. A contact that lost the tag or the default to another has an event too.
     FactorChanged,
+    /// An alternative contact was removed.
     FactorRemoved,
+    /// A one-time code was answered correctly.
     FactorVerified,
+    /// The attempts at a challenge, of a contact or of a user are used up.
     FactorAttemptsExhausted,
+    /// A refresh token family was started.
     SessionStarted,
+    /// A refresh token family was revoked; the data has the reason. Closing and expiry have no event.
     SessionRevoked,
 }
 
 impl EventKind {
+    /// All kinds, grouped by the context that publishes them.
     pub const ALL: [Self; 9] = [
         Self::CredentialLocked,
         Self::CredentialUnlocked,
@@ -31,7 +41,7 @@ impl EventKind {
         Self::SessionRevoked,
     ];
 
-    /// The CloudEvents `type`.
+    /// Returns the CloudEvents attribute `type`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CredentialLocked => "credential.locked",
@@ -46,11 +56,12 @@ impl EventKind {
         }
     }
 
+    /// Parses the attribute `type`; `None` for any other text.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The CloudEvents `source`.
+    /// Returns the CloudEvents attribute `source`: the context that publishes the event.
     pub const fn source(self) -> &'static str {
         match self {
             Self::CredentialLocked | Self::CredentialUnlocked => "/authme/credential-lock",
@@ -64,12 +75,16 @@ impl EventKind {
     }
 }
 
-/// A value in an event's data. No secret and no unmasked contact is ever one.
+/// A value in an event's data. It is never a secret or an unmasked contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventValue {
+    /// A JSON string.
     Text(String),
+    /// A JSON number.
     Number(u64),
+    /// `true` or `false`.
     Flag(bool),
+    /// An array of JSON strings.
     List(Vec<String>),
 }
 
@@ -79,31 +94,36 @@ impl From<&str> for EventValue {
     }
 }
 
-/// Names and values, in the order they are written.
+/// Members of an event's data, in the order in which they are written.
 pub type EventData = Vec<(String, EventValue)>;
 
-/// What every event says beside its kind and its data.
+/// The attributes that an event has whatever its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventContext {
-    /// Made before the write, so that a write that is repeated is the same event.
+    /// Generated before the write, so that a repeated write stores the same event.
     pub id: EventId,
+    /// The time of the command, not of its publication.
     pub time: Timestamp,
-    /// Who caused it. It is told as the member `by` of the data.
+    /// The actor that caused the event; published as the member `by` of the data.
     pub by: Actor,
-    /// The id of the request that caused it, as the CloudEvents extension attribute `correlationid`.
+    /// The id of the request that caused it, published as the CloudEvents extension attribute `correlationid`; `None`
+    /// for an operator's command.
     pub correlation_id: Option<String>,
 }
 
-/// An event before its aggregate has given it a place in its history.
+/// An event without a sequence. The write that stores its aggregate numbers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
+    /// Id, time and cause.
     pub context: EventContext,
+    /// Decides `type` and `source`.
     pub kind: EventKind,
+    /// Members that depend on the kind.
     pub data: EventData,
 }
 
 impl NewEvent {
-    /// The event at its place in the history of `subject`.
+    /// Returns the event as number `sequence` of the aggregate `subject`, which belongs to `user`.
     pub fn recorded(self, subject: impl Into<String>, user: UserId, sequence: u64) -> Event {
         let Self { context, kind, data } = self;
         Event {
@@ -120,22 +140,25 @@ impl NewEvent {
     }
 }
 
-/// A recorded event.
+/// An event that its aggregate has numbered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
+    /// The CloudEvents attribute `id`; a consumer that meets it twice drops the second.
     pub id: EventId,
+    /// Decides `type` and `source`.
     pub kind: EventKind,
-    /// The aggregate: the user, or the family for sessions.
+    /// The id of the aggregate: the user's, or the family's for a session event.
     pub subject: String,
-    /// Partition key and Kafka key.
+    /// Key of the Kafka record, so that the events of one user share a partition.
     pub user: UserId,
-    /// Position in the aggregate's history, from 1 without gaps.
+    /// Number of the event within its aggregate, from 1 without gaps.
     pub sequence: u64,
+    /// The time of the command, not of its publication.
     pub time: Timestamp,
-    /// Who caused it; unknown for an event from before actors were recorded.
+    /// The actor that caused the event; unknown for events from before actors were recorded.
     pub by: Actor,
     /// The id of the request that caused it.
     pub correlation_id: Option<String>,
-    /// Without `by`, which is told with it.
+    /// Does not hold `by`, which the publisher adds.
     pub data: EventData,
 }

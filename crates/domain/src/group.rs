@@ -1,23 +1,26 @@
-//! Groups: names that a directory asserts, and the roles they grant.
+//! Groups: names that a directory asserts for a user, and the roles that they grant.
 
-/// Stands among the groups that a client may assert for all that give no administrator role; it is no group's name.
+/// In a client's `may_assert`, permits all groups without an administrator role. It is not the name of a group.
 pub const ANY_GROUP: &str = "*";
 
-/// Groups that one hand-off may name: a directory's user is in dozens, and each costs every renewal of the session.
+/// The most groups that one SAML login may name. A directory has a user in dozens, and every renewal of the session
+/// reads each group.
 pub const MOST_ASSERTED: usize = 200;
 
-/// Bytes of a group's name, as long as the distinguished names of directories get.
+/// The longest name of a group, in bytes: enough for the distinguished names of directories.
 pub const LONGEST_NAME: usize = 256;
 
 /// A group and the roles of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// Compared exactly with the names that a directory asserts.
     pub name: String,
+    /// Granted to each member, except those that [`RoleHolder::Group`](crate::names::RoleHolder::Group) excludes.
     pub roles: Vec<String>,
 }
 
 impl Group {
-    /// Whether one of its roles is an administrator role.
+    /// Returns whether one of its roles is an administrator role.
     pub fn administrates(&self) -> bool {
         self.roles.iter().any(|role| crate::names::is_administrator(role))
     }
@@ -26,14 +29,15 @@ impl Group {
 /// The groups that a client asserted for a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AssertedGroups {
+    /// All admitted groups, each once.
     pub names: Vec<String>,
-    /// Those of `names` that the client is registered for by name: only they give administrator roles.
+    /// The subset of `names` that the client is registered for by name: only these give administrator roles.
     pub administrative: Vec<String>,
 }
 
 impl AssertedGroups {
-    /// Keeps of `asserted` what is `known` and what a client that is registered with `may_assert` may assert, in the order
-    /// given and each once.
+    /// Admits those of `asserted` that are `known` and that the client's `may_assert` permits, in the order given and
+    /// each once. A group with an administrator role is permitted by its name only, never by [`ANY_GROUP`].
     pub fn admitted(asserted: &[String], known: &[Group], may_assert: &[String]) -> Self {
         let may_any = may_assert.iter().any(|name| name == ANY_GROUP);
         let mut admitted = Self::default();
@@ -75,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_asserts_what_it_is_registered_for_and_nothing_else() {
+    fn admitted_keeps_only_groups_that_the_client_may_assert() {
         let asserted = texts(&["strangers", "admins", "staff", "admins", "*"]);
         for (may_assert, names, administrative) in [
             (&[][..], &[][..], &[][..]),

@@ -1,8 +1,8 @@
-//! Lower-case hexadecimal, the form in which our ids, nonces and MACs travel.
+//! Lower-case hexadecimal (RFC 4648 section 8), the text form of generated ids, nonces and MACs.
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Two lower-case digits per byte.
+/// Returns two lower-case digits for each byte.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -13,7 +13,7 @@ pub fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of exactly `2 * N` lower-case digits; `None` for any other text, so one value has one spelling.
+/// Decodes exactly `2 * N` lower-case digits; `None` for any other text, so that a value has one spelling.
 pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != N * 2 {
         return None;
@@ -42,12 +42,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_encoded_decodes_to_itself(bytes: [u8; 16]) {
+        fn encoded_bytes_decode_to_themselves(bytes: [u8; 16]) {
             prop_assert_eq!(decode(&encode(&bytes)), Some(bytes));
         }
 
         #[test]
-        fn only_one_spelling_is_read(text in "\\PC{0,40}") {
+        fn decode_accepts_one_spelling_only(text in "\\PC{0,40}") {
             if let Some(bytes) = decode::<16>(&text) {
                 prop_assert_eq!(encode(&bytes), text);
             }

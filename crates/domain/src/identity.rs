@@ -1,45 +1,58 @@
-//! Identities: the users, their main contacts and what they may do.
+//! Identities: the users as AuthMe stores them, with their credential contacts, roles, groups and businesses.
 
 use crate::contact::{ContactType, ContactValue, Email, Mobile};
 use crate::ids::{BusinessId, ContactId, UserId};
 
-/// A contact the user logs in with; never tagged, never changed by the factor operations.
+/// A contact that the user logs in with. It is never tagged, and the operations on contacts cannot change its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MainContact<V> {
+    /// Unique among the user's contacts.
     pub id: ContactId,
+    /// An [`Email`] or a [`Mobile`], as the field of the identity requires.
     pub value: V,
 }
 
-/// A business the user may act for, and the roles that come with it.
+/// A business that the user may act for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusinessLink {
+    /// The claim `business_id` of tokens for this business.
     pub id: BusinessId,
+    /// Added to the user's roles in a session that acts for the business.
     pub roles: Vec<String>,
 }
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
+    /// The claim `user_id`; it never changes.
     pub id: UserId,
+    /// The full name, as the operator or a SAML login gave it.
     pub name: Option<String>,
+    /// The address that the user logs in with.
     pub email: Option<MainContact<Email>>,
+    /// The number that the user logs in with.
     pub mobile: Option<MainContact<Mobile>>,
-    /// What the user registered with; it has a contact of this type.
+    /// The type of the main contact: the one that the user registered with, and always present.
     pub main_contact_type: ContactType,
+    /// Roles in every session of the user.
     pub roles: Vec<String>,
+    /// Names of the user's stored groups; a session may add asserted ones.
     pub groups: Vec<String>,
+    /// A session acts for at most one of them.
     pub businesses: Vec<BusinessLink>,
 }
 
-/// A main contact in borrowed form, whichever type it has.
+/// A contact that the user logs in with, of either type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialContact {
+    /// Unique among the user's contacts.
     pub id: ContactId,
+    /// Unique over all users by its comparison key.
     pub value: ContactValue,
 }
 
 impl Identity {
-    /// The contacts the user logs in with, the main one first.
+    /// Returns the contacts that the user logs in with, the main one first.
     pub fn credential_contacts(&self) -> Vec<CredentialContact> {
         let email = self.email.iter().map(|contact| CredentialContact {
             id: contact.id.clone(),
@@ -54,7 +67,7 @@ impl Identity {
         contacts
     }
 
-    /// The keys under which the user is found at a login: unique over all users.
+    /// Returns the comparison keys under which a login finds the user. Each is unique over all users.
     pub fn logins(&self) -> Vec<String> {
         self.credential_contacts()
             .iter()
@@ -62,7 +75,7 @@ impl Identity {
             .collect()
     }
 
-    /// The link to `business`, when the user has one.
+    /// Returns the link to `business`; `None` when the user may not act for it.
     pub fn business(&self, business: &BusinessId) -> Option<&BusinessLink> {
         self.businesses.iter().find(|link| link.id == *business)
     }

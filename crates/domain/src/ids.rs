@@ -1,8 +1,8 @@
-//! Identifiers, compared as given. Source: AuthMe documentation, examples of 24 hexadecimal digits.
+//! Identifiers, compared as given. Generated ids have 24 hexadecimal digits, like those of the documented API.
 
 use std::fmt;
 
-/// An identifier that cannot be read.
+/// A text that is not an identifier of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id is 1 to 64 characters of A-Z a-z 0-9 _ -{extra}")]
 pub struct MalformedId {
@@ -23,7 +23,11 @@ macro_rules! identifier {
         pub struct $name(String);
 
         impl $name {
-            /// Reads an id. Refused: empty, longer than 64, any other character, a reserved word.
+            /// Parses an id of 1 to 64 allowed characters.
+            ///
+            /// # Errors
+            ///
+            /// Returns [`MalformedId`] for a text that is empty, longer, a reserved word or has another character.
             pub fn parse(text: impl Into<String>) -> Result<Self, MalformedId> {
                 let text = text.into();
                 let reserved: Option<&str> = $reserved;
@@ -34,11 +38,12 @@ macro_rules! identifier {
                 }
             }
 
-            /// The id that these twelve random bytes spell: 24 hexadecimal digits.
+            /// Returns the id that twelve random bytes spell: 24 hexadecimal digits.
             pub fn from_random(bytes: [u8; 12]) -> Self {
                 Self(crate::hex::encode(&bytes))
             }
 
+            /// Returns the id exactly as it was parsed.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -53,27 +58,27 @@ macro_rules! identifier {
 }
 
 identifier!(
-    /// A user of the account service; `me` is not an id.
+    /// The id of a user. `me` is reserved: in a path it names the caller.
     UserId, also None, "", reserved Some("me")
 );
 identifier!(
-    /// A contact, given by the account service; `me` is not an id.
+    /// The id of a contact. `me` is reserved, as in user ids.
     ContactId, also None, "", reserved Some("me")
 );
 identifier!(
-    /// A business a user may act for.
+    /// The id of a business that a user may act for.
     BusinessId, also None, "", reserved None
 );
 identifier!(
-    /// A client application, or one of its aliases; a dot is allowed too.
+    /// The id of a client application, or one of its aliases; it may have dots.
     ClientId, also Some('.'), " .", reserved None
 );
 identifier!(
-    /// A refresh token family, which is a session (`sid`).
+    /// The id of a refresh token family, which is a session: the claim `sid`.
     FamilyId, also None, "", reserved None
 );
 
-/// The id of an event: a UUID, version 7 (RFC 9562 section 5.7).
+/// The id of an event: a UUID of version 7 (RFC 9562 section 5.7), whose time is that of the event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub String);
 
@@ -100,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mebibyte_is_no_id() {
+    fn parse_rejects_a_mebibyte() {
         assert!(UserId::parse("a".repeat(1 << 20)).is_err());
         assert!(ClientId::parse(".".repeat(1 << 20)).is_err());
     }
 
     proptest! {
         #[test]
-        fn an_id_is_read_as_it_is_written(text in prop_oneof!["\\PC{0,70}", "[A-Za-z0-9_.-]{0,70}", any::<String>()]) {
+        fn parse_keeps_the_text_of_an_id(text in prop_oneof!["\\PC{0,70}", "[A-Za-z0-9_.-]{0,70}", any::<String>()]) {
             let plain = |also: &[u8]| {
                 let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b) || also.contains(&b);
                 (1..=64).contains(&text.len()) && text.bytes().all(fits)
@@ -125,7 +130,7 @@ mod tests {
         }
 
         #[test]
-        fn an_id_of_ours_is_twenty_four_digits_and_reads_back(bytes: [u8; 12]) {
+        fn generated_ids_are_24_digits_and_parse(bytes: [u8; 12]) {
             let id = ContactId::from_random(bytes);
             prop_assert_eq!(id.as_str().len(), 24);
             prop_assert_eq!(ContactId::parse(id.as_str()), Ok(id));

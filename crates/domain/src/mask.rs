@@ -1,10 +1,17 @@
-//! Masks: how much of a contact is ever shown. Source: AuthMe documentation, `ex***le@br.e*******.com`, `*****2222`.
-//! Every rule counts characters, so no alphabet shows more than another.
+//! Masks: the part of a contact that responses, events and logs show. The rules are those of the documented API. They
+//! count characters and not bytes, so that no alphabet shows more than another.
 
-/// Masks an e-mail address.
+/// Masks an e-mail address, or any other text, with one `*` for each hidden character.
 ///
-/// The local part keeps its first two and last two characters; of four or fewer it keeps the first, of one none.
-/// Every domain label but the last that is longer than three characters keeps its first.
+/// The local part keeps its first two and last two characters; one of four or fewer keeps the first, a single character
+/// is hidden. Each domain label but the last that is longer than three characters keeps its first.
+///
+/// ```
+/// use domain::mask;
+///
+/// assert_eq!(mask::email("example@br.experian.com"), "ex***le@br.e*******.com");
+/// assert_eq!(mask::mobile("911112222"), "*****2222");
+/// ```
 pub fn email(address: &str) -> String {
     let (local, domain) = address.split_once('@').unwrap_or((address, ""));
     let mut masked = match local.chars().count() {
@@ -17,8 +24,8 @@ pub fn email(address: &str) -> String {
         let mut labels = domain.split('.').peekable();
         while let Some(label) = labels.next() {
             let is_last = labels.peek().is_none();
-            let shown_whole = is_last || label.chars().count() <= 3;
-            masked.push_str(&if shown_whole {
+            let is_shown_whole = is_last || label.chars().count() <= 3;
+            masked.push_str(&if is_shown_whole {
                 label.to_owned()
             } else {
                 keep(label, 1, 0)
@@ -31,7 +38,7 @@ pub fn email(address: &str) -> String {
     masked
 }
 
-/// Masks a subscriber number: the last four digits stay; of six or fewer only the last two.
+/// Masks a subscriber number: the last four digits stay, of six or fewer the last two.
 pub fn mobile(number: &str) -> String {
     let shown = if number.chars().count() <= 6 { 2 } else { 4 };
     keep(number, 0, shown)
@@ -73,14 +80,14 @@ mod tests {
         }
     }
 
-    /// What is shown of a part: the places that are not hidden.
-    fn shown(masked: &str) -> Vec<usize> {
-        let places = masked.chars().enumerate();
-        places.filter(|(_, c)| *c != '*').map(|(at, _)| at).collect()
+    /// Returns the positions that are not hidden.
+    fn shown_positions(masked: &str) -> Vec<usize> {
+        let characters = masked.chars().enumerate();
+        characters.filter(|(_, c)| *c != '*').map(|(at, _)| at).collect()
     }
 
-    /// What may be shown of a part, by its length alone.
-    fn allowed_of_local(count: usize) -> Vec<usize> {
+    /// Returns the positions of a local part that may be shown, by its length.
+    fn permitted_in_local_part(count: usize) -> Vec<usize> {
         match count {
             0 | 1 => Vec::new(),
             2..=4 => vec![0],
@@ -88,7 +95,7 @@ mod tests {
         }
     }
 
-    fn allowed_of_label(count: usize, is_last: bool) -> Vec<usize> {
+    fn permitted_in_label(count: usize, is_last: bool) -> Vec<usize> {
         if is_last || count <= 3 {
             (0..count).collect()
         } else {
@@ -96,25 +103,25 @@ mod tests {
         }
     }
 
-    /// Hidden or as it was, place by place.
+    /// Returns whether each character is hidden or unchanged.
     fn covers(masked: &str, text: &str) -> bool {
         masked.chars().count() == text.chars().count()
             && masked.chars().zip(text.chars()).all(|(m, c)| m == '*' || m == c)
     }
 
     #[test]
-    fn a_mebibyte_is_masked_like_anything() {
+    fn a_mebibyte_is_masked() {
         let long = "\u{17e}".repeat(1 << 20);
-        assert_eq!(shown(&mobile(&long)).len(), 4);
-        assert_eq!(shown(&email(&long)).len(), 4);
+        assert_eq!(shown_positions(&mobile(&long)).len(), 4);
+        assert_eq!(shown_positions(&email(&long)).len(), 4);
         let dotted = format!("a@{}b", "\u{17e}.".repeat(1 << 19));
         assert_eq!(email(&dotted).chars().count(), dotted.chars().count());
     }
 
     proptest! {
-        /// Of any alphabet; an asterisk of the address's own would look hidden.
+        /// Covers any alphabet. An asterisk in the address itself would seem hidden, so it is excluded.
         #[test]
-        fn an_address_shows_exactly_what_its_rule_says(
+        fn an_address_mask_shows_exactly_the_permitted_characters(
             local in "[^@*]{1,80}",
             labels in prop::collection::vec("[^@.*]{1,20}", 1..6),
         ) {
@@ -122,24 +129,24 @@ mod tests {
             let masked = email(&format!("{local}@{domain}"));
             let (head, tail) = masked.rsplit_once('@').unwrap();
             prop_assert!(covers(head, &local) && covers(tail, &domain));
-            prop_assert_eq!(shown(head), allowed_of_local(local.chars().count()));
+            prop_assert_eq!(shown_positions(head), permitted_in_local_part(local.chars().count()));
             for (at, (part, label)) in tail.split('.').zip(&labels).enumerate() {
                 let is_last = at + 1 == labels.len();
-                prop_assert_eq!(shown(part), allowed_of_label(label.chars().count(), is_last));
+                prop_assert_eq!(shown_positions(part), permitted_in_label(label.chars().count(), is_last));
             }
         }
 
         #[test]
-        fn a_number_shows_its_last_digits_and_only_they(number in "[0-9]{1,15}|[^*]{1,40}") {
+        fn a_number_mask_shows_only_the_last_digits(number in "[0-9]{1,15}|[^*]{1,40}") {
             let masked = mobile(&number);
             let count = number.chars().count();
             let allowed: usize = if count <= 6 { 2 } else { 4 };
             prop_assert!(covers(&masked, &number));
-            prop_assert_eq!(shown(&masked), (count.saturating_sub(allowed)..count).collect::<Vec<_>>());
+            prop_assert_eq!(shown_positions(&masked), (count.saturating_sub(allowed)..count).collect::<Vec<_>>());
         }
 
         #[test]
-        fn a_mask_of_a_mask_is_that_mask(text: String, address in "\\PC{0,12}@\\PC{0,12}(\\.\\PC{0,8}){0,3}") {
+        fn masking_a_mask_changes_nothing(text: String, address in "\\PC{0,12}@\\PC{0,12}(\\.\\PC{0,8}){0,3}") {
             for text in [&text, &address] {
                 prop_assert_eq!(email(&email(text)), email(text));
                 prop_assert_eq!(mobile(&mobile(text)), mobile(text));

@@ -1,30 +1,35 @@
-//! The names of roles and scopes: those that AuthMe itself gives a meaning, where a role may stand, and which known name
-//! an unknown one is nearest to.
+//! The names of roles and scopes: those that AuthMe defines, where a role may be stored, and the known name nearest to
+//! an unknown one. `docs/api.md` "Roles and scopes" lists their use.
 
 use crate::caller::bare_role;
 
-/// The roles that let a user act on all others.
+/// The roles that let a user act on all other users.
 pub const ADMINISTRATOR_ROLES: [&str; 2] = ["IAM_ADMIN_MAINTENANCE", "ADMIN"];
 
-/// Whether a role, with or without its prefix, is an administrator role.
+/// Returns whether a role, with or without the prefix `ROLE_`, is an administrator role.
 pub fn is_administrator(role: &str) -> bool {
     ADMINISTRATOR_ROLES.contains(&bare_role(role))
 }
 
-/// What a name is the name of.
+/// The two kinds of names that an operator can make known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NameKind {
+    /// Held by clients, users, groups and business links.
     Role,
+    /// Held by clients only (RFC 6749 section 3.3).
     Scope,
 }
 
 impl NameKind {
+    /// Both kinds, in the order in which stores page known names.
     pub const ALL: [Self; 2] = [Self::Role, Self::Scope];
 
+    /// Parses the word that the command line and the store use; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
+    /// Returns the word that the command line and the store use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Role => "role",
@@ -32,7 +37,7 @@ impl NameKind {
         }
     }
 
-    /// Those that AuthMe itself gives a meaning.
+    /// Returns the names that AuthMe itself gives a meaning.
     pub const fn defined(self) -> &'static [Defined] {
         match self {
             Self::Role => ROLES,
@@ -40,7 +45,7 @@ impl NameKind {
         }
     }
 
-    /// Whether AuthMe itself gives this name a meaning; a role may have its prefix.
+    /// Returns whether AuthMe itself gives `name` a meaning. A role may have the prefix `ROLE_`.
     pub fn defines(self, name: &str) -> bool {
         let name = match self {
             Self::Role => bare_role(name),
@@ -50,10 +55,12 @@ impl NameKind {
     }
 }
 
-/// A name and its meaning.
+/// A name that AuthMe itself gives a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Defined {
+    /// A role is given without the prefix `ROLE_`.
     pub name: &'static str,
+    /// One sentence for the operator, without a full stop.
     pub meaning: &'static str,
 }
 
@@ -62,7 +69,10 @@ const fn defined(name: &'static str, meaning: &'static str) -> Defined {
 }
 
 const ROLES: &[Defined] = &[
-    defined("CLI-AUTH-IDENTIFIED", "The client acts for users it knows by their id"),
+    defined(
+        "CLI-AUTH-IDENTIFIED",
+        "The client acts for users whom it knows by their id",
+    ),
     defined("CLI-AUTH-BASIC", "The client is a machine that acts for no user"),
     defined("CLI-1STPARTY", "The client is an application of the house"),
     defined("AUTH-BASIC", "The user has logged in"),
@@ -84,40 +94,46 @@ const ROLES: &[Defined] = &[
 ];
 
 const SCOPES: &[Defined] = &[
-    defined("SAML_SSO", "Hand users over from a SAML integration"),
+    defined("SAML_SSO", "Start SAML logins"),
     defined("account_lock", "Lock credentials"),
     defined("account_unlock", "Unlock credentials"),
-    defined("contacts_verified", "What the client adds as a contact is verified"),
+    defined("contacts_verified", "Add contacts that count as verified"),
     defined("contacts_reveal", "See contacts unmasked"),
     defined("events_read", "Follow the event log"),
     defined("READ", "Read, at the house's own services"),
     defined("WRITE", "Write, at the house's own services"),
 ];
 
-/// Characters of a role's or a scope's name.
-const LONGEST: usize = 64;
+/// The longest name of a role or scope, in characters: that of an id, and far below the 4 KiB for all roles of a token.
+const MAX_NAME_CHARACTERS: usize = 64;
 
-/// A name that no role or scope can have.
+/// A text that is not the name of a role or scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a name is 1 to {LONGEST} characters of A-Z a-z 0-9 _ . : -")]
+#[error("a name is 1 to {MAX_NAME_CHARACTERS} characters of A-Z a-z 0-9 _ . : -")]
 pub struct MalformedName;
 
 /// A name that the operator made known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KnownName {
+    /// A role and a scope may have the same name.
     pub kind: NameKind,
     name: String,
 }
 
 impl KnownName {
-    /// Reads a name; a role loses its optional prefix.
+    /// Parses a name; a role loses its optional prefix `ROLE_`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MalformedName`] for a text that is empty, longer than 64 characters or has another character than
+    /// `A-Z a-z 0-9 _ . : -`.
     pub fn parse(kind: NameKind, text: &str) -> Result<Self, MalformedName> {
         let name = match kind {
             NameKind::Role => bare_role(text),
             NameKind::Scope => text,
         };
         let fits = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-        if (1..=LONGEST).contains(&name.len()) && name.chars().all(fits) {
+        if (1..=MAX_NAME_CHARACTERS).contains(&name.len()) && name.chars().all(fits) {
             Ok(Self {
                 kind,
                 name: name.to_owned(),
@@ -127,34 +143,45 @@ impl KnownName {
         }
     }
 
+    /// Returns the name; that of a role is without the prefix `ROLE_`.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 }
 
-/// Where a role is stored.
+/// A stored thing that gives roles to tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleHolder {
+    /// Gives its roles to its own tokens and to those of its users.
     Client,
+    /// Gives its roles to every token of the user.
     Identity,
-    /// An identity's link to a business.
+    /// An identity's link to a business: gives its roles to tokens for that business.
     BusinessLink,
+    /// Gives its roles to the tokens of its members.
     Group,
 }
 
-/// A role that does not belong where it stands: it is refused in a registration, and ignored when found.
+/// A role in a place where it cannot be given: rejected in a registration, ignored in a record that is stored already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MisplacedRole {
+    /// A `CLI-` role outside a client would let a user pass for an application.
     #[error("a role that begins with CLI- is a client's")]
     OfClients,
+    /// A stored `AUTH-` role would claim a proof that the user has not given in this session.
     #[error("a role that begins with AUTH- comes of a proof; only AUTH-BASIC is stored, with the user itself")]
     OfProofs,
+    /// An administrator role in a client or business link would be given to all of its users.
     #[error("an administrator role is given to a user itself or by a group, never by a client or a link to a business")]
     OfAdministrators,
 }
 
 impl RoleHolder {
-    /// Whether `role` may stand here.
+    /// Checks that `role`, with or without the prefix `ROLE_`, may be stored in this holder.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MisplacedRole`] with the rule that forbids it.
     pub fn check(self, role: &str) -> Result<(), MisplacedRole> {
         let bare = bare_role(role);
         let is_stored_proof = self == Self::Identity && bare == "AUTH-BASIC";
@@ -171,12 +198,14 @@ impl RoleHolder {
     }
 }
 
-/// The one of `known` that takes the fewest edits to become `name`, whatever the case; the first of several.
+/// Returns the name among `known` that is the fewest edits away from `name`, ignoring ASCII case, and of equals the
+/// first. Returns `None` when nothing is known.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().min_by_key(|known| edits(name, known))
 }
 
-/// How many characters are put in, taken out or replaced on the shortest way from one text to the other (Levenshtein).
+/// Returns the Levenshtein distance: the fewest insertions, deletions and replacements that turn one text into the
+/// other. Only one row of the matrix is kept.
 fn edits(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (line, a) in one.chars().enumerate() {
@@ -200,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_stands_only_where_it_belongs() {
+    fn check_accepts_a_role_only_in_its_holders() {
         use MisplacedRole::{OfAdministrators, OfClients, OfProofs};
         let holders = [
             RoleHolder::Client,
@@ -228,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn administrator_roles_have_a_meaning_here() {
+    fn administrator_roles_are_defined_roles() {
         for role in ADMINISTRATOR_ROLES {
             assert!(NameKind::Role.defines(role) && NameKind::Role.defines(&format!("ROLE_{role}")));
         }
@@ -236,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_short_and_plain() {
+    fn names_have_up_to_64_plain_characters() {
         for good in ["A", "a:b.c-d_9", &"x".repeat(64)] {
             assert!(KnownName::parse(NameKind::Scope, good).is_ok(), "{good}");
         }
@@ -250,13 +279,13 @@ mod tests {
     #[test]
     fn the_nearest_name_takes_the_fewest_edits() {
         let roles = || NameKind::Role.defined().iter().map(|role| role.name);
-        for (meant, given) in [
+        for (intended, typed) in [
             ("IAM_ADMIN_MAINTENANCE", "IAM_ADMIN_MAINTENACE"),
             ("CLI-1STPARTY", "CLI-FIRSTPARTY"),
             ("USER", "user"),
             ("AUTH-BASIC", "AUTH_BASIC"),
         ] {
-            assert_eq!(nearest(given, roles()), Some(meant), "{given}");
+            assert_eq!(nearest(typed, roles()), Some(intended), "{typed}");
         }
         assert_eq!(nearest("x", []), None);
         for (one, other, expected) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)] {

@@ -1,33 +1,39 @@
-//! What an operation asks of its caller: a list of alternatives, each a set of roles and scopes, all needed.
+//! Permissions: the roles and scopes that an operation requires of its caller. A requirement is a list of alternatives,
+//! and one that the caller meets in full suffices.
 
 use std::fmt;
 
 use crate::caller::Caller;
 use crate::ids::UserId;
 
-/// Which tokens an alternative speaks of.
+/// The kind of token that an alternative applies to.
 ///
-/// An alternative that names no user role is for client-only tokens; read as a plain "or" it would let any logged-in
-/// user act on any other.
+/// The documented API lists role sets without it, {`CLI-AUTH-IDENTIFIED`, `CLI-1STPARTY`} beside longer sets that
+/// contain it. A user's token has the client's roles too, so without the kind any logged-in user could act on any
+/// other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequiredSubject {
-    /// A token without a user.
+    /// A client-only token.
     Client,
     /// A token that carries a user.
     User,
-    /// A token that carries the very user the request is about.
+    /// A token that carries the user in the request's path.
     SameUser,
 }
 
-/// One way to satisfy a requirement: every role and every scope is needed.
+/// One way to meet a requirement: the kind of token, and every role and scope, are needed.
 #[derive(Debug, Clone, Copy)]
 pub struct Alternative {
+    /// The kind of token that has to be presented.
     pub carries: RequiredSubject,
+    /// Compared without the optional prefix `ROLE_`.
     pub roles: &'static [&'static str],
+    /// Compared exactly; empty when the alternative needs no scope.
     pub scopes: &'static [&'static str],
 }
 
 impl Alternative {
+    /// Returns an alternative for client-only tokens.
     pub const fn client(roles: &'static [&'static str]) -> Self {
         Self {
             carries: RequiredSubject::Client,
@@ -36,6 +42,7 @@ impl Alternative {
         }
     }
 
+    /// Returns an alternative for tokens that carry any user.
     pub const fn user(roles: &'static [&'static str]) -> Self {
         Self {
             carries: RequiredSubject::User,
@@ -44,6 +51,7 @@ impl Alternative {
         }
     }
 
+    /// Returns an alternative for tokens that carry the user in the path.
     pub const fn same_user(roles: &'static [&'static str]) -> Self {
         Self {
             carries: RequiredSubject::SameUser,
@@ -52,6 +60,7 @@ impl Alternative {
         }
     }
 
+    /// Returns the same alternative with `scopes` required as well.
     #[must_use]
     pub const fn with_scopes(mut self, scopes: &'static [&'static str]) -> Self {
         self.scopes = scopes;
@@ -73,10 +82,11 @@ impl Alternative {
     }
 }
 
-/// What a caller lacks of the alternative it comes nearest to. It says nothing of what the caller has.
+/// The roles and scopes, or the kind of token, that a caller lacks of the alternative it is nearest to. It is shown to
+/// the caller, and does not mention what the token has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lacking {
-    /// Another kind of token is needed.
+    /// The kind of token that is needed instead; `None` when the presented kind is right.
     carries: Option<RequiredSubject>,
     roles: Vec<&'static str>,
     scopes: Vec<&'static str>,
@@ -93,7 +103,7 @@ impl Lacking {
         }
     }
 
-    /// The kind of a token is further away than any role or scope.
+    /// Orders the alternatives: a token of the right kind is nearer than any other, whatever roles and scopes it lacks.
     fn distance(&self) -> (bool, usize) {
         (self.carries.is_some(), self.roles.len() + self.scopes.len())
     }
@@ -119,16 +129,16 @@ impl fmt::Display for Lacking {
     }
 }
 
-/// The requirement of one operation; any alternative suffices.
+/// The requirement of one operation: any one of the alternatives suffices.
 pub type Requirement = &'static [Alternative];
 
-/// Returns whether any alternative of `requirement` lets the caller through. `about` is the user the request names, where it
-/// names one.
+/// Returns whether the caller meets any alternative of `requirement`. `about` is the user in the request's path, if
+/// any.
 pub fn permits(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> bool {
     requirement.iter().any(|alternative| alternative.permits(caller, about))
 }
 
-/// Returns what a caller who is not permitted lacks.
+/// Returns what a rejected caller lacks of the alternative it is nearest to, for the message of the 403.
 pub fn lacking(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> Lacking {
     let alternatives = requirement.iter();
     alternatives
@@ -137,33 +147,66 @@ pub fn lacking(requirement: Requirement, caller: &Caller, about: Option<&UserId>
         .unwrap_or_default()
 }
 
-/// How alive the token behind a call must be, beyond its signature and its times.
+/// The check that the token of a call must pass besides signature, times, roles and scopes (`docs/protocols.md` "Active
+/// check").
 ///
-/// Alive means: its credential is unlocked and of its epoch, its session and all that session descends from are not revoked,
-/// its user exists, and its client is enabled and of its epoch.
+/// A token is *active* (RFC 7662 section 2.2) when its credential is unlocked and of its epoch, its session is active
+/// and none of its ancestors is revoked, its user exists, and its client is enabled and of its client epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenCheck {
-    /// It must be alive before the operation begins.
+    /// The token must be active before the operation begins.
     Checked,
-    /// Its signature and times suffice: the caller reads its own data and nothing else.
+    /// Signature and times suffice, because the operation only reads the caller's own masked contacts.
     TokenOnly,
-    /// Its client is looked at before the operation begins; the mint gate looks at its user part, because a minting
-    /// operation tells a locked credential from a dead session.
+    /// The client is checked before the operation begins; the use case and the mint gate check the user part, because
+    /// an operation that issues tokens answers a locked credential with 412 and an ended session with 401.
     ByGate,
 }
 
-/// A permission is a type, so that a handler names it in its signature.
+/// The permission of an operation. It is a type, so that a handler names it in its signature; see
+/// [`permission!`](crate::permission!).
 pub trait Permission: 'static {
+    /// The alternatives, of which the caller must meet one.
     const REQUIREMENT: Requirement;
+    /// The check that the token must pass besides.
     const TOKEN_CHECK: TokenCheck;
 
-    /// Returns whether the caller's roles and scopes suffice. `about` is the user the request names, where it names one.
+    /// Returns whether the caller's roles and scopes suffice. `about` is the user in the request's path, if any.
     fn permits(caller: &Caller, about: Option<&UserId>) -> bool {
         permits(Self::REQUIREMENT, caller, about)
     }
 }
 
-/// Declares a permission: its name, how its token is checked (`Checked` unless said otherwise), and its alternatives.
+/// Declares a permission: its name, its [`TokenCheck`](crate::permission::TokenCheck) (`Checked` if omitted), and its
+/// alternatives.
+///
+/// ```
+/// use domain::permission;
+/// use domain::permission::{Alternative, Permission, TokenCheck};
+/// # use domain::{caller::Caller, ids::ClientId, time::Timestamp};
+///
+/// permission!(
+///     /// Read the reports.
+///     ReadReports = [
+///         Alternative::user(&["AUTH-BASIC", "AUDITOR"]),
+///         Alternative::client(&["CLI-AUTH-BASIC"]).with_scopes(&["reports"]),
+///     ]
+/// );
+///
+/// # let mut caller = Caller {
+/// #     client: ClientId::parse("nightly-job").unwrap(),
+/// #     client_epoch: 0,
+/// #     user: None,
+/// #     roles: vec!["ROLE_CLI-AUTH-BASIC".to_owned()],
+/// #     scopes: vec!["reports".to_owned()],
+/// #     expires_at: Timestamp::MAX,
+/// # };
+/// // A client-only token with the role ROLE_CLI-AUTH-BASIC and the scope `reports`:
+/// assert!(ReadReports::permits(&caller, None));
+/// caller.scopes.clear();
+/// assert!(!ReadReports::permits(&caller, None));
+/// assert_eq!(ReadReports::TOKEN_CHECK, TokenCheck::Checked);
+/// ```
 #[macro_export]
 macro_rules! permission {
     ($(#[$doc:meta])* $name:ident = [$($alternative:expr),+ $(,)?]) => {
@@ -208,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lacking_is_told_of_the_nearest_alternative() {
+    fn lacking_names_the_nearest_alternative() {
         let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
         let lock = |caller: &Caller| lacking(LockCredential::REQUIREMENT, caller, None).to_string();
         assert_eq!(
@@ -231,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_asks_about_another_is_told_what_that_takes() {
+    fn lacking_names_what_acting_on_another_user_takes() {
         let other = UserId::parse("bia").unwrap();
         let user = caller(
             Some("ana"),

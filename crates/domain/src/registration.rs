@@ -1,4 +1,4 @@
-//! What a registration adds: the names that must be known, and the roles that must stand where they belong.
+//! The check of a registration: names that it adds must be known, and roles must be stored where they can be given.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use crate::group::{ANY_GROUP, Group};
 use crate::identity::Identity;
 use crate::names::{MisplacedRole, NameKind, RoleHolder, nearest};
 
-/// The roles, scopes and groups that a change adds; what was stored before is not judged again, so that a registration
-/// from before a rule can still be changed.
+/// The roles, scopes and groups that a change adds. Only these are checked, so that a registration that is older than a
+/// rule can still be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Additions {
     roles: Vec<(RoleHolder, String)>,
@@ -16,83 +16,102 @@ pub struct Additions {
     groups: Vec<String>,
 }
 
-/// What the operator made known, beside what AuthMe itself gives a meaning.
+/// The names that the operator made known, without those that AuthMe itself gives a meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
+    /// Without the prefix `ROLE_`.
     pub roles: BTreeSet<String>,
+    /// Compared exactly.
     pub scopes: BTreeSet<String>,
+    /// Names of the registered groups.
     pub groups: BTreeSet<String>,
 }
 
-/// Why a registration is refused.
+/// The first name of a registration that is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownNameError {
-    #[error("the role `{role}` cannot stand here: {why}")]
-    Misplaced { role: String, why: MisplacedRole },
-    #[error("there is no {kind} `{name}`{}: `authme {kind} add {name}` makes it known", in_words(nearest.as_deref()))]
+    /// The role cannot be given by the client, user, link or group that it is registered with.
+    #[error("the role `{role}` is not allowed here: {why}")]
+    Misplaced {
+        /// The role as the operator wrote it.
+        role: String,
+        /// The rule that forbids it.
+        why: MisplacedRole,
+    },
+    /// A typing error, or a name that the operator has to make known first.
+    #[error("there is no {kind} `{name}`{}: `authme {kind} add {name}` makes it known", suggestion(nearest.as_deref()))]
     Unknown {
+        /// `role`, `scope` or `group`: the command that makes the name known.
         kind: &'static str,
+        /// A role is without the prefix `ROLE_`.
         name: String,
+        /// The known name that is the fewest edits away, which the operator may have meant.
         nearest: Option<String>,
     },
 }
 
-fn in_words(nearest: Option<&str>) -> String {
+fn suggestion(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| {
         format!("; the nearest that is known is `{nearest}`")
     })
 }
 
-fn added<'a>(before: Option<&'a [String]>, after: &'a [String]) -> impl Iterator<Item = String> + 'a {
+fn new_names<'a>(before: Option<&'a [String]>, after: &'a [String]) -> impl Iterator<Item = String> + 'a {
     let is_new = move |name: &&String| before.is_none_or(|before| !before.contains(name));
     after.iter().filter(is_new).cloned()
 }
 
 impl Additions {
-    /// Of a client; `before` is what was stored.
+    /// Returns what `after` adds to the stored client `before`; all of it when the client is new.
     pub fn of_client(before: Option<&Client>, after: &Client) -> Self {
-        let roles = added(before.map(|client| &*client.roles), &after.roles);
-        let groups = added(before.map(|client| &*client.may_assert), &after.may_assert);
+        let roles = new_names(before.map(|client| &*client.roles), &after.roles);
+        let groups = new_names(before.map(|client| &*client.may_assert), &after.may_assert);
         Self {
             roles: roles.map(|role| (RoleHolder::Client, role)).collect(),
-            scopes: added(before.map(|client| &*client.scopes), &after.scopes).collect(),
+            scopes: new_names(before.map(|client| &*client.scopes), &after.scopes).collect(),
             groups: groups.filter(|name| name != ANY_GROUP).collect(),
         }
     }
 
-    /// Of a user; `before` is what was stored.
+    /// Returns what `after` adds to the stored user `before`, its business links included; all of it when the user is
+    /// new.
     pub fn of_identity(before: Option<&Identity>, after: &Identity) -> Self {
-        let own = added(before.map(|identity| &*identity.roles), &after.roles);
+        let own = new_names(before.map(|identity| &*identity.roles), &after.roles);
         let mut roles: Vec<_> = own.map(|role| (RoleHolder::Identity, role)).collect();
         for link in &after.businesses {
             let stored = before.and_then(|identity| identity.business(&link.id));
-            let of_link = added(stored.map(|link| &*link.roles), &link.roles);
+            let of_link = new_names(stored.map(|link| &*link.roles), &link.roles);
             roles.extend(of_link.map(|role| (RoleHolder::BusinessLink, role)));
         }
         Self {
             roles,
             scopes: Vec::new(),
-            groups: added(before.map(|identity| &*identity.groups), &after.groups).collect(),
+            groups: new_names(before.map(|identity| &*identity.groups), &after.groups).collect(),
         }
     }
 
-    /// Of a group; `before` is what was stored.
+    /// Returns what `after` adds to the stored group `before`; all of it when the group is new.
     pub fn of_group(before: Option<&Group>, after: &Group) -> Self {
-        let roles = added(before.map(|group| &*group.roles), &after.roles);
+        let roles = new_names(before.map(|group| &*group.roles), &after.roles);
         Self {
             roles: roles.map(|role| (RoleHolder::Group, role)).collect(),
             ..Self::default()
         }
     }
 
-    /// Whether all names are AuthMe's own, so that it takes no [`Known`] to judge them.
+    /// Returns whether AuthMe itself defines all names, so that [`check`](Self::check) needs no [`Known`] from the
+    /// store.
     pub fn are_defined(&self) -> bool {
         self.groups.is_empty()
             && self.roles.iter().all(|(_, role)| NameKind::Role.defines(role))
             && self.scopes.iter().all(|scope| NameKind::Scope.defines(scope))
     }
 
-    /// Judges roles first, then scopes, then groups.
+    /// Checks roles first, then scopes, then groups.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first name that is misplaced or unknown.
     pub fn check(&self, known: &Known) -> Result<(), UnknownNameError> {
         for (holder, role) in &self.roles {
             holder.check(role).map_err(|why| UnknownNameError::Misplaced {
@@ -163,13 +182,13 @@ mod tests {
         }
     }
 
-    fn refusal(client: &Client) -> String {
-        let checked = Additions::of_client(None, client).check(&known());
-        checked.map_or_else(|refused| refused.to_string(), |()| "none".to_owned())
+    fn error_message(client: &Client) -> String {
+        let result = Additions::of_client(None, client).check(&known());
+        result.map_or_else(|error| error.to_string(), |()| "none".to_owned())
     }
 
     #[test]
-    fn what_is_known_may_be_registered_and_what_is_not_is_answered_with_the_nearest() {
+    fn unknown_name_error_suggests_the_nearest_known_name() {
         for (client, expected) in [
             (
                 client(&["CLI-1STPARTY", "ROLE_BUYER"], &["reports", "READ"], &["*", "Finance"]),
@@ -191,16 +210,16 @@ mod tests {
             ),
             (
                 client(&["ADMIN"], &[], &[]),
-                "the role `ADMIN` cannot stand here: an administrator role is given to a user itself or by a group, never by a \
+                "the role `ADMIN` is not allowed here: an administrator role is given to a user itself or by a group, never by a \
                  client or a link to a business",
             ),
         ] {
-            assert_eq!(refusal(&client), expected);
+            assert_eq!(error_message(&client), expected);
         }
     }
 
     #[test]
-    fn only_what_is_added_is_judged() {
+    fn check_ignores_names_that_were_stored_before() {
         let stored = client(&["OLD"], &["old"], &["Old"]);
         let changed = client(&["OLD", "BUYER"], &["old"], &["Old", "Finance"]);
         let additions = Additions::of_client(Some(&stored), &changed);

@@ -1,10 +1,11 @@
-//! The events of a credential.
+//! The events of a credential lock.
 
 use super::{CredentialLock, LockCommand};
 use crate::event::{EventData, EventKind, EventValue, NewEvent};
 
-/// The event of a credential that `command` has just turned; it carries the epoch consumers must compare.
-/// The reason stays in the store: it is free text, and an event never holds a contact.
+/// Returns the event of a credential that `command` has locked or unlocked. It carries the epoch, which consumers
+/// compare with that of a token. It leaves out the reason: that is free text and may name a contact, which no event
+/// shows unmasked.
 pub fn lock_changed(credential: &CredentialLock, command: &LockCommand) -> NewEvent {
     let data: EventData = vec![
         ("userId".to_owned(), credential.user.as_str().into()),

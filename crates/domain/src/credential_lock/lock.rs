@@ -4,57 +4,97 @@ use crate::ids::UserId;
 use crate::lock_status::LockStatus;
 use crate::time::Timestamp;
 
-/// Why someone locked or unlocked, in their words; at most 200 characters.
+/// The longest reason, in characters: it is stored with the lock, whose document stays small.
+const MAX_REASON_CHARACTERS: usize = 200;
+
+/// The reason that a caller gave for a lock or unlock: free text of at most 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockReason(String);
 
+/// A text that [`LockReason::parse`] rejects, also for a control character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a reason has at most 200 characters and no control characters")]
+#[error("a reason has at most {MAX_REASON_CHARACTERS} characters and no control characters")]
 pub struct ReasonTooLong;
 
 impl LockReason {
+    /// Parses a reason; an empty one is allowed.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ReasonTooLong`] for more than 200 characters (not bytes) and for a control character.
     pub fn parse(text: impl Into<String>) -> Result<Self, ReasonTooLong> {
         let text = text.into();
-        if text.chars().count() <= 200 && !text.chars().any(char::is_control) {
+        if text.chars().count() <= MAX_REASON_CHARACTERS && !text.chars().any(char::is_control) {
             Ok(Self(text))
         } else {
             Err(ReasonTooLong)
         }
     }
 
+    /// Returns the reason as the caller gave it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// One lock or unlock, as ordered.
+/// A command to lock or unlock one user's credential.
 #[derive(Debug, Clone)]
 pub struct LockCommand {
+    /// The user whose credential is locked or unlocked, not the caller.
     pub user: UserId,
+    /// Replaces the reason of the command before it, also when it is `None`.
     pub reason: Option<LockReason>,
-    /// When and by whom, and the id of its event.
+    /// The time and actor of the command, and the id of its event.
     pub context: EventContext,
 }
 
-/// The credential of a user. A user without one is unlocked, epoch 0.
+/// The lock of one user's credential, an aggregate. A user without a stored one is unlocked, epoch 0.
+///
+/// ```
+/// # use domain::{actor::Actor, event::EventContext, ids::{EventId, UserId}, time::Timestamp};
+/// use domain::credential_lock::{CredentialLock, LockCommand};
+/// use domain::lock_status::LockViolation;
+///
+/// # let context = EventContext {
+/// #     id: EventId("e1".to_owned()),
+/// #     time: Timestamp::UNIX_EPOCH,
+/// #     by: Actor::operator("admin"),
+/// #     correlation_id: None,
+/// # };
+/// let user = UserId::parse("ana")?;
+/// let command = LockCommand { user: user.clone(), reason: None, context };
+/// let never_locked = CredentialLock::unlocked(user);
+/// let token_epoch = never_locked.epoch;
+///
+/// let locked = never_locked.lock(&command).expect("it was unlocked");
+/// assert_eq!(locked.status().judge(token_epoch), Err(LockViolation::Locked));
+/// assert_eq!(locked.lock(&command), None, "a second lock changes nothing");
+///
+/// let unlocked = locked.unlock(&command).expect("it was locked");
+/// assert_eq!(unlocked.status().judge(token_epoch), Err(LockViolation::IssuedBeforeLock));
+/// # Ok::<(), domain::ids::MalformedId>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialLock {
+    /// The key of the aggregate.
     pub user: UserId,
-    /// Version of the stored form; 0 while nothing is stored.
+    /// Version of the stored form, raised by every save; 0 while nothing is stored.
     pub version: u64,
+    /// Nothing is issued to the user while it is set.
     pub is_locked: bool,
-    /// How often it was locked.
+    /// The number of locks so far.
     pub epoch: u64,
-    /// When it came into its present state; `None` while it was never locked.
+    /// The time of the last change of state; `None` if the credential was never locked.
     pub since: Option<Timestamp>,
-    /// Who locked or unlocked it last; `None` while it was never locked, or when that was before actors were recorded.
+    /// The actor of the last change of state; `None` if the credential was never locked, or last changed before actors
+    /// were recorded.
     pub by: Option<Actor>,
-    /// Why.
+    /// The reason given with the last change of state.
     pub reason: Option<LockReason>,
 }
 
 impl CredentialLock {
-    /// The credential of a user that was never locked.
+    /// Returns the credential lock of a user who was never locked.
     pub fn unlocked(user: UserId) -> Self {
         Self {
             user,
@@ -67,6 +107,7 @@ impl CredentialLock {
         }
     }
 
+    /// Returns the part of the lock that the other contexts read.
     pub fn status(&self) -> LockStatus {
         LockStatus {
             is_locked: self.is_locked,
@@ -74,21 +115,22 @@ impl CredentialLock {
         }
     }
 
-    /// Locked one epoch later, or `None` when it already is locked.
+    /// Returns the lock with the credential locked and the epoch raised by one; `None` when it is locked already.
     pub fn lock(&self, command: &LockCommand) -> Option<Self> {
         (!self.is_locked).then(|| self.with_state(command, true, self.epoch + 1))
     }
 
-    /// Unlocked under the same epoch, so that nothing issued before the lock revives; `None` when it is not locked.
+    /// Returns the lock with the credential unlocked; `None` when it is not locked. The epoch stays, so that nothing
+    /// issued before the lock becomes valid again.
     pub fn unlock(&self, command: &LockCommand) -> Option<Self> {
         self.is_locked.then(|| self.with_state(command, false, self.epoch))
     }
 
-    fn with_state(&self, command: &LockCommand, locked: bool, epoch: u64) -> Self {
+    fn with_state(&self, command: &LockCommand, is_locked: bool, epoch: u64) -> Self {
         Self {
             user: self.user.clone(),
             version: self.version,
-            is_locked: locked,
+            is_locked,
             epoch,
             since: Some(command.context.time),
             by: Some(command.context.by.clone()),
@@ -116,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lock_raises_the_epoch_and_an_unlock_keeps_it() {
+    fn a_lock_raises_the_epoch_and_an_unlock_keeps_it() {
         let fresh = CredentialLock::unlocked(command().user);
         let locked = fresh.lock(&command()).unwrap();
         assert_eq!(

@@ -1,4 +1,5 @@
-//! The lock of a user's credential.
+//! The credential lock: an operator or a machine locks a user's credential, which ends all sessions and tokens of the
+//! user.
 
 pub mod events;
 mod lock;

@@ -1,4 +1,5 @@
-//! Who may lock, unlock and follow. Source: AuthMe documentation, "Lock an user credential".
+//! The permissions of the lock operations and of the event log. Role sets: the documented API (`docs/api.md`
+//! "Operations").
 
 use crate::permission;
 use crate::permission::Alternative;
@@ -15,10 +16,10 @@ permission!(
     UnlockCredential = [ADMINISTRATOR, MACHINE.with_scopes(&["account_unlock"])]
 );
 permission!(
-    /// See whether a credential is locked: as lock, with either scope.
+    /// Read a lock status: a machine needs the scope of locking or that of unlocking.
     GetLock = [ADMINISTRATOR, MACHINE.with_scopes(&["account_lock"]), MACHINE.with_scopes(&["account_unlock"])]
 );
 permission!(
-    /// Follow the embedded event log: administrators as lock, machines by a scope of its own.
+    /// Follow the embedded event log: administrators like [`LockCredential`], machines with a scope of its own.
     FollowEvents = [ADMINISTRATOR, MACHINE.with_scopes(&["events_read"])]
 );

@@ -5,16 +5,20 @@ use crate::contact::{ContactType, ContactValue};
 use crate::identity::Identity;
 use crate::ids::ContactId;
 
-/// A JSON merge patch (RFC 7396) of one member: kept when absent, removed by `null`, else put in its place.
+/// A JSON merge patch (RFC 7396) of one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Patch<T> {
+    /// The member is absent.
     #[default]
     Keep,
+    /// The member is `null`.
     Remove,
+    /// The member has a value, which replaces the stored one.
     Put(T),
 }
 
 impl<T> Patch<T> {
+    /// Returns whether the member was absent.
     pub const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
     }
@@ -23,6 +27,7 @@ impl<T> Patch<T> {
         matches!(self, Self::Put(_))
     }
 
+    /// Applies `change` to the value of [`Patch::Put`].
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
         match self {
             Self::Keep => Patch::Keep,
@@ -31,58 +36,68 @@ impl<T> Patch<T> {
         }
     }
 
-    /// What is there after the patch, where `kept` was before it.
-    fn over(self, kept: Option<T>) -> Option<T> {
+    /// Returns the member after the patch; `stored` is the one before it.
+    fn apply(self, stored: Option<T>) -> Option<T> {
         match self {
-            Self::Keep => kept,
+            Self::Keep => stored,
             Self::Remove => None,
             Self::Put(value) => Some(value),
         }
     }
 }
 
-/// A merge patch of a mobile number.
+/// A merge patch of a mobile number: RFC 7396 merges the members of the nested object one by one.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct MobilePatch {
+    /// The number is invalid without it.
     pub region_code: Patch<String>,
+    /// May be removed where the region allows it.
     pub area_code: Patch<String>,
+    /// The number is invalid without it.
     pub phone_number: Patch<String>,
 }
 
-/// A merge patch of a contact as a caller wrote it: readable, its rules not yet judged.
+/// A merge patch of a contact as a caller sent it: parsed, but not yet checked against the rules.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ContactPatch {
+    /// For a contact of type `EMAIL` only.
     pub email: Patch<String>,
+    /// For a contact of type `MOBILE` only.
     pub mobile: Patch<MobilePatch>,
+    /// Replaces all tags; an array is not merged.
     pub tags: Patch<Vec<String>>,
+    /// Allowed for credential contacts too.
     pub default: Patch<bool>,
 }
 
-/// Why a contact is not changed or removed.
+/// The reason why a contact is not changed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContactChangeError {
+    /// Neither an alternative nor a credential contact has the id.
     #[error("the user has no such contact")]
     NotFound,
+    /// The change would break a rule.
     #[error(transparent)]
     RuleViolation(#[from] ContactRuleViolation),
 }
 
-/// The contacts that are now other than they were, in the order in which that is told. Empty when nothing changed.
+/// The contacts that a change has altered, in the order of their events. Empty when nothing changed.
 pub type ChangedContacts = Vec<ContactId>;
 
 impl FactorSet {
-    /// The contact of this id as it is told, one the user logs in with or another.
+    /// Returns the contact with this id, alternative or credential, in the form that the user sees.
     pub fn view_of(&self, owner: &Identity, id: &ContactId) -> Option<OwnContact> {
         let all = super::own_contacts(owner, self, super::Visibility::Unrestricted);
         all.into_iter().find(|contact| contact.id == *id)
     }
 
-    /// Puts the drafted value and tags in the place of a contact's own. A tag it carries is taken from the other
-    /// contact of its type. A changed value is verified when it is vouched for, and ends the code under way.
+    /// Replaces a contact's value and tags by those of the draft. A tag is taken from the other contact of the type
+    /// that has it. A changed value is verified if the caller vouched for it, and ends the challenge.
     ///
     /// # Errors
     ///
-    /// The first rule that is broken, in the order of [`Refusal`]; the set is then as it was.
+    /// Returns `NotFound` for an unknown id, otherwise the first broken rule in the order of [`ContactRuleViolation`].
+    /// The set is unchanged then.
     pub fn replace(
         &mut self,
         owner: &Identity,
@@ -119,13 +134,13 @@ impl FactorSet {
         Ok(changed)
     }
 
-    /// Applies a merge patch. Of a contact the user logs in with, only whether it is the default can be patched; of any
-    /// other, the value of its own type, the tags, and whether it is the default. `default` false, or removed, on the
-    /// contact that is the default makes the main contact the default again.
+    /// Applies a merge patch. Of a credential contact only `default` can be patched; of any other also the tags and the
+    /// value of its type. `default` false or `null` on the default contact makes the main contact the default again.
     ///
     /// # Errors
     ///
-    /// As [`replace`](Self::replace); a value of the other type is not valid here.
+    /// Returns the errors of [`replace`](Self::replace), and `NotAnEmail` or `NotAMobile` for a value of the other
+    /// type. The set is unchanged then.
     pub fn patch(
         &mut self,
         owner: &Identity,
@@ -145,7 +160,7 @@ impl FactorSet {
         } else {
             let contact = self.changeable(owner, id)?;
             let (puts_email, puts_mobile) = (email.is_put(), mobile.is_put());
-            let draft = patched(contact, email, mobile, tags);
+            let draft = draft_after_patch(contact, email, mobile, tags);
             match draft.contact_type {
                 ContactType::Email if puts_mobile => {
                     draft.value()?;
@@ -156,22 +171,23 @@ impl FactorSet {
             }
             self.replace(owner, &draft, vouched)?
         };
-        let was = self.default_id(owner);
+        let default_before = self.default_id(owner);
         match default {
             Patch::Put(true) => self.chosen_default = Some(id.clone()),
-            Patch::Put(false) | Patch::Remove if was.as_ref() == Some(id) => self.chosen_default = None,
+            Patch::Put(false) | Patch::Remove if default_before.as_ref() == Some(id) => self.chosen_default = None,
             Patch::Keep | Patch::Put(false) | Patch::Remove => {}
         }
-        self.note_default_change(owner, was, &mut changed);
+        self.add_default_change(owner, default_before, &mut changed);
         Ok(changed)
     }
 
-    /// Removes a contact, and says what it was and which others are now other than they were. Its attempts stay
-    /// counted. When it was the default, the main contact is again.
+    /// Removes a contact. Returns it as it was, and the other contacts that changed: if it was the default, the main
+    /// contact is again. Its attempts stay counted.
     ///
     /// # Errors
     ///
-    /// [`Refusal::IsCredential`] for a contact the user logs in with; the set is then as it was.
+    /// Returns `NotFound` for an unknown id and [`ContactRuleViolation::IsCredential`] for a contact that the user logs
+    /// in with. The set is unchanged then.
     pub fn remove(
         &mut self,
         owner: &Identity,
@@ -179,14 +195,14 @@ impl FactorSet {
     ) -> Result<(OwnContact, ChangedContacts), ContactChangeError> {
         self.changeable(owner, id)?;
         let removed = self.view_of(owner, id).ok_or(ContactChangeError::NotFound)?;
-        let was = self.default_id(owner);
+        let default_before = self.default_id(owner);
         self.contacts.retain(|contact| contact.id != *id);
         self.end_challenge(id);
         if self.chosen_default.as_ref() == Some(id) {
             self.chosen_default = None;
         }
         let mut changed = ChangedContacts::new();
-        self.note_default_change(owner, was, &mut changed);
+        self.add_default_change(owner, default_before, &mut changed);
         changed.retain(|changed| changed != id);
         Ok((removed, changed))
     }
@@ -202,13 +218,13 @@ impl FactorSet {
         self.default_contact(&owner.credential_contacts()).cloned()
     }
 
-    /// When another contact is the default than was, both are told.
-    fn note_default_change(&self, owner: &Identity, was: Option<ContactId>, changed: &mut ChangedContacts) {
-        let is = self.default_id(owner);
-        if is == was {
+    /// Adds both contacts, the former default and the present one, if the default has changed: both have an event.
+    fn add_default_change(&self, owner: &Identity, before: Option<ContactId>, changed: &mut ChangedContacts) {
+        let after = self.default_id(owner);
+        if after == before {
             return;
         }
-        for id in [was, is].into_iter().flatten() {
+        for id in [before, after].into_iter().flatten() {
             if !changed.contains(&id) {
                 changed.push(id);
             }
@@ -216,14 +232,14 @@ impl FactorSet {
     }
 }
 
-/// The contact as it would be after the patch.
-fn patched(
+/// Returns the draft that replaces the contact: its own members where the patch keeps them.
+fn draft_after_patch(
     contact: &AlternativeContact,
     email: Patch<String>,
     mobile: Patch<MobilePatch>,
     tags: Patch<Vec<String>>,
 ) -> ContactDraft {
-    let (held_email, held_mobile) = match &contact.value {
+    let (stored_email, stored_mobile) = match &contact.value {
         ContactValue::Email(email) => (Some(email.as_str().to_owned()), None),
         ContactValue::Mobile(mobile) => {
             let draft = MobileDraft {
@@ -235,23 +251,23 @@ fn patched(
         }
     };
     let mobile = match mobile {
-        Patch::Keep => held_mobile,
+        Patch::Keep => stored_mobile,
         Patch::Remove => None,
         Patch::Put(patch) => {
-            let held = held_mobile.unwrap_or_default();
+            let stored = stored_mobile.unwrap_or_default();
             Some(MobileDraft {
-                region_code: patch.region_code.over(held.region_code),
-                area_code: patch.area_code.over(held.area_code),
-                phone_number: patch.phone_number.over(held.phone_number),
+                region_code: patch.region_code.apply(stored.region_code),
+                area_code: patch.area_code.apply(stored.area_code),
+                phone_number: patch.phone_number.apply(stored.phone_number),
             })
         }
     };
     ContactDraft {
         id: contact.id.clone(),
         contact_type: contact.value.contact_type(),
-        email: email.over(held_email),
+        email: email.apply(stored_email),
         mobile,
-        tags: tags.over(Some(tags_of(contact.is_marked))).unwrap_or_default(),
+        tags: tags.apply(Some(tags_of(contact.is_marked))).unwrap_or_default(),
     }
 }
 

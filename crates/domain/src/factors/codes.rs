@@ -1,53 +1,28 @@
-//! What a factor set knows of the codes sent to its contacts, and what trying them may cost (03-protocols 4).
+//! The codes of a factor set: challenges, and the attempts that are counted against them (`docs/protocols.md` "One-time
+//! codes").
 
 use std::time::Duration;
 use std::{fmt, mem};
 
-use super::{ChallengeId, CodeDigest, FactorSet, SendQuotaKey};
+use super::{ChallengeId, CodeDigest, CodeLimits, FactorSet, SendQuotaKey};
 use crate::contact::ContactValue;
 use crate::identity::Identity;
 use crate::ids::{ClientId, ContactId};
 use crate::time::{self, Timestamp};
 
-/// How often codes may be tried, and how long they live. An attempt counts whether it was right or wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CodeLimits {
-    /// Attempts of one challenge.
-    pub attempts_per_challenge: u32,
-    /// Attempts of one contact in a window, across challenges.
-    pub attempts_per_contact: u32,
-    /// Attempts of one user in a window, across contacts.
-    pub attempts_per_user: u32,
-    /// Begins with its first attempt.
-    pub window: Duration,
-    /// Of a code: at most ten minutes (NIST SP 800-63B section 3.1.3.2).
-    pub lifetime: Duration,
-}
-
-impl Default for CodeLimits {
-    fn default() -> Self {
-        Self {
-            attempts_per_challenge: 5,
-            attempts_per_contact: 20,
-            attempts_per_user: 50,
-            window: Duration::from_hours(24),
-            lifetime: Duration::from_mins(10),
-        }
-    }
-}
-
-/// The attempts of a window. They are never taken back.
+/// The attempts in a window. They are never taken back, not even by a right answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
+    /// Right and wrong attempts alike.
     pub used: u32,
-    /// First instant at which they no longer count.
+    /// First instant at which the attempts do not count any more.
     pub ends_at: Timestamp,
-    /// Whether it was told that they are used up.
+    /// The event for the used-up budget was pushed; there is one per window.
     pub is_exhaustion_reported: bool,
 }
 
 impl Attempts {
-    /// Of a window that never began.
+    /// A window that has not begun: the first attempt begins one.
     pub const ZERO: Self = Self {
         used: 0,
         ends_at: Timestamp::UNIX_EPOCH,
@@ -69,18 +44,20 @@ impl Attempts {
     }
 }
 
-/// What a code is for.
+/// The purpose of a code, stored with its challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To show, for the first time, that the user has the contact.
+    /// Proves possession of an unverified contact for the first time.
     Verify,
-    /// To show it again.
+    /// Proves possession of a verified contact again.
     Confirm,
 }
 
 impl Purpose {
+    /// Both purposes, as [`parse`](Self::parse) knows them.
     pub const ALL: [Self; 2] = [Self::Verify, Self::Confirm];
 
+    /// Returns the name that the store uses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "verify",
@@ -88,36 +65,44 @@ impl Purpose {
         }
     }
 
+    /// Parses the name that the store uses; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
     }
 }
 
-/// A code under way.
+/// One sending of a code that can still be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
+    /// Named by the answer.
     pub id: ChallengeId,
+    /// Keyed digest over the id and the code.
     pub digest: CodeDigest,
-    /// Of the contact when the code was sent: a code for an old value verifies nothing.
+    /// The contact's revision when the code was sent: a code for an old value verifies nothing.
     pub revision: u64,
+    /// Decided when the code was sent, by whether the contact was verified then.
     pub purpose: Purpose,
-    /// The client that asked for it, and alone may answer it.
+    /// The client that requested the code; the only one that may answer it.
     pub client: ClientId,
+    /// Attempts at this challenge; a new challenge starts at 0.
     pub attempts: u32,
-    /// Whether it was told that they are used up.
+    /// The event for the used-up attempts was pushed.
     pub is_exhaustion_reported: bool,
-    /// First instant at which it is dead.
+    /// First instant at which an answer is not accepted any more.
     pub expires_at: Timestamp,
 }
 
-/// The codes of one contact. Outlives the contact until its window ends, so that adding it again refills nothing.
+/// The codes of one contact with one value. They outlive the contact until the window ends, so that removing and adding
+/// it again refills no budget.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContactCodes {
+    /// May name a contact that was removed.
     pub contact: ContactId,
-    /// Names its value without showing it, as [`CodeTarget::destination`] does.
+    /// The keyed digest of the contact's value, like [`CodeTarget::destination`].
     pub destination: String,
+    /// Attempts across all challenges of the contact.
     pub attempts: Attempts,
-    /// The one live code.
+    /// A new code replaces the old one, so there is one at most.
     pub challenge: Option<Challenge>,
 }
 
@@ -126,7 +111,8 @@ impl ContactCodes {
         self.contact == target.id && self.destination == target.destination.as_str()
     }
 
-    /// Whether its attempts are the target's: of the contact, or of its value under another id.
+    /// Returns whether the attempts count for the target: they are those of the contact, or of its value under another
+    /// id.
     fn counts_for(&self, target: &CodeTarget) -> bool {
         self.contact == target.id || self.destination == target.destination.as_str()
     }
@@ -142,44 +128,53 @@ impl fmt::Debug for ContactCodes {
     }
 }
 
-/// A contact a code can be sent to.
+/// A contact that a code can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeTarget {
+    /// An alternative or a credential contact.
     pub id: ContactId,
+    /// The recipient of the message.
     pub value: ContactValue,
-    /// The keyed digest of the value, the same for all its spellings: what was tried is kept by it, and may outlive the
+    /// The keyed digest of the value, the same for all its spellings. Attempts are stored under it and may outlive the
     /// contact.
     pub destination: SendQuotaKey,
-    /// Of an alternative contact; 0 for one the user logs in with.
+    /// The revision of an alternative contact; 0 for a credential contact.
     pub revision: u64,
+    /// Depends on whether the contact is verified.
     pub purpose: Purpose,
 }
 
-/// An answer to a challenge.
+/// An answer to a challenge, apart from the code, which is compared outside the factor set.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeAnswer<'a> {
-    /// `None` for a text that names none.
+    /// `None` for a text that is not a challenge id.
     pub challenge: Option<&'a ChallengeId>,
+    /// The calling client: another one than the challenge's finds no challenge.
     pub client: &'a ClientId,
 }
 
-/// Whether an attempt may be made.
+/// The decision on an attempt, before the code is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptDecision {
-    /// It is counted; `None` when there is no such challenge to try.
+    /// The attempt was counted and the code may be compared with the digest; `None` when there is no such challenge.
     Counted(Option<CodeDigest>),
+    /// A budget is used up; nothing was counted.
     Exhausted,
 }
 
-/// Which attempts are used up: the widest.
+/// The widest budget that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExhaustedBudget {
+    /// A new code has attempts again.
     Challenge,
+    /// Attempts return when the contact's window ends.
     Contact,
+    /// Attempts return when the user's window ends.
     User,
 }
 
 impl ExhaustedBudget {
+    /// Returns the value of the event's member `exhausted`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Challenge => "challenge",
@@ -190,7 +185,8 @@ impl ExhaustedBudget {
 }
 
 impl FactorSet {
-    /// The contact of this id, one the user logs in with or another. `digest` makes the digest of its value.
+    /// Returns the contact with this id, be it alternative or a credential contact. `digest` computes the digest of its
+    /// value.
     pub fn code_target(
         &self,
         owner: &Identity,
@@ -221,20 +217,23 @@ impl FactorSet {
         })
     }
 
-    /// Puts a challenge in the place of the one before; attempts counted until now stay counted.
+    /// Replaces the challenge of the contact. Attempts that were counted before stay counted.
     pub fn start_challenge(&mut self, target: &CodeTarget, challenge: Challenge, now: Timestamp) {
         self.forget_ended_windows(now);
         find_or_insert(&mut self.codes, target).challenge = Some(challenge);
     }
 
-    /// Whether the attempts of the contact or of the user are used up; counts nothing.
+    /// Returns whether the attempts of the contact or of the user are used up. Counts nothing.
     pub fn is_exhausted(&self, target: &CodeTarget, limits: &CodeLimits, now: Timestamp) -> bool {
         self.attempts.used_at(now) >= limits.attempts_per_user
             || self.attempts_of(target, now) >= limits.attempts_per_contact
     }
 
-    /// Counts an attempt, before anything is compared: of the challenge when it is there, of the contact and of the
-    /// user in any case. One that is used up counts nothing.
+    /// Counts an attempt before the code is compared: of the challenge if there is one, of the contact and the user in
+    /// any case. If a budget is used up, counts nothing.
+    ///
+    /// The caller saves the set before it compares. A and 199 others send wrong codes at once: if each compared first,
+    /// all 200 could compare before the first count. As each must save under the version that it read, five find room.
     pub fn count_attempt(
         &mut self,
         target: &CodeTarget,
@@ -266,19 +265,20 @@ impl FactorSet {
         AttemptDecision::Counted(digest)
     }
 
-    /// Ends the challenge that was answered rightly, and marks the contact verified; whether this answer, and no other,
-    /// did.
+    /// Removes the challenge that was answered correctly and marks its contact verified. Returns whether this answer
+    /// did it: of parallel right answers the first to be saved.
     pub fn accept_answer(&mut self, target: &CodeTarget, answer: CodeAnswer<'_>) -> bool {
-        let solved = find_mut(&mut self.codes, target)
+        let is_accepted = find_mut(&mut self.codes, target)
             .and_then(|codes| codes.challenge.take_if(|challenge| challenge.is_for(target, answer)))
             .is_some();
-        if solved && let Some(contact) = self.contacts.iter_mut().find(|contact| contact.id == target.id) {
+        if is_accepted && let Some(contact) = self.contacts.iter_mut().find(|contact| contact.id == target.id) {
             contact.is_verified = true;
         }
-        solved
+        is_accepted
     }
 
-    /// What was used up without this being told yet; from now on it counts as told. To be asked after a wrong answer.
+    /// Returns the widest budget that is used up and not yet reported, and marks it and all narrower ones reported.
+    /// Called after a wrong answer. If the process dies before the save, the next attempt reports it.
     pub fn take_exhaustion(
         &mut self,
         target: &CodeTarget,
@@ -291,29 +291,29 @@ impl FactorSet {
             .filter(|challenge| {
                 challenge.attempts >= limits.attempts_per_challenge && challenge.is_for(target, answer)
             });
-        let of_challenge =
+        let is_challenge_due =
             challenge.is_some_and(|challenge| !mem::replace(&mut challenge.is_exhaustion_reported, true));
-        // Attempts of a value that was changed since may have been told with it.
-        let told = self.windows_of(target).filter(|window| window.is_exhaustion_reported);
-        let of_factor = sum_at(now, told) < limits.attempts_per_contact
+        // The contact's windows under other values count too, and may have been reported under them.
+        let reported = self.windows_of(target).filter(|window| window.is_exhaustion_reported);
+        let is_contact_due = sum_at(now, reported) < limits.attempts_per_contact
             && self.attempts_of(target, now) >= limits.attempts_per_contact;
-        if of_factor {
+        if is_contact_due {
             for codes in self.codes.iter_mut().filter(|codes| codes.counts_for(target)) {
                 codes.attempts.is_exhaustion_reported = true;
             }
         }
-        let used_up = self.attempts.used_at(now) >= limits.attempts_per_user;
-        let of_user = used_up && !mem::replace(&mut self.attempts.is_exhaustion_reported, true);
-        if of_user {
+        let is_user_exhausted = self.attempts.used_at(now) >= limits.attempts_per_user;
+        if is_user_exhausted && !mem::replace(&mut self.attempts.is_exhaustion_reported, true) {
             Some(ExhaustedBudget::User)
-        } else if of_factor {
+        } else if is_contact_due {
             Some(ExhaustedBudget::Contact)
         } else {
-            of_challenge.then_some(ExhaustedBudget::Challenge)
+            is_challenge_due.then_some(ExhaustedBudget::Challenge)
         }
     }
 
-    /// Ends the code under way to a contact that is changed or removed. What was never tried is forgotten with it.
+    /// Removes the challenge of a contact that is changed or removed, and the contact's record if it counts no
+    /// attempts.
     pub(super) fn end_challenge(&mut self, contact: &ContactId) {
         for codes in &mut self.codes {
             if codes.contact == *contact {
@@ -324,7 +324,7 @@ impl FactorSet {
             .retain(|codes| codes.challenge.is_some() || codes.attempts != Attempts::ZERO);
     }
 
-    /// Attempts of the contact, and of its value under another id.
+    /// Returns the attempts of the contact and of its value under other ids.
     fn attempts_of(&self, target: &CodeTarget, now: Timestamp) -> u32 {
         sum_at(now, self.windows_of(target))
     }
@@ -334,15 +334,15 @@ impl FactorSet {
         codes.map(|codes| &codes.attempts)
     }
 
-    /// Forgets what counts no longer and waits for no answer, so that of a contact that is gone nothing stays
-    /// longer than its attempts count.
+    /// Removes the records whose window has ended and whose challenge has expired, so that a removed contact leaves
+    /// nothing behind for longer than its attempts count.
     pub fn forget_ended_windows(&mut self, now: Timestamp) {
         self.codes.retain(|codes| {
-            let waits = codes
+            let can_be_answered = codes
                 .challenge
                 .as_ref()
                 .is_some_and(|challenge| now < challenge.expires_at);
-            waits || now < codes.attempts.ends_at
+            can_be_answered || now < codes.attempts.ends_at
         });
     }
 }
@@ -366,12 +366,12 @@ fn find_or_insert<'a>(codes: &'a mut Vec<ContactCodes>, target: &CodeTarget) -> 
         });
         codes.len() - 1
     });
-    #[expect(clippy::indexing_slicing, reason = "it was found there, or put there")]
+    #[expect(clippy::indexing_slicing, reason = "the position was found or just pushed")]
     &mut codes[at]
 }
 
 impl Challenge {
-    /// Whether the answer names this challenge, comes from its client, and the contact is as it was.
+    /// Returns whether the answer names this challenge and comes from its client, and the contact's value is unchanged.
     fn is_for(&self, target: &CodeTarget, answer: CodeAnswer<'_>) -> bool {
         answer.challenge == Some(&self.id) && *answer.client == self.client && self.revision == target.revision
     }

@@ -4,24 +4,24 @@ use super::{ExhaustedBudget, OwnContact, tags_of};
 use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
 use crate::ids::UserId;
 
-/// A contact was added, removed or verified, or is now other than it was (a value, a tag, whether it is
-/// the default).
+/// Returns the event of a contact that was added, removed, verified or changed, in value, tag or default. The contact
+/// is shown masked.
 pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, contact: &OwnContact) -> NewEvent {
-    let mut data = about(user, contact);
+    let mut data = contact_data(user, contact);
     data.push(("tags".to_owned(), EventValue::List(tags_of(contact.is_marked))));
     data.push(("default".to_owned(), EventValue::Flag(contact.is_default)));
     data.push(("verified".to_owned(), EventValue::Flag(contact.is_verified)));
     NewEvent { context, kind, data }
 }
 
-/// The attempts at codes of a contact, of one of its challenges or of its user are used up.
+/// Returns the event of a used-up budget of code attempts. `contact` is the one whose attempt was the last.
 pub fn attempts_exhausted(
     context: EventContext,
     user: &UserId,
     contact: &OwnContact,
     exhausted: ExhaustedBudget,
 ) -> NewEvent {
-    let mut data = about(user, contact);
+    let mut data = contact_data(user, contact);
     data.push(("exhausted".to_owned(), exhausted.as_str().into()));
     NewEvent {
         context,
@@ -30,7 +30,7 @@ pub fn attempts_exhausted(
     }
 }
 
-fn about(user: &UserId, contact: &OwnContact) -> EventData {
+fn contact_data(user: &UserId, contact: &OwnContact) -> EventData {
     vec![
         ("userId".to_owned(), user.as_str().into()),
         ("factorId".to_owned(), contact.id.as_str().into()),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_is_told_masked_with_its_tags_and_whether_it_is_the_default_and_verified() {
+    fn contact_event_masks_the_value_and_lists_all_members() {
         let mut set = set_of(&[
             tagged(mobile("c1", "911112222")),
             email("e1", "example@br.experian.com"),
@@ -81,8 +81,8 @@ mod tests {
             ("e1", "EMAIL", "ex***le@br.e*******.com", Vec::new(), false, false),
             ("main", "EMAIL", "a**@e******.com", Vec::new(), false, true),
         ] {
-            let contact_told = set.view_of(&owner(), &id(contact)).unwrap();
-            let event = contact_event(context(), EventKind::FactorChanged, &set.user, &contact_told);
+            let view = set.view_of(&owner(), &id(contact)).unwrap();
+            let event = contact_event(context(), EventKind::FactorChanged, &set.user, &view);
             assert_eq!((event.kind, event.context), (EventKind::FactorChanged, context()));
             let names = names(&event.data);
             assert_eq!(
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn used_up_attempts_are_told_with_what_they_are_of() {
+    fn exhaustion_event_names_the_budget() {
         let set = set_of(&[mobile("c1", "911112222")]);
         let contact = set.view_of(&owner(), &id("c1")).unwrap();
         for (exhausted, name) in [

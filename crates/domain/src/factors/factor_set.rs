@@ -4,32 +4,40 @@ use crate::identity::{CredentialContact, Identity};
 use crate::ids::{ContactId, UserId};
 use crate::time::Timestamp;
 
-/// How many alternative contacts one user may have.
+/// The most alternative contacts of one user: the set is one document, read and written as a whole.
 pub const MAX_ALTERNATIVE_CONTACTS: usize = 10;
 
-/// The one tag the documentation knows.
+/// The only tag of the documented API. At most one e-mail address and one mobile number of a user have it.
 pub const MARKED_RESOURCES: &str = "MARKED_RESOURCES";
 
-/// A mobile number as a caller wrote it.
+/// A mobile number as a caller sent it, not yet validated.
 #[derive(Clone, Default)]
 pub struct MobileDraft {
+    /// Required for a valid number.
     pub region_code: Option<String>,
+    /// Required in region 55 only.
     pub area_code: Option<String>,
+    /// Required for a valid number.
     pub phone_number: Option<String>,
 }
 
-/// A contact as a caller wrote it: readable, its rules not yet judged.
+/// A contact as a caller sent it: parsed, but not yet checked against the rules.
 #[derive(Clone)]
 pub struct ContactDraft {
+    /// Chosen by the caller.
     pub id: ContactId,
+    /// Decides which of `email` and `mobile` is read.
     pub contact_type: ContactType,
+    /// Ignored for a mobile number.
     pub email: Option<String>,
+    /// Ignored for an e-mail address.
     pub mobile: Option<MobileDraft>,
+    /// Any but [`MARKED_RESOURCES`] breaks a rule.
     pub tags: Vec<String>,
 }
 
 impl ContactDraft {
-    /// Whether it carries the one tag there is.
+    /// Returns whether the draft has the tag.
     pub(super) fn is_marked(&self) -> Result<bool, ContactRuleViolation> {
         if self.tags.iter().all(|tag| tag == MARKED_RESOURCES) {
             Ok(!self.tags.is_empty())
@@ -38,7 +46,7 @@ impl ContactDraft {
         }
     }
 
-    /// The value of the drafted type; the field of the other type is ignored.
+    /// Parses the value of the drafted type and ignores the field of the other type.
     pub(super) fn value(&self) -> Result<ContactValue, ContactRuleViolation> {
         match self.contact_type {
             ContactType::Email => {
@@ -60,71 +68,87 @@ impl ContactDraft {
     }
 }
 
-/// The tags of a contact, as they are written.
-pub(super) fn tags_of(marked: bool) -> Vec<String> {
-    marked.then(|| MARKED_RESOURCES.to_owned()).into_iter().collect()
+/// Returns the tags in the form of the member `tags`.
+pub(super) fn tags_of(is_marked: bool) -> Vec<String> {
+    is_marked.then(|| MARKED_RESOURCES.to_owned()).into_iter().collect()
 }
 
-/// Why a contact is not added or changed. Judged in the order of the variants; the first that fails is told.
+/// The rule that forbids to add or change a contact. Rules are checked in the order of the variants, which is that of
+/// the documented API, and the first broken one is returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContactRuleViolation {
+    /// Code 12: the account service manages the contacts that the user logs in with.
     #[error("the contact is a credential and cannot be changed here")]
     IsCredential,
+    /// Code 06: an alternative contact is of the other type.
     #[error("the contact is of the same type as the user's main contact")]
     SameTypeAsMain,
+    /// Code 08.
     #[error("email is not a valid e-mail address, or is missing")]
     NotAnEmail,
+    /// Code 09.
     #[error("mobile is not a valid mobile number, or is missing")]
     NotAMobile,
+    /// Code 10.
     #[error("a tag is not known; the only tag is MARKED_RESOURCES")]
     UnknownTag,
+    /// Code 07: ids and values are unique within one user, credential contacts included.
     #[error("the contact's id or value is already registered")]
     AlreadyRegistered,
+    /// Code 11.
     #[error("a user has at most 10 alternative contacts")]
     TooMany,
 }
 
-/// A contact beside those the user logs in with.
+/// A contact that the user does not log in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlternativeContact {
+    /// Chosen by the caller that added it; unique among the user's contacts.
     pub id: ContactId,
+    /// Unique among the user's contacts by its comparison key.
     pub value: ContactValue,
-    /// Carries the tag `MARKED_RESOURCES`.
+    /// The contact has the tag `MARKED_RESOURCES`.
     pub is_marked: bool,
-    /// Possession was shown, or another than the user vouched for it.
+    /// The user proved possession, or the caller that set the value vouched for it.
     pub is_verified: bool,
     /// Raised by every change of the value, so that a code for an old value verifies nothing.
     pub revision: u64,
+    /// The time of the addition; a change of the value keeps it.
     pub added_at: Timestamp,
 }
 
-/// What adding a contact did.
+/// The outcome of adding a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Added {
-    /// Stored; `untagged` names the contact that lost its tag to it.
-    Stored { untagged: Option<ContactId> },
-    /// The same contact was there already: the caller retried.
+    /// The contact is in the set.
+    Stored {
+        /// The contact that lost the tag to the new one.
+        untagged: Option<ContactId>,
+    },
+    /// The same contact exists already, because the caller retried. Nothing changed, tags included.
     AlreadyThere,
 }
 
-/// The alternative contacts of one user.
+/// The factor set of one user, an aggregate: the alternative contacts, the default, and the codes and attempts of all
+/// contacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactorSet {
+    /// The key of the aggregate.
     pub user: UserId,
-    /// Version of the stored form; 0 while nothing is stored.
+    /// Version of the stored form, raised by every save; 0 while nothing is stored.
     pub version: u64,
-    /// By time added.
+    /// In the order of their `added_at`, at most [`MAX_ALTERNATIVE_CONTACTS`].
     pub contacts: Vec<AlternativeContact>,
-    /// The contact picked as default; `None` means the main contact.
+    /// The contact that was chosen as the default; `None` for the main contact.
     pub chosen_default: Option<ContactId>,
-    /// The codes sent to its contacts and to those the user logs in with.
+    /// Codes sent to alternative and credential contacts.
     pub codes: Vec<ContactCodes>,
-    /// Of the user, across contacts.
+    /// Attempts of the user across contacts.
     pub attempts: Attempts,
 }
 
 impl FactorSet {
-    /// The set of a user who has added nothing.
+    /// Returns the set of a user who has added no contact and tried no code.
     pub fn empty(user: UserId) -> Self {
         Self {
             user,
@@ -136,25 +160,28 @@ impl FactorSet {
         }
     }
 
+    /// Returns the alternative contact with this id; `None` also for a credential contact.
     pub fn contact(&self, id: &ContactId) -> Option<&AlternativeContact> {
         self.contacts.iter().find(|contact| contact.id == *id)
     }
 
-    /// Drops the alternative contacts whose id or value has become that of a contact the user logs in with, which then
-    /// is the default where they were: no id and no value is told twice, and codes go to the credential. Attempts stay
-    /// counted. A default that is no contact any more is forgotten, so that no later contact of its id takes its place.
-    /// To be done wherever a set and its owner are put together; the next edit stores it, and nobody is told.
+    /// Drops the alternative contacts whose id or value has become that of a credential contact, so that no id or value
+    /// is listed twice and codes go to the credential contact, which also takes over the default. Attempts stay
+    /// counted. A default that no longer exists is cleared, so that no later contact with its id becomes the
+    /// default.
+    ///
+    /// Called wherever a set and its owner are read together. The next change stores the result; there is no event.
     pub fn drop_credentials(&mut self, owner: &Identity) {
         let credentials = owner.credential_contacts();
         for credential in &credentials {
             let key = credential.value.comparison_key();
-            let dropped: Vec<_> = self
+            let replaced: Vec<_> = self
                 .contacts
                 .extract_if(.., |contact| {
                     contact.id == credential.id || contact.value.comparison_key() == key
                 })
                 .collect();
-            for contact in dropped {
+            for contact in replaced {
                 self.end_challenge(&contact.id);
                 if self.chosen_default.as_ref() == Some(&contact.id) {
                     self.chosen_default = Some(credential.id.clone());
@@ -167,12 +194,13 @@ impl FactorSet {
         }
     }
 
-    /// Adds one contact by the rules of the documentation's "Add alternative contacts", judged in the order of
-    /// [`Refusal`]. A tag it carries is taken from the other contact of its type.
+    /// Adds one contact by the rules of the documented API (`addContacts`). A tag is taken from the other contact of
+    /// the type that has it. `verified` is whether the caller vouched for the contact.
     ///
     /// # Errors
     ///
-    /// The first rule that the draft breaks; the set is then as it was.
+    /// Returns the first rule that the draft breaks, in the order of [`ContactRuleViolation`]. The set is unchanged
+    /// then.
     pub fn add(
         &mut self,
         owner: &Identity,
@@ -190,8 +218,8 @@ impl FactorSet {
         let value = draft.value()?;
         let marked = draft.is_marked()?;
         if let Some(same_id) = self.contact(&draft.id) {
-            let repeated = same_id.value.comparison_key() == value.comparison_key();
-            return if repeated {
+            let is_retry = same_id.value.comparison_key() == value.comparison_key();
+            return if is_retry {
                 Ok(Added::AlreadyThere)
             } else {
                 Err(ContactRuleViolation::AlreadyRegistered)
@@ -219,7 +247,7 @@ impl FactorSet {
         Ok(Added::Stored { untagged })
     }
 
-    /// Whether the user has the value already, under another id than `but`.
+    /// Returns whether the user has the value already, under another id than `but`.
     pub(super) fn holds(&self, credentials: &[CredentialContact], value: &ContactValue, but: &ContactId) -> bool {
         let key = value.comparison_key();
         let credentials = credentials.iter().map(|contact| (&contact.id, &contact.value));
@@ -229,6 +257,7 @@ impl FactorSet {
             .any(|(id, held)| id != but && held.comparison_key() == key)
     }
 
+    /// Removes the tag from the contact of this type that has it, and returns that contact's id.
     pub(super) fn take_tag(&mut self, contact_type: ContactType) -> Option<ContactId> {
         let holder = self
             .contacts
@@ -238,7 +267,7 @@ impl FactorSet {
         Some(holder.id.clone())
     }
 
-    /// The one default contact: the chosen one while it exists, else the main contact.
+    /// Returns the one default contact: the chosen one while it exists, otherwise the main contact.
     pub fn default_contact<'a>(&'a self, credentials: &'a [CredentialContact]) -> Option<&'a ContactId> {
         self.chosen_default
             .as_ref()

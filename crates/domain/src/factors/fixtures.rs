@@ -1,4 +1,4 @@
-//! What the tests of this context begin with.
+//! Fixtures of this context's tests.
 
 use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, SendQuotaKey};
 use crate::contact::{ContactType, ContactValue, Email, Mobile};
@@ -10,7 +10,7 @@ pub(super) fn id(text: &str) -> ContactId {
     ContactId::parse(text).unwrap()
 }
 
-/// Logs in with an e-mail address, `main`.
+/// Returns a user who logs in with an e-mail address, `main`.
 pub(super) fn owner() -> Identity {
     Identity {
         id: UserId::parse("u1").unwrap(),
@@ -27,7 +27,7 @@ pub(super) fn owner() -> Identity {
     }
 }
 
-/// Logs in with an e-mail address, `main`, and with a mobile number, `second`.
+/// Returns a user who logs in with an e-mail address, `main`, and a mobile number, `second`.
 pub(super) fn owner_of_both() -> Identity {
     Identity {
         mobile: Some(MainContact {
@@ -38,7 +38,7 @@ pub(super) fn owner_of_both() -> Identity {
     }
 }
 
-/// As [`owner_of_both`], but registered with the mobile number.
+/// Returns [`owner_of_both`] with the mobile number as main contact.
 pub(super) fn owner_by_mobile() -> Identity {
     Identity {
         main_contact_type: ContactType::Mobile,
@@ -46,7 +46,7 @@ pub(super) fn owner_by_mobile() -> Identity {
     }
 }
 
-/// The digest of a value, though without a key.
+/// Returns a digest of the value, without a key.
 pub(super) fn destination_of(value: &ContactValue) -> SendQuotaKey {
     let mut digest = [0; 32];
     for (at, byte) in value.comparison_key().bytes().enumerate() {
@@ -84,7 +84,7 @@ pub(super) fn tagged(mut draft: ContactDraft) -> ContactDraft {
     draft
 }
 
-/// The set of a user for whom somebody else added these, whatever the main contact's type is now.
+/// Returns a set with these verified contacts, of the main contact's type or not.
 pub(super) fn set_of(drafts: &[ContactDraft]) -> FactorSet {
     let mut set = FactorSet::empty(owner().id);
     for draft in drafts {

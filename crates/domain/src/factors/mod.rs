@@ -1,6 +1,8 @@
-//! The contacts a user proves themselves with in multi-factor authentication.
+//! The contacts that a user proves possession of in multi-factor authentication: alternative contacts, one-time codes
+//! and send quotas.
 
 mod changes;
+mod code_limits;
 mod codes;
 pub mod events;
 mod factor_set;
@@ -12,9 +14,8 @@ mod send_quota;
 mod visibility;
 
 pub use changes::{ChangedContacts, ContactChangeError, ContactPatch, MobilePatch, Patch};
-pub use codes::{
-    AttemptDecision, Attempts, Challenge, CodeAnswer, CodeLimits, CodeTarget, ContactCodes, ExhaustedBudget, Purpose,
-};
+pub use code_limits::CodeLimits;
+pub use codes::{AttemptDecision, Attempts, Challenge, CodeAnswer, CodeTarget, ContactCodes, ExhaustedBudget, Purpose};
 use factor_set::tags_of;
 pub use factor_set::{
     Added, AlternativeContact, ContactDraft, ContactRuleViolation, FactorSet, MARKED_RESOURCES,

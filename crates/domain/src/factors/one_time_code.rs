@@ -3,27 +3,30 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// How many codes there are: six decimal digits.
+/// The number of codes: six decimal digits, the least that NIST SP 800-63B section 3.1.3.2 allows.
 const CODES: u128 = 1_000_000;
 
-/// Draws from here on would make some codes likelier than others, and are drawn anew.
-const UNFAIR: u128 = u128::MAX - u128::MAX % CODES;
+/// The largest multiple of [`CODES`] within 128 bits. A draw from here on is rejected, because its remainder would make
+/// some codes likelier than others.
+const REJECTED_FROM: u128 = u128::MAX - u128::MAX % CODES;
 
-/// A one-time code as its user reads it: six decimal digits (NIST SP 800-63B section 3.1.3.2). It prints nothing.
+/// A one-time code in the form that its user types: six decimal digits (NIST SP 800-63B section 3.1.3.2). It prints
+/// nothing.
 #[derive(Clone)]
 pub struct OneTimeCode(Zeroizing<String>);
 
 impl OneTimeCode {
-    /// A code drawn uniformly, by rejection, from bits that nobody can predict. Leading zeros are kept.
+    /// Draws a code uniformly, by rejection sampling, from unpredictable bits. Leading zeros are kept.
     pub fn draw(mut random: impl FnMut() -> [u8; 16]) -> Self {
         loop {
-            let drawn = u128::from_le_bytes(random());
-            if drawn < UNFAIR {
-                return Self(Zeroizing::new(format!("{:06}", drawn % CODES)));
+            let number = u128::from_le_bytes(random());
+            if number < REJECTED_FROM {
+                return Self(Zeroizing::new(format!("{:06}", number % CODES)));
             }
         }
     }
 
+    /// Returns the six digits for the message and the digester; they must not reach a log.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -35,26 +38,28 @@ impl fmt::Debug for OneTimeCode {
     }
 }
 
-/// Names one sending of a code: 128 random bits.
+/// The id of one sending of a code: 128 random bits as 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChallengeId(String);
 
 impl ChallengeId {
+    /// Returns the id that these bits spell.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(crate::hex::encode(&bytes))
     }
 
-    /// Reads an id; `None` for a text that never was one.
+    /// Parses an id; `None` for any text that is not 32 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         crate::hex::decode::<16>(text).map(Self::from_random)
     }
 
+    /// Returns the spelling that responses and answers use.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A keyed digest of a code: what the store has in its place. Compared in constant time.
+/// The keyed digest of a code, which the store holds in its place. Compared in constant time.
 #[derive(Clone, Copy)]
 pub struct CodeDigest(pub [u8; 32]);
 
@@ -87,9 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_that_would_favour_a_code_is_drawn_anew() {
-        assert_eq!(UNFAIR % CODES, 0);
-        let mut draws = [u128::MAX, UNFAIR, UNFAIR - 1].map(u128::to_le_bytes).into_iter();
+    fn a_biased_draw_is_rejected() {
+        assert_eq!(REJECTED_FROM % CODES, 0);
+        let mut draws = [u128::MAX, REJECTED_FROM, REJECTED_FROM - 1]
+            .map(u128::to_le_bytes)
+            .into_iter();
         assert_eq!(OneTimeCode::draw(|| draws.next().unwrap()).reveal(), "999999");
         assert!(draws.next().is_none());
     }
@@ -103,7 +110,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_draw_is_six_digits(bytes: [u8; 16]) {
-            prop_assume!(u128::from_le_bytes(bytes) < UNFAIR);
+            prop_assume!(u128::from_le_bytes(bytes) < REJECTED_FROM);
             let code = OneTimeCode::draw(|| bytes);
             prop_assert_eq!(code.reveal().len(), 6);
             prop_assert!(code.reveal().bytes().all(|digit| digit.is_ascii_digit()));

@@ -1,5 +1,4 @@
-//! Who may manage contacts. Source: AuthMe documentation, "Add alternative contacts", "Retrieve all user
-//! authentication factors".
+//! The permissions of the contact operations. Role sets: the documented API (`docs/api.md` "Operations").
 
 use crate::permission;
 use crate::permission::Alternative;
@@ -22,15 +21,15 @@ permission!(
     ]
 );
 permission!(
-    /// Add contacts to oneself.
+    /// Add contacts to the caller's own.
     AddOwnContacts = [Alternative::user(OWNER)]
 );
 permission!(
-    /// See one's own contacts.
+    /// List the caller's own contacts, masked.
     ListOwnContacts: TokenOnly = [Alternative::user(OWNER)]
 );
 permission!(
-    /// Change and remove one's own contacts.
+    /// Change and remove the caller's own contacts.
     ManageOwnContacts = [Alternative::user(OWNER)]
 );
 permission!(
@@ -38,6 +37,6 @@ permission!(
     ManageContacts = [Alternative::user(ADMINISTRATOR)]
 );
 permission!(
-    /// Have a code sent to one's own contact, and answer it.
+    /// Have a code sent to one of the caller's own contacts, and answer it.
     ProveOwnContact = [Alternative::user(OWNER)]
 );

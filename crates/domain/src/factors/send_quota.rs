@@ -2,39 +2,49 @@ use std::time::Duration;
 
 use crate::ids::UserId;
 
-/// What sending is counted by: a user, or the keyed digest of a destination.
+/// The key that sent codes are counted under: a user, or the keyed digest of a destination, so that the store of the
+/// quotas holds no contact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SendQuotaKey(String);
 
 impl SendQuotaKey {
+    /// Returns the key of a user's own quota.
     pub fn user(user: &UserId) -> Self {
         Self(format!("user:{user}"))
     }
 
+    /// Returns the key of a contact's quota, shared by all users that have the contact.
     pub fn destination(digest: &[u8; 32]) -> Self {
         Self(format!("to:{}", crate::hex::encode(digest)))
     }
 
+    /// Returns the stored form, with the prefix `user:` or `to:`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// How many codes may be sent in a window that begins with the first.
+/// The number of codes that may be sent in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendQuota {
+    /// A message counts when it is about to be sent, delivered or not.
     pub most: u32,
+    /// Begins with the first message.
     pub window: Duration,
 }
 
-/// The limits of sending.
+/// The send quotas of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendQuotaSettings {
+    /// Keeps a stranger's phone from being flooded.
     pub per_destination: SendQuota,
+    /// Bounds the cost of one user's messages.
     pub per_user: SendQuota,
 }
 
 impl Default for SendQuotaSettings {
+    /// Returns 3 messages in 10 minutes to a destination, so that a lost one can be repeated twice, and 10 a day for a
+    /// user.
     fn default() -> Self {
         Self {
             per_destination: SendQuota {
@@ -56,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_in_ten_minutes_to_a_destination_and_ten_a_day_of_a_user() {
+    fn default_quotas_are_three_per_destination_and_ten_per_user() {
         let SendQuotaSettings {
             per_destination,
             per_user,
@@ -67,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_user_shares_a_key_with_another_or_with_a_destination(
+        fn quota_keys_of_users_and_destinations_never_collide(
             one in "[A-Za-z0-9_-]{3,64}",
             other in "[A-Za-z0-9_-]{3,64}",
             digest: [u8; 32],

@@ -3,10 +3,11 @@ use crate::contact::ContactValue;
 use crate::identity::Identity;
 use crate::ids::ContactId;
 
-/// Which of a user's contacts a client is shown. Source: AuthMe documentation, `AuthenticationFactorSettings`.
+/// The contacts of a user that a client sees (`AuthenticationFactorSettings` of the documented API). The others are
+/// 404.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Visibility {
-    /// Main contacts only.
+    /// Credential contacts only.
     #[default]
     CredentialsOnly,
     /// Alternative contacts tagged `MARKED_RESOURCES` only.
@@ -16,8 +17,10 @@ pub enum Visibility {
 }
 
 impl Visibility {
+    /// All values, from the narrowest to the widest.
     pub const ALL: [Self; 3] = [Self::CredentialsOnly, Self::MarkedResources, Self::Unrestricted];
 
+    /// Returns the name in the documented API, which the command line and the store use as well.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CredentialsOnly => "CREDENTIALS_ONLY",
@@ -26,12 +29,13 @@ impl Visibility {
         }
     }
 
+    /// Parses that name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|visibility| visibility.as_str() == text)
     }
 
-    /// Whether a client may be shown alternative contacts at all. What its users added elsewhere stays hidden from one that
-    /// may not, and what they would add through it they could never verify.
+    /// Returns whether the client sees any alternative contacts. Through a client that does not, users cannot add
+    /// contacts either (412, code 22): they could never verify them there.
     pub const fn shows_alternatives(self) -> bool {
         match self {
             Self::CredentialsOnly => false,
@@ -48,25 +52,28 @@ impl Visibility {
     }
 }
 
-/// A contact as its user may see it; the value is masked where it is written.
+/// A contact in the form that its user sees. The value is unmasked here; the response and the event mask it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and told as one"
+    reason = "each is a member of its own in responses and events"
 )]
 pub struct OwnContact {
+    /// Unique among the user's contacts.
     pub id: ContactId,
+    /// Unique among the user's contacts by its comparison key.
     pub value: ContactValue,
+    /// The contact has the tag `MARKED_RESOURCES`.
     pub is_marked: bool,
-    /// A contact the user logs in with.
+    /// The user logs in with the contact.
     pub is_credential: bool,
-    /// Its user has shown to have it, or another vouched for it.
+    /// The user proved possession, or the caller that set the value vouched for it.
     pub is_verified: bool,
-    /// The one contact that is picked first.
+    /// Exactly one contact of a user is the default.
     pub is_default: bool,
 }
 
-/// The contacts of a user that `visibility` shows: main contacts first, then by time added.
+/// Returns the contacts of a user that `visibility` shows: credential contacts first, then the others by time added.
 pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility) -> Vec<OwnContact> {
     let credentials = identity.credential_contacts();
     let default = set.default_contact(&credentials);

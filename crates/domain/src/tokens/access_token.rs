@@ -1,38 +1,48 @@
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::Timestamp;
 
-/// Whom an access token speaks for.
+/// The subject of an access token (`sub`, RFC 9068 section 2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessTokenSubject {
+    /// The client itself: `sub` is the client id.
     Client,
+    /// A user for whom the client acts: `sub` is the user id.
     User {
+        /// The claim `user_id`.
         id: UserId,
+        /// The claim `business_id`; absent when the session acts for none.
         business: Option<BusinessId>,
+        /// The claim `sid`; absent after a renewal with `remember-me=false`, whose session is over.
         session: Option<FamilyId>,
+        /// The claim `epoch`: the credential epoch that the session was started under, never one that is read afresh.
         epoch: u64,
     },
 }
 
-/// The content of an access token before it is signed (RFC 9068 section 2.2).
-/// Issuer and audience are the signer's.
+/// The content of an access token before it is signed (RFC 9068 section 2.2). The signer adds issuer and audience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// `jti`.
     pub id: String,
+    /// `client_id`.
     pub client: ClientId,
-    /// The client's epoch as the mint read it; the token is dead once the client has another.
+    /// `client_epoch`. The token ends when the operator raises the client's epoch.
     pub client_epoch: u64,
+    /// `sub` and, for a user, the claims of the session.
     pub subject: AccessTokenSubject,
+    /// Computed at each issue from what is stored; at most 4 KiB in all.
     pub roles: Vec<String>,
+    /// Written as `scope`, separated by spaces.
     pub scopes: Vec<String>,
-    /// `iat`, whole seconds.
+    /// `iat`, in whole seconds.
     pub issued_at: Timestamp,
-    /// `exp`, whole seconds.
+    /// `exp`, in whole seconds.
     pub expires_at: Timestamp,
 }
 
 impl AccessToken {
-    /// The token, dead by `end` where there is one: it outlives nothing that it was made of.
+    /// Returns the token with its expiry moved forward to `end`, rounded down to the second, if it was later. So no
+    /// access token outlives the session that it was issued from.
     #[must_use]
     pub fn ending_by(mut self, end: Option<Timestamp>) -> Self {
         let end = end.and_then(|end| Timestamp::from_second(end.as_second()).ok());

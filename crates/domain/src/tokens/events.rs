@@ -3,7 +3,7 @@
 use super::{RefreshFamily, RevocationReason};
 use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
 
-fn of_family(family: &RefreshFamily) -> EventData {
+fn family_data(family: &RefreshFamily) -> EventData {
     let mut data: EventData = vec![
         ("userId".to_owned(), family.origin.user.as_str().into()),
         ("clientId".to_owned(), family.origin.client.as_str().into()),
@@ -17,18 +17,19 @@ fn of_family(family: &RefreshFamily) -> EventData {
     data
 }
 
-/// A session began.
+/// Returns the event of a family that was started.
 pub fn started(context: EventContext, family: &RefreshFamily) -> NewEvent {
     NewEvent {
         context,
         kind: EventKind::SessionStarted,
-        data: of_family(family),
+        data: family_data(family),
     }
 }
 
-/// A session was ended for a reason others should know.
+/// Returns the event of a family that was revoked for `reason`. A service that remembers sessions also ends those that
+/// name the family among their ancestors.
 pub fn revoked(context: EventContext, family: &RefreshFamily, reason: RevocationReason) -> NewEvent {
-    let mut data = of_family(family);
+    let mut data = family_data(family);
     data.push(("reason".to_owned(), reason.as_str().into()));
     NewEvent {
         context,

@@ -1,4 +1,4 @@
-//! Sessions and tokens: hand-off, renewal, rotation.
+//! Sessions and tokens: SAML login, renewal, rotation, branches and revocation.
 
 mod access_token;
 pub mod events;

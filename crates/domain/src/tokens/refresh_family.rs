@@ -7,25 +7,29 @@ use crate::group::AssertedGroups;
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::{self, Timestamp};
 
-/// Why a family was ended.
+/// The reason of a revocation, stored with the family and published in its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationReason {
-    /// A spent token came back (RFC 9700 section 4.14.2).
+    /// A spent token was presented outside the grace time (RFC 9700 section 4.14.2).
     Replay,
+    /// The user ended the session (RFC 7009).
     Logout,
-    /// A locked user's family was met.
+    /// A renewal found the user's credential locked, or locked since the family was started.
     Lock,
-    /// A session that this one descends from was revoked.
+    /// A renewal found that a session which this one descends from is revoked.
     Ancestor,
 }
 
 impl RevocationReason {
+    /// All reasons, as [`parse`](Self::parse) knows them.
     pub const ALL: [Self; 4] = [Self::Replay, Self::Logout, Self::Lock, Self::Ancestor];
 
+    /// Parses the name that the store uses; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 
+    /// Returns the name that the store and the event use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Replay => "replay",
@@ -35,56 +39,65 @@ impl RevocationReason {
         }
     }
 
-    /// Whether it revokes a closed family, too. Closing leaves the branches of a session alive, and a logout ends them as
-    /// well. A lock ends each branch by its epoch, an ancestor's revocation is seen by them all, and a closed family has no
-    /// replay.
+    /// Returns whether a revocation for this reason also ends a closed family. Only a logout does, because the branches
+    /// of a closed family live on and must end with it. The other reasons need not: a lock ends each branch by its
+    /// epoch, every branch reads a revoked ancestor by itself, and a closed family has no replay.
     pub const fn ends_closed_families(self) -> bool {
         matches!(self, Self::Logout)
     }
 }
 
-/// The token whose use closed a family, and when: presented again inside the grace time, it still gets an access token.
+/// The closing of a family by a renewal with `remember-me=false`. The token that closed it still gets an access token
+/// inside the grace time, so that a lost answer can be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closure {
+    /// The generation of the token that closed the family: the current one, or the one before it inside the grace time.
     pub generation: u64,
+    /// The start of the grace time.
     pub at: Timestamp,
 }
 
+/// The stored state of a family. Expiry is not part of it: every check compares times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FamilyStatus {
+    /// It can be renewed until it expires.
     Active,
-    /// Ended by its own user without remembering; no event, its branches stay until it is revoked.
+    /// Its own user ended it with `remember-me=false`. There is no event, and its branches stay until a logout.
     Closed(Closure),
-    /// Ended for good, with an event.
+    /// Ended with an event, and its branches with it. No other status follows.
     Revoked(RevocationReason),
 }
 
-/// The longest chain of sessions made from sessions. Each mint reads every ancestor, so there is an end to it.
+/// The most sessions that one session may descend from. Each active check and each issue of a token reads all of them.
 pub const MAX_ANCESTORS: usize = 8;
 
-/// The session descends from as many others as one may.
+/// The session descends from [`MAX_ANCESTORS`] others, so it cannot be branched (412, code 22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session is at the end of a chain of {MAX_ANCESTORS} others, so none can be made from it")]
 pub struct TooManyAncestors;
 
-/// Whom a session was made for; fixed for its whole life.
+/// The circumstances of a session's start, which never change during its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
+    /// The subject of all tokens of the session.
     pub user: UserId,
+    /// The only client that may renew the session.
     pub client: ClientId,
+    /// The business that the session acts for.
     pub business: Option<BusinessId>,
-    /// Groups asserted at the hand-off.
+    /// Groups that the SAML login asserted.
     pub groups: Vec<String>,
-    /// The sessions it descends from, the first one first; empty when it is no branch. At most [`MAX_ANCESTORS`]. The
-    /// revocation of any of them ends it.
+    /// The sessions that it descends from, the oldest first, at most [`MAX_ANCESTORS`]; empty for a session that is no
+    /// branch. The revocation of any of them ends it.
     pub ancestors: Vec<FamilyId>,
-    /// The credential epoch it was born under.
+    /// The credential epoch that the session was started under. Any later lock ends the session.
     pub epoch: u64,
-    /// Those of `groups` that may give administrator roles: the client that asserted them is registered for them by name.
+    /// The subset of `groups` that may give administrator roles: the asserting client is registered for them by name.
     pub administrative_groups: Vec<String>,
 }
 
 impl Origin {
+    /// Returns the groups in the form from which roles are computed.
     pub fn asserted_groups(&self) -> AssertedGroups {
         AssertedGroups {
             names: self.groups.clone(),
@@ -93,50 +106,63 @@ impl Origin {
     }
 }
 
-/// A refresh token family: one session, of which one token is current.
+/// A refresh token family: one session, and the chain of refresh tokens that rotation made from the first, of which one
+/// is current (RFC 9700 section 4.14.2). An aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshFamily {
+    /// The session id (`sid`).
     pub id: FamilyId,
+    /// User, client and everything else that was fixed at the start.
     pub origin: Origin,
-    /// Of the current token; from 1.
+    /// The number of the current token, counted from 1.
     pub generation: u64,
+    /// The nonce of the current token. With the generation and the MAC key it is all that the wire form is made of.
     pub nonce: Nonce,
-    /// Of the token before the current one.
+    /// The nonce of the token before the current one; `None` in the first generation.
     pub previous_nonce: Option<Nonce>,
-    /// When the current token was made.
+    /// The time of the last rotation, at which the grace time of the previous token begins.
     pub rotated_at: Timestamp,
-    /// First instant at which the family is dead whatever happens.
+    /// First instant at which the family has ended, however often it was renewed.
     pub absolute_expires_at: Timestamp,
-    /// First instant at which the family is dead unless renewed before.
+    /// First instant at which the family has ended unless it is renewed before; never after the absolute expiry.
     pub idle_expires_at: Timestamp,
+    /// Active, closed or revoked; expiry is apart.
     pub status: FamilyStatus,
 }
 
-/// A presented token with its caller: everything that rotation compares.
+/// A presented refresh token and its caller: all that the condition of a rotation compares.
 #[derive(Debug, Clone)]
 pub struct PresentedToken {
+    /// Its MAC has been verified.
     pub token: RefreshToken,
+    /// The calling client, which must be that of the family's origin.
     pub client: ClientId,
+    /// The user, who must be that of the family's origin.
     pub user: UserId,
 }
 
-/// What a family says to a token.
+/// The judgement of a family on a presented token (`docs/protocols.md` "Rotation").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The current token of a live family.
+    /// The current token of an active family: rotate.
     Current,
-    /// The token before the current one, inside the grace time: a lost answer, or one of several parallel renewals.
+    /// The token before the current one, inside the grace time: a repetition after a lost answer, or one of several
+    /// parallel renewals. It gets the same successor again; nothing is written.
     Superseded,
-    /// The token that closed the family, inside the grace time.
+    /// The token that closed the family, inside the grace time: it gets an access token again.
     ClosedByThisToken,
-    /// Expired, closed or revoked.
+    /// The family has expired or was closed or revoked, or the token was never issued: 401.
     Ended,
-    /// A spent token: the family must end.
+    /// A spent token outside the grace time: the family must be revoked.
     Replayed,
 }
 
 impl RefreshFamily {
     /// Returns the ancestors of a session that is made from this one: its own, then itself.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TooManyAncestors`] when that would be more than [`MAX_ANCESTORS`].
     pub fn ancestors_of_a_branch(&self) -> Result<Vec<FamilyId>, TooManyAncestors> {
         if self.origin.ancestors.len() >= MAX_ANCESTORS {
             return Err(TooManyAncestors);
@@ -145,22 +171,24 @@ impl RefreshFamily {
         Ok(own.chain([self.id.clone()]).collect())
     }
 
-    /// First instant at which the family is dead unless renewed before: the earlier of its expiries.
+    /// Returns the first instant at which the family has ended unless it is renewed before: the earlier of its
+    /// expiries.
     pub fn ends_at(&self) -> Timestamp {
         self.absolute_expires_at.min(self.idle_expires_at)
     }
 
-    /// Whether it was closed or revoked, which is final. Expiry is not in it.
+    /// Returns whether the family was closed or revoked, which is final. Expiry does not count.
     pub fn has_ended(&self) -> bool {
         self.status != FamilyStatus::Active
     }
 
-    /// Whether it may be renewed at `now`; what its ancestors and its user's credential say is not in it.
+    /// Returns whether the family can be renewed at `now`, as far as its own state decides. Ancestors and lock status
+    /// are checked apart.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.status == FamilyStatus::Active && now < self.ends_at()
     }
 
-    /// Whether there is something that `reason` can end.
+    /// Returns whether a revocation for `reason` would change the family.
     pub fn can_be_revoked(&self, reason: RevocationReason) -> bool {
         match self.status {
             FamilyStatus::Active => true,
@@ -169,7 +197,8 @@ impl RefreshFamily {
         }
     }
 
-    /// The current token.
+    /// Returns the current token. After a rotation it is the same for every caller, so a repeated renewal gets it
+    /// again.
     pub fn current_token(&self) -> RefreshToken {
         RefreshToken {
             family: self.id.clone(),
@@ -178,39 +207,80 @@ impl RefreshFamily {
         }
     }
 
-    /// Judges a token whose MAC is good. `grace` of zero is strict: a superseded token is a replay at once.
+    /// Judges a token whose MAC has been verified. Only the immediate predecessor of the current token has a grace
+    /// time, while less than `grace` has passed since the rotation. A `grace` of zero is strict: every spent token is a
+    /// replay.
     ///
-    /// Grace holds while less than `grace` has passed since the rotation, and only for the immediate predecessor (03-protocols 1).
+    /// - Parallel renewals: A and B present T1. A's update matches and makes T2. B's matches nothing; B judges T1
+    ///   against the family as it is now, finds it superseded, and gets T2 as well.
+    /// - Replay: A rotates T1 to T2 and T2 to T3. B presents a copied T1, which is neither current nor previous. Either
+    ///   A or B is a thief, so the family ends, T3 included.
+    ///
+    /// ```
+    /// # use domain::{ids::{ClientId, FamilyId, UserId}, time::Timestamp};
+    /// # use domain::tokens::{FamilyStatus, Nonce, Origin, RefreshFamily};
+    /// use std::time::Duration;
+    /// use domain::tokens::Verdict;
+    ///
+    /// # let at = |second| Timestamp::from_second(second).unwrap();
+    /// # let family = RefreshFamily {
+    /// #     id: FamilyId::from_random([7; 12]),
+    /// #     origin: Origin {
+    /// #         user: UserId::parse("ana").unwrap(),
+    /// #         client: ClientId::parse("portal").unwrap(),
+    /// #         business: None,
+    /// #         groups: Vec::new(),
+    /// #         ancestors: Vec::new(),
+    /// #         epoch: 0,
+    /// #         administrative_groups: Vec::new(),
+    /// #     },
+    /// #     generation: 1,
+    /// #     nonce: Nonce([1; 16]),
+    /// #     previous_nonce: None,
+    /// #     rotated_at: at(0),
+    /// #     absolute_expires_at: at(10_000),
+    /// #     idle_expires_at: at(1_000),
+    /// #     status: FamilyStatus::Active,
+    /// # };
+    /// let (grace, idle) = (Duration::from_secs(30), Duration::from_secs(1_000));
+    /// let first = family.current_token();
+    /// assert_eq!(family.judge(&first, at(100), grace), Verdict::Current);
+    ///
+    /// let rotated = family.rotated(Nonce([2; 16]), at(100), idle);
+    /// assert_eq!(rotated.judge(&first, at(129), grace), Verdict::Superseded);
+    /// assert_eq!(rotated.judge(&first, at(130), grace), Verdict::Replayed);
+    /// ```
     pub fn judge(&self, token: &RefreshToken, now: Timestamp, grace: Duration) -> Verdict {
-        let expired = now >= self.ends_at();
-        let is_current = token.generation == self.generation && same(token.nonce, Some(self.nonce));
+        let is_expired = now >= self.ends_at();
+        let is_current = token.generation == self.generation && is_same(token.nonce, Some(self.nonce));
         let is_previous =
-            token.generation.checked_add(1) == Some(self.generation) && same(token.nonce, self.previous_nonce);
+            token.generation.checked_add(1) == Some(self.generation) && is_same(token.nonce, self.previous_nonce);
         match self.status {
             FamilyStatus::Revoked(_) => Verdict::Ended,
-            FamilyStatus::Closed(closing) => {
-                let closed_by_this = token.generation == closing.generation && (is_current || is_previous);
-                if closed_by_this && !expired && is_within(grace, closing.at, now) {
+            FamilyStatus::Closed(closure) => {
+                let has_closed_it = token.generation == closure.generation && (is_current || is_previous);
+                if has_closed_it && !is_expired && is_within(grace, closure.at, now) {
                     Verdict::ClosedByThisToken
                 } else {
                     Verdict::Ended
                 }
             }
             FamilyStatus::Active if is_current => {
-                if expired {
+                if is_expired {
                     Verdict::Ended
                 } else {
                     Verdict::Current
                 }
             }
             FamilyStatus::Active if is_previous && is_within(grace, self.rotated_at, now) => {
-                if expired {
+                if is_expired {
                     Verdict::Ended
                 } else {
                     Verdict::Superseded
                 }
             }
             FamilyStatus::Active => {
+                // A higher generation was never issued from this state: it is no copy of a spent token.
                 if token.generation < self.generation {
                     Verdict::Replayed
                 } else {
@@ -220,7 +290,8 @@ impl RefreshFamily {
         }
     }
 
-    /// The family one generation later; idle expiry moves on, never past the absolute one.
+    /// Returns the family one generation later, with `nonce` for its current token. The idle expiry moves to
+    /// `idle_lifetime` after `now`, never past the absolute one.
     #[must_use]
     pub fn rotated(&self, nonce: Nonce, now: Timestamp, idle_lifetime: Duration) -> Self {
         Self {
@@ -234,13 +305,13 @@ impl RefreshFamily {
     }
 }
 
-/// Whether less than `grace` has passed since `begun`. A caller that read its clock before `begun` is inside any grace
-/// but the strict one, which has no inside.
-fn is_within(grace: Duration, begun: Timestamp, now: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(begun)).unwrap_or(Duration::ZERO) < grace
+/// Returns whether less than `grace` has passed since `start`. B may read its clock, then A writes `start`, then B
+/// reads the family: a `now` before `start` is therefore inside any grace time but zero.
+fn is_within(grace: Duration, start: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO) < grace
 }
 
-fn same(presented: Nonce, stored: Option<Nonce>) -> bool {
+fn is_same(presented: Nonce, stored: Option<Nonce>) -> bool {
     stored.is_some_and(|stored| presented.0.ct_eq(&stored.0).into())
 }
 
@@ -277,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn the_current_token_is_good_until_the_exact_instant_of_expiry() {
+    fn the_current_token_is_current_until_the_instant_of_expiry() {
         let family = family();
         let token = family.current_token();
         assert_eq!(family.judge(&token, at(499), GRACE), Verdict::Current);
@@ -285,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_immediate_predecessor_has_grace_and_only_for_its_time() {
+    fn only_the_immediate_predecessor_has_a_grace_time() {
         let first = family();
         let second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
         assert_eq!(
@@ -311,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_family_answers_only_the_token_that_closed_it() {
+    fn a_closed_family_accepts_only_the_token_that_closed_it() {
         let first = family();
         let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
         second.status = FamilyStatus::Closed(Closure {
@@ -327,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_family_answers_nothing_even_inside_the_grace_time() {
+    fn a_revoked_family_rejects_tokens_inside_the_grace_time() {
         let first = family();
         let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
         second.status = FamilyStatus::Revoked(RevocationReason::Replay);
@@ -337,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_is_alive_until_the_earlier_of_its_expiries() {
+    fn a_family_is_active_until_the_earlier_expiry() {
         let family = family();
         assert_eq!(family.ends_at(), at(500));
         assert!(family.is_active(at(499)) && !family.is_active(at(500)));
@@ -346,12 +417,12 @@ mod tests {
             ..family
         };
         assert!(family.is_active(at(399)) && !family.is_active(at(400)));
-        let closing = Closure {
+        let closure = Closure {
             generation: 1,
             at: at(0),
         };
         for status in [
-            FamilyStatus::Closed(closing),
+            FamilyStatus::Closed(closure),
             FamilyStatus::Revoked(RevocationReason::Logout),
         ] {
             let ended = RefreshFamily {
@@ -364,12 +435,12 @@ mod tests {
 
     #[test]
     fn only_a_logout_ends_a_closed_family() {
-        let closing = Closure {
+        let closure = Closure {
             generation: 1,
             at: at(0),
         };
         let closed = RefreshFamily {
-            status: FamilyStatus::Closed(closing),
+            status: FamilyStatus::Closed(closure),
             ..family()
         };
         for reason in RevocationReason::ALL {
@@ -384,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_descends_from_its_parent_and_all_before_it_up_to_a_limit() {
+    fn a_branch_has_at_most_eight_ancestors() {
         let id = |number| FamilyId::from_random([number; 12]);
         let mut family = family();
         assert_eq!(family.ancestors_of_a_branch(), Ok(vec![id(1)]));

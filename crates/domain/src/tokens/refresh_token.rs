@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 
 use crate::ids::FamilyId;
 
-/// 128 random bits that make a generation's token unguessable.
+/// The 128 random bits of a refresh token, too many to guess. It prints nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 16]);
 
@@ -13,21 +13,24 @@ impl std::fmt::Debug for Nonce {
     }
 }
 
-/// Not the form of a refresh token.
+/// A text that does not have the form of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a refresh token")]
 pub struct MalformedRefreshToken;
 
-/// What a refresh token says: which family, which generation, which nonce.
+/// The content of a refresh token (`docs/protocols.md` "Refresh token").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshToken {
+    /// The session, under which the token is found in the store.
     pub family: FamilyId,
+    /// The number of the token within its family, counted from 1.
     pub generation: u64,
+    /// Compared with that of the family in constant time.
     pub nonce: Nonce,
 }
 
 impl RefreshToken {
-    /// All of the wire form before the MAC: `rt_<family>.<generation>.<key id>.<nonce>`.
+    /// Returns the part of the wire form that the MAC is computed over: `rt_<family>.<generation>.<key id>.<nonce>`.
     pub fn authenticated_part(&self, key_id: &str) -> Zeroizing<String> {
         Zeroizing::new(format!(
             "rt_{}.{}.{key_id}.{}",
@@ -38,7 +41,8 @@ impl RefreshToken {
     }
 }
 
-/// The wire form `rt_<family>.<generation>.<key id>.<nonce>.<mac>`, its MAC not yet checked. It prints nothing.
+/// A parsed wire form `rt_<family>.<generation>.<key id>.<nonce>.<mac>`, whose MAC has yet to be verified. It has no
+/// `Debug`.
 pub struct SignedRefreshToken<'a> {
     token: RefreshToken,
     key_id: &'a str,
@@ -47,12 +51,17 @@ pub struct SignedRefreshToken<'a> {
 }
 
 impl<'a> SignedRefreshToken<'a> {
-    /// Whether `text` says of itself that it is a refresh token.
+    /// Returns whether `text` has the prefix of refresh tokens, so that introspection and revocation treat it as one.
     pub fn is_refresh_token(text: &str) -> bool {
         text.starts_with("rt_")
     }
 
-    /// Takes the wire form apart. One token has one spelling.
+    /// Parses the wire form. A token has one spelling, so any other text for the same content is rejected, such as a
+    /// generation with a leading zero or a nonce in upper case.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MalformedRefreshToken`] for any other text.
     pub fn parse(text: &'a str) -> Result<Self, MalformedRefreshToken> {
         let (authenticated_part, mac) = text.rsplit_once('.').ok_or(MalformedRefreshToken)?;
         let mut parts = authenticated_part
@@ -82,16 +91,17 @@ impl<'a> SignedRefreshToken<'a> {
         })
     }
 
+    /// Returns the id of the key that the MAC must be verified with.
     pub fn key_id(&self) -> &str {
         self.key_id
     }
 
-    /// What the MAC is over.
+    /// Returns the text that the MAC is computed over.
     pub fn authenticated_part(&self) -> &str {
         self.authenticated_part
     }
 
-    /// The token's content, given the MAC that its authenticated part must have; compared in constant time.
+    /// Returns the content of the token if its MAC equals `expected_mac`, compared in constant time; otherwise `None`.
     pub fn verify(self, expected_mac: &[u8]) -> Option<RefreshToken> {
         bool::from(self.mac.as_slice().ct_eq(expected_mac)).then_some(self.token)
     }
@@ -141,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mebibyte_is_no_token() {
+    fn parse_rejects_a_mebibyte() {
         for part in ["a", "a.", "."] {
             let long = format!("rt_{}", part.repeat(1 << 20));
             assert!(SignedRefreshToken::parse(&long).is_err());
         }
     }
 
-    /// Text that often is a token.
+    /// Generates text that often is a token.
     fn nearly_a_token() -> impl Strategy<Value = String> {
         let generation = "(0|[1-9][0-9]{0,20}|[+0-9]{1,4})";
         let token =
@@ -158,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_of_any_text_spells_that_text(text in nearly_a_token()) {
+        fn a_parsed_token_spells_the_same_text(text in nearly_a_token()) {
             if let Ok(signed) = SignedRefreshToken::parse(&text) {
                 let (mac, key_id) = (signed.mac, signed.key_id());
                 let part = signed.authenticated_part();

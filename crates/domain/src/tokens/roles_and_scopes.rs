@@ -4,26 +4,29 @@ use crate::identity::Identity;
 use crate::ids::BusinessId;
 use crate::names::{RoleHolder, is_administrator};
 
-/// Bytes of all roles of one token: services and proxies refuse headers that are much longer than this makes them.
-const MOST_BYTES_OF_ROLES: usize = 4 * 1024;
+/// The most bytes that the roles of one token may have in all. The token travels in a header, and services and proxies
+/// reject long ones.
+const MAX_ROLES_BYTES: usize = 4 * 1024;
 
-/// The business is not (or no longer) linked to the user.
+/// The business that a session acts for is not, or no longer, linked to the user (412, code 23).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the business is not linked to the user")]
 pub struct BusinessNotLinked;
 
-/// Roles and scopes, computed afresh from what is stored now and never copied from a token.
+/// The roles and scopes of a token, computed at every issue from what is stored and never copied from a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolesAndScopes {
+    /// Each once, in the order client, user, groups, business link, administrator roles.
     pub roles: Vec<String>,
+    /// The client's scopes; a user adds none.
     pub scopes: Vec<String>,
 }
 
-/// Returns the administrator roles that a user holds now through a client. A client that is not registered for
-/// administration gives none.
+/// Returns the administrator roles that a user holds through a client; none through a client that is not registered for
+/// administration.
 ///
-/// They come from the identity, and from those of `groups` that are stored with the identity or that the session's hand-off
-/// asserted by a client registered for them by name. A client, a link to a business and any other group give none.
+/// They come from the identity, and from those of `groups` that are stored with the identity or were asserted for the
+/// session by a client registered for them by name. A client, a business link and any other group give none.
 pub fn administrator_roles(
     client: &Client,
     identity: &Identity,
@@ -48,7 +51,7 @@ pub fn administrator_roles(
     held
 }
 
-/// Adds roles that are not there yet.
+/// Adds the roles that are missing, in order.
 fn add<'a>(roles: &mut Vec<String>, more: impl Iterator<Item = &'a String>) {
     for role in more {
         if !roles.contains(role) {
@@ -57,25 +60,32 @@ fn add<'a>(roles: &mut Vec<String>, more: impl Iterator<Item = &'a String>) {
     }
 }
 
-/// Those of `roles` that may stand where they are found; administrator roles are computed by themselves.
-fn given_by<'a>(holder: RoleHolder, roles: impl IntoIterator<Item = &'a String>) -> impl Iterator<Item = &'a String> {
+/// Returns the roles that `holder` may give, without administrator roles, which [`administrator_roles`] computes.
+fn ordinary_roles<'a>(
+    holder: RoleHolder,
+    roles: impl IntoIterator<Item = &'a String>,
+) -> impl Iterator<Item = &'a String> {
     roles
         .into_iter()
         .filter(move |role| holder.check(role).is_ok() && !is_administrator(role))
 }
 
 impl RolesAndScopes {
-    /// What a client may do on its own.
+    /// Returns the roles and scopes of a client-only token.
     pub fn of_client(client: &Client) -> Self {
         Self {
-            roles: given_by(RoleHolder::Client, &client.roles).cloned().collect(),
+            roles: ordinary_roles(RoleHolder::Client, &client.roles).cloned().collect(),
             scopes: client.scopes.clone(),
         }
     }
 
-    /// What a user may do through a client: the client's roles, the user's, those of `groups` and, when the session
-    /// acts for a business, those of the link. `groups` are the known ones among the user's and those `asserted` for the
-    /// session.
+    /// Returns the roles and scopes of a user's token: the client's roles, the user's, those of `groups` and, when the
+    /// session acts for a business, those of the link. `groups` are the known groups among the user's own and the
+    /// `asserted` ones.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BusinessNotLinked`] when the session acts for a business that the user has no link to.
     pub fn of_user(
         client: &Client,
         identity: &Identity,
@@ -89,9 +99,9 @@ impl RolesAndScopes {
         let Self { mut roles, scopes } = Self::of_client(client);
         let of_groups = groups.iter().flat_map(|group| &group.roles);
         let of_business = link.iter().flat_map(|link| &link.roles);
-        add(&mut roles, given_by(RoleHolder::Identity, &identity.roles));
-        add(&mut roles, given_by(RoleHolder::Group, of_groups));
-        add(&mut roles, given_by(RoleHolder::BusinessLink, of_business));
+        add(&mut roles, ordinary_roles(RoleHolder::Identity, &identity.roles));
+        add(&mut roles, ordinary_roles(RoleHolder::Group, of_groups));
+        add(&mut roles, ordinary_roles(RoleHolder::BusinessLink, of_business));
         add(
             &mut roles,
             administrator_roles(client, identity, groups, asserted).iter(),
@@ -99,9 +109,9 @@ impl RolesAndScopes {
         Ok(Self { roles, scopes })
     }
 
-    /// Whether the roles fit into a token.
+    /// Returns whether the roles fit into a token: 4 KiB in all (412, code 22, if they do not).
     pub fn fits(&self) -> bool {
-        self.roles.iter().map(String::len).sum::<usize>() <= MOST_BYTES_OF_ROLES
+        self.roles.iter().map(String::len).sum::<usize>() <= MAX_ROLES_BYTES
     }
 }
 
@@ -116,11 +126,11 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
-    fn client(administration: bool) -> Client {
+    fn client(allows_administration: bool) -> Client {
         Client {
             roles: texts(&["CLI-1STPARTY", "ADMIN", "AUTH-MFA"]),
             scopes: texts(&["READ"]),
-            allows_administration: administration,
+            allows_administration,
             ..Client::new(ClientId::parse("portal").unwrap())
         }
     }
@@ -159,10 +169,10 @@ mod tests {
         }
     }
 
-    fn roles(administration: bool, identity: &Identity, asserted: &AssertedGroups) -> Vec<String> {
-        let client = client(administration);
-        let grant = RolesAndScopes::of_user(&client, identity, &admins(), asserted, Some(&business()));
-        grant.unwrap().roles
+    fn roles(allows_administration: bool, identity: &Identity, asserted: &AssertedGroups) -> Vec<String> {
+        let client = client(allows_administration);
+        let result = RolesAndScopes::of_user(&client, identity, &admins(), asserted, Some(&business()));
+        result.unwrap().roles
     }
 
     #[test]
@@ -182,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_not_registered_for_administration_gives_no_administrator_role() {
+    fn clients_without_administration_give_no_administrator_role() {
         let administrator = identity(&["USER", "IAM_ADMIN_MAINTENANCE"], &["admins"]);
         assert_eq!(
             roles(false, &administrator, &asserted(&["admins"])),
@@ -191,17 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn a_client_on_its_own_has_neither_administrator_roles_nor_those_of_a_proof() {
+    fn client_only_tokens_have_no_administrator_or_proof_role() {
         assert_eq!(RolesAndScopes::of_client(&client(true)).roles, ["CLI-1STPARTY"]);
     }
 
     #[test]
     fn roles_fit_up_to_four_kibibytes() {
-        let grant = |length: usize| RolesAndScopes {
+        let with_bytes = |length: usize| RolesAndScopes {
             roles: vec!["x".repeat(length - 1), "y".to_owned()],
             scopes: Vec::new(),
         };
-        assert!(grant(4096).fits());
-        assert!(!grant(4097).fits());
+        assert!(with_bytes(4096).fits());
+        assert!(!with_bytes(4097).fits());
     }
 }

@@ -6,15 +6,18 @@ use crate::group::AssertedGroups;
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::Timestamp;
 
-/// A validation token as its holder has it: 256 random bits, shown once. It prints nothing.
+/// A validation token in the form that its bearer presents: 256 random bits, returned once and never stored. It prints
+/// nothing.
 #[derive(Clone)]
 pub struct ValidationTokenSecret(Zeroizing<String>);
 
 impl ValidationTokenSecret {
+    /// Returns the token that these bits make: `vt_` and 64 hexadecimal digits.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(format!("vt_{}", crate::hex::encode(&bytes))))
     }
 
+    /// Returns the text for the response and the hasher; it must not reach a log.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -26,35 +29,42 @@ impl std::fmt::Debug for ValidationTokenSecret {
     }
 }
 
-/// The SHA-256 under which a validation token is stored; the token itself is not.
+/// The SHA-256 of a validation token, under which it is stored. A copy of the store yields no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValidationTokenHash(pub [u8; 32]);
 
-/// A hand-off on its way from one application to another.
+/// A stored validation token: a secret for one use, with which the target application gets a user's tokens. It is
+/// comparable to an authorization code (RFC 6749 section 1.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidationToken {
+    /// The key under which it is stored.
     pub hash: ValidationTokenHash,
+    /// The user that the SAML login or `change-app` is for.
     pub user: UserId,
+    /// The client that requested it.
     pub origin_client: ClientId,
-    /// The only client that may use it.
+    /// The only client that may consume it.
     pub target_client: ClientId,
+    /// The business that the new session will act for.
     pub business: Option<BusinessId>,
-    /// Groups asserted at the hand-off.
+    /// Groups that the SAML login asserted.
     pub groups: Vec<String>,
-    /// The credential epoch it was born under.
+    /// The credential epoch that it was issued under; the new session inherits it, so a lock in between ends both.
     pub epoch: u64,
-    /// The session it branches from and those before it, the first one first; empty when it branches from none.
+    /// The session that it branches from and that session's ancestors, the oldest first; empty after a SAML login.
     pub ancestors: Vec<FamilyId>,
-    /// The end of the session it branches from.
+    /// The absolute expiry of the session that it branches from, which the new session will not exceed.
     pub session_expires_at: Option<Timestamp>,
+    /// The user's address as the request gave it. It is stored and returned, never compared.
     pub ip: Option<IpAddr>,
-    /// First instant at which it is dead.
+    /// First instant at which it cannot be consumed any more, 60 s after its issue unless set otherwise.
     pub expires_at: Timestamp,
-    /// Those of `groups` that may give administrator roles: the client that asserted them is registered for them by name.
+    /// The subset of `groups` that may give administrator roles: the asserting client is registered for them by name.
     pub administrative_groups: Vec<String>,
 }
 
 impl ValidationToken {
+    /// Returns the groups in the form from which roles are computed.
     pub fn asserted_groups(&self) -> AssertedGroups {
         AssertedGroups {
             names: self.groups.clone(),

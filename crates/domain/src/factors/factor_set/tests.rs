@@ -14,7 +14,7 @@ fn empty() -> FactorSet {
 }
 
 #[test]
-fn the_first_broken_rule_is_told_in_the_documented_order() {
+fn add_returns_the_first_broken_rule_in_documented_order() {
     let mut set = empty();
     let mut worst = mobile("main", "1");
     worst.tags = vec!["X".to_owned()];
@@ -36,7 +36,7 @@ fn the_first_broken_rule_is_told_in_the_documented_order() {
 }
 
 #[test]
-fn the_same_contact_again_is_a_retry_and_changes_nothing() {
+fn adding_the_same_contact_again_changes_nothing() {
     let mut set = empty();
     add(&mut set, &mobile("c1", "911112222")).unwrap();
     let before = set.clone();
@@ -48,7 +48,7 @@ fn the_same_contact_again_is_a_retry_and_changes_nothing() {
 }
 
 #[test]
-fn an_id_or_a_value_is_held_once() {
+fn add_rejects_a_registered_id_or_value() {
     let mut set = empty();
     add(&mut set, &mobile("c1", "911112222")).unwrap();
     assert_eq!(
@@ -62,7 +62,7 @@ fn an_id_or_a_value_is_held_once() {
 }
 
 #[test]
-fn the_value_of_a_credential_and_another_spelling_of_a_value_are_held_too() {
+fn add_rejects_credential_values_and_other_spellings() {
     let mut set = set_of(&[email("e1", "eva@example.com")]);
     let before = set.clone();
     for (owner, draft) in [
@@ -83,7 +83,7 @@ fn the_value_of_a_credential_and_another_spelling_of_a_value_are_held_too() {
 }
 
 #[test]
-fn the_field_of_the_contacts_type_is_needed_and_the_other_ignored() {
+fn add_reads_only_the_field_of_the_contacts_type() {
     let mut set = empty();
     let without = |draft: ContactDraft| ContactDraft {
         email: None,
@@ -91,8 +91,8 @@ fn the_field_of_the_contacts_type_is_needed_and_the_other_ignored() {
         ..draft
     };
     let lacks = without(email("e1", ""));
-    let refused = set.add(&owner_by_mobile(), &lacks, true, Timestamp::UNIX_EPOCH);
-    assert_eq!(refused, Err(ContactRuleViolation::NotAnEmail));
+    let result = set.add(&owner_by_mobile(), &lacks, true, Timestamp::UNIX_EPOCH);
+    assert_eq!(result, Err(ContactRuleViolation::NotAnEmail));
     assert_eq!(
         add(&mut set, &without(mobile("c1", ""))),
         Err(ContactRuleViolation::NotAMobile)
@@ -105,7 +105,7 @@ fn the_field_of_the_contacts_type_is_needed_and_the_other_ignored() {
 }
 
 #[test]
-fn ten_contacts_fit_and_an_eleventh_does_not() {
+fn add_rejects_an_eleventh_contact() {
     let mut set = empty();
     for n in 0..10 {
         add(&mut set, &mobile(&format!("c{n}"), &format!("91111222{n}"))).unwrap();
@@ -142,7 +142,7 @@ fn a_tag_moves_to_the_newest_contact_of_its_type() {
 }
 
 #[test]
-fn exactly_one_contact_is_default_whatever_was_chosen() {
+fn exactly_one_contact_is_the_default() {
     let mut set = empty();
     add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
     for (chosen, expected) in [
@@ -159,7 +159,7 @@ fn exactly_one_contact_is_default_whatever_was_chosen() {
 }
 
 #[test]
-fn what_has_become_a_credential_is_dropped_and_is_the_default_where_it_was() {
+fn drop_credentials_removes_duplicates_and_moves_the_default() {
     let drafts = [
         mobile("c1", "911112222"),
         mobile("second", "911113333"),
@@ -182,9 +182,9 @@ fn what_has_become_a_credential_is_dropped_and_is_the_default_where_it_was() {
         set.chosen_default = chosen.map(id);
         set.drop_credentials(&owner);
         let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
-        let told: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_default)).collect();
+        let contacts: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_default)).collect();
         let expected = ["main", "second", "c1"].map(|contact| (contact, contact == default));
-        assert_eq!(told, expected, "{chosen:?}");
+        assert_eq!(contacts, expected, "{chosen:?}");
         let once = set.clone();
         set.drop_credentials(&owner);
         assert_eq!(set, once);
@@ -192,7 +192,7 @@ fn what_has_become_a_credential_is_dropped_and_is_the_default_where_it_was() {
 }
 
 #[test]
-fn nothing_is_dropped_that_is_no_credential() {
+fn drop_credentials_keeps_all_other_contacts() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c3", "911110000")]);
     set.chosen_default = Some(id("c3"));
     let before = set.clone();
@@ -201,12 +201,12 @@ fn nothing_is_dropped_that_is_no_credential() {
 }
 
 #[test]
-fn a_default_that_is_gone_is_not_taken_up_by_a_new_contact_of_its_id() {
+fn a_new_contact_does_not_inherit_a_removed_default() {
     let mut set = empty();
     set.chosen_default = Some(id("second"));
     set.drop_credentials(&owner_of_both());
     assert_eq!(set.chosen_default, Some(id("second")));
-    // No longer a contact to log in with.
+    // The operator removes `second` from the contacts that the user logs in with.
     set.drop_credentials(&owner());
     add(&mut set, &mobile("second", "911112222")).unwrap();
     let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
@@ -215,7 +215,7 @@ fn a_default_that_is_gone_is_not_taken_up_by_a_new_contact_of_its_id() {
 }
 
 #[test]
-fn only_a_verified_contact_and_a_credential_are_told_as_verified() {
+fn only_verified_and_credential_contacts_are_shown_as_verified() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     set.contacts[0].is_verified = false;
     let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
@@ -241,7 +241,7 @@ fn visibility_filters_what_is_shown() {
 
 proptest! {
     #[test]
-    fn no_other_tag_is_known(tag in prop_oneof!["\\PC{0,40}", "[A-Z_]{14,18}", "(?i:marked_resources) ?"]) {
+    fn add_rejects_any_other_tag(tag in prop_oneof!["\\PC{0,40}", "[A-Z_]{14,18}", "(?i:marked_resources) ?"]) {
         prop_assume!(tag != MARKED_RESOURCES);
         let mut set = empty();
         for tags in [vec![tag.clone()], vec![MARKED_RESOURCES.to_owned(), tag]] {

@@ -1,4 +1,4 @@
-//! Any story of one user's contacts.
+//! Model test: any sequence of steps with one user's contacts.
 
 use proptest::prelude::*;
 
@@ -8,33 +8,33 @@ use crate::factors::fixtures::owner_by_mobile;
 use crate::factors::own_contacts;
 use crate::identity::MainContact;
 
-/// More than fit; the first two are credentials.
+/// More contacts than a set can have. The first two are credential contacts.
 const CONTACTS: [&str; 15] = [
     "main", "second", "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "d0", "d1", "d2",
 ];
 
-/// Who is what, by a number: a contact by its place in [`CONTACTS`], a value by its last digits.
+/// A draft in numbers: the contact is an index into [`CONTACTS`], the value is given by its last digits.
 #[derive(Debug, Clone)]
 struct Draft {
     contact: usize,
     is_email: bool,
     value: usize,
-    marked: bool,
+    is_marked: bool,
 }
 
 impl Draft {
-    fn written(&self) -> ContactDraft {
+    fn contact_draft(&self) -> ContactDraft {
         let contact = CONTACTS[self.contact];
         let draft = if self.is_email {
             email(contact, &address(self.value))
         } else {
             mobile(contact, &number(self.value))
         };
-        if self.marked { tagged(draft) } else { draft }
+        if self.is_marked { tagged(draft) } else { draft }
     }
 }
 
-/// 0 is the address the user logs in with.
+/// Returns an address; 0 is the one that the user logs in with.
 fn address(value: usize) -> String {
     match value {
         0 => "Ana@example.com".to_owned(),
@@ -42,7 +42,7 @@ fn address(value: usize) -> String {
     }
 }
 
-/// 0 is the number the user logs in with.
+/// Returns a number; 0 is the one that the user logs in with.
 fn number(value: usize) -> String {
     format!("91111{value:04}")
 }
@@ -71,11 +71,11 @@ fn step() -> impl Strategy<Value = Step> {
     let contact = || 0..CONTACTS.len();
     let value = || 0..16_usize;
     let draft = || {
-        (contact(), any::<bool>(), value(), any::<bool>()).prop_map(|(contact, is_email, value, marked)| Draft {
+        (contact(), any::<bool>(), value(), any::<bool>()).prop_map(|(contact, is_email, value, is_marked)| Draft {
             contact,
             is_email,
             value,
-            marked,
+            is_marked,
         })
     };
     let patches = (
@@ -99,17 +99,17 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Whose contacts are told, those added or removed included; `None` when the step was refused.
-fn take(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<ChangedContacts> {
+/// Applies a step and returns the changed contacts, with those added or removed; `None` when the step was rejected.
+fn apply(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<ChangedContacts> {
     match step {
         Step::Add(draft) => {
-            let draft = draft.written();
+            let draft = draft.contact_draft();
             match set.add(owner, &draft, false, Timestamp::UNIX_EPOCH).ok()? {
                 Added::Stored { untagged } => Some(untagged.into_iter().chain([draft.id]).collect()),
                 Added::AlreadyThere => Some(ChangedContacts::new()),
             }
         }
-        Step::Replace(draft) => set.replace(owner, &draft.written(), false).ok(),
+        Step::Replace(draft) => set.replace(owner, &draft.contact_draft(), false).ok(),
         Step::Patch {
             contact,
             email,
@@ -136,7 +136,7 @@ fn take(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<ChangedCont
     }
 }
 
-/// Has been given another number to log in with, which may be that of an alternative contact, as may its id.
+/// Returns a user who logs in with another number. Its value and id may be those of an alternative contact.
 fn owner_by_another_number() -> Identity {
     Identity {
         mobile: Some(MainContact {
@@ -160,7 +160,7 @@ fn sorted(mut ids: ChangedContacts) -> ChangedContacts {
     ids
 }
 
-/// The contacts that are in one of the two only, or not the same in both.
+/// Returns the contacts that are in only one of the two lists, or differ between them.
 fn differing(before: &[OwnContact], after: &[OwnContact]) -> ChangedContacts {
     let mut ids: ChangedContacts = before.iter().chain(after).map(|contact| contact.id.clone()).collect();
     ids.sort();
@@ -170,7 +170,7 @@ fn differing(before: &[OwnContact], after: &[OwnContact]) -> ChangedContacts {
     ids
 }
 
-fn holds_the_rules(owner: &Identity, set: &FactorSet) -> Result<(), TestCaseError> {
+fn check_rules(owner: &Identity, set: &FactorSet) -> Result<(), TestCaseError> {
     let shown = own_contacts(owner, set, Visibility::Unrestricted);
     prop_assert!(set.contacts.len() <= MAX_ALTERNATIVE_CONTACTS);
     prop_assert_eq!(shown.iter().filter(|contact| contact.is_default).count(), 1);
@@ -190,23 +190,23 @@ fn holds_the_rules(owner: &Identity, set: &FactorSet) -> Result<(), TestCaseErro
 }
 
 proptest! {
-    /// The operator may register the user anew with the other contact, or with another number, between any two steps.
+    /// Between any two steps the operator may register the user again, with the other main contact or another number.
     #[test]
-    fn every_story_keeps_the_rules_and_tells_exactly_what_changed(
-        story in prop::collection::vec((any_owner(), step()), 1..80),
+    fn any_steps_keep_the_rules_and_list_exactly_the_changes(
+        steps in prop::collection::vec((any_owner(), step()), 1..80),
     ) {
         let mut set = FactorSet::empty(owner().id);
-        for (owner, step) in story {
+        for (owner, step) in steps {
             set.drop_credentials(&owner);
             let before = set.clone();
             let shown_before = own_contacts(&owner, &before, Visibility::Unrestricted);
-            if let Some(told) = take(&mut set, &owner, step) {
+            if let Some(changed) = apply(&mut set, &owner, step) {
                 let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
-                prop_assert_eq!(sorted(told), differing(&shown_before, &shown));
+                prop_assert_eq!(sorted(changed), differing(&shown_before, &shown));
             } else {
                 prop_assert_eq!(&set, &before);
             }
-            holds_the_rules(&owner, &set)?;
+            check_rules(&owner, &set)?;
             for contact in &set.contacts {
                 let raised = before.contact(&contact.id).map_or(contact.revision == 1, |old| {
                     contact.revision == old.revision + u64::from(contact.value != old.value)
@@ -218,7 +218,7 @@ proptest! {
 }
 
 #[test]
-fn the_users_own_number_is_one_of_the_storys() {
+fn the_owners_number_is_among_the_generated_values() {
     let own = Mobile::parse("55", Some("11"), &number(0)).unwrap();
     assert_eq!(owner_of_both().mobile.unwrap().value, own);
 }

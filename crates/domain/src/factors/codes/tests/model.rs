@@ -1,4 +1,4 @@
-//! Any story of the codes of one user, against the rules in their shortest form.
+//! Model test: any sequence of steps with the codes of one user, compared with the rules in their shortest form.
 
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ enum Step {
     Send {
         contact: usize,
     },
-    /// To the newest challenge of the contact but `back`; `right` for a code that is.
+    /// Answers the newest challenge of the contact but `back`, with the right code or a wrong one.
     Answer {
         contact: usize,
         back: usize,
@@ -65,12 +65,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What was sent, and whether it can still be answered.
+/// A sent code.
 struct Sent {
     contact: usize,
     expires_at: Timestamp,
-    live: bool,
-    handed: u32,
+    is_live: bool,
+    counted: u32,
 }
 
 struct Counted {
@@ -79,7 +79,7 @@ struct Counted {
     destination: String,
 }
 
-/// All that happened; the rules are read off it.
+/// The steps so far, from which the expected counts are computed.
 #[derive(Default)]
 struct History {
     sent: Vec<Sent>,
@@ -89,11 +89,12 @@ struct History {
 impl History {
     fn end(&mut self, contact: usize) {
         for sent in self.sent.iter_mut().filter(|sent| sent.contact == contact) {
-            sent.live = false;
+            sent.is_live = false;
         }
     }
 
-    /// Attempts in the window that is open now; a window begins with the first attempt after the one before.
+    /// Returns the attempts in the current window. A window begins with the first attempt after the end of the one
+    /// before.
     fn used<'a>(counted: impl Iterator<Item = &'a Counted>, window: Duration, now: Timestamp) -> u32 {
         let mut used = 0;
         let mut end_at = Timestamp::MIN;
@@ -110,7 +111,7 @@ impl History {
         Self::used(self.counted.iter(), limits.window, now)
     }
 
-    /// Each contact with each of its values has a window; those count that share either.
+    /// Each pair of contact and value has a window. The windows that share either count together.
     fn used_by_factor(&self, contact: usize, destination: &str, limits: &CodeLimits, now: Timestamp) -> u32 {
         let mut concerned: Vec<_> = self
             .counted
@@ -128,31 +129,31 @@ impl History {
     }
 }
 
-struct Told {
-    trial: Trial,
+struct ModelRun {
+    fixture: CodesFixture,
     history: History,
 }
 
-impl Told {
+impl ModelRun {
     fn exists(&self, contact: usize) -> bool {
-        self.trial
+        self.fixture
             .set
             .code_target(&owner_of_both(), &id(CONTACTS[contact]), destination_of)
             .is_some()
     }
 
-    fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+    fn apply(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
-            Step::Wait { seconds } => self.trial.now = time::after(self.trial.now, Duration::from_secs(seconds)),
-            // Numbers of challenges are bytes.
-            Step::Send { contact } if self.exists(contact) && self.trial.sent < 250 => {
+            Step::Wait { seconds } => self.fixture.now = time::after(self.fixture.now, Duration::from_secs(seconds)),
+            // The number of a challenge is one byte.
+            Step::Send { contact } if self.exists(contact) && self.fixture.sent < 250 => {
                 self.history.end(contact);
-                self.trial.send(CONTACTS[contact]);
+                self.fixture.send(CONTACTS[contact]);
                 self.history.sent.push(Sent {
                     contact,
-                    expires_at: time::after(self.trial.now, self.trial.limits.lifetime),
-                    live: true,
-                    handed: 0,
+                    expires_at: time::after(self.fixture.now, self.fixture.limits.lifetime),
+                    is_live: true,
+                    counted: 0,
                 });
             }
             Step::Answer { contact, times, .. } if self.exists(contact) => {
@@ -163,19 +164,24 @@ impl Told {
             Step::Send { .. } | Step::Answer { .. } => {}
             Step::Change { contact, number } => {
                 let draft = mobile(CONTACTS[contact], NUMBERS[number]);
-                let changed = self.trial.set.replace(&owner_of_both(), &draft, false);
+                let changed = self.fixture.set.replace(&owner_of_both(), &draft, false);
                 if changed.is_ok_and(|changed| !changed.is_empty()) {
                     self.history.end(contact);
                 }
             }
             Step::Remove { contact } => {
-                if self.trial.set.remove(&owner_of_both(), &id(CONTACTS[contact])).is_ok() {
+                if self
+                    .fixture
+                    .set
+                    .remove(&owner_of_both(), &id(CONTACTS[contact]))
+                    .is_ok()
+                {
                     self.history.end(contact);
                 }
             }
             Step::Add { contact, number } => {
                 let draft = mobile(CONTACTS[contact], NUMBERS[number]);
-                let _refused_or_not = self.trial.set.add(&owner_of_both(), &draft, false, self.trial.now);
+                let _may_break_a_rule = self.fixture.set.add(&owner_of_both(), &draft, false, self.fixture.now);
             }
         }
         Ok(())
@@ -192,8 +198,8 @@ impl Told {
         else {
             return Ok(());
         };
-        let (name, limits, now) = (CONTACTS[contact], self.trial.limits, self.trial.now);
-        let destination = self.trial.target(name).value.comparison_key();
+        let (name, limits, now) = (CONTACTS[contact], self.fixture.limits, self.fixture.now);
+        let destination = self.fixture.target(name).value.comparison_key();
         let mine = (0..self.history.sent.len()).filter(|at| self.history.sent[*at].contact == contact);
         let at = mine.rev().nth(back);
         let number = at.map(|at| u8::try_from(at + 1).unwrap());
@@ -201,15 +207,15 @@ impl Told {
             || self.history.used_by_factor(contact, &destination, &limits, now) >= limits.attempts_per_contact;
         let live = at
             .and_then(|at| self.history.sent.get_mut(at))
-            .filter(|sent| sent.live && now < sent.expires_at && !as_another);
+            .filter(|sent| sent.is_live && now < sent.expires_at && !as_another);
         let expected = match live {
             _ if used_up => AttemptDecision::Exhausted,
-            Some(sent) if sent.handed >= limits.attempts_per_challenge => AttemptDecision::Exhausted,
+            Some(sent) if sent.counted >= limits.attempts_per_challenge => AttemptDecision::Exhausted,
             Some(sent) => {
-                sent.handed += 1;
-                handed(number.unwrap())
+                sent.counted += 1;
+                counted_against(number.unwrap())
             }
-            None => NOTHING_TO_TRY,
+            None => COUNTED_WITHOUT_CHALLENGE,
         };
         if expected != AttemptDecision::Exhausted {
             self.history.counted.push(Counted {
@@ -222,42 +228,42 @@ impl Told {
                 self.history.used_by_factor(contact, &destination, &limits, now) <= limits.attempts_per_contact
             );
         }
-        let charged = self
-            .trial
-            .charge_from(if as_another { "another" } else { "portal" }, name, number);
-        prop_assert_eq!(charged, expected);
-        self.after(
+        let decision = self
+            .fixture
+            .attempt_from(if as_another { "another" } else { "portal" }, name, number);
+        prop_assert_eq!(decision, expected);
+        self.conclude(
             contact,
             number,
-            right && matches!(charged, AttemptDecision::Counted(Some(_))),
+            right && matches!(decision, AttemptDecision::Counted(Some(_))),
         )
     }
 
-    /// A right answer is accepted once; after any other, what is used up is told once.
-    fn after(&mut self, contact: usize, number: Option<u8>, right: bool) -> Result<(), TestCaseError> {
+    /// Accepts a right answer once. After any other answer, reports an exhausted budget once.
+    fn conclude(&mut self, contact: usize, number: Option<u8>, right: bool) -> Result<(), TestCaseError> {
         let name = CONTACTS[contact];
         match number {
             Some(number) if right => {
                 self.history.end(contact);
-                prop_assert!(self.trial.solve(name, number));
-                prop_assert!(!self.trial.solve(name, number));
+                prop_assert!(self.fixture.accept(name, number));
+                prop_assert!(!self.fixture.accept(name, number));
             }
             _ => {
                 let number = number.unwrap_or(u8::MAX);
-                self.trial.exhausted(name, number);
-                prop_assert_eq!(self.trial.exhausted(name, number), None);
+                self.fixture.take_exhaustion(name, number);
+                prop_assert_eq!(self.fixture.take_exhaustion(name, number), None);
             }
         }
         Ok(())
     }
 
-    fn holds_the_limits(&self) -> Result<(), TestCaseError> {
-        let limits = &self.trial.limits;
+    fn check_limits(&self) -> Result<(), TestCaseError> {
+        let limits = &self.fixture.limits;
         for sent in &self.history.sent {
-            prop_assert!(sent.handed <= limits.attempts_per_challenge);
+            prop_assert!(sent.counted <= limits.attempts_per_challenge);
         }
-        // Windows of the user follow each other, so at most two reach into the last day.
-        prop_assert!(self.trial.set.codes.len() <= 2 * limits.attempts_per_user as usize + CONTACTS.len());
+        // The user's windows do not overlap, so at most two reach into the last day.
+        prop_assert!(self.fixture.set.codes.len() <= 2 * limits.attempts_per_user as usize + CONTACTS.len());
         Ok(())
     }
 }
@@ -275,13 +281,13 @@ fn limits() -> impl Strategy<Value = CodeLimits> {
 
 proptest! {
     #[test]
-    fn every_story_counts_by_the_rules(limits in limits(), story in prop::collection::vec(step(), 1..80)) {
+    fn any_steps_count_attempts_by_the_rules(limits in limits(), steps in prop::collection::vec(step(), 1..80)) {
         let contacts = [mobile("c0", NUMBERS[0]), mobile("c1", NUMBERS[1])];
-        let trial = Trial { limits, ..Trial::with(&contacts) };
-        let mut told = Told { trial, history: History::default() };
-        for step in story {
-            told.take(step)?;
+        let fixture = CodesFixture { limits, ..CodesFixture::with(&contacts) };
+        let mut run = ModelRun { fixture, history: History::default() };
+        for step in steps {
+            run.apply(step)?;
         }
-        told.holds_the_limits()?;
+        run.check_limits()?;
     }
 }
