@@ -7,53 +7,60 @@ use domain::event::EventValue;
 use domain::ids::BusinessId;
 use domain::time::Timestamp;
 
-/// How an action ended.
+/// The outcome of an audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditOutcome {
-    /// It was carried out.
+    /// The action was carried out.
     Done,
-    /// It was refused: nothing was changed.
+    /// The action was rejected and changed nothing.
     Refused,
 }
 
-/// A field of what an operator registered, before and after the command.
+/// A field of a registration before and after an operator's command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditChange {
+    /// The name under which the command line shows the field.
     pub field: String,
-    /// `None` when it was not there.
+    /// `None` when the field was absent before.
     pub before: Option<EventValue>,
+    /// `None` when the field is absent afterwards.
     pub after: Option<EventValue>,
 }
 
-/// One line of the audit trail: who did what to what, from where, and how it ended. It never holds a secret or a contact.
+/// One line of the audit trail: actor, action, object, origin and outcome. It never holds a secret or a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
+    /// The time of the outcome.
     pub time: Timestamp,
-    /// The `x-request-id`, by which events and log lines of the same request are found; `None` for a command.
+    /// The `x-request-id`, which events and log lines of the same request have too; `None` for a command.
     pub request_id: Option<Arc<str>>,
-    /// Unknown when nobody was authenticated.
+    /// Unknown when the caller could not be authenticated.
     pub by: Actor,
     /// The business that the user acts for.
     pub business: Option<BusinessId>,
+    /// The address that the request came from, as far as trusted proxies report it.
     pub address: Option<IpAddr>,
-    /// The operation's id in the API description, or the words of a command.
+    /// The operation id of the API description, or the words of a command.
     pub action: String,
-    /// What it was done to, as kind and id: `user`, `contact`, `client`, `session`, `group`, `key`.
+    /// The objects of the action, as kind and id: `user`, `contact`, `client`, `session`, `group`, `key`.
     pub object: Vec<(&'static str, String)>,
+    /// Carried out or rejected.
     pub outcome: AuditOutcome,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response; `None` for a command.
     pub status: Option<u16>,
-    /// The code in the answer's error array.
+    /// The code in the response's error array.
     pub code: Option<&'static str>,
-    /// What the status does not say.
+    /// Details that status and code do not carry.
     pub reason: Option<String>,
+    /// The fields that a command changed; empty for a request.
     pub changes: Vec<AuditChange>,
-    /// Records of callers without a valid token that were left out since the last one, because there were too many.
+    /// The number of records of unauthenticated callers that were dropped since the last record, because there were too
+    /// many.
     pub omitted: u64,
 }
 
 impl AuditRecord {
-    /// A record of nobody, about nothing.
+    /// Returns a record without actor, object and details.
     pub fn new(time: Timestamp, action: impl Into<String>, outcome: AuditOutcome) -> Self {
         Self {
             time,
@@ -72,7 +79,7 @@ impl AuditRecord {
         }
     }
 
-    /// The same, by the caller of `call` in its request.
+    /// Returns the record with actor, business, request id and address of `call`.
     #[must_use]
     pub fn in_call(self, call: &Call) -> Self {
         Self {
@@ -85,8 +92,9 @@ impl AuditRecord {
     }
 }
 
-/// Keeps who did what, for those who have to find out later. Synchronous and without an outcome: a record that cannot be
-/// kept is an error in the log, never a failure of the action. A repeated call is a second record.
+/// Stores audit records. Synchronous and without a result: a record that cannot be written is logged as an error and
+/// never fails the action. A repeated call writes a second record.
 pub trait AuditTrail: Send + Sync {
+    /// Writes one record.
     fn record(&self, record: &AuditRecord);
 }

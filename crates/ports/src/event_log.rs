@@ -3,23 +3,30 @@ use domain::event::Event;
 
 use crate::StoreError;
 
-/// A place in the embedded log. Rises with every event and is never given twice.
+/// A position in the embedded event log, like an offset of Kafka. It rises with every event and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Cursor(pub u64);
 
-/// An event at its place in the log.
+/// An event with its position in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
+    /// The value that the consumer sends to continue after this event.
     pub cursor: Cursor,
+    /// The event as it was published.
     pub event: Event,
 }
 
-/// The embedded event log, for whoever runs without Kafka.
+/// The embedded event log, for installations without Kafka.
 #[async_trait]
 pub trait EventLog: Send + Sync {
-    /// Up to `limit` events after `after`, in order; none past the end.
+    /// Returns up to `limit` events after `after`, in order; none at the end of the log.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn read(&self, after: Cursor, limit: usize) -> Result<Vec<LoggedEvent>, StoreError>;
 
-    /// Returns once an event after `after` may be there. Holds nothing of the store; may be dropped at any time.
+    /// Waits until an event after `after` may exist. It may return early. It holds no connection of the store, and its
+    /// future may be dropped at any time.
     async fn grown(&self, after: Cursor);
 }

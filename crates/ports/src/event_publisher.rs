@@ -3,16 +3,24 @@ use std::error::Error;
 use async_trait::async_trait;
 use domain::event::Event;
 
-/// The event was not acknowledged; it may or may not have been stored, and is sent again.
+/// The broker did not acknowledge the event. It may have been stored, so the relay publishes it again.
 #[derive(Debug, thiserror::Error)]
 #[error("the event was not acknowledged")]
-pub struct PublishError(#[source] pub Box<dyn Error + Send + Sync>);
+pub struct PublishError(
+    /// The error of the broker's client or of the store.
+    #[source]
+    pub Box<dyn Error + Send + Sync>,
+);
 
-/// Where events go: a topic of Kafka, or the embedded log.
+/// The destination of events: a topic of Kafka, or the embedded log.
 ///
-/// Once it answers, the event is durable. A repeated call may store the event a second time, under the same id and
-/// sequence; consumers drop it.
+/// A repeated call may store the event a second time, under the same id and sequence; consumers drop the duplicate.
 #[async_trait]
 pub trait EventPublisher: Send + Sync {
+    /// Publishes one event and returns once it is durable.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PublishError`] when no acknowledgement arrived; the event may be stored all the same.
     async fn publish(&self, event: &Event) -> Result<(), PublishError>;
 }

@@ -3,10 +3,16 @@ use domain::time::Timestamp;
 
 use crate::StoreError;
 
-/// Removes what expired. Expiry itself never depends on it: every query that matters compares times.
+/// Removes expired records. No check depends on it: every query and rule compares times itself (`docs/protocols.md`
+/// "Expiry and purge").
 #[async_trait]
 pub trait ExpiredRecords: Send + Sync {
-    /// Removes up to `limit` validation tokens, refresh families and windows of sending that were past their end at
-    /// `before`, never a family with events still to be sent; how many. A repeated call goes on.
+    /// Removes up to `limit` records that ended before `before`, and returns their number: validation tokens after
+    /// their expiry, send quotas after their window, refresh token families after their absolute expiry and only with
+    /// an empty outbox. A repeated call removes the next ones; fewer than `limit` means that none is left.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; some records may have been removed.
     async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 }

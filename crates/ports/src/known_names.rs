@@ -3,14 +3,22 @@ use domain::names::KnownName;
 
 use crate::StoreError;
 
-/// The names of roles and scopes that the operator made known, beside those that AuthMe itself gives a meaning.
+/// The names of roles and scopes that the operator made known. Those that AuthMe itself defines are not stored.
 ///
-/// A name that was not made known is not in any page. Each call is atomic. Adding again changes nothing.
+/// A name that was not made known is on no page. Each call is atomic. Adding again changes nothing.
 #[async_trait]
 pub trait KnownNames: Send + Sync {
-    /// Whether it was not known before.
+    /// Adds a name and returns whether it was unknown before.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn add(&self, name: &KnownName) -> Result<bool, StoreError>;
 
-    /// Up to `limit` names, roles before scopes and each in the order of their bytes; those after `after`.
+    /// Returns up to `limit` names, beginning after `after`: roles before scopes, each in the order of their bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn page(&self, after: Option<&KnownName>, limit: usize) -> Result<Vec<KnownName>, StoreError>;
 }

@@ -1,15 +1,21 @@
-//! What the inside of AuthMe needs from outside: traits and their failures.
+//! The ports of AuthMe: the traits through which use cases reach stores, keys, brokers and clocks, and their errors.
+//!
+//! Adapters implement them; [`Groups`] and [`Clock`] show how. The promises of a store are checked by the crate
+//! `port-contracts`.
 //!
 //! # How to add a port
 //!
-//! 1. Name it by noun and role (`RefreshFamilies`, `EventPublisher`) and put it under the context that asks, or at the
-//!    root when all contexts ask alike.
-//! 2. A store is one of two shapes. *Conditional verbs* take their whole condition as arguments and answer an outcome
-//!    ([`tokens::RefreshFamilies::rotate`]); *aggregates with rules* are found and saved by version
-//!    ([`factors::FactorSets`]), also when nothing changes: so a write that was given up, and lands late, undoes no answer.
-//! 3. Document, in this order: what it is for, what "not found" does, what is atomic, what a repeated call does.
-//! 4. Absence is a value, an outage is a [`StoreError`]; an adapter never turns the second into the first.
+//! 1. Name it by noun and role (`RefreshFamilies`, `EventPublisher`). Put it under the context that uses it, or at the
+//!    root when all contexts use it alike.
+//! 2. A store has one of two shapes. *Conditional verbs* take their whole condition as arguments and return an outcome
+//!    ([`tokens::RefreshFamilies::rotate`]). *Aggregates with rules* are found and saved under their version
+//!    ([`factors::FactorSets`], [`SaveOutcome`]). They are saved also when nothing changes, so that an abandoned write
+//!    that lands late cannot undo a command that was answered (`docs/protocols.md` "Lock commands").
+//! 3. Document, in this order: the purpose, what "not found" does, what is atomic, what a repeated call does.
+//! 4. Absence is a value, an outage is a [`StoreError`]. An adapter never turns the second into the first.
 //! 5. Add its contract to `port-contracts`; every store adapter runs it.
+
+#![deny(missing_docs)]
 
 mod audit_trail;
 mod clients;

@@ -4,21 +4,37 @@ use domain::lock_status::LockStatus;
 
 use crate::StoreError;
 
-/// Looks at the lock of a user. At the root because every context looks, and none but `credential_lock` writes.
+/// Reads the lock status of a user. It is at the root because every context reads it; only `credential_lock` writes it.
 ///
-/// A user never locked stands at epoch 0. The standing is never cached. There are two looks because a store of several
-/// replicas knows two prices: a look that stands alone has to ask the replicas for what is newest, one that follows a
-/// write that changed something need only not fall behind that write.
+/// A user who was never locked has epoch 0. A lock status is never cached. There are two reads because their cost
+/// differs on a replica set: [`read_linearizable`](Self::read_linearizable) has the primary confirm with a majority
+/// that it still is the primary, [`read_after_write`](Self::read_after_write) takes that confirmation from a write that
+/// came before it.
 #[async_trait]
 pub trait LockStatuses: Send + Sync {
-    /// The standing now: sees every write that was acknowledged, anywhere, before the look began. Linearizable.
+    /// Returns the present lock status. Linearizable: it sees every write that any process was acknowledged before the
+    /// read began.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never an unlocked status instead.
     async fn read_linearizable(&self, user: &UserId) -> Result<LockStatus, StoreError>;
 
-    /// The standing after a write that changed something and that this process was acknowledged: sees every write that was
-    /// acknowledged, anywhere, before that one began. Causally consistent with it. This is the second half of store-then-look
-    /// (03-protocols 2).
+    /// Returns the lock status after a write of this process that matched and was acknowledged. Causally consistent: it
+    /// sees every write that any process was acknowledged before that one began. It is the check in "store, then check"
+    /// (`docs/protocols.md` "Mint gate"):
     ///
-    /// A conditional write that matched nothing does not do: an old primary that has been cut off, and knows nothing of it
-    /// yet, acknowledges such a write at once and answers this look from the past. After one, [`look`](Self::look) is due.
+    /// - A rotates a token. B locks the user and gets its 204. A reads: locked. The new token never leaves the process.
+    ///
+    /// After a conditional write that matched nothing, [`read_linearizable`](Self::read_linearizable) is required:
+    ///
+    /// - P1 is the primary and is cut off without knowing it; the other replicas elect P2. B locks the user at P2 and
+    ///   gets its 204. A still talks to P1 and presents a spent token. Its update matches nothing, so P1 has nothing to
+    ///   replicate and acknowledges at once. P1 answers a causal read from the past: unlocked. For a linearizable read
+    ///   it would have to confirm that it is the primary, which it cannot.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never an unlocked status instead.
     async fn read_after_write(&self, user: &UserId) -> Result<LockStatus, StoreError>;
 }

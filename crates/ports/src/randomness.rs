@@ -1,17 +1,17 @@
 use domain::ids::EventId;
 use domain::time::Timestamp;
 
-/// Unpredictable bits from the operating system's generator, and ids made of them. Synchronous; never repeats.
+/// Unpredictable bits from the operating system's generator, and ids made of them. Synchronous. Results never repeat.
 pub trait Randomness: Send + Sync {
-    /// 96 bits, the size of the documented ids.
+    /// Returns 96 bits for an id, which has 24 hexadecimal digits like those of the documented API.
     fn object_id(&self) -> [u8; 12];
 
-    /// 128 bits, for nonces and salts.
+    /// Returns 128 bits for a nonce or a salt.
     fn nonce(&self) -> [u8; 16];
 
-    /// 256 bits, for secrets that stand alone.
+    /// Returns 256 bits for a bearer secret.
     fn secret(&self) -> [u8; 32];
 
-    /// A UUID of version 7 (RFC 9562 section 5.7) whose time is `at`.
+    /// Returns a UUID of version 7 (RFC 9562 section 5.7) whose time is `at`.
     fn event_id(&self, at: Timestamp) -> EventId;
 }

@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 
-/// Whether a backing service can be used now.
+/// The readiness of a backing service, such as the store or the key set.
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// What it is called in an answer to an operator.
+    /// Returns the service's name in the answer to an operator's probe.
     fn name(&self) -> &'static str;
 
+    /// Returns whether the service can be used at present.
     async fn is_ready(&self) -> bool;
 }

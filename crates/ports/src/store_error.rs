@@ -2,20 +2,24 @@ use std::error::Error;
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a store could not answer. "Not found" is never one of these.
+/// The reason why a store gives no answer. "Not found" is never one: absence is a value.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store is away or too busy. Nothing was written.
+    /// The store is unreachable or overloaded. Nothing was written.
     #[error("the store is not available")]
     Unavailable(#[source] Cause),
-    /// The write may or may not have happened. It is never retried blindly: whoever asks again finds out.
+    /// The write may or may not have happened. The adapter does not repeat it blindly; the caller's repetition decides
+    /// on what is stored then (`docs/protocols.md` "Store outages").
     #[error("the outcome of the write is not known")]
     OutcomeUnknown(#[source] Cause),
-    /// What is stored contradicts the model.
+    /// A stored record contradicts the model, so a repetition will not help.
     #[error("stored {what} `{id}` cannot be read")]
     Corrupt {
+        /// The kind of record.
         what: &'static str,
+        /// The record's key.
         id: String,
+        /// The error of the decoder.
         #[source]
         cause: Cause,
     },

@@ -1,16 +1,19 @@
 use std::time::Duration;
 
-/// How a renewal ended, for the operator's figures.
+/// The outcome of a renewal, as metrics count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RenewalOutcome {
+    /// New tokens were issued.
     Renewed,
-    /// The same successor again, inside the grace time.
+    /// The same successor was issued again, inside the grace time.
     Repeated,
+    /// The token or the caller was rejected: a 4xx answer.
     Refused,
+    /// The service could not decide: a 5xx answer.
     Failed,
 }
 
-/// Declares an enum whose variants are all values that one label of a metric has.
+/// Declares an enum whose variants are all values of one label of a metric.
 macro_rules! label {
     ($(#[$about:meta])* $name:ident { $($(#[$means:meta])* $variant:ident => $text:literal,)* }) => {
         $(#[$about])*
@@ -20,10 +23,10 @@ macro_rules! label {
         }
 
         impl $name {
-            /// Lists every value.
+            /// All values, so that each can be exported as zero from the start.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Returns the value as metrics show it.
+            /// Returns the value of the label.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -34,56 +37,68 @@ macro_rules! label {
 }
 
 label! {
-    /// The methods that requests are counted by: those of RFC 9110 section 9 and RFC 5789, and every other name as one.
+    /// The methods that requests are counted by. All unknown names are one value, because the caller chooses them and
+    /// each would be a time series of its own.
     RequestMethod {
+        /// RFC 9110 section 9.3.1.
         Get => "GET",
+        /// RFC 9110 section 9.3.2.
         Head => "HEAD",
+        /// RFC 9110 section 9.3.3.
         Post => "POST",
+        /// RFC 9110 section 9.3.4.
         Put => "PUT",
+        /// RFC 5789.
         Patch => "PATCH",
+        /// RFC 9110 section 9.3.5.
         Delete => "DELETE",
+        /// RFC 9110 section 9.3.7.
         Options => "OPTIONS",
+        /// RFC 9110 section 9.3.8.
         Trace => "TRACE",
+        /// RFC 9110 section 9.3.6.
         Connect => "CONNECT",
+        /// Any other name.
         Other => "other",
     }
 }
 
 impl RequestMethod {
-    /// Returns the method of this name (methods are case-sensitive), `Other` for a name that is none of the nine.
+    /// Returns the method with this name, compared case-sensitively (RFC 9110 section 9.1), or `Other`.
     pub fn named(name: &str) -> Self {
-        let known = Self::ALL.iter().find(|method| method.as_str() == name);
-        known.copied().unwrap_or(Self::Other)
+        let method = Self::ALL.iter().find(|method| method.as_str() == name);
+        method.copied().unwrap_or(Self::Other)
     }
 }
 
 label! {
-    /// Which limit a connection exceeded.
+    /// The limit that a connection exceeded.
     ConnectionLimit {
-        /// Connections of one peer address.
+        /// Open connections of one peer address.
         Peer => "peer",
-        /// Connections of the whole process.
+        /// Open connections of the process.
         Process => "process",
     }
 }
 
 label! {
-    /// Why a connection ended otherwise than by agreement.
+    /// The reason why a connection ended abnormally.
     ConnectionError {
         /// The bytes were not HTTP.
         Malformed => "malformed",
-        /// The peer did not take an answer in time.
+        /// The peer did not read a response in time.
         WriteTimeout => "write-timeout",
-        /// The peer did not let the connection be closed in time.
+        /// The peer did not close its side in time.
         CloseTimeout => "close-timeout",
-        /// The peer or the network broke it.
+        /// The peer or the network reset the connection.
         Broken => "broken",
+        /// An error of the server itself.
         Internal => "internal",
     }
 }
 
 label! {
-    /// Which limit of requests was exceeded.
+    /// The request limit that was exceeded.
     RequestLimit {
         /// Requests of one client.
         Client => "client",
@@ -94,7 +109,8 @@ label! {
     }
 }
 
-/// The template of a registered route. Its parts are `'static`, so the path of a request cannot become one.
+/// The template of a registered route. Its parts are `'static`, so the path of a request cannot become the value of a
+/// label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteTemplate {
     base: &'static str,
@@ -102,10 +118,10 @@ pub struct RouteTemplate {
 }
 
 impl RouteTemplate {
-    /// Stands for every path that no route has.
+    /// The value for every path that matches no route.
     pub const UNMATCHED: Self = Self::new("", "unmatched");
 
-    /// Joins the path to the base that it is registered under.
+    /// Returns the template of `path` under the base path that it is registered with.
     pub const fn new(base: &'static str, path: &'static str) -> Self {
         Self { base, path }
     }
@@ -117,32 +133,43 @@ impl std::fmt::Display for RouteTemplate {
     }
 }
 
-/// Something worth counting. Holds no id and no secret, and no text that a caller chose.
+/// An event that a metric counts or measures. It holds no id, no secret and no text that a caller chose.
 #[derive(Debug, Clone, Copy)]
 pub enum MetricEvent {
     /// A request was answered.
     Request {
+        /// The request's method.
         method: RequestMethod,
+        /// The matched route, not the path.
         route: RouteTemplate,
+        /// The response's HTTP status.
         status: u16,
+        /// The time until the response was ready, without that of sending it.
         took: Duration,
     },
     /// A connection was closed as soon as it was accepted.
     ConnectionRefused(ConnectionLimit),
+    /// An open connection ended abnormally.
     ConnectionFailed(ConnectionError),
     /// A request was answered with 429.
     RequestRefused(RequestLimit),
+    /// A renewal was answered.
     Renewal(RenewalOutcome),
-    /// A spent refresh token came back and ended its family.
+    /// A spent refresh token was presented outside the grace time, and its family was revoked.
     Replay,
+    /// A credential was locked.
     Lock,
+    /// A credential was unlocked.
     Unlock,
+    /// An access token was signed.
     Signature {
+        /// The time of the computation alone.
         took: Duration,
     },
 }
 
-/// Takes measurements. Synchronous, never fails, never blocks.
+/// Records metrics. Synchronous; never fails and never blocks.
 pub trait Telemetry: Send + Sync {
+    /// Counts or measures one event.
     fn record(&self, measure: MetricEvent);
 }

@@ -4,29 +4,34 @@ use async_trait::async_trait;
 use domain::caller::VerifiedToken;
 use domain::time::Timestamp;
 
-/// Why a bearer token is not accepted.
+/// The reason why a bearer token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenVerificationError {
-    /// Malformed, expired, badly signed, of another issuer, audience or type.
+    /// The token is malformed or expired, its signature is wrong, or it has another issuer, audience or type.
     #[error("the bearer token is not valid")]
     Invalid,
-    /// Signed with a key that is not known here, perhaps not yet.
+    /// The `kid` is not in the key set that this process has; a newer set may have it.
     #[error("the bearer token's key is not known")]
     UnknownKey,
-    /// There is no key set to verify with, or none was fetched for too long: nothing is said of the token.
+    /// No key set was fetched yet, or the last one is too old. The token may be valid: 503, not 401.
     #[error("there is no key set to verify tokens with")]
     KeysUnavailable,
 }
 
 /// Verifies access tokens (RFC 9068 section 4, RFC 8725). Synchronous: computation only.
 pub trait TokenVerifier: Send + Sync {
-    /// The token and all it says, when it is good at `now`.
+    /// Verifies signature, times, issuer, audience and type, and returns the token's claims. Whether the token is still
+    /// active is checked elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TokenVerificationError`] when the token is not valid at `now` or cannot be verified.
     fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenVerificationError>;
 }
 
-/// Where verification keys come from.
+/// The source of verification keys, local or remote.
 #[async_trait]
 pub trait KeySetSource: Send + Sync {
-    /// Looks once whether there are newer keys; whether there were. Calls in quick succession look once.
+    /// Reads the key set from its source and returns whether it has changed. Calls in quick succession share one read.
     async fn refresh(&self) -> bool;
 }

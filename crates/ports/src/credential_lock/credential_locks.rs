@@ -5,17 +5,28 @@ use domain::ids::UserId;
 
 use crate::{SaveOutcome, StoreError};
 
-/// The credentials' locks. A user without one was never locked.
+/// The store of credential locks. A user without one was never locked.
 #[async_trait]
 pub trait CredentialLocks: Send + Sync {
-    /// The credential now: sees every write that was acknowledged, anywhere, before the call. Linearizable, since it is asked
-    /// whether a lock holds, and absence says no.
+    /// Returns the present lock. Linearizable, because absence means unlocked: it sees every write that any process was
+    /// acknowledged before the call.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never `None` instead.
     async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError>;
 
-    /// Atomic: stores the credential and its events when the stored version is still `credential.version`, and raises it.
-    /// Durable on every replica a look may ask before it answers, so no look that begins afterwards sees what was before.
-    /// A repeated call is a conflict. To be called also when nothing changes, before that is answered: the raised version
-    /// is what keeps a write out that was given up before and is still on its way.
+    /// Stores the lock and its events in one atomic write if the stored version is still `credential.version`, and
+    /// raises it. When it returns, the write is durable on a majority, so no linearizable read that begins afterwards
+    /// returns the state before. A repeated call is a conflict.
+    ///
+    /// An unchanged lock is saved too, before it is answered: U is locked, version 3. A unlocks: it reads version 3,
+    /// and its write is delayed in the network. A gets 503. B locks: U is locked already, so B saves version 4 and gets
+    /// its 204. A's write arrives and matches nothing. Without B's save it would unlock U.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; a conflict and a full outbox are outcomes.
     async fn save_if_version(
         &self,
         credential: &CredentialLock,

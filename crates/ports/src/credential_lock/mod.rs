@@ -1,4 +1,4 @@
-//! What the credential lock context needs.
+//! Ports of the credential lock context.
 
 mod credential_locks;
 

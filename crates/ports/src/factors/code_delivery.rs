@@ -6,31 +6,43 @@ use domain::factors::{ChallengeId, OneTimeCode};
 use domain::ids::ClientId;
 use domain::time::Timestamp;
 
-/// A code on its way to a contact.
+/// A message that carries a one-time code to a contact.
 #[derive(Debug, Clone)]
 pub struct CodeMessage {
-    /// Unique to this sending: a gateway that sees it twice sends once.
+    /// Unique to this message, for a gateway that recognizes duplicates by an idempotency key.
     pub challenge: ChallengeId,
+    /// The recipient, unmasked.
     pub to: ContactValue,
+    /// In clear; it prints nothing.
     pub code: OneTimeCode,
-    /// The application the user is at.
+    /// The application that the user is using, which a message may name.
     pub client: ClientId,
-    /// The texts that this client chose, by name; `None` for the default ones.
+    /// The name of the client's message templates; `None` for the default ones.
     pub texts: Option<String>,
+    /// The time of the request.
     pub sent_at: Timestamp,
-    /// First instant at which the code is dead.
+    /// First instant at which the code is not accepted any more.
     pub expires_at: Timestamp,
 }
 
-/// The message was not handed over. It may have been, when the answer was lost.
+/// The gateway did not accept the message, or its answer was lost and the message may go out all the same.
 #[derive(Debug, thiserror::Error)]
-#[error("the code could not be handed to the gateway")]
-pub struct DeliveryError(#[source] pub Box<dyn Error + Send + Sync>);
+#[error("the code could not be delivered to the gateway")]
+pub struct DeliveryError(
+    /// The error of the last attempt.
+    #[source]
+    pub Box<dyn Error + Send + Sync>,
+);
 
-/// Carries codes to their users: by mail, by text message, or into a file for local use.
+/// Delivers codes by mail, by text message, or into a file for local use.
 ///
-/// Returns once a gateway took the message, after retries with the same code. A repeated call sends again.
+/// A repeated call sends a second message.
 #[async_trait]
 pub trait CodeDelivery: Send + Sync {
+    /// Sends the message, with retries, and returns once a gateway has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DeliveryError`] when no gateway accepted the message.
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError>;
 }

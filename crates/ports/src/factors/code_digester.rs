@@ -1,12 +1,12 @@
 use domain::contact::ContactValue;
 use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
 
-/// Keyed digests of what the store must not show (HMAC-SHA-256 under a server key that is not in the store).
-/// Synchronous; the same input has the same digest everywhere.
+/// Computes keyed digests of codes and contacts, so that a copy of the store reveals neither: HMAC-SHA-256 under a key
+/// that is not in the store. Synchronous. The same input has the same digest in every process.
 pub trait CodeDigester: Send + Sync {
-    /// Of a code under its challenge. `code` is what a caller wrote, whatever that is.
+    /// Returns the digest of a code, bound to its challenge. `code` is any text that a caller sent.
     fn digest(&self, challenge: &ChallengeId, code: &str) -> CodeDigest;
 
-    /// Names the destination of a code without showing it; two spellings of one contact have one name.
+    /// Returns the quota key of a contact. All spellings of one contact have the same key.
     fn destination(&self, contact: &ContactValue) -> SendQuotaKey;
 }

@@ -6,18 +6,30 @@ use domain::ids::UserId;
 
 use crate::{SaveOutcome, StoreError};
 
-/// The alternative contacts of each user, and the codes sent to any of theirs.
+/// The store of factor sets. A user without one has an empty set of version 0.
 #[async_trait]
 pub trait FactorSets: Send + Sync {
-    /// The set; a user who added nothing has an empty one of version 0.
+    /// Returns the user's set, whether or not the user exists.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never an empty set instead.
     async fn find(&self, user: &UserId) -> Result<FactorSet, StoreError>;
 
-    /// The set together with the user it belongs to, in one read where the store keeps both; `None` when there is no such
-    /// user.
+    /// Returns the set together with the user that it belongs to, in one read if the store holds both; `None` when the
+    /// user does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreError>;
 
-    /// Atomic: stores the set and its events when the stored version is still `set.version`, and raises it.
-    /// A repeated call is a conflict. To be called also when nothing changes, before that is answered: the raised version
-    /// is what keeps a write out that was given up before and is still on its way.
+    /// Stores the set and its events in one atomic write if the stored version is still `set.version`, and raises it. A
+    /// repeated call is a conflict. An unchanged set is saved too, before it is answered: the raised version makes an
+    /// abandoned write that lands late match nothing (`docs/protocols.md` "Lock commands").
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; a conflict and a full outbox are outcomes.
     async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError>;
 }

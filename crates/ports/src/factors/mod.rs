@@ -1,4 +1,4 @@
-//! What the factors context needs.
+//! Ports of the factors context: factor sets, send quotas, and the digest and delivery of codes.
 
 mod code_delivery;
 mod code_digester;

@@ -1,11 +1,12 @@
 use domain::client::ClientSecretDigest;
 
-/// Digests of client secrets. A secret we make has 256 bits of its own, and one that is brought must be long, so a salted
-/// SHA-256 keeps it (NIST SP 800-63B-4 section 3.1.1.2 asks a slow hash of chosen passwords only). Synchronous.
+/// Digests and compares client secrets. A generated secret has 256 random bits, and one that the operator brings must
+/// be long, so a salted SHA-256 suffices (NIST SP 800-63B-4 section 3.1.1.2 requires a slow hash only for passwords
+/// that a person chooses). Synchronous.
 pub trait ClientSecrets: Send + Sync {
-    /// A digest under a fresh salt.
+    /// Returns a digest under a fresh salt, so two calls return different ones.
     fn digest(&self, secret: &str) -> ClientSecretDigest;
 
-    /// Whether `secret` is the one behind `digest`, in constant time.
+    /// Returns whether `digest` is that of `secret`, compared in constant time. It does not check `valid_until`.
     fn matches(&self, secret: &str, digest: &ClientSecretDigest) -> bool;
 }

@@ -1,4 +1,4 @@
-//! What the tokens context needs.
+//! Ports of the tokens context: sessions, validation tokens, keys and secrets.
 
 mod client_secrets;
 mod key_set;

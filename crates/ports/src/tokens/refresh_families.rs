@@ -8,52 +8,80 @@ use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 
 use crate::StoreError;
 
-/// What a rotation came to.
-#[expect(clippy::large_enum_variant, reason = "made once per call and taken apart at once")]
+/// The outcome of a rotation.
+#[expect(clippy::large_enum_variant, reason = "constructed once per call and matched at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RotationOutcome {
-    /// This call, and no other, made the successor: the family was [`rotated`](RefreshFamily::rotated) as it was asked.
+    /// This call, and no other, made the successor: the stored family is the one that
+    /// [`rotated`](RefreshFamily::rotated) returns.
     Rotated,
-    /// The presented token was not current, or the family not alive; the family as it was found. Nothing changed.
+    /// The presented token was not the current one of an active family. Carries the family as it was found, for
+    /// [`judge`](RefreshFamily::judge); nothing changed.
     Superseded(RefreshFamily),
     /// There is no such family.
     Unknown,
 }
 
-/// What closing a family came to.
-#[expect(clippy::large_enum_variant, reason = "made once per call and taken apart at once")]
+/// The outcome of closing a family.
+#[expect(clippy::large_enum_variant, reason = "constructed once per call and matched at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseOutcome {
-    /// This call closed it.
+    /// This call closed the family.
     Closed,
-    /// Not matched; the family as it was found. Nothing changed.
+    /// The condition did not hold. Carries the family as it was found; nothing changed.
     NotMatched(RefreshFamily),
+    /// There is no such family.
     Unknown,
 }
 
-/// The sessions.
+/// The store of sessions.
 ///
-/// An unknown family is `None`. Each call is one atomic write with its whole condition in its arguments.
+/// An unknown family is `None`. Each write is one atomic statement with its whole condition in its arguments.
 #[async_trait]
 pub trait RefreshFamilies: Send + Sync {
-    /// The family as a majority of the store has it.
+    /// Returns the family as a majority of the replicas has it. Right after a failover that may be behind an
+    /// acknowledged write.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError>;
 
-    /// The family now: sees every write that was acknowledged, anywhere, before the look began. Linearizable; the two
-    /// looks differ as those of [`LockStatuses`](crate::LockStatuses) do.
+    /// Returns the present family. Linearizable: it sees every write that any process was acknowledged before the read
+    /// began. The two reads differ like those of [`LockStatuses`](crate::LockStatuses).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never `None` instead.
     async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError>;
 
-    /// The family after a write that changed something and that this process was acknowledged: sees every write that was
-    /// acknowledged, anywhere, before that one began.
+    /// Returns the family after a write of this process that matched and was acknowledged: it sees every write that any
+    /// process was acknowledged before that one began.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never `None` instead.
     async fn read_after_write(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError>;
 
-    /// Inserts a new family with its first event, in one write; whether this call did. A family that is there already came
-    /// of an earlier attempt of the same call, whose answer was lost: a repeated call changes nothing.
+    /// Inserts a new family with its first event, in one write, and returns whether this attempt inserted it. The id is
+    /// random, so a family that exists already was inserted by an earlier attempt of the same call, whose answer was
+    /// lost: a repeated call changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn start(&self, family: &RefreshFamily, event: NewEvent) -> Result<bool, StoreError>;
 
-    /// Compare-and-swap: when the family is active, belongs to the presenting client and user, is past neither expiry
-    /// at `now` and its current generation and nonce are the presented ones, moves on by one generation with `nonce`,
-    /// which no other call has. Two calls at once with one token: one is `Rotated`, the other `Superseded`.
+    /// Rotates a family by compare-and-swap. Condition: the family is active, belongs to the presenting client and
+    /// user, neither expiry has come at `now`, and its generation and nonce are the presented ones. Effect: the next
+    /// generation, with `nonce`, which no other call has.
+    ///
+    /// A and B present one token at once: one call returns `Rotated`, the other `Superseded` with the rotated family. A
+    /// repeated call returns `Superseded`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn rotate(
         &self,
         presented: &PresentedToken,
@@ -62,8 +90,13 @@ pub trait RefreshFamilies: Send + Sync {
         idle_lifetime: Duration,
     ) -> Result<RotationOutcome, StoreError>;
 
-    /// Closes an active, unexpired family of the presenting client and user when the presented token is the current
-    /// one, or the one before it and `now` lies within `grace` of the rotation. No event. A repeated call does not match.
+    /// Closes an active, unexpired family of the presenting client and user if the presented token is the current one,
+    /// or the one before it and less than `grace` has passed since the rotation. There is no event. A repeated call
+    /// returns `NotMatched`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn close(
         &self,
         presented: &PresentedToken,
@@ -71,8 +104,12 @@ pub trait RefreshFamilies: Send + Sync {
         grace: Duration,
     ) -> Result<CloseOutcome, StoreError>;
 
-    /// Ends an active family with its event; whether this call did. One that is closed is ended in the same way when the
-    /// reason [ends closed families](RevocationReason::ends_closed_families), because its branches look at it. A repeated
-    /// call changes nothing, and so does one for a family that is not there.
+    /// Revokes an active family, with its event in the same write, and returns whether this call did. A closed family
+    /// is revoked too if the reason [ends closed families](RevocationReason::ends_closed_families), because its
+    /// branches read it. A repeated call changes nothing, nor does one for an unknown family.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn revoke(&self, id: &FamilyId, reason: RevocationReason, event: NewEvent) -> Result<bool, StoreError>;
 }

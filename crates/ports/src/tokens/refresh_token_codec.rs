@@ -1,11 +1,13 @@
 use domain::tokens::RefreshToken;
 
-/// Makes and checks the MAC of refresh tokens, under a key that is not in the store. Synchronous.
+/// Encodes and verifies refresh tokens with a MAC, whose key is not in the store (`docs/protocols.md` "Refresh token").
+/// Synchronous.
 pub trait RefreshTokenCodec: Send + Sync {
-    /// The wire form of a token. The same token always has the same form while the key is the same, so a successor
-    /// can be told again.
+    /// Returns the wire form of a token. While the key is the same, a token always has the same form, so a successor
+    /// can be returned again.
     fn encode(&self, token: &RefreshToken) -> String;
 
-    /// The content of a token we sealed; `None` for anything else, whatever is wrong with it.
+    /// Verifies a wire form and returns its content; `None` for a malformed text, an unknown key or a wrong MAC, which
+    /// the caller cannot tell apart.
     fn verify(&self, text: &str) -> Option<RefreshToken>;
 }

@@ -5,30 +5,51 @@ use domain::tokens::{ValidationToken, ValidationTokenHash};
 
 use crate::StoreError;
 
-/// The hand-offs under way.
+/// The store of validation tokens that were issued and not yet consumed.
 ///
-/// An unknown, expired or used token is `None`. A token is consumed at most once, whoever asks at the same time.
+/// An unknown, expired or consumed token is `None`. A token is consumed at most once, also by concurrent calls.
 #[async_trait]
 pub trait ValidationTokens: Send + Sync {
-    /// Inserts a new token; whether this call did. One that is there already came of an earlier attempt of the same call,
-    /// whose answer was lost: a repeated call changes nothing.
+    /// Inserts a new token and returns whether this attempt inserted it. The hash is that of random bits, so a token
+    /// that exists already was inserted by an earlier attempt of the same call, whose answer was lost: a repeated call
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn issue(&self, token: &ValidationToken) -> Result<bool, StoreError>;
 
-    /// The token while it may still be consumed; nothing changes.
+    /// Returns the token while it can be consumed, and changes nothing. Right after a failover, absence may be out of
+    /// date.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer.
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError>;
 
-    /// As [`find`](Self::find), and sees every write that was acknowledged, anywhere, before the look began. Linearizable.
+    /// Returns what [`find`](Self::find) returns, linearizably: it sees every write that any process was acknowledged
+    /// before the read began.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; never `None` instead.
     async fn read_linearizable(
         &self,
         hash: &ValidationTokenHash,
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError>;
 
-    /// Atomic: whether this call, and no other, used the token that was made for `client` and ends after `now`.
+    /// Consumes the token if it is for `client` and expires after `now`, by one conditional delete, and returns whether
+    /// this call, and no other, did. A repeated call returns `false`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer; after `OutcomeUnknown` the token may be consumed.
     async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError>;
 }
 
-/// The hash under which a validation token is stored (SHA-256). Synchronous.
+/// Hashes validation tokens. A plain SHA-256 suffices, because a token has 256 random bits. Synchronous.
 pub trait ValidationTokenHasher: Send + Sync {
+    /// Returns the hash under which `token` is stored, for any text that a caller presents.
     fn hash(&self, token: &str) -> ValidationTokenHash;
 }
