@@ -11,7 +11,7 @@ use crate::source::{identifier, items, production};
 
 /// Ports at the root of `ports` that have the form of a store and store nothing themselves: they read, publish or
 /// remove what other stores hold.
-const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "garbage", "outboxes"];
+const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "expired_records", "outboxes"];
 
 fn source_of(layer: &str) -> PathBuf {
     root().join("crates").join(layer).join("src")
