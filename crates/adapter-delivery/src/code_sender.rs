@@ -20,49 +20,51 @@ use crate::sms_gateway::SmsGateway;
 use crate::smtp::SmtpDelivery;
 use crate::texts::MessageTemplates;
 
-/// After a failed try, and twice as long after the next; each is lengthened at random by up to as much again.
+/// The pause after the first failed attempt; the second is twice as long. Jitter adds up to as much again, so that
+/// messages that failed together are not repeated together. Both pauses are short beside the ten seconds of
+/// [`DeliverySettings::within`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const RETRIES: usize = 2;
+const MAX_RETRIES: usize = 2;
 
-/// Messages under way on a route at once.
+/// Messages in flight on one route. It bounds the connections that a burst of codes opens to one server.
 const MAX_IN_FLIGHT: usize = 32;
 
-/// A message in its words.
+/// A message with its texts filled in.
 pub(crate) struct RenderedMessage {
     pub(crate) message: CodeMessage,
-    /// Of a mail.
+    /// Present in a mail only.
     pub(crate) subject: Option<String>,
     pub(crate) text: String,
 }
 
-/// One way out. Its future may be dropped at any point.
+/// Sends messages to one server, or into one file. The future may be dropped at any point.
 #[async_trait]
 pub(crate) trait Transport: Send + Sync {
-    /// One try.
-    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError>;
+    /// Makes one attempt.
+    async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError>;
 }
 
-/// A way out, and room on it.
+/// A transport, and the permits that limit its messages in flight.
 struct Route {
     transport: Arc<dyn Transport>,
     permits: Semaphore,
 }
 
 impl Route {
-    fn new(carrier: Arc<dyn Transport>) -> Arc<Self> {
-        let room = Semaphore::new(MAX_IN_FLIGHT);
+    fn new(transport: Arc<dyn Transport>) -> Arc<Self> {
         Arc::new(Self {
-            transport: carrier,
-            permits: room,
+            transport,
+            permits: Semaphore::new(MAX_IN_FLIGHT),
         })
     }
 }
 
-/// Mail for addresses, text messages for numbers.
+/// Sends codes: mail to addresses, text messages to numbers.
 ///
-/// A few dozen messages are under way on each at once; more wait for their turn. A message under way goes on when nobody
-/// waits for it any more, until it is handed over or its time is up. Each failed try is a warning in the log, with the
-/// challenge and the cause.
+/// Each route has 32 messages in flight at most; further messages wait within their own time limit. A message that was
+/// started continues when its caller goes away, until it is sent or its time is over: A drops its request while the
+/// mail server is reading. Cutting the mail off there would leave open whether it was sent. Each failed attempt is
+/// logged as a warning with the challenge id and the cause.
 pub struct CodeSender {
     templates: MessageTemplates,
     mail: Arc<Route>,
@@ -71,8 +73,8 @@ pub struct CodeSender {
     runtime: Handle,
 }
 
-/// Checks every text and makes what the routes need; nothing is connected yet. Messages are sent on the runtime that this
-/// is called on, whichever they are handed in from.
+/// Checks every text and builds both routes, without connecting. Messages are sent on the Tokio runtime that this is
+/// called on, also when [`CodeDelivery::deliver`] is called from another one.
 pub fn open(settings: DeliverySettings) -> Result<CodeSender, OpenError> {
     Ok(CodeSender {
         templates: MessageTemplates::open(&settings.texts)?,
@@ -96,68 +98,68 @@ impl CodeSender {
             ContactValue::Email(_) => (&self.mail, Some(texts.subject(message)?), texts.mail(message)?),
             ContactValue::Mobile(_) => (&self.text_message, None, texts.text_message(message)?),
         };
-        let letter = RenderedMessage {
+        let rendered = RenderedMessage {
             message: message.clone(),
             subject,
             text,
         };
-        Ok((route.clone(), letter))
+        Ok((route.clone(), rendered))
     }
 
     async fn send_detached(&self, message: &CodeMessage) -> Result<(), SendError> {
-        let (route, letter) = self.render(message).inspect_err(|failure| {
-            warn(&message.challenge, failure);
+        let (route, rendered) = self.render(message).inspect_err(|error| {
+            warn(&message.challenge, error);
         })?;
-        let task = send_in_time(route, letter, self.within).in_current_span();
-        let ended = self.runtime.spawn(task).await;
-        ended.unwrap_or_else(|error| Err(SendError::BrokenOff(Box::new(error))))
+        let task = send_in_time(route, rendered, self.within).in_current_span();
+        let joined = self.runtime.spawn(task).await;
+        joined.unwrap_or_else(|error| Err(SendError::BrokenOff(Box::new(error))))
     }
 }
 
 #[async_trait]
 impl CodeDelivery for CodeSender {
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
-        let handed_over = self.send_detached(message).await;
-        handed_over.map_err(|failure| DeliveryError(Box::new(failure)))
+        let result = self.send_detached(message).await;
+        result.map_err(|error| DeliveryError(Box::new(error)))
     }
 }
 
 impl fmt::Debug for CodeSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deliveries").finish_non_exhaustive()
+        f.debug_struct("CodeSender").finish_non_exhaustive()
     }
 }
 
-async fn send_in_time(route: Arc<Route>, letter: RenderedMessage, within: Duration) -> Result<(), SendError> {
-    timeout(within, send_with_retries(&route, &letter))
+async fn send_in_time(route: Arc<Route>, rendered: RenderedMessage, within: Duration) -> Result<(), SendError> {
+    timeout(within, send_with_retries(&route, &rendered))
         .await
         .unwrap_or_else(|_| {
-            warn(&letter.message.challenge, &SendError::TooLate);
+            warn(&rendered.message.challenge, &SendError::TooLate);
             Err(SendError::TooLate)
         })
 }
 
-async fn send_with_retries(route: &Route, letter: &RenderedMessage) -> Result<(), SendError> {
-    let turn = route.permits.acquire().await;
-    let _turn = turn.map_err(|closed| SendError::BrokenOff(Box::new(closed)))?;
+async fn send_with_retries(route: &Route, rendered: &RenderedMessage) -> Result<(), SendError> {
+    let permit = route.permits.acquire().await;
+    let _permit = permit.map_err(|closed| SendError::BrokenOff(Box::new(closed)))?;
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
-        .with_max_times(RETRIES)
+        .with_max_times(MAX_RETRIES)
         .with_jitter();
-    let tries = || send_once(route.transport.as_ref(), letter);
-    tries.retry(pauses).when(SendError::is_transient).await
+    let attempt = || send_once(route.transport.as_ref(), rendered);
+    attempt.retry(pauses).when(SendError::is_transient).await
 }
 
-async fn send_once(carrier: &dyn Transport, letter: &RenderedMessage) -> Result<(), SendError> {
-    let ended = carrier.send(letter).await;
-    ended.inspect_err(|failure| warn(&letter.message.challenge, failure))
+async fn send_once(transport: &dyn Transport, rendered: &RenderedMessage) -> Result<(), SendError> {
+    let result = transport.send(rendered).await;
+    result.inspect_err(|error| warn(&rendered.message.challenge, error))
 }
 
-fn warn(challenge: &ChallengeId, failure: &SendError) {
+fn warn(challenge: &ChallengeId, error: &SendError) {
     tracing::warn!(
         challenge = challenge.as_str(),
-        error = failure as &dyn Error,
-        "a code was not handed over"
+        error = error as &dyn Error,
+        "a code could not be sent"
     );
 }
 

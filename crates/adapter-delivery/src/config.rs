@@ -14,7 +14,8 @@ use crate::settings::{
     TextsSettings,
 };
 
-/// What an operator chose, in sections as they are written. A secret is the path of its file.
+/// The sections `delivery`, `smtp` and `sms` of the settings, as an operator writes them. A secret is given as the path
+/// of its file.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DeliveryConfig {
     delivery: Delivery,
@@ -24,10 +25,10 @@ pub struct DeliveryConfig {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Delivery {
-    /// Where codes are written that no server takes.
+    /// The file for codes of a contact type that has no server.
     file: Option<PathBuf>,
-    /// For all that is done to hand over one message.
-    #[serde(deserialize_with = "limit")]
+    /// The time limit of one message: waiting for a permit and all attempts together.
+    #[serde(deserialize_with = "deserialize_time_limit")]
     within: Duration,
     texts: String,
     texts_directory: Option<PathBuf>,
@@ -64,16 +65,17 @@ struct Sms {
 }
 
 impl DeliveryConfig {
-    /// The choices as settings: a contact type without a server goes into the file that was chosen. `local` takes the
-    /// place of that file when there is no server at all; whoever has one of the two must say where the rest goes.
-    /// `read` reads the text of a secret file, and refuses one that is not private.
+    /// Resolves the sections to settings. A contact type without a server is written into `delivery.file`. If there is
+    /// no server at all, `local` is the default of that file. With one of the two servers it is not: codes for users
+    /// would end in a file that the operator did not ask for, so `delivery.file` has to be set. `read` reads the text
+    /// of a secret file, and fails for a file that others can read.
     pub fn into_settings<E: Error + Send + Sync + 'static>(
         mut self,
         local: Option<PathBuf>,
         read: impl Fn(&Path) -> Result<Zeroizing<String>, E>,
     ) -> Result<DeliverySettings, OpenError> {
         let secret = |path: &Path| {
-            let text = read(path).map_err(|failure| OpenError::SecretFile(Box::new(failure)))?;
+            let text = read(path).map_err(|error| OpenError::SecretFile(Box::new(error)))?;
             Ok(Secret::new(text.lines().next().unwrap_or_default()))
         };
         let is_local = self.smtp.host.is_none() && self.sms.url.is_none();
@@ -151,7 +153,7 @@ impl Sms {
     }
 }
 
-fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+fn deserialize_time_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parsed = text.parse::<SignedDuration>().ok();
     let limit = parsed.and_then(|duration| Duration::try_from(duration).ok());
@@ -187,7 +189,7 @@ mod tests {
     const NO_SERVER: &str = "[smtp]\nport = 587\nsecurity = 'starttls'";
 
     #[test]
-    fn without_servers_codes_go_into_the_file_and_without_that_nowhere() {
+    fn codes_are_written_into_the_file_without_servers() {
         let local = settings(NO_SERVER, Some("/codes")).unwrap();
         assert!(matches!(&local.mail, MailRoute::File(path) if path == Path::new("/codes")));
         assert!(matches!(&local.text_message, TextMessageRoute::File(path) if path == Path::new("/codes")));
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn with_one_server_the_other_or_a_chosen_file_is_asked_for() {
+    fn one_server_requires_the_other_or_a_file() {
         let key = tempfile::NamedTempFile::new().unwrap();
         fs::write(key.path(), "0123456789abcdef\n").unwrap();
         let mail = format!("{NO_SERVER}\nhost = 'mail.example'\nfrom = 'a@example.com'");
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_a_message_is_a_duration_of_at_least_a_second() {
+    fn time_limits_below_a_second_are_rejected() {
         let within = |text: &str| {
             let toml = format!("{NO_SERVER}\n[delivery]\nwithin = '{text}'\ntexts = 'pt'");
             settings(&toml, Some("/codes")).map(|settings| settings.within)
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_together_is_asked_for_together() {
+    fn an_incomplete_section_is_rejected() {
         for (more, missing) in [
             ("host = 'mail.example'", "smtp.from"),
             (
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_the_first_line_of_its_file_and_one_that_is_refused_is_told() {
+    fn a_secret_is_the_first_line_of_its_file() {
         let sms = Sms {
             url: Some("https://sms.example".to_owned()),
             signing_key_file: Some("/run/key".into()),
@@ -280,8 +282,8 @@ mod tests {
             panic!("no gateway");
         };
         assert_eq!(gateway.signing_key.reveal(), "correct horse");
-        let refusing = |_: &Path| Err(io::Error::other("others may read it"));
-        let refused = choices(&sms).into_settings(None, refusing).unwrap_err();
+        let unreadable = |_: &Path| Err(io::Error::other("others may read it"));
+        let refused = choices(&sms).into_settings(None, unreadable).unwrap_err();
         assert!(refused.source().unwrap().to_string().contains("others may read it"));
     }
 }

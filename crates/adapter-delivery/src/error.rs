@@ -7,34 +7,34 @@ use minijinja::ErrorKind;
 
 use crate::templates::TemplateError;
 
-/// Why nothing can be delivered with these settings. It never holds a secret.
+/// Settings that messages cannot be sent with. The text never contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("there is no way for some codes: set `{0}`, or `delivery.file` to write them into a file")]
+    #[error("some codes cannot be sent: set `{0}`, or `delivery.file` to write them into a file")]
     NoRoute(&'static str),
-    #[error("`{0}` is missing, which belongs to the other settings of its section")]
+    #[error("`{0}` is missing; the other settings of its section require it")]
     Missing(&'static str),
-    #[error("mail cannot be sent from `{0}`: a mail address, or a name with one in angle brackets, is expected")]
+    #[error("`{0}` is not a sender: expected a mail address, or a name followed by one in angle brackets")]
     From(String),
-    #[error("mail to `{0}` would go unprotected: use starttls or tls, or allow none for any host")]
+    #[error("mail to `{0}` would be sent unprotected: use starttls or tls, or allow plaintext with none-anywhere")]
     PlaintextMail(String),
-    #[error("no TLS can be set up for the mail server")]
+    #[error("TLS for the mail server cannot be set up")]
     MailTls(#[source] smtp::Error),
-    #[error("`{path}` holds no certificate as PEM")]
+    #[error("`{path}` contains no certificate in PEM")]
     NoCertificate { path: PathBuf },
-    #[error("the URL of the gateway must be https (or http on this machine), and hold neither a name nor a password")]
+    #[error("the URL of the gateway must be https (or http on this machine), without a user name and password")]
     GatewayUrl,
     #[error("the signing key of the gateway is shorter than {at_least} bytes")]
     ShortSigningKey { at_least: usize },
-    #[error("`{0}` cannot be a header of the gateway: its name or its value is not allowed, or AuthMe sets it itself")]
+    #[error("the gateway header `{0}` is not allowed: its name or value is invalid, or AuthMe sets it itself")]
     GatewayHeader(String),
-    #[error("`{0}` is no content type")]
+    #[error("`{0}` is not a content type")]
     GatewayContentType(String),
-    #[error("the body for the gateway is refused")]
+    #[error("the body for the gateway is invalid")]
     GatewayBody(#[source] TemplateError),
-    #[error("the body for the gateway is no JSON once it is filled in: write {{{{ text }}}} without quotation marks")]
+    #[error("the body for the gateway is not JSON after it is filled in: write {{{{ text }}}} without quotation marks")]
     GatewayBodyNotJson,
-    #[error("no client can be set up for the gateway")]
+    #[error("the HTTP client for the gateway cannot be set up")]
     GatewayClient(#[source] reqwest::Error),
     #[error("`{path}` cannot be read")]
     Unreadable {
@@ -42,7 +42,7 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    #[error("the file of a secret cannot be used")]
+    #[error("a secret file cannot be used")]
     SecretFile(#[source] Box<dyn Error + Send + Sync>),
     #[error("`{path}` cannot be written")]
     Unwritable {
@@ -50,22 +50,22 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    #[error("`{path}` holds no texts: the keys subject, mail and text_message are expected")]
+    #[error("`{path}` is not a file of texts: the keys subject, mail and text_message are expected")]
     Texts {
         path: PathBuf,
         #[source]
         source: Box<toml::de::Error>,
     },
-    #[error("the {part} of the texts `{name}` is refused")]
+    #[error("the {part} of the texts `{name}` is invalid")]
     Text {
         name: String,
         part: &'static str,
         #[source]
         source: TemplateError,
     },
-    #[error("the subject of the texts `{0}` is more than one line")]
+    #[error("the subject of the texts `{0}` has more than one line")]
     LongSubject(String),
-    #[error("there are no texts of the name `{name}`, only {known}")]
+    #[error("there are no texts named `{name}`, only {known}")]
     NoSuchTexts { name: String, known: String },
 }
 
@@ -78,17 +78,17 @@ impl OpenError {
     }
 }
 
-/// Why a message was not handed over. It holds neither the code nor the contact: a server repeats them in its answer, so
-/// of that only the number is kept.
+/// A message that was not sent. The text contains neither the code nor the contact: servers repeat them in their
+/// answers, so only the status of an answer is kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     #[error("the mail server cannot be reached")]
     MailServerAway(#[source] io::Error),
-    #[error("the mail server cannot be spoken to")]
+    #[error("the connection to the mail server failed")]
     MailServer(#[source] smtp::Error),
     #[error("the mail server answered {0}")]
     MailRefused(u16),
-    #[error("the mail server answered what is no SMTP")]
+    #[error("the answer of the mail server is not SMTP")]
     NoSmtp,
     #[error("the contact cannot be written as a mail address")]
     NoMailAddress,
@@ -104,17 +104,18 @@ pub(crate) enum SendError {
     TooLate,
     #[error("the text cannot be filled in: {0}")]
     Text(ErrorKind),
-    #[error("a contact of this type goes another way")]
+    #[error("the contact is not of this route's type")]
     WrongRoute,
-    #[error("it was broken off")]
+    #[error("the task that sends was aborted, or it panicked")]
     BrokenOff(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl SendError {
-    /// Whether another try may end better.
+    /// Returns whether another attempt can succeed. [`TooLate`](Self::TooLate) is final because it uses up the time
+    /// limit.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::MailServer(failure) => !failure.is_client(),
+            Self::MailServer(error) => !error.is_client(),
             Self::MailRefused(status) => *status < 500,
             Self::GatewayRefused(status) => !(400..500).contains(status) || matches!(status, 408 | 429),
             Self::MailServerAway(_) | Self::NoSmtp | Self::Gateway(_) | Self::File(_) => true,

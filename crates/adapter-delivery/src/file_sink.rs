@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::code_sender::{RenderedMessage, Transport};
 use crate::error::{OpenError, SendError};
 
-/// Codes as lines of JSON in a file that only its owner can read: for local use.
+/// Writes codes as lines of JSON into a file that only its owner can read. For local use.
 pub(crate) struct FileSink {
     path: PathBuf,
 }
@@ -31,8 +31,8 @@ struct Line<'a> {
 }
 
 impl<'a> From<&'a RenderedMessage> for Line<'a> {
-    fn from(letter: &'a RenderedMessage) -> Self {
-        let message = &letter.message;
+    fn from(rendered: &'a RenderedMessage) -> Self {
+        let message = &rendered.message;
         Self {
             time: format!("{:.3}", message.sent_at),
             challenge_id: message.challenge.as_str(),
@@ -43,39 +43,40 @@ impl<'a> From<&'a RenderedMessage> for Line<'a> {
             },
             code: message.code.reveal(),
             client_id: message.client.as_str(),
-            subject: letter.subject.as_deref(),
-            text: &letter.text,
+            subject: rendered.subject.as_deref(),
+            text: &rendered.text,
             expires_at: format!("{:.3}", message.expires_at),
         }
     }
 }
 
 impl FileSink {
-    /// Makes the file unless it is there.
+    /// Creates the file if it does not exist.
     pub(crate) fn open(path: PathBuf) -> Result<Self, OpenError> {
-        match appending(&path) {
+        match open_for_append(&path) {
             Ok(_) => Ok(Self { path }),
             Err(source) => Err(OpenError::Unwritable { path, source }),
         }
     }
 
-    /// In one write, so that lines of several processes do not mix. The file may have been moved away since.
+    /// Appends the line in one write, so that lines of several processes do not mix. Opens the file anew each time,
+    /// because it may have been moved away.
     fn append(&self, line: &Line<'_>) -> io::Result<()> {
         let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
-        appending(&self.path)?.write_all(&line)
+        open_for_append(&self.path)?.write_all(&line)
     }
 }
 
-fn appending(path: &Path) -> io::Result<File> {
+fn open_for_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 #[async_trait]
 impl Transport for FileSink {
-    /// Blocks for as long as a few hundred bytes take.
-    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
-        self.append(&letter.into()).map_err(SendError::File)
+    /// Writes synchronously: a few hundred bytes do not justify a thread of their own.
+    async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError> {
+        self.append(&rendered.into()).map_err(SendError::File)
     }
 }
 
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
-    fn letter(to: ContactValue, subject: Option<&str>) -> RenderedMessage {
+    fn rendered(to: ContactValue, subject: Option<&str>) -> RenderedMessage {
         RenderedMessage {
             message: fixtures::message(to),
             subject: subject.map(str::to_owned),
@@ -102,10 +103,10 @@ mod tests {
         let sink = FileSink::open(path.clone()).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        sink.send(&letter(fixtures::email("ana@example.com"), Some("S")))
+        sink.send(&rendered(fixtures::email("ana@example.com"), Some("S")))
             .await
             .unwrap();
-        sink.send(&letter(fixtures::mobile(), None)).await.unwrap();
+        sink.send(&rendered(fixtures::mobile(), None)).await.unwrap();
         let lines = fs::read_to_string(&path).unwrap();
         assert_eq!(
             lines,
@@ -123,19 +124,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_was_moved_away_is_made_anew() {
+    async fn a_file_that_was_moved_away_is_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("codes.jsonl"), folder.path().join("moved"));
         let sink = FileSink::open(path.clone()).unwrap();
         fs::rename(&path, &moved).unwrap();
-        sink.send(&letter(fixtures::mobile(), None)).await.unwrap();
+        sink.send(&rendered(fixtures::mobile(), None)).await.unwrap();
         assert_eq!(fs::read_to_string(&moved).unwrap(), "");
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_refused() {
+    fn an_unwritable_file_is_rejected() {
         let refused = FileSink::open("/no/such/folder/codes.jsonl".into());
         assert!(matches!(refused, Err(OpenError::Unwritable { .. })));
     }

@@ -18,7 +18,7 @@ pub(crate) fn mobile() -> ContactValue {
     ContactValue::Mobile(Mobile::parse("55", Some("11"), "911112222").unwrap())
 }
 
-/// A code for ten minutes.
+/// Returns a message whose code is valid for ten minutes.
 pub(crate) fn message(to: ContactValue) -> CodeMessage {
     let sent_at = Timestamp::from_second(1_795_403_784).unwrap();
     CodeMessage {

@@ -1,8 +1,9 @@
 //! One-time codes by mail, by text message or into a file. No other crate names `lettre`.
 //!
-//! A message is tried up to three times with the same code, all tries within one time limit: whoever is slow has it once,
-//! and only what failed before is tried again. Whoever receives it knows a repeat by the challenge: it is in the
-//! `Message-ID` of a mail and is the `Idempotency-Key` of a request to a gateway.
+//! A message is sent in up to three attempts with the same code, and one time limit covers all of them. A failed
+//! attempt is repeated. An attempt without an answer uses up the limit, so a slow server gets the message once. A
+//! receiver recognizes a repeat by the challenge id, which is in the `Message-ID` of a mail and is the
+//! `Idempotency-Key` of a request to a gateway.
 
 mod code_sender;
 mod config;

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-/// How codes reach their users.
+/// The routes of codes, their texts, and the time limit of a message.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
     pub mail: MailRoute,
     pub text_message: TextMessageRoute,
     pub texts: TextsSettings,
-    /// A message that is not handed over within this time has failed: waiting for its turn and all tries together.
+    /// The time limit of one message: waiting for a permit and all attempts together.
     pub within: Duration,
 }
 
 impl DeliverySettings {
-    /// Texts in Portuguese, and ten seconds for a message, unless that is changed.
+    /// Returns settings with texts in Portuguese and ten seconds per message.
     pub fn new(mail: MailRoute, text_message: TextMessageRoute) -> Self {
         Self {
             mail,
@@ -25,7 +25,7 @@ impl DeliverySettings {
         }
     }
 
-    /// The file that at least some codes are written into, where there is one.
+    /// Returns the file that some or all codes are written into, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match (&self.mail, &self.text_message) {
             (MailRoute::File(file), _) | (_, TextMessageRoute::File(file)) => Some(file),
@@ -33,7 +33,7 @@ impl DeliverySettings {
         }
     }
 
-    /// Every code into this file, and none to a user: for local use.
+    /// Returns settings that write every code into `file` and send none to a user. For local use.
     pub fn local(file: impl Into<PathBuf>) -> Self {
         let file = file.into();
         Self::new(MailRoute::File(file.clone()), TextMessageRoute::File(file))
@@ -52,14 +52,14 @@ pub enum TextMessageRoute {
     File(PathBuf),
 }
 
-/// Which words go around a code.
+/// The texts around a code.
 #[derive(Debug, Clone)]
 pub struct TextsSettings {
     /// The name of the texts for a client that chose none. `pt` and `en` are built in.
     pub default: String,
-    /// A folder of files `NAME.toml`, each of which adds the texts of that name or takes the place of built-in ones. It
-    /// has three keys: `subject` and `mail` of a mail, and `text_message`. `{{ code }}`, `{{ minutes }}` (how long the
-    /// code is valid) and `{{ client }}` (the id of the client) are filled in.
+    /// A folder of files `NAME.toml`. Each one adds the texts of that name, or replaces the built-in ones. A file has
+    /// three keys: `subject` and `mail` for a mail, and `text_message`. The placeholders are `{{ code }}`,
+    /// `{{ minutes }}` (how long the code is valid) and `{{ client }}` (the client id).
     pub directory: Option<PathBuf>,
 }
 
@@ -72,22 +72,23 @@ impl Default for TextsSettings {
     }
 }
 
-/// A mail server, and who writes.
+/// A mail server, and the sender of the mails.
 #[derive(Debug, Clone)]
 pub struct SmtpSettings {
     pub host: String,
     pub port: u16,
     pub security: SmtpSecurity,
-    /// Nobody logs in unless given.
+    /// The login, if the server requires one.
     pub login: Option<SmtpLogin>,
     /// An address, or a name with an address in angle brackets.
     pub from: String,
-    /// Who may have signed the server's certificate, as a PEM file; unless given, whom the system trusts.
+    /// A PEM file with the authorities that may have signed the server's certificate. Defaults to those that the system
+    /// trusts.
     pub ca_file: Option<PathBuf>,
 }
 
 impl SmtpSettings {
-    /// STARTTLS on port 587 and no login, unless that is changed.
+    /// Returns settings with STARTTLS on port 587 (RFC 6409) and without a login.
     pub fn new(host: impl Into<String>, from: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -100,14 +101,15 @@ impl SmtpSettings {
     }
 }
 
-/// How a connection to the mail server is protected.
+/// The protection of a connection to the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpSecurity {
-    /// Begins in the clear, and sends nothing before it is under TLS (RFC 3207).
+    /// Connects in the clear, and sends neither login nor mail before TLS is negotiated (RFC 3207).
     StartTls,
     /// TLS from the first byte (RFC 8314).
     Tls,
-    /// Neither secret nor authenticated, and so refused for any host but this machine itself, unless `anywhere`.
+    /// Plaintext: neither confidential nor authenticated. Refused for any host but this machine, unless `anywhere` is
+    /// set.
     None { anywhere: bool },
 }
 
@@ -120,29 +122,31 @@ pub struct SmtpLogin {
 
 /// An HTTP gateway that sends text messages.
 ///
-/// It is sent a POST with these headers: `Idempotency-Key`, which is the same for every try of one message and no other;
-/// `AuthMe-Timestamp`, when the code was made, in seconds since 1970 (UTC); and `AuthMe-Signature`, which is `v1=` and in
-/// hexadecimal digits the HMAC-SHA-256 of the timestamp, a dot and the body, under the signing key. A receiver compares
-/// the signature in constant time, refuses a timestamp more than a few minutes from its own clock, and answers a key that
-/// it has seen like the first time. Any 2xx says that it took the message; 408, 429, 5xx and a connection that breaks are
-/// tried again, any other 4xx and no answer are not. Redirects are not followed.
+/// A message is a POST with these headers: `Idempotency-Key`, the same for all attempts of one message and for no other
+/// message; `AuthMe-Timestamp`, the time at which the code was made, in seconds since 1970 (UTC); `AuthMe-Signature`,
+/// `v1=` followed by the hexadecimal HMAC-SHA-256, under the signing key, of the timestamp, a dot and the body.
+///
+/// A receiver compares the signature in constant time, refuses a timestamp that differs from its own clock by more than
+/// a few minutes, and repeats its first answer for an idempotency key that it has seen before. Any 2xx accepts the
+/// message. A 4xx other than 408 and 429, and no answer within the time limit, are final; any other status and a broken
+/// connection are tried again. Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct SmsGatewaySettings {
-    /// https, unless it is this machine itself.
+    /// An https URL; http is accepted for this machine only.
     pub url: String,
     pub content_type: String,
-    /// `{{ to }}` (the number, as `+5511911112222`), `{{ text }}`, `{{ code }}`, `{{ minutes }}`, `{{ client }}` and
-    /// `{{ challenge_id }}` are filled in. In a body of JSON each becomes a JSON string or number by itself; in one of a
-    /// form say `{{ text|urlencode }}`.
+    /// The template of the body. Placeholders are `{{ to }}` (the number, as `+5511911112222`), `{{ text }}`,
+    /// `{{ code }}`, `{{ minutes }}`, `{{ client }}` and `{{ challenge_id }}`. In a JSON body each one becomes a JSON
+    /// string or number, quotation marks included. In a form, write `{{ text|urlencode }}`.
     pub body: String,
-    /// At least sixteen bytes.
+    /// The key of the HMAC: at least 16 bytes (128 bits).
     pub signing_key: Secret,
-    /// A header of the gateway's own, such as its API key.
+    /// A header that the gateway requires, such as an API key.
     pub header: Option<(String, Secret)>,
 }
 
 impl SmsGatewaySettings {
-    /// `{"to": …, "text": …}` as JSON, unless that is changed.
+    /// Returns settings with the JSON body `{"to": …, "text": …}`.
     pub fn new(url: impl Into<String>, signing_key: Secret) -> Self {
         Self {
             url: url.into(),
@@ -154,12 +158,12 @@ impl SmsGatewaySettings {
     }
 }
 
-/// A password or a key. It prints nothing.
+/// A password or a key. Its `Debug` output does not contain it.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the secret as it is: the end of a file's line is no part of it.
+    /// Takes the secret verbatim. The caller removes the line break of a file.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(Zeroizing::new(secret.into()))
     }
@@ -180,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_print_nothing() {
+    fn debug_output_hides_secrets() {
         let mut smtp = SmtpSettings::new("mail.example", "a@example.com");
         smtp.login = Some(SmtpLogin {
             user: "authme".to_owned(),

@@ -22,12 +22,14 @@ const SIGNATURE: HeaderName = HeaderName::from_static("authme-signature");
 
 const PLACEHOLDERS: &[&str] = &["to", "text", "code", "minutes", "client", "challenge_id"];
 
-const SHORTEST_KEY: usize = 16;
+/// In bytes: 128 bits cannot be guessed.
+const MIN_KEY_LENGTH: usize = 16;
 
-/// A try that ends here has sent nothing, so the next repeats nothing.
+/// An attempt that ends while connecting has sent nothing, so it is safe to repeat. Two seconds leave room for all
+/// three attempts in the ten seconds of a message.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Text messages by an HTTP gateway, as [`SmsGatewaySettings`] describes it to the receiver.
+/// Sends text messages through an HTTP gateway. [`SmsGatewaySettings`] documents the request for the gateway's author.
 pub(crate) struct SmsGateway {
     client: Client,
     url: Url,
@@ -40,8 +42,10 @@ impl SmsGateway {
     pub(crate) fn open(settings: SmsGatewaySettings) -> Result<Self, OpenError> {
         let url = url(&settings.url)?;
         let key = settings.signing_key.reveal().as_bytes();
-        let short_key = || OpenError::ShortSigningKey { at_least: SHORTEST_KEY };
-        if key.len() < SHORTEST_KEY {
+        let short_key = || OpenError::ShortSigningKey {
+            at_least: MIN_KEY_LENGTH,
+        };
+        if key.len() < MIN_KEY_LENGTH {
             return Err(short_key());
         }
         Ok(Self {
@@ -49,7 +53,7 @@ impl SmsGateway {
             url,
             headers: headers(&settings.content_type, settings.header)?,
             body: body(&settings.content_type, settings.body)?,
-            // A key may have any length.
+            // HMAC accepts keys of any length, so this never fails.
             signer: Hmac::new_from_slice(key).map_err(|_| short_key())?,
         })
     }
@@ -65,22 +69,22 @@ impl SmsGateway {
 
 #[async_trait]
 impl Transport for SmsGateway {
-    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
-        let message = &letter.message;
+    async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError> {
+        let message = &rendered.message;
         let ContactValue::Mobile(mobile) = &message.to else {
             return Err(SendError::WrongRoute);
         };
         let values: [Value; 6] = [
             format!("+{}", mobile.comparison_key()).into(),
-            letter.text.as_str().into(),
+            rendered.text.as_str().into(),
             message.code.reveal().into(),
             texts::minutes(message).into(),
             message.client.as_str().into(),
             message.challenge.as_str().into(),
         ];
         let filled = self.body.render(values);
-        // Its own words may tell the code.
-        let body = filled.map_err(|failure| SendError::Text(failure.kind()))?;
+        // The message of a template error may contain the code, so only its kind is kept.
+        let body = filled.map_err(|error| SendError::Text(error.kind()))?;
         let timestamp = message.sent_at.as_second().to_string();
         let request = self
             .client
@@ -90,7 +94,7 @@ impl Transport for SmsGateway {
             .header(SIGNATURE, self.signature(&timestamp, &body))
             .header(TIMESTAMP, timestamp)
             .body(body);
-        // Told without the URL: its query is nobody's business.
+        // The query of the URL may hold credentials of the gateway, and the error is logged.
         let answer = request
             .send()
             .await
@@ -125,7 +129,7 @@ fn client(url: &Url) -> reqwest::Result<Client> {
     let builder = if url.scheme() == "https" {
         builder
     } else {
-        // Without TLS no certificates are looked for: there may be none in the image.
+        // Plain http needs no root certificates, and the container image may have none.
         builder.tls_certs_only([])
     };
     builder.build()
@@ -136,13 +140,13 @@ fn headers(content_type: &str, own: Option<(String, Secret)>) -> Result<HeaderMa
     let value = value.map_err(|_| OpenError::GatewayContentType(content_type.to_owned()))?;
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
     if let Some((name, secret)) = own {
-        let refused = || OpenError::GatewayHeader(name.clone());
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused())?;
-        let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| refused())?;
+        let not_allowed = || OpenError::GatewayHeader(name.clone());
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| not_allowed())?;
+        let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| not_allowed())?;
         value.set_sensitive(true);
         let ours = [CONTENT_TYPE, IDEMPOTENCY_KEY, TIMESTAMP, SIGNATURE];
         if ours.contains(&name) {
-            return Err(refused());
+            return Err(not_allowed());
         }
         headers.insert(name, value);
     }
@@ -182,17 +186,17 @@ mod tests {
         SmsGatewaySettings::new("https://sms.example/send?key=hunter2", Secret::new("0123456789abcdef"))
     }
 
-    fn refusal(change: impl FnOnce(&mut SmsGatewaySettings)) -> String {
+    fn open_error(change: impl FnOnce(&mut SmsGatewaySettings)) -> String {
         let mut settings = settings();
         change(&mut settings);
-        let failure = SmsGateway::open(settings).err().expect("it is refused");
-        assert!(!format!("{failure} {failure:?}").contains("hunter2"), "{failure:?}");
-        failure.to_string()
+        let error = SmsGateway::open(settings).err().expect("the settings are rejected");
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        error.to_string()
     }
 
-    /// Computed by `openssl dgst -sha256 -hmac`.
+    /// The expected value comes from `openssl dgst -sha256 -hmac`.
     #[test]
-    fn a_signature_is_over_the_timestamp_a_dot_and_the_body() {
+    fn the_signature_covers_timestamp_and_body() {
         let gateway = SmsGateway::open(settings()).unwrap();
         assert_eq!(
             gateway.signature("1795403784", r#"{"to":"+5511911112222"}"#),
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_protected_url_is_taken() {
+    fn unprotected_urls_are_rejected() {
         for good in [
             "https://a.example",
             "http://127.0.0.1:1/x",
@@ -219,20 +223,20 @@ mod tests {
             "http://10.0.0.1/",
         ] {
             assert!(
-                refusal(|settings| settings.url = bad.to_owned()).contains("must be https"),
+                open_error(|settings| settings.url = bad.to_owned()).contains("must be https"),
                 "{bad}"
             );
         }
     }
 
     #[test]
-    fn a_body_that_cannot_be_filled_in_is_refused() {
+    fn invalid_bodies_are_rejected() {
         assert_eq!(
-            refusal(|settings| settings.body = "{{ from }}".to_owned()),
-            "the body for the gateway is refused"
+            open_error(|settings| settings.body = "{{ from }}".to_owned()),
+            "the body for the gateway is invalid"
         );
         let quoted = r#"{"text":"{{ text }}"}"#.to_owned();
-        assert!(refusal(|settings| settings.body = quoted.clone()).contains("without quotation marks"));
+        assert!(open_error(|settings| settings.body = quoted.clone()).contains("without quotation marks"));
         let mut plain = settings();
         plain.content_type = "text/plain; charset=utf-8".to_owned();
         plain.body = quoted;
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_filled_in_by_a_filter() {
+    fn a_form_body_is_url_encoded_by_a_filter() {
         let source = "To={{ to|urlencode }}&Body={{ text|urlencode }}".to_owned();
         let template = body("application/x-www-form-urlencoded", source).unwrap();
         let values = ["+55".into(), "é & ü".into(), "".into(), 1.into(), "".into(), "".into()];
@@ -248,19 +252,19 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_cannot_be_sent_or_is_ours_is_refused() {
+    fn invalid_and_reserved_headers_are_rejected() {
         for name in ["X Y", "AuthMe-Signature", "content-type"] {
             let own = Some((name.to_owned(), Secret::new("hunter2")));
-            assert!(refusal(|settings| settings.header = own).contains(name));
+            assert!(open_error(|settings| settings.header = own).contains(name));
         }
         let line_break = Some(("X-Api-Key".to_owned(), Secret::new("hunter2\n")));
-        assert!(refusal(|settings| settings.header = line_break).contains("X-Api-Key"));
-        assert!(refusal(|settings| settings.content_type = "a\nb".to_owned()).contains("content type"));
+        assert!(open_error(|settings| settings.header = line_break).contains("X-Api-Key"));
+        assert!(open_error(|settings| settings.content_type = "a\nb".to_owned()).contains("content type"));
     }
 
     #[test]
-    fn a_short_signing_key_is_refused() {
+    fn a_short_signing_key_is_rejected() {
         let short = Secret::new("hunter2");
-        assert!(refusal(|settings| settings.signing_key = short).contains("shorter than 16 bytes"));
+        assert!(open_error(|settings| settings.signing_key = short).contains("shorter than 16 bytes"));
     }
 }

@@ -1,4 +1,4 @@
-//! Codes by mail.
+//! Sends codes by mail.
 
 mod connections;
 mod guarded_stream;
@@ -17,10 +17,10 @@ use crate::error::{OpenError, SendError};
 use crate::settings::SmtpSettings;
 use connections::Connections;
 
-/// Says that nobody need answer (RFC 3834 section 5).
+/// Asks automatic responders not to answer (RFC 3834 section 5).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
-/// Mail through a server that takes it for everybody.
+/// Sends mail through one server, which relays it to every recipient.
 pub(crate) struct SmtpDelivery {
     from: Mailbox,
     connections: Connections,
@@ -35,35 +35,35 @@ impl SmtpDelivery {
         let domain = from.email.domain().to_owned();
         Ok(Self {
             from,
-            connections: Connections::to(settings, domain)?,
+            connections: Connections::new(settings, domain)?,
         })
     }
 
-    fn mail(&self, letter: &RenderedMessage) -> Result<Message, SendError> {
-        let message = &letter.message;
+    fn mail(&self, rendered: &RenderedMessage) -> Result<Message, SendError> {
+        let message = &rendered.message;
         let ContactValue::Email(email) = &message.to else {
             return Err(SendError::WrongRoute);
         };
         let to: Address = email.as_str().parse().map_err(|_| SendError::NoMailAddress)?;
-        // A repeat is recognised by it.
+        // Every attempt has the same id, so mail systems can recognize a repeat.
         let id = format!("<{}@{}>", message.challenge.as_str(), self.from.email.domain());
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
-            .subject(letter.subject.as_deref().unwrap_or_default())
+            .subject(rendered.subject.as_deref().unwrap_or_default())
             .date(SystemTime::from(message.sent_at))
             .message_id(Some(id))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.text.clone())
+            .body(rendered.text.clone())
             .map_err(SendError::Mail)
     }
 }
 
 #[async_trait]
 impl Transport for SmtpDelivery {
-    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
-        let mail = self.mail(letter)?;
+    async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError> {
+        let mail = self.mail(rendered)?;
         self.connections.send(mail.envelope(), &mail.formatted()).await
     }
 }
@@ -78,13 +78,16 @@ mod tests {
         SmtpSettings::new("mail.example", "AuthMe <no-reply@example.com>")
     }
 
-    fn refusal(change: impl FnOnce(&mut SmtpSettings)) -> String {
+    fn open_error(change: impl FnOnce(&mut SmtpSettings)) -> String {
         let mut settings = settings();
         change(&mut settings);
-        SmtpDelivery::open(settings).err().expect("it is refused").to_string()
+        SmtpDelivery::open(settings)
+            .err()
+            .expect("the settings are rejected")
+            .to_string()
     }
 
-    fn letter(to: ContactValue) -> RenderedMessage {
+    fn rendered(to: ContactValue) -> RenderedMessage {
         RenderedMessage {
             message: fixtures::message(to),
             subject: Some("Código".to_owned()),
@@ -93,9 +96,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_is_plain_ascii_on_the_wire_and_says_what_it_is() {
+    async fn a_mail_is_ascii_and_has_its_headers() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
-        let mail = smtp.mail(&letter(fixtures::email("ana@example.com"))).unwrap();
+        let mail = smtp.mail(&rendered(fixtures::email("ana@example.com"))).unwrap();
         let mail = String::from_utf8(mail.formatted()).unwrap();
         assert!(mail.is_ascii(), "{mail}");
         for header in [
@@ -111,29 +114,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_mail_address_is_not_tried() {
+    async fn an_invalid_mail_address_fails_for_good() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
-        let failure = smtp.mail(&letter(fixtures::email("a..b@example.com"))).unwrap_err();
-        assert!(matches!(failure, SendError::NoMailAddress) && !failure.is_transient());
-        let failure = smtp.mail(&letter(fixtures::mobile())).unwrap_err();
-        assert!(matches!(failure, SendError::WrongRoute) && !failure.is_transient());
+        let error = smtp.mail(&rendered(fixtures::email("a..b@example.com"))).unwrap_err();
+        assert!(matches!(error, SendError::NoMailAddress) && !error.is_transient());
+        let error = smtp.mail(&rendered(fixtures::mobile())).unwrap_err();
+        assert!(matches!(error, SendError::WrongRoute) && !error.is_transient());
     }
 
     #[test]
-    fn a_sender_must_have_an_address() {
+    fn a_sender_without_an_address_is_rejected() {
         for bad in ["", "AuthMe", "a@b@c", "AuthMe <>"] {
             assert!(
-                refusal(|settings| settings.from = bad.to_owned()).contains("mail address"),
+                open_error(|settings| settings.from = bad.to_owned()).contains("is not a sender"),
                 "{bad}"
             );
         }
     }
 
     #[test]
-    fn plaintext_stays_on_this_machine_unless_it_is_allowed_to_leave() {
+    fn plaintext_to_another_host_requires_permission() {
         let plaintext =
             |anywhere| move |settings: &mut SmtpSettings| settings.security = SmtpSecurity::None { anywhere };
-        assert!(refusal(plaintext(false)).contains("`mail.example` would go unprotected"));
+        assert!(open_error(plaintext(false)).contains("`mail.example` would be sent unprotected"));
         let mut allowed = settings();
         plaintext(true)(&mut allowed);
         assert!(SmtpDelivery::open(allowed).is_ok());
@@ -144,23 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn authorities_that_cannot_be_read_are_refused() {
-        assert!(refusal(|settings| settings.ca_file = Some("/no/such/ca.pem".into())).contains("cannot be read"));
+    fn unreadable_certificate_authorities_are_rejected() {
+        assert!(open_error(|settings| settings.ca_file = Some("/no/such/ca.pem".into())).contains("cannot be read"));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
         std::fs::write(&file, "no PEM").unwrap();
-        assert!(refusal(|settings| settings.ca_file = Some(file)).contains("no certificate"));
+        assert!(open_error(|settings| settings.ca_file = Some(file)).contains("no certificate"));
     }
 
     #[test]
-    fn a_password_is_in_no_failure() {
-        let failure = refusal(|settings| {
+    fn errors_do_not_contain_the_password() {
+        let error = open_error(|settings| {
             settings.security = SmtpSecurity::None { anywhere: false };
             settings.login = Some(SmtpLogin {
                 user: "authme".to_owned(),
                 password: Secret::new("hunter2"),
             });
         });
-        assert!(!failure.contains("hunter2"));
+        assert!(!error.contains("hunter2"));
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 
-/// Why a template is refused.
+/// A template that is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     #[error("`{{{{ {found} }}}}` is none of the placeholders {}", .known.join(", "))]
@@ -11,7 +11,7 @@ pub enum TemplateError {
         found: String,
         known: &'static [&'static str],
     },
-    #[error("it is no template")]
+    #[error("the template cannot be parsed or filled in")]
     Malformed(#[from] Error),
 }
 
@@ -21,21 +21,21 @@ pub(crate) struct Template {
     placeholders: &'static [&'static str],
 }
 
-/// The environment of each template has one.
+/// Each template has an environment of its own, so all of them can have the same name.
 const NAME: &str = "template";
 
 impl Template {
-    /// What is filled in stays as it is.
+    /// Parses a template that inserts values verbatim.
     pub(crate) fn plain(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateError> {
-        Self::checked(source, placeholders, || AutoEscape::None)
+        Self::parse(source, placeholders, || AutoEscape::None)
     }
 
-    /// What is filled in becomes JSON.
+    /// Parses a template that inserts values as JSON.
     pub(crate) fn json(source: String, placeholders: &'static [&'static str]) -> Result<Self, TemplateError> {
-        Self::checked(source, placeholders, || AutoEscape::Json)
+        Self::parse(source, placeholders, || AutoEscape::Json)
     }
 
-    fn checked(
+    fn parse(
         source: String,
         placeholders: &'static [&'static str],
         escape: fn() -> AutoEscape,
@@ -58,8 +58,8 @@ impl Template {
         })
     }
 
-    /// The text with a value for each placeholder, in their order. A filter that does not exist shows only here; the
-    /// failure may tell the values.
+    /// Fills in a value for each placeholder, in their order. An unknown filter is detected only here. The message of
+    /// the error may contain the values, so it must not be logged.
     pub(crate) fn render<const N: usize>(&self, values: [Value; N]) -> Result<String, Error> {
         debug_assert_eq!(N, self.placeholders.len(), "a value for each placeholder");
         let values: BTreeMap<_, _> = self.placeholders.iter().copied().zip(values).collect();
@@ -73,38 +73,38 @@ mod tests {
 
     const PLACEHOLDERS: &[&str] = &["a", "b"];
 
-    fn filled(source: &str) -> Result<String, TemplateError> {
+    fn render(source: &str) -> Result<String, TemplateError> {
         Ok(Template::plain(source.to_owned(), PLACEHOLDERS)?.render(["1".into(), "2".into()])?)
     }
 
     #[test]
     fn placeholders_are_filled_in() {
-        assert_eq!(filled("{{ a }}-{{b}}-{{ a }}").unwrap(), "1-2-1");
-        assert_eq!(filled("<{% if a == \"1\" %}{{ b }}{% endif %}>").unwrap(), "<2>");
+        assert_eq!(render("{{ a }}-{{b}}-{{ a }}").unwrap(), "1-2-1");
+        assert_eq!(render("<{% if a == \"1\" %}{{ b }}{% endif %}>").unwrap(), "<2>");
     }
 
     #[test]
-    fn an_unknown_placeholder_is_named_even_where_it_is_not_reached() {
+    fn an_unknown_placeholder_is_rejected_even_when_unreachable() {
         for source in [
             "{{ c }}",
             "{% if false %}{{ c }}{% endif %}",
             "{{ a }}{% for x in c %}{% endfor %}",
         ] {
-            let failure = filled(source).unwrap_err().to_string();
-            assert_eq!(failure, "`{{ c }}` is none of the placeholders a, b", "{source}");
+            let error = render(source).unwrap_err().to_string();
+            assert_eq!(error, "`{{ c }}` is none of the placeholders a, b", "{source}");
         }
     }
 
     #[test]
-    fn what_is_no_template_is_refused() {
+    fn malformed_templates_are_rejected() {
         for source in ["x\n{{ a", "{{ a|no_such_filter }}", "{{ a.b.c }}"] {
-            let failure = filled(source).unwrap_err();
-            assert!(matches!(failure, TemplateError::Malformed(_)), "{source}");
+            let error = render(source).unwrap_err();
+            assert!(matches!(error, TemplateError::Malformed(_)), "{source}");
         }
     }
 
     #[test]
-    fn in_json_every_text_is_a_string() {
+    fn json_templates_insert_texts_as_strings() {
         let template = Template::json(r#"{"x":{{ a }},"y":{{ b }}}"#.to_owned(), PLACEHOLDERS).unwrap();
         let (tricky, number) = ("\"quoted\" \\ é\n</script>", 10);
         let filled = template.render([tricky.into(), number.into()]).unwrap();

@@ -1,4 +1,4 @@
-//! The words around a code.
+//! The texts around a code.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -85,13 +85,11 @@ fn fill(template: &Template, message: &CodeMessage) -> Result<String, SendError>
         minutes(message).into(),
         message.client.as_str().into(),
     ];
-    // Its own words may tell the code.
-    template
-        .render(values)
-        .map_err(|failure| SendError::Text(failure.kind()))
+    // The message of a template error may contain the code, so only its kind is kept.
+    template.render(values).map_err(|error| SendError::Text(error.kind()))
 }
 
-/// For how many whole minutes the code is valid, at least one.
+/// Returns for how many whole minutes the code is valid, at least one.
 pub(crate) fn minutes(message: &CodeMessage) -> i64 {
     message.expires_at.duration_since(message.sent_at).as_mins().max(1)
 }
@@ -120,7 +118,7 @@ impl MessageTemplates {
         Ok(Self { named, default })
     }
 
-    /// Those that the client chose; the default ones when it chose none, or such as are not there.
+    /// Returns the texts that the client chose, or the default ones if it chose none or they do not exist.
     pub(crate) fn select(&self, message: &CodeMessage) -> &Texts {
         let Some(name) = &message.texts else {
             return &self.default;
@@ -130,14 +128,14 @@ impl MessageTemplates {
                 challenge = message.challenge.as_str(),
                 client = message.client.as_str(),
                 texts = name,
-                "the client chose texts that are not there: the default ones are sent"
+                "the client chose texts that do not exist: the default ones are sent"
             );
             &self.default
         })
     }
 }
 
-/// The texts of each file `NAME.toml` in a folder.
+/// Reads the texts of each file `NAME.toml` in a folder.
 fn read_all(directory: &Path) -> Result<BTreeMap<String, Arc<Texts>>, OpenError> {
     let unreadable = |source| OpenError::unreadable(directory, source);
     let mut named = BTreeMap::new();
@@ -173,7 +171,7 @@ mod tests {
         folder
     }
 
-    fn opened(folder: &tempfile::TempDir, default: &str) -> Result<MessageTemplates, OpenError> {
+    fn open(folder: &tempfile::TempDir, default: &str) -> Result<MessageTemplates, OpenError> {
         MessageTemplates::open(&TextsSettings {
             default: default.to_owned(),
             directory: Some(folder.path().to_owned()),
@@ -187,19 +185,19 @@ mod tests {
         }
     }
 
-    fn refusal(content: &str) -> String {
+    fn open_error(content: &str) -> String {
         let folder = folder(&[("de.toml", content)]);
-        let failure = opened(&folder, "pt").err().unwrap();
-        let cause = failure.source().map(ToString::to_string).unwrap_or_default();
-        format!("{failure}: {cause}")
+        let error = open(&folder, "pt").err().unwrap();
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        format!("{error}: {cause}")
     }
 
     #[test]
-    fn built_in_texts_say_the_code_its_life_and_the_client() {
-        let library = MessageTemplates::open(&TextsSettings::default()).unwrap();
+    fn built_in_texts_contain_code_life_and_client() {
+        let templates = MessageTemplates::open(&TextsSettings::default()).unwrap();
         for name in [None, Some("pt"), Some("en")] {
             let message = message(name);
-            let texts = library.select(&message);
+            let texts = templates.select(&message);
             for text in [texts.mail(&message).unwrap(), texts.text_message(&message).unwrap()] {
                 assert!(text.contains(message.code.reveal()), "{text}");
                 assert!(
@@ -211,55 +209,55 @@ mod tests {
         }
         let text_of = |name| {
             let message = message(name);
-            library.select(&message).text_message(&message).unwrap()
+            templates.select(&message).text_message(&message).unwrap()
         };
         assert_eq!(text_of(None), text_of(Some("pt")));
         assert_ne!(text_of(None), text_of(Some("en")));
     }
 
     #[test]
-    fn a_built_in_text_message_needs_only_one_part() {
-        let library = MessageTemplates::open(&TextsSettings::default()).unwrap();
+    fn built_in_text_messages_fit_into_one_part() {
+        let templates = MessageTemplates::open(&TextsSettings::default()).unwrap();
         for name in ["pt", "en"] {
             let message = message(Some(name));
-            let text = library.select(&message).text_message(&message).unwrap();
+            let text = templates.select(&message).text_message(&message).unwrap();
             assert!(text.is_ascii() && text.len() <= 160, "{} {text}", text.len());
         }
     }
 
     #[test]
-    fn a_folder_adds_texts_and_replaces_built_in_ones() {
+    fn a_folder_adds_and_replaces_texts() {
         let folder = folder(&[("de.toml", COMPLETE), ("pt.toml", COMPLETE), ("README.md", "")]);
-        let library = opened(&folder, "de").unwrap();
+        let templates = open(&folder, "de").unwrap();
         for name in [None, Some("de"), Some("pt")] {
             let message = message(name);
-            assert_eq!(library.select(&message).subject(&message).unwrap(), "S");
+            assert_eq!(templates.select(&message).subject(&message).unwrap(), "S");
         }
         let english = message(Some("en"));
-        assert_ne!(library.select(&english).subject(&english).unwrap(), "S");
+        assert_ne!(templates.select(&english).subject(&english).unwrap(), "S");
     }
 
     #[test]
-    fn texts_that_are_not_there_are_the_default_ones() {
-        let library = opened(&folder(&[("de.toml", COMPLETE)]), "de").unwrap();
+    fn unknown_texts_fall_back_to_the_default() {
+        let templates = open(&folder(&[("de.toml", COMPLETE)]), "de").unwrap();
         let message = message(Some("xx"));
-        assert_eq!(library.select(&message).subject(&message).unwrap(), "S");
+        assert_eq!(templates.select(&message).subject(&message).unwrap(), "S");
     }
 
     #[test]
-    fn texts_that_cannot_be_used_are_refused_at_the_start() {
+    fn invalid_texts_are_rejected_on_open() {
         let unknown = COMPLETE.replace("M {{ code }}", "M {{ pin }}");
         assert_eq!(
-            refusal(&unknown),
-            "the mail of the texts `de` is refused: `{{ pin }}` is none of the placeholders code, minutes, client"
+            open_error(&unknown),
+            "the mail of the texts `de` is invalid: `{{ pin }}` is none of the placeholders code, minutes, client"
         );
         let unclosed = COMPLETE.replace("T {{ code }}", "T {{ code");
-        assert!(refusal(&unclosed).starts_with("the text message of the texts `de` is refused"));
-        assert!(refusal(&COMPLETE.replace("'S'", "\"S\\nBcc: all@example.com\"")).contains("more than one line"));
-        assert!(refusal("subject = 'S'").contains("missing field `mail`"));
-        assert!(refusal(&format!("{COMPLETE}\nmial = ''")).contains("unknown field `mial`"));
-        let missing = opened(&folder(&[]), "de").err().unwrap().to_string();
-        assert_eq!(missing, "there are no texts of the name `de`, only en, pt");
+        assert!(open_error(&unclosed).starts_with("the text message of the texts `de` is invalid"));
+        assert!(open_error(&COMPLETE.replace("'S'", "\"S\\nBcc: all@example.com\"")).contains("more than one line"));
+        assert!(open_error("subject = 'S'").contains("missing field `mail`"));
+        assert!(open_error(&format!("{COMPLETE}\nmial = ''")).contains("unknown field `mial`"));
+        let missing = open(&folder(&[]), "de").err().unwrap().to_string();
+        assert_eq!(missing, "there are no texts named `de`, only en, pt");
         let nowhere = TextsSettings {
             directory: Some("/no/such/folder".into()),
             ..TextsSettings::default()
@@ -271,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn minutes_are_whole_and_never_none() {
+    fn minutes_are_whole_and_at_least_one() {
         let lasting = |seconds| {
             let mut message = fixtures::message(ContactValue::Email(fixtures::address("ana@example.com")));
             message.expires_at = domain::time::after(message.sent_at, std::time::Duration::from_secs(seconds));

@@ -13,61 +13,61 @@ use crate::settings::TextsSettings;
 
 const WITHIN: Duration = Duration::from_secs(8);
 
-/// What a try ends with.
-enum End {
-    Taken,
+/// The outcome of one attempt.
+enum Outcome {
+    Accepted,
     Failed(SendError),
     Never,
 }
 
-/// Tries that end as they are told, and that are remembered.
+/// A transport whose attempts end with the given outcomes, and which records the challenge and text of each.
 #[derive(Default)]
-struct Scripted {
-    ends: Mutex<VecDeque<End>>,
-    seen: Mutex<Vec<(String, String)>>,
-    taken: Notify,
+struct ScriptedTransport {
+    outcomes: Mutex<VecDeque<Outcome>>,
+    attempts: Mutex<Vec<(String, String)>>,
+    accepted: Notify,
 }
 
-impl Scripted {
-    fn ending(ends: impl IntoIterator<Item = End>) -> Arc<Self> {
+impl ScriptedTransport {
+    fn with_outcomes(outcomes: impl IntoIterator<Item = Outcome>) -> Arc<Self> {
         Arc::new(Self {
-            ends: Mutex::new(ends.into_iter().collect()),
+            outcomes: Mutex::new(outcomes.into_iter().collect()),
             ..Self::default()
         })
     }
 
-    fn tries(&self) -> usize {
-        self.seen.lock().unwrap().len()
+    fn attempt_count(&self) -> usize {
+        self.attempts.lock().unwrap().len()
     }
 }
 
 #[async_trait]
-impl Transport for Scripted {
-    async fn send(&self, letter: &RenderedMessage) -> Result<(), SendError> {
-        let message = &letter.message;
-        let seen = (message.challenge.as_str().to_owned(), letter.text.clone());
-        self.seen.lock().unwrap().push(seen);
-        let end = self.ends.lock().unwrap().pop_front().expect("no further try");
-        match end {
-            End::Taken => {
-                self.taken.notify_one();
+impl Transport for ScriptedTransport {
+    async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError> {
+        let message = &rendered.message;
+        let attempt = (message.challenge.as_str().to_owned(), rendered.text.clone());
+        self.attempts.lock().unwrap().push(attempt);
+        let outcome = self.outcomes.lock().unwrap().pop_front();
+        match outcome.expect("no attempt without an outcome") {
+            Outcome::Accepted => {
+                self.accepted.notify_one();
                 Ok(())
             }
-            End::Failed(failure) => Err(failure),
-            End::Never => pending().await,
+            Outcome::Failed(error) => Err(error),
+            Outcome::Never => pending().await,
         }
     }
 }
 
-fn away() -> End {
-    End::Failed(SendError::MailServerAway(io::ErrorKind::ConnectionRefused.into()))
+fn connection_refused() -> Outcome {
+    Outcome::Failed(SendError::MailServerAway(io::ErrorKind::ConnectionRefused.into()))
 }
 
-fn by_mail(carrier: &Arc<Scripted>) -> CodeSender {
+fn mail_sender(transport: &Arc<ScriptedTransport>) -> CodeSender {
     CodeSender {
         templates: MessageTemplates::open(&TextsSettings::default()).unwrap(),
-        mail: Route::new(carrier.clone()),
-        text_message: Route::new(Scripted::ending([])),
+        mail: Route::new(transport.clone()),
+        text_message: Route::new(ScriptedTransport::with_outcomes([])),
         within: WITHIN,
         runtime: Handle::current(),
     }
@@ -78,21 +78,26 @@ fn message() -> CodeMessage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_try_is_repeated_with_the_same_code() {
-    let carrier = Scripted::ending([away(), End::Failed(SendError::MailRefused(451)), End::Taken]);
-    by_mail(&carrier).deliver(&message()).await.unwrap();
-    let seen = carrier.seen.lock().unwrap();
-    assert_eq!(seen.len(), 3);
-    assert!(seen.iter().all(|one| *one == seen[0]) && seen[0].1.contains("483920"));
+async fn a_failed_attempt_is_repeated_with_the_same_code() {
+    let transport = ScriptedTransport::with_outcomes([
+        connection_refused(),
+        Outcome::Failed(SendError::MailRefused(451)),
+        Outcome::Accepted,
+    ]);
+    mail_sender(&transport).deliver(&message()).await.unwrap();
+    let attempts = transport.attempts.lock().unwrap();
+    assert_eq!(attempts.len(), 3);
+    assert!(attempts.iter().all(|attempt| *attempt == attempts[0]) && attempts[0].1.contains("483920"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_third_failed_try_is_the_last() {
-    let carrier = Scripted::ending([away(), away(), away()]);
-    let begun = Instant::now();
-    by_mail(&carrier).deliver(&message()).await.unwrap_err();
-    assert_eq!(carrier.tries(), 3);
-    let pauses = begun.elapsed();
+async fn the_third_failed_attempt_is_the_last() {
+    let transport =
+        ScriptedTransport::with_outcomes([connection_refused(), connection_refused(), connection_refused()]);
+    let start = Instant::now();
+    mail_sender(&transport).deliver(&message()).await.unwrap_err();
+    assert_eq!(transport.attempt_count(), 3);
+    let pauses = start.elapsed();
     assert!(
         (Duration::from_millis(600)..Duration::from_millis(1_300)).contains(&pauses),
         "{pauses:?}"
@@ -100,151 +105,156 @@ async fn the_third_failed_try_is_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_will_fail_again_is_not_repeated() {
-    for failure in [
+async fn a_permanent_error_is_not_retried() {
+    for error in [
         SendError::MailRefused(550),
         SendError::GatewayRefused(400),
         SendError::NoMailAddress,
     ] {
-        let carrier = Scripted::ending([End::Failed(failure)]);
-        by_mail(&carrier).deliver(&message()).await.unwrap_err();
-        assert_eq!(carrier.tries(), 1);
+        let transport = ScriptedTransport::with_outcomes([Outcome::Failed(error)]);
+        mail_sender(&transport).deliver(&message()).await.unwrap_err();
+        assert_eq!(transport.attempt_count(), 1);
     }
 }
 
 #[test]
-fn an_answer_of_overload_may_pass_and_a_refusal_does_not() {
-    let passing = |status| SendError::GatewayRefused(status).is_transient();
-    assert_eq!([408, 429, 500, 503, 302].map(passing), [true; 5]);
-    assert_eq!([400, 401, 404, 413, 422].map(passing), [false; 5]);
-    let passing = |status| SendError::MailRefused(status).is_transient();
-    assert_eq!([421, 451, 535, 550].map(passing), [true, true, false, false]);
+fn overload_is_transient_and_rejection_is_not() {
+    let is_transient = |status| SendError::GatewayRefused(status).is_transient();
+    assert_eq!([408, 429, 500, 503, 302].map(is_transient), [true; 5]);
+    assert_eq!([400, 401, 404, 413, 422].map(is_transient), [false; 5]);
+    let is_transient = |status| SendError::MailRefused(status).is_transient();
+    assert_eq!([421, 451, 535, 550].map(is_transient), [true, true, false, false]);
     assert!(!SendError::TooLate.is_transient());
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_tries_together_have_one_time_limit() {
-    let carrier = Scripted::ending([away(), End::Never]);
-    let begun = Instant::now();
-    let failure = by_mail(&carrier).deliver(&message()).await.unwrap_err();
-    assert_eq!(begun.elapsed(), WITHIN);
-    let cause = failure.0.downcast::<SendError>().unwrap();
+async fn one_time_limit_covers_all_attempts() {
+    let transport = ScriptedTransport::with_outcomes([connection_refused(), Outcome::Never]);
+    let start = Instant::now();
+    let error = mail_sender(&transport).deliver(&message()).await.unwrap_err();
+    assert_eq!(start.elapsed(), WITHIN);
+    let cause = error.0.downcast::<SendError>().unwrap();
     assert!(matches!(*cause, SendError::TooLate), "{cause:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_is_sent_a_message_once() {
-    let carrier = Scripted::ending([End::Never]);
-    by_mail(&carrier).deliver(&message()).await.unwrap_err();
-    assert_eq!(carrier.tries(), 1);
+async fn a_slow_server_gets_a_message_once() {
+    let transport = ScriptedTransport::with_outcomes([Outcome::Never]);
+    mail_sender(&transport).deliver(&message()).await.unwrap_err();
+    assert_eq!(transport.attempt_count(), 1);
 }
 
 const A_SECOND: Duration = Duration::from_secs(1);
 
-/// A second after the most there may be at once began tries that never end; `next` is what the next try ends with.
-async fn full_for_a_second(next: End) -> (Arc<Scripted>, Arc<CodeSender>) {
-    let never = (0..MAX_IN_FLIGHT).map(|_| End::Never);
-    let carrier = Scripted::ending(never.chain([next]));
-    let deliveries = Arc::new(by_mail(&carrier));
+/// Fills a route with attempts that never end, and advances the clock by a second. `next` is the outcome of the next
+/// attempt.
+async fn fill_for_a_second(next: Outcome) -> (Arc<ScriptedTransport>, Arc<CodeSender>) {
+    let never = (0..MAX_IN_FLIGHT).map(|_| Outcome::Never);
+    let transport = ScriptedTransport::with_outcomes(never.chain([next]));
+    let sender = Arc::new(mail_sender(&transport));
     for _ in 0..MAX_IN_FLIGHT {
-        let deliveries = deliveries.clone();
-        tokio::spawn(async move { deliveries.deliver(&message()).await });
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.deliver(&message()).await });
     }
-    while carrier.tries() < MAX_IN_FLIGHT {
+    while transport.attempt_count() < MAX_IN_FLIGHT {
         tokio::task::yield_now().await;
     }
     tokio::time::advance(A_SECOND).await;
-    (carrier, deliveries)
+    (transport, sender)
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_message_more_than_fit_on_a_route_waits_for_its_turn() {
-    let (carrier, deliveries) = full_for_a_second(End::Taken).await;
-    let begun = Instant::now();
-    deliveries.deliver(&message()).await.unwrap();
-    assert_eq!(begun.elapsed() + A_SECOND, WITHIN);
-    assert_eq!(carrier.tries(), MAX_IN_FLIGHT + 1);
+async fn a_message_waits_for_room_on_a_full_route() {
+    let (transport, sender) = fill_for_a_second(Outcome::Accepted).await;
+    let start = Instant::now();
+    sender.deliver(&message()).await.unwrap();
+    assert_eq!(start.elapsed() + A_SECOND, WITHIN);
+    assert_eq!(transport.attempt_count(), MAX_IN_FLIGHT + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_a_turn_is_part_of_the_time_limit() {
-    let (carrier, deliveries) = full_for_a_second(End::Never).await;
-    let begun = Instant::now();
-    deliveries.deliver(&message()).await.unwrap_err();
-    assert_eq!(begun.elapsed(), WITHIN);
-    assert_eq!(carrier.tries(), MAX_IN_FLIGHT + 1);
+async fn waiting_for_room_counts_towards_the_time_limit() {
+    let (transport, sender) = fill_for_a_second(Outcome::Never).await;
+    let start = Instant::now();
+    sender.deliver(&message()).await.unwrap_err();
+    assert_eq!(start.elapsed(), WITHIN);
+    assert_eq!(transport.attempt_count(), MAX_IN_FLIGHT + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_route_does_not_hold_up_the_other() {
-    let (_, full) = full_for_a_second(End::Taken).await;
-    let text_message = Scripted::ending([End::Taken]);
-    let deliveries = CodeSender {
+async fn a_full_route_does_not_delay_the_other() {
+    let (_, full) = fill_for_a_second(Outcome::Accepted).await;
+    let text_message = ScriptedTransport::with_outcomes([Outcome::Accepted]);
+    let sender = CodeSender {
         mail: full.mail.clone(),
         text_message: Route::new(text_message.clone()),
-        ..by_mail(&Scripted::ending([]))
+        ..mail_sender(&ScriptedTransport::with_outcomes([]))
     };
-    let begun = Instant::now();
-    deliveries
-        .deliver(&fixtures::message(fixtures::mobile()))
-        .await
-        .unwrap();
-    assert_eq!((begun.elapsed(), text_message.tries()), (Duration::ZERO, 1));
+    let start = Instant::now();
+    sender.deliver(&fixtures::message(fixtures::mobile())).await.unwrap();
+    assert_eq!((start.elapsed(), text_message.attempt_count()), (Duration::ZERO, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_goes_on_when_nobody_waits_for_it_any_more() {
-    let carrier = Scripted::ending([away(), End::Taken]);
-    let deliveries = by_mail(&carrier);
+async fn a_message_continues_after_its_caller_is_gone() {
+    let transport = ScriptedTransport::with_outcomes([connection_refused(), Outcome::Accepted]);
+    let sender = mail_sender(&transport);
     let message = message();
     tokio::select! {
         biased;
-        ended = deliveries.deliver(&message) => panic!("{ended:?}"),
+        result = sender.deliver(&message) => panic!("{result:?}"),
         () = tokio::task::yield_now() => {}
     }
-    carrier.taken.notified().await;
-    assert_eq!(carrier.tries(), 2);
+    transport.accepted.notified().await;
+    assert_eq!(transport.attempt_count(), 2);
 }
 
 #[tokio::test]
-async fn a_number_is_sent_a_text_message() {
-    let (mail, text_message) = (Scripted::ending([]), Scripted::ending([End::Taken]));
-    let deliveries = CodeSender {
+async fn a_mobile_number_gets_a_text_message() {
+    let (mail, text_message) = (
+        ScriptedTransport::with_outcomes([]),
+        ScriptedTransport::with_outcomes([Outcome::Accepted]),
+    );
+    let sender = CodeSender {
         text_message: Route::new(text_message.clone()),
-        ..by_mail(&mail)
+        ..mail_sender(&mail)
     };
-    deliveries
-        .deliver(&fixtures::message(fixtures::mobile()))
-        .await
-        .unwrap();
-    assert_eq!((mail.tries(), text_message.tries()), (0, 1));
-    assert!(text_message.seen.lock().unwrap()[0].1.starts_with("Use 483920 para"));
+    sender.deliver(&fixtures::message(fixtures::mobile())).await.unwrap();
+    assert_eq!((mail.attempt_count(), text_message.attempt_count()), (0, 1));
+    assert!(
+        text_message.attempts.lock().unwrap()[0]
+            .1
+            .starts_with("Use 483920 para")
+    );
 }
 
-/// Counts, so that a try that panics is told from one that never began.
+/// Panics, and counts the attempts: an attempt that panics differs from one that was never made.
 struct Panicking(AtomicUsize);
 
 #[async_trait]
 impl Transport for Panicking {
     async fn send(&self, _: &RenderedMessage) -> Result<(), SendError> {
         self.0.fetch_add(1, Ordering::SeqCst);
-        panic!("a try that panics");
+        panic!("an attempt that panics");
     }
 }
 
 #[tokio::test]
-async fn a_try_that_panics_is_a_failure() {
-    let carrier = Arc::new(Panicking(AtomicUsize::new(0)));
-    let deliveries = CodeSender {
-        mail: Route::new(carrier.clone()),
-        ..by_mail(&Scripted::ending([]))
+async fn a_panicking_attempt_is_an_error() {
+    let transport = Arc::new(Panicking(AtomicUsize::new(0)));
+    let sender = CodeSender {
+        mail: Route::new(transport.clone()),
+        ..mail_sender(&ScriptedTransport::with_outcomes([]))
     };
-    let failure = deliveries.deliver(&message()).await.unwrap_err();
-    assert!(matches!(*failure.0.downcast().unwrap(), SendError::BrokenOff(_)));
-    assert_eq!(carrier.0.load(Ordering::SeqCst), 1);
+    let error = sender.deliver(&message()).await.unwrap_err();
+    assert!(matches!(*error.0.downcast().unwrap(), SendError::BrokenOff(_)));
+    assert_eq!(transport.0.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn deliveries_print_no_more_than_their_name() {
-    assert_eq!(format!("{:?}", by_mail(&Scripted::ending([]))), "Deliveries { .. }");
+async fn debug_output_is_the_name_only() {
+    assert_eq!(
+        format!("{:?}", mail_sender(&ScriptedTransport::with_outcomes([]))),
+        "CodeSender { .. }"
+    );
 }

@@ -15,9 +15,11 @@ use super::guarded_stream::GuardedStream;
 use crate::error::{OpenError, SendError};
 use crate::settings::{SmtpSecurity, SmtpSettings};
 
-/// Connections are kept for the next mail: so many, and so long. Servers close an idle one after minutes.
-const MOST_IDLE: usize = 4;
-const LONGEST_IDLE: Duration = Duration::from_secs(30);
+/// Idle connections kept for the next mails: enough to save the TLS handshakes of a steady load.
+const MAX_IDLE: usize = 4;
+
+/// Servers close an idle connection after minutes (RFC 5321 section 4.5.3.2 recommends five), so ours end first.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(30);
 
 enum Protection {
     StartTls(TlsParameters),
@@ -32,9 +34,9 @@ struct Idle {
 
 /// The connections to one mail server.
 ///
-/// A connection belongs to the mail that is sent over it and comes back only after the server took that mail. So a mail
-/// that is given up half-way takes its connection with it, and no answer is ever taken for that to another mail. (The
-/// pool of `lettre` keeps such a connection, and knows no timeout but that of connecting.)
+/// A connection is owned by the mail that is sent over it, and returns to the pool only after the server accepted that
+/// mail. A mail that is abandoned half-way therefore drops its connection, and no answer is ever taken for the answer
+/// to another mail. (The pool of `lettre` keeps such a connection, and has no timeout but the one of connecting.)
 pub(super) struct Connections {
     host: String,
     port: u16,
@@ -45,8 +47,8 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// To a server that is greeted in the name of `domain`.
-    pub(super) fn to(settings: SmtpSettings, domain: String) -> Result<Self, OpenError> {
+    /// Creates an empty pool. The client introduces itself as `domain` in EHLO.
+    pub(super) fn new(settings: SmtpSettings, domain: String) -> Result<Self, OpenError> {
         Ok(Self {
             protection: protection(&settings)?,
             host: settings.host,
@@ -59,16 +61,16 @@ impl Connections {
         })
     }
 
-    /// Until the server took the mail, however long that takes.
+    /// Sends the mail and returns when the server has accepted it. Sets no time limit; the caller does.
     pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), SendError> {
-        let mut connection = self.ready().await?;
+        let mut connection = self.acquire().await?;
         connection.send(envelope, mail).await?;
-        self.keep(connection);
+        self.release(connection);
         Ok(())
     }
 
-    async fn ready(&self) -> Result<AsyncSmtpConnection, SendError> {
-        while let Some(mut connection) = self.last_kept() {
+    async fn acquire(&self) -> Result<AsyncSmtpConnection, SendError> {
+        while let Some(mut connection) = self.pop_idle() {
             if connection.test_connected().await {
                 return Ok(connection);
             }
@@ -76,16 +78,16 @@ impl Connections {
         self.connect().await
     }
 
-    fn last_kept(&self) -> Option<AsyncSmtpConnection> {
+    fn pop_idle(&self) -> Option<AsyncSmtpConnection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| idle.since.elapsed() < LONGEST_IDLE);
+        idle.retain(|idle| idle.since.elapsed() < MAX_IDLE_TIME);
         Some(idle.pop()?.connection)
     }
 
-    fn keep(&self, connection: AsyncSmtpConnection) {
+    fn release(&self, connection: AsyncSmtpConnection) {
         let since = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MOST_IDLE {
+        if idle.len() < MAX_IDLE {
             idle.push(Idle { connection, since });
         }
     }
@@ -136,7 +138,7 @@ fn tls(settings: &SmtpSettings) -> Result<TlsParameters, OpenError> {
 fn authorities(file: &Path) -> Result<Certificate, OpenError> {
     let pem = fs::read(file).map_err(|source| OpenError::unreadable(file, source))?;
     let none = || OpenError::NoCertificate { path: file.to_owned() };
-    // A file without any would be read as none.
+    // lettre accepts a file without a certificate, and would then trust no server at all.
     if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
         return Err(none());
     }
@@ -144,12 +146,12 @@ fn authorities(file: &Path) -> Result<Certificate, OpenError> {
 }
 
 impl From<smtp::Error> for SendError {
-    fn from(failure: smtp::Error) -> Self {
-        match failure.status() {
+    fn from(error: smtp::Error) -> Self {
+        match error.status() {
             Some(status) => Self::MailRefused(status.into()),
-            // What could not be understood would be shown.
-            None if failure.is_response() => Self::NoSmtp,
-            None => Self::MailServer(failure),
+            // The text of this error quotes the answer, which may repeat the address.
+            None if error.is_response() => Self::NoSmtp,
+            None => Self::MailServer(error),
         }
     }
 }

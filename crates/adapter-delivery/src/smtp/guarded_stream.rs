@@ -7,14 +7,14 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// First byte of a TLS handshake (RFC 8446 section 5.1), and of no SMTP command.
+/// First byte of a TLS handshake record (RFC 8446 section 5.1). No SMTP command begins with it.
 const HANDSHAKE: u8 = 0x16;
 
-/// A connection that is in the clear until STARTTLS.
+/// A TCP stream that is in the clear until STARTTLS, and protects against injected responses (RFC 3207 section 6).
 ///
-/// Before TLS it gives away one byte at a time, so whoever reads lines from it holds nothing back that came after a line.
-/// Whatever somebody on the way put behind the answer to STARTTLS then breaks the handshake, where it would else be taken
-/// for answers given under TLS (RFC 3207 section 6).
+/// Before TLS, each read returns one byte, so the line reader of the SMTP client buffers nothing beyond a line. An
+/// attacker on the path appends "250 …" to the answer to STARTTLS. With a buffering reader, the client would take it
+/// for an answer given under TLS. Here it is the next input of the TLS handshake, which fails.
 #[derive(Debug)]
 pub(super) struct GuardedStream {
     stream: TcpStream,

@@ -8,17 +8,17 @@ use ports::factors::CodeDelivery as _;
 
 use crate::journal;
 use crate::messages::{
-    API_KEY, CODE, NUMBER, SECRETS, SIGNING_KEY, WRONG_PASSWORD, address, failure, mail, text_message,
+    API_KEY, CODE, NUMBER, SECRETS, SIGNING_KEY, WRONG_PASSWORD, address, error_chain, mail, text_message,
 };
 
-pub(crate) async fn every_code_is_a_line() {
+pub(crate) async fn every_code_is_written_as_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("outgoing-codes.jsonl");
-    let deliveries = open(DeliverySettings::local(file.clone())).unwrap();
+    let sender = open(DeliverySettings::local(file.clone())).unwrap();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let (mail, text_message) = (mail(), text_message());
     for message in [&mail, &text_message] {
-        deliveries.deliver(message).await.unwrap();
+        sender.deliver(message).await.unwrap();
     }
     let content = fs::read_to_string(&file).unwrap();
     let lines: Vec<serde_json::Value> = content
@@ -40,18 +40,18 @@ pub(crate) async fn every_code_is_a_line() {
     assert!(lines[1].get("subject").is_none());
 }
 
-/// Neither what is printed of a message, of settings and of what they make, nor the log.
-pub(crate) async fn a_failure_is_told_without_its_secrets() {
+/// Checks the `Debug` output of messages, settings and senders, and the log.
+pub(crate) async fn errors_and_logs_contain_no_secret() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("codes.jsonl");
-    let deliveries = open(DeliverySettings::local(file.clone())).unwrap();
+    let sender = open(DeliverySettings::local(file.clone())).unwrap();
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     for message in [mail(), text_message()] {
-        let causes = failure(&deliveries, &message).await;
+        let causes = error_chain(&sender, &message).await;
         assert_eq!(causes[1], "the file cannot be written");
-        let told = journal::told();
-        let own: Vec<_> = told
+        let log = journal::contents();
+        let own: Vec<_> = log
             .lines()
             .filter(|line| line.contains(message.challenge.as_str()))
             .collect();
@@ -61,7 +61,7 @@ pub(crate) async fn a_failure_is_told_without_its_secrets() {
                 .all(|line| line.contains("WARN") && line.contains("Is a directory")),
             "{own:?}"
         );
-        let printed = format!("{message:?} {deliveries:?}");
+        let printed = format!("{message:?} {sender:?}");
         assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");
     }
     let mut smtp = SmtpSettings::new("localhost", "no-reply@auth.example");
@@ -74,5 +74,5 @@ pub(crate) async fn a_failure_is_told_without_its_secrets() {
     let settings = DeliverySettings::new(MailRoute::Smtp(smtp), TextMessageRoute::Gateway(gateway));
     let printed = format!("{settings:?} {:?}", open(settings.clone()).unwrap());
     assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");
-    journal::tells_no_secret().unwrap();
+    journal::assert_no_secret().unwrap();
 }

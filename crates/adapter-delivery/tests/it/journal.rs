@@ -1,4 +1,4 @@
-//! All that is logged while the trials run, by every library, at every level.
+//! Captures the log of all libraries at every level while the trials run.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -25,8 +25,8 @@ impl io::Write for Journal {
     }
 }
 
-/// From now on. Times and threads are left out: a code could be among their digits.
-pub(crate) fn keep() {
+/// Starts the capture. Times and threads are left out, because their digits could contain a code by chance.
+pub(crate) fn start() {
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_ansi(false)
@@ -35,15 +35,15 @@ pub(crate) fn keep() {
         .init();
 }
 
-pub(crate) fn told() -> String {
+pub(crate) fn contents() -> String {
     let journal = JOURNAL.lock().unwrap_or_else(PoisonError::into_inner);
     String::from_utf8_lossy(&journal).into_owned()
 }
 
-pub(crate) fn tells_no_secret() -> Result<(), String> {
-    let told = told();
-    let guilty = told
+pub(crate) fn assert_no_secret() -> Result<(), String> {
+    let log = contents();
+    let leak = log
         .lines()
         .find(|line| SECRETS.iter().any(|secret| line.contains(secret)));
-    guilty.map_or(Ok(()), |line| Err(format!("the log tells a secret: {line}")))
+    leak.map_or(Ok(()), |line| Err(format!("the log contains a secret: {line}")))
 }

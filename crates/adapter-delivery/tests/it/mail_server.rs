@@ -6,7 +6,7 @@ use ports::factors::CodeMessage;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The mail server of the tests, as it describes itself (`crates/xtask/src/servers/smtp.py`).
+/// The mail server of the tests, read from the description that `crates/xtask/src/servers/smtp.py` writes.
 #[derive(Clone, Deserialize)]
 pub(crate) struct MailServer {
     pub(crate) host: String,
@@ -19,12 +19,12 @@ pub(crate) struct MailServer {
     mails: PathBuf,
 }
 
-/// A mail as the server took it.
+/// A mail that the server accepted.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Taken {
+pub(crate) struct AcceptedMail {
     pub(crate) sender: String,
     pub(crate) recipients: Vec<String>,
-    /// The version, when it came by TLS.
+    /// The TLS version, or `None` for a plaintext connection.
     pub(crate) tls: Option<String>,
     pub(crate) login: Option<String>,
     /// Decoded.
@@ -35,7 +35,7 @@ pub(crate) struct Taken {
 }
 
 impl MailServer {
-    pub(crate) fn described_in(file: &str) -> Self {
+    pub(crate) fn read(file: &str) -> Self {
         serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
     }
 
@@ -71,25 +71,25 @@ impl MailServer {
         }
     }
 
-    /// The mails of a challenge. The server has each before it says so.
-    pub(crate) fn taken(&self, message: &CodeMessage) -> Vec<Taken> {
+    /// Returns the mails of a challenge. The server stores a mail before it accepts it.
+    pub(crate) fn mails(&self, message: &CodeMessage) -> Vec<AcceptedMail> {
         let paths = fs::read_dir(&self.mails).unwrap().map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> = paths
             .filter(|path| path.extension().is_some_and(|end| end == "json"))
             .collect();
         paths.sort();
         let all = paths.iter().map(|path| {
-            let taken: Taken = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-            taken
+            let mail: AcceptedMail = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            mail
         });
         let id = format!("<{}@auth.example>", message.challenge.as_str());
-        all.filter(|taken| taken.headers["Message-ID"] == id.as_str()).collect()
+        all.filter(|mail| mail.headers["Message-ID"] == id.as_str()).collect()
     }
 
-    /// The one mail of a challenge.
-    pub(crate) fn taken_once(&self, message: &CodeMessage) -> Taken {
-        let mut taken = self.taken(message);
-        assert_eq!(taken.len(), 1, "{taken:?}");
-        taken.remove(0)
+    /// Returns the only mail of a challenge.
+    pub(crate) fn only_mail(&self, message: &CodeMessage) -> AcceptedMail {
+        let mut mails = self.mails(message);
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        mails.remove(0)
     }
 }

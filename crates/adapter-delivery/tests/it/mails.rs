@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::journal;
 use crate::mail_server::MailServer;
-use crate::messages::{CODE, WRONG_PASSWORD, address, failure, mail, mail_to};
+use crate::messages::{CODE, WRONG_PASSWORD, address, error_chain, mail, mail_to};
 use crate::relay::{Relay, hang_up, pass};
 
 fn settings(smtp: SmtpSettings) -> DeliverySettings {
@@ -16,18 +16,18 @@ fn settings(smtp: SmtpSettings) -> DeliverySettings {
     DeliverySettings::new(MailRoute::Smtp(smtp), nowhere)
 }
 
-fn deliveries(smtp: SmtpSettings) -> CodeSender {
+fn sender(smtp: SmtpSettings) -> CodeSender {
     open(settings(smtp)).unwrap()
 }
 
 pub(crate) async fn a_code_arrives_by_starttls(server: MailServer) {
     let message = mail();
-    deliveries(server.starttls()).deliver(&message).await.unwrap();
-    let taken = server.taken_once(&message);
-    assert_eq!(taken.tls.as_deref(), Some("TLSv1.3"));
-    assert_eq!(taken.login, None);
-    assert_eq!(taken.sender, "no-reply@auth.example");
-    assert_eq!(taken.recipients, [address(&message)]);
+    sender(server.starttls()).deliver(&message).await.unwrap();
+    let accepted = server.only_mail(&message);
+    assert_eq!(accepted.tls.as_deref(), Some("TLSv1.3"));
+    assert_eq!(accepted.login, None);
+    assert_eq!(accepted.sender, "no-reply@auth.example");
+    assert_eq!(accepted.recipients, [address(&message)]);
     for (name, value) in [
         ("From", "AuthMe <no-reply@auth.example>"),
         ("To", address(&message)),
@@ -36,10 +36,10 @@ pub(crate) async fn a_code_arrives_by_starttls(server: MailServer) {
         ("Auto-Submitted", "auto-generated"),
         ("Content-Type", "text/plain; charset=\"utf-8\""),
     ] {
-        assert_eq!(taken.headers[name], value);
+        assert_eq!(accepted.headers[name], value);
     }
-    assert!(taken.raw.is_ascii(), "{}", taken.raw);
-    let text = taken.text.replace("\r\n", "\n");
+    assert!(accepted.raw.is_ascii(), "{}", accepted.raw);
+    let text = accepted.text.replace("\r\n", "\n");
     assert!(
         text.starts_with(&format!("Olá,\n\no seu código é {CODE}.\n\ncom.example.portal pediu")),
         "{text}"
@@ -49,39 +49,36 @@ pub(crate) async fn a_code_arrives_by_starttls(server: MailServer) {
 
 pub(crate) async fn a_code_arrives_by_tls(server: MailServer) {
     let message = mail();
-    deliveries(server.tls()).deliver(&message).await.unwrap();
-    let taken = server.taken_once(&message);
-    assert_eq!(taken.tls.as_deref(), Some("TLSv1.3"));
-    assert!(taken.text.contains(CODE), "{}", taken.text);
+    sender(server.tls()).deliver(&message).await.unwrap();
+    let accepted = server.only_mail(&message);
+    assert_eq!(accepted.tls.as_deref(), Some("TLSv1.3"));
+    assert!(accepted.text.contains(CODE), "{}", accepted.text);
 }
 
 pub(crate) async fn a_code_arrives_in_the_clear_on_this_machine(server: MailServer) {
     let message = mail();
-    deliveries(server.plain()).deliver(&message).await.unwrap();
-    let taken = server.taken_once(&message);
-    assert_eq!(taken.tls, None);
-    assert!(taken.text.contains(CODE), "{}", taken.text);
+    sender(server.plain()).deliver(&message).await.unwrap();
+    let accepted = server.only_mail(&message);
+    assert_eq!(accepted.tls, None);
+    assert!(accepted.text.contains(CODE), "{}", accepted.text);
 }
 
-pub(crate) async fn whoever_must_log_in_does(server: MailServer) {
+pub(crate) async fn a_configured_login_is_used(server: MailServer) {
     for smtp in [server.starttls(), server.tls()] {
         let message = mail();
         let login = Some(server.login());
-        deliveries(SmtpSettings { login, ..smtp })
-            .deliver(&message)
-            .await
-            .unwrap();
-        assert_eq!(server.taken_once(&message).login.as_deref(), Some("authme"));
+        sender(SmtpSettings { login, ..smtp }).deliver(&message).await.unwrap();
+        assert_eq!(server.only_mail(&message).login.as_deref(), Some("authme"));
     }
 }
 
-pub(crate) async fn a_wrong_password_is_a_failure(server: MailServer) {
+pub(crate) async fn a_wrong_password_is_an_error(server: MailServer) {
     for smtp in [server.starttls(), server.tls()] {
         let message = mail();
         let login = Some(server.login_with(WRONG_PASSWORD));
-        let causes = failure(&deliveries(SmtpSettings { login, ..smtp }), &message).await;
+        let causes = error_chain(&sender(SmtpSettings { login, ..smtp }), &message).await;
         assert_eq!(causes[1], "the mail server answered 535");
-        assert!(server.taken(&message).is_empty());
+        assert!(server.mails(&message).is_empty());
     }
 }
 
@@ -91,31 +88,31 @@ pub(crate) async fn without_starttls_nothing_is_sent(server: MailServer) {
         port: server.plain_port,
         ..server.starttls()
     };
-    let causes = failure(&deliveries(smtp), &message).await;
+    let causes = error_chain(&sender(smtp), &message).await;
     assert!(
         causes.iter().any(|cause| cause.contains("STARTTLS is not supported")),
         "{causes:?}"
     );
-    assert!(server.taken(&message).is_empty());
+    assert!(server.mails(&message).is_empty());
 }
 
-/// The server's own authority is not among those that the system trusts.
-pub(crate) async fn a_certificate_of_strangers_is_refused(server: MailServer) {
+/// The system does not trust the authority of the test server.
+pub(crate) async fn an_untrusted_certificate_is_rejected(server: MailServer) {
     for smtp in [server.starttls(), server.tls()] {
         let message = mail();
         let ca_file = None;
-        let causes = failure(&deliveries(SmtpSettings { ca_file, ..smtp }), &message).await;
+        let causes = error_chain(&sender(SmtpSettings { ca_file, ..smtp }), &message).await;
         assert!(causes.iter().any(|cause| cause.contains("certificate")), "{causes:?}");
-        assert!(server.taken(&message).is_empty());
+        assert!(server.mails(&message).is_empty());
     }
 }
 
-/// Somebody on the way, who cannot look into TLS, answers ahead of it.
-pub(crate) async fn answers_put_behind_starttls_are_not_taken(server: MailServer) {
+/// An attacker on the path, who cannot read TLS, appends an answer before TLS begins (RFC 3207 section 6).
+pub(crate) async fn answers_injected_after_starttls_are_ignored(server: MailServer) {
     let relay = Relay::to(server.starttls_port, |_| {
         Box::new(|answer| {
             if answer.starts_with(b"220 Ready to start TLS") {
-                answer.extend_from_slice(b"250 put in\r\n");
+                answer.extend_from_slice(b"250 injected\r\n");
             }
             ControlFlow::Continue(())
         })
@@ -125,25 +122,25 @@ pub(crate) async fn answers_put_behind_starttls_are_not_taken(server: MailServer
         port: relay.await.port,
         ..server.starttls()
     };
-    failure(&deliveries(smtp), &message).await;
-    assert!(server.taken(&message).is_empty());
+    error_chain(&sender(smtp), &message).await;
+    assert!(server.mails(&message).is_empty());
 }
 
-pub(crate) async fn a_connection_is_used_again(server: MailServer) {
+pub(crate) async fn connections_are_reused(server: MailServer) {
     for smtp in [server.starttls(), server.tls(), server.plain()] {
         let relay = Relay::to(smtp.port, |_| pass()).await;
         let port = relay.port;
-        let deliveries = deliveries(SmtpSettings { port, ..smtp });
+        let sender = sender(SmtpSettings { port, ..smtp });
         for message in [mail(), mail(), mail()] {
-            deliveries.deliver(&message).await.unwrap();
-            server.taken_once(&message);
+            sender.deliver(&message).await.unwrap();
+            server.only_mail(&message);
         }
         assert_eq!(relay.connections(), 1);
     }
 }
 
-/// It is cut when it is asked, before its second mail, whether it still stands.
-pub(crate) async fn a_connection_that_was_cut_is_replaced(server: MailServer) {
+/// The connection is cut by the NOOP that tests it before the second mail.
+pub(crate) async fn a_broken_connection_is_replaced(server: MailServer) {
     let relay = Relay::to(server.plain_port, |number| {
         let (mut mail_has_begun, mut answers) = (false, 0);
         Box::new(move |answer| {
@@ -160,15 +157,15 @@ pub(crate) async fn a_connection_that_was_cut_is_replaced(server: MailServer) {
         port: relay.port,
         ..server.plain()
     };
-    let deliveries = deliveries(smtp);
+    let sender = sender(smtp);
     for message in [mail(), mail()] {
-        deliveries.deliver(&message).await.unwrap();
-        server.taken_once(&message);
+        sender.deliver(&message).await.unwrap();
+        server.only_mail(&message);
     }
     assert_eq!(relay.connections(), 2);
 }
 
-pub(crate) async fn a_server_that_comes_back_gets_the_same_code(server: MailServer) {
+pub(crate) async fn the_retry_after_an_outage_has_the_same_code(server: MailServer) {
     let relay = Relay::to(
         server.starttls_port,
         |number| if number == 1 { hang_up() } else { pass() },
@@ -179,14 +176,14 @@ pub(crate) async fn a_server_that_comes_back_gets_the_same_code(server: MailServ
         port: relay.port,
         ..server.starttls()
     };
-    deliveries(smtp).deliver(&message).await.unwrap();
+    sender(smtp).deliver(&message).await.unwrap();
     assert_eq!(relay.connections(), 2);
-    assert!(server.taken_once(&message).text.contains(CODE));
-    assert!(journal::told().contains(message.challenge.as_str()));
+    assert!(server.only_mail(&message).text.contains(CODE));
+    assert!(journal::contents().contains(message.challenge.as_str()));
 }
 
-/// To a server that takes the mail of the first connection, and whose answer to that is lost.
-async fn losing_an_answer(server: &MailServer, connection: ControlFlow<()>) -> (Relay, SmtpSettings) {
+/// Returns settings for a server that accepts the mail of the first connection, but whose answer to it is lost.
+async fn lose_answer(server: &MailServer, connection: ControlFlow<()>) -> (Relay, SmtpSettings) {
     let relay = Relay::to(server.plain_port, move |number| {
         let mut mail_has_begun = false;
         Box::new(move |answer| {
@@ -206,44 +203,44 @@ async fn losing_an_answer(server: &MailServer, connection: ControlFlow<()>) -> (
     (relay, smtp)
 }
 
-/// It is lost with its connection.
+/// The answer is lost together with its connection.
 pub(crate) async fn a_lost_answer_repeats_the_same_mail(server: MailServer) {
-    let (relay, smtp) = losing_an_answer(&server, ControlFlow::Break(())).await;
+    let (relay, smtp) = lose_answer(&server, ControlFlow::Break(())).await;
     let message = mail();
-    deliveries(smtp).deliver(&message).await.unwrap();
-    let taken = server.taken(&message);
-    assert_eq!(taken.len(), 2);
-    assert_eq!(taken[0].raw, taken[1].raw);
+    sender(smtp).deliver(&message).await.unwrap();
+    let accepted = server.mails(&message);
+    assert_eq!(accepted.len(), 2);
+    assert_eq!(accepted[0].raw, accepted[1].raw);
     assert_eq!(relay.connections(), 2);
 }
 
-pub(crate) async fn a_mail_whose_answer_does_not_come_is_sent_once(server: MailServer) {
-    let (relay, smtp) = losing_an_answer(&server, ControlFlow::Continue(())).await;
+pub(crate) async fn a_mail_without_an_answer_is_sent_once(server: MailServer) {
+    let (relay, smtp) = lose_answer(&server, ControlFlow::Continue(())).await;
     let mut settings = settings(smtp);
     settings.within = Duration::from_secs(2);
     let message = mail();
-    let causes = failure(&open(settings).unwrap(), &message).await;
+    let causes = error_chain(&open(settings).unwrap(), &message).await;
     assert_eq!(causes[1..], ["there was no answer in time"]);
-    server.taken_once(&message);
+    server.only_mail(&message);
     assert_eq!(relay.connections(), 1);
 }
 
-pub(crate) async fn a_recipient_that_is_busy_is_tried_again(server: MailServer) {
+pub(crate) async fn a_busy_recipient_is_retried(server: MailServer) {
     let message = mail_to("busy-");
-    deliveries(server.starttls()).deliver(&message).await.unwrap();
-    server.taken_once(&message);
-    assert!(journal::told().contains("the mail server answered 451"));
+    sender(server.starttls()).deliver(&message).await.unwrap();
+    server.only_mail(&message);
+    assert!(journal::contents().contains("the mail server answered 451"));
 }
 
-/// The server repeats the address in its answer.
-pub(crate) async fn a_recipient_that_is_refused_is_not_tried_again(server: MailServer) {
+/// The answer of the server contains the address, which must not be logged.
+pub(crate) async fn a_rejected_recipient_is_not_retried(server: MailServer) {
     let message = mail_to("refused-");
     let relay = Relay::to(server.plain_port, |_| pass()).await;
     let smtp = SmtpSettings {
         port: relay.port,
         ..server.plain()
     };
-    let causes = failure(&deliveries(smtp), &message).await;
+    let causes = error_chain(&sender(smtp), &message).await;
     assert_eq!(causes[1..], ["the mail server answered 550"]);
     assert_eq!(relay.connections(), 1);
 }
@@ -255,7 +252,7 @@ pub(crate) async fn the_client_chooses_the_texts(server: MailServer) {
     fs::write(folder.path().join("ru.toml"), texts).unwrap();
     let mut settings = settings(server.starttls());
     settings.texts.directory = Some(folder.path().to_owned());
-    let deliveries = open(settings).unwrap();
+    let sender = open(settings).unwrap();
     for (name, subject, beginning) in [
         ("ru", "Код для com.example.portal 🔑", "Код: 000417\n.\n10 мин"),
         ("en", "Your confirmation code", "Hello,\n\nyour code is 000417."),
@@ -263,17 +260,17 @@ pub(crate) async fn the_client_chooses_the_texts(server: MailServer) {
     ] {
         let texts = Some(name.to_owned());
         let message = CodeMessage { texts, ..mail() };
-        deliveries.deliver(&message).await.unwrap();
-        let taken = server.taken_once(&message);
-        assert_eq!(taken.headers["Subject"], subject);
-        let text = taken.text.replace("\r\n", "\n");
+        sender.deliver(&message).await.unwrap();
+        let accepted = server.only_mail(&message);
+        assert_eq!(accepted.headers["Subject"], subject);
+        let text = accepted.text.replace("\r\n", "\n");
         assert!(text.starts_with(beginning), "{text}");
     }
-    assert!(journal::told().contains("the client chose texts that are not there"));
+    assert!(journal::contents().contains("the client chose texts that do not exist"));
 }
 
-/// A port on which nobody listens.
-pub(crate) async fn a_server_that_is_away_fails_in_time() {
+/// Nothing listens on the port.
+pub(crate) async fn an_unreachable_server_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -287,15 +284,15 @@ pub(crate) async fn a_server_that_is_away_fails_in_time() {
             security,
             ..SmtpSettings::new("127.0.0.1", "no-reply@auth.example")
         };
-        let begun = Instant::now();
-        let causes = failure(&deliveries(smtp), &mail()).await;
+        let start = Instant::now();
+        let causes = error_chain(&sender(smtp), &mail()).await;
         assert!(causes.last().unwrap().contains("refused"), "{causes:?}");
-        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     }
 }
 
-/// It takes connections and never answers.
-pub(crate) async fn a_server_that_says_nothing_fails_in_time() {
+/// The server accepts connections and never answers.
+pub(crate) async fn a_silent_server_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smtp = SmtpSettings {
         port: listener.local_addr().unwrap().port(),
@@ -303,10 +300,10 @@ pub(crate) async fn a_server_that_says_nothing_fails_in_time() {
     };
     let mut settings = settings(smtp);
     settings.within = Duration::from_millis(800);
-    let begun = Instant::now();
-    let causes = failure(&open(settings).unwrap(), &mail()).await;
+    let start = Instant::now();
+    let causes = error_chain(&open(settings).unwrap(), &mail()).await;
     assert_eq!(causes[1..], ["there was no answer in time"]);
-    let elapsed = begun.elapsed();
+    let elapsed = start.elapsed();
     assert!(
         (Duration::from_millis(800)..Duration::from_secs(5)).contains(&elapsed),
         "{elapsed:?}"

@@ -1,13 +1,9 @@
-//! Codes through a real mail server, which `AUTHME_TEST_SMTP` names, to a gateway, and into a file.
+//! Sends codes through a real mail server, to a gateway, and into a file.
 //!
-//! The variable names a file of JSON; `cargo xtask servers up` writes one. Without it, what needs a mail server is shown as
-//! ignored, by name.
+//! `AUTHME_TEST_SMTP` names a JSON file that describes the mail server; `cargo xtask servers up` writes one. Without
+//! it, the trials that need a mail server are listed as ignored.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a trial that cannot go on ends"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic fails the trial")]
 
 mod files;
 mod journal;
@@ -30,38 +26,39 @@ use mail_server::MailServer;
 const SMTP: &str = "AUTHME_TEST_SMTP";
 const SERVERS: &str = "AUTHME_TEST_SERVERS";
 
-/// Longer than any trial takes.
-const OVERDUE: Duration = Duration::from_mins(1);
+/// The time limit of a trial. The slowest takes a few seconds.
+const TRIAL_TIMEOUT: Duration = Duration::from_mins(1);
 
-type Running = Pin<Box<dyn Future<Output = ()>>>;
+type TrialFuture = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Whatever a trial is about, the log must not have told its codes and contacts.
+/// Runs a trial, and checks afterwards that the log contains no code and no contact.
 fn run(trial: impl Future<Output = ()>) -> Result<(), Failed> {
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(async { timeout(OVERDUE, trial).await });
-    ended.map_err(|_| Failed::from("the trial does not end"))?;
-    journal::tells_no_secret().map_err(Failed::from)
+    let result = runtime.block_on(async { timeout(TRIAL_TIMEOUT, trial).await });
+    result.map_err(|_| Failed::from("the trial does not end"))?;
+    journal::assert_no_secret().map_err(Failed::from)
 }
 
-fn alone(name: &str, trial: fn() -> Running) -> Trial {
+fn without_server(name: &str, trial: fn() -> TrialFuture) -> Trial {
     Trial::test(name, move || run(async { trial().await }))
 }
 
-/// A trial with the mail server: shown as ignored when there is none, and failed when there must be one.
-fn with_server(name: &str, trial: fn(MailServer) -> Running) -> Trial {
+/// Creates a trial that needs the mail server. Without one it is ignored, or fails if `AUTHME_TEST_SERVERS` is
+/// `required`.
+fn with_server(name: &str, trial: fn(MailServer) -> TrialFuture) -> Trial {
     let description = setting(SMTP);
     let required = setting(SERVERS).is_some_and(|servers| servers == "required");
     let ignored = description.is_none() && !required;
     let test = move || {
         let description = description.ok_or_else(|| format!("{SMTP} names no mail server"))?;
-        run(async { trial(MailServer::described_in(&description)).await })
+        run(async { trial(MailServer::read(&description)).await })
     };
     Trial::test(name, test).with_ignored_flag(ignored)
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the servers of a test are no setting of AuthMe"
+    reason = "the servers of a test are not a setting of AuthMe"
 )]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -73,48 +70,48 @@ macro_rules! named {
     };
 }
 
-/// Trials named after their functions; those `with_server` are given the mail server.
+/// Lists trials, named after their functions. Those of `with_server` get the mail server as their argument.
 macro_rules! trials {
     (with_server: $($module:ident::$name:ident),* $(,)?) => {
         vec![$(with_server(named!($module::$name), |server| Box::pin($module::$name(server)))),*]
     };
-    (alone: $($module:ident::$name:ident),* $(,)?) => {
-        vec![$(alone(named!($module::$name), || Box::pin($module::$name()))),*]
+    (without_server: $($module:ident::$name:ident),* $(,)?) => {
+        vec![$(without_server(named!($module::$name), || Box::pin($module::$name()))),*]
     };
 }
 
 fn main() {
-    journal::keep();
+    journal::start();
     let mut all = trials![with_server:
         mails::a_code_arrives_by_starttls,
         mails::a_code_arrives_by_tls,
         mails::a_code_arrives_in_the_clear_on_this_machine,
-        mails::whoever_must_log_in_does,
-        mails::a_wrong_password_is_a_failure,
+        mails::a_configured_login_is_used,
+        mails::a_wrong_password_is_an_error,
         mails::without_starttls_nothing_is_sent,
-        mails::a_certificate_of_strangers_is_refused,
-        mails::answers_put_behind_starttls_are_not_taken,
-        mails::a_connection_is_used_again,
-        mails::a_connection_that_was_cut_is_replaced,
-        mails::a_server_that_comes_back_gets_the_same_code,
+        mails::an_untrusted_certificate_is_rejected,
+        mails::answers_injected_after_starttls_are_ignored,
+        mails::connections_are_reused,
+        mails::a_broken_connection_is_replaced,
+        mails::the_retry_after_an_outage_has_the_same_code,
         mails::a_lost_answer_repeats_the_same_mail,
-        mails::a_mail_whose_answer_does_not_come_is_sent_once,
-        mails::a_recipient_that_is_busy_is_tried_again,
-        mails::a_recipient_that_is_refused_is_not_tried_again,
+        mails::a_mail_without_an_answer_is_sent_once,
+        mails::a_busy_recipient_is_retried,
+        mails::a_rejected_recipient_is_not_retried,
         mails::the_client_chooses_the_texts,
     ];
-    all.extend(trials![alone:
-        mails::a_server_that_is_away_fails_in_time,
-        mails::a_server_that_says_nothing_fails_in_time,
-        text_messages::a_request_is_signed_and_names_its_challenge,
-        text_messages::an_overloaded_gateway_gets_the_same_request_again,
-        text_messages::a_refusal_is_final,
+    all.extend(trials![without_server:
+        mails::an_unreachable_server_fails_in_time,
+        mails::a_silent_server_fails_in_time,
+        text_messages::a_request_is_signed_and_has_its_challenge,
+        text_messages::an_overloaded_gateway_gets_the_request_again,
+        text_messages::a_rejected_request_is_not_retried,
         text_messages::a_redirect_is_not_followed,
-        text_messages::a_gateway_that_says_nothing_fails_in_time_and_is_asked_once,
-        text_messages::a_gateway_that_is_away_is_told_without_its_url,
+        text_messages::a_silent_gateway_gets_one_request,
+        text_messages::an_unreachable_gateway_is_reported_without_its_url,
         text_messages::a_form_has_the_header_of_the_gateway,
-        files::every_code_is_a_line,
-        files::a_failure_is_told_without_its_secrets,
+        files::every_code_is_written_as_a_line,
+        files::errors_and_logs_contain_no_secret,
     ]);
     libtest_mimic::run(&Arguments::from_args(), all).exit();
 }

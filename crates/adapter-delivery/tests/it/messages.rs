@@ -1,4 +1,4 @@
-//! Codes on their way, each with a challenge of its own.
+//! Messages to send, each with a challenge of its own.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(crate) const WRONG_PASSWORD: &str = "hunter2";
 pub(crate) const SIGNING_KEY: &str = "the signing key of a test";
 pub(crate) const API_KEY: &str = "the API key of a test";
 
-/// What nothing may print. Addresses begin with a name that stands for all of them.
+/// Texts that must not be printed or logged. `ana.souza` is part of every address.
 pub(crate) const SECRETS: [&str; 6] = [CODE, "ana.souza", "911112222", WRONG_PASSWORD, SIGNING_KEY, API_KEY];
 
 pub(crate) fn random() -> u64 {
@@ -36,9 +36,9 @@ fn message(to: ContactValue) -> CodeMessage {
     }
 }
 
-/// To an address that begins as said and that nobody else has.
-pub(crate) fn mail_to(beginning: &str) -> CodeMessage {
-    let address = format!("{beginning}ana.souza+{:x}@example.com", random());
+/// Returns a message to a unique address with this prefix.
+pub(crate) fn mail_to(prefix: &str) -> CodeMessage {
+    let address = format!("{prefix}ana.souza+{:x}@example.com", random());
     message(ContactValue::Email(Email::parse(&address).unwrap()))
 }
 
@@ -59,13 +59,13 @@ pub(crate) fn address(message: &CodeMessage) -> &str {
     }
 }
 
-/// Delivers what must fail; the causes, the outermost first.
-pub(crate) async fn failure(deliveries: &adapter_delivery::CodeSender, message: &CodeMessage) -> Vec<String> {
-    let failure = deliveries.deliver(message).await.unwrap_err();
-    let printed = format!("{failure:?}");
+/// Delivers a message, which must fail, and returns the messages of the error and its sources, outermost first.
+pub(crate) async fn error_chain(sender: &adapter_delivery::CodeSender, message: &CodeMessage) -> Vec<String> {
+    let error = sender.deliver(message).await.unwrap_err();
+    let printed = format!("{error:?}");
     assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");
-    let mut causes = vec![failure.to_string()];
-    let mut cause = std::error::Error::source(&failure);
+    let mut causes = vec![error.to_string()];
+    let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
         causes.push(inner.to_string());
         cause = inner.source();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request as it was received; the names of headers are in lower case.
+/// A received request, with the names of its headers in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) line: String,
@@ -12,22 +12,23 @@ pub(crate) struct Received {
     pub(crate) body: String,
 }
 
-/// A gateway that answers as it is told to, one request a connection, and remembers what it was asked.
+/// A gateway with scripted answers, one request per connection, that records the requests.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Receiver {
-    /// Each answer is a status with headers. After the last it answers nothing any more, and keeps the connection.
-    pub(crate) async fn answering(answers: &[&'static str]) -> Self {
+    /// Starts a gateway. Each answer is a status line with headers. After the last answer, it keeps connections open
+    /// without answering.
+    pub(crate) async fn with_answers(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/messages?account=7", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
         let mut answers: VecDeque<_> = answers.iter().copied().collect();
         let all = received.clone();
         tokio::spawn(async move {
-            let mut kept = Vec::new();
+            let mut open_streams = Vec::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let mut stream = BufReader::new(stream);
@@ -37,7 +38,7 @@ impl Receiver {
                     let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                     stream.write_all(answer.as_bytes()).await.unwrap();
                 } else {
-                    kept.push(stream);
+                    open_streams.push(stream);
                 }
             }
         });

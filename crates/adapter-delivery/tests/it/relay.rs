@@ -5,17 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What becomes of what the server answers; `Break` hangs up on both.
+/// Changes what the server sent before it is forwarded; `Break` closes both connections.
 pub(crate) type OnAnswer = Box<dyn FnMut(&mut Vec<u8>) -> ControlFlow<()> + Send>;
 
-/// Stands between a client and a server.
+/// A TCP proxy between a client and a server.
 pub(crate) struct Relay {
     pub(crate) port: u16,
     connections: Arc<AtomicUsize>,
 }
 
 impl Relay {
-    /// To a port of this machine. `on_answer` is made for each connection by its number, which begins with 1.
+    /// Starts a relay to a port of this machine. `on_answer` creates the handler of each connection from its number,
+    /// counted from 1.
     pub(crate) async fn to(server: u16, on_answer: impl Fn(usize) -> OnAnswer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -26,7 +27,7 @@ impl Relay {
                 let (client, _) = listener.accept().await.unwrap();
                 let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
                 let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                tokio::spawn(between(client, server, on_answer(number)));
+                tokio::spawn(forward(client, server, on_answer(number)));
             }
         });
         Self { port, connections }
@@ -37,7 +38,7 @@ impl Relay {
     }
 }
 
-async fn between(mut client: TcpStream, mut server: TcpStream, mut on_answer: OnAnswer) {
+async fn forward(mut client: TcpStream, mut server: TcpStream, mut on_answer: OnAnswer) {
     let (mut said, mut answered) = ([0; 4096], [0; 4096]);
     loop {
         tokio::select! {

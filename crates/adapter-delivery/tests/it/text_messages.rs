@@ -9,7 +9,7 @@ use sha2::Sha256;
 use tokio::net::TcpListener;
 
 use crate::journal;
-use crate::messages::{API_KEY, CODE, NUMBER, SIGNING_KEY, failure, text_message};
+use crate::messages::{API_KEY, CODE, NUMBER, SIGNING_KEY, error_chain, text_message};
 use crate::receiver::{Received, Receiver};
 
 const TEXT: &str =
@@ -24,11 +24,11 @@ fn delivery(gateway: SmsGatewaySettings) -> DeliverySettings {
     DeliverySettings::new(nowhere, TextMessageRoute::Gateway(gateway))
 }
 
-fn deliveries(gateway: SmsGatewaySettings) -> CodeSender {
+fn sender(gateway: SmsGatewaySettings) -> CodeSender {
     open(delivery(gateway)).unwrap()
 }
 
-/// As a receiver checks it, who knows nothing but the key and what it received.
+/// Verifies the signature with the key and the received request alone, as a gateway does.
 fn is_signed(request: &Received) -> bool {
     let signature = request.headers["authme-signature"].strip_prefix("v1=").unwrap();
     let signature: [u8; 32] = hex::decode(signature).unwrap();
@@ -39,10 +39,10 @@ fn is_signed(request: &Received) -> bool {
     mac.verify_slice(&signature).is_ok()
 }
 
-pub(crate) async fn a_request_is_signed_and_names_its_challenge() {
-    let receiver = Receiver::answering(&["202 Accepted"]).await;
+pub(crate) async fn a_request_is_signed_and_has_its_challenge() {
+    let receiver = Receiver::with_answers(&["202 Accepted"]).await;
     let message = text_message();
-    deliveries(settings(&receiver)).deliver(&message).await.unwrap();
+    sender(settings(&receiver)).deliver(&message).await.unwrap();
     let requests = receiver.received();
     assert_eq!(requests.len(), 1);
     let request = &requests[0];
@@ -60,14 +60,14 @@ pub(crate) async fn a_request_is_signed_and_names_its_challenge() {
     assert!(!is_signed(&forged));
 }
 
-pub(crate) async fn an_overloaded_gateway_gets_the_same_request_again() {
+pub(crate) async fn an_overloaded_gateway_gets_the_request_again() {
     for overloaded in [
         "503 Service Unavailable",
         "429 Too Many Requests",
         "408 Request Timeout",
     ] {
-        let receiver = Receiver::answering(&[overloaded, "200 OK"]).await;
-        deliveries(settings(&receiver)).deliver(&text_message()).await.unwrap();
+        let receiver = Receiver::with_answers(&[overloaded, "200 OK"]).await;
+        sender(settings(&receiver)).deliver(&text_message()).await.unwrap();
         let requests = receiver.received();
         assert_eq!(requests.len(), 2, "{overloaded}");
         assert_eq!(requests[0], requests[1]);
@@ -75,17 +75,17 @@ pub(crate) async fn an_overloaded_gateway_gets_the_same_request_again() {
     }
 }
 
-pub(crate) async fn a_refusal_is_final() {
-    let receiver = Receiver::answering(&["400 Bad Request", "200 OK"]).await;
-    let causes = failure(&deliveries(settings(&receiver)), &text_message()).await;
+pub(crate) async fn a_rejected_request_is_not_retried() {
+    let receiver = Receiver::with_answers(&["400 Bad Request", "200 OK"]).await;
+    let causes = error_chain(&sender(settings(&receiver)), &text_message()).await;
     assert_eq!(causes[1..], ["the gateway answered 400"]);
     assert_eq!(receiver.received().len(), 1);
 }
 
 pub(crate) async fn a_redirect_is_not_followed() {
     let redirect = "307 Temporary Redirect\r\nlocation: /elsewhere";
-    let receiver = Receiver::answering(&[redirect, redirect, redirect, "200 OK"]).await;
-    let causes = failure(&deliveries(settings(&receiver)), &text_message()).await;
+    let receiver = Receiver::with_answers(&[redirect, redirect, redirect, "200 OK"]).await;
+    let causes = error_chain(&sender(settings(&receiver)), &text_message()).await;
     assert_eq!(causes[1..], ["the gateway answered 307"]);
     let requests = receiver.received();
     assert!(
@@ -96,32 +96,32 @@ pub(crate) async fn a_redirect_is_not_followed() {
     );
 }
 
-pub(crate) async fn a_gateway_that_says_nothing_fails_in_time_and_is_asked_once() {
-    let receiver = Receiver::answering(&[]).await;
+pub(crate) async fn a_silent_gateway_gets_one_request() {
+    let receiver = Receiver::with_answers(&[]).await;
     let mut settings = delivery(settings(&receiver));
     settings.within = Duration::from_secs(1);
     let message = text_message();
-    let begun = Instant::now();
-    let causes = failure(&open(settings).unwrap(), &message).await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let start = Instant::now();
+    let causes = error_chain(&open(settings).unwrap(), &message).await;
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     assert_eq!(causes[1..], ["there was no answer in time"]);
     assert_eq!(receiver.received().len(), 1);
-    assert!(journal::told().contains(message.challenge.as_str()));
+    assert!(journal::contents().contains(message.challenge.as_str()));
 }
 
-/// A port on which nobody listens.
-pub(crate) async fn a_gateway_that_is_away_is_told_without_its_url() {
+/// Nothing listens on the port.
+pub(crate) async fn an_unreachable_gateway_is_reported_without_its_url() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/messages?account=7", listener.local_addr().unwrap());
     drop(listener);
     let gateway = SmsGatewaySettings::new(url, Secret::new(SIGNING_KEY));
-    let causes = failure(&deliveries(gateway), &text_message()).await;
+    let causes = error_chain(&sender(gateway), &text_message()).await;
     assert_eq!(causes[1], "the gateway cannot be reached");
     assert!(!causes.concat().contains("account=7"), "{causes:?}");
 }
 
 pub(crate) async fn a_form_has_the_header_of_the_gateway() {
-    let receiver = Receiver::answering(&["200 OK"]).await;
+    let receiver = Receiver::with_answers(&["200 OK"]).await;
     let gateway = SmsGatewaySettings {
         content_type: "application/x-www-form-urlencoded".to_owned(),
         body: "To={{ to|urlencode }}&Pin={{ code }}&Id={{ challenge_id }}".to_owned(),
@@ -129,7 +129,7 @@ pub(crate) async fn a_form_has_the_header_of_the_gateway() {
         ..settings(&receiver)
     };
     let message = text_message();
-    deliveries(gateway).deliver(&message).await.unwrap();
+    sender(gateway).deliver(&message).await.unwrap();
     let request = &receiver.received()[0];
     assert_eq!(request.headers["x-api-key"], API_KEY);
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
