@@ -1,4 +1,4 @@
-//! Writes the tables of settings and of metrics in `docs/operations.md` anew.
+//! Regenerates the tables of settings and metrics in `docs/operations.md`.
 
 use std::error::Error;
 use std::fs;
@@ -16,15 +16,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let defaults: Vec<&str> = defaults.iter().map(String::as_str).collect();
     let page = root.join("docs/operations.md");
     let text = fs::read_to_string(&page)?;
-    let text = with_table(&text, "settings", &settings_table(&defaults)?)?;
-    fs::write(page, with_table(&text, "metrics", &metrics_table())?)?;
+    let text = replace_table(&text, "settings", &settings_table(&defaults)?)?;
+    fs::write(page, replace_table(&text, "metrics", &metrics_table())?)?;
     Ok(())
 }
 
-/// The page with another table between the marks of `name`.
-fn with_table(page: &str, name: &str, table: &str) -> Result<String, Box<dyn Error>> {
+/// Returns the page with the table between the markers of `name` replaced.
+fn replace_table(page: &str, name: &str, table: &str) -> Result<String, Box<dyn Error>> {
     let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
-    let (before, rest) = page.split_once(&begin).ok_or("a mark is missing")?;
-    let (_, after) = rest.split_once(&end).ok_or("a mark is missing")?;
+    let (before, rest) = page.split_once(&begin).ok_or("a marker is missing")?;
+    let (_, after) = rest.split_once(&end).ok_or("a marker is missing")?;
     Ok(format!("{before}{begin}{table}{end}{after}"))
 }

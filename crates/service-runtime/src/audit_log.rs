@@ -1,4 +1,4 @@
-//! The audit trail as lines of JSON.
+//! Writes the audit trail as lines of JSON.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -12,17 +12,17 @@ use domain::time::Timestamp;
 use ports::{AuditChange, AuditOutcome, AuditRecord, AuditTrail};
 use serde::Serialize;
 
-/// Writes each record as one line: on the log stream, where no filter of the log touches it, into a file, or both.
+/// Writes each audit record as one line: to the log stream (stderr), to a file, or to both.
 ///
-/// A line is one write, so lines of several processes that append to one file do not mix, and whoever kills a process
-/// loses none that was written.
+/// The log filter does not apply to the lines on the log stream. A line is one unbuffered write, so lines of several
+/// processes that append to one file do not mix, and a killed process loses no line that it wrote.
 pub struct AuditLog {
     on_stream: bool,
     file: Option<File>,
 }
 
 impl AuditLog {
-    /// On the log stream only.
+    /// Creates a log that writes to the log stream only.
     pub fn on_stream() -> Self {
         Self {
             on_stream: true,
@@ -30,7 +30,7 @@ impl AuditLog {
         }
     }
 
-    /// Appends to a file that only its owner can read; makes it when it is not there.
+    /// Opens the file for appending. Creates it, readable by its owner only, if it does not exist.
     pub fn in_file(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         Ok(Self {
@@ -39,7 +39,7 @@ impl AuditLog {
         })
     }
 
-    /// The same, on the log stream as well.
+    /// Adds the log stream as a second destination.
     #[must_use]
     pub fn and_on_stream(self) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl AuditLog {
     }
 }
 
-/// A record as it is written. The first three members are those of every line of the log.
+/// A record in its written form. `timestamp`, `level` and `target` are named as in every other line of the log.
 #[derive(Serialize)]
 struct AuditLine<'a> {
     timestamp: Timestamp,
@@ -79,7 +79,7 @@ struct AuditLine<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     changes: BTreeMap<&'a str, ChangeLine<'a>>,
-    #[serde(skip_serializing_if = "is_none_omitted")]
+    #[serde(skip_serializing_if = "is_zero")]
     omitted: u64,
 }
 
@@ -99,8 +99,8 @@ enum ValueLine<'a> {
 }
 
 impl<'a> From<&'a EventValue> for ValueLine<'a> {
-    fn from(datum: &'a EventValue) -> Self {
-        match datum {
+    fn from(value: &'a EventValue) -> Self {
+        match value {
             EventValue::Text(text) => Self::Text(text),
             EventValue::Number(number) => Self::Number(*number),
             EventValue::Flag(flag) => Self::Flag(*flag),
@@ -110,8 +110,8 @@ impl<'a> From<&'a EventValue> for ValueLine<'a> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_none_omitted(omitted: &u64) -> bool {
-    *omitted == 0
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl<'a> From<&'a AuditRecord> for AuditLine<'a> {
@@ -157,14 +157,14 @@ impl AuditTrail for AuditLog {
         };
         line.push(b'\n');
         if self.on_stream {
-            // Whoever closed the log stream reads no error there either.
+            // A closed log stream cannot show its own error.
             let _ = io::stderr().lock().write_all(&line);
         }
         if let Some(mut file) = self.file.as_ref()
-            && let Err(failure) = file.write_all(&line)
+            && let Err(error) = file.write_all(&line)
         {
             tracing::error!(
-                error = &failure as &dyn std::error::Error,
+                error = &error as &dyn std::error::Error,
                 "a record of the audit trail could not be written to its file"
             );
         }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_one_line_in_a_file_of_its_owner() {
+    fn a_record_is_one_line_in_a_private_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         let full = AuditRecord {

@@ -1,7 +1,7 @@
 use domain::time::{self, Timestamp};
 use ports::Clock;
 
-/// The machine's clock.
+/// The clock of the operating system, truncated to milliseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

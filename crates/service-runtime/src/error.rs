@@ -1,8 +1,8 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// Why a process does not start or a command was not carried out, in words for a person: what is wrong and, where it
-/// helps, what to do.
+/// The error of a process that does not start or of a command that fails, written for an operator: it says what is
+/// wrong and, where possible, how to fix it.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error("{0}")]
@@ -16,11 +16,11 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    pub fn msg(words: impl Into<String>) -> Self {
-        Self::Refused(words.into())
+    pub fn msg(message: impl Into<String>) -> Self {
+        Self::Refused(message.into())
     }
 
-    /// What was being done when `cause` got in the way.
+    /// Returns a function for `map_err` that puts the failed step `doing` before the error that caused it.
     pub fn context<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
         move |cause| Self::Failed {
             doing,
@@ -28,20 +28,20 @@ impl CommandError {
         }
     }
 
-    /// The refusal and everything behind it, on one line.
+    /// Formats the error and its sources on one line, outermost first.
     pub fn report(&self) -> String {
-        let mut words = self.to_string();
+        let mut report = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {
-            let _ = write!(words, ": {cause}");
+            let _ = write!(report, ": {cause}");
             source = cause.source();
         }
-        words
+        report
     }
 }
 
 impl From<ports::StoreError> for CommandError {
-    fn from(failure: ports::StoreError) -> Self {
-        Self::context("the store did not answer")(failure)
+    fn from(error: ports::StoreError) -> Self {
+        Self::context("the store did not answer")(error)
     }
 }

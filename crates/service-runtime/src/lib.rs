@@ -1,4 +1,5 @@
-//! What every process of AuthMe runs on: settings, logs, clock, figures, loops and an orderly stop.
+//! The runtime parts that every process of AuthMe shares: settings, logs, clock, metrics, background loops and
+//! shutdown.
 
 mod audit_log;
 mod clock;

@@ -7,26 +7,27 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::{LogFormat, LogSettings};
 
-/// Why logs could not be started.
+/// The error of [`start`].
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error("`log.filter` cannot be read")]
+    #[error("`log.filter` is not a valid filter")]
     Filter(#[from] ParseError),
-    #[error("logs were started already")]
-    Twice,
+    #[error("logging is already started")]
+    AlreadyStarted,
 }
 
-/// Libraries that are not heard unless the filter names them. The server tells of every start; HTTP tells at `error` of
-/// every request that is none, which any stranger can send as often as he likes: the adapter counts those.
-const QUIET: [(&str, &str); 2] = [
+/// Directives for libraries that the filter does not name. `actix_server` logs every start of a worker at `info`.
+/// `actix_http` logs input that is not HTTP at `error`, so any stranger could fill the log; the adapter counts such
+/// input instead (`authme_http_connection_errors_total`).
+const LIBRARY_DIRECTIVES: [(&str, &str); 2] = [
     ("actix_server", ",actix_server=warn"),
     ("actix_http", ",actix_http=off"),
 ];
 
-/// Starts logging to stderr; stdout is for answers.
+/// Starts logging to stderr, because stdout carries the results of commands. Fails if logging is already started.
 pub fn start(settings: &LogSettings) -> Result<(), LogError> {
     let mut directives = settings.filter.clone();
-    for (library, directive) in QUIET {
+    for (library, directive) in LIBRARY_DIRECTIVES {
         if !settings.filter.contains(library) {
             directives.push_str(directive);
         }
@@ -36,23 +37,23 @@ pub fn start(settings: &LogSettings) -> Result<(), LogError> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false);
-    let started = match settings.format {
+    let result = match settings.format {
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
         LogFormat::Text => subscriber.with_ansi(false).try_init(),
     };
-    started.map_err(|_| LogError::Twice)
+    result.map_err(|_| LogError::AlreadyStarted)
 }
 
-/// Tells the person who started the process something, whatever the filter says: in words, or as a line of the log where
-/// the log is JSON and nobody but a program reads it.
-pub fn announce(words: &str, settings: &LogSettings, now: Timestamp) {
+/// Writes a message to the operator who started the process, regardless of the log filter. It is a line of JSON if the
+/// log is JSON and stderr is not a terminal, and plain text otherwise.
+pub fn announce(message: &str, settings: &LogSettings, now: Timestamp) {
     let mut stderr = io::stderr().lock();
     let line = match settings.format {
         LogFormat::Json if !stderr.is_terminal() => {
-            json!({"timestamp": now, "level": "INFO", "message": words}).to_string()
+            json!({"timestamp": now, "level": "INFO", "message": message}).to_string()
         }
-        LogFormat::Json | LogFormat::Text => words.to_owned(),
+        LogFormat::Json | LogFormat::Text => message.to_owned(),
     };
-    // Whoever closed it does not want to be told.
+    // A closed stderr has no reader, so the process continues without the message.
     let _ = stderr.write_all((line + "\n").as_bytes());
 }

@@ -1,4 +1,4 @@
-//! The timers: what happens without a request.
+//! The background loops of a process: relay, key refresh, purge and metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,41 @@ use use_cases::{Delivery, RelayOutboxes};
 
 use crate::PrometheusTelemetry;
 
-/// Outboxes claimed in one pass, and delivered at the same time.
+/// Outboxes that the relay claims in one pass and sends in parallel: docs/protocols.md "Relay".
 const CLAIM_LIMIT: usize = 256;
 
-/// The relay looks for events of other processes so often.
-const RELAY_POLL: Duration = Duration::from_millis(500);
+/// The relay's polling interval. Events of this process wake the relay, so it only delays events that another process
+/// left behind, such as one that was killed.
+const RELAY_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// After a failure the relay waits so long.
+/// The relay's pause after a pass with an error, so that an outage of the store or of Kafka causes two attempts a
+/// second.
 const RELAY_BACKOFF: Duration = Duration::from_millis(500);
 
-/// One outbox that cannot be delivered holds the others of its pass up no longer than this.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time in which one outbox is sent. An outbox that cannot be sent delays the others of its pass by no more. The
+/// default lease of 10 s leaves as long again for the settlement.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-const KEYS_EVERY: Duration = Duration::from_secs(1);
-const METRICS_EVERY: Duration = Duration::from_secs(5);
-const PURGE_EVERY: Duration = Duration::from_mins(1);
+/// A key directory is read every second: `keys retire` dates `retired_at` 5 s ahead, which every process has to read in
+/// time.
+const KEY_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Rows that one pass of the garbage collection removes: a small write among others.
+/// Histogram samples wait in memory between two drains. Five seconds is the default of the exporter's own upkeep task,
+/// and shorter than usual scrape intervals.
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Expired records are harmless, so the purge only has to keep up with their number.
+const PURGE_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Rows that one step of the purge removes: a small write, which delays no request noticeably.
 const PURGE_BATCH: usize = 500;
 
-/// The loops of a process. They go on until [`end`](Self::end), while a stopping process still serves too: what the last
-/// requests pushed goes out as well.
+/// A record is purged an hour after its expiry, which exceeds any difference between clocks: docs/protocols.md "Expiry
+/// and purge".
+const PURGE_DELAY: Duration = Duration::from_hours(1);
+
+/// The background loops of a process. They run until [`end`](Self::end), also while a stopping process still serves, so
+/// that the events of the last requests are published too.
 #[derive(Default)]
 pub struct Loops {
     tasks: JoinSet<()>,
@@ -39,31 +53,33 @@ pub struct Loops {
 }
 
 impl Loops {
-    /// Carries events out: at once when this process pushed one, and by looking now and then.
+    /// Runs the relay (docs/protocols.md "Relay"): a pass starts when this process pushes an event, and at the latest
+    /// after [`RELAY_POLL_INTERVAL`]. While passes find something to send, they follow each other without a pause.
+    /// After the end of the loops, passes continue until the outboxes are empty or one fails.
     pub fn relay(&mut self, relay: RelayOutboxes, outboxes: Arc<dyn Outboxes>) {
         let mut ending = self.ending.subscribe();
         let relay = Arc::new(relay);
         self.tasks.spawn(async move {
             while !*ending.borrow() {
                 let pause = match relay_pass(&relay).await {
-                    Pass::Idle => RELAY_POLL,
-                    Pass::Delivered => continue,
+                    Pass::Idle => RELAY_POLL_INTERVAL,
+                    Pass::Published => continue,
                     Pass::Failed => RELAY_BACKOFF,
                 };
                 tokio::select! {
-                    () = outboxes.wait_for_event(), if pause == RELAY_POLL => {}
+                    () = outboxes.wait_for_event(), if pause == RELAY_POLL_INTERVAL => {}
                     () = sleep(pause) => {}
                     _ = ending.wait_for(|ending| *ending) => {}
                 }
             }
-            // What was pushed by the last requests goes out before the end.
-            while matches!(relay_pass(&relay).await, Pass::Delivered) {}
+            // Publishes the events of the last requests.
+            while matches!(relay_pass(&relay).await, Pass::Published) {}
         });
     }
 
-    /// Follows the key set.
+    /// Refreshes the key set every second. A source with a longer period of its own decides itself when to fetch.
     pub fn follow_keys(&mut self, keys: Arc<dyn KeySetSource>) {
-        self.every(KEYS_EVERY, move || {
+        self.every(KEY_REFRESH_INTERVAL, move || {
             let keys = keys.clone();
             async move {
                 keys.refresh().await;
@@ -71,23 +87,25 @@ impl Loops {
         });
     }
 
-    /// Removes what expired an hour ago: late enough for any clock, and nothing asks for it.
-    pub fn purge_expired(&mut self, garbage: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
+    /// Removes records that expired an hour ago or earlier, in steps of [`PURGE_BATCH`] until a step finds fewer. After
+    /// an error the next interval tries again.
+    pub fn purge_expired(&mut self, records: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
         let ending = self.ending.subscribe();
-        self.every(PURGE_EVERY, move || {
-            let (garbage, clock, ending) = (garbage.clone(), clock.clone(), ending.clone());
+        self.every(PURGE_INTERVAL, move || {
+            let (records, clock, ending) = (records.clone(), clock.clone(), ending.clone());
             async move {
-                let before = clock.now().checked_sub(Duration::from_hours(1)).unwrap_or(clock.now());
+                let before = clock.now().checked_sub(PURGE_DELAY).unwrap_or(clock.now());
                 while !*ending.borrow()
-                    && let Ok(PURGE_BATCH..) = garbage.purge(before, PURGE_BATCH).await
+                    && let Ok(PURGE_BATCH..) = records.purge(before, PURGE_BATCH).await
                 {}
             }
         });
     }
 
-    /// Keeps the gauges and histograms up to date.
+    /// Drains the samples of the histograms and updates the gauges of the outboxes. While the store does not answer,
+    /// the gauges keep their values.
     pub fn measure(&mut self, telemetry: Arc<PrometheusTelemetry>, outboxes: Arc<dyn Outboxes>, clock: Arc<dyn Clock>) {
-        self.every(METRICS_EVERY, move || {
+        self.every(METRICS_INTERVAL, move || {
             let (telemetry, outboxes, clock) = (telemetry.clone(), outboxes.clone(), clock.clone());
             async move {
                 telemetry.fold();
@@ -101,6 +119,7 @@ impl Loops {
         });
     }
 
+    /// Runs `work` at once and then with `pause` between two runs.
     fn every<F, Fut>(&mut self, pause: Duration, mut work: F)
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -118,7 +137,9 @@ impl Loops {
         });
     }
 
-    /// Ends every loop after the step it is in, the relay after one more pass. Call it once nothing is pushed any more.
+    /// Ends every loop after its current step, and the relay once its outboxes are empty or a pass fails. Call it after
+    /// the last event was pushed. Later events wait for another process. The relay may take long: callers set a time
+    /// limit.
     pub async fn end(mut self) {
         self.ending.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
@@ -126,20 +147,26 @@ impl Loops {
 }
 
 enum Pass {
-    /// Nothing was to be sent.
+    /// No outbox had an event to send.
     Idle,
-    Delivered,
+    /// All claimed events were published and removed.
+    Published,
+    /// The claim, the settlement or at least one outbox failed.
     Failed,
 }
 
+/// Claims outboxes, publishes their events and settles them.
+///
+/// The settlement removes only events that the publisher acknowledged. If the settlement fails, the lease ends and the
+/// same events are published again; consumers drop them by their sequence.
 async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
     let claimed = match relay.claim(CLAIM_LIMIT).await {
         Ok(claimed) if claimed.is_empty() => return Pass::Idle,
         Ok(claimed) => claimed,
-        Err(failure) => {
+        Err(error) => {
             tracing::warn!(
-                error = &failure as &dyn std::error::Error,
-                "the outboxes cannot be read"
+                error = &error as &dyn std::error::Error,
+                "the outboxes cannot be claimed"
             );
             return Pass::Failed;
         }
@@ -149,12 +176,13 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
         let relay = relay.clone();
         deliveries.spawn(async move {
             let mut delivery = Delivery::of(&outbox);
-            // What was acknowledged in time counts: a long outbox comes to its end by and by.
-            let _ = timeout(DELIVERY_TIMEOUT, relay.send(&outbox, &mut delivery)).await;
+            // Events that were acknowledged before the timeout count, so a long outbox is published over several
+            // passes.
+            let _ = timeout(SEND_TIMEOUT, relay.send(&outbox, &mut delivery)).await;
             relay.settlement(delivery)
         });
     }
-    let mut pass = Pass::Delivered;
+    let mut pass = Pass::Published;
     let mut settlements = Vec::with_capacity(deliveries.len());
     while let Some(delivery) = deliveries.join_next().await {
         match delivery {
@@ -167,10 +195,10 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
             Err(_) => pass = Pass::Failed,
         }
     }
-    if let Err(failure) = relay.settle(&settlements).await {
+    if let Err(error) = relay.settle(&settlements).await {
         tracing::warn!(
-            error = &failure as &dyn std::error::Error,
-            "what was published could not be removed from its outboxes yet"
+            error = &error as &dyn std::error::Error,
+            "published events could not be removed from their outboxes; they may be published again"
         );
         pass = Pass::Failed;
     }

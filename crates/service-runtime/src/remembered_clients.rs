@@ -7,24 +7,29 @@ use domain::ids::ClientId;
 use moka::sync::Cache;
 use ports::{ClientSaveOutcome, Clients, StoreError};
 
-/// How long a client is remembered: an operator's change is seen within this time.
-const LIFE: Duration = Duration::from_secs(1);
+/// How long a client is cached. It bounds how late a change by another process, such as the operator's command line,
+/// takes effect. A read that overlaps the change may cache the old client once more, so the promise is two seconds:
+/// docs/protocols.md "Active check".
+const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
-/// Clients remembered at most; they are few.
+/// Cached clients. An installation has few clients, so this is only a bound on memory.
 const CAPACITY: u64 = 1_000;
 
-/// Remembers registered clients for a moment: each request needs one, and they hardly ever change. A client that is not
-/// registered is asked for every time, so a new one is known at once.
+/// A cache of registered clients: each request needs one, and they rarely change. An id without a client is not cached,
+/// so a new client is found at once. [`find_uncached`](Clients::find_uncached) always reads the store.
 pub struct RememberedClients {
     clients: Arc<dyn Clients>,
-    remembered: Cache<ClientId, Client>,
+    cache: Cache<ClientId, Client>,
 }
 
 impl RememberedClients {
     pub fn new(clients: Arc<dyn Clients>) -> Self {
         Self {
             clients,
-            remembered: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFE).build(),
+            cache: Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(TIME_TO_LIVE)
+                .build(),
         }
     }
 }
@@ -32,7 +37,7 @@ impl RememberedClients {
 #[async_trait]
 impl Clients for RememberedClients {
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
-        if let Some(client) = self.remembered.get(id) {
+        if let Some(client) = self.cache.get(id) {
             return Ok(Some(client));
         }
         self.find_uncached(id).await
@@ -41,7 +46,7 @@ impl Clients for RememberedClients {
     async fn find_uncached(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         let found = self.clients.find(id).await?;
         if let Some(client) = &found {
-            self.remembered.insert(id.clone(), client.clone());
+            self.cache.insert(id.clone(), client.clone());
         }
         Ok(found)
     }
@@ -51,9 +56,9 @@ impl Clients for RememberedClients {
     }
 
     async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
-        let saving = self.clients.replace(client).await;
-        self.remembered.invalidate(&client.id);
-        saving
+        let outcome = self.clients.replace(client).await;
+        self.cache.invalidate(&client.id);
+        outcome
     }
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
@@ -67,12 +72,12 @@ mod tests {
 
     use super::*;
 
-    /// Knows one client, and counts how often it is asked.
+    /// Has one client, and counts the reads.
     #[derive(Default)]
-    struct Counted(AtomicUsize);
+    struct CountingClients(AtomicUsize);
 
     #[async_trait]
-    impl Clients for Counted {
+    impl Clients for CountingClients {
         async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
             self.0.fetch_add(1, Ordering::SeqCst);
             Ok((id.as_str() == "portal").then(|| Client::new(id.clone())))
@@ -92,14 +97,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_reads_the_store_for_a_known_id_and_for_an_unknown_one() {
-        let counted = Arc::new(Counted::default());
+    async fn find_uncached_reads_the_store_every_time() {
+        let counted = Arc::new(CountingClients::default());
         let clients = RememberedClients::new(counted.clone());
         let id = |id: &str| ClientId::parse(id).unwrap();
         for _ in 0..2 {
             assert!(clients.find(&id("portal")).await.unwrap().is_some());
         }
-        assert_eq!(counted.0.swap(0, Ordering::SeqCst), 1, "it is remembered");
+        assert_eq!(counted.0.swap(0, Ordering::SeqCst), 1, "the second read is cached");
         for (name, is_known) in [("portal", true), ("nobody", false)] {
             for _ in 0..2 {
                 let found = clients.find_uncached(&id(name)).await.unwrap();

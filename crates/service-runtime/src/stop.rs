@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// The way a process ends: told once, heard everywhere.
+/// The shutdown signal inside a process: [`begin`](Self::begin) sets it once, and every subscriber is notified.
 pub struct Stop {
     stopping: watch::Sender<bool>,
+    /// The same signal for the readiness check, which only reads the current state.
     flag: Arc<AtomicBool>,
 }
 
@@ -21,29 +22,31 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Turns true when the stop begins.
+    /// Returns a receiver whose value turns true when the shutdown begins.
     pub fn subscribe(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 
-    /// The same, for readiness.
+    /// Returns a flag that turns true when the shutdown begins.
     pub fn flag(&self) -> Arc<AtomicBool> {
         self.flag.clone()
     }
 
+    /// Begins the shutdown. Repeated calls have no effect.
     pub fn begin(&self) {
         self.flag.store(true, Ordering::Relaxed);
         self.stopping.send_replace(true);
     }
 }
 
-/// The signals that ask a process to end, SIGTERM and SIGINT: heard from the moment this is made.
+/// The signals that ask a process to end: SIGTERM and SIGINT.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
+    /// Installs the handlers. A signal that arrives before [`recv`](Self::recv) is called is kept for it.
     pub fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -51,7 +54,7 @@ impl Signals {
         })
     }
 
-    /// Returns when the process is asked to end.
+    /// Waits for the next signal.
     pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

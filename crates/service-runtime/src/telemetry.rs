@@ -11,21 +11,25 @@ use ports::{
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
-/// Upper bounds of the latency histograms, in seconds.
+/// Upper bounds of the request histogram, in seconds. A request without an answer after 2.8 s gets a 503, so 2.5 s is
+/// the last useful bound.
 const LATENCY_BUCKETS: [f64; 12] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];
 
+/// Upper bounds of the signature histogram, in seconds. An RS512 signature takes from a few tenths of a millisecond
+/// (2,048 bits) to a few milliseconds (4,096 bits); the last bounds show a machine that is overloaded.
 const SIGNATURE_BUCKETS: [f64; 8] = [0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002_5, 0.01, 0.1];
 
-/// Figures in the text format of Prometheus. Handles are looked up once per label set, not once per request.
+/// Metrics in the text format of Prometheus. The handles of a label set are registered once, because registration takes
+/// a lock and allocates the labels.
 pub struct PrometheusTelemetry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    requests: RwLock<HashMap<AnswerKind, Answer>>,
-    connections_refused: Labelled<ConnectionLimit>,
-    connections_failed: Labelled<ConnectionError>,
-    requests_refused: Labelled<RequestLimit>,
+    requests: RwLock<HashMap<RequestLabels, RequestMetrics>>,
+    connections_refused: LabelledCounters<ConnectionLimit>,
+    connections_failed: LabelledCounters<ConnectionError>,
+    requests_refused: LabelledCounters<RequestLimit>,
     renewals: [Counter; 4],
     replays: Counter,
     locks: Counter,
@@ -36,25 +40,25 @@ pub struct PrometheusTelemetry {
     outboxes_unreadable: Counter,
 }
 
-/// A way in which a route answers. Its method and route come from closed lists, its status from a handler, so there are
-/// never more of them than the API has.
+/// The labels of a request. Method and route come from closed lists and the status from a handler, so the number of
+/// series is bounded by the API; a stranger cannot create new ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct AnswerKind {
+struct RequestLabels {
     method: RequestMethod,
     route: RouteTemplate,
     status: u16,
 }
 
-/// The figures of one way in which a route answers. A race may make two of them; both count into the same series.
-struct Answer {
+/// The metrics of one label set. Two threads may register the same set at once; both handles count into one series.
+struct RequestMetrics {
     count: Counter,
     duration: Histogram,
 }
 
-/// A counter for each value of one label.
-struct Labelled<L: 'static>(Vec<(L, Counter)>);
+/// One counter for each value of a label.
+struct LabelledCounters<L: 'static>(Vec<(L, Counter)>);
 
-impl<L: Copy + PartialEq> Labelled<L> {
+impl<L: Copy + PartialEq> LabelledCounters<L> {
     fn increment(&self, value: L) {
         if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == value) {
             counter.increment(1);
@@ -62,7 +66,7 @@ impl<L: Copy + PartialEq> Labelled<L> {
     }
 }
 
-impl Answer {
+impl RequestMetrics {
     fn record(&self, seconds: f64) {
         self.count.increment(1);
         self.duration.record(seconds);
@@ -94,9 +98,9 @@ impl PrometheusTelemetry {
         Ok(Self {
             handle: recorder.handle(),
             requests: RwLock::default(),
-            connections_refused: Labelled(ConnectionLimit::ALL.iter().copied().map(refused).collect()),
-            connections_failed: Labelled(ConnectionError::ALL.iter().copied().map(failed).collect()),
-            requests_refused: Labelled(RequestLimit::ALL.iter().copied().map(limited).collect()),
+            connections_refused: LabelledCounters(ConnectionLimit::ALL.iter().copied().map(refused).collect()),
+            connections_failed: LabelledCounters(ConnectionError::ALL.iter().copied().map(failed).collect()),
+            requests_refused: LabelledCounters(RequestLimit::ALL.iter().copied().map(limited).collect()),
             renewals: [
                 renewals("renewed"),
                 renewals("repeated"),
@@ -115,17 +119,18 @@ impl PrometheusTelemetry {
         })
     }
 
-    /// Everything measured so far.
+    /// Renders all metrics for a scrape.
     pub fn render(&self) -> String {
         self.handle.render()
     }
 
-    /// Folds what was recorded into the histograms; called now and then, so that samples do not pile up unseen.
+    /// Moves recorded samples into the buckets of the histograms. Has to be called periodically: between two scrapes
+    /// the samples would otherwise accumulate in memory.
     pub fn fold(&self) {
         self.handle.run_upkeep();
     }
 
-    /// `age_seconds` is that of the oldest event not yet sent.
+    /// Sets the gauges of the outboxes. `age_seconds` is the age of the oldest event that is not yet published, or 0.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a gauge is a float; no backlog has 2^52 aggregates"
@@ -136,136 +141,139 @@ impl PrometheusTelemetry {
         self.outboxes_unreadable.absolute(backlog.unreadable);
     }
 
-    fn request(&self, kind: AnswerKind, seconds: f64) {
-        let known = self.requests.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = known.get(&kind) {
-            return answer.record(seconds);
+    fn record_request(&self, labels: RequestLabels, seconds: f64) {
+        let registered = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = registered.get(&labels) {
+            return metrics.record(seconds);
         }
-        drop(known);
-        let answer = self.new_answer(kind);
-        answer.record(seconds);
-        let mut known = self.requests.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(kind, answer);
+        drop(registered);
+        let metrics = self.register(labels);
+        metrics.record(seconds);
+        let mut registered = self.requests.write().unwrap_or_else(PoisonError::into_inner);
+        registered.insert(labels, metrics);
     }
 
-    fn new_answer(&self, kind: AnswerKind) -> Answer {
+    fn register(&self, labels: RequestLabels) -> RequestMetrics {
         let labels = || {
             vec![
-                Label::new("method", kind.method.as_str()),
-                Label::new("route", kind.route.to_string()),
-                Label::new("status", kind.status.to_string()),
+                Label::new("method", labels.method.as_str()),
+                Label::new("route", labels.route.to_string()),
+                Label::new("status", labels.status.to_string()),
             ]
         };
         let counter = Key::from_parts("authme_http_requests_total", labels());
         let histogram = Key::from_parts("authme_http_request_duration_seconds", labels());
-        Answer {
+        RequestMetrics {
             count: self.recorder.register_counter(&counter, &METADATA),
             duration: self.recorder.register_histogram(&histogram, &METADATA),
         }
     }
 }
 
-/// A kind of figure.
 #[derive(Clone, Copy)]
-enum Kind {
+enum MetricKind {
     Counter,
     Gauge,
     Histogram,
 }
 
-/// Every figure, and what it means.
-const METRICS: [(&str, Kind, &str); 13] = [
+/// Name, kind and meaning of every metric.
+const METRICS: [(&str, MetricKind, &str); 13] = [
     (
         "authme_http_requests_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests answered, by method, route template and status",
     ),
     (
         "authme_http_request_duration_seconds",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "Time to answer, by method, route template and status",
     ),
     (
         "authme_http_connections_refused_total",
-        Kind::Counter,
-        "Connections closed as soon as they were accepted, by the limit they exceeded: of the peer address or of the process",
+        MetricKind::Counter,
+        "Connections closed right after accept, by the limit that they exceeded: connections of a peer address or of the process",
     ),
     (
         "authme_http_connection_errors_total",
-        Kind::Counter,
-        "Connections that ended otherwise than by agreement, by error: not HTTP, answer not taken in time, broken, …",
+        MetricKind::Counter,
+        "Connections that ended with an error, by error: not HTTP, response not read in time, broken, …",
     ),
     (
         "authme_http_requests_refused_total",
-        Kind::Counter,
-        "Requests answered with 429, by limit: of the client, of the user, of new sessions",
+        MetricKind::Counter,
+        "Requests answered with 429, by limit: requests of a client, requests of a user, new sessions",
     ),
-    ("authme_renewals_total", Kind::Counter, "Token renewals, by outcome"),
+    (
+        "authme_renewals_total",
+        MetricKind::Counter,
+        "Token renewals, by outcome",
+    ),
     (
         "authme_refresh_replays_total",
-        Kind::Counter,
-        "Spent refresh tokens that came back and ended their session",
+        MetricKind::Counter,
+        "Replays: spent refresh tokens that were presented again and ended their session",
     ),
-    ("authme_locks_total", Kind::Counter, "Credentials locked"),
-    ("authme_unlocks_total", Kind::Counter, "Credentials unlocked"),
+    ("authme_locks_total", MetricKind::Counter, "Credentials locked"),
+    ("authme_unlocks_total", MetricKind::Counter, "Credentials unlocked"),
     (
         "authme_signing_duration_seconds",
-        Kind::Histogram,
-        "Time of one access token signature",
+        MetricKind::Histogram,
+        "Time to sign one access token",
     ),
     (
         "authme_outbox_depth",
-        Kind::Gauge,
-        "Aggregates whose events are not all published",
+        MetricKind::Gauge,
+        "Aggregates with events that are not yet published",
     ),
     (
         "authme_outbox_age_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Age of the oldest event not yet published",
     ),
     (
         "authme_outboxes_unreadable_total",
-        Kind::Counter,
-        "Outboxes that the relay claimed and could not read; each is held alone for a minute",
+        MetricKind::Counter,
+        "Claimed outboxes that the relay could not read; each is held for a minute, alone",
     ),
 ];
 
 fn describe(recorder: &PrometheusRecorder) {
-    for (name, kind, what) in METRICS {
+    for (name, kind, meaning) in METRICS {
         match kind {
-            Kind::Counter => recorder.describe_counter(name.into(), None, what.into()),
-            Kind::Gauge => recorder.describe_gauge(name.into(), None, what.into()),
-            Kind::Histogram => recorder.describe_histogram(name.into(), None, what.into()),
+            MetricKind::Counter => recorder.describe_counter(name.into(), None, meaning.into()),
+            MetricKind::Gauge => recorder.describe_gauge(name.into(), None, meaning.into()),
+            MetricKind::Histogram => recorder.describe_histogram(name.into(), None, meaning.into()),
         }
     }
 }
 
-/// Every figure as a table in Markdown, for `docs/operations.md`.
+/// Renders the table of metrics in `docs/operations.md`, as Markdown.
 pub fn metrics_table() -> String {
     let mut table = "| metric | kind | meaning |\n| --- | --- | --- |\n".to_owned();
-    for (name, kind, what) in METRICS {
+    for (name, kind, meaning) in METRICS {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
-        let _ = writeln!(table, "| `{name}` | {kind} | {what} |");
+        let _ = writeln!(table, "| `{name}` | {kind} | {meaning} |");
     }
     table
 }
 
 impl Telemetry for PrometheusTelemetry {
-    fn record(&self, measure: MetricEvent) {
+    fn record(&self, event: MetricEvent) {
         let [renewed, repeated, refused, failed] = &self.renewals;
-        match measure {
+        match event {
             MetricEvent::Request {
                 method,
                 route,
                 status,
                 took,
             } => {
-                let kind = AnswerKind { method, route, status };
-                self.request(kind, took.as_secs_f64());
+                let labels = RequestLabels { method, route, status };
+                self.record_request(labels, took.as_secs_f64());
             }
             MetricEvent::ConnectionRefused(limit) => self.connections_refused.increment(limit),
             MetricEvent::ConnectionFailed(error) => self.connections_failed.increment(error),
@@ -300,8 +308,8 @@ mod tests {
         }
     }
 
-    /// Everything that can be recorded: a new kind of measure has no place here until it is added.
-    fn everything() -> Vec<MetricEvent> {
+    /// Returns every event with every label value. A new variant of [`MetricEvent`] has to be added by hand.
+    fn all_events() -> Vec<MetricEvent> {
         let mut all: Vec<MetricEvent> = RequestMethod::ALL.iter().map(|method| request(*method, 200)).collect();
         all.extend(
             ConnectionLimit::ALL
@@ -335,7 +343,7 @@ mod tests {
         all
     }
 
-    /// Each label with each of its values, except the bounds of histograms.
+    /// Returns the pairs of label and value, except the bounds of histograms (`le`).
     fn labels(rendered: &str) -> BTreeSet<(String, String)> {
         let labels = rendered
             .lines()
@@ -347,10 +355,10 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_every_label_are_a_closed_list() {
+    fn label_values_are_a_closed_list() {
         let telemetry = PrometheusTelemetry::new().unwrap();
-        for measure in everything() {
-            telemetry.record(measure);
+        for event in all_events() {
+            telemetry.record(event);
         }
         let mut closed = BTreeSet::new();
         let mut label = |name: &str, values: &[&str]| {
@@ -372,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_names_of_methods_are_one_series() {
+    fn unknown_methods_share_one_series() {
         let telemetry = PrometheusTelemetry::new().unwrap();
         telemetry.record(request(RequestMethod::named("BREW"), 405));
         let lines = telemetry.render().lines().count();

@@ -1,8 +1,5 @@
-//! What is said of settings outside of this crate.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a file that is not there fails the test that wanted it"
-)]
+//! Compares the settings and metrics with `docs/operations.md` and with the services' defaults.
+#![expect(clippy::unwrap_used, reason = "a missing file fails the test")]
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +16,8 @@ fn defaults() -> Vec<String> {
     defaults.into()
 }
 
-/// What the operator's page shows between the marks of `name`.
-fn shown(name: &str) -> String {
+/// Returns the table between the markers of `name` in `docs/operations.md`.
+fn documented_table(name: &str) -> String {
     let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
     let (_, rest) = page.split_once(&format!("<!-- {name}:begin -->\n")).unwrap();
     let (table, _) = rest.split_once(&format!("<!-- {name}:end -->")).unwrap();
@@ -28,7 +25,7 @@ fn shown(name: &str) -> String {
 }
 
 #[test]
-fn the_operators_page_shows_the_settings_and_the_metrics_there_are() {
+fn operations_page_has_the_current_tables() {
     let defaults = defaults();
     let defaults: Vec<&str> = defaults.iter().map(String::as_str).collect();
     for (name, table) in [
@@ -36,15 +33,15 @@ fn the_operators_page_shows_the_settings_and_the_metrics_there_are() {
         ("metrics", metrics_table()),
     ] {
         assert!(
-            shown(name) == table,
-            "docs/operations.md does not show the {name} as they are. Write its tables anew:\n  \
-             cargo run -p service-runtime --example operations_tables\nand look at the difference before you commit it."
+            documented_table(name) == table,
+            "the table of {name} in docs/operations.md is out of date. Regenerate it with\n  \
+             cargo run -p service-runtime --example operations_tables\nand review the difference before you commit it."
         );
     }
 }
 
 #[test]
-fn a_default_is_the_same_in_every_service() {
+fn defaults_agree_between_services() {
     let defaults = defaults();
     let mut texts: Vec<&str> = defaults.iter().map(String::as_str).collect();
     let table = settings_table(&texts).unwrap();
