@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thing_at_a_time_is_asked_for() {
+    fn actions_exclude_each_other() {
         Arguments::command().debug_assert();
         assert!(Arguments::try_parse_from(["service", "--check"]).is_ok());
         assert!(Arguments::try_parse_from(["service", "--check", "--print-config"]).is_err());

@@ -6,7 +6,8 @@ use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
 use crate::{Service, Shared, kafka, print_line};
 
-/// `--check`: whether a start would succeed. Brokers and key set may be away.
+/// `--check`: reports whether a start would succeed. Unreachable brokers or an unreachable key set are reported, but
+/// are not errors, because a service starts without them.
 pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
     let publisher = kafka::publisher(&settings.kafka)?;
     let stores = store::open(&settings.store, WaitForStore::No).await?;
@@ -18,16 +19,18 @@ pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSett
         Keys::Directory(_) => print_line("keys: read")?,
         Keys::Remote(keys) => {
             shared.keys.on_demand().refresh().await;
-            let answer = if keys.version().is_some() {
+            let result = if keys.version().is_some() {
                 "fetched"
             } else {
-                "away; a start would not be ready until they can be fetched"
+                "unreachable; a service would start, but not be ready until they can be fetched"
             };
-            print_line(&format!("keys: {answer}"))?;
+            print_line(&format!("keys: {result}"))?;
         }
     }
     match topics::check(&publisher).await? {
-        Topics::There => print_line("kafka: the topics are there"),
-        Topics::Unknown(_) => print_line("kafka: away; a start would keep events in the outboxes until it answers"),
+        Topics::Exist => print_line("kafka: the topics are there"),
+        Topics::Unknown(_) => print_line(
+            "kafka: unreachable; a service would start, and keep events in the outboxes until a broker answers",
+        ),
     }
 }

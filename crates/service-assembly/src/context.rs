@@ -13,16 +13,16 @@ pub enum Context {
     Factors(FactorsUseCases),
     Tokens {
         tokens: TokensUseCases,
-        /// How long a verifier may keep the key set.
+        /// The `max-age` of the key set: how long a verifier may cache it.
         key_set_cache_time: Duration,
-        /// Whether a renewal may have its token in the query.
+        /// Accepts the token of a renewal in the query, where proxies may log it.
         query_tokens: bool,
         login_guard: LoginGuardSettings,
     },
 }
 
 impl Context {
-    /// Whose outboxes are carried out here: a service publishes what it wrote itself.
+    /// Returns the aggregate whose outboxes the service relays and purges. It is the only one that the service writes.
     pub(crate) const fn aggregate(&self) -> Aggregate {
         match self {
             Self::CredentialLock(_) => Aggregate::Credential,
@@ -38,7 +38,7 @@ impl Context {
         }
     }
 
-    /// Only one context renews tokens.
+    /// Returns whether renewals accept a token in the query; only the tokens context has renewals.
     pub(crate) const fn query_tokens(&self) -> bool {
         match self {
             Self::Tokens { query_tokens, .. } => *query_tokens,
@@ -46,7 +46,7 @@ impl Context {
         }
     }
 
-    /// Only one context logs clients in.
+    /// Returns the limits of failed client logins; only the tokens context has client logins.
     pub(crate) fn login_guard(&self) -> LoginGuardSettings {
         match self {
             Self::Tokens { login_guard, .. } => *login_guard,
@@ -54,8 +54,8 @@ impl Context {
         }
     }
 
-    /// Puts it into what is served.
-    pub(crate) fn serve_in(self, api: &mut Api) {
+    /// Adds the context to the API.
+    pub(crate) fn add_to(self, api: &mut Api) {
         match self {
             Self::CredentialLock(credential_lock) => api.credential_lock = Some(Arc::new(credential_lock)),
             Self::Factors(factors) => api.factors = Some(Arc::new(factors)),

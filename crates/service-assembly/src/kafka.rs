@@ -5,13 +5,13 @@ use adapter_kafka::{
 };
 use service_runtime::{CommandError, KafkaSecurity, KafkaSettings as Settings};
 
-/// Makes the producer; brokers that are away are no failure.
+/// Creates the producer. Does not connect, so unreachable brokers are not an error.
 pub(crate) fn publisher(settings: &Settings) -> Result<KafkaEventPublisher, CommandError> {
     let settings = KafkaSettings {
         allow_insecure: settings.allow_insecure,
         ..KafkaSettings::new(settings.brokers.clone(), security(settings)?)
     };
-    KafkaEventPublisher::open(&settings).map_err(CommandError::context("the producer of events cannot be made"))
+    KafkaEventPublisher::open(&settings).map_err(CommandError::context("the Kafka producer cannot be created"))
 }
 
 fn security(settings: &Settings) -> Result<Security, CommandError> {
@@ -26,7 +26,7 @@ fn security(settings: &Settings) -> Result<Security, CommandError> {
 }
 
 fn tls(settings: &Settings) -> Result<TlsSettings, CommandError> {
-    // The library reads the key by itself, whoever else can.
+    // librdkafka reads the key itself and does not check its permissions.
     if let Some(key) = &settings.key_file {
         require_private(key).map_err(CommandError::context("`kafka.key_file` cannot be used"))?;
     }
@@ -46,7 +46,9 @@ fn login(settings: &Settings) -> Result<ScramLogin, CommandError> {
         settings.sasl_username.clone(),
         settings.sasl_password_file.as_deref(),
     ) else {
-        return Err(CommandError::msg("`kafka.security` is scram, which needs a login"));
+        return Err(CommandError::msg(
+            "`kafka.security` is scram, which requires `kafka.sasl_mechanism`, `kafka.sasl_username` and `kafka.sasl_password_file`",
+        ));
     };
     let mechanism = match mechanism {
         "SCRAM-SHA-256" => ScramMechanism::Sha256,
@@ -58,7 +60,7 @@ fn login(settings: &Settings) -> Result<ScramLogin, CommandError> {
         }
     };
     let password =
-        read_secret_text(file).map_err(CommandError::context("the password for the brokers cannot be read"))?;
+        read_secret_text(file).map_err(CommandError::context("`kafka.sasl_password_file` cannot be used"))?;
     Ok(ScramLogin {
         mechanism,
         username,
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_carried_over_and_a_key_that_others_may_read_is_refused() {
+    fn tls_files_are_passed_on_and_must_be_private() {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem");
         write_private(&key, b"a key").unwrap();
@@ -111,17 +113,14 @@ mod tests {
         assert_eq!(client.certificate_file, PathBuf::from("/run/certificate.pem"));
         assert_eq!(client.key_file, key);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        let refused = security(&settings).unwrap_err().report();
-        assert!(
-            refused.contains("kafka.key_file") && refused.contains("0644"),
-            "{refused}"
-        );
+        let error = security(&settings).unwrap_err().report();
+        assert!(error.contains("kafka.key_file") && error.contains("0644"), "{error}");
     }
 
     #[test]
-    fn plaintext_to_another_machine_needs_a_word() {
-        let refused = publisher(&settings(KafkaSecurity::Plaintext)).err().unwrap().report();
-        assert!(refused.contains("`kafka.allow_insecure = true`"), "{refused}");
+    fn plaintext_to_another_host_requires_permission() {
+        let error = publisher(&settings(KafkaSecurity::Plaintext)).err().unwrap().report();
+        assert!(error.contains("`kafka.allow_insecure = true`"), "{error}");
         let allowed = Settings {
             allow_insecure: true,
             ..settings(KafkaSecurity::Plaintext)
@@ -130,21 +129,21 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_read_from_its_file_and_never_told() {
+    fn the_scram_password_is_read_and_never_printed() {
         let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
         write_private(&password, b"hunter2\n").unwrap();
-        let with = |mechanism: &str| Settings {
+        let scram = |mechanism: &str| Settings {
             sasl_mechanism: Some(mechanism.to_owned()),
             sasl_username: Some("ada".to_owned()),
             sasl_password_file: Some(password.clone()),
             ..settings(KafkaSecurity::Scram)
         };
-        let good = security(&with("SCRAM-SHA-512")).unwrap();
+        let good = security(&scram("SCRAM-SHA-512")).unwrap();
         assert!(matches!(&good, Security::Scram { login, .. } if login.mechanism == ScramMechanism::Sha512));
         assert!(!format!("{good:?}").contains("hunter2"));
-        let refused = security(&with("PLAIN")).unwrap_err().report();
-        assert!(refused.contains("kafka.sasl_mechanism") && !refused.contains("hunter2"));
+        let error = security(&scram("PLAIN")).unwrap_err().report();
+        assert!(error.contains("kafka.sasl_mechanism") && !error.contains("hunter2"));
         assert!(security(&settings(KafkaSecurity::Scram)).is_err());
     }
 }

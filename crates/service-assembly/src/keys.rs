@@ -6,7 +6,7 @@ use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, RemoteKeySetSettings, 
 use ports::{Clock, KeySetSource, Readiness};
 use service_runtime::{CommandError, KeySourceSettings};
 
-/// What keys are wanted for.
+/// The requirements of a service on its keys.
 pub(crate) struct KeyPurpose {
     pub(crate) signs: bool,
     pub(crate) longest_token_life: Duration,
@@ -15,29 +15,30 @@ pub(crate) struct KeyPurpose {
 
 /// The keys of a service.
 pub(crate) enum Keys {
-    /// Private keys in a directory: they sign and verify.
+    /// Private keys in a directory, which sign and verify.
     Directory(Arc<KeyRing>),
-    /// Public keys of another service.
+    /// The key set of another service, which only verifies.
     Remote(Arc<RemoteKeySet>),
 }
 
 impl Keys {
-    /// Opens what the settings name. Who `signs` needs the directory; others take the key set when they have both.
-    pub(crate) fn open(settings: &KeySourceSettings, use_of: &KeyPurpose) -> Result<Self, CommandError> {
+    /// Opens the source that the settings name. A service that signs requires the directory. A service that only
+    /// verifies prefers the key set if both are set: it then needs no access to private keys.
+    pub(crate) fn open(settings: &KeySourceSettings, purpose: &KeyPurpose) -> Result<Self, CommandError> {
         match (&settings.url, &settings.directory) {
-            (Some(url), _) if !use_of.signs => remote(url, settings),
+            (Some(url), _) if !purpose.signs => remote(url, settings),
             (_, Some(directory)) => {
-                let ring = KeyRing::open(KeyDirectory::new(directory), use_of.longest_token_life)
+                let ring = KeyRing::open(KeyDirectory::new(directory), purpose.longest_token_life)
                     .map_err(CommandError::context("the keys in `keys.directory` cannot be read"))?;
                 let ring = Arc::new(ring);
-                if ring.key_set(use_of.clock.clone()).public_keys().is_empty() {
+                if ring.key_set(purpose.clock.clone()).public_keys().is_empty() {
                     return Err(CommandError::msg(
-                        "`keys.directory` holds no key: make one with `authme keys generate`",
+                        "`keys.directory` contains no key: create one with `authme keys generate`",
                     ));
                 }
                 Ok(Self::Directory(ring))
             }
-            (_, None) => Err(CommandError::msg("`keys.directory` or `keys.url` is needed")),
+            (_, None) => Err(CommandError::msg("`keys.directory` or `keys.url` is required")),
         }
     }
 
@@ -48,7 +49,7 @@ impl Keys {
         }
     }
 
-    /// For a token whose key is not known.
+    /// Returns the source to refresh when a token has an unknown key.
     pub(crate) fn on_demand(&self) -> Arc<dyn KeySetSource> {
         match self {
             Self::Directory(ring) => ring.clone(),
@@ -56,7 +57,7 @@ impl Keys {
         }
     }
 
-    /// For the loop that looks now and then.
+    /// Returns the source for the refresh loop. A remote key set fetches only when its own interval is over.
     pub(crate) fn periodic(&self) -> Arc<dyn KeySetSource> {
         match self {
             Self::Directory(ring) => ring.clone(),
@@ -64,7 +65,7 @@ impl Keys {
         }
     }
 
-    /// What may be away.
+    /// Returns the readiness check of a remote key set; a directory has none.
     pub(crate) fn readiness(&self) -> Option<Arc<dyn Readiness>> {
         match self {
             Self::Directory(_) => None,
@@ -102,16 +103,16 @@ mod tests {
             allow_insecure: false,
             longest_age: Duration::from_hours(1),
         };
-        let use_of = KeyPurpose {
+        let purpose = KeyPurpose {
             signs,
             longest_token_life: Duration::from_hours(1),
             clock: Arc::new(SystemClock),
         };
-        Keys::open(&settings, &use_of)
+        Keys::open(&settings, &purpose)
     }
 
     #[test]
-    fn who_signs_takes_the_directory_and_who_verifies_the_key_set() {
+    fn signing_uses_the_directory_and_verification_the_key_set() {
         let folder = tempfile::tempdir().unwrap();
         KeyDirectory::new(folder.path())
             .ensure_key(Timestamp::UNIX_EPOCH)
@@ -127,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_a_key_is_refused() {
+    fn a_directory_without_keys_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
-        let refusal = open(false, Some(folder.path()), false).err().unwrap();
-        assert!(refusal.report().contains("authme keys generate"));
+        let error = open(false, Some(folder.path()), false).err().unwrap();
+        assert!(error.report().contains("authme keys generate"));
     }
 }

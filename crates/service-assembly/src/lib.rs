@@ -1,4 +1,4 @@
-//! What the three services are made of: one store, one stream of events, one way to start and to end.
+//! The frame of the three services: command line, MongoDB, Kafka, HTTP servers, start and shutdown.
 
 mod arguments;
 mod check;
@@ -20,24 +20,25 @@ use arguments::Arguments;
 pub use context::Context;
 pub use shared::Shared;
 
-/// A service: what it is called, its defaults, and how its context is wired.
+/// A service: its name, its default settings, and the wiring of its context.
 pub struct Service {
     pub binary: Binary,
     pub name: &'static str,
-    /// What it does, for `--help`.
+    /// One line for `--help`.
     pub about: &'static str,
-    /// The TOML text of its defaults.
+    /// The default settings, in TOML.
     pub defaults: &'static str,
     pub wire: fn(&Shared) -> Result<Context, CommandError>,
 }
 
 impl Service {
-    /// Does what the command line asks for, until it is done or the process is asked to end.
+    /// Runs the action of the command line. Without an action, serves until SIGTERM or SIGINT. Exits with 1 on an
+    /// error.
     pub fn run(&self) -> ExitCode {
         match self.execute() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(refusal) => {
-                eprintln!("{}: {}", self.name, refusal.report());
+            Err(error) => {
+                eprintln!("{}: {}", self.name, error.report());
                 ExitCode::from(1)
             }
         }
@@ -46,15 +47,16 @@ impl Service {
     fn execute(&self) -> Result<(), CommandError> {
         let matches = Arguments::command().name(self.name).about(self.about).get_matches();
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        let refused = || CommandError::context("the settings are refused");
-        let loaded = load(self.binary, self.defaults, arguments.config.as_deref()).map_err(refused())?;
+        let invalid = || CommandError::context("the settings are invalid");
+        let loaded = load(self.binary, self.defaults, arguments.config.as_deref()).map_err(invalid())?;
         if arguments.print_config {
             return print_line(loaded.print().trim_end());
         }
-        let settings = loaded.service().map_err(refused())?;
+        let settings = loaded.service().map_err(invalid())?;
         start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
-        // The threads of HTTP make the signatures, which are most of the work. Those of the store and of Kafka are fewer: the
-        // more of them, the more they wake each other for an answer that one alone had read.
+        // HTTP threads compute the signatures, which are most of the CPU time. This runtime drives the store and Kafka;
+        // half as many threads suffice, and with more of them they wake each other for answers that one could have read
+        // alone.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.http.threads().div_ceil(2))
             .enable_all()
@@ -76,7 +78,7 @@ impl Service {
     }
 }
 
-/// A line for a person, on stdout.
+/// Writes a line to stdout.
 fn print_line(line: &str) -> Result<(), CommandError> {
-    writeln!(std::io::stdout().lock(), "{line}").map_err(CommandError::context("the answer cannot be written"))
+    writeln!(std::io::stdout().lock(), "{line}").map_err(CommandError::context("stdout cannot be written to"))
 }

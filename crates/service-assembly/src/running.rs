@@ -19,19 +19,24 @@ use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
 use crate::{Context, Service, Shared, kafka};
 
-/// How long a stop waits for requests in flight, then for the relay, for the producer and for the store. With the drain
-/// they stay below the half minute that Kubernetes gives.
-const IN_FLIGHT: Duration = Duration::from_secs(8);
-const RELAY: Duration = Duration::from_secs(5);
-const FLUSH: Duration = Duration::from_secs(3);
-const STORE: Duration = Duration::from_secs(3);
+// The time limits of the steps of a shutdown, in their order. With `http.drain` they sum up to less than the 30 s after
+// which Kubernetes kills a pod (`terminationGracePeriodSeconds`).
 
-/// Starts, serves until the process is asked to end, and ends in order.
+/// Requests in flight. A request is cut off after 2.8 s, so this only bounds slow request bodies and slow readers.
+const REQUESTS_TIMEOUT: Duration = Duration::from_secs(8);
+/// The relay: the time in which one outbox is sent.
+const RELAY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The producer's flush.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Store calls that were already sent. A call takes 2.5 s at most.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Starts the service, serves until SIGTERM or SIGINT, and shuts down in order.
 pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
-    // Before anything else: whoever starts it may ask it to end while it still waits for the store.
-    let mut signals = Signals::install().map_err(CommandError::context("signals cannot be heard"))?;
+    // First of all, so that a signal also ends a service that still waits for the store.
+    let mut signals = Signals::install().map_err(CommandError::context("signal handlers cannot be installed"))?;
     let running = tokio::select! {
-        running = Running::start(service, loaded, &settings) => running?,
+        running = RunningService::start(service, loaded, &settings) => running?,
         () = signals.recv() => return Ok(()),
     };
     signals.recv().await;
@@ -39,8 +44,8 @@ pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSe
     Ok(())
 }
 
-/// A service that answers.
-struct Running {
+/// A started service, and the parts that a shutdown ends.
+struct RunningService {
     api: ServerHandle,
     management: ServerHandle,
     servers: [JoinHandle<std::io::Result<()>>; 2],
@@ -50,15 +55,15 @@ struct Running {
     publisher: Arc<KafkaEventPublisher>,
 }
 
-impl Running {
+impl RunningService {
     async fn start(service: &Service, loaded: Loaded, settings: &ServiceSettings) -> Result<Self, CommandError> {
         let publisher = Arc::new(kafka::publisher(&settings.kafka)?);
         let stores = store::open(&settings.store, WaitForStore::Yes);
         let (stores, topics) = tokio::try_join!(stores, topics::check(&publisher))?;
-        if let Topics::Unknown(failure) = topics {
+        if let Topics::Unknown(error) = topics {
             tracing::warn!(
-                error = &failure as &dyn std::error::Error,
-                "no broker answers; the outboxes keep the events until one does"
+                error = &error as &dyn std::error::Error,
+                "no Kafka broker answers; events stay in the outboxes until one does"
             );
         }
         let shared = Shared::new(service.binary, loaded, settings, stores)?;
@@ -92,24 +97,25 @@ impl Running {
         })
     }
 
-    /// Unready at once; serves on for `drain`; finishes what is in flight; carries out the last events; lets go of
-    /// brokers and store.
+    /// Shuts down in this order: readiness turns false at once; the API serves on for `drain`, until load balancers
+    /// have noticed; requests in flight are finished; the relay publishes the last events; producer and store calls are
+    /// finished. The management port serves until the end, so that the last metrics can be scraped.
     async fn stop(self, drain: Duration) {
         tracing::info!("stopping");
         self.stop.begin();
         sleep(drain).await;
         self.api.stop(true).await;
-        if timeout(RELAY, self.loops.end()).await.is_err() {
-            tracing::warn!("events are left in the outboxes; whoever serves next carries them out");
+        if timeout(RELAY_TIMEOUT, self.loops.end()).await.is_err() {
+            tracing::warn!("events are left in the outboxes; the next relay publishes them");
         }
-        if let Err(failure) = self.publisher.close(FLUSH).await {
+        if let Err(error) = self.publisher.close(FLUSH_TIMEOUT).await {
             tracing::warn!(
-                error = &failure as &dyn std::error::Error,
-                "the producer was closed early"
+                error = &error as &dyn std::error::Error,
+                "the Kafka producer was closed before its flush had finished"
             );
         }
-        if timeout(STORE, self.stores.finish_calls()).await.is_err() {
-            tracing::warn!("the store did not answer its last calls");
+        if timeout(STORE_TIMEOUT, self.stores.finish_calls()).await.is_err() {
+            tracing::warn!("the store did not answer the last calls");
         }
         self.management.stop(true).await;
         for server in self.servers {
@@ -137,17 +143,18 @@ fn start_loops(
     );
     loops.relay(relay, outboxes.clone());
     loops.follow_keys(shared.keys.periodic());
-    let garbage = shared.stores.garbage_of(&[context.aggregate()]);
-    loops.purge_expired(garbage, shared.clock.clone());
+    let expired_records = shared.stores.garbage_of(&[context.aggregate()]);
+    loops.purge_expired(expired_records, shared.clock.clone());
     loops.measure(shared.telemetry.clone(), outboxes, shared.clock.clone());
     loops
 }
 
-/// Names this process among its replicas, those of other machines and those before it included.
+/// Returns a relay owner's name that is unique among all replicas. It differs at each start, so a restarted process
+/// never settles under a lease of the process before it.
 fn relay_owner(service: &str, shared: &Shared) -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let chance = domain::hex::encode(&shared.randomness.nonce());
-    format!("{service}/{}/{}/{chance}", host.trim(), process::id())
+    let suffix = domain::hex::encode(&shared.randomness.nonce());
+    format!("{service}/{}/{}/{suffix}", host.trim(), process::id())
 }
 
 fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
@@ -168,14 +175,14 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
         audit: shared.audit.clone(),
         stopping: stop.subscribe(),
     };
-    context.serve_in(&mut api);
+    context.add_to(&mut api);
     api
 }
 
 fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSettings, CommandError> {
     let not_a_network = |text| {
         CommandError::msg(format!(
-            "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
+            "`http.trusted_proxies` contains `{text}`, which is neither a network nor an address"
         ))
     };
     Ok(ApiSettings {
@@ -183,7 +190,7 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
         key_set_cache_time: context.key_set_cache_time(),
         drain: settings.http.drain,
-        shutdown_timeout: IN_FLIGHT,
+        shutdown_timeout: REQUESTS_TIMEOUT,
         connections: ConnectionSettings {
             write_timeout: settings.http.write_timeout,
             per_peer: settings.http.connections_per_peer,

@@ -11,17 +11,17 @@ use use_cases::ActiveCheckPorts;
 
 use crate::keys::{KeyPurpose, Keys};
 
-/// What a context is wired from.
+/// The parts that the wiring of each context uses.
 pub struct Shared {
-    /// Clients are remembered for a moment.
+    /// The stores, with a cache in front of the clients.
     pub stores: Stores,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<PrometheusTelemetry>,
-    /// On the log stream.
+    /// The audit trail, on the log stream.
     pub audit: Arc<dyn AuditTrail>,
     pub profile: TokenProfile,
-    /// For what only one service reads.
+    /// All settings, for sections that only one service reads.
     pub settings: Loaded,
     pub(crate) keys: Keys,
 }
@@ -34,16 +34,16 @@ impl Shared {
         mut stores: Stores,
     ) -> Result<Self, CommandError> {
         stores.clients = Arc::new(RememberedClients::new(stores.clients));
-        let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be started"))?;
+        let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let use_of_keys = KeyPurpose {
+        let key_purpose = KeyPurpose {
             signs: binary == Binary::Tokens,
             longest_token_life: settings.tokens.longest_access_token_lifetime,
             clock: clock.clone(),
         };
         Ok(Self {
             stores,
-            keys: Keys::open(&settings.keys, &use_of_keys)?,
+            keys: Keys::open(&settings.keys, &key_purpose)?,
             clock,
             randomness: Arc::new(SystemRandomness),
             telemetry: Arc::new(telemetry),
@@ -53,7 +53,7 @@ impl Shared {
         })
     }
 
-    /// What a look at a caller's token reads.
+    /// Returns the ports of the active check.
     pub(crate) fn active_check_ports(&self) -> ActiveCheckPorts {
         ActiveCheckPorts {
             clients: self.stores.clients.clone(),
@@ -64,12 +64,12 @@ impl Shared {
         }
     }
 
-    /// The keys that sign. A service that verifies with the key set of another has none.
+    /// Returns the signing keys. Fails for a service with a remote key set, and if no key may sign yet.
     pub fn signing_keys(&self) -> Result<Arc<KeyRing>, CommandError> {
         match &self.keys {
             Keys::Directory(ring) if ring.signing_key(self.clock.now()).is_some() => Ok(ring.clone()),
             _ => Err(CommandError::msg(
-                "`keys.directory` holds no key that signs now: `authme keys list` shows from when each does",
+                "`keys.directory` contains no key that may sign now: `authme keys list` shows from when each one does",
             )),
         }
     }

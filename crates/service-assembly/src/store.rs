@@ -6,19 +6,21 @@ use ports::Aggregate;
 use service_runtime::{CommandError, StoreSettings};
 use tokio::time::{Instant, sleep};
 
-/// A start waits so long for a store that is away: one that starts at the same time, or elects.
+/// How long a start waits for an unreachable store. It covers a store that starts at the same time, and an election
+/// (usually below 12 s).
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pause between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether to wait for a store that is away.
+/// Selects whether an unreachable store is tried again or is an error at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitForStore {
     No,
     Yes,
 }
 
-/// Opens the store. Driver calls run on the runtime that this is called on.
+/// Opens the store. Driver calls run on the Tokio runtime that this is called on.
 pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result<Stores, CommandError> {
     let uri = read_secret_text(&settings.mongodb_uri_file);
     let uri = uri.map_err(CommandError::context("`store.mongodb_uri_file` cannot be used"))?;
@@ -31,34 +33,34 @@ pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result
         allow_insecure: settings.allow_insecure,
         ..MongodbSettings::new(uri.as_str(), &settings.database, settings.connections)
     };
-    let opened = retry_while_unavailable(wait, async || adapter_mongodb::open(&settings).await).await;
-    opened.map_err(CommandError::context("the store cannot be opened"))
+    let result = retry_while_unavailable(wait, async || adapter_mongodb::open(&settings).await).await;
+    result.map_err(CommandError::context("the store cannot be opened"))
 }
 
-/// Makes the indexes of an aggregate's service.
+/// Creates the indexes that the service of an aggregate uses. Existing indexes stay.
 pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), CommandError> {
-    let made = retry_while_unavailable(WaitForStore::Yes, async || stores.create_indexes(&[aggregate]).await).await;
-    made.map_err(CommandError::context("the store cannot be made ready"))
+    let result = retry_while_unavailable(WaitForStore::Yes, async || stores.create_indexes(&[aggregate]).await).await;
+    result.map_err(CommandError::context("the indexes of the store cannot be created"))
 }
 
-/// Tries again while the store is away: one that starts at the same time, or elects.
+/// Repeats the attempt while the store is unreachable, for [`WAIT_LIMIT`] at most.
 async fn retry_while_unavailable<T>(
     wait: WaitForStore,
     attempt: impl AsyncFn() -> Result<T, OpenError>,
 ) -> Result<T, OpenError> {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         match attempt().await {
-            Err(failure @ (OpenError::Away(_) | OpenError::Index { .. }))
-                if wait == WaitForStore::Yes && begun.elapsed() < WAIT_LIMIT =>
+            Err(error @ (OpenError::Away(_) | OpenError::Index { .. }))
+                if wait == WaitForStore::Yes && start.elapsed() < WAIT_LIMIT =>
             {
                 tracing::warn!(
-                    error = &failure as &dyn std::error::Error,
-                    "the store is away; it is tried again"
+                    error = &error as &dyn std::error::Error,
+                    "the store is unreachable; retrying"
                 );
-                sleep(PAUSE).await;
+                sleep(RETRY_PAUSE).await;
             }
-            done => return done,
+            result => return result,
         }
     }
 }

@@ -3,42 +3,42 @@ use service_runtime::{CommandError, ServiceSettings};
 
 use crate::{kafka, print_line};
 
-/// What is known of the topics.
+/// The result of a check of the topics.
 #[derive(Debug)]
 pub(crate) enum Topics {
-    There,
-    /// No broker answers: a service starts nevertheless, and its outboxes keep the events.
+    Exist,
+    /// No broker answers. A service starts nevertheless, and its outboxes keep the events.
     Unknown(TopicsError),
 }
 
-/// Looks for the topics. Brokers that answer and lack one are a refusal: no event would ever go out.
+/// Checks that the topics exist. A missing topic is an error, because its events would never be published.
 pub(crate) async fn check(publisher: &KafkaEventPublisher) -> Result<Topics, CommandError> {
     match publisher.check_topics().await {
-        Ok(()) => Ok(Topics::There),
-        Err(away @ TopicsError::BrokerAway(_)) => Ok(Topics::Unknown(away)),
-        Err(failure) => Err(CommandError::context("the topics are not usable")(failure)),
+        Ok(()) => Ok(Topics::Exist),
+        Err(error @ TopicsError::BrokerAway(_)) => Ok(Topics::Unknown(error)),
+        Err(error) => Err(CommandError::context("the topics cannot be used")(error)),
     }
 }
 
-/// `--create-topics`.
+/// `--create-topics`: creates the missing topics. Existing ones stay as they are.
 pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandError> {
-    let doing = || CommandError::context("the topics cannot be made");
+    let failed = || CommandError::context("the topics cannot be created");
     let publisher = kafka::publisher(&settings.kafka)?;
     let missing = match publisher.check_topics().await {
         Ok(()) => Vec::new(),
         Err(TopicsError::Missing(missing)) => missing,
-        Err(failure) => return Err(doing()(failure)),
+        Err(error) => return Err(failed()(error)),
     };
     if !missing.is_empty() {
         let (partitions, replication) = (settings.kafka.partitions, settings.kafka.replication);
         publisher
             .create_topics(partitions, replication)
             .await
-            .map_err(doing())?;
+            .map_err(failed())?;
     }
     for topic in Topic::ALL.map(Topic::name) {
-        let made = missing.contains(&topic);
-        print_line(&format!("{topic}: {}", if made { "made" } else { "was there" }))?;
+        let is_new = missing.contains(&topic);
+        print_line(&format!("{topic}: {}", if is_new { "made" } else { "was there" }))?;
     }
     Ok(())
 }

@@ -2,11 +2,8 @@ use service_assembly::{Context, Shared};
 use service_runtime::CommandError;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 
-/// Where the ports of the context meet their adapters.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "other services need more than is shared, and may lack it"
-)]
+/// Connects the ports of the credential lock context to their adapters.
+#[expect(clippy::unnecessary_wraps, reason = "the wiring of the other services can fail")]
 pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let stores = &shared.stores;
     Ok(Context::CredentialLock(CredentialLockUseCases::new(

@@ -1,4 +1,4 @@
-//! The service `factors`: which contacts a user has, and one-time codes.
+//! The service `factors`: the contacts of users, and one-time codes.
 
 mod wiring;
 
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let service = Service {
         binary: Binary::Factors,
         name: "service-factors",
-        about: "Keeps the contacts that users prove themselves with",
+        about: "Manages the contacts of users and verifies them with one-time codes",
         defaults: include_str!("../config.default.toml"),
         wire: wiring::wire,
     };

@@ -6,20 +6,22 @@ use service_assembly::{Context, Shared};
 use service_runtime::CommandError;
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
 
-/// Where the ports of the context meet their adapters.
+/// Connects the ports of the factors context to their adapters.
 pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let settings = shared.settings.sender();
-    let settings = settings.map_err(CommandError::context("the settings are refused"))?;
+    let settings = settings.map_err(CommandError::context("the settings are invalid"))?;
     let secrets = read_secret(&settings.secrets.codes_file);
-    let secrets = secrets.map_err(CommandError::context("the key of one-time codes cannot be read"))?;
+    let secrets = secrets.map_err(CommandError::context(
+        "the key of one-time codes (`secrets.codes_file`) cannot be read",
+    ))?;
     let code_digester =
-        HmacCodeDigester::new(&secrets).ok_or_else(|| CommandError::msg("there is no key for one-time codes"))?;
+        HmacCodeDigester::new(&secrets).ok_or_else(|| CommandError::msg("`secrets.codes_file` contains no key"))?;
     let delivery = shared.settings.read::<DeliveryConfig>();
-    let delivery = delivery.map_err(CommandError::context("the settings are refused"))?;
+    let delivery = delivery.map_err(CommandError::context("the settings are invalid"))?;
     let delivery = delivery
         .into_settings(None, read_private)
         .and_then(adapter_delivery::open);
-    let delivery = delivery.map_err(CommandError::context("codes cannot be delivered"))?;
+    let delivery = delivery.map_err(CommandError::context("the delivery of codes cannot be set up"))?;
     let stores = &shared.stores;
     let ports = FactorsPorts {
         factor_sets: stores.factor_sets.clone(),

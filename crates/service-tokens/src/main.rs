@@ -1,4 +1,4 @@
-//! The service `tokens`: turns proofs into signed tokens.
+//! The service `tokens`: issues, renews and revokes tokens.
 
 mod wiring;
 
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let service = Service {
         binary: Binary::Tokens,
         name: "service-tokens",
-        about: "Turns hand-offs and refresh tokens into signed access tokens",
+        about: "Issues, renews and revokes access tokens and refresh tokens",
         defaults: include_str!("../config.default.toml"),
         wire: wiring::wire,
     };

@@ -6,14 +6,16 @@ use service_assembly::{Context, Shared};
 use service_runtime::CommandError;
 use use_cases::tokens::{TokensPorts, TokensUseCases};
 
-/// Where the ports of the context meet their adapters.
+/// Connects the ports of the tokens context to their adapters.
 pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let settings = shared.settings.issuer();
-    let settings = settings.map_err(CommandError::context("the settings are refused"))?;
+    let settings = settings.map_err(CommandError::context("the settings are invalid"))?;
     let secrets = read_secret(&settings.secrets.refresh_file);
-    let secrets = secrets.map_err(CommandError::context("the keys of refresh tokens cannot be read"))?;
-    let refresh_token_codec =
-        HmacRefreshTokenCodec::new(&secrets).ok_or_else(|| CommandError::msg("there is no key for refresh tokens"))?;
+    let secrets = secrets.map_err(CommandError::context(
+        "the keys of refresh tokens (`secrets.refresh_file`) cannot be read",
+    ))?;
+    let refresh_token_codec = HmacRefreshTokenCodec::new(&secrets)
+        .ok_or_else(|| CommandError::msg("`secrets.refresh_file` contains no key"))?;
     let keys = shared.signing_keys()?;
     let signer = Rs512Signer::new(keys.clone(), shared.profile.clone(), shared.telemetry.clone());
     let stores = &shared.stores;
