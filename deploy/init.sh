@@ -1,12 +1,12 @@
 #!/bin/sh
-# What a first start needs: signing keys, the keys of refresh tokens and of codes, the file of the MongoDB URI, and the topics. It
-# registers nobody. Each secret has a folder of its own, to be mounted where it is needed and nowhere else:
+# Creates what a first start needs: signing keys, the keys of refresh tokens and of codes, the file of the MongoDB URI, and the
+# topics. Registers no client and no user. Secrets are in folders by service, so that each is mounted only where it is needed:
 # `signing` (keys, refresh.key) into service-tokens, `codes` into service-factors, `store` into all three.
-# Running it again changes nothing.
+# A second run changes nothing but the file of the URI, which it writes again.
 set -eu
 umask 077
 secrets=${SECRETS_FOLDER:-/var/lib/authme}
-# `authme` writes where the services read.
+# `authme` creates the keys where service-tokens reads them.
 export AUTHME_DATA="$secrets/signing"
 
 mkdir -p "$secrets/signing" "$secrets/codes" "$secrets/store"

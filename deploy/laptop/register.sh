@@ -1,6 +1,6 @@
 #!/bin/sh
-# The clients and the user of a laptop, for docker-compose.yml alone: no image holds this file. Each client's secret is drawn
-# by `authme` and written into a file that only its owner reads. Running it again changes nothing.
+# Registers the clients and the user of docker-compose.yml. No image contains this file. `authme` generates the secret of each
+# client, which is written into a file that only its owner can read. A second run changes nothing.
 set -eu
 umask 077
 clients=${CLIENTS_FOLDER:-/var/lib/authme/clients}
@@ -14,7 +14,7 @@ client() {
     if [ "$known" = false ]; then
         authme client add "$id" "$@" > "$file.draft"
     elif [ ! -s "$file" ]; then
-        # Its secret was shown once, and nobody has it.
+        # A run before was interrupted between `client add` and the file, so its secret is lost.
         authme client rotate-secret "$id" > "$file.draft"
     else
         return 0
@@ -27,7 +27,7 @@ client gateway --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope SAML_SSO --may-
 client portal --role CLI-AUTH-IDENTIFIED --role CLI-1STPARTY --scope READ --saml --factor-visibility UNRESTRICTED
 client backoffice --role CLI-AUTH-BASIC --role CLI-1STPARTY --scope account_lock --scope account_unlock --scope events_read
 
-# Of a given id, so that it is made once.
+# With a fixed id, so that a second run does not add another user.
 if ! authme identity show 5efd263cbe2d398bb00b97ea > /dev/null 2>&1; then
     authme identity add --id 5efd263cbe2d398bb00b97ea --email ada@example.com --role AUTH-BASIC --role USER
 fi
