@@ -18,8 +18,8 @@ const CLAIM_LIMIT: usize = 256;
 /// left behind, such as one that was killed.
 const RELAY_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The relay's pause after a pass with an error, so that an outage of the store or of Kafka causes two attempts a
-/// second.
+/// The relay's pause after a pass with an error. It keeps the relay from retrying in a tight loop during an outage of
+/// the store or of Kafka.
 const RELAY_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The time in which one outbox is sent. An outbox that cannot be sent delays the others of its pass by no more. The
