@@ -7,17 +7,19 @@ use adapter_sqlite::{SqliteSettings, Stores};
 
 use crate::CommandError;
 
-/// The folder that holds everything: the SQLite file, the signing keys, the secret keys. 0600 in 0700.
+/// The folder of the SQLite file, the signing keys, the secrets and the audit trail. Files have mode 0600, folders
+/// 0700.
 #[derive(Debug, Clone)]
 pub struct DataFolder(PathBuf);
 
 impl DataFolder {
-    /// Makes the folder when it is not there.
+    /// Opens the folder, and creates it if it does not exist. Sets its mode to 0700 in either case.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, CommandError> {
         let path = path.into();
         let private = fs::Permissions::from_mode(0o700);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.and_then(|()| fs::set_permissions(&path, private))
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        created
+            .and_then(|()| fs::set_permissions(&path, private))
             .map_err(|error| {
                 CommandError::msg(format!(
                     "the data folder `{}` cannot be made private to its owner: {error}; choose another with --data",
@@ -43,32 +45,33 @@ impl DataFolder {
         self.0.join("secrets").join("codes.key")
     }
 
-    /// Where codes are written that no server takes.
+    /// Returns the file for codes of contact types without a server.
     pub fn outgoing_codes(&self) -> PathBuf {
         self.0.join("outgoing-codes.jsonl")
     }
 
-    /// The audit trail of the server and of the commands.
+    /// Returns the file of the audit trail, which the server and the commands share.
     pub fn audit(&self) -> PathBuf {
         self.0.join("audit.jsonl")
     }
 
-    /// The stores, for `workers` threads that read at once.
+    /// Opens the stores for `workers` threads that read in parallel.
     pub fn stores(&self, workers: usize) -> Result<Stores, CommandError> {
         let file = self.0.join("authme.sqlite");
-        // SQLite gives its log and its index the mode of the file.
-        let made = OpenOptions::new()
+        // SQLite gives the write-ahead log and its index the mode of the database file.
+        let created = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
             .open(&file);
-        made.map_err(CommandError::context("the store cannot be made"))?;
+        created.map_err(CommandError::context("the store cannot be created"))?;
         adapter_sqlite::open(&SqliteSettings { file, workers })
             .map_err(CommandError::context("the store cannot be opened"))
     }
 
-    /// Held for as long as a server runs on this folder; a second one is refused.
+    /// Locks the folder for one server, for as long as the returned file is open. The kernel releases the lock when the
+    /// process dies. Fails at once if another server holds it.
     pub(crate) fn serve_lock(&self) -> Result<File, CommandError> {
         let path = self.0.join("serve.lock");
         let opened = OpenOptions::new()
@@ -81,7 +84,7 @@ impl DataFolder {
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(CommandError::msg(format!(
-                "another `authme serve` runs on {}: stop it, or choose another folder with --data",
+                "another `authme serve` uses {}: stop it, or choose another folder with --data",
                 self.0.display()
             ))),
             Err(TryLockError::Error(error)) => Err(CommandError::context("the data folder cannot be locked")(error)),

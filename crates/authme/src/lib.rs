@@ -13,4 +13,4 @@ mod wiring;
 pub use data_folder::DataFolder;
 pub use serve::{Listeners, Running, defaults};
 pub use service_runtime::CommandError;
-pub use wiring::{Installation, Process};
+pub use wiring::{App, AppParts};

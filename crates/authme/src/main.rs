@@ -5,8 +5,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match authme::cli::run(authme::cli::Cli::read()) {
         Ok(code) => code,
-        Err(refusal) => {
-            eprintln!("authme: {}", refusal.report());
+        Err(error) => {
+            eprintln!("authme: {}", error.report());
             ExitCode::from(1)
         }
     }

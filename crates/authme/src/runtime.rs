@@ -1,6 +1,7 @@
 use crate::CommandError;
 
-/// Runs on a runtime of one thread: the work is on actix's workers and the store's threads.
+/// Runs the future on a single-threaded Tokio runtime. One thread suffices, because actix's workers and the store's
+/// threads do the work.
 pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime

@@ -14,42 +14,42 @@ use service_runtime::{
 use tokio::task::JoinHandle;
 
 use crate::runtime::on_runtime;
-use crate::{CommandError, DataFolder, Installation};
+use crate::{AppParts, CommandError, DataFolder};
 
-/// The settings in force: the defaults of the binary, the file, the environment.
+/// Returns the settings of a server: the defaults, overridden by the file, overridden by the environment.
 pub fn defaults(file: Option<&Path>) -> Result<Settings, CommandError> {
-    settings(&loaded(Binary::Authme, file)?)
+    settings(&load_settings(Binary::Authme, file)?)
 }
 
-/// How codes leave: as the settings in force say, all into a file of the data folder when they name no way at all.
+/// Returns the delivery settings. Without any server, all codes are written into a file of the data folder.
 fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, CommandError> {
-    let choices = loaded.read::<DeliveryConfig>();
-    let choices = choices.map_err(CommandError::context("the settings are refused"))?;
-    let settings = choices.into_settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
-    settings.map_err(CommandError::context("codes cannot be delivered"))
+    let config = loaded.read::<DeliveryConfig>();
+    let config = config.map_err(CommandError::context("the settings are invalid"))?;
+    let settings = config.into_settings(Some(data.outgoing_codes()), adapter_crypto::read_private);
+    settings.map_err(CommandError::context("the delivery of codes cannot be set up"))
 }
 
-/// The settings that an operator's command goes by.
-pub(crate) fn for_operator() -> Result<Settings, CommandError> {
-    settings(&loaded(Binary::Operator, None)?)
+/// Returns the settings that an operator's command uses: the defaults and the environment, without a file.
+pub(crate) fn operator_settings() -> Result<Settings, CommandError> {
+    settings(&load_settings(Binary::Operator, None)?)
 }
 
 fn settings(loaded: &Loaded) -> Result<Settings, CommandError> {
     let settings = loaded.read::<Settings>().and_then(Settings::validate);
-    settings.map_err(CommandError::context("the settings are refused"))
+    settings.map_err(CommandError::context("the settings are invalid"))
 }
 
-fn loaded(binary: Binary, file: Option<&Path>) -> Result<Loaded, CommandError> {
+fn load_settings(binary: Binary, file: Option<&Path>) -> Result<Loaded, CommandError> {
     let loaded = load(binary, include_str!("../config.default.toml"), file);
-    loaded.map_err(CommandError::context("the settings are refused"))
+    loaded.map_err(CommandError::context("the settings are invalid"))
 }
 
-/// The audit trail in the data folder.
+/// Opens the audit trail of the data folder.
 pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, CommandError> {
     AuditLog::in_file(&data.audit()).map_err(CommandError::context("the audit trail cannot be opened"))
 }
 
-/// The two ports, taken before anything else is done.
+/// The bound ports of a server. They are bound before the store is opened, so that a used port is reported at once.
 pub struct Listeners {
     pub api: TcpListener,
     pub management: TcpListener,
@@ -64,7 +64,7 @@ impl Listeners {
     }
 }
 
-/// A server that answers.
+/// A started server, and the parts that a shutdown ends.
 pub struct Running {
     pub address: SocketAddr,
     pub management: SocketAddr,
@@ -73,11 +73,12 @@ pub struct Running {
     servers: [JoinHandle<std::io::Result<()>>; 2],
     loops: Loops,
     stop: Stop,
-    _only_one: File,
+    /// Held until the process ends, so that no second server starts on the same data folder.
+    _serve_lock: File,
 }
 
 impl Running {
-    /// Wires and starts everything on the given ports.
+    /// Wires the contexts, and starts loops and servers. Fails if another server uses the data folder.
     pub fn start(
         data: DataFolder,
         settings: Settings,
@@ -85,19 +86,17 @@ impl Running {
         audit: AuditLog,
         listeners: Listeners,
     ) -> Result<Self, CommandError> {
-        let only_one = data.serve_lock()?;
-        let doing = CommandError::context::<std::io::Error>;
-        let address = listeners.api.local_addr().map_err(doing("the port is not known"))?;
-        let management = listeners
-            .management
-            .local_addr()
-            .map_err(doing("the port is not known"))?;
+        let serve_lock = data.serve_lock()?;
+        let failed = CommandError::context::<std::io::Error>;
+        let unknown_port = "the address of the server cannot be determined";
+        let address = listeners.api.local_addr().map_err(failed(unknown_port))?;
+        let management = listeners.management.local_addr().map_err(failed(unknown_port))?;
         let issuer = settings
             .tokens
             .issuer
             .clone()
             .unwrap_or_else(|| format!("http://{address}"));
-        let process = Installation {
+        let app = AppParts {
             data,
             settings,
             issuer,
@@ -106,13 +105,13 @@ impl Running {
             audit: Arc::new(audit),
         }
         .wire()?;
-        let loops = process.start_loops();
-        let api = adapter_http::serve(process.api, process.api_settings, listeners.api)
-            .map_err(doing("the API cannot be served"))?;
-        let health = process
+        let loops = app.start_loops();
+        let api = adapter_http::serve(app.api, app.api_settings, listeners.api)
+            .map_err(failed("the API cannot be served"))?;
+        let health = app
             .management
             .serve(listeners.management)
-            .map_err(doing("the management port cannot be served"))?;
+            .map_err(failed("the management port cannot be served"))?;
         Ok(Self {
             address,
             management,
@@ -120,12 +119,13 @@ impl Running {
             management_handle: health.handle(),
             servers: [tokio::spawn(api), tokio::spawn(health)],
             loops,
-            stop: process.stop,
-            _only_one: only_one,
+            stop: app.stop,
+            _serve_lock: serve_lock,
         })
     }
 
-    /// Unready at once; serves on for `drain`; finishes what is in flight; carries out the last events; ends.
+    /// Shuts down in this order: readiness turns false at once; the API serves on for `drain`, until load balancers
+    /// have noticed; requests in flight are finished; the relay publishes the last events; the management port closes.
     pub async fn stop(self, drain: std::time::Duration) {
         self.stop.begin();
         tokio::time::sleep(drain).await;
@@ -154,7 +154,7 @@ pub(crate) struct ServeArguments {
 
 /// `authme serve`.
 pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, CommandError> {
-    let loaded = loaded(Binary::Authme, arguments.config.as_deref())?;
+    let loaded = load_settings(Binary::Authme, arguments.config.as_deref())?;
     let mut settings = settings(&loaded)?;
     if let Some(listen) = &arguments.listen {
         settings.http.listen.clone_from(listen);
@@ -164,7 +164,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
     }
     start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
     let data = DataFolder::open(data)?;
-    // Told before a port that the other server holds.
+    // Checked before the ports: if the other server holds both, its lock explains the error better than its ports.
     drop(data.serve_lock()?);
     let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
     let delivery = delivery(&loaded, &data)?;
@@ -177,8 +177,8 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
     let log = settings.log.clone();
     let audit = audit_log(&data)?.and_on_stream();
     on_runtime(async {
-        // Before anyone is told that it serves: whoever is told may ask it to end.
-        let mut signals = Signals::install().map_err(CommandError::context("signals cannot be heard"))?;
+        // Before the announcement: a script that reads it may send SIGTERM at once.
+        let mut signals = Signals::install().map_err(CommandError::context("signal handlers cannot be installed"))?;
         let running = Running::start(data, settings, delivery, audit, listeners)?;
         let address = running.address;
         let reference = if has_docs {
@@ -201,15 +201,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_go_into_the_data_folder_only_without_any_server() {
+    fn codes_go_into_the_data_folder_without_servers() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path().join("data")).unwrap();
-        let local = delivery(&loaded(Binary::Authme, None).unwrap(), &data).unwrap();
+        let local = delivery(&load_settings(Binary::Authme, None).unwrap(), &data).unwrap();
         assert_eq!(local.file(), Some(data.outgoing_codes().as_path()));
         let file = folder.path().join("authme.toml");
         fs::write(&file, "[smtp]\nhost = 'mail.example'\nfrom = 'a@example.com'\n").unwrap();
-        let refused = delivery(&loaded(Binary::Authme, Some(&file)).unwrap(), &data).unwrap_err();
-        let refused = format!("{refused:?} {refused}");
-        assert!(refused.contains("sms.url"), "{refused}");
+        let error = delivery(&load_settings(Binary::Authme, Some(&file)).unwrap(), &data).unwrap_err();
+        let error = format!("{error:?} {error}");
+        assert!(error.contains("sms.url"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Where ports meet adapters.
+//! Connects the ports of the three contexts to their adapters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,26 +22,27 @@ use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
 use crate::{CommandError, DataFolder};
 
-/// A claim on an outbox ends after this, should its relay die.
+/// The lease of a claimed outbox. It can be shorter than that of the services: the embedded log publishes without a
+/// network, and no second relay competes for the claims.
 const RELAY_LEASE: Duration = Duration::from_secs(5);
 
-/// How long a stop waits for requests in flight.
-const SHUTDOWN: Duration = Duration::from_secs(8);
+/// How long a shutdown waits for requests in flight. A request is cut off after 2.8 s, so this only bounds slow request
+/// bodies and slow readers.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What a process is made of before it is wired: changed by tests, never by settings.
-pub struct Installation {
+/// The parts of an app before it is wired. Tests replace some of them, such as the clock.
+pub struct AppParts {
     pub data: DataFolder,
     pub settings: Settings,
+    /// The `iss` of access tokens.
     pub issuer: String,
-    /// How codes reach their users.
     pub delivery: DeliverySettings,
     pub clock: Arc<dyn Clock>,
-    /// Where it is kept who did what.
     pub audit: Arc<dyn AuditTrail>,
 }
 
-/// A wired process.
-pub struct Process {
+/// The wired app: what to serve, and the stores and keys that its loops use.
+pub struct App {
     pub api: Api,
     pub api_settings: ApiSettings,
     pub management: Management,
@@ -52,8 +53,8 @@ pub struct Process {
     telemetry: Arc<PrometheusTelemetry>,
 }
 
-/// What the contexts share.
-struct Shared {
+/// The adapters that several contexts share.
+struct SharedAdapters {
     stores: Stores,
     clock: Arc<dyn Clock>,
     telemetry: Arc<PrometheusTelemetry>,
@@ -61,15 +62,15 @@ struct Shared {
     profile: TokenProfile,
 }
 
-impl Installation {
-    /// Opens the store and the keys, makes them when they are not there, and wires the three contexts. To be called on
-    /// the runtime that codes are to be sent on.
-    pub fn wire(self) -> Result<Process, CommandError> {
+impl AppParts {
+    /// Opens the store and the keys, creates them if they do not exist, and wires the three contexts. Has to be called
+    /// on the Tokio runtime that codes are sent on.
+    pub fn wire(self) -> Result<App, CommandError> {
         let workers = self.settings.http.threads();
-        let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be started"))?;
+        let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
         let mut stores = self.data.stores(workers)?;
         stores.clients = Arc::new(RememberedClients::new(stores.clients));
-        let shared = Shared {
+        let shared = SharedAdapters {
             stores,
             clock: self.clock.clone(),
             telemetry: Arc::new(telemetry),
@@ -104,14 +105,14 @@ impl Installation {
             stopping: stop.flag(),
             metrics: Arc::new(move || metrics.render()),
         };
-        let Shared {
+        let SharedAdapters {
             stores,
             clock,
             telemetry,
             keys,
             ..
         } = shared;
-        Ok(Process {
+        Ok(App {
             api,
             api_settings: self.api_settings(workers)?,
             management,
@@ -127,7 +128,7 @@ impl Installation {
         let directory = self.data.keys();
         directory
             .ensure_key(self.clock.now())
-            .map_err(CommandError::context("the first signing key cannot be made"))?;
+            .map_err(CommandError::context("the first signing key cannot be created"))?;
         let ring = KeyRing::open(directory, self.settings.tokens.longest_access_token_lifetime);
         Ok(Arc::new(
             ring.map_err(CommandError::context("the signing keys cannot be read"))?,
@@ -146,11 +147,11 @@ impl Installation {
         })
     }
 
-    fn tokens_ports(&self, shared: &Shared) -> Result<TokensPorts, CommandError> {
+    fn tokens_ports(&self, shared: &SharedAdapters) -> Result<TokensPorts, CommandError> {
         let secrets = read_or_create_secret(&self.data.refresh_secret());
         let secrets = secrets.map_err(CommandError::context("the key of refresh tokens cannot be read"))?;
         let refresh_token_codec = HmacRefreshTokenCodec::new(&secrets)
-            .ok_or_else(|| CommandError::msg("there is no key for refresh tokens"))?;
+            .ok_or_else(|| CommandError::msg("the file of refresh token keys contains no key"))?;
         let signer = Rs512Signer::new(shared.keys.clone(), shared.profile.clone(), shared.telemetry.clone());
         let stores = &shared.stores;
         Ok(TokensPorts {
@@ -172,13 +173,13 @@ impl Installation {
         })
     }
 
-    fn factors_ports(&self, shared: &Shared) -> Result<FactorsPorts, CommandError> {
+    fn factors_ports(&self, shared: &SharedAdapters) -> Result<FactorsPorts, CommandError> {
         let secrets = read_or_create_secret(&self.data.codes_secret());
         let secrets = secrets.map_err(CommandError::context("the key of one-time codes cannot be read"))?;
-        let code_digester =
-            HmacCodeDigester::new(&secrets).ok_or_else(|| CommandError::msg("there is no key for one-time codes"))?;
+        let code_digester = HmacCodeDigester::new(&secrets)
+            .ok_or_else(|| CommandError::msg("the file of one-time code keys contains no key"))?;
         let delivery = adapter_delivery::open(self.delivery.clone());
-        let delivery = delivery.map_err(CommandError::context("codes cannot be delivered"))?;
+        let delivery = delivery.map_err(CommandError::context("the delivery of codes cannot be set up"))?;
         let stores = &shared.stores;
         Ok(FactorsPorts {
             factor_sets: stores.factor_sets.clone(),
@@ -196,7 +197,7 @@ impl Installation {
         let proxies = TrustedProxies::parse(&http.trusted_proxies);
         let not_a_network = |text| {
             CommandError::msg(format!(
-                "`http.trusted_proxies` holds `{text}`, which is neither a network nor an address"
+                "`http.trusted_proxies` contains `{text}`, which is neither a network nor an address"
             ))
         };
         Ok(ApiSettings {
@@ -204,7 +205,7 @@ impl Installation {
             trusted_proxies: proxies.map_err(not_a_network)?,
             key_set_cache_time: self.settings.keys.cache_time,
             drain: http.drain,
-            shutdown_timeout: SHUTDOWN,
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
             connections: ConnectionSettings {
                 write_timeout: http.write_timeout,
                 per_peer: http.connections_per_peer,
@@ -224,7 +225,7 @@ impl Installation {
     }
 }
 
-impl Shared {
+impl SharedAdapters {
     fn credential_lock_ports(&self) -> CredentialLockPorts {
         CredentialLockPorts {
             credential_locks: self.stores.credential_locks.clone(),
@@ -236,8 +237,8 @@ impl Shared {
     }
 }
 
-impl Process {
-    /// Starts the loops.
+impl App {
+    /// Starts the relay, the key refresh, the purge and the metrics.
     pub fn start_loops(&self) -> Loops {
         let mut loops = Loops::default();
         let outboxes = self.stores.outboxes.clone();
@@ -248,9 +249,10 @@ impl Process {
         loops
     }
 
-    /// A relay from the outboxes into the embedded log.
+    /// Creates a relay from the outboxes to the embedded event log.
     pub fn relay(&self) -> RelayOutboxes {
-        // One server at a time serves a folder, so the one after a crash goes on with its claims at once.
+        // Only one server at a time uses a folder. With a fixed name, the server after a crash owns the claims of the
+        // one before it, and publishes without waiting for their leases.
         let owner = "authme-serve".to_owned();
         let Stores {
             outboxes,

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::{CommandTarget, print_line};
 use crate::{CommandError, DataFolder};
 
-/// A file that another process appends to is looked at so often.
-const POLL: Duration = Duration::from_millis(250);
+/// How often the file is checked for new records. A person does not notice the delay.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The records to print.
 #[derive(Debug, Args)]
@@ -29,22 +29,22 @@ struct RecordTime {
     timestamp: Timestamp,
 }
 
-pub(crate) fn run(place: &CommandTarget, arguments: &AuditArguments) -> Result<ExitCode, CommandError> {
-    let path = DataFolder::open(place.folder_only()?)?.audit();
-    let unreadable = CommandError::context::<std::io::Error>;
-    let doing = "the audit trail cannot be read";
+pub(crate) fn run(target: &CommandTarget, arguments: &AuditArguments) -> Result<ExitCode, CommandError> {
+    let path = DataFolder::open(target.folder_only()?)?.audit();
+    let failed = CommandError::context::<std::io::Error>;
+    let unreadable = "the audit trail cannot be read";
     let mut file = loop {
         match File::open(&path) {
             Ok(file) => break BufReader::new(file),
-            Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow => std::thread::sleep(POLL),
+            Err(error) if error.kind() == ErrorKind::NotFound && arguments.follow => std::thread::sleep(POLL_INTERVAL),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(ExitCode::SUCCESS),
-            Err(error) => return Err(unreadable(doing)(error)),
+            Err(error) => return Err(failed(unreadable)(error)),
         }
     };
     let mut line = String::new();
     loop {
-        // A line that is still being written comes to its end with a later read.
-        let read = file.read_line(&mut line).map_err(unreadable(doing))?;
+        // A line that is still being written is kept, and a later read completes it.
+        let read = file.read_line(&mut line).map_err(failed(unreadable))?;
         if line.ends_with('\n') {
             if is_since(&line, arguments.since) {
                 print_line(line.trim_end())?;
@@ -53,12 +53,12 @@ pub(crate) fn run(place: &CommandTarget, arguments: &AuditArguments) -> Result<E
         } else if read == 0 && !arguments.follow {
             return Ok(ExitCode::SUCCESS);
         } else if read == 0 {
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
-/// A line that is no record of ours is not hidden.
+/// Returns whether to print the line. A line that cannot be parsed is printed, so that damage does not stay unnoticed.
 fn is_since(line: &str, since: Option<Timestamp>) -> bool {
     let record: Option<RecordTime> = serde_json::from_str(line).ok();
     record

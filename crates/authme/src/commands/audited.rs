@@ -1,4 +1,4 @@
-//! What an operator's command changes leaves a record: the stores that commands write through are these.
+//! Stores that write an audit record for each change by an operator's command.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use super::group::GroupLine;
 use super::identity_line::IdentityLine;
 use super::operator;
 
-/// Personal data: that it changed is told, not what it was and is.
-const HIDDEN: [&str; 3] = ["name", "email", "mobile"];
+/// Members with personal data. A record shows that they changed, but not their values.
+const PERSONAL_DATA: [&str; 3] = ["name", "email", "mobile"];
 
 /// The audit trail of one command.
 #[derive(Clone)]
@@ -40,6 +40,7 @@ impl CommandAudit {
         }
     }
 
+    /// Records that the command was carried out on `object`, with the operator's name.
     pub(super) fn record(&self, object: &[(&'static str, &str)], reason: Option<&str>, changes: Vec<AuditChange>) {
         let record = AuditRecord::new(SystemClock.now(), &*self.command, AuditOutcome::Done);
         let object = object.iter().map(|(kind, id)| (*kind, (*id).to_owned()));
@@ -53,13 +54,13 @@ impl CommandAudit {
     }
 }
 
-/// A store whose writes are recorded.
-pub(super) struct Audited<T: ?Sized> {
+/// A store that records its successful writes.
+pub(super) struct AuditedStore<T: ?Sized> {
     inner: Arc<T>,
     audit: CommandAudit,
 }
 
-impl<T: ?Sized> Audited<T> {
+impl<T: ?Sized> AuditedStore<T> {
     pub(super) fn new(inner: Arc<T>, audit: &CommandAudit) -> Arc<Self> {
         Arc::new(Self {
             inner,
@@ -68,7 +69,7 @@ impl<T: ?Sized> Audited<T> {
     }
 }
 
-/// The printed form of something, to be compared with that of before.
+/// Returns the members of the printed form, so that two states can be compared.
 fn members<T: Serialize>(line: Option<T>) -> Map<String, Value> {
     match line.map(serde_json::to_value) {
         Some(Ok(Value::Object(members))) => members,
@@ -76,17 +77,17 @@ fn members<T: Serialize>(line: Option<T>) -> Map<String, Value> {
     }
 }
 
-fn datum(name: &str, value: &Value) -> EventValue {
+fn audit_value(name: &str, value: &Value) -> EventValue {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match value {
-        _ if HIDDEN.contains(&name) => EventValue::from("hidden"),
+        _ if PERSONAL_DATA.contains(&name) => EventValue::from("hidden"),
         Value::Bool(flag) => EventValue::Flag(*flag),
         Value::Array(items) => EventValue::List(items.iter().map(text).collect()),
         value => EventValue::Text(text(value)),
     }
 }
 
-/// The members that differ.
+/// Returns the members whose values differ, with both values.
 fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<AuditChange> {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     let names = before.keys().chain(added);
@@ -94,15 +95,15 @@ fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Audit
         .filter(|name| before.get(*name) != after.get(*name))
         .map(|name| AuditChange {
             field: name.clone(),
-            before: before.get(name).map(|value| datum(name, value)),
-            after: after.get(name).map(|value| datum(name, value)),
+            before: before.get(name).map(|value| audit_value(name, value)),
+            after: after.get(name).map(|value| audit_value(name, value)),
         })
         .collect()
 }
 
-impl Audited<dyn Clients> {
-    /// A secret is never told, only that it is another.
-    fn saved(&self, before: Option<&Client>, after: &Client) {
+impl AuditedStore<dyn Clients> {
+    /// Records the changed members. Of a new secret it records only that there is one.
+    fn record_save(&self, before: Option<&Client>, after: &Client) {
         let line = |client: &Client| {
             let mut members = members(Some(ClientLine::from(client.clone())));
             members.remove("clientId");
@@ -122,26 +123,26 @@ impl Audited<dyn Clients> {
 }
 
 #[async_trait]
-impl Clients for Audited<dyn Clients> {
+impl Clients for AuditedStore<dyn Clients> {
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         self.inner.find(id).await
     }
 
     async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
-        let saving = self.inner.create(client).await?;
-        if saving == ClientSaveOutcome::Saved {
-            self.saved(None, client);
+        let outcome = self.inner.create(client).await?;
+        if outcome == ClientSaveOutcome::Saved {
+            self.record_save(None, client);
         }
-        Ok(saving)
+        Ok(outcome)
     }
 
     async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
         let before = self.inner.find(&client.id).await?;
-        let saving = self.inner.replace(client).await?;
-        if saving == ClientSaveOutcome::Saved {
-            self.saved(before.as_ref(), client);
+        let outcome = self.inner.replace(client).await?;
+        if outcome == ClientSaveOutcome::Saved {
+            self.record_save(before.as_ref(), client);
         }
-        Ok(saving)
+        Ok(outcome)
     }
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
@@ -149,8 +150,8 @@ impl Clients for Audited<dyn Clients> {
     }
 }
 
-impl Audited<dyn Identities> {
-    fn saved(&self, before: Option<&Identity>, after: &Identity) {
+impl AuditedStore<dyn Identities> {
+    fn record_save(&self, before: Option<&Identity>, after: &Identity) {
         let line = |identity: &Identity| {
             let mut members = members(Some(IdentityLine::new(identity, true)));
             members.remove("userId");
@@ -162,7 +163,7 @@ impl Audited<dyn Identities> {
 }
 
 #[async_trait]
-impl Identities for Audited<dyn Identities> {
+impl Identities for AuditedStore<dyn Identities> {
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError> {
         self.inner.find(id).await
     }
@@ -172,20 +173,20 @@ impl Identities for Audited<dyn Identities> {
     }
 
     async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
-        let saving = self.inner.create(identity).await?;
-        if saving == IdentitySaveOutcome::Saved {
-            self.saved(None, identity);
+        let outcome = self.inner.create(identity).await?;
+        if outcome == IdentitySaveOutcome::Saved {
+            self.record_save(None, identity);
         }
-        Ok(saving)
+        Ok(outcome)
     }
 
     async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
         let before = self.inner.find(&identity.id).await?;
-        let saving = self.inner.replace(identity).await?;
-        if saving == IdentitySaveOutcome::Saved {
-            self.saved(before.as_ref(), identity);
+        let outcome = self.inner.replace(identity).await?;
+        if outcome == IdentitySaveOutcome::Saved {
+            self.record_save(before.as_ref(), identity);
         }
-        Ok(saving)
+        Ok(outcome)
     }
 
     async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {
@@ -202,7 +203,7 @@ impl Identities for Audited<dyn Identities> {
 }
 
 #[async_trait]
-impl Groups for Audited<dyn Groups> {
+impl Groups for AuditedStore<dyn Groups> {
     async fn find(&self, names: &[String]) -> Result<Vec<Group>, StoreError> {
         self.inner.find(names).await
     }
@@ -234,7 +235,7 @@ impl Groups for Audited<dyn Groups> {
 }
 
 #[async_trait]
-impl KnownNames for Audited<dyn KnownNames> {
+impl KnownNames for AuditedStore<dyn KnownNames> {
     async fn add(&self, name: &KnownName) -> Result<bool, StoreError> {
         let added = self.inner.add(name).await?;
         if added {

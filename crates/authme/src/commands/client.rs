@@ -17,12 +17,12 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::registry::Registry;
-use super::{CommandTarget, PAGE, print, without_empty};
+use super::{CommandTarget, PAGE_SIZE, print, without_empty};
 use crate::CommandError;
-use crate::serve::for_operator;
+use crate::serve::operator_settings;
 
-/// A secret from a file must be hard to guess: it is kept by a fast hash.
-const SHORTEST_SECRET: usize = 16;
+/// In characters. Secrets are stored as SHA-256, a fast hash, so a secret from a file must not be guessable.
+const MIN_SECRET_LENGTH: usize = 16;
 
 /// The help on the options of a registration.
 const OPTIONS: &str = "Each use of a repeatable option adds a value to its list. An option with [=<BOOL>] means true \
@@ -159,7 +159,7 @@ pub(crate) struct ClientOptions {
     texts: Option<String>,
 }
 
-/// A form of `expiresIn`, or none.
+/// A form of `expiresIn`, or `None` for the form of each operation.
 #[derive(Debug, Clone, Copy)]
 struct Form(Option<ExpiresIn>);
 
@@ -167,13 +167,13 @@ fn expires_in(text: &str) -> Result<Form, String> {
     if text.is_empty() {
         return Ok(Form(None));
     }
-    let form = ExpiresIn::parse(text).ok_or_else(|| "absolute or seconds is expected".to_owned())?;
+    let form = ExpiresIn::parse(text).ok_or_else(|| "expected absolute or seconds".to_owned())?;
     Ok(Form(Some(form)))
 }
 
 fn visibility(text: &str) -> Result<Visibility, String> {
     let names = Visibility::ALL.map(Visibility::as_str).join(", ");
-    Visibility::parse(text).ok_or_else(|| format!("one of {names} is expected"))
+    Visibility::parse(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -183,7 +183,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
         .and_then(|duration| Duration::try_from(duration).ok());
     parsed
         .filter(|lifetime| *lifetime >= Duration::from_secs(1))
-        .ok_or_else(|| "a time of at least a second is expected, like 5m".to_owned())
+        .ok_or_else(|| "expected a time of at least a second, like 5m".to_owned())
 }
 
 #[derive(Serialize)]
@@ -215,7 +215,7 @@ pub(super) struct ClientLine {
     may_assert: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<&'static str>,
-    /// How many secrets work, and until when; the current one has no end.
+    /// The valid secrets, without their values. The current one has no end.
     secrets: Vec<SecretState>,
 }
 
@@ -257,7 +257,7 @@ impl From<Client> for ClientLine {
 
 impl ClientOptions {
     fn apply(self, client: &mut Client) -> Result<(), CommandError> {
-        let longest = for_operator()?.tokens.longest_access_token_lifetime;
+        let longest = operator_settings()?.tokens.longest_access_token_lifetime;
         if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
             return Err(CommandError::msg(format!(
                 "an access token lives at most {:#} (tokens.longest_access_token_lifetime)",
@@ -303,9 +303,9 @@ fn client_id(text: String) -> Result<ClientId, CommandError> {
 fn secret_from(file: &Path) -> Result<String, CommandError> {
     let text = fs::read_to_string(file).map_err(CommandError::context("the secret file cannot be read"))?;
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
-    if secret.chars().count() < SHORTEST_SECRET || secret.contains(char::is_control) {
+    if secret.chars().count() < MIN_SECRET_LENGTH || secret.contains(char::is_control) {
         return Err(CommandError::msg(format!(
-            "a secret is one line of at least {SHORTEST_SECRET} characters"
+            "a secret must be one line of at least {MIN_SECRET_LENGTH} characters"
         )));
     }
     Ok(secret)
@@ -317,16 +317,16 @@ fn new_secret() -> String {
 
 async fn find(clients: &dyn Clients, id: String) -> Result<Client, CommandError> {
     let id = client_id(id)?;
-    let found = clients.find(&id).await?.filter(|client| !client.is_removed);
-    found.ok_or_else(|| {
+    let client = clients.find(&id).await?.filter(|client| !client.is_removed);
+    client.ok_or_else(|| {
         CommandError::msg(format!(
-            "there is no client `{id}`: `authme client list` shows those there are"
+            "there is no client `{id}`: `authme client list` prints all clients"
         ))
     })
 }
 
-fn saved(saving: ClientSaveOutcome) -> Result<(), CommandError> {
-    match saving {
+fn check_saved(outcome: ClientSaveOutcome) -> Result<(), CommandError> {
+    match outcome {
         ClientSaveOutcome::Saved => Ok(()),
         ClientSaveOutcome::NameTaken(name) => Err(CommandError::msg(format!(
             "the name `{name}` is taken: choose another, or change that client with `authme client set`"
@@ -334,9 +334,9 @@ fn saved(saving: ClientSaveOutcome) -> Result<(), CommandError> {
     }
 }
 
-pub(crate) async fn run(place: &CommandTarget, command: ClientCommand) -> Result<ExitCode, CommandError> {
-    let stores = place.stores().await?;
-    let registry = Registry::of(&stores);
+pub(crate) async fn run(target: &CommandTarget, command: ClientCommand) -> Result<ExitCode, CommandError> {
+    let stores = target.stores().await?;
+    let registry = Registry::new(&stores);
     let clients = stores.clients;
     match command {
         ClientCommand::Add {
@@ -362,7 +362,7 @@ pub(crate) async fn run(place: &CommandTarget, command: ClientCommand) -> Result
             let mut client = before.clone();
             options.apply(&mut client)?;
             registry.check(&Additions::of_client(Some(&before), &client)).await?;
-            saved(clients.replace(&client).await?)?;
+            check_saved(clients.replace(&client).await?)?;
             print(&ClientLine::from(client))?;
         }
         ClientCommand::Disable { id } => change(&*clients, id, Client::disable).await?,
@@ -370,7 +370,7 @@ pub(crate) async fn run(place: &CommandTarget, command: ClientCommand) -> Result
         ClientCommand::RevokeTokens { id } => change(&*clients, id, Client::revoke_tokens).await?,
         ClientCommand::Remove { id } => {
             let client = find(&*clients, id).await?;
-            saved(clients.replace(&client.into_removed()).await?)?;
+            check_saved(clients.replace(&client.into_removed()).await?)?;
         }
         ClientCommand::RotateSecret { id, keep_old_for } => {
             let mut client = find(&*clients, id).await?;
@@ -380,7 +380,7 @@ pub(crate) async fn run(place: &CommandTarget, command: ClientCommand) -> Result
                 now,
                 keep_old_for.map(|time| time::after(now, time)),
             );
-            saved(clients.replace(&client).await?)?;
+            check_saved(clients.replace(&client).await?)?;
             print(&SecretLine {
                 client_id: client.id.as_str(),
                 client_secret: &secret,
@@ -390,29 +390,30 @@ pub(crate) async fn run(place: &CommandTarget, command: ClientCommand) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
-/// Registers a client. Under the id of one that was removed it continues the epoch, so that it takes over no token.
+/// Registers a client. If its id belonged to a removed client, it continues the epoch of that one. Otherwise tokens of
+/// the removed client would be active again.
 async fn register(clients: &dyn Clients, client: Client) -> Result<(), CommandError> {
     let before = clients.find(&client.id).await?.filter(|before| before.is_removed);
     match before {
         Some(before) => {
             let epoch = before.epoch;
-            saved(clients.replace(&Client { epoch, ..client }).await?)
+            check_saved(clients.replace(&Client { epoch, ..client }).await?)
         }
-        None => saved(clients.create(&client).await?),
+        None => check_saved(clients.create(&client).await?),
     }
 }
 
 async fn change(clients: &dyn Clients, id: String, change: impl FnOnce(&mut Client)) -> Result<(), CommandError> {
     let mut client = find(clients, id).await?;
     change(&mut client);
-    saved(clients.replace(&client).await?)?;
+    check_saved(clients.replace(&client).await?)?;
     print(&ClientLine::from(client))
 }
 
 async fn list(clients: &dyn Clients) -> Result<(), CommandError> {
     let mut after: Option<ClientId> = None;
     loop {
-        let page = clients.page(after.as_ref(), PAGE).await?;
+        let page = clients.page(after.as_ref(), PAGE_SIZE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id.clone());
         for client in page.into_iter().filter(|client| !client.is_removed) {

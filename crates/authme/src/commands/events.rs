@@ -5,11 +5,11 @@ use adapter_http::CloudEventMessage;
 use clap::Args;
 use ports::Cursor;
 
-use super::{CommandTarget, PAGE, print_line};
+use super::{CommandTarget, PAGE_SIZE, print_line};
 use crate::{CommandError, DataFolder};
 
-/// A log written by another process is looked at so often.
-const POLL: Duration = Duration::from_millis(250);
+/// How often the log, which another process writes, is checked for new events. A person does not notice the delay.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The events to print.
 #[derive(Debug, Args)]
@@ -22,12 +22,12 @@ pub(crate) struct EventsArguments {
     follow: bool,
 }
 
-pub(crate) async fn run(place: &CommandTarget, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
-    let log = DataFolder::open(place.folder_only()?)?.stores(1)?.event_log;
+pub(crate) async fn run(target: &CommandTarget, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
+    let log = DataFolder::open(target.folder_only()?)?.stores(1)?.event_log;
     let mut after = Cursor(arguments.after);
     loop {
-        let events = log.read(after, PAGE).await?;
-        let is_end = events.len() < PAGE;
+        let events = log.read(after, PAGE_SIZE).await?;
+        let is_end = events.len() < PAGE_SIZE;
         for event in events {
             after = event.cursor;
             print_line(&CloudEventMessage::from(event).to_line())?;
@@ -36,7 +36,7 @@ pub(crate) async fn run(place: &CommandTarget, arguments: EventsArguments) -> Re
             return Ok(ExitCode::SUCCESS);
         }
         if is_end {
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use domain::registration::Additions;
 use serde::Serialize;
 
 use super::registry::Registry;
-use super::{CommandTarget, PAGE, print, without_empty};
+use super::{CommandTarget, PAGE_SIZE, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -43,13 +43,13 @@ impl From<Group> for GroupLine {
     }
 }
 
-pub(crate) async fn run(place: &CommandTarget, command: GroupCommand) -> Result<ExitCode, CommandError> {
-    let stores = place.stores().await?;
+pub(crate) async fn run(target: &CommandTarget, command: GroupCommand) -> Result<ExitCode, CommandError> {
+    let stores = target.stores().await?;
     let groups = &stores.groups;
     match command {
         GroupCommand::Add { name, .. } if name.is_empty() || name == ANY_GROUP || name.len() > LONGEST_NAME => {
             Err(CommandError::msg(format!(
-                "a group needs a name of at most {LONGEST_NAME} bytes that is not `{ANY_GROUP}`"
+                "a group name has 1 to {LONGEST_NAME} bytes and is not `{ANY_GROUP}`"
             )))
         }
         GroupCommand::Add { name, roles } => {
@@ -59,7 +59,7 @@ pub(crate) async fn run(place: &CommandTarget, command: GroupCommand) -> Result<
             };
             let before = groups.find(std::slice::from_ref(&group.name)).await?;
             let additions = Additions::of_group(before.first(), &group);
-            Registry::of(&stores).check(&additions).await?;
+            Registry::new(&stores).check(&additions).await?;
             groups.save(&group).await?;
             print(&GroupLine::from(group))?;
             Ok(ExitCode::SUCCESS)
@@ -67,7 +67,7 @@ pub(crate) async fn run(place: &CommandTarget, command: GroupCommand) -> Result<
         GroupCommand::List => {
             let mut after: Option<String> = None;
             loop {
-                let page = groups.page(after.as_deref(), PAGE).await?;
+                let page = groups.page(after.as_deref(), PAGE_SIZE).await?;
                 let Some(last) = page.last() else {
                     return Ok(ExitCode::SUCCESS);
                 };

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::identity_line::{IdentityLine, main_contact_type};
 use super::registry::Registry;
-use super::{CommandTarget, PAGE, import, print, without_empty};
+use super::{CommandTarget, PAGE_SIZE, import, print, without_empty};
 use crate::CommandError;
 
 #[derive(Debug, Subcommand)]
@@ -108,13 +108,13 @@ fn mobile(text: &str) -> Result<Mobile, String> {
     let parsed = match parts.as_slice() {
         [region, number] => Mobile::parse(region, None, number),
         [region, area, number] => Mobile::parse(region, Some(area), number),
-        _ => return Err("region, area and number are expected, like 55,11,911112222".to_owned()),
+        _ => return Err("expected region, area and number, like 55,11,911112222".to_owned()),
     };
     parsed.map_err(|malformed| malformed.to_string())
 }
 
 fn contact_type(text: &str) -> Result<ContactType, String> {
-    ContactType::parse(text).ok_or_else(|| "EMAIL or MOBILE is expected".to_owned())
+    ContactType::parse(text).ok_or_else(|| "expected EMAIL or MOBILE".to_owned())
 }
 
 fn business(text: &str) -> Result<BusinessLink, String> {
@@ -127,9 +127,9 @@ fn business(text: &str) -> Result<BusinessLink, String> {
 }
 
 impl IdentityOptions {
-    /// `before` with what was given put in its place.
+    /// Returns `before`, or a new user without it, with the given options applied. Contacts keep their ids.
     fn apply(self, before: Option<Identity>, id: UserId) -> Result<Identity, CommandError> {
-        let kept_type = before.as_ref().map(|identity| identity.main_contact_type);
+        let current_type = before.as_ref().map(|identity| identity.main_contact_type);
         let blank = || Identity {
             id,
             name: None,
@@ -155,8 +155,8 @@ impl IdentityOptions {
                 .map_or_else(new_contact_id, |contact| contact.id.clone());
             identity.mobile = Some(MainContact { id, value });
         }
-        let named = self.main_contact.or(kept_type);
-        let main = main_contact_type(named, identity.email.is_some(), identity.mobile.is_some());
+        let requested = self.main_contact.or(current_type);
+        let main = main_contact_type(requested, identity.email.is_some(), identity.mobile.is_some());
         identity.main_contact_type = main.map_err(CommandError::msg)?;
         identity.name = self.name.or(identity.name);
         identity.roles = self.roles.map_or(identity.roles, without_empty);
@@ -176,36 +176,37 @@ struct UserLine<'a> {
     user_id: &'a str,
 }
 
-fn saved(saving: &IdentitySaveOutcome, identity: &Identity) -> Result<(), CommandError> {
-    match saving {
+/// Prints the id of a saved user, or returns the reason why it was not saved.
+fn report_save(outcome: &IdentitySaveOutcome, identity: &Identity) -> Result<(), CommandError> {
+    match outcome {
         IdentitySaveOutcome::Saved => print(&UserLine {
             user_id: identity.id.as_str(),
         }),
         IdentitySaveOutcome::LoginTaken { by } => Err(CommandError::msg(format!(
-            "the e-mail or mobile is a login of the user `{by}`: change that one with `authme identity set {by}`, or remove it; if \
-             there is no such user, it was begun and not finished: add it with `--id {by}`"
+            "the e-mail or mobile is a login of the user `{by}`: change that user with `authme identity set {by}`, or remove it; if \
+             there is no such user, its registration was interrupted: finish it with `--id {by}`"
         ))),
         IdentitySaveOutcome::IdTaken => Err(CommandError::msg(format!(
-            "there is a user `{0}` already: change it with `authme identity set {0}`",
+            "the user `{0}` already exists: change it with `authme identity set {0}`",
             identity.id
         ))),
     }
 }
 
-pub(crate) async fn run(place: &CommandTarget, command: IdentityCommand) -> Result<ExitCode, CommandError> {
-    let stores = place.stores().await?;
-    let registry = Registry::of(&stores);
+pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Result<ExitCode, CommandError> {
+    let stores = target.stores().await?;
+    let registry = Registry::new(&stores);
     let identities = stores.identities;
     match command {
         IdentityCommand::Add { id, options } => {
             let id = id.unwrap_or_else(|| UserId::from_random(SystemRandomness.object_id()));
             let identity = options.apply(None, id)?;
             registry.check(&Additions::of_identity(None, &identity)).await?;
-            saved(&identities.create(&identity).await?, &identity)?;
+            report_save(&identities.create(&identity).await?, &identity)?;
         }
         IdentityCommand::List { reveal } => {
             if reveal {
-                place.audit()?.record(&[], Some("contacts revealed"), Vec::new());
+                target.audit()?.record(&[], Some("contacts revealed"), Vec::new());
             }
             list(&*identities, reveal).await?;
         }
@@ -213,7 +214,7 @@ pub(crate) async fn run(place: &CommandTarget, command: IdentityCommand) -> Resu
             let identity = find(&*identities, &id).await?;
             if reveal {
                 let object = [("user", id.as_str())];
-                place.audit()?.record(&object, Some("contacts revealed"), Vec::new());
+                target.audit()?.record(&object, Some("contacts revealed"), Vec::new());
             }
             print(&IdentityLine::new(&identity, reveal))?;
         }
@@ -223,11 +224,11 @@ pub(crate) async fn run(place: &CommandTarget, command: IdentityCommand) -> Resu
             registry
                 .check(&Additions::of_identity(Some(&before), &identity))
                 .await?;
-            saved(&identities.replace(&identity).await?, &identity)?;
+            report_save(&identities.replace(&identity).await?, &identity)?;
         }
         IdentityCommand::Remove { id } => {
             if !identities.remove(&id).await? {
-                return Err(unknown(&id));
+                return Err(unknown_user(&id));
             }
         }
         IdentityCommand::Import { file } => return import::run(identities, registry, &file).await,
@@ -235,18 +236,18 @@ pub(crate) async fn run(place: &CommandTarget, command: IdentityCommand) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn unknown(id: &UserId) -> CommandError {
+fn unknown_user(id: &UserId) -> CommandError {
     CommandError::msg(format!("there is no user `{id}`"))
 }
 
 async fn find(identities: &dyn Identities, id: &UserId) -> Result<Identity, CommandError> {
-    identities.find(id).await?.ok_or_else(|| unknown(id))
+    identities.find(id).await?.ok_or_else(|| unknown_user(id))
 }
 
 async fn list(identities: &dyn Identities, reveal: bool) -> Result<(), CommandError> {
     let mut after: Option<UserId> = None;
     loop {
-        let page = identities.page(after.as_ref(), PAGE).await?;
+        let page = identities.page(after.as_ref(), PAGE_SIZE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id.clone());
         for identity in page {

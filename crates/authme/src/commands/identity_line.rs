@@ -5,7 +5,7 @@ use domain::ids::{BusinessId, ContactId, UserId};
 use ports::Randomness as _;
 use serde::{Deserialize, Serialize};
 
-/// A user on a line of JSON: what `identity show --reveal` prints and `identity import` reads.
+/// A user as a line of JSON: the output of `identity show` and the input of `identity import`.
 /// Without `--reveal` contacts are masked, and the line cannot be imported.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -56,6 +56,7 @@ struct BusinessLine {
 }
 
 impl IdentityLine {
+    /// Creates the line. Contacts are masked unless `reveal` is set.
     pub(super) fn new(identity: &Identity, reveal: bool) -> Self {
         let email = identity.email.as_ref().map(|contact| EmailLine {
             id: Some(contact.id.to_string()),
@@ -91,8 +92,8 @@ impl IdentityLine {
         }
     }
 
-    /// The user on this line. Ids that are not given are those of the user as `stored`, or are made. What is wrong with
-    /// the line never repeats a contact.
+    /// Parses the line. An absent id of the user or of a contact is taken from `stored`, or generated without it. Error
+    /// messages contain no contact.
     pub(super) fn into_identity(self, stored: Option<&Identity>) -> Result<Identity, String> {
         let email_id = stored
             .and_then(|stored| stored.email.as_ref())
@@ -116,10 +117,10 @@ impl IdentityLine {
             })
         });
         let (email, mobile) = (email.transpose()?, mobile.transpose()?);
-        let named = self
+        let requested = self
             .main_contact
             .as_deref()
-            .map(|name| ContactType::parse(name).ok_or("mainContact is EMAIL or MOBILE"));
+            .map(|name| ContactType::parse(name).ok_or("mainContact must be EMAIL or MOBILE"));
         let business = |line: BusinessLine| {
             let id = BusinessId::parse(line.id).map_err(|malformed| format!("business: {malformed}"))?;
             Ok::<_, String>(BusinessLink { id, roles: line.roles })
@@ -133,7 +134,7 @@ impl IdentityLine {
                 ),
             },
             name: self.name,
-            main_contact_type: main_contact_type(named.transpose()?, email.is_some(), mobile.is_some())?,
+            main_contact_type: main_contact_type(requested.transpose()?, email.is_some(), mobile.is_some())?,
             email,
             mobile,
             roles: self.roles,
@@ -143,16 +144,20 @@ impl IdentityLine {
     }
 }
 
-/// What the user registered with: named, or the only one there is.
-pub(super) fn main_contact_type(named: Option<ContactType>, email: bool, mobile: bool) -> Result<ContactType, String> {
-    match (named, email, mobile) {
+/// Returns the requested type if the user has a contact of it. Without a request, returns the type of the only contact.
+pub(super) fn main_contact_type(
+    requested: Option<ContactType>,
+    has_email: bool,
+    has_mobile: bool,
+) -> Result<ContactType, String> {
+    match (requested, has_email, has_mobile) {
         (Some(ContactType::Email), true, _) | (None, true, false) => Ok(ContactType::Email),
         (Some(ContactType::Mobile), _, true) | (None, false, true) => Ok(ContactType::Mobile),
         (None, true, true) => {
-            Err("with both an e-mail and a mobile, say which is the main contact: EMAIL or MOBILE".to_owned())
+            Err("with both an e-mail and a mobile, choose the main contact: EMAIL or MOBILE".to_owned())
         }
-        (None, false, false) => Err("an e-mail or a mobile is needed".to_owned()),
-        (Some(named), _, _) => Err(format!("the main contact is {}, which is not given", named.as_str())),
+        (None, false, false) => Err("an e-mail or a mobile is required".to_owned()),
+        (Some(requested), _, _) => Err(format!("the main contact is {}, which is missing", requested.as_str())),
     }
 }
 

@@ -14,20 +14,24 @@ use super::identity_line::IdentityLine;
 use super::registry::Registry;
 use crate::CommandError;
 
-/// Users stored at the same time: as many as share a commit.
-const AT_ONCE: usize = 128;
+/// Users stored in parallel: as many writes as SQLite's writer puts into one commit.
+const MAX_IN_FLIGHT: usize = 128;
 
-/// A line longer than this is not a user.
-const LONGEST_LINE: usize = 64 * 1024;
+/// In bytes. A user with all contacts, roles and businesses needs a few kilobytes; the limit bounds the work for a file
+/// that is not an import file.
+const MAX_LINE_LENGTH: usize = 64 * 1024;
 
-/// What became of a line: its number, its length, and what was wrong with it.
-struct Line {
+/// The result of importing one line.
+struct ImportedLine {
+    /// Counted from 1.
     number: usize,
+    /// In bytes, with the line break.
     length: u64,
     outcome: Result<(), String>,
 }
 
-/// `authme identity import`: bad lines are told by number and skipped, the rest is stored.
+/// `authme identity import`: stores the users of a file. Bad lines are reported by number on stderr and skipped; the
+/// exit code is 1 if there was one. A second run with the same file changes nothing.
 pub(super) async fn run(
     identities: Arc<dyn Identities>,
     registry: Registry,
@@ -46,19 +50,19 @@ pub(super) async fn run(
             } else {
                 store(&*identities, &registry, &line).await
             };
-            Ok::<_, (usize, std::io::Error)>(Line {
+            Ok::<_, (usize, std::io::Error)>(ImportedLine {
                 number,
                 length,
                 outcome,
             })
         }
     });
-    let mut done = lines.buffered(AT_ONCE);
+    let mut imported = lines.buffered(MAX_IN_FLIGHT);
     let (mut stored, mut bad) = (0_u64, 0_u64);
-    while let Some(line) = done.next().await {
+    while let Some(line) = imported.next().await {
         let line = match line {
             Ok(line) => line,
-            Err((number, error)) if error.kind() == std::io::ErrorKind::InvalidData => Line {
+            Err((number, error)) if error.kind() == std::io::ErrorKind::InvalidData => ImportedLine {
                 number,
                 length: 0,
                 outcome: Err("is not UTF-8".to_owned()),
@@ -68,9 +72,9 @@ pub(super) async fn run(
         bar.inc(line.length);
         match line.outcome {
             Ok(()) => stored += 1,
-            Err(wrong) => {
+            Err(message) => {
                 bad += 1;
-                bar.suspend(|| eprintln!("line {}: {wrong}", line.number));
+                bar.suspend(|| eprintln!("line {}: {message}", line.number));
             }
         }
     }
@@ -101,25 +105,25 @@ fn progress_bar(size: Option<u64>) -> ProgressBar {
     }
 }
 
-/// Stores the user of a line. A line without an id means the user its logins lead to, and contacts without one are those
-/// that are stored, so a second run changes nothing.
+/// Stores the user of a line. A line without a user id changes the user with one of its logins, if there is one.
+/// Contacts without an id keep the stored ids, so a second run changes nothing.
 async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> Result<(), String> {
-    if line.len() > LONGEST_LINE {
-        return Err(format!("is longer than {LONGEST_LINE} bytes"));
+    if line.len() > MAX_LINE_LENGTH {
+        return Err(format!("is longer than {MAX_LINE_LENGTH} bytes"));
     }
-    // The parser's own words would repeat the line.
+    // The parser's message may quote the line, which holds contacts, so only the column is reported.
     let parsed: IdentityLine =
         serde_json::from_str(line).map_err(|error| format!("cannot be read (column {})", error.column()))?;
-    let drafted = parsed.clone().into_identity(None)?;
+    let draft = parsed.clone().into_identity(None)?;
     let stored = if parsed.user_id.is_some() {
-        identities.find(&drafted.id).await.map_err(unavailable)?
+        identities.find(&draft.id).await.map_err(unavailable)?
     } else {
-        known_user(identities, &drafted).await.map_err(unavailable)?
+        find_by_any_login(identities, &draft).await.map_err(unavailable)?
     };
     let identity = parsed.into_identity(stored.as_ref())?;
     let additions = Additions::of_identity(stored.as_ref(), &identity);
     let checked = registry.check(&additions).await;
-    checked.map_err(|refused| refused.to_string())?;
+    checked.map_err(|error| error.to_string())?;
     match identities.replace(&identity).await.map_err(unavailable)? {
         IdentitySaveOutcome::Saved => Ok(()),
         IdentitySaveOutcome::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
@@ -127,17 +131,17 @@ async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> 
     }
 }
 
-async fn known_user(identities: &dyn Identities, identity: &Identity) -> Result<Option<Identity>, StoreError> {
+async fn find_by_any_login(identities: &dyn Identities, identity: &Identity) -> Result<Option<Identity>, StoreError> {
     for login in identity.logins() {
-        let known = identities.find_by_login(&login).await?;
-        if known.is_some() {
-            return Ok(known);
+        let user = identities.find_by_login(&login).await?;
+        if user.is_some() {
+            return Ok(user);
         }
     }
     Ok(None)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn unavailable(failure: StoreError) -> String {
-    failure.to_string()
+fn unavailable(error: StoreError) -> String {
+    error.to_string()
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use service_runtime::SystemClock;
 
 use super::{CommandTarget, print};
-use crate::serve::for_operator;
+use crate::serve::operator_settings;
 use crate::{CommandError, DataFolder};
 
 #[derive(Debug, Subcommand)]
@@ -82,8 +82,8 @@ impl From<RevokedKey> for RevokedKeyLine {
     }
 }
 
-pub(crate) fn run(place: &CommandTarget, command: KeysCommand) -> Result<ExitCode, CommandError> {
-    let keys = DataFolder::open(place.folder())?.keys();
+pub(crate) fn run(target: &CommandTarget, command: KeysCommand) -> Result<ExitCode, CommandError> {
+    let keys = DataFolder::open(target.folder())?.keys();
     let now = SystemClock.now();
     let changed = match command {
         KeysCommand::List => {
@@ -91,33 +91,33 @@ pub(crate) fn run(place: &CommandTarget, command: KeysCommand) -> Result<ExitCod
             None
         }
         KeysCommand::Generate { signs_from, force } => {
-            let signs_from = signs_from_or_soon(&keys, signs_from, force, now)?;
+            let signs_from = resolve_signs_from(&keys, signs_from, force, now)?;
             let key = keys
                 .generate(signs_from)
-                .map_err(CommandError::context("the key cannot be made"))?;
+                .map_err(CommandError::context("the key cannot be created"))?;
             let kid = key.id.clone();
             print(&KeyLine::from(key))?;
             Some(kid)
         }
         KeysCommand::Retire { kid } => {
-            done(keys.retire(&kid, now))?;
+            check_change(keys.retire(&kid, now))?;
             Some(kid)
         }
         KeysCommand::Revoke { kid } => {
-            done(keys.revoke(&kid, now))?;
+            check_change(keys.revoke(&kid, now))?;
             Some(kid)
         }
     };
     if let Some(kid) = changed {
-        place.audit_of_folder()?.record(&[("key", &kid)], None, Vec::new());
+        target.audit_of_folder()?.record(&[("key", &kid)], None, Vec::new());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn done(outcome: Result<(), KeyError>) -> Result<(), CommandError> {
-    match outcome {
-        Err(failure @ (KeyError::UnknownKey(_) | KeyError::LastKey(_))) => Err(CommandError::msg(failure.to_string())),
-        outcome => outcome.map_err(CommandError::context("the key cannot be changed")),
+fn check_change(result: Result<(), KeyError>) -> Result<(), CommandError> {
+    match result {
+        Err(error @ (KeyError::UnknownKey(_) | KeyError::LastKey(_))) => Err(CommandError::msg(error.to_string())),
+        result => result.map_err(CommandError::context("the key cannot be changed")),
     }
 }
 
@@ -132,8 +132,9 @@ fn list(keys: &KeyDirectory) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// From when a new key signs: the first one at once, any other when every verifier has had the time to learn of it.
-fn signs_from_or_soon(
+/// Returns the time from which a new key signs. The first key signs at once. Any other waits for the cache time of the
+/// key set, so that every verifier knows the key before it signs: docs/protocols.md "Signing keys".
+fn resolve_signs_from(
     keys: &KeyDirectory,
     given: Option<Timestamp>,
     force: bool,
@@ -143,14 +144,14 @@ fn signs_from_or_soon(
     if keys.is_empty() {
         return Ok(given.unwrap_or(now));
     }
-    let cache_time = for_operator()?.keys.cache_time;
-    let soon = time::after(now, cache_time);
+    let cache_time = operator_settings()?.keys.cache_time;
+    let earliest = time::after(now, cache_time);
     match given {
-        Some(given) if given < soon && !force => Err(CommandError::msg(format!(
-            "verifiers keep the key set for up to {:#} (keys.cache_time) and refuse until then what a key signs that they do \
-             not know: leave --signs-from out, or add --force",
+        Some(given) if given < earliest && !force => Err(CommandError::msg(format!(
+            "verifiers cache the key set for up to {:#} (keys.cache_time), and until then they reject tokens of a key that they \
+             do not know: omit --signs-from, or add --force",
             SignedDuration::try_from(cache_time).unwrap_or(SignedDuration::MAX)
         ))),
-        given => Ok(given.unwrap_or(soon)),
+        given => Ok(given.unwrap_or(earliest)),
     }
 }

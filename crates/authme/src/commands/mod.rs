@@ -1,4 +1,4 @@
-//! The operator's commands: one object of JSON per line on stdout, words on stderr.
+//! The operator's commands. They print results on stdout, one JSON object per line, and messages on stderr.
 
 pub(crate) mod audit;
 mod audited;
@@ -22,25 +22,25 @@ use serde::Serialize;
 use crate::CommandError;
 pub(crate) use target::{CommandTarget, OperatorStores, TargetArguments};
 
-/// Rows read at a time by a command that lists.
-const PAGE: usize = 500;
+/// Rows that a listing command reads at a time; it bounds the memory of a command over millions of users.
+const PAGE_SIZE: usize = 500;
 
-/// One object on a line of stdout.
+/// Prints an object as one line on stdout.
 fn print<T: Serialize>(object: &T) -> Result<(), CommandError> {
-    let line = serde_json::to_string(object).map_err(CommandError::context("the answer cannot be written"))?;
+    let line = serde_json::to_string(object).map_err(CommandError::context("the result cannot be written"))?;
     print_line(&line)
 }
 
 fn print_line(line: &str) -> Result<(), CommandError> {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        // Whoever reads has seen enough.
+        // The reader, such as `head`, has closed the pipe.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        written => written.map_err(CommandError::context("the answer cannot be written")),
+        result => result.map_err(CommandError::context("the result cannot be written")),
     }
 }
 
-/// `values` without empty ones: `--role ""` empties a list.
+/// Removes empty values, so that `--role ""` empties a list.
 fn without_empty(values: Vec<String>) -> Vec<String> {
     values.into_iter().filter(|value| !value.is_empty()).collect()
 }

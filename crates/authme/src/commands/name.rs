@@ -29,8 +29,12 @@ struct NameLine<'a> {
     meaning: Option<&'static str>,
 }
 
-pub(crate) async fn run(place: &CommandTarget, kind: NameKind, command: NameCommand) -> Result<ExitCode, CommandError> {
-    let stores = place.stores().await?;
+pub(crate) async fn run(
+    target: &CommandTarget,
+    kind: NameKind,
+    command: NameCommand,
+) -> Result<ExitCode, CommandError> {
+    let stores = target.stores().await?;
     match command {
         NameCommand::Add { name } => {
             let name = KnownName::parse(kind, &name).map_err(|malformed| CommandError::msg(malformed.to_string()))?;
@@ -44,7 +48,7 @@ pub(crate) async fn run(place: &CommandTarget, kind: NameKind, command: NameComm
                 meaning: defined.map(|defined| defined.meaning),
             })?;
         }
-        NameCommand::List => list(&Registry::of(&stores), kind).await?,
+        NameCommand::List => list(&Registry::new(&stores), kind).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -57,9 +61,9 @@ async fn list(registry: &Registry, kind: NameKind) -> Result<(), CommandError> {
             meaning: Some(defined.meaning),
         })?;
     }
-    let mut told = BTreeSet::new();
-    for name in registry.made_known().await?.iter().filter(|name| name.kind == kind) {
-        told.insert(name.as_str().to_owned());
+    let mut printed = BTreeSet::new();
+    for name in registry.added_names().await?.iter().filter(|name| name.kind == kind) {
+        printed.insert(name.as_str().to_owned());
         print(&NameLine {
             name: name.as_str(),
             from: "operator",
@@ -71,7 +75,7 @@ async fn list(registry: &Registry, kind: NameKind) -> Result<(), CommandError> {
         for role in known
             .roles
             .iter()
-            .filter(|role| !kind.defines(role) && !told.contains(*role))
+            .filter(|role| !kind.defines(role) && !printed.contains(*role))
         {
             print(&NameLine {
                 name: role,

@@ -6,10 +6,11 @@ use domain::registration::{Additions, Known, UnknownNameError};
 use ports::{Groups, KnownNames, StoreError};
 use tokio::sync::OnceCell;
 
-use super::{OperatorStores, PAGE};
+use super::{OperatorStores, PAGE_SIZE};
 use crate::CommandError;
 
-/// The names that may be used in registrations, read when the first is met that AuthMe itself gives no meaning.
+/// The role, scope and group names that registrations may use. They are read from the store only if a registration uses
+/// a name that AuthMe does not define itself, and then once per command.
 #[derive(Clone)]
 pub(crate) struct Registry {
     known_names: Arc<dyn KnownNames>,
@@ -17,11 +18,11 @@ pub(crate) struct Registry {
     known: Arc<OnceCell<Known>>,
 }
 
-/// Why nothing was registered.
+/// The error of [`Registry::check`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error(transparent)]
-    Refused(#[from] UnknownNameError),
+    UnknownName(#[from] UnknownNameError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -29,14 +30,14 @@ pub(crate) enum RegistryError {
 impl From<RegistryError> for CommandError {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Refused(refused) => Self::msg(refused.to_string()),
-            RegistryError::Store(failure) => failure.into(),
+            RegistryError::UnknownName(error) => Self::msg(error.to_string()),
+            RegistryError::Store(error) => error.into(),
         }
     }
 }
 
 impl Registry {
-    pub(crate) fn of(stores: &OperatorStores) -> Self {
+    pub(crate) fn new(stores: &OperatorStores) -> Self {
         Self {
             known_names: stores.known_names.clone(),
             groups: stores.groups.clone(),
@@ -44,7 +45,8 @@ impl Registry {
         }
     }
 
-    /// Refuses a registration that adds an unknown name, or a role where it does not belong.
+    /// Checks what a registration adds. Fails for an unknown name, and for a role in the wrong place, such as a role of
+    /// clients with a user.
     pub(crate) async fn check(&self, additions: &Additions) -> Result<(), RegistryError> {
         if additions.are_defined() {
             return Ok(additions.check(&Known::default())?);
@@ -53,10 +55,10 @@ impl Registry {
         Ok(additions.check(known)?)
     }
 
-    /// Every name that is known, roles of groups among them.
+    /// Reads the names that operators added, the names of groups, and the roles of groups, which are known as well.
     pub(crate) async fn read(&self) -> Result<Known, StoreError> {
         let mut known = Known::default();
-        for name in self.made_known().await? {
+        for name in self.added_names().await? {
             let names = match name.kind {
                 NameKind::Role => &mut known.roles,
                 NameKind::Scope => &mut known.scopes,
@@ -65,7 +67,7 @@ impl Registry {
         }
         let mut after: Option<String> = None;
         loop {
-            let page = self.groups.page(after.as_deref(), PAGE).await?;
+            let page = self.groups.page(after.as_deref(), PAGE_SIZE).await?;
             let Some(last) = page.last() else { return Ok(known) };
             after = Some(last.name.clone());
             for group in page {
@@ -77,11 +79,11 @@ impl Registry {
         }
     }
 
-    /// The names that an operator made known.
-    pub(crate) async fn made_known(&self) -> Result<Vec<KnownName>, StoreError> {
+    /// Reads the names that operators added with `role add` and `scope add`.
+    pub(crate) async fn added_names(&self) -> Result<Vec<KnownName>, StoreError> {
         let mut names: Vec<KnownName> = Vec::new();
         loop {
-            let page = self.known_names.page(names.last(), PAGE).await?;
+            let page = self.known_names.page(names.last(), PAGE_SIZE).await?;
             if page.is_empty() {
                 return Ok(names);
             }

@@ -5,7 +5,7 @@ use clap::Args;
 use ports::{Clients, Groups, Identities, KnownNames};
 use service_runtime::AuditLog;
 
-use super::audited::{Audited, CommandAudit};
+use super::audited::{AuditedStore, CommandAudit};
 use crate::serve::audit_log;
 use crate::{CommandError, DataFolder};
 
@@ -45,23 +45,29 @@ pub(crate) struct TargetArguments {
     mongodb_allow_insecure: bool,
 }
 
-/// A folder of this machine, or a deployed store beside it.
+/// The data folder that a command works on, or a deployed store and the folder with its keys.
 pub(crate) struct CommandTarget {
-    /// The words of the command, as the audit trail has them.
+    /// The name of the command in the audit trail, such as `client set`.
     command: String,
     folder: PathBuf,
     deployed: Option<Deployed>,
 }
 
 struct Deployed {
-    #[cfg_attr(not(feature = "mongodb"), expect(dead_code, reason = "only the feature connects"))]
+    #[cfg_attr(
+        not(feature = "mongodb"),
+        expect(dead_code, reason = "read by the feature mongodb only")
+    )]
     uri: String,
     database: String,
-    #[cfg_attr(not(feature = "mongodb"), expect(dead_code, reason = "only the feature connects"))]
+    #[cfg_attr(
+        not(feature = "mongodb"),
+        expect(dead_code, reason = "read by the feature mongodb only")
+    )]
     allow_insecure: bool,
 }
 
-/// What an operator changes.
+/// The stores that an operator's commands change.
 pub(crate) struct OperatorStores {
     pub(crate) clients: Arc<dyn Clients>,
     pub(crate) identities: Arc<dyn Identities>,
@@ -70,7 +76,7 @@ pub(crate) struct OperatorStores {
 }
 
 impl CommandTarget {
-    /// Where the command of these words works.
+    /// Creates the target of the named command.
     pub(crate) fn new(arguments: TargetArguments, command: String) -> Self {
         let deployed = |uri| Deployed {
             uri,
@@ -86,22 +92,22 @@ impl CommandTarget {
 }
 
 impl CommandTarget {
-    /// The folder, whether or not there is a deployed store: it has the keys.
+    /// Returns the data folder. It holds the keys also if there is a deployed store.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder, for a command that works on nothing else.
+    /// Returns the data folder for a command that works on nothing else. Fails if a deployed store is given.
     pub(crate) fn folder_only(&self) -> Result<&Path, CommandError> {
         if self.deployed.is_some() {
             return Err(CommandError::msg(
-                "this command works on a data folder only: leave --mongodb-uri and AUTHME_MONGODB_URI out",
+                "this command works on a data folder only: remove --mongodb-uri or unset AUTHME_MONGODB_URI",
             ));
         }
         Ok(&self.folder)
     }
 
-    /// The deployed store where there is one, else that of the folder.
+    /// Opens the deployed store if there is one, or the store of the data folder. Writes through it are audited.
     pub(crate) async fn stores(&self) -> Result<OperatorStores, CommandError> {
         let stores = if let Some(deployed) = &self.deployed {
             deployed.stores().await?
@@ -116,14 +122,14 @@ impl CommandTarget {
         };
         let audit = self.audit()?;
         Ok(OperatorStores {
-            clients: Audited::new(stores.clients, &audit),
-            identities: Audited::new(stores.identities, &audit),
-            groups: Audited::new(stores.groups, &audit),
-            known_names: Audited::new(stores.known_names, &audit),
+            clients: AuditedStore::new(stores.clients, &audit),
+            identities: AuditedStore::new(stores.identities, &audit),
+            groups: AuditedStore::new(stores.groups, &audit),
+            known_names: AuditedStore::new(stores.known_names, &audit),
         })
     }
 
-    /// The audit trail beside the store that the command works on: the data folder's, or the log stream for a deployed one.
+    /// Opens the audit trail: the log stream for a deployed store, the file in the data folder otherwise.
     pub(crate) fn audit(&self) -> Result<CommandAudit, CommandError> {
         match &self.deployed {
             Some(_) => Ok(CommandAudit::new(AuditLog::on_stream(), &self.command)),
@@ -131,7 +137,7 @@ impl CommandTarget {
         }
     }
 
-    /// That of the data folder, for a command that works on nothing else.
+    /// Opens the audit trail of the data folder.
     pub(crate) fn audit_of_folder(&self) -> Result<CommandAudit, CommandError> {
         let log = audit_log(&DataFolder::open(&self.folder)?)?;
         Ok(CommandAudit::new(log, &self.command))
@@ -140,15 +146,17 @@ impl CommandTarget {
 
 #[cfg(feature = "mongodb")]
 impl Deployed {
-    /// Connections of a command: an import stores many users at the same time.
+    /// Connections of one command. An import stores up to 128 users in parallel; more connections would compete with
+    /// the services for the store.
     const CONNECTIONS: u32 = 16;
-    /// Nobody waits for an answer within three seconds here.
+    /// How long a command waits for the store. A command has no deadline like a request, and should survive an
+    /// election.
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
     async fn stores(&self) -> Result<OperatorStores, CommandError> {
         if let Some(key) = adapter_mongodb::certificate_key_file(&self.uri) {
-            let private = adapter_crypto::require_private(&key);
-            private.map_err(CommandError::context(
+            let checked = adapter_crypto::require_private(&key);
+            checked.map_err(CommandError::context(
                 "`tlsCertificateKeyFile` of MongoDB cannot be used",
             ))?;
         }
@@ -170,10 +178,10 @@ impl Deployed {
 
 #[cfg(not(feature = "mongodb"))]
 impl Deployed {
-    #[expect(clippy::unused_async, reason = "with the feature it connects")]
+    #[expect(clippy::unused_async, reason = "the implementation of the feature mongodb awaits")]
     async fn stores(&self) -> Result<OperatorStores, CommandError> {
         Err(CommandError::msg(format!(
-            "this authme was built without the feature `mongodb`, so it cannot work on the deployed store `{}`",
+            "this authme was built without the feature `mongodb`, so it cannot open the deployed store `{}`",
             self.database
         )))
     }
