@@ -1,5 +1,5 @@
-//! C22: a token that is signed well and has not expired, and whose credential, session, user or client has ended: refused on
-//! every operation that must ask, and inactive in introspection.
+//! C22 (docs/promises.md): a token with a valid signature whose credential, session, user or client has ended is
+//! rejected by every operation that runs the active check, and is inactive in introspection.
 
 use domain::client::Client;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::stopping::rounds;
 use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
 
-/// What ends a user's token.
+/// The ways to end a user's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Lock,
@@ -46,12 +46,12 @@ impl Ending {
         Self::RemovedClient,
     ];
 
-    fn is_of_the_client(self) -> bool {
+    fn concerns_client(self) -> bool {
         Self::OF_CLIENTS.contains(&self)
     }
 
-    /// Ends what the session rests on.
-    fn happens(self, app: &TestApp, session: &Session) {
+    /// Applies the ending.
+    fn apply(self, app: &TestApp, session: &Session) {
         match self {
             Self::Lock => drop(app.lock_or_unlock("lock", "ana")),
             Self::LockAndUnlock => {
@@ -95,10 +95,10 @@ fn change_portal(app: &TestApp, change: impl FnOnce(&mut Client)) {
 
 fn log_out(app: &TestApp, bearer: &str, refresh: &str) {
     let request = Request::post("/user-identities/me/revoke-token").bearer(bearer);
-    assert_eq!(app.ask(request.json(&json!({"token": refresh}))).status, 200);
+    assert_eq!(app.send(request.json(&json!({"token": refresh}))).status, 200);
 }
 
-/// A session that was made from another.
+/// A branch of another session, and its parent.
 struct Session {
     parent: String,
     parents_refresh: String,
@@ -115,8 +115,8 @@ impl Session {
         let parent = app.session(ANA_MAIL);
         let bearer = field(&parent, "accessToken");
         let changed = Request::post("/user-identities/me/change-app").query(&[("targetClientId", "portal")]);
-        let ticket = field(&app.ask(changed.bearer(&bearer)).json(), "validationToken");
-        let branch = app.renew(&app.client_token("portal"), &ticket, "true").json();
+        let validation_token = field(&app.send(changed.bearer(&bearer)).json(), "validationToken");
+        let branch = app.renew(&app.client_token("portal"), &validation_token, "true").json();
         let access = field(&branch, "accessToken");
         Self {
             parent: bearer,
@@ -127,7 +127,7 @@ impl Session {
         }
     }
 
-    /// A token of the session with every role and scope.
+    /// Returns a token of the session with every role and scope.
     fn token(&self, app: &TestApp) -> String {
         let mut claims = user_claims("ana", &ROLES, &SCOPES);
         claims["sid"] = self.sid.clone();
@@ -135,7 +135,8 @@ impl Session {
     }
 }
 
-/// A request that is whole where the operation mints; elsewhere the look comes before what it lacks is missed.
+/// Returns a request that is valid where the operation mints. Elsewhere the active check fails before missing members
+/// are noticed.
 fn request(operation: &Operation) -> Request {
     let request = operation.request("bia");
     match operation.path {
@@ -148,42 +149,42 @@ fn request(operation: &Operation) -> Request {
     }
 }
 
-fn lists_own(operation: &Operation) -> bool {
+fn is_own_list(operation: &Operation) -> bool {
     operation.method == "get" && operation.path.contains("/me/")
 }
 
-fn mints(operation: &Operation) -> bool {
+fn is_minting(operation: &Operation) -> bool {
     let path = operation.path;
     path.ends_with("/renew-token") || path.ends_with("/handle-auth") || path.ends_with("/change-app")
 }
 
-/// What an operation must answer to a token that has ended.
+/// Returns the expected status and codes of an operation for a token that has ended.
 fn expected(operation: &Operation, ending: Ending) -> (u16, Vec<String>) {
     match ending {
-        _ if !mints(operation) || ending.is_of_the_client() => (401, owned(&["02"])),
+        _ if !is_minting(operation) || ending.concerns_client() => (401, owned(&["02"])),
         Ending::Lock => (412, owned(&["21"])),
         _ => (401, owned(&["20"])),
     }
 }
 
-/// Every operation that `bearer` has the roles for, with its answer.
+/// Calls every operation that `bearer` has the roles for.
 fn answers(app: &TestApp, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
     let reached = OPERATIONS.iter().filter(|operation| operation.is_for(is_user));
     reached
-        .map(|operation| (operation, app.ask(request(operation).bearer(bearer))))
+        .map(|operation| (operation, app.send(request(operation).bearer(bearer))))
         .collect()
 }
 
 fn is_active(app: &TestApp, token: &str) -> bool {
     let request = Request::post("/tokens/introspect").bearer(&app.client_token("shop"));
-    let answer = app.ask(request.json(&json!({"token": token})));
-    assert_eq!(answer.status, 200, "{}", answer.shown());
+    let answer = app.send(request.json(&json!({"token": token})));
+    assert_eq!(answer.status, 200, "{}", answer.summary());
     answer.json()["active"] == json!(true)
 }
 
 #[test]
-fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
-    let (rounds, mut tried) = (rounds(1), 0);
+fn c22_every_operation_rejects_ended_user_tokens() {
+    let (rounds, mut count) = (rounds(1), 0);
     for ending in Ending::OF_USERS
         .into_iter()
         .chain(Ending::OF_CLIENTS)
@@ -198,36 +199,36 @@ fn c22_a_users_token_that_has_ended_is_refused_wherever_it_must_be() {
                 !matches!(answer.status, 401 | 403),
                 "{}: {}",
                 operation.path,
-                answer.shown()
+                answer.summary()
             );
         }
         assert!(is_active(&app, &bearer), "{ending:?}");
-        ending.happens(&app, &session);
-        let mut asked = 0;
+        ending.apply(&app, &session);
+        let mut checked = 0;
         for (operation, answer) in answers(&app, &bearer, true) {
-            if lists_own(operation) {
-                assert_ne!(answer.status, 401, "{}", answer.shown());
+            if is_own_list(operation) {
+                assert_ne!(answer.status, 401, "{}", answer.summary());
             } else {
                 let case = format!(
                     "{ending:?}: {} {}: {}",
                     operation.method,
                     operation.path,
-                    answer.shown()
+                    answer.summary()
                 );
                 assert_eq!(answer.codes(), expected(operation, ending), "{case}");
-                asked += 1;
+                checked += 1;
             }
         }
-        assert_eq!(asked, 16, "operations for users that ask");
+        assert_eq!(checked, 16, "user operations with an active check");
         assert!(!is_active(&app, &bearer), "{ending:?}");
-        tried += asked + 1;
+        count += checked + 1;
     }
-    println!("trial c22 users: {tried} trials, 0 failures");
+    println!("trial c22 users: {count} trials, 0 failures");
 }
 
 #[test]
-fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
-    let (rounds, mut tried) = (rounds(1), 0);
+fn c22_ended_client_tokens_are_rejected_everywhere() {
+    let (rounds, mut count) = (rounds(1), 0);
     for ending in Ending::OF_CLIENTS.into_iter().cycle().take(5 * rounds) {
         let app = TestApp::start();
         let session = Session::start(&app);
@@ -237,44 +238,44 @@ fn c22_a_clients_token_that_has_ended_is_refused_everywhere() {
                 !matches!(answer.status, 401 | 403),
                 "{}: {}",
                 operation.path,
-                answer.shown()
+                answer.summary()
             );
         }
-        ending.happens(&app, &session);
-        let mut asked = 0;
+        ending.apply(&app, &session);
+        let mut checked = 0;
         for (operation, answer) in answers(&app, &bearer, false) {
             let case = format!(
                 "{ending:?}: {} {}: {}",
                 operation.method,
                 operation.path,
-                answer.shown()
+                answer.summary()
             );
             assert_eq!(answer.codes(), (401, owned(&["02"])), "{case}");
-            asked += 1;
+            checked += 1;
         }
-        assert_eq!(asked, 8, "operations for clients");
+        assert_eq!(checked, 8, "client operations");
         assert!(!is_active(&app, &bearer), "{ending:?}");
-        tried += asked + 1;
+        count += checked + 1;
     }
-    println!("trial c22 clients: {tried} trials, 0 failures");
+    println!("trial c22 clients: {count} trials, 0 failures");
 }
 
 #[test]
-fn an_administrator_role_counts_only_while_its_holder_has_it() {
+fn an_administrator_role_counts_only_while_held() {
     let app = TestApp::start();
     let session = Session::start(&app);
     let bearer = session.token(&app);
     let lock = || {
         let request = Request::post("/user-identities/lock").bearer(&bearer);
-        app.ask(request.json(&json!({"userId": "bia"})))
+        app.send(request.json(&json!({"userId": "bia"})))
     };
     assert_eq!(lock().status, 204);
     app.wait_for(fixtures::save_identity(&app.stores, &fixtures::ana()));
     assert_eq!(
-        lock().shown(),
+        lock().summary(),
         r#"403 [{"code":"03","message":"the token lacks the role IAM_ADMIN_MAINTENANCE"}]"#
     );
-    // Its other roles it keeps until the next renewal.
+    // The user keeps the other roles until the next renewal.
     let see = Request::get("/user-identities/me/authentication-factors").bearer(&bearer);
-    assert_eq!(app.ask(see).status, 200);
+    assert_eq!(app.send(see).status, 200);
 }

@@ -1,14 +1,14 @@
-//! The audit trail: who did what to what, from where, and how it ended.
+//! The audit trail: actor, operation, object, address and outcome.
 
 use serde_json::{Value, json};
 
 use crate::add_contacts::{mobile, path};
 use crate::fixtures::{ANA_MAIL, ROOT_MAIL, secret_of};
-use crate::operator::{Operator, Serving, comes_to_be};
+use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::{Setup, TestApp, field};
-use crate::wire::{Request, ask};
+use crate::wire::{Request, send};
 
-/// The records so far, without what differs from run to run; each has all of it.
+/// Returns the records without the members that differ from run to run, which every record must have.
 fn records(file: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).expect("the trail can be read");
     let record = |line: &str| {
@@ -22,8 +22,8 @@ fn records(file: &std::path::Path) -> Vec<Value> {
     text.lines().map(record).collect()
 }
 
-/// Those of requests, each checked for its id and its address.
-fn of_requests(app: &TestApp) -> Vec<Value> {
+/// Returns the records of requests, after a check of their request ids and addresses.
+fn request_records(app: &TestApp) -> Vec<Value> {
     let mut records = records(&app.folder.path().join("data/audit.jsonl"));
     let ids: Vec<String> = app
         .answers()
@@ -39,31 +39,32 @@ fn of_requests(app: &TestApp) -> Vec<Value> {
     records
 }
 
-fn lock(app: &TestApp, way: &str, bearer: &str, user: &str) -> u16 {
-    let request = Request::post(&format!("/user-identities/{way}")).bearer(bearer);
-    app.ask(request.json(&json!({"userId": user}))).status
+fn lock(app: &TestApp, operation: &str, bearer: &str, user: &str) -> u16 {
+    let request = Request::post(&format!("/user-identities/{operation}")).bearer(bearer);
+    app.send(request.json(&json!({"userId": user}))).status
 }
 
 #[test]
-fn each_change_and_each_refusal_leaves_one_record() {
+fn each_change_and_rejection_leaves_one_record() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     let login = Request::post("/client-identities/login");
-    assert_eq!(app.ask(login.basic("portal", "wrong")).status, 401);
-    assert_eq!(app.ask(Request::get("/events").bearer("forged")).status, 401);
+    assert_eq!(app.send(login.basic("portal", "wrong")).status, 401);
+    assert_eq!(app.send(Request::get("/events").bearer("forged")).status, 401);
     let root = app.user_token(ROOT_MAIL, "portal");
     let portal = app.client_token("portal");
     assert_eq!(lock(&app, "lock", &portal, "ana"), 403);
     let items = json!({"authenticationFactors": [mobile("ana-second", "987654321")]});
     assert_eq!(
-        app.ask(Request::post(&path("ana")).bearer(&portal).json(&items)).status,
+        app.send(Request::post(&path("ana")).bearer(&portal).json(&items))
+            .status,
         201
     );
     assert_eq!(lock(&app, "lock", &root, "ana"), 204);
     assert_eq!(lock(&app, "unlock", &locker, "ana"), 204);
-    // Reading is no change.
+    // A read leaves no record.
     assert_eq!(
-        app.ask(Request::get("/user-identities/ana/lock").bearer(&locker))
+        app.send(Request::get("/user-identities/ana/lock").bearer(&locker))
             .status,
         200
     );
@@ -73,7 +74,7 @@ fn each_change_and_each_refusal_leaves_one_record() {
             "outcome": "done", "status": 200})
     };
     assert_eq!(
-        of_requests(&app),
+        request_records(&app),
         [
             json!({"action": "logInClient", "object": {"client": "portal"}, "outcome": "refused", "status": 401,
                 "code": "02"}),
@@ -93,20 +94,24 @@ fn each_change_and_each_refusal_leaves_one_record() {
 }
 
 #[test]
-fn a_session_is_recorded_when_it_starts_when_a_spent_token_comes_back_and_when_it_ends() {
+fn session_start_replay_and_end_are_recorded() {
     let app = TestApp::start();
     let session = app.session(ANA_MAIL);
     let portal = app.client_token("portal");
     let first = field(&session, "refreshToken");
-    let before = of_requests(&app).len();
+    let before = request_records(&app).len();
     assert_eq!(app.renew(&portal, &first, "true").status, 200);
-    assert_eq!(of_requests(&app).len(), before, "a session that goes on is in the log");
+    assert_eq!(
+        request_records(&app).len(),
+        before,
+        "a session that goes on is in the log"
+    );
     assert_eq!(app.renew(&portal, &first, "true").status, 200);
     app.clock.advance(31);
     let portal = app.client_token("portal");
     assert_eq!(app.renew(&portal, &first, "true").status, 401);
     assert_eq!(app.renew(&portal, &first, "true").status, 401);
-    let mut records = of_requests(&app);
+    let mut records = request_records(&app);
     let sid = records[before - 1]["object"]["session"].take();
     assert!(sid.is_string(), "{records:?}");
     let object = json!({"user": "ana", "session": sid});
@@ -123,35 +128,35 @@ fn a_session_is_recorded_when_it_starts_when_a_spent_token_comes_back_and_when_i
 }
 
 #[test]
-fn strangers_cannot_fill_the_trail_and_what_they_did_beyond_is_counted() {
+fn records_of_strangers_are_limited_and_counted() {
     let app = TestApp::start();
     for _ in 0..100 {
-        assert_eq!(app.ask(Request::get("/events").bearer("forged")).status, 401);
+        assert_eq!(app.send(Request::get("/events").bearer("forged")).status, 401);
     }
-    let written = of_requests(&app).len();
+    let written = request_records(&app).len();
     assert!((60..70).contains(&written), "{written}");
     let portal = app.client_token("portal");
     assert_eq!(lock(&app, "lock", &portal, "ana"), 403);
-    let records = of_requests(&app);
+    let records = request_records(&app);
     let omitted = records.last().expect("a record")["omitted"].as_u64().expect("a number");
     let all = u64::try_from(records.len() - 1).expect("few") + omitted;
     assert_eq!(all, 100, "{records:?}");
 }
 
 #[test]
-fn the_address_is_the_callers_and_not_the_proxys() {
+fn records_have_the_callers_address() {
     let app = TestApp::start_with(Setup {
         trusted_proxies: vec!["127.0.0.1".to_owned()],
         ..Setup::default()
     });
     let login = Request::post("/client-identities/login").basic("portal", "wrong");
-    app.ask(login.header("X-Forwarded-For", "192.0.2.7"));
+    app.send(login.header("X-Forwarded-For", "192.0.2.7"));
     let records = records(&app.folder.path().join("data/audit.jsonl"));
     assert_eq!(records[0]["address"], "192.0.2.7");
 }
 
-fn printed(operator: &Operator, arguments: &[&str]) -> Vec<Value> {
-    let mut all = operator.does(arguments).lines();
+fn run_and_parse(operator: &Operator, arguments: &[&str]) -> Vec<Value> {
+    let mut all = operator.run_ok(arguments).lines();
     for record in &mut all {
         let members = record.as_object_mut().expect("an object");
         members.retain(|name, _| !["timestamp", "level", "target", "operator"].contains(&name.as_str()));
@@ -159,12 +164,12 @@ fn printed(operator: &Operator, arguments: &[&str]) -> Vec<Value> {
     all
 }
 
-/// Does something with every command that changes anything; what of its answers may not be in the trail, and the new key.
-fn every_change(operator: &Operator) -> (Vec<Value>, Value) {
+/// Runs every command that changes something. Returns the results that must not be in the trail, and the new key.
+fn run_every_change(operator: &Operator) -> (Vec<Value>, Value) {
     let secret = operator
-        .does(&["client", "add", "portal", "--role", "CLI-1STPARTY"])
+        .run_ok(&["client", "add", "portal", "--role", "CLI-1STPARTY"])
         .object();
-    operator.does(&[
+    operator.run_ok(&[
         "client",
         "set",
         "portal",
@@ -174,18 +179,18 @@ fn every_change(operator: &Operator) -> (Vec<Value>, Value) {
         "CLI-AUTH-BASIC",
         "--saml",
     ]);
-    operator.does(&["client", "disable", "portal"]);
-    let rotated = operator.does(&["client", "rotate-secret", "portal"]).object();
-    operator.does(&["group", "add", "staff", "--role", "USER"]);
-    operator.does(&["role", "add", "AUDITOR"]);
-    operator.does(&["identity", "add", "--id", "ana", "--email", ANA_MAIL, "--role", "USER"]);
-    operator.does(&["identity", "set", "ana", "--email", ROOT_MAIL, "--group", "staff"]);
-    operator.does(&["identity", "show", "ana"]);
-    operator.does(&["identity", "show", "ana", "--reveal"]);
-    operator.does(&["group", "remove", "staff"]);
-    operator.does(&["identity", "remove", "ana"]);
-    let key = operator.does(&["keys", "generate"]).object();
-    operator.does(&["keys", "list"]);
+    operator.run_ok(&["client", "disable", "portal"]);
+    let rotated = operator.run_ok(&["client", "rotate-secret", "portal"]).object();
+    operator.run_ok(&["group", "add", "staff", "--role", "USER"]);
+    operator.run_ok(&["role", "add", "AUDITOR"]);
+    operator.run_ok(&["identity", "add", "--id", "ana", "--email", ANA_MAIL, "--role", "USER"]);
+    operator.run_ok(&["identity", "set", "ana", "--email", ROOT_MAIL, "--group", "staff"]);
+    operator.run_ok(&["identity", "show", "ana"]);
+    operator.run_ok(&["identity", "show", "ana", "--reveal"]);
+    operator.run_ok(&["group", "remove", "staff"]);
+    operator.run_ok(&["identity", "remove", "ana"]);
+    let key = operator.run_ok(&["keys", "generate"]).object();
+    operator.run_ok(&["keys", "list"]);
     let secrets = vec![secret["clientSecret"].clone(), rotated["clientSecret"].clone()];
     (secrets, key["kid"].clone())
 }
@@ -206,10 +211,10 @@ fn without_changes(action: &str, object: Value) -> Value {
 }
 
 #[test]
-fn a_command_is_recorded_with_what_it_changed_and_by_whom() {
+fn commands_are_recorded_with_changes_and_operator() {
     let operator = Operator::new();
-    let (secrets, key) = every_change(&operator);
-    let trail = printed(&operator, &["audit"]);
+    let (secrets, key) = run_every_change(&operator);
+    let trail = run_and_parse(&operator, &["audit"]);
     let hidden = change(json!("hidden"), json!("hidden"));
     let client = json!({"client": "portal"});
     assert_eq!(trail[0]["action"], "client add");
@@ -260,7 +265,7 @@ fn a_command_is_recorded_with_what_it_changed_and_by_whom() {
             without_changes("keys generate", json!({"key": key})),
         ]
     );
-    let whole = operator.does(&["audit"]).stdout;
+    let whole = operator.run_ok(&["audit"]).stdout;
     for secret in secrets.iter().chain([&json!(ANA_MAIL), &json!(ROOT_MAIL)]) {
         assert!(!whole.contains(secret.as_str().expect("a text")), "{whole}");
     }
@@ -268,35 +273,35 @@ fn a_command_is_recorded_with_what_it_changed_and_by_whom() {
 }
 
 #[test]
-fn the_trail_of_server_and_commands_is_one_and_is_read_from_a_time_on_and_as_it_grows() {
+fn server_and_commands_share_one_trail() {
     let operator = Operator::new();
-    operator.fixtures();
+    operator.register_fixtures();
     let serving = Serving::start(&operator, &[("AUTHME__LOG__FILTER", "off")]);
     let login = |secret: &str| {
         let login = Request::post("/client-identities/login").basic("portal", secret);
-        ask(serving.address, login).status
+        send(serving.address, login).status
     };
-    let before = operator.does(&["audit"]).lines().len();
+    let before = operator.run_ok(&["audit"]).lines().len();
     assert_eq!(login("wrong"), 401);
-    operator.does(&["client", "disable", "portal"]);
-    comes_to_be("the client is disabled", || login(&secret_of("portal")) == 401);
-    let trail = operator.does(&["audit"]).lines();
+    operator.run_ok(&["client", "disable", "portal"]);
+    eventually("the client is disabled", || login(&secret_of("portal")) == 401);
+    let trail = operator.run_ok(&["audit"]).lines();
     let actions: Vec<&Value> = trail[before..].iter().map(|record| &record["action"]).collect();
     assert_eq!(actions[..2], [&json!("logInClient"), &json!("client disable")]);
     let since = trail[before + 1]["timestamp"].as_str().expect("a time").to_owned();
-    let later = operator.does(&["audit", "--since", &since]).lines();
+    let later = operator.run_ok(&["audit", "--since", &since]).lines();
     assert_eq!(later.first(), trail.get(before + 1));
     assert!(
         operator
-            .does(&["audit", "--since", "2999-01-01T00:00:00Z"])
+            .run_ok(&["audit", "--since", "2999-01-01T00:00:00Z"])
             .stdout
             .is_empty()
     );
-    // No filter of the log takes a record off the log stream.
-    let (code, log) = serving.end();
+    // The log filter does not remove records from the log stream.
+    let (code, log) = serving.stop();
     assert_eq!(code, Some(0));
-    let of_requests = log.lines().filter(|line| line.contains(r#""target":"audit""#));
-    assert!(of_requests.count() >= 2, "{log}");
+    let request_records = log.lines().filter(|line| line.contains(r#""target":"audit""#));
+    assert!(request_records.count() >= 2, "{log}");
     for line in log.lines() {
         serde_json::from_str::<Value>(line).expect("every line of the log is JSON, the first one too");
     }

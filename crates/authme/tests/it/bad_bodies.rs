@@ -1,13 +1,13 @@
-//! Bodies that are none (04-promises 3): refused with 400 or 413, never a panic, and the server answers on.
+//! Malformed bodies are rejected with 400 or 413. The server neither panics nor stops serving.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::jwt::{client_claims, token};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Connection, Request, ask};
+use crate::wire::{Answer, Connection, Request, send};
 
-/// Every operation with a body, its smallest good body, and whether nothing at all is good, too.
+/// Every operation with a body, its smallest valid body, and a flag for operations that accept an empty one.
 fn operations() -> [(&'static str, Value, bool); 6] {
     let item = json!({"id": "c1", "contactType": "MOBILE", "tags": [],
         "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"}});
@@ -38,8 +38,8 @@ fn operations() -> [(&'static str, Value, bool); 6] {
     ]
 }
 
-/// A client that may call everything.
-fn able(app: &TestApp) -> String {
+/// Returns a token of a client that may call every operation.
+fn privileged(app: &TestApp) -> String {
     let roles = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "CLI-AUTH-BASIC"];
     token(
         app,
@@ -47,42 +47,42 @@ fn able(app: &TestApp) -> String {
     )
 }
 
-fn request(path: &str, able: &str) -> Request {
+fn request(path: &str, privileged: &str) -> Request {
     if path.ends_with("/login") {
         Request::post(path).basic("portal", &crate::fixtures::secret_of("portal"))
     } else {
-        Request::post(path).bearer(able)
+        Request::post(path).bearer(privileged)
     }
 }
 
 #[track_caller]
-fn malformed(answer: &Answer, what: &str) {
+fn assert_malformed(answer: &Answer, what: &str) {
     assert_eq!(
         answer.codes(),
         (400, vec!["01".to_owned()]),
         "{what}: {}",
-        answer.shown()
+        answer.summary()
     );
 }
 
-fn alive(app: &TestApp) {
-    assert_eq!(ask(app.address, Request::get("/keys")).status, 200);
+fn assert_serving(app: &TestApp) {
+    assert_eq!(send(app.address, Request::get("/keys")).status, 200);
 }
 
 #[test]
-fn the_good_bodies_are_good() {
+fn valid_bodies_are_accepted() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     for (path, body, _) in operations() {
-        let answer = app.ask(request(path, &able).json(&body));
-        assert!((200..300).contains(&answer.status), "{path}: {}", answer.shown());
+        let answer = app.send(request(path, &privileged).json(&body));
+        assert!((200..300).contains(&answer.status), "{path}: {}", answer.summary());
     }
 }
 
 #[test]
-fn what_is_no_object_is_400() {
+fn a_body_that_is_no_object_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     let nested = "[".repeat(10_000);
     let objects = r#"{"userId":"#.repeat(5_000);
     let closed = format!("{nested}{}", "]".repeat(10_000));
@@ -121,42 +121,42 @@ fn what_is_no_object_is_400() {
         closed.as_bytes(),
     ];
     let mut connection = Connection::open(app.address);
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     for (path, ..) in operations() {
         for body in &bodies {
-            let answer = connection.send(&request(path, &able).body(*body));
+            let answer = connection.send(&request(path, &privileged).body(*body));
             if answer.codes() != (400, vec!["01".to_owned()]) {
-                let shown: String = String::from_utf8_lossy(body).chars().take(30).collect();
-                taken.push(format!("{path} {shown}: {}", answer.status));
+                let beginning: String = String::from_utf8_lossy(body).chars().take(30).collect();
+                accepted.push(format!("{path} {beginning}: {}", answer.status));
             }
         }
     }
-    assert!(taken.is_empty(), "taken for JSON:\n{}", taken.join("\n"));
-    alive(&app);
+    assert!(accepted.is_empty(), "accepted as JSON:\n{}", accepted.join("\n"));
+    assert_serving(&app);
 }
 
 #[test]
-fn nothing_and_blanks_are_400_where_a_body_is_needed() {
+fn a_missing_body_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     for (path, _, is_optional) in operations() {
         for body in ["", " ", "\r\n\t"] {
-            let answer = app.ask(request(path, &able).body(body));
+            let answer = app.send(request(path, &privileged).body(body));
             if !(is_optional && body.is_empty()) {
-                malformed(&answer, &format!("{path} {body:?}"));
+                assert_malformed(&answer, &format!("{path} {body:?}"));
             }
         }
     }
 }
 
-/// An array that holds, in some order, what the object holds is not the object.
+/// An array of an object's values, in any order, is not accepted in pointer of the object.
 #[test]
-fn an_array_is_no_object() {
+fn an_array_instead_of_an_object_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     let mobile = json!(["55", "11", "911112222"]);
     let item = json!({"id": "c1", "contactType": "MOBILE", "mobile": mobile});
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     for (path, body) in [
         ("/client-identities/login", json!([])),
         ("/user-identities/lock", json!(["ana", null])),
@@ -176,23 +176,26 @@ fn an_array_is_no_object() {
             json!({"authenticationFactors": [["c2", "MOBILE", null, {"regionCode": "55", "areaCode": "11", "phoneNumber": "911113333"}, null]]}),
         ),
     ] {
-        let answer = app.ask(request(path, &able).json(&body));
+        let answer = app.send(request(path, &privileged).json(&body));
         if answer.codes() != (400, vec!["01".to_owned()]) {
-            taken.push(format!("{path} {body}: {}", answer.status));
+            accepted.push(format!("{path} {body}: {}", answer.status));
         }
     }
-    assert!(taken.is_empty(), "taken for an object:\n{}", taken.join("\n"));
+    assert!(accepted.is_empty(), "accepted as an object:\n{}", accepted.join("\n"));
 }
 
 #[test]
-fn a_field_twice_is_400() {
+fn a_duplicate_field_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     for (path, body, _) in operations() {
         let text = body.to_string();
         for (name, value) in body.as_object().expect("an object") {
             let doubled = text.replacen('{', &format!("{{\"{name}\":{value},"), 1);
-            malformed(&app.ask(request(path, &able).body(doubled)), &format!("{path} {name}"));
+            assert_malformed(
+                &app.send(request(path, &privileged).body(doubled)),
+                &format!("{path} {name}"),
+            );
         }
     }
     let path = "/user-identities/ana/authentication-factors";
@@ -203,14 +206,14 @@ fn a_field_twice_is_400() {
         r#"{"id":"a","contactType":"MOBILE","mobile":{"regionCode":1,"regionCode":1}}"#,
     ] {
         let body = format!(r#"{{"authenticationFactors":[{doubled}]}}"#);
-        malformed(&app.ask(request(path, &able).body(body)), doubled);
+        assert_malformed(&app.send(request(path, &privileged).body(body)), doubled);
     }
 }
 
 #[test]
-fn a_field_of_a_wrong_type_is_400() {
+fn a_field_of_the_wrong_type_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     let texts = ["1", "1.5", "true", "[]", "{}", "[\"a\"]"];
     let mut cases: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for path in ["/user-identities/lock", "/user-identities/unlock"] {
@@ -243,8 +246,8 @@ fn a_field_of_a_wrong_type_is_400() {
         for value in values {
             let mut body = good.clone();
             body[field] = serde_json::from_str(value).expect("JSON");
-            malformed(
-                &app.ask(request(path, &able).json(&body)),
+            assert_malformed(
+                &app.send(request(path, &privileged).json(&body)),
                 &format!("{path} {field} {value}"),
             );
         }
@@ -253,9 +256,9 @@ fn a_field_of_a_wrong_type_is_400() {
 }
 
 #[test]
-fn a_field_of_an_item_of_a_wrong_type_is_400() {
+fn an_item_field_of_the_wrong_type_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     let path = "/user-identities/ana/authentication-factors";
     let texts = ["1", "true", "[]", "{}"];
     let wrong = [
@@ -267,18 +270,18 @@ fn a_field_of_an_item_of_a_wrong_type_is_400() {
         ("/mobile/phoneNumber", vec!["true", "[]", "{}"]),
         ("/tags", vec!["1", "true", "{}", "[1]", "[null]", "[[]]"]),
     ];
-    for (place, values) in wrong {
+    for (pointer, values) in wrong {
         for value in values {
             let mut item = json!({"id": "c1", "contactType": "MOBILE", "email": "a@b.com", "tags": [],
                 "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"}});
-            *item.pointer_mut(place).expect("a field") = serde_json::from_str(value).expect("JSON");
-            let answer = app.ask(request(path, &able).json(&json!({"authenticationFactors": [item]})));
-            malformed(&answer, &format!("{place} {value}"));
+            *item.pointer_mut(pointer).expect("a field") = serde_json::from_str(value).expect("JSON");
+            let answer = app.send(request(path, &privileged).json(&json!({"authenticationFactors": [item]})));
+            assert_malformed(&answer, &format!("{pointer} {value}"));
             let field = answer.json()[0]["field"].as_str().unwrap_or_default().to_owned();
             assert!(
                 field.starts_with("authenticationFactors"),
-                "{place} {value}: {}",
-                answer.shown()
+                "{pointer} {value}: {}",
+                answer.summary()
             );
         }
     }
@@ -286,35 +289,35 @@ fn a_field_of_an_item_of_a_wrong_type_is_400() {
 }
 
 #[test]
-fn an_address_of_a_wrong_type_is_400_where_an_address_is_needed() {
+fn an_address_of_the_wrong_type_returns_400() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     for value in [json!(1), json!(true), json!([]), json!({})] {
         let item = json!({"id": "c1", "contactType": "EMAIL", "email": value});
-        let add = request("/user-identities/bia/authentication-factors", &able);
-        let answer = app.ask(add.json(&json!({"authenticationFactors": [item]})));
-        malformed(&answer, &value.to_string());
+        let add = request("/user-identities/bia/authentication-factors", &privileged);
+        let answer = app.send(add.json(&json!({"authenticationFactors": [item]})));
+        assert_malformed(&answer, &value.to_string());
     }
 }
 
 #[test]
-fn a_compressed_body_is_not_read() {
+fn compressed_bodies_are_rejected() {
     let app = TestApp::start();
-    // `{"userId":"ana"}` by gzip.
+    // `{"userId":"ana"}`, compressed by gzip.
     let gzip = [
         0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0xab, 0x56, 0x2a, 0x2d, 0x4e, 0x2d, 0xf2, 0x4c, 0x51, 0xb2, 0x52,
         0x4a, 0xcc, 0x4b, 0x54, 0xaa, 0x05, 0x00, 0x7c, 0x08, 0x59, 0x0c, 0x10, 0, 0, 0,
     ];
-    let lock = request("/user-identities/lock", &able(&app)).header("Content-Encoding", "gzip");
-    let answer = app.ask(lock.body(gzip));
-    assert!([400, 415].contains(&answer.status), "{}", answer.shown());
+    let lock = request("/user-identities/lock", &privileged(&app)).header("Content-Encoding", "gzip");
+    let answer = app.send(lock.body(gzip));
+    assert!([400, 415].contains(&answer.status), "{}", answer.summary());
     assert_eq!(answer.codes().1, ["01"]);
 }
 
 #[test]
-fn an_error_never_repeats_what_was_sent() {
+fn errors_do_not_repeat_the_body() {
     let app = TestApp::start();
-    let able = able(&app);
+    let privileged = privileged(&app);
     let secret = "s3cr3t-that-was-sent";
     let bodies = [
         format!(r#"{{"userId":["{secret}"]}}"#),
@@ -326,8 +329,8 @@ fn an_error_never_repeats_what_was_sent() {
     ];
     for (path, ..) in operations() {
         for body in &bodies {
-            let answer = app.ask(request(path, &able).body(body.as_str()));
-            assert!(!answer.text().contains(secret), "{path} {body}: {}", answer.shown());
+            let answer = app.send(request(path, &privileged).body(body.as_str()));
+            assert!(!answer.text().contains(secret), "{path} {body}: {}", answer.summary());
         }
     }
 }
@@ -336,19 +339,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_get_an_answer_that_is_no_server_error(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 8)) {
+    fn random_bytes_cause_no_server_error(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 8)) {
         use std::sync::OnceLock;
         static WORLD: OnceLock<(TestApp, String)> = OnceLock::new();
-        let (app, able) = WORLD.get_or_init(|| {
+        let (app, privileged) = WORLD.get_or_init(|| {
             let app = TestApp::start();
-            let able = able(&app);
-            (app, able)
+            let privileged = privileged(&app);
+            (app, privileged)
         });
         let mut connection = Connection::open(app.address);
         for body in bodies {
             for (path, ..) in operations() {
-                let answer = connection.send(&request(path, able).body(body.clone()));
-                prop_assert!(answer.status < 500, "{}", answer.shown());
+                let answer = connection.send(&request(path, privileged).body(body.clone()));
+                prop_assert!(answer.status < 500, "{}", answer.summary());
             }
         }
     }

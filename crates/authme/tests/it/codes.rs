@@ -1,12 +1,12 @@
-//! One-time codes over HTTP (01-api 2.3).
+//! One-time codes over HTTP: docs/protocols.md "One-time codes".
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::add_contacts::{added, mobile, path};
+use crate::add_contacts::{add_all, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL};
-use crate::test_app::{BEGIN, TestApp, field};
+use crate::test_app::{START, TestApp, field};
 use crate::wire::{Answer, Request};
 
 fn token_path(contact: &str) -> String {
@@ -14,19 +14,19 @@ fn token_path(contact: &str) -> String {
 }
 
 fn send(app: &TestApp, bearer: &str, contact: &str) -> Answer {
-    app.ask(Request::post(&token_path(contact)).bearer(bearer))
+    app.send(Request::post(&token_path(contact)).bearer(bearer))
 }
 
 fn validate(app: &TestApp, bearer: &str, contact: &str, body: &Value) -> Answer {
     let path = format!("{}/validate", token_path(contact));
-    app.ask(Request::post(&path).bearer(bearer).json(body))
+    app.send(Request::post(&path).bearer(bearer).json(body))
 }
 
 fn answer(challenge: &str, code: &str) -> Value {
     json!({"challengeId": challenge, "token": code})
 }
 
-/// The code of a challenge, out of the file.
+/// Returns the code of a challenge from the file of outgoing codes.
 pub(crate) fn code(app: &TestApp, challenge: &str) -> String {
     let file = app.folder.path().join("data/outgoing-codes.jsonl");
     let lines = fs::read_to_string(file).expect("the file is there");
@@ -41,36 +41,36 @@ fn wrong(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
 
-fn refused(code: &str) -> (u16, Vec<String>) {
+fn rejection(code: &str) -> (u16, Vec<String>) {
     (422, vec![code.to_owned()])
 }
 
 #[test]
 fn a_code_is_sent_and_validated_once() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     let sent = send(&app, &ana, "c1");
-    assert_eq!(sent.status, 201, "{}", sent.shown());
+    assert_eq!(sent.status, 201, "{}", sent.summary());
     assert_eq!(sent.header("cache-control"), Some("no-store"));
     let body = sent.json();
     let challenge = field(&body, "challengeId");
     let expected = json!({
-        "challengeId": challenge, "expiresIn": (BEGIN + 600).to_string(), "contactType": "MOBILE",
+        "challengeId": challenge, "expiresIn": (START + 600).to_string(), "contactType": "MOBILE",
         "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "*****2222"},
     });
     assert_eq!(body, expected);
     let code = code(&app, &challenge);
-    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).shown(), "204 ");
+    assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).summary(), "204 ");
     assert_eq!(
         validate(&app, &ana, "c1", &answer(&challenge, &code)).codes(),
-        refused("30")
+        rejection("30")
     );
     assert_eq!(app.event_types("ana"), ["factor.added", "factor.verified"]);
 }
 
 #[test]
-fn a_main_contact_is_sent_a_code_with_its_mask() {
+fn a_main_contact_gets_a_code() {
     let app = TestApp::start();
     let ana = app.user_token(ANA_MAIL, "portal");
     let sent = send(&app, &ana, "ana-mail").json();
@@ -83,52 +83,52 @@ fn a_main_contact_is_sent_a_code_with_its_mask() {
 }
 
 #[test]
-fn the_attempts_run_out_and_the_last_wrong_code_is_answered_like_the_others() {
+fn the_last_wrong_code_uses_up_the_attempts() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
     let code = code(&app, &challenge);
     let mut answers = Vec::new();
     for _ in 0..5 {
-        answers.push(validate(&app, &ana, "c1", &answer(&challenge, wrong(&code))).shown());
+        answers.push(validate(&app, &ana, "c1", &answer(&challenge, wrong(&code))).summary());
     }
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
-    for tried in [wrong(&code), &code] {
-        let answered = validate(&app, &ana, "c1", &answer(&challenge, tried));
-        assert_eq!(answered.codes(), refused("31"));
+    for guess in [wrong(&code), &code] {
+        let answered = validate(&app, &ana, "c1", &answer(&challenge, guess));
+        assert_eq!(answered.codes(), rejection("31"));
     }
     assert_eq!(app.event_types("ana"), ["factor.added", "factor.attempts-exhausted"]);
-    // The user is not locked, and another code may be right.
+    // The user is not locked, and another code can be right.
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
     let code = self::code(&app, &challenge);
     assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).status, 204);
 }
 
 #[test]
-fn no_code_is_sent_to_a_contact_whose_attempts_are_used_up() {
+fn used_up_attempts_prevent_sending_codes() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     for _ in 0..4 {
         let ana = app.user_token(ANA_MAIL, "portal");
         let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
         let code = code(&app, &challenge);
         for _ in 0..5 {
             let answered = validate(&app, &ana, "c1", &answer(&challenge, wrong(&code)));
-            assert_eq!(answered.codes(), refused("30"));
+            assert_eq!(answered.codes(), rejection("30"));
         }
         app.clock.advance(600);
     }
     let ana = app.user_token(ANA_MAIL, "portal");
-    assert_eq!(send(&app, &ana, "c1").codes(), refused("31"));
+    assert_eq!(send(&app, &ana, "c1").codes(), rejection("31"));
     assert_eq!(send(&app, &ana, "ana-mail").status, 201);
 }
 
 #[test]
-fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
+fn wrong_code_and_unknown_challenge_look_the_same() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     let replaced = field(&send(&app, &ana, "c1").json(), "challengeId");
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
@@ -137,7 +137,7 @@ fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
         let answer = validate(&app, &ana, "c1", &answer(challenge, code));
         let mut headers = answer.headers.clone();
         headers.retain(|(name, _)| name != "x-request-id" && name != "date");
-        (answer.shown(), headers)
+        (answer.summary(), headers)
     };
     let expected = answered(&challenge, wrong(&code));
     for (challenge, code) in [
@@ -154,9 +154,9 @@ fn a_wrong_code_and_an_unknown_challenge_have_one_answer() {
 }
 
 #[test]
-fn what_cannot_be_read_is_400_and_costs_nothing() {
+fn unreadable_bodies_return_400_and_cost_no_attempt() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
     let code = code(&app, &challenge);
@@ -179,26 +179,26 @@ fn what_cannot_be_read_is_400_and_costs_nothing() {
 }
 
 #[test]
-fn too_many_codes_are_429_with_the_time_to_wait() {
+fn too_many_codes_return_429_with_retry_after() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     for _ in 0..3 {
         assert_eq!(send(&app, &ana, "c1").status, 201);
         app.clock.advance(60);
     }
-    let refused = send(&app, &ana, "c1");
-    assert_eq!(refused.codes(), (429, vec!["32".to_owned()]));
-    assert_eq!(refused.header("retry-after"), Some("420"));
+    let rejection = send(&app, &ana, "c1");
+    assert_eq!(rejection.codes(), (429, vec!["32".to_owned()]));
+    assert_eq!(rejection.header("retry-after"), Some("420"));
     app.clock.advance(420);
     let ana = app.user_token(ANA_MAIL, "portal");
     assert_eq!(send(&app, &ana, "c1").status, 201);
 }
 
 #[test]
-fn another_users_contact_and_challenge_are_not_found() {
+fn contacts_and_challenges_of_others_are_not_found() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let (ana, bia) = (app.user_token(ANA_MAIL, "portal"), app.user_token(BIA_MAIL, "portal"));
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
     let code = code(&app, &challenge);
@@ -208,14 +208,14 @@ fn another_users_contact_and_challenge_are_not_found() {
         let answered = validate(&app, &bia, contact, &answer(&challenge, &code));
         assert_eq!(answered.codes(), not_found);
     }
-    // An own contact does not open the other's challenge.
+    // A contact of one user does not accept the challenge of another user's contact.
     let answered = validate(&app, &bia, "bia-mail", &answer(&challenge, &code));
-    assert_eq!(answered.codes(), refused("30"));
+    assert_eq!(answered.codes(), rejection("30"));
     assert_eq!(validate(&app, &ana, "c1", &answer(&challenge, &code)).status, 204);
 }
 
-/// Whether the text is there as a word of its own: six digits in a row come up in many a number.
-fn holds_word(bytes: &[u8], word: &str) -> bool {
+/// Returns whether the text occurs as a word: six digits occur inside many numbers.
+fn contains_word(bytes: &[u8], word: &str) -> bool {
     let is_part = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
     let starts = bytes.windows(word.len()).enumerate();
     let mut starts = starts.filter(|(_, window)| *window == word.as_bytes());
@@ -223,13 +223,13 @@ fn holds_word(bytes: &[u8], word: &str) -> bool {
 }
 
 #[test]
-fn nothing_in_the_store_or_an_event_reveals_a_code() {
+fn store_and_events_contain_no_code() {
     let app = TestApp::start();
     let ana = app.user_token(ANA_MAIL, "portal");
     let items: Vec<Value> = (0..3)
         .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
         .collect();
-    added(&app, "ana", &items);
+    add_all(&app, "ana", &items);
     let mut codes = Vec::new();
     for n in 0..3 {
         let contact = format!("c{n}");
@@ -246,28 +246,28 @@ fn nothing_in_the_store_or_an_event_reveals_a_code() {
         let bytes = fs::read(app.folder.path().join("data").join(file)).expect("the store is there");
         assert!(!bytes.is_empty(), "{file}");
         for code in &codes {
-            assert!(!holds_word(&bytes, code), "{file} holds {code}");
-            assert!(!holds_word(events.as_bytes(), code), "{events}");
+            assert!(!contains_word(&bytes, code), "{file} holds {code}");
+            assert!(!contains_word(events.as_bytes(), code), "{events}");
         }
     }
     for answer in app.answers() {
         for code in &codes {
-            assert!(!holds_word(answer.text().as_bytes(), code), "{}", answer.shown());
+            assert!(!contains_word(answer.text().as_bytes(), code), "{}", answer.summary());
         }
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_503_and_loses_nothing() {
+fn an_unwritable_code_file_returns_503() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     let file = app.folder.path().join("data/outgoing-codes.jsonl");
     fs::remove_file(&file).expect("it was made at the start");
-    fs::create_dir(&file).expect("nothing is in the way");
-    let refused = send(&app, &ana, "c1");
-    assert_eq!(refused.codes(), (503, vec!["90".to_owned()]));
-    assert!(refused.header("retry-after").is_some());
+    fs::create_dir(&file).expect("the path is free");
+    let rejection = send(&app, &ana, "c1");
+    assert_eq!(rejection.codes(), (503, vec!["90".to_owned()]));
+    assert!(rejection.header("retry-after").is_some());
     fs::remove_dir(&file).expect("it is empty");
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
     let code = code(&app, &challenge);

@@ -1,14 +1,14 @@
-//! The operator's commands for clients, groups, keys and events (07-operating 1).
+//! The operator's commands for clients, groups, keys and events.
 
 use serde_json::{Value, json};
 
 use crate::fixtures::secret_of;
-use crate::operator::{Operator, Serving, comes_to_be};
+use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::field;
-use crate::wire::{Request, ask};
+use crate::wire::{Request, send};
 
 #[test]
-fn a_command_that_is_none_is_exit_2_and_help_is_exit_0() {
+fn unknown_commands_exit_with_2_and_help_with_0() {
     let operator = Operator::new();
     for arguments in [
         &["nonsense"][..],
@@ -38,10 +38,10 @@ fn a_command_that_is_none_is_exit_2_and_help_is_exit_0() {
 }
 
 #[test]
-fn what_is_refused_is_exit_1_with_words_on_stderr_only() {
+fn failed_commands_exit_with_1_and_print_to_stderr() {
     let operator = Operator::new();
-    operator.does(&["client", "add", "portal"]);
-    operator.does(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
+    operator.run_ok(&["client", "add", "portal"]);
+    operator.run_ok(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
     for (arguments, words) in [
         (&["client", "add", "portal"][..], "taken"),
         (&["client", "add", "a b"], "an id is"),
@@ -56,10 +56,10 @@ fn what_is_refused_is_exit_1_with_words_on_stderr_only() {
         ),
         (&["client", "add", "b", "--alias", "portal"], "taken"),
         (&["client", "add", "b", "--access-token-lifetime", "2h"], "at most"),
-        (&["identity", "add"], "an e-mail or a mobile is needed"),
+        (&["identity", "add"], "an e-mail or a mobile is required"),
         (
             &["identity", "add", "--id", "ana", "--email", "b@example.com"],
-            "there is a user `ana` already",
+            "the user `ana` already exists",
         ),
         (
             &["identity", "add", "--email", "ANA@example.com"],
@@ -74,7 +74,7 @@ fn what_is_refused_is_exit_1_with_words_on_stderr_only() {
                 "--mobile",
                 "55,11,911112222",
             ],
-            "say which is the main contact",
+            "choose the main contact",
         ),
         (&["identity", "show", "nobody"], "there is no user `nobody`"),
         (&["identity", "set", "nobody"], "there is no user `nobody`"),
@@ -91,41 +91,42 @@ fn what_is_refused_is_exit_1_with_words_on_stderr_only() {
         );
         assert!(done.stderr.contains(words), "{arguments:?}: {done:?}");
     }
-    // Nothing of it was done.
+    // Nothing was changed.
     let ids: Vec<Value> = operator
-        .does(&["client", "list"])
+        .run_ok(&["client", "list"])
         .lines()
         .iter()
         .map(|line| line["clientId"].clone())
         .collect();
     assert_eq!(ids, ["portal"]);
-    assert_eq!(operator.does(&["identity", "list"]).lines().len(), 1);
+    assert_eq!(operator.run_ok(&["identity", "list"]).lines().len(), 1);
 }
 
 #[test]
-fn the_folder_may_stand_before_or_after_the_command() {
+fn the_folder_option_works_before_and_after_the_command() {
     let operator = Operator::new();
-    operator.does(&["client", "add", "portal"]);
+    operator.run_ok(&["client", "add", "portal"]);
     let data = operator.data();
     let elsewhere = Operator::new();
     let after = elsewhere.run(&["client", "list", "--data", data.to_str().expect("a plain path")]);
-    // Given twice: the one after the command counts, or it is a usage error; never the wrong folder in silence.
+    // An option given twice: the last one counts, or it is a usage error. The command never uses the other folder
+    // silently.
     assert!(after.code == Some(2) || after.lines().len() == 1, "{after:?}");
 }
 
-fn shown(operator: &Operator, id: &str) -> Value {
-    operator.does(&["client", "show", id]).object()
+fn show_client(operator: &Operator, id: &str) -> Value {
+    operator.run_ok(&["client", "show", id]).object()
 }
 
 #[test]
-fn a_client_is_added_shown_changed_and_listed() {
+fn clients_are_added_shown_changed_and_listed() {
     let operator = Operator::new();
-    operator.knows("role", &["A", "B", "C"]);
+    operator.add_names("role", &["A", "B", "C"]);
     let arguments = "client add portal --role A --role B --scope READ --scope WRITE --saml --identity-provider --create-users \
                      --require-known-groups --alias portal.idp --alias other --factor-visibility MARKED_RESOURCES \
                      --access-token-lifetime 2m --administration --may-assert * --expires-in seconds";
     let added = operator
-        .does(&arguments.split_whitespace().collect::<Vec<_>>())
+        .run_ok(&arguments.split_whitespace().collect::<Vec<_>>())
         .object();
     assert_eq!(
         added.as_object().expect("an object").keys().collect::<Vec<_>>(),
@@ -140,20 +141,20 @@ fn a_client_is_added_shown_changed_and_listed() {
         "factorVisibility": "MARKED_RESOURCES", "accessTokenLifetime": "2m", "administration": true,
         "mayAssert": ["*"], "expiresIn": "seconds", "secrets": [{}],
     });
-    assert_eq!(shown(&operator, "portal"), whole);
-    operator.does(&["client", "add", "a-plain-one"]);
+    assert_eq!(show_client(&operator, "portal"), whole);
+    operator.run_ok(&["client", "add", "a-plain-one"]);
     let plain = json!({
         "clientId": "a-plain-one", "enabled": true, "roles": [], "scopes": [], "saml": false, "identityProvider": false,
         "createUsers": false, "requireKnownGroups": false, "aliases": [], "factorVisibility": "CREDENTIALS_ONLY",
         "administration": false, "mayAssert": [], "secrets": [{}],
     });
-    let listed = operator.does(&["client", "list"]);
+    let listed = operator.run_ok(&["client", "list"]);
     assert_eq!(listed.lines(), [plain, whole.clone()]);
-    // Shown this once.
-    assert!(!listed.stdout.contains(&secret) && !shown(&operator, "portal").to_string().contains(&secret));
+    // The secret is shown only once.
+    assert!(!listed.stdout.contains(&secret) && !show_client(&operator, "portal").to_string().contains(&secret));
 
-    // What is not given stays; lists are replaced.
-    operator.does(&[
+    // Omitted options keep their values; lists are replaced.
+    operator.run_ok(&[
         "client",
         "set",
         "portal",
@@ -172,20 +173,20 @@ fn a_client_is_added_shown_changed_and_listed() {
     changed["administration"] = json!(false);
     changed["mayAssert"] = json!([]);
     changed.as_object_mut().expect("an object").remove("expiresIn");
-    assert_eq!(shown(&operator, "portal"), changed);
+    assert_eq!(show_client(&operator, "portal"), changed);
     for (command, enabled) in [("disable", false), ("disable", false), ("enable", true)] {
-        operator.does(&["client", command, "portal"]);
+        operator.run_ok(&["client", command, "portal"]);
         changed["enabled"] = json!(enabled);
-        assert_eq!(shown(&operator, "portal"), changed);
+        assert_eq!(show_client(&operator, "portal"), changed);
     }
 }
 
 #[test]
-fn a_secret_is_read_from_a_file_and_a_weak_one_is_refused() {
+fn a_weak_secret_file_is_rejected() {
     let operator = Operator::new();
     let good = operator.file("good", "a secret from a file\n");
     let added = operator
-        .does(&[
+        .run_ok(&[
             "client",
             "add",
             "portal",
@@ -209,13 +210,13 @@ fn a_secret_is_read_from_a_file_and_a_weak_one_is_refused() {
 }
 
 #[test]
-fn a_rotated_secret_ends_the_old_one_at_once_unless_it_is_kept() {
+fn rotating_a_secret_ends_the_old_one() {
     let operator = Operator::new();
-    let secret = |arguments: &[&str]| field(&operator.does(arguments).object(), "clientSecret");
+    let secret = |arguments: &[&str]| field(&operator.run_ok(arguments).object(), "clientSecret");
     let first = secret(&["client", "add", "portal"]);
     let serving = Serving::start(&operator, &[]);
     let works = |secret: &str| {
-        ask(
+        send(
             serving.address,
             Request::post("/client-identities/login").basic("portal", secret),
         )
@@ -223,44 +224,44 @@ fn a_rotated_secret_ends_the_old_one_at_once_unless_it_is_kept() {
             == 200
     };
     let second = secret(&["client", "rotate-secret", "portal", "--keep-old-for", "24h"]);
-    comes_to_be("a rotated secret", || works(&second));
+    eventually("a rotated secret", || works(&second));
     assert!(works(&first));
-    let ends = shown(&operator, "portal")["secrets"].clone();
+    let ends = show_client(&operator, "portal")["secrets"].clone();
     assert!(
         ends[0].get("validUntil").is_none() && ends[1]["validUntil"].is_string(),
         "{ends}"
     );
     let third = secret(&["client", "rotate-secret", "portal"]);
-    comes_to_be("a rotated secret", || works(&third));
+    eventually("a rotated secret", || works(&third));
     assert_eq!([&first, &second].map(|secret| works(secret)), [false, false]);
-    operator.does(&["client", "disable", "portal"]);
-    comes_to_be("a disabled client", || !works(&third));
-    assert_eq!(serving.end().0, Some(0));
+    operator.run_ok(&["client", "disable", "portal"]);
+    eventually("a disabled client", || !works(&third));
+    assert_eq!(serving.stop().0, Some(0));
 }
 
 #[test]
 fn groups_are_added_listed_and_removed() {
     let operator = Operator::new();
-    operator.knows("role", &["X", "Y", "Z"]);
-    operator.does(&["group", "add", "B", "--role", "X", "--role", "Y"]);
-    operator.does(&["group", "add", "A"]);
+    operator.add_names("role", &["X", "Y", "Z"]);
+    operator.run_ok(&["group", "add", "B", "--role", "X", "--role", "Y"]);
+    operator.run_ok(&["group", "add", "A"]);
     let (a, b) = (
         json!({"name": "A", "roles": []}),
         json!({"name": "B", "roles": ["X", "Y"]}),
     );
-    assert_eq!(operator.does(&["group", "list"]).lines(), [a.clone(), b]);
-    operator.does(&["group", "add", "B", "--role", "Z"]);
-    assert_eq!(operator.does(&["group", "list"]).lines()[1]["roles"], json!(["Z"]));
-    assert_eq!(operator.does(&["group", "remove", "B"]).stdout, "");
-    assert_eq!(operator.does(&["group", "list"]).lines(), [a]);
+    assert_eq!(operator.run_ok(&["group", "list"]).lines(), [a.clone(), b]);
+    operator.run_ok(&["group", "add", "B", "--role", "Z"]);
+    assert_eq!(operator.run_ok(&["group", "list"]).lines()[1]["roles"], json!(["Z"]));
+    assert_eq!(operator.run_ok(&["group", "remove", "B"]).stdout, "");
+    assert_eq!(operator.run_ok(&["group", "list"]).lines(), [a]);
 }
 
 #[test]
-fn keys_are_made_listed_and_retired() {
+fn keys_are_generated_listed_and_retired() {
     let operator = Operator::new();
-    let first = operator.does(&["keys", "generate"]).object();
+    let first = operator.run_ok(&["keys", "generate"]).object();
     let second = operator
-        .does(&["keys", "generate", "--signs-from", "2999-01-01T00:00:00Z"])
+        .run_ok(&["keys", "generate", "--signs-from", "2999-01-01T00:00:00Z"])
         .object();
     assert!(
         second["signsFrom"]
@@ -269,22 +270,22 @@ fn keys_are_made_listed_and_retired() {
             .starts_with("2999-01-01T00:00:00")
     );
     let kids = |done: &[Value]| done.iter().map(|key| field(key, "kid")).collect::<Vec<_>>();
-    let listed = operator.does(&["keys", "list"]).lines();
+    let listed = operator.run_ok(&["keys", "list"]).lines();
     assert_eq!(kids(&listed), kids(&[first.clone(), second.clone()]));
-    // The only key that signs stays.
-    let refused = operator.run(&["keys", "retire", &field(&first, "kid")]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
-    // Nor does one sign that others cannot know yet, unless the operator insists.
+    // The only signing key cannot be retired.
+    let rejection = operator.run(&["keys", "retire", &field(&first, "kid")]);
+    assert_eq!((rejection.code, rejection.stdout.as_str()), (Some(1), ""));
+    // A key that verifiers cannot know yet does not sign, unless the operator forces it.
     let early = ["keys", "generate", "--signs-from", "2001-01-01T00:00:00Z"];
-    let refused = operator.run(&early);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
+    let rejection = operator.run(&early);
+    assert_eq!((rejection.code, rejection.stdout.as_str()), (Some(1), ""));
     assert!(
-        refused.stderr.contains("--force") && refused.stderr.contains("keys.cache_time"),
-        "{refused:?}"
+        rejection.stderr.contains("--force") && rejection.stderr.contains("keys.cache_time"),
+        "{rejection:?}"
     );
-    let third = operator.does(&[&early[..], &["--force"]].concat()).object();
-    operator.does(&["keys", "retire", &field(&first, "kid")]);
-    let listed = operator.does(&["keys", "list"]).lines();
+    let third = operator.run_ok(&[&early[..], &["--force"]].concat()).object();
+    operator.run_ok(&["keys", "retire", &field(&first, "kid")]);
+    let listed = operator.run_ok(&["keys", "list"]).lines();
     assert_eq!(
         listed
             .iter()
@@ -295,47 +296,50 @@ fn keys_are_made_listed_and_retired() {
     assert_eq!(kids(&listed)[2], field(&third, "kid"));
 
     let serving = Serving::start(&operator, &[]);
-    let told = ask(serving.address, Request::get("/keys")).json();
-    let mut told = kids(told["keys"].as_array().expect("an array"));
+    let published = send(serving.address, Request::get("/keys")).json();
+    let mut published = kids(published["keys"].as_array().expect("an array"));
     let mut expected = kids(&listed);
-    told.sort();
+    published.sort();
     expected.sort();
-    assert_eq!(told, expected, "what may still verify and what will sign is published");
+    assert_eq!(
+        published, expected,
+        "what may still verify and what will sign is published"
+    );
 }
 
 #[test]
-fn a_revoked_key_is_refused_by_a_running_server_and_listed_as_such() {
+fn a_running_server_rejects_revoked_keys() {
     let operator = Operator::new();
-    operator.fixtures();
-    let stolen = field(&operator.does(&["keys", "generate"]).object(), "kid");
+    operator.register_fixtures();
+    let stolen = field(&operator.run_ok(&["keys", "generate"]).object(), "kid");
     let serving = Serving::start(&operator, &[]);
     let login = || {
         let request = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
-        field(&ask(serving.address, request).json(), "accessToken")
+        field(&send(serving.address, request).json(), "accessToken")
     };
     let lock = |token: &str| {
         let request = Request::post("/user-identities/lock").bearer(token);
-        ask(serving.address, request.json(&json!({"userId": "ana"}))).status
+        send(serving.address, request.json(&json!({"userId": "ana"}))).status
     };
     let token = login();
     assert_eq!(lock(&token), 204);
     let unknown = operator.run(&["keys", "revoke", "nobody"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
     assert!(unknown.stderr.contains("there is no key `nobody`"), "{unknown:?}");
-    assert_eq!(operator.does(&["keys", "revoke", &stolen]).stdout, "");
-    let told = |kid: &str| {
-        let keys = ask(serving.address, Request::get("/keys")).json();
+    assert_eq!(operator.run_ok(&["keys", "revoke", &stolen]).stdout, "");
+    let published = |kid: &str| {
+        let keys = send(serving.address, Request::get("/keys")).json();
         let keys = keys["keys"].as_array().expect("an array").clone();
         keys.iter().any(|key| field(key, "kid") == kid)
     };
-    // The test runner ends one that is never refused.
-    while told(&stolen) {
+    // The test runner's timeout ends a key that is never rejected.
+    while published(&stolen) {
         std::thread::yield_now();
     }
     assert_eq!(lock(&token), 401);
     assert_eq!(lock(&login()), 204, "another key signs at once");
-    let listed = operator.does(&["keys", "list"]).lines();
-    assert!(told(&field(&listed[0], "kid")), "{listed:?}");
+    let listed = operator.run_ok(&["keys", "list"]).lines();
+    assert!(published(&field(&listed[0], "kid")), "{listed:?}");
     assert_eq!(
         (
             field(&listed[1], "kid"),
@@ -347,23 +351,23 @@ fn a_revoked_key_is_refused_by_a_running_server_and_listed_as_such() {
 }
 
 #[test]
-fn events_are_printed_from_a_cursor_on() {
+fn events_are_printed_after_a_cursor() {
     let operator = Operator::new();
-    operator.fixtures();
-    assert_eq!(operator.does(&["events"]).stdout, "");
+    operator.register_fixtures();
+    assert_eq!(operator.run_ok(&["events"]).stdout, "");
     let serving = Serving::start(&operator, &[]);
     let login = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
-    let locker = field(&ask(serving.address, login).json(), "accessToken");
-    for way in ["lock", "unlock"] {
-        let request = Request::post(&format!("/user-identities/{way}")).bearer(&locker);
+    let locker = field(&send(serving.address, login).json(), "accessToken");
+    for operation in ["lock", "unlock"] {
+        let request = Request::post(&format!("/user-identities/{operation}")).bearer(&locker);
         assert_eq!(
-            ask(serving.address, request.json(&json!({"userId": "ana"}))).status,
+            send(serving.address, request.json(&json!({"userId": "ana"}))).status,
             204
         );
     }
-    // A stopping server carries out what is left.
-    assert_eq!(serving.end().0, Some(0));
-    let events = operator.does(&["events"]).lines();
+    // A stopping server publishes the remaining events.
+    assert_eq!(serving.stop().0, Some(0));
+    let events = operator.run_ok(&["events"]).lines();
     let types: Vec<&Value> = events.iter().map(|event| &event["type"]).collect();
     assert_eq!(types, ["credential.locked", "credential.unlocked"]);
     assert_eq!(
@@ -371,7 +375,7 @@ fn events_are_printed_from_a_cursor_on() {
         (&json!("1.0"), &json!("ana"))
     );
     let rest = operator
-        .does(&["events", "--after", &field(&events[0], "cursor")])
+        .run_ok(&["events", "--after", &field(&events[0], "cursor")])
         .lines();
     assert_eq!(rest, events[1..]);
 }

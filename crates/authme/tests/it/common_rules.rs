@@ -1,4 +1,4 @@
-//! What holds for every request (01-api 1): paths, methods, ids, headers, the size of a body.
+//! Rules of every request: paths, methods, ids, headers and body size (docs/api.md).
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn administrator(app: &TestApp) -> String {
 }
 
 #[test]
-fn an_unknown_path_is_404_with_the_error_array() {
+fn an_unknown_path_returns_404() {
     let app = TestApp::start();
     let root = administrator(&app);
     for path in [
@@ -43,8 +43,8 @@ fn an_unknown_path_is_404_with_the_error_array() {
         "/.well-known/jwks.json/",
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            let answer = app.ask(Request::new(method, path).bearer(&root));
-            assert_eq!(answer.shown(), NOT_FOUND, "{method} {path}");
+            let answer = app.send(Request::new(method, path).bearer(&root));
+            assert_eq!(answer.summary(), NOT_FOUND, "{method} {path}");
             assert_eq!(answer.header("content-type"), Some("application/json"));
         }
     }
@@ -57,12 +57,16 @@ fn an_unknown_path_is_404_with_the_error_array() {
         "/%00",
         "/..;/keys",
     ] {
-        assert_eq!(app.ask(Request::at_root("GET", target)).shown(), NOT_FOUND, "{target}");
+        assert_eq!(
+            app.send(Request::at_root("GET", target)).summary(),
+            NOT_FOUND,
+            "{target}"
+        );
     }
 }
 
 #[test]
-fn another_method_is_405_with_what_is_allowed() {
+fn another_method_returns_405_with_allow() {
     let app = TestApp::start();
     for (path, allowed) in [
         ("/client-identities/login", "POST"),
@@ -81,25 +85,25 @@ fn another_method_is_405_with_what_is_allowed() {
             if allowed.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            let answer = app.ask(Request::new(method, path));
-            assert_eq!(answer.shown(), NOT_ALLOWED, "{method} {path}");
+            let answer = app.send(Request::new(method, path));
+            assert_eq!(answer.summary(), NOT_ALLOWED, "{method} {path}");
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
         }
     }
 }
 
 #[test]
-fn the_pages_at_the_root_know_their_methods_too() {
+fn root_pages_reject_other_methods() {
     let app = TestApp::start();
     for target in ["/openapi.json", "/docs"] {
-        let answer = app.ask(Request::at_root("POST", target));
-        assert_eq!(answer.shown(), NOT_ALLOWED, "{target}");
+        let answer = app.send(Request::at_root("POST", target));
+        assert_eq!(answer.summary(), NOT_ALLOWED, "{target}");
         assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{target}");
     }
 }
 
 #[test]
-fn a_malformed_id_in_a_path_is_400() {
+fn a_malformed_id_in_a_path_returns_400() {
     let app = TestApp::start();
     let bad = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"id"}]"#;
     let (portal, root) = (app.client_token("portal"), administrator(&app));
@@ -109,9 +113,9 @@ fn a_malformed_id_in_a_path_is_400() {
         "a.b", "a%20b", "%C3%A9", "a%00", "a%0A", "a'b", "a%2Fb", "%FF", "..", &long,
     ] {
         let add = Request::post(&format!("/user-identities/{id}/authentication-factors"));
-        assert_eq!(app.ask(add.bearer(&portal).json(&body)).shown(), bad, "{id}");
+        assert_eq!(app.send(add.bearer(&portal).json(&body)).summary(), bad, "{id}");
         let see = Request::get(&format!("/user-identities/{id}/lock"));
-        assert_eq!(app.ask(see.bearer(&root)).shown(), bad, "{id}");
+        assert_eq!(app.send(see.bearer(&root)).summary(), bad, "{id}");
     }
 }
 
@@ -120,26 +124,26 @@ fn me_is_not_an_id() {
     let app = TestApp::start();
     let bad = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"id"}]"#;
     let see = Request::get("/user-identities/me/lock").bearer(&administrator(&app));
-    assert_eq!(app.ask(see).shown(), bad);
-    // With a client-only token there is nobody to be.
+    assert_eq!(app.send(see).summary(), bad);
+    // A client-only token has no user that `me` could name.
     let add = Request::post("/user-identities/me/authentication-factors").bearer(&app.client_token("portal"));
-    assert_eq!(app.ask(add.body("{}")).codes(), (403, owned(&["03"])));
+    assert_eq!(app.send(add.body("{}")).codes(), (403, owned(&["03"])));
     let escaped = Request::post("/user-identities/%6De/authentication-factors").bearer(&app.client_token("portal"));
-    assert!([400, 403].contains(&app.ask(escaped.body("{}")).status));
+    assert!([400, 403].contains(&app.send(escaped.body("{}")).status));
 }
 
 #[test]
-fn ids_compare_as_given() {
+fn ids_are_case_sensitive() {
     let app = TestApp::start();
     let see = Request::get("/user-identities/ANA/lock").bearer(&administrator(&app));
     assert_eq!(
-        app.ask(see).shown(),
+        app.send(see).summary(),
         r#"404 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
-fn every_answer_carries_a_request_id() {
+fn every_answer_has_a_request_id() {
     let app = TestApp::start();
     let root = administrator(&app);
     let mut seen = Vec::new();
@@ -171,7 +175,7 @@ fn every_answer_carries_a_request_id() {
         (Request::at_root("GET", "/docs"), 200),
         (Request::at_root("GET", "/"), 404),
     ] {
-        let answer = app.ask(request.clone());
+        let answer = app.send(request.clone());
         assert_eq!(answer.status, status, "{request:?}");
         let id = answer
             .header("x-request-id")
@@ -182,10 +186,10 @@ fn every_answer_carries_a_request_id() {
 }
 
 #[test]
-fn a_callers_plain_request_id_is_kept_and_any_other_is_not() {
+fn only_well_formed_request_ids_are_kept() {
     let app = TestApp::start();
     let id = |given: &str| {
-        let answer = app.ask(Request::get("/keys").header("X-Request-Id", given));
+        let answer = app.send(Request::get("/keys").header("X-Request-Id", given));
         answer.header("x-request-id").expect("an id").to_owned()
     };
     assert_eq!(id("abc-DEF_123"), "abc-DEF_123");
@@ -197,7 +201,7 @@ fn a_callers_plain_request_id_is_kept_and_any_other_is_not() {
 }
 
 #[test]
-fn without_a_token_there_is_a_challenge() {
+fn a_missing_token_returns_a_challenge() {
     let app = TestApp::start();
     for (request, challenge, message) in [
         (
@@ -221,7 +225,7 @@ fn without_a_token_there_is_a_challenge() {
             "the bearer token is not valid",
         ),
     ] {
-        let answer = app.ask(request);
+        let answer = app.send(request);
         assert_eq!(
             (answer.status, answer.json()),
             (401, json!([{"code": "02", "message": message}]))
@@ -232,23 +236,23 @@ fn without_a_token_there_is_a_challenge() {
 }
 
 #[test]
-fn a_body_of_64_kib_is_read_and_one_byte_more_is_413() {
+fn bodies_over_64_kib_return_413() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     let lock = |length: usize| {
         let mut body = br#"{"userId":"ana"}"#.to_vec();
         body.resize(length, b' ');
-        app.ask(Request::post("/user-identities/lock").bearer(&locker).body(body))
+        app.send(Request::post("/user-identities/lock").bearer(&locker).body(body))
     };
-    assert_eq!(lock(64 * 1024).shown(), "204 ");
+    assert_eq!(lock(64 * 1024).summary(), "204 ");
     let too_large = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
-    assert_eq!(lock(64 * 1024 + 1).shown(), too_large);
-    assert_eq!(lock(3 * 1024 * 1024).shown(), too_large);
+    assert_eq!(lock(64 * 1024 + 1).summary(), too_large);
+    assert_eq!(lock(3 * 1024 * 1024).summary(), too_large);
     assert_eq!(app.event_types("ana"), ["credential.locked"]);
 }
 
 #[test]
-fn a_kept_connection_answers_one_request_after_the_other() {
+fn a_kept_connection_answers_in_order() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     let mut connection = Connection::open(app.address);
@@ -261,25 +265,25 @@ fn a_kept_connection_answers_one_request_after_the_other() {
 }
 
 #[test]
-fn an_answer_before_the_body_was_read_is_followed_by_the_next_or_says_that_it_is_the_last() {
+fn an_early_answer_keeps_or_closes_the_connection() {
     let app = TestApp::start();
     let mut connection = Connection::open(app.address);
-    // What stands in the body is never taken for a request.
+    // The body is never parsed as the next request.
     let unread = Request::post("/user-identities/lock").body("GET /nothing HTTP/1.1\r\n\r\n");
-    let refused = connection.send(&unread);
-    assert_eq!(refused.status, 401);
-    if refused.header("connection") != Some("close") {
+    let rejection = connection.send(&unread);
+    assert_eq!(rejection.status, 401);
+    if rejection.header("connection") != Some("close") {
         assert_eq!(connection.send(&Request::get("/keys")).status, 200);
     }
 }
 
 #[test]
-fn head_tells_what_get_would_without_a_body() {
+fn head_returns_the_headers_of_get() {
     let app = TestApp::start();
-    let answer = app.ask(Request::new("HEAD", "/keys"));
+    let answer = app.send(Request::new("HEAD", "/keys"));
     assert_eq!((answer.status, answer.text().as_str()), (200, ""));
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
-    assert_eq!(app.ask(Request::new("HEAD", "/user-identities/ana/lock")).status, 401);
-    assert_eq!(app.ask(Request::new("HEAD", "/user-identities/lock")).status, 405);
-    assert_eq!(app.ask(Request::new("HEAD", "/nothing")).status, 404);
+    assert_eq!(app.send(Request::new("HEAD", "/user-identities/ana/lock")).status, 401);
+    assert_eq!(app.send(Request::new("HEAD", "/user-identities/lock")).status, 405);
+    assert_eq!(app.send(Request::new("HEAD", "/nothing")).status, 404);
 }

@@ -1,8 +1,8 @@
-//! Changing and removing contacts (01-api 2.3).
+//! Changing and removing contacts: docs/api.md "Request bodies and parameters".
 
 use serde_json::{Value, json};
 
-use crate::add_contacts::{added, mobile, path};
+use crate::add_contacts::{add_all, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL, ROOT_MAIL};
 use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
@@ -18,26 +18,26 @@ fn item(number: &str) -> Value {
 }
 
 fn put(app: &TestApp, token: &str, id: &str, item: &Value) -> Answer {
-    app.ask(Request::put(&contact("me", id)).bearer(token).json(item))
+    app.send(Request::put(&contact("me", id)).bearer(token).json(item))
 }
 
-/// By an administrator, who is a user too.
+/// Patches as an administrator, who is also a user.
 fn patch(app: &TestApp, user: &str, id: &str, patch: &Value) -> Answer {
     let token = app.user_token(ROOT_MAIL, "portal");
     let request = Request::patch(&contact(user, id)).bearer(&token).json(patch);
-    app.ask(request.header("content-type", "application/merge-patch+json"))
+    app.send(request.header("content-type", "application/merge-patch+json"))
 }
 
 fn delete(app: &TestApp, token: &str, user: &str, id: &str) -> Answer {
-    app.ask(Request::delete(&contact(user, id)).bearer(token))
+    app.send(Request::delete(&contact(user, id)).bearer(token))
 }
 
-fn shown(app: &TestApp, mail: &str) -> Value {
+fn own_contacts(app: &TestApp, mail: &str) -> Value {
     let token = app.user_token(mail, "portal");
-    app.ask(Request::get(&path("me")).bearer(&token)).json()
+    app.send(Request::get(&path("me")).bearer(&token)).json()
 }
 
-/// What the last events of a user say, without who.
+/// Returns type, contact id and default flag of the last events about a user's contacts.
 fn last_events(app: &TestApp, user: &str, count: usize) -> Vec<(String, String, Value)> {
     let mut events = app.events();
     events.retain(|event| event["partitionkey"] == user && event["source"] == "/authme/factors");
@@ -56,27 +56,27 @@ fn last_events(app: &TestApp, user: &str, count: usize) -> Vec<(String, String, 
 }
 
 #[test]
-fn a_user_changes_an_own_contact_and_the_change_is_told() {
+fn changing_an_own_contact_emits_an_event() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let token = app.user_token(ANA_MAIL, "portal");
     let mut changed = item("911113333");
     changed["tags"] = json!(["MARKED_RESOURCES"]);
-    assert_eq!(put(&app, &token, "c1", &changed).shown(), "204 ");
-    assert_eq!(put(&app, &token, "c1", &changed).shown(), "204 ");
-    let contact = &shown(&app, ANA_MAIL)[1];
+    assert_eq!(put(&app, &token, "c1", &changed).summary(), "204 ");
+    assert_eq!(put(&app, &token, "c1", &changed).summary(), "204 ");
+    let contact = &own_contacts(&app, ANA_MAIL)[1];
     assert_eq!(contact["mobile"]["phoneNumber"], "*****3333");
     assert_eq!(contact["tags"], json!(["MARKED_RESOURCES"]));
     assert_eq!(app.event_types("ana"), ["factor.added", "factor.changed"]);
-    // Without tags it has none.
+    // Omitted tags are removed.
     assert_eq!(put(&app, &token, "c1", &item("911113333")).status, 204);
-    assert_eq!(shown(&app, ANA_MAIL)[1]["tags"], json!([]));
+    assert_eq!(own_contacts(&app, ANA_MAIL)[1]["tags"], json!([]));
 }
 
 #[test]
 fn a_change_that_breaks_a_rule_changes_nothing() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     let token = app.user_token(ANA_MAIL, "portal");
     let tagged = |tag: &str| {
         let mut item = item("911114444");
@@ -110,12 +110,12 @@ fn a_change_that_breaks_a_rule_changes_nothing() {
 }
 
 #[test]
-fn a_contact_is_deleted_once() {
+fn a_contact_is_removed_once() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     let (ana, root) = (app.user_token(ANA_MAIL, "portal"), app.user_token(ROOT_MAIL, "portal"));
-    assert_eq!(delete(&app, &ana, "me", "c1").shown(), "204 ");
-    assert_eq!(delete(&app, &root, "ana", "c2").shown(), "204 ");
+    assert_eq!(delete(&app, &ana, "me", "c1").summary(), "204 ");
+    assert_eq!(delete(&app, &root, "ana", "c2").summary(), "204 ");
     for (token, user) in [(&ana, "me"), (&root, "ana")] {
         let not_found = (404, vec!["05".to_owned()]);
         assert_eq!(delete(&app, token, user, "c1").codes(), not_found);
@@ -129,16 +129,16 @@ fn a_contact_is_deleted_once() {
         delete(&app, &root, "nobody", "c2").codes(),
         (404, vec!["04".to_owned()])
     );
-    assert_eq!(shown(&app, ANA_MAIL).as_array().map(Vec::len), Some(1));
+    assert_eq!(own_contacts(&app, ANA_MAIL).as_array().map(Vec::len), Some(1));
     assert_eq!(app.event_types("ana")[2..], ["factor.removed", "factor.removed"]);
-    // What is gone may come again.
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    // A removed contact can be added again.
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
 }
 
 #[test]
-fn a_patch_changes_what_it_names_and_nothing_else() {
+fn a_patch_changes_only_its_members() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     for (change, number, area, tags) in [
         (
             json!({"tags": ["MARKED_RESOURCES"]}),
@@ -161,8 +161,8 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
         (json!({"tags": null}), "*****3333", "21", json!([])),
         (json!({"unknown": 1}), "*****3333", "21", json!([])),
     ] {
-        assert_eq!(patch(&app, "ana", "c1", &change).shown(), "204 ", "{change}");
-        let contact = &shown(&app, ANA_MAIL)[1];
+        assert_eq!(patch(&app, "ana", "c1", &change).summary(), "204 ", "{change}");
+        let contact = &own_contacts(&app, ANA_MAIL)[1];
         assert_eq!(contact["mobile"]["phoneNumber"], number, "{change}");
         assert_eq!(contact["mobile"]["areaCode"], area, "{change}");
         assert_eq!(contact["tags"], tags, "{change}");
@@ -173,7 +173,7 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
 #[test]
 fn a_patch_that_breaks_a_rule_changes_nothing() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     for (user, id, change, status, code) in [
         ("ana", "c1", json!({"mobile": null}), 422, "09"),
         ("ana", "c1", json!({"mobile": {"areaCode": null}}), 422, "09"),
@@ -197,31 +197,31 @@ fn a_patch_that_breaks_a_rule_changes_nothing() {
     let token = app.user_token(ROOT_MAIL, "portal");
     let request = Request::patch(&contact("ana", "c1")).bearer(&token).body("a=b");
     let form = request.header("content-type", "application/x-www-form-urlencoded");
-    assert_eq!(app.ask(form).status, 415);
+    assert_eq!(app.send(form).status, 415);
     assert_eq!(app.event_types("ana").len(), 2);
 }
 
 #[test]
-fn exactly_one_contact_is_the_default_and_both_that_change_are_told() {
+fn changing_the_default_emits_an_event_for_both_contacts() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let default = || {
-        let contacts = shown(&app, ANA_MAIL);
+        let contacts = own_contacts(&app, ANA_MAIL);
         let contacts = contacts.as_array().expect("an array").iter();
         let ids = contacts
             .filter(|contact| contact["default"] == true)
             .map(|contact| contact["id"].clone());
         ids.collect::<Vec<_>>()
     };
-    let told = |kind: &str, id: &str, default: bool| (kind.to_owned(), id.to_owned(), json!(default));
+    let event = |kind: &str, id: &str, default: bool| (kind.to_owned(), id.to_owned(), json!(default));
     assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
     assert_eq!(default(), ["c1"]);
     let moved = [
-        told("factor.changed", "ana-mail", false),
-        told("factor.changed", "c1", true),
+        event("factor.changed", "ana-mail", false),
+        event("factor.changed", "c1", true),
     ];
     assert_eq!(last_events(&app, "ana", 2), moved);
-    // Another than the default is none already.
+    // A contact that is not the default: nothing changes.
     assert_eq!(patch(&app, "ana", "ana-mail", &json!({"default": false})).status, 204);
     assert_eq!(default(), ["c1"]);
     for back in [json!({"default": false}), json!({"default": null})] {
@@ -236,23 +236,23 @@ fn exactly_one_contact_is_the_default_and_both_that_change_are_told() {
     let ana = app.user_token(ANA_MAIL, "portal");
     assert_eq!(delete(&app, &ana, "me", "c1").status, 204);
     assert_eq!(default(), ["ana-mail"]);
-    let gone = [
-        told("factor.removed", "c1", true),
-        told("factor.changed", "ana-mail", true),
+    let events = [
+        event("factor.removed", "c1", true),
+        event("factor.changed", "ana-mail", true),
     ];
-    assert_eq!(last_events(&app, "ana", 2), gone);
+    assert_eq!(last_events(&app, "ana", 2), events);
 }
 
 #[test]
-fn a_locked_user_changes_nothing() {
+fn a_locked_user_cannot_change_contacts() {
     let app = TestApp::start();
-    added(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let token = app.user_token(ANA_MAIL, "portal");
-    for way in ["lock", "unlock"] {
-        assert_eq!(app.lock_or_unlock(way, "ana").status, 204);
-        let refused = (401, vec!["02".to_owned()]);
-        assert_eq!(put(&app, &token, "c1", &item("911113333")).codes(), refused);
-        assert_eq!(delete(&app, &token, "me", "c1").codes(), refused);
+    for operation in ["lock", "unlock"] {
+        assert_eq!(app.lock_or_unlock(operation, "ana").status, 204);
+        let rejection = (401, vec!["02".to_owned()]);
+        assert_eq!(put(&app, &token, "c1", &item("911113333")).codes(), rejection);
+        assert_eq!(delete(&app, &token, "me", "c1").codes(), rejection);
     }
-    assert_eq!(shown(&app, ANA_MAIL)[1]["mobile"]["phoneNumber"], "*****2222");
+    assert_eq!(own_contacts(&app, ANA_MAIL)[1]["mobile"]["phoneNumber"], "*****2222");
 }

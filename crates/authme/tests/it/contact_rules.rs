@@ -1,54 +1,54 @@
-//! The rules a contact is judged by (01-api 1.4 and 2.1).
+//! The rules of contacts, in their order: docs/api.md "Request bodies and parameters".
 
 use serde_json::{Value, json};
 
-use crate::add_contacts::{add, added, email, mobile, path};
+use crate::add_contacts::{add, add_all, email, mobile, path};
 use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
 
 #[test]
-fn rules_are_judged_in_their_order() {
+fn rules_apply_in_their_documented_order() {
     let app = TestApp::start();
     let ten: Vec<Value> = (0..10)
         .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
         .collect();
-    added(&app, "ana", &ten);
-    // Everything that can be wrong at once; then one thing after the other is put right.
+    add_all(&app, "ana", &ten);
+    // Breaks all rules at once, then corrects them one by one.
     let mut item = json!({"id": "ana-mail", "contactType": "EMAIL", "email": "nope", "tags": ["X"],
         "mobile": {"regionCode": "55", "areaCode": "20", "phoneNumber": "911112223"}});
     let judged = |item: &Value| add(&app, "ana", std::slice::from_ref(item));
-    refused(&judged(&item), "12");
+    assert_rejected(&judged(&item), "12");
     item["id"] = json!("new");
-    refused(&judged(&item), "06");
+    assert_rejected(&judged(&item), "06");
     item["contactType"] = json!("MOBILE");
-    refused(&judged(&item), "09");
+    assert_rejected(&judged(&item), "09");
     item["mobile"]["areaCode"] = json!("11");
-    refused(&judged(&item), "10");
+    assert_rejected(&judged(&item), "10");
     item["tags"] = json!([]);
-    refused(&judged(&item), "07");
+    assert_rejected(&judged(&item), "07");
     item["mobile"]["phoneNumber"] = json!("911119999");
-    refused(&judged(&item), "11");
+    assert_rejected(&judged(&item), "11");
 
     let item = json!({"id": "new", "contactType": "EMAIL", "email": "a@@b", "tags": ["X"]});
-    refused(&add(&app, "bia", &[item]), "08");
+    assert_rejected(&add(&app, "bia", &[item]), "08");
 }
 
 #[test]
-fn an_id_or_a_value_twice_on_one_user_is_told_and_on_two_users_is_fine() {
+fn duplicate_contacts_are_rejected_within_one_user_only() {
     let app = TestApp::start();
-    added(&app, "bia", &[email("c1", "one@example.com")]);
-    refused(&add(&app, "bia", &[email("c1", "two@example.com")]), "07");
-    refused(&add(&app, "bia", &[email("c2", "ONE@example.com")]), "07");
-    // Her own login is a value she has.
-    refused(&add(&app, "bia", &[email("c3", "BIA@example.com")]), "07");
-    refused(&add(&app, "bia", &[email("bia-mail", "three@example.com")]), "12");
-    refused(&add(&app, "bia", &[mobile("bia-mobile", "911112222")]), "12");
-    added(&app, "ana", &[mobile("c1", "911112222")]);
-    added(&app, "root", &[mobile("c1", "911112222")]);
+    add_all(&app, "bia", &[email("c1", "one@example.com")]);
+    assert_rejected(&add(&app, "bia", &[email("c1", "two@example.com")]), "07");
+    assert_rejected(&add(&app, "bia", &[email("c2", "ONE@example.com")]), "07");
+    // Her own login counts as a value that she has.
+    assert_rejected(&add(&app, "bia", &[email("c3", "BIA@example.com")]), "07");
+    assert_rejected(&add(&app, "bia", &[email("bia-mail", "three@example.com")]), "12");
+    assert_rejected(&add(&app, "bia", &[mobile("bia-mobile", "911112222")]), "12");
+    add_all(&app, "ana", &[mobile("c1", "911112222")]);
+    add_all(&app, "root", &[mobile("c1", "911112222")]);
 }
 
 #[test]
-fn a_mobile_follows_its_rules() {
+fn invalid_mobiles_are_rejected() {
     let app = TestApp::start();
     let judged = |region: Value, area: Value, number: Value| {
         let item = json!({"id": "c", "contactType": "MOBILE",
@@ -73,23 +73,23 @@ fn a_mobile_follows_its_rules() {
         (json!(null), json!("11"), json!("911112222")),
         (json!("55"), json!("11"), json!(null)),
     ] {
-        let shown = format!("{region} {area} {number}");
+        let case = format!("{region} {area} {number}");
         let answer = judged(region, area, number);
-        assert_eq!(answer.codes(), (422, vec!["09".to_owned()]), "{shown}");
+        assert_eq!(answer.codes(), (422, vec!["09".to_owned()]), "{case}");
     }
 }
 
 #[test]
-fn a_mobile_is_a_number_of_brazil_or_of_e164() {
+fn mobiles_follow_brazilian_or_e164_rules() {
     let app = TestApp::start();
     let exponent = r#"{"authenticationFactors":[{"id":"c","contactType":"MOBILE",
         "mobile":{"regionCode":55,"areaCode":11,"phoneNumber":9.11112222e8}}]}"#;
     let portal = app.client_token("portal");
-    refused(
-        &app.ask(Request::post(&path("ana")).bearer(&portal).body(exponent)),
+    assert_rejected(
+        &app.send(Request::post(&path("ana")).bearer(&portal).body(exponent)),
         "09",
     );
-    refused(
+    assert_rejected(
         &add(
             &app,
             "ana",
@@ -97,7 +97,7 @@ fn a_mobile_is_a_number_of_brazil_or_of_e164() {
         ),
         "09",
     );
-    refused(
+    assert_rejected(
         &add(
             &app,
             "bia",
@@ -105,13 +105,13 @@ fn a_mobile_is_a_number_of_brazil_or_of_e164() {
         ),
         "08",
     );
-    added(
+    add_all(
         &app,
         "ana",
         &[json!({"id": "us", "contactType": "MOBILE",
         "mobile": {"regionCode": 1, "areaCode": 212, "phoneNumber": 5_550_100}})],
     );
-    added(
+    add_all(
         &app,
         "ana",
         &[json!({"id": "pt", "contactType": "MOBILE",
@@ -120,7 +120,7 @@ fn a_mobile_is_a_number_of_brazil_or_of_e164() {
 }
 
 #[test]
-fn a_tag_is_known_or_refused_however_it_is_written() {
+fn unknown_tags_are_rejected() {
     let app = TestApp::start();
     for tags in [
         json!(["X"]),
@@ -139,28 +139,28 @@ fn a_tag_is_known_or_refused_however_it_is_written() {
     for (n, tags) in [json!([]), json!("[]"), json!(null)].into_iter().enumerate() {
         let mut item = mobile(&format!("c{n}"), &format!("91111222{n}"));
         item["tags"] = tags;
-        added(&app, "ana", &[item]);
+        add_all(&app, "ana", &[item]);
     }
 }
 
 #[track_caller]
-fn refused(answer: &Answer, code: &str) {
-    assert_eq!(answer.codes(), (422, vec![code.to_owned()]), "{}", answer.shown());
+fn assert_rejected(answer: &Answer, code: &str) {
+    assert_eq!(answer.codes(), (422, vec![code.to_owned()]), "{}", answer.summary());
 }
 
 #[test]
-fn ten_contacts_fit_and_the_eleventh_is_told() {
+fn the_eleventh_contact_is_rejected() {
     let app = TestApp::start();
     let ten: Vec<Value> = (0..10)
         .map(|n| mobile(&format!("c{n}"), &format!("91111222{n}")))
         .collect();
-    added(&app, "ana", &ten);
+    add_all(&app, "ana", &ten);
     assert_eq!(
-        add(&app, "ana", &[mobile("c10", "911113333")]).shown(),
+        add(&app, "ana", &[mobile("c10", "911113333")]).summary(),
         concat!(
             r#"422 [{"code":"11","message":"a user has at most 10 alternative contacts","#,
             r#""field":"authenticationFactors","id":"c10","status":422}]"#
         )
     );
-    added(&app, "ana", &ten);
+    add_all(&app, "ana", &ten);
 }

@@ -1,19 +1,19 @@
-//! The committed descriptions are those that are served.
+//! The committed API descriptions equal the served ones.
 
 use std::path::{Path, PathBuf};
 
 use crate::operator::Operator;
 
-fn committed(context: &str) -> PathBuf {
+fn committed_path(context: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../docs/api/{context}.json"))
 }
 
 #[test]
-fn docs_api_is_what_the_command_prints() {
+fn docs_api_equals_the_printed_descriptions() {
     let operator = Operator::new();
     for context in ["factors", "tokens", "credential-lock"] {
-        let printed = operator.does(&["openapi", context]).stdout;
-        let kept = std::fs::read_to_string(committed(context)).unwrap_or_default();
+        let printed = operator.run_ok(&["openapi", context]).stdout;
+        let kept = std::fs::read_to_string(committed_path(context)).unwrap_or_default();
         assert!(
             kept == printed,
             "docs/api/{context}.json is not what is served. If the change is meant, write it anew:\n  \

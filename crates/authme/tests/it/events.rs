@@ -1,4 +1,4 @@
-//! The embedded event log over HTTP (01-api 5).
+//! The embedded event log over HTTP: docs/events.md.
 
 use serde_json::{Value, json};
 
@@ -9,13 +9,13 @@ use crate::wire::{Answer, Connection, Request};
 fn read(app: &TestApp, query: &[(&str, &str)]) -> Answer {
     let mut all = vec![("wait", "0")];
     all.extend_from_slice(query);
-    app.ask(Request::get("/events").query(&all).bearer(&app.client_token("locker")))
+    app.send(Request::get("/events").query(&all).bearer(&app.client_token("locker")))
 }
 
 #[test]
-fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
+fn events_are_cloud_events_one_per_line() {
     let app = TestApp::start();
-    assert_eq!(read(&app, &[]).shown(), "200 ");
+    assert_eq!(read(&app, &[]).summary(), "200 ");
     app.lock_or_unlock("lock", "ana");
     app.lock_or_unlock("lock", "bia");
     let events = app.events();
@@ -51,23 +51,23 @@ fn events_are_cloud_events_one_a_line_from_a_cursor_on() {
 }
 
 #[test]
-fn a_cursor_that_is_none_is_400() {
+fn an_invalid_cursor_returns_400() {
     let app = TestApp::start();
     for bad in ["x", "-1", "1.5", "99999999999999999999999", "1 or 1=1"] {
         assert_eq!(
-            read(&app, &[("after", bad)]).shown(),
+            read(&app, &[("after", bad)]).summary(),
             r#"400 [{"code":"01","message":"after is not a number","field":"after"}]"#
         );
     }
-    assert_eq!(read(&app, &[("after", "18446744073709551615")]).shown(), "200 ");
+    assert_eq!(read(&app, &[("after", "18446744073709551615")]).summary(), "200 ");
     assert_eq!(read(&app, &[("wait", "1")]).codes(), (400, owned(&["01"])));
 }
 
 #[test]
-fn a_stream_tells_what_is_there_and_what_comes() {
+fn a_stream_sends_stored_and_new_events() {
     let app = TestApp::start();
     app.lock_or_unlock("lock", "ana");
-    let told = app.events();
+    let published = app.events();
     let locker = app.client_token("locker");
     let mut stream = Connection::open(app.address);
     let request = format!(
@@ -79,7 +79,7 @@ fn a_stream_tells_what_is_there_and_what_comes() {
     assert!(
         begin.contains(&format!(
             "id: {}\nevent: credential.locked\ndata: ",
-            told[0]["cursor"].as_str().expect("a cursor")
+            published[0]["cursor"].as_str().expect("a cursor")
         )),
         "{begin}"
     );
@@ -89,7 +89,7 @@ fn a_stream_tells_what_is_there_and_what_comes() {
 }
 
 #[test]
-fn a_stream_tells_a_locked_caller_nothing_more() {
+fn a_stream_ends_when_its_caller_is_locked() {
     let app = TestApp::start();
     let root = field(&app.session(ROOT_MAIL), "accessToken");
     app.lock_or_unlock("lock", "ana");
@@ -107,11 +107,11 @@ fn a_stream_tells_a_locked_caller_nothing_more() {
     let rest = stream.read_until("\r\n0\r\n");
     assert!(!rest.contains("credential.unlocked"), "{rest}");
     let again = Request::get("/events").query(&[("wait", "0")]).bearer(&root);
-    assert_eq!(app.ask(again).codes(), (401, owned(&["02"])));
+    assert_eq!(app.send(again).codes(), (401, owned(&["02"])));
 }
 
 #[test]
-fn a_long_poll_ends_when_an_event_comes() {
+fn a_long_poll_ends_with_an_event() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     let mut waiting = Connection::open(app.address);
@@ -120,7 +120,7 @@ fn a_long_poll_ends_when_an_event_comes() {
     waiting.write(request.as_bytes());
     app.lock_or_unlock("lock", "ana");
     app.events();
-    // Whether it waited already or only began: the connection's own patience is far below a minute.
+    // The caller may have been waiting already or not. The read timeout of the connection is far below a minute.
     let answer = waiting.read(false).expect("an answer");
-    assert!(answer.text().contains("credential.locked"), "{}", answer.shown());
+    assert!(answer.text().contains("credential.locked"), "{}", answer.summary());
 }

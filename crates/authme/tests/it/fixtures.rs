@@ -1,4 +1,4 @@
-//! Who plays in every test: the clients and the users.
+//! The clients and users of the tests.
 
 use adapter_crypto::Sha256;
 use adapter_sqlite::Stores;
@@ -16,7 +16,7 @@ pub(crate) const ANA_MAIL: &str = "example@br.experian.com";
 pub(crate) const BIA_MAIL: &str = "bia@example.com";
 pub(crate) const ROOT_MAIL: &str = "root@example.com";
 
-/// A business that ana is linked to.
+/// The business that ana is linked to.
 pub(crate) const BUSINESS: &str = "60773aa94a50c11cfe00314d";
 
 pub(crate) fn secret_of(client: &str) -> String {
@@ -43,7 +43,7 @@ pub(crate) fn client(id: &str, roles: &[&str], scopes: &[&str]) -> Client {
     client
 }
 
-/// An application of the house.
+/// Returns a first-party application.
 fn application(id: &str) -> Client {
     let mut client = client(id, &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"], &["READ", "WRITE"]);
     client.accepts_saml = true;
@@ -87,7 +87,7 @@ fn email(contact: &str, address: &str) -> MainContact<Email> {
     }
 }
 
-/// A user who registered with an e-mail.
+/// Returns a user who registered with an e-mail.
 pub(crate) fn user(id: &str, address: &str, roles: &[&str]) -> Identity {
     Identity {
         id: user_id(id),

@@ -1,4 +1,4 @@
-//! The SAML hand-off (01-api 3.3).
+//! The SAML login (`handle-auth`): docs/api.md "Request bodies and parameters".
 
 use serde_json::{Value, json};
 
@@ -17,17 +17,17 @@ fn with(name: &str, value: Value) -> Value {
     body
 }
 
-/// Roles of the tokens that a hand-off leads to.
+/// Returns the roles of the access token after a SAML login.
 fn roles_after(app: &TestApp, target: &str, body: &Value) -> Vec<String> {
-    let handed = app.hand_off(target, body);
-    assert_eq!(handed.status, 200, "{}", handed.shown());
+    let login = app.saml_login(target, body);
+    assert_eq!(login.status, 200, "{}", login.summary());
     let bearer = app.client_token(target);
-    let renewed = app.renew(&bearer, &field(&handed.json(), "validationToken"), "false");
+    let renewed = app.renew(&bearer, &field(&login.json(), "validationToken"), "false");
     let claims = claims(&field(&renewed.json(), "accessToken"));
     serde_json::from_value(claims["roles"].clone()).expect("roles are texts")
 }
 
-fn shown(answer: &Answer) -> String {
+fn summarize(answer: &Answer) -> String {
     let mut body = answer.json();
     let token = field(&body, "validationToken");
     assert!(token.len() >= 64, "{token}");
@@ -40,36 +40,39 @@ fn shown(answer: &Answer) -> String {
 }
 
 #[test]
-fn a_user_is_handed_over_to_the_target() {
+fn saml_login_returns_a_validation_token() {
     let app = TestApp::start();
-    let answer = app.hand_off(
+    let answer = app.saml_login(
         "portal",
         &json!({"email": "Example@BR.experian.COM", "groups": ["IDC_GERENCIADOR_MANAGER"], "fullName": "Ana",
             "mainframeLogon": "ABC1234", "businessId": BUSINESS, "unknown": 1}),
     );
     assert_eq!(
-        shown(&answer),
+        summarize(&answer),
         r#"200 {"ip":"127.0.0.1","originClientId":"gateway","userId":"ana","validationToken":"…"}"#
     );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 
 #[test]
-fn the_validation_token_is_bound_to_its_target_and_works_once() {
+fn a_validation_token_works_once_for_its_target() {
     let app = TestApp::start();
-    let token = app.validation(ANA_MAIL, "portal");
+    let token = app.validation_token(ANA_MAIL, "portal");
     let (portal, shop) = (app.client_token("portal"), app.client_token("shop"));
-    let refused = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
-    assert_eq!(app.renew(&shop, &token, "true").shown(), refused);
+    let rejection = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
+    assert_eq!(app.renew(&shop, &token, "true").summary(), rejection);
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
-    assert_eq!(app.renew(&portal, &token, "true").shown(), refused);
+    assert_eq!(app.renew(&portal, &token, "true").summary(), rejection);
 }
 
 #[test]
-fn the_validation_token_lives_sixty_seconds() {
+fn a_validation_token_expires_after_sixty_seconds() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
-    let (one, two) = (app.validation(ANA_MAIL, "portal"), app.validation(ANA_MAIL, "portal"));
+    let (one, two) = (
+        app.validation_token(ANA_MAIL, "portal"),
+        app.validation_token(ANA_MAIL, "portal"),
+    );
     app.clock.advance(59);
     assert_eq!(app.renew(&portal, &one, "true").status, 200);
     app.clock.advance(1);
@@ -77,27 +80,27 @@ fn the_validation_token_lives_sixty_seconds() {
 }
 
 #[test]
-fn an_unknown_address_is_412_unless_the_target_makes_users() {
+fn unknown_users_return_412_unless_the_target_creates_users() {
     let app = TestApp::start();
     let unknown = json!({"email": "who@example.com", "groups": [], "fullName": "Who", "businessId": BUSINESS});
     assert_eq!(
-        app.hand_off("portal", &unknown).shown(),
+        app.saml_login("portal", &unknown).summary(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#
     );
-    let made = field(&app.hand_off("maker", &unknown).json(), "userId");
+    let made = field(&app.saml_login("maker", &unknown).json(), "userId");
     assert_eq!(made.len(), 24);
     assert!(made.chars().all(|c| c.is_ascii_hexdigit()));
-    // From then on the user is there for everyone, and is made once.
+    // The new user can be used everywhere, and is created only once.
     let again = json!({"email": "WHO@example.com", "groups": []});
     for target in ["portal", "maker"] {
-        assert_eq!(app.hand_off(target, &again).json()["userId"], made);
+        assert_eq!(app.saml_login(target, &again).json()["userId"], made);
     }
     let roles = roles_after(&app, "maker", &unknown);
     assert_eq!(roles, ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"]);
 }
 
 #[test]
-fn known_groups_grant_their_roles_and_unknown_ones_nothing() {
+fn known_groups_grant_their_roles() {
     let app = TestApp::start();
     let groups = json!(["NOBODY_KNOWS", "IDC_GERENCIADOR_MANAGER"]);
     let mut plain = owned(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"]);
@@ -107,15 +110,15 @@ fn known_groups_grant_their_roles_and_unknown_ones_nothing() {
 }
 
 #[test]
-fn a_target_that_requires_known_groups_refuses_others() {
+fn unknown_groups_are_rejected_if_the_target_requires_it() {
     let app = TestApp::start();
-    let groups = |groups: Value| app.hand_off("strict", &with("groups", groups));
-    let refused = r#"412 [{"code":"24","message":"a group is not known, or the caller may not assert it"}]"#;
+    let groups = |groups: Value| app.saml_login("strict", &with("groups", groups));
+    let rejection = r#"412 [{"code":"24","message":"a group is not known, or the caller may not assert it"}]"#;
     assert_eq!(
-        groups(json!(["IDC_GERENCIADOR_MANAGER", "NOBODY_KNOWS"])).shown(),
-        refused
+        groups(json!(["IDC_GERENCIADOR_MANAGER", "NOBODY_KNOWS"])).summary(),
+        rejection
     );
-    assert_eq!(groups(json!(["idc_gerenciador_manager"])).shown(), refused);
+    assert_eq!(groups(json!(["idc_gerenciador_manager"])).summary(), rejection);
     assert_eq!(groups(json!(["IDC_GERENCIADOR_MANAGER"])).status, 200);
     assert_eq!(groups(json!([])).status, 200);
 }
@@ -123,21 +126,25 @@ fn a_target_that_requires_known_groups_refuses_others() {
 #[test]
 fn a_business_must_be_linked() {
     let app = TestApp::start();
-    let refused = r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#;
+    let rejection = r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#;
     assert_eq!(
-        app.hand_off("portal", &with("businessId", json!("another"))).shown(),
-        refused
+        app.saml_login("portal", &with("businessId", json!("another")))
+            .summary(),
+        rejection
     );
-    assert_eq!(app.hand_off("portal", &with("businessId", json!(BUSINESS))).status, 200);
-    assert_eq!(app.hand_off("portal", &with("businessId", json!(""))).status, 200);
+    assert_eq!(
+        app.saml_login("portal", &with("businessId", json!(BUSINESS))).status,
+        200
+    );
+    assert_eq!(app.saml_login("portal", &with("businessId", json!(""))).status, 200);
 }
 
 #[test]
-fn a_target_must_be_known_enabled_and_set_up_for_saml() {
+fn unsuitable_targets_return_412() {
     let app = TestApp::start();
     for target in ["unknown", "disabled", "locker", "portal.idp"] {
         assert_eq!(
-            app.hand_off(target, &body()).shown(),
+            app.saml_login(target, &body()).summary(),
             r#"412 [{"code":"22","message":"the client is unknown, disabled, or not set up for this flow"}]"#,
             "{target}"
         );
@@ -145,71 +152,71 @@ fn a_target_must_be_known_enabled_and_set_up_for_saml() {
 }
 
 #[test]
-fn a_locked_user_is_not_handed_over() {
+fn a_locked_user_returns_412() {
     let app = TestApp::start();
     assert_eq!(app.lock_or_unlock("lock", "ana").status, 204);
     let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-    assert_eq!(app.hand_off("portal", &body()).shown(), locked);
-    assert_eq!(app.hand_off("maker", &body()).shown(), locked);
+    assert_eq!(app.saml_login("portal", &body()).summary(), locked);
+    assert_eq!(app.saml_login("maker", &body()).summary(), locked);
     assert_eq!(app.lock_or_unlock("unlock", "ana").status, 204);
-    assert_eq!(app.hand_off("portal", &body()).status, 200);
+    assert_eq!(app.saml_login("portal", &body()).status, 200);
 }
 
 #[test]
-fn what_cannot_be_read_or_is_missing_is_400() {
+fn unreadable_or_missing_members_return_400() {
     let app = TestApp::start();
     let gateway = app.client_token("gateway");
-    let ask = |query: &[(&str, &str)], body: &Value| {
+    let send = |query: &[(&str, &str)], body: &Value| {
         let request = Request::post("/user-identities/handle-auth").query(query);
-        app.ask(request.bearer(&gateway).json(body)).shown()
+        app.send(request.bearer(&gateway).json(body)).summary()
     };
     let target = [("clientId", "portal")];
     let missing = |field: &str| format!(r#"400 [{{"code":"01","message":"{field} is required","field":"{field}"}}]"#);
-    assert_eq!(ask(&target, &json!({"groups": []})), missing("email"));
-    assert_eq!(ask(&target, &json!({"email": ANA_MAIL})), missing("groups"));
-    assert_eq!(ask(&target, &json!({"email": null, "groups": null})), missing("email"));
-    assert_eq!(ask(&[("other", "x")], &body()), missing("clientId"));
-    assert_eq!(ask(&[("clientId", "")], &body()), missing("clientId"));
+    assert_eq!(send(&target, &json!({"groups": []})), missing("email"));
+    assert_eq!(send(&target, &json!({"email": ANA_MAIL})), missing("groups"));
+    assert_eq!(send(&target, &json!({"email": null, "groups": null})), missing("email"));
+    assert_eq!(send(&[("other", "x")], &body()), missing("clientId"));
+    assert_eq!(send(&[("clientId", "")], &body()), missing("clientId"));
     for address in ["nope", "", "a@b@c", "a b@example.com", "@example.com"] {
         assert_eq!(
-            ask(&target, &with("email", json!(address))),
+            send(&target, &with("email", json!(address))),
             r#"400 [{"code":"08","message":"email is not a valid e-mail address","field":"email"}]"#
         );
     }
     assert_eq!(
-        ask(&[("clientId", "a b")], &body()),
+        send(&[("clientId", "a b")], &body()),
         r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ - .","field":"clientId"}]"#
     );
     assert_eq!(
-        ask(&target, &with("businessId", json!("a.b"))),
+        send(&target, &with("businessId", json!("a.b"))),
         r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"businessId"}]"#
     );
     assert_eq!(
-        ask(&[("clientId", "portal"), ("clientId", "portal")], &body()),
+        send(&[("clientId", "portal"), ("clientId", "portal")], &body()),
         r#"400 [{"code":"01","message":"the query cannot be read, or holds a field twice"}]"#
     );
 }
 
 #[test]
-fn an_address_in_the_body_wins_and_must_be_one() {
+fn an_address_in_the_body_takes_precedence() {
     let app = TestApp::start();
-    let ip = |ip: &str| app.hand_off("portal", &with("ip", json!(ip)));
+    let ip = |ip: &str| app.saml_login("portal", &with("ip", json!(ip)));
     assert_eq!(ip("203.0.113.7").json()["ip"], "203.0.113.7");
     assert_eq!(ip("2001:db8::7").json()["ip"], "2001:db8::7");
     for bad in ["203.0.113", "203.0.113.7:80", "localhost", "1.2.3.4, 5.6.7.8"] {
         assert_eq!(
-            ip(bad).shown(),
+            ip(bad).summary(),
             r#"400 [{"code":"01","message":"ip is not an address","field":"ip"}]"#
         );
     }
 }
 
 #[test]
-fn forwarded_addresses_are_believed_behind_a_trusted_proxy_only() {
+fn only_trusted_proxies_forward_addresses() {
     let ip = |app: &TestApp, body: &Value| {
         let request = Request::post("/user-identities/handle-auth").query(&[("clientId", "portal")]);
         let request = request.header("X-Forwarded-For", "198.51.100.1, 203.0.113.7");
-        app.ask(request.bearer(&app.client_token("gateway")).json(body)).json()["ip"].clone()
+        app.send(request.bearer(&app.client_token("gateway")).json(body)).json()["ip"].clone()
     };
     assert_eq!(ip(&TestApp::start(), &body()), "127.0.0.1");
     let behind = TestApp::start_with(Setup {
@@ -221,13 +228,13 @@ fn forwarded_addresses_are_believed_behind_a_trusted_proxy_only() {
 }
 
 #[test]
-fn two_hand_offs_at_once_make_one_user() {
+fn parallel_saml_logins_create_one_user() {
     let app = TestApp::start();
     let gateway = app.client_token("gateway");
-    let hand_off = || {
+    let saml_login = || {
         let request = Request::post("/user-identities/handle-auth").query(&[("clientId", "maker")]);
         let body = json!({"email": "new@example.com", "groups": []});
-        crate::wire::ask(app.address, request.bearer(&gateway).json(&body))
+        crate::wire::send(app.address, request.bearer(&gateway).json(&body))
     };
     let barrier = std::sync::Barrier::new(8);
     let ids: Vec<Value> = std::thread::scope(|scope| {
@@ -235,7 +242,7 @@ fn two_hand_offs_at_once_make_one_user() {
             .map(|_| {
                 scope.spawn(|| {
                     barrier.wait();
-                    hand_off().json()["userId"].clone()
+                    saml_login().json()["userId"].clone()
                 })
             })
             .collect();
@@ -248,15 +255,15 @@ fn two_hand_offs_at_once_make_one_user() {
 }
 
 #[test]
-fn roles_are_those_of_now() {
+fn roles_are_computed_at_renewal() {
     let app = TestApp::start();
-    let handed = app.hand_off("portal", &body());
+    let login = app.saml_login("portal", &body());
     let mut ana = fixtures::ana();
     ana.roles = owned(&["AUTH-BASIC", "NEW"]);
     app.wait_for(fixtures::save_identity(&app.stores, &ana));
     let portal = app.client_token("portal");
     let renewed = app
-        .renew(&portal, &field(&handed.json(), "validationToken"), "false")
+        .renew(&portal, &field(&login.json(), "validationToken"), "false")
         .json();
     let roles = claims(&field(&renewed, "accessToken"))["roles"].clone();
     assert_eq!(

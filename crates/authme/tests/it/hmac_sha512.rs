@@ -1,4 +1,4 @@
-//! HMAC-SHA-512 (RFC 2104, FIPS 180-4), to sign what must be refused. Nothing is kept secret by it.
+//! HMAC-SHA-512 (RFC 2104, FIPS 180-4), for tokens that must be rejected. It protects no secret.
 
 const K: [u64; 80] = [
     0x428a_2f98_d728_ae22,
@@ -162,7 +162,7 @@ pub(crate) fn hmac_sha512(key: &[u8], message: &[u8]) -> [u8; 64] {
 }
 
 #[test]
-fn the_published_example_comes_out() {
+fn rfc_4231_example_matches() {
     // RFC 4231 section 4.3.
     let mac = hmac_sha512(b"Jefe", b"what do ya want for nothing?");
     assert_eq!(

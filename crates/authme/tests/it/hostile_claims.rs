@@ -1,24 +1,24 @@
-//! Claims that were never ours, under our own key's good signature (04-promises 3): 401 with code 02.
+//! Claims that AuthMe never issues, under a valid signature of its own key: 401 with code 02.
 
 use serde_json::{Value, json};
 
 use crate::fixtures::ROOT_MAIL;
-use crate::hostile_tokens::{accepted, claims, refused, see, with, without};
-use crate::jwt::{header, signed_text, token};
-use crate::test_app::{BEGIN, TestApp, field};
+use crate::hostile_tokens::{assert_accepted, assert_rejected, claims, get_lock, with, without};
+use crate::jwt::{header, sign_text, token};
+use crate::test_app::{START, TestApp, field};
 
 #[test]
-fn claims_that_stand_twice_are_refused() {
+fn duplicate_claims_are_rejected() {
     let app = TestApp::start();
     let session = app.session(ROOT_MAIL);
     let sid = crate::jwt::claims(&field(&session, "accessToken"))["sid"].clone();
-    let good = with(with(claims(), "sid", sid), "nbf", json!(BEGIN));
-    accepted(&app, &token(&app, &good), "each once");
+    let good = with(with(claims(), "sid", sid), "nbf", json!(START));
+    assert_accepted(&app, &token(&app, &good), "each once");
     let text = good.to_string();
     let is_accepted = |(name, value): (&String, &Value)| {
         let doubled = text.replacen('{', &format!("{{\"{name}\":{value},"), 1);
-        let token = signed_text(&app, &header(&app).to_string(), &doubled);
-        (app.ask(see().bearer(&token)).codes() != (401, vec!["02".to_owned()])).then(|| name.clone())
+        let token = sign_text(&app, &header(&app).to_string(), &doubled);
+        (app.send(get_lock().bearer(&token)).codes() != (401, vec!["02".to_owned()])).then(|| name.clone())
     };
     let accepted: Vec<String> = good
         .as_object()
@@ -30,7 +30,7 @@ fn claims_that_stand_twice_are_refused() {
 }
 
 #[test]
-fn times_of_another_form_are_refused() {
+fn malformed_times_are_rejected() {
     let app = TestApp::start();
     for (name, values) in [
         (
@@ -41,7 +41,7 @@ fn times_of_another_form_are_refused() {
                 json!(-1),
                 json!(null),
                 json!(1e300),
-                json!([BEGIN + 300]),
+                json!([START + 300]),
             ],
         ),
         (
@@ -59,13 +59,13 @@ fn times_of_another_form_are_refused() {
     ] {
         for value in values {
             let what = format!("{name} {value}");
-            refused(&app, &token(&app, &with(claims(), name, value)), &what);
+            assert_rejected(&app, &token(&app, &with(claims(), name, value)), &what);
         }
     }
 }
 
 #[test]
-fn names_of_another_form_are_refused() {
+fn malformed_names_are_rejected() {
     let app = TestApp::start();
     for (name, values) in [
         (
@@ -111,13 +111,13 @@ fn names_of_another_form_are_refused() {
     ] {
         for value in values {
             let what = format!("{name} {value}");
-            refused(&app, &token(&app, &with(claims(), name, value)), &what);
+            assert_rejected(&app, &token(&app, &with(claims(), name, value)), &what);
         }
     }
 }
 
 #[test]
-fn claims_that_are_absent_or_no_object_are_refused() {
+fn missing_or_malformed_claims_are_rejected() {
     let app = TestApp::start();
     for name in [
         "iss",
@@ -130,21 +130,21 @@ fn claims_that_are_absent_or_no_object_are_refused() {
         "epoch",
         "user_id",
     ] {
-        refused(&app, &token(&app, &without(claims(), name)), name);
+        assert_rejected(&app, &token(&app, &without(claims(), name)), name);
     }
     for other in ["[]", "null", "1", "", "{", "{}"] {
-        refused(&app, &signed_text(&app, &header(&app).to_string(), other), other);
+        assert_rejected(&app, &sign_text(&app, &header(&app).to_string(), other), other);
     }
 }
 
 #[test]
-fn an_issuer_is_one_text_and_not_one_among_others() {
+fn an_issuer_array_is_rejected() {
     let app = TestApp::start();
     for issuers in [
         json!(["https://authme.test"]),
         json!(["https://authme.test", "https://evil.test"]),
     ] {
-        refused(
+        assert_rejected(
             &app,
             &token(&app, &with(claims(), "iss", issuers.clone())),
             &issuers.to_string(),
@@ -153,31 +153,31 @@ fn an_issuer_is_one_text_and_not_one_among_others() {
 }
 
 #[test]
-fn times_are_judged_to_the_second() {
+fn times_are_checked_to_the_second() {
     let app = TestApp::start();
     let at = |iat: i64, exp: i64| token(&app, &with(with(claims(), "iat", json!(iat)), "exp", json!(exp)));
-    refused(&app, &at(BEGIN, BEGIN), "expired as it began");
-    refused(&app, &at(BEGIN - 300, BEGIN - 1), "expired");
-    refused(&app, &at(BEGIN + 10, BEGIN + 5), "ends before it begins");
-    accepted(&app, &at(BEGIN, BEGIN + 3600), "the longest life");
-    refused(&app, &at(BEGIN, BEGIN + 3601), "longer than any of ours");
-    refused(&app, &at(BEGIN - 7200, BEGIN + 300), "longer than any of ours");
-    refused(&app, &at(0, i64::MAX), "longer than any of ours");
-    refused(&app, &at(i64::MIN, i64::MAX), "no life at all");
-    accepted(&app, &at(BEGIN + 60, BEGIN + 300), "another machine's clock");
-    refused(&app, &at(BEGIN + 61, BEGIN + 300), "from the future");
+    assert_rejected(&app, &at(START, START), "expired as it began");
+    assert_rejected(&app, &at(START - 300, START - 1), "expired");
+    assert_rejected(&app, &at(START + 10, START + 5), "ends before it begins");
+    assert_accepted(&app, &at(START, START + 3600), "the longest life");
+    assert_rejected(&app, &at(START, START + 3601), "longer than any of ours");
+    assert_rejected(&app, &at(START - 7200, START + 300), "longer than any of ours");
+    assert_rejected(&app, &at(0, i64::MAX), "longer than any of ours");
+    assert_rejected(&app, &at(i64::MIN, i64::MAX), "no life at all");
+    assert_accepted(&app, &at(START + 60, START + 300), "another machine's clock");
+    assert_rejected(&app, &at(START + 61, START + 300), "from the future");
     let not_before = |nbf: i64| token(&app, &with(claims(), "nbf", json!(nbf)));
-    accepted(&app, &not_before(BEGIN), "now");
-    refused(&app, &not_before(BEGIN + 1), "not yet");
+    assert_accepted(&app, &not_before(START), "now");
+    assert_rejected(&app, &not_before(START + 1), "not yet");
 
-    let remembered = at(BEGIN, BEGIN + 10);
-    let later = at(BEGIN + 1, BEGIN + 11);
-    accepted(&app, &remembered, "alive");
-    app.clock.set_millisecond((BEGIN + 10) * 1000 - 1);
-    accepted(&app, &remembered, "alive to the last millisecond");
-    app.clock.set(BEGIN + 10);
-    refused(&app, &remembered, "expired at the exact second");
-    accepted(&app, &later, "alive");
-    app.clock.set(BEGIN + 11);
-    refused(&app, &later, "expired at the exact second");
+    let remembered = at(START, START + 10);
+    let later = at(START + 1, START + 11);
+    assert_accepted(&app, &remembered, "alive");
+    app.clock.set_millisecond((START + 10) * 1000 - 1);
+    assert_accepted(&app, &remembered, "alive to the last millisecond");
+    app.clock.set(START + 10);
+    assert_rejected(&app, &remembered, "expired at the exact second");
+    assert_accepted(&app, &later, "alive");
+    app.clock.set(START + 11);
+    assert_rejected(&app, &later, "expired at the exact second");
 }

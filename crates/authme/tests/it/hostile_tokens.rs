@@ -1,12 +1,12 @@
-//! Tokens that were never ours (04-promises 3): every one is 401 with code 02.
+//! Tokens that AuthMe never issued: each is 401 with code 02.
 
 use serde_json::{Value, json};
 
 use crate::hmac_sha512::hmac_sha512;
-use crate::jwt::{encoded, header, signed, signed_text, token, user_claims};
-use crate::public_key_forms::public_forms;
-use crate::test_app::{BEGIN, TestApp, field};
-use crate::wire::{Connection, Request, ask};
+use crate::jwt::{encode, header, sign, sign_text, token, user_claims};
+use crate::public_key_forms::public_key_encodings;
+use crate::test_app::{START, TestApp, field};
+use crate::wire::{Connection, Request, send};
 
 const ADMINISTRATOR: [&str; 3] = ["CLI-1STPARTY", "AUTH-BASIC", "IAM_ADMIN_MAINTENANCE"];
 
@@ -24,21 +24,21 @@ pub(crate) fn without(mut object: Value, name: &str) -> Value {
     object
 }
 
-pub(crate) fn see() -> Request {
+pub(crate) fn get_lock() -> Request {
     Request::get("/user-identities/ana/lock")
 }
 
 #[track_caller]
-pub(crate) fn accepted(app: &TestApp, token: &str, what: &str) {
-    let answer = app.ask(see().bearer(token));
-    assert_eq!(answer.status, 200, "{what}: {}", answer.shown());
+pub(crate) fn assert_accepted(app: &TestApp, token: &str, what: &str) {
+    let answer = app.send(get_lock().bearer(token));
+    assert_eq!(answer.status, 200, "{what}: {}", answer.summary());
 }
 
 #[track_caller]
-pub(crate) fn refused(app: &TestApp, token: &str, what: &str) {
-    let answer = app.ask(see().bearer(token));
+pub(crate) fn assert_rejected(app: &TestApp, token: &str, what: &str) {
+    let answer = app.send(get_lock().bearer(token));
     assert_eq!(
-        answer.shown(),
+        answer.summary(),
         r#"401 [{"code":"02","message":"the bearer token is not valid"}]"#,
         "{what}"
     );
@@ -47,11 +47,11 @@ pub(crate) fn refused(app: &TestApp, token: &str, what: &str) {
 }
 
 #[test]
-fn a_token_of_ours_is_accepted() {
+fn a_valid_token_is_accepted() {
     let app = TestApp::start();
-    accepted(&app, &token(&app, &claims()), "ours");
+    assert_accepted(&app, &token(&app, &claims()), "ours");
     let several = with(claims(), "aud", json!(["other", "authme"]));
-    accepted(
+    assert_accepted(
         &app,
         &token(&app, &several),
         "an audience among others (RFC 7519 section 4.1.3)",
@@ -59,64 +59,64 @@ fn a_token_of_ours_is_accepted() {
 }
 
 #[test]
-fn no_signature_is_none_however_it_is_spelt() {
+fn alg_none_is_rejected_in_every_spelling() {
     let app = TestApp::start();
     let good = token(&app, &claims());
     let signature = good.rsplit('.').next().expect("a signature");
     for alg in ["none", "None", "nOnE", "NONE", "", "null"] {
         let message = format!(
             "{}.{}",
-            encoded(with(header(&app), "alg", json!(alg)).to_string()),
-            encoded(claims().to_string())
+            encode(with(header(&app), "alg", json!(alg)).to_string()),
+            encode(claims().to_string())
         );
         for signature in ["", signature, "AA"] {
-            refused(&app, &format!("{message}.{signature}"), alg);
+            assert_rejected(&app, &format!("{message}.{signature}"), alg);
         }
-        refused(&app, &message, alg);
+        assert_rejected(&app, &message, alg);
     }
     for alg in [json!(null), json!(["RS512"]), json!(1), json!({"alg": "RS512"})] {
-        refused(
+        assert_rejected(
             &app,
-            &signed(&app, &with(header(&app), "alg", alg.clone()), &claims()),
+            &sign(&app, &with(header(&app), "alg", alg.clone()), &claims()),
             &alg.to_string(),
         );
     }
-    refused(&app, &signed(&app, &without(header(&app), "alg"), &claims()), "no alg");
+    assert_rejected(&app, &sign(&app, &without(header(&app), "alg"), &claims()), "no alg");
 }
 
 #[test]
-fn another_algorithm_on_this_key_is_refused() {
+fn other_algorithms_are_rejected() {
     let app = TestApp::start();
-    // The signature is a good RS512 one; only the name is another's.
+    // The signature is a valid RS512 one; only the `alg` name differs.
     for alg in [
         "RS256", "RS384", "PS512", "PS256", "ES512", "EdDSA", "HS256", "HS512", "rs512", "RS512 ", "RSA-OAEP",
     ] {
-        refused(
+        assert_rejected(
             &app,
-            &signed(&app, &with(header(&app), "alg", json!(alg)), &claims()),
+            &sign(&app, &with(header(&app), "alg", json!(alg)), &claims()),
             alg,
         );
     }
 }
 
 #[test]
-fn a_mac_under_the_public_key_is_refused() {
+fn hmac_under_the_public_key_is_rejected() {
     let app = TestApp::start();
-    for (form, key) in public_forms(&app) {
+    for (form, key) in public_key_encodings(&app) {
         for alg in ["HS512", "hs512", "RS512"] {
             let message = format!(
                 "{}.{}",
-                encoded(with(header(&app), "alg", json!(alg)).to_string()),
-                encoded(claims().to_string())
+                encode(with(header(&app), "alg", json!(alg)).to_string()),
+                encode(claims().to_string())
             );
             let mac = hmac_sha512(&key, message.as_bytes());
-            refused(&app, &format!("{message}.{}", encoded(mac)), &format!("{alg} {form}"));
+            assert_rejected(&app, &format!("{message}.{}", encode(mac)), &format!("{alg} {form}"));
         }
     }
 }
 
 #[test]
-fn a_key_that_is_not_ours_is_refused_however_it_is_named() {
+fn unknown_keys_are_rejected() {
     let app = TestApp::start();
     let file = app.folder.path().join("data/keys/manifest.json");
     for kid in [
@@ -134,45 +134,45 @@ fn a_key_that_is_not_ours_is_refused_however_it_is_named() {
         "\u{0}",
         &"k".repeat(8000),
     ] {
-        refused(
+        assert_rejected(
             &app,
-            &signed(&app, &with(header(&app), "kid", json!(kid)), &claims()),
+            &sign(&app, &with(header(&app), "kid", json!(kid)), &claims()),
             kid,
         );
     }
     for kid in [json!(null), json!(1), json!(["a"]), json!({})] {
-        refused(
+        assert_rejected(
             &app,
-            &signed(&app, &with(header(&app), "kid", kid.clone()), &claims()),
+            &sign(&app, &with(header(&app), "kid", kid.clone()), &claims()),
             &kid.to_string(),
         );
     }
-    refused(&app, &signed(&app, &without(header(&app), "kid"), &claims()), "no kid");
+    assert_rejected(&app, &sign(&app, &without(header(&app), "kid"), &claims()), "no kid");
     let stranger = TestApp::start_with(crate::test_app::Setup {
-        next_key_from: Some(BEGIN),
+        next_key_from: Some(START),
         ..crate::test_app::Setup::default()
     });
-    let keys = stranger.ask(Request::get("/keys")).json();
+    let keys = stranger.send(Request::get("/keys")).json();
     let other = field(&keys["keys"][1], "kid");
-    // A good token of another installation, whose key this one does not have; and one that names our key for it.
+    // A valid token of another installation, whose key is unknown here, and one that uses our key id for it.
     let their_token = |kid: &str| {
         let message = format!(
             "{}.{}",
-            encoded(with(header(&stranger), "kid", json!(kid)).to_string()),
-            encoded(claims().to_string())
+            encode(with(header(&stranger), "kid", json!(kid)).to_string()),
+            encode(claims().to_string())
         );
         let key = stranger
             .keys
-            .signing_key(crate::test_app::at(BEGIN))
+            .signing_key(crate::test_app::at(START))
             .expect("a key signs");
         assert_eq!(key.id(), other);
         format!(
             "{message}.{}",
-            encoded(key.sign(message.as_bytes()).expect("the key signs"))
+            encode(key.sign(message.as_bytes()).expect("the key signs"))
         )
     };
-    refused(&app, &their_token(&other), "another installation");
-    refused(
+    assert_rejected(&app, &their_token(&other), "another installation");
+    assert_rejected(
         &app,
         &their_token(&field(&header(&app), "kid").clone()),
         "our key named, another used",
@@ -180,9 +180,9 @@ fn a_key_that_is_not_ours_is_refused_however_it_is_named() {
 }
 
 #[test]
-fn a_header_with_more_than_ours_is_refused() {
+fn extra_header_members_are_rejected() {
     let app = TestApp::start();
-    let jwk = app.ask(Request::get("/keys")).json()["keys"][0].clone();
+    let jwk = app.send(Request::get("/keys")).json()["keys"][0].clone();
     for (name, value) in [
         ("crit", json!(["exp"])),
         ("crit", json!([])),
@@ -195,7 +195,7 @@ fn a_header_with_more_than_ours_is_refused() {
         ("zip", json!("DEF")),
         ("cty", json!("JWT")),
     ] {
-        refused(&app, &signed(&app, &with(header(&app), name, value), &claims()), name);
+        assert_rejected(&app, &sign(&app, &with(header(&app), name, value), &claims()), name);
     }
     for typ in [
         json!("JWT"),
@@ -207,13 +207,13 @@ fn a_header_with_more_than_ours_is_refused() {
         json!(["at+jwt"]),
         json!(null),
     ] {
-        refused(
+        assert_rejected(
             &app,
-            &signed(&app, &with(header(&app), "typ", typ.clone()), &claims()),
+            &sign(&app, &with(header(&app), "typ", typ.clone()), &claims()),
             &typ.to_string(),
         );
     }
-    refused(&app, &signed(&app, &without(header(&app), "typ"), &claims()), "no typ");
+    assert_rejected(&app, &sign(&app, &without(header(&app), "typ"), &claims()), "no typ");
     let good = header(&app).to_string();
     for (name, value) in [
         ("alg", "\"RS512\""),
@@ -222,22 +222,22 @@ fn a_header_with_more_than_ours_is_refused() {
         ("kid", "\"x\""),
     ] {
         let doubled = good.replacen('{', &format!("{{\"{name}\":{value},"), 1);
-        refused(&app, &signed_text(&app, &doubled, &claims().to_string()), &doubled);
+        assert_rejected(&app, &sign_text(&app, &doubled, &claims().to_string()), &doubled);
     }
     for other in ["[]", "null", "\"RS512\"", "", "{", "{}"] {
-        refused(&app, &signed_text(&app, other, &claims().to_string()), other);
+        assert_rejected(&app, &sign_text(&app, other, &claims().to_string()), other);
     }
 }
 
 #[test]
-fn a_token_that_was_touched_is_refused() {
+fn altered_tokens_are_rejected() {
     let app = TestApp::start();
     let good = token(&app, &claims());
     let parts: Vec<&str> = good.split('.').collect();
     let [head, body, signature] = parts[..] else {
         panic!("three parts")
     };
-    let other = encoded(with(claims(), "sub", json!("ana")).to_string());
+    let other = encode(with(claims(), "sub", json!("ana")).to_string());
     let last = |c: &str| format!("{}{c}", &signature[..signature.len() - 1]);
     for touched in [
         format!("{head}.{other}.{signature}"),
@@ -269,50 +269,50 @@ fn a_token_that_was_touched_is_refused() {
         format!("{good} {good}"),
         format!("\"{good}\""),
     ] {
-        refused(&app, &touched, &touched);
+        assert_rejected(&app, &touched, &touched);
     }
-    // A second spelling of the same signature: bits that mean nothing are not free.
+    // A second spelling of the same signature: unused bits must be zero.
     for c in ["A", "B", "Q", "R", "g", "h", "w", "x"] {
         if last(c) != signature {
-            refused(&app, &format!("{head}.{body}.{}", last(c)), "the last character");
+            assert_rejected(&app, &format!("{head}.{body}.{}", last(c)), "the last character");
         }
     }
-    accepted(&app, &good, "untouched");
+    assert_accepted(&app, &good, "untouched");
 }
 
 #[test]
-fn the_header_holds_one_bearer_token() {
+fn only_one_bearer_token_is_accepted() {
     let app = TestApp::start();
     let good = token(&app, &claims());
     for scheme in ["Bearer", "bearer", "BEARER"] {
         assert_eq!(
-            app.ask(see().header("Authorization", &format!("{scheme} {good}")))
+            app.send(get_lock().header("Authorization", &format!("{scheme} {good}")))
                 .status,
             200
         );
     }
     for request in [
-        see().bearer(&good).bearer(&good),
-        see().bearer(&good).basic("portal", "x"),
-        see().header("Authorization", &good),
-        see().header("Authorization", &format!("JWT {good}")),
-        see().header("Authorization", &format!("Bearer{good}")),
-        see().header("Authorization", ""),
-        see().header("X-Authorization", &format!("Bearer {good}")),
-        see().query(&[("access_token", &good)]),
+        get_lock().bearer(&good).bearer(&good),
+        get_lock().bearer(&good).basic("portal", "x"),
+        get_lock().header("Authorization", &good),
+        get_lock().header("Authorization", &format!("JWT {good}")),
+        get_lock().header("Authorization", &format!("Bearer{good}")),
+        get_lock().header("Authorization", ""),
+        get_lock().header("X-Authorization", &format!("Bearer {good}")),
+        get_lock().query(&[("access_token", &good)]),
     ] {
-        let answer = app.ask(request.clone());
+        let answer = app.send(request.clone());
         assert_eq!(answer.codes().0, 401, "{request:?}");
         assert_eq!(answer.json()[0]["code"], "02");
     }
 }
 
 #[test]
-fn a_token_of_a_mebibyte_is_refused_and_the_server_answers_on() {
+fn a_huge_token_is_rejected() {
     let app = TestApp::start();
     let padded = |length: usize| token(&app, &with(claims(), "more", json!("x".repeat(length))));
-    accepted(&app, &padded(1000), "an unknown claim");
-    refused(&app, &padded(20_000), "longer than any of ours");
+    assert_accepted(&app, &padded(1000), "an unknown claim");
+    assert_rejected(&app, &padded(20_000), "longer than any of ours");
     let mut connection = Connection::open(app.address);
     let huge = format!(
         "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
@@ -320,9 +320,9 @@ fn a_token_of_a_mebibyte_is_refused_and_the_server_answers_on() {
     );
     connection.write(huge.as_bytes());
     connection.end();
-    // Refused by the HTTP parser, which may hang up while we still write.
+    // The HTTP parser rejects the request, and may close the connection while the client still writes.
     if let Ok(answer) = connection.read(false) {
-        assert!((400..500).contains(&answer.status), "{}", answer.shown());
+        assert!((400..500).contains(&answer.status), "{}", answer.summary());
     }
-    assert_eq!(ask(app.address, Request::get("/keys")).status, 200);
+    assert_eq!(send(app.address, Request::get("/keys")).status, 200);
 }

@@ -1,29 +1,29 @@
-//! The operator's commands for users (07-operating 1).
+//! The operator's commands for users.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::operator::{Done, Operator};
+use crate::operator::{CommandOutput, Operator};
 use crate::test_app::field;
 
-fn shown(operator: &Operator, id: &str) -> Value {
-    operator.does(&["identity", "show", id, "--reveal"]).object()
+fn show_user(operator: &Operator, id: &str) -> Value {
+    operator.run_ok(&["identity", "show", id, "--reveal"]).object()
 }
 
 #[test]
-fn a_user_is_added_shown_changed_and_removed() {
+fn users_are_added_shown_changed_and_removed() {
     let operator = Operator::new();
-    operator.knows("role", &["BUYER", "NEW"]);
-    operator.does(&["group", "add", "G"]);
+    operator.add_names("role", &["BUYER", "NEW"]);
+    operator.run_ok(&["group", "add", "G"]);
     let mut arguments: Vec<&str> =
         "identity add --id ana --email Ana.Souza@BR.Example.COM --mobile 55,11,911112222 --main-contact EMAIL \
                      --role AUTH-BASIC --role USER --group G --business b1=BUSINESSADMIN+BUYER --business b2 --name"
             .split_whitespace()
             .collect();
     arguments.push("Ana Souza");
-    assert_eq!(operator.does(&arguments).object(), json!({"userId": "ana"}));
-    let mut whole = shown(&operator, "ana");
+    assert_eq!(operator.run_ok(&arguments).object(), json!({"userId": "ana"}));
+    let mut whole = show_user(&operator, "ana");
     let (mail, mobile) = (field(&whole["email"], "id"), field(&whole["mobile"], "id"));
     assert_eq!((mail.len(), mobile.len()), (24, 24));
     whole["email"]["id"] = json!("…");
@@ -36,16 +36,16 @@ fn a_user_is_added_shown_changed_and_removed() {
     });
     assert_eq!(whole, expected);
 
-    let masked = operator.does(&["identity", "show", "ana"]).object();
+    let masked = operator.run_ok(&["identity", "show", "ana"]).object();
     assert_eq!(masked["email"]["address"], "An*****za@br.e******.com");
     assert_eq!(masked["mobile"]["phoneNumber"], "*****2222");
-    assert_eq!(operator.does(&["identity", "list"]).lines(), [masked]);
+    assert_eq!(operator.run_ok(&["identity", "list"]).lines(), [masked]);
     assert_eq!(
-        operator.does(&["identity", "list", "--reveal"]).lines(),
-        [shown(&operator, "ana")]
+        operator.run_ok(&["identity", "list", "--reveal"]).lines(),
+        [show_user(&operator, "ana")]
     );
 
-    operator.does(&[
+    operator.run_ok(&[
         "identity",
         "set",
         "ana",
@@ -56,7 +56,7 @@ fn a_user_is_added_shown_changed_and_removed() {
         "--business",
         "b3",
     ]);
-    let mut changed = shown(&operator, "ana");
+    let mut changed = show_user(&operator, "ana");
     // The contact keeps its id.
     assert_eq!(field(&changed["email"], "id"), mail);
     changed["email"]["id"] = json!("…");
@@ -66,34 +66,34 @@ fn a_user_is_added_shown_changed_and_removed() {
     expected["businesses"] = json!([{"id": "b3", "roles": []}]);
     assert_eq!(changed, expected);
 
-    assert_eq!(operator.does(&["identity", "remove", "ana"]).stdout, "");
-    assert_eq!(operator.does(&["identity", "list"]).stdout, "");
-    // Its logins are free again.
+    assert_eq!(operator.run_ok(&["identity", "remove", "ana"]).stdout, "");
+    assert_eq!(operator.run_ok(&["identity", "list"]).stdout, "");
+    // The logins can be registered again.
     let made = operator
-        .does(&["identity", "add", "--email", "NEW@example.com"])
+        .run_ok(&["identity", "add", "--email", "NEW@example.com"])
         .object();
     assert_eq!(field(&made, "userId").len(), 24);
 }
 
-fn import(operator: &Operator, lines: &str) -> Done {
+fn import(operator: &Operator, lines: &str) -> CommandOutput {
     operator.run_with(&["identity", "import", "-"], lines.as_bytes())
 }
 
 #[test]
-fn what_show_reveals_can_be_imported() {
+fn the_output_of_show_can_be_imported() {
     let operator = Operator::new();
-    operator.fixtures();
-    let before = operator.does(&["identity", "list", "--reveal"]);
+    operator.register_fixtures();
+    let before = operator.run_ok(&["identity", "list", "--reveal"]);
     let other = Operator::new();
-    other.knows("role", &["BUYER"]);
+    other.add_names("role", &["BUYER"]);
     let file = other.file("users.jsonl", &before.stdout);
-    let done = other.does(&["identity", "import", file.to_str().expect("a plain path")]);
+    let done = other.run_ok(&["identity", "import", file.to_str().expect("a plain path")]);
     assert_eq!(done.stdout, "");
-    assert_eq!(other.does(&["identity", "list", "--reveal"]).stdout, before.stdout);
+    assert_eq!(other.run_ok(&["identity", "list", "--reveal"]).stdout, before.stdout);
 }
 
 #[test]
-fn bad_lines_are_told_by_number_and_the_rest_is_stored() {
+fn bad_lines_are_reported_and_skipped() {
     let operator = Operator::new();
     let long = format!("{{\"name\":\"{}\"}}", "x".repeat(70_000));
     let lines = [
@@ -113,19 +113,19 @@ fn bad_lines_are_told_by_number_and_the_rest_is_stored() {
     ];
     let done = import(&operator, &lines.join("\n"));
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
-    let told: Vec<u32> = done
+    let reported: Vec<u32> = done
         .stderr
         .lines()
         .filter_map(|line| line.strip_prefix("line ")?.split(':').next()?.parse().ok())
         .collect();
-    assert_eq!(told, [2, 4, 6, 7, 8, 9, 10, 11, 12], "{}", done.stderr);
-    // What is wrong is told without the contact.
+    assert_eq!(reported, [2, 4, 6, 7, 8, 9, 10, 11, 12], "{}", done.stderr);
+    // The error message does not contain the contact.
     assert!(
         !done.stderr.contains("nope@@") && !done.stderr.contains("example.com"),
         "{}",
         done.stderr
     );
-    let stored = operator.does(&["identity", "list", "--reveal"]).lines();
+    let stored = operator.run_ok(&["identity", "list", "--reveal"]).lines();
     let mut addresses: Vec<&str> = stored
         .iter()
         .filter_map(|user| user["email"]["address"].as_str())
@@ -138,18 +138,18 @@ fn bad_lines_are_told_by_number_and_the_rest_is_stored() {
 }
 
 #[test]
-fn a_line_that_is_no_utf_8_is_a_bad_line() {
+fn a_line_of_invalid_utf_8_is_skipped() {
     let operator = Operator::new();
     let mut bytes = b"{\"userId\":\"u1\",\"email\":{\"address\":\"u1@example.com\"}}\n\xff\xfe\n".to_vec();
     bytes.extend_from_slice(b"{\"userId\":\"u3\",\"email\":{\"address\":\"u3@example.com\"}}\n");
     let done = operator.run_with(&["identity", "import", "-"], &bytes);
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.stderr.contains("line 2"), "{done:?}");
-    assert_eq!(operator.does(&["identity", "list"]).lines().len(), 2);
+    assert_eq!(operator.run_ok(&["identity", "list"]).lines().len(), 2);
 }
 
 #[test]
-fn an_import_is_safe_to_run_again() {
+fn a_repeated_import_changes_nothing() {
     let operator = Operator::new();
     let mut lines = String::new();
     for n in 0..300 {
@@ -162,7 +162,7 @@ fn an_import_is_safe_to_run_again() {
             r#"{{"userId":"given{n}","mobile":{{"regionCode":"351","phoneNumber":"9{n:08}"}}}}"#
         );
     }
-    let stored = || operator.does(&["identity", "list", "--reveal"]).lines();
+    let stored = || operator.run_ok(&["identity", "list", "--reveal"]).lines();
     assert_eq!(import(&operator, &lines).code, Some(0));
     let first = stored();
     assert_eq!(first.len(), 600);
@@ -173,14 +173,14 @@ fn an_import_is_safe_to_run_again() {
 }
 
 #[test]
-fn an_imported_login_of_another_user_is_a_bad_line() {
+fn a_login_of_another_user_is_not_imported() {
     let operator = Operator::new();
-    operator.does(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
+    operator.run_ok(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
     let done = import(&operator, r#"{"userId":"eve","email":{"address":"ANA@example.com"}}"#);
     assert_eq!(done.code, Some(1));
     assert!(
         done.stderr.contains("line 1") && done.stderr.contains("`ana`"),
         "{done:?}"
     );
-    assert_eq!(operator.does(&["identity", "list"]).lines().len(), 1);
+    assert_eq!(operator.run_ok(&["identity", "list"]).lines().len(), 1);
 }

@@ -1,18 +1,18 @@
-//! Access tokens taken apart and put together by hand, with the server's own key.
+//! Decodes access tokens, and encodes and signs any header and claims with the server's key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::test_app::{BEGIN, ISSUER, TestApp, at};
+use crate::test_app::{ISSUER, START, TestApp, at};
 
-pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Header and claims of a token, unverified.
+/// Decodes header and claims of a token without verification.
 #[track_caller]
-pub(crate) fn taken_apart(token: &str) -> (Value, Value) {
+pub(crate) fn decode(token: &str) -> (Value, Value) {
     let mut parts = token.split('.').map(|part| {
         let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
         serde_json::from_slice(&bytes).unwrap_or(Value::Null)
@@ -21,12 +21,12 @@ pub(crate) fn taken_apart(token: &str) -> (Value, Value) {
 }
 
 pub(crate) fn claims(token: &str) -> Value {
-    taken_apart(token).1
+    decode(token).1
 }
 
-/// The id of the key that signs at the beginning.
+/// Returns the id of the initial signing key.
 pub(crate) fn kid(app: &TestApp) -> String {
-    let key = app.keys.signing_key(at(BEGIN)).expect("a key signs");
+    let key = app.keys.signing_key(at(START)).expect("a key signs");
     key.id().to_owned()
 }
 
@@ -35,26 +35,26 @@ pub(crate) fn header(app: &TestApp) -> Value {
 }
 
 /// Signs any two texts as header and claims.
-pub(crate) fn signed_text(app: &TestApp, header: &str, claims: &str) -> String {
-    let message = format!("{}.{}", encoded(header), encoded(claims));
-    let key = app.keys.signing_key(at(BEGIN)).expect("a key signs");
+pub(crate) fn sign_text(app: &TestApp, header: &str, claims: &str) -> String {
+    let message = format!("{}.{}", encode(header), encode(claims));
+    let key = app.keys.signing_key(at(START)).expect("a key signs");
     let signature = key.sign(message.as_bytes()).expect("the key signs");
-    format!("{message}.{}", encoded(signature))
+    format!("{message}.{}", encode(signature))
 }
 
-pub(crate) fn signed(app: &TestApp, header: &Value, claims: &Value) -> String {
-    signed_text(app, &header.to_string(), &claims.to_string())
+pub(crate) fn sign(app: &TestApp, header: &Value, claims: &Value) -> String {
+    sign_text(app, &header.to_string(), &claims.to_string())
 }
 
-/// Claims of a client on its own, as they are issued at the beginning.
+/// Returns the claims of a client-only token that is issued at the start of the test clock.
 pub(crate) fn client_claims(client: &str, roles: &[&str], scopes: &[&str]) -> Value {
     json!({
-        "iss": ISSUER, "aud": "authme", "iat": BEGIN, "exp": BEGIN + 300, "jti": "0123456789ab0123456789ab",
+        "iss": ISSUER, "aud": "authme", "iat": START, "exp": START + 300, "jti": "0123456789ab0123456789ab",
         "client_id": client, "sub": client, "scope": scopes.join(" "), "roles": roles,
     })
 }
 
-/// Claims of a user acting through the portal.
+/// Returns the claims of a user's token at the portal.
 pub(crate) fn user_claims(user: &str, roles: &[&str], scopes: &[&str]) -> Value {
     let mut claims = client_claims("portal", roles, scopes);
     claims["sub"] = json!(user);
@@ -63,7 +63,7 @@ pub(crate) fn user_claims(user: &str, roles: &[&str], scopes: &[&str]) -> Value 
     claims
 }
 
-/// Signs claims under the header of our tokens.
+/// Signs claims under the header of AuthMe's tokens.
 pub(crate) fn token(app: &TestApp, claims: &Value) -> String {
-    signed(app, &header(app), claims)
+    sign(app, &header(app), claims)
 }

@@ -1,5 +1,5 @@
-//! Nothing leaks (04-promises C14): no unmasked contact in an answer, an event or a log, no secret in an event, in the
-//! store's files or in a log.
+//! C14 (docs/promises.md): no answer, event or log contains an unmasked contact, and no event, store file or log
+//! contains a secret.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::add_contacts::{email, mobile, path};
 use crate::fixtures::{ANA_MAIL, BIA_MAIL, BUSINESS, ROOT_MAIL, secret_of};
 use crate::operator::{Operator, Serving};
 use crate::test_app::{TestApp, field};
-use crate::wire::{Answer, Request, ask};
+use crate::wire::{Answer, Request, send};
 
 const CLIENTS: [&str; 5] = ["portal", "shop", "gateway", "locker", "maker"];
 const NEW_MAIL: &str = "made.by.hand.off@example.org";
 const ADDED_MAIL: &str = "second.address@example.net";
 const UNKNOWN_MAIL: &str = "nobody.knows.this@example.edu";
 
-/// Contacts that only the store may know whole; of a number the subscriber's part.
+/// Contacts that only the store may contain unmasked; of a number its subscriber part.
 const CONTACTS: [&str; 8] = [
     ANA_MAIL,
     BIA_MAIL,
@@ -30,7 +30,7 @@ const CONTACTS: [&str; 8] = [
     "987654321",
 ];
 
-/// Whatever the story gave out that opens something.
+/// The secrets that were issued in the scenario.
 #[derive(Default)]
 struct Secrets {
     refresh: Vec<String>,
@@ -39,7 +39,7 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn keep(&mut self, answer: &Answer) -> Value {
+    fn record(&mut self, answer: &Answer) -> Value {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
         for (name, kept) in [
             ("refreshToken", &mut self.refresh),
@@ -51,7 +51,8 @@ impl Secrets {
         body
     }
 
-    /// Each whole, and of a refresh token its nonce and its MAC, of a validation token its bits.
+    /// Returns each secret, and the parts of it that alone would be a leak: nonce and MAC of a refresh token, bits of a
+    /// validation token.
     fn pieces(&self) -> Vec<String> {
         let mut pieces: Vec<String> = CLIENTS.iter().map(|client| secret_of(client)).collect();
         for token in &self.refresh {
@@ -70,30 +71,31 @@ impl Secrets {
     }
 }
 
-/// Everything a day brings, good and bad: the secrets that went over the wire. `send` is given every request.
-fn story(send: &dyn Fn(Request) -> Answer) -> Secrets {
+/// Runs good and bad requests of every kind, and returns the secrets that went over the wire. `send` gets every
+/// request.
+fn scenario(send: &dyn Fn(Request) -> Answer) -> Secrets {
     let mut secrets = Secrets::default();
     let mut login = |client: &str| {
         let answer = send(Request::post("/client-identities/login").basic(client, &secret_of(client)));
-        field(&secrets.keep(&answer), "accessToken")
+        field(&secrets.record(&answer), "accessToken")
     };
     let [portal, _, gateway, locker, _] = CLIENTS.map(&mut login);
     send(Request::post("/client-identities/login").basic("portal", &secret_of("nobody")));
 
-    let mut hand_off = |target: &str, body: Value| {
+    let mut saml_login = |target: &str, body: Value| {
         let request = Request::post("/user-identities/handle-auth").query(&[("clientId", target)]);
-        secrets.keep(&send(request.bearer(&gateway).json(&body)))
+        secrets.record(&send(request.bearer(&gateway).json(&body)))
     };
-    let ana = hand_off("portal", json!({"email": ANA_MAIL, "groups": []}));
-    let bia = hand_off("portal", json!({"email": BIA_MAIL, "groups": []}));
-    hand_off("maker", json!({"email": NEW_MAIL, "groups": [], "fullName": "New"}));
-    hand_off("portal", json!({"email": UNKNOWN_MAIL, "groups": []}));
-    hand_off(
+    let ana = saml_login("portal", json!({"email": ANA_MAIL, "groups": []}));
+    let bia = saml_login("portal", json!({"email": BIA_MAIL, "groups": []}));
+    saml_login("maker", json!({"email": NEW_MAIL, "groups": [], "fullName": "New"}));
+    saml_login("portal", json!({"email": UNKNOWN_MAIL, "groups": []}));
+    saml_login(
         "portal",
         json!({"email": ANA_MAIL, "groups": [], "businessId": format!("not-{BUSINESS}")}),
     );
-    hand_off("portal", json!({"email": format!("{UNKNOWN_MAIL} "), "groups": []}));
-    hand_off(
+    saml_login("portal", json!({"email": format!("{UNKNOWN_MAIL} "), "groups": []}));
+    saml_login(
         "portal",
         json!({"email": ANA_MAIL, "groups": [ANA_MAIL], "ip": ANA_MAIL}),
     );
@@ -101,7 +103,7 @@ fn story(send: &dyn Fn(Request) -> Answer) -> Secrets {
     let mut renew = |token: &str, remember: &str| {
         let request = Request::post("/user-identities/renew-token");
         let request = request.query(&[("token", token), ("remember-me", remember)]);
-        secrets.keep(&send(request.bearer(&portal)))
+        secrets.record(&send(request.bearer(&portal)))
     };
     let first = renew(&field(&ana, "validationToken"), "true");
     let spent = field(&first, "refreshToken");
@@ -128,11 +130,11 @@ fn story(send: &dyn Fn(Request) -> Answer) -> Secrets {
     secrets
 }
 
-/// What the second half of the story needs.
+/// The tokens that the second half of the scenario needs.
 struct Tokens {
     portal: String,
     locker: String,
-    /// Of ana and of bia.
+    /// Access tokens of ana and bia.
     sessions: [Value; 2],
     spent: String,
 }
@@ -174,10 +176,10 @@ fn contacts_and_locks(send: &dyn Fn(Request) -> Answer, tokens: &Tokens) {
     for session in sessions {
         send(Request::get(&path("me")).bearer(&field(session, "accessToken")));
     }
-    for way in ["lock", "lock", "unlock"] {
+    for operation in ["lock", "lock", "unlock"] {
         let body = json!({"userId": "bia", "reason": format!("asked by {ADDED_MAIL}, 987654321")});
         send(
-            Request::post(&format!("/user-identities/{way}"))
+            Request::post(&format!("/user-identities/{operation}"))
                 .bearer(locker)
                 .json(&body),
         );
@@ -192,12 +194,12 @@ fn contacts_and_locks(send: &dyn Fn(Request) -> Answer, tokens: &Tokens) {
 }
 
 #[track_caller]
-fn holds_none(place: &str, haystack: &[u8], needles: &[String]) {
-    let found: Vec<&String> = needles
+fn assert_absent(source: &str, haystack: &[u8], needles: &[String]) {
+    let leaked: Vec<&String> = needles
         .iter()
         .filter(|needle| haystack.windows(needle.len()).any(|window| window == needle.as_bytes()))
         .collect();
-    assert!(found.is_empty(), "{place} holds {found:?}");
+    assert!(leaked.is_empty(), "{source} contains {leaked:?}");
 }
 
 fn contacts() -> Vec<String> {
@@ -205,59 +207,59 @@ fn contacts() -> Vec<String> {
 }
 
 #[test]
-fn no_answer_and_no_event_holds_an_unmasked_contact() {
+fn answers_and_events_contain_no_unmasked_contact() {
     let app = TestApp::start();
-    let secrets = story(&|request| app.ask(request));
+    let secrets = scenario(&|request| app.send(request));
     let events = app.events();
-    assert!(events.len() >= 8, "the story is too short: {events:?}");
+    assert!(events.len() >= 8, "the scenario is too short: {events:?}");
     for answer in app.answers() {
         let headers = format!("{:?}", answer.headers);
         let mut body = answer.text();
         if let Ok(Value::Object(mut lock)) = serde_json::from_str::<Value>(&body) {
-            // Why somebody was locked is free text, for those who may lock.
+            // The reason of a lock is free text, and visible to callers that may lock.
             lock.remove("reason");
             body = Value::Object(lock).to_string();
         }
-        holds_none(&answer.shown(), body.as_bytes(), &contacts());
-        holds_none("a header", headers.as_bytes(), &contacts());
+        assert_absent(&answer.summary(), body.as_bytes(), &contacts());
+        assert_absent("a header", headers.as_bytes(), &contacts());
     }
     for token in &secrets.access {
         let claims = URL_SAFE_NO_PAD
             .decode(token.split('.').nth(1).expect("claims"))
             .expect("base64url");
-        holds_none("an access token", &claims, &contacts());
+        assert_absent("an access token", &claims, &contacts());
     }
-    let told: String = events.iter().map(Value::to_string).collect();
-    holds_none("an event", told.as_bytes(), &contacts());
-    holds_none("an event", told.as_bytes(), &secrets.pieces());
+    let text: String = events.iter().map(Value::to_string).collect();
+    assert_absent("an event", text.as_bytes(), &contacts());
+    assert_absent("an event", text.as_bytes(), &secrets.pieces());
 }
 
 #[test]
-fn no_error_repeats_a_secret() {
+fn errors_contain_no_secret() {
     let app = TestApp::start();
-    let secrets = story(&|request| app.ask(request));
+    let secrets = scenario(&|request| app.send(request));
     for answer in app.answers().iter().filter(|answer| answer.status >= 400) {
-        holds_none(&answer.shown(), &answer.body, &secrets.pieces());
+        assert_absent(&answer.summary(), &answer.body, &secrets.pieces());
     }
 }
 
-/// The trail says a lot of the story and nothing that opens something or reaches somebody.
+/// The trail records the scenario, and contains no secret and no contact.
 #[track_caller]
-fn audit_trail_holds_none(folder: &Path, needles: &[String]) {
+fn assert_absent_from_audit_trail(folder: &Path, needles: &[String]) {
     let trail = std::fs::read(folder.join("audit.jsonl")).expect("the trail can be read");
     let records = trail.split(|byte| *byte == b'\n').count();
-    assert!(records > 10, "the trail tells too little to be tried: {records}");
-    holds_none("the audit trail", &trail, needles);
+    assert!(records > 10, "too few records for this check: {records}");
+    assert_absent("the audit trail", &trail, needles);
 }
 
 #[track_caller]
-fn files_hold_none(folder: &Path, needles: &[String]) {
+fn assert_absent_from_files(folder: &Path, needles: &[String]) {
     let mut seen = Vec::new();
     for entry in std::fs::read_dir(folder).expect("the folder can be read") {
         let entry = entry.expect("the folder can be read");
         let name = entry.file_name().into_string().expect("a plain name");
         if entry.file_type().expect("a type").is_file() {
-            holds_none(
+            assert_absent(
                 &name,
                 &std::fs::read(entry.path()).expect("the file can be read"),
                 needles,
@@ -271,26 +273,26 @@ fn files_hold_none(folder: &Path, needles: &[String]) {
 }
 
 #[test]
-fn the_stores_files_hold_no_token_and_no_client_secret() {
+fn store_files_contain_no_token_and_no_secret() {
     let app = TestApp::start();
-    let secrets = story(&|request| app.ask(request));
+    let secrets = scenario(&|request| app.send(request));
     app.events();
     assert!(secrets.refresh.len() >= 4 && secrets.validation.len() >= 3 && secrets.access.len() >= 8);
-    files_hold_none(&app.folder.path().join("data"), &secrets.pieces());
+    assert_absent_from_files(&app.folder.path().join("data"), &secrets.pieces());
 }
 
 #[test]
-fn a_log_that_tells_everything_holds_no_secret_and_no_contact() {
+fn trace_logs_contain_no_secret_and_no_contact() {
     let operator = Operator::new();
-    operator.fixtures();
+    operator.register_fixtures();
     let serving = Serving::start(&operator, &[("AUTHME__LOG__FILTER", "trace,actix_http=trace")]);
-    let secrets = story(&|request| ask(serving.address, request));
-    let (code, log) = serving.end();
+    let secrets = scenario(&|request| send(serving.address, request));
+    let (code, log) = serving.stop();
     assert_eq!(code, Some(0));
-    assert!(log.lines().count() > 50, "the log tells too little to be tried:\n{log}");
-    holds_none("the log", log.as_bytes(), &secrets.pieces());
-    holds_none("the log", log.as_bytes(), &contacts());
-    files_hold_none(&operator.data(), &secrets.pieces());
-    audit_trail_holds_none(&operator.data(), &secrets.pieces());
-    audit_trail_holds_none(&operator.data(), &contacts());
+    assert!(log.lines().count() > 50, "too few lines for this check:\n{log}");
+    assert_absent("the log", log.as_bytes(), &secrets.pieces());
+    assert_absent("the log", log.as_bytes(), &contacts());
+    assert_absent_from_files(&operator.data(), &secrets.pieces());
+    assert_absent_from_audit_trail(&operator.data(), &secrets.pieces());
+    assert_absent_from_audit_trail(&operator.data(), &contacts());
 }

@@ -1,9 +1,9 @@
-//! AuthMe as its callers and its operator meet it: over sockets, and as a command.
+//! Tests of the whole app over sockets, and of the `authme` command as a process.
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what a test needs and does not find ends it"
+    reason = "a panic fails the test"
 )]
 
 mod fixtures;

@@ -1,11 +1,11 @@
-//! Names of roles, scopes and groups: which registrations may use them, and where a role may stand.
+//! Names of roles, scopes and groups: which names registrations may use, and in which places.
 
 use serde_json::json;
 
 use crate::operator::Operator;
 
 #[track_caller]
-fn is_refused(operator: &Operator, arguments: &str, words: &str) {
+fn assert_rejected(operator: &Operator, arguments: &str, words: &str) {
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     let done = operator.run(&arguments);
     assert_eq!(
@@ -16,17 +16,17 @@ fn is_refused(operator: &Operator, arguments: &str, words: &str) {
     assert!(done.stderr.contains(words), "{arguments:?}: {done:?}");
 }
 
-/// An operator who made a role, a scope and a group known.
+/// Returns an operator who has added a role, a scope and a group.
 fn operator() -> Operator {
     let operator = Operator::new();
-    operator.knows("role", &["BUYER"]);
-    operator.knows("scope", &["reports:read"]);
-    operator.does(&["group", "add", "Finance", "--role", "BUYER"]);
+    operator.add_names("role", &["BUYER"]);
+    operator.add_names("scope", &["reports:read"]);
+    operator.run_ok(&["group", "add", "Finance", "--role", "BUYER"]);
     operator
 }
 
 #[test]
-fn an_unknown_name_is_refused_with_the_nearest_known_one() {
+fn an_unknown_name_is_rejected_with_a_suggestion() {
     let operator = operator();
     let user = "identity add --email a@example.com";
     for (arguments, nearest) in [
@@ -39,9 +39,9 @@ fn an_unknown_name_is_refused_with_the_nearest_known_one() {
         ("group add Sales --role ROLE_BUYR", "BUYER"),
     ] {
         let words = format!("nearest that is known is `{nearest}`");
-        is_refused(&operator, arguments, &words);
+        assert_rejected(&operator, arguments, &words);
     }
-    is_refused(
+    assert_rejected(
         &operator,
         "group add Sales --role BUYR",
         "`authme role add BUYR` makes it known",
@@ -49,28 +49,31 @@ fn an_unknown_name_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
-fn a_change_and_an_import_are_judged_like_a_new_registration() {
+fn changes_and_imports_check_names_too() {
     let operator = operator();
     for done in [
         "client add a --role ROLE_CLI-1STPARTY --scope reports:read --may-assert Finance",
         "identity add --id ana --email a@example.com --group Finance --business b1=BUYER",
     ] {
-        operator.does(&done.split(' ').collect::<Vec<_>>());
+        operator.run_ok(&done.split(' ').collect::<Vec<_>>());
     }
-    is_refused(&operator, "client set a --role CLI-1STPARTI", "`CLI-1STPARTY`");
-    is_refused(&operator, "identity set ana --role BUYR", "`BUYER`");
+    assert_rejected(&operator, "client set a --role CLI-1STPARTI", "`CLI-1STPARTY`");
+    assert_rejected(&operator, "identity set ana --role BUYR", "`BUYER`");
     let line = br#"{"userId":"ana","email":{"address":"a@example.com"},"groups":["Finance"],"roles":["USR"]}"#;
     let imported = operator.run_with(&["identity", "import", "-"], line);
     assert_eq!(imported.code, Some(1));
     assert!(imported.stderr.contains("`USER`"), "{imported:?}");
-    assert_eq!(operator.does(&["identity", "show", "ana"]).object()["roles"], json!([]));
+    assert_eq!(
+        operator.run_ok(&["identity", "show", "ana"]).object()["roles"],
+        json!([])
+    );
 }
 
 #[test]
-fn a_role_is_refused_where_it_does_not_belong() {
+fn misplaced_roles_are_rejected() {
     let operator = Operator::new();
-    operator.does(&["client", "add", "a"]);
-    operator.does(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
+    operator.run_ok(&["client", "add", "a"]);
+    operator.run_ok(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
     let (administrator, of_proof, of_client) = (
         "an administrator role is given to a user itself or by a group",
         "comes of a proof",
@@ -90,7 +93,7 @@ fn a_role_is_refused_where_it_does_not_belong() {
         ("group add G --role CLI-1STPARTY", of_client),
         ("group add G --role AUTH-BASIC", of_proof),
     ] {
-        is_refused(&operator, arguments, words);
+        assert_rejected(&operator, arguments, words);
     }
     let line =
         br#"{"userId":"ana","email":{"address":"ana@example.com"},"businesses":[{"id":"b1","roles":["ADMIN"]}]}"#;
@@ -98,12 +101,12 @@ fn a_role_is_refused_where_it_does_not_belong() {
     assert_eq!(imported.code, Some(1));
     assert!(imported.stderr.contains(administrator), "{imported:?}");
     assert_eq!(
-        operator.does(&["identity", "show", "ana"]).object()["businesses"],
+        operator.run_ok(&["identity", "show", "ana"]).object()["businesses"],
         json!([])
     );
-    // Where they belong they are taken.
-    operator.does(&["group", "add", "ADMINS", "--role", "IAM_ADMIN_MAINTENANCE"]);
-    operator.does(&[
+    // In the right place they are accepted.
+    operator.run_ok(&["group", "add", "ADMINS", "--role", "IAM_ADMIN_MAINTENANCE"]);
+    operator.run_ok(&[
         "identity",
         "set",
         "ana",
@@ -117,16 +120,16 @@ fn a_role_is_refused_where_it_does_not_belong() {
 }
 
 #[test]
-fn names_are_made_known_once_and_listed_with_where_they_come_from() {
+fn added_names_are_listed_with_their_source() {
     let operator = Operator::new();
     for _ in 0..2 {
-        let added = operator.does(&["role", "add", "ROLE_BUYER"]).object();
+        let added = operator.run_ok(&["role", "add", "ROLE_BUYER"]).object();
         assert_eq!(added, json!({"name": "BUYER", "from": "operator"}));
     }
-    assert_eq!(operator.does(&["role", "add", "USER"]).object()["from"], "authme");
-    operator.knows("scope", &["reports"]);
+    assert_eq!(operator.run_ok(&["role", "add", "USER"]).object()["from"], "authme");
+    operator.add_names("scope", &["reports"]);
     let own = |kind: &str| {
-        let mut listed = operator.does(&[kind, "list"]).lines();
+        let mut listed = operator.run_ok(&[kind, "list"]).lines();
         listed.retain(|line| line["from"] != "authme");
         listed
     };
@@ -139,11 +142,11 @@ fn names_are_made_known_once_and_listed_with_where_they_come_from() {
 }
 
 #[test]
-fn the_name_of_a_group_is_not_the_sign_for_all() {
+fn a_group_cannot_be_named_like_the_wildcard() {
     let operator = Operator::new();
     for bad in ["", "*", &"x".repeat(257)] {
         let done = operator.run(&["group", "add", bad]);
         assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{bad}");
     }
-    operator.does(&["group", "add", &"x".repeat(256)]);
+    operator.run_ok(&["group", "add", &"x".repeat(256)]);
 }

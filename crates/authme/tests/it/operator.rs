@@ -1,4 +1,4 @@
-//! The real `authme` command, run as an operator runs it.
+//! Runs the real `authme` command as an operator does.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -19,23 +19,23 @@ fn authme() -> Command {
     command
 }
 
-/// What a command came to.
+/// The result of a finished command.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Done {
-    /// The objects on stdout, one a line and nothing else.
+impl CommandOutput {
+    /// Returns the objects on stdout, which must be one per line and nothing else.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {self:?}"));
         self.stdout.lines().map(line).collect()
     }
 
-    /// The one object of a command that was carried out.
+    /// Returns the only object of a successful command.
     #[track_caller]
     pub(crate) fn object(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:?}");
@@ -45,7 +45,7 @@ impl Done {
     }
 }
 
-/// Somebody with a data folder.
+/// An operator with a data folder.
 pub(crate) struct Operator(TempDir);
 
 impl Operator {
@@ -53,23 +53,23 @@ impl Operator {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    /// Not there until a command makes it.
+    /// Returns the data folder, which the first command creates.
     pub(crate) fn data(&self) -> PathBuf {
         self.0.path().join("data")
     }
 
-    /// A file beside the data folder.
+    /// Writes a file beside the data folder.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, content).expect("the file can be written");
         path
     }
 
-    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Done {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> CommandOutput {
         self.run_with(arguments, b"")
     }
 
-    pub(crate) fn run_with<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: &[u8]) -> Done {
+    pub(crate) fn run_with<S: AsRef<OsStr>>(&self, arguments: &[S], stdin: &[u8]) -> CommandOutput {
         let mut command = authme();
         command.arg("--data").arg(self.data()).args(arguments);
         command
@@ -77,33 +77,33 @@ impl Operator {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the command starts");
-        // It may end without reading.
+        // The command may end without reading stdin.
         let _ = child.stdin.take().expect("a pipe").write_all(stdin);
         let output = child.wait_with_output().expect("the command ends");
-        Done {
+        CommandOutput {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
             stderr: String::from_utf8(output.stderr).expect("UTF-8"),
         }
     }
 
-    /// A command that must be carried out.
+    /// Runs a command that must succeed.
     #[track_caller]
-    pub(crate) fn does<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Done {
+    pub(crate) fn run_ok<S: AsRef<OsStr>>(&self, arguments: &[S]) -> CommandOutput {
         let done = self.run(arguments);
         assert_eq!(done.code, Some(0), "{done:?}");
         done
     }
 
-    /// Makes names of roles or scopes known.
-    pub(crate) fn knows(&self, kind: &str, names: &[&str]) {
+    /// Adds names of roles or scopes.
+    pub(crate) fn add_names(&self, kind: &str, names: &[&str]) {
         for name in names {
-            self.does(&[kind, "add", name]);
+            self.run_ok(&[kind, "add", name]);
         }
     }
 
-    /// The clients and users of the other tests, as far as they matter, by commands.
-    pub(crate) fn fixtures(&self) {
+    /// Creates the clients and users of the other tests by commands, as far as they are needed.
+    pub(crate) fn register_fixtures(&self) {
         let (application, machine) = (
             ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
             ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
@@ -142,11 +142,11 @@ impl Operator {
             arguments.extend(["--role", roles[0], "--role", roles[1], "--secret-file"].map(OsStr::new));
             arguments.push(secret.as_os_str());
             arguments.extend(more.iter().map(OsStr::new));
-            self.does(&arguments);
+            self.run_ok(&arguments);
         }
         let roles = ["--role", "AUTH-BASIC", "--role", "USER"];
         let business = format!("{BUSINESS}=BUYER");
-        self.knows("role", &["BUYER"]);
+        self.add_names("role", &["BUYER"]);
         let users: [&[&str]; 3] = [
             &["--id", "ana", "--email", ANA_MAIL, "--business", &business],
             &[
@@ -162,7 +162,7 @@ impl Operator {
             &["--id", "root", "--email", ROOT_MAIL, "--role", "IAM_ADMIN_MAINTENANCE"],
         ];
         for user in users {
-            self.does(&[&["identity", "add"], user, &roles].concat());
+            self.run_ok(&[&["identity", "add"], user, &roles].concat());
         }
     }
 }
@@ -170,7 +170,7 @@ impl Operator {
 /// A running `authme serve` on free ports.
 pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
-    /// The line that tells people it serves.
+    /// The announcement with the address of the API.
     pub(crate) greeting: String,
     child: Child,
     log: Option<JoinHandle<String>>,
@@ -181,12 +181,16 @@ impl Serving {
         Self::start_as(authme(), operator, environment, "127.0.0.1:0")
     }
 
-    /// With a port of health and metrics that is known.
-    pub(crate) fn start_managed(operator: &Operator, environment: &[(&str, &str)], management: SocketAddr) -> Self {
+    /// Starts a server with a known management port.
+    pub(crate) fn start_with_management(
+        operator: &Operator,
+        environment: &[(&str, &str)],
+        management: SocketAddr,
+    ) -> Self {
         Self::start_as(authme(), operator, environment, &management.to_string())
     }
 
-    /// With so many descriptors, and a port of health and metrics that is known.
+    /// Starts a server with a limit of open files and a known management port.
     pub(crate) fn start_with_open_files(operator: &Operator, most: u32, management: SocketAddr) -> Self {
         let mut shell = Command::new("sh");
         let script = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
@@ -221,7 +225,7 @@ impl Serving {
         };
         let address = greeting.split("http://").nth(1).and_then(|rest| rest.split(',').next());
         let address = address.and_then(|address| address.parse().ok()).expect("an address");
-        // Somebody must read on, or the server would wait for it.
+        // Reads stderr to its end; a full pipe would block the server.
         let log = std::thread::spawn(move || {
             let mut bytes = Vec::new();
             let _ = std::io::Read::read_to_end(&mut stderr, &mut bytes);
@@ -236,12 +240,12 @@ impl Serving {
         }
     }
 
-    /// Resident memory, in kB.
-    pub(crate) fn resident(&self) -> u64 {
+    /// Returns the resident memory, in kB.
+    pub(crate) fn resident_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.expect("its memory is told")
+        number.expect("the kernel reports the memory")
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -251,8 +255,8 @@ impl Serving {
         assert!(kill.expect("there is a kill command").success());
     }
 
-    /// Asks it to end: its exit code and all it said on stderr.
-    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+    /// Sends SIGTERM, and returns the exit code and all of stderr.
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         self.signal("-TERM");
         let status = self.child.wait().expect("it ends");
         let log = self.log.take().expect("it is read once").join();
@@ -267,20 +271,20 @@ impl Drop for Serving {
     }
 }
 
-/// A loopback address that nobody listens on.
+/// Returns a loopback address on which nothing listens.
 pub(crate) fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("a port has an address")
 }
 
-/// Asks until it is so. The promise is two seconds; a machine that has more to do gets more.
+/// Polls until the condition holds. Promises of one or two seconds get more time on a busy machine.
 #[track_caller]
-pub(crate) fn comes_to_be(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "{what}: not seen by the running server"
+            start.elapsed() < Duration::from_secs(10),
+            "{what}: not within ten seconds"
         );
     }
 }

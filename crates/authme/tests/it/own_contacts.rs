@@ -1,4 +1,4 @@
-//! Seeing one's own contacts (01-api 2.2).
+//! Listing one's own contacts: docs/api.md "Ids, contacts, masks, times".
 
 use serde_json::{Value, json};
 
@@ -12,15 +12,15 @@ const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "
 
 fn add(app: &TestApp, user: &str, items: &Value) {
     let request = Request::post(&path(user)).bearer(&app.client_token("portal"));
-    let answer = app.ask(request.json(&json!({"authenticationFactors": items})));
-    assert_eq!(answer.shown(), "201 ");
+    let answer = app.send(request.json(&json!({"authenticationFactors": items})));
+    assert_eq!(answer.summary(), "201 ");
 }
 
-/// What a user sees through a client.
-fn seen_through(app: &TestApp, client: &str, user: &str) -> Answer {
+/// Lists the contacts of a user through a client.
+fn list_through(app: &TestApp, client: &str, user: &str) -> Answer {
     let mut claims = user_claims(user, &OWNER, &[]);
     claims["client_id"] = json!(client);
-    app.ask(Request::get(&path("me")).bearer(&token(app, &claims)))
+    app.send(Request::get(&path("me")).bearer(&token(app, &claims)))
 }
 
 fn ids(answer: &Answer) -> Vec<String> {
@@ -37,9 +37,9 @@ fn contacts_are_masked_as_documented() {
     let mut tagged = mobile("5efd263cbe2d398bb00b97ea", "911112222");
     tagged["tags"] = json!(["MARKED_RESOURCES"]);
     add(&app, "ana", &json!([tagged]));
-    let answer = seen_through(&app, "portal", "ana");
+    let answer = list_through(&app, "portal", "ana");
     assert_eq!(
-        answer.shown(),
+        answer.summary(),
         concat!(
             r#"200 [{"id":"ana-mail","contactType":"EMAIL","email":"ex***le@br.e*******.com","#,
             r#""tags":[],"credential":true,"default":true},"#,
@@ -52,14 +52,14 @@ fn contacts_are_masked_as_documented() {
 }
 
 #[test]
-fn an_area_code_is_told_only_where_there_is_one() {
+fn the_area_code_is_optional() {
     let app = TestApp::start();
     add(
         &app,
         "ana",
         &json!([{"id": "pt", "contactType": "MOBILE", "mobile": {"regionCode": 351, "phoneNumber": "912345678"}}]),
     );
-    let contacts = seen_through(&app, "portal", "ana").json();
+    let contacts = list_through(&app, "portal", "ana").json();
     assert_eq!(
         contacts[1]["mobile"],
         json!({"regionCode": "351", "phoneNumber": "*****5678"})
@@ -67,7 +67,7 @@ fn an_area_code_is_told_only_where_there_is_one() {
 }
 
 #[test]
-fn main_contacts_come_first_the_main_one_leading_then_the_others_by_time_added() {
+fn contacts_are_listed_in_their_documented_order() {
     let app = TestApp::start();
     add(
         &app,
@@ -76,7 +76,7 @@ fn main_contacts_come_first_the_main_one_leading_then_the_others_by_time_added()
     );
     app.clock.advance(1);
     add(&app, "bia", &json!([email("m", "m@example.com")]));
-    let answer = seen_through(&app, "portal", "bia");
+    let answer = list_through(&app, "portal", "bia");
     assert_eq!(ids(&answer), ["bia-mobile", "bia-mail", "z", "a", "m"]);
     let contacts = answer.json();
     let defaults = contacts
@@ -93,25 +93,25 @@ fn main_contacts_come_first_the_main_one_leading_then_the_others_by_time_added()
 }
 
 #[test]
-fn the_client_of_the_token_decides_what_is_shown() {
+fn the_clients_visibility_decides_what_is_listed() {
     let app = TestApp::start();
     let mut tagged = email("tagged", "tagged@example.com");
     tagged["tags"] = json!(["MARKED_RESOURCES"]);
     add(&app, "bia", &json!([email("plain", "plain@example.com"), tagged]));
-    let shown = |client: &str| ids(&seen_through(&app, client, "bia"));
-    assert_eq!(shown("portal"), ["bia-mobile", "bia-mail", "plain", "tagged"]);
-    assert_eq!(shown("marked"), ["tagged"]);
-    assert_eq!(shown("shop"), ["bia-mobile", "bia-mail"]);
-    // A client that is not registered is shown the least.
-    assert_eq!(shown("unregistered"), ["bia-mobile", "bia-mail"]);
-    assert_eq!(seen_through(&app, "marked", "ana").shown(), "200 []");
+    let visible = |client: &str| ids(&list_through(&app, client, "bia"));
+    assert_eq!(visible("portal"), ["bia-mobile", "bia-mail", "plain", "tagged"]);
+    assert_eq!(visible("marked"), ["tagged"]);
+    assert_eq!(visible("shop"), ["bia-mobile", "bia-mail"]);
+    // A client that is not registered gets the narrowest visibility.
+    assert_eq!(visible("unregistered"), ["bia-mobile", "bia-mail"]);
+    assert_eq!(list_through(&app, "marked", "ana").summary(), "200 []");
 }
 
 #[test]
-fn a_user_without_a_record_is_404() {
+fn a_user_without_a_record_returns_404() {
     let app = TestApp::start();
     assert_eq!(
-        seen_through(&app, "portal", "gone").shown(),
+        list_through(&app, "portal", "gone").summary(),
         r#"404 [{"code":"04","message":"the user has no record"}]"#
     );
 }
@@ -121,16 +121,16 @@ fn own_contacts_need_a_user() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     for request in [Request::get(&path("me")), Request::post(&path("me")).body("{}")] {
-        let answer = app.ask(request.bearer(&portal));
+        let answer = app.send(request.bearer(&portal));
         assert_eq!(
-            answer.shown(),
+            answer.summary(),
             r#"403 [{"code":"03","message":"a token that carries a user is required"}]"#
         );
     }
 }
 
 #[test]
-fn tokens_from_a_real_login_see_the_same() {
+fn tokens_of_a_real_login_list_the_same_contacts() {
     let app = TestApp::start();
     for (mail, first) in [
         (ANA_MAIL, "ana-mail"),
@@ -138,7 +138,7 @@ fn tokens_from_a_real_login_see_the_same() {
         (fixtures::ROOT_MAIL, "root-mail"),
     ] {
         let token = app.user_token(mail, "portal");
-        let answer = app.ask(Request::get(&path("me")).bearer(&token));
+        let answer = app.send(Request::get(&path("me")).bearer(&token));
         assert_eq!(ids(&answer)[0], first);
     }
 }

@@ -1,4 +1,4 @@
-//! Everything an attacker may take for the bytes of a MAC key: the public key in its usual spellings.
+//! The encodings of the public key that an attacker may use as a MAC key (algorithm confusion).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use crate::test_app::{TestApp, field};
 use crate::wire::Request;
 
-/// DER (X.690): one value with its length.
+/// Encodes one DER value (X.690) with its length.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut encoded = vec![tag];
     let length = u16::try_from(content.len()).expect("it is short").to_be_bytes();
@@ -26,12 +26,12 @@ fn pem(label: &str, der: &[u8]) -> String {
         .chunks(64)
         .map(|line| str::from_utf8(line).expect("ASCII"))
         .collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    format!("-----START {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// Each with its name.
-pub(crate) fn public_forms(app: &TestApp) -> Vec<(String, Vec<u8>)> {
-    let jwk = app.ask(Request::get("/keys")).json()["keys"][0].clone();
+/// Returns each encoding with its name.
+pub(crate) fn public_key_encodings(app: &TestApp) -> Vec<(String, Vec<u8>)> {
+    let jwk = app.send(Request::get("/keys")).json()["keys"][0].clone();
     let modulus = URL_SAFE_NO_PAD.decode(field(&jwk, "n")).expect("base64url");
     let mut positive = vec![0];
     positive.extend_from_slice(&modulus);

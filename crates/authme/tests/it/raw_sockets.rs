@@ -1,18 +1,18 @@
-//! What no HTTP library sends (04-promises 3): refused or hung up on, and the server answers on.
+//! Requests that no HTTP library sends. They are rejected or the connection is closed, and the server serves on.
 
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Connection, Request, ask};
+use crate::wire::{Answer, Connection, Request, send};
 use std::fmt::Write as _;
 
-/// Every answer to these bytes, until the server hangs up.
+/// Returns every answer to these bytes, until the server closes the connection.
 fn answers_to(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
     let mut connection = Connection::open(app.address);
     connection.write(bytes);
     std::iter::from_fn(|| connection.read(false).ok()).collect()
 }
 
-/// Every answer to these bytes, after which nothing more comes.
-fn answers_to_no_more_than(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
+/// Returns every answer to these bytes, and checks that the server sends nothing more.
+fn answers_then_close(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
     let mut connection = Connection::open(app.address);
     connection.write(bytes);
     connection.end();
@@ -26,14 +26,14 @@ fn lock_with(headers: &str, token: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn alive(app: &TestApp) {
-    assert_eq!(ask(app.address, Request::get("/keys")).status, 200);
+fn assert_serving(app: &TestApp) {
+    assert_eq!(send(app.address, Request::get("/keys")).status, 200);
 }
 
 const BODY: &str = r#"{"userId":"ana"}"#;
 
 #[test]
-fn lengths_that_contradict_each_other_do_nothing_and_hide_nothing() {
+fn contradictory_lengths_smuggle_no_request() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     let hidden = format!(
@@ -88,16 +88,16 @@ fn lengths_that_contradict_each_other_do_nothing_and_hide_nothing() {
             assert!(
                 (400..500).contains(&answer.status),
                 "{headers:?} {body:?}: {}",
-                answer.shown()
+                answer.summary()
             );
         }
-        alive(&app);
+        assert_serving(&app);
     }
     assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
-fn a_chunked_body_is_read_and_bounded() {
+fn chunked_bodies_are_read_and_limited() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     let chunked = |chunks: &[&str]| {
@@ -111,7 +111,7 @@ fn a_chunked_body_is_read_and_bounded() {
             &lock_with("Transfer-Encoding: chunked\r\nConnection: close\r\n", &locker, &body),
         );
         assert_eq!(answers.len(), 1);
-        answers[0].shown()
+        answers[0].summary()
     };
     assert_eq!(chunked(&[r#"{"user"#, r#"Id":"an"#, r#"a"}"#]), "204 ");
     let blank = " ".repeat(40_000);
@@ -121,29 +121,29 @@ fn a_chunked_body_is_read_and_bounded() {
     );
     let full = " ".repeat(64 * 1024 - BODY.len());
     assert_eq!(chunked(&[BODY, &full]), "204 ");
-    alive(&app);
+    assert_serving(&app);
 }
 
 #[test]
-fn a_huge_body_is_refused_as_soon_as_it_is_announced() {
+fn a_huge_body_is_rejected_by_its_announced_length() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     for length in ["65537", "1099511627776", "18446744073709551615"] {
         let mut connection = Connection::open(app.address);
         connection.write(&lock_with(&format!("Content-Length: {length}\r\n"), &locker, "{"));
-        // Not a byte more is sent.
+        // The client sends no further byte.
         let answer = connection.read(false).expect("an answer");
         assert_eq!(
-            answer.shown(),
+            answer.summary(),
             r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#,
             "{length}"
         );
     }
-    alive(&app);
+    assert_serving(&app);
 }
 
 #[test]
-fn a_body_that_breaks_off_does_nothing() {
+fn a_truncated_body_changes_nothing() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
     for (headers, body) in [
@@ -152,16 +152,16 @@ fn a_body_that_breaks_off_does_nothing() {
         ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":\"ana\"}\r\n"),
         ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":"),
     ] {
-        for answer in answers_to_no_more_than(&app, &lock_with(headers, &locker, body)) {
-            assert!((400..500).contains(&answer.status), "{headers:?}: {}", answer.shown());
+        for answer in answers_then_close(&app, &lock_with(headers, &locker, body)) {
+            assert!((400..500).contains(&answer.status), "{headers:?}: {}", answer.summary());
         }
     }
-    alive(&app);
+    assert_serving(&app);
     assert_eq!(app.event_types("ana"), Vec::<String>::new());
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn malformed_requests_are_rejected() {
     let app = TestApp::start();
     let long_path = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(200_000));
     let long_header = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(200_000));
@@ -189,11 +189,15 @@ fn what_is_no_request_is_refused() {
         long_name.as_bytes(),
         many.as_bytes(),
     ] {
-        let shown: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
-        for answer in answers_to_no_more_than(&app, bytes) {
-            assert!((400..500).contains(&answer.status), "{shown:?}: {}", answer.shown());
+        let beginning: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
+        for answer in answers_then_close(&app, bytes) {
+            assert!(
+                (400..500).contains(&answer.status),
+                "{beginning:?}: {}",
+                answer.summary()
+            );
         }
-        alive(&app);
+        assert_serving(&app);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Renewal after a login at an external identity provider (01-api 3.2).
+//! Renewal after a login at an external identity provider: docs/api.md "Request bodies and parameters".
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn renew(app: &TestApp, bearer: &str, client: &str, user: &str, remember: &str) 
         ("userId", user),
         ("remember-me", remember),
     ];
-    app.ask(
+    app.send(
         Request::post("/user-identities/renew-token")
             .query(&query)
             .bearer(bearer),
@@ -29,7 +29,7 @@ fn the_client_itself_gets_tokens_for_a_user() {
     let portal = app.client_token("portal");
     for (remember, keeps) in [("true", true), ("false", false), ("", false)] {
         let answer = renew(&app, &portal, "portal", "ana", remember);
-        assert_eq!(answer.status, 200, "{}", answer.shown());
+        assert_eq!(answer.status, 200, "{}", answer.summary());
         let body = answer.json();
         assert_eq!(body.get("refreshToken").is_some(), keeps, "{remember}");
         let claims = claims(&field(&body, "accessToken"));
@@ -40,7 +40,7 @@ fn the_client_itself_gets_tokens_for_a_user() {
         assert_eq!(claims["roles"], json!(OWNER));
     }
     let without = Request::post("/user-identities/renew-token").json(&json!({"clientId": "portal", "userId": "ana"}));
-    assert_eq!(app.ask(without.bearer(&portal)).status, 200);
+    assert_eq!(app.send(without.bearer(&portal)).status, 200);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn an_alias_names_the_client() {
 }
 
 #[test]
-fn another_client_or_user_is_403() {
+fn another_client_or_user_returns_403() {
     let app = TestApp::start();
     let ana = token(&app, &user_claims("ana", &OWNER, &[]));
     let portal = app.client_token("portal");
@@ -65,7 +65,7 @@ fn another_client_or_user_is_403() {
         (&app.client_token("shop"), "portal.idp", "ana"),
     ] {
         assert_eq!(
-            renew(&app, bearer, client, user, "true").shown(),
+            renew(&app, bearer, client, user, "true").summary(),
             r#"403 [{"code":"03","message":"the caller may not renew for this client or user"}]"#,
             "{client} {user}"
         );
@@ -74,12 +74,12 @@ fn another_client_or_user_is_403() {
 }
 
 #[test]
-fn a_client_that_is_not_set_up_for_it_is_412() {
+fn an_unregistered_identity_provider_returns_412() {
     let app = TestApp::start();
-    let refused = r#"412 [{"code":"22","message":"the client is unknown, disabled, or not set up for this flow"}]"#;
+    let rejection = r#"412 [{"code":"22","message":"the client is unknown, disabled, or not set up for this flow"}]"#;
     assert_eq!(
-        renew(&app, &app.client_token("shop"), "shop", "ana", "true").shown(),
-        refused
+        renew(&app, &app.client_token("shop"), "shop", "ana", "true").summary(),
+        rejection
     );
     let portal = app.client_token("portal");
     let mut client = fixtures::client("portal", &[], &[]);
@@ -87,27 +87,27 @@ fn a_client_that_is_not_set_up_for_it_is_412() {
     client.is_enabled = false;
     app.wait_for(fixtures::save_client(&app.stores, &client));
     assert_eq!(
-        renew(&app, &portal, "portal", "ana", "true").shown(),
+        renew(&app, &portal, "portal", "ana", "true").summary(),
         r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
     );
 }
 
 #[test]
-fn an_unknown_user_is_412() {
+fn an_unknown_user_returns_412() {
     let app = TestApp::start();
     assert_eq!(
-        renew(&app, &app.client_token("portal"), "portal", "nobody", "true").shown(),
+        renew(&app, &app.client_token("portal"), "portal", "nobody", "true").summary(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
-fn a_locked_user_is_412_and_after_unlock_the_client_gets_tokens_again() {
+fn a_locked_user_returns_412_until_unlocked() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     app.lock_or_unlock("lock", "ana");
     assert_eq!(
-        renew(&app, &portal, "portal", "ana", "true").shown(),
+        renew(&app, &portal, "portal", "ana", "true").summary(),
         r#"412 [{"code":"21","message":"the credential is locked"}]"#
     );
     app.lock_or_unlock("unlock", "ana");
@@ -116,12 +116,12 @@ fn a_locked_user_is_412_and_after_unlock_the_client_gets_tokens_again() {
 }
 
 #[test]
-fn a_users_own_token_gets_an_access_token_of_its_session_that_dies_with_it() {
+fn a_users_access_token_ends_with_its_session() {
     let app = TestApp::start();
     let session = app.session(ANA_MAIL);
     let sid = claims(&field(&session, "accessToken"))["sid"].clone();
     let answer = renew(&app, &field(&session, "accessToken"), "portal", "ana", "true");
-    assert_eq!(answer.status, 200, "{}", answer.shown());
+    assert_eq!(answer.status, 200, "{}", answer.summary());
     let body = answer.json();
     assert_eq!(body.get("refreshToken"), None);
     let access = field(&body, "accessToken");
@@ -132,7 +132,7 @@ fn a_users_own_token_gets_an_access_token_of_its_session_that_dies_with_it() {
     let one = field(&session, "refreshToken");
     let two = field(&app.renew(&portal, &one, "true").json(), "refreshToken");
     app.renew(&portal, &two, "true");
-    // The spent token comes back.
+    // The spent token is presented again.
     assert_eq!(app.renew(&portal, &one, "true").status, 401);
     assert_eq!(
         renew(&app, &access, "portal", "ana", "true").codes(),
@@ -141,15 +141,15 @@ fn a_users_own_token_gets_an_access_token_of_its_session_that_dies_with_it() {
 }
 
 #[test]
-fn a_locked_users_own_token_is_told_of_the_lock_also_when_its_session_is_ended_already() {
+fn a_lock_takes_precedence_over_an_ended_session() {
     let app = TestApp::start();
     let session = app.session(ANA_MAIL);
     let (access, refresh) = (field(&session, "accessToken"), field(&session, "refreshToken"));
     app.lock_or_unlock("lock", "ana");
     let locked = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-    assert_eq!(renew(&app, &access, "portal", "ana", "true").shown(), locked);
-    // The lock ends the session where it is met; what is told stays the same.
-    assert_eq!(app.renew(&access, &refresh, "true").shown(), locked);
-    assert_eq!(app.renew(&access, &refresh, "true").shown(), locked);
-    assert_eq!(renew(&app, &access, "portal", "ana", "true").shown(), locked);
+    assert_eq!(renew(&app, &access, "portal", "ana", "true").summary(), locked);
+    // The mint gate ends the session because of the lock. The answer stays the same.
+    assert_eq!(app.renew(&access, &refresh, "true").summary(), locked);
+    assert_eq!(app.renew(&access, &refresh, "true").summary(), locked);
+    assert_eq!(renew(&app, &access, "portal", "ana", "true").summary(), locked);
 }

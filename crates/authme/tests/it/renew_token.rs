@@ -1,10 +1,10 @@
-//! Renewal by a presented token (01-api 3.2, 03-protocols 1).
+//! Renewal with a presented token: docs/protocols.md "Rotation".
 
 use serde_json::{Value, json};
 
 use crate::fixtures::{self, ANA_MAIL, BIA_MAIL, BUSINESS, owned};
-use crate::jwt::{claims, kid, taken_apart, token, user_claims};
-use crate::test_app::{BEGIN, ISSUER, TestApp, field};
+use crate::jwt::{claims, decode, kid, token, user_claims};
+use crate::test_app::{ISSUER, START, TestApp, field};
 use crate::wire::{Answer, Request};
 
 const OWNER: [&str; 4] = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"];
@@ -15,17 +15,17 @@ fn renewal() -> Request {
 }
 
 pub(crate) fn refresh_of(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.shown());
+    assert_eq!(answer.status, 200, "{}", answer.summary());
     field(&answer.json(), "refreshToken")
 }
 
-/// The caller's own token is signed well, and its client was disabled.
-const NOT_ALIVE: &str = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
+/// The caller's own token has a valid signature, and its client was disabled.
+const INACTIVE: &str = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
 
 #[test]
 fn a_validation_token_becomes_a_session() {
     let app = TestApp::start();
-    let token = app.validation(ANA_MAIL, "portal");
+    let token = app.validation_token(ANA_MAIL, "portal");
     let answer = app.renew(&app.client_token("portal"), &token, "true");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let mut body = answer.json();
@@ -34,7 +34,7 @@ fn a_validation_token_becomes_a_session() {
     body["refreshToken"] = json!("…");
     let expected = json!({
         "accessToken": "…", "tokenType": "Bearer", "refreshToken": "…",
-        "expiresIn": (BEGIN + 300).to_string(), "scope": ["READ", "WRITE"],
+        "expiresIn": (START + 300).to_string(), "scope": ["READ", "WRITE"],
     });
     assert_eq!((answer.status, body), (200, expected));
     assert!(
@@ -45,18 +45,18 @@ fn a_validation_token_becomes_a_session() {
         .strip_prefix("rt_")
         .and_then(|rest| rest.split('.').next())
         .expect("a family");
-    let (header, mut claims) = taken_apart(&access);
+    let (header, mut claims) = decode(&access);
     assert_eq!(header, json!({"alg": "RS512", "typ": "at+jwt", "kid": kid(&app)}));
     claims["jti"] = json!("…");
     let expected = json!({
-        "iss": ISSUER, "aud": "authme", "iat": BEGIN, "exp": BEGIN + 300, "jti": "…", "client_id": "portal",
+        "iss": ISSUER, "aud": "authme", "iat": START, "exp": START + 300, "jti": "…", "client_id": "portal",
         "client_epoch": 0, "sub": "ana", "user_id": "ana", "scope": "READ WRITE", "roles": OWNER, "sid": family, "epoch": 0,
     });
     assert_eq!(claims, expected);
 }
 
 #[test]
-fn remember_me_is_a_boolean_as_callers_write_it() {
+fn remember_me_accepts_all_documented_spellings() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     for (remember, keeps) in [
@@ -68,7 +68,7 @@ fn remember_me_is_a_boolean_as_callers_write_it() {
         ("False", false),
         ("0", false),
     ] {
-        let token = app.validation(ANA_MAIL, "portal");
+        let token = app.validation_token(ANA_MAIL, "portal");
         let answer = app.renew(&portal, &token, remember);
         assert_eq!(answer.status, 200, "{remember}");
         let body = answer.json();
@@ -79,27 +79,27 @@ fn remember_me_is_a_boolean_as_callers_write_it() {
             "{remember}"
         );
     }
-    let token = app.validation(ANA_MAIL, "portal");
+    let token = app.validation_token(ANA_MAIL, "portal");
     for bad in ["maybe", "yes", "2", "-1", "t", "tru\u{65}\u{301}"] {
         assert_eq!(
-            app.renew(&portal, &token, bad).shown(),
+            app.renew(&portal, &token, bad).summary(),
             r#"400 [{"code":"01","message":"remember-me is not a boolean","field":"remember-me"}]"#,
             "{bad}"
         );
     }
     let absent = r#"400 [{"code":"01","message":"remember-me is required","field":"remember-me"}]"#;
-    assert_eq!(app.renew(&portal, &token, "").shown(), absent);
-    let without = app.ask(renewal().query(&[("token", &token)]).bearer(&portal));
-    assert_eq!(without.shown(), absent);
+    assert_eq!(app.renew(&portal, &token, "").summary(), absent);
+    let without = app.send(renewal().query(&[("token", &token)]).bearer(&portal));
+    assert_eq!(without.summary(), absent);
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
 }
 
 #[test]
-fn the_fields_may_stand_in_a_json_or_a_form_body() {
+fn json_and_form_bodies_are_accepted() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
-    let token = || app.validation(ANA_MAIL, "portal");
-    let ok = |request: Request| assert_eq!(app.ask(request.bearer(&portal)).status, 200);
+    let token = || app.validation_token(ANA_MAIL, "portal");
+    let ok = |request: Request| assert_eq!(app.send(request.bearer(&portal)).status, 200);
     ok(renewal().json(&json!({"token": token(), "remember-me": true, "clientId": "portal", "userId": "ana"})));
     ok(renewal().json(&json!({"token": token(), "remember-me": "1", "clientId": "", "other": []})));
     ok(renewal().body(json!({"token": token(), "remember-me": 0}).to_string()));
@@ -113,16 +113,16 @@ fn the_fields_may_stand_in_a_json_or_a_form_body() {
         .form(&[("token", &both), ("remember-me", "1")]));
     let text = renewal().header("Content-Type", "text/plain").body("token=x");
     assert_eq!(
-        app.ask(text.bearer(&portal)).shown(),
+        app.send(text.bearer(&portal)).summary(),
         r#"415 [{"code":"01","message":"the body must be application/json or application/x-www-form-urlencoded"}]"#
     );
 }
 
 #[test]
-fn query_and_body_that_disagree_are_400_and_nothing_is_used() {
+fn contradictory_query_and_body_return_400() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
-    let token = app.validation(ANA_MAIL, "portal");
+    let token = app.validation_token(ANA_MAIL, "portal");
     let query = [
         ("token", token.as_str()),
         ("remember-me", "true"),
@@ -135,43 +135,49 @@ fn query_and_body_that_disagree_are_400_and_nothing_is_used() {
         ("clientId", json!({"clientId": "shop"})),
         ("userId", json!({"userId": "bia"})),
     ] {
-        let answer = app.ask(renewal().query(&query).bearer(&portal).json(&body));
+        let answer = app.send(renewal().query(&query).bearer(&portal).json(&body));
         let expected =
             json!([{"code": "01", "message": format!("{field} differs between query and body"), "field": field}]);
         assert_eq!((answer.status, answer.json()), (400, expected));
         let value = body[field]
             .as_str()
             .map_or_else(|| body[field].to_string(), str::to_owned);
-        let answer = app.ask(renewal().query(&query).bearer(&portal).form(&[(field, &value)]));
+        let answer = app.send(renewal().query(&query).bearer(&portal).form(&[(field, &value)]));
         assert_eq!(answer.codes(), (400, owned(&["01"])), "{field}");
     }
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
 }
 
 #[test]
-fn a_field_twice_and_neither_way_complete_are_400() {
+fn duplicate_or_incomplete_parameters_return_400() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
-    let ask = |request: Request| app.ask(request.bearer(&portal)).shown();
+    let send = |request: Request| app.send(request.bearer(&portal)).summary();
     let neither = concat!(
         r#"400 [{"code":"01","message":"either token and remember-me, "#,
         r#"or userId and clientId, are required"}]"#
     );
-    assert_eq!(ask(renewal()), neither);
-    assert_eq!(ask(renewal().body("")), neither);
-    assert_eq!(ask(renewal().query(&[("token", ""), ("remember-me", "true")])), neither);
-    assert_eq!(ask(renewal().query(&[("userId", "ana")])), neither);
-    assert_eq!(ask(renewal().query(&[("clientId", "portal"), ("userId", "")])), neither);
+    assert_eq!(send(renewal()), neither);
+    assert_eq!(send(renewal().body("")), neither);
     assert_eq!(
-        ask(renewal().query(&[("token", "a"), ("token", "a"), ("remember-me", "true")])),
+        send(renewal().query(&[("token", ""), ("remember-me", "true")])),
+        neither
+    );
+    assert_eq!(send(renewal().query(&[("userId", "ana")])), neither);
+    assert_eq!(
+        send(renewal().query(&[("clientId", "portal"), ("userId", "")])),
+        neither
+    );
+    assert_eq!(
+        send(renewal().query(&[("token", "a"), ("token", "a"), ("remember-me", "true")])),
         r#"400 [{"code":"01","message":"the query cannot be read, or holds a field twice"}]"#
     );
     let form = renewal().form(&[("token", "a"), ("token", "b"), ("remember-me", "true")]);
-    assert_eq!(ask(form), r#"400 [{"code":"01","message":"the form cannot be read"}]"#);
+    assert_eq!(send(form), r#"400 [{"code":"01","message":"the form cannot be read"}]"#);
     let id = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"userId"}]"#;
     for user in ["me", "a b", "a/b", "é", &"x".repeat(65)] {
         assert_eq!(
-            ask(renewal().query(&[("userId", user), ("clientId", "portal")])),
+            send(renewal().query(&[("userId", user), ("clientId", "portal")])),
             id,
             "{user}"
         );
@@ -179,36 +185,36 @@ fn a_field_twice_and_neither_way_complete_are_400() {
 }
 
 #[test]
-fn client_and_user_beside_a_token_must_agree_with_it() {
+fn client_and_user_must_match_the_token() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
-    let token = app.validation(ANA_MAIL, "portal");
-    let ask = |extra: &[(&str, &str)], token: &str| {
+    let token = app.validation_token(ANA_MAIL, "portal");
+    let send = |extra: &[(&str, &str)], token: &str| {
         let mut query = vec![("token", token), ("remember-me", "true")];
         query.extend_from_slice(extra);
-        app.ask(renewal().query(&query).bearer(&portal))
+        app.send(renewal().query(&query).bearer(&portal))
     };
-    let refused = r#"400 [{"code":"01","message":"clientId or userId does not agree with the token"}]"#;
-    assert_eq!(ask(&[("clientId", "shop")], &token).shown(), refused);
-    assert_eq!(ask(&[("userId", "bia")], &token).shown(), refused);
-    let refresh = refresh_of(&ask(&[("clientId", "portal"), ("userId", "ana")], &token));
-    assert_eq!(ask(&[("clientId", "shop")], &refresh).shown(), refused);
-    assert_eq!(ask(&[("userId", "bia")], &refresh).shown(), refused);
-    let next = refresh_of(&ask(&[("clientId", "portal"), ("userId", "ana")], &refresh));
-    // Nothing was rotated by the refused ones.
+    let rejection = r#"400 [{"code":"01","message":"clientId or userId does not agree with the token"}]"#;
+    assert_eq!(send(&[("clientId", "shop")], &token).summary(), rejection);
+    assert_eq!(send(&[("userId", "bia")], &token).summary(), rejection);
+    let refresh = refresh_of(&send(&[("clientId", "portal"), ("userId", "ana")], &token));
+    assert_eq!(send(&[("clientId", "shop")], &refresh).summary(), rejection);
+    assert_eq!(send(&[("userId", "bia")], &refresh).summary(), rejection);
+    let next = refresh_of(&send(&[("clientId", "portal"), ("userId", "ana")], &refresh));
+    // The rejected requests rotated nothing.
     assert!(next.contains(".2."), "{next}");
 }
 
 #[test]
-fn a_token_of_another_client_or_user_is_401_and_nothing_changes() {
+fn tokens_of_others_return_401_and_change_nothing() {
     let app = TestApp::start();
     let refresh = field(&app.session(ANA_MAIL), "refreshToken");
-    let validation = app.validation(ANA_MAIL, "portal");
+    let validation = app.validation_token(ANA_MAIL, "portal");
     let bia = token(&app, &user_claims("bia", &OWNER, &[]));
     for bearer in [app.client_token("shop"), bia] {
         for presented in [&refresh, &validation] {
             for remember in ["true", "false"] {
-                assert_eq!(app.renew(&bearer, presented, remember).shown(), NOT_VALID);
+                assert_eq!(app.renew(&bearer, presented, remember).summary(), NOT_VALID);
             }
         }
     }
@@ -219,7 +225,7 @@ fn a_token_of_another_client_or_user_is_401_and_nothing_changes() {
 }
 
 #[test]
-fn a_user_renews_with_the_own_access_token() {
+fn a_user_renews_with_an_access_token() {
     let app = TestApp::start();
     let session = app.session(BIA_MAIL);
     let renewed = app.renew(
@@ -235,7 +241,7 @@ fn business_roles_follow_the_link() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     let body = json!({"email": ANA_MAIL, "groups": [], "businessId": BUSINESS});
-    let validation = || field(&app.hand_off("portal", &body).json(), "validationToken");
+    let validation = || field(&app.saml_login("portal", &body).json(), "validationToken");
     let roles = |answer: &Answer| -> (Value, Value) {
         let claims = claims(&field(&answer.json(), "accessToken"));
         (claims["business_id"].clone(), claims["roles"].clone())
@@ -255,17 +261,17 @@ fn business_roles_follow_the_link() {
 
     ana.businesses.clear();
     app.wait_for(fixtures::save_identity(&app.stores, &ana));
-    let gone = r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#;
+    let not_linked = r#"412 [{"code":"23","message":"the business is not linked to the user"}]"#;
     let refresh = refresh_of(&second);
-    assert_eq!(app.renew(&portal, &refresh, "true").shown(), gone);
-    assert_eq!(app.renew(&portal, &unused, "true").shown(), gone);
+    assert_eq!(app.renew(&portal, &refresh, "true").summary(), not_linked);
+    assert_eq!(app.renew(&portal, &unused, "true").summary(), not_linked);
 
     app.wait_for(fixtures::save_identity(&app.stores, &fixtures::ana()));
     assert_eq!(app.renew(&portal, &refresh, "true").status, 200);
 }
 
 #[test]
-fn what_was_withdrawn_is_gone_at_the_next_renewal() {
+fn withdrawn_roles_are_gone_at_the_next_renewal() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     let refresh = field(&app.session(ANA_MAIL), "refreshToken");
@@ -278,11 +284,11 @@ fn what_was_withdrawn_is_gone_at_the_next_renewal() {
 
     client.is_enabled = false;
     app.wait_for(fixtures::save_client(&app.stores, &client));
-    assert_eq!(app.renew(&portal, &refresh_of(&renewed), "true").shown(), NOT_ALIVE);
+    assert_eq!(app.renew(&portal, &refresh_of(&renewed), "true").summary(), INACTIVE);
 }
 
 #[test]
-fn a_user_that_is_gone_is_412() {
+fn a_removed_user_returns_412() {
     let app = TestApp::start();
     let (portal, refresh) = (
         app.client_token("portal"),
@@ -291,19 +297,19 @@ fn a_user_that_is_gone_is_412() {
     let removed = app.wait_for(app.stores.identities.remove(&fixtures::user_id("bia")));
     assert!(removed.expect("the store answers"));
     assert_eq!(
-        app.renew(&portal, &refresh, "true").shown(),
+        app.renew(&portal, &refresh, "true").summary(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 
 #[test]
-fn a_client_that_is_disabled_is_told_no_lock() {
+fn a_disabled_client_does_not_learn_of_a_lock() {
     let app = TestApp::start();
     let (portal, refresh) = (
         app.client_token("portal"),
         field(&app.session(ANA_MAIL), "refreshToken"),
     );
-    let validation = app.validation(ANA_MAIL, "portal");
+    let validation = app.validation_token(ANA_MAIL, "portal");
     let mut client = fixtures::client("portal", &[], &[]);
     client.is_enabled = false;
     app.wait_for(fixtures::save_client(&app.stores, &client));
@@ -311,8 +317,8 @@ fn a_client_that_is_disabled_is_told_no_lock() {
     for token in [&refresh, &validation] {
         for named in ["", "portal", "portal.idp"] {
             let query = [("token", token.as_str()), ("remember-me", "true"), ("clientId", named)];
-            let answer = app.ask(renewal().query(&query).bearer(&portal));
-            assert_eq!(answer.shown(), NOT_ALIVE, "clientId={named}");
+            let answer = app.send(renewal().query(&query).bearer(&portal));
+            assert_eq!(answer.summary(), INACTIVE, "clientId={named}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! A refresh token family over HTTP: rotation, grace, replay, closing, expiry (03-protocols 1).
+//! A refresh token family over HTTP: docs/protocols.md "Rotation" and "Closing".
 
 use serde_json::json;
 
 use crate::fixtures::ANA_MAIL;
 use crate::jwt::claims;
 use crate::renew_token::{NOT_VALID, refresh_of};
-use crate::test_app::{BEGIN, TestApp, field};
+use crate::test_app::{START, TestApp, field};
 
 #[test]
-fn a_refresh_token_rotates_and_a_retry_gets_the_same_successor() {
+fn a_retried_rotation_returns_the_same_successor() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     let one = field(&app.session(ANA_MAIL), "refreshToken");
@@ -18,9 +18,9 @@ fn a_refresh_token_rotates_and_a_retry_gets_the_same_successor() {
     assert_eq!(refresh_of(&app.renew(&portal, &one, "true")), two);
     let three = refresh_of(&app.renew(&portal, &two, "true"));
     assert_eq!(app.event_types("ana"), ["session.started"]);
-    // A spent token came back: the family ends, and with it the newest token.
-    assert_eq!(app.renew(&portal, &one, "true").shown(), NOT_VALID);
-    assert_eq!(app.renew(&portal, &three, "true").shown(), NOT_VALID);
+    // The spent token is a replay, which ends the family and with it the newest token.
+    assert_eq!(app.renew(&portal, &one, "true").summary(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &three, "true").summary(), NOT_VALID);
     let mut events = app.events();
     let mut revoked = events.pop().expect("an event");
     let sid = one
@@ -46,8 +46,8 @@ fn a_retry_after_the_grace_time_is_a_replay() {
     let one = field(&app.session(ANA_MAIL), "refreshToken");
     let two = refresh_of(&app.renew(&portal, &one, "true"));
     app.clock.advance(30);
-    assert_eq!(app.renew(&portal, &one, "true").shown(), NOT_VALID);
-    assert_eq!(app.renew(&portal, &two, "true").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &one, "true").summary(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &two, "true").summary(), NOT_VALID);
 }
 
 #[test]
@@ -73,54 +73,54 @@ fn a_forged_token_changes_nothing() {
         "\u{0}".to_owned(),
         "é".to_owned(),
     ] {
-        assert_eq!(app.renew(&portal, &forged, "true").shown(), NOT_VALID, "{forged}");
+        assert_eq!(app.renew(&portal, &forged, "true").summary(), NOT_VALID, "{forged}");
     }
     assert_eq!(app.renew(&portal, &good, "true").status, 200);
 }
 
 #[test]
-fn without_remembering_the_presented_family_is_closed() {
+fn renewal_without_remember_me_closes_the_family() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     let one = field(&app.session(ANA_MAIL), "refreshToken");
     let two = refresh_of(&app.renew(&portal, &one, "true"));
     for _ in 0..2 {
-        // Presented again inside the grace time it gets an access token again.
+        // Presented again inside the grace time, it gets an access token again.
         let closed = app.renew(&portal, &two, "false");
-        assert_eq!(closed.status, 200, "{}", closed.shown());
+        assert_eq!(closed.status, 200, "{}", closed.summary());
         assert_eq!(closed.json().get("refreshToken"), None);
         assert_eq!(claims(&field(&closed.json(), "accessToken")).get("sid"), None);
     }
-    assert_eq!(app.renew(&portal, &two, "true").shown(), NOT_VALID);
-    assert_eq!(app.renew(&portal, &one, "false").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &two, "true").summary(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &one, "false").summary(), NOT_VALID);
     app.clock.advance(30);
-    assert_eq!(app.renew(&portal, &two, "false").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &two, "false").summary(), NOT_VALID);
     assert_eq!(app.event_types("ana"), ["session.started"]);
 }
 
 #[test]
-fn the_token_before_the_current_one_closes_the_family_too() {
+fn the_previous_token_closes_the_family_too() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     let one = field(&app.session(ANA_MAIL), "refreshToken");
     let two = refresh_of(&app.renew(&portal, &one, "true"));
     assert_eq!(app.renew(&portal, &one, "false").status, 200);
-    assert_eq!(app.renew(&portal, &two, "true").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &two, "true").summary(), NOT_VALID);
 }
 
 #[test]
-fn a_family_ends_at_its_idle_and_at_its_absolute_expiry() {
+fn a_family_ends_at_idle_and_absolute_expiry() {
     let app = TestApp::start();
     let day = 24 * 3600;
     let first = field(&app.session(ANA_MAIL), "refreshToken");
     let mut token = field(&app.session(ANA_MAIL), "refreshToken");
     for days in [6, 12, 18, 24, 29] {
-        app.clock.set(BEGIN + days * day);
+        app.clock.set(START + days * day);
         token = refresh_of(&app.renew(&app.client_token("portal"), &token, "true"));
     }
     let portal = app.client_token("portal");
-    assert_eq!(app.renew(&portal, &first, "true").shown(), NOT_VALID);
-    app.clock.set(BEGIN + 30 * day);
+    assert_eq!(app.renew(&portal, &first, "true").summary(), NOT_VALID);
+    app.clock.set(START + 30 * day);
     let portal = app.client_token("portal");
-    assert_eq!(app.renew(&portal, &token, "true").shown(), NOT_VALID);
+    assert_eq!(app.renew(&portal, &token, "true").summary(), NOT_VALID);
 }

@@ -1,4 +1,4 @@
-//! `authme serve` as a process (07-operating 1).
+//! `authme serve` as a process.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -8,12 +8,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::fixtures::{ANA_MAIL, secret_of};
-use crate::operator::{Operator, Serving, comes_to_be};
+use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::field;
-use crate::wire::{Connection, Request, ask};
+use crate::wire::{Connection, Request, send};
 
 #[test]
-fn one_line_tells_the_address_the_docs_page_and_the_folder() {
+fn start_announces_address_docs_and_folder() {
     let operator = Operator::new();
     let serving = Serving::start(&operator, &[]);
     let address = serving.address;
@@ -22,36 +22,36 @@ fn one_line_tells_the_address_the_docs_page_and_the_folder() {
         operator.data().display()
     );
     assert_eq!(serving.greeting, expected);
-    assert_eq!(ask(address, Request::at_root("GET", "/docs")).status, 200);
-    let (code, log) = serving.end();
+    assert_eq!(send(address, Request::at_root("GET", "/docs")).status, 200);
+    let (code, log) = serving.stop();
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(log.matches("AuthMe serves").count(), 1);
 }
 
 #[test]
-fn a_second_server_on_one_folder_is_refused_and_the_first_serves_on() {
+fn a_second_server_on_one_folder_fails() {
     let operator = Operator::new();
     let serving = Serving::start(&operator, &[]);
     let second = operator.run(&["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"]);
     assert_eq!((second.code, second.stdout.as_str()), (Some(1), ""));
-    assert!(second.stderr.contains("another `authme serve` runs on"), "{second:?}");
-    assert_eq!(ask(serving.address, Request::get("/keys")).status, 200);
-    assert_eq!(serving.end().0, Some(0));
-    // The folder is free again.
-    assert_eq!(Serving::start(&operator, &[]).end().0, Some(0));
+    assert!(second.stderr.contains("another `authme serve` uses"), "{second:?}");
+    assert_eq!(send(serving.address, Request::get("/keys")).status, 200);
+    assert_eq!(serving.stop().0, Some(0));
+    // The folder can be used again.
+    assert_eq!(Serving::start(&operator, &[]).stop().0, Some(0));
 }
 
 #[test]
-fn a_port_that_is_taken_is_refused_in_words() {
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = taken.local_addr().expect("an address").to_string();
+fn a_used_port_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
     let done = Operator::new().run(&["serve", "--listen", &address, "--management", "127.0.0.1:0"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
     assert!(done.stderr.contains(&address), "{done:?}");
 }
 
 #[test]
-fn settings_that_are_none_are_refused_in_words() {
+fn invalid_settings_are_reported() {
     let operator = Operator::new();
     for (text, words) in [
         ("[http]\ncolour = \"red\"", "http.colour"),
@@ -78,7 +78,7 @@ fn settings_that_are_none_are_refused_in_words() {
 }
 
 #[test]
-fn both_signals_end_it_with_0_also_while_someone_is_connected() {
+fn both_signals_end_the_server_with_0() {
     for signal in ["-TERM", "-INT"] {
         let operator = Operator::new();
         let serving = Serving::start(&operator, &[]);
@@ -86,26 +86,26 @@ fn both_signals_end_it_with_0_also_while_someone_is_connected() {
         assert_eq!(idle.send(&Request::get("/keys")).status, 200);
         let address = serving.address;
         serving.signal(signal);
-        let (code, log) = serving.end();
+        let (code, log) = serving.stop();
         assert_eq!(code, Some(0), "{signal}: {log}");
         assert!(TcpStream::connect(address).is_err());
     }
 }
 
 #[test]
-fn whoever_follows_the_events_does_not_hold_up_the_end() {
+fn event_streams_do_not_delay_shutdown() {
     let operator = Operator::new();
-    operator.fixtures();
+    operator.register_fixtures();
     let serving = Serving::start(&operator, &[]);
     let login = Request::post("/client-identities/login").basic("locker", &secret_of("locker"));
-    let locker = crate::test_app::field(&ask(serving.address, login).json(), "accessToken");
+    let locker = crate::test_app::field(&send(serving.address, login).json(), "accessToken");
     let follow = |connection: &mut Connection, accept: &str| {
         let request = format!(
             "GET /security/iam/v1/events?wait=60 HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\nAuthorization: Bearer {locker}\r\n\r\n"
         );
         connection.write(request.as_bytes());
     };
-    // The poll tells nothing until its end: what is answered after it was sent shows that it was read.
+    // The long poll sends nothing until its end. An answer to a later request shows that the server has read it.
     let mut poll = Connection::open(serving.address);
     assert_eq!(poll.send(&Request::get("/keys")).status, 200);
     follow(&mut poll, "*/*");
@@ -113,15 +113,15 @@ fn whoever_follows_the_events_does_not_hold_up_the_end() {
     follow(&mut stream, "text/event-stream");
     stream.read_until("content-type: text/event-stream");
     for _ in 0..8 {
-        assert_eq!(ask(serving.address, Request::get("/keys")).status, 200);
+        assert_eq!(send(serving.address, Request::get("/keys")).status, 200);
     }
-    let (code, _) = serving.end();
+    let (code, _) = serving.stop();
     assert_eq!(code, Some(0));
-    // Whoever waited is answered, not cut off.
+    // The waiting caller gets an answer before the connection closes.
     assert_eq!(poll.read(false).expect("an answer").status, 200);
 }
 
-/// Every file and folder with its mode.
+/// Collects every file and folder with its mode.
 fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
     let metadata = fs::metadata(folder).expect("it is there");
     found.push((
@@ -137,10 +137,10 @@ fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
 }
 
 #[test]
-fn files_are_0600_in_folders_0700_whoever_made_them() {
+fn files_have_mode_0600_and_folders_0700() {
     let operator = Operator::new();
-    operator.fixtures();
-    operator.does(&["keys", "generate"]);
+    operator.register_fixtures();
+    operator.run_ok(&["keys", "generate"]);
     let serving = Serving::start(&operator, &[]);
     let mut found = Vec::new();
     modes(&operator.data(), &mut found);
@@ -163,48 +163,48 @@ fn files_are_0600_in_folders_0700_whoever_made_them() {
 }
 
 #[test]
-fn a_folder_that_was_open_to_others_is_closed() {
+fn an_open_data_folder_is_made_private() {
     let operator = Operator::new();
     fs::create_dir(operator.data()).expect("the folder can be made");
     fs::set_permissions(operator.data(), fs::Permissions::from_mode(0o755)).expect("the mode can be set");
-    operator.does(&["client", "add", "portal"]);
+    operator.run_ok(&["client", "add", "portal"]);
     let mode = fs::metadata(operator.data()).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
 #[test]
-fn what_a_command_changes_the_running_server_sees() {
+fn a_running_server_sees_changes_by_commands() {
     let operator = Operator::new();
     let serving = Serving::start(&operator, &[]);
     let login = || Request::post("/client-identities/login").basic("portal", &secret_of("portal"));
-    assert_eq!(ask(serving.address, login()).status, 401);
-    operator.fixtures();
-    comes_to_be("a new client", || ask(serving.address, login()).status == 200);
-    operator.does(&["client", "disable", "portal"]);
-    comes_to_be("a disabled client", || ask(serving.address, login()).status == 401);
-    operator.does(&["client", "enable", "portal"]);
-    comes_to_be("an enabled client", || ask(serving.address, login()).status == 200);
-    let [before, after] = [(); 2].map(|()| ask(serving.address, Request::get("/keys")).json()["keys"].clone());
+    assert_eq!(send(serving.address, login()).status, 401);
+    operator.register_fixtures();
+    eventually("a new client", || send(serving.address, login()).status == 200);
+    operator.run_ok(&["client", "disable", "portal"]);
+    eventually("a disabled client", || send(serving.address, login()).status == 401);
+    operator.run_ok(&["client", "enable", "portal"]);
+    eventually("an enabled client", || send(serving.address, login()).status == 200);
+    let [before, after] = [(); 2].map(|()| send(serving.address, Request::get("/keys")).json()["keys"].clone());
     assert_eq!(before, after);
-    operator.does(&["keys", "generate"]);
-    comes_to_be("a new key", || {
-        ask(serving.address, Request::get("/keys")).json()["keys"] != before
+    operator.run_ok(&["keys", "generate"]);
+    eventually("a new key", || {
+        send(serving.address, Request::get("/keys")).json()["keys"] != before
     });
 }
 
 #[test]
 fn a_restart_keeps_keys_and_sessions() {
     let operator = Operator::new();
-    operator.fixtures();
+    operator.register_fixtures();
     let first = Serving::start(&operator, &[]);
-    let keys = ask(first.address, Request::get("/keys")).text();
-    assert_eq!(first.end().0, Some(0));
+    let keys = send(first.address, Request::get("/keys")).text();
+    assert_eq!(first.stop().0, Some(0));
     let second = Serving::start(&operator, &[]);
-    assert_eq!(ask(second.address, Request::get("/keys")).text(), keys);
+    assert_eq!(send(second.address, Request::get("/keys")).text(), keys);
 }
 
-/// The lines of the log that say how requests with this id were answered, and why a token was refused.
-fn lines_of(log: &str, request_id: &str) -> Vec<Value> {
+/// Returns the lines of the log about requests with this id: the answer, and the reason of a rejected token.
+fn log_lines(log: &str, request_id: &str) -> Vec<Value> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines
         .filter(|line| line["request_id"] == request_id && line["target"] != "audit")
@@ -212,19 +212,19 @@ fn lines_of(log: &str, request_id: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_answered_request_is_one_line_and_a_refused_renewal_says_why_in_the_log_only() {
+fn the_log_has_the_reason_of_a_rejected_renewal() {
     let operator = Operator::new();
-    operator.fixtures();
+    operator.register_fixtures();
     let serving = Serving::start(&operator, &[]);
-    let named = |request: Request, id: &str| ask(serving.address, request.header("X-Request-Id", id));
+    let named = |request: Request, id: &str| send(serving.address, request.header("X-Request-Id", id));
     let login = |client: &str, id: &str| {
         let login = Request::post("/client-identities/login").basic(client, &secret_of(client));
         field(&named(login, id).json(), "accessToken")
     };
     let (portal, gateway) = (login("portal", "login-1"), login("gateway", "login-2"));
-    let handed = Request::post("/user-identities/handle-auth").query(&[("clientId", "portal")]);
-    let handed = handed.bearer(&gateway).json(&json!({"email": ANA_MAIL, "groups": []}));
-    let ticket = field(&named(handed, "hand-off").json(), "validationToken");
+    let saml = Request::post("/user-identities/handle-auth").query(&[("clientId", "portal")]);
+    let saml = saml.bearer(&gateway).json(&json!({"email": ANA_MAIL, "groups": []}));
+    let validation_token = field(&named(saml, "handle-auth").json(), "validationToken");
     let renew = |token: &str, bearer: &str, id: &str| {
         let request = Request::post("/user-identities/renew-token");
         named(
@@ -234,16 +234,16 @@ fn an_answered_request_is_one_line_and_a_refused_renewal_says_why_in_the_log_onl
             id,
         )
     };
-    let refresh = field(&renew(&ticket, &portal, "renewal").json(), "refreshToken");
+    let refresh = field(&renew(&validation_token, &portal, "renewal").json(), "refreshToken");
     let shop = login("shop", "login-3");
     let answer = renew(&refresh, &shop, "stolen");
     assert_eq!(
-        answer.shown(),
+        answer.summary(),
         r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#
     );
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0)).ip().to_string();
-    let (_, log) = serving.end();
-    let mut lines = lines_of(&log, "login-1");
+    let (_, log) = serving.stop();
+    let mut lines = log_lines(&log, "login-1");
     assert_eq!(lines.len(), 1, "{lines:?}");
     for name in ["timestamp", "took_ms"] {
         assert_ne!(lines[0][name].take(), Value::Null, "{name}");
@@ -254,7 +254,7 @@ fn an_answered_request_is_one_line_and_a_refused_renewal_says_why_in_the_log_onl
             "method": "POST", "route": "/security/iam/v1/client-identities/login", "status": 200, "client": "portal",
             "address": address, "took_ms": null})
     );
-    let stolen = lines_of(&log, "stolen");
+    let stolen = log_lines(&log, "stolen");
     assert_eq!(stolen.len(), 2, "{stolen:?}");
     assert_eq!(
         (

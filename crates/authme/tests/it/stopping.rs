@@ -1,69 +1,71 @@
-//! SIGTERM under load (C10 in `docs/promises.md`): no request is lost, and nobody's connection is cut.
+//! C10 (docs/promises.md): SIGTERM under load loses no request and cuts no connection.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::operator::{Operator, Serving, comes_to_be};
+use crate::operator::{Operator, Serving, eventually};
 use crate::wire::{Connection, Request};
 
-/// Callers that ask on kept connections. Every other one pauses between its requests, so that its connection is idle
-/// at times.
+/// Callers on kept connections. Every other one pauses between its requests, so that its connection is idle at times.
 const CALLERS: usize = 16;
 
 const PAUSE: Duration = Duration::from_millis(7);
 
-/// How often it is asked to end, unless the environment says so.
+/// Rounds of start and stop, unless an environment variable overrides it.
 const ROUNDS: usize = 3;
 
-#[expect(clippy::disallowed_methods, reason = "the length of a trial is no setting of AuthMe")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the length of a trial is not a setting of AuthMe"
+)]
 pub(crate) fn rounds(otherwise: usize) -> usize {
     let rounds = std::env::var("AUTHME_TRIAL_ROUNDS").ok();
     rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(otherwise)
 }
 
-/// What came of a caller's requests.
+/// The results of one caller.
 #[derive(Default)]
-struct Asked {
+struct CallerResults {
     answered: usize,
     lost: Vec<String>,
-    /// Answers that said that the connection will be closed.
-    told_to_close: usize,
+    /// Answers with `Connection: close`.
+    close_announcements: usize,
 }
 
-/// Asks until it was told twice to close: on a kept connection, and on the one that it opened then, as a caller does
-/// until it has heard from its balancer.
-fn ask_until_told(address: SocketAddr, pause: Duration, answered: &AtomicUsize) -> Asked {
-    let mut asked = Asked::default();
+/// Sends requests until two answers announced the close: on the kept connection, and on the one opened after it. A
+/// caller does so until its load balancer has noticed that the server is not ready.
+fn send_until_close(address: SocketAddr, pause: Duration, answered: &AtomicUsize) -> CallerResults {
+    let mut results = CallerResults::default();
     let keys = Request::get("/keys");
-    while asked.told_to_close < 2 && asked.lost.is_empty() {
+    while results.close_announcements < 2 && results.lost.is_empty() {
         let mut connection = match Connection::try_open(address) {
             Ok(connection) => connection,
             Err(error) => {
-                asked.lost.push(format!("no connection: {error}"));
+                results.lost.push(format!("no connection: {error}"));
                 break;
             }
         };
         loop {
             match connection.attempt(&keys) {
                 Ok(answer) if answer.status == 200 => {
-                    asked.answered += 1;
+                    results.answered += 1;
                     answered.fetch_add(1, Ordering::Relaxed);
                     if answer.header("connection") == Some("close") {
-                        asked.told_to_close += 1;
+                        results.close_announcements += 1;
                         break;
                     }
                 }
                 other => {
-                    asked.lost.push(format!("{other:?}"));
+                    results.lost.push(format!("{other:?}"));
                     break;
                 }
             }
             thread::sleep(pause);
         }
     }
-    asked
+    results
 }
 
 #[test]
@@ -77,25 +79,25 @@ fn c10_a_stop_under_load_loses_no_request() {
         let mut idle = Connection::open(address);
         assert_eq!(idle.send(&Request::get("/keys")).status, 200);
         let answered = AtomicUsize::new(0);
-        let asked: Vec<Asked> = thread::scope(|scope| {
+        let results: Vec<CallerResults> = thread::scope(|scope| {
             let callers: Vec<_> = (0..CALLERS)
                 .map(|n| {
                     let (pause, answered) = (PAUSE * u32::from(n % 2 == 1), &answered);
-                    scope.spawn(move || ask_until_told(address, pause, answered))
+                    scope.spawn(move || send_until_close(address, pause, answered))
                 })
                 .collect();
-            comes_to_be("the load", || answered.load(Ordering::Relaxed) > CALLERS * 20);
+            eventually("the load", || answered.load(Ordering::Relaxed) > CALLERS * 20);
             serving.signal("-TERM");
             callers
                 .into_iter()
                 .map(|caller| caller.join().expect("no panic"))
                 .collect()
         });
-        requests += asked.iter().map(|asked| asked.answered).sum::<usize>();
-        lost.extend(asked.into_iter().flat_map(|asked| asked.lost));
-        // Nothing was sent on it, so its end is in order: no byte, and no reset.
+        requests += results.iter().map(|results| results.answered).sum::<usize>();
+        lost.extend(results.into_iter().flat_map(|results| results.lost));
+        // No request was sent on the connection, so its end is regular: no byte and no reset.
         assert_eq!(idle.rest(), 0);
-        assert_eq!(serving.end().0, Some(0));
+        assert_eq!(serving.stop().0, Some(0));
         assert!(Connection::try_open(address).is_err());
     }
     println!("trial c10 serve: {requests} trials, {} failures", lost.len());

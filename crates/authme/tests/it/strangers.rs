@@ -1,4 +1,4 @@
-//! What somebody with nothing but an address of the port can do: little.
+//! Limits against strangers: peers that know only the address of the port.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use adapter_http::description;
 use serde_json::json;
 
 use crate::fixtures::ANA_MAIL;
-use crate::operator::{Operator, Serving, comes_to_be, free_address};
+use crate::operator::{Operator, Serving, eventually, free_address};
 use crate::test_app::TestApp;
-use crate::wire::{Answer, Connection, Request, ask};
+use crate::wire::{Answer, Connection, Request, send};
 
 const SCRIPT: &str = "/docs/scalar.js";
 
-/// The value of a series, as the text of Prometheus has it.
+/// Returns the value of a series in the text format of Prometheus.
 fn value(metrics: &str, series: &str) -> u64 {
     let line = metrics
         .lines()
@@ -22,40 +22,40 @@ fn value(metrics: &str, series: &str) -> u64 {
 }
 
 #[test]
-fn who_reads_nothing_is_dropped_and_who_reads_gets_everything() {
+fn only_stalled_readers_are_disconnected() {
     let app = TestApp::with_settings(|settings| settings.http.write_timeout = Duration::from_millis(300));
-    let script = ask(app.address, Request::at_root("GET", SCRIPT));
+    let script = send(app.address, Request::at_root("GET", SCRIPT));
     assert_eq!(script.status, 200);
     assert!(script.body.len() > 1_000_000);
     let mut stalled = Connection::open(app.address);
-    // More than the buffers of the kernel hold.
+    // More than the socket buffers of the kernel hold.
     for _ in 0..8 {
         stalled.write(format!("GET {SCRIPT} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
     }
-    comes_to_be("the connection is dropped", || {
+    eventually("the connection is dropped", || {
         value(
             &app.metrics(),
             "authme_http_connection_errors_total{error=\"write-timeout\"}",
         ) == 1
     });
     assert!(stalled.rest() < 8 * script.body.len());
-    assert_eq!(ask(app.address, Request::at_root("GET", SCRIPT)).body, script.body);
+    assert_eq!(send(app.address, Request::at_root("GET", SCRIPT)).body, script.body);
 }
 
 #[test]
-fn one_address_holds_so_many_connections_and_the_next_is_closed_at_once() {
+fn connections_per_peer_are_limited() {
     let app = TestApp::with_settings(|settings| settings.http.connections_per_peer = 3);
     let keys = Request::get("/keys");
     let mut held: Vec<_> = (0..3).map(|_| Connection::open(app.address)).collect();
     for connection in &mut held {
         assert_eq!(connection.send(&keys).status, 200);
     }
-    let refused = Connection::open(app.address).read(false);
-    assert!(refused.is_err(), "{refused:?}");
+    let rejection = Connection::open(app.address).read(false);
+    assert!(rejection.is_err(), "{rejection:?}");
     let series = "authme_http_connections_refused_total{limit=\"peer\"}";
     assert_eq!(value(&app.metrics(), series), 1);
     drop(held);
-    comes_to_be("there is room again", || {
+    eventually("there is room again", || {
         Connection::open(app.address)
             .attempt(&keys)
             .is_ok_and(|answer| answer.status == 200)
@@ -63,7 +63,7 @@ fn one_address_holds_so_many_connections_and_the_next_is_closed_at_once() {
 }
 
 #[test]
-fn all_addresses_together_hold_so_many_connections() {
+fn connections_of_the_process_are_limited() {
     let app = TestApp::with_settings(|settings| settings.http.connections = 2);
     let mut held: Vec<_> = (0..2).map(|_| Connection::open(app.address)).collect();
     for connection in &mut held {
@@ -74,8 +74,8 @@ fn all_addresses_together_hold_so_many_connections() {
     assert_eq!(value(&app.metrics(), series), 1);
 }
 
-/// Sends a request line of any content; the status of the answer, if there is one.
-fn ask_raw(app: &TestApp, line: &str) -> Option<u16> {
+/// Sends a request line with any content, and returns the status of the answer, if there is one.
+fn send_raw(app: &TestApp, line: &str) -> Option<u16> {
     let mut connection = Connection::open(app.address);
     connection.write(format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes());
     connection.end();
@@ -83,7 +83,7 @@ fn ask_raw(app: &TestApp, line: &str) -> Option<u16> {
 }
 
 #[test]
-fn no_method_path_or_version_becomes_a_series() {
+fn unknown_request_lines_create_no_series() {
     let app = TestApp::start();
     let lines = |number: usize| {
         [
@@ -95,12 +95,12 @@ fn no_method_path_or_version_becomes_a_series() {
             format!("GET /security/iam/v1/keys HTTP/{number}.{number}"),
         ]
     };
-    let statuses = lines(1_000_000).map(|line| ask_raw(&app, &line));
+    let statuses = lines(1_000_000).map(|line| send_raw(&app, &line));
     assert_eq!(statuses, [405, 404, 404, 401, 400, 400].map(Some));
     let series = app.metrics().lines().count();
     for number in 0..1_000 {
         let line = &lines(number)[number % 6];
-        assert!(ask_raw(&app, line).is_some(), "{line}");
+        assert!(send_raw(&app, line).is_some(), "{line}");
     }
     let metrics = app.metrics();
     assert_eq!(metrics.lines().count(), series, "{metrics}");
@@ -113,46 +113,46 @@ fn a_path_has_one_spelling() {
     let locker = app.client_token("locker");
     let lock = |path: &str| {
         let request = Request::post(path).bearer(&locker).json(&json!({"userId": "ana"}));
-        app.ask(request)
+        app.send(request)
     };
     for path in [
         "/user-identities/%6Cock",
         "/user-identities/l%6fck",
         "/%75ser-identities/lock",
     ] {
-        let refused = lock(path);
-        assert_eq!(refused.codes(), (400, vec!["01".to_owned()]), "{path}");
-        assert!(refused.header("x-request-id").is_some());
+        let rejection = lock(path);
+        assert_eq!(rejection.codes(), (400, vec!["01".to_owned()]), "{path}");
+        assert!(rejection.header("x-request-id").is_some());
     }
     let state = Request::get("/user-identities/ana/lock").bearer(&locker);
-    assert_eq!(app.ask(state).json()["locked"], json!(false));
+    assert_eq!(app.send(state).json()["locked"], json!(false));
     assert_eq!(lock("/user-identities/lock").status, 204);
 }
 
 #[test]
-fn the_reference_page_can_be_turned_off_and_the_description_stays() {
+fn the_reference_page_can_be_disabled() {
     let app = TestApp::with_settings(|settings| settings.http.docs = false);
     for path in ["/docs", SCRIPT] {
-        let answer = ask(app.address, Request::at_root("GET", path));
+        let answer = send(app.address, Request::at_root("GET", path));
         assert_eq!(answer.codes(), (404, vec!["01".to_owned()]), "{path}");
     }
-    assert_eq!(ask(app.address, Request::at_root("GET", "/openapi.json")).status, 200);
+    assert_eq!(send(app.address, Request::at_root("GET", "/openapi.json")).status, 200);
 }
 
 #[test]
-fn tokens_in_the_query_can_be_forbidden() {
+fn query_tokens_can_be_disabled() {
     let app = TestApp::with_settings(|settings| settings.tokens.query_tokens = false);
-    let (portal, token) = (app.client_token("portal"), app.validation(ANA_MAIL, "portal"));
-    let refused = app.renew(&portal, &token, "true");
-    assert_eq!(refused.codes(), (400, vec!["01".to_owned()]));
-    assert_eq!(refused.json()[0]["field"], "token");
+    let (portal, token) = (app.client_token("portal"), app.validation_token(ANA_MAIL, "portal"));
+    let rejection = app.renew(&portal, &token, "true");
+    assert_eq!(rejection.codes(), (400, vec!["01".to_owned()]));
+    assert_eq!(rejection.json()[0]["field"], "token");
     let body = json!({"token": token, "remember-me": true});
     let request = Request::post("/user-identities/renew-token").bearer(&portal);
-    assert_eq!(app.ask(request.json(&body)).status, 200);
+    assert_eq!(app.send(request.json(&body)).status, 200);
 }
 
-/// Whether the answer says that there were too many, and when to come back.
-fn is_too_many(answer: &Answer) -> bool {
+/// Returns whether the answer is 429 with `Retry-After`.
+fn is_rate_limited(answer: &Answer) -> bool {
     let wait = answer
         .header("retry-after")
         .and_then(|seconds| seconds.parse::<u64>().ok());
@@ -160,7 +160,7 @@ fn is_too_many(answer: &Answer) -> bool {
 }
 
 #[test]
-fn every_route_that_takes_a_bearer_token_has_the_limit_of_its_client() {
+fn every_bearer_route_has_a_client_limit() {
     let app = TestApp::with_settings(|settings| settings.limits.requests_per_client = 1);
     let locker = app.client_token("locker");
     let contexts = ["tokens", "factors", "credential-lock", "events"].map(|name| description(name).expect("it is one"));
@@ -176,8 +176,11 @@ fn every_route_that_takes_a_bearer_token_has_the_limit_of_its_client() {
         let path = template.replace(['{', '}'], "");
         let method = json!(method).as_str().expect("a method is a text").to_uppercase();
         let request = || Request::at_root(&method, &path).query(&[("wait", "0")]).bearer(&locker);
-        // One a second is let through.
-        assert!((0..20).any(|_| is_too_many(&app.ask(request()))), "{method} {template}");
+        // The limit refills by one request a second.
+        assert!(
+            (0..20).any(|_| is_rate_limited(&app.send(request()))),
+            "{method} {template}"
+        );
         limited += 1;
     }
     assert!(limited > 10, "{limited}");
@@ -186,63 +189,63 @@ fn every_route_that_takes_a_bearer_token_has_the_limit_of_its_client() {
 }
 
 #[test]
-fn a_user_has_a_limit_by_whatever_client() {
+fn a_users_limit_spans_all_clients() {
     let app = TestApp::with_settings(|settings| settings.limits.requests_per_user = 1);
     let tokens = ["portal", "shop"].map(|client| app.user_token(ANA_MAIL, client));
     let request = |n: usize| Request::get("/user-identities/me/authentication-factors").bearer(&tokens[n % 2]);
-    assert!((0..20).any(|n| is_too_many(&app.ask(request(n)))));
+    assert!((0..20).any(|n| is_rate_limited(&app.send(request(n)))));
     let series = "authme_http_requests_refused_total{limit=\"user\"}";
     assert!(value(&app.metrics(), series) >= 1);
 }
 
 #[test]
-fn one_client_starts_so_many_sessions_of_one_user_in_a_minute() {
+fn session_starts_are_limited_per_minute() {
     let app = TestApp::with_settings(|settings| settings.tokens.new_sessions_per_minute = 3);
     for _ in 0..3 {
         app.session(ANA_MAIL);
     }
     app.clock.advance(30);
-    let (portal, token) = (app.client_token("portal"), app.validation(ANA_MAIL, "portal"));
-    let refused = app.renew(&portal, &token, "true");
-    assert!(is_too_many(&refused), "{}", refused.shown());
-    assert_eq!(refused.header("retry-after"), Some("30"));
-    // A token without a session is none of them, nor is another user's.
+    let (portal, token) = (app.client_token("portal"), app.validation_token(ANA_MAIL, "portal"));
+    let rejection = app.renew(&portal, &token, "true");
+    assert!(is_rate_limited(&rejection), "{}", rejection.summary());
+    assert_eq!(rejection.header("retry-after"), Some("30"));
+    // Neither a token without a session nor the token of another user counts.
     app.user_token(ANA_MAIL, "portal");
     app.session(crate::fixtures::BIA_MAIL);
     app.clock.advance(30);
-    // What was refused was not spent.
+    // The rejected requests spent no token.
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
     let series = "authme_http_requests_refused_total{limit=\"sessions\"}";
     assert_eq!(value(&app.metrics(), series), 1);
 }
 
 #[test]
-fn what_is_not_http_is_counted_and_not_logged() {
+fn non_http_input_is_counted_and_not_logged() {
     let operator = Operator::new();
     let management = free_address();
-    let serving = Serving::start_managed(&operator, &[], management);
+    let serving = Serving::start_with_management(&operator, &[], management);
     for _ in 0..20 {
         let mut connection = Connection::open(serving.address);
         connection.write(b"this is not HTTP\r\n\r\n");
         assert_eq!(connection.read(false).map(|answer| answer.status).ok(), Some(400));
         connection.rest();
     }
-    let metrics = ask(management, Request::at_root("GET", "/metrics")).text();
+    let metrics = send(management, Request::at_root("GET", "/metrics")).text();
     let series = "authme_http_connection_errors_total{error=\"malformed\"}";
     assert_eq!(value(&metrics, series), 20);
-    let (code, log) = serving.end();
+    let (code, log) = serving.stop();
     assert_eq!((code, log.lines().count()), (Some(0), 1), "{log}");
 }
 
 #[test]
-fn without_descriptors_it_is_not_ready() {
+fn readiness_fails_without_file_descriptors() {
     let operator = Operator::new();
     let management = free_address();
     let serving = Serving::start_with_open_files(&operator, 320, management);
     let mut probe = Connection::open(management);
     let ready = Request::at_root("GET", "/health/ready");
     assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "up");
-    // Connections to the API port alone never use up the descriptors.
+    // Connections to the API port alone cannot use up the file descriptors.
     let strangers: Vec<_> = (0..200).map(|_| Connection::open(serving.address)).collect();
     assert_eq!(probe.send(&ready).status, 200);
     drop(strangers);

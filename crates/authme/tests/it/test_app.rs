@@ -1,4 +1,4 @@
-//! A wired process behind a real socket, over a temporary folder, with a clock that stands until it is set.
+//! A wired app behind a real socket, over a temporary folder, with a clock that only tests advance.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -11,7 +11,7 @@ use actix_web::dev::ServerHandle;
 use adapter_crypto::{KeyDirectory, KeyRing, write_private};
 use adapter_delivery::DeliverySettings;
 use adapter_sqlite::Stores;
-use authme::{DataFolder, Installation};
+use authme::{AppParts, DataFolder};
 use domain::time::Timestamp;
 use ports::Clock;
 use serde_json::{Value, json};
@@ -22,14 +22,14 @@ use use_cases::RelayOutboxes;
 use crate::fixtures;
 use crate::wire::{self, Answer, Request};
 
-/// 2026-01-01T00:00:00Z, when every test begins.
-pub(crate) const BEGIN: i64 = 1_767_225_600;
+/// 2026-01-01T00:00:00Z, the start of every test.
+pub(crate) const START: i64 = 1_767_225_600;
 
 pub(crate) const ISSUER: &str = "https://authme.test";
 
-pub(crate) struct SetClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
-impl SetClock {
+impl TestClock {
     pub(crate) fn set(&self, second: i64) {
         self.0.store(second * 1000, Ordering::SeqCst);
     }
@@ -43,7 +43,7 @@ impl SetClock {
     }
 }
 
-impl Clock for SetClock {
+impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).expect("a time that exists")
     }
@@ -53,13 +53,13 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time that exists")
 }
 
-/// One signing key for all tests: making one costs more than most of them.
+/// One signing key for all tests, because generating one takes longer than most tests.
 fn write_keys(folder: &Path) {
     static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
     let files = FILES.get_or_init(|| {
         let made = tempfile::tempdir().expect("a temporary folder");
         let keys = KeyDirectory::new(made.path());
-        keys.ensure_key(at(BEGIN)).expect("a key can be made");
+        keys.ensure_key(at(START)).expect("a key can be made");
         let entries = std::fs::read_dir(made.path()).expect("the folder can be read");
         entries
             .map(|entry| {
@@ -74,25 +74,25 @@ fn write_keys(folder: &Path) {
     }
 }
 
-/// How a app differs from the usual one.
+/// Differences from the usual app.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
-    /// Other settings than the usual ones.
+    /// Changes to the usual settings.
     pub(crate) settings: Option<fn(&mut Settings)>,
-    /// A second key, which signs from then on.
+    /// The time from which a second key signs, in seconds.
     pub(crate) next_key_from: Option<i64>,
 }
 
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
-    pub(crate) clock: Arc<SetClock>,
+    pub(crate) clock: Arc<TestClock>,
     pub(crate) stores: Stores,
     pub(crate) keys: KeyRing,
     pub(crate) folder: TempDir,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
     relay: RelayOutboxes,
-    /// While it is held, nobody is told to stop.
+    /// Held so that event streams are not receiver to stop.
     _stop: Stop,
     runtime: tokio::runtime::Runtime,
     server: Option<(ServerHandle, JoinHandle<()>)>,
@@ -112,11 +112,11 @@ impl TestApp {
             let next = KeyDirectory::new(&keys_folder).generate(at(second));
             next.expect("a key can be made");
         }
-        let clock = Arc::new(SetClock(AtomicI64::new(BEGIN * 1000)));
+        let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
         let mut settings = authme::defaults(None).expect("the defaults are good");
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
-        // The clock stands, and tests ask faster than anybody does.
+        // Rate limits are off: the clock does not advance by itself, and tests send requests faster than clients do.
         settings.limits = LimitSettings {
             requests_per_client: 0,
             requests_per_user: 0,
@@ -133,7 +133,7 @@ impl TestApp {
         let entered = runtime.enter();
         let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
         let audit = AuditLog::in_file(&data.audit()).expect("the file opens");
-        let process = Installation {
+        let parts = AppParts {
             delivery: DeliverySettings::local(data.outgoing_codes()),
             data,
             settings,
@@ -144,18 +144,18 @@ impl TestApp {
         .wire()
         .expect("everything is wired");
         let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys are there");
-        let relay = process.relay();
-        let (address, server) = serve(process.api, process.api_settings);
+        let relay = parts.relay();
+        let (address, server) = serve(parts.api, parts.api_settings);
         drop(entered);
         let app = Self {
             address,
             clock,
-            stores: process.stores,
+            stores: parts.stores,
             keys,
             folder,
-            metrics: process.management.metrics,
+            metrics: parts.management.metrics,
             relay,
-            _stop: process.stop,
+            _stop: parts.stop,
             runtime,
             server: Some(server),
             answers: Mutex::default(),
@@ -164,7 +164,7 @@ impl TestApp {
         app
     }
 
-    /// Starts with other settings than the usual ones.
+    /// Starts an app with changed settings.
     pub(crate) fn with_settings(adjust: fn(&mut Settings)) -> Self {
         Self::start_with(Setup {
             settings: Some(adjust),
@@ -172,7 +172,7 @@ impl TestApp {
         })
     }
 
-    /// The metrics as they are told now.
+    /// Returns the metrics as a scrape would.
     pub(crate) fn metrics(&self) -> String {
         (self.metrics)()
     }
@@ -181,63 +181,63 @@ impl TestApp {
         self.runtime.block_on(work)
     }
 
-    pub(crate) fn ask(&self, request: Request) -> Answer {
-        let answer = wire::ask(self.address, request);
+    pub(crate) fn send(&self, request: Request) -> Answer {
+        let answer = wire::send(self.address, request);
         self.answers.lock().expect("no test panics here").push(answer.clone());
         answer
     }
 
-    /// Every answer so far.
+    /// Returns all answers so far.
     pub(crate) fn answers(&self) -> Vec<Answer> {
         self.answers.lock().expect("no test panics here").clone()
     }
 
-    /// A client's own access token.
+    /// Returns a client-only access token.
     pub(crate) fn client_token(&self, client: &str) -> String {
         let login = Request::post("/client-identities/login").basic(client, &fixtures::secret_of(client));
-        field(&self.ask(login).json(), "accessToken")
+        field(&self.send(login).json(), "accessToken")
     }
 
-    pub(crate) fn hand_off(&self, target: &str, body: &Value) -> Answer {
+    pub(crate) fn saml_login(&self, target: &str, body: &Value) -> Answer {
         let gateway = self.client_token("gateway");
         let request = Request::post("/user-identities/handle-auth").query(&[("clientId", target)]);
-        self.ask(request.bearer(&gateway).json(body))
+        self.send(request.bearer(&gateway).json(body))
     }
 
-    /// A validation token of the user with this e-mail for `target`.
-    pub(crate) fn validation(&self, email: &str, target: &str) -> String {
-        let handed = self.hand_off(target, &json!({"email": email, "groups": []}));
-        field(&handed.json(), "validationToken")
+    /// Returns a validation token for the user with this e-mail at `target`.
+    pub(crate) fn validation_token(&self, email: &str, target: &str) -> String {
+        let login = self.saml_login(target, &json!({"email": email, "groups": []}));
+        field(&login.json(), "validationToken")
     }
 
-    /// Renews with `token` for the client of `bearer`.
+    /// Renews with `token`, for the client of `bearer`.
     pub(crate) fn renew(&self, bearer: &str, token: &str, remember: &str) -> Answer {
         let request = Request::post("/user-identities/renew-token");
         let request = request.query(&[("token", token), ("remember-me", remember)]);
-        self.ask(request.bearer(bearer))
+        self.send(request.bearer(bearer))
     }
 
-    /// A fresh session of the user with this e-mail at the portal: the token response.
+    /// Starts a session of the user with this e-mail at the portal, and returns the token response.
     pub(crate) fn session(&self, email: &str) -> Value {
-        let (portal, token) = (self.client_token("portal"), self.validation(email, "portal"));
+        let (portal, token) = (self.client_token("portal"), self.validation_token(email, "portal"));
         let renewed = self.renew(&portal, &token, "true");
-        assert_eq!(renewed.status, 200, "{}", renewed.shown());
+        assert_eq!(renewed.status, 200, "{}", renewed.summary());
         renewed.json()
     }
 
-    /// An access token of the user with this e-mail at `client`, without a session.
+    /// Returns an access token of the user with this e-mail at `client`, without a session.
     pub(crate) fn user_token(&self, email: &str, client: &str) -> String {
-        let (bearer, token) = (self.client_token(client), self.validation(email, client));
+        let (bearer, token) = (self.client_token(client), self.validation_token(email, client));
         field(&self.renew(&bearer, &token, "false").json(), "accessToken")
     }
 
-    pub(crate) fn lock_or_unlock(&self, way: &str, user: &str) -> Answer {
+    pub(crate) fn lock_or_unlock(&self, operation: &str, user: &str) -> Answer {
         let locker = self.client_token("locker");
-        let request = Request::post(&format!("/user-identities/{way}"));
-        self.ask(request.bearer(&locker).json(&json!({"userId": user})))
+        let request = Request::post(&format!("/user-identities/{operation}"));
+        self.send(request.bearer(&locker).json(&json!({"userId": user})))
     }
 
-    /// Carries every event out, then reads the log as a caller does.
+    /// Publishes all events, and reads the event log over HTTP.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.wait_for(async {
             loop {
@@ -254,13 +254,13 @@ impl TestApp {
             }
         });
         let request = Request::get("/events").query(&[("after", "0"), ("wait", "0")]);
-        let answer = self.ask(request.bearer(&self.client_token("locker")));
-        assert_eq!(answer.status, 200, "{}", answer.shown());
+        let answer = self.send(request.bearer(&self.client_token("locker")));
+        assert_eq!(answer.status, 200, "{}", answer.summary());
         let event = |line: &str| serde_json::from_str(line).expect("an event is JSON");
         answer.text().lines().map(event).collect()
     }
 
-    /// Types and subjects of the events about a user, in the order of the log.
+    /// Returns the types of the events about a user, in the order of the log.
     pub(crate) fn event_types(&self, user: &str) -> Vec<String> {
         let mut events = self.events();
         events.retain(|event| event["partitionkey"] == user);
@@ -271,30 +271,30 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if let Some((handle, thread)) = self.server.take() {
-            // The order is sent at once; the thread tells when it is carried out.
+            // The stop command is sent at once; the thread ends when the server has stopped.
             drop(handle.stop(false));
             let _ = thread.join();
         }
     }
 }
 
-type Serving = (ServerHandle, JoinHandle<()>);
+type RunningServer = (ServerHandle, JoinHandle<()>);
 
-fn serve(api: adapter_http::Api, settings: adapter_http::ApiSettings) -> (SocketAddr, Serving) {
+fn serve(api: adapter_http::Api, settings: adapter_http::ApiSettings) -> (SocketAddr, RunningServer) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("a port has an address");
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let server = adapter_http::serve(api, settings, listener).expect("the port is served");
-            tell.send(server.handle()).expect("the test waits");
+            sender.send(server.handle()).expect("the test waits");
             server.await.expect("the server ends well");
         });
     });
-    (address, (told.recv().expect("the server starts"), thread))
+    (address, (receiver.recv().expect("the server starts"), thread))
 }
 
-/// A text of a JSON object.
+/// Returns a text member of a JSON object.
 #[track_caller]
 pub(crate) fn field(object: &Value, name: &str) -> String {
     let text = object[name].as_str();

@@ -1,4 +1,4 @@
-//! HTTP as a stranger speaks it: bytes on a socket, the answer taken apart by hand.
+//! HTTP written by hand: bytes on a socket, and a parser of answers.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const BASE: &str = "/security/iam/v1";
 
-/// A server that says nothing for so long has hung.
+/// A server that sends nothing for this time hangs.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// At the root of the port.
+    /// Creates a request with a target at the root.
     pub(crate) fn at_root(method: &str, target: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -32,7 +32,7 @@ impl Request {
         }
     }
 
-    /// Below the base path.
+    /// Creates a request with a path below the base path.
     pub(crate) fn new(method: &str, path: &str) -> Self {
         Self::at_root(method, &format!("{BASE}{path}"))
     }
@@ -131,11 +131,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The one header of this name.
+    /// Returns the header of this name, which must not occur twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} stands twice in {:?}", self.headers);
+        assert!(found.next().is_none(), "{name} occurs twice in {:?}", self.headers);
         first
     }
 
@@ -145,15 +145,15 @@ impl Answer {
 
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.shown()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.summary()))
     }
 
-    /// Status and whole body, for comparison.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns status and body, for comparisons.
+    pub(crate) fn summary(&self) -> String {
         format!("{} {}", self.status, self.text())
     }
 
-    /// Status and the codes of the error array; no codes where the body is none.
+    /// Returns the status and the codes of the error array, or no codes if the body is not one.
     pub(crate) fn codes(&self) -> (u16, Vec<String>) {
         let errors: Vec<Value> = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = |error: &Value| error["code"].as_str().unwrap_or("none").to_owned();
@@ -161,7 +161,7 @@ impl Answer {
     }
 }
 
-/// A connection that is kept.
+/// A kept connection.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -184,30 +184,30 @@ impl Connection {
         self.read(request.method == "HEAD").expect("the server answers")
     }
 
-    /// Writes as much as the server takes: it may have answered and closed before the end.
+    /// Writes as much as the server accepts: it may answer and close before the end of the request.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);
     }
 
-    /// Sends and reads, or says why there was no answer.
+    /// Sends a request and reads the answer, or returns why there is none.
     pub(crate) fn attempt(&mut self, request: &Request) -> std::io::Result<Answer> {
         self.0.get_mut().write_all(&request.bytes())?;
         self.read(false)
     }
 
-    /// Everything until the end of the connection, as many bytes of it as came.
+    /// Reads until the end of the connection, and returns the bytes that arrived.
     pub(crate) fn rest(&mut self) -> usize {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
         bytes.len()
     }
 
-    /// Says that nothing more will come.
+    /// Closes the sending side.
     pub(crate) fn end(&mut self) {
         let _ = self.0.get_mut().shutdown(Shutdown::Write);
     }
 
-    /// The next answer, or why there is none: closed or reset.
+    /// Reads the next answer, or returns why there is none: closed or reset.
     pub(crate) fn read(&mut self, is_head: bool) -> std::io::Result<Answer> {
         loop {
             let answer = self.read_one(is_head)?;
@@ -217,7 +217,7 @@ impl Connection {
         }
     }
 
-    /// The first lines of an answer whose body does not end.
+    /// Reads lines of an answer whose body does not end, until they contain `wanted`.
     pub(crate) fn read_until(&mut self, wanted: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(wanted) {
@@ -270,7 +270,7 @@ impl Connection {
     }
 }
 
-/// One request on a connection of its own.
-pub(crate) fn ask(address: SocketAddr, request: Request) -> Answer {
+/// Sends one request on a connection of its own.
+pub(crate) fn send(address: SocketAddr, request: Request) -> Answer {
     Connection::open(address).send(&request.header("Connection", "close"))
 }
