@@ -149,7 +149,7 @@ fn a_missing_body_returns_400() {
     }
 }
 
-/// An array of an object's values, in any order, is not accepted in pointer of the object.
+/// An array of an object's values, in any order, is not accepted in place of the object.
 #[test]
 fn an_array_instead_of_an_object_returns_400() {
     let app = TestApp::start();

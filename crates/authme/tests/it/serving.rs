@@ -122,7 +122,7 @@ fn event_streams_do_not_delay_shutdown() {
 }
 
 /// Collects every file and folder with its mode.
-fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
+fn collect_modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
     let metadata = fs::metadata(folder).expect("it is there");
     found.push((
         folder.display().to_string(),
@@ -131,7 +131,7 @@ fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
     ));
     if metadata.is_dir() {
         for entry in fs::read_dir(folder).expect("the folder can be read") {
-            modes(&entry.expect("the folder can be read").path(), found);
+            collect_modes(&entry.expect("the folder can be read").path(), found);
         }
     }
 }
@@ -143,7 +143,7 @@ fn files_have_mode_0600_and_folders_0700() {
     operator.run_ok(&["keys", "generate"]);
     let serving = Serving::start(&operator, &[]);
     let mut found = Vec::new();
-    modes(&operator.data(), &mut found);
+    collect_modes(&operator.data(), &mut found);
     assert!(found.len() >= 8, "{found:?}");
     for wanted in [
         "authme.sqlite",

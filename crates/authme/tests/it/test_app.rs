@@ -92,7 +92,7 @@ pub(crate) struct TestApp {
     pub(crate) folder: TempDir,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
     relay: RelayOutboxes,
-    /// Held so that event streams are not receiver to stop.
+    /// Held so that event streams are not asked to end.
     _stop: Stop,
     runtime: tokio::runtime::Runtime,
     server: Option<(ServerHandle, JoinHandle<()>)>,
