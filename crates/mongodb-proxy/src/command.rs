@@ -14,27 +14,27 @@ impl Command {
         self.0.keys().next().map_or("", String::as_str)
     }
 
-    /// Returns the collection that the command is about, when it is about one.
+    /// Returns the collection of the command, if it has one.
     pub fn collection(&self) -> Option<&str> {
         self.0.get_str(self.name()).ok()
     }
 
-    /// Tells whether the command changes documents.
+    /// Returns whether the command changes documents.
     pub fn is_write(&self) -> bool {
         matches!(self.name(), "insert" | "update" | "delete" | "findAndModify")
     }
 
-    /// Tells whether the command reads documents.
+    /// Returns whether the command reads documents.
     pub fn is_read(&self) -> bool {
         matches!(self.name(), "find" | "aggregate" | "count" | "distinct" | "getMore")
     }
 
-    /// Returns the level of the read concern, when the command has one.
+    /// Returns the level of the read concern, if the command has one.
     pub fn read_concern_level(&self) -> Option<&str> {
         self.0.get_document("readConcern").ok()?.get_str("level").ok()
     }
 
-    /// Tells whether the command must see a certain time of the cluster (a causally consistent read).
+    /// Returns whether the command is a causally consistent read (`afterClusterTime`).
     pub fn is_causal(&self) -> bool {
         let concern = self.0.get_document("readConcern");
         concern.is_ok_and(|concern| concern.contains_key("afterClusterTime"))

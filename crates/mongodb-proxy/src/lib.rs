@@ -1,7 +1,7 @@
-//! A proxy before a server that speaks MongoDB's wire protocol, for tests: a script looks at every command and answers it
-//! itself, changes it or its answer, delays it, or cuts the connection.
+//! A proxy in front of a server that speaks MongoDB's wire protocol, for tests: a script sees every command and replies
+//! to it itself, changes it or its reply, delays it, or resets the connection.
 //!
-//! [`OldPrimary`] is such a script: a primary that is cut off from the other members and goes on for a while.
+//! [`OldPrimary`] is such a script: a primary that is partitioned from the other members and does not know it yet.
 
 mod command;
 mod message;
@@ -11,6 +11,6 @@ mod server;
 
 pub use bson;
 pub use command::Command;
-pub use old_primary::{OldPrimary, Past, Seen};
+pub use old_primary::{MajoritySnapshot, OldPrimary, Seen};
 pub use proxy::{MongodbProxy, Reaction};
 pub use server::{Server, address_of, through};

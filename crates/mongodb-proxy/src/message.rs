@@ -1,27 +1,29 @@
-//! `OP_MSG`, by which a command goes to the server and an answer comes back.
+//! `OP_MSG`, the message of a command and of its reply.
 //!
-//! All integers are little-endian. Header: length, id, id that is answered, operation code. Then flags and sections: kind 0 is
-//! one document, kind 1 is a named sequence of documents, which belongs into the document of kind 0 as an array.
+//! All integers are little-endian. The header has length, request id, `responseTo` and operation code, 4 bytes each.
+//! Flags and sections follow: kind 0 is one document; kind 1 is a named sequence of documents, an array member of the
+//! document of kind 0.
 
 use std::io::{self, Error, ErrorKind};
 
 use bson::{Bson, Document};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+/// Bytes of the header.
 const HEADER: usize = 16;
 const OP_MSG: i32 = 2013;
 
-/// The sender of such a message wants no answer to it.
+/// The flag `moreToCome`: the sender expects no reply.
 const MORE_TO_COME: u32 = 1 << 1;
 
-/// Longer than any message of the protocol.
-const LONGEST: usize = 64 * 1024 * 1024;
+/// Bytes of a message at most; the protocol allows 48 MB.
+const MAX_LENGTH: usize = 64 * 1024 * 1024;
 
-/// A message as it came.
+/// A message as it was received.
 pub(crate) struct Message(Vec<u8>);
 
 impl Message {
-    /// Reads the next message; `None` at the end of the connection.
+    /// Reads the next message. Returns `None` at the end of the connection.
     pub(crate) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Self>> {
         let mut length = [0; 4];
         match from.read_exact(&mut length).await {
@@ -29,9 +31,9 @@ impl Message {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
-        let whole = usize::try_from(i32::from_le_bytes(length)).map_err(|_| broken("length"))?;
-        if !(HEADER..=LONGEST).contains(&whole) {
-            return Err(broken("length"));
+        let whole = usize::try_from(i32::from_le_bytes(length)).map_err(|_| malformed("length"))?;
+        if !(HEADER..=MAX_LENGTH).contains(&whole) {
+            return Err(malformed("length"));
         }
         let mut bytes = vec![0; whole];
         let (start, rest) = bytes.split_at_mut(length.len());
@@ -40,12 +42,13 @@ impl Message {
         Ok(Some(Self(bytes)))
     }
 
-    pub(crate) fn of(id: i32, answered: i32, document: &Document) -> io::Result<Self> {
+    /// Encodes a message of one document. `response_to` is the id of the request, or 0 for a request.
+    pub(crate) fn new(id: i32, response_to: i32, document: &Document) -> io::Result<Self> {
         let document = document.to_vec().map_err(Error::other)?;
         // Flags and the kind of the one section.
         let length = HEADER + 4 + 1 + document.len();
-        let length = i32::try_from(length).map_err(|_| broken("length"))?;
-        let mut bytes = [length, id, answered, OP_MSG].map(i32::to_le_bytes).concat();
+        let length = i32::try_from(length).map_err(|_| malformed("length"))?;
+        let mut bytes = [length, id, response_to, OP_MSG].map(i32::to_le_bytes).concat();
         bytes.extend_from_slice(&[0; 5]);
         bytes.extend_from_slice(&document);
         Ok(Self(bytes))
@@ -59,26 +62,26 @@ impl Message {
         self.integer(4).map_or(0, i32::from_le_bytes)
     }
 
-    pub(crate) fn wants_an_answer(&self) -> bool {
+    pub(crate) fn expects_reply(&self) -> bool {
         let flags = self.integer(HEADER).map_or(0, u32::from_le_bytes);
         !self.is_msg() || flags & MORE_TO_COME == 0
     }
 
-    /// Returns its one document with the sequences in it; `None` when the message is no `OP_MSG`.
+    /// Decodes the document with its sequences. Returns `None` when the message is no `OP_MSG`.
     pub(crate) fn document(&self) -> io::Result<Option<Document>> {
         if !self.is_msg() {
             return Ok(None);
         }
-        let mut left = self.0.get(HEADER + 4..).ok_or_else(|| broken("flags"))?;
+        let mut left = self.0.get(HEADER + 4..).ok_or_else(|| malformed("flags"))?;
         let mut body = Document::new();
         let mut sequences = Vec::new();
-        // A checksum, which no driver sends unless it is told to, would be left over.
+        // No checksum is expected at the end: drivers send none by default.
         while let Some((kind, rest)) = left.split_first() {
             left = rest;
             match kind {
                 0 => body = Document::from_reader(&mut left).map_err(Error::other)?,
-                1 => sequences.push(sequence(&mut left)?),
-                _ => return Err(broken("kind of section")),
+                1 => sequences.push(take_sequence(&mut left)?),
+                _ => return Err(malformed("kind of section")),
             }
         }
         for (name, documents) in sequences {
@@ -96,16 +99,16 @@ impl Message {
     }
 }
 
-/// The name and the documents of a sequence, which is taken off `left`.
-fn sequence(left: &mut &[u8]) -> io::Result<(String, Vec<Bson>)> {
+/// Takes a sequence off `left` and returns its name and documents.
+fn take_sequence(left: &mut &[u8]) -> io::Result<(String, Vec<Bson>)> {
     let length = left.first_chunk().copied().map(i32::from_le_bytes);
     let length = length.and_then(|length| usize::try_from(length).ok());
     let whole = length.and_then(|length| left.split_at_checked(length));
-    let (whole, rest) = whole.ok_or_else(|| broken("sequence"))?;
+    let (whole, rest) = whole.ok_or_else(|| malformed("sequence"))?;
     *left = rest;
     let mut parts = whole.get(4..).unwrap_or_default().splitn(2, |byte| *byte == 0);
     let (Some(name), Some(mut documents)) = (parts.next(), parts.next()) else {
-        return Err(broken("name of a sequence"));
+        return Err(malformed("name of a sequence"));
     };
     let name = String::from_utf8(name.to_vec()).map_err(Error::other)?;
     let mut sequence = Vec::new();
@@ -116,8 +119,8 @@ fn sequence(left: &mut &[u8]) -> io::Result<(String, Vec<Bson>)> {
     Ok((name, sequence))
 }
 
-fn broken(what: &str) -> Error {
-    Error::new(ErrorKind::InvalidData, format!("a message has a broken {what}"))
+fn malformed(what: &str) -> Error {
+    Error::new(ErrorKind::InvalidData, format!("a message has a malformed {what}"))
 }
 
 #[cfg(test)]
@@ -127,17 +130,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_written_is_read() {
+    async fn encoded_message_is_decoded() {
         let ping = doc! { "ping": 1, "$db": "admin" };
-        let sent = Message::of(7, 3, &ping).unwrap();
+        let sent = Message::new(7, 3, &ping).unwrap();
         let read = Message::read(&mut sent.bytes()).await.unwrap().unwrap();
-        assert_eq!((read.id(), read.wants_an_answer()), (7, true));
+        assert_eq!((read.id(), read.expects_reply()), (7, true));
         assert_eq!(read.document().unwrap(), Some(ping));
     }
 
     #[tokio::test]
-    async fn a_sequence_belongs_into_the_document() {
-        let mut message = Message::of(1, 0, &doc! { "insert": "things" }).unwrap().0;
+    async fn sequences_become_arrays_of_the_document() {
+        let mut message = Message::new(1, 0, &doc! { "insert": "things" }).unwrap().0;
         let mut documents = b"documents\0".to_vec();
         for n in 0..2 {
             documents.extend(doc! { "_id": n }.to_vec().unwrap());
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_connection_is_none_and_a_broken_length_an_error() {
+    async fn read_returns_none_at_the_end_and_rejects_bad_lengths() {
         assert!(Message::read(&mut &b""[..]).await.unwrap().is_none());
         assert!(Message::read(&mut &[3, 0, 0, 0][..]).await.is_err());
     }

@@ -1,3 +1,5 @@
+//! An old primary: partitioned from the other members, before it notices.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +11,16 @@ use crate::command::Command;
 use crate::proxy::{MongodbProxy, Reaction};
 use crate::server::Server;
 
-/// A primary that can be cut off from the other members, and goes on for a while as if it were not:
+/// A primary that can be partitioned from the other members and then goes on as if it were not:
 ///
-/// - A read is answered from what a majority had when it was cut off.
-/// - A linearizable read finds out that there is no majority any more, and fails.
-/// - A write that matches something is not acknowledged, nor is any after it: no majority gets it.
-/// - A write that matches nothing while nothing is unacknowledged is acknowledged at once.
+/// - A read with read concern `majority`, causal or not, returns the majority snapshot of the moment of the partition.
+/// - A linearizable read needs a majority, so it fails with `MaxTimeMSExpired`.
+/// - A write that matches something reaches no majority: it gets a `writeConcernError`, and so does every write after
+///   it.
+/// - A write that matches nothing, before any such write, is acknowledged at once: there is nothing to replicate.
 ///
-/// Who goes past it reaches the new primary. It also tells the times that a replica set tells and the server behind it may
-/// not, so that drivers make their causal reads causal.
+/// Clients that connect to the server directly reach the new primary. The old primary also adds the `operationTime` and
+/// `$clusterTime` of a replica set to each reply, which a lone server lacks, so that drivers send `afterClusterTime`.
 pub struct OldPrimary {
     proxy: MongodbProxy,
     server: SocketAddr,
@@ -25,47 +28,48 @@ pub struct OldPrimary {
     state: Arc<Mutex<State>>,
 }
 
-/// What a majority had at some moment.
-pub struct Past(String);
+/// The data that a majority had at some moment: the name of a copy of the database.
+pub struct MajoritySnapshot(String);
 
-/// What the old primary did while it was cut off.
+/// The commands that the old primary saw during the partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Reads that it answered from the past.
+    /// Reads that it answered from the snapshot.
     pub reads: usize,
-    /// Those of them that were causal after a write of the same client.
+    /// Causally consistent reads among them.
     pub causal_reads: usize,
-    /// Linearizable reads, which it could not answer.
+    /// Linearizable reads, which failed.
     pub linearizable_reads: usize,
-    /// Writes that matched nothing and were acknowledged.
+    /// Acknowledged writes, which matched nothing.
     pub unmatched_writes: usize,
-    /// Writes that were not acknowledged.
+    /// Writes that got a `writeConcernError`.
     pub unacknowledged_writes: usize,
 }
 
 #[derive(Default)]
 struct State {
-    /// Its own clock: the number of writes so far.
+    /// The logical clock: the number of writes so far.
     time: u32,
     copies: usize,
-    cut_off: Option<CutOff>,
+    partition: Option<Partition>,
     seen: Seen,
-    /// Linearizable reads are answered from the past, too: no server does that.
-    is_broken: bool,
+    /// True if linearizable reads are answered from the snapshot, too, which no server does.
+    breaks_linearizable_reads: bool,
 }
 
-struct CutOff {
-    /// A copy of the database that reads are answered from.
-    reads: String,
-    /// The copy that reads are answered from once a write has come: it hears so late how far the majority was.
-    reads_after_a_write: String,
-    /// A copy of the database that writes go to.
-    writes: String,
+/// The copies of the database that replace it during a partition.
+struct Partition {
+    /// The copy that reads go to.
+    read_copy: String,
+    /// The copy that reads go to after the next write, which brings the newest majority commit point.
+    read_copy_after_write: String,
+    /// The copy that writes go to.
+    write_copy: String,
     has_unacknowledged: bool,
 }
 
 impl OldPrimary {
-    /// Before a server, for one database. It is the one primary until it is cut off.
+    /// Starts in front of `server`, for one database. It is the only primary until it is partitioned.
     pub async fn before(server: SocketAddr, database: &str) -> io::Result<Self> {
         let primary = Self {
             proxy: MongodbProxy::before(server).await?,
@@ -85,52 +89,52 @@ impl OldPrimary {
         self.proxy.address()
     }
 
-    /// Returns what a majority has now, for [`cut_off_since`](Self::cut_off_since).
-    pub async fn present(&self) -> io::Result<Past> {
-        self.copy().await.map(Past)
+    /// Takes a snapshot of the data that a majority has now, for [`cut_off_since`](Self::cut_off_since).
+    pub async fn present(&self) -> io::Result<MajoritySnapshot> {
+        self.copy_database().await.map(MajoritySnapshot)
     }
 
-    /// Cuts it off from the other members.
+    /// Partitions it from the other members, with the data of this moment.
     pub async fn cut_off(&self) -> io::Result<()> {
-        let present = self.present().await?;
-        self.cut_off_since(present).await
+        let snapshot = self.present().await?;
+        self.cut_off_since(snapshot).await
     }
 
-    /// Cuts it off when it had heard of a majority for the last time in the `past`, and of what came since just now: that
-    /// shows in reads after its next write.
-    pub async fn cut_off_since(&self, past: Past) -> io::Result<()> {
-        let cut_off = CutOff {
-            reads: past.0,
-            reads_after_a_write: self.copy().await?,
-            writes: self.copy().await?,
+    /// Partitions it with a majority commit point of the past: reads return `snapshot`. It has the later data as well,
+    /// and has just learned that a majority has it, which shows in reads after its next write.
+    pub async fn cut_off_since(&self, snapshot: MajoritySnapshot) -> io::Result<()> {
+        let partition = Partition {
+            read_copy: snapshot.0,
+            read_copy_after_write: self.copy_database().await?,
+            write_copy: self.copy_database().await?,
             has_unacknowledged: false,
         };
         let mut state = lock(&self.state);
         state.seen = Seen::default();
-        state.cut_off = Some(cut_off);
+        state.partition = Some(partition);
         Ok(())
     }
 
-    /// Makes it answer linearizable reads from the past, as no server does: what a trial must not let pass.
+    /// Makes it answer linearizable reads from the snapshot, which no server does: a trial must detect it.
     pub fn break_linearizable_reads(&self) {
-        lock(&self.state).is_broken = true;
+        lock(&self.state).breaks_linearizable_reads = true;
     }
 
-    /// Lets it find the others again: what was not acknowledged is rolled back. Returns what it did meanwhile.
+    /// Ends the partition and rolls back the unacknowledged writes. Returns what it saw meanwhile.
     pub async fn rejoin(&self) -> io::Result<Seen> {
-        let (cut_off, seen) = {
+        let (partition, seen) = {
             let mut state = lock(&self.state);
-            (state.cut_off.take(), state.seen)
+            (state.partition.take(), state.seen)
         };
         let mut server = Server::connect(self.server).await?;
-        for copy in cut_off.into_iter().flat_map(CutOff::copies) {
+        for copy in partition.into_iter().flat_map(Partition::copies) {
             server.run(&doc! { "dropDatabase": 1, "$db": copy }).await?;
         }
         Ok(seen)
     }
 
-    /// Copies the database; the name of the copy.
-    async fn copy(&self) -> io::Result<String> {
+    /// Copies the database and returns the name of the copy.
+    async fn copy_database(&self) -> io::Result<String> {
         let copy = {
             let mut state = lock(&self.state);
             state.copies += 1;
@@ -140,7 +144,7 @@ impl OldPrimary {
         let list = doc! { "listCollections": 1, "nameOnly": true, "$db": &self.database };
         for collection in first_batch(server.run(&list).await?) {
             let name = collection.get_str("name").unwrap_or_default();
-            // All of them in the first batch.
+            // Larger than any test collection, so that the first batch has all documents.
             let find = doc! { "find": name, "batchSize": 1_000_000, "$db": &self.database };
             let documents = first_batch(server.run(&find).await?);
             for part in documents.chunks(1_000) {
@@ -152,9 +156,9 @@ impl OldPrimary {
     }
 }
 
-impl CutOff {
+impl Partition {
     fn copies(self) -> [String; 3] {
-        [self.reads, self.reads_after_a_write, self.writes]
+        [self.read_copy, self.read_copy_after_write, self.write_copy]
     }
 }
 
@@ -162,32 +166,29 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn first_batch(mut answer: Document) -> Vec<Document> {
-    let cursor = answer
-        .get_document_mut("cursor")
-        .map(std::mem::take)
-        .unwrap_or_default();
+fn first_batch(mut reply: Document) -> Vec<Document> {
+    let cursor = reply.get_document_mut("cursor").map(std::mem::take).unwrap_or_default();
     let documents = cursor.get_array("firstBatch").into_iter().flatten();
     documents.filter_map(Bson::as_document).cloned().collect()
 }
 
 fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Reaction {
     let is_causal = command.is_causal();
-    without_times(command.document_mut());
+    remove_times(command.document_mut());
     let is_ours = command
         .document()
         .get_str("$db")
         .is_ok_and(|db| db.starts_with(database));
     let mut locked = lock(state);
     let State {
-        cut_off,
+        partition,
         seen,
-        is_broken,
+        breaks_linearizable_reads,
         ..
     } = &mut *locked;
-    match cut_off {
-        Some(cut_off) if is_ours && command.is_read() => {
-            if command.read_concern_level() == Some("linearizable") && !*is_broken {
+    match partition {
+        Some(partition) if is_ours && command.is_read() => {
+            if command.read_concern_level() == Some("linearizable") && !*breaks_linearizable_reads {
                 seen.linearizable_reads += 1;
                 return Reaction::Answer(doc! {
                     "ok": 0, "code": 50, "codeName": "MaxTimeMSExpired", "errmsg": "operation exceeded time limit",
@@ -195,38 +196,39 @@ fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Rea
             }
             seen.reads += 1;
             seen.causal_reads += usize::from(is_causal);
-            command.document_mut().insert("$db", &cut_off.reads);
+            command.document_mut().insert("$db", &partition.read_copy);
         }
-        Some(cut_off) if is_ours && command.is_write() => {
-            cut_off.reads = cut_off.reads_after_a_write.clone();
-            command.document_mut().insert("$db", &cut_off.writes);
+        Some(partition) if is_ours && command.is_write() => {
+            partition.read_copy = partition.read_copy_after_write.clone();
+            command.document_mut().insert("$db", &partition.write_copy);
         }
         Some(_) | None => {}
     }
     drop(locked);
     let state = state.clone();
     let is_write = is_ours && command.is_write();
-    let then = move |mut answer| {
+    let on_reply = move |mut reply| {
         let mut state = lock(&state);
         if is_write {
-            state.written(&mut answer);
+            state.record_write(&mut reply);
         }
-        state.tell_time(&mut answer);
-        Reaction::Answer(answer)
+        state.insert_times(&mut reply);
+        Reaction::Answer(reply)
     };
-    Reaction::Send(command.into_document(), Box::new(then))
+    Reaction::Send(command.into_document(), Box::new(on_reply))
 }
 
 impl State {
-    fn written(&mut self, answer: &mut Document) {
-        let Some(cut_off) = &mut self.cut_off else {
+    /// Counts a write, and makes its reply a `writeConcernError` when no majority gets it.
+    fn record_write(&mut self, reply: &mut Document) {
+        let Some(partition) = &mut self.partition else {
             self.time += 1;
             return;
         };
-        cut_off.has_unacknowledged |= has_matched(answer);
-        if cut_off.has_unacknowledged {
+        partition.has_unacknowledged |= has_matched(reply);
+        if partition.has_unacknowledged {
             self.seen.unacknowledged_writes += 1;
-            answer.insert(
+            reply.insert(
                 "writeConcernError",
                 doc! {
                     "code": 64, "codeName": "WriteConcernTimeout", "errmsg": "waiting for replication timed out",
@@ -238,20 +240,21 @@ impl State {
         }
     }
 
-    fn tell_time(&self, answer: &mut Document) {
+    /// Adds `operationTime` and `$clusterTime` to a reply.
+    fn insert_times(&self, reply: &mut Document) {
         let time = Timestamp {
             time: 1_000_000 + self.time,
             increment: 1,
         };
-        answer.insert("operationTime", time);
-        // As a server without authentication signs it.
+        reply.insert("operationTime", time);
+        // The signature of a server without authentication.
         let signature = doc! { "hash": Binary { subtype: BinarySubtype::Generic, bytes: vec![0; 20] }, "keyId": 0_i64 };
-        answer.insert("$clusterTime", doc! { "clusterTime": time, "signature": signature });
+        reply.insert("$clusterTime", doc! { "clusterTime": time, "signature": signature });
     }
 }
 
-/// Takes out what only a replica set's own members understand.
-fn without_times(command: &mut Document) {
+/// Removes the times, which a lone server rejects.
+fn remove_times(command: &mut Document) {
     command.remove("$clusterTime");
     if let Ok(concern) = command.get_document_mut("readConcern") {
         concern.remove("afterClusterTime");
@@ -261,9 +264,10 @@ fn without_times(command: &mut Document) {
     }
 }
 
-fn has_matched(answer: &Document) -> bool {
-    let last = answer.get_document("lastErrorObject");
-    let n = last.unwrap_or(answer).get("n");
+/// Returns whether a write matched a document. `findAndModify` reports it in `lastErrorObject`.
+fn has_matched(reply: &Document) -> bool {
+    let last = reply.get_document("lastErrorObject");
+    let n = last.unwrap_or(reply).get("n");
     match n {
         Some(Bson::Int32(n)) => *n > 0,
         Some(Bson::Int64(n)) => *n > 0,

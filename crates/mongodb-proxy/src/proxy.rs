@@ -1,3 +1,5 @@
+//! The proxy: it accepts connections and runs a script on every command.
+
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -15,44 +17,44 @@ use crate::message::Message;
 use crate::server::Server;
 
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Then = Box<dyn FnOnce(Document) -> Reaction + Send>;
+type OnReply = Box<dyn FnOnce(Document) -> Reaction + Send>;
 
-/// What becomes of a command.
+/// The reaction of a script to a command.
 pub enum Reaction {
-    /// It goes to the server as it is, and so does the answer to the client.
+    /// Forwards the command and its reply unchanged.
     Pass,
-    /// It is answered so. The server does not see it.
+    /// Replies with this document; the server does not see the command.
     Answer(Document),
-    /// The server is sent this in its place; what follows depends on its answer.
-    Send(Document, Then),
-    /// Something else happens first.
+    /// Sends this command to the server instead, and reacts to its reply.
+    Send(Document, OnReply),
+    /// Waits, then reacts.
     After(Wait, Box<Self>),
-    /// The connection is reset.
+    /// Resets the connection.
     Cut,
 }
 
 impl Reaction {
-    /// Passes the command on and changes the answer.
+    /// Forwards the command and changes its reply.
     pub fn changing(command: &Command, change: impl FnOnce(&mut Document) + Send + 'static) -> Self {
-        let then = |mut answer| {
-            change(&mut answer);
-            Self::Answer(answer)
+        let on_reply = |mut reply| {
+            change(&mut reply);
+            Self::Answer(reply)
         };
-        Self::Send(command.document().clone(), Box::new(then))
+        Self::Send(command.document().clone(), Box::new(on_reply))
     }
 
-    /// Lets the server carry the command out, and resets the connection before the answer.
+    /// Lets the server execute the command, and resets the connection instead of replying.
     pub fn losing_the_answer(command: &Command) -> Self {
         Self::Send(command.document().clone(), Box::new(|_| Self::Cut))
     }
 
-    /// Reacts so much later.
+    /// Delays the reaction.
     #[must_use]
     pub fn later(self, delay: Duration) -> Self {
         self.after(sleep(delay))
     }
 
-    /// Reacts when this has happened.
+    /// Reacts once `wait` is over.
     #[must_use]
     pub fn after(self, wait: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::After(Box::pin(wait), Box::new(self))
@@ -61,7 +63,7 @@ impl Reaction {
 
 type Script = Arc<dyn Fn(&Command) -> Reaction + Send + Sync>;
 
-/// Passes connections on to a server, and asks a script about every command.
+/// Forwards connections to a server and runs a script on every command.
 pub struct MongodbProxy {
     address: SocketAddr,
     script: Arc<RwLock<Script>>,
@@ -69,7 +71,7 @@ pub struct MongodbProxy {
 }
 
 impl MongodbProxy {
-    /// Listens on a port of its own on the loopback interface, and passes everything.
+    /// Listens on a free port of the loopback interface, in front of `server`, and forwards everything.
     pub async fn before(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let pass: Script = Arc::new(|_| Reaction::Pass);
@@ -86,12 +88,12 @@ impl MongodbProxy {
         self.address
     }
 
-    /// Asks this script about every command that comes from now on.
+    /// Runs this script on every command from now on, instead of the one before.
     pub fn follow(&self, script: impl Fn(&Command) -> Reaction + Send + Sync + 'static) {
         *self.script.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(script);
     }
 
-    /// Passes every command that comes from now on.
+    /// Forwards every command from now on.
     pub fn pass(&self) {
         self.follow(|_| Reaction::Pass);
     }
@@ -104,7 +106,7 @@ impl Drop for MongodbProxy {
     }
 }
 
-/// Connections end with the task.
+/// Serves connections until the task is aborted, which closes them.
 async fn accept(listener: TcpListener, server: SocketAddr, script: Arc<RwLock<Script>>) {
     let mut connections = JoinSet::new();
     loop {
@@ -117,24 +119,24 @@ async fn accept(listener: TcpListener, server: SocketAddr, script: Arc<RwLock<Sc
 }
 
 async fn serve(mut client: TcpStream, server: SocketAddr, script: Arc<RwLock<Script>>) {
-    let passing = async {
+    let serving = async {
         client.set_nodelay(true)?;
         let mut server = Server::connect(server).await?;
         while let Some(message) = Message::read(&mut client).await? {
-            if let Some(answer) = answer(&message, &mut server, &script).await? {
-                client.write_all(answer.bytes()).await?;
+            if let Some(reply) = reply_to(&message, &mut server, &script).await? {
+                client.write_all(reply.bytes()).await?;
             }
         }
         io::Result::Ok(())
     };
-    if passing.await.is_err() {
+    if serving.await.is_err() {
         let _ = client.set_zero_linger();
     }
 }
 
-/// The answer to a message, when it wants one.
-async fn answer(message: &Message, server: &mut Server, script: &RwLock<Script>) -> io::Result<Option<Message>> {
-    if !message.wants_an_answer() {
+/// Runs the script on a message and returns the reply, if the client expects one.
+async fn reply_to(message: &Message, server: &mut Server, script: &RwLock<Script>) -> io::Result<Option<Message>> {
+    if !message.expects_reply() {
         server.send(message).await?;
         return Ok(None);
     }
@@ -144,11 +146,11 @@ async fn answer(message: &Message, server: &mut Server, script: &RwLock<Script>)
     let command = Command::new(document);
     let script = script.read().unwrap_or_else(PoisonError::into_inner).clone();
     let mut reaction = script(&command);
-    let answer = loop {
+    let reply = loop {
         reaction = match reaction {
             Reaction::Pass => break server.ask(command.document()).await?,
-            Reaction::Answer(answer) => break answer,
-            Reaction::Send(command, then) => then(server.ask(&command).await?),
+            Reaction::Answer(reply) => break reply,
+            Reaction::Send(command, on_reply) => on_reply(server.ask(&command).await?),
             Reaction::After(wait, next) => {
                 wait.await;
                 *next
@@ -156,5 +158,5 @@ async fn answer(message: &Message, server: &mut Server, script: &RwLock<Script>)
             Reaction::Cut => return Err(ErrorKind::ConnectionReset.into()),
         };
     };
-    Message::of(message.id(), message.id(), &answer).map(Some)
+    Message::new(message.id(), message.id(), &reply).map(Some)
 }

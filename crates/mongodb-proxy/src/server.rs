@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::message::Message;
 
-/// A connection to the server.
+/// A connection to the server behind the proxy.
 pub struct Server {
     stream: TcpStream,
     messages: i32,
@@ -20,22 +20,22 @@ impl Server {
         Ok(Self { stream, messages: 0 })
     }
 
-    /// Runs a command; its answer, whatever it says.
+    /// Runs a command and returns its reply, which may be an error of the server.
     pub async fn ask(&mut self, command: &Document) -> io::Result<Document> {
         self.messages = self.messages.wrapping_add(1);
-        let answer = self.forward(&Message::of(self.messages, 0, command)?).await?;
-        let document = answer.document()?;
-        document.ok_or_else(|| Error::new(ErrorKind::InvalidData, "the answer is no document"))
+        let reply = self.forward(&Message::new(self.messages, 0, command)?).await?;
+        let document = reply.document()?;
+        document.ok_or_else(|| Error::new(ErrorKind::InvalidData, "the reply is no document"))
     }
 
-    /// Runs a command that must succeed.
+    /// Runs a command and returns its reply, or an error if the reply is not `ok`.
     pub async fn run(&mut self, command: &Document) -> io::Result<Document> {
-        let answer = self.ask(command).await?;
-        let is_ok = answer.get_f64("ok").is_ok_and(|ok| ok > 0.0) || answer.get_i32("ok").is_ok_and(|ok| ok > 0);
+        let reply = self.ask(command).await?;
+        let is_ok = reply.get_f64("ok").is_ok_and(|ok| ok > 0.0) || reply.get_i32("ok").is_ok_and(|ok| ok > 0);
         if is_ok {
-            Ok(answer)
+            Ok(reply)
         } else {
-            Err(Error::other(answer.to_string()))
+            Err(Error::other(reply.to_string()))
         }
     }
 
@@ -45,12 +45,12 @@ impl Server {
 
     pub(crate) async fn forward(&mut self, message: &Message) -> io::Result<Message> {
         self.send(message).await?;
-        let answer = Message::read(&mut self.stream).await?;
-        answer.ok_or_else(|| ErrorKind::UnexpectedEof.into())
+        let reply = Message::read(&mut self.stream).await?;
+        reply.ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 }
 
-/// Returns the address of the one host that a URI names.
+/// Resolves the one host that a URI names.
 pub fn address_of(uri: &str) -> io::Result<SocketAddr> {
     let mut addresses = host(uri).to_socket_addrs()?;
     addresses
@@ -58,8 +58,8 @@ pub fn address_of(uri: &str) -> io::Result<SocketAddr> {
         .ok_or_else(|| Error::new(ErrorKind::NotFound, "the URI names no host"))
 }
 
-/// Returns the URI with this address in the place of its host. A driver that asked for the other members of a replica set
-/// would go past it.
+/// Returns the URI with its host replaced by this address, and `directConnection=true`: a driver that discovered the
+/// other members of the replica set would bypass the proxy.
 pub fn through(uri: &str, address: SocketAddr) -> String {
     let through = uri.replacen(host(uri), &address.to_string(), 1);
     match through {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uri_goes_through_the_proxy_and_nowhere_else() {
+    fn uri_connects_directly_to_the_proxy() {
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
         for (uri, expected) in [
             ("mongodb://a:1", "mongodb://127.0.0.1:9/?directConnection=true"),
