@@ -6,24 +6,24 @@ use domain::ids::ClientId;
 use ports::ClientSaveOutcome;
 
 use crate::contract::contracts;
-use crate::fixtures::{client, client_id, full_client, known_as};
-use crate::race::{at_once, count};
+use crate::fixtures::{client, client_id, client_with_aliases, full_client};
+use crate::race::{count, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     an_unregistered_client_is_not_found,
     every_field_of_a_client_survives,
-    each_switch_of_a_client_is_kept_apart,
+    client_switches_are_stored_separately,
     a_client_is_not_found_by_its_alias,
     a_client_is_created_once,
-    a_name_that_is_taken_creates_nothing,
-    creating_one_id_at_once_has_one_winner,
-    creating_one_alias_at_once_has_one_winner,
-    a_replaced_client_is_the_new_one_in_every_field,
+    create_rejects_a_taken_name,
+    parallel_creates_of_an_id_have_one_winner,
+    parallel_creates_of_an_alias_have_one_winner,
+    replace_overwrites_every_field_of_a_client,
     replacing_an_absent_client_inserts_it,
     replacing_again_changes_nothing,
-    a_name_that_is_taken_replaces_nothing,
-    an_alias_given_up_is_free_again,
+    replace_rejects_a_taken_name,
+    removed_alias_is_free_again,
     clients_are_paged_in_the_order_of_their_ids,
     clients_survive_reopening,
 }
@@ -80,7 +80,7 @@ async fn every_field_of_a_client_survives(fixture: &dyn Fixture) {
     }
 }
 
-async fn each_switch_of_a_client_is_kept_apart(fixture: &dyn Fixture) {
+async fn client_switches_are_stored_separately(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for switch in 0..6 {
         let client = Client {
@@ -99,7 +99,7 @@ async fn each_switch_of_a_client_is_kept_apart(fixture: &dyn Fixture) {
 
 async fn a_client_is_not_found_by_its_alias(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    create(&stores, &known_as("portal", ["entity"])).await;
+    create(&stores, &client_with_aliases("portal", ["entity"])).await;
     assert_eq!(find(&stores, "entity").await, None);
 }
 
@@ -112,32 +112,32 @@ async fn a_client_is_created_once(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, "portal").await, Some(first));
 }
 
-async fn a_name_that_is_taken_creates_nothing(fixture: &dyn Fixture) {
+async fn create_rejects_a_taken_name(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    create(&stores, &known_as("portal", ["entity"])).await;
-    for (refused, name) in [
-        (known_as("entity", ["free"]), "entity"),
-        (known_as("other", ["free", "portal"]), "portal"),
-        (known_as("other", ["free", "entity"]), "entity"),
+    create(&stores, &client_with_aliases("portal", ["entity"])).await;
+    for (rejected, name) in [
+        (client_with_aliases("entity", ["free"]), "entity"),
+        (client_with_aliases("other", ["free", "portal"]), "portal"),
+        (client_with_aliases("other", ["free", "entity"]), "entity"),
     ] {
-        assert_eq!(create(&stores, &refused).await, taken(name));
-        assert_eq!(find(&stores, refused.id.as_str()).await, None);
+        assert_eq!(create(&stores, &rejected).await, taken(name));
+        assert_eq!(find(&stores, rejected.id.as_str()).await, None);
     }
-    let late = known_as("free", ["other"]);
+    let late = client_with_aliases("free", ["other"]);
     assert_eq!(
         create(&stores, &late).await,
         ClientSaveOutcome::Saved,
-        "a refused client holds a name"
+        "a rejected client holds a name"
     );
 }
 
-async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_creates_of_an_id_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let attempt = |caller: usize| Client {
         roles: vec![caller.to_string()],
         ..client("portal")
     };
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let clients = Arc::clone(&stores.clients);
         async move { clients.create(&attempt(caller)).await.unwrap() }
     })
@@ -148,10 +148,10 @@ async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, "portal").await, winner.map(attempt));
 }
 
-async fn creating_one_alias_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_creates_of_an_alias_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let attempt = |caller: usize| known_as(&format!("client-{caller}"), ["entity"]);
-    let answers = at_once(|caller| {
+    let attempt = |caller: usize| client_with_aliases(&format!("client-{caller}"), ["entity"]);
+    let answers = run_concurrently(|caller| {
         let clients = Arc::clone(&stores.clients);
         async move { clients.create(&attempt(caller)).await.unwrap() }
     })
@@ -161,7 +161,7 @@ async fn creating_one_alias_at_once_has_one_winner(fixture: &dyn Fixture) {
     assert_eq!(stores.clients.page(None, 100).await.unwrap().len(), 1);
 }
 
-async fn a_replaced_client_is_the_new_one_in_every_field(fixture: &dyn Fixture) {
+async fn replace_overwrites_every_field_of_a_client(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &client("portal")).await;
     for client in [full_client("portal"), client("portal")] {
@@ -187,37 +187,37 @@ async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
     }
 }
 
-async fn a_name_that_is_taken_replaces_nothing(fixture: &dyn Fixture) {
+async fn replace_rejects_a_taken_name(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    create(&stores, &known_as("portal", ["entity"])).await;
-    let other = known_as("other", ["own"]);
+    create(&stores, &client_with_aliases("portal", ["entity"])).await;
+    let other = client_with_aliases("other", ["own"]);
     create(&stores, &other).await;
     for name in ["portal", "entity"] {
-        let refused = known_as("other", ["free", name]);
-        assert_eq!(replace(&stores, &refused).await, taken(name));
+        let rejected = client_with_aliases("other", ["free", name]);
+        assert_eq!(replace(&stores, &rejected).await, taken(name));
         assert_eq!(find(&stores, "other").await.as_ref(), Some(&other));
     }
     assert_eq!(replace(&stores, &client("entity")).await, taken("entity"));
     assert_eq!(
         create(&stores, &client("own")).await,
         taken("own"),
-        "a refused client lost its alias"
+        "a rejected client lost its alias"
     );
     assert_eq!(
         create(&stores, &client("free")).await,
         ClientSaveOutcome::Saved,
-        "a refused client holds a name"
+        "a rejected client holds a name"
     );
 }
 
-async fn an_alias_given_up_is_free_again(fixture: &dyn Fixture) {
+async fn removed_alias_is_free_again(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    create(&stores, &known_as("portal", ["old", "kept"])).await;
-    replace(&stores, &known_as("portal", ["kept", "new"])).await;
+    create(&stores, &client_with_aliases("portal", ["old", "kept"])).await;
+    replace(&stores, &client_with_aliases("portal", ["kept", "new"])).await;
     assert_eq!(create(&stores, &client("kept")).await, taken("kept"));
     assert_eq!(create(&stores, &client("new")).await, taken("new"));
     assert_eq!(
-        create(&stores, &known_as("other", ["old"])).await,
+        create(&stores, &client_with_aliases("other", ["old"])).await,
         ClientSaveOutcome::Saved
     );
 }

@@ -1,3 +1,5 @@
+//! A contract, and the macro that lists the contracts of a file.
+
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -6,19 +8,19 @@ use tokio::runtime;
 
 use crate::{Opening, WORKERS};
 
-/// A trial that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Time limit of a trial: far above the slowest, so that only a trial that hangs exceeds it.
+const TRIAL_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// One promise of a port, over a fixture of the kind it needs.
+/// One promise of a port: an async function over the fixture `F` that it needs.
 pub(crate) struct Contract<F: ?Sized> {
-    /// The path of its function.
+    /// The path of the function.
     pub(crate) name: &'static str,
     pub(crate) run: for<'f> fn(&'f F) -> Pin<Box<dyn Future<Output = ()> + 'f>>,
 }
 
 impl<F: ?Sized + 'static> Contract<F> {
-    /// The contract as a trial with a runtime and a fixture of its own.
-    pub(crate) fn trial(self, adapter: &str, open: fn() -> Opening<F>) -> Trial {
+    /// Makes the contract a trial, which gets a runtime and a fixture of its own.
+    pub(crate) fn into_trial(self, adapter: &str, open: fn() -> Opening<F>) -> Trial {
         let path = self.name.split_once("::").map_or(self.name, |(_, path)| path);
         Trial::test(format!("{adapter}::{path}"), move || {
             let runtime = runtime::Builder::new_multi_thread()
@@ -27,14 +29,14 @@ impl<F: ?Sized + 'static> Contract<F> {
                 .build()?;
             runtime.block_on(async {
                 let fixture = open().await;
-                tokio::time::timeout(PATIENCE, (self.run)(&fixture)).await
+                tokio::time::timeout(TRIAL_TIMEOUT, (self.run)(&fixture)).await
             })?;
             Ok(())
         })
     }
 }
 
-/// Lists the contracts of a file.
+/// Defines `contracts()`, the list of the contracts of a file.
 macro_rules! contracts {
     ($fixture:ty: $($contract:ident),+ $(,)?) => {
         pub(crate) fn contracts() -> Vec<$crate::contract::Contract<$fixture>> {

@@ -9,54 +9,54 @@ use ports::{Aggregate, Backlog, Cursor, EventLog, EventPublisher, LoggedEvent};
 use crate::contract::contracts;
 use crate::fixtures::user;
 use crate::outboxes::{self, push};
-use crate::race::{CALLERS, at_once, begin_waiting, soon};
+use crate::race::{CALLERS, run_concurrently, start_waiting, within_timeout};
 use crate::{Fixture, Opening, Stores};
 
-/// What an adapter with an embedded event log brings besides its stores.
+/// The fixture of an adapter with an embedded event log.
 ///
-/// Its publisher appends an event and takes it out of its outbox in one transaction, and appends nothing when the
-/// outbox no longer holds it.
+/// Its publisher appends an event to the log and removes it from its outbox in one transaction. It appends nothing if
+/// the outbox does not hold the event, so the log holds each event once.
 pub trait EventLogFixture: Fixture {
-    /// The log over the place, as it was opened last.
+    /// Returns the log of the database as it was opened last.
     fn event_log(&self) -> Arc<dyn EventLog>;
 
-    /// The publisher that appends to that log.
+    /// Returns the publisher that appends to that log.
     fn event_publisher(&self) -> Arc<dyn EventPublisher>;
 }
 
-/// Opens a fixture, inside the runtime of the trial it is for.
+/// Opens a fixture in the runtime of its trial.
 pub type OpenEventLogFixture = fn() -> Opening<dyn EventLogFixture>;
 
-/// Every contract of the embedded event log as a trial, named `adapter::event_log::contract`.
+/// Returns every contract of the embedded event log as a trial, named `adapter::event_log::contract`.
 pub fn event_log_suite(adapter: &'static str, open: OpenEventLogFixture) -> Vec<Trial> {
     contracts()
         .into_iter()
-        .map(|contract| contract.trial(adapter, open))
+        .map(|contract| contract.into_trial(adapter, open))
         .collect()
 }
 
 contracts! { dyn EventLogFixture:
-    an_empty_log_has_nothing_to_read,
+    empty_log_returns_no_events,
     events_are_read_as_they_were_published,
     events_are_read_in_the_order_of_publishing,
     cursors_rise_and_never_repeat,
-    a_page_holds_no_more_than_its_limit,
-    nothing_is_read_past_the_end,
-    a_published_event_has_left_its_outbox,
+    page_respects_its_limit,
+    reading_past_the_end_returns_nothing,
+    publishing_removes_the_event_from_its_outbox,
     publishing_again_appends_nothing,
-    publishing_one_event_at_once_appends_it_once,
-    publishing_at_once_appends_all,
-    an_event_already_there_ends_the_waiting,
-    an_appended_event_ends_the_waiting,
-    an_appended_event_ends_the_waiting_of_all,
-    a_waiting_given_up_loses_nothing,
+    parallel_publishes_of_an_event_append_it_once,
+    parallel_publishes_append_all_events,
+    existing_event_ends_the_wait,
+    appended_event_ends_the_wait,
+    appended_event_wakes_every_waiter,
+    dropped_waiter_loses_no_event,
     published_events_survive_reopening,
 }
 
 const START: Cursor = Cursor(0);
 
-/// The events that `count` pushes into user `n`'s factor set left to publish.
-async fn pushed(fixture: &dyn EventLogFixture, n: usize, count: u64) -> Vec<Event> {
+/// Pushes `count` events into the outbox of user `n`'s factor set, and returns those it holds.
+async fn push_events(fixture: &dyn EventLogFixture, n: usize, count: u64) -> Vec<Event> {
     let stores = fixture.stores();
     push(&stores, n, count).await;
     pending(&stores, n).await
@@ -76,43 +76,43 @@ async fn read(fixture: &dyn EventLogFixture, after: Cursor, limit: usize) -> Vec
     fixture.event_log().read(after, limit).await.unwrap()
 }
 
-/// All events in the log, in its order.
-async fn logged(fixture: &dyn EventLogFixture) -> Vec<Event> {
+/// Returns all events of the log, in its order.
+async fn read_all(fixture: &dyn EventLogFixture) -> Vec<Event> {
     let all = read(fixture, START, 10_000).await;
     all.into_iter().map(|logged| logged.event).collect()
 }
 
-/// The place of the last event in the log.
+/// Returns the cursor of the last event in the log.
 async fn end(fixture: &dyn EventLogFixture) -> Cursor {
     let all = read(fixture, START, 10_000).await;
     all.last().map_or(START, |logged| logged.cursor)
 }
 
-async fn an_empty_log_has_nothing_to_read(fixture: &dyn EventLogFixture) {
+async fn empty_log_returns_no_events(fixture: &dyn EventLogFixture) {
     assert_eq!(read(fixture, START, 10).await, []);
     assert_eq!(read(fixture, Cursor(7), 10).await, []);
 }
 
 async fn events_are_read_as_they_were_published(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 2).await;
+    let events = push_events(fixture, 1, 2).await;
     publish(fixture, &events).await;
-    assert_eq!(logged(fixture).await, events);
+    assert_eq!(read_all(fixture).await, events);
 }
 
 async fn events_are_read_in_the_order_of_publishing(fixture: &dyn EventLogFixture) {
     let mut published = Vec::new();
     for n in [2, 1, 3, 1, 2] {
-        let events = pushed(fixture, n, 2).await;
+        let events = push_events(fixture, n, 2).await;
         publish(fixture, &events).await;
         published.extend(events);
     }
-    assert_eq!(logged(fixture).await, published);
+    assert_eq!(read_all(fixture).await, published);
 }
 
 async fn cursors_rise_and_never_repeat(fixture: &dyn EventLogFixture) {
     let mut last = START;
     for n in 0..3 {
-        let events = pushed(fixture, n, 3).await;
+        let events = push_events(fixture, n, 3).await;
         publish(fixture, &events).await;
         for logged in read(fixture, last, 10).await {
             assert!(logged.cursor > last);
@@ -125,8 +125,8 @@ async fn cursors_rise_and_never_repeat(fixture: &dyn EventLogFixture) {
     assert!(all.is_sorted_by(|one, next| one.cursor < next.cursor));
 }
 
-async fn a_page_holds_no_more_than_its_limit(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 5).await;
+async fn page_respects_its_limit(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 5).await;
     publish(fixture, &events).await;
     let (mut after, mut seen, mut pages) = (START, Vec::new(), Vec::new());
     loop {
@@ -140,8 +140,8 @@ async fn a_page_holds_no_more_than_its_limit(fixture: &dyn EventLogFixture) {
     assert_eq!(seen, events);
 }
 
-async fn nothing_is_read_past_the_end(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 2).await;
+async fn reading_past_the_end_returns_nothing(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 2).await;
     publish(fixture, &events).await;
     let Cursor(last) = end(fixture).await;
     assert_eq!(read(fixture, Cursor(last), 10).await, []);
@@ -150,9 +150,9 @@ async fn nothing_is_read_past_the_end(fixture: &dyn EventLogFixture) {
     assert_eq!(before.len(), 1);
 }
 
-async fn a_published_event_has_left_its_outbox(fixture: &dyn EventLogFixture) {
+async fn publishing_removes_the_event_from_its_outbox(fixture: &dyn EventLogFixture) {
     let stores = fixture.stores();
-    let mut left = pushed(fixture, 1, 3).await;
+    let mut left = push_events(fixture, 1, 3).await;
     while !left.is_empty() {
         publish(fixture, &[left.remove(0)]).await;
         assert_eq!(pending(&stores, 1).await, left);
@@ -162,18 +162,18 @@ async fn a_published_event_has_left_its_outbox(fixture: &dyn EventLogFixture) {
 }
 
 async fn publishing_again_appends_nothing(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 2).await;
+    let events = push_events(fixture, 1, 2).await;
     publish(fixture, &events).await;
     publish(fixture, &events).await;
-    let later = pushed(fixture, 1, 1).await;
+    let later = push_events(fixture, 1, 1).await;
     publish(fixture, &events).await;
-    assert_eq!(logged(fixture).await, events);
+    assert_eq!(read_all(fixture).await, events);
     assert_eq!(pending(&fixture.stores(), 1).await, later);
 }
 
-async fn publishing_one_event_at_once_appends_it_once(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 1).await;
-    at_once(|_| {
+async fn parallel_publishes_of_an_event_append_it_once(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 1).await;
+    run_concurrently(|_| {
         let publisher = fixture.event_publisher();
         let events = events.clone();
         async move {
@@ -183,11 +183,11 @@ async fn publishing_one_event_at_once_appends_it_once(fixture: &dyn EventLogFixt
         }
     })
     .await;
-    assert_eq!(logged(fixture).await, events);
+    assert_eq!(read_all(fixture).await, events);
 }
 
-async fn publishing_at_once_appends_all(fixture: &dyn EventLogFixture) {
-    let published = at_once(|caller| {
+async fn parallel_publishes_append_all_events(fixture: &dyn EventLogFixture) {
+    let published = run_concurrently(|caller| {
         let (stores, publisher) = (fixture.stores(), fixture.event_publisher());
         async move {
             push(&stores, caller, 3).await;
@@ -199,7 +199,7 @@ async fn publishing_at_once_appends_all(fixture: &dyn EventLogFixture) {
         }
     })
     .await;
-    let all = logged(fixture).await;
+    let all = read_all(fixture).await;
     assert_eq!(all.len(), published.iter().map(Vec::len).sum::<usize>());
     for events in published {
         let own = all.iter().filter(|event| events.contains(event));
@@ -207,56 +207,56 @@ async fn publishing_at_once_appends_all(fixture: &dyn EventLogFixture) {
     }
 }
 
-async fn an_event_already_there_ends_the_waiting(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 2).await;
+async fn existing_event_ends_the_wait(fixture: &dyn EventLogFixture) {
+    let events = push_events(fixture, 1, 2).await;
     publish(fixture, &events).await;
-    soon(fixture.event_log().grown(START)).await;
+    within_timeout(fixture.event_log().grown(START)).await;
     let Cursor(last) = end(fixture).await;
-    soon(fixture.event_log().grown(Cursor(last - 1))).await;
+    within_timeout(fixture.event_log().grown(Cursor(last - 1))).await;
 }
 
-async fn an_appended_event_ends_the_waiting(fixture: &dyn EventLogFixture) {
+async fn appended_event_ends_the_wait(fixture: &dyn EventLogFixture) {
     let log = fixture.event_log();
     for n in 0..3 {
-        let events = pushed(fixture, n, 1).await;
+        let events = push_events(fixture, n, 1).await;
         let last = end(fixture).await;
-        let waiting = begin_waiting(|| log.grown(last)).await;
+        let waiting = start_waiting(|| log.grown(last)).await;
         publish(fixture, &events).await;
-        soon(waiting).await;
+        within_timeout(waiting).await;
     }
 }
 
-async fn an_appended_event_ends_the_waiting_of_all(fixture: &dyn EventLogFixture) {
+async fn appended_event_wakes_every_waiter(fixture: &dyn EventLogFixture) {
     let log = fixture.event_log();
-    let events = pushed(fixture, 1, 1).await;
+    let events = push_events(fixture, 1, 1).await;
     let mut all = Vec::new();
     for _ in 0..CALLERS {
-        all.push(begin_waiting(|| log.grown(START)).await);
+        all.push(start_waiting(|| log.grown(START)).await);
     }
     publish(fixture, &events).await;
     for one in all {
-        soon(one).await;
+        within_timeout(one).await;
     }
 }
 
-async fn a_waiting_given_up_loses_nothing(fixture: &dyn EventLogFixture) {
+async fn dropped_waiter_loses_no_event(fixture: &dyn EventLogFixture) {
     let log = fixture.event_log();
-    let events = pushed(fixture, 1, 1).await;
-    let given_up = begin_waiting(|| log.grown(START)).await;
-    let kept = begin_waiting(|| log.grown(START)).await;
-    drop(given_up);
+    let events = push_events(fixture, 1, 1).await;
+    let dropped = start_waiting(|| log.grown(START)).await;
+    let kept = start_waiting(|| log.grown(START)).await;
+    drop(dropped);
     publish(fixture, &events).await;
-    soon(kept).await;
-    assert_eq!(logged(fixture).await, events);
+    within_timeout(kept).await;
+    assert_eq!(read_all(fixture).await, events);
 }
 
 async fn published_events_survive_reopening(fixture: &dyn EventLogFixture) {
-    let events = pushed(fixture, 1, 3).await;
+    let events = push_events(fixture, 1, 3).await;
     let (first, rest) = events.split_at(2);
     publish(fixture, first).await;
     fixture.reopen().await;
-    assert_eq!(logged(fixture).await, first);
+    assert_eq!(read_all(fixture).await, first);
     assert_eq!(pending(&fixture.stores(), 1).await, rest);
     publish(fixture, &events).await;
-    assert_eq!(logged(fixture).await, events);
+    assert_eq!(read_all(fixture).await, events);
 }

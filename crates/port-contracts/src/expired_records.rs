@@ -9,30 +9,32 @@ use ports::factors::QuotaDecision;
 use ports::tokens::CloseOutcome;
 
 use crate::contract::contracts;
-use crate::fixtures::{IDLE, at, before, event_context, family, presented, session_event_id, user, validation_token};
+use crate::fixtures::{
+    IDLE, at, before, event_context, family, presented_token, session_event_id, user, validation_token,
+};
 use crate::outboxes;
-use crate::race::at_once;
+use crate::race::run_concurrently;
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
-    nothing_stored_is_nothing_collected,
-    a_token_is_collected_from_the_instant_of_its_expiry,
-    a_family_is_collected_from_the_instant_of_its_absolute_expiry,
-    a_send_window_is_collected_from_the_instant_of_its_end,
+    purge_of_an_empty_store_removes_nothing,
+    token_is_purged_from_its_expiry_on,
+    family_is_purged_from_its_absolute_expiry_on,
+    send_window_is_purged_from_its_end_on,
     an_idle_family_is_kept,
-    a_family_that_ended_early_is_kept_until_its_absolute_expiry,
+    closed_and_revoked_families_are_kept_until_expiry,
     a_family_with_pending_events_is_kept,
-    kept_families_do_not_hold_up_others,
-    a_collection_takes_no_more_than_its_limit,
-    collecting_again_goes_on,
-    collecting_at_once_counts_everything_once,
+    kept_families_do_not_block_the_purge,
+    purge_respects_its_limit,
+    repeated_purge_continues,
+    parallel_purges_count_each_record_once,
     send_windows_count_towards_the_limit,
-    what_was_collected_stays_gone_after_reopening,
+    purged_records_stay_gone_after_reopening,
 }
 
 const ALL: usize = 1_000;
 
-async fn collect(stores: &Stores, before: Timestamp, limit: usize) -> usize {
+async fn purge(stores: &Stores, before: Timestamp, limit: usize) -> usize {
     stores.garbage.purge(before, limit).await.unwrap()
 }
 
@@ -40,7 +42,7 @@ async fn issue(stores: &Stores, token: &ValidationToken) {
     stores.validation_tokens.issue(token).await.unwrap();
 }
 
-/// Whether it is still stored, expired or not.
+/// Returns whether the token is stored, expired or not.
 async fn is_token_stored(stores: &Stores, token: &ValidationToken) -> bool {
     let long_before = at(-1_000_000);
     let found = stores.validation_tokens.find(&token.hash, long_before);
@@ -52,8 +54,8 @@ async fn start(stores: &Stores, family: &RefreshFamily) {
     stores.refresh_families.start(family, event).await.unwrap();
 }
 
-/// Starts families whose events are all sent.
-async fn start_quietly(stores: &Stores, families: &[RefreshFamily]) {
+/// Starts families and publishes their events.
+async fn start_published(stores: &Stores, families: &[RefreshFamily]) {
     for family in families {
         start(stores, family).await;
     }
@@ -64,31 +66,31 @@ async fn is_family_stored(stores: &Stores, family: &RefreshFamily) -> bool {
     stores.refresh_families.find(&family.id).await.unwrap().is_some()
 }
 
-/// Charges the limit of a user whose window begins at `now` and is then exhausted.
-async fn charge(stores: &Stores, n: usize, now: Timestamp) -> QuotaDecision {
-    let limit = SendQuota {
+/// Takes the only message of a user's quota; its window begins at `now`.
+async fn take(stores: &Stores, n: usize, now: Timestamp) -> QuotaDecision {
+    let quota = SendQuota {
         most: 1,
         window: Duration::from_mins(10),
     };
     let key = SendQuotaKey::user(&user(n));
-    stores.send_quotas.take(&key, limit, now).await.unwrap()
+    stores.send_quotas.take(&key, quota, now).await.unwrap()
 }
 
-/// As many expired tokens, and as many expired families whose events are sent.
-async fn leave_garbage(stores: &Stores, count: u8) {
+/// Stores `count` tokens and `count` families with published events, all of which expire before `at(700_000)`.
+async fn store_expiring(stores: &Stores, count: u8) {
     for n in 0..count {
         issue(stores, &validation_token(n)).await;
     }
     let families: Vec<_> = (0..usize::from(count)).map(family).collect();
-    start_quietly(stores, &families).await;
+    start_published(stores, &families).await;
 }
 
-async fn nothing_stored_is_nothing_collected(fixture: &dyn Fixture) {
+async fn purge_of_an_empty_store_removes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    assert_eq!(collect(&stores, at(0), ALL).await, 0);
+    assert_eq!(purge(&stores, at(0), ALL).await, 0);
 }
 
-async fn a_token_is_collected_from_the_instant_of_its_expiry(fixture: &dyn Fixture) {
+async fn token_is_purged_from_its_expiry_on(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let early = validation_token(1);
     let late = ValidationToken {
@@ -97,55 +99,55 @@ async fn a_token_is_collected_from_the_instant_of_its_expiry(fixture: &dyn Fixtu
     };
     issue(&stores, &early).await;
     issue(&stores, &late).await;
-    assert_eq!(collect(&stores, before(early.expires_at), ALL).await, 0);
+    assert_eq!(purge(&stores, before(early.expires_at), ALL).await, 0);
     assert!(is_token_stored(&stores, &early).await);
-    assert_eq!(collect(&stores, early.expires_at, ALL).await, 1);
+    assert_eq!(purge(&stores, early.expires_at, ALL).await, 1);
     assert!(!is_token_stored(&stores, &early).await);
     assert!(is_token_stored(&stores, &late).await);
 }
 
-async fn a_family_is_collected_from_the_instant_of_its_absolute_expiry(fixture: &dyn Fixture) {
+async fn family_is_purged_from_its_absolute_expiry_on(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let early = family(1);
     let late = RefreshFamily {
         absolute_expires_at: at(600_001),
         ..family(2)
     };
-    start_quietly(&stores, &[early.clone(), late.clone()]).await;
-    assert_eq!(collect(&stores, before(early.absolute_expires_at), ALL).await, 0);
+    start_published(&stores, &[early.clone(), late.clone()]).await;
+    assert_eq!(purge(&stores, before(early.absolute_expires_at), ALL).await, 0);
     assert!(is_family_stored(&stores, &early).await);
-    assert_eq!(collect(&stores, early.absolute_expires_at, ALL).await, 1);
+    assert_eq!(purge(&stores, early.absolute_expires_at, ALL).await, 1);
     assert!(!is_family_stored(&stores, &early).await);
     assert!(is_family_stored(&stores, &late).await);
 }
 
-async fn a_send_window_is_collected_from_the_instant_of_its_end(fixture: &dyn Fixture) {
+async fn send_window_is_purged_from_its_end_on(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    for (n, begun_at) in [(1, at(0)), (2, at(1))] {
-        assert_eq!(charge(&stores, n, begun_at).await, QuotaDecision::Allowed);
+    for (n, begins_at) in [(1, at(0)), (2, at(1))] {
+        assert_eq!(take(&stores, n, begins_at).await, QuotaDecision::Allowed);
     }
-    assert_eq!(collect(&stores, before(at(600_000)), ALL).await, 0);
-    assert_eq!(collect(&stores, at(600_000), ALL).await, 1);
-    // A window that runs still counts; one that was collected never began.
+    assert_eq!(purge(&stores, before(at(600_000)), ALL).await, 0);
+    assert_eq!(purge(&stores, at(600_000), ALL).await, 1);
+    // A running window still counts; a purged one begins anew.
     let retry_at = at(600_001);
-    assert_eq!(charge(&stores, 2, at(1)).await, QuotaDecision::Exceeded { retry_at });
-    assert_eq!(charge(&stores, 1, at(1)).await, QuotaDecision::Allowed);
+    assert_eq!(take(&stores, 2, at(1)).await, QuotaDecision::Exceeded { retry_at });
+    assert_eq!(take(&stores, 1, at(1)).await, QuotaDecision::Allowed);
 }
 
 async fn an_idle_family_is_kept(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
-    start_quietly(&stores, std::slice::from_ref(&family)).await;
-    assert_eq!(collect(&stores, family.idle_expires_at, ALL).await, 0);
+    start_published(&stores, std::slice::from_ref(&family)).await;
+    assert_eq!(purge(&stores, family.idle_expires_at, ALL).await, 0);
     assert!(is_family_stored(&stores, &family).await);
 }
 
-async fn a_family_that_ended_early_is_kept_until_its_absolute_expiry(fixture: &dyn Fixture) {
+async fn closed_and_revoked_families_are_kept_until_expiry(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (closed, revoked) = (family(1), family(2));
     start(&stores, &closed).await;
     start(&stores, &revoked).await;
-    let presented = presented(&closed);
+    let presented = presented_token(&closed);
     let closing = stores.refresh_families.close(&presented, at(1), IDLE).await;
     assert_eq!(closing.unwrap(), CloseOutcome::Closed);
     let reason = RevocationReason::Replay;
@@ -155,8 +157,8 @@ async fn a_family_that_ended_early_is_kept_until_its_absolute_expiry(fixture: &d
     outboxes::acknowledge_all(&stores).await;
 
     let end = closed.absolute_expires_at;
-    assert_eq!(collect(&stores, before(end), ALL).await, 0);
-    assert_eq!(collect(&stores, end, ALL).await, 2);
+    assert_eq!(purge(&stores, before(end), ALL).await, 0);
+    assert_eq!(purge(&stores, end, ALL).await, 2);
     assert!(!is_family_stored(&stores, &closed).await);
     assert!(!is_family_stored(&stores, &revoked).await);
 }
@@ -165,71 +167,68 @@ async fn a_family_with_pending_events_is_kept(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(collect(&stores, family.absolute_expires_at, ALL).await, 0);
+    assert_eq!(purge(&stores, family.absolute_expires_at, ALL).await, 0);
     assert!(is_family_stored(&stores, &family).await);
     let pending = outboxes::pending(&stores, Aggregate::RefreshFamily, family.id.as_str()).await;
     assert_eq!(pending.len(), 1);
     outboxes::acknowledge_all(&stores).await;
-    assert_eq!(collect(&stores, family.absolute_expires_at, ALL).await, 1);
+    assert_eq!(purge(&stores, family.absolute_expires_at, ALL).await, 1);
 }
 
-async fn kept_families_do_not_hold_up_others(fixture: &dyn Fixture) {
+async fn kept_families_do_not_block_the_purge(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let last = RefreshFamily {
         absolute_expires_at: at(600_001),
         ..family(900)
     };
-    start_quietly(&stores, std::slice::from_ref(&last)).await;
+    start_published(&stores, std::slice::from_ref(&last)).await;
     for n in 0..5 {
         start(&stores, &family(n)).await;
     }
-    assert_eq!(collect(&stores, at(700_000), 2).await, 1);
+    assert_eq!(purge(&stores, at(700_000), 2).await, 1);
     assert!(!is_family_stored(&stores, &last).await);
 }
 
-async fn a_collection_takes_no_more_than_its_limit(fixture: &dyn Fixture) {
+async fn purge_respects_its_limit(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    leave_garbage(&stores, 3).await;
+    store_expiring(&stores, 3).await;
     for _ in 0..2 {
-        assert!((1..=2).contains(&collect(&stores, at(700_000), 2).await));
+        assert!((1..=2).contains(&purge(&stores, at(700_000), 2).await));
     }
     let mut left = 0;
     for n in 0..3 {
         left += usize::from(is_token_stored(&stores, &validation_token(n)).await);
         left += usize::from(is_family_stored(&stores, &family(usize::from(n))).await);
     }
-    assert!(
-        (2..=4).contains(&left),
-        "{left} of 6 are left after two collections of 2"
-    );
+    assert!((2..=4).contains(&left), "{left} of 6 are left after two purges of 2");
 }
 
-async fn collecting_again_goes_on(fixture: &dyn Fixture) {
+async fn repeated_purge_continues(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    leave_garbage(&stores, 3).await;
-    let mut collected = 0;
+    store_expiring(&stores, 3).await;
+    let mut purged = 0;
     loop {
-        let more = collect(&stores, at(700_000), 2).await;
+        let more = purge(&stores, at(700_000), 2).await;
         if more == 0 {
             break;
         }
-        collected += more;
+        purged += more;
     }
-    assert_eq!(collected, 6);
+    assert_eq!(purged, 6);
 }
 
-async fn collecting_at_once_counts_everything_once(fixture: &dyn Fixture) {
+async fn parallel_purges_count_each_record_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    leave_garbage(&stores, 5).await;
-    let counts = at_once(|_| {
+    store_expiring(&stores, 5).await;
+    let counts = run_concurrently(|_| {
         let garbage = Arc::clone(&stores.garbage);
         async move { garbage.purge(at(700_000), 3).await.unwrap() }
     })
     .await;
-    // Callers at the same time may find the same things; each is counted by the one that removed it.
+    // Concurrent callers may find the same records; each record is counted by the caller that removed it.
     let mut counted: usize = counts.iter().sum();
     loop {
-        match collect(&stores, at(700_000), ALL).await {
+        match purge(&stores, at(700_000), ALL).await {
             0 => break,
             more => counted += more,
         }
@@ -239,26 +238,26 @@ async fn collecting_at_once_counts_everything_once(fixture: &dyn Fixture) {
 
 async fn send_windows_count_towards_the_limit(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    leave_garbage(&stores, 1).await;
+    store_expiring(&stores, 1).await;
     for n in 0..3 {
-        charge(&stores, n, at(0)).await;
+        take(&stores, n, at(0)).await;
     }
-    let mut collected = 0;
+    let mut purged = 0;
     for _ in 0..5 {
-        let more = collect(&stores, at(700_000), 2).await;
+        let more = purge(&stores, at(700_000), 2).await;
         assert!(more <= 2);
-        collected += more;
+        purged += more;
     }
-    assert_eq!(collected, 5);
+    assert_eq!(purged, 5);
 }
 
-async fn what_was_collected_stays_gone_after_reopening(fixture: &dyn Fixture) {
+async fn purged_records_stay_gone_after_reopening(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    leave_garbage(&stores, 1).await;
-    assert_eq!(collect(&stores, at(700_000), ALL).await, 2);
+    store_expiring(&stores, 1).await;
+    assert_eq!(purge(&stores, at(700_000), ALL).await, 2);
     drop(stores);
     let stores = fixture.reopen().await;
     assert!(!is_token_stored(&stores, &validation_token(0)).await);
     assert!(!is_family_stored(&stores, &family(0)).await);
-    assert_eq!(collect(&stores, at(700_000), ALL).await, 0);
+    assert_eq!(purge(&stores, at(700_000), ALL).await, 0);
 }

@@ -1,4 +1,4 @@
-//! Values for the contracts: plain ones that a number tells apart, and full ones with every optional field set.
+//! Values for the contracts: plain ones that differ by a number, and full ones with every optional field set.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,18 +18,19 @@ use domain::tokens::{
     FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, ValidationToken, ValidationTokenHash,
 };
 
-/// Idle lifetime of the families here; they live ten times as long at most.
+/// Idle lifetime of the families here; their absolute lifetime is ten times as long.
 pub(crate) const IDLE: Duration = Duration::from_mins(1);
 
-/// More than 32 bits, so that no counter is narrowed unseen.
+/// More than 32 bits, so that a counter stored in fewer bits is detected.
 const MANY: u64 = 5_000_000_000;
 
-/// So many milliseconds after the start of a contract, which is no whole second.
+/// Returns the time `milliseconds` after the start of a contract. The start is no whole second, so that lost
+/// milliseconds are detected.
 pub(crate) fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(1_767_225_600_123 + milliseconds).unwrap()
 }
 
-/// One millisecond earlier: the last instant before.
+/// Returns the last instant before this one, a millisecond earlier.
 pub(crate) fn before(instant: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(instant.as_millisecond() - 1).unwrap()
 }
@@ -77,12 +78,12 @@ pub(crate) fn event_id(n: usize) -> EventId {
     EventId(format!("019b76da-a07b-7000-8000-{n:012}"))
 }
 
-/// The id of a family's event at `sequence`.
+/// Returns the id of a family's event at `sequence`.
 pub(crate) fn session_event_id(family: &RefreshFamily, sequence: u64) -> EventId {
     EventId(format!("{}-event-{sequence}", family.id))
 }
 
-/// With an actor and a request whose ids follow from the event's own.
+/// Makes a context whose actor and correlation id derive from the event id.
 pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
     EventContext {
         by: Actor {
@@ -96,7 +97,7 @@ pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
     }
 }
 
-/// An event of a factor set, with a value of every kind.
+/// Makes an event of a factor set with a value of every kind.
 pub(crate) fn event(n: usize) -> NewEvent {
     NewEvent {
         context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
@@ -113,12 +114,12 @@ pub(crate) fn event(n: usize) -> NewEvent {
     }
 }
 
-/// As many events as `count`, numbered from `first`.
+/// Makes `count` events, numbered from `first`.
 pub(crate) fn events(first: usize, count: u64) -> Vec<NewEvent> {
     (first..).take(usize::try_from(count).unwrap()).map(event).collect()
 }
 
-/// The `n`th command for a user; every other one gives a reason.
+/// Makes the `n`th lock command for a user; every other one has a reason.
 pub(crate) fn lock_command(user: &UserId, n: usize) -> LockCommand {
     LockCommand {
         user: user.clone(),
@@ -131,7 +132,7 @@ pub(crate) fn client(id: &str) -> Client {
     Client::new(client_id(id))
 }
 
-pub(crate) fn known_as<const N: usize>(id: &str, aliases: [&str; N]) -> Client {
+pub(crate) fn client_with_aliases<const N: usize>(id: &str, aliases: [&str; N]) -> Client {
     Client {
         aliases: aliases.map(client_id).to_vec(),
         ..client(id)
@@ -153,11 +154,11 @@ pub(crate) fn full_client(id: &str) -> Client {
         access_token_lifetime: Some(Duration::from_mins(2)),
         may_assert: texts(["*", "CN=Čtenáři,O='x'"]),
         expires_in: Some(ExpiresIn::Seconds),
-        ..known_as(id, [&format!("{id}.z"), &format!("{id}.a")])
+        ..client_with_aliases(id, [&format!("{id}.z"), &format!("{id}.a")])
     }
 }
 
-/// A user with an address of the user's own.
+/// Makes a user with an e-mail address of its own.
 pub(crate) fn identity(n: usize) -> Identity {
     with_email(n, &format!("User-{n}@example.com"))
 }
@@ -178,7 +179,7 @@ pub(crate) fn with_email(n: usize, address: &str) -> Identity {
     }
 }
 
-/// A user with an address of the user's own and this number.
+/// Makes a user with an e-mail address of its own and this mobile number.
 pub(crate) fn with_mobile(n: usize, number: Mobile) -> Identity {
     Identity {
         mobile: Some(MainContact {
@@ -220,7 +221,7 @@ fn alternative(n: u8, value: ContactValue) -> AlternativeContact {
     }
 }
 
-/// A code under way; its digest has every byte of a number's own.
+/// Makes a challenge. Its digest differs from that of another number in every byte.
 pub(crate) fn challenge(n: u8) -> Challenge {
     Challenge {
         id: ChallengeId::from_random([n; 16]),
@@ -234,8 +235,8 @@ pub(crate) fn challenge(n: u8) -> Challenge {
     }
 }
 
-/// Codes of an alternative contact, of one the user logs in with and of one that is gone: with attempts and a
-/// challenge, and without either.
+/// Makes codes of an alternative contact, of a credential contact and of a removed one: with and without attempts and a
+/// challenge.
 pub(crate) fn codes() -> Vec<ContactCodes> {
     let codes = |contact, destination: &str, attempts, challenge| ContactCodes {
         contact: contact_id(contact),
@@ -243,10 +244,10 @@ pub(crate) fn codes() -> Vec<ContactCodes> {
         attempts,
         challenge,
     };
-    let attempts = |used, told| Attempts {
+    let attempts = |used, is_exhaustion_reported| Attempts {
         used,
         ends_at: at(86_400_001),
-        is_exhaustion_reported: told,
+        is_exhaustion_reported,
     };
     vec![
         codes(
@@ -261,7 +262,7 @@ pub(crate) fn codes() -> Vec<ContactCodes> {
     ]
 }
 
-/// A set with an e-mail address and mobile numbers with and without area, some added in the same millisecond.
+/// Makes a set of e-mail addresses and mobile numbers with and without area; some were added in the same millisecond.
 pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
     FactorSet {
         contacts: vec![
@@ -281,7 +282,7 @@ pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
     }
 }
 
-/// What `client-b` may use to take over a session of `client-a`.
+/// Makes a validation token that `client-a` issued and `client-b` may consume.
 pub(crate) fn validation_token(n: u8) -> ValidationToken {
     ValidationToken {
         hash: ValidationTokenHash([n; 32]),
@@ -334,7 +335,7 @@ pub(crate) fn family(n: usize) -> RefreshFamily {
     }
 }
 
-/// A branch of another session that was rotated often.
+/// Makes a branch of another session, at a high generation.
 pub(crate) fn full_family(n: usize) -> RefreshFamily {
     let plain = family(n);
     RefreshFamily {
@@ -356,8 +357,8 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
     }
 }
 
-/// The family's current token in the hands of its user and client.
-pub(crate) fn presented(family: &RefreshFamily) -> PresentedToken {
+/// Makes the family's current token, presented by its own user and client.
+pub(crate) fn presented_token(family: &RefreshFamily) -> PresentedToken {
     PresentedToken {
         token: family.current_token(),
         client: family.origin.client.clone(),
@@ -365,10 +366,10 @@ pub(crate) fn presented(family: &RefreshFamily) -> PresentedToken {
     }
 }
 
-/// Presentations of `family` that each differ in one thing from its current token and match neither that one nor the
-/// one before it.
-pub(crate) fn foreign_presentations(family: &RefreshFamily) -> Vec<PresentedToken> {
-    let good = presented(family);
+/// Makes presented tokens that each differ in one part from the family's current token, and match neither it nor the
+/// previous one.
+pub(crate) fn foreign_tokens(family: &RefreshFamily) -> Vec<PresentedToken> {
+    let good = presented_token(family);
     let token = |generation, nonce| PresentedToken {
         token: RefreshToken {
             generation,

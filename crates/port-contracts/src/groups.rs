@@ -4,18 +4,18 @@ use domain::group::Group;
 
 use crate::contract::contracts;
 use crate::fixtures::texts;
-use crate::race::{at_once, count};
+use crate::race::{count, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     unknown_groups_are_left_out,
-    groups_are_found_in_the_order_asked_for,
-    names_of_groups_are_compared_as_given,
+    groups_are_returned_in_the_requested_order,
+    group_names_are_compared_exactly,
     saving_a_group_again_changes_nothing,
     saving_a_known_group_replaces_its_roles,
     a_removed_group_is_unknown,
-    saving_one_group_at_once_leaves_one,
-    removing_one_group_at_once_has_one_winner,
+    parallel_saves_leave_one_group,
+    parallel_removals_of_a_group_have_one_winner,
     groups_are_paged_in_the_order_of_their_names,
     groups_survive_reopening,
 }
@@ -49,7 +49,7 @@ async fn unknown_groups_are_left_out(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, []).await, []);
 }
 
-async fn groups_are_found_in_the_order_asked_for(fixture: &dyn Fixture) {
+async fn groups_are_returned_in_the_requested_order(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (a, b, c) = (group("a", ["1"]), group("b", []), group("c", ["3"]));
     for group in [&a, &b, &c] {
@@ -59,7 +59,7 @@ async fn groups_are_found_in_the_order_asked_for(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, ["b", "unknown", "c", "a"]).await, [b, c, a]);
 }
 
-async fn names_of_groups_are_compared_as_given(fixture: &dyn Fixture) {
+async fn group_names_are_compared_exactly(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (role, name) in [
         ("1", "staff"),
@@ -101,10 +101,10 @@ async fn a_removed_group_is_unknown(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, ["staff", "guests"]).await, [group("guests", [])]);
 }
 
-async fn saving_one_group_at_once_leaves_one(fixture: &dyn Fixture) {
+async fn parallel_saves_leave_one_group(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let attempt = |caller: usize| group("staff", [&caller.to_string(), "CLERK"]);
-    let attempts: Vec<_> = at_once(|caller| {
+    let attempts: Vec<_> = run_concurrently(|caller| {
         let groups = Arc::clone(&stores.groups);
         async move {
             let group = attempt(caller);
@@ -121,10 +121,10 @@ async fn saving_one_group_at_once_leaves_one(fixture: &dyn Fixture) {
     );
 }
 
-async fn removing_one_group_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_removals_of_a_group_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     save(&stores, &group("staff", [])).await;
-    let answers = at_once(|_| {
+    let answers = run_concurrently(|_| {
         let groups = Arc::clone(&stores.groups);
         async move { groups.remove("staff").await.unwrap() }
     })

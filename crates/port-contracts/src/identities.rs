@@ -7,7 +7,7 @@ use ports::IdentitySaveOutcome;
 
 use crate::contract::contracts;
 use crate::fixtures::{full_identity, identity, mobile, user, with_email, with_mobile};
-use crate::race::{CALLERS, at_once, count};
+use crate::race::{CALLERS, count, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
@@ -15,20 +15,20 @@ contracts! { dyn Fixture:
     every_field_of_a_user_survives,
     a_user_is_found_by_every_login,
     a_user_is_created_once,
-    a_taken_id_writes_nothing,
-    an_address_is_taken_in_every_spelling,
-    a_number_is_taken_however_it_is_split,
-    a_taken_login_writes_nothing,
-    creating_one_address_at_once_has_one_winner,
-    creating_one_id_at_once_has_one_winner,
-    a_replaced_user_is_the_new_one_in_every_field,
+    create_rejects_a_taken_id,
+    email_is_unique_ignoring_case,
+    mobile_is_unique_however_it_is_split,
+    create_rejects_a_taken_login,
+    parallel_creates_of_an_email_have_one_winner,
+    parallel_creates_of_an_id_have_one_winner,
+    replace_overwrites_every_field_of_a_user,
     replacing_an_absent_user_inserts_it,
     replacing_again_changes_nothing,
-    a_login_given_up_is_free_again,
-    replacing_with_a_taken_login_changes_nothing,
-    moving_to_one_address_at_once_has_one_winner,
+    removed_login_is_free_again,
+    replace_rejects_a_taken_login,
+    parallel_replaces_with_an_email_have_one_winner,
     a_removed_user_frees_its_logins,
-    removing_one_user_at_once_has_one_winner,
+    parallel_removals_of_a_user_have_one_winner,
     users_are_paged_in_the_order_of_their_ids,
     users_survive_reopening,
 }
@@ -45,8 +45,8 @@ async fn find(stores: &Stores, id: &UserId) -> Option<Identity> {
     stores.identities.find(id).await.unwrap()
 }
 
-/// The user a login leads to.
-async fn holder(stores: &Stores, login: &str) -> Option<UserId> {
+/// Returns the user with a login.
+async fn owner_of(stores: &Stores, login: &str) -> Option<UserId> {
     let identity = stores.identities.find_by_login(login).await.unwrap();
     identity.map(|identity| identity.id)
 }
@@ -64,7 +64,7 @@ fn taken_by(n: usize) -> IdentitySaveOutcome {
 async fn an_unknown_user_is_not_found(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(find(&stores, &user(1)).await, None);
-    assert_eq!(holder(&stores, "user-1@example.com").await, None);
+    assert_eq!(owner_of(&stores, "user-1@example.com").await, None);
     assert_eq!(page(&stores, None, 10).await, []);
 }
 
@@ -93,7 +93,7 @@ async fn a_user_is_found_by_every_login(fixture: &dyn Fixture) {
         let found = stores.identities.find_by_login(login).await.unwrap();
         assert_eq!(found.as_ref(), Some(&both), "{login}");
     }
-    assert_eq!(holder(&stores, "souza@br.example.com").await, None);
+    assert_eq!(owner_of(&stores, "souza@br.example.com").await, None);
 }
 
 async fn a_user_is_created_once(fixture: &dyn Fixture) {
@@ -104,19 +104,19 @@ async fn a_user_is_created_once(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(1)).await, Some(identity));
 }
 
-async fn a_taken_id_writes_nothing(fixture: &dyn Fixture) {
+async fn create_rejects_a_taken_id(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = identity(1);
     create(&stores, &first).await;
     let second = with_email(1, "other@example.com");
     assert_eq!(create(&stores, &second).await, IdentitySaveOutcome::IdTaken);
     assert_eq!(find(&stores, &user(1)).await, Some(first));
-    assert_eq!(holder(&stores, "other@example.com").await, None);
+    assert_eq!(owner_of(&stores, "other@example.com").await, None);
     let third = with_email(2, "other@example.com");
     assert_eq!(create(&stores, &third).await, IdentitySaveOutcome::Saved);
 }
 
-async fn an_address_is_taken_in_every_spelling(fixture: &dyn Fixture) {
+async fn email_is_unique_ignoring_case(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &with_email(1, "Ana@Example.com")).await;
     for spelling in ["Ana@example.com", "ANA@EXAMPLE.COM", "ana@example.com"] {
@@ -125,7 +125,7 @@ async fn an_address_is_taken_in_every_spelling(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(2)).await, None);
 }
 
-async fn a_number_is_taken_however_it_is_split(fixture: &dyn Fixture) {
+async fn mobile_is_unique_however_it_is_split(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &with_mobile(1, mobile("351", None, "912345678"))).await;
     let split = with_mobile(2, mobile("351", Some("91"), "2345678"));
@@ -133,31 +133,31 @@ async fn a_number_is_taken_however_it_is_split(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(2)).await, None);
 }
 
-async fn a_taken_login_writes_nothing(fixture: &dyn Fixture) {
+async fn create_rejects_a_taken_login(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &full_identity(1)).await;
-    for refused in [
+    for rejected in [
         full_identity(2),
         Identity {
             main_contact_type: ContactType::Email,
             ..full_identity(2)
         },
     ] {
-        assert_eq!(create(&stores, &refused).await, taken_by(1));
+        assert_eq!(create(&stores, &rejected).await, taken_by(1));
         assert_eq!(find(&stores, &user(2)).await, None);
-        assert_eq!(holder(&stores, "user-2@example.com").await, None);
+        assert_eq!(owner_of(&stores, "user-2@example.com").await, None);
     }
     let late = with_email(3, "user-2@example.com");
     assert_eq!(
         create(&stores, &late).await,
         IdentitySaveOutcome::Saved,
-        "a refused user holds a login"
+        "a rejected user keeps a login"
     );
 }
 
-async fn creating_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_creates_of_an_email_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let identities = Arc::clone(&stores.identities);
         async move {
             let address = if caller % 2 == 0 {
@@ -173,14 +173,14 @@ async fn creating_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
     let winner = answers.iter().position(|answer| *answer == IdentitySaveOutcome::Saved);
     let winner = winner.unwrap();
     assert_eq!(count(&answers, &taken_by(winner)), CALLERS - 1);
-    assert_eq!(holder(&stores, "ana@example.com").await, Some(user(winner)));
+    assert_eq!(owner_of(&stores, "ana@example.com").await, Some(user(winner)));
     assert_eq!(page(&stores, None, 100).await, [user(winner)]);
 }
 
-async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_creates_of_an_id_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let address = |caller: usize| format!("user-{caller}@example.com");
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let identities = Arc::clone(&stores.identities);
         let identity = with_email(1, &address(caller));
         async move { identities.create(&identity).await.unwrap() }
@@ -190,11 +190,11 @@ async fn creating_one_id_at_once_has_one_winner(fixture: &dyn Fixture) {
     assert_eq!(count(&answers, &IdentitySaveOutcome::IdTaken), CALLERS - 1);
     for (caller, answer) in answers.iter().enumerate() {
         let expected = (*answer == IdentitySaveOutcome::Saved).then(|| user(1));
-        assert_eq!(holder(&stores, &address(caller)).await, expected);
+        assert_eq!(owner_of(&stores, &address(caller)).await, expected);
     }
 }
 
-async fn a_replaced_user_is_the_new_one_in_every_field(fixture: &dyn Fixture) {
+async fn replace_overwrites_every_field_of_a_user(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &identity(1)).await;
     for identity in [full_identity(1), identity(1)] {
@@ -209,7 +209,7 @@ async fn replacing_an_absent_user_inserts_it(fixture: &dyn Fixture) {
     let identity = full_identity(1);
     assert_eq!(replace(&stores, &identity).await, IdentitySaveOutcome::Saved);
     assert_eq!(find(&stores, &user(1)).await, Some(identity));
-    assert_eq!(holder(&stores, "5511911112222").await, Some(user(1)));
+    assert_eq!(owner_of(&stores, "5511911112222").await, Some(user(1)));
 }
 
 async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
@@ -218,32 +218,32 @@ async fn replacing_again_changes_nothing(fixture: &dyn Fixture) {
     for _ in 0..2 {
         assert_eq!(replace(&stores, &identity).await, IdentitySaveOutcome::Saved);
         assert_eq!(find(&stores, &user(1)).await.as_ref(), Some(&identity));
-        assert_eq!(holder(&stores, "user-1@example.com").await, Some(user(1)));
+        assert_eq!(owner_of(&stores, "user-1@example.com").await, Some(user(1)));
     }
 }
 
-async fn a_login_given_up_is_free_again(fixture: &dyn Fixture) {
+async fn removed_login_is_free_again(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &full_identity(1)).await;
     let moved = with_mobile(1, mobile("55", Some("11"), "955556666"));
     assert_eq!(replace(&stores, &moved).await, IdentitySaveOutcome::Saved);
-    assert_eq!(holder(&stores, "5511911112222").await, None);
-    assert_eq!(holder(&stores, "5511955556666").await, Some(user(1)));
-    assert_eq!(holder(&stores, "user-1@example.com").await, Some(user(1)));
+    assert_eq!(owner_of(&stores, "5511911112222").await, None);
+    assert_eq!(owner_of(&stores, "5511955556666").await, Some(user(1)));
+    assert_eq!(owner_of(&stores, "user-1@example.com").await, Some(user(1)));
     assert_eq!(create(&stores, &full_identity(2)).await, IdentitySaveOutcome::Saved);
-    assert_eq!(holder(&stores, "5511911112222").await, Some(user(2)));
+    assert_eq!(owner_of(&stores, "5511911112222").await, Some(user(2)));
 }
 
-async fn replacing_with_a_taken_login_changes_nothing(fixture: &dyn Fixture) {
+async fn replace_rejects_a_taken_login(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &full_identity(1)).await;
     let second = with_mobile(2, mobile("351", None, "912345678"));
     create(&stores, &second).await;
-    let refused = Identity {
+    let rejected = Identity {
         mobile: full_identity(2).mobile,
         ..with_email(2, "new@example.com")
     };
-    assert_eq!(replace(&stores, &refused).await, taken_by(1));
+    assert_eq!(replace(&stores, &rejected).await, taken_by(1));
     assert_eq!(find(&stores, &user(2)).await, Some(second));
     for (login, by) in [
         ("5511911112222", Some(1)),
@@ -251,21 +251,21 @@ async fn replacing_with_a_taken_login_changes_nothing(fixture: &dyn Fixture) {
         ("user-2@example.com", Some(2)),
         ("new@example.com", None),
     ] {
-        assert_eq!(holder(&stores, login).await, by.map(user), "{login}");
+        assert_eq!(owner_of(&stores, login).await, by.map(user), "{login}");
     }
     assert_eq!(
         create(&stores, &with_email(3, "new@example.com")).await,
         IdentitySaveOutcome::Saved,
-        "a refused user holds a login"
+        "a rejected user keeps a login"
     );
 }
 
-async fn moving_to_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_replaces_with_an_email_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for caller in 0..CALLERS {
         create(&stores, &identity(caller)).await;
     }
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let identities = Arc::clone(&stores.identities);
         async move {
             let moved = with_email(caller, "ana@example.com");
@@ -281,7 +281,7 @@ async fn moving_to_one_address_at_once_has_one_winner(fixture: &dyn Fixture) {
         } else {
             format!("user-{caller}@example.com")
         };
-        assert_eq!(holder(&stores, &login).await, Some(user(caller)));
+        assert_eq!(owner_of(&stores, &login).await, Some(user(caller)));
     }
 }
 
@@ -293,16 +293,16 @@ async fn a_removed_user_frees_its_logins(fixture: &dyn Fixture) {
     assert!(stores.identities.remove(&user(1)).await.unwrap());
     assert!(!stores.identities.remove(&user(1)).await.unwrap());
     assert_eq!(find(&stores, &user(1)).await, None);
-    assert_eq!(holder(&stores, "user-1@example.com").await, None);
-    assert_eq!(holder(&stores, "user-2@example.com").await, Some(user(2)));
+    assert_eq!(owner_of(&stores, "user-1@example.com").await, None);
+    assert_eq!(owner_of(&stores, "user-2@example.com").await, Some(user(2)));
     assert_eq!(create(&stores, &full_identity(3)).await, IdentitySaveOutcome::Saved);
-    assert_eq!(holder(&stores, "5511911112222").await, Some(user(3)));
+    assert_eq!(owner_of(&stores, "5511911112222").await, Some(user(3)));
 }
 
-async fn removing_one_user_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_removals_of_a_user_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &identity(1)).await;
-    let answers = at_once(|_| {
+    let answers = run_concurrently(|_| {
         let identities = Arc::clone(&stores.identities);
         async move { identities.remove(&user(1)).await.unwrap() }
     })
@@ -330,8 +330,8 @@ async fn users_survive_reopening(fixture: &dyn Fixture) {
     assert!(stores.identities.remove(&user(3)).await.unwrap());
     drop(stores);
     let stores = fixture.reopen().await;
-    assert_eq!(holder(&stores, "5511911112222").await, Some(user(2)));
-    assert_eq!(holder(&stores, "user-3@example.com").await, None);
+    assert_eq!(owner_of(&stores, "5511911112222").await, Some(user(2)));
+    assert_eq!(owner_of(&stores, "user-3@example.com").await, None);
     assert_eq!(
         stores.identities.page(None, 10).await.unwrap(),
         [identity(1), full_identity(2)]

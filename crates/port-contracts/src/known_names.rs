@@ -3,12 +3,12 @@ use std::sync::Arc;
 use domain::names::{KnownName, NameKind};
 
 use crate::contract::contracts;
-use crate::race::{at_once, count};
+use crate::race::{count, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     a_name_is_added_once,
-    adding_one_name_at_once_has_one_winner,
+    parallel_adds_of_a_name_have_one_winner,
     names_are_paged_by_kind_and_name,
     known_names_survive_reopening,
 }
@@ -42,9 +42,9 @@ async fn a_name_is_added_once(fixture: &dyn Fixture) {
     );
 }
 
-async fn adding_one_name_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_adds_of_a_name_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let answers = at_once(|_| {
+    let answers = run_concurrently(|_| {
         let known_names = Arc::clone(&stores.known_names);
         async move { known_names.add(&role("BUYER")).await.unwrap() }
     })

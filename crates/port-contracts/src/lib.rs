@@ -1,14 +1,41 @@
-//! The contracts of the store ports: named trials that every store adapter runs against itself.
+//! The contracts of the store ports: named trials that every store adapter runs against itself, so that adapters are
+//! interchangeable.
 //!
-//! An adapter brings a [`Fixture`] and runs [`suite`] with `libtest-mimic`; one with an embedded event log brings an
-//! [`EventLogFixture`] and runs [`event_log_suite`] too. A contract is a private async function over the fixture, in
-//! the file of the port it speaks of, and is listed once in that file's `contracts!`.
+//! An adapter implements [`Fixture`] and runs [`suite`] with `libtest-mimic`, in a test target with `harness = false`.
+//! An adapter with an embedded event log also implements [`EventLogFixture`] and runs [`event_log_suite`]:
+//!
+//! ```no_run
+//! use async_trait::async_trait;
+//! use port_contracts::{Fixture, Stores, suite};
+//!
+//! struct TestDatabase;
+//!
+//! #[async_trait]
+//! impl Fixture for TestDatabase {
+//!     fn stores(&self) -> Stores {
+//!         todo!("the stores over a fresh database")
+//!     }
+//!
+//!     async fn reopen(&self) -> Stores {
+//!         todo!("close the database, open it again")
+//!     }
+//! }
+//!
+//! fn main() {
+//!     let trials = suite("mydb", || Box::pin(async { Box::new(TestDatabase) as Box<dyn Fixture> }));
+//!     // Trials such as `mydb::outboxes::leases::claim_respects_its_limit`.
+//!     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), trials).exit();
+//! }
+//! ```
+//!
+//! A contract is a private async function over the fixture, in the file of its port, listed in the `contracts!` of that
+//! file.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a contract that does not hold ends its trial"
+    reason = "a broken contract fails its trial by a panic"
 )]
 
 mod clients;
@@ -38,24 +65,25 @@ use ports::{Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuse
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
-/// Worker threads of the runtime that each trial has to itself. The trial's own thread runs async code too.
+/// Worker threads of the runtime that each trial has to itself, so that concurrent callers run in parallel. The trial's
+/// own thread runs async code as well.
 pub const WORKERS: usize = 4;
 
-/// How many events one outbox holds.
+/// The number of events that one outbox holds.
 pub(crate) const MAX_PENDING_EVENTS: u64 = ports::MAX_PENDING_EVENTS as u64;
 
-/// What an adapter brings to the suite: a fresh, empty place of its own.
+/// An adapter's part of the suite: a fresh, empty database for one trial.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// The stores over the place, as it was opened last.
+    /// Returns the stores over the database as it was opened last.
     fn stores(&self) -> Stores;
 
-    /// Closes the place and opens it again: everything acknowledged must be there. A contract has let go of the stores
-    /// it had before.
+    /// Closes the database, opens it again and returns its stores. Everything acknowledged must be there. The contract
+    /// has dropped the stores that it had before.
     async fn reopen(&self) -> Stores;
 }
 
-/// The store ports over one place.
+/// The store ports over one database.
 #[derive(Clone)]
 pub struct Stores {
     pub clients: Arc<dyn Clients>,
@@ -72,13 +100,13 @@ pub struct Stores {
     pub garbage: Arc<dyn ExpiredRecords>,
 }
 
-/// A fixture on its way.
+/// The future that opens a fixture.
 pub type Opening<F> = Pin<Box<dyn Future<Output = Box<F>> + Send>>;
 
-/// Opens a fixture, inside the runtime of the trial it is for.
+/// Opens a fixture in the runtime of its trial.
 pub type OpenFixture = fn() -> Opening<dyn Fixture>;
 
-/// Every contract of the store ports as a trial, named `adapter::port::contract`.
+/// Returns every contract of the store ports as a trial, named `adapter::port::contract`.
 pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
     [
         clients::contracts(),
@@ -100,6 +128,6 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
     ]
     .into_iter()
     .flatten()
-    .map(|contract| contract.trial(adapter, open))
+    .map(|contract| contract.into_trial(adapter, open))
     .collect()
 }

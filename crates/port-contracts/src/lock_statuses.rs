@@ -5,15 +5,15 @@ use domain::lock_status::LockStatus;
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
 use crate::fixtures::{lock_command, user};
-use crate::race::{CALLERS, at_once};
+use crate::race::{CALLERS, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
-    a_user_never_locked_stands_at_epoch_zero,
-    an_unlocked_user_stands_under_the_epoch_of_the_lock,
-    a_lock_is_seen_as_soon_as_it_is_acknowledged,
-    each_caller_sees_a_lock_of_its_own_at_once,
-    a_look_after_a_write_sees_every_lock_from_before_it,
+    user_never_locked_has_epoch_zero,
+    unlocked_user_keeps_the_epoch_of_the_lock,
+    acknowledged_lock_is_visible_to_every_reader,
+    caller_sees_its_own_lock,
+    read_after_write_sees_earlier_locks,
     a_lock_status_survives_reopening,
 }
 
@@ -22,25 +22,25 @@ const LOCKED_ONCE: LockStatus = LockStatus {
     epoch: 1,
 };
 
-async fn look(stores: &Stores, n: usize) -> LockStatus {
+async fn read(stores: &Stores, n: usize) -> LockStatus {
     stores.lock_statuses.read_linearizable(&user(n)).await.unwrap()
 }
 
-async fn a_user_never_locked_stands_at_epoch_zero(fixture: &dyn Fixture) {
+async fn user_never_locked_has_epoch_zero(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    assert_eq!(look(&stores, 1).await, LockStatus::default());
+    assert_eq!(read(&stores, 1).await, LockStatus::default());
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(2), 1)).await;
-    assert_eq!(look(&stores, 1).await, LockStatus::default());
+    assert_eq!(read(&stores, 1).await, LockStatus::default());
 }
 
-async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixture) {
+async fn unlocked_user_keeps_the_epoch_of_the_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (epoch, n) in (1..4).zip((0..).step_by(2)) {
         lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), n)).await;
-        assert_eq!(look(&stores, 1).await, LockStatus { is_locked: true, epoch });
+        assert_eq!(read(&stores, 1).await, LockStatus { is_locked: true, epoch });
         lock_changes::unlock(&*stores.credential_locks, &lock_command(&user(1), n + 1)).await;
         assert_eq!(
-            look(&stores, 1).await,
+            read(&stores, 1).await,
             LockStatus {
                 is_locked: false,
                 epoch
@@ -49,23 +49,23 @@ async fn an_unlocked_user_stands_under_the_epoch_of_the_lock(fixture: &dyn Fixtu
     }
 }
 
-async fn a_lock_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
+async fn acknowledged_lock_is_visible_to_every_reader(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..CALLERS {
-        assert_eq!(look(&stores, n).await, LockStatus::default());
+        assert_eq!(read(&stores, n).await, LockStatus::default());
         lock_changes::lock(&*stores.credential_locks, &lock_command(&user(n), n)).await;
-        let looks = at_once(|_| {
+        let statuses = run_concurrently(|_| {
             let lock_statuses = Arc::clone(&stores.lock_statuses);
             async move { lock_statuses.read_linearizable(&user(n)).await.unwrap() }
         })
         .await;
-        assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+        assert_eq!(statuses, [LOCKED_ONCE; CALLERS]);
     }
 }
 
-async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
+async fn caller_sees_its_own_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let looks = at_once(|caller| {
+    let statuses = run_concurrently(|caller| {
         let Stores {
             credential_locks,
             lock_statuses,
@@ -77,12 +77,12 @@ async fn each_caller_sees_a_lock_of_its_own_at_once(fixture: &dyn Fixture) {
         }
     })
     .await;
-    assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+    assert_eq!(statuses, [LOCKED_ONCE; CALLERS]);
 }
 
-async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixture) {
+async fn read_after_write_sees_earlier_locks(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let looks = at_once(|caller| {
+    let statuses = run_concurrently(|caller| {
         let stores = stores.clone();
         async move {
             let command = lock_command(&user(caller), caller);
@@ -93,7 +93,7 @@ async fn a_look_after_a_write_sees_every_lock_from_before_it(fixture: &dyn Fixtu
         }
     })
     .await;
-    assert_eq!(looks, [LOCKED_ONCE; CALLERS]);
+    assert_eq!(statuses, [LOCKED_ONCE; CALLERS]);
     assert_eq!(
         stores.lock_statuses.read_after_write(&user(CALLERS)).await.unwrap(),
         LockStatus::default()
@@ -105,5 +105,5 @@ async fn a_lock_status_survives_reopening(fixture: &dyn Fixture) {
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 1)).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    assert_eq!(look(&stores, 1).await, LOCKED_ONCE);
+    assert_eq!(read(&stores, 1).await, LOCKED_ONCE);
 }

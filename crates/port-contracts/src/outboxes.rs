@@ -7,30 +7,30 @@ use ports::{Aggregate, Backlog, Lease, PendingOutbox, Settlement};
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
 use crate::fixtures::{self, at, event_context, event_id, family, full_factor_set, lock_command, user};
-use crate::race::{at_once, begin_waiting, soon};
+use crate::race::{run_concurrently, start_waiting, within_timeout};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 pub(crate) mod leases;
 
 contracts! { dyn Fixture:
-    nothing_pending_is_an_empty_claim,
+    claim_without_events_is_empty,
     every_kind_of_aggregate_has_an_outbox,
-    aggregates_of_one_user_do_not_meet,
-    a_full_outbox_is_claimed_in_the_order_of_its_sequence,
-    acknowledging_keeps_what_came_later,
+    aggregates_of_one_user_are_independent,
+    full_outbox_is_claimed_in_sequence_order,
+    settling_keeps_later_events,
     settling_several_settles_each,
-    acknowledging_again_changes_nothing,
-    acknowledging_what_is_not_there_changes_nothing,
-    acknowledging_and_pushing_at_once_loses_nothing,
-    the_backlog_counts_aggregates_and_tells_the_oldest_event,
+    settling_again_changes_nothing,
+    settling_absent_outboxes_changes_nothing,
+    parallel_settlements_and_pushes_lose_no_event,
+    backlog_counts_aggregates_and_returns_the_oldest_event,
     a_claimed_outbox_still_counts_as_backlog,
-    every_push_ends_the_waiting,
-    a_push_before_the_waiting_ends_it,
-    a_waiting_given_up_loses_no_push,
+    every_push_ends_the_wait,
+    push_before_the_wait_ends_it,
+    dropped_waiter_loses_no_push,
     pending_events_survive_reopening,
 }
 
-/// Sees all outboxes as they are, with a lease that has run out already.
+/// Returns all outboxes, by a claim whose lease has ended already.
 async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
     let lease = Lease {
         owner: "observer".to_owned(),
@@ -40,17 +40,17 @@ async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
     stores.outboxes.claim(&lease, 10_000).await.unwrap()
 }
 
-/// The events that wait in one outbox, which nobody holds; of many, the first.
+/// Returns the events of one outbox, which has no lease; of a long one the first events.
 pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
     let outboxes = observe(stores).await.into_iter();
     let mut found = outboxes.filter(|outbox| outbox.aggregate == aggregate && outbox.key == key);
     let events = found.next().map_or_else(Vec::new, |outbox| outbox.events);
-    assert!(found.next().is_none(), "{aggregate:?} {key} was given twice");
+    assert!(found.next().is_none(), "{aggregate:?} {key} was claimed twice");
     events
 }
 
-/// Takes all events out of one outbox, which nobody holds. A claim may show the first of them only: what comes after it
-/// is claimed once they are settled.
+/// Removes and returns all events of one outbox, which has no lease. A claim may return the first events only; the
+/// others are claimed once these are settled.
 pub(crate) async fn drain(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
     let mut drained = Vec::new();
     loop {
@@ -63,7 +63,7 @@ pub(crate) async fn drain(stores: &Stores, aggregate: Aggregate, key: &str) -> V
     }
 }
 
-/// Empties all outboxes, as a relay would.
+/// Empties all outboxes as a relay does.
 pub(crate) async fn acknowledge_all(stores: &Stores) {
     for PendingOutbox { aggregate, key, events } in observe(stores).await {
         let last = events.iter().map(|event| event.sequence).max().unwrap();
@@ -71,7 +71,7 @@ pub(crate) async fn acknowledge_all(stores: &Stores) {
     }
 }
 
-/// Leaves `count` events in the outbox of a user's factor set.
+/// Pushes `count` events into the outbox of a user's factor set.
 pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
     let set = stores.factor_sets.find(&user(n)).await.unwrap();
     let first_id = (1_000 * (n + 1) + usize::try_from(set.version).unwrap()) * 1_000;
@@ -82,15 +82,15 @@ pub(crate) async fn push(stores: &Stores, n: usize, count: u64) {
     stores.factor_sets.save_if_version(&set, events).await.unwrap();
 }
 
-/// Acknowledges the events of a user's factor set up to `sequence`.
+/// Settles the events of a user's factor set up to `sequence`.
 pub(crate) async fn acknowledge(stores: &Stores, n: usize, sequence: u64) {
     acknowledge_in(stores, Aggregate::FactorSet, user(n).as_str(), sequence).await;
 }
 
-/// Removes the events of an outbox up to `sequence`, for an owner who has no claim.
+/// Settles the events of an outbox up to `sequence`, for an owner without a lease.
 pub(crate) async fn acknowledge_in(stores: &Stores, aggregate: Aggregate, key: &str, sequence: u64) {
     let published = settlement(aggregate, key, Some(sequence));
-    stores.outboxes.settle("nobody", &[published]).await.unwrap();
+    stores.outboxes.settle("no-lease", &[published]).await.unwrap();
 }
 
 fn settlement(aggregate: Aggregate, key: &str, published: Option<u64>) -> Settlement {
@@ -111,7 +111,7 @@ async fn backlog(stores: &Stores) -> Backlog {
     stores.outboxes.backlog().await.unwrap()
 }
 
-async fn nothing_pending_is_an_empty_claim(fixture: &dyn Fixture) {
+async fn claim_without_events_is_empty(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert!(observe(&stores).await.is_empty());
     assert_eq!(backlog(&stores).await, Backlog::default());
@@ -150,7 +150,7 @@ async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
     );
 }
 
-async fn aggregates_of_one_user_do_not_meet(fixture: &dyn Fixture) {
+async fn aggregates_of_one_user_are_independent(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 900)).await;
@@ -163,7 +163,7 @@ async fn aggregates_of_one_user_do_not_meet(fixture: &dyn Fixture) {
     assert_eq!(sequences(&stores, 1).await, [0; 0]);
 }
 
-async fn a_full_outbox_is_claimed_in_the_order_of_its_sequence(fixture: &dyn Fixture) {
+async fn full_outbox_is_claimed_in_sequence_order(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, MAX_PENDING_EVENTS).await;
     let drained = drain(&stores, Aggregate::FactorSet, user(1).as_str()).await;
@@ -172,7 +172,7 @@ async fn a_full_outbox_is_claimed_in_the_order_of_its_sequence(fixture: &dyn Fix
     assert_eq!(backlog(&stores).await, Backlog::default());
 }
 
-async fn acknowledging_keeps_what_came_later(fixture: &dyn Fixture) {
+async fn settling_keeps_later_events(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 12).await;
     acknowledge(&stores, 1, 1).await;
@@ -192,14 +192,14 @@ async fn settling_several_settles_each(fixture: &dyn Fixture) {
     }
     let of = |n, published| settlement(Aggregate::FactorSet, user(n).as_str(), published);
     let settlements = [of(1, Some(2)), of(2, None), of(3, Some(3)), of(4, Some(1))];
-    stores.outboxes.settle("nobody", &settlements).await.unwrap();
+    stores.outboxes.settle("no-lease", &settlements).await.unwrap();
     assert_eq!(sequences(&stores, 1).await, [3]);
     assert_eq!(sequences(&stores, 2).await, [1, 2, 3]);
     assert_eq!(sequences(&stores, 3).await, [0; 0]);
-    stores.outboxes.settle("nobody", &[]).await.unwrap();
+    stores.outboxes.settle("no-lease", &[]).await.unwrap();
 }
 
-async fn acknowledging_again_changes_nothing(fixture: &dyn Fixture) {
+async fn settling_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 4).await;
     for sequence in [3, 3, 1] {
@@ -214,7 +214,7 @@ async fn acknowledging_again_changes_nothing(fixture: &dyn Fixture) {
     assert_eq!(sequences(&stores, 1).await, [5]);
 }
 
-async fn acknowledging_what_is_not_there_changes_nothing(fixture: &dyn Fixture) {
+async fn settling_absent_outboxes_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     acknowledge(&stores, 2, 2).await;
@@ -224,10 +224,10 @@ async fn acknowledging_what_is_not_there_changes_nothing(fixture: &dyn Fixture) 
     assert_eq!(sequences(&stores, 1).await, [1, 2]);
 }
 
-async fn acknowledging_and_pushing_at_once_loses_nothing(fixture: &dyn Fixture) {
+async fn parallel_settlements_and_pushes_lose_no_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 8).await;
-    at_once(|caller| {
+    run_concurrently(|caller| {
         let stores = stores.clone();
         async move {
             if caller % 2 == 0 {
@@ -244,7 +244,7 @@ async fn acknowledging_and_pushing_at_once_loses_nothing(fixture: &dyn Fixture) 
     assert_eq!(left, expected);
 }
 
-async fn the_backlog_counts_aggregates_and_tells_the_oldest_event(fixture: &dyn Fixture) {
+async fn backlog_counts_aggregates_and_returns_the_oldest_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let expect = |depth, oldest| Backlog {
         depth,
@@ -277,7 +277,7 @@ async fn a_claimed_outbox_still_counts_as_backlog(fixture: &dyn Fixture) {
     assert_eq!(backlog(&stores).await, before);
 }
 
-async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
+async fn every_push_ends_the_wait(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     let (command, set) = (lock_command(&user(1), 1), full_factor_set(user(1)));
@@ -285,50 +285,50 @@ async fn every_push_ends_the_waiting(fixture: &dyn Fixture) {
     let revoked = events::revoked(event_context(event_id(3), at(0)), &family, RevocationReason::Replay);
     let outboxes = &stores.outboxes;
 
-    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
+    let waiting = start_waiting(|| outboxes.wait_for_event()).await;
     lock_changes::lock(&*stores.credential_locks, &command).await;
-    soon(waiting).await;
+    within_timeout(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
+    let waiting = start_waiting(|| outboxes.wait_for_event()).await;
     lock_changes::unlock(&*stores.credential_locks, &lock_command(&user(1), 4)).await;
-    soon(waiting).await;
+    within_timeout(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
+    let waiting = start_waiting(|| outboxes.wait_for_event()).await;
     let saved = stores.factor_sets.save_if_version(&set, fixtures::events(5, 1));
     saved.await.unwrap();
-    soon(waiting).await;
+    within_timeout(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
+    let waiting = start_waiting(|| outboxes.wait_for_event()).await;
     stores.refresh_families.start(&family, started).await.unwrap();
-    soon(waiting).await;
+    within_timeout(waiting).await;
 
-    let waiting = begin_waiting(|| outboxes.wait_for_event()).await;
+    let waiting = start_waiting(|| outboxes.wait_for_event()).await;
     let ended = stores
         .refresh_families
         .revoke(&family.id, RevocationReason::Replay, revoked);
     assert!(ended.await.unwrap());
-    soon(waiting).await;
+    within_timeout(waiting).await;
 }
 
-async fn a_push_before_the_waiting_ends_it(fixture: &dyn Fixture) {
+async fn push_before_the_wait_ends_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..5 {
         push(&stores, n, 1).await;
-        soon(stores.outboxes.wait_for_event()).await;
+        within_timeout(stores.outboxes.wait_for_event()).await;
     }
 }
 
-async fn a_waiting_given_up_loses_no_push(fixture: &dyn Fixture) {
+async fn dropped_waiter_loses_no_push(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let given_up = begin_waiting(|| stores.outboxes.wait_for_event()).await;
-    drop(given_up);
+    let dropped = start_waiting(|| stores.outboxes.wait_for_event()).await;
+    drop(dropped);
     push(&stores, 1, 1).await;
-    soon(stores.outboxes.wait_for_event()).await;
+    within_timeout(stores.outboxes.wait_for_event()).await;
 
-    let given_up = begin_waiting(|| stores.outboxes.wait_for_event()).await;
+    let dropped = start_waiting(|| stores.outboxes.wait_for_event()).await;
     push(&stores, 2, 1).await;
-    drop(given_up);
-    soon(stores.outboxes.wait_for_event()).await;
+    drop(dropped);
+    within_timeout(stores.outboxes.wait_for_event()).await;
 }
 
 async fn pending_events_survive_reopening(fixture: &dyn Fixture) {

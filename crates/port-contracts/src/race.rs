@@ -1,4 +1,7 @@
-//! Callers that meet, and waiting without a clock.
+//! Concurrent callers, and waiting without sleeping.
+//!
+//! A race contract runs [`CALLERS`] tasks through a barrier and counts their outcomes: exactly one winner, and the
+//! losers' result for all others.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,14 +11,14 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 
-/// How many callers meet in a race.
+/// Callers of a race: four for each of the trial's worker threads.
 pub(crate) const CALLERS: usize = 16;
 
-/// Something that a port waits for.
+/// A future of a port that waits for an event.
 pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// What `call` answers to each of [`CALLERS`] tasks that begin together, in the order of their numbers.
-pub(crate) async fn at_once<F, T>(call: impl Fn(usize) -> F) -> Vec<T>
+/// Runs `call` in [`CALLERS`] tasks that start together, and returns their results in the order of the caller numbers.
+pub(crate) async fn run_concurrently<F, T>(call: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
@@ -38,28 +41,28 @@ where
     answers
 }
 
-/// How many of `answers` are `answer`.
+/// Counts the results that equal `answer`.
 pub(crate) fn count<T: PartialEq>(answers: &[T], answer: &T) -> usize {
     answers.iter().filter(|each| *each == answer).count()
 }
 
-/// The one element there is.
+/// Returns the only element. Panics if there are none or several.
 pub(crate) fn only<T>(elements: impl IntoIterator<Item = T>) -> T {
     let mut elements = elements.into_iter();
-    let first = elements.next().expect("there is none");
-    assert!(elements.next().is_none(), "there are several");
+    let first = elements.next().expect("there is one element");
+    assert!(elements.next().is_none(), "there are several elements");
     first
 }
 
-/// What must come about on its own; the time is a guard against waiting for ever.
-pub(crate) async fn soon<T>(awaited: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), awaited)
+/// Awaits a future that must complete by itself. The 30 s are no expectation, but end a trial that would hang.
+pub(crate) async fn within_timeout<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future)
         .await
-        .expect("nothing woke the waiting")
+        .expect("the future completes")
 }
 
-/// A future that waits, polled and certainly pending. It may answer without need a few times, but not for ever.
-pub(crate) async fn begin_waiting<'a>(wait: impl Fn() -> Waiting<'a>) -> Waiting<'a> {
+/// Returns a future that has been polled and is pending. A port may wake spuriously, so up to 100 futures are tried.
+pub(crate) async fn start_waiting<'a>(wait: impl Fn() -> Waiting<'a>) -> Waiting<'a> {
     for _ in 0..100 {
         let mut waiting = wait();
         let polled = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context))).await;
@@ -67,5 +70,5 @@ pub(crate) async fn begin_waiting<'a>(wait: impl Fn() -> Waiting<'a>) -> Waiting
             return waiting;
         }
     }
-    panic!("it never waits")
+    panic!("it never waits: 100 futures completed at once")
 }

@@ -1,36 +1,35 @@
 use std::sync::Arc;
 
 use domain::credential_lock::{CredentialLock, LockCommand, events};
-use domain::event::NewEvent;
-use domain::event::{Event, EventKind};
+use domain::event::{Event, EventKind, NewEvent};
 use domain::ids::UserId;
 use ports::{Aggregate, SaveOutcome};
 
-use super::lock_changes::{self, LockOutcome, stored};
+use super::lock_changes::{self, LockOutcome, with_next_version};
 use crate::contract::contracts;
 use crate::fixtures::{lock_command, user};
 use crate::outboxes;
-use crate::race::{CALLERS, at_once, count, only};
+use crate::race::{CALLERS, count, only, run_concurrently};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 contracts! { dyn Fixture:
     a_user_never_locked_has_no_credential,
-    a_lock_tells_since_when_by_whom_and_why,
+    lock_stores_time_actor_and_reason,
     a_second_lock_changes_nothing,
     an_unlock_keeps_the_epoch,
-    unlocking_the_unlocked_changes_nothing,
+    unlocking_an_unlocked_credential_changes_nothing,
     every_lock_raises_the_epoch,
-    every_turn_leaves_its_event,
-    a_sequence_goes_on_after_its_events_are_gone,
-    a_full_outbox_refuses_to_turn,
-    locking_at_once_turns_once,
-    unlocking_at_once_turns_once,
-    locks_and_unlocks_at_once_alternate,
-    a_credential_saved_as_it_was_has_another_version,
+    every_change_pushes_its_event,
+    sequence_continues_after_published_events,
+    full_outbox_rejects_a_lock,
+    parallel_locks_change_it_once,
+    parallel_unlocks_change_it_once,
+    parallel_locks_and_unlocks_alternate,
+    unchanged_save_raises_the_version,
     a_conflict_writes_nothing,
-    saving_under_a_version_never_stored_is_a_conflict,
-    saving_at_once_has_one_winner,
-    a_turn_given_up_before_an_answer_does_not_land_after_it,
+    save_with_unknown_version_conflicts,
+    parallel_saves_have_one_winner,
+    late_write_of_an_abandoned_change_conflicts,
     a_credential_survives_reopening,
 }
 
@@ -50,16 +49,16 @@ async fn pending(stores: &Stores, user: &UserId) -> Vec<Event> {
     outboxes::pending(stores, Aggregate::Credential, user.as_str()).await
 }
 
-fn turned(turn: &LockOutcome) -> Option<CredentialLock> {
-    match turn {
+fn changed(outcome: &LockOutcome) -> Option<CredentialLock> {
+    match outcome {
         LockOutcome::Changed(credential) => Some(credential.clone()),
         LockOutcome::Unchanged | LockOutcome::OutboxFull => None,
     }
 }
 
-/// The credential of a user whose first lock `command` is.
+/// Returns the credential lock of a user after `command`, the first lock.
 fn locked_by(command: &LockCommand) -> CredentialLock {
-    stored(CredentialLock::unlocked(command.user.clone()).lock(command).unwrap())
+    with_next_version(CredentialLock::unlocked(command.user.clone()).lock(command).unwrap())
 }
 
 async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent>) -> SaveOutcome {
@@ -70,9 +69,9 @@ async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent
         .unwrap()
 }
 
-/// The event of a credential that `command` turned.
-fn told(turned: &CredentialLock, command: &LockCommand) -> Vec<NewEvent> {
-    vec![events::lock_changed(turned, command)]
+/// Makes the event of a change by `command`.
+fn change_events(changed: &CredentialLock, command: &LockCommand) -> Vec<NewEvent> {
+    vec![events::lock_changed(changed, command)]
 }
 
 async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
@@ -81,7 +80,7 @@ async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(1)).await, None);
 }
 
-async fn a_lock_tells_since_when_by_whom_and_why(fixture: &dyn Fixture) {
+async fn lock_stores_time_actor_and_reason(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for command in [lock_command(&user(1), 1), lock_command(&user(2), 2)] {
         let locked = locked_by(&command);
@@ -109,12 +108,12 @@ async fn an_unlock_keeps_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (first, second) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
     lock(&stores, &first).await;
-    let unlocked = stored(locked_by(&first).unlock(&second).unwrap());
+    let unlocked = with_next_version(locked_by(&first).unlock(&second).unwrap());
     assert_eq!(unlock(&stores, &second).await, LockOutcome::Changed(unlocked.clone()));
     assert_eq!(find(&stores, &user(1)).await, Some(unlocked));
 }
 
-async fn unlocking_the_unlocked_changes_nothing(fixture: &dyn Fixture) {
+async fn unlocking_an_unlocked_credential_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(
         unlock(&stores, &lock_command(&user(1), 1)).await,
@@ -122,17 +121,17 @@ async fn unlocking_the_unlocked_changes_nothing(fixture: &dyn Fixture) {
     );
     assert_eq!(
         find(&stores, &user(1)).await,
-        Some(stored(CredentialLock::unlocked(user(1))))
+        Some(with_next_version(CredentialLock::unlocked(user(1))))
     );
     assert_eq!(pending(&stores, &user(1)).await, []);
 
     lock(&stores, &lock_command(&user(1), 2)).await;
-    let unlocked = turned(&unlock(&stores, &lock_command(&user(1), 3)).await);
+    let unlocked = changed(&unlock(&stores, &lock_command(&user(1), 3)).await);
     assert_eq!(
         unlock(&stores, &lock_command(&user(1), 4)).await,
         LockOutcome::Unchanged
     );
-    assert_eq!(find(&stores, &user(1)).await, unlocked.map(stored));
+    assert_eq!(find(&stores, &user(1)).await, unlocked.map(with_next_version));
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
@@ -141,9 +140,9 @@ async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     let mut expected = CredentialLock::unlocked(user(1));
     for round in 0..3 {
         let (lock_it, unlock_it) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
-        expected = stored(expected.lock(&lock_it).unwrap());
+        expected = with_next_version(expected.lock(&lock_it).unwrap());
         assert_eq!(lock(&stores, &lock_it).await, LockOutcome::Changed(expected.clone()));
-        expected = stored(expected.unlock(&unlock_it).unwrap());
+        expected = with_next_version(expected.unlock(&unlock_it).unwrap());
         assert_eq!(
             unlock(&stores, &unlock_it).await,
             LockOutcome::Changed(expected.clone())
@@ -153,19 +152,19 @@ async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     assert_eq!(expected.epoch, 3);
 }
 
-async fn every_turn_leaves_its_event(fixture: &dyn Fixture) {
+async fn every_change_pushes_its_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let command = |n| lock_command(&user(1), n);
-    let turns = [
+    let outcomes = [
         (command(1), lock(&stores, &command(1)).await),
         (command(2), unlock(&stores, &command(2)).await),
         (command(3), lock(&stores, &command(3)).await),
     ];
-    let expected: Vec<_> = turns
+    let expected: Vec<_> = outcomes
         .iter()
         .zip(1..)
-        .map(|((command, turn), sequence)| {
-            let event = events::lock_changed(&turned(turn).unwrap(), command);
+        .map(|((command, outcome), sequence)| {
+            let event = events::lock_changed(&changed(outcome).unwrap(), command);
             event.recorded(user(1).as_str(), user(1), sequence)
         })
         .collect();
@@ -180,7 +179,7 @@ async fn every_turn_leaves_its_event(fixture: &dyn Fixture) {
     );
 }
 
-async fn a_sequence_goes_on_after_its_events_are_gone(fixture: &dyn Fixture) {
+async fn sequence_continues_after_published_events(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     lock(&stores, &lock_command(&user(1), 1)).await;
     unlock(&stores, &lock_command(&user(1), 2)).await;
@@ -189,7 +188,7 @@ async fn a_sequence_goes_on_after_its_events_are_gone(fixture: &dyn Fixture) {
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 3);
 }
 
-async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
+async fn full_outbox_rejects_a_lock(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..usize::try_from(MAX_PENDING_EVENTS / 2).unwrap() {
         assert_ne!(
@@ -216,50 +215,49 @@ async fn a_full_outbox_refuses_to_turn(fixture: &dyn Fixture) {
 
     outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
     assert_eq!(
-        turned(&lock(&stores, &late).await),
-        full.map(|credential| stored(credential.lock(&late).unwrap()))
+        changed(&lock(&stores, &late).await),
+        full.map(|credential| with_next_version(credential.lock(&late).unwrap()))
     );
     let drained = outboxes::drain(&stores, Aggregate::Credential, user(1).as_str()).await;
     let sequences: Vec<_> = drained.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (2..=MAX_PENDING_EVENTS + 1).collect::<Vec<_>>());
 }
 
-async fn locking_at_once_turns_once(fixture: &dyn Fixture) {
+async fn parallel_locks_change_it_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let turns = at_once(|caller| {
+    let outcomes = run_concurrently(|caller| {
         let credential_locks = Arc::clone(&stores.credential_locks);
         async move { lock_changes::lock(&*credential_locks, &lock_command(&user(1), caller)).await }
     })
     .await;
-    let winner = only(turns.iter().filter_map(turned));
-    assert_eq!(count(&turns, &LockOutcome::Unchanged), CALLERS - 1);
+    let winner = only(outcomes.iter().filter_map(changed));
+    assert_eq!(count(&outcomes, &LockOutcome::Unchanged), CALLERS - 1);
     assert_eq!(winner.epoch, 1);
     let found = find(&stores, &user(1)).await.unwrap();
-    assert_eq!(found.version, CALLERS as u64);
-    let version = found.version;
+    let version = CALLERS as u64;
     assert_eq!(found, CredentialLock { version, ..winner });
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
 }
 
-async fn unlocking_at_once_turns_once(fixture: &dyn Fixture) {
+async fn parallel_unlocks_change_it_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     lock(&stores, &lock_command(&user(1), 900)).await;
-    let turns = at_once(|caller| {
+    let outcomes = run_concurrently(|caller| {
         let credential_locks = Arc::clone(&stores.credential_locks);
         async move { lock_changes::unlock(&*credential_locks, &lock_command(&user(1), caller)).await }
     })
     .await;
-    let winner = only(turns.iter().filter_map(turned));
-    assert_eq!(count(&turns, &LockOutcome::Unchanged), CALLERS - 1);
+    let winner = only(outcomes.iter().filter_map(changed));
+    assert_eq!(count(&outcomes, &LockOutcome::Unchanged), CALLERS - 1);
     let found = find(&stores, &user(1)).await.unwrap();
     let version = found.version;
     assert_eq!(found, CredentialLock { version, ..winner });
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
-async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
+async fn parallel_locks_and_unlocks_alternate(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let turns = at_once(|caller| {
+    let outcomes = run_concurrently(|caller| {
         let credential_locks = Arc::clone(&stores.credential_locks);
         let command = lock_command(&user(1), caller);
         async move {
@@ -272,11 +270,11 @@ async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
     })
     .await;
     let events = pending(&stores, &user(1)).await;
-    assert_eq!(turns.iter().filter_map(turned).count(), events.len());
+    assert_eq!(outcomes.iter().filter_map(changed).count(), events.len());
     for (event, sequence) in events.iter().zip(1..) {
         assert_eq!(event.sequence, sequence);
         let locks = event.kind == EventKind::CredentialLocked;
-        assert_eq!(locks, sequence % 2 == 1, "two turns of one kind follow each other");
+        assert_eq!(locks, sequence % 2 == 1, "two changes of one kind follow each other");
     }
     let credential = find(&stores, &user(1)).await.unwrap();
     let locks = events.len().div_ceil(2);
@@ -284,19 +282,19 @@ async fn locks_and_unlocks_at_once_alternate(fixture: &dyn Fixture) {
     assert_eq!(credential.is_locked, events.len() % 2 == 1);
 }
 
-async fn a_credential_saved_as_it_was_has_another_version(fixture: &dyn Fixture) {
+async fn unchanged_save_raises_the_version(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let mut expected = CredentialLock::unlocked(user(1));
     for _ in 0..3 {
         assert_eq!(save(&stores, &expected, Vec::new()).await, SaveOutcome::Saved);
-        expected = stored(expected);
+        expected = with_next_version(expected);
         assert_eq!(find(&stores, &user(1)).await, Some(expected.clone()));
     }
     assert_eq!(pending(&stores, &user(1)).await, []);
     let command = lock_command(&user(1), 1);
     let locked = expected.lock(&command).unwrap();
     assert_eq!(
-        save(&stores, &locked, told(&locked, &command)).await,
+        save(&stores, &locked, change_events(&locked, &command)).await,
         SaveOutcome::Saved
     );
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
@@ -314,7 +312,7 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
             ..locked_by(&command)
         };
         assert_eq!(
-            save(&stores, &stale, told(&stale, &command)).await,
+            save(&stores, &stale, change_events(&stale, &command)).await,
             SaveOutcome::Conflict
         );
         assert_eq!(save(&stores, &stale, Vec::new()).await, SaveOutcome::Conflict);
@@ -323,17 +321,17 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
-async fn saving_under_a_version_never_stored_is_a_conflict(fixture: &dyn Fixture) {
+async fn save_with_unknown_version_conflicts(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let ahead = locked_by(&lock_command(&user(1), 1));
     assert_eq!(save(&stores, &ahead, Vec::new()).await, SaveOutcome::Conflict);
     assert_eq!(find(&stores, &user(1)).await, None);
 }
 
-async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_saves_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for version in 0..2 {
-        let savings = at_once(|_| {
+        let outcomes = run_concurrently(|_| {
             let credential_locks = Arc::clone(&stores.credential_locks);
             let credential = CredentialLock {
                 version,
@@ -342,13 +340,14 @@ async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
             async move { credential_locks.save_if_version(&credential, Vec::new()).await.unwrap() }
         })
         .await;
-        assert_eq!(count(&savings, &SaveOutcome::Saved), 1);
-        assert_eq!(count(&savings, &SaveOutcome::Conflict), CALLERS - 1);
+        assert_eq!(count(&outcomes, &SaveOutcome::Saved), 1);
+        assert_eq!(count(&outcomes, &SaveOutcome::Conflict), CALLERS - 1);
     }
 }
 
-/// The write of a turn stays on its way until another turn was answered, one that had nothing to change.
-async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn Fixture) {
+/// Scenario: A decides to lock, and its write is delayed. B unlocks: the credential is unlocked already, so B saves it
+/// unchanged under the next version. A's write arrives and must conflict, or it would undo B's unlock. Then vice versa.
+async fn late_write_of_an_abandoned_change_conflicts(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (late_lock, late_unlock) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
     let late = CredentialLock::unlocked(user(1)).lock(&late_lock).unwrap();
@@ -357,7 +356,7 @@ async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn F
         LockOutcome::Unchanged
     );
     assert_eq!(
-        save(&stores, &late, told(&late, &late_lock)).await,
+        save(&stores, &late, change_events(&late, &late_lock)).await,
         SaveOutcome::Conflict
     );
     assert!(
@@ -374,7 +373,7 @@ async fn a_turn_given_up_before_an_answer_does_not_land_after_it(fixture: &dyn F
     let late = found.unlock(&late_unlock).unwrap();
     assert_eq!(lock(&stores, &lock_command(&user(1), 5)).await, LockOutcome::Unchanged);
     assert_eq!(
-        save(&stores, &late, told(&late, &late_unlock)).await,
+        save(&stores, &late, change_events(&late, &late_unlock)).await,
         SaveOutcome::Conflict
     );
     assert!(

@@ -1,15 +1,15 @@
-//! Locks and unlocks, decided by the domain and saved by version as the use cases do it.
+//! Locks and unlocks as the use cases do them: decided by the domain, saved by version, started again after a conflict.
 
 use domain::credential_lock::{CredentialLock, LockCommand, events};
 use ports::SaveOutcome;
 use ports::credential_lock::CredentialLocks;
 
-/// What a lock or unlock came to.
+/// The outcome of a lock or unlock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LockOutcome {
-    /// This call changed it; the credential as it is stored.
+    /// This call changed the credential lock, which is as given.
     Changed(CredentialLock),
-    /// It was so already.
+    /// It was locked, or unlocked, already.
     Unchanged,
     OutboxFull,
 }
@@ -37,7 +37,7 @@ async fn decide_and_save(
             .collect();
         let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
         match (save.await.unwrap(), changed) {
-            (SaveOutcome::Saved, Some(changed)) => return LockOutcome::Changed(stored(changed)),
+            (SaveOutcome::Saved, Some(changed)) => return LockOutcome::Changed(with_next_version(changed)),
             (SaveOutcome::Saved, None) => return LockOutcome::Unchanged,
             (SaveOutcome::Conflict, _) => {}
             (SaveOutcome::OutboxFull, _) => return LockOutcome::OutboxFull,
@@ -45,8 +45,8 @@ async fn decide_and_save(
     }
 }
 
-/// As it is after it was saved.
-pub(crate) fn stored(credential: CredentialLock) -> CredentialLock {
+/// Returns the credential lock with the version that it has after a save.
+pub(crate) fn with_next_version(credential: CredentialLock) -> CredentialLock {
     CredentialLock {
         version: credential.version + 1,
         ..credential

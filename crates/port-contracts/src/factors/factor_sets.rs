@@ -10,28 +10,28 @@ use ports::SaveOutcome;
 use crate::contract::contracts;
 use crate::fixtures::{at, contact_id, event, event_context, event_id, events, full_factor_set, full_identity, user};
 use crate::outboxes;
-use crate::race::{CALLERS, at_once, count};
+use crate::race::{CALLERS, count, run_concurrently};
 use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
 
 pub(crate) mod codes;
 
 contracts! { dyn Fixture:
-    a_user_who_added_nothing_has_an_empty_set,
+    unknown_user_has_an_empty_set,
     every_field_of_a_set_survives,
-    a_set_is_found_with_its_owner_whether_it_is_empty_or_not,
-    a_set_without_an_owner_is_not_found_with_one,
+    find_with_owner_returns_empty_and_stored_sets,
+    find_with_owner_returns_none_for_absent_owner,
     saving_raises_the_version,
     saving_again_is_a_conflict,
-    saving_under_a_version_never_stored_is_a_conflict,
+    save_with_unknown_version_conflicts,
     a_conflict_writes_nothing,
-    sets_of_two_users_do_not_meet,
-    saving_at_once_has_one_winner,
-    saving_a_stored_set_at_once_has_one_winner,
+    sets_of_two_users_are_independent,
+    parallel_saves_have_one_winner,
+    parallel_saves_of_a_stored_set_have_one_winner,
     events_are_kept_in_the_order_given,
     every_field_of_an_event_survives,
     a_set_may_be_saved_without_an_event,
-    a_full_outbox_refuses_to_save,
-    an_outbox_never_holds_more_than_its_limit,
+    full_outbox_rejects_a_save,
+    outbox_respects_its_limit,
     a_set_survives_reopening,
 }
 
@@ -51,15 +51,16 @@ async fn drain(stores: &Stores, user: &UserId) -> Vec<Event> {
     outboxes::drain(stores, Aggregate::FactorSet, user.as_str()).await
 }
 
-/// `events` as user 1's set records them, the first at `sequence`.
-fn recorded(events: Vec<NewEvent>, sequence: u64) -> Vec<Event> {
-    let places = events.into_iter().zip(sequence..);
-    places
+/// Returns `events` as the outbox of user 1's set holds them, the first with `sequence`.
+fn with_sequences(events: Vec<NewEvent>, sequence: u64) -> Vec<Event> {
+    events
+        .into_iter()
+        .zip(sequence..)
         .map(|(event, sequence)| event.recorded(user(1).as_str(), user(1), sequence))
         .collect()
 }
 
-/// The sets that [`CALLERS`] save at once over `found`; the chosen default tells whose it is.
+/// Makes the set that one of [`CALLERS`] saves over `found`; the chosen default is the caller's number.
 fn rival(found: &FactorSet, caller: usize) -> FactorSet {
     FactorSet {
         chosen_default: Some(contact_id(&caller.to_string())),
@@ -67,7 +68,7 @@ fn rival(found: &FactorSet, caller: usize) -> FactorSet {
     }
 }
 
-async fn a_set_is_found_with_its_owner_whether_it_is_empty_or_not(fixture: &dyn Fixture) {
+async fn find_with_owner_returns_empty_and_stored_sets(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let owner = full_identity(1);
     stores.identities.create(&owner).await.unwrap();
@@ -81,7 +82,7 @@ async fn a_set_is_found_with_its_owner_whether_it_is_empty_or_not(fixture: &dyn 
     assert_eq!(found, Some((owner, saved)));
 }
 
-async fn a_set_without_an_owner_is_not_found_with_one(fixture: &dyn Fixture) {
+async fn find_with_owner_returns_none_for_absent_owner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(
         save(&stores, &full_factor_set(user(1)), events(0, 1)).await,
@@ -91,15 +92,18 @@ async fn a_set_without_an_owner_is_not_found_with_one(fixture: &dyn Fixture) {
 }
 
 async fn race_to_save(stores: &Stores, found: &FactorSet) {
-    let savings = at_once(|caller| {
+    let outcomes = run_concurrently(|caller| {
         let factor_sets = Arc::clone(&stores.factor_sets);
         let set = rival(found, caller);
         async move { factor_sets.save_if_version(&set, events(10 * caller, 2)).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&savings, &SaveOutcome::Saved), 1);
-    assert_eq!(count(&savings, &SaveOutcome::Conflict), CALLERS - 1);
-    let winner = savings.iter().position(|saving| *saving == SaveOutcome::Saved).unwrap();
+    assert_eq!(count(&outcomes, &SaveOutcome::Saved), 1);
+    assert_eq!(count(&outcomes, &SaveOutcome::Conflict), CALLERS - 1);
+    let winner = outcomes
+        .iter()
+        .position(|outcome| *outcome == SaveOutcome::Saved)
+        .unwrap();
     let expected = FactorSet {
         version: found.version + 1,
         ..rival(found, winner)
@@ -113,7 +117,7 @@ async fn race_to_save(stores: &Stores, found: &FactorSet) {
     );
 }
 
-async fn a_user_who_added_nothing_has_an_empty_set(fixture: &dyn Fixture) {
+async fn unknown_user_has_an_empty_set(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
 }
@@ -148,10 +152,10 @@ async fn saving_again_is_a_conflict(fixture: &dyn Fixture) {
     let set = full_factor_set(user(1));
     save(&stores, &set, events(1, 1)).await;
     assert_eq!(save(&stores, &set, events(1, 1)).await, SaveOutcome::Conflict);
-    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 1), 1));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(events(1, 1), 1));
 }
 
-async fn saving_under_a_version_never_stored_is_a_conflict(fixture: &dyn Fixture) {
+async fn save_with_unknown_version_conflicts(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for version in [1, 7] {
         let ahead = FactorSet {
@@ -177,25 +181,25 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
         assert_eq!(save(&stores, &other, events(3, 1)).await, SaveOutcome::Conflict);
         assert_eq!(find(&stores, &user(1)).await, before);
     }
-    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 2), 1));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(events(1, 2), 1));
 }
 
-async fn sets_of_two_users_do_not_meet(fixture: &dyn Fixture) {
+async fn sets_of_two_users_are_independent(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     save(&stores, &full_factor_set(user(2)), events(1, 1)).await;
     assert_eq!(find(&stores, &user(1)).await, FactorSet::empty(user(1)));
-    let saving = save(&stores, &FactorSet::empty(user(1)), events(2, 1)).await;
-    assert_eq!(saving, SaveOutcome::Saved);
-    assert_eq!(pending(&stores, &user(1)).await, recorded(events(2, 1), 1));
+    let outcome = save(&stores, &FactorSet::empty(user(1)), events(2, 1)).await;
+    assert_eq!(outcome, SaveOutcome::Saved);
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(events(2, 1), 1));
 }
 
-async fn saving_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_saves_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     race_to_save(&stores, &full_factor_set(user(1))).await;
     assert_eq!(pending(&stores, &user(1)).await.len(), 2);
 }
 
-async fn saving_a_stored_set_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_saves_of_a_stored_set_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     save(&stores, &full_factor_set(user(1)), events(900, 1)).await;
     race_to_save(&stores, &find(&stores, &user(1)).await).await;
@@ -208,11 +212,11 @@ async fn events_are_kept_in_the_order_given(fixture: &dyn Fixture) {
     save(&stores, &FactorSet::empty(user(1)), backwards.clone()).await;
     save(&stores, &find(&stores, &user(1)).await, events(4, 2)).await;
     let given = [backwards, events(4, 2)].concat();
-    assert_eq!(pending(&stores, &user(1)).await, recorded(given, 1));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(given, 1));
 
     outboxes::acknowledge_all(&stores).await;
     save(&stores, &find(&stores, &user(1)).await, events(6, 1)).await;
-    assert_eq!(pending(&stores, &user(1)).await, recorded(events(6, 1), 6));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(events(6, 1), 6));
 }
 
 async fn every_field_of_an_event_survives(fixture: &dyn Fixture) {
@@ -233,23 +237,23 @@ async fn every_field_of_an_event_survives(fixture: &dyn Fixture) {
         .chain([plain])
         .collect();
     save(&stores, &FactorSet::empty(user(1)), given.clone()).await;
-    assert_eq!(pending(&stores, &user(1)).await, recorded(given, 1));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(given, 1));
 }
 
 async fn a_set_may_be_saved_without_an_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let saving = save(&stores, &full_factor_set(user(1)), Vec::new()).await;
-    assert_eq!(saving, SaveOutcome::Saved);
+    let outcome = save(&stores, &full_factor_set(user(1)), Vec::new()).await;
+    assert_eq!(outcome, SaveOutcome::Saved);
     assert_eq!(pending(&stores, &user(1)).await, []);
     save(&stores, &find(&stores, &user(1)).await, events(1, 1)).await;
-    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 1), 1));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(events(1, 1), 1));
 }
 
-async fn a_full_outbox_refuses_to_save(fixture: &dyn Fixture) {
+async fn full_outbox_rejects_a_save(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let full = events(1, MAX_PENDING_EVENTS);
-    let saving = save(&stores, &FactorSet::empty(user(1)), full.clone()).await;
-    assert_eq!(saving, SaveOutcome::Saved);
+    let outcome = save(&stores, &FactorSet::empty(user(1)), full.clone()).await;
+    assert_eq!(outcome, SaveOutcome::Saved);
     let before = find(&stores, &user(1)).await;
     let changed = FactorSet {
         version: before.version,
@@ -261,10 +265,10 @@ async fn a_full_outbox_refuses_to_save(fixture: &dyn Fixture) {
     outboxes::acknowledge(&stores, 1, 1).await;
     assert_eq!(save(&stores, &changed, events(900, 1)).await, SaveOutcome::Saved);
     let kept = full.into_iter().skip(1).chain(events(900, 1)).collect();
-    assert_eq!(drain(&stores, &user(1)).await, recorded(kept, 2));
+    assert_eq!(drain(&stores, &user(1)).await, with_sequences(kept, 2));
 }
 
-async fn an_outbox_never_holds_more_than_its_limit(fixture: &dyn Fixture) {
+async fn outbox_respects_its_limit(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let almost = events(1, MAX_PENDING_EVENTS - 1);
     save(&stores, &FactorSet::empty(user(1)), almost.clone()).await;
@@ -273,7 +277,7 @@ async fn an_outbox_never_holds_more_than_its_limit(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(1)).await, found);
     assert_eq!(save(&stores, &found, events(900, 1)).await, SaveOutcome::Saved);
     let kept = [almost, events(900, 1)].concat();
-    assert_eq!(drain(&stores, &user(1)).await, recorded(kept, 1));
+    assert_eq!(drain(&stores, &user(1)).await, with_sequences(kept, 1));
 }
 
 async fn a_set_survives_reopening(fixture: &dyn Fixture) {
@@ -287,6 +291,6 @@ async fn a_set_survives_reopening(fixture: &dyn Fixture) {
         ..set.clone()
     };
     assert_eq!(find(&stores, &user(1)).await, raised);
-    assert_eq!(pending(&stores, &user(1)).await, recorded(events(1, 3), 1));
+    assert_eq!(pending(&stores, &user(1)).await, with_sequences(events(1, 3), 1));
     assert_eq!(save(&stores, &set, events(1, 3)).await, SaveOutcome::Conflict);
 }

@@ -8,29 +8,29 @@ use super::{acknowledge, push, settlement};
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
 use crate::fixtures::{at, lock_command, user};
-use crate::race::at_once;
+use crate::race::run_concurrently;
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
-    a_living_lease_keeps_others_out,
+    active_lease_excludes_other_owners,
     a_lease_ends_at_the_exact_instant,
     the_same_owner_may_claim_again,
     a_repeated_claim_extends_the_lease,
-    an_event_pushed_meanwhile_belongs_to_the_lease,
-    a_claim_takes_no_more_than_its_limit,
-    a_held_outbox_does_not_hold_up_others,
-    what_another_settles_keeps_the_lease,
-    a_released_outbox_is_free_at_once,
-    a_held_outbox_is_free_at_the_exact_instant,
-    releasing_what_another_holds_changes_nothing,
+    event_pushed_during_a_lease_belongs_to_it,
+    claim_respects_its_limit,
+    held_outbox_does_not_block_others,
+    settlement_by_another_owner_keeps_the_lease,
+    released_outbox_can_be_claimed_immediately,
+    held_outbox_can_be_claimed_at_its_end,
+    release_by_another_owner_changes_nothing,
     releasing_again_changes_nothing,
-    claiming_at_once_gives_each_outbox_to_one,
-    taking_over_at_once_gives_each_outbox_to_one,
-    a_lease_from_a_clock_far_ahead_holds_nobody_up,
+    parallel_claims_give_each_outbox_to_one_owner,
+    parallel_takeovers_give_each_outbox_to_one_owner,
+    lease_of_a_clock_far_ahead_is_ignored,
     leases_survive_reopening,
 }
 
-/// Length of every lease here, in milliseconds.
+/// Milliseconds of every lease here.
 const LENGTH: i64 = 30_000;
 
 fn lease(owner: &str, now: i64) -> Lease {
@@ -41,7 +41,7 @@ fn lease(owner: &str, now: i64) -> Lease {
     }
 }
 
-/// The keys `owner` is given at `now`, in order.
+/// Claims for `owner` at `now` and returns the keys, sorted.
 async fn claim(stores: &Stores, owner: &str, now: i64) -> Vec<String> {
     claim_some(stores, owner, now, 100).await
 }
@@ -63,7 +63,7 @@ fn keys(users: impl IntoIterator<Item = usize>) -> Vec<String> {
     ids.map(|id: UserId| id.to_string()).collect()
 }
 
-async fn a_living_lease_keeps_others_out(fixture: &dyn Fixture) {
+async fn active_lease_excludes_other_owners(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     assert_eq!(claim(&stores, "a", 0).await, keys([1]));
@@ -78,7 +78,7 @@ async fn a_lease_ends_at_the_exact_instant(fixture: &dyn Fixture) {
     claim(&stores, "a", 0).await;
     assert_eq!(claim(&stores, "b", LENGTH - 1).await, keys([]));
     assert_eq!(claim(&stores, "b", LENGTH).await, keys([1]));
-    assert_eq!(claim(&stores, "a", LENGTH).await, keys([]), "b's lease lives");
+    assert_eq!(claim(&stores, "a", LENGTH).await, keys([]), "b's lease is active");
     assert_eq!(claim(&stores, "a", 2 * LENGTH).await, keys([1]));
 }
 
@@ -100,7 +100,7 @@ async fn a_repeated_claim_extends_the_lease(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", 20_000 + LENGTH).await, keys([1]));
 }
 
-async fn an_event_pushed_meanwhile_belongs_to_the_lease(fixture: &dyn Fixture) {
+async fn event_pushed_during_a_lease_belongs_to_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     claim(&stores, "a", 0).await;
@@ -115,20 +115,20 @@ async fn an_event_pushed_meanwhile_belongs_to_the_lease(fixture: &dyn Fixture) {
     assert_eq!(sequences, [1, 2]);
 }
 
-async fn a_claim_takes_no_more_than_its_limit(fixture: &dyn Fixture) {
+async fn claim_respects_its_limit(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..3 {
         push(&stores, n, 2).await;
     }
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(9), 1)).await;
-    let mut given = claim_some(&stores, "a", 0, 3).await;
-    assert_eq!(given.len(), 3);
-    given.extend(claim_some(&stores, "b", 0, 3).await);
-    given.sort();
-    assert_eq!(given, keys([0, 1, 2, 9]));
+    let mut keys_claimed = claim_some(&stores, "a", 0, 3).await;
+    assert_eq!(keys_claimed.len(), 3);
+    keys_claimed.extend(claim_some(&stores, "b", 0, 3).await);
+    keys_claimed.sort();
+    assert_eq!(keys_claimed, keys([0, 1, 2, 9]));
 }
 
-async fn a_held_outbox_does_not_hold_up_others(fixture: &dyn Fixture) {
+async fn held_outbox_does_not_block_others(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..3 {
         push(&stores, n, 1).await;
@@ -138,7 +138,7 @@ async fn a_held_outbox_does_not_hold_up_others(fixture: &dyn Fixture) {
     assert_eq!(claim_some(&stores, "b", 1, 1).await, keys([3]));
 }
 
-async fn what_another_settles_keeps_the_lease(fixture: &dyn Fixture) {
+async fn settlement_by_another_owner_keeps_the_lease(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     claim(&stores, "a", 0).await;
@@ -147,7 +147,7 @@ async fn what_another_settles_keeps_the_lease(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", LENGTH).await, keys([1]));
 }
 
-async fn a_released_outbox_is_free_at_once(fixture: &dyn Fixture) {
+async fn released_outbox_can_be_claimed_immediately(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     push(&stores, 2, 1).await;
@@ -156,7 +156,7 @@ async fn a_released_outbox_is_free_at_once(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", 0).await, keys([1]));
 }
 
-async fn a_held_outbox_is_free_at_the_exact_instant(fixture: &dyn Fixture) {
+async fn held_outbox_can_be_claimed_at_its_end(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     claim(&stores, "a", 0).await;
@@ -171,7 +171,7 @@ async fn a_held_outbox_is_free_at_the_exact_instant(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", 3).await, keys([1]));
 }
 
-async fn releasing_what_another_holds_changes_nothing(fixture: &dyn Fixture) {
+async fn release_by_another_owner_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     claim(&stores, "a", 0).await;
@@ -194,9 +194,9 @@ async fn releasing_again_changes_nothing(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", 0).await, keys([1]));
 }
 
-/// What each of several owners is given when all claim at `now`.
+/// Lets several owners claim at `now` and returns the keys of all of them, sorted.
 async fn race_to_claim(stores: &Stores, now: i64) -> Vec<String> {
-    let claims = at_once(|caller| {
+    let claims = run_concurrently(|caller| {
         let outboxes = Arc::clone(&stores.outboxes);
         async move {
             let lease = lease(&format!("relay-{caller}"), now);
@@ -204,12 +204,12 @@ async fn race_to_claim(stores: &Stores, now: i64) -> Vec<String> {
         }
     })
     .await;
-    let mut given: Vec<_> = claims.into_iter().flatten().map(|outbox| outbox.key).collect();
-    given.sort();
-    given
+    let mut keys_claimed: Vec<_> = claims.into_iter().flatten().map(|outbox| outbox.key).collect();
+    keys_claimed.sort();
+    keys_claimed
 }
 
-async fn claiming_at_once_gives_each_outbox_to_one(fixture: &dyn Fixture) {
+async fn parallel_claims_give_each_outbox_to_one_owner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..5 {
         push(&stores, n, 1).await;
@@ -217,7 +217,7 @@ async fn claiming_at_once_gives_each_outbox_to_one(fixture: &dyn Fixture) {
     assert_eq!(race_to_claim(&stores, 0).await, keys(0..5));
 }
 
-async fn taking_over_at_once_gives_each_outbox_to_one(fixture: &dyn Fixture) {
+async fn parallel_takeovers_give_each_outbox_to_one_owner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..5 {
         push(&stores, n, 1).await;
@@ -227,7 +227,7 @@ async fn taking_over_at_once_gives_each_outbox_to_one(fixture: &dyn Fixture) {
     assert_eq!(race_to_claim(&stores, LENGTH).await, keys(0..5));
 }
 
-async fn a_lease_from_a_clock_far_ahead_holds_nobody_up(fixture: &dyn Fixture) {
+async fn lease_of_a_clock_far_ahead_is_ignored(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     assert_eq!(claim(&stores, "a day ahead", 86_400_000).await, keys([1]));

@@ -8,11 +8,11 @@ use ports::tokens::{CloseOutcome, RotationOutcome};
 
 use crate::contract::contracts;
 use crate::fixtures::{
-    IDLE, at, before, event_context, family, family_id, foreign_presentations, full_family, nonce, presented,
+    IDLE, at, before, event_context, family, family_id, foreign_tokens, full_family, nonce, presented_token,
     session_event_id,
 };
 use crate::outboxes;
-use crate::race::{CALLERS, at_once, only};
+use crate::race::{CALLERS, only, run_concurrently};
 use crate::{Fixture, Stores};
 
 pub(crate) mod closing;
@@ -21,22 +21,22 @@ pub(crate) mod revocation;
 contracts! { dyn Fixture:
     an_unknown_family_is_not_found,
     every_field_of_a_family_survives,
-    a_family_that_is_started_again_stays_as_it_is,
-    a_start_leaves_its_event,
-    starting_at_once_starts_all,
-    a_rotation_moves_on_by_one_generation,
-    idle_expiry_never_passes_the_absolute_one,
+    starting_a_family_again_changes_nothing,
+    start_pushes_its_event,
+    parallel_starts_all_succeed,
+    rotation_raises_the_generation_by_one,
+    idle_expiry_never_exceeds_the_absolute_expiry,
     a_spent_token_is_superseded,
     a_token_that_is_not_current_rotates_nothing,
-    a_family_does_not_rotate_at_the_instant_of_its_idle_expiry,
-    a_family_does_not_rotate_at_the_instant_of_its_absolute_expiry,
+    family_does_not_rotate_at_its_idle_expiry,
+    family_does_not_rotate_at_its_absolute_expiry,
     a_closed_family_does_not_rotate,
     a_revoked_family_does_not_rotate,
     an_unknown_family_does_not_rotate,
-    families_do_not_meet,
-    a_rotation_has_one_winner,
-    of_many_rotations_at_once_each_has_its_own_outcome,
-    a_rotation_leaves_no_event,
+    families_are_independent,
+    parallel_rotations_have_one_winner,
+    parallel_rotations_have_separate_outcomes,
+    rotation_pushes_no_event,
     families_survive_reopening,
 }
 
@@ -57,9 +57,9 @@ async fn rotate(stores: &Stores, presented: &PresentedToken, n: usize, now: Time
     rotated.await.unwrap()
 }
 
-/// Rotates the current token of `family` and gives the family as it is then.
-async fn rotated(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
-    let rotation = rotate(stores, &presented(family), n, now).await;
+/// Rotates the current token of `family` and returns the family as it is stored then.
+async fn rotate_current(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
+    let rotation = rotate(stores, &presented_token(family), n, now).await;
     assert_eq!(rotation, RotationOutcome::Rotated);
     let expected = family.rotated(nonce(n), now, IDLE);
     assert_eq!(find(stores, family).await.as_ref(), Some(&expected));
@@ -81,15 +81,15 @@ async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
     outboxes::pending(stores, Aggregate::RefreshFamily, family.id.as_str()).await
 }
 
-/// The event that [`start`] leaves.
-fn started(family: &RefreshFamily) -> Event {
+/// Returns the event that [`start`] pushes.
+fn started_event(family: &RefreshFamily) -> Event {
     let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     event.recorded(family.id.as_str(), family.origin.user.clone(), 1)
 }
 
-/// One of many callers that rotate the current token of `family`; the family it made, if it did.
-async fn race(stores: &Stores, family: &RefreshFamily, caller: usize) -> Option<RefreshFamily> {
-    let rotation = rotate(stores, &presented(family), 10 + caller, at(1)).await;
+/// Rotates the current token of `family` as one of many callers. Returns the family it made, if it won.
+async fn race_to_rotate(stores: &Stores, family: &RefreshFamily, caller: usize) -> Option<RefreshFamily> {
+    let rotation = rotate(stores, &presented_token(family), 10 + caller, at(1)).await;
     (rotation == RotationOutcome::Rotated).then(|| family.rotated(nonce(10 + caller), at(1), IDLE))
 }
 
@@ -107,7 +107,7 @@ async fn every_field_of_a_family_survives(fixture: &dyn Fixture) {
     }
 }
 
-async fn a_family_that_is_started_again_stays_as_it_is(fixture: &dyn Fixture) {
+async fn starting_a_family_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     let start_again = async || {
@@ -115,23 +115,23 @@ async fn a_family_that_is_started_again_stays_as_it_is(fixture: &dyn Fixture) {
         stores.refresh_families.start(&first, event).await.unwrap()
     };
     assert!(start_again().await);
-    let second = rotated(&stores, &first, 2, at(1)).await;
+    let second = rotate_current(&stores, &first, 2, at(1)).await;
     assert!(!start_again().await);
     assert_eq!(find(&stores, &first).await, Some(second));
-    assert_eq!(pending(&stores, &first).await, [started(&first)]);
+    assert_eq!(pending(&stores, &first).await, [started_event(&first)]);
 }
 
-async fn a_start_leaves_its_event(fixture: &dyn Fixture) {
+async fn start_pushes_its_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        assert_eq!(pending(&stores, &family).await, [started(&family)]);
+        assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
     }
 }
 
-async fn starting_at_once_starts_all(fixture: &dyn Fixture) {
+async fn parallel_starts_all_succeed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let families = at_once(|caller| {
+    let families = run_concurrently(|caller| {
         let stores = stores.clone();
         async move {
             let family = family(caller);
@@ -141,34 +141,34 @@ async fn starting_at_once_starts_all(fixture: &dyn Fixture) {
     })
     .await;
     for family in families {
-        assert_eq!(pending(&stores, &family).await, [started(&family)]);
+        assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
         assert_eq!(find(&stores, &family).await, Some(family));
     }
 }
 
-async fn a_rotation_moves_on_by_one_generation(fixture: &dyn Fixture) {
+async fn rotation_raises_the_generation_by_one(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for first in [family(1), full_family(2)] {
         start(&stores, &first).await;
-        let second = rotated(&stores, &first, 10, at(100)).await;
+        let second = rotate_current(&stores, &first, 10, at(100)).await;
         assert_eq!(find(&stores, &first).await, Some(second.clone()));
-        let third = rotated(&stores, &second, 11, at(200)).await;
+        let third = rotate_current(&stores, &second, 11, at(200)).await;
         assert_eq!(find(&stores, &first).await, Some(third.clone()));
         assert_eq!(third.generation, first.generation + 2);
         assert_eq!(third.previous_nonce, Some(nonce(10)));
     }
 }
 
-async fn idle_expiry_never_passes_the_absolute_one(fixture: &dyn Fixture) {
+async fn idle_expiry_never_exceeds_the_absolute_expiry(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = RefreshFamily {
         absolute_expires_at: at(60_001),
         ..family(1)
     };
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
     assert_eq!(second.idle_expires_at, first.absolute_expires_at);
-    let third = rotated(&stores, &second, 11, at(60_000)).await;
+    let third = rotate_current(&stores, &second, 11, at(60_000)).await;
     assert_eq!(third.idle_expires_at, first.absolute_expires_at);
     assert_eq!(find(&stores, &first).await, Some(third));
 }
@@ -177,14 +177,14 @@ async fn a_spent_token_is_superseded(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
     for n in [11, 12] {
-        let again = rotate(&stores, &presented(&first), n, at(1)).await;
+        let again = rotate(&stores, &presented_token(&first), n, at(1)).await;
         assert_eq!(again, RotationOutcome::Superseded(second.clone()));
     }
-    let third = rotated(&stores, &second, 13, at(2)).await;
+    let third = rotate_current(&stores, &second, 13, at(2)).await;
     for spent in [&first, &second] {
-        let again = rotate(&stores, &presented(spent), 14, at(2)).await;
+        let again = rotate(&stores, &presented_token(spent), 14, at(2)).await;
         assert_eq!(again, RotationOutcome::Superseded(third.clone()));
     }
     assert_eq!(find(&stores, &first).await, Some(third));
@@ -194,29 +194,29 @@ async fn a_token_that_is_not_current_rotates_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        for foreign in foreign_presentations(&family) {
+        for foreign in foreign_tokens(&family) {
             let rotation = rotate(&stores, &foreign, 10, at(100)).await;
             assert_eq!(rotation, RotationOutcome::Superseded(family.clone()), "{foreign:?}");
             assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
         }
-        rotated(&stores, &family, 10, at(100)).await;
+        rotate_current(&stores, &family, 10, at(100)).await;
     }
 }
 
-async fn a_family_does_not_rotate_at_the_instant_of_its_idle_expiry(fixture: &dyn Fixture) {
+async fn family_does_not_rotate_at_its_idle_expiry(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
     let end = family.idle_expires_at;
     for now in [end, at(100_000)] {
-        let rotation = rotate(&stores, &presented(&family), 10, now).await;
+        let rotation = rotate(&stores, &presented_token(&family), 10, now).await;
         assert_eq!(rotation, RotationOutcome::Superseded(family.clone()));
     }
     assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
-    rotated(&stores, &family, 10, before(end)).await;
+    rotate_current(&stores, &family, 10, before(end)).await;
 }
 
-async fn a_family_does_not_rotate_at_the_instant_of_its_absolute_expiry(fixture: &dyn Fixture) {
+async fn family_does_not_rotate_at_its_absolute_expiry(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = RefreshFamily {
         absolute_expires_at: at(30_000),
@@ -224,19 +224,22 @@ async fn a_family_does_not_rotate_at_the_instant_of_its_absolute_expiry(fixture:
     };
     start(&stores, &family).await;
     let end = family.absolute_expires_at;
-    let rotation = rotate(&stores, &presented(&family), 10, end).await;
+    let rotation = rotate(&stores, &presented_token(&family), 10, end).await;
     assert_eq!(rotation, RotationOutcome::Superseded(family.clone()));
     assert_eq!(find(&stores, &family).await.as_ref(), Some(&family));
-    rotated(&stores, &family, 10, before(end)).await;
+    rotate_current(&stores, &family, 10, before(end)).await;
 }
 
 async fn a_closed_family_does_not_rotate(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, CloseOutcome::Closed);
+    assert_eq!(
+        close(&stores, &presented_token(&family), at(1)).await,
+        CloseOutcome::Closed
+    );
     let closed = find(&stores, &family).await.unwrap();
-    let rotation = rotate(&stores, &presented(&family), 10, at(2)).await;
+    let rotation = rotate(&stores, &presented_token(&family), 10, at(2)).await;
     assert_eq!(rotation, RotationOutcome::Superseded(closed.clone()));
     assert_eq!(find(&stores, &family).await, Some(closed));
 }
@@ -247,19 +250,19 @@ async fn a_revoked_family_does_not_rotate(fixture: &dyn Fixture) {
     start(&stores, &family).await;
     assert!(revoke(&stores, &family, RevocationReason::Logout).await);
     let revoked = find(&stores, &family).await.unwrap();
-    let rotation = rotate(&stores, &presented(&family), 10, at(3)).await;
+    let rotation = rotate(&stores, &presented_token(&family), 10, at(3)).await;
     assert_eq!(rotation, RotationOutcome::Superseded(revoked.clone()));
     assert_eq!(find(&stores, &family).await, Some(revoked));
 }
 
 async fn an_unknown_family_does_not_rotate(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let rotation = rotate(&stores, &presented(&family(1)), 10, at(1)).await;
+    let rotation = rotate(&stores, &presented_token(&family(1)), 10, at(1)).await;
     assert_eq!(rotation, RotationOutcome::Unknown);
     assert_eq!(find(&stores, &family(1)).await, None);
 }
 
-async fn families_do_not_meet(fixture: &dyn Fixture) {
+async fn families_are_independent(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let one = family(1);
     let other = RefreshFamily {
@@ -268,19 +271,19 @@ async fn families_do_not_meet(fixture: &dyn Fixture) {
     };
     start(&stores, &one).await;
     start(&stores, &other).await;
-    rotated(&stores, &one, 10, at(1)).await;
+    rotate_current(&stores, &one, 10, at(1)).await;
     assert!(revoke(&stores, &one, RevocationReason::Replay).await);
     assert_eq!(find(&stores, &other).await.as_ref(), Some(&other));
-    rotated(&stores, &other, 10, at(1)).await;
+    rotate_current(&stores, &other, 10, at(1)).await;
 }
 
-async fn a_rotation_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_rotations_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    let rotations = at_once(|caller| {
+    let rotations = run_concurrently(|caller| {
         let (stores, family) = (stores.clone(), family.clone());
-        async move { rotate(&stores, &presented(&family), 10 + caller, at(1)).await }
+        async move { rotate(&stores, &presented_token(&family), 10 + caller, at(1)).await }
     })
     .await;
     let won = rotations
@@ -300,7 +303,7 @@ async fn a_rotation_has_one_winner(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &family).await, Some(winning));
 }
 
-async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixture) {
+async fn parallel_rotations_have_separate_outcomes(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let mut expected = Vec::new();
     for n in 0..CALLERS {
@@ -309,7 +312,7 @@ async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixtur
             0 => RotationOutcome::Unknown,
             1 => {
                 start(&stores, &first).await;
-                RotationOutcome::Superseded(rotated(&stores, &first, 50 + n, at(1)).await)
+                RotationOutcome::Superseded(rotate_current(&stores, &first, 50 + n, at(1)).await)
             }
             _ => {
                 start(&stores, &first).await;
@@ -317,9 +320,9 @@ async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixtur
             }
         });
     }
-    let rotations = at_once(|caller| {
+    let rotations = run_concurrently(|caller| {
         let stores = stores.clone();
-        async move { rotate(&stores, &presented(&family(caller)), 10 + caller, at(1)).await }
+        async move { rotate(&stores, &presented_token(&family(caller)), 10 + caller, at(1)).await }
     });
     assert_eq!(rotations.await, expected);
     for (n, rotation) in expected.into_iter().enumerate() {
@@ -332,12 +335,12 @@ async fn of_many_rotations_at_once_each_has_its_own_outcome(fixture: &dyn Fixtur
     }
 }
 
-async fn a_rotation_leaves_no_event(fixture: &dyn Fixture) {
+async fn rotation_pushes_no_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    rotated(&stores, &family, 10, at(1)).await;
-    assert_eq!(pending(&stores, &family).await, [started(&family)]);
+    rotate_current(&stores, &family, 10, at(1)).await;
+    assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
 }
 
 async fn families_survive_reopening(fixture: &dyn Fixture) {
@@ -345,12 +348,12 @@ async fn families_survive_reopening(fixture: &dyn Fixture) {
     let (kept, first) = (full_family(1), family(2));
     start(&stores, &kept).await;
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
     drop(stores);
     let stores = fixture.reopen().await;
     assert_eq!(find(&stores, &kept).await, Some(kept));
     assert_eq!(find(&stores, &first).await.as_ref(), Some(&second));
-    assert_eq!(pending(&stores, &first).await, [started(&first)]);
-    let again = rotate(&stores, &presented(&first), 11, at(2)).await;
+    assert_eq!(pending(&stores, &first).await, [started_event(&first)]);
+    let again = rotate(&stores, &presented_token(&first), 11, at(2)).await;
     assert_eq!(again, RotationOutcome::Superseded(second));
 }

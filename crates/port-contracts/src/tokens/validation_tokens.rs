@@ -6,22 +6,22 @@ use domain::tokens::ValidationToken;
 
 use crate::contract::contracts;
 use crate::fixtures::{at, before, client_id, full_validation_token, validation_token};
-use crate::race::{CALLERS, at_once, count};
+use crate::race::{CALLERS, count, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     an_unknown_token_is_not_found,
     every_field_of_a_token_survives,
-    finding_a_token_does_not_use_it,
-    a_look_sees_what_finding_sees,
-    a_token_that_is_issued_again_stays_as_it_is,
+    find_does_not_consume_the_token,
+    read_linearizable_returns_what_find_returns,
+    issuing_a_token_again_changes_nothing,
     a_token_is_consumed_once,
     a_token_of_another_client_is_not_consumed,
-    a_token_is_dead_at_the_instant_of_its_expiry,
+    token_is_not_found_at_its_expiry,
     an_expired_token_is_not_consumed,
-    tokens_do_not_meet,
-    consuming_at_once_has_one_winner,
-    consuming_tokens_of_others_at_once_hinders_nobody,
+    tokens_are_independent,
+    parallel_consumptions_have_one_winner,
+    parallel_consumptions_by_other_clients_have_no_effect,
     tokens_survive_reopening,
 }
 
@@ -57,7 +57,7 @@ async fn every_field_of_a_token_survives(fixture: &dyn Fixture) {
     }
 }
 
-async fn finding_a_token_does_not_use_it(fixture: &dyn Fixture) {
+async fn find_does_not_consume_the_token(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
     issue(&stores, &token).await;
@@ -67,23 +67,23 @@ async fn finding_a_token_does_not_use_it(fixture: &dyn Fixture) {
     assert!(consume(&stores, &token, &token.target_client, at(0)).await);
 }
 
-async fn a_look_sees_what_finding_sees(fixture: &dyn Fixture) {
+async fn read_linearizable_returns_what_find_returns(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
-    let look = async |now| {
+    let read = async |now| {
         stores
             .validation_tokens
             .read_linearizable(&token.hash, now)
             .await
             .unwrap()
     };
-    assert_eq!(look(at(0)).await, None);
+    assert_eq!(read(at(0)).await, None);
     issue(&stores, &token).await;
-    assert_eq!(look(at(0)).await.as_ref(), Some(&token));
-    assert_eq!(look(token.expires_at).await, None);
+    assert_eq!(read(at(0)).await.as_ref(), Some(&token));
+    assert_eq!(read(token.expires_at).await, None);
 }
 
-async fn a_token_that_is_issued_again_stays_as_it_is(fixture: &dyn Fixture) {
+async fn issuing_a_token_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
     assert!(stores.validation_tokens.issue(&token).await.unwrap());
@@ -111,7 +111,7 @@ async fn a_token_of_another_client_is_not_consumed(fixture: &dyn Fixture) {
     assert!(consume(&stores, &token, &token.target_client, at(0)).await);
 }
 
-async fn a_token_is_dead_at_the_instant_of_its_expiry(fixture: &dyn Fixture) {
+async fn token_is_not_found_at_its_expiry(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
     issue(&stores, &token).await;
@@ -132,7 +132,7 @@ async fn an_expired_token_is_not_consumed(fixture: &dyn Fixture) {
     assert!(consume(&stores, &token, &token.target_client, last).await);
 }
 
-async fn tokens_do_not_meet(fixture: &dyn Fixture) {
+async fn tokens_are_independent(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (one, other) = (validation_token(1), validation_token(2));
     issue(&stores, &one).await;
@@ -141,11 +141,11 @@ async fn tokens_do_not_meet(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &other, at(0)).await, Some(other));
 }
 
-async fn consuming_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_consumptions_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
     issue(&stores, &token).await;
-    let answers = at_once(|_| {
+    let answers = run_concurrently(|_| {
         let tokens = Arc::clone(&stores.validation_tokens);
         let token = token.clone();
         async move { tokens.consume(&token.hash, &token.target_client, at(0)).await.unwrap() }
@@ -155,21 +155,21 @@ async fn consuming_at_once_has_one_winner(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &token, at(0)).await, None);
 }
 
-async fn consuming_tokens_of_others_at_once_hinders_nobody(fixture: &dyn Fixture) {
+async fn parallel_consumptions_by_other_clients_have_no_effect(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
     issue(&stores, &token).await;
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let tokens = Arc::clone(&stores.validation_tokens);
         let token = token.clone();
-        let rightful = caller == CALLERS / 2;
+        let is_target = caller == CALLERS / 2;
         async move {
-            let client = if rightful {
+            let client = if is_target {
                 token.target_client
             } else {
                 token.origin_client
             };
-            tokens.consume(&token.hash, &client, at(0)).await.unwrap() == rightful
+            tokens.consume(&token.hash, &client, at(0)).await.unwrap() == is_target
         }
     })
     .await;

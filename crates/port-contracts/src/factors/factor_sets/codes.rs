@@ -6,28 +6,28 @@ use ports::SaveOutcome;
 use super::{find, save};
 use crate::contract::contracts;
 use crate::fixtures::{at, challenge, codes, contact_id, full_factor_set, full_identity, user};
-use crate::race::{CALLERS, at_once, count, only};
+use crate::race::{CALLERS, count, only, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     every_field_of_a_code_survives_saving_and_reopening,
     every_bit_of_a_digest_survives,
     codes_are_found_with_the_owner_of_their_set,
-    a_window_that_never_began_is_found_as_it_was,
-    codes_and_attempts_left_out_are_gone,
-    saving_codes_at_once_has_one_winner,
-    saving_codes_of_a_stored_set_at_once_has_one_winner,
+    attempts_without_window_are_stored_as_zero,
+    omitted_codes_and_attempts_are_removed,
+    parallel_saves_of_codes_have_one_winner,
+    parallel_saves_of_stored_codes_have_one_winner,
 }
 
-fn of_codes(codes: Vec<ContactCodes>) -> FactorSet {
+fn set_with(codes: Vec<ContactCodes>) -> FactorSet {
     FactorSet {
         codes,
         ..FactorSet::empty(user(1))
     }
 }
 
-/// One contact with this challenge only.
-fn challenged(n: u8, purpose: Purpose) -> ContactCodes {
+/// Makes a contact with this challenge and no attempts.
+fn contact_with_challenge(n: u8, purpose: Purpose) -> ContactCodes {
     let challenge = Challenge {
         purpose,
         ..challenge(n)
@@ -40,10 +40,10 @@ fn challenged(n: u8, purpose: Purpose) -> ContactCodes {
     }
 }
 
-/// What [`CALLERS`] save at once over `found`; the client of the challenge tells whose it is.
+/// Makes the set that one of [`CALLERS`] saves over `found`; the challenge and the attempts have the caller's number.
 fn rival(found: &FactorSet, caller: usize) -> FactorSet {
     FactorSet {
-        codes: vec![challenged(u8::try_from(caller).unwrap(), Purpose::Verify)],
+        codes: vec![contact_with_challenge(u8::try_from(caller).unwrap(), Purpose::Verify)],
         attempts: Attempts {
             used: u32::try_from(caller).unwrap(),
             ends_at: at(86_400_000),
@@ -54,15 +54,18 @@ fn rival(found: &FactorSet, caller: usize) -> FactorSet {
 }
 
 async fn race_to_save(stores: &Stores, found: &FactorSet) {
-    let savings = at_once(|caller| {
+    let outcomes = run_concurrently(|caller| {
         let factor_sets = Arc::clone(&stores.factor_sets);
         let set = rival(found, caller);
         async move { factor_sets.save_if_version(&set, Vec::new()).await.unwrap() }
     })
     .await;
-    assert_eq!(count(&savings, &SaveOutcome::Saved), 1);
-    assert_eq!(count(&savings, &SaveOutcome::Conflict), CALLERS - 1);
-    let winner = savings.iter().position(|saving| *saving == SaveOutcome::Saved).unwrap();
+    assert_eq!(count(&outcomes, &SaveOutcome::Saved), 1);
+    assert_eq!(count(&outcomes, &SaveOutcome::Conflict), CALLERS - 1);
+    let winner = outcomes
+        .iter()
+        .position(|outcome| *outcome == SaveOutcome::Saved)
+        .unwrap();
     let expected = FactorSet {
         version: found.version + 1,
         ..rival(found, winner)
@@ -88,10 +91,10 @@ async fn every_bit_of_a_digest_survives(fixture: &dyn Fixture) {
         .flat_map(|n| Purpose::ALL.map(|purpose| (n, purpose)))
     {
         let before = find(&stores, &user(1)).await;
-        let given = challenged(n, purpose);
+        let given = contact_with_challenge(n, purpose);
         let set = FactorSet {
             version: before.version,
-            ..of_codes(vec![given.clone()])
+            ..set_with(vec![given.clone()])
         };
         assert_eq!(save(&stores, &set, Vec::new()).await, SaveOutcome::Saved);
         let found = only(find(&stores, &user(1)).await.codes);
@@ -105,16 +108,16 @@ async fn codes_are_found_with_the_owner_of_their_set(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let owner = full_identity(1);
     stores.identities.create(&owner).await.unwrap();
-    save(&stores, &of_codes(codes()), Vec::new()).await;
+    save(&stores, &set_with(codes()), Vec::new()).await;
     let found = stores.factor_sets.find_with_owner(&owner.id).await.unwrap();
     let expected = FactorSet {
         version: 1,
-        ..of_codes(codes())
+        ..set_with(codes())
     };
     assert_eq!(found, Some((owner, expected)));
 }
 
-async fn a_window_that_never_began_is_found_as_it_was(fixture: &dyn Fixture) {
+async fn attempts_without_window_are_stored_as_zero(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let counted = Attempts {
         used: 1,
@@ -132,7 +135,7 @@ async fn a_window_that_never_began_is_found_as_it_was(fixture: &dyn Fixture) {
     }
 }
 
-async fn codes_and_attempts_left_out_are_gone(fixture: &dyn Fixture) {
+async fn omitted_codes_and_attempts_are_removed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     save(&stores, &full_factor_set(user(1)), Vec::new()).await;
     let found = find(&stores, &user(1)).await;
@@ -145,12 +148,12 @@ async fn codes_and_attempts_left_out_are_gone(fixture: &dyn Fixture) {
     assert_eq!(find(&stores, &user(1)).await, FactorSet { version: 2, ..solved });
 }
 
-async fn saving_codes_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_saves_of_codes_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     race_to_save(&stores, &FactorSet::empty(user(1))).await;
 }
 
-async fn saving_codes_of_a_stored_set_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_saves_of_stored_codes_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     save(&stores, &full_factor_set(user(1)), Vec::new()).await;
     race_to_save(&stores, &find(&stores, &user(1)).await).await;

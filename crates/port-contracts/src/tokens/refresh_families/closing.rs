@@ -5,15 +5,15 @@ use domain::time::{self, Timestamp};
 use domain::tokens::{Closure, FamilyStatus, PresentedToken, RefreshFamily, RevocationReason};
 use ports::tokens::CloseOutcome;
 
-use super::{GRACE, close, find, pending, race, revoke, rotated, start, started};
+use super::{GRACE, close, find, pending, race_to_rotate, revoke, rotate_current, start, started_event};
 use crate::contract::contracts;
-use crate::fixtures::{at, before, family, foreign_presentations, full_family, presented};
-use crate::race::{CALLERS, at_once, count};
+use crate::fixtures::{at, before, family, foreign_tokens, full_family, presented_token};
+use crate::race::{CALLERS, count, run_concurrently};
 use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     the_current_token_closes_its_family,
-    the_token_before_closes_it_within_the_grace_time,
+    previous_token_closes_its_family_within_the_grace_time,
     the_grace_time_ends_at_the_exact_instant,
     without_grace_only_the_current_token_closes,
     an_older_token_closes_nothing,
@@ -23,21 +23,22 @@ contracts! { dyn Fixture:
     a_family_past_its_absolute_expiry_is_not_closed,
     a_revoked_family_is_not_closed,
     an_unknown_family_is_not_closed,
-    closing_leaves_no_event,
-    closing_at_once_has_one_winner,
-    closing_and_rotating_at_once_ends_closed,
+    closing_pushes_no_event,
+    parallel_closings_have_one_winner,
+    parallel_closing_and_rotation_end_closed,
     a_closed_family_survives_reopening,
 }
 
-/// `family` as the token of `generation` closes it at `at`.
-fn closed(family: &RefreshFamily, generation: u64, at: Timestamp) -> RefreshFamily {
+/// Returns `family` as the token of `generation` leaves it when it closes it at `at`.
+fn closed_family(family: &RefreshFamily, generation: u64, at: Timestamp) -> RefreshFamily {
     RefreshFamily {
         status: FamilyStatus::Closed(Closure { generation, at }),
         ..family.clone()
     }
 }
 
-async fn refuses_to_close(stores: &Stores, family: &RefreshFamily, presented: &PresentedToken, now: Timestamp) {
+/// Asserts that the token does not close the family and leaves it as it was.
+async fn assert_not_closed(stores: &Stores, family: &RefreshFamily, presented: &PresentedToken, now: Timestamp) {
     let closing = close(stores, presented, now).await;
     assert_eq!(closing, CloseOutcome::NotMatched(family.clone()), "{presented:?}");
     assert_eq!(find(stores, family).await.as_ref(), Some(family));
@@ -47,21 +48,24 @@ async fn the_current_token_closes_its_family(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        let closing = close(&stores, &presented(&family), at(50_001)).await;
+        let closing = close(&stores, &presented_token(&family), at(50_001)).await;
         assert_eq!(closing, CloseOutcome::Closed);
-        let expected = closed(&family, family.generation, at(50_001));
+        let expected = closed_family(&family, family.generation, at(50_001));
         assert_eq!(find(&stores, &family).await, Some(expected));
     }
 }
 
-async fn the_token_before_closes_it_within_the_grace_time(fixture: &dyn Fixture) {
+async fn previous_token_closes_its_family_within_the_grace_time(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for (n, now) in [(1, at(1)), (2, before(time::after(at(1), GRACE)))] {
         let first = family(n);
         start(&stores, &first).await;
-        let second = rotated(&stores, &first, 10, at(1)).await;
-        assert_eq!(close(&stores, &presented(&first), now).await, CloseOutcome::Closed);
-        let expected = closed(&second, first.generation, now);
+        let second = rotate_current(&stores, &first, 10, at(1)).await;
+        assert_eq!(
+            close(&stores, &presented_token(&first), now).await,
+            CloseOutcome::Closed
+        );
+        let expected = closed_family(&second, first.generation, now);
         assert_eq!(find(&stores, &first).await, Some(expected));
     }
 }
@@ -70,45 +74,51 @@ async fn the_grace_time_ends_at_the_exact_instant(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
     let end = time::after(second.rotated_at, GRACE);
-    refuses_to_close(&stores, &second, &presented(&first), end).await;
-    refuses_to_close(&stores, &second, &presented(&first), at(50_000)).await;
-    assert_eq!(close(&stores, &presented(&second), end).await, CloseOutcome::Closed);
+    assert_not_closed(&stores, &second, &presented_token(&first), end).await;
+    assert_not_closed(&stores, &second, &presented_token(&first), at(50_000)).await;
+    assert_eq!(
+        close(&stores, &presented_token(&second), end).await,
+        CloseOutcome::Closed
+    );
 }
 
 async fn without_grace_only_the_current_token_closes(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
     let strictly = |presented, now| {
         let families = Arc::clone(&stores.refresh_families);
         async move { families.close(&presented, now, Duration::ZERO).await.unwrap() }
     };
-    let refused = strictly(presented(&first), second.rotated_at).await;
-    assert_eq!(refused, CloseOutcome::NotMatched(second.clone()));
-    assert_eq!(strictly(presented(&second), at(2)).await, CloseOutcome::Closed);
+    let outcome = strictly(presented_token(&first), second.rotated_at).await;
+    assert_eq!(outcome, CloseOutcome::NotMatched(second.clone()));
+    assert_eq!(strictly(presented_token(&second), at(2)).await, CloseOutcome::Closed);
 }
 
 async fn an_older_token_closes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
-    let third = rotated(&stores, &second, 11, at(1)).await;
-    refuses_to_close(&stores, &third, &presented(&first), at(1)).await;
-    assert_eq!(close(&stores, &presented(&second), at(1)).await, CloseOutcome::Closed);
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
+    let third = rotate_current(&stores, &second, 11, at(1)).await;
+    assert_not_closed(&stores, &third, &presented_token(&first), at(1)).await;
+    assert_eq!(
+        close(&stores, &presented_token(&second), at(1)).await,
+        CloseOutcome::Closed
+    );
 }
 
 async fn a_token_that_is_not_current_closes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        for foreign in foreign_presentations(&family) {
-            refuses_to_close(&stores, &family, &foreign, at(100)).await;
+        for foreign in foreign_tokens(&family) {
+            assert_not_closed(&stores, &family, &foreign, at(100)).await;
         }
-        let closing = close(&stores, &presented(&family), at(100)).await;
+        let closing = close(&stores, &presented_token(&family), at(100)).await;
         assert_eq!(closing, CloseOutcome::Closed);
     }
 }
@@ -117,11 +127,14 @@ async fn closing_again_does_not_match(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
-    assert_eq!(close(&stores, &presented(&first), at(2)).await, CloseOutcome::Closed);
-    let closed = closed(&second, first.generation, at(2));
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
+    assert_eq!(
+        close(&stores, &presented_token(&first), at(2)).await,
+        CloseOutcome::Closed
+    );
+    let closed = closed_family(&second, first.generation, at(2));
     for (again, now) in [(&first, at(2)), (&first, at(3)), (&second, at(3))] {
-        refuses_to_close(&stores, &closed, &presented(again), now).await;
+        assert_not_closed(&stores, &closed, &presented_token(again), now).await;
     }
 }
 
@@ -130,8 +143,8 @@ async fn an_idle_family_is_not_closed(fixture: &dyn Fixture) {
     let family = family(1);
     start(&stores, &family).await;
     let end = family.idle_expires_at;
-    refuses_to_close(&stores, &family, &presented(&family), end).await;
-    let last = close(&stores, &presented(&family), before(end)).await;
+    assert_not_closed(&stores, &family, &presented_token(&family), end).await;
+    let last = close(&stores, &presented_token(&family), before(end)).await;
     assert_eq!(last, CloseOutcome::Closed);
 }
 
@@ -143,8 +156,8 @@ async fn a_family_past_its_absolute_expiry_is_not_closed(fixture: &dyn Fixture) 
     };
     start(&stores, &family).await;
     let end = family.absolute_expires_at;
-    refuses_to_close(&stores, &family, &presented(&family), end).await;
-    let last = close(&stores, &presented(&family), before(end)).await;
+    assert_not_closed(&stores, &family, &presented_token(&family), end).await;
+    let last = close(&stores, &presented_token(&family), before(end)).await;
     assert_eq!(last, CloseOutcome::Closed);
 }
 
@@ -157,51 +170,54 @@ async fn a_revoked_family_is_not_closed(fixture: &dyn Fixture) {
         status: FamilyStatus::Revoked(RevocationReason::Lock),
         ..family
     };
-    refuses_to_close(&stores, &revoked, &presented(&revoked), at(3)).await;
+    assert_not_closed(&stores, &revoked, &presented_token(&revoked), at(3)).await;
 }
 
 async fn an_unknown_family_is_not_closed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let closing = close(&stores, &presented(&family(1)), at(1)).await;
+    let closing = close(&stores, &presented_token(&family(1)), at(1)).await;
     assert_eq!(closing, CloseOutcome::Unknown);
     assert_eq!(find(&stores, &family(1)).await, None);
 }
 
-async fn closing_leaves_no_event(fixture: &dyn Fixture) {
+async fn closing_pushes_no_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, CloseOutcome::Closed);
-    assert_eq!(pending(&stores, &family).await, [started(&family)]);
+    assert_eq!(
+        close(&stores, &presented_token(&family), at(1)).await,
+        CloseOutcome::Closed
+    );
+    assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
 }
 
-async fn closing_at_once_has_one_winner(fixture: &dyn Fixture) {
+async fn parallel_closings_have_one_winner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    let closings = at_once(|_| {
+    let closings = run_concurrently(|_| {
         let (stores, family) = (stores.clone(), family.clone());
-        async move { close(&stores, &presented(&family), at(1)).await }
+        async move { close(&stores, &presented_token(&family), at(1)).await }
     })
     .await;
-    let closed = closed(&family, family.generation, at(1));
+    let closed = closed_family(&family, family.generation, at(1));
     assert_eq!(count(&closings, &CloseOutcome::Closed), 1);
     assert_eq!(count(&closings, &CloseOutcome::NotMatched(closed.clone())), CALLERS - 1);
     assert_eq!(find(&stores, &family).await, Some(closed));
 }
 
-async fn closing_and_rotating_at_once_ends_closed(fixture: &dyn Fixture) {
+async fn parallel_closing_and_rotation_end_closed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let (stores, family) = (stores.clone(), family.clone());
         async move {
             if caller % 2 == 0 {
-                let closing = close(&stores, &presented(&family), at(1)).await;
+                let closing = close(&stores, &presented_token(&family), at(1)).await;
                 (closing == CloseOutcome::Closed, None)
             } else {
-                (false, race(&stores, &family, caller).await)
+                (false, race_to_rotate(&stores, &family, caller).await)
             }
         }
     })
@@ -210,7 +226,7 @@ async fn closing_and_rotating_at_once_ends_closed(fixture: &dyn Fixture) {
     let last = rotated.next().unwrap_or_else(|| family.clone());
     assert!(rotated.next().is_none(), "two rotations of one token");
     assert_eq!(answers.iter().filter(|(closed, _)| *closed).count(), 1);
-    let expected = closed(&last, family.generation, at(1));
+    let expected = closed_family(&last, family.generation, at(1));
     assert_eq!(find(&stores, &family).await, Some(expected));
 }
 
@@ -218,9 +234,9 @@ async fn a_closed_family_survives_reopening(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    close(&stores, &presented(&family), at(1)).await;
+    close(&stores, &presented_token(&family), at(1)).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    let expected = closed(&family, family.generation, at(1));
+    let expected = closed_family(&family, family.generation, at(1));
     assert_eq!(find(&stores, &family).await, Some(expected));
 }

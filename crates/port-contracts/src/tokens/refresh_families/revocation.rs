@@ -2,45 +2,45 @@ use domain::event::Event;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason, events};
 use ports::tokens::CloseOutcome;
 
-use super::{close, find, pending, race, revoke, rotated, start, started};
+use super::{close, find, pending, race_to_rotate, revoke, rotate_current, start, started_event};
 use crate::Fixture;
 use crate::contract::contracts;
-use crate::fixtures::{at, event_context, family, full_family, presented, session_event_id};
-use crate::race::{CALLERS, at_once, count, only};
+use crate::fixtures::{at, event_context, family, full_family, presented_token, session_event_id};
+use crate::race::{CALLERS, count, only, run_concurrently};
 
 contracts! { dyn Fixture:
     a_family_is_revoked_for_each_reason,
     revoking_again_changes_nothing,
-    a_revocation_leaves_its_event,
-    a_closed_family_is_not_revoked_unless_by_logout,
+    revocation_pushes_its_event,
+    closed_family_is_revoked_by_logout_only,
     a_logout_revokes_a_closed_family_with_its_event,
     a_closed_family_is_revoked_once,
     an_unknown_family_is_not_revoked,
-    a_revocation_is_seen_as_soon_as_it_is_acknowledged,
-    a_look_after_a_write_sees_every_revocation_from_before_it,
-    a_rotated_family_keeps_its_tokens_when_it_is_revoked,
-    revoking_at_once_has_one_winner_and_one_event,
-    revoking_and_rotating_at_once_ends_revoked,
-    a_logout_and_a_closing_at_once_end_revoked,
+    acknowledged_revocation_is_visible_to_every_reader,
+    read_after_write_sees_earlier_revocations,
+    revocation_keeps_the_tokens_of_a_family,
+    parallel_revocations_have_one_winner_and_one_event,
+    parallel_revocation_and_rotation_end_revoked,
+    parallel_logout_and_closing_end_revoked,
     a_revoked_family_survives_reopening,
 }
 
-fn ended(family: &RefreshFamily, reason: RevocationReason) -> RefreshFamily {
+fn revoked_family(family: &RefreshFamily, reason: RevocationReason) -> RefreshFamily {
     RefreshFamily {
         status: FamilyStatus::Revoked(reason),
         ..family.clone()
     }
 }
 
-/// The event that [`revoke`] leaves.
-fn revoked(family: &RefreshFamily, reason: RevocationReason) -> Event {
+/// Returns the event that [`revoke`] pushes.
+fn revoked_event(family: &RefreshFamily, reason: RevocationReason) -> Event {
     let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
     event.recorded(family.id.as_str(), family.origin.user.clone(), 2)
 }
 
-async fn a_revocation_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixture) {
+async fn acknowledged_revocation_is_visible_to_every_reader(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let looks = at_once(|caller| {
+    let reads = run_concurrently(|caller| {
         let stores = stores.clone();
         async move {
             let family = family(caller);
@@ -53,16 +53,16 @@ async fn a_revocation_is_seen_as_soon_as_it_is_acknowledged(fixture: &dyn Fixtur
         }
     })
     .await;
-    for (n, looks) in looks.into_iter().enumerate() {
+    for (n, reads) in reads.into_iter().enumerate() {
         let family = family(n);
-        let ended = ended(&family, RevocationReason::Logout);
-        assert_eq!(looks, [None, Some(family), Some(ended)]);
+        let ended = revoked_family(&family, RevocationReason::Logout);
+        assert_eq!(reads, [None, Some(family), Some(ended)]);
     }
 }
 
-async fn a_look_after_a_write_sees_every_revocation_from_before_it(fixture: &dyn Fixture) {
+async fn read_after_write_sees_earlier_revocations(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let looks = at_once(|caller| {
+    let reads = run_concurrently(|caller| {
         let stores = stores.clone();
         async move {
             let (root, branch) = (family(caller), family(CALLERS + caller));
@@ -73,8 +73,8 @@ async fn a_look_after_a_write_sees_every_revocation_from_before_it(fixture: &dyn
         }
     })
     .await;
-    let expected = (0..CALLERS).map(|n| Some(ended(&family(n), RevocationReason::Logout)));
-    assert_eq!(looks, expected.collect::<Vec<_>>());
+    let expected = (0..CALLERS).map(|n| Some(revoked_family(&family(n), RevocationReason::Logout)));
+    assert_eq!(reads, expected.collect::<Vec<_>>());
     let unknown = family(2 * CALLERS).id;
     assert_eq!(stores.refresh_families.read_after_write(&unknown).await.unwrap(), None);
 }
@@ -85,7 +85,7 @@ async fn a_family_is_revoked_for_each_reason(fixture: &dyn Fixture) {
         let family = full_family(n);
         start(&stores, &family).await;
         assert!(revoke(&stores, &family, reason).await);
-        assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
+        assert_eq!(find(&stores, &family).await, Some(revoked_family(&family, reason)));
     }
 }
 
@@ -96,28 +96,31 @@ async fn revoking_again_changes_nothing(fixture: &dyn Fixture) {
     assert!(revoke(&stores, &family, RevocationReason::Logout).await);
     for reason in RevocationReason::ALL {
         assert!(!revoke(&stores, &family, reason).await);
-        let expected = ended(&family, RevocationReason::Logout);
+        let expected = revoked_family(&family, RevocationReason::Logout);
         assert_eq!(find(&stores, &family).await, Some(expected));
     }
     assert_eq!(pending(&stores, &family).await.len(), 2);
 }
 
-async fn a_revocation_leaves_its_event(fixture: &dyn Fixture) {
+async fn revocation_pushes_its_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let reason = RevocationReason::Replay;
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
         revoke(&stores, &family, reason).await;
-        let expected = [started(&family), revoked(&family, reason)];
+        let expected = [started_event(&family), revoked_event(&family, reason)];
         assert_eq!(pending(&stores, &family).await, expected);
     }
 }
 
-async fn a_closed_family_is_not_revoked_unless_by_logout(fixture: &dyn Fixture) {
+async fn closed_family_is_revoked_by_logout_only(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        assert_eq!(close(&stores, &presented(&family), at(8)).await, CloseOutcome::Closed);
+        assert_eq!(
+            close(&stores, &presented_token(&family), at(8)).await,
+            CloseOutcome::Closed
+        );
         let closed = find(&stores, &family).await;
         for reason in RevocationReason::ALL {
             if !reason.ends_closed_families() {
@@ -125,7 +128,7 @@ async fn a_closed_family_is_not_revoked_unless_by_logout(fixture: &dyn Fixture) 
                 assert_eq!(find(&stores, &family).await, closed);
             }
         }
-        assert_eq!(pending(&stores, &family).await, [started(&family)]);
+        assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
     }
 }
 
@@ -133,12 +136,15 @@ async fn a_logout_revokes_a_closed_family_with_its_event(fixture: &dyn Fixture) 
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
-    assert_eq!(close(&stores, &presented(&second), at(1)).await, CloseOutcome::Closed);
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
+    assert_eq!(
+        close(&stores, &presented_token(&second), at(1)).await,
+        CloseOutcome::Closed
+    );
     let reason = RevocationReason::Logout;
     assert!(revoke(&stores, &second, reason).await);
-    assert_eq!(find(&stores, &first).await, Some(ended(&second, reason)));
-    let expected = [started(&first), revoked(&second, reason)];
+    assert_eq!(find(&stores, &first).await, Some(revoked_family(&second, reason)));
+    let expected = [started_event(&first), revoked_event(&second, reason)];
     assert_eq!(pending(&stores, &first).await, expected);
 }
 
@@ -146,9 +152,12 @@ async fn a_closed_family_is_revoked_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
-    assert_eq!(close(&stores, &presented(&family), at(1)).await, CloseOutcome::Closed);
+    assert_eq!(
+        close(&stores, &presented_token(&family), at(1)).await,
+        CloseOutcome::Closed
+    );
     let reason = RevocationReason::Logout;
-    let answers = at_once(|_| {
+    let answers = run_concurrently(|_| {
         let stores = stores.clone();
         let family = family.clone();
         async move { revoke(&stores, &family, reason).await }
@@ -158,7 +167,7 @@ async fn a_closed_family_is_revoked_once(fixture: &dyn Fixture) {
     for reason in RevocationReason::ALL {
         assert!(!revoke(&stores, &family, reason).await);
     }
-    assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
+    assert_eq!(find(&stores, &family).await, Some(revoked_family(&family, reason)));
     assert_eq!(pending(&stores, &family).await.len(), 2);
 }
 
@@ -169,44 +178,44 @@ async fn an_unknown_family_is_not_revoked(fixture: &dyn Fixture) {
     assert_eq!(pending(&stores, &family(1)).await, []);
 }
 
-async fn a_rotated_family_keeps_its_tokens_when_it_is_revoked(fixture: &dyn Fixture) {
+async fn revocation_keeps_the_tokens_of_a_family(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     start(&stores, &first).await;
-    let second = rotated(&stores, &first, 10, at(1)).await;
+    let second = rotate_current(&stores, &first, 10, at(1)).await;
     let reason = RevocationReason::Replay;
     assert!(revoke(&stores, &second, reason).await);
-    assert_eq!(find(&stores, &first).await, Some(ended(&second, reason)));
+    assert_eq!(find(&stores, &first).await, Some(revoked_family(&second, reason)));
 }
 
-async fn revoking_at_once_has_one_winner_and_one_event(fixture: &dyn Fixture) {
+async fn parallel_revocations_have_one_winner_and_one_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
     let reason = RevocationReason::Replay;
-    let answers = at_once(|_| {
+    let answers = run_concurrently(|_| {
         let stores = stores.clone();
         let family = family.clone();
         async move { revoke(&stores, &family, reason).await }
     })
     .await;
     assert_eq!(count(&answers, &true), 1);
-    let expected = [started(&family), revoked(&family, reason)];
+    let expected = [started_event(&family), revoked_event(&family, reason)];
     assert_eq!(pending(&stores, &family).await, expected);
 }
 
-async fn revoking_and_rotating_at_once_ends_revoked(fixture: &dyn Fixture) {
+async fn parallel_revocation_and_rotation_end_revoked(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
     let reason = RevocationReason::Replay;
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let (stores, family) = (stores.clone(), family.clone());
         async move {
             if caller % 2 == 0 {
                 (revoke(&stores, &family, reason).await, None)
             } else {
-                (false, race(&stores, &family, caller).await)
+                (false, race_to_rotate(&stores, &family, caller).await)
             }
         }
     })
@@ -215,30 +224,30 @@ async fn revoking_and_rotating_at_once_ends_revoked(fixture: &dyn Fixture) {
     let last = rotated.next().unwrap_or_else(|| family.clone());
     assert!(rotated.next().is_none(), "two rotations of one token");
     only(answers.iter().filter(|(revoked, _)| *revoked));
-    assert_eq!(find(&stores, &family).await, Some(ended(&last, reason)));
+    assert_eq!(find(&stores, &family).await, Some(revoked_family(&last, reason)));
 }
 
-async fn a_logout_and_a_closing_at_once_end_revoked(fixture: &dyn Fixture) {
+async fn parallel_logout_and_closing_end_revoked(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
     let reason = RevocationReason::Logout;
-    let answers = at_once(|caller| {
+    let answers = run_concurrently(|caller| {
         let stores = stores.clone();
         let family = family.clone();
         async move {
             if caller % 2 == 0 {
                 revoke(&stores, &family, reason).await
             } else {
-                close(&stores, &presented(&family), at(1)).await;
+                close(&stores, &presented_token(&family), at(1)).await;
                 false
             }
         }
     })
     .await;
     assert_eq!(count(&answers, &true), 1);
-    assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
-    let expected = [started(&family), revoked(&family, reason)];
+    assert_eq!(find(&stores, &family).await, Some(revoked_family(&family, reason)));
+    let expected = [started_event(&family), revoked_event(&family, reason)];
     assert_eq!(pending(&stores, &family).await, expected);
 }
 
@@ -250,7 +259,7 @@ async fn a_revoked_family_survives_reopening(fixture: &dyn Fixture) {
     revoke(&stores, &family, reason).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    assert_eq!(find(&stores, &family).await, Some(ended(&family, reason)));
-    let expected = [started(&family), revoked(&family, reason)];
+    assert_eq!(find(&stores, &family).await, Some(revoked_family(&family, reason)));
+    let expected = [started_event(&family), revoked_event(&family, reason)];
     assert_eq!(pending(&stores, &family).await, expected);
 }
