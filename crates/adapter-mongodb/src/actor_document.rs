@@ -2,7 +2,7 @@ use domain::actor::Actor;
 use domain::ids::{ClientId, MalformedId, UserId};
 use serde::{Deserialize, Serialize};
 
-/// Who acted.
+/// The stored form of an actor.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ActorDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,25 @@
-//! Calls of one kind that wait at the same time are made together.
+//! Batches requests of one kind: requests that wait at the same time share one command.
 //!
-//! A call of the driver costs about the same whether it is for one document or for sixty. While few calls are under way
-//! each is made at once; when the store is busy, those that come meanwhile go together with the next one.
+//! A driver call costs about the same for one document as for sixty (docs/adr/0011-batched-reads.md). The life of one
+//! request:
+//!
+//! 1. [`Batcher::submit`] takes a permit of the [`CallRunner`] for its caller and appends the request to the queue,
+//!    with a channel for the reply.
+//! 2. If fewer than [`MAX_IN_FLIGHT`] commands are in flight, the caller starts a [`BatchWorker`], a task of the
+//!    runtime of the client, so an idle store gets each request at once and alone. Otherwise the request waits for a
+//!    running worker.
+//! 3. A worker takes up to [`MAX_BATCH_SIZE`] requests, oldest first, and sends one command for them. Requests whose
+//!    callers left before are dropped unsent. Every command begins after its requests were submitted, so each caller
+//!    gets what it would have got alone.
+//! 4. The worker sends each caller its reply and goes on with step 3 until the queue is empty. A failed command fails
+//!    for every caller of its batch. A command without a reply is dropped after [`CallRunner::hard_deadline`].
+//! 5. The caller waits for [`CallRunner::timeout`] at most. A request that another worker was to send, and that has no
+//!    reply after [`EXTRA_WORKER_AFTER`], makes its caller start one more worker.
+//!
+//! Scenario of step 5: A and B are in flight on connections that went silent. C waits in the queue. After 250 ms, C
+//! starts a third worker, which sends C on another connection, while A and B run into their timeouts. This is not a
+//! hedged request: nothing is sent twice. If C is in flight itself by then, the extra worker sends the requests behind
+//! it, or ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,14 +32,17 @@ use tokio::time::timeout;
 use crate::call_runner::{CallAbandoned, CallRunner};
 use crate::error::{DriverError, MongodbError};
 
-/// Calls of one kind that are under way at the same time, ordinarily.
+/// Commands of one batcher in flight at the same time, extra workers apart. With one, a request would wait for a whole
+/// round trip before its own; with more, the batches would get smaller.
 const MAX_IN_FLIGHT: usize = 2;
 
-/// How many are made together at most: a server's first answer to a query holds more documents.
+/// Requests of one command. A server returns up to 101 documents in the first reply to a query, so 64 need no
+/// `getMore`.
 const MAX_BATCH_SIZE: usize = 64;
 
-/// Who waited so long has another call begun: those under way may never be answered.
-const HEDGE_AFTER: Duration = Duration::from_millis(250);
+/// The time that a request waits before its caller starts an extra worker: far above a usual round trip, and a tenth of
+/// what the caller waits in all.
+const EXTRA_WORKER_AFTER: Duration = Duration::from_millis(250);
 
 struct PendingRequest<Q, A> {
     request: Q,
@@ -33,111 +54,101 @@ struct Queue<Q, A> {
     waiting: Vec<PendingRequest<Q, A>>,
 }
 
-/// The calls of one kind: each asks a `Q` and is answered an `A`.
+/// Batches requests `Q`, each of which gets a reply `A`.
 pub(crate) struct Batcher<Q, A> {
-    /// What a call that was given up came to.
+    /// The error of a caller that got no reply.
     abandoned_error: fn(DriverError) -> MongodbError,
     queue: Mutex<Queue<Q, A>>,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// Calls that write nothing.
+    /// Makes a batcher of reads: a caller without a reply gets [`MongodbError::Read`].
     pub(crate) fn reads() -> Self {
         Self::new(MongodbError::Read)
     }
 
-    /// Calls that may write: given up, their outcome is not known.
+    /// Makes a batcher of writes: a caller without a reply gets [`MongodbError::Write`], an unknown outcome.
     pub(crate) fn writes() -> Self {
         Self::new(MongodbError::Write)
     }
 
-    fn new(given_up: fn(DriverError) -> MongodbError) -> Self {
+    fn new(abandoned_error: fn(DriverError) -> MongodbError) -> Self {
         let queue = Queue {
             in_flight: 0,
             waiting: Vec::new(),
         };
         Self {
-            abandoned_error: given_up,
+            abandoned_error,
             queue: Mutex::new(queue),
         }
     }
 
-    /// The answer of a call that begins after this was called. `make` answers all it is given, in their order.
-    pub(crate) async fn submit<M, F>(
+    /// Returns the reply of a command that begins after this call did. `execute` sends one command for a batch and
+    /// returns one reply per request, in the order of the requests.
+    pub(crate) async fn submit<E, F>(
         self: &Arc<Self>,
-        question: Q,
+        request: Q,
         calls: &CallRunner,
-        make: M,
+        execute: E,
     ) -> Result<A, StoreError>
     where
-        M: Fn(Vec<Q>) -> F + Send + 'static,
+        E: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
         let _permit = calls.permit()?;
-        let (sender, mut answer) = oneshot::channel();
-        let mut patience = calls.timeout();
-        let waiting = PendingRequest {
-            request: question,
-            reply: sender,
-        };
-        if self.queue().enqueue(waiting) {
-            self.spawn_worker(calls, make);
-        } else if let Ok(answer) = timeout(HEDGE_AFTER.min(patience), &mut answer).await {
-            return self.unwrap_reply(answer);
+        let (sender, mut reply) = oneshot::channel();
+        let mut time_left = calls.timeout();
+        let pending = PendingRequest { request, reply: sender };
+        if self.queue().enqueue(pending) {
+            self.spawn_worker(calls, execute);
+        } else if let Ok(reply) = timeout(EXTRA_WORKER_AFTER.min(time_left), &mut reply).await {
+            return self.unwrap_reply(reply);
         } else {
-            patience = patience.saturating_sub(HEDGE_AFTER);
+            time_left = time_left.saturating_sub(EXTRA_WORKER_AFTER);
             self.queue().in_flight += 1;
-            self.spawn_worker(calls, make);
+            self.spawn_worker(calls, execute);
         }
-        match timeout(patience, answer).await {
-            Ok(answer) => self.unwrap_reply(answer),
+        match timeout(time_left, reply).await {
+            Ok(reply) => self.unwrap_reply(reply),
             Err(_) => Err((self.abandoned_error)(DriverError::abandoned(CallAbandoned::TooLong)).into()),
         }
     }
 
-    /// One call after the other, as long as somebody waits.
-    fn spawn_worker<M, F>(self: &Arc<Self>, calls: &CallRunner, make: M)
+    /// Sends one command after another as long as requests wait. The caller has counted the worker in `in_flight`.
+    fn spawn_worker<E, F>(self: &Arc<Self>, calls: &CallRunner, execute: E)
     where
-        M: Fn(Vec<Q>) -> F + Send + 'static,
+        E: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
-        let mut turn = BatchWorker(Some(self.clone()));
-        let longest_life = calls.hard_deadline();
+        let mut worker = BatchWorker(Some(self.clone()));
+        let hard_deadline = calls.hard_deadline();
         calls.track(Box::pin(async move {
-            while let Some(together) = turn.next_batch() {
-                let (questions, waiting): (Vec<_>, Vec<_>) = together
+            while let Some(batch) = worker.next_batch() {
+                let (requests, replies): (Vec<_>, Vec<_>) = batch
                     .into_iter()
-                    .map(
-                        |PendingRequest {
-                             request: question,
-                             reply: answer,
-                         }| (question, answer),
-                    )
+                    .map(|PendingRequest { request, reply }| (request, reply))
                     .unzip();
-                // Nobody waits any more for what was never answered.
-                match timeout(longest_life, make(questions)).await {
+                match timeout(hard_deadline, execute(requests)).await {
                     Ok(Ok(answers)) => {
-                        for (waiting, answer) in waiting.into_iter().zip(answers) {
-                            let _ = waiting.send(Ok(answer));
+                        for (reply, answer) in replies.into_iter().zip(answers) {
+                            let _ = reply.send(Ok(answer));
                         }
                     }
-                    Ok(Err(fault)) => {
-                        for waiting in waiting {
-                            let _ = waiting.send(Err(fault.clone()));
+                    Ok(Err(error)) => {
+                        for reply in replies {
+                            let _ = reply.send(Err(error.clone()));
                         }
                     }
+                    // Every caller of the batch has timed out before.
                     Err(_) => {}
                 }
             }
         }));
     }
 
-    fn unwrap_reply(
-        &self,
-        answer: Result<Result<A, MongodbError>, oneshot::error::RecvError>,
-    ) -> Result<A, StoreError> {
-        match answer {
-            Ok(answer) => Ok(answer?),
+    fn unwrap_reply(&self, reply: Result<Result<A, MongodbError>, oneshot::error::RecvError>) -> Result<A, StoreError> {
+        match reply {
+            Ok(reply) => Ok(reply?),
             Err(_) => Err((self.abandoned_error)(DriverError::abandoned(CallAbandoned::Panicked)).into()),
         }
     }
@@ -150,42 +161,45 @@ impl<Q, A> Batcher<Q, A> {
 }
 
 impl<Q, A> Queue<Q, A> {
-    /// Whether a call is to be begun.
-    fn enqueue(&mut self, waiting: PendingRequest<Q, A>) -> bool {
-        self.waiting.push(waiting);
-        let free = self.in_flight < MAX_IN_FLIGHT;
-        self.in_flight += usize::from(free);
-        free
+    /// Appends a request. Returns whether its caller must start a worker, which is counted already.
+    fn enqueue(&mut self, pending: PendingRequest<Q, A>) -> bool {
+        self.waiting.push(pending);
+        let has_free_worker = self.in_flight < MAX_IN_FLIGHT;
+        self.in_flight += usize::from(has_free_worker);
+        has_free_worker
     }
 }
 
-/// One of the calls under way, until nobody waits or its task is dropped.
+/// One of the workers counted in `in_flight`; it is uncounted when the queue is empty or its task is dropped or panics.
 struct BatchWorker<Q, A>(Option<Arc<Batcher<Q, A>>>);
 
 impl<Q, A> BatchWorker<Q, A> {
-    /// Those to be asked for now; when there are none the turn is over.
+    /// Takes the next batch out of the queue; `None` when no request waits, which ends the worker.
+    ///
+    /// The queue is checked and the worker uncounted under one lock. Otherwise: A finds the queue empty. B appends a
+    /// request, counts two workers in flight and starts none. A ends, and B waits for nothing.
     fn next_batch(&mut self) -> Option<Vec<PendingRequest<Q, A>>> {
-        let gathered = self.0.take()?;
-        // On busy cores those who are about to ask come first: the more go together, the less each costs.
+        let batcher = self.0.take()?;
+        // On busy cores, tasks that are about to submit a request run first and join the batch.
         thread::yield_now();
-        let mut queue = gathered.queue();
-        queue.waiting.retain(|waiting| !waiting.reply.is_closed());
+        let mut queue = batcher.queue();
+        queue.waiting.retain(|pending| !pending.reply.is_closed());
         let count = queue.waiting.len().min(MAX_BATCH_SIZE);
         if count == 0 {
             queue.in_flight -= 1;
             return None;
         }
-        let together = queue.waiting.drain(..count).collect();
+        let batch = queue.waiting.drain(..count).collect();
         drop(queue);
-        self.0 = Some(gathered);
-        Some(together)
+        self.0 = Some(batcher);
+        Some(batch)
     }
 }
 
 impl<Q, A> Drop for BatchWorker<Q, A> {
     fn drop(&mut self) {
-        if let Some(gathered) = &self.0 {
-            gathered.queue().in_flight -= 1;
+        if let Some(batcher) = &self.0 {
+            batcher.queue().in_flight -= 1;
         }
     }
 }
@@ -201,45 +215,45 @@ mod tests {
     use super::*;
     use crate::call_runner::CALL_TIMEOUT;
 
-    /// Documents that are asked for, and as many answers as there are permits.
+    /// A store that records the ids of each batch and sends a reply per permit.
     struct Store {
-        gathered: Arc<Batcher<String, Option<String>>>,
+        batcher: Arc<Batcher<String, Option<String>>>,
         calls: Arc<CallRunner>,
-        asked: mpsc::UnboundedReceiver<Vec<String>>,
-        told: mpsc::UnboundedSender<Vec<String>>,
-        answers: Arc<Semaphore>,
+        batches: mpsc::UnboundedReceiver<Vec<String>>,
+        batch_sender: mpsc::UnboundedSender<Vec<String>>,
+        permits: Arc<Semaphore>,
     }
 
     impl Store {
         fn new() -> Self {
-            let (told, asked) = mpsc::unbounded_channel();
+            let (batch_sender, batches) = mpsc::unbounded_channel();
             Self {
-                gathered: Arc::new(Batcher::reads()),
+                batcher: Arc::new(Batcher::reads()),
                 calls: Arc::new(CallRunner::on_current_runtime(CALL_TIMEOUT)),
-                asked,
-                told,
-                answers: Arc::new(Semaphore::new(0)),
+                batches,
+                batch_sender,
+                permits: Arc::new(Semaphore::new(0)),
             }
         }
 
-        /// Every document but `nobody` is there.
+        /// Finds every document but `missing`.
         fn find(&self, id: &str) -> impl Future<Output = Result<Option<String>, StoreError>> + use<> {
-            let (gathered, calls) = (self.gathered.clone(), self.calls.clone());
-            let (told, answers) = (self.told.clone(), self.answers.clone());
+            let (batcher, calls) = (self.batcher.clone(), self.calls.clone());
+            let (sender, permits) = (self.batch_sender.clone(), self.permits.clone());
             let id = id.to_owned();
             let read = move |ids: Vec<String>| {
-                let (told, answers) = (told.clone(), answers.clone());
+                let (sender, permits) = (sender.clone(), permits.clone());
                 async move {
-                    told.send(ids.clone()).unwrap();
-                    answers.acquire().await.unwrap().forget();
+                    sender.send(ids.clone()).unwrap();
+                    permits.acquire().await.unwrap().forget();
                     assert!(!ids.iter().any(|id| id == "panic"), "on purpose");
                     if ids.iter().any(|id| id == "fail") {
                         return Err(MongodbError::Read(DriverError::unreadable()));
                     }
-                    Ok(ids.into_iter().map(|id| (id != "nobody").then_some(id)).collect())
+                    Ok(ids.into_iter().map(|id| (id != "missing").then_some(id)).collect())
                 }
             };
-            async move { gathered.submit(id, &calls, read).await }
+            async move { batcher.submit(id, &calls, read).await }
         }
 
         fn spawn(&self, tasks: &mut JoinSet<Option<String>>, id: &str) {
@@ -247,41 +261,41 @@ mod tests {
             tasks.spawn(async move { find.await.unwrap() });
         }
 
-        /// Begins as many calls as are under way ordinarily, each alone.
-        async fn busy(&mut self, tasks: &mut JoinSet<Option<String>>) {
+        /// Starts as many commands as may be in flight, each with one request.
+        async fn fill_workers(&mut self, tasks: &mut JoinSet<Option<String>>) {
             for n in 0..MAX_IN_FLIGHT {
                 self.spawn(tasks, &n.to_string());
-                assert_eq!(self.asked.recv().await.unwrap(), [n.to_string()]);
+                assert_eq!(self.batches.recv().await.unwrap(), [n.to_string()]);
             }
         }
     }
 
     #[tokio::test]
-    async fn a_read_of_an_idle_store_is_made_at_once_and_alone() {
+    async fn idle_store_gets_each_request_alone() {
         let mut store = Store::new();
-        store.answers.add_permits(2);
+        store.permits.add_permits(2);
         assert!(store.find("ada").await.unwrap().is_some());
-        assert!(store.find("nobody").await.unwrap().is_none());
-        assert_eq!(store.asked.recv().await.unwrap(), ["ada"]);
-        assert_eq!(store.asked.recv().await.unwrap(), ["nobody"]);
+        assert!(store.find("missing").await.unwrap().is_none());
+        assert_eq!(store.batches.recv().await.unwrap(), ["ada"]);
+        assert_eq!(store.batches.recv().await.unwrap(), ["missing"]);
     }
 
     #[tokio::test]
-    async fn those_that_come_while_the_store_is_busy_go_together() {
+    async fn requests_to_a_busy_store_are_batched() {
         let mut store = Store::new();
         let mut tasks = JoinSet::new();
-        store.busy(&mut tasks).await;
+        store.fill_workers(&mut tasks).await;
         let later: Vec<_> = (0..=MAX_BATCH_SIZE).map(|n| format!("later-{n}")).collect();
         for id in &later {
             store.spawn(&mut tasks, id);
             yield_now().await;
         }
-        assert!(store.asked.try_recv().is_err());
-        store.answers.add_permits(1);
-        assert_eq!(store.asked.recv().await.unwrap(), later[..MAX_BATCH_SIZE]);
-        store.answers.add_permits(1);
-        assert_eq!(store.asked.recv().await.unwrap(), later[MAX_BATCH_SIZE..]);
-        store.answers.add_permits(MAX_IN_FLIGHT);
+        assert!(store.batches.try_recv().is_err());
+        store.permits.add_permits(1);
+        assert_eq!(store.batches.recv().await.unwrap(), later[..MAX_BATCH_SIZE]);
+        store.permits.add_permits(1);
+        assert_eq!(store.batches.recv().await.unwrap(), later[MAX_BATCH_SIZE..]);
+        store.permits.add_permits(MAX_IN_FLIGHT);
         let mut found: Vec<_> = tasks.join_all().await.into_iter().map(Option::unwrap).collect();
         found.sort_unstable();
         let mut all: Vec<_> = (0..MAX_IN_FLIGHT).map(|n| n.to_string()).chain(later).collect();
@@ -290,81 +304,81 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reads_without_an_answer_hold_up_nobody_else_for_long() {
+    async fn silent_commands_start_an_extra_worker() {
         let mut store = Store::new();
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut stuck = JoinSet::new();
         for n in 0..MAX_IN_FLIGHT {
             stuck.spawn(store.find(&n.to_string()));
-            store.asked.recv().await.unwrap();
+            store.batches.recv().await.unwrap();
         }
         let another = tokio::spawn(store.find("another"));
-        assert_eq!(store.asked.recv().await.unwrap(), ["another"]);
-        assert_eq!(begun.elapsed(), HEDGE_AFTER);
+        assert_eq!(store.batches.recv().await.unwrap(), ["another"]);
+        assert_eq!(started.elapsed(), EXTRA_WORKER_AFTER);
         for failed in stuck.join_all().await {
             assert!(matches!(failed, Err(StoreError::Unavailable(_))));
         }
-        assert_eq!(begun.elapsed(), CALL_TIMEOUT);
+        assert_eq!(started.elapsed(), CALL_TIMEOUT);
         assert!(matches!(another.await.unwrap(), Err(StoreError::Unavailable(_))));
-        assert_eq!(begun.elapsed(), CALL_TIMEOUT);
+        assert_eq!(started.elapsed(), CALL_TIMEOUT);
         store.calls.finish().await;
-        assert_eq!(store.gathered.queue().in_flight, 0);
+        assert_eq!(store.batcher.queue().in_flight, 0);
     }
 
     #[tokio::test]
-    async fn who_gave_up_is_not_read_for() {
+    async fn abandoned_requests_are_not_sent() {
         let mut store = Store::new();
         let mut tasks = JoinSet::new();
-        store.busy(&mut tasks).await;
-        let given_up = tokio::spawn(store.find("given-up"));
+        store.fill_workers(&mut tasks).await;
+        let abandoned = tokio::spawn(store.find("abandoned"));
         yield_now().await;
         store.spawn(&mut tasks, "patient");
         yield_now().await;
-        given_up.abort();
-        let _ = given_up.await;
-        store.answers.add_permits(MAX_IN_FLIGHT + 1);
-        assert_eq!(store.asked.recv().await.unwrap(), ["patient"]);
+        abandoned.abort();
+        let _ = abandoned.await;
+        store.permits.add_permits(MAX_IN_FLIGHT + 1);
+        assert_eq!(store.batches.recv().await.unwrap(), ["patient"]);
         assert!(tasks.join_all().await.iter().all(Option::is_some));
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_to_all_and_a_panic_blocks_nobody() {
+    async fn failed_command_fails_its_batch_and_no_later_one() {
         let mut store = Store::new();
-        for wrong in ["fail", "panic"] {
+        for faulty in ["fail", "panic"] {
             let mut tasks = JoinSet::new();
-            store.busy(&mut tasks).await;
-            let mut together = JoinSet::new();
-            for id in [wrong, "ada"] {
-                together.spawn(store.find(id));
+            store.fill_workers(&mut tasks).await;
+            let mut batch = JoinSet::new();
+            for id in [faulty, "ada"] {
+                batch.spawn(store.find(id));
                 yield_now().await;
             }
-            store.answers.add_permits(MAX_IN_FLIGHT + 1);
-            for failed in together.join_all().await {
-                assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{wrong}");
+            store.permits.add_permits(MAX_IN_FLIGHT + 1);
+            for failed in batch.join_all().await {
+                assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{faulty}");
             }
-            assert_eq!(store.asked.recv().await.unwrap(), [wrong, "ada"]);
+            assert_eq!(store.batches.recv().await.unwrap(), [faulty, "ada"]);
             tasks.join_all().await;
         }
-        store.answers.add_permits(1);
+        store.permits.add_permits(1);
         assert!(store.find("ada").await.unwrap().is_some());
     }
 
     #[tokio::test]
-    async fn a_finished_store_reads_nothing() {
+    async fn finished_store_rejects_requests() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
         calls.finish().await;
-        let gathered = Arc::new(Batcher::<(), ()>::reads());
-        let refused = gathered.submit((), &calls, |_| pending()).await;
-        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+        let batcher = Arc::new(Batcher::<(), ()>::reads());
+        let rejected = batcher.submit((), &calls, |_| pending()).await;
+        assert!(matches!(rejected, Err(StoreError::Unavailable(_))));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_a_write_without_an_answer_the_outcome_is_not_known() {
+    async fn write_without_reply_has_unknown_outcome() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
-        let gathered = Arc::new(Batcher::<(), ()>::writes());
-        let written = gathered.submit((), &calls, |_| pending()).await;
+        let batcher = Arc::new(Batcher::<(), ()>::writes());
+        let written = batcher.submit((), &calls, |_| pending()).await;
         assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
-        let written = gathered.submit((), &calls, |_| async { panic!("on purpose") }).await;
+        let written = batcher.submit((), &calls, |_| async { panic!("on purpose") }).await;
         assert!(matches!(written, Err(StoreError::OutcomeUnknown(_))));
     }
 }

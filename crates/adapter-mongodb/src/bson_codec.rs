@@ -1,4 +1,4 @@
-//! What the stored forms have in common.
+//! Conversions between BSON and the domain that all stored forms use.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) fn binary(bytes: &[u8]) -> Binary {
     }
 }
 
-/// A count as BSON has it.
+/// Converts a count to BSON's signed integer.
 pub(crate) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -36,7 +36,7 @@ pub(crate) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Reads one stored thing; says which one cannot be read.
+/// Decodes one stored document; its errors name the document.
 pub(crate) struct Reader<'a> {
     what: &'static str,
     id: &'a str,
@@ -67,17 +67,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn bytes<const N: usize>(&self, binary: Binary) -> Result<[u8; N], MongodbError> {
-        <[u8; N]>::try_from(binary.bytes).map_err(|_| self.corrupt("length of a binary"))
+        <[u8; N]>::try_from(binary.bytes).map_err(|_| self.corrupt("length of a binary value"))
     }
 }
 
-/// Everything a query found.
+/// Collects all results of a query.
 pub(crate) async fn all<T: DeserializeOwned>(found: mongodb::error::Result<Cursor<T>>) -> Result<Vec<T>, MongodbError> {
     let cursor = found.map_err(|error| MongodbError::read(&error))?;
     cursor.try_collect().await.map_err(|error| MongodbError::read(&error))
 }
 
-/// Up to `limit` documents in the order of their `_id`, those after `after`.
+/// Returns up to `limit` documents in the order of their `_id`, from the first after `after`.
 pub(crate) async fn page<T>(
     database: &Arc<Database>,
     collection: &'static str,

@@ -1,3 +1,11 @@
+//! Runs driver calls as tasks that outlive their callers.
+//!
+//! A future of the driver that is dropped in the middle of a command costs its connection: the driver closes it,
+//! because a late reply would be read as that of the next command. When many requests time out at once, the pool would
+//! be emptied just when the store recovers. So a call is a task, and only its caller stops waiting. Scenario: a client
+//! hangs up while its write is on the network. The request future is dropped, the task goes on, the write lands or
+//! fails by its own condition, and the connection returns to the pool.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,20 +17,22 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{DriverError, MongodbError};
 
-/// A call is waited for so long; a request makes several, and is answered within three seconds by its own deadline.
+/// The time that a caller waits for one driver call, unless the settings say otherwise. A request, which may make
+/// several, is cut off after 2.8 s by its own deadline, and a client has its answer within 3 s. The `wtimeout` of a
+/// write is as long.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// A call that nobody waits for any more is broken off after this, and its connection closed. One that never gets an answer
-/// would keep its connection for good, and sooner or later no other would be left; and what nobody waits for is not to
-/// happen much later. It leaves a second of the five within which a store that is back must be used again (04-promises,
-/// C8).
+/// The time that a call goes on after its caller stopped waiting; then the task is aborted and its connection closed. A
+/// call that never gets a reply would keep its connection forever and in the end exhaust the pool, and a write should
+/// not land much later than its caller was answered. With [`CALL_TIMEOUT`] it makes 4 s, which leaves one of the 5 s
+/// within which a store that is back must be in use again (C8 in docs/promises.md).
 const DETACHED_GRACE: Duration = Duration::from_millis(1_500);
 
-/// Calls that may be under way at the same time, those nobody waits for any more included. Of calls that are made together,
-/// who waits for them counts.
+/// Calls in flight at most, those included whose callers stopped waiting; the next fails at once. Of a batch, each
+/// caller that waits counts as one call. The limit bounds memory while the store is away.
 const MAX_CALLS: usize = 2_048;
 
-/// Why nobody waits for a call any more, or why it was not made.
+/// The reason why a call has no reply, or was not made.
 #[derive(Clone, Copy)]
 pub(crate) enum CallAbandoned {
     TooLong,
@@ -35,13 +45,13 @@ impl CallAbandoned {
         match self {
             Self::TooLong => "the call took too long",
             Self::Panicked => "the call panicked",
-            Self::TooMany => "too many calls are under way",
+            Self::TooMany => "too many calls are in flight",
         }
     }
 }
 
-/// Runs driver calls to their end, on the runtime of the client (06-crates, traps 3 and 14): who waits may give up or be
-/// dropped, the call goes on. Only one that has no answer long after that is broken off.
+/// Runs driver calls on the runtime that the client was made on, because the driver's connections and monitors belong
+/// to it. A call goes on when its caller stops waiting or is dropped, until [`hard_deadline`](Self::hard_deadline).
 pub(crate) struct CallRunner {
     runtime: Handle,
     running: TaskTracker,
@@ -50,17 +60,17 @@ pub(crate) struct CallRunner {
 }
 
 impl CallRunner {
-    /// On the runtime that this is called on. A call is waited for as long as `patience` says.
-    pub(crate) fn on_current_runtime(patience: Duration) -> Self {
+    /// Makes a runner on the current runtime. Callers wait for a call for `timeout` at most.
+    pub(crate) fn on_current_runtime(timeout: Duration) -> Self {
         Self {
-            timeout: patience,
+            timeout,
             runtime: Handle::current(),
             running: TaskTracker::new(),
             permits: Arc::new(Semaphore::new(MAX_CALLS)),
         }
     }
 
-    /// A call that writes nothing.
+    /// Runs a call that writes nothing. Without a reply it fails with [`MongodbError::Read`].
     pub(crate) async fn read<T, F>(&self, call: F) -> Result<T, MongodbError>
     where
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
@@ -69,7 +79,7 @@ impl CallRunner {
         self.run(call, MongodbError::Read).await
     }
 
-    /// A call that may write: given up, its outcome is not known.
+    /// Runs a call that may write. Without a reply it fails with [`MongodbError::Write`], an unknown outcome.
     pub(crate) async fn write<T, F>(&self, call: F) -> Result<T, MongodbError>
     where
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
@@ -78,43 +88,44 @@ impl CallRunner {
         self.run(call, MongodbError::Write).await
     }
 
-    async fn run<T, F>(&self, call: F, fault: fn(DriverError) -> MongodbError) -> Result<T, MongodbError>
+    async fn run<T, F>(&self, call: F, abandoned_error: fn(DriverError) -> MongodbError) -> Result<T, MongodbError>
     where
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
         let permit = self.permit()?;
-        let longest_life = self.hard_deadline();
-        // Boxed at once: a call of the driver is large, and would be copied at every step on its way into the task.
+        let hard_deadline = self.hard_deadline();
+        // Boxed first: the future of a driver call is large and would be copied at every step on its way into the task.
         let call = Box::pin(call);
         let task = self.track(async move {
             let _permit = permit;
-            timeout(longest_life, call).await
+            timeout(hard_deadline, call).await
         });
         match timeout(self.timeout, task).await {
-            Ok(Ok(Ok(answer))) => answer,
-            Ok(Err(_)) => Err(fault(DriverError::abandoned(CallAbandoned::Panicked))),
-            Ok(Ok(Err(_))) | Err(_) => Err(fault(DriverError::abandoned(CallAbandoned::TooLong))),
+            Ok(Ok(Ok(reply))) => reply,
+            Ok(Err(_)) => Err(abandoned_error(DriverError::abandoned(CallAbandoned::Panicked))),
+            Ok(Ok(Err(_))) | Err(_) => Err(abandoned_error(DriverError::abandoned(CallAbandoned::TooLong))),
         }
     }
 
-    /// How long a call is waited for.
+    /// Returns how long a caller waits for a call.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// After this a call is broken off.
+    /// Returns how long a call may take in all before it is aborted.
     pub(crate) fn hard_deadline(&self) -> Duration {
         self.timeout + DETACHED_GRACE
     }
 
-    /// Held by who makes a call, for as long as it is under way.
+    /// Takes one of the permits, which the call holds while it is in flight. Fails without waiting when none is left or
+    /// the runner has finished.
     pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, MongodbError> {
         let permit = self.permits.clone().try_acquire_owned();
         permit.map_err(|_| MongodbError::Read(DriverError::abandoned(CallAbandoned::TooMany)))
     }
 
-    /// Runs on the runtime of the client, whoever waits for it or not.
+    /// Spawns a task on the runtime of the client, which [`finish`](Self::finish) waits for.
     pub(crate) fn track<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -122,7 +133,7 @@ impl CallRunner {
         self.running.spawn_on(task, &self.runtime)
     }
 
-    /// Refuses new calls and waits for those in flight.
+    /// Rejects new calls and waits for those in flight, at most until their hard deadline.
     pub(crate) async fn finish(&self) {
         self.permits.close();
         self.running.close();
@@ -141,55 +152,55 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_goes_on_when_nobody_waits_for_it_any_more() {
+    async fn call_outlives_its_caller() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
-        let (go_on, wait) = oneshot::channel::<()>();
-        let ended = Arc::new(AtomicBool::new(false));
+        let (resume, resumed) = oneshot::channel::<()>();
+        let has_ended = Arc::new(AtomicBool::new(false));
         let call = {
-            let ended = ended.clone();
+            let has_ended = has_ended.clone();
             async move {
-                let _ = wait.await;
-                ended.store(true, Ordering::Relaxed);
+                let _ = resumed.await;
+                has_ended.store(true, Ordering::Relaxed);
                 Ok(())
             }
         };
         {
             let mut waiting = Box::pin(calls.write(call));
-            assert!(futures_poll_once(&mut waiting).await.is_none());
+            assert!(poll_once(&mut waiting).await.is_none());
         }
-        assert!(!ended.load(Ordering::Relaxed));
-        go_on.send(()).unwrap();
+        assert!(!has_ended.load(Ordering::Relaxed));
+        resume.send(()).unwrap();
         calls.finish().await;
-        assert!(ended.load(Ordering::Relaxed));
+        assert!(has_ended.load(Ordering::Relaxed));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_is_broken_off() {
+    async fn call_without_reply_is_aborted() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
-        let begun = Instant::now();
-        let answer: Result<(), _> = calls.write(pending()).await;
-        assert!(matches!(answer, Err(MongodbError::Write(_))));
-        assert_eq!(begun.elapsed(), CALL_TIMEOUT);
+        let started = Instant::now();
+        let reply: Result<(), _> = calls.write(pending()).await;
+        assert!(matches!(reply, Err(MongodbError::Write(_))));
+        assert_eq!(started.elapsed(), CALL_TIMEOUT);
         calls.finish().await;
-        assert_eq!(begun.elapsed(), CALL_TIMEOUT + DETACHED_GRACE);
+        assert_eq!(started.elapsed(), CALL_TIMEOUT + DETACHED_GRACE);
     }
 
     #[tokio::test]
-    async fn a_finished_store_refuses_calls() {
+    async fn finished_runner_rejects_calls() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
         calls.finish().await;
-        let refused = calls.read(async { Ok(()) }).await;
-        assert!(matches!(refused, Err(MongodbError::Read(_))));
+        let rejected = calls.read(async { Ok(()) }).await;
+        assert!(matches!(rejected, Err(MongodbError::Read(_))));
     }
 
     #[tokio::test]
-    async fn a_write_that_panics_has_an_unknown_outcome() {
+    async fn panicked_write_has_unknown_outcome() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
         let panicked: Result<(), _> = calls.write(async { panic!("on purpose") }).await;
         assert!(matches!(panicked, Err(MongodbError::Write(_))));
     }
 
-    async fn futures_poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
         use std::task::Poll;
         std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),

@@ -1,3 +1,9 @@
+//! Causally consistent sessions: a read in one sees the writes that were acknowledged in it before.
+//!
+//! The driver sends the session's latest `operationTime` as `afterClusterTime` with each read, and the server answers
+//! once a majority has everything up to that time. docs/protocols.md "Linearizable reads" says why that holds only
+//! after a write that matched.
+
 use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, Timestamp, doc};
@@ -9,23 +15,23 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::bson_codec::milliseconds;
 use crate::call_runner::CALL_TIMEOUT;
-use crate::database::{Database, Found, LINEARIZABLE_READ_TIMEOUT};
+use crate::database::{Database, DocumentsById, READ_TIMEOUT};
 use crate::error::{DriverError, MongodbError};
 
-/// A causally consistent session, for one call.
+/// A causally consistent session that one call has to itself.
 pub(crate) struct CausalSession {
     pub(crate) database: Arc<Database>,
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
-    /// Why it is not known what became of an earlier attempt at the same call.
-    unknown: Option<DriverError>,
+    /// The error of an earlier attempt at the same call that may have written.
+    unknown_attempt: Option<DriverError>,
 }
 
-/// What came of statements that were sent together.
-pub(crate) struct Updated {
-    /// How many of them matched.
+/// The outcome of an `update` command with several statements.
+pub(crate) struct BulkOutcome {
+    /// The number of statements that matched a document (`n`). The server does not say which.
     pub(crate) matched: usize,
-    /// Those that the server refused, by their places.
-    pub(crate) refused: Vec<(usize, DriverError)>,
+    /// The statements that the server rejected (`writeErrors`), by their index in the call.
+    pub(crate) rejected: Vec<(usize, DriverError)>,
 }
 
 impl CausalSession {
@@ -38,24 +44,24 @@ impl CausalSession {
         T: DeserializeOwned + Send + Sync,
     {
         let collection = self.database.collection::<T>(collection);
-        let found = collection.find_one(filter).max_time(LINEARIZABLE_READ_TIMEOUT);
+        let found = collection.find_one(filter).max_time(READ_TIMEOUT);
         found
             .session(&mut *self.inner)
             .await
             .map_err(|error| MongodbError::read(&error))
     }
 
-    /// Whether the document was inserted; `false` when its `_id` was there already.
+    /// Inserts a document. Returns `false` when its `_id` exists already.
     pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
     {
         let inserted = self.try_insert(collection, document).await?;
-        self.known(inserted)
+        self.resolve_outcome(inserted)
     }
 
-    /// Inserts a document whose `_id` is random; `false` when it is there already, which means that the same write was sent
-    /// before.
+    /// Inserts a document whose `_id` is random. Returns `false` when the `_id` exists already: then an earlier attempt
+    /// at this very call inserted it, so the outcome is known even after an attempt of unknown outcome.
     pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
@@ -75,7 +81,7 @@ impl CausalSession {
         }
     }
 
-    /// Whether a document matched, and is replaced.
+    /// Replaces the document that matches the filter. Returns whether one did.
     pub(crate) async fn replace_one<T>(
         &mut self,
         collection: &str,
@@ -88,10 +94,10 @@ impl CausalSession {
         let collection = self.database.collection::<T>(collection);
         let replaced = collection.replace_one(filter, document).session(&mut *self.inner);
         let replaced = replaced.await.map_err(|error| MongodbError::write(&error))?;
-        self.known(replaced.matched_count > 0)
+        self.resolve_outcome(replaced.matched_count > 0)
     }
 
-    /// Whether a document matched.
+    /// Updates the document that matches the filter. Returns whether one did.
     pub(crate) async fn update_one(
         &mut self,
         collection: &str,
@@ -101,43 +107,52 @@ impl CausalSession {
         let collection = self.database.collection::<Document>(collection);
         let updated = collection.update_one(filter, update).session(&mut *self.inner);
         let updated = updated.await.map_err(|error| MongodbError::write(&error))?;
-        self.known(updated.matched_count > 0)
+        self.resolve_outcome(updated.matched_count > 0)
     }
 
-    /// Whether a document was there to be deleted.
+    /// Deletes the document that matches the filter. Returns whether one did.
     pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, MongodbError> {
         let collection = self.database.collection::<Document>(collection);
         let deleted = collection.delete_one(filter).session(&mut *self.inner);
         let deleted = deleted.await.map_err(|error| MongodbError::write(&error))?;
-        self.known(deleted.deleted_count > 0)
+        self.resolve_outcome(deleted.deleted_count > 0)
     }
 
-    /// Whether a conditional write was made. One that was not, after an attempt of which nothing is known, may have been
-    /// made by that one.
-    fn known(&self, is_made: bool) -> Result<bool, MongodbError> {
-        match &self.unknown {
-            Some(unknown) if !is_made => Err(MongodbError::Write(unknown.clone())),
-            _ => Ok(is_made),
+    /// Returns whether a conditional write matched, or an unknown outcome if it did not but an earlier attempt may
+    /// have.
+    ///
+    /// Scenario: the first attempt raises version 3 to 4, and the primary steps down before a majority has it
+    /// (`writeConcernError`). The second attempt goes to the new primary, which has version 4, and matches nothing.
+    /// Read by itself that is a conflict with another caller; in fact it is the caller's own write.
+    fn resolve_outcome(&self, has_matched: bool) -> Result<bool, MongodbError> {
+        match &self.unknown_attempt {
+            Some(error) if !has_matched => Err(MongodbError::Write(error.clone())),
+            _ => Ok(has_matched),
         }
     }
 
-    /// Those of the documents that there are, after what this session wrote.
-    pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<Found, MongodbError> {
+    /// Returns the documents with these ids that exist, as they are after the writes of this session.
+    pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<DocumentsById, MongodbError> {
         let Self { database, inner, .. } = self;
         database.find_each(collection, ids, inner).await
     }
 
-    /// Updates documents by one command, each, named by its `_id`, by a statement of its own.
+    /// Updates documents in one `update` command with a statement for each. `updates` are pairs of `_id` and statement.
+    ///
+    /// The command is unordered: a rejected statement does not stop those after it. Statements are not atomic together.
+    /// The driver does not retry the command, as it retries single writes (retryable writes), because it does not know
+    /// what `runCommand` sends.
     pub(crate) async fn update_each(
         &mut self,
         collection: &str,
         updates: Vec<(&str, Document)>,
-    ) -> Result<Updated, MongodbError> {
+    ) -> Result<BulkOutcome, MongodbError> {
         let mut updates: Vec<_> = updates.into_iter().enumerate().collect();
-        // In one order always: a server that makes such a command one transaction would let two of them wait for each other.
+        // Sorted, against deadlocks on a server that runs such a command as one transaction (FerretDB): A locks 1 and
+        // wants 2 while B locks 2 and wants 1.
         updates.sort_by_key(|(_, (id, _))| *id);
-        let (places, updates): (Vec<_>, Vec<_>) =
-            updates.into_iter().map(|(place, (_, update))| (place, update)).unzip();
+        let (indexes, updates): (Vec<_>, Vec<_>) =
+            updates.into_iter().map(|(index, (_, update))| (index, update)).unzip();
         let command = doc! {
             "update": collection,
             "updates": updates,
@@ -145,45 +160,45 @@ impl CausalSession {
             "writeConcern": { "w": "majority", "j": true, "wtimeout": milliseconds(CALL_TIMEOUT) },
             "maxTimeMS": milliseconds(CALL_TIMEOUT),
         };
-        let answer = self.database.run_command(command).session(&mut *self.inner);
-        let answer = answer.await.map_err(|error| MongodbError::write(&error))?;
+        let reply = self.database.run_command(command).session(&mut *self.inner);
+        let reply = reply.await.map_err(|error| MongodbError::write(&error))?;
         let unreadable = || MongodbError::Write(DriverError::unreadable());
-        let refused = DriverError::of_statements(&answer).map_err(MongodbError::Write)?;
-        let refused = refused.into_iter().map(|(sorted, failure)| {
-            let place = places.get(sorted).copied();
-            place.map(|place| (place, failure))
+        let rejected = DriverError::write_errors(&reply).map_err(MongodbError::Write)?;
+        let rejected = rejected.into_iter().map(|(sorted, error)| {
+            let index = indexes.get(sorted).copied();
+            index.map(|index| (index, error))
         });
-        let matched = match answer.get("n") {
+        let matched = match reply.get("n") {
             Some(Bson::Int32(matched)) => usize::try_from(*matched).ok(),
             Some(Bson::Int64(matched)) => usize::try_from(*matched).ok(),
             _ => None,
         };
-        Ok(Updated {
+        Ok(BulkOutcome {
             matched: matched.ok_or_else(unreadable)?,
-            refused: refused.collect::<Option<_>>().ok_or_else(unreadable)?,
+            rejected: rejected.collect::<Option<_>>().ok_or_else(unreadable)?,
         })
     }
 }
 
-/// Runs a call that writes in a session. Afterwards the process knows until when it wrote; of a call that failed it does not:
-/// its write may be rolled back, and then nothing would ever reach its time. `unknown` says why it is not known what became
-/// of an earlier attempt.
+/// Runs a call that writes in a session and records the `operationTime` of its success for later causal reads. The time
+/// of a failed call is not recorded: an election may roll its write back, and a read after that time would never be
+/// answered. `unknown_attempt` is the error of an earlier attempt that may have written.
 pub(crate) async fn write_in_session<T, F>(
     database: Arc<Database>,
-    unknown: Option<DriverError>,
+    unknown_attempt: Option<DriverError>,
     call: impl FnOnce(CausalSession) -> F,
 ) -> Result<T, MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
-    let (answer, until) = in_session(&database, unknown, call).await?;
-    if let Some(until) = until {
-        database.record_operation_time(until);
+    let (answer, operation_time) = in_session(&database, unknown_attempt, call).await?;
+    if let Some(operation_time) = operation_time {
+        database.record_operation_time(operation_time);
     }
     Ok(answer)
 }
 
-/// Runs a call that writes nothing in a session.
+/// Runs a call that only reads in a session.
 pub(crate) async fn read_in_session<T, F>(
     database: Arc<Database>,
     call: impl FnOnce(CausalSession) -> F,
@@ -194,16 +209,17 @@ where
     in_session(&database, None, call).await.map(|(answer, _)| answer)
 }
 
-/// Uses the session again when the call did not fail.
+/// Runs a call in a pooled session and returns its answer with the latest `operationTime` of the session. The session
+/// goes back to the pool only if the call succeeded.
 async fn in_session<T, F>(
     database: &Arc<Database>,
-    unknown: Option<DriverError>,
+    unknown_attempt: Option<DriverError>,
     call: impl FnOnce(CausalSession) -> F,
 ) -> Result<(T, Option<Timestamp>), MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
-    let (lent, inner) = database
+    let (pooled, inner) = database
         .causal
         .acquire()
         .await
@@ -211,10 +227,10 @@ where
     let session = CausalSession {
         database: database.clone(),
         inner,
-        unknown,
+        unknown_attempt,
     };
     let answer = call(session).await?;
-    let until = lent.lock().await.operation_time();
-    database.causal.release(lent);
-    Ok((answer, until))
+    let operation_time = pooled.lock().await.operation_time();
+    database.causal.release(pooled);
+    Ok((answer, operation_time))
 }

@@ -20,7 +20,10 @@ pub(crate) struct MongodbClients(pub(crate) Arc<Database>);
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_excessive_bools, reason = "the stored form of the client's switches")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the stored form has a field per switch of a client"
+)]
 pub(crate) struct ClientDocument {
     #[serde(rename = "_id")]
     id: String,
@@ -150,8 +153,8 @@ impl UniqueNameOwner for Client {
     }
 }
 
-fn saving(id: &ClientId, saving: OwnerSaveOutcome) -> Result<ClientSaveOutcome, MongodbError> {
-    match saving {
+fn client_outcome(id: &ClientId, outcome: OwnerSaveOutcome) -> Result<ClientSaveOutcome, MongodbError> {
+    match outcome {
         OwnerSaveOutcome::Saved => Ok(ClientSaveOutcome::Saved),
         OwnerSaveOutcome::IdTaken => Ok(ClientSaveOutcome::NameTaken(id.clone())),
         OwnerSaveOutcome::NameTaken { name, .. } => {
@@ -169,11 +172,11 @@ impl Clients for MongodbClients {
     }
 
     async fn create(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
-        Ok(saving(&client.id, create(&self.0, client).await?)?)
+        Ok(client_outcome(&client.id, create(&self.0, client).await?)?)
     }
 
     async fn replace(&self, client: &Client) -> Result<ClientSaveOutcome, StoreError> {
-        Ok(saving(&client.id, replace(&self.0, client).await?)?)
+        Ok(client_outcome(&client.id, replace(&self.0, client).await?)?)
     }
 
     async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_stored_before_an_option_existed_is_read_without_it() {
+    fn older_stored_clients_are_read_without_new_options() {
         let portal = Client::new(ClientId::parse("portal").unwrap());
         let mut stored = serialize_to_document(&ClientDocument::from(&Client {
             texts: Some("portal".to_owned()),

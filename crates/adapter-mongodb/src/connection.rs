@@ -1,3 +1,5 @@
+//! The client and its settings: which URIs are accepted, and the time limits of connections.
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,32 +14,35 @@ use mongodb::options::{
 use crate::call_runner::CALL_TIMEOUT;
 use crate::error::OpenError;
 
-/// A server that cannot be found is given up after this: the driver's own half a minute breaks promises.
-const SELECTION: Duration = Duration::from_secs(2);
+/// Time limit of server selection, and of a connection attempt. Shorter than a call (2.5 s), so that a failed selection
+/// is reported as such: nothing was sent, the outcome is known. The driver's default of 30 s exceeds every request.
+const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A silent server is noticed after one look and one time-out of it; its calls in flight are then broken off.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Interval of the driver's heartbeats. A silent server is noticed after one interval and one time-out of a heartbeat;
+/// its calls in flight then fail. The driver's default is 10 s, and service must resume 5 s after the store is back.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Connections that wait, made before the store is ready.
-const WARM: u32 = 4;
+/// Idle connections that the pool keeps; they are opened before the store is ready, so that the first requests need no
+/// handshake. Also how many are opened at the same time.
+const MIN_CONNECTIONS: u32 = 4;
 
-/// Which database, and how many calls may run at the same time.
+/// The settings of a connection to one database.
 #[derive(Clone)]
 pub struct MongodbSettings {
-    /// Holds a password; never printed.
+    /// May hold a password; `Debug` does not print it.
     pub uri: String,
     pub database: String,
-    /// Connections at most.
+    /// Connections of the pool at most; 0 counts as 1.
     pub connections: u32,
-    /// Without TLS, or with TLS that checks no certificate, to another machine as well.
+    /// Allows another machine without TLS, or with TLS that checks no certificate.
     pub allow_insecure: bool,
-    /// How long a call is waited for.
+    /// The time that a caller waits for one call.
     pub patience: Duration,
 }
 
 impl MongodbSettings {
-    /// With the patience of a service, which answers within three seconds (C8 in `docs/promises.md`). Another machine is
-    /// spoken to under TLS only, unless `allow_insecure` is set.
+    /// Makes the settings of a service: a call may take 2.5 s, since a request is answered within 3 s (C8 in
+    /// docs/promises.md), and `allow_insecure` is not set.
     pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
         Self {
             uri: uri.into(),
@@ -58,7 +63,8 @@ impl fmt::Debug for MongodbSettings {
     }
 }
 
-/// The client by our own rules; a URI that says otherwise is refused, not overruled.
+/// Makes the client, with write concern `majority` and journal, read concern `majority`, and reads from the primary. A
+/// URI that contradicts this is rejected rather than overruled, so that an operator notices.
 pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenError> {
     if settings.uri.trim_start().starts_with("mongodb+srv:") {
         return Err(OpenError::SeedList);
@@ -82,18 +88,18 @@ pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenErr
     );
     options.read_concern = Some(ReadConcern::majority());
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-    options.server_selection_timeout = Some(SELECTION);
-    options.connect_timeout = Some(SELECTION);
-    options.heartbeat_freq = Some(HEARTBEAT);
+    options.server_selection_timeout = Some(SERVER_SELECTION_TIMEOUT);
+    options.connect_timeout = Some(SERVER_SELECTION_TIMEOUT);
+    options.heartbeat_freq = Some(HEARTBEAT_INTERVAL);
     options.max_pool_size = Some(settings.connections.max(1));
-    options.min_pool_size = Some(WARM.min(settings.connections.max(1)));
-    options.max_connecting = Some(WARM);
+    options.min_pool_size = Some(MIN_CONNECTIONS.min(settings.connections.max(1)));
+    options.max_connecting = Some(MIN_CONNECTIONS);
     let client = Client::with_options(options).map_err(|error| OpenError::Uri((&error).into()))?;
     client.warm_connection_pool().await;
     Ok(client)
 }
 
-/// The first setting of the URI that would weaken a write or a read.
+/// Returns the first setting of the URI that would weaken a write or a read.
 fn contradiction(options: &ClientOptions) -> Option<&'static str> {
     if let Some(concern) = &options.write_concern {
         let majority = Some(mongodb::options::Acknowledgment::Majority);
@@ -109,29 +115,31 @@ fn contradiction(options: &ClientOptions) -> Option<&'static str> {
         return Some("readConcernLevel");
     }
     let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-    let elsewhere = |criteria: &SelectionCriteria| *criteria != primary;
-    if options.selection_criteria.as_ref().is_some_and(elsewhere) {
+    let is_other = |criteria: &SelectionCriteria| *criteria != primary;
+    if options.selection_criteria.as_ref().is_some_and(is_other) {
         return Some("readPreference");
     }
     (options.retry_writes == Some(false)).then_some("retryWrites")
 }
 
-/// Whether something is sent over a network that others on it can read, or answer in the server's place.
+/// Returns whether the traffic leaves this machine without TLS, or under TLS that checks no certificate: others on the
+/// network could read it, or impersonate the server.
 fn is_exposed(options: &ClientOptions) -> bool {
-    let is_checked = match &options.tls {
+    let verifies_certificate = match &options.tls {
         Some(Tls::Enabled(tls)) => tls.allow_invalid_certificates != Some(true),
         Some(Tls::Disabled) | None => false,
     };
-    let stays_here = |host: &ServerAddress| match host {
+    let is_local = |host: &ServerAddress| match host {
         ServerAddress::Tcp { host, .. } => is_loopback(host),
         ServerAddress::Unix { .. } => true,
         _ => false,
     };
-    !is_checked && !options.hosts.iter().all(stays_here)
+    !verifies_certificate && !options.hosts.iter().all(is_local)
 }
 
-/// The file of the client's own certificate and private key, where a URI names one: the driver reads it by itself, whoever
-/// else can. `None` for a URI that cannot be read, which opening tells.
+/// Returns the file of the client certificate and private key that a URI names. The driver reads it without a check of
+/// its permissions, so the caller checks them. `None` for a URI that cannot be read, which [`open`](crate::open)
+/// reports.
 pub fn certificate_key_file(uri: &str) -> Option<PathBuf> {
     match ConnectionString::parse(uri).ok()?.tls? {
         Tls::Enabled(tls) => tls.cert_key_file_path,
@@ -144,7 +152,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn another_machine_is_spoken_to_under_tls_that_checks() {
+    async fn remote_hosts_require_verified_tls() {
         let exposed = |uri: &'static str| async move { is_exposed(&ClientOptions::parse(uri).await.unwrap()) };
         for uri in [
             "mongodb://localhost",
@@ -164,16 +172,13 @@ mod tests {
             "mongodb://mongodb/?tls=true&tlsAllowInvalidCertificates=true",
         ] {
             assert!(exposed(uri).await, "{uri}");
-            let refused = client(&MongodbSettings::new(uri, "authme", 1)).await.unwrap_err();
-            assert!(
-                refused.to_string().contains("`store.allow_insecure = true`"),
-                "{refused}"
-            );
+            let error = client(&MongodbSettings::new(uri, "authme", 1)).await.unwrap_err();
+            assert!(error.to_string().contains("`store.allow_insecure = true`"), "{error}");
         }
     }
 
     #[test]
-    fn a_private_key_that_the_driver_reads_is_known() {
+    fn certificate_key_file_is_read_from_the_uri() {
         let file = |uri| certificate_key_file(uri);
         let named = file("mongodb://a/?tls=true&tlsCertificateKeyFile=/run/client.pem");
         assert_eq!(named, Some(PathBuf::from("/run/client.pem")));
@@ -182,32 +187,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_uri_that_weakens_a_write_or_a_read_is_refused() {
-        let refused = |options: &'static str| async move {
+    async fn uri_that_weakens_concerns_is_rejected() {
+        let contradicting = |options: &'static str| async move {
             let uri = format!("mongodb://localhost/?{options}");
             contradiction(&ClientOptions::parse(&uri).await.unwrap())
         };
-        assert_eq!(refused("w=1").await, Some("w"));
-        assert_eq!(refused("w=0").await, Some("w"));
-        assert_eq!(refused("w=majority&journal=false").await, Some("journal"));
-        assert_eq!(refused("readConcernLevel=local").await, Some("readConcernLevel"));
+        assert_eq!(contradicting("w=1").await, Some("w"));
+        assert_eq!(contradicting("w=0").await, Some("w"));
+        assert_eq!(contradicting("w=majority&journal=false").await, Some("journal"));
+        assert_eq!(contradicting("readConcernLevel=local").await, Some("readConcernLevel"));
         assert_eq!(
-            refused("readPreference=secondaryPreferred").await,
+            contradicting("readPreference=secondaryPreferred").await,
             Some("readPreference")
         );
-        assert_eq!(refused("retryWrites=false").await, Some("retryWrites"));
+        assert_eq!(contradicting("retryWrites=false").await, Some("retryWrites"));
         for good in [
             "",
             "w=majority&journal=true",
             "readConcernLevel=majority&readPreference=primary&retryWrites=true",
             "replicaSet=rs0&tls=true",
         ] {
-            assert_eq!(refused(good).await, None, "{good}");
+            assert_eq!(contradicting(good).await, None, "{good}");
         }
     }
 
     #[test]
-    fn settings_print_no_uri() {
+    fn debug_output_has_no_uri() {
         let settings = MongodbSettings::new("mongodb://ada:hunter2@localhost", "authme", 8);
         assert!(!format!("{settings:?}").contains("hunter2"));
     }

@@ -1,89 +1,103 @@
+//! The database: which consistency each kind of read and write has, and how it is sent.
+//!
+//! | method | consistency | sent |
+//! | --- | --- | --- |
+//! | [`Database::find`] | read concern `majority` | batched |
+//! | [`Database::find_after_write`] | causally after the writes of this process | batched |
+//! | [`Database::find_linearizable`] | read concern `linearizable` | alone |
+//! | [`Database::write`] | write concern `majority`, journaled | alone |
+//! | [`Database::submit_write`] | the same | batched |
+//!
+//! docs/protocols.md "Store rules" and "Linearizable reads" say which one a decision may rest on.
+
+mod operation_time;
+mod readiness;
+
 use std::collections::HashMap;
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use mongodb::action::RunCommand;
 use mongodb::bson::{Document, RawDocumentBuf, Timestamp as OperationTime, deserialize_from_slice, doc};
 use mongodb::options::{FindOneOptions, ReadConcern};
 use mongodb::{ClientSession, Collection};
-use ports::{Readiness, StoreError};
+use ports::StoreError;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use crate::batcher::Batcher;
 use crate::bson_codec::integer;
-use crate::call_runner::{CALL_TIMEOUT, CallRunner};
+use crate::call_runner::CallRunner;
 use crate::causal_session::{CausalSession, read_in_session, write_in_session};
 use crate::connection::{self, MongodbSettings};
 use crate::elections::retry_through_elections;
 use crate::error::{DriverError, MongodbError, OpenError};
 use crate::session_pool::SessionPool;
 
-/// A server puts at most 16 MB into one answer, and leaves out the documents that do not fit without saying so. What is
-/// this large may be such an answer.
-const LARGE_ANSWER: usize = 15 * 1024 * 1024;
+/// Bytes of a reply from which on documents may be missing. A server puts at most 16 MB into one reply and silently
+/// omits what does not fit; one MB is left for what this process does not count.
+const LARGE_REPLY: usize = 15 * 1024 * 1024;
 
-/// The server gives a look up after this.
-pub(crate) const LINEARIZABLE_READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// `maxTimeMS` of reads, half a second below the limit of a call: a linearizable read hangs while there is no majority.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// As of when a document is read.
+/// The consistency of a batched read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum ReadConsistency {
-    /// As a majority has it.
+    /// Read concern `majority`. Right after a failover the result may be behind an acknowledged write.
     Majority,
-    /// After every write that this process was acknowledged.
+    /// Causally after every write of this process that was acknowledged before.
     AfterWrites,
 }
 
-/// Documents as they were found, by their `_id`.
-pub(crate) type Found = HashMap<String, RawDocumentBuf>;
+/// Documents by their `_id`, undecoded: one that cannot be decoded fails for its own caller only.
+pub(crate) type DocumentsById = HashMap<String, RawDocumentBuf>;
 
-/// Reads by `_id` that are made together.
-type Reads = Arc<Batcher<String, OneRead>>;
+/// Batches reads by `_id`.
+type ReadBatcher = Arc<Batcher<String, ReadResult>>;
 
-/// What came of one of several reads.
-type OneRead = Result<Option<RawDocumentBuf>, MongodbError>;
+/// The result of one read of a batch.
+type ReadResult = Result<Option<RawDocumentBuf>, MongodbError>;
 
-/// One database, its client and the calls under way.
+/// One database, its client and the calls in flight.
 pub(crate) struct Database {
-    /// For calls that write, and reads after them.
+    /// Causally consistent sessions, for writes and the reads after them.
     pub(crate) causal: SessionPool,
-    /// For reads of what a majority has.
+    /// Sessions for majority reads.
     plain: SessionPool,
     collections: mongodb::Database,
     calls: CallRunner,
-    /// Whether there is a replica set whose majority a read can be confirmed by; a lone server is its own majority.
-    replicated: bool,
-    /// Whether there may be shards, whose times have no common order.
-    sharded: bool,
-    /// The latest operation time that a write of this process was acknowledged under.
-    written_until: AtomicU64,
-    reads: Mutex<HashMap<(&'static str, ReadConsistency), Reads>>,
-    pushed: Notify,
+    /// True in a replica set or behind a `mongos`; a lone server is its own majority.
+    is_replicated: bool,
+    /// True behind a `mongos`: the operation times of shards have no common order.
+    is_sharded: bool,
+    /// The latest `operationTime` of an acknowledged write of this process, encoded by [`operation_time::to_number`].
+    last_operation_time: AtomicU64,
+    read_batchers: Mutex<HashMap<(&'static str, ReadConsistency), ReadBatcher>>,
+    event_pushed: Notify,
 }
 
 impl Database {
     pub(crate) async fn open(settings: &MongodbSettings) -> Result<Self, OpenError> {
         let client = connection::client(settings).await?;
-        let away = |error: mongodb::error::Error| OpenError::Away((&error).into());
+        let unreachable = |error: mongodb::error::Error| OpenError::Away((&error).into());
         let admin = client.database("admin");
-        let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(away)?;
-        let sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(unreachable)?;
+        let is_sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(Self {
             collections: client.database(&settings.database),
             causal: SessionPool::new(client.clone(), true),
             plain: SessionPool::new(client, false),
             calls: CallRunner::on_current_runtime(settings.patience),
-            sharded,
-            replicated: sharded || hello.contains_key("setName"),
-            written_until: AtomicU64::new(0),
-            reads: Mutex::default(),
-            pushed: Notify::new(),
+            is_sharded,
+            is_replicated: is_sharded || hello.contains_key("setName"),
+            last_operation_time: AtomicU64::new(0),
+            read_batchers: Mutex::default(),
+            event_pushed: Notify::new(),
         })
     }
 
@@ -95,7 +109,7 @@ impl Database {
         self.collections.run_command(command)
     }
 
-    /// Reads what a majority has, from the primary.
+    /// Runs a call that only reads, again after a step-down. The client's read concern is `majority`, from the primary.
     pub(crate) async fn read<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(Arc<Self>) -> F + Clone + Send,
@@ -108,7 +122,7 @@ impl Database {
         Ok(retry_through_elections(attempt).await?)
     }
 
-    /// One document, as a majority has it.
+    /// Returns the document with this id, with read concern `majority`.
     pub(crate) async fn find<T>(self: &Arc<Self>, collection: &'static str, id: &str) -> Result<Option<T>, StoreError>
     where
         T: DeserializeOwned,
@@ -117,7 +131,7 @@ impl Database {
             .await
     }
 
-    /// One document, as a majority has it; that there is none is looked at once more before it is said.
+    /// Returns the document with this id. Absence is read once more, linearizably: see [`ReadConsistency::Majority`].
     pub(crate) async fn find_or_read_linearizable<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -135,7 +149,7 @@ impl Database {
     async fn find_batched<T>(
         self: &Arc<Self>,
         collection: &'static str,
-        freshness: ReadConsistency,
+        consistency: ReadConsistency,
         id: String,
     ) -> Result<Option<T>, StoreError>
     where
@@ -144,74 +158,76 @@ impl Database {
         let database = self.clone();
         let read = move |ids: Vec<String>| {
             let database = database.clone();
-            async move { database.read_each(collection, freshness, &ids).await }
+            async move { database.read_each(collection, consistency, &ids).await }
         };
         let found = self
-            .reads(collection, freshness)
+            .read_batcher(collection, consistency)
             .submit(id, &self.calls, read)
             .await??;
         Ok(found.map(|found| document(&found)).transpose()?)
     }
 
-    fn reads(&self, collection: &'static str, freshness: ReadConsistency) -> Reads {
-        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        let reads = reads
-            .entry((collection, freshness))
+    fn read_batcher(&self, collection: &'static str, consistency: ReadConsistency) -> ReadBatcher {
+        let mut batchers = self.read_batchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let batcher = batchers
+            .entry((collection, consistency))
             .or_insert_with(|| Arc::new(Batcher::reads()));
-        reads.clone()
+        batcher.clone()
     }
 
-    /// Reads together. What a server refuses to read together is read one by one: perhaps it concerns one of them only, as
-    /// when a shard is away.
+    /// Reads the documents in one command, and one by one if the server rejects that command for a reason that may
+    /// concern one document only. Scenario: A's document lies on a shard that is down, B's on another. The `$in` of
+    /// both fails; alone, A's read fails and B's succeeds.
     async fn read_each(
         &self,
         collection: &'static str,
-        freshness: ReadConsistency,
+        consistency: ReadConsistency,
         ids: &[String],
-    ) -> Result<Vec<OneRead>, MongodbError> {
-        match retry_through_elections(|_| self.read_batch(collection, freshness, ids)).await {
+    ) -> Result<Vec<ReadResult>, MongodbError> {
+        match retry_through_elections(|_| self.read_batch(collection, consistency, ids)).await {
             Ok(found) => Ok(found.into_iter().map(Ok).collect()),
-            Err(MongodbError::Read(failure)) if ids.len() > 1 && failure.may_concern_one() => {
+            Err(MongodbError::Read(error)) if ids.len() > 1 && error.may_concern_one() => {
                 let alone = ids.iter().map(|id| async move {
-                    let found = self.read_batch(collection, freshness, slice::from_ref(id)).await?;
+                    let found = self.read_batch(collection, consistency, slice::from_ref(id)).await?;
                     Ok(found.into_iter().next().flatten())
                 });
                 Ok(join_all(alone).await)
             }
-            Err(fault) => Err(fault),
+            Err(error) => Err(error),
         }
     }
 
     async fn read_batch(
         &self,
         collection: &'static str,
-        freshness: ReadConsistency,
+        consistency: ReadConsistency,
         ids: &[String],
     ) -> Result<Vec<Option<RawDocumentBuf>>, MongodbError> {
-        let sessions = match freshness {
+        let sessions = match consistency {
             ReadConsistency::Majority => &self.plain,
             ReadConsistency::AfterWrites => &self.causal,
         };
-        let (lent, mut session) = sessions.acquire().await.map_err(|error| MongodbError::read(&error))?;
-        let until = self.written_until.load(Ordering::Acquire);
-        if freshness == ReadConsistency::AfterWrites && until > 0 {
-            session.advance_operation_time(from_number(until));
+        let (pooled, mut session) = sessions.acquire().await.map_err(|error| MongodbError::read(&error))?;
+        let last = self.last_operation_time.load(Ordering::Acquire);
+        if consistency == ReadConsistency::AfterWrites && last > 0 {
+            session.advance_operation_time(operation_time::from_number(last));
         }
         let found = self.find_each(collection, ids, &mut session).await?;
         drop(session);
-        sessions.release(lent);
+        sessions.release(pooled);
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
-    /// Those of the documents that there are, without their outboxes, which are the relay's and may be long.
+    /// Returns the documents with these ids that exist, without their outboxes, which only the relay reads and which
+    /// may be long. Fails if documents may be missing from the reply.
     pub(crate) async fn find_each(
         &self,
         collection: &str,
         ids: &[String],
         session: &mut ClientSession,
-    ) -> Result<Found, MongodbError> {
+    ) -> Result<DocumentsById, MongodbError> {
         let documents = self.collection::<RawDocumentBuf>(collection);
-        // A negative limit asks for all of them in one answer.
+        // A negative limit makes the server return all documents in one reply, without a cursor.
         let limit = -integer(ids.len() as u64);
         let filter = match ids {
             [id] => doc! { "_id": id },
@@ -221,7 +237,7 @@ impl Database {
             .find(filter)
             .projection(without_outbox())
             .limit(limit)
-            .max_time(LINEARIZABLE_READ_TIMEOUT);
+            .max_time(READ_TIMEOUT);
         let found = async {
             let mut cursor = find.session(&mut *session).await?;
             cursor.stream(session).try_collect::<Vec<_>>().await
@@ -237,11 +253,11 @@ impl Database {
         Ok(keyed.collect())
     }
 
-    /// Asks for a change that is made together with those that others ask for meanwhile.
+    /// Submits a write to a batcher. `write` sends one command for a batch and returns an answer per request, in order.
     pub(crate) async fn submit_write<Q, A, F>(
         self: &Arc<Self>,
-        writes: &Arc<Batcher<Q, A>>,
-        question: Q,
+        batcher: &Arc<Batcher<Q, A>>,
+        request: Q,
         write: impl Fn(Arc<Self>, Vec<Q>) -> F + Send + 'static,
     ) -> Result<A, StoreError>
     where
@@ -250,11 +266,11 @@ impl Database {
         F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
         let database = self.clone();
-        let write = move |questions| write(database.clone(), questions);
-        writes.submit(question, &self.calls, write).await
+        let write = move |requests| write(database.clone(), requests);
+        batcher.submit(request, &self.calls, write).await
     }
 
-    /// Reads more than once, each read causally after the one before.
+    /// Runs a call of several reads, each causally after the one before, so that none sees an older state.
     pub(crate) async fn read_in_session<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(CausalSession) -> F + Clone + Send + 'static,
@@ -267,11 +283,12 @@ impl Database {
         Ok(retry_through_elections(attempt).await?)
     }
 
-    /// Runs a call that writes, in a session of its own: what it reads after a write sees that write.
+    /// Runs a call that writes, in a session of its own: a read after the write sees it. Repeated after the primary
+    /// stepped down; then the session knows that the earlier attempt may have written.
     ///
-    /// The call goes on when its caller has gone, so it is **one** conditional write. Whatever is to be decided between two
-    /// writes is decided by the caller, who makes a call for each: nothing is decided for one who was answered already.
-    /// Only the relay and the garbage collection, which answer nobody, write more than once in a call.
+    /// A call makes **one** conditional write, because it goes on when its caller has left; between two writes the
+    /// caller decides. Scenario: A's call meets a conflict and would decide and write again. A has its 503 by now, and
+    /// B is acknowledged the opposite command, which A's second write would undo. Exceptions: the relay, the purge.
     pub(crate) async fn write<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(CausalSession) -> F + Clone + Send + 'static,
@@ -280,12 +297,16 @@ impl Database {
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
-        let attempt = |unknown| self.calls.write(write_in_session(self.clone(), unknown, call.clone()));
+        let attempt = |unknown_attempt| {
+            let call = write_in_session(self.clone(), unknown_attempt, call.clone());
+            self.calls.write(call)
+        };
         Ok(retry_through_elections(attempt).await?)
     }
 
-    /// One document, as it is after every write that this process was acknowledged: causally after them. Between shards
-    /// that says nothing, so there it is linearizable.
+    /// Returns the document with this id as it is after every acknowledged write of this process that matched: read
+    /// concern `majority`, causally after the latest `operationTime` of the process, without a round trip to the other
+    /// members. It sees every write that was acknowledged anywhere before that one. Behind a `mongos`: linearizable.
     pub(crate) async fn find_after_write<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -294,14 +315,18 @@ impl Database {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        if self.sharded {
+        if self.is_sharded {
             return self.find_linearizable(collection, id).await;
         }
         self.find_batched(collection, ReadConsistency::AfterWrites, id).await
     }
 
-    /// One document, as it is after every write that anybody was acknowledged anywhere before: linearizable where there
-    /// are replicas.
+    /// Returns the document with this id as it is after every write that was acknowledged, anywhere, before the call:
+    /// read concern `linearizable` on a replica set or behind a `mongos`, `majority` on a lone server.
+    ///
+    /// Scenario: P1 is cut off and does not know it; the others elect P2. B locks a user at P2 and gets its 204. A,
+    /// still connected to P1, reads with `majority`, and P1 answers "unlocked" from what it last knew. A linearizable
+    /// read makes P1 confirm with a majority that it is the primary, which fails.
     pub(crate) async fn find_linearizable<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -314,6 +339,7 @@ impl Database {
             .await
     }
 
+    /// Returns the document that matches the filter, by one attempt at a linearizable read.
     pub(crate) async fn read_linearizable<T>(
         &self,
         collection: &str,
@@ -322,7 +348,7 @@ impl Database {
     where
         T: DeserializeOwned + Send + Sync,
     {
-        let concern = if self.replicated {
+        let concern = if self.is_replicated {
             ReadConcern::linearizable()
         } else {
             ReadConcern::majority()
@@ -330,7 +356,7 @@ impl Database {
         let options = FindOneOptions::builder()
             .read_concern(concern)
             .projection(without_outbox())
-            .max_time(LINEARIZABLE_READ_TIMEOUT)
+            .max_time(READ_TIMEOUT)
             .build();
         let collection = self.collection::<T>(collection);
         let found = collection.find_one(filter).with_options(options);
@@ -341,18 +367,19 @@ impl Database {
         self.calls.finish().await;
     }
 
-    /// Says that a write was acknowledged at this time of the server.
+    /// Records the `operationTime` of an acknowledged write. It never goes back.
     pub(crate) fn record_operation_time(&self, at: OperationTime) {
-        self.written_until.fetch_max(to_number(at), Ordering::AcqRel);
+        self.last_operation_time
+            .fetch_max(operation_time::to_number(at), Ordering::AcqRel);
     }
 
-    /// Says that an event was pushed.
+    /// Wakes the relay of this process, now or at its next wait.
     pub(crate) fn notify_event(&self) {
-        self.pushed.notify_one();
+        self.event_pushed.notify_one();
     }
 
     pub(crate) async fn wait_for_event(&self) {
-        self.pushed.notified().await;
+        self.event_pushed.notified().await;
     }
 }
 
@@ -360,44 +387,15 @@ fn without_outbox() -> Document {
     doc! { "outbox": 0 }
 }
 
-/// Whether documents may have been left out of an answer because it would have been too large. One alone always fits.
-fn is_truncated(asked_for: &[String], found: &[RawDocumentBuf]) -> bool {
+/// Returns whether documents may be missing from a reply because of its size. A single document always fits.
+fn is_truncated(requested: &[String], found: &[RawDocumentBuf]) -> bool {
     let length: usize = found.iter().map(|document| document.as_bytes().len()).sum();
-    asked_for.len() > 1 && length >= LARGE_ANSWER
+    requested.len() > 1 && length >= LARGE_REPLY
 }
 
-/// Reads a document as it is stored.
+/// Decodes a document as it is stored.
 pub(crate) fn document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, MongodbError> {
     deserialize_from_slice(found.as_bytes()).map_err(|error| MongodbError::read(&error.into()))
-}
-
-fn to_number(time: OperationTime) -> u64 {
-    (u64::from(time.time) << 32) | u64::from(time.increment)
-}
-
-fn from_number(number: u64) -> OperationTime {
-    OperationTime {
-        time: u32::try_from(number >> 32).unwrap_or(u32::MAX),
-        increment: u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX),
-    }
-}
-
-#[async_trait]
-impl Readiness for Database {
-    fn name(&self) -> &'static str {
-        "mongodb"
-    }
-
-    async fn is_ready(&self) -> bool {
-        let ping = self.collections.clone();
-        let answer = self.calls.read(async move {
-            let answered = ping.run_command(doc! { "ping": 1, "maxTimeMS": 1_000 }).await;
-            answered.map(drop).map_err(|error| MongodbError::read(&error))
-        });
-        tokio::time::timeout(CALL_TIMEOUT, answer)
-            .await
-            .is_ok_and(|answer| answer.is_ok())
-    }
 }
 
 #[cfg(test)]
@@ -407,22 +405,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_from_which_documents_may_be_missing_is_none() {
+    fn replies_with_missing_documents_are_detected() {
         let ids = ["ada", "bob"].map(str::to_owned);
         let document = |length| rawdoc! { "_id": "ada", "name": "a".repeat(length) };
-        let small = document(LARGE_ANSWER / 2);
-        let rest = LARGE_ANSWER - small.as_bytes().len() - rawdoc! { "_id": "ada", "name": "" }.as_bytes().len();
+        let small = document(LARGE_REPLY / 2);
+        let rest = LARGE_REPLY - small.as_bytes().len() - rawdoc! { "_id": "ada", "name": "" }.as_bytes().len();
         let (fits, full) = (document(rest - 1), document(rest));
         assert!(!is_truncated(&ids, &[small.clone(), fits]));
         assert!(is_truncated(&ids, &[small, full]));
-        assert!(!is_truncated(&ids[..1], &[document(LARGE_ANSWER)]));
-    }
-
-    #[test]
-    fn operation_times_keep_their_order_as_numbers() {
-        let time = |time, increment| OperationTime { time, increment };
-        let times = [time(0, 1), time(1, 0), time(1, u32::MAX), time(2, 3)];
-        assert!(times.map(to_number).is_sorted());
-        assert_eq!(times.map(to_number).map(from_number), times);
+        assert!(!is_truncated(&ids[..1], &[document(LARGE_REPLY)]));
     }
 }

@@ -1,3 +1,5 @@
+//! The errors of the adapter, and which of them leave the outcome of a write unknown.
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -8,26 +10,26 @@ use ports::StoreError;
 
 use crate::call_runner::CallAbandoned;
 
-/// Why the store could not be opened. Nothing of the URI is in it.
+/// The store could not be opened. The texts hold nothing of the URI, which has a password.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the MongoDB URI cannot be read")]
     Uri(#[source] DriverError),
     #[error(
-        "the MongoDB URI sets `{0}`: AuthMe writes to a majority, journaled, and reads what a majority has from the \
-         primary; take it out of the URI"
+        "the MongoDB URI sets `{0}`, which AuthMe sets itself (write concern `majority` with journal, read concern \
+         `majority`, primary only): remove it from the URI"
     )]
     Contradicts(&'static str),
     #[error(
-        "the MongoDB URI names another machine without TLS, or with TLS that checks no certificate: say `tls=true` in it, \
-         or set `store.allow_insecure = true` (of `authme`: --mongodb-allow-insecure) where nobody else is on the network"
+        "the MongoDB URI names another machine without TLS, or with TLS that checks no certificate: set `tls=true` in \
+         it, or, on a network without other users, `store.allow_insecure = true` (`authme`: --mongodb-allow-insecure)"
     )]
     Insecure,
-    #[error("the MongoDB URI names a seed list in DNS (`mongodb+srv:`), which is not supported: name the hosts")]
+    #[error("the MongoDB URI names a DNS seed list (`mongodb+srv:`), which is not supported: list the hosts in it")]
     SeedList,
     #[error("MongoDB does not answer")]
     Away(#[source] DriverError),
-    #[error("the index `{name}` could not be made")]
+    #[error("the index `{name}` could not be created")]
     Index {
         name: String,
         #[source]
@@ -35,17 +37,18 @@ pub enum OpenError {
     },
 }
 
-const REFUSED_WRITE: &str = "the server refused a write";
+const REJECTED_WRITE: &str = "the server rejected a write";
 const NOT_ACKNOWLEDGED: &str = "a write was not acknowledged by a majority";
-const TOO_LARGE: &str = "the answer is so large that some of it may be missing";
-const UNREADABLE: &str = "the answer cannot be read";
+const TOO_LARGE: &str = "the reply is so large that documents may be missing";
+const UNREADABLE: &str = "the reply cannot be read";
 
-/// What a server answers that is not the primary, or is just about not to be: `PrimarySteppedDown`, `ShutdownInProgress`,
+/// The codes of a server that is not the primary, or is stepping down: `PrimarySteppedDown`, `ShutdownInProgress`,
 /// `InterruptedAtShutdown`, `InterruptedDueToReplStateChange`, `NotWritablePrimary`, `NotPrimaryNoSecondaryOk`,
 /// `NotPrimaryOrSecondary`, `LegacyNotPrimary`.
 const NOT_PRIMARY: [i32; 8] = [189, 91, 11_600, 11_602, 10_107, 13_435, 13_436, 10_058];
 
-/// What the driver says of a failed call, without what was in it: its own words repeat keys and values.
+/// A failed driver call: its kind and the server's code. The driver's own texts repeat keys and values, so none is
+/// kept.
 #[derive(Debug, Clone)]
 pub struct DriverError {
     kind: &'static str,
@@ -53,47 +56,49 @@ pub struct DriverError {
 }
 
 impl DriverError {
-    /// What the server says of the statements of a command that it refused, each by its place in the command. The others
-    /// were carried out.
+    /// Returns the `writeErrors` of an `update` reply, each with the index of its statement. The other statements were
+    /// executed.
     ///
     /// # Errors
     ///
-    /// What makes the outcome of every statement unknown: no majority has acknowledged the command, or the server stopped
-    /// being the primary in the midst of it.
-    pub(crate) fn of_statements(answer: &Document) -> Result<Vec<(usize, Self)>, Self> {
-        let failure = |kind, error: &Document| Self {
+    /// An error that makes the outcome of every statement unknown: a `writeConcernError` (no majority acknowledged the
+    /// command), or a not-primary code among the `writeErrors`. Scenario: the server executes statements 0 and 1 and
+    /// steps down at 2, which fails with `NotWritablePrimary`. 0 and 1 may be rolled back, so they count as unknown,
+    /// not as done.
+    pub(crate) fn write_errors(reply: &Document) -> Result<Vec<(usize, Self)>, Self> {
+        let driver_error = |kind, error: &Document| Self {
             kind,
             code: error.get_i32("code").ok(),
         };
-        if let Ok(error) = answer.get_document("writeConcernError") {
-            return Err(failure(NOT_ACKNOWLEDGED, error));
+        if let Ok(error) = reply.get_document("writeConcernError") {
+            return Err(driver_error(NOT_ACKNOWLEDGED, error));
         }
-        let Ok(errors) = answer.get_array("writeErrors") else {
+        let Ok(errors) = reply.get_array("writeErrors") else {
             return Ok(Vec::new());
         };
-        let mut refused = Vec::with_capacity(errors.len());
+        let mut rejected = Vec::with_capacity(errors.len());
         for error in errors {
             let error = error.as_document().ok_or_else(Self::unreadable)?;
-            let place = error
+            let index = error
                 .get_i32("index")
                 .ok()
-                .and_then(|place| usize::try_from(place).ok());
-            let failure = failure(REFUSED_WRITE, error);
-            if failure.is_not_primary() {
-                return Err(failure);
+                .and_then(|index| usize::try_from(index).ok());
+            let error = driver_error(REJECTED_WRITE, error);
+            if error.is_not_primary() {
+                return Err(error);
             }
-            refused.push((place.ok_or_else(Self::unreadable)?, failure));
+            rejected.push((index.ok_or_else(Self::unreadable)?, error));
         }
-        Ok(refused)
+        Ok(rejected)
     }
 
-    /// Whether a server said so because it is not the primary (any more): another will soon be.
+    /// Returns whether the server is not, or no longer, the primary. The replica set has a new one soon.
     pub(crate) fn is_not_primary(&self) -> bool {
         self.code.is_some_and(|code| NOT_PRIMARY.contains(&code))
     }
 
-    /// Whether what was asked together may be answered one by one: the server refused it, or said so much that some of it
-    /// may be missing. It was not late, and is not about to be replaced.
+    /// Returns whether the error of a batched read may concern a single document, so that reading one by one can help:
+    /// the server rejected the command, or its reply was too large. A timeout or a step-down concerns them all.
     pub(crate) fn may_concern_one(&self) -> bool {
         const MAX_TIME_EXPIRED: i32 = 50;
         match self.code {
@@ -109,7 +114,7 @@ impl DriverError {
         }
     }
 
-    /// Documents that may have been left out of the answer.
+    /// Makes the error of a reply from which documents may be missing.
     pub(crate) fn too_large() -> Self {
         Self {
             kind: TOO_LARGE,
@@ -117,10 +122,11 @@ impl DriverError {
         }
     }
 
-    /// Nobody can say any more what a write came to.
-    pub(crate) fn overtaken() -> Self {
+    /// Makes the error of a write whose outcome cannot be found out any more, because others have changed the document
+    /// since.
+    pub(crate) fn outcome_lost() -> Self {
         Self {
-            kind: "others went on before the outcome was known",
+            kind: "the document was changed before the outcome was known",
             code: None,
         }
     }
@@ -147,15 +153,15 @@ impl Error for DriverError {}
 impl From<&mongodb::error::Error> for DriverError {
     fn from(error: &mongodb::error::Error) -> Self {
         let (kind, code) = match error.kind.as_ref() {
-            ErrorKind::Command(command) => ("the server refused a command", Some(command.code)),
-            ErrorKind::Write(WriteFailure::WriteError(write)) => (REFUSED_WRITE, Some(write.code)),
+            ErrorKind::Command(command) => ("the server rejected a command", Some(command.code)),
+            ErrorKind::Write(WriteFailure::WriteError(write)) => (REJECTED_WRITE, Some(write.code)),
             ErrorKind::Write(WriteFailure::WriteConcernError(write)) => (NOT_ACKNOWLEDGED, Some(write.code)),
-            ErrorKind::Authentication { .. } => ("the server refused the credentials", None),
+            ErrorKind::Authentication { .. } => ("the server rejected the credentials", None),
             ErrorKind::InvalidArgument { .. } => ("an argument is not valid", None),
             ErrorKind::InvalidTlsConfig { .. } => ("the TLS settings are not usable", None),
             ErrorKind::DnsResolve { .. } => ("the name of the server could not be resolved", None),
             ErrorKind::Io(_) => ("the connection broke", None),
-            ErrorKind::ConnectionPoolCleared { .. } => ("the connection was given up", None),
+            ErrorKind::ConnectionPoolCleared { .. } => ("the connection pool was cleared", None),
             ErrorKind::ServerSelection { .. } => ("no server can be reached", None),
             ErrorKind::InvalidResponse { .. } => (UNREADABLE, None),
             _ => ("the driver failed", None),
@@ -164,10 +170,10 @@ impl From<&mongodb::error::Error> for DriverError {
     }
 }
 
-/// What can go wrong inside a call, before it is said in the words of the port.
+/// The error of a call, before it becomes the [`StoreError`] of the port.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum MongodbError {
-    /// Nothing was written.
+    /// Nothing was written, by a read or by a write that was never sent.
     #[error("a read failed")]
     Read(#[source] DriverError),
     /// The write may or may not have happened.
@@ -179,8 +185,8 @@ pub(crate) enum MongodbError {
         id: String,
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// Others were faster again and again.
-    #[error("too many callers change the same thing")]
+    /// Other callers were faster in every attempt.
+    #[error("too many callers change the same document")]
     Contended,
 }
 
@@ -206,7 +212,7 @@ impl MongodbError {
         }
     }
 
-    /// A write that never left this process did not happen.
+    /// Makes the error of a write. If no server was selected, nothing was sent, so the outcome is known.
     pub(crate) fn write(error: &mongodb::error::Error) -> Self {
         match error.kind.as_ref() {
             ErrorKind::ServerSelection { .. } => Self::Read(error.into()),
@@ -215,7 +221,7 @@ impl MongodbError {
     }
 }
 
-/// Whether a document with this `_id` was there already.
+/// Returns whether an insert failed because its `_id` exists already.
 pub(crate) fn is_duplicate(error: &mongodb::error::Error) -> bool {
     const DUPLICATE_KEY: i32 = 11_000;
     match error.kind.as_ref() {
@@ -226,15 +232,15 @@ pub(crate) fn is_duplicate(error: &mongodb::error::Error) -> bool {
 }
 
 impl From<MongodbError> for StoreError {
-    fn from(fault: MongodbError) -> Self {
-        match fault {
+    fn from(error: MongodbError) -> Self {
+        match error {
             MongodbError::Corrupt { what, id, cause } => Self::Corrupt {
                 what,
                 id,
                 cause: Box::new(cause),
             },
-            MongodbError::Write(_) => Self::OutcomeUnknown(Box::new(fault)),
-            MongodbError::Read(_) | MongodbError::Contended => Self::Unavailable(Box::new(fault)),
+            MongodbError::Write(_) => Self::OutcomeUnknown(Box::new(error)),
+            MongodbError::Read(_) | MongodbError::Contended => Self::Unavailable(Box::new(error)),
         }
     }
 }
@@ -246,56 +252,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_statement_that_is_refused_fails_alone() {
-        let of_statements = |answer| {
-            let told = |(place, failure): (usize, DriverError)| (place, failure.to_string());
-            let refused = DriverError::of_statements(&answer);
-            refused.map(|refused| refused.into_iter().map(told).collect::<Vec<_>>())
+    fn write_errors_name_the_rejected_statements() {
+        let write_errors = |reply| {
+            let text = |(index, error): (usize, DriverError)| (index, error.to_string());
+            let rejected = DriverError::write_errors(&reply);
+            rejected.map(|rejected| rejected.into_iter().map(text).collect::<Vec<_>>())
         };
-        assert_eq!(of_statements(doc! { "ok": 1, "n": 2 }).unwrap(), []);
-        let error = |place: i32, code: i32| doc! { "index": place, "code": code, "errmsg": "ada" };
-        let refused = doc! { "ok": 1, "n": 1, "writeErrors": [error(0, 121), error(2, 8)] };
+        assert_eq!(write_errors(doc! { "ok": 1, "n": 2 }).unwrap(), []);
+        let error = |index: i32, code: i32| doc! { "index": index, "code": code, "errmsg": "ada" };
+        let rejected = doc! { "ok": 1, "n": 1, "writeErrors": [error(0, 121), error(2, 8)] };
         let expected =
-            [(0, 121), (2, 8)].map(|(place, code)| (place, format!("the server refused a write, code {code}")));
-        assert_eq!(of_statements(refused).unwrap(), expected);
+            [(0, 121), (2, 8)].map(|(index, code)| (index, format!("the server rejected a write, code {code}")));
+        assert_eq!(write_errors(rejected).unwrap(), expected);
     }
 
     #[test]
-    fn what_no_majority_acknowledged_fails_for_all() {
-        let failure = |answer| DriverError::of_statements(&answer).unwrap_err();
-        let late = failure(doc! { "ok": 1, "n": 2, "writeConcernError": { "code": 64, "errmsg": "ada" } });
+    fn unacknowledged_command_fails_for_all_statements() {
+        let error = |reply| DriverError::write_errors(&reply).unwrap_err();
+        let late = error(doc! { "ok": 1, "n": 2, "writeConcernError": { "code": 64, "errmsg": "ada" } });
         assert_eq!(late.to_string(), "a write was not acknowledged by a majority, code 64");
         assert!(!late.is_not_primary());
         for code in NOT_PRIMARY {
-            let answers = [
+            let replies = [
                 doc! { "ok": 1, "n": 2, "writeConcernError": { "code": code } },
                 doc! { "ok": 1, "n": 1, "writeErrors": [{ "index": 0, "code": 121 }, { "index": 1, "code": code }] },
             ];
-            for answer in answers {
-                assert!(failure(answer.clone()).is_not_primary(), "{answer}");
+            for reply in replies {
+                assert!(error(reply.clone()).is_not_primary(), "{reply}");
             }
         }
     }
 
     #[test]
-    fn what_a_server_refuses_to_do_together_may_concern_one_of_them() {
+    fn rejected_or_truncated_batches_may_concern_one_read() {
         let coded = |code| DriverError {
-            kind: REFUSED_WRITE,
+            kind: REJECTED_WRITE,
             code: Some(code),
         };
         assert!(coded(133).may_concern_one());
         assert!(DriverError::too_large().may_concern_one());
-        for failure in [coded(50), coded(189), DriverError::abandoned(CallAbandoned::TooLong)] {
-            assert!(!failure.may_concern_one(), "{failure}");
+        for error in [coded(50), coded(189), DriverError::abandoned(CallAbandoned::TooLong)] {
+            assert!(!error.may_concern_one(), "{error}");
         }
     }
 
     #[test]
-    fn nothing_of_a_broken_uri_is_told() {
+    fn errors_reveal_nothing_of_a_broken_uri() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let uri = "mongodb://ada:hunter2@[/?w=hunter2";
         let error = runtime.block_on(async { mongodb::options::ClientOptions::parse(uri).await.unwrap_err() });
-        let failure = OpenError::Uri(DriverError::from(&error));
-        assert!(!format!("{failure} {failure:?} {}", failure.source().unwrap()).contains("hunter2"));
+        let error = OpenError::Uri(DriverError::from(&error));
+        assert!(!format!("{error} {error:?} {}", error.source().unwrap()).contains("hunter2"));
     }
 }

@@ -1,3 +1,5 @@
+//! Removes expired records: docs/protocols.md "Expiry and purge".
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,8 +20,8 @@ pub(crate) struct MongodbExpiredRecords {
 }
 
 impl MongodbExpiredRecords {
-    /// Of the services that write these aggregates.
-    pub(crate) fn of(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
+    /// Makes the purge of the services that write these aggregates.
+    pub(crate) fn new(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
         Self {
             aggregates: aggregates.to_vec(),
             database,
@@ -27,8 +29,9 @@ impl MongodbExpiredRecords {
     }
 }
 
-/// What the service that writes an aggregate has stored, and what of it was past its end at `before`.
-fn dead(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)> {
+/// Returns the collections of the service that writes an aggregate, each with the filter for records that had expired
+/// at `before`. A family with events in its outbox is kept until they are published.
+fn expired(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)> {
     let ended = doc! { "$lte": date(before) };
     match aggregate {
         Aggregate::Credential => Vec::new(),
@@ -43,7 +46,8 @@ fn dead(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)
     }
 }
 
-/// Deletes up to `limit` documents that match, and still match when it comes to each; how many.
+/// Deletes up to `limit` documents that match the filter, and returns how many. The delete repeats the filter: a send
+/// window that rolled over since the query is kept.
 async fn delete(
     session: &mut CausalSession,
     collection: &'static str,
@@ -63,9 +67,9 @@ async fn delete(
     if ids.is_empty() {
         return Ok(0);
     }
-    let mut dead = filter.clone();
-    dead.insert("_id", doc! { "$in": ids });
-    let deleted = documents.delete_many(dead).session(&mut *session.inner).await;
+    let mut still_expired = filter.clone();
+    still_expired.insert("_id", doc! { "$in": ids });
+    let deleted = documents.delete_many(still_expired).session(&mut *session.inner).await;
     let deleted = deleted.map_err(|error| MongodbError::write(&error))?;
     Ok(usize::try_from(deleted.deleted_count).unwrap_or(limit))
 }
@@ -74,11 +78,11 @@ async fn delete(
 impl ExpiredRecords for MongodbExpiredRecords {
     async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let aggregates = self.aggregates.iter();
-        let dead: Vec<_> = aggregates.flat_map(|aggregate| dead(*aggregate, before)).collect();
+        let expired: Vec<_> = aggregates.flat_map(|aggregate| expired(*aggregate, before)).collect();
         self.database
             .write(move |mut session| async move {
                 let mut removed = 0;
-                for (collection, filter) in dead {
+                for (collection, filter) in expired {
                     let rest = limit.saturating_sub(removed);
                     removed += delete(&mut session, collection, &filter, rest).await?;
                 }

@@ -138,8 +138,8 @@ impl UniqueNameOwner for Identity {
     }
 }
 
-fn saving(saving: OwnerSaveOutcome) -> Result<IdentitySaveOutcome, MongodbError> {
-    match saving {
+fn identity_outcome(outcome: OwnerSaveOutcome) -> Result<IdentitySaveOutcome, MongodbError> {
+    match outcome {
         OwnerSaveOutcome::Saved => Ok(IdentitySaveOutcome::Saved),
         OwnerSaveOutcome::IdTaken => Ok(IdentitySaveOutcome::IdTaken),
         OwnerSaveOutcome::NameTaken { by, .. } => {
@@ -165,11 +165,11 @@ impl Identities for MongodbIdentities {
     }
 
     async fn create(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
-        Ok(saving(create(&self.0, identity).await?)?)
+        Ok(identity_outcome(create(&self.0, identity).await?)?)
     }
 
     async fn replace(&self, identity: &Identity) -> Result<IdentitySaveOutcome, StoreError> {
-        Ok(saving(replace(&self.0, identity).await?)?)
+        Ok(identity_outcome(replace(&self.0, identity).await?)?)
     }
 
     async fn remove(&self, id: &UserId) -> Result<bool, StoreError> {

@@ -1,3 +1,5 @@
+//! The secondary indexes. The table in docs/operations.md is compared with them by a test.
+
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -9,24 +11,25 @@ use crate::factors::send_quotas;
 use crate::outbox;
 use crate::tokens::{refresh_families, validation_tokens};
 
-/// A secondary index: searches of the relay and of the garbage collection only, never uniqueness.
+/// A secondary index. Only the queries of the relay and of the purge need one; uniqueness rests on `_id`.
 #[derive(Debug, Clone)]
 pub struct Index {
-    /// Whose service makes it.
+    /// The aggregate whose service creates the index.
     pub aggregate: Aggregate,
     pub collection: &'static str,
     pub name: &'static str,
-    /// In MongoDB's own notation.
+    /// The keys in MongoDB's notation.
     pub keys: Document,
-    /// Which documents it holds, when not all.
+    /// The partial filter, if the index does not hold all documents.
     pub only: Option<Document>,
     pub purpose: &'static str,
 }
 
 const OUTBOX: &str = "outbox";
+/// The name of the indexes of the purge. Deployed databases have it, so it stays.
 const GARBAGE: &str = "garbage";
 
-/// Every index there is beside those of `_id`.
+/// Returns every index but those of `_id`.
 pub fn indexes() -> Vec<Index> {
     let outbox = |aggregate| Index {
         aggregate,
@@ -67,7 +70,7 @@ pub fn indexes() -> Vec<Index> {
     ]
 }
 
-/// Makes those that are not there; safe when several processes start at once.
+/// Creates the missing indexes. Idempotent, also when several processes start at once.
 pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), OpenError> {
     for index in indexes()
         .into_iter()
@@ -78,11 +81,11 @@ pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Res
             .partial_filter_expression(index.only)
             .build();
         let model = IndexModel::builder().keys(index.keys).options(options).build();
-        let made = database
+        let created = database
             .collection::<Document>(index.collection)
             .create_index(model)
             .await;
-        made.map_err(|error| OpenError::Index {
+        created.map_err(|error| OpenError::Index {
             name: format!("{}.{}", index.collection, index.name),
             source: (&error).into(),
         })?;
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operators_page_shows_the_indexes_there_are() {
+    fn operations_page_lists_the_indexes() {
         let mut table = "| collection | index | keys | only | what for |\n| --- | --- | --- | --- | --- |\n".to_owned();
         for Index {
             collection,
@@ -113,10 +116,7 @@ mod tests {
         }
         let page = include_str!("../../../docs/operations.md");
         let (_, rest) = page.split_once("<!-- indexes:begin -->\n").unwrap();
-        let (shown, _) = rest.split_once("<!-- indexes:end -->").unwrap();
-        assert!(
-            shown == table,
-            "docs/operations.md must show the indexes as they are:\n{table}"
-        );
+        let (documented, _) = rest.split_once("<!-- indexes:end -->").unwrap();
+        assert!(documented == table, "the table in docs/operations.md must be:\n{table}");
     }
 }

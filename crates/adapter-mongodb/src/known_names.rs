@@ -13,7 +13,7 @@ const COLLECTION: &str = "known_names";
 
 pub(crate) struct MongodbKnownNames(pub(crate) Arc<Database>);
 
-/// The kind and the name in one id, so that a name is known once and pages are by key.
+/// A known name: kind and name form the `_id`, so that each is stored once and pages follow the `_id`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct KnownNameDocument {
     #[serde(rename = "_id")]

@@ -1,10 +1,14 @@
-//! Every store on MongoDB. No other crate names `mongodb`.
+//! The store ports on MongoDB. No other crate imports `mongodb`.
 //!
-//! A call of the driver is one task on the runtime that opened the store, and is never dropped half-way: whoever waits for
-//! it may give up, the task goes on to its end; only one that has had no answer for long is broken off, and its connection
-//! closed. Each write is of one document and conditional, and a task makes no more than one: what follows from its outcome
-//! is decided by the caller, so nothing is decided once the caller has gone. What must be unique is an `_id`, so every
-//! collection can be sharded by its hash.
+//! - Each driver call is a task of the runtime that opened the store. It goes on when its caller stops waiting, and is
+//!   aborted after 4 s (`call_runner`). Requests that wait at the same time share a command (`batcher`).
+//! - A call makes at most one conditional write of one document. The next step is decided by the caller, so nothing is
+//!   decided for a caller that has left (`database`).
+//! - After a step-down a call is repeated, and an unknown outcome stays unknown unless the write recognizes itself
+//!   (`elections`, `causal_session`, `tokens::rotations`).
+//! - What must be unique is an `_id` (`reservations`), so every collection can be sharded by a hashed `_id`.
+//!
+//! docs/protocols.md "Store rules" and "Store outages" have the guarantees.
 
 mod actor_document;
 mod batcher;
@@ -44,7 +48,7 @@ use database::Database;
 pub use error::{DriverError, OpenError};
 pub use indexes::{Index, indexes};
 
-/// Every store, over one database.
+/// The stores over one database.
 #[derive(Clone)]
 pub struct Stores {
     pub clients: Arc<dyn Clients>,
@@ -62,11 +66,12 @@ pub struct Stores {
     database: Arc<Database>,
 }
 
-/// Connects and warms the pool. Every later call runs on the runtime that this is called on.
+/// Connects and fills the connection pool. Every later call runs on the runtime that this function is called on.
 ///
 /// # Errors
 ///
-/// A URI that cannot be read, or that asks for weaker reads or writes than ours; a server that does not answer.
+/// The URI cannot be read, weakens a read or write concern, or names another machine without TLS; or the server does
+/// not answer.
 pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
     let database = Arc::new(Database::open(settings).await?);
     Ok(Stores {
@@ -82,33 +87,34 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
         send_quotas: Arc::new(factors::send_quotas::MongodbSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
         refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies::new(database.clone())),
-        outboxes: Arc::new(outboxes::MongodbOutboxes::of(&Aggregate::ALL, database.clone())),
+        outboxes: Arc::new(outboxes::MongodbOutboxes::new(&Aggregate::ALL, database.clone())),
         readiness: database.clone(),
         database,
     })
 }
 
 impl Stores {
-    /// The outboxes of these aggregates only: a service carries out what it wrote itself.
+    /// Returns the outboxes of these aggregates only: a service publishes the events of its own aggregates.
     pub fn outboxes_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Outboxes> {
-        Arc::new(outboxes::MongodbOutboxes::of(aggregates, self.database.clone()))
+        Arc::new(outboxes::MongodbOutboxes::new(aggregates, self.database.clone()))
     }
 
-    /// What expires beside these aggregates only: a service removes what it wrote itself.
+    /// Returns the purge of what these aggregates' service stores: a service removes its own expired records.
     pub fn garbage_of(&self, aggregates: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
-        Arc::new(expired_records::MongodbExpiredRecords::of(
+        Arc::new(expired_records::MongodbExpiredRecords::new(
             aggregates,
             self.database.clone(),
         ))
     }
 
-    /// Makes the indexes of these aggregates, and of what their service stores beside them, where they are missing. A
-    /// service is not ready before.
+    /// Creates the missing indexes of these aggregates and of the other collections of their service, which is not
+    /// ready before. Idempotent.
     pub async fn create_indexes(&self, aggregates: &[Aggregate]) -> Result<(), OpenError> {
         indexes::create(&self.database, aggregates).await
     }
 
-    /// Refuses new calls and waits for those in flight; then nothing of this store runs any more.
+    /// Rejects new calls and waits for those in flight, at most until they are aborted. Afterwards no task of the store
+    /// runs.
     pub async fn finish_calls(&self) {
         self.database.drain().await;
     }

@@ -11,7 +11,7 @@ use crate::database::Database;
 
 pub(crate) struct MongodbLockStatuses(pub(crate) Arc<Database>);
 
-/// What a look reads of a credential.
+/// The part of a stored credential lock that a lock status needs.
 #[derive(Debug, Deserialize)]
 struct LockStatusDocument {
     locked: bool,

@@ -1,4 +1,8 @@
-//! The outbox inside an aggregate's document: an array of events in order, and the document's own sequence.
+//! The outbox inside an aggregate's document: an array of events in order, and the sequence of the last event.
+//!
+//! The write that carries out a command pushes its events in the same update, so an event exists exactly if its command
+//! was carried out (docs/protocols.md "Outbox"). Scenario of two writes: A locks a user, and the process dies before it
+//! stores the event. No service ever learns of the lock.
 
 use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, MalformedId, UserId};
@@ -16,7 +20,7 @@ pub(crate) struct EventDocument {
     kind: String,
     pub(crate) sequence: u64,
     time: DateTime,
-    /// Absent in events from before actors were recorded.
+    /// Absent in events of versions that recorded no actor.
     #[serde(default)]
     by: ActorDocument,
     #[serde(default, rename = "correlationId", skip_serializing_if = "Option::is_none")]
@@ -24,7 +28,7 @@ pub(crate) struct EventDocument {
     data: Vec<DatumDocument>,
 }
 
-/// A name and its value; an array of them keeps their order.
+/// A name and its value. Data is an array of these, because the order of its members is part of the event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct DatumDocument {
     name: String,
@@ -94,7 +98,7 @@ fn data(stored: Vec<DatumDocument>) -> EventData {
         .collect()
 }
 
-/// Numbers `events` from the one after `sequence`.
+/// Numbers events on from `sequence`, that of the last event before them.
 pub(crate) fn number_events(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDocument> {
     let numbers = sequence + 1..;
     events
@@ -104,23 +108,25 @@ pub(crate) fn number_events(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDo
         .collect()
 }
 
-/// The condition that `count` more events fit into the outbox.
+/// Builds the condition that `count` more events fit into the outbox. It tests one array position instead of the
+/// length, since a plain query filter cannot compare the length of an array with an inequality.
 pub(crate) fn has_room_for(count: usize) -> Document {
-    let last_but = MAX_PENDING_EVENTS.saturating_sub(count);
-    doc! { format!("outbox.{last_but}"): { "$exists": false } }
+    let first_taken = MAX_PENDING_EVENTS.saturating_sub(count);
+    doc! { format!("outbox.{first_taken}"): { "$exists": false } }
 }
 
-/// The fields of a pipeline's `$set` that push `events` behind those the document has, numbered on from its sequence.
-/// What came from outside stands under `$literal`: in a pipeline a text that begins with `$` would be evaluated.
+/// Builds the fields of a pipeline's `$set` that append events to the outbox and number them on from the document's
+/// sequence. Event data is wrapped in `$literal`, because a pipeline evaluates a text that begins with `$` as an
+/// expression.
 pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, MongodbError> {
     let count = events.len();
     let mut pushed = Vec::with_capacity(count);
-    for (event, place) in number_events(events, 0).into_iter().zip(1_i64..) {
+    for (event, position) in number_events(events, 0).into_iter().zip(1_i64..) {
         let literal =
             serialize_to_bson(&event).map_err(|error| MongodbError::corrupt("event", event.id.as_str(), error))?;
         pushed.push(Bson::Document(doc! { "$mergeObjects": [
             { "$literal": literal },
-            { "sequence": { "$add": ["$sequence", place] } },
+            { "sequence": { "$add": ["$sequence", position] } },
         ] }));
     }
     if pushed.is_empty() {
@@ -133,7 +139,7 @@ pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, MongodbError> {
     })
 }
 
-/// The collection that holds an aggregate.
+/// Returns the collection of an aggregate.
 pub(crate) const fn collection(aggregate: Aggregate) -> &'static str {
     match aggregate {
         Aggregate::Credential => crate::credential_lock::credential_locks::COLLECTION,
@@ -172,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_from_before_actors_were_recorded_is_read() {
+    fn older_stored_events_are_read_without_actor() {
         let stored = doc! {
             "id": "e", "kind": "credential.locked", "sequence": 7_i64, "time": DateTime::from_millis(0),
             "data": [{ "name": "by", "value": "desk" }],

@@ -1,3 +1,10 @@
+//! Claims and settles outboxes for the relay: docs/protocols.md "Relay".
+//!
+//! Of two relays that claim the same outbox, one gets it. Scenario: A and B find the same key. A's update sets owner,
+//! lease and A's claim id, acknowledged by a majority. B's update carries the same condition (no lease, or one that has
+//! ended) and matches nothing. If A stalls for longer than its lease, B's claim matches, with B's claim id. Each relay
+//! reads, causally after its own update, only the documents that carry its own claim id.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,33 +18,35 @@ use serde::Deserialize;
 
 use crate::bson_codec::{self, Reader, date, integer};
 use crate::call_runner::CALL_TIMEOUT;
-use crate::causal_session::{CausalSession, Updated};
+use crate::causal_session::{BulkOutcome, CausalSession};
 use crate::database::{self, Database};
 use crate::error::MongodbError;
 use crate::outbox::{EventDocument, collection};
 
-/// How often a claim looks again when others took all it had found.
-const LOOKS: usize = 3;
+/// Attempts of a claim to find outboxes that no other relay claims at the same time. After that the claim is empty, and
+/// the relay comes back at its next pass.
+const MAX_CLAIM_ATTEMPTS: usize = 3;
 
-/// Events read of one outbox at a time, so that many long ones fit into memory; the rest is claimed after them.
-const AT_A_TIME: i32 = 32;
+/// Events read of one outbox in a claim, so that a claim of 256 full outboxes fits into memory: 8,192 events instead of
+/// 51,200. The rest is claimed once these are settled.
+const MAX_EVENTS_PER_CLAIM: i32 = 32;
 
 pub(crate) struct MongodbOutboxes {
     aggregates: Vec<Aggregate>,
     database: Arc<Database>,
-    /// How many could not be read so far.
+    /// Claimed outboxes that could not be read, since the process started.
     unreadable: AtomicU64,
 }
 
-/// An outbox that cannot be read, or published, is left alone for at most so long.
-const LONGEST_HOLD: Duration = Duration::from_mins(1);
+/// The time for which an outbox that cannot be read is held. No relay holds one for longer.
+const MAX_HOLD: Duration = Duration::from_mins(1);
 
-/// What a relay reads of an aggregate.
+/// The part of an aggregate that a relay reads.
 #[derive(Debug, Deserialize)]
 struct PendingDocument {
     #[serde(rename = "_id")]
     key: String,
-    /// A session says whose it is; the other aggregates are named by their user.
+    /// The user of a refresh token family. The other aggregates have the user id as their key.
     #[serde(default)]
     user: Option<String>,
     outbox: Vec<EventDocument>,
@@ -51,7 +60,7 @@ struct BacklogDocument {
 }
 
 impl MongodbOutboxes {
-    pub(crate) fn of(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
+    pub(crate) fn new(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
         Self {
             aggregates: aggregates.to_vec(),
             database,
@@ -60,8 +69,8 @@ impl MongodbOutboxes {
     }
 }
 
-/// One outbox, read by itself: what is stored in it may be of a newer version, and concerns no other.
-fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
+/// Decodes one outbox. Each is decoded by itself, so that an event of a newer version fails for its own outbox only.
+fn decode_pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
     let stored: PendingDocument = database::document(stored)?;
     let reader = Reader::new(collection(aggregate), &stored.key);
     let user = stored.user.unwrap_or_else(|| stored.key.clone());
@@ -75,29 +84,32 @@ fn pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbo
     })
 }
 
-/// Those with something to send that no living lease of another holds.
+/// The filter for outboxes with events to send and no lease of another relay.
 fn claimable_filter(lease: &Lease) -> Document {
     doc! {
         "outboxPending": true,
         "$or": [
             { "leaseUntil": null },
             { "leaseUntil": { "$lte": date(lease.now) } },
-            // Nobody claims for so long: whoever did has a clock that is far ahead.
-            { "leaseUntil": { "$gt": date(time::after(lease.now, 2 * lease.length + LONGEST_HOLD)) } },
+            // No relay claims or holds for that long: the clock of the one that did is far ahead, and its lease would
+            // stop the outbox for as long.
+            { "leaseUntil": { "$gt": date(time::after(lease.now, 2 * lease.length + MAX_HOLD)) } },
             { "leaseOwner": &lease.owner },
         ],
     }
 }
 
-/// Claims by one update that a majority acknowledges, then reads, causally after it, what it claimed: under the name of
-/// this claim only, so that another's later claim is not taken for it.
+/// Claims up to `limit` outboxes of one aggregate by one update, then reads the documents that carry its claim id.
+///
+/// The filter by claim id keeps a claim of another relay apart. Scenario: A updates 10 documents and is stopped
+/// (SIGSTOP). Its leases end, B claims 4 of them. A goes on and reads 6.
 async fn claim(
     session: &mut CausalSession,
     aggregate: Aggregate,
     lease: &Lease,
     limit: usize,
-) -> Result<Claimed, MongodbError> {
-    for _ in 0..LOOKS {
+) -> Result<ClaimOutcome, MongodbError> {
+    for _ in 0..MAX_CLAIM_ATTEMPTS {
         let keys = claimable_keys(session, aggregate, lease, limit).await?;
         if keys.is_empty() {
             break;
@@ -105,20 +117,23 @@ async fn claim(
         let claim = ObjectId::new();
         let mut filter = claimable_filter(lease);
         filter.insert("_id", doc! { "$in": &keys });
-        let take = doc! { "$set": {
+        let take_lease = doc! { "$set": {
             "leaseOwner": &lease.owner,
             "leaseUntil": date(time::after(lease.now, lease.length)),
             "claim": claim,
         } };
         let documents = session.collection::<Document>(collection(aggregate));
-        let taken = documents.update_many(filter, take).session(&mut *session.inner).await;
-        if taken.map_err(|error| MongodbError::write(&error))?.matched_count == 0 {
+        let updated = documents
+            .update_many(filter, take_lease)
+            .session(&mut *session.inner)
+            .await;
+        if updated.map_err(|error| MongodbError::write(&error))?.matched_count == 0 {
             continue;
         }
         let claimed = session
             .collection::<RawDocumentBuf>(collection(aggregate))
             .find(doc! { "_id": { "$in": keys }, "claim": claim })
-            .projection(doc! { "user": 1, "outbox": { "$slice": AT_A_TIME } })
+            .projection(doc! { "user": 1, "outbox": { "$slice": MAX_EVENTS_PER_CLAIM } })
             .max_time(CALL_TIMEOUT)
             .session(&mut *session.inner)
             .await;
@@ -126,14 +141,14 @@ async fn claim(
         let (mut outboxes, mut unreadable) = (Vec::new(), Vec::new());
         while let Some(stored) = claimed.next(&mut session.inner).await {
             let stored = stored.map_err(|error| MongodbError::read(&error))?;
-            match pending(aggregate, &stored) {
+            match decode_pending(aggregate, &stored) {
                 Ok(outbox) => outboxes.push(outbox),
-                Err(fault) => {
+                Err(error) => {
                     let key = key(&stored);
                     tracing::error!(
                         collection = collection(aggregate),
                         key = key.as_ref().map(ToString::to_string),
-                        error = &fault as &dyn std::error::Error,
+                        error = &error as &dyn std::error::Error,
                         "an outbox cannot be read"
                     );
                     unreadable.extend(key);
@@ -141,20 +156,20 @@ async fn claim(
             }
         }
         let count = unreadable.len() as u64;
-        extend_lease(session, aggregate, unreadable, lease).await?;
-        return Ok(Claimed {
+        hold(session, aggregate, unreadable, lease.now).await?;
+        return Ok(ClaimOutcome {
             outboxes,
             unreadable: count,
         });
     }
-    Ok(Claimed::default())
+    Ok(ClaimOutcome::default())
 }
 
-/// What a claim came to.
+/// The outcome of a claim.
 #[derive(Default)]
-struct Claimed {
+struct ClaimOutcome {
     outboxes: Vec<PendingOutbox>,
-    /// How many more there were that could not be read.
+    /// Outboxes that were claimed as well, but could not be read.
     unreadable: u64,
 }
 
@@ -163,23 +178,24 @@ fn key(stored: &RawDocumentBuf) -> Option<Bson> {
     Bson::try_from(key).ok()
 }
 
-/// Leaves outboxes alone for a while: perhaps a newer relay can read them.
-async fn extend_lease(
+/// Holds outboxes that could not be read for [`MAX_HOLD`], without an owner: a relay of a newer version may read them
+/// then.
+async fn hold(
     session: &mut CausalSession,
     aggregate: Aggregate,
     keys: Vec<Bson>,
-    lease: &Lease,
+    now: Timestamp,
 ) -> Result<(), MongodbError> {
     if keys.is_empty() {
         return Ok(());
     }
-    let later = date(time::after(lease.now, LONGEST_HOLD));
-    let put_off = doc! { "$set": { "leaseOwner": null, "leaseUntil": later } };
+    let until = date(time::after(now, MAX_HOLD));
+    let set_hold = doc! { "$set": { "leaseOwner": null, "leaseUntil": until } };
     let documents = session.collection::<Document>(collection(aggregate));
-    let left = documents
-        .update_many(doc! { "_id": { "$in": keys } }, put_off)
+    let updated = documents
+        .update_many(doc! { "_id": { "$in": keys } }, set_hold)
         .session(&mut *session.inner);
-    left.await.map(drop).map_err(|error| MongodbError::write(&error))
+    updated.await.map(drop).map_err(|error| MongodbError::write(&error))
 }
 
 async fn claimable_keys(
@@ -201,10 +217,14 @@ async fn claimable_keys(
     Ok(found.iter().filter_map(key).collect())
 }
 
-/// Prune, flag and lease in one pipeline: what is pushed meanwhile stays, and the claim of another stays.
+/// Builds the settlement of one outbox: an update pipeline, which is atomic for its document.
+///
+/// It removes events by sequence, not by position, so events pushed meanwhile stay. It recomputes `outboxPending` from
+/// what is left. It ends the lease only if it is still this owner's: the settlement of a relay that stalled leaves the
+/// lease of the next one.
 fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
     let published = settlement.published.map_or(0, integer);
-    let left = doc! { "$filter": {
+    let unpublished = doc! { "$filter": {
         "input": "$outbox",
         "as": "event",
         "cond": { "$gt": ["$$event.sequence", published] },
@@ -217,7 +237,7 @@ fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
         "q": { "_id": &settlement.key },
         "u": [
             { "$set": {
-                "outbox": left,
+                "outbox": unpublished,
                 "leaseUntil": if_owned(held_until, "leaseUntil"),
                 "leaseOwner": if_owned(Bson::Null, "leaseOwner"),
             } },
@@ -226,7 +246,8 @@ fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
     }
 }
 
-/// One command settles all outboxes of a kind.
+/// Settles all outboxes of one aggregate in one command. A rejected settlement is logged and fails the call after the
+/// others were settled.
 async fn settle(
     session: &mut CausalSession,
     aggregate: Aggregate,
@@ -242,17 +263,17 @@ async fn settle(
         return Ok(());
     }
     let keys: Vec<_> = updates.iter().map(|(key, _)| (*key).to_owned()).collect();
-    let Updated { refused, .. } = session.update_each(collection(aggregate), updates).await?;
-    for (place, failure) in &refused {
+    let BulkOutcome { rejected, .. } = session.update_each(collection(aggregate), updates).await?;
+    for (index, error) in &rejected {
         tracing::error!(
             collection = collection(aggregate),
-            key = keys.get(*place),
-            error = failure as &dyn std::error::Error,
+            key = keys.get(*index),
+            error = error as &dyn std::error::Error,
             "an outbox cannot be settled"
         );
     }
-    match refused.into_iter().next() {
-        Some((_, failure)) => Err(MongodbError::Write(failure)),
+    match rejected.into_iter().next() {
+        Some((_, error)) => Err(MongodbError::Write(error)),
         None => Ok(()),
     }
 }
@@ -285,7 +306,7 @@ impl Outboxes for MongodbOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         let (lease, aggregates) = (lease.clone(), self.aggregates.clone());
         let claimed = self.database.write(move |mut session| async move {
-            let mut claimed = Claimed::default();
+            let mut claimed = ClaimOutcome::default();
             for aggregate in aggregates {
                 let rest = limit.saturating_sub(claimed.outboxes.len());
                 let more = claim(&mut session, aggregate, &lease, rest).await?;
@@ -294,7 +315,7 @@ impl Outboxes for MongodbOutboxes {
             }
             Ok(claimed)
         });
-        let Claimed { outboxes, unreadable } = claimed.await?;
+        let ClaimOutcome { outboxes, unreadable } = claimed.await?;
         self.unreadable.fetch_add(unreadable, Ordering::Relaxed);
         Ok(outboxes)
     }
@@ -320,20 +341,20 @@ impl Outboxes for MongodbOutboxes {
         let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database
             .read(|database| async move {
-                let mut whole = Backlog {
+                let mut total = Backlog {
                     unreadable,
                     ..Backlog::default()
                 };
                 for aggregate in aggregates {
                     let one = backlog(&database, aggregate).await?;
-                    let oldest: [Option<Timestamp>; 2] = [whole.oldest, one.oldest];
-                    whole = Backlog {
-                        depth: whole.depth + one.depth,
+                    let oldest: [Option<Timestamp>; 2] = [total.oldest, one.oldest];
+                    total = Backlog {
+                        depth: total.depth + one.depth,
                         oldest: oldest.into_iter().flatten().min(),
                         unreadable,
                     };
                 }
-                Ok(whole)
+                Ok(total)
             })
             .await
     }

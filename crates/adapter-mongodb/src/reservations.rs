@@ -1,12 +1,28 @@
-//! Names that are unique because each is an `_id` of its own.
+//! Unique names (logins of a user, id and aliases of a client): each name is the `_id` of a reservation that names its
+//! owner.
 //!
-//! The holder's document says which names are its; a reservation is made before that document is written, so a crash
-//! between the two leaves a name that its holder can still finish. It is confirmed afterwards: a name whose holder seemed
-//! to have given it up may have been taken over, or freed, in between. Whoever finds its own name with another then takes
-//! its write back.
+//! The owner's document says which names it has; a reservation alone gives nothing. A save takes three steps, each a
+//! conditional write of one document:
 //!
-//! Each step is a call of its own, conditional on what the one before found. When the caller goes away between two of them
-//! that is such a crash: the next step is not made, and the last one lands at most as it was sent.
+//! 1. Reserve every name. A name that another owner has is rejected. A name whose owner exists without it is taken
+//!    over.
+//! 2. Write the owner's document, if it has the version that was read.
+//! 3. Reserve every name again. If one belongs to another owner by now, undo step 2 and reject.
+//!
+//! Then the names that the owner had before and gave up are freed.
+//!
+//! Why reserve first: A and B create users with the same address. If each wrote its document first, both would exist
+//! when they meet on the reservation. Reserved first, B is rejected before it wrote anything.
+//!
+//! Why reserve again: user 1 gave up a name, and the process died before it freed the reservation. A gives the name
+//! back to user 1 and finds user 1's own reservation in step 1. B creates user 2 with the name: user 1 exists without
+//! it, so B takes it over. Both write their documents. In step 3 B finds its own reservation; A finds that of user 2
+//! and undoes its write. If instead another call freed the name between A's steps 1 and 2, step 3 reserves it anew.
+//!
+//! A crash between two steps leaves a reservation whose owner does not exist (a create that ended after step 1), or
+//! exists without the name (a replace). The first stays with that owner, which may still be written by a repeated call;
+//! the second is taken over by the next save that wants the name. A caller that leaves between two steps has the effect
+//! of a crash: the next step is not sent.
 
 use std::sync::Arc;
 
@@ -19,10 +35,11 @@ use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
 
-/// How often a name or a holder is tried for when others change it at the same time.
-const ATTEMPTS: usize = 16;
+/// Attempts to reserve a name, or to save or remove an owner, while other callers change the same documents. Each
+/// failed attempt is another caller's success, so 16 attempts are enough for 15 callers at the same time.
+const MAX_SAVE_ATTEMPTS: usize = 16;
 
-/// Something with names that no other of its kind has.
+/// A record whose names are unique among all records of its kind.
 pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
     const COLLECTION: &'static str;
     const RESERVATIONS: &'static str;
@@ -41,12 +58,14 @@ pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
 struct ReservationDocument {
     #[serde(rename = "_id")]
     name: String,
-    holder: String,
-    /// Raised by every reservation: a name that was looked at and reserved anew meanwhile is not taken over.
+    #[serde(rename = "holder")]
+    owner: String,
+    /// Raised by every reservation. Scenario: A reads the reservation of an owner that gave the name up. The owner
+    /// reserves it again. A's takeover, which requires the version it read, does not match.
     version: i64,
 }
 
-/// What saving a holder came to.
+/// The outcome of saving an owner.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OwnerSaveOutcome {
     Saved,
@@ -54,17 +73,18 @@ pub(crate) enum OwnerSaveOutcome {
     IdTaken,
 }
 
-/// What reserving one name came to.
+/// The outcome of reserving one name.
 enum ReserveOutcome {
     Reserved,
-    HadIt,
+    /// The owner had it before.
+    AlreadyOwned,
     TakenBy(String),
 }
 
-/// A holder as it is stored.
+/// An owner as it is stored.
 struct Stored<H> {
-    holder: H,
-    /// Another with every write, and never the same again; null in a document from before there were any.
+    owner: H,
+    /// Random, and different after every write. Null in documents that were stored before versions were.
     version: Bson,
 }
 
@@ -73,60 +93,62 @@ impl<H: UniqueNameOwner> Stored<H> {
         let version = stored.remove("version").unwrap_or(Bson::Null);
         let document = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
         Ok(Self {
-            holder: H::from_stored(document)?,
+            owner: H::from_stored(document)?,
             version,
         })
     }
 
-    /// The document of the next version.
-    fn next(holder: &H) -> Result<(Document, ObjectId), MongodbError> {
+    /// Builds the document of the next version, and returns it with that version.
+    fn next(owner: &H) -> Result<(Document, ObjectId), MongodbError> {
         let version = ObjectId::new();
-        let document = serialize_to_document(&holder.to_stored());
-        let mut document = document.map_err(|error| MongodbError::corrupt(H::COLLECTION, holder.id(), error))?;
+        let document = serialize_to_document(&owner.to_stored());
+        let mut document = document.map_err(|error| MongodbError::corrupt(H::COLLECTION, owner.id(), error))?;
         document.insert("version", version);
         Ok((document, version))
     }
 }
 
+/// The filter for an owner's document at a version.
 fn at_version(id: &str, version: impl Into<Bson>) -> Document {
     doc! { "_id": id, "version": version.into() }
 }
 
-/// Inserts a holder. When it is refused, nothing of it stays reserved.
+/// Inserts an owner with its names. When its id or a name is taken, it stores nothing and frees what it reserved.
 pub(crate) async fn create<H: UniqueNameOwner>(
     database: &Arc<Database>,
-    holder: &H,
+    owner: &H,
 ) -> Result<OwnerSaveOutcome, StoreError> {
-    let reserved = match reserve_all(database, holder).await? {
+    let reserved = match reserve_all(database, owner).await? {
         Ok(reserved) => reserved,
         Err(taken) => return Ok(taken),
     };
-    let (document, version) = Stored::next(holder)?;
+    let (document, version) = Stored::next(owner)?;
     if !database.insert(H::COLLECTION, &document).await? {
-        release_unowned::<H>(database, holder.id(), reserved).await?;
+        release_unowned::<H>(database, owner.id(), reserved).await?;
         return Ok(OwnerSaveOutcome::IdTaken);
     }
-    if let Err(taken) = reserve_all(database, holder).await? {
-        let as_inserted = at_version(holder.id(), version);
+    if let Err(taken) = reserve_all(database, owner).await? {
+        let as_inserted = at_version(owner.id(), version);
         database.delete_one(H::COLLECTION, as_inserted).await?;
-        release_unowned::<H>(database, holder.id(), holder.names()).await?;
+        release_unowned::<H>(database, owner.id(), owner.names()).await?;
         return Ok(taken);
     }
     Ok(OwnerSaveOutcome::Saved)
 }
 
-/// Puts a holder in the place of the one with its id, or inserts it; names it gave up are free afterwards.
+/// Replaces the owner with the same id, or inserts it, and frees the names that it had and gave up. When a name is
+/// taken, the stored owner stays as it was. Idempotent.
 pub(crate) async fn replace<H: UniqueNameOwner>(
     database: &Arc<Database>,
-    holder: &H,
+    owner: &H,
 ) -> Result<OwnerSaveOutcome, StoreError> {
-    let id = holder.id();
-    for _ in 0..ATTEMPTS {
+    let id = owner.id();
+    for _ in 0..MAX_SAVE_ATTEMPTS {
         let before = find_stored::<H>(database, id).await?;
-        if let Err(taken) = reserve_all(database, holder).await? {
+        if let Err(taken) = reserve_all(database, owner).await? {
             return Ok(taken);
         }
-        let (document, version) = Stored::next(holder)?;
+        let (document, version) = Stored::next(owner)?;
         let is_written = match &before {
             Some(before) => {
                 let as_found = at_version(id, before.version.clone());
@@ -137,33 +159,36 @@ pub(crate) async fn replace<H: UniqueNameOwner>(
         if !is_written {
             continue;
         }
-        if let Err(taken) = reserve_all(database, holder).await? {
+        if let Err(taken) = reserve_all(database, owner).await? {
             let as_written = at_version(id, version);
             match &before {
                 Some(before) => {
-                    let (document, _) = Stored::next(&before.holder)?;
+                    let (document, _) = Stored::next(&before.owner)?;
                     database.replace_one(H::COLLECTION, as_written, &document).await?
                 }
                 None => database.delete_one(H::COLLECTION, as_written).await?,
             };
-            release_unowned::<H>(database, id, holder.names()).await?;
+            release_unowned::<H>(database, id, owner.names()).await?;
             return Ok(taken);
         }
-        let before = before.map(|before| before.holder.names()).unwrap_or_default();
+        let before = before.map(|before| before.owner.names()).unwrap_or_default();
         release_unowned::<H>(database, id, before).await?;
         return Ok(OwnerSaveOutcome::Saved);
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Removes a holder; whether this call did. Its names go first: one that outlived its holder would lead the next with
-/// that name to the old id.
+/// Removes an owner and frees its names. Returns whether this call removed it.
+///
+/// The names go first. Scenario of the other order: the process dies between the two steps. A reservation without its
+/// owner's document looks like an interrupted create, so the next user with that name would be created under the
+/// removed id.
 pub(crate) async fn remove<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_SAVE_ATTEMPTS {
         let Some(found) = find_stored::<H>(database, id).await? else {
             return Ok(false);
         };
-        for name in found.holder.names() {
+        for name in found.owner.names() {
             free::<H>(database, &name, id).await?;
         }
         let as_found = at_version(id, found.version);
@@ -174,7 +199,7 @@ pub(crate) async fn remove<H: UniqueNameOwner>(database: &Arc<Database>, id: &st
     Err(MongodbError::Contended.into())
 }
 
-/// The holder of a name. Its own document has the last word.
+/// Returns the owner of a name: its document must have the name, a reservation alone does not count.
 pub(crate) async fn find_by_name<H: UniqueNameOwner>(
     mut session: CausalSession,
     name: String,
@@ -183,9 +208,9 @@ pub(crate) async fn find_by_name<H: UniqueNameOwner>(
     let Some(reservation) = found.await? else {
         return Ok(None);
     };
-    let found = session.find_one::<H::Document>(H::COLLECTION, doc! { "_id": reservation.holder });
-    let holder = found.await?.map(H::from_stored).transpose()?;
-    Ok(holder.filter(|holder| holder.names().contains(&name)))
+    let found = session.find_one::<H::Document>(H::COLLECTION, doc! { "_id": reservation.owner });
+    let owner = found.await?.map(H::from_stored).transpose()?;
+    Ok(owner.filter(|owner| owner.names().contains(&name)))
 }
 
 async fn find_stored<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreError> {
@@ -193,18 +218,19 @@ async fn find_stored<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> 
     Ok(found.await?.map(Stored::read).transpose()?)
 }
 
-/// Reserves every name; those this call reserved, or the first that another has.
+/// Reserves every name of an owner. Returns the names that it did not have before, or the first one that is taken; then
+/// it frees what this call reserved.
 async fn reserve_all<H: UniqueNameOwner>(
     database: &Arc<Database>,
-    holder: &H,
+    owner: &H,
 ) -> Result<Result<Vec<String>, OwnerSaveOutcome>, StoreError> {
     let mut reserved = Vec::new();
-    for name in holder.names() {
-        match reserve::<H>(database, &name, holder.id()).await? {
+    for name in owner.names() {
+        match reserve::<H>(database, &name, owner.id()).await? {
             ReserveOutcome::Reserved => reserved.push(name),
-            ReserveOutcome::HadIt => {}
+            ReserveOutcome::AlreadyOwned => {}
             ReserveOutcome::TakenBy(by) => {
-                release_unowned::<H>(database, holder.id(), reserved).await?;
+                release_unowned::<H>(database, owner.id(), reserved).await?;
                 return Ok(Err(OwnerSaveOutcome::NameTaken { name, by }));
             }
         }
@@ -212,37 +238,37 @@ async fn reserve_all<H: UniqueNameOwner>(
     Ok(Ok(reserved))
 }
 
-/// Reserves one name. One whose holder exists and has it no more is taken over; one whose holder does not exist stays
-/// its own, because it is about to be written.
+/// Reserves one name. A name whose owner exists without it is taken over. A name whose owner does not exist stays with
+/// that owner, because its document may be about to be written.
 async fn reserve<H: UniqueNameOwner>(
     database: &Arc<Database>,
     name: &str,
-    holder: &str,
+    owner: &str,
 ) -> Result<ReserveOutcome, StoreError> {
-    for _ in 0..ATTEMPTS {
-        let own = doc! { "_id": name, "holder": holder };
+    for _ in 0..MAX_SAVE_ATTEMPTS {
+        let own = doc! { "_id": name, "holder": owner };
         let raise = doc! { "$inc": { "version": 1_i64 } };
         if database.update_one(H::RESERVATIONS, own, raise).await? {
-            return Ok(ReserveOutcome::HadIt);
+            return Ok(ReserveOutcome::AlreadyOwned);
         }
         let new = ReservationDocument {
             name: name.to_owned(),
-            holder: holder.to_owned(),
+            owner: owner.to_owned(),
             version: 1,
         };
         if database.insert(H::RESERVATIONS, &new).await? {
             return Ok(ReserveOutcome::Reserved);
         }
         let found = database.find_after_write::<ReservationDocument>(H::RESERVATIONS, name.to_owned());
-        let Some(found) = found.await?.filter(|found| found.holder != holder) else {
+        let Some(found) = found.await?.filter(|found| found.owner != owner) else {
             continue;
         };
-        let other = find_stored::<H>(database, &found.holder).await?;
-        if other.is_none_or(|other| other.holder.names().iter().any(|held| held == name)) {
-            return Ok(ReserveOutcome::TakenBy(found.holder));
+        let other = find_stored::<H>(database, &found.owner).await?;
+        if other.is_none_or(|other| other.owner.names().iter().any(|owned| owned == name)) {
+            return Ok(ReserveOutcome::TakenBy(found.owner));
         }
-        let as_found = doc! { "_id": name, "holder": &found.holder, "version": found.version };
-        let take_over = doc! { "$set": { "holder": holder }, "$inc": { "version": 1_i64 } };
+        let as_found = doc! { "_id": name, "holder": &found.owner, "version": found.version };
+        let take_over = doc! { "$set": { "holder": owner }, "$inc": { "version": 1_i64 } };
         if database.update_one(H::RESERVATIONS, as_found, take_over).await? {
             return Ok(ReserveOutcome::Reserved);
         }
@@ -250,7 +276,7 @@ async fn reserve<H: UniqueNameOwner>(
     Err(MongodbError::Contended.into())
 }
 
-/// Frees those names that the holder, as it is stored now, does not have.
+/// Frees those of the names that the owner, as it is stored now, does not have.
 async fn release_unowned<H: UniqueNameOwner>(
     database: &Arc<Database>,
     id: &str,
@@ -259,9 +285,9 @@ async fn release_unowned<H: UniqueNameOwner>(
     if names.is_empty() {
         return Ok(());
     }
-    let held = find_stored::<H>(database, id).await?;
-    let held = held.map(|held| held.holder.names()).unwrap_or_default();
-    for name in names.iter().filter(|name| !held.contains(name)) {
+    let stored = find_stored::<H>(database, id).await?;
+    let owned = stored.map(|stored| stored.owner.names()).unwrap_or_default();
+    for name in names.iter().filter(|name| !owned.contains(name)) {
         free::<H>(database, name, id).await?;
     }
     Ok(())
@@ -282,7 +308,7 @@ mod tests {
     fn stored_form() {
         let stored = serialize_to_document(&ReservationDocument {
             name: "ada@example.com".to_owned(),
-            holder: "5efd263cbe2d398bb00b97ea".to_owned(),
+            owner: "5efd263cbe2d398bb00b97ea".to_owned(),
             version: 1,
         });
         insta::assert_snapshot!(stored.unwrap(), @r#"{ "_id": "ada@example.com", "holder": "5efd263cbe2d398bb00b97ea", "version": 1 }"#);

@@ -1,42 +1,45 @@
+//! Reuses driver sessions.
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mongodb::{Client, ClientSession};
 use tokio::sync::OwnedMutexGuard;
 
-/// A session that is used again after the call it is lent to; nobody else has it meanwhile.
+/// A session in or out of the pool. The call that acquired it holds the lock, so no other call uses it meanwhile.
 pub(crate) type PooledSession = Arc<tokio::sync::Mutex<ClientSession>>;
 
-/// Sessions that wait for their next call. To begin and to end one costs the driver a task of its own each time.
+/// The idle sessions of a client. They are reused because the driver spawns a task to end each session.
 pub(crate) struct SessionPool {
     client: Client,
-    causal: bool,
+    is_causal: bool,
     idle: Mutex<Vec<PooledSession>>,
 }
 
 impl SessionPool {
-    pub(crate) fn new(client: Client, causal: bool) -> Self {
+    pub(crate) fn new(client: Client, is_causal: bool) -> Self {
         Self {
             client,
-            causal,
+            is_causal,
             idle: Mutex::default(),
         }
     }
 
-    /// A session, and the right to use it.
+    /// Takes an idle session or starts one, and returns it with its lock.
     pub(crate) async fn acquire(&self) -> mongodb::error::Result<(PooledSession, OwnedMutexGuard<ClientSession>)> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let lent = if let Some(lent) = idle {
-            lent
+        let session = if let Some(session) = idle {
+            session
         } else {
-            let started = self.client.start_session().causal_consistency(self.causal).await?;
+            let started = self.client.start_session().causal_consistency(self.is_causal).await?;
             Arc::new(tokio::sync::Mutex::new(started))
         };
-        let guard = lent.clone().lock_owned().await;
-        Ok((lent, guard))
+        let guard = session.clone().lock_owned().await;
+        Ok((session, guard))
     }
 
-    /// After a call that did not fail: the server may still be busy with one that did, and the next would wait for it.
-    pub(crate) fn release(&self, lent: PooledSession) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(lent);
+    /// Returns a session whose call succeeded to the pool. A session whose call failed is dropped instead: the server
+    /// may still execute that call, and the next one in the same session would wait for it.
+    pub(crate) fn release(&self, session: PooledSession) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 }

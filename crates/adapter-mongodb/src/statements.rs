@@ -1,4 +1,4 @@
-//! Single conditional writes, each a call of its own.
+//! Conditional writes of one document, each a call of its own.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::error::MongodbError;
 
-/// How often a document is put in its place while others insert and delete it.
-const ATTEMPTS: usize = 16;
+/// Attempts to put a document while other callers insert and delete it.
+const MAX_PUT_ATTEMPTS: usize = 16;
 
 impl Database {
-    /// Whether the document was inserted; `false` when its `_id` was there already.
+    /// Inserts a document. Returns `false` when its `_id` exists already.
     pub(crate) async fn insert<T>(self: &Arc<Self>, collection: &'static str, document: &T) -> Result<bool, StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
@@ -24,7 +24,7 @@ impl Database {
             .await
     }
 
-    /// Whether a document matched.
+    /// Updates the document that matches the filter. Returns whether one did.
     pub(crate) async fn update_one(
         self: &Arc<Self>,
         collection: &'static str,
@@ -36,7 +36,7 @@ impl Database {
             .await
     }
 
-    /// Whether a document matched, and is replaced.
+    /// Replaces the document that matches the filter. Returns whether one did.
     pub(crate) async fn replace_one<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -51,7 +51,7 @@ impl Database {
             .await
     }
 
-    /// Whether a document was there to be deleted.
+    /// Deletes the document that matches the filter. Returns whether one did.
     pub(crate) async fn delete_one(
         self: &Arc<Self>,
         collection: &'static str,
@@ -61,7 +61,8 @@ impl Database {
             .await
     }
 
-    /// Puts the document in the place of the one with its `_id`, or inserts it.
+    /// Replaces the document with this `_id`, or inserts it. Starts again when another caller inserts or
+    /// deletes it in between.
     pub(crate) async fn put<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -71,7 +72,7 @@ impl Database {
     where
         T: Serialize + Clone + Send + Sync + 'static,
     {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_PUT_ATTEMPTS {
             let replaced = self.replace_one(collection, doc! { "_id": id }, document);
             if replaced.await? || self.insert(collection, document).await? {
                 return Ok(());

@@ -21,7 +21,7 @@ pub(crate) const COLLECTION: &str = "credentials";
 
 pub(crate) struct MongodbCredentialLocks(pub(crate) Arc<Database>);
 
-/// What is read of a credential; its outbox is the relay's.
+/// A stored credential lock, without its outbox, which only the relay reads.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CredentialLockDocument {
@@ -38,7 +38,7 @@ struct CredentialLockDocument {
     version: u64,
 }
 
-/// A credential as it is inserted.
+/// A credential lock as it is inserted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewCredentialLockDocument {
@@ -61,17 +61,17 @@ impl NewCredentialLockDocument {
     }
 }
 
-/// Who turned the credential last.
+/// The actor of the latest change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum ByDocument {
     Actor(ActorDocument),
-    /// As it was once stored: an id, of a user or of a client, and nobody can say which.
+    /// The form of older versions: the id of a user or of a client, without which of the two it is.
     Id(String),
 }
 
 impl ByDocument {
-    fn actor(self) -> Result<Option<Actor>, MalformedId> {
+    fn into_actor(self) -> Result<Option<Actor>, MalformedId> {
         match self {
             Self::Actor(actor) => actor.try_into().map(Some),
             Self::Id(_) => Ok(None),
@@ -84,7 +84,7 @@ fn by_document(credential: &CredentialLock) -> Option<ByDocument> {
 }
 
 impl CredentialLockDocument {
-    /// The credential one version later.
+    /// Builds the stored form of the next version.
     fn next(credential: &CredentialLock) -> Self {
         Self {
             user: credential.user.to_string(),
@@ -111,7 +111,7 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
             epoch: stored.epoch,
             since: stored.since.map(|since| reader.time(since)).transpose()?,
             by: match stored.by {
-                Some(by) => by.actor().map_err(|error| reader.corrupt(error))?,
+                Some(by) => by.into_actor().map_err(|error| reader.corrupt(error))?,
                 None => None,
             },
             reason: stored
@@ -122,6 +122,7 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
     }
 }
 
+/// Saves the credential lock under the version it was read with, in one write with its events.
 async fn save(
     mut session: CausalSession,
     credential: CredentialLock,
@@ -131,15 +132,15 @@ async fn save(
         return Ok(SaveOutcome::OutboxFull);
     }
     let pushes = !events.is_empty();
-    let saving = if credential.version == 0 {
+    let outcome = if credential.version == 0 {
         insert(&mut session, &credential, events).await?
     } else {
         update(&mut session, &credential, events).await?
     };
-    if pushes && saving == SaveOutcome::Saved {
+    if pushes && outcome == SaveOutcome::Saved {
         session.database.notify_event();
     }
-    Ok(saving)
+    Ok(outcome)
 }
 
 async fn insert(
@@ -184,6 +185,7 @@ async fn update(
         return Ok(SaveOutcome::Conflict);
     }
     let as_found = doc! { "_id": user, "version": integer(credential.version) };
+    // The version is unchanged, so the outbox had no room.
     let found = session.find_one::<Document>(COLLECTION, as_found).await?;
     Ok(if found.is_some() {
         SaveOutcome::OutboxFull
@@ -213,7 +215,7 @@ impl CredentialLocks for MongodbCredentialLocks {
 
 #[cfg(test)]
 mod tests {
-    use domain::credential_lock::{LockCommand, events};
+    use domain::credential_lock::{LockCommand, events as lock_events};
     use domain::event::EventContext;
     use domain::ids::{ClientId, EventId};
     use domain::time::Timestamp;
@@ -237,8 +239,8 @@ mod tests {
             },
         };
         let locked = CredentialLock::unlocked(command.user.clone()).lock(&command).unwrap();
-        let told = vec![events::lock_changed(&locked, &command)];
-        let stored = serialize_to_document(&NewCredentialLockDocument::new(&locked, told)).unwrap();
+        let events = vec![lock_events::lock_changed(&locked, &command)];
+        let stored = serialize_to_document(&NewCredentialLockDocument::new(&locked, events)).unwrap();
         let locked = CredentialLock { version: 1, ..locked };
         insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }] }], "outboxPending": true }"#);
         let read: CredentialLockDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();

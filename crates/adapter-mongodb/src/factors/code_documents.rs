@@ -23,7 +23,8 @@ pub(super) struct ContactCodesDocument {
 pub(super) struct AttemptsDocument {
     used: u32,
     end_at: DateTime,
-    told: bool,
+    #[serde(rename = "told")]
+    is_exhaustion_reported: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,17 +36,18 @@ struct ChallengeDocument {
     purpose: String,
     client: String,
     attempts: u32,
-    told: bool,
+    #[serde(rename = "told")]
+    is_exhaustion_reported: bool,
     expires_at: DateTime,
 }
 
 impl AttemptsDocument {
-    /// A window that never began is not stored.
-    pub(super) fn of(attempts: &Attempts) -> Option<Self> {
+    /// Returns `None` for a window that never began, which is not stored.
+    pub(super) fn new(attempts: &Attempts) -> Option<Self> {
         (*attempts != Attempts::ZERO).then(|| Self {
             used: attempts.used,
             end_at: date(attempts.ends_at),
-            told: attempts.is_exhaustion_reported,
+            is_exhaustion_reported: attempts.is_exhaustion_reported,
         })
     }
 }
@@ -55,7 +57,7 @@ impl From<&ContactCodes> for ContactCodesDocument {
         Self {
             contact: codes.contact.to_string(),
             destination: codes.destination.clone(),
-            attempts: AttemptsDocument::of(&codes.attempts),
+            attempts: AttemptsDocument::new(&codes.attempts),
             challenge: codes.challenge.as_ref().map(ChallengeDocument::from),
         }
     }
@@ -70,7 +72,7 @@ impl From<&Challenge> for ChallengeDocument {
             purpose: challenge.purpose.as_str().to_owned(),
             client: challenge.client.to_string(),
             attempts: challenge.attempts,
-            told: challenge.is_exhaustion_reported,
+            is_exhaustion_reported: challenge.is_exhaustion_reported,
             expires_at: date(challenge.expires_at),
         }
     }
@@ -83,7 +85,7 @@ pub(super) fn attempts(reader: &Reader<'_>, stored: Option<AttemptsDocument>) ->
     Ok(Attempts {
         used: stored.used,
         ends_at: reader.time(stored.end_at)?,
-        is_exhaustion_reported: stored.told,
+        is_exhaustion_reported: stored.is_exhaustion_reported,
     })
 }
 
@@ -104,7 +106,7 @@ fn challenge(reader: &Reader<'_>, stored: ChallengeDocument) -> Result<Challenge
         purpose: Purpose::parse(&stored.purpose).ok_or_else(|| reader.corrupt("purpose"))?,
         client: reader.parse(stored.client, ClientId::parse)?,
         attempts: stored.attempts,
-        is_exhaustion_reported: stored.told,
+        is_exhaustion_reported: stored.is_exhaustion_reported,
         expires_at: reader.time(stored.expires_at)?,
     })
 }

@@ -23,7 +23,7 @@ pub(crate) const COLLECTION: &str = "factor_sets";
 
 pub(crate) struct MongodbFactorSets(pub(crate) Arc<Database>);
 
-/// What is read of a set; its outbox is the relay's.
+/// A stored factor set, without its outbox, which only the relay reads.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FactorSetDocument {
@@ -39,7 +39,7 @@ struct FactorSetDocument {
     attempts: Option<AttemptsDocument>,
 }
 
-/// A set as it is inserted.
+/// A factor set as it is inserted.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewFactorSetDocument {
@@ -75,7 +75,7 @@ impl From<&AlternativeContact> for ContactDocument {
 }
 
 impl FactorSetDocument {
-    /// The set one version later.
+    /// Builds the stored form of the next version.
     fn next(set: &FactorSet) -> Self {
         Self {
             user: set.user.to_string(),
@@ -83,7 +83,7 @@ impl FactorSetDocument {
             contacts: set.contacts.iter().map(ContactDocument::from).collect(),
             chosen_default: set.chosen_default.as_ref().map(ToString::to_string),
             codes: set.codes.iter().map(ContactCodesDocument::from).collect(),
-            attempts: AttemptsDocument::of(&set.attempts),
+            attempts: AttemptsDocument::new(&set.attempts),
         }
     }
 }
@@ -122,20 +122,21 @@ impl TryFrom<FactorSetDocument> for FactorSet {
     }
 }
 
+/// Saves the set under the version it was read with, in one write with its events.
 async fn save(mut session: CausalSession, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(SaveOutcome::OutboxFull);
     }
     let pushes = !events.is_empty();
-    let saving = if set.version == 0 {
+    let outcome = if set.version == 0 {
         insert(&mut session, &set, events).await?
     } else {
         update(&mut session, &set, events).await?
     };
-    if pushes && saving == SaveOutcome::Saved {
+    if pushes && outcome == SaveOutcome::Saved {
         session.database.notify_event();
     }
-    Ok(saving)
+    Ok(outcome)
 }
 
 async fn insert(
@@ -190,6 +191,7 @@ async fn update(
         return Ok(SaveOutcome::Conflict);
     }
     let as_found = doc! { "_id": user, "version": integer(set.version) };
+    // The version is unchanged, so the outbox had no room.
     let found = session.find_one::<FactorSetDocument>(COLLECTION, as_found).await?;
     Ok(if found.is_some() {
         SaveOutcome::OutboxFull
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_stored_before_there_were_codes_has_none() {
+    fn older_stored_sets_are_read_without_codes() {
         let stored = doc! { "_id": "user-1", "version": 3_i64, "contacts": [] };
         let read: FactorSetDocument = mongodb::bson::deserialize_from_document(stored).unwrap();
         let expected = FactorSet {

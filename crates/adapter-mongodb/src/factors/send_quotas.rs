@@ -14,8 +14,8 @@ use crate::error::MongodbError;
 
 pub(crate) const COLLECTION: &str = "send_limits";
 
-/// How often a charge is tried when others begin the same window, or the garbage collection ends it, at the same time.
-const ATTEMPTS: usize = 16;
+/// Attempts to take from a quota while other callers begin the same window, or the purge removes it.
+const MAX_TAKE_ATTEMPTS: usize = 16;
 
 pub(crate) struct MongodbSendQuotas(pub(crate) Arc<Database>);
 
@@ -28,29 +28,32 @@ struct SendQuotaDocument {
     window_ends_at: DateTime,
 }
 
-/// A window goes on or rolls over in the one update, or begins with the insert; else there is no room.
-async fn charge(
+/// Takes one from a quota: an update counts on or rolls over an ended window, or an insert begins the first one.
+///
+/// Scenario: A and B begin the same window. Both updates match nothing. A inserts; B's insert meets A's `_id`. B reads
+/// the document: if it has room, B starts again and counts on; if it is full, the quota is exceeded.
+async fn take(
     database: &Arc<Database>,
     key: &SendQuotaKey,
-    limit: SendQuota,
+    quota: SendQuota,
     now: Timestamp,
 ) -> Result<QuotaDecision, StoreError> {
     let first = SendQuotaDocument {
         key: key.as_str().to_owned(),
         used: 1,
-        window_ends_at: date(time::after(now, limit.window)),
+        window_ends_at: date(time::after(now, quota.window)),
     };
-    let most = i64::from(limit.most);
+    let most = i64::from(quota.most);
     let has_room = doc! {
         "_id": key.as_str(),
         "$or": [{ "windowEndsAt": { "$lte": date(now) } }, { "used": { "$lt": most } }],
     };
-    let is_over = doc! { "$lte": ["$windowEndsAt", date(now)] };
+    let has_ended = doc! { "$lte": ["$windowEndsAt", date(now)] };
     let one_more = doc! {
-        "used": { "$cond": [is_over.clone(), first.used, { "$add": ["$used", 1] }] },
-        "windowEndsAt": { "$cond": [is_over, first.window_ends_at, "$windowEndsAt"] },
+        "used": { "$cond": [has_ended.clone(), first.used, { "$add": ["$used", 1] }] },
+        "windowEndsAt": { "$cond": [has_ended, first.window_ends_at, "$windowEndsAt"] },
     };
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_TAKE_ATTEMPTS {
         let update = vec![doc! { "$set": one_more.clone() }];
         if database.update_one(COLLECTION, has_room.clone(), update).await?
             || database.insert(COLLECTION, &first).await?
@@ -58,43 +61,43 @@ async fn charge(
             return Ok(QuotaDecision::Allowed);
         }
         let found = database.find_after_write(COLLECTION, key.as_str().to_owned()).await?;
-        if let Some(retry_at) = full_until(found, key, limit, now)? {
+        if let Some(retry_at) = full_until(found, key, quota, now)? {
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Until when there is no more room; `None` when there is.
+/// Returns the end of the window if it has no room left.
 fn full_until(
     found: Option<SendQuotaDocument>,
     key: &SendQuotaKey,
-    limit: SendQuota,
+    quota: SendQuota,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, MongodbError> {
-    let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= limit.most);
-    let reader = Reader::new("send limit", key.as_str());
+    let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= quota.most);
+    let reader = Reader::new("send quota", key.as_str());
     full.map(|full| reader.time(full.window_ends_at)).transpose()
 }
 
 #[async_trait]
 impl SendQuotas for MongodbSendQuotas {
-    async fn peek(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
-        if limit.most == 0 {
-            let retry_at = time::after(now, limit.window);
+    async fn peek(&self, key: &SendQuotaKey, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
+        if quota.most == 0 {
+            let retry_at = time::after(now, quota.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
         let found = self.0.find(COLLECTION, key.as_str()).await?;
-        let retry_at = full_until(found, key, limit, now)?;
+        let retry_at = full_until(found, key, quota, now)?;
         Ok(retry_at.map_or(QuotaDecision::Allowed, |retry_at| QuotaDecision::Exceeded { retry_at }))
     }
 
-    async fn take(&self, key: &SendQuotaKey, limit: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
-        if limit.most == 0 {
-            let retry_at = time::after(now, limit.window);
+    async fn take(&self, key: &SendQuotaKey, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
+        if quota.most == 0 {
+            let retry_at = time::after(now, quota.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
-        charge(&self.0, key, limit, now).await
+        take(&self.0, key, quota, now).await
     }
 }
 

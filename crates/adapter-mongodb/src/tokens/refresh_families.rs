@@ -34,7 +34,7 @@ impl MongodbRefreshFamilies {
     }
 }
 
-/// What is read of a family; its outbox is the relay's.
+/// A stored family, without its outbox, which only the relay reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RefreshFamilyDocument {
@@ -48,7 +48,7 @@ pub(super) struct RefreshFamilyDocument {
     groups: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<String>,
-    /// The first ancestor, or the family itself: all that was stored of a descent before `ancestors` were.
+    /// The first ancestor, or the family itself: the form of older versions, which did not store `ancestors`.
     #[serde(default, skip_serializing)]
     root: Option<String>,
     epoch: u64,
@@ -88,9 +88,9 @@ const REVOKED: &str = "revoked";
 impl From<&RefreshFamily> for RefreshFamilyDocument {
     fn from(family: &RefreshFamily) -> Self {
         let origin = &family.origin;
-        let (status, closing, reason) = match family.status {
+        let (status, closure, reason) = match family.status {
             FamilyStatus::Active => (ACTIVE, None, None),
-            FamilyStatus::Closed(closing) => (CLOSED, Some(closing), None),
+            FamilyStatus::Closed(closure) => (CLOSED, Some(closure), None),
             FamilyStatus::Revoked(reason) => (REVOKED, None, Some(reason)),
         };
         Self {
@@ -109,8 +109,8 @@ impl From<&RefreshFamily> for RefreshFamilyDocument {
             absolute_expires_at: date(family.absolute_expires_at),
             idle_expires_at: date(family.idle_expires_at),
             status: status.to_owned(),
-            closed_generation: closing.map(|closing| closing.generation),
-            closed_at: closing.map(|closing| date(closing.at)),
+            closed_generation: closure.map(|closure| closure.generation),
+            closed_at: closure.map(|closure| date(closure.at)),
             revoked_reason: reason.map(|reason| reason.as_str().to_owned()),
             administrative_groups: origin.administrative_groups.clone(),
         }
@@ -161,7 +161,7 @@ fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyS
     match stored.status.as_str() {
         ACTIVE => Ok(FamilyStatus::Active),
         CLOSED => {
-            let missing = || reader.corrupt("closing");
+            let missing = || reader.corrupt("closure");
             Ok(FamilyStatus::Closed(Closure {
                 generation: stored.closed_generation.ok_or_else(missing)?,
                 at: reader.time(stored.closed_at.ok_or_else(missing)?)?,
@@ -177,7 +177,8 @@ fn status(reader: &Reader<'_>, stored: &RefreshFamilyDocument) -> Result<FamilyS
     }
 }
 
-/// The condition that both writes of a presented token share: the family is alive at `now` and is the caller's.
+/// Builds the condition that rotation and closing share: the family belongs to the presenting client and user, and is
+/// active and unexpired at `now`.
 pub(super) fn active_filter(presented: &PresentedToken, now: Timestamp) -> Document {
     doc! {
         "_id": presented.token.family.as_str(),
@@ -193,12 +194,17 @@ fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>,
     found.map(RefreshFamily::try_from).transpose()
 }
 
-/// The family as it is after a write of this session that did not match.
+/// Returns the family, causally after the writes of this session.
 async fn find(session: &mut CausalSession, id: &FamilyId) -> Result<Option<RefreshFamily>, MongodbError> {
     let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
     family(found.await?)
 }
 
+/// Closes the family if the presented token is the current one, or the previous one inside the grace time
+/// (docs/protocols.md "Closing").
+///
+/// Scenario: A presents T1 with `remember-me=true` and rotates it to T2. B, the same client, presents T1 with
+/// `remember-me=false` a second later. T1 is the previous token, so B closes the family, and T2 with it.
 async fn close(
     mut session: CausalSession,
     presented: PresentedToken,
@@ -207,17 +213,17 @@ async fn close(
 ) -> Result<CloseOutcome, MongodbError> {
     let token = &presented.token;
     let nonce = binary(&token.nonce.0);
-    let mut closing = vec![doc! { "generation": integer(token.generation), "nonce": nonce.clone() }];
+    let mut closing_tokens = vec![doc! { "generation": integer(token.generation), "nonce": nonce.clone() }];
     if !grace.is_zero() {
-        let begun = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
-        closing.push(doc! {
+        let grace_start = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
+        closing_tokens.push(doc! {
             "generation": integer(token.generation.saturating_add(1)),
             "previousNonce": nonce,
-            "rotatedAt": { "$gt": date(begun) },
+            "rotatedAt": { "$gt": date(grace_start) },
         });
     }
     let mut filter = active_filter(&presented, now);
-    filter.insert("$or", closing);
+    filter.insert("$or", closing_tokens);
     let close = doc! { "$set": {
         "status": CLOSED,
         "closedGeneration": integer(token.generation),
@@ -230,7 +236,8 @@ async fn close(
     Ok(found.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
-/// A family has two events in its life, so its outbox is never full.
+/// Revokes the family with its event. Returns whether this call did. The outbox needs no check for room: a family has
+/// two events in its life, its start and its revocation.
 async fn revoke(
     mut session: CausalSession,
     id: FamilyId,
@@ -300,9 +307,9 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         now: Timestamp,
         idle_lifetime: Duration,
     ) -> Result<RotationOutcome, StoreError> {
-        // Lives until this call is answered or dropped.
+        // Dropped when this future returns or is dropped: then the batch knows that the caller has left.
         let caller = Arc::new(());
-        let asked = RotationRequest {
+        let request = RotationRequest {
             caller: Arc::downgrade(&caller),
             presented: presented.clone(),
             nonce,
@@ -310,7 +317,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
             idle_lifetime,
         };
         self.database
-            .submit_write(&self.rotations, asked, execute_batch)
+            .submit_write(&self.rotations, request, execute_batch)
             .await?
             .map_err(StoreError::from)
     }
@@ -372,17 +379,17 @@ mod tests {
             .unwrap()
         };
         insta::assert_snapshot!(stored(&family), @r#"{ "_id": "family-1", "user": "user-1", "client": "portal", "business": "business-1", "groups": ["staff"], "ancestors": ["family-0"], "epoch": 1, "generation": 2, "nonce": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "previousNonce": Binary(0x0, AgICAgICAgICAgICAgICAg==), "rotatedAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "absoluteExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "idleExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "status": "active", "administrativeGroups": ["staff"], "sequence": 0, "outbox": [], "outboxPending": false }"#);
-        let mut unmarked = stored(&family);
-        assert!(unmarked.remove("administrativeGroups").is_some());
-        let read: RefreshFamilyDocument = mongodb::bson::deserialize_from_document(unmarked).unwrap();
+        let mut older = stored(&family);
+        assert!(older.remove("administrativeGroups").is_some());
+        let read: RefreshFamilyDocument = mongodb::bson::deserialize_from_document(older).unwrap();
         assert!(read.administrative_groups.is_empty());
-        let closing = Closure {
+        let closure = Closure {
             generation: 2,
             at: Timestamp::UNIX_EPOCH,
         };
         for status in [
             FamilyStatus::Active,
-            FamilyStatus::Closed(closing),
+            FamilyStatus::Closed(closure),
             FamilyStatus::Revoked(RevocationReason::Replay),
         ] {
             family.status = status;

@@ -1,4 +1,16 @@
-//! Rotations that are asked for at the same time are made by one command, each by an update of its own.
+//! Rotates refresh token families in batches: one `update` command with a statement per rotation.
+//!
+//! Each statement is the compare-and-swap of docs/protocols.md "Rotation", with its whole condition. The reply says how
+//! many statements matched, not which:
+//!
+//! - All matched: every family was rotated.
+//! - Some matched: the families are read in the same causal session. A family whose current or previous nonce is the
+//!   one that this rotation made was rotated by it, because no other rotation has these 128 random bits. Scenario: A
+//!   and B present one token with new nonces a and b, and C another token. Two statements match. The read finds a
+//!   family with nonce a and one with nonce c: A and C rotated, B is superseded.
+//! - The outcome is unknown (broken connection, `writeConcernError`): the command is sent again, for the callers that
+//!   still wait. Scenario: A's statement matched, and the connection breaks before the reply. The second attempt
+//!   matches nothing, and the read finds nonce a: A's rotation happened, once.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,18 +24,18 @@ use tokio::time::{Instant, sleep};
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, active_filter};
 use crate::batcher::Batcher;
 use crate::bson_codec::{binary, date, integer};
-use crate::causal_session::{CausalSession, Updated, write_in_session};
-use crate::database::{self, Database, Found};
+use crate::causal_session::{BulkOutcome, CausalSession, write_in_session};
+use crate::database::{self, Database, DocumentsById};
 use crate::elections::PAUSES;
 use crate::error::{DriverError, MongodbError};
 
 pub(super) type Rotations = Batcher<RotationRequest, Outcome>;
 
-/// A family that cannot be read fails for its own caller only.
+/// The outcome for one caller. A family that cannot be decoded fails for its own caller only.
 pub(super) type Outcome = Result<RotationOutcome, MongodbError>;
 
 pub(super) struct RotationRequest {
-    /// Upgrades while the caller waits.
+    /// Can be upgraded while the caller waits.
     pub(super) caller: Weak<()>,
     pub(super) presented: PresentedToken,
     pub(super) nonce: Nonce,
@@ -32,7 +44,7 @@ pub(super) struct RotationRequest {
 }
 
 impl RotationRequest {
-    fn is_waited_for(&self) -> bool {
+    fn has_caller(&self) -> bool {
         self.caller.strong_count() > 0
     }
 
@@ -40,7 +52,8 @@ impl RotationRequest {
         self.presented.token.family.as_str()
     }
 
-    /// The compare-and-swap of 03-protocols 1: the condition stands in the update itself.
+    /// Builds the statement: the family rotates if the presented token is its current one and it is active and
+    /// unexpired.
     fn update(&self) -> Document {
         let token = &self.presented.token;
         let mut current = active_filter(&self.presented, self.now);
@@ -57,12 +70,14 @@ impl RotationRequest {
         doc! { "q": current, "u": [{ "$set": next }] }
     }
 
-    /// What became of it, when not all matched that were made with it.
+    /// Decides the outcome from the family as it is after a command of which not all statements matched.
     ///
-    /// A nonce is made for one rotation only, so a family that has it was moved on by that one. A family keeps the nonces of
-    /// two generations: when it has gone on further, and one of this command may have done the first step, nobody knows whose
-    /// step that was.
-    fn outcome(&self, found: &Found, some_matched: bool) -> Outcome {
+    /// A family keeps the nonces of two generations. Scenario: A and B present the same token, of generation 1. One of
+    /// them rotates it, and before the read other callers renew the successor twice. The family is at generation 4 with
+    /// nonces 4 and 3; nonce 2, which would show whose rotation the first was, is gone. `may_have_matched` says that a
+    /// statement of this command, or of an earlier attempt, may be that rotation: then the outcome is unknown, because
+    /// "superseded" would be judged a replay and revoke the family on a guess.
+    fn outcome(&self, found: &DocumentsById, may_have_matched: bool) -> Outcome {
         let Some(found) = found.get(self.family()) else {
             return Ok(RotationOutcome::Unknown);
         };
@@ -70,118 +85,132 @@ impl RotationRequest {
         if [Some(family.nonce), family.previous_nonce].contains(&Some(self.nonce)) {
             return Ok(RotationOutcome::Rotated);
         }
-        if some_matched && family.generation.saturating_sub(self.presented.token.generation) > 2 {
-            return Err(MongodbError::Write(DriverError::overtaken()));
+        if may_have_matched && family.generation.saturating_sub(self.presented.token.generation) > 2 {
+            return Err(MongodbError::Write(DriverError::outcome_lost()));
         }
         Ok(RotationOutcome::Superseded(family))
     }
 }
 
-/// Makes them again when the outcome is not known: what was done before does not match again, and is recognised.
+/// Rotates a batch and returns an outcome per request, in their order. A command of unknown outcome is sent again: a
+/// rotation that the first attempt made does not match again and is recognized by its nonce.
 pub(super) async fn execute_batch(
     database: Arc<Database>,
-    asked: Vec<RotationRequest>,
+    requests: Vec<RotationRequest>,
 ) -> Result<Vec<Outcome>, MongodbError> {
-    let asked = asked.into_iter().map(Arc::new).collect();
-    retry_unknown_outcome(asked, |asked, unknown| {
-        let is_again = unknown.is_some();
-        write_in_session(database.clone(), unknown, move |session| {
-            rotate(session, asked, is_again)
+    let requests = requests.into_iter().map(Arc::new).collect();
+    retry_unknown_outcome(requests, |requests, unknown_attempt| {
+        let is_retry = unknown_attempt.is_some();
+        write_in_session(database.clone(), unknown_attempt, move |session| {
+            rotate(session, requests, is_retry)
         })
     })
     .await
 }
 
-/// Later than this those who asked have hardly time for another attempt, or have left.
+/// The time after the start of the first attempt within which another one may start. Callers wait for 2.5 s: later, too
+/// little of it is left.
 const RETRY_WITHIN: Duration = Duration::from_secs(1);
 
-/// The pause before another attempt, if there is to be one: two more while the server is not the primary, else one.
-fn pause_after(attempts: usize, failure: &DriverError) -> Option<Duration> {
-    if failure.is_not_primary() {
+/// Returns the pause before another attempt, or `None` for no more: two more while the server is not the primary, which
+/// is over soon, otherwise one.
+fn pause_after(attempts: usize, error: &DriverError) -> Option<Duration> {
+    if error.is_not_primary() {
         return PAUSES.get(attempts.saturating_sub(1)).copied();
     }
     (attempts == 1).then_some(Duration::ZERO)
 }
 
-/// Repeats an attempt of unknown outcome, for those callers who still wait. Each attempt is told why the outcome of the
-/// first is not known.
+/// Repeats an attempt of unknown outcome for the callers that still wait, and passes it the error of the first. A
+/// caller that has left is left out, because its request was answered already.
 async fn retry_unknown_outcome<F>(
-    asked: Vec<Arc<RotationRequest>>,
+    requests: Vec<Arc<RotationRequest>>,
     attempt: impl Fn(Vec<Arc<RotationRequest>>, Option<DriverError>) -> F,
 ) -> Result<Vec<Outcome>, MongodbError>
 where
     F: Future<Output = Result<Vec<Outcome>, MongodbError>>,
 {
-    let begun = Instant::now();
-    let first = match attempt(asked.clone(), None).await {
-        Err(MongodbError::Write(failure)) => failure,
-        done => return done,
+    let started = Instant::now();
+    let first = match attempt(requests.clone(), None).await {
+        Err(MongodbError::Write(error)) => error,
+        result => return result,
     };
-    let mut failure = first.clone();
+    let mut latest = first.clone();
     for attempts in 1.. {
-        let Some(pause) = pause_after(attempts, &failure) else {
+        let Some(pause) = pause_after(attempts, &latest) else {
             break;
         };
         sleep(pause).await;
-        let waiting: Vec<_> = asked.iter().filter(|asked| asked.is_waited_for()).cloned().collect();
-        if waiting.is_empty() || begun.elapsed() >= RETRY_WITHIN {
+        let waiting: Vec<_> = requests
+            .iter()
+            .filter(|request| request.has_caller())
+            .cloned()
+            .collect();
+        if waiting.is_empty() || started.elapsed() >= RETRY_WITHIN {
             break;
         }
-        failure = match attempt(waiting.clone(), Some(first.clone())).await {
-            Ok(outcomes) => return Ok(align_outcomes(&asked, &waiting, outcomes, &first)),
-            Err(MongodbError::Write(failure)) => failure,
-            // It did nothing; the first may have.
+        latest = match attempt(waiting.clone(), Some(first.clone())).await {
+            Ok(outcomes) => return Ok(align_outcomes(&requests, &waiting, outcomes, &first)),
+            Err(MongodbError::Write(error)) => error,
+            // This attempt wrote nothing, but the first may have.
             Err(MongodbError::Read(_)) => break,
-            Err(fault) => return Err(fault),
+            Err(error) => return Err(error),
         };
     }
     Err(MongodbError::Write(first))
 }
 
-/// The outcomes of those who waited, among all who had asked; of the others nothing is known.
+/// Returns an outcome per request: that of the repeated attempt for a caller that still waited, an unknown one for the
+/// others.
 fn align_outcomes(
-    asked: &[Arc<RotationRequest>],
+    requests: &[Arc<RotationRequest>],
     waiting: &[Arc<RotationRequest>],
     outcomes: Vec<Outcome>,
     first: &DriverError,
 ) -> Vec<Outcome> {
     let mut outcomes = waiting.iter().zip(outcomes).peekable();
-    let mut outcome = |asked| match outcomes.next_if(|(waiting, _)| Arc::ptr_eq(waiting, asked)) {
+    let mut outcome = |request| match outcomes.next_if(|(waiting, _)| Arc::ptr_eq(waiting, request)) {
         Some((_, outcome)) => outcome,
         None => Err(MongodbError::Write(first.clone())),
     };
-    asked.iter().map(&mut outcome).collect()
+    requests.iter().map(&mut outcome).collect()
 }
 
+/// Sends the command once. `is_retry`: an earlier attempt may have rotated some of the families.
 async fn rotate(
     mut session: CausalSession,
-    asked: Vec<Arc<RotationRequest>>,
-    is_again: bool,
+    requests: Vec<Arc<RotationRequest>>,
+    is_retry: bool,
 ) -> Result<Vec<Outcome>, MongodbError> {
-    let updates = asked.iter().map(|asked| (asked.family(), asked.update())).collect();
-    let Updated { matched, refused } = session.update_each(COLLECTION, updates).await?;
-    if matched == asked.len() {
-        return Ok(asked.iter().map(|_| Ok(RotationOutcome::Rotated)).collect());
+    let updates = requests
+        .iter()
+        .map(|request| (request.family(), request.update()))
+        .collect();
+    let BulkOutcome { matched, rejected } = session.update_each(COLLECTION, updates).await?;
+    if matched == requests.len() {
+        return Ok(requests.iter().map(|_| Ok(RotationOutcome::Rotated)).collect());
     }
-    let some_matched = matched > 0 || is_again;
-    // Not of those that were refused: perhaps nobody can read them now, and the others would fail with them.
-    let is_refused = |place: usize| refused.iter().any(|(refused, _)| *refused == place);
-    let asked_now = asked.iter().enumerate().filter(|(place, _)| !is_refused(*place));
-    let families: Vec<_> = asked_now.map(|(_, asked)| asked.family().to_owned()).collect();
+    let may_have_matched = matched > 0 || is_retry;
+    // Families of rejected statements are left out: if their shard is down, the read would fail for the other callers,
+    // too.
+    let is_rejected = |index: usize| rejected.iter().any(|(rejected, _)| *rejected == index);
+    let executed = requests.iter().enumerate().filter(|(index, _)| !is_rejected(*index));
+    let families: Vec<_> = executed.map(|(_, request)| request.family().to_owned()).collect();
     let found = session.find_each(COLLECTION, &families).await;
-    let found = found.map_err(|fault| match fault {
-        MongodbError::Read(failure) if some_matched => MongodbError::Write(failure),
-        fault => fault,
+    // Without the read, it is not known which of the statements matched.
+    let found = found.map_err(|error| match error {
+        MongodbError::Read(error) if may_have_matched => MongodbError::Write(error),
+        error => error,
     })?;
-    let outcomes = asked.iter().map(|asked| asked.outcome(&found, some_matched));
-    Ok(replace_refused(refused, outcomes.collect()))
+    let outcomes = requests.iter().map(|request| request.outcome(&found, may_have_matched));
+    Ok(fail_rejected(rejected, outcomes.collect()))
 }
 
-/// A statement that the server refused fails for its own caller.
-fn replace_refused(refused: Vec<(usize, DriverError)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    for (place, failure) in refused {
-        if let Some(outcome) = outcomes.get_mut(place) {
-            *outcome = Err(MongodbError::Write(failure));
+/// Replaces the outcome of each rejected statement by its error, which concerns its own caller only.
+fn fail_rejected(rejected: Vec<(usize, DriverError)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    for (index, error) in rejected {
+        if let Some(outcome) = outcomes.get_mut(index) {
+            *outcome = Err(MongodbError::Write(error));
         }
     }
     outcomes
@@ -224,8 +253,8 @@ mod tests {
         family.rotated(Nonce([nonce; 16]), Timestamp::UNIX_EPOCH, IDLE)
     }
 
-    /// Asks for the rotation of the first token with nonce 2.
-    fn asked() -> RotationRequest {
+    /// Makes a request to rotate the first token to nonce 2.
+    fn request() -> RotationRequest {
         let RefreshFamily { origin, .. } = family();
         RotationRequest {
             caller: Weak::new(),
@@ -240,133 +269,134 @@ mod tests {
         }
     }
 
-    fn stored(family: &RefreshFamily) -> Found {
+    fn stored(family: &RefreshFamily) -> DocumentsById {
         let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(family)).unwrap();
-        Found::from([(family.id.to_string(), document)])
+        DocumentsById::from([(family.id.to_string(), document)])
     }
 
     fn outcome(found: &RefreshFamily) -> RotationOutcome {
-        asked().outcome(&stored(found), true).unwrap()
+        request().outcome(&stored(found), true).unwrap()
     }
 
     #[test]
-    fn a_family_with_its_nonce_was_rotated_by_it() {
+    fn family_with_the_nonce_was_rotated_by_the_request() {
         let second = rotated(&family(), 2);
         assert_eq!(outcome(&second), RotationOutcome::Rotated);
         assert_eq!(outcome(&rotated(&second, 3)), RotationOutcome::Rotated);
     }
 
     #[test]
-    fn a_family_without_it_was_not() {
-        let by_another = rotated(&family(), 3);
-        for found in [family(), rotated(&by_another, 4), by_another] {
+    fn family_without_the_nonce_is_superseded() {
+        let other = rotated(&family(), 3);
+        for found in [family(), rotated(&other, 4), other] {
             assert_eq!(outcome(&found), RotationOutcome::Superseded(found));
         }
         assert!(matches!(
-            asked().outcome(&Found::new(), true),
+            request().outcome(&DocumentsById::new(), true),
             Ok(RotationOutcome::Unknown)
         ));
     }
 
     #[test]
-    fn of_a_family_that_went_on_further_nobody_knows_unless_nothing_matched() {
+    fn later_generations_leave_the_outcome_unknown() {
         let fourth = rotated(&rotated(&rotated(&family(), 3), 4), 5);
         let found = stored(&fourth);
-        assert!(matches!(asked().outcome(&found, true), Err(MongodbError::Write(_))));
-        let outcome = asked().outcome(&found, false).unwrap();
+        assert!(matches!(request().outcome(&found, true), Err(MongodbError::Write(_))));
+        let outcome = request().outcome(&found, false).unwrap();
         assert_eq!(outcome, RotationOutcome::Superseded(fourth));
     }
 
     #[test]
-    fn a_family_that_cannot_be_read_fails_for_those_who_asked_for_it() {
-        let found = Found::from([("family-1".to_owned(), rawdoc! { "_id": "family-1" })]);
+    fn undecodable_family_fails_its_request() {
+        let found = DocumentsById::from([("family-1".to_owned(), rawdoc! { "_id": "family-1" })]);
         assert!(matches!(
-            asked().outcome(&found, true),
+            request().outcome(&found, true),
             Err(MongodbError::Corrupt { .. })
         ));
     }
 
     fn not_primary() -> MongodbError {
-        let answer = doc! { "writeConcernError": { "code": 189 } };
-        MongodbError::Write(DriverError::of_statements(&answer).unwrap_err())
+        let reply = doc! { "writeConcernError": { "code": 189 } };
+        MongodbError::Write(DriverError::write_errors(&reply).unwrap_err())
     }
 
-    /// What comes of attempts that take so long each, and how many were made. The second of two callers leaves after the
-    /// first attempt.
-    async fn attempted(
-        each_takes: Duration,
+    /// Runs attempts with these outcomes that take `duration` each, for two callers, of which the second leaves after
+    /// the first attempt. Returns the result and the number of attempts.
+    async fn run_attempts(
+        duration: Duration,
         outcomes: &[Result<(), MongodbError>],
     ) -> (Result<Vec<Outcome>, MongodbError>, usize) {
         let callers = [(); 2].map(|()| Arc::new(()));
-        let asked = callers.each_ref().map(|caller| {
+        let requests = callers.each_ref().map(|caller| {
             Arc::new(RotationRequest {
                 caller: Arc::downgrade(caller),
-                ..asked()
+                ..request()
             })
         });
         let (attempts, [_stays, leaves]) = (Cell::new(0), callers);
         let leaves = Cell::new(Some(leaves));
-        let done = retry_unknown_outcome(asked.to_vec(), |asked, unknown| {
+        let result = retry_unknown_outcome(requests.to_vec(), |requests, unknown| {
             let number = attempts.replace(attempts.get() + 1);
             assert_eq!(unknown.is_some(), number > 0);
-            assert_eq!(asked.len(), if number == 0 { 2 } else { 1 });
+            assert_eq!(requests.len(), if number == 0 { 2 } else { 1 });
             leaves.take();
             let outcome = outcomes[number].clone();
             async move {
-                sleep(each_takes).await;
-                outcome.map(|()| asked.iter().map(|_| Ok(RotationOutcome::Rotated)).collect())
+                sleep(duration).await;
+                outcome.map(|()| requests.iter().map(|_| Ok(RotationOutcome::Rotated)).collect())
             }
         });
-        (done.await, attempts.get())
+        (result.await, attempts.get())
     }
 
-    /// Whether the caller who stayed has its rotation, and the one who left an unknown outcome.
-    fn is_done_for_the_one_who_stayed(done: &Result<Vec<Outcome>, MongodbError>) -> bool {
+    /// Returns whether the caller that stayed was rotated, and the outcome of the other is unknown.
+    fn is_rotated_for_the_first(result: &Result<Vec<Outcome>, MongodbError>) -> bool {
         matches!(
-            done.as_deref(),
+            result.as_deref(),
             Ok([Ok(RotationOutcome::Rotated), Err(MongodbError::Write(_))])
         )
     }
 
+    /// Far below [`RETRY_WITHIN`].
     const SOON: Duration = Duration::from_millis(1);
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_known_is_tried_again_and_stays_unknown_when_that_does_nothing() {
+    async fn unknown_outcome_is_retried_once() {
         let read = || Err(MongodbError::Read(DriverError::unreadable()));
         let write = || Err(MongodbError::Write(DriverError::unreadable()));
-        let at_once = attempted(SOON, &[Ok(())]).await;
+        let at_once = run_attempts(SOON, &[Ok(())]).await;
         assert!(matches!((at_once.0.as_deref(), at_once.1), (Ok([Ok(_), Ok(_)]), 1)));
-        let not_done = attempted(SOON, &[read()]).await;
-        assert!(matches!(not_done, (Err(MongodbError::Read(_)), 1)));
-        let (done, attempts) = attempted(SOON, &[write(), Ok(())]).await;
-        assert!(is_done_for_the_one_who_stayed(&done));
+        let read_failed = run_attempts(SOON, &[read()]).await;
+        assert!(matches!(read_failed, (Err(MongodbError::Read(_)), 1)));
+        let (result, attempts) = run_attempts(SOON, &[write(), Ok(())]).await;
+        assert!(is_rotated_for_the_first(&result));
         assert_eq!(attempts, 2);
         for second in [read(), write()] {
-            let tried = attempted(SOON, &[write(), second]).await;
-            assert!(matches!(tried, (Err(MongodbError::Write(_)), 2)));
+            let unknown = run_attempts(SOON, &[write(), second]).await;
+            assert!(matches!(unknown, (Err(MongodbError::Write(_)), 2)));
         }
-        let late = attempted(RETRY_WITHIN, &[write()]).await;
+        let late = run_attempts(RETRY_WITHIN, &[write()]).await;
         assert!(matches!(late, (Err(MongodbError::Write(_)), 1)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_primary_that_steps_down_is_waited_out() {
-        let begun = Instant::now();
-        let (done, attempts) = attempted(Duration::ZERO, &[Err(not_primary()), Err(not_primary()), Ok(())]).await;
-        assert!(is_done_for_the_one_who_stayed(&done));
-        assert_eq!((attempts, begun.elapsed()), (3, PAUSES.iter().sum::<Duration>()));
-        let tried = attempted(SOON, &[Err(not_primary()), Err(not_primary()), Err(not_primary())]).await;
-        assert!(matches!(tried, (Err(MongodbError::Write(_)), 3)));
+    async fn rotations_are_retried_through_a_step_down() {
+        let started = Instant::now();
+        let (result, attempts) = run_attempts(Duration::ZERO, &[Err(not_primary()), Err(not_primary()), Ok(())]).await;
+        assert!(is_rotated_for_the_first(&result));
+        assert_eq!((attempts, started.elapsed()), (3, PAUSES.iter().sum::<Duration>()));
+        let unknown = run_attempts(SOON, &[Err(not_primary()), Err(not_primary()), Err(not_primary())]).await;
+        assert!(matches!(unknown, (Err(MongodbError::Write(_)), 3)));
     }
 
     #[test]
-    fn a_refused_statement_fails_for_its_caller_only() {
+    fn rejected_statement_fails_only_its_caller() {
         let outcomes = vec![
             Ok(RotationOutcome::Rotated),
             Ok(RotationOutcome::Unknown),
             Ok(RotationOutcome::Superseded(family())),
         ];
-        let after = replace_refused(vec![(1, DriverError::unreadable())], outcomes);
+        let after = fail_rejected(vec![(1, DriverError::unreadable())], outcomes);
         assert!(matches!(
             after[..],
             [

@@ -93,7 +93,8 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
     }
 }
 
-fn live(hash: &ValidationTokenHash, now: Timestamp) -> Document {
+/// Builds the filter for an unexpired token.
+fn unexpired(hash: &ValidationTokenHash, now: Timestamp) -> Document {
     doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } }
 }
 
@@ -107,7 +108,7 @@ impl ValidationTokens for MongodbValidationTokens {
     }
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
-        let filter = live(hash, now);
+        let filter = unexpired(hash, now);
         let found = self.0.read(|database| async move {
             let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
             collection
@@ -123,7 +124,7 @@ impl ValidationTokens for MongodbValidationTokens {
         hash: &ValidationTokenHash,
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError> {
-        let filter = live(hash, now);
+        let filter = unexpired(hash, now);
         let found = self.0.read(|database| async move {
             let found = database.read_linearizable::<ValidationTokenDocument>(COLLECTION, filter);
             found.await
@@ -132,6 +133,7 @@ impl ValidationTokens for MongodbValidationTokens {
     }
 
     async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
+        // One conditional delete, so that of parallel uses one gets the token.
         let filter = doc! {
             "_id": binary(&hash.0),
             "targetClient": client.as_str(),
@@ -167,9 +169,9 @@ mod tests {
         insta::assert_snapshot!(stored, @r#"{ "_id": Binary(0x0, BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=), "user": "user-1", "originClient": "saml", "targetClient": "portal", "business": "business-1", "groups": ["staff"], "epoch": 3, "ancestors": ["family-1"], "sessionExpiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "ip": "203.0.113.7", "expiresAt": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "administrativeGroups": ["staff"] }"#);
         let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(stored.clone()).unwrap();
         assert_eq!(ValidationToken::try_from(read).unwrap(), token);
-        let mut unmarked = stored;
-        assert!(unmarked.remove("administrativeGroups").is_some());
-        let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(unmarked).unwrap();
+        let mut older = stored;
+        assert!(older.remove("administrativeGroups").is_some());
+        let read: ValidationTokenDocument = mongodb::bson::deserialize_from_document(older).unwrap();
         assert!(read.administrative_groups.is_empty());
     }
 }

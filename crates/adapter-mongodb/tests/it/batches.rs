@@ -1,4 +1,4 @@
-//! Calls that are made together fail for those alone that are concerned.
+//! A batched read that the server rejects fails only for the callers it concerns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,24 +16,24 @@ use tokio::task::JoinSet;
 use crate::test_database::{TestDatabase, server};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let name = "mongodb::batches::a_read_that_is_refused_fails_for_its_own_caller";
+    let name = "mongodb::batches::rejected_read_fails_only_its_caller";
     vec![Trial::test(name, || {
-        Runtime::new().expect("a runtime").block_on(refused_read());
+        Runtime::new().expect("a runtime starts").block_on(rejected_read());
         Ok(())
     })]
 }
 
-/// A read takes so long: those that come meanwhile are made together.
+/// Delay of each read, in which the other reads queue up and form a batch.
 const READ_TAKES: Duration = Duration::from_millis(20);
 
 const CALLERS: usize = 24;
 
-async fn refused_read() {
+async fn rejected_read() {
     let database = TestDatabase::new().await;
-    let uri = server().expect("the trial is not ignored");
-    let proxy = MongodbProxy::before(address_of(&uri).expect("one host"))
+    let uri = server().expect("trials run only with a server");
+    let proxy = MongodbProxy::before(address_of(&uri).expect("the URI names one host"))
         .await
-        .expect("a port");
+        .expect("a port is free");
     let settings = MongodbSettings {
         patience: Duration::from_mins(1),
         ..MongodbSettings::new(through(&uri, proxy.address()), &database.database, 64)
@@ -42,8 +42,8 @@ async fn refused_read() {
         .await
         .expect("the server answers")
         .identities;
-    let refused_together = Arc::new(AtomicUsize::new(0));
-    let seen = refused_together.clone();
+    let rejected_batches = Arc::new(AtomicUsize::new(0));
+    let counter = rejected_batches.clone();
     proxy.follow(move |command: &Command| {
         if command.name() != "find" {
             return Reaction::Pass;
@@ -52,9 +52,10 @@ async fn refused_read() {
         if !text.contains("away") {
             return Reaction::Pass.later(READ_TAKES);
         }
-        seen.fetch_add(usize::from(text.contains("user-")), Ordering::Relaxed);
-        let refusal = doc! { "ok": 0, "code": 133, "codeName": "FailedToSatisfyReadPreference", "errmsg": "scripted" };
-        Reaction::Answer(refusal).later(READ_TAKES)
+        counter.fetch_add(usize::from(text.contains("user-")), Ordering::Relaxed);
+        let rejection =
+            doc! { "ok": 0, "code": 133, "codeName": "FailedToSatisfyReadPreference", "errmsg": "scripted" };
+        Reaction::Answer(rejection).later(READ_TAKES)
     });
     let mut reads = JoinSet::new();
     for caller in 0..CALLERS {
@@ -64,18 +65,18 @@ async fn refused_read() {
         } else {
             format!("user-{caller}")
         };
-        let id = UserId::parse(id).expect("an id");
+        let id = UserId::parse(id).expect("the id is valid");
         reads.spawn(async move { (id.clone(), identities.find(&id).await) });
     }
     for (id, found) in reads.join_all().await {
         if id.as_str() == "away" {
             assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
         } else {
-            assert_eq!(found.expect("it is not away"), None, "{id}");
+            assert_eq!(found.expect("its shard answers"), None, "{id}");
         }
     }
     assert!(
-        refused_together.load(Ordering::Relaxed) > 0,
-        "none was read together with another"
+        rejected_batches.load(Ordering::Relaxed) > 0,
+        "no batch held both kinds of id"
     );
 }

@@ -1,9 +1,9 @@
 //! The contracts of every store port, on a server that speaks MongoDB's protocol.
 //!
-//! `AUTHME_TEST_MONGODB_URI` says where it is; `cargo xtask servers up` brings one up. Without it the contracts are shown
-//! as ignored, by name.
+//! `AUTHME_TEST_MONGODB_URI` is its URI; `cargo xtask servers up` starts one. Without the variable every trial is
+//! listed as ignored.
 
-#![expect(clippy::expect_used, reason = "a contract that cannot be set up ends its test")]
+#![expect(clippy::expect_used, reason = "a trial that cannot be set up fails by a panic")]
 
 mod batches;
 mod read_concerns;
@@ -30,13 +30,13 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
-/// Settings of a database on the server.
+/// Returns the settings of a database on the server.
 fn settings(database: &str) -> MongodbSettings {
-    let uri = server().expect("the trial is not ignored");
+    let uri = server().expect("trials run only with a server");
     MongodbSettings {
-        // A contract says what is answered, not how soon.
+        // Contracts are about results, not about speed: a slow machine must not fail them.
         patience: Duration::from_mins(1),
-        // Wherever the variable points.
+        // The variable may name another machine.
         allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)
     }

@@ -1,11 +1,11 @@
-//! What is asked of a replica set: the commands as they are sent.
+//! The read concerns of the commands that are sent to a replica set.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adapter_mongodb::{MongodbSettings, Stores};
 use domain::actor::Actor;
-use domain::credential_lock::{CredentialLock, LockCommand, events};
+use domain::credential_lock::{CredentialLock, LockCommand, events as lock_events};
 use domain::event::EventContext;
 use domain::ids::{EventId, FamilyId, UserId};
 use domain::time::Timestamp;
@@ -20,17 +20,17 @@ use crate::test_database::{TestDatabase, server};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial(
-            "a_look_that_stands_alone_is_linearizable",
-            a_look_that_stands_alone_is_linearizable,
+            "reads_without_a_write_are_linearizable",
+            reads_without_a_write_are_linearizable,
         ),
         trial(
-            "a_user_who_is_not_found_is_looked_at_once_more_but_no_login",
-            a_user_who_is_not_found_is_looked_at_once_more_but_no_login,
+            "absent_users_are_read_again_but_not_logins",
+            absent_users_are_read_again_but_not_logins,
         ),
-        trial("a_look_after_a_write_is_causal", a_look_after_a_write_is_causal),
+        trial("read_after_write_is_causal", read_after_write_is_causal),
         trial(
-            "an_old_primary_answers_no_look_that_stands_alone",
-            an_old_primary_answers_no_look_that_stands_alone,
+            "old_primary_answers_no_linearizable_read",
+            old_primary_answers_no_linearizable_read,
         ),
     ]
 }
@@ -40,16 +40,16 @@ where
     F: Future<Output = ()> + 'static,
 {
     Trial::test(format!("mongodb::read_concerns::{name}"), move || {
-        Runtime::new().expect("a runtime").block_on(run());
+        Runtime::new().expect("a runtime starts").block_on(run());
         Ok(())
     })
 }
 
 fn user(n: usize) -> UserId {
-    UserId::parse(format!("user-{n}")).expect("an id")
+    UserId::parse(format!("user-{n}")).expect("the id is valid")
 }
 
-/// Locks a user who was never locked, by one write.
+/// Locks a user who was never locked, with one write.
 async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreError> {
     let command = LockCommand {
         user: user(n),
@@ -63,13 +63,13 @@ async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreError> {
     };
     let locked = CredentialLock::unlocked(user(n))
         .lock(&command)
-        .expect("it is not locked");
-    let told = vec![events::lock_changed(&locked, &command)];
-    stores.credential_locks.save_if_version(&locked, told).await
+        .expect("the user is not locked");
+    let events = vec![lock_events::lock_changed(&locked, &command)];
+    stores.credential_locks.save_if_version(&locked, events).await
 }
 
-/// Stores whose commands go by another address.
-async fn stores_by(uri: String, database: &TestDatabase) -> Stores {
+/// Opens stores that connect by this URI.
+async fn open_stores(uri: String, database: &TestDatabase) -> Stores {
     let settings = MongodbSettings {
         patience: Duration::from_mins(1),
         ..MongodbSettings::new(uri, &database.database, 4)
@@ -78,18 +78,18 @@ async fn stores_by(uri: String, database: &TestDatabase) -> Stores {
 }
 
 fn uri() -> String {
-    server().expect("the trial is not ignored")
+    server().expect("trials run only with a server")
 }
 
-/// The reads that were sent: their collections and levels.
-type Sent = Arc<Mutex<Vec<(String, Option<String>)>>>;
+/// The reads that were sent: collection and level of the read concern.
+type SentReads = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
-/// Stores whose reads are recorded; the proxy before them lives as long as the value.
-async fn recorded(database: &TestDatabase) -> (MongodbProxy, Stores, Sent) {
-    let server = address_of(&uri()).expect("one host");
-    let proxy = MongodbProxy::before(server).await.expect("a port");
-    let stores = stores_by(through(&uri(), proxy.address()), database).await;
-    let sent = Sent::default();
+/// Opens stores whose reads are recorded. Dropping the proxy resets their connections.
+async fn recording_stores(database: &TestDatabase) -> (MongodbProxy, Stores, SentReads) {
+    let server = address_of(&uri()).expect("the URI names one host");
+    let proxy = MongodbProxy::before(server).await.expect("a port is free");
+    let stores = open_stores(through(&uri(), proxy.address()), database).await;
+    let sent = SentReads::default();
     let seen = sent.clone();
     proxy.follow(move |command: &Command| {
         if command.name() == "find" {
@@ -103,87 +103,91 @@ async fn recorded(database: &TestDatabase) -> (MongodbProxy, Stores, Sent) {
     (proxy, stores, sent)
 }
 
-/// The collections that were read linearizably so far.
-fn linearizable(sent: &Sent) -> Vec<String> {
+/// Takes the recorded reads and returns the collections of the linearizable ones.
+fn take_linearizable(sent: &SentReads) -> Vec<String> {
     let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
     let reads = std::mem::take(&mut *sent).into_iter();
-    let looks = reads.filter(|(_, level)| level.as_deref() == Some("linearizable"));
-    looks.map(|(collection, _)| collection).collect()
+    let linearizable = reads.filter(|(_, level)| level.as_deref() == Some("linearizable"));
+    linearizable.map(|(collection, _)| collection).collect()
 }
 
-async fn a_look_that_stands_alone_is_linearizable() {
+async fn reads_without_a_write_are_linearizable() {
     let database = TestDatabase::new().await;
-    let (_proxy, stores, sent) = recorded(&database).await;
+    let (_proxy, stores, sent) = recording_stores(&database).await;
     stores
         .lock_statuses
         .read_linearizable(&user(1))
         .await
-        .expect("a lock_status");
-    stores.credential_locks.find(&user(1)).await.expect("no credential");
-    let family = FamilyId::parse("family-1").expect("an id");
+        .expect("the read succeeds");
+    stores.credential_locks.find(&user(1)).await.expect("the read succeeds");
+    let family = FamilyId::parse("family-1").expect("the id is valid");
     stores
         .refresh_families
         .read_linearizable(&family)
         .await
-        .expect("no family");
+        .expect("the read succeeds");
     let hash = ValidationTokenHash([1; 32]);
-    let looked = stores
+    let token = stores
         .validation_tokens
         .read_linearizable(&hash, Timestamp::UNIX_EPOCH)
         .await;
-    looked.expect("no token");
-    let looks = ["credentials", "credentials", "refresh_families", "validation_tokens"];
-    assert_eq!(linearizable(&sent), looks);
+    token.expect("the read succeeds");
+    let expected = ["credentials", "credentials", "refresh_families", "validation_tokens"];
+    assert_eq!(take_linearizable(&sent), expected);
 }
 
-async fn a_user_who_is_not_found_is_looked_at_once_more_but_no_login() {
+async fn absent_users_are_read_again_but_not_logins() {
     let database = TestDatabase::new().await;
-    let (_proxy, stores, sent) = recorded(&database).await;
-    stores.identities.find(&user(1)).await.expect("no user");
-    assert_eq!(linearizable(&sent), ["identities"]);
-    stores.factor_sets.find_with_owner(&user(1)).await.expect("no user");
-    assert_eq!(linearizable(&sent), ["identities"]);
+    let (_proxy, stores, sent) = recording_stores(&database).await;
+    stores.identities.find(&user(1)).await.expect("the read succeeds");
+    assert_eq!(take_linearizable(&sent), ["identities"]);
+    stores
+        .factor_sets
+        .find_with_owner(&user(1))
+        .await
+        .expect("the read succeeds");
+    assert_eq!(take_linearizable(&sent), ["identities"]);
     let stranger = stores.identities.find_by_login("stranger@example.com");
-    assert_eq!(stranger.await.expect("no user"), None);
-    assert_eq!(linearizable(&sent), [""; 0]);
+    assert_eq!(stranger.await.expect("the read succeeds"), None);
+    assert_eq!(take_linearizable(&sent), [""; 0]);
 }
 
-/// The operation time goes with the look: only an old primary that is cut off says that it saw it.
-async fn a_look_after_a_write_is_causal() {
+/// The read carries `afterClusterTime`, which the old primary counts while it is partitioned.
+async fn read_after_write_is_causal() {
     let (database, primary) = old_primary().await;
-    let stores = stores_by(through(&uri(), primary.address()), &database).await;
-    lock(&stores, 1).await.expect("locked");
+    let stores = open_stores(through(&uri(), primary.address()), &database).await;
+    lock(&stores, 1).await.expect("the lock is acknowledged");
     primary.cut_off().await.expect("the server answers");
     let lock_status = stores
         .lock_statuses
         .read_after_write(&user(1))
         .await
-        .expect("a lock_status");
+        .expect("the read succeeds");
     assert!(lock_status.is_locked);
     let seen = primary.rejoin().await.expect("the server answers");
     assert_eq!((seen.reads, seen.causal_reads), (1, 1));
 }
 
-async fn an_old_primary_answers_no_look_that_stands_alone() {
+async fn old_primary_answers_no_linearizable_read() {
     let (database, primary) = old_primary().await;
-    let stores = stores_by(through(&uri(), primary.address()), &database).await;
-    // Causal reads need a write before them.
-    lock(&stores, 1).await.expect("locked");
+    let stores = open_stores(through(&uri(), primary.address()), &database).await;
+    // Without a write before it, no read is causal.
+    lock(&stores, 1).await.expect("the lock is acknowledged");
     primary.cut_off().await.expect("the server answers");
-    let beside_the_new_one = stores_by(uri(), &database).await;
-    lock(&beside_the_new_one, 2).await.expect("locked");
-    let past = stores
+    let on_new_primary = open_stores(uri(), &database).await;
+    lock(&on_new_primary, 2).await.expect("the lock is acknowledged");
+    let stale = stores
         .lock_statuses
         .read_after_write(&user(2))
         .await
-        .expect("a lock_status");
-    assert!(!past.is_locked, "a causal read is answered from the past");
+        .expect("the read succeeds");
+    assert!(!stale.is_locked, "a causal read of an old primary is stale");
     stores
         .lock_statuses
         .read_linearizable(&user(2))
         .await
-        .expect_err("it has no majority");
-    lock(&stores, 3).await.expect_err("no majority gets it");
+        .expect_err("the old primary has no majority");
+    lock(&stores, 3).await.expect_err("the write reaches no majority");
     let seen = primary.rejoin().await.expect("the server answers");
     assert_eq!((seen.causal_reads > 0, seen.linearizable_reads), (true, 1));
     assert!(
@@ -191,7 +195,7 @@ async fn an_old_primary_answers_no_look_that_stands_alone() {
             .lock_statuses
             .read_linearizable(&user(2))
             .await
-            .expect("a lock_status")
+            .expect("the read succeeds")
             .is_locked
     );
     assert!(
@@ -199,14 +203,14 @@ async fn an_old_primary_answers_no_look_that_stands_alone() {
             .lock_statuses
             .read_linearizable(&user(3))
             .await
-            .expect("a lock_status")
+            .expect("the read succeeds")
             .is_locked
     );
 }
 
 async fn old_primary() -> (TestDatabase, OldPrimary) {
     let database = TestDatabase::new().await;
-    let server = address_of(&uri()).expect("one host");
+    let server = address_of(&uri()).expect("the URI names one host");
     let primary = OldPrimary::before(server, &database.database).await;
-    (database, primary.expect("a port"))
+    (database, primary.expect("a port is free"))
 }

@@ -1,10 +1,12 @@
+//! A database per trial, and the trials of this adapter beside the contracts.
+
 use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::actor::Actor;
 use domain::contact::{ContactType, Email};
-use domain::credential_lock::{CredentialLock, LockCommand, events};
+use domain::credential_lock::{CredentialLock, LockCommand, events as lock_events};
 use domain::event::EventContext;
 use domain::factors::{SendQuota, SendQuotaKey};
 use domain::identity::{Identity, MainContact};
@@ -19,10 +21,10 @@ use tokio::runtime;
 
 use crate::settings;
 
-/// Where the server is.
+/// Returns the URI of the server, if there is one.
 #[expect(
     clippy::disallowed_methods,
-    reason = "where the tests' server is, is no setting of AuthMe"
+    reason = "the address of the test server is no setting of AuthMe"
 )]
 pub(crate) fn server() -> Option<String> {
     std::env::var("AUTHME_TEST_MONGODB_URI")
@@ -30,7 +32,7 @@ pub(crate) fn server() -> Option<String> {
         .filter(|uri| !uri.is_empty())
 }
 
-/// A database of its own.
+/// A database that one trial has to itself; dropping the value drops the database.
 pub(crate) struct TestDatabase {
     pub(crate) database: String,
     opened: Mutex<adapter_mongodb::Stores>,
@@ -44,13 +46,13 @@ impl TestDatabase {
     }
 
     fn opened(&self) -> adapter_mongodb::Stores {
-        self.opened.lock().expect("no contract panics while it opens").clone()
+        self.opened.lock().expect("the lock is not poisoned").clone()
     }
 
     async fn documents(&self, collection: &str) -> mongodb::Collection<Document> {
         let client = mongodb::Client::with_uri_str(settings(&self.database).uri).await;
         client
-            .expect("a client")
+            .expect("the URI is valid")
             .database(&self.database)
             .collection(collection)
     }
@@ -59,8 +61,8 @@ impl TestDatabase {
 async fn open(database: &str) -> adapter_mongodb::Stores {
     let stores = adapter_mongodb::open(&settings(database)).await;
     let stores = stores.expect("the server answers");
-    let made = stores.create_indexes(&Aggregate::ALL).await;
-    made.expect("the server answers");
+    let created = stores.create_indexes(&Aggregate::ALL).await;
+    created.expect("the server answers");
     stores
 }
 
@@ -69,8 +71,10 @@ impl Drop for TestDatabase {
         let settings = settings(&self.database);
         let dropped = std::thread::spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async {
-                let client = mongodb::Client::with_uri_str(&settings.uri).await.expect("a client");
+            runtime.expect("a runtime starts").block_on(async {
+                let client = mongodb::Client::with_uri_str(&settings.uri)
+                    .await
+                    .expect("the URI is valid");
                 client
                     .database(&settings.database)
                     .drop()
@@ -105,38 +109,23 @@ impl Fixture for TestDatabase {
 
     async fn reopen(&self) -> Stores {
         let reopened = open(&self.database).await;
-        *self.opened.lock().expect("no contract panics while it opens") = reopened;
+        *self.opened.lock().expect("the lock is not poisoned") = reopened;
         self.stores()
     }
 }
 
-/// What holds for this adapter beside the contracts.
+/// Returns the trials of this adapter beside the contracts.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("a_user_begun_before_a_crash_is_finished_under_its_id", begun_user),
-        trial(
-            "a_login_that_its_user_gave_up_before_a_crash_is_taken_over",
-            login_given_up,
-        ),
-        trial("an_outbox_that_cannot_be_read_holds_up_no_other", unreadable_outbox),
-        trial(
-            "a_document_that_cannot_be_read_fails_for_its_own_caller",
-            unreadable_document,
-        ),
-        trial(
-            "a_user_stored_before_there_were_versions_is_replaced_and_removed",
-            unversioned_user,
-        ),
-        trial(
-            "a_user_replaced_in_between_is_replaced_all_the_same",
-            replaced_in_between,
-        ),
-        trial(
-            "a_name_freed_while_its_holder_was_written_is_reserved_again",
-            freed_name,
-        ),
-        trial("making_the_indexes_again_changes_nothing", indexes_once),
-        trial("a_service_removes_only_what_it_stored_itself", own_garbage),
+        trial("interrupted_create_is_completed_under_its_id", interrupted_create),
+        trial("login_left_over_by_a_crash_is_taken_over", left_over_login),
+        trial("unreadable_outbox_does_not_block_others", unreadable_outbox),
+        trial("unreadable_document_fails_only_its_caller", unreadable_document),
+        trial("user_without_version_is_replaced_and_removed", unversioned_user),
+        trial("parallel_replaces_of_a_user_all_succeed", parallel_replaces),
+        trial("freed_name_is_reserved_again_by_a_replace", freed_name),
+        trial("creating_the_indexes_again_changes_nothing", indexes_again),
+        trial("service_purges_only_its_own_records", own_records),
     ]
 }
 
@@ -152,7 +141,7 @@ where
 }
 
 fn user(id: &str) -> UserId {
-    UserId::parse(id).expect("an id")
+    UserId::parse(id).expect("the id is valid")
 }
 
 fn ada(id: &str) -> Identity {
@@ -160,8 +149,8 @@ fn ada(id: &str) -> Identity {
         id: user(id),
         name: None,
         email: Some(MainContact {
-            id: ContactId::parse("contact").expect("an id"),
-            value: Email::parse("ada@example.com").expect("an address"),
+            id: ContactId::parse("contact").expect("the id is valid"),
+            value: Email::parse("ada@example.com").expect("the address is valid"),
         }),
         mobile: None,
         main_contact_type: ContactType::Email,
@@ -171,70 +160,82 @@ fn ada(id: &str) -> Identity {
     }
 }
 
-async fn begun_user(database: TestDatabase) {
-    let reserved = doc! { "_id": "ada@example.com", "holder": "begun", "version": 1_i64 };
+async fn interrupted_create(database: TestDatabase) {
+    let reserved = doc! { "_id": "ada@example.com", "holder": "interrupted", "version": 1_i64 };
     let logins = database.documents("logins").await;
-    logins.insert_one(reserved).await.expect("inserted");
+    logins.insert_one(reserved).await.expect("the insert succeeds");
     let identities = database.stores().identities;
-    let by_another = identities.create(&ada("another")).await.expect("answered");
-    assert_eq!(by_another, IdentitySaveOutcome::LoginTaken { by: user("begun") });
-    let finished = identities.create(&ada("begun")).await.expect("answered");
-    assert_eq!(finished, IdentitySaveOutcome::Saved);
-    let found = identities.find_by_login("ada@example.com").await.expect("answered");
-    assert_eq!(found, Some(ada("begun")));
+    let other = identities.create(&ada("another")).await.expect("the call succeeds");
+    assert_eq!(
+        other,
+        IdentitySaveOutcome::LoginTaken {
+            by: user("interrupted")
+        }
+    );
+    let completed = identities.create(&ada("interrupted")).await.expect("the call succeeds");
+    assert_eq!(completed, IdentitySaveOutcome::Saved);
+    let found = identities
+        .find_by_login("ada@example.com")
+        .await
+        .expect("the call succeeds");
+    assert_eq!(found, Some(ada("interrupted")));
 }
 
-async fn login_given_up(database: TestDatabase) {
+async fn left_over_login(database: TestDatabase) {
     let identities = database.stores().identities;
     let moved = Identity {
         email: Some(MainContact {
-            id: ContactId::parse("contact").expect("an id"),
-            value: Email::parse("new@example.com").expect("an address"),
+            id: ContactId::parse("contact").expect("the id is valid"),
+            value: Email::parse("new@example.com").expect("the address is valid"),
         }),
         ..ada("moved")
     };
-    identities.create(&moved).await.expect("answered");
+    identities.create(&moved).await.expect("the call succeeds");
     let left_over = doc! { "_id": "ada@example.com", "holder": "moved", "version": 1_i64 };
     let logins = database.documents("logins").await;
-    logins.insert_one(left_over).await.expect("inserted");
+    logins.insert_one(left_over).await.expect("the insert succeeds");
     assert_eq!(
-        identities.find_by_login("ada@example.com").await.expect("answered"),
+        identities
+            .find_by_login("ada@example.com")
+            .await
+            .expect("the call succeeds"),
         None
     );
-    let taken_over = identities.create(&ada("next")).await.expect("answered");
+    let taken_over = identities.create(&ada("next")).await.expect("the call succeeds");
     assert_eq!(taken_over, IdentitySaveOutcome::Saved);
 }
 
-async fn indexes_once(database: TestDatabase) {
+async fn indexes_again(database: TestDatabase) {
     open(&database.database).await;
     for index in adapter_mongodb::indexes() {
         let documents = database.documents(index.collection).await;
-        let names = documents.list_index_names().await.expect("answered");
+        let names = documents.list_index_names().await.expect("the call succeeds");
         let known = names.iter().filter(|name| *name == index.name).count();
         assert_eq!(known, 1, "{}.{} in {names:?}", index.collection, index.name);
     }
 }
 
-async fn own_garbage(database: TestDatabase) {
+async fn own_records(database: TestDatabase) {
     let stores = database.opened();
     let window = SendQuota {
         most: 1,
         window: Duration::from_mins(10),
     };
     let key = SendQuotaKey::user(&user("ada"));
-    let charged = stores.send_quotas.take(&key, window, Timestamp::UNIX_EPOCH).await;
-    assert_eq!(charged.expect("answered"), QuotaDecision::Allowed);
+    let taken = stores.send_quotas.take(&key, window, Timestamp::UNIX_EPOCH).await;
+    assert_eq!(taken.expect("the call succeeds"), QuotaDecision::Allowed);
     for (aggregate, removed) in [
         (Aggregate::Credential, 0),
         (Aggregate::RefreshFamily, 0),
         (Aggregate::FactorSet, 1),
     ] {
         let garbage = stores.garbage_of(&[aggregate]);
-        let collected = garbage.purge(Timestamp::MAX, 10).await.expect("answered");
-        assert_eq!(collected, removed, "{aggregate:?}");
+        let purged = garbage.purge(Timestamp::MAX, 10).await.expect("the call succeeds");
+        assert_eq!(purged, removed, "{aggregate:?}");
     }
 }
 
+/// Locks a user, or unlocks a locked one.
 async fn lock(database: &TestDatabase, name: &str) {
     let command = LockCommand {
         user: user(name),
@@ -247,16 +248,16 @@ async fn lock(database: &TestDatabase, name: &str) {
         },
     };
     let credential_locks = database.stores().credential_locks;
-    let found = credential_locks.find(&command.user).await.expect("answered");
+    let found = credential_locks.find(&command.user).await.expect("the call succeeds");
     let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
-    let turned = found.lock(&command).or_else(|| found.unlock(&command));
-    let turned = turned.expect("it is locked or not");
-    let told = vec![events::lock_changed(&turned, &command)];
-    let saving = credential_locks.save_if_version(&turned, told).await;
-    assert_eq!(saving.expect("answered"), SaveOutcome::Saved);
+    let changed = found.lock(&command).or_else(|| found.unlock(&command));
+    let changed = changed.expect("a lock or an unlock changes it");
+    let events = vec![lock_events::lock_changed(&changed, &command)];
+    let outcome = credential_locks.save_if_version(&changed, events).await;
+    assert_eq!(outcome.expect("the call succeeds"), SaveOutcome::Saved);
 }
 
-/// Events of kinds, with fields and of forms that a newer version may have.
+/// Stores events with the kinds, fields and forms that a newer version may write.
 async fn unreadable_outbox(database: TestDatabase) {
     let stores = database.stores();
     let newer = [
@@ -280,7 +281,7 @@ async fn unreadable_outbox(database: TestDatabase) {
         lock(&database, name).await;
         let change = doc! { verb: { field: value } };
         let changed = credentials.update_one(doc! { "_id": name }, change).await;
-        assert_eq!(changed.expect("changed").matched_count, 1);
+        assert_eq!(changed.expect("the update succeeds").matched_count, 1);
     }
     lock(&database, "readable").await;
     let lease = Lease {
@@ -289,10 +290,10 @@ async fn unreadable_outbox(database: TestDatabase) {
         length: Duration::from_secs(5),
     };
     for _ in 0..2 {
-        let claimed = stores.outboxes.claim(&lease, 10).await.expect("answered");
+        let claimed = stores.outboxes.claim(&lease, 10).await.expect("the call succeeds");
         let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
         assert_eq!(keys, ["readable"]);
-        let backlog = stores.outboxes.backlog().await.expect("answered");
+        let backlog = stores.outboxes.backlog().await.expect("the call succeeds");
         assert_eq!(backlog.unreadable, newer.len() as u64);
     }
     for name in ["of-a-newer-kind", "without-an-id", "with-data-of-a-newer-form"] {
@@ -303,10 +304,10 @@ async fn unreadable_outbox(database: TestDatabase) {
 async fn unreadable_document(database: TestDatabase) {
     const CALLERS: usize = 32;
     let identities = database.stores().identities;
-    identities.create(&ada("ada")).await.expect("answered");
+    identities.create(&ada("ada")).await.expect("the call succeeds");
     let corrupt = doc! { "_id": "corrupt", "roles": "of a later version" };
     let documents = database.documents("identities").await;
-    documents.insert_one(corrupt).await.expect("inserted");
+    documents.insert_one(corrupt).await.expect("the insert succeeds");
     let mut reads = tokio::task::JoinSet::new();
     for caller in 0..CALLERS {
         let identities = identities.clone();
@@ -316,9 +317,9 @@ async fn unreadable_document(database: TestDatabase) {
     for (id, found) in reads.join_all().await {
         match found {
             Ok(found) => assert_eq!(found, Some(ada("ada")), "{id}"),
-            Err(failure) => assert!(
-                id == user("corrupt") && matches!(failure, StoreError::Corrupt { .. }),
-                "{id}: {failure:?}"
+            Err(error) => assert!(
+                id == user("corrupt") && matches!(error, StoreError::Corrupt { .. }),
+                "{id}: {error:?}"
             ),
         }
     }
@@ -327,32 +328,38 @@ async fn unreadable_document(database: TestDatabase) {
 async fn unversioned_user(database: TestDatabase) {
     let identities = database.stores().identities;
     let documents = database.documents("identities").await;
-    identities.create(&ada("ada")).await.expect("answered");
+    identities.create(&ada("ada")).await.expect("the call succeeds");
     for _ in 0..2 {
         let without = doc! { "$unset": { "version": "" } };
         let changed = documents.update_one(doc! { "_id": "ada" }, without).await;
-        assert_eq!(changed.expect("changed").modified_count, 1);
-        let replaced = identities.replace(&ada("ada")).await.expect("answered");
+        assert_eq!(changed.expect("the update succeeds").modified_count, 1);
+        let replaced = identities.replace(&ada("ada")).await.expect("the call succeeds");
         assert_eq!(replaced, IdentitySaveOutcome::Saved);
     }
     let without = doc! { "$unset": { "version": "" } };
     documents
         .update_one(doc! { "_id": "ada" }, without)
         .await
-        .expect("changed");
-    assert!(identities.remove(&user("ada")).await.expect("answered"));
-    assert_eq!(identities.find(&user("ada")).await.expect("answered"), None);
+        .expect("the update succeeds");
+    assert!(identities.remove(&user("ada")).await.expect("the call succeeds"));
+    assert_eq!(identities.find(&user("ada")).await.expect("the call succeeds"), None);
 }
 
-/// Each write gives the document another version, and is made on the version that was found.
-async fn replaced_in_between(database: TestDatabase) {
+/// Each write requires the version that was read and gives the document another one, so a lost race is repeated.
+async fn parallel_replaces(database: TestDatabase) {
     const CALLERS: usize = 8;
     let identities = database.stores().identities;
     let documents = database.documents("identities").await;
-    identities.create(&ada("ada")).await.expect("answered");
+    identities.create(&ada("ada")).await.expect("the call succeeds");
     let version = async || {
-        let found = documents.find_one(doc! { "_id": "ada" }).await.expect("answered");
-        found.expect("it is there").get_object_id("version").expect("a version")
+        let found = documents
+            .find_one(doc! { "_id": "ada" })
+            .await
+            .expect("the call succeeds");
+        found
+            .expect("the document exists")
+            .get_object_id("version")
+            .expect("the document has a version")
     };
     let before = version().await;
     let mut replacing = tokio::task::JoinSet::new();
@@ -361,19 +368,22 @@ async fn replaced_in_between(database: TestDatabase) {
         replacing.spawn(async move { identities.replace(&ada("ada")).await });
     }
     for saved in replacing.join_all().await {
-        assert_eq!(saved.expect("answered"), IdentitySaveOutcome::Saved);
+        assert_eq!(saved.expect("the call succeeds"), IdentitySaveOutcome::Saved);
     }
     assert_ne!(version().await, before);
 }
 
 async fn freed_name(database: TestDatabase) {
     let identities = database.stores().identities;
-    identities.create(&ada("ada")).await.expect("answered");
+    identities.create(&ada("ada")).await.expect("the call succeeds");
     let logins = database.documents("logins").await;
     let freed = logins.delete_one(doc! { "_id": "ada@example.com" }).await;
-    assert_eq!(freed.expect("deleted").deleted_count, 1);
-    let saved = identities.replace(&ada("ada")).await.expect("answered");
+    assert_eq!(freed.expect("the delete succeeds").deleted_count, 1);
+    let saved = identities.replace(&ada("ada")).await.expect("the call succeeds");
     assert_eq!(saved, IdentitySaveOutcome::Saved);
-    let found = identities.find_by_login("ada@example.com").await.expect("answered");
+    let found = identities
+        .find_by_login("ada@example.com")
+        .await
+        .expect("the call succeeds");
     assert_eq!(found, Some(ada("ada")));
 }
