@@ -1,4 +1,5 @@
-//! The reference line H of the benchmarks: an actix-web handler that returns a constant.
+//! Line H of the benchmarks (docs/benchmarks.md): an actix-web handler that returns a constant, as the upper bound of
+//! what any endpoint here can reach.
 //!
 //! `constant_handler ADDRESS` serves until it is killed.
 

@@ -1,4 +1,4 @@
-//! The way in: which connections are taken, and what is said of those that fail.
+//! Accepts connections within their limits, and counts and logs the connections that fail.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use ports::{ConnectionError, MetricEvent, Telemetry};
 
 use crate::connection::Connection;
 use crate::connection_limits::ConnectionLimits;
-use crate::events::Stopping;
+use crate::events::Shutdown;
 use crate::{Api, ApiSettings};
 
-/// An idle connection outlives the beginning of a stop by this at most. One that is in use gets its next request
-/// answered in this time, and is told to close by that answer: so no request crosses the close on the way.
-const KEEPS_IDLE: Duration = Duration::from_secs(1);
+/// How long a connection may stay idle after the shutdown began. A client that reuses a connection usually sends its
+/// next request within a second; it gets a response with `connection: close`, so that no request is in flight when the
+/// server closes the connection.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
 
-/// What every accepted connection passes, whichever worker it is given to.
+/// The limits and timeouts of every accepted connection, shared by all workers.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     limits: Arc<ConnectionLimits>,
     telemetry: Arc<dyn Telemetry>,
-    stopping: Stopping,
+    shutdown: Shutdown,
     write_timeout: Duration,
-    keeps_idle: Duration,
+    idle_grace: Duration,
 }
 
 impl Acceptor {
@@ -32,25 +33,26 @@ impl Acceptor {
         Self {
             limits: ConnectionLimits::new(&settings.connections, settings.trusted_proxies.clone()),
             telemetry: api.telemetry.clone(),
-            stopping: Stopping(api.stopping.clone()),
+            shutdown: Shutdown(api.stopping.clone()),
             write_timeout: settings.connections.write_timeout,
-            keeps_idle: KEEPS_IDLE.min(settings.drain / 2),
+            idle_grace: IDLE_GRACE.min(settings.drain / 2),
         }
     }
 
-    /// Takes a connection in, with the address of its peer; one that is too many is closed at once.
+    /// Admits a connection and returns it with the address of its peer. A connection beyond a limit is closed at once.
     pub(crate) fn admit(&self, stream: TcpStream) -> Result<(Connection, Option<SocketAddr>), ()> {
         let peer = stream.peer_addr().ok();
         let admitted = self.limits.admit(peer.map(|peer| peer.ip())).map_err(|limit| {
             self.telemetry.record(MetricEvent::ConnectionRefused(limit));
         })?;
-        let stopping = self.stopping.clone();
-        let connection = Connection::new(stream, admitted, self.write_timeout, stopping, self.keeps_idle);
+        let shutdown = self.shutdown.clone();
+        let connection = Connection::new(stream, admitted, self.write_timeout, shutdown, self.idle_grace);
         Ok((connection, peer))
     }
 
-    /// Counts what ended a connection. A stranger can do so as often as he likes, so it is logged at `debug`.
-    pub(crate) fn failed(&self, error: &DispatchError) {
+    /// Counts the error that ended a connection. Any client can cause most of them at will and fill the log, so only
+    /// internal errors are logged above `debug`.
+    pub(crate) fn record_error(&self, error: &DispatchError) {
         let kind = match error {
             DispatchError::Parse(_) => ConnectionError::Malformed,
             DispatchError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => ConnectionError::WriteTimeout,

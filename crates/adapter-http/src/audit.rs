@@ -1,4 +1,4 @@
-//! Which requests leave a record in the audit trail, and what it says.
+//! Decides which requests are recorded in the audit trail, and writes their records.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -16,83 +16,88 @@ use governor::clock::DefaultClock;
 use governor::{Quota, RateLimiter};
 use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock};
 
-use crate::budget::Budget;
-use crate::observed::{Observed, ObservedOperation};
+use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::peer::network;
+use crate::request_record::{AuditedOperation, RequestRecord};
 
-/// Records a minute about callers of one network that no token or secret proved: enough to see who tries what.
-const STRANGERS_PER_NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+/// Records per minute about unauthenticated callers of one network: one a second shows an operator who tries what.
+const UNAUTHENTICATED_PER_NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
-/// The same from everywhere: 20 a second are at most half a gigabyte a day, however many addresses take part.
-const STRANGERS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_199);
+/// Records per minute about unauthenticated callers of all networks: 20 a second are at most half a gigabyte a day,
+/// however many addresses take part in an attack.
+const UNAUTHENTICATED: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_199);
 
-/// Networks remembered at most; the least recently seen go first.
+/// Networks that are remembered, at most. The least recently seen is evicted first. Ten thousand states are a few
+/// megabytes.
 const NETWORKS: u64 = 10_000;
 
-/// In this time an untouched budget is whole again.
-const WINDOW: Duration = Duration::from_mins(1);
+/// The period of the quotas, after which an unused quota is full again.
+const PERIOD: Duration = Duration::from_mins(1);
 
-/// Decides and writes. One for all workers: a stranger cannot choose its worker.
-pub(crate) struct Auditor {
+/// Writes the audit records of requests. All workers share one, because a caller cannot choose its worker and would
+/// otherwise have the quota of each.
+pub(crate) struct AuditRecorder {
     trail: Arc<dyn AuditTrail>,
     clock: Arc<dyn Clock>,
-    networks: Budget<DefaultClock>,
+    networks: KeyedRateLimiter<DefaultClock>,
     hasher: RandomState,
-    everywhere: DefaultDirectRateLimiter,
+    all_networks: DefaultDirectRateLimiter,
     omitted: AtomicU64,
 }
 
-impl Auditor {
+impl AuditRecorder {
     pub(crate) fn new(trail: Arc<dyn AuditTrail>, clock: Arc<dyn Clock>) -> Self {
         Self {
             trail,
             clock,
-            networks: Budget::new(
-                Quota::per_minute(STRANGERS_PER_NETWORK),
+            networks: KeyedRateLimiter::new(
+                Quota::per_minute(UNAUTHENTICATED_PER_NETWORK),
                 DefaultClock::default(),
                 NETWORKS,
-                WINDOW,
+                PERIOD,
             ),
             hasher: RandomState::new(),
-            everywhere: RateLimiter::direct(Quota::per_minute(STRANGERS)),
+            all_networks: RateLimiter::direct(Quota::per_minute(UNAUTHENTICATED)),
             omitted: AtomicU64::new(0),
         }
     }
 
-    /// Records a request that was answered, when it changed something or was refused to its caller.
+    /// Records an answered request that changed something or was refused with 401 or 403, or a client login that was
+    /// refused with 429. Of unauthenticated callers only what the quotas allow is recorded; the next record has the
+    /// number of those that were omitted.
     pub(crate) fn record(
         &self,
-        operation: &ObservedOperation,
-        (request, observed): (&HttpRequest, &Observed),
+        operation: &AuditedOperation,
+        (request, request_record): (&HttpRequest, &RequestRecord),
         (status, code): (StatusCode, Option<&'static str>),
     ) {
         let outcome = match status {
             status if status.is_success() && operation.records_success => AuditOutcome::Done,
-            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED if code != Some(RENEWAL_REFUSED) => AuditOutcome::Refused,
-            // Of all 429s only client logins': nobody has been authenticated before them.
-            StatusCode::TOO_MANY_REQUESTS if observed.caller.is_none() => AuditOutcome::Refused,
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED if code != Some(TOKEN_NOT_VALID) => AuditOutcome::Refused,
+            // Only a client login gets its 429 before a caller is known; the request limits apply to verified tokens.
+            StatusCode::TOO_MANY_REQUESTS if request_record.caller.is_none() => AuditOutcome::Refused,
             _ => return,
         };
-        let is_stranger = observed.caller.is_none() && observed.client.is_none();
-        if is_stranger && !self.admits(observed.request.address) {
+        let is_unauthenticated = request_record.caller.is_none() && request_record.client.is_none();
+        if is_unauthenticated && !self.has_quota(request_record.request.address) {
             self.omitted.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let mut record = AuditRecord::new(self.clock.now(), operation.id.as_str(), outcome);
-        record = match observed.call() {
+        record = match request_record.call() {
             Some(call) => record.in_call(&call),
             None => AuditRecord {
-                request_id: Some(observed.request.id.clone()),
+                request_id: Some(request_record.request.id.clone()),
                 by: Actor {
-                    client: observed.client.clone(),
+                    client: request_record.client.clone(),
                     ..Actor::default()
                 },
-                address: observed.request.address,
+                address: request_record.request.address,
                 ..record
             },
         };
         self.trail.record(&AuditRecord {
-            object: objects(request, observed),
+            object: collect_objects(request, request_record),
             status: Some(status.as_u16()),
             code,
             omitted: self.omitted.swap(0, Ordering::Relaxed),
@@ -100,21 +105,22 @@ impl Auditor {
         });
     }
 
-    fn admits(&self, address: Option<IpAddr>) -> bool {
+    fn has_quota(&self, address: Option<IpAddr>) -> bool {
         let network = self.hasher.hash_one(address.map(network));
-        self.networks.take(network).is_ok() && self.everywhere.check().is_ok()
+        self.networks.take(network).is_ok() && self.all_networks.check().is_ok()
     }
 }
 
-/// A refresh or validation token that is not good is no failed authentication, and whoever renews records what matters.
-const RENEWAL_REFUSED: &str = "20";
+/// The code of a refresh or validation token that is not valid. That is no failed authentication of the caller, and the
+/// use cases of renewal record a replay themselves.
+const TOKEN_NOT_VALID: &str = "20";
 
-/// The ids of the path, as far as they are ids, and what the handler named.
-fn objects(request: &HttpRequest, observed: &Observed) -> Vec<(&'static str, String)> {
-    let mut objects = observed.objects.clone();
+/// Returns the objects that the handler recorded, and the ids of the path that are well-formed.
+fn collect_objects(request: &HttpRequest, request_record: &RequestRecord) -> Vec<(&'static str, String)> {
+    let mut objects = request_record.objects.clone();
     for (parameter, kind) in [("id", "user"), ("factorId", "contact")] {
         let id = request.match_info().get(parameter);
-        // Both have the same form. What is no id may be anything, a contact or a secret too.
+        // Both kinds of id have the same form. Malformed text is left out: it may be a contact or a secret.
         let id = id.and_then(|id| ContactId::parse(id).ok());
         objects.extend(id.map(|id| (kind, id.to_string())));
     }

@@ -1,4 +1,4 @@
-//! The bearer token: verified, then held against what the operation requires.
+//! Verifies the bearer token and compares its roles and scopes with what the operation requires.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -15,12 +15,12 @@ use domain::permission::{Permission, lacking};
 use ports::{Clock, KeySetSource, TokenVerificationError, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
-use crate::admitted::PendingAdmission;
+use crate::admission::PendingAdmission;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
 use crate::request_limits::RequestLimits;
-use crate::{observe, observed};
+use crate::{instrumentation, request_record};
 
-/// What it takes to know a caller.
+/// The ports that authenticate and admit a caller.
 #[derive(Clone)]
 pub struct Authenticator {
     pub verifier: Arc<dyn TokenVerifier>,
@@ -30,20 +30,20 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// A key that is not known may be a new one, and a key set that was away may be back: it is looked at once more,
-    /// then the token.
+    /// Verifies a token. When its key is unknown or there is no usable key set, the key set is fetched once more before
+    /// the second and last attempt: the key may be new, or the key set reachable again.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
         match self.verifier.verify(token, self.clock.now()) {
             Err(TokenVerificationError::UnknownKey | TokenVerificationError::KeysUnavailable) => {
                 self.keys.refresh().await;
                 self.verifier.verify(token, self.clock.now())
             }
-            inspected => inspected,
+            result => result,
         }
     }
 }
 
-/// A caller who has the permission `P`.
+/// An extractor: the call of a caller who has the permission `P`.
 pub(crate) struct Authorised<P> {
     pub(crate) call: Call,
     request: HttpRequest,
@@ -51,12 +51,12 @@ pub(crate) struct Authorised<P> {
 }
 
 impl<P> Authorised<P> {
-    /// Says what the call is about where its path does not, for the audit trail.
-    pub(crate) fn concerns(&self, kind: &'static str, id: &str) {
-        observed::concerns(&self.request, kind, id);
+    /// Adds the object of the call to its audit record, where the path does not name it.
+    pub(crate) fn record_object(&self, kind: &'static str, id: &str) {
+        request_record::record_object(&self.request, kind, id);
     }
 
-    /// The calling user. Every operation that asks for it requires one.
+    /// Returns the calling user. Every operation that needs one requires a user's token, so 403 here is unreachable.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
         self.call
             .user_id()
@@ -69,9 +69,9 @@ impl From<AdmissionError> for Problem {
         match error {
             AdmissionError::NotPermitted(lacking) => not_permitted(lacking.to_string()),
             AdmissionError::Inactive(_) => {
-                Self::not_authenticated("the bearer token is no longer valid", INVALID_TOKEN)
+                Self::not_authenticated("the access token is no longer active", INVALID_TOKEN)
             }
-            AdmissionError::Failed(failure) => failure.into(),
+            AdmissionError::Failed(error) => error.into(),
         }
     }
 }
@@ -80,18 +80,19 @@ fn not_permitted(lacking: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, lacking)
 }
 
-/// What a token that could not be verified is answered with: without keys nobody knows whether it is good.
-fn verification_problem(rejection: TokenVerificationError) -> Problem {
-    match rejection {
-        TokenVerificationError::KeysUnavailable => Problem::unavailable(rejection),
+/// Maps a token that could not be verified to its response. Without a key set the token may well be valid, so the
+/// response is 503: a client that got 401 would drop a good session.
+fn verification_problem(error: TokenVerificationError) -> Problem {
+    match error {
+        TokenVerificationError::KeysUnavailable => Problem::unavailable(error),
         TokenVerificationError::Invalid | TokenVerificationError::UnknownKey => {
-            Problem::not_authenticated("the bearer token is not valid", INVALID_TOKEN)
+            Problem::not_authenticated("the access token is expired or cannot be verified", INVALID_TOKEN)
         }
     }
 }
 
-/// The one token of the one `Authorization: Bearer` header.
-fn bearer(request: &HttpRequest) -> Option<&str> {
+/// Returns the token of the `Authorization: Bearer` header, if there is exactly one such header.
+fn bearer_token(request: &HttpRequest) -> Option<&str> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let (Some(header), None) = (headers.next(), headers.next()) else {
         return None;
@@ -107,32 +108,36 @@ impl<P: Permission> FromRequest for Authorised<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let Some(gatekeeper) = request.app_data::<web::Data<Authenticator>>() else {
-                return Err(Problem::unexpected("no gatekeeper was registered"));
+            let Some(authenticator) = request.app_data::<web::Data<Authenticator>>() else {
+                return Err(Problem::unexpected("the application has no authenticator"));
             };
-            let token = bearer(&request)
-                .ok_or_else(|| Problem::not_authenticated("a bearer token is required", r#"Bearer realm="authme""#))?;
-            let verified = gatekeeper.authenticate(token).await.map_err(verification_problem)?;
+            let token = bearer_token(&request).ok_or_else(|| {
+                Problem::not_authenticated(
+                    "an Authorization header with one bearer token is required",
+                    r#"Bearer realm="authme""#,
+                )
+            })?;
+            let verified = authenticator.authenticate(token).await.map_err(verification_problem)?;
             let caller = verified.caller.clone();
-            let call = observe::authenticated(&request, &caller)?;
+            let call = instrumentation::record_caller(&request, &caller)?;
             if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
                 limits.admit(&caller.client, caller.user_id())?;
             }
-            // Requirements are judged every time, whatever is remembered of the token.
-            let about = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
-            if !P::permits(&caller, about.as_ref()) {
+            // Compared in every request: a verified token is cached, its permission is not.
+            let target_user = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
+            if !P::permits(&caller, target_user.as_ref()) {
                 return Err(not_permitted(
-                    lacking(P::REQUIREMENT, &caller, about.as_ref()).to_string(),
+                    lacking(P::REQUIREMENT, &caller, target_user.as_ref()).to_string(),
                 ));
             }
             request.extensions_mut().insert(PendingAdmission {
-                gatekeeper: gatekeeper.clone(),
+                authenticator: authenticator.clone(),
                 caller,
                 admission: Admission {
                     requirement: P::REQUIREMENT,
                     check: P::TOKEN_CHECK,
                 },
-                about,
+                target_user,
             });
             Ok(Self {
                 call,
@@ -143,14 +148,14 @@ impl<P: Permission> FromRequest for Authorised<P> {
     }
 }
 
-/// The contact id in the path.
+/// Returns the contact id in the path, or 400.
 pub(crate) fn contact_in_path(request: &HttpRequest) -> Result<ContactId, Problem> {
     let id = request.match_info().get("factorId").unwrap_or_default();
-    ContactId::parse(id).map_err(|malformed| Problem::malformed_field("factorId", malformed.to_string()))
+    ContactId::parse(id).map_err(|error| Problem::malformed_field("factorId", error.to_string()))
 }
 
-/// The user id in the path.
+/// Returns the user id in the path, or 400.
 pub(crate) fn user_in_path(request: &HttpRequest) -> Result<UserId, Problem> {
     let id = request.match_info().get("id").unwrap_or_default();
-    UserId::parse(id).map_err(|malformed| Problem::malformed_field("id", malformed.to_string()))
+    UserId::parse(id).map_err(|error| Problem::malformed_field("id", error.to_string()))
 }

@@ -1,4 +1,5 @@
-//! Reading request bodies and queries: bounded, strict, and never echoing what was sent.
+//! Reads request bodies and queries, within limits of size and time. No error repeats what the client sent: it may be a
+//! secret, and ends up in logs.
 
 use std::fmt;
 use std::future::Future;
@@ -18,13 +19,15 @@ use serde::{Deserialize, Deserializer};
 
 use crate::problem::{Code, Problem};
 
-/// Largest body that is read.
+/// Largest body that is read, in bytes. The largest legitimate body, 200 groups of 256 bytes each, has 50 KiB of
+/// names.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a body may take.
+/// How long a body may take to arrive. A slow client holds memory for as long; ten seconds suffice for 64 KiB on a bad
+/// mobile connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a body says it is.
+/// The media type that `Content-Type` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MediaType {
     Json,
@@ -44,47 +47,48 @@ impl Body {
         self.bytes.is_empty()
     }
 
-    /// The JSON in the body; a body without a content type is taken for JSON.
+    /// Parses the JSON in the body. A body without a content type is read as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
             MediaType::Json => self.json_any_content_type(),
-            MediaType::MergePatch | MediaType::Form | MediaType::Other => Err(unsupported("application/json")),
+            MediaType::MergePatch | MediaType::Form | MediaType::Other => {
+                Err(unsupported_media_type("application/json"))
+            }
         }
     }
 
-    /// The JSON merge patch in the body (RFC 7396), which may call itself plain JSON.
+    /// Parses the JSON merge patch in the body (RFC 7396). Its content type may be plain JSON, too.
     pub(crate) fn merge_patch<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
             MediaType::Json | MediaType::MergePatch => self.json_any_content_type(),
-            MediaType::Form | MediaType::Other => Err(unsupported("application/merge-patch+json")),
+            MediaType::Form | MediaType::Other => Err(unsupported_media_type("application/merge-patch+json")),
         }
     }
 
-    /// The JSON in the body, whatever its content type says.
+    /// Parses the JSON in the body, whatever its content type.
     pub(crate) fn json_any_content_type<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let text = std::str::from_utf8(&self.bytes).map_err(|_| Problem::malformed("the body is not UTF-8"))?;
         let mut json = serde_json::Deserializer::from_str(text);
         let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| parse_problem(&error))?;
         json.end()
-            .map_err(|_| Problem::malformed("the body goes on after its JSON"))?;
+            .map_err(|_| Problem::malformed("the body has content after its JSON value"))?;
         Ok(value)
     }
 
-    /// The fields of a JSON or form body.
+    /// Parses the fields of a JSON or form body.
     pub(crate) fn json_or_form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
             MediaType::Json => self.json_any_content_type(),
-            MediaType::Form => {
-                serde_urlencoded::from_bytes(&self.bytes).map_err(|_| Problem::malformed("the form cannot be read"))
-            }
-            MediaType::MergePatch | MediaType::Other => {
-                Err(unsupported("application/json or application/x-www-form-urlencoded"))
-            }
+            MediaType::Form => serde_urlencoded::from_bytes(&self.bytes)
+                .map_err(|_| Problem::malformed("the form cannot be read, or has a field twice")),
+            MediaType::MergePatch | MediaType::Other => Err(unsupported_media_type(
+                "application/json or application/x-www-form-urlencoded",
+            )),
         }
     }
 }
 
-/// A JSON object. Derived forms alone would take an array of their fields as well.
+/// A JSON object. A derived `Deserialize` alone would accept an array of the fields as well.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -107,12 +111,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// The parser's own words would repeat what was sent; only the place is told.
+/// Names the place of an error. The parser's own message would repeat what was sent.
 fn parse_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if inner.is_data() {
         let path = error.path().to_string();
-        let message = "is not of the expected type, or given twice";
+        let message = "has the wrong type, or is given twice";
         if path == "." {
             Problem::malformed(format!("the body {message}"))
         } else {
@@ -120,18 +124,18 @@ fn parse_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
         }
     } else {
         Problem::malformed(format!(
-            "the body is not JSON (line {}, column {})",
+            "the body is not valid JSON (line {}, column {})",
             inner.line(),
             inner.column()
         ))
     }
 }
 
-fn unsupported(expected: &str) -> Problem {
+fn unsupported_media_type(expected: &str) -> Problem {
     Problem::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::Malformed,
-        format!("the body must be {expected}"),
+        format!("the content type of the body must be {expected}"),
     )
 }
 
@@ -149,19 +153,19 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let media_type = media_type(request);
-        let announced = request
+        let content_length = request
             .headers()
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let mut payload = payload.take();
         Box::pin(async move {
-            if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+            if content_length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
                 return Err(too_large());
             }
             let read = async {
                 let mut bytes = BytesMut::new();
                 while let Some(chunk) = payload.next().await {
-                    let chunk = chunk.map_err(|_| Problem::malformed("the body could not be read to its end"))?;
+                    let chunk = chunk.map_err(|_| Problem::malformed("the body could not be read completely"))?;
                     if bytes.len() + chunk.len() > MAX_BODY_BYTES {
                         return Err(too_large());
                     }
@@ -171,7 +175,7 @@ impl FromRequest for Body {
             };
             let bytes = actix_web::rt::time::timeout(BODY_TIMEOUT, read)
                 .await
-                .map_err(|_| Problem::malformed("the body did not arrive in time"))??;
+                .map_err(|_| Problem::malformed("the body did not arrive within 10 seconds"))??;
             Ok(Self { bytes, media_type })
         })
     }
@@ -197,8 +201,8 @@ fn media_type(request: &HttpRequest) -> MediaType {
     }
 }
 
-/// The query string as fields; a field given twice is refused, unknown ones are ignored.
+/// Parses the query string. Unknown parameters are ignored; a parameter given twice is 400.
 pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
     serde_urlencoded::from_str(request.query_string())
-        .map_err(|_| Problem::malformed("the query cannot be read, or holds a field twice"))
+        .map_err(|_| Problem::malformed("the query cannot be read, or has a parameter twice"))
 }

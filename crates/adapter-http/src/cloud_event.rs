@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-/// An event as CloudEvents 1.0 writes it in JSON (structured mode), with the extension attribute `cursor`.
+/// An event in the JSON format of CloudEvents 1.0 (structured mode), with the extension attributes `partitionkey`,
+/// `sequence`, `cursor` and `correlationid`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CloudEvent)]
 pub struct CloudEventMessage {
@@ -20,27 +21,28 @@ pub struct CloudEventMessage {
     #[serde(rename = "type")]
     #[schema(example = "credential.locked")]
     kind: &'static str,
-    /// The aggregate: a user id, or a family id for sessions.
+    /// The id of the aggregate: a user id, or a session id for events of sessions.
     subject: String,
     time: String,
     datacontenttype: &'static str,
-    /// The user id.
+    /// The id of the user. Events with the same key are in one partition.
     partitionkey: String,
-    /// Position in the aggregate's history, 20 digits.
+    /// The number of the event within its aggregate, counted from 1, in 20 digits.
     #[schema(example = "00000000000000000001")]
     sequence: String,
-    /// Where in the embedded log to go on from.
+    /// The position in the embedded event log. Pass it as `after` to continue from there.
     cursor: String,
-    /// The `x-request-id` of the request that caused it.
+    /// The `x-request-id` of the request that caused the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "6d1f0a3c5b7e9d2f4a6c8e01")]
     correlationid: Option<String>,
-    /// With `by`, who caused it: an object of `user`, `client` and `operator`, each of which may be absent.
+    /// The data of this event type. Its member `by` is the actor: an object of `user`, `client` and `operator`, each of
+    /// which may be absent.
     #[schema(value_type = Object)]
     data: Map<String, Value>,
 }
 
-/// Who acted: a user through a client, a client on its own, or an operator at the command line.
+/// The actor: a user through a client, a client on its own, or an operator at the command line.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub(crate) struct ActorResponse {
@@ -65,13 +67,13 @@ impl From<&Actor> for ActorResponse {
 impl From<LoggedEvent> for CloudEventMessage {
     fn from(logged: LoggedEvent) -> Self {
         let event = logged.event;
-        let value = |datum| match datum {
+        let to_json = |value| match value {
             EventValue::Text(text) => Value::from(text),
             EventValue::Number(number) => Value::from(number),
             EventValue::Flag(flag) => Value::from(flag),
             EventValue::List(list) => Value::from(list),
         };
-        let data = event.data.into_iter().map(|(name, datum)| (name, value(datum)));
+        let data = event.data.into_iter().map(|(name, value)| (name, to_json(value)));
         let by = ("by".to_owned(), json!(ActorResponse::from(&event.by)));
         Self {
             specversion: "1.0",
@@ -91,7 +93,7 @@ impl From<LoggedEvent> for CloudEventMessage {
 }
 
 impl CloudEventMessage {
-    /// One line of JSON.
+    /// Returns the event as one line of JSON, without a line break.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

@@ -1,5 +1,4 @@
-//! A connection of the API port: it does not wait for ever for a peer that takes nothing, and closes while the process
-//! stops.
+//! A connection of the API port. It is reset when its peer stops reading, and closed when it is idle during a shutdown.
 
 use std::future::Future;
 use std::io;
@@ -12,62 +11,64 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use crate::connection_limits::AdmittedConnection;
-use crate::events::Stopping;
+use crate::events::Shutdown;
 
-/// An accepted connection, as the HTTP library reads and writes it.
+/// An accepted connection, as actix-http reads and writes it.
 pub(crate) struct Connection {
     stream: TcpStream,
     write_timeout: Duration,
-    /// Runs while the peer takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
-    /// Ends when connections without a request are to be closed.
-    closing: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// Something was answered, and nothing was read since. A connection that has not said anything yet is not idle: it
-    /// was opened for a request that is on its way.
+    /// Runs while a write is blocked because the peer does not read.
+    write_timer: Option<Pin<Box<Sleep>>>,
+    /// Completes when idle connections are to be closed; `None` from then on.
+    close_timer: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// True when a response was written and nothing was read since. A new connection is not idle: the client opened it
+    /// for a request that is in flight.
     is_idle: bool,
     _admitted: AdmittedConnection,
 }
 
 impl Connection {
-    /// Closes when the peer takes nothing for `write_timeout`, and, once the process stops, when it has been idle
-    /// `keeps_idle` after the stop began.
+    /// Makes a connection that is reset when a write blocks for `write_timeout`, and that closes when it is idle
+    /// `idle_grace` after the shutdown began, or later.
     pub(crate) fn new(
         stream: TcpStream,
         admitted: AdmittedConnection,
         write_timeout: Duration,
-        mut stopping: Stopping,
-        keeps_idle: Duration,
+        mut shutdown: Shutdown,
+        idle_grace: Duration,
     ) -> Self {
         Self {
             stream,
             write_timeout,
-            stalled: None,
-            closing: Some(Box::pin(async move {
-                stopping.begun().await;
-                sleep(keeps_idle).await;
+            write_timer: None,
+            close_timer: Some(Box::pin(async move {
+                shutdown.wait().await;
+                sleep(idle_grace).await;
             })),
             is_idle: false,
             _admitted: admitted,
         }
     }
 
-    /// Whether the connection is idle at a time when idle ones are closed. Until then the task is woken when it comes.
-    fn closes_now(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(closing) = &mut self.closing
-            && closing.as_mut().poll(cx).is_ready()
+    /// Returns whether the connection is idle and idle connections are to be closed. Until that time comes, the task is
+    /// registered to be woken by it.
+    fn should_close(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(close_timer) = &mut self.close_timer
+            && close_timer.as_mut().poll(cx).is_ready()
         {
-            self.closing = None;
+            self.close_timer = None;
         }
-        self.closing.is_none() && self.is_idle
+        self.close_timer.is_none() && self.is_idle
     }
 }
 
 impl AsyncRead for Connection {
-    /// Reads; an idle connection that is to be closed reads its end, but only when no byte of another request is there.
+    /// Reads from the peer. An idle connection that is to be closed reports end of file, but only after the socket had
+    /// no byte of a further request.
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_pending() && self.closes_now(cx) {
+        if read.is_pending() && self.should_close(cx) {
             return Poll::Ready(Ok(()));
         }
         if buffer.filled().len() > before {
@@ -81,16 +82,16 @@ impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if written.is_ready() {
-            self.stalled = None;
+            self.write_timer = None;
             self.is_idle = true;
             return written;
         }
         let write_timeout = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(write_timeout)));
-        if stalled.as_mut().poll(cx).is_pending() {
+        let write_timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(write_timeout)));
+        if write_timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        // Reset, not closed: the kernel would keep what it took so far for a peer that may never read it.
+        // A reset discards the unsent bytes; after a close the kernel would keep them for a peer that may never read.
         let _ = self.stream.set_zero_linger();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -116,31 +117,31 @@ mod tests {
     use crate::connection_limits::{ConnectionLimits, ConnectionSettings};
     use crate::peer::TrustedProxies;
 
-    /// A connection, its peer, and what stops it.
-    async fn connected(write_timeout: Duration) -> (Connection, TcpStream, watch::Sender<bool>) {
+    /// Returns a connection, its peer, and the sender that begins the shutdown.
+    async fn connect(write_timeout: Duration) -> (Connection, TcpStream, watch::Sender<bool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let limits = ConnectionLimits::new(&ConnectionSettings::default(), TrustedProxies::default());
         let admitted = limits.admit(None).unwrap();
-        let (stop, stopping) = watch::channel(false);
-        let connection = Connection::new(stream, admitted, write_timeout, Stopping(stopping), Duration::ZERO);
+        let (stop, shutdown) = watch::channel(false);
+        let connection = Connection::new(stream, admitted, write_timeout, Shutdown(shutdown), Duration::ZERO);
         (connection, peer, stop)
     }
 
     const NO_TIMEOUT: Duration = Duration::from_mins(10);
 
     #[actix_web::test]
-    async fn a_peer_that_takes_nothing_is_given_up() {
-        let (mut connection, peer, _stop) = connected(Duration::from_millis(50)).await;
+    async fn a_peer_that_never_reads_is_reset() {
+        let (mut connection, peer, _stop) = connect(Duration::from_millis(50)).await;
         let written = connection.write_all(&vec![0; 64 * 1024 * 1024]).await;
         assert_eq!(written.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
         drop(peer);
     }
 
     #[actix_web::test]
-    async fn a_peer_that_reads_now_and_then_is_not() {
-        let (mut connection, mut peer, _stop) = connected(NO_TIMEOUT).await;
+    async fn a_slow_reader_gets_everything() {
+        let (mut connection, mut peer, _stop) = connect(NO_TIMEOUT).await;
         let bytes = Arc::new(vec![7; 16 * 1024 * 1024]);
         let sent = bytes.clone();
         let writing = actix_web::rt::spawn(async move { connection.write_all(&sent).await });
@@ -151,15 +152,15 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn an_idle_connection_ends_when_the_process_stops_and_one_in_use_is_read_first() {
-        let (mut connection, mut peer, stop) = connected(NO_TIMEOUT).await;
+    async fn shutdown_closes_idle_connections_after_pending_requests() {
+        let (mut connection, mut peer, stop) = connect(NO_TIMEOUT).await;
         let mut buffer = [0; 16];
         peer.write_all(b"one").await.unwrap();
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
         connection.write_all(b"answer").await.unwrap();
         peer.write_all(b"two").await.unwrap();
         stop.send_replace(true);
-        // What the peer sent before it heard of the stop is a request; then its answer; then it is idle.
+        // The peer sent the second request before it could know of the shutdown, so it is read and answered first.
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
         connection.write_all(b"answer").await.unwrap();
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 0);
@@ -167,8 +168,8 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_connection_that_said_nothing_yet_may_still_ask() {
-        let (mut connection, mut peer, stop) = connected(NO_TIMEOUT).await;
+    async fn a_new_connection_may_send_during_shutdown() {
+        let (mut connection, mut peer, stop) = connect(NO_TIMEOUT).await;
         stop.send_replace(true);
         let mut buffer = [0; 16];
         let reading = actix_web::rt::spawn(async move { connection.read(&mut buffer).await });
@@ -178,8 +179,8 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_waits_on_an_idle_connection_is_woken_by_the_stop() {
-        let (mut connection, mut peer, stop) = connected(NO_TIMEOUT).await;
+    async fn shutdown_wakes_a_read_of_an_idle_connection() {
+        let (mut connection, mut peer, stop) = connect(NO_TIMEOUT).await;
         let mut buffer = [0; 16];
         peer.write_all(b"one").await.unwrap();
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);

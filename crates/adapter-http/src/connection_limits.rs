@@ -1,4 +1,4 @@
-//! How many connections the API port holds.
+//! Limits the open connections of the API port.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,15 +9,15 @@ use ports::ConnectionLimit;
 
 use crate::peer::{TrustedProxies, network};
 
-/// What a connection may cost.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionSettings {
-    /// A connection is dropped when its peer takes nothing of an answer for so long.
+    /// A connection is reset when its peer reads nothing of a response for this time.
     pub write_timeout: Duration,
-    /// Connections of one peer address (of IPv6: of one /64) at a time; trusted proxies have as many as they like. 0 for
-    /// no limit.
+    /// Open connections of one peer address (with IPv6 of one /64). 0 means no limit. Trusted proxies are exempt,
+    /// because they carry the connections of all their clients.
     pub per_peer: usize,
-    /// Connections of all peers at a time; 0 for no limit.
+    /// Open connections of all peers. 0 means no limit.
     pub in_all: usize,
 }
 
@@ -32,7 +32,7 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// Counts open connections, over all workers.
+/// Counts the open connections of all workers.
 pub(crate) struct ConnectionLimits {
     per_peer: usize,
     in_all: usize,
@@ -40,16 +40,16 @@ pub(crate) struct ConnectionLimits {
     open: Mutex<OpenConnections>,
 }
 
-/// Only peers that have a connection are remembered.
+/// The counts of open connections. A peer without a connection has no entry.
 #[derive(Default)]
 struct OpenConnections {
-    in_all: usize,
+    total: usize,
     by_peer: HashMap<IpAddr, usize>,
 }
 
 impl ConnectionLimits {
     pub(crate) fn new(settings: &ConnectionSettings, trusted: TrustedProxies) -> Arc<Self> {
-        let limit = |most| if most == 0 { usize::MAX } else { most };
+        let limit = |max| if max == 0 { usize::MAX } else { max };
         Arc::new(Self {
             per_peer: limit(settings.per_peer),
             in_all: limit(settings.in_all),
@@ -58,54 +58,54 @@ impl ConnectionLimits {
         })
     }
 
-    /// Counts a connection until the returned value is dropped, or tells which limit it exceeds.
+    /// Counts a connection until the returned value is dropped, or returns the limit that it exceeds.
     pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Result<AdmittedConnection, ConnectionLimit> {
-        let counted = peer
+        let counted_peer = peer
             .map(|address| address.to_canonical())
             .filter(|address| !self.trusted.trusts(*address))
             .map(network);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.in_all >= self.in_all {
+        if open.total >= self.in_all {
             return Err(ConnectionLimit::Process);
         }
-        if let Some(peer) = counted {
-            let of_peer = open.by_peer.entry(peer).or_default();
-            if *of_peer >= self.per_peer {
+        if let Some(peer) = counted_peer {
+            let count = open.by_peer.entry(peer).or_default();
+            if *count >= self.per_peer {
                 return Err(ConnectionLimit::Peer);
             }
-            *of_peer += 1;
+            *count += 1;
         }
-        open.in_all += 1;
+        open.total += 1;
         Ok(AdmittedConnection {
             limits: self.clone(),
-            peer: counted,
+            peer: counted_peer,
         })
     }
 
-    fn forget(&self, peer: Option<IpAddr>) {
+    fn release(&self, peer: Option<IpAddr>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.in_all -= 1;
+        open.total -= 1;
         if let Some(peer) = peer
-            && let Some(of_peer) = open.by_peer.get_mut(&peer)
+            && let Some(count) = open.by_peer.get_mut(&peer)
         {
-            *of_peer -= 1;
-            if *of_peer == 0 {
+            *count -= 1;
+            if *count == 0 {
                 open.by_peer.remove(&peer);
             }
         }
     }
 }
 
-/// A connection that counts until it is dropped.
+/// A connection that is counted until this value is dropped.
 pub(crate) struct AdmittedConnection {
     limits: Arc<ConnectionLimits>,
-    /// Nobody for a trusted proxy.
+    /// The network under which the connection is counted; `None` for a trusted proxy.
     peer: Option<IpAddr>,
 }
 
 impl Drop for AdmittedConnection {
     fn drop(&mut self) {
-        self.limits.forget(self.peer);
+        self.limits.release(self.peer);
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn one_peer_has_its_share_and_no_more_until_one_of_its_connections_ends() {
+    fn a_peer_gets_another_connection_once_one_ends() {
         let limits = limits(2, 100);
         let held = [admit(&limits, "192.0.2.1"), admit(&limits, "::ffff:192.0.2.1")];
         assert!(held.iter().all(Result::is_ok));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_peer_is_its_network() {
+    fn an_ipv6_peer_counts_as_its_64_bit_network() {
         let limits = limits(1, 100);
         let _held = admit(&limits, "2001:db8::1");
         assert_eq!(admit(&limits, "2001:db8::ffff:1").err(), Some(ConnectionLimit::Peer));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_proxies_share_the_limit_of_the_process_only() {
+    fn only_the_process_limit_applies_to_trusted_proxies() {
         let limits = limits(1, 3);
         let held = [(); 3].map(|()| admit(&limits, "10.1.2.3"));
         assert!(held.iter().all(Result::is_ok));
@@ -156,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_peers_that_are_gone_and_zero_is_no_limit() {
+    fn zero_means_no_limit_and_closed_peers_are_forgotten() {
         let limits = limits(0, 0);
         let held: Vec<_> = (0..1_000).map(|_| admit(&limits, "192.0.2.1")).collect();
         assert!(held.iter().all(Result::is_ok));
         drop(held);
         let open = limits.open.lock().unwrap();
-        assert_eq!((open.in_all, open.by_peer.len()), (0, 0));
+        assert_eq!((open.total, open.by_peer.len()), (0, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! A request is answered in time, whatever the store does.
+//! Limits how long a request may wait for its response, whatever the store does.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,11 +8,13 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// The longest a caller waits for an answer (04-promises, C8: 503 within three seconds). What an endpoint has begun then
-/// may still happen: giving it up is like a caller who hangs up, which every protocol survives (02-architecture).
+/// How long an endpoint may take, so that the client has a 503 within three seconds (docs/promises.md, C8); the rest is
+/// for the network. The future of the endpoint is dropped then, as when the client hangs up: it decides nothing more,
+/// but one write that was sent already may still land (docs/protocols.md "Store rules").
 const DEADLINE: Duration = Duration::from_millis(2_800);
 
-/// An endpoint that answers 503 when it is not done in time. Reading the request does not count.
+/// A handler that answers 503 when the endpoint `F` does not finish within the deadline. Reading the request does not
+/// count.
 #[derive(Clone)]
 pub(crate) struct WithDeadline<F>(pub(crate) F);
 
@@ -27,11 +29,11 @@ where
     type Future = Pin<Box<dyn Future<Output = Self::Output>>>;
 
     fn call(&self, args: Args) -> Self::Future {
-        let answer = self.0.call(args);
+        let response = self.0.call(args);
         Box::pin(async {
-            timeout(DEADLINE, answer)
+            timeout(DEADLINE, response)
                 .await
-                .map_err(|_| Problem::unavailable("the endpoint did not answer in time"))
+                .map_err(|_| Problem::unavailable("the endpoint exceeded its deadline"))
         })
     }
 }
@@ -45,7 +47,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn an_endpoint_that_hangs_is_unavailable_and_one_that_answers_is_not() {
+    async fn only_an_endpoint_that_hangs_is_unavailable() {
         tokio::time::pause();
         let hangs = WithDeadline(|| async { pending::<HttpResponse>().await });
         let problem = hangs.call(()).await.expect_err("it hangs");

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document, put together from the descriptions of the operations.
+//! Assembles the `OpenAPI` document from the descriptions of the operations.
 
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathsBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -6,7 +6,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, P
 
 pub(crate) type NamedSchema = (String, RefOr<Schema>);
 
-/// The description of an API, or of one context of it.
+/// The description of the API, or of one of its contexts.
 #[derive(Default)]
 pub struct Description {
     pub(crate) operations: Vec<(String, HttpMethod, OperationBuilder)>,
@@ -14,12 +14,12 @@ pub struct Description {
 }
 
 impl Description {
-    /// Paths and methods, for tests that compare them.
+    /// Returns the path and method of every operation, for tests that compare them.
     pub fn operations(&self) -> impl Iterator<Item = (&str, &HttpMethod)> {
         self.operations.iter().map(|(path, method, _)| (path.as_str(), method))
     }
 
-    /// The `OpenAPI` document.
+    /// Returns the `OpenAPI` document.
     pub fn into_document(self, title: &str) -> OpenApi {
         let mut paths = PathsBuilder::new();
         for (path, method, operation) in self.operations {
@@ -39,12 +39,12 @@ impl Description {
             .security_scheme("bearer", SecurityScheme::Http(bearer))
             .security_scheme("basic", SecurityScheme::Http(basic))
             .build();
-        let about = "Every error is the array of [Error](#model/error), whatever the status; a 500 says nothing of its cause, and \
-                     every answer carries `x-request-id`.";
+        let description = "Every 4xx and 5xx response has an array of [Error](#model/error) as its body. A 500 does not name its \
+                           cause: report the `x-request-id`, which every response carries, to the operator.";
         let info = InfoBuilder::new()
             .title(title)
             .version(env!("CARGO_PKG_VERSION"))
-            .description(Some(about))
+            .description(Some(description))
             .build();
         OpenApiBuilder::new()
             .info(info)

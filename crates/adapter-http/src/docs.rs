@@ -1,4 +1,4 @@
-//! The API reference: a page that works without any network but this port.
+//! The API reference: a page that needs no network access but to this port.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,15 +13,15 @@ use serde_json::json;
 
 const SCRIPT_PATH: &str = "/docs/scalar.js";
 
-/// Nothing is loaded from anywhere else, and nothing is sent there.
+/// Content security policy: the page loads from, and sends to, its own origin only.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'";
 
-/// Handed to a connection at a time, which copies it. Twice as much as a network packet of loopback, and little beside
-/// what a connection has anyway.
+/// Bytes that actix-http copies into the buffer of a connection at a time. 16 KiB add little to what a connection holds
+/// anyway, and need few system calls for the five megabytes of the script.
 const CHUNK: usize = 16 * 1024;
 
-/// Five megabytes, once in a process.
+/// The script of the page: five megabytes, held once per process.
 static SCRIPT: LazyLock<Option<Bytes>> =
     LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
 
@@ -40,8 +40,9 @@ static PAGE: LazyLock<Bytes> = LazyLock::new(|| {
         .into()
 });
 
-/// A body that every answer shares. However slowly it is read, a connection holds a chunk of it at a time: of a body in
-/// one piece, the HTTP library copies the whole into the buffer of each connection.
+/// A static body that all responses share. A connection holds one chunk of it at a time, however slowly the peer reads.
+/// A body in one piece would be copied as a whole into the buffer of each connection, so many slow readers could fill
+/// the memory.
 pub(crate) struct SharedBody(Bytes);
 
 impl MessageBody for SharedBody {
@@ -58,7 +59,7 @@ impl MessageBody for SharedBody {
     }
 }
 
-/// The description as it is served.
+/// The `OpenAPI` document as it is served.
 pub(crate) struct Document(pub(crate) Bytes);
 
 pub(crate) async fn document(document: web::Data<Document>) -> HttpResponse {
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn a_shared_body_is_whole_in_small_pieces_of_the_same_memory() {
+    async fn a_shared_body_is_sent_in_chunks_without_a_copy() {
         let bytes: Bytes = (0..CHUNK * 2 + 7).map(|n| u8::try_from(n % 251).unwrap()).collect();
         let mut body = SharedBody(bytes.clone());
         assert_eq!(body.size(), BodySize::Sized(bytes.len() as u64));

@@ -1,4 +1,4 @@
-//! Routes and their descriptions, registered in one call.
+//! Registers a route and its description in one call, so that neither exists without the other.
 
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
@@ -14,16 +14,16 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Ref, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, RefOr, Required, ResponseBuilder, Schema};
 
-use crate::admitted::WithAdmission;
+use crate::admission::WithAdmission;
 use crate::deadline::WithDeadline;
 use crate::description::{Description, NamedSchema};
-use crate::observed::{ObservedOperation, Operations, Success, in_http};
 use crate::problem::{Code, ErrorResponse, Problem};
+use crate::request_record::{AuditedOperation, AuditedOperations, Success, http_method};
 
-/// Base path of every documented operation.
+/// The base path of every documented operation.
 pub(crate) const BASE: &str = "/security/iam/v1";
 
-/// The URL map of a part of the API: what answers, and how it is described.
+/// The routes of a part of the API, with their descriptions.
 #[derive(Default)]
 pub(crate) struct Endpoints {
     resources: Vec<Resource>,
@@ -31,7 +31,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Adds a path below the base path; `methods` are all it answers, any other is 405.
+    /// Adds a path below the base path with its `methods`. Any other method is 405.
     pub(crate) fn at(mut self, path: &'static str, methods: impl FnOnce(Methods) -> Methods) -> Self {
         let template = RouteTemplate::new(BASE, path);
         let Methods {
@@ -40,17 +40,17 @@ impl Endpoints {
             operations,
             has_no_deadline: _,
         } = methods(Methods::new(template));
-        let observed: Operations = operations
+        let audited: AuditedOperations = operations
             .iter()
-            .map(|(method, described)| described.observed(method))
+            .map(|(method, doc)| doc.audited_operation(method))
             .collect();
-        let resource = resource.app_data(observed);
-        self.resources.push(only(resource, allowed.join(", ")));
-        for (method, described) in operations {
+        let resource = resource.app_data(audited);
+        self.resources.push(reject_other_methods(resource, allowed.join(", ")));
+        for (method, doc) in operations {
             self.description
                 .operations
-                .push((template.to_string(), method, described.operation));
-            self.description.schemas.extend(described.schemas);
+                .push((template.to_string(), method, doc.operation));
+            self.description.schemas.extend(doc.schemas);
         }
         self
     }
@@ -60,17 +60,17 @@ impl Endpoints {
     }
 }
 
-/// A resource that answers any other method with 405 and those it allows.
-fn only(resource: Resource, allow: String) -> Resource {
+/// Answers any method without a route with 405 and the methods of `allow`.
+fn reject_other_methods(resource: Resource, allow: String) -> Resource {
     resource.default_service(web::to(move || {
         let status = StatusCode::METHOD_NOT_ALLOWED;
-        let problem = Problem::new(status, Code::Malformed, "the method is not allowed here");
-        let problem = problem.with(header::ALLOW, allow.clone());
+        let problem = Problem::new(status, Code::Malformed, "the method is not allowed for this path");
+        let problem = problem.with_header(header::ALLOW, allow.clone());
         async move { Err::<&str, Problem>(problem) }
     }))
 }
 
-/// A page beside the API, not described in it.
+/// Makes a resource for GET and HEAD that the API description does not contain.
 pub(crate) fn page<F, Args>(path: &'static str, handler: F) -> Resource
 where
     F: Handler<Args>,
@@ -78,7 +78,7 @@ where
     F::Output: Responder + 'static,
 {
     let Methods { resource, allowed, .. } = Methods::new(RouteTemplate::new("", path)).on_get(handler);
-    only(resource, allowed.join(", "))
+    reject_other_methods(resource, allowed.join(", "))
 }
 
 /// The methods of one path.
@@ -86,14 +86,14 @@ pub(crate) struct Methods {
     resource: Resource,
     allowed: Vec<&'static str>,
     operations: Vec<(HttpMethod, OperationDoc)>,
-    /// Whether an answer may take as long as the caller likes.
+    /// True if the endpoint waits as long as its request asks for.
     has_no_deadline: bool,
 }
 
 impl Methods {
     fn new(template: RouteTemplate) -> Self {
         Self {
-            // Whoever observes a request of the resource finds the template there.
+            // The instrumentation labels the requests of the resource with the template.
             resource: web::resource(template.to_string()).app_data(template),
             allowed: Vec::new(),
             operations: Vec::new(),
@@ -101,7 +101,7 @@ impl Methods {
         }
     }
 
-    /// For what waits until there is something to tell; given before the methods.
+    /// Exempts the methods that are added after it from the deadline, for endpoints that wait by design.
     pub(crate) fn without_deadline(mut self) -> Self {
         self.has_no_deadline = true;
         self
@@ -113,7 +113,7 @@ impl Methods {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on_get(handler).described(HttpMethod::Get, describe)
+        self.on_get(handler).describe(HttpMethod::Get, describe)
     }
 
     pub(crate) fn post<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
@@ -123,7 +123,7 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         self.on("POST", Method::POST, handler)
-            .described(HttpMethod::Post, describe)
+            .describe(HttpMethod::Post, describe)
     }
 
     pub(crate) fn put<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
@@ -132,8 +132,7 @@ impl Methods {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on("PUT", Method::PUT, handler)
-            .described(HttpMethod::Put, describe)
+        self.on("PUT", Method::PUT, handler).describe(HttpMethod::Put, describe)
     }
 
     pub(crate) fn patch<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
@@ -143,7 +142,7 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         self.on("PATCH", Method::PATCH, handler)
-            .described(HttpMethod::Patch, describe)
+            .describe(HttpMethod::Patch, describe)
     }
 
     pub(crate) fn delete<F, Args>(self, handler: F, describe: fn(OperationDoc) -> OperationDoc) -> Self
@@ -153,7 +152,7 @@ impl Methods {
         F::Output: Responder + 'static,
     {
         self.on("DELETE", Method::DELETE, handler)
-            .described(HttpMethod::Delete, describe)
+            .describe(HttpMethod::Delete, describe)
     }
 
     fn on_get<F, Args>(self, handler: F) -> Self
@@ -184,18 +183,19 @@ impl Methods {
         self
     }
 
-    fn described(mut self, method: HttpMethod, describe: fn(OperationDoc) -> OperationDoc) -> Self {
+    fn describe(mut self, method: HttpMethod, describe: fn(OperationDoc) -> OperationDoc) -> Self {
         self.operations.push((method, describe(OperationDoc::default())));
         self
     }
 }
 
-/// The description of one operation, as it is being written.
+/// A builder for the description of one operation.
 #[derive(Default)]
 pub(crate) struct OperationDoc {
     operation: OperationBuilder,
     schemas: Vec<NamedSchema>,
     id: String,
+    description: String,
     success: Success,
 }
 
@@ -206,36 +206,54 @@ impl OperationDoc {
         self
     }
 
-    /// For what only reads though it is a POST, and for what records itself what it changed.
+    /// Sets what happens. Call it before [`Self::requires`], which adds the requirement.
+    pub(crate) fn description(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.description);
+        self.operation = self.operation.description(Some(text));
+        self
+    }
+
+    /// Leaves successful requests out of the audit trail: for a POST that only reads, and for use cases that write
+    /// their own record.
     pub(crate) fn without_audit_of_success(mut self) -> Self {
         self.success = Success::Unrecorded;
         self
     }
 
-    fn observed(&self, method: &HttpMethod) -> ObservedOperation {
+    fn audited_operation(&self, method: &HttpMethod) -> AuditedOperation {
         let is_read = matches!(method, HttpMethod::Get | HttpMethod::Head);
-        ObservedOperation {
-            method: in_http(method),
+        AuditedOperation {
+            method: http_method(method),
             id: self.id.clone(),
             records_success: !is_read && self.success == Success::Recorded,
         }
     }
 
-    /// What the operation requires, from the same const that is judged.
+    /// Describes the requirement of the operation, from the same constant that requests are checked against.
     pub(crate) fn requires<P: Permission>(mut self) -> Self {
-        let text: Vec<String> = P::REQUIREMENT.iter().map(in_words).collect();
-        let machine: Vec<Value> = P::REQUIREMENT.iter().map(for_machines).collect();
+        let alternatives: Vec<String> = P::REQUIREMENT.iter().map(describe_alternative).collect();
+        let extension: Vec<Value> = P::REQUIREMENT.iter().map(alternative_json).collect();
         let extensions = utoipa::openapi::extensions::ExtensionsBuilder::new()
-            .add("x-requires", machine)
+            .add("x-requires", extension)
             .build();
+        let description = format!("{} Requires {}.", self.description, alternatives.join("; or "));
         self.operation = self
             .operation
-            .description(Some(format!("Requires {}.", text.join("; or "))))
+            .description(Some(description.trim_start()))
             .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
             .extensions(Some(extensions));
-        self.error(401, "The bearer token is missing or not valid")
-            .error(403, "Roles or scopes are not sufficient")
-            .error(429, "Too many requests of this client or this user")
+        self.error(
+            401,
+            "The access token is missing, expired, not verifiable, or no longer active",
+        )
+        .error(
+            403,
+            "The caller is not permitted; `message` names the missing role or scope, or the rule",
+        )
+        .error(
+            429,
+            "The client or the user has exceeded its request limit; repeat after `Retry-After` seconds",
+        )
     }
 
     pub(crate) fn secured_by(mut self, requirement: SecurityRequirement) -> Self {
@@ -243,10 +261,10 @@ impl OperationDoc {
         self
     }
 
-    pub(crate) fn parameter(mut self, place: ParameterIn, name: &str, required: bool, about: &str) -> Self {
+    pub(crate) fn parameter(mut self, location: ParameterIn, name: &str, required: bool, about: &str) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
-            .parameter_in(place)
+            .parameter_in(location)
             .required(if required { Required::True } else { Required::False })
             .description(Some(about))
             .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
@@ -259,12 +277,12 @@ impl OperationDoc {
         self.body::<T>(&["application/json"], required)
     }
 
-    /// The same fields as JSON or as a form.
+    /// Describes a body whose fields may be JSON or a form.
     pub(crate) fn json_or_form_body<T: ToSchema>(self, required: bool) -> Self {
         self.body::<T>(&["application/json", "application/x-www-form-urlencoded"], required)
     }
 
-    /// A JSON merge patch (RFC 7396).
+    /// Describes a body that is a JSON merge patch (RFC 7396).
     pub(crate) fn merge_patch_body<T: ToSchema>(self) -> Self {
         self.body::<T>(&["application/merge-patch+json", "application/json"], true)
     }
@@ -281,44 +299,50 @@ impl OperationDoc {
         self
     }
 
-    pub(crate) fn answers_json<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
+    pub(crate) fn json_response<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
         let schema = self.reference::<T>();
-        self.answers(status, about, Some(("application/json", schema.into())))
+        self.response(status, about, Some(("application/json", schema.into())))
     }
 
-    pub(crate) fn answers_array<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
+    pub(crate) fn array_response<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
         let items = self.reference::<T>();
         let schema = ArrayBuilder::new().items(items).build();
-        self.answers(status, about, Some(("application/json", schema.into())))
+        self.response(status, about, Some(("application/json", schema.into())))
     }
 
-    pub(crate) fn answers_lines<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
+    pub(crate) fn ndjson_response<T: ToSchema>(mut self, status: u16, about: &str) -> Self {
         let schema = self.reference::<T>();
-        self.answers(status, about, Some(("application/x-ndjson", schema.into())))
+        self.response(status, about, Some(("application/x-ndjson", schema.into())))
     }
 
-    pub(crate) fn answers_empty(self, status: u16, about: &str) -> Self {
-        self.answers(status, about, None)
+    pub(crate) fn empty_response(self, status: u16, about: &str) -> Self {
+        self.response(status, about, None)
     }
 
     pub(crate) fn error(self, status: u16, about: &str) -> Self {
-        self.answers_array::<ErrorResponse>(status, about)
+        self.array_response::<ErrorResponse>(status, about)
     }
 
-    /// The errors every operation with a body may answer.
+    /// Describes the errors of every operation with a body.
     pub(crate) fn body_errors(self) -> Self {
-        self.error(400, "The request cannot be read or lacks a required field")
-            .error(413, "The body is larger than 64 KiB")
-            .error(415, "The body is not of a type that is read here")
+        self.error(
+            400,
+            "The request is malformed or lacks a required field; `field` names it",
+        )
+        .error(413, "The body is larger than 64 KiB")
+        .error(415, "The body has an unsupported content type")
     }
 
-    /// The errors every operation that needs the store may answer.
+    /// Describes the errors of every operation that needs the store.
     pub(crate) fn store_errors(self) -> Self {
-        self.error(500, "Unexpected error")
-            .error(503, "A backing service is not reachable")
+        self.error(500, "Unexpected error; report the `x-request-id` to the operator")
+            .error(
+                503,
+                "A backing service is not reachable or did not answer in time; repeat the request",
+            )
     }
 
-    fn answers(mut self, status: u16, about: &str, content: Option<(&str, RefOr<Schema>)>) -> Self {
+    fn response(mut self, status: u16, about: &str, content: Option<(&str, RefOr<Schema>)>) -> Self {
         let mut response = ResponseBuilder::new().description(about);
         if let Some((media_type, schema)) = content {
             response = response.content(media_type, ContentBuilder::new().schema(Some(schema)).build());
@@ -335,7 +359,7 @@ impl OperationDoc {
     }
 }
 
-fn in_words(alternative: &Alternative) -> String {
+fn describe_alternative(alternative: &Alternative) -> String {
     let token = match alternative.carries {
         RequiredSubject::Client => "a client-only token",
         RequiredSubject::User => "a token that carries a user",
@@ -349,7 +373,7 @@ fn in_words(alternative: &Alternative) -> String {
     format!("{token} with the roles {}{scopes}", alternative.roles.join(", "))
 }
 
-fn for_machines(alternative: &Alternative) -> Value {
+fn alternative_json(alternative: &Alternative) -> Value {
     let carries = match alternative.carries {
         RequiredSubject::Client => "client",
         RequiredSubject::User => "user",

@@ -1,4 +1,4 @@
-//! The embedded event log over HTTP: pages of lines, long polls, and a stream.
+//! The embedded event log over HTTP: pages of lines, long polling, and server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,38 +25,42 @@ use crate::cloud_event::CloudEventMessage;
 use crate::endpoints::{Endpoints, OperationDoc};
 use crate::problem::Problem;
 
-/// Events in one answer.
-const PAGE: usize = 1000;
+/// Events in one response, at most: a page of short events is well below a megabyte.
+const PAGE_SIZE: usize = 1000;
 
-/// How long an answer waits for a first event, unless the caller says otherwise.
-const WAIT: Duration = Duration::from_secs(10);
+/// How long a response waits for a first event when the caller sends no `wait`.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
-/// Longest wait a caller may ask for.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// The longest `wait`; a longer one counts as this. Common proxies end a silent request after a minute.
+const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// A stream says something at least so often, so that both ends know it lives.
+/// The longest silence of a stream. A comment is sent then, so that proxies and the client keep the connection, and a
+/// broken one is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A stream looks at its caller's token again before it hands out events, unless it did within this time: a locked caller is
-/// told nothing after two seconds at the latest, and a busy stream does not read the store for every event.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How old the last active check may be when a stream sends events; an older one is repeated first. So a locked caller
+/// gets no event two seconds after the lock, and a busy stream reads the store once a second rather than for every
+/// event.
+const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 const MAY_FOLLOW: Admission = Admission {
     requirement: MayFollow::REQUIREMENT,
     check: MayFollow::TOKEN_CHECK,
 };
 
-/// Turns true when the process begins to stop: whoever waits, stops waiting.
+/// The signal that the process began to shut down. It becomes true once; waiting requests end then.
 #[derive(Clone)]
-pub(crate) struct Stopping(pub(crate) watch::Receiver<bool>);
+pub(crate) struct Shutdown(pub(crate) watch::Receiver<bool>);
 
-impl Stopping {
+impl Shutdown {
+    /// Returns whether the shutdown began.
     pub(crate) fn has_begun(&self) -> bool {
         *self.0.borrow()
     }
 
-    pub(crate) async fn begun(&mut self) {
-        // A sender that is gone has stopped, too.
+    /// Completes when the shutdown begins.
+    pub(crate) async fn wait(&mut self) {
+        // An error means that the sender was dropped, and its process part has stopped as well.
         let _ = self.0.wait_for(|stopping| *stopping).await;
     }
 }
@@ -72,10 +76,10 @@ struct FollowQuery {
     wait: Option<String>,
 }
 
-fn number(field: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
+fn parse_number(field: &str, text: Option<String>) -> Result<Option<u64>, Problem> {
     let parse = |text: String| {
         text.parse()
-            .map_err(|_| Problem::malformed_field(field, format!("{field} is not a number")))
+            .map_err(|_| Problem::malformed_field(field, format!("{field} must be a whole number")))
     };
     text.filter(|text| !text.is_empty()).map(parse).transpose()
 }
@@ -84,34 +88,41 @@ async fn handle(
     authorised: Authorised<MayFollow>,
     request: HttpRequest,
     follow: web::Data<FollowEvents>,
-    stopping: web::Data<Stopping>,
-    gatekeeper: web::Data<Authenticator>,
+    shutdown: web::Data<Shutdown>,
+    authenticator: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
     let query: FollowQuery = body::query(&request)?;
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let resumed = number("Last-Event-ID", header("last-event-id").map(str::to_owned))?;
-    let after = Cursor(number("after", query.after)?.or(resumed).unwrap_or_default());
-    let wait = number("wait", query.wait)?
-        .map_or(WAIT, Duration::from_secs)
-        .min(LONGEST_WAIT);
-    if header(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
+    let header_text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let last_event_id = parse_number("Last-Event-ID", header_text("last-event-id").map(str::to_owned))?;
+    let after = Cursor(
+        parse_number("after", query.after)?
+            .or(last_event_id)
+            .unwrap_or_default(),
+    );
+    let wait = parse_number("wait", query.wait)?
+        .map_or(DEFAULT_WAIT, Duration::from_secs)
+        .min(MAX_WAIT);
+    if header_text(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         let stream = EventStream {
             follow: follow.into_inner(),
-            stopping: stopping.get_ref().clone(),
-            clock: gatekeeper.clock.clone(),
+            shutdown: shutdown.get_ref().clone(),
+            clock: authenticator.clock.clone(),
             caller: authorised.call.caller,
-            admit_caller: gatekeeper.admit_caller.clone(),
-            looked_at: gatekeeper.clock.now(),
+            admit_caller: authenticator.admit_caller.clone(),
+            checked_at: authenticator.clock.now(),
             after,
         };
-        return Ok(stream.answer());
+        return Ok(stream.into_response());
     }
-    let mut page = follow.run(after, PAGE).await?;
+    let mut page = follow.run(after, PAGE_SIZE).await?;
     if page.events.is_empty() {
-        wait_for_more(&follow, after, wait, stopping.get_ref().clone()).await;
-        // The caller may have been locked meanwhile.
-        gatekeeper.admit_caller.run(&authorised.call, MAY_FOLLOW, None).await?;
-        page = follow.run(after, PAGE).await?;
+        wait_for_more(&follow, after, wait, shutdown.get_ref().clone()).await;
+        // The caller may have been locked during the wait.
+        authenticator
+            .admit_caller
+            .run(&authorised.call, MAY_FOLLOW, None)
+            .await?;
+        page = follow.run(after, PAGE_SIZE).await?;
     }
     let lines: String = page
         .events
@@ -124,31 +135,32 @@ async fn handle(
         .body(lines))
 }
 
-/// Waits for an event after a cursor, for `wait` at most. Waiting holds nothing of the store.
-async fn wait_for_more(follow: &FollowEvents, after: Cursor, wait: Duration, mut stopping: Stopping) {
+/// Waits until there is an event after the cursor, the shutdown begins, or `wait` has passed. No store connection is
+/// held meanwhile.
+async fn wait_for_more(follow: &FollowEvents, after: Cursor, wait: Duration, mut shutdown: Shutdown) {
     let grown = async {
         tokio::select! {
             () = follow.grown(after) => {}
-            () = stopping.begun() => {}
+            () = shutdown.wait() => {}
         }
     };
     let _ = timeout(wait, grown).await;
 }
 
-/// Server-sent events from a cursor on, for as long as the caller's token is alive and not expired.
+/// Server-sent events after a cursor, for as long as the caller's token is active.
 struct EventStream {
     follow: Arc<FollowEvents>,
-    stopping: Stopping,
+    shutdown: Shutdown,
     clock: Arc<dyn Clock>,
     caller: Arc<Caller>,
     admit_caller: AdmitCaller,
-    /// When the caller's token was last found alive.
-    looked_at: Timestamp,
+    /// When the active check of the caller's token last succeeded.
+    checked_at: Timestamp,
     after: Cursor,
 }
 
 impl EventStream {
-    fn answer(self) -> HttpResponse {
+    fn into_response(self) -> HttpResponse {
         let chunks = stream::unfold(self, |mut stream| async move {
             let chunk = stream.next().await?;
             Some((Ok::<_, Infallible>(chunk), stream))
@@ -159,18 +171,19 @@ impl EventStream {
             .streaming(chunks)
     }
 
-    /// The next events, or a sign of life; `None` ends the stream, and the client comes back with its last cursor.
+    /// Returns the next events, or a heartbeat comment. `None` ends the stream; the client reconnects with its last
+    /// cursor.
     async fn next(&mut self) -> Option<Bytes> {
-        if self.stopping.has_begun() || self.clock.now() >= self.caller.expires_at {
+        if self.shutdown.has_begun() || self.clock.now() >= self.caller.expires_at {
             return None;
         }
-        let page = self.follow.run(self.after, PAGE).await.ok()?;
+        let page = self.follow.run(self.after, PAGE_SIZE).await.ok()?;
         self.after = page.next;
         if !page.events.is_empty() {
             let now = self.clock.now();
-            if Duration::try_from(now.duration_since(self.looked_at)).map_or(true, |ago| ago >= LOOK_AGAIN) {
+            if Duration::try_from(now.duration_since(self.checked_at)).map_or(true, |ago| ago >= RECHECK_AFTER) {
                 self.admit_caller.run(&self.caller, MAY_FOLLOW, None).await.ok()?;
-                self.looked_at = now;
+                self.checked_at = now;
             }
             let events = page.events.into_iter().map(|event| {
                 let event = CloudEventMessage::from(event);
@@ -185,7 +198,7 @@ impl EventStream {
         }
         tokio::select! {
             () = self.follow.grown(self.after) => {}
-            () = self.stopping.begun() => {}
+            () = self.shutdown.wait() => {}
             () = sleep(HEARTBEAT) => {}
         }
         Some(Bytes::from_static(b": still here\n\n"))
@@ -195,23 +208,28 @@ impl EventStream {
 fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("events", "followEvents", "Follow the embedded event log")
+        .description(
+            "Returns the events after a cursor in the order of the log, at most 1,000. At the end of the log the \
+             request waits for an event. With `Accept: text/event-stream` the response is a stream that lasts as \
+             long as the token is active.",
+        )
         .requires::<MayFollow>()
         .parameter(
             ParameterIn::Query,
             "after",
             false,
-            "Cursor of the last event seen; absent from the beginning",
+            "The cursor of the last event handled. Without it, events are returned from the beginning of the log",
         )
         .parameter(
             ParameterIn::Query,
             "wait",
             false,
-            "Seconds to wait for a first event, 0 to 60; 10 unless given",
+            "How long to wait for a first event, 0 to 60 seconds. The default is 10",
         )
-        .answers_lines::<CloudEventMessage>(
+        .ndjson_response::<CloudEventMessage>(
             200,
-            "One CloudEvent a line, or server-sent events when asked for text/event-stream",
+            "One CloudEvent per line, or server-sent events if the request accepts text/event-stream",
         )
-        .error(400, "The query cannot be read")
+        .error(400, "`after` or `wait` is not a whole number")
         .store_errors()
 }

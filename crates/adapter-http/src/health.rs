@@ -1,4 +1,4 @@
-//! Whether the process lives and can work.
+//! Liveness and readiness of the process.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use actix_web::{HttpResponse, web};
 use ports::Readiness;
 use serde_json::{Map, Value, json};
 
-/// What readiness depends on.
+/// The conditions of readiness.
 pub(crate) struct Health {
     pub(crate) checks: Vec<Arc<dyn Readiness>>,
     pub(crate) stopping: Arc<AtomicBool>,
-    /// Duplicated to see whether the process still has a descriptor for a connection, a file or a socket of its own.
+    /// A listener that each check duplicates, to learn whether the process has a file descriptor left.
     pub(crate) spare: Arc<TcpListener>,
 }
 

@@ -1,11 +1,10 @@
-//! AuthMe's documented HTTP API on actix-web. The only adapter that knows the use cases.
+//! AuthMe's documented HTTP API on actix-web. It is the only adapter that calls the use cases.
 
 mod acceptor;
-mod admitted;
+mod admission;
 mod audit;
 mod authorised;
 mod body;
-mod budget;
 mod cloud_event;
 mod connection;
 mod connection_limits;
@@ -17,14 +16,15 @@ mod endpoints;
 mod events;
 mod factors;
 mod health;
+mod instrumentation;
+mod keyed_rate_limiter;
 mod login_guard;
 mod management;
-mod observe;
-mod observed;
 mod path;
 mod peer;
 mod problem;
 mod request_limits;
+mod request_record;
 mod server;
 mod tokens;
 

@@ -10,18 +10,18 @@ use ports::Readiness;
 
 use crate::health::{self, Health};
 
-/// What the management port tells.
+/// The checks and metrics that the management port serves.
 #[derive(Clone)]
 pub struct Management {
     pub checks: Vec<Arc<dyn Readiness>>,
-    /// Set as soon as the process begins to stop.
+    /// True from the beginning of the shutdown: the process is not ready then.
     pub stopping: Arc<AtomicBool>,
-    /// The metrics in the text format of Prometheus.
+    /// Renders the metrics in the text format of Prometheus.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 impl Management {
-    /// Serves on one thread until the returned server is stopped.
+    /// Serves on one worker thread until the returned server is stopped.
     pub fn serve(self, listener: TcpListener) -> std::io::Result<Server> {
         let spare = Arc::new(listener.try_clone()?);
         let server = HttpServer::new(move || {

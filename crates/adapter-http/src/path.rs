@@ -1,21 +1,24 @@
-//! Paths have one spelling, so that the rules of a proxy about paths hold.
+//! Rejects other spellings of a path, so that a proxy can filter by the text of paths.
 
 use crate::problem::Problem;
 
-/// The refusal of a path that writes an unreserved character (RFC 3986 section 2.3) as an escape. It would reach the
-/// same route as the plain spelling, behind the back of a proxy that compares the text.
-pub(crate) fn refuse_respelled(path: &str) -> Option<Problem> {
-    respells(path.as_bytes()).then(|| Problem::malformed("the path escapes a character that needs no escape"))
+/// Returns a 400 for a path that percent-encodes an unreserved character (RFC 3986 section 2.3). Scenario: a proxy
+/// blocks `/user-identities/lock`. A requests `/user-identities/%6Cock`. The proxy compares the text and lets it pass;
+/// the router decodes it and would call the blocked operation.
+pub(crate) fn reject_needless_escapes(path: &str) -> Option<Problem> {
+    has_needless_escape(path.as_bytes()).then(|| {
+        Problem::malformed("the path percent-encodes a character that must be sent plain (RFC 3986 section 2.3)")
+    })
 }
 
-fn respells(path: &[u8]) -> bool {
+fn has_needless_escape(path: &[u8]) -> bool {
     path.windows(3).any(|window| match window {
-        [b'%', high, low] => escaped(*high, *low).is_some_and(is_unreserved),
+        [b'%', high, low] => decode_escape(*high, *low).is_some_and(is_unreserved),
         _ => false,
     })
 }
 
-fn escaped(high: u8, low: u8) -> Option<u8> {
+fn decode_escape(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
@@ -29,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_escape_that_is_not_needed_is_seen_wherever_it_stands() {
+    fn needless_escapes_are_rejected_anywhere_in_the_path() {
         for path in [
             "/user-identities/%6Cock",
             "/%6c",
@@ -40,7 +43,7 @@ mod tests {
             "/%%34",
             "/%5F",
         ] {
-            assert!(refuse_respelled(path).is_some(), "{path}");
+            assert!(reject_needless_escapes(path).is_some(), "{path}");
         }
         for path in [
             "/user-identities/lock",
@@ -53,7 +56,7 @@ mod tests {
             "/%zz",
             "/%25",
         ] {
-            assert!(refuse_respelled(path).is_none(), "{path}");
+            assert!(reject_needless_escapes(path).is_none(), "{path}");
         }
     }
 }

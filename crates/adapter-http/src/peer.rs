@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The address that a request comes from.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -6,12 +6,12 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 use ipnet::IpNet;
 
-/// Networks whose `X-Forwarded-For` is believed.
+/// The networks of proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Reads networks (`10.0.0.0/8`) or single addresses; the first that is neither.
+    /// Parses networks (`10.0.0.0/8`) and single addresses. The error is the first text that is neither.
     pub fn parse(networks: &[String]) -> Result<Self, String> {
         let network = |text: &String| {
             let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
@@ -20,14 +20,17 @@ impl TrustedProxies {
         networks.iter().map(network).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Returns whether the address belongs to a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The caller's address: the peer's, or behind trusted proxies the last one they did not write themselves.
+    /// Returns the address of the caller: that of the peer, or, if the peer is a trusted proxy, the rightmost hop of
+    /// `X-Forwarded-For` that is not one. Each proxy appends the address it was called from, so all hops to the left of
+    /// that one may be forged by the caller.
     pub(crate) fn caller_address(&self, request: &HttpRequest) -> Option<IpAddr> {
         let mut address = request.peer_addr()?.ip().to_canonical();
-        // By bytes: what a stranger wrote into the header does not hide what the proxies added behind it.
+        // Split as bytes: a caller can send a header that is not text, which must not hide what the proxies appended.
         let headers: Vec<&[u8]> = request
             .headers()
             .get_all("x-forwarded-for")
@@ -38,14 +41,17 @@ impl TrustedProxies {
             .flat_map(|header| header.split(|byte| *byte == b','))
             .rev();
         while self.trusts(address) {
-            let Some(hop) = hops.next().and_then(hop) else { break };
+            let Some(hop) = hops.next().and_then(parse_hop) else {
+                break;
+            };
             address = hop.to_canonical();
         }
         Some(address)
     }
 }
 
-/// The address, or the network of a peer with IPv6, which has a whole /64 to choose its address from.
+/// Returns an IPv4 address as it is, and the /64 network of an IPv6 address: a peer can choose among all addresses of
+/// its /64.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -53,8 +59,8 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// An address as proxies write it: some put the port behind it, and IPv6 in brackets.
-fn hop(bytes: &[u8]) -> Option<IpAddr> {
+/// Parses an address as proxies write it. Some append the port, and put IPv6 in brackets.
+fn parse_hop(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
     let in_brackets = || {
@@ -84,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed_and_only_its_own_word() {
+    fn only_hops_of_trusted_proxies_are_used() {
         assert_eq!(address(&[], "10.0.0.1", Some("1.2.3.4")), "10.0.0.1");
         assert_eq!(address(&["10.0.0.0/8"], "10.0.0.1", Some("1.2.3.4")), "1.2.3.4");
         assert_eq!(
@@ -96,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_a_stranger_do_not_hide_what_the_proxy_wrote() {
+    fn a_header_that_is_not_text_keeps_proxy_hops() {
         let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();
         let from = |header: &'static [u8]| {
             let request = TestRequest::default().peer_addr("10.0.0.1:1234".parse().unwrap());
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forwarded_address_may_carry_a_port() {
+    fn a_forwarded_address_may_have_a_port() {
         let from = |forwarded| address(&["10.0.0.0/8"], "10.0.0.1", Some(forwarded));
         assert_eq!(from("1.2.3.4:5678"), "1.2.3.4");
         assert_eq!(from("2001:db8::1"), "2001:db8::1");

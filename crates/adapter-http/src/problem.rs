@@ -1,4 +1,4 @@
-//! The documented error array: every 4xx and 5xx body, and the one table of codes.
+//! The documented error array, which is the body of every 4xx and 5xx response, and the table of error codes.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use serde::Serialize;
 use use_cases::UseCaseError;
 use utoipa::ToSchema;
 
-/// How long a caller waits before asking again, in seconds.
+/// The `Retry-After` of a 503, in seconds: the smallest value, and long enough for a planned election of the store.
 const RETRY_AFTER: &str = "1";
 
-/// The codes of the contract (01-api 1.3).
+/// The error codes of docs/api.md "Errors".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     Malformed,
@@ -34,7 +34,7 @@ pub(crate) enum Code {
     ClientNotUsable,
     BusinessNotLinked,
     GroupNotKnown,
-    NotRight,
+    OneTimeCodeNotValid,
     AttemptsUsedUp,
     TooManyRequests,
     Unavailable,
@@ -61,7 +61,7 @@ impl Code {
             Self::ClientNotUsable => "22",
             Self::BusinessNotLinked => "23",
             Self::GroupNotKnown => "24",
-            Self::NotRight => "30",
+            Self::OneTimeCodeNotValid => "30",
             Self::AttemptsUsedUp => "31",
             Self::TooManyRequests => "32",
             Self::Unavailable => "90",
@@ -74,18 +74,20 @@ impl Code {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(crate) struct ErrorResponse {
+    /// The documented error code: a program decides by it and the status.
     #[schema(example = "08")]
     code: &'static str,
-    #[schema(example = "email is not a valid address")]
+    /// The error in words, for the developer of the client. The text may change.
+    #[schema(example = "email is not a valid e-mail address, or is missing")]
     message: String,
-    /// The field the error is about.
+    /// The field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "authenticationFactors[0].email")]
     field: Option<String>,
-    /// The item the error is about, where a request has several.
+    /// The id of the item at fault, in a request with several items.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// The status the item would have had alone.
+    /// The status that a request with this item alone would have.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
 }
@@ -106,14 +108,14 @@ impl ErrorResponse {
         self
     }
 
-    pub(crate) fn of_item(mut self, id: impl Into<String>, status: StatusCode) -> Self {
+    pub(crate) fn for_item(mut self, id: impl Into<String>, status: StatusCode) -> Self {
         self.id = Some(id.into());
         self.status = Some(status.as_u16());
         self
     }
 }
 
-/// An answer that is an error. Its cause goes to the log, never into the body.
+/// An error response. Its cause is logged and never part of the body.
 #[derive(Debug)]
 pub(crate) struct Problem(Box<Content>);
 
@@ -133,10 +135,10 @@ impl std::fmt::Display for Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self::many(status, vec![ErrorResponse::new(code, message)])
+        Self::with_errors(status, vec![ErrorResponse::new(code, message)])
     }
 
-    pub(crate) fn many(status: StatusCode, errors: Vec<ErrorResponse>) -> Self {
+    pub(crate) fn with_errors(status: StatusCode, errors: Vec<ErrorResponse>) -> Self {
         Self(Box::new(Content {
             status,
             errors,
@@ -145,63 +147,75 @@ impl Problem {
         }))
     }
 
-    /// Something that cannot be read, or lacks a required field.
+    /// Makes a 400 for a request that cannot be read or lacks a required field.
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Code::Malformed, message)
     }
 
+    /// Makes a 400 for a field of the request.
     pub(crate) fn malformed_field(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::many(
+        Self::with_errors(
             StatusCode::BAD_REQUEST,
             vec![ErrorResponse::new(Code::Malformed, message).at(field)],
         )
     }
 
+    /// Makes a 400 for a required field that is absent.
     pub(crate) fn missing(field: &str) -> Self {
         Self::malformed_field(field, format!("{field} is required"))
     }
 
-    /// The state of things does not allow it.
+    /// Makes a 412: the state of the user, client, business or group does not allow the operation.
     pub(crate) fn precondition(code: Code, message: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, code, message)
     }
 
+    /// Makes a 401 with the challenge that RFC 9110 section 11.6.1 requires.
     pub(crate) fn not_authenticated(message: impl Into<String>, challenge: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated, message).with(header::WWW_AUTHENTICATE, challenge)
+        Self::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated, message)
+            .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// Too many; there is room again after `wait`.
+    /// Makes a 429 whose `Retry-After` is `wait`, rounded up to whole seconds.
     pub(crate) fn too_many_requests(message: impl Into<String>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
-            .with(header::RETRY_AFTER, seconds.max(1).to_string())
+            .with_header(header::RETRY_AFTER, seconds.max(1).to_string())
     }
 
+    /// Makes a 503. The operation may have been carried out.
     pub(crate) fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             Code::Unavailable,
-            "a backing service is not reachable; nothing is lost, ask again",
+            "a backing service is not reachable or did not answer in time; repeat the request",
         )
-        .with(header::RETRY_AFTER, RETRY_AFTER)
-        .because(cause)
+        .with_header(header::RETRY_AFTER, RETRY_AFTER)
+        .with_cause(cause)
     }
 
+    /// Makes a 500.
     pub(crate) fn unexpected(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Unexpected, "unexpected error").because(cause)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Unexpected,
+            "unexpected error; report the x-request-id to the operator",
+        )
+        .with_cause(cause)
     }
 
-    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    /// Sets the one header of the response; an earlier one is replaced.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.0.header = Some((name, value.into()));
         self
     }
 
-    fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    fn with_cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
 
-    /// The code of its first error.
+    /// Returns the code of the first error.
     pub(crate) fn code(&self) -> Option<&'static str> {
         self.0.errors.first().map(|error| error.code)
     }
@@ -211,7 +225,7 @@ impl Problem {
     }
 }
 
-/// The challenge of a token that was given and is not accepted (RFC 6750 section 3).
+/// The challenge for a token that was sent and is not accepted (RFC 6750 section 3).
 pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="authme", error="invalid_token""#;
 
 impl ResponseError for Problem {
@@ -231,20 +245,20 @@ impl ResponseError for Problem {
 }
 
 impl From<StoreError> for Problem {
-    fn from(failure: StoreError) -> Self {
-        match failure {
-            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => Self::unavailable(failure),
-            StoreError::Corrupt { .. } => Self::unexpected(failure),
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => Self::unavailable(error),
+            StoreError::Corrupt { .. } => Self::unexpected(error),
         }
     }
 }
 
 impl From<UseCaseError> for Problem {
-    fn from(failure: UseCaseError) -> Self {
-        match failure {
-            UseCaseError::Store(failure) => failure.into(),
-            UseCaseError::OutboxFull | UseCaseError::Contended => Self::unavailable(failure),
-            UseCaseError::Signing(_) => Self::unexpected(failure),
+    fn from(error: UseCaseError) -> Self {
+        match error {
+            UseCaseError::Store(error) => error.into(),
+            UseCaseError::OutboxFull | UseCaseError::Contended => Self::unavailable(error),
+            UseCaseError::Signing(_) => Self::unexpected(error),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How many requests a calling client and a calling user may make.
+//! Limits the requests of a calling client and of a calling user.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
@@ -10,47 +10,50 @@ use governor::Quota;
 use governor::clock::{Clock, DefaultClock};
 use ports::{MetricEvent, RequestLimit, Telemetry};
 
-use crate::budget::Budget;
+use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::problem::Problem;
 
-/// Clients and users remembered at most, of each; the least recently seen go first.
+/// How many clients and how many users are remembered at most. The least recently seen is evicted first. A hundred
+/// thousand states are some tens of megabytes.
 const CAPACITY: u64 = 100_000;
 
-/// A budget is whole again after a second.
+/// After this time without a request a key is dropped. Its quota is full again after one second; the second one is a
+/// margin.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// How many requests a second are answered, in one process. A budget fills up evenly and is whole after a second.
+/// How many requests per second are answered, in one process. A used quota refills evenly and is full after a second.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestLimitSettings {
-    /// Of one calling client, with and without users; 0 for no limit.
+    /// Requests per second of one calling client, with and without users. 0 means no limit.
     pub per_client: u32,
-    /// Of one calling user, by any client; 0 for no limit.
+    /// Requests per second of one calling user, through any client. 0 means no limit.
     pub per_user: u32,
 }
 
-/// Counts requests by who is named in their verified tokens: no text of a stranger becomes a key.
+/// Counts requests by the client and the user of their verified tokens, so that unauthenticated callers cannot create
+/// keys.
 pub(crate) struct RequestLimits<C: Clock = DefaultClock> {
-    clients: Option<Budget<C>>,
-    users: Option<Budget<C>>,
+    clients: Option<KeyedRateLimiter<C>>,
+    users: Option<KeyedRateLimiter<C>>,
     hasher: RandomState,
     telemetry: Arc<dyn Telemetry>,
 }
 
 impl RequestLimits {
     pub(crate) fn new(settings: RequestLimitSettings, telemetry: Arc<dyn Telemetry>) -> Self {
-        Self::with(settings, &DefaultClock::default(), telemetry)
+        Self::with_clock(settings, &DefaultClock::default(), telemetry)
     }
 }
 
 impl<C: Clock + Clone> RequestLimits<C> {
-    fn with(settings: RequestLimitSettings, clock: &C, telemetry: Arc<dyn Telemetry>) -> Self {
-        let budget = |per_second| {
+    fn with_clock(settings: RequestLimitSettings, clock: &C, telemetry: Arc<dyn Telemetry>) -> Self {
+        let limiter = |per_second| {
             let quota = Quota::per_second(NonZeroU32::new(per_second)?);
-            Some(Budget::new(quota, clock.clone(), CAPACITY, IDLE))
+            Some(KeyedRateLimiter::new(quota, clock.clone(), CAPACITY, IDLE))
         };
         Self {
-            clients: budget(settings.per_client),
-            users: budget(settings.per_user),
+            clients: limiter(settings.per_client),
+            users: limiter(settings.per_user),
             hasher: RandomState::new(),
             telemetry,
         }
@@ -58,7 +61,7 @@ impl<C: Clock + Clone> RequestLimits<C> {
 }
 
 impl<C: Clock> RequestLimits<C> {
-    /// Counts a request of this caller, or refuses it with 429.
+    /// Counts a request of the client and its user, or returns a 429.
     pub(crate) fn admit(&self, client: &ClientId, user: Option<&UserId>) -> Result<(), Problem> {
         self.take(RequestLimit::Client, self.clients.as_ref(), Some(client))?;
         self.take(RequestLimit::User, self.users.as_ref(), user)
@@ -67,13 +70,13 @@ impl<C: Clock> RequestLimits<C> {
     fn take(
         &self,
         limit: RequestLimit,
-        budget: Option<&Budget<C>>,
+        limiter: Option<&KeyedRateLimiter<C>>,
         key: Option<&impl std::hash::Hash>,
     ) -> Result<(), Problem> {
-        let (Some(budget), Some(key)) = (budget, key) else {
+        let (Some(limiter), Some(key)) = (limiter, key) else {
             return Ok(());
         };
-        budget.take(self.hasher.hash_one(key)).map_err(|wait| {
+        limiter.take(self.hasher.hash_one(key)).map_err(|wait| {
             self.telemetry.record(MetricEvent::RequestRefused(limit));
             Problem::too_many_requests(format!("too many requests of this {}", limit.as_str()), wait)
         })
@@ -90,17 +93,17 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Refusals(Mutex<Vec<RequestLimit>>);
+    struct RefusedRequests(Mutex<Vec<RequestLimit>>);
 
-    impl Telemetry for Refusals {
-        fn record(&self, measure: MetricEvent) {
-            if let MetricEvent::RequestRefused(limit) = measure {
+    impl Telemetry for RefusedRequests {
+        fn record(&self, event: MetricEvent) {
+            if let MetricEvent::RequestRefused(limit) = event {
                 self.0.lock().unwrap().push(limit);
             }
         }
     }
 
-    /// The status of a refusal.
+    /// Returns the status of a refused request as the error.
     fn admit(limits: &RequestLimits<FakeRelativeClock>, client: &str, user: Option<&str>) -> Result<(), u16> {
         let user = user.map(|user| UserId::parse(user).unwrap());
         let admitted = limits.admit(&ClientId::parse(client).unwrap(), user.as_ref());
@@ -108,34 +111,34 @@ mod tests {
     }
 
     #[test]
-    fn a_client_and_a_user_have_budgets_of_their_own() {
-        let (clock, refusals) = (FakeRelativeClock::default(), Arc::<Refusals>::default());
+    fn clients_and_users_have_separate_limits() {
+        let (clock, refused_requests) = (FakeRelativeClock::default(), Arc::<RefusedRequests>::default());
         let settings = RequestLimitSettings {
             per_client: 4,
             per_user: 2,
         };
-        let limits = RequestLimits::with(settings, &clock, refusals.clone());
+        let limits = RequestLimits::with_clock(settings, &clock, refused_requests.clone());
         let admitted = |client, user| admit(&limits, client, user);
         assert_eq!(
             [(); 3].map(|()| admitted("portal", Some("ana"))),
             [Ok(()), Ok(()), Err(429)]
         );
-        // The refused request counts for its client, too.
+        // The third request counted for the client before its user's limit refused it.
         assert_eq!([(); 2].map(|()| admitted("portal", None)), [Ok(()), Err(429)]);
         assert_eq!(admitted("shop", Some("ana")), Err(429));
         assert_eq!(admitted("shop", Some("bia")), Ok(()));
         clock.advance(Duration::from_secs(1));
         assert_eq!(admitted("portal", Some("ana")), Ok(()));
         let refused = [RequestLimit::User, RequestLimit::Client, RequestLimit::User];
-        assert_eq!(*refusals.0.lock().unwrap(), refused);
+        assert_eq!(*refused_requests.0.lock().unwrap(), refused);
     }
 
     #[test]
-    fn zero_is_no_limit() {
-        let limits = RequestLimits::with(
+    fn zero_means_no_limit() {
+        let limits = RequestLimits::with_clock(
             RequestLimitSettings::default(),
             &FakeRelativeClock::default(),
-            Arc::<Refusals>::default(),
+            Arc::<RefusedRequests>::default(),
         );
         assert!((0..10_000).all(|_| admit(&limits, "portal", Some("ana")).is_ok()));
     }

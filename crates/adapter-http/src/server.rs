@@ -17,49 +17,51 @@ use use_cases::factors::FactorsUseCases;
 use use_cases::tokens::TokensUseCases;
 
 use crate::acceptor::Acceptor;
-use crate::audit::Auditor;
+use crate::audit::AuditRecorder;
 use crate::connection_limits::ConnectionSettings;
 use crate::description::Description;
 use crate::docs::{self, Document};
 use crate::endpoints::{Endpoints, page};
-use crate::events::{self, Stopping};
+use crate::events::{self, Shutdown};
+use crate::instrumentation::{Instrumentation, instrument};
 use crate::login_guard::LoginGuard;
-use crate::observe::{Observer, observe};
 use crate::problem::{Code, Problem};
 use crate::request_limits::{RequestLimitSettings, RequestLimits};
 use crate::{Authenticator, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
 
-/// A connection without a request is kept for so long: longer than the minute of common proxies, so that they close first.
+/// How long a connection without a request is kept. Common proxies close theirs after a minute; if the server closed
+/// first, a request that the proxy sends at that moment would be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// The first head of a connection takes no longer.
+/// How long the first request head of a connection may take to arrive. A slow head holds a connection; five seconds
+/// suffice on a bad mobile connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Closing a connection takes no longer.
+/// How long the close of a connection may take before the socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How the port behaves.
+/// The settings of the API port.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
     pub workers: usize,
     pub trusted_proxies: TrustedProxies,
-    /// How long a verifier may keep the key set.
+    /// How long other verifiers may cache the key set: its `max-age`.
     pub key_set_cache_time: Duration,
-    /// How long a stopping process still serves before it stops accepting.
+    /// How long the process keeps accepting connections after the shutdown began, until load balancers have noticed.
     pub drain: Duration,
-    /// How long a stop waits for requests in flight.
+    /// How long the shutdown waits for requests in flight.
     pub shutdown_timeout: Duration,
     pub connections: ConnectionSettings,
     pub request_limits: RequestLimitSettings,
-    /// Whether the reference page is served; the description is in any case.
+    /// True if the reference page is served. The API description always is.
     pub docs: bool,
-    /// Whether a renewal may have its token in the query, where proxies log it.
+    /// True if a renewal may have its token in the query, where proxies log it.
     pub query_tokens: bool,
-    /// How many client logins may fail; says nothing where the tokens are not served.
+    /// How many client logins may fail. Without the tokens context there is no login, and it has no effect.
     pub login_guard: LoginGuardSettings,
 }
 
-/// What is served: any of the contexts, and what all of them need.
+/// The use cases of the contexts that are served, and the ports that all contexts need.
 #[derive(Clone)]
 pub struct Api {
     pub tokens: Option<Arc<TokensUseCases>>,
@@ -69,13 +71,13 @@ pub struct Api {
     pub authenticator: Authenticator,
     pub telemetry: Arc<dyn Telemetry>,
     pub randomness: Arc<dyn Randomness>,
-    /// Where it is kept who did what.
     pub audit: Arc<dyn AuditTrail>,
-    /// Turns true when the process begins to stop.
+    /// Becomes true when the shutdown begins.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// The description of the contexts named `tokens`, `factors` and `credential-lock`; `None` for another name.
+/// Returns the description of the context `tokens`, `factors`, `credential-lock` or `events`, or `None` for another
+/// name.
 pub fn description(context: &str) -> Option<Description> {
     let endpoints = match context {
         "tokens" => tokens::routes(Endpoints::default()),
@@ -105,27 +107,27 @@ impl Api {
         endpoints
     }
 
-    /// Routes and their data, for one application on its own.
+    /// Registers the routes and their data, for a single application.
     pub fn configure(&self, settings: &ApiSettings, config: &mut web::ServiceConfig) {
-        self.configure_behind(&Shared::new(self, settings), settings, config);
+        self.configure_with(&Shared::new(self, settings), settings, config);
     }
 
-    fn configure_behind(&self, shared: &Shared, settings: &ApiSettings, config: &mut web::ServiceConfig) {
+    fn configure_with(&self, shared: &Shared, settings: &ApiSettings, config: &mut web::ServiceConfig) {
         let (resources, _) = self.endpoints().into_parts();
         config
             .app_data(web::Data::new(self.authenticator.clone()))
-            .app_data(web::Data::new(Observer {
+            .app_data(web::Data::new(Instrumentation {
                 telemetry: self.telemetry.clone(),
                 randomness: self.randomness.clone(),
-                stopping: Stopping(self.stopping.clone()),
+                shutdown: Shutdown(self.stopping.clone()),
             }))
             .app_data(shared.login_guard.clone())
             .app_data(shared.request_limits.clone())
-            .app_data(shared.auditor.clone())
+            .app_data(shared.audit_recorder.clone())
             .app_data(shared.document.clone())
             .app_data(web::Data::new(settings.clone()))
             .app_data(web::Data::new(settings.trusted_proxies.clone()))
-            .app_data(web::Data::new(Stopping(self.stopping.clone())));
+            .app_data(web::Data::new(Shutdown(self.stopping.clone())));
         if let Some(tokens) = &self.tokens {
             config.app_data(web::Data::from(tokens.clone()));
         }
@@ -151,12 +153,12 @@ impl Api {
     }
 }
 
-/// What the applications of all workers share: a caller cannot choose its worker.
+/// State that the applications of all workers share. A limit per worker would be multiplied by the number of workers.
 #[derive(Clone)]
 struct Shared {
     login_guard: web::Data<LoginGuard>,
     request_limits: web::Data<RequestLimits>,
-    auditor: web::Data<Auditor>,
+    audit_recorder: web::Data<AuditRecorder>,
     document: web::Data<Document>,
 }
 
@@ -167,7 +169,7 @@ impl Shared {
         Self {
             login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
             request_limits: web::Data::new(RequestLimits::new(settings.request_limits, api.telemetry.clone())),
-            auditor: web::Data::new(Auditor::new(api.audit.clone(), api.authenticator.clock.clone())),
+            audit_recorder: web::Data::new(AuditRecorder::new(api.audit.clone(), api.authenticator.clock.clone())),
             document: web::Data::new(Document(document.into())),
         }
     }
@@ -177,7 +179,7 @@ async fn not_found() -> Result<&'static str, Problem> {
     Err(Problem::new(
         StatusCode::NOT_FOUND,
         Code::Malformed,
-        "the path is not known",
+        "no operation has this path",
     ))
 }
 
@@ -188,29 +190,30 @@ pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io:
         .disable_signals()
         .shutdown_timeout(settings.shutdown_timeout.as_secs());
     let shared = Shared::new(&api, &settings);
-    let entrance = Acceptor::new(&api, &settings);
+    let acceptor = Acceptor::new(&api, &settings);
     let stop = server.graceful_shutdown_signal();
     let server = server.listen("api", listener, move || {
         let (api, settings, shared) = (api.clone(), settings.clone(), shared.clone());
         let app = App::new()
-            .wrap(from_fn(observe))
-            .configure(move |config| api.configure_behind(&shared, &settings, config));
+            .wrap(from_fn(instrument))
+            .configure(move |config| api.configure_with(&shared, &settings, config));
         let stop = stop.clone();
         let http = HttpService::build()
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(CLOSE_TIMEOUT)
-            // A caller who hangs up is not worked for any more: what it asked for must not be decided after others were
-            // answered.
+            // When a client hangs up, the future of its request is dropped. Otherwise: A sends a lock and hangs up. B
+            // unlocks and gets its 204. A's lock is decided afterwards and undoes B's command (docs/protocols.md "Store
+            // rules").
             .h1_allow_half_closed(false)
             .graceful_shutdown_signal(move || {
                 let stop = stop.clone();
                 async move { stop.notified().await }
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let (entrance, failures) = (entrance.clone(), entrance.clone());
-        let accepted = fn_service(move |stream| ready(entrance.admit(stream)));
-        accepted.and_then(http.map_err(move |error| failures.failed(&error)))
+        let (acceptor, errors) = (acceptor.clone(), acceptor.clone());
+        let accepted = fn_service(move |stream| ready(acceptor.admit(stream)));
+        accepted.and_then(http.map_err(move |error| errors.record_error(&error)))
     })?;
     Ok(server.run())
 }

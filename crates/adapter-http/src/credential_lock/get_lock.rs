@@ -18,16 +18,17 @@ use crate::problem::{Code, Problem};
 #[serde(rename_all = "camelCase")]
 struct LockResponse {
     user_id: String,
+    /// True while the credential is locked.
     locked: bool,
-    /// When it came into this state; absent when it was never locked.
+    /// When the credential was last locked or unlocked; absent if it was never locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// How often it was locked; tokens of another epoch are dead.
+    /// How often the credential was locked. Tokens of an earlier epoch are not active.
     epoch: u64,
-    /// Who locked or unlocked it last; absent when it was never locked, or when nobody recorded it.
+    /// The actor who last locked or unlocked it; absent if it was never locked, or if no actor was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<ActorResponse>,
-    /// Why, in the words of that request.
+    /// The reason given in that request.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -53,7 +54,7 @@ pub(crate) async fn handle(
     let user = user_in_path(&request)?;
     let credential = credential_lock.get_lock.run(user).await.map_err(|error| match error {
         GetLockError::UserNotFound => Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known"),
-        GetLockError::Store(failure) => failure.into(),
+        GetLockError::Store(error) => error.into(),
     })?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -62,15 +63,15 @@ pub(crate) async fn handle(
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation(
-            "credential-lock",
-            "getLock",
-            "See whether a user's credential is locked",
+        .operation("credential-lock", "getLock", "Get the lock of a user's credential")
+        .description(
+            "Returns whether the credential is locked, since when, by whom and why. A credential that was never \
+             locked is unlocked, with epoch 0.",
         )
         .requires::<GetLock>()
-        .parameter(ParameterIn::Path, "id", true, "The user")
-        .answers_json::<LockResponse>(200, "The lock")
-        .error(400, "The id cannot be read")
-        .error(404, "The user is not known")
+        .parameter(ParameterIn::Path, "id", true, "The user id")
+        .json_response::<LockResponse>(200, "The lock of the credential")
+        .error(400, "The id is malformed")
+        .error(404, "The user does not exist")
         .store_errors()
 }

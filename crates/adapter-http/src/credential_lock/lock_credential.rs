@@ -14,7 +14,7 @@ pub(crate) async fn handle(
     credential_lock: web::Data<CredentialLockUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let (user, reason) = lock_request::read(&body)?;
-    authorised.concerns("user", user.as_str());
+    authorised.record_object("user", user.as_str());
     credential_lock
         .lock_credential
         .run(&authorised.call, user, reason)
@@ -24,10 +24,15 @@ pub(crate) async fn handle(
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
-    lock_request::described::<LockCredential>(
+    lock_request::describe::<LockCredential>(
         operation,
         "lockCredential",
-        "Lock a user's credential",
+        (
+            "Lock a user's credential",
+            "Ends every token and session of the user and issues none until the credential is unlocked. The \
+             lock holds for every request that begins after the response. Locking a locked credential \
+             changes nothing and is 204 as well.",
+        ),
         "The credential is locked",
     )
 }

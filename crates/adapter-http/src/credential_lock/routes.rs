@@ -1,7 +1,7 @@
 use super::{get_lock, lock_credential, unlock_credential};
 use crate::endpoints::Endpoints;
 
-/// The URL map of the context.
+/// Registers the paths of the context.
 pub(crate) fn routes(api: Endpoints) -> Endpoints {
     api.at("/user-identities/lock", |at| {
         at.post(lock_credential::handle, lock_credential::describe)

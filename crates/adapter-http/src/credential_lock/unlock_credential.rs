@@ -14,7 +14,7 @@ pub(crate) async fn handle(
     credential_lock: web::Data<CredentialLockUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let (user, reason) = lock_request::read(&body)?;
-    authorised.concerns("user", user.as_str());
+    authorised.record_object("user", user.as_str());
     credential_lock
         .unlock_credential
         .run(&authorised.call, user, reason)
@@ -24,10 +24,14 @@ pub(crate) async fn handle(
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
-    lock_request::described::<UnlockCredential>(
+    lock_request::describe::<UnlockCredential>(
         operation,
         "unlockCredential",
-        "Unlock a user's credential",
+        (
+            "Unlock a user's credential",
+            "Lets the user log in again. Tokens and sessions from before the lock stay ended. Unlocking an \
+             unlocked credential changes nothing and is 204 as well.",
+        ),
         "The credential is unlocked",
     )
 }

@@ -16,15 +16,20 @@ use crate::body::{Body, Object};
 use crate::endpoints::OperationDoc;
 use crate::problem::{ErrorResponse, Problem};
 
-/// How many contacts one request may bring.
+/// Contacts in one request, at most: as many as a user may have.
 const MAX_ITEMS: usize = 10;
 
 pub(super) const ITEMS: &str = "authenticationFactors";
+
+const DESCRIPTION: &str = "Adds the contacts in order, each by itself: one that breaks a rule does not keep the others \
+                           from being stored. A contact that is stored already with the same id and value succeeds \
+                           and changes nothing. One malformed item fails the whole request with 400.";
 
 /// Contacts to add.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AddContactsRequest {
+    /// The contacts, added in this order.
     #[schema(required, value_type = Vec<ContactRequest>, min_items = 1, max_items = 10)]
     authentication_factors: Option<Vec<Object<ContactRequest>>>,
 }
@@ -35,7 +40,7 @@ fn read(body: &Body) -> Result<Vec<ContactDraft>, Problem> {
     if items.is_empty() || items.len() > MAX_ITEMS {
         return Err(Problem::malformed_field(
             ITEMS,
-            format!("{ITEMS} holds 1 to {MAX_ITEMS} items"),
+            format!("{ITEMS} must have 1 to {MAX_ITEMS} items"),
         ));
     }
     items
@@ -45,41 +50,42 @@ fn read(body: &Body) -> Result<Vec<ContactDraft>, Problem> {
         .collect()
 }
 
-fn failed_items(outcomes: &[ItemOutcome]) -> Vec<ErrorResponse> {
+/// Returns an error for each contact that was not stored, with the index and id of the contact.
+fn item_errors(outcomes: &[ItemOutcome]) -> Vec<ErrorResponse> {
     let failed = outcomes
         .iter()
         .enumerate()
         .filter_map(|(index, item)| Some((index, &item.id, item.result.err()?)));
     failed
-        .map(|(index, id, refusal)| {
-            let (code, field) = code_and_field(refusal);
+        .map(|(index, id, violation)| {
+            let (code, field) = code_and_field(violation);
             let field = if field == ITEMS {
                 ITEMS.to_owned()
             } else {
                 format!("{ITEMS}[{index}].{field}")
             };
-            ErrorResponse::new(code, refusal.to_string())
+            ErrorResponse::new(code, violation.to_string())
                 .at(field)
-                .of_item(id.as_str(), StatusCode::UNPROCESSABLE_ENTITY)
+                .for_item(id.as_str(), StatusCode::UNPROCESSABLE_ENTITY)
         })
         .collect()
 }
 
-fn answer(outcomes: &[ItemOutcome]) -> Result<HttpResponse, Problem> {
-    let errors = failed_items(outcomes);
+fn respond(outcomes: &[ItemOutcome]) -> Result<HttpResponse, Problem> {
+    let errors = item_errors(outcomes);
     if errors.is_empty() {
         Ok(HttpResponse::Created().finish())
     } else if errors.len() < outcomes.len() {
         Ok(HttpResponse::MultiStatus().json(errors))
     } else {
-        Err(Problem::many(StatusCode::UNPROCESSABLE_ENTITY, errors))
+        Err(Problem::with_errors(StatusCode::UNPROCESSABLE_ENTITY, errors))
     }
 }
 
 async fn add(call: &Call, user: &UserId, body: &Body, factors: &FactorsUseCases) -> Result<HttpResponse, Problem> {
     let drafts = read(body)?;
     let outcomes = factors.add_contacts.run(call, user, &drafts).await.map_err(problem)?;
-    answer(&outcomes)
+    respond(&outcomes)
 }
 
 pub(crate) async fn handle(
@@ -99,13 +105,16 @@ pub(crate) async fn handle_own(
     add(&authorised.call, authorised.user()?, &body, &factors).await
 }
 
-fn described(operation: OperationDoc) -> OperationDoc {
+fn describe_shared(operation: OperationDoc) -> OperationDoc {
     operation
         .json_body::<AddContactsRequest>(true)
-        .answers_empty(201, "Every contact is stored")
-        .answers_array::<ErrorResponse>(207, "Some are stored; those that are not, with the reason")
-        .error(404, "The user is not known")
-        .error(422, "None is stored, with the reason for each")
+        .empty_response(201, "All contacts are stored")
+        .array_response::<ErrorResponse>(
+            207,
+            "Some contacts are stored; the body has an error for each of the others",
+        )
+        .error(404, "The user does not exist")
+        .error(422, "No contact is stored; the body has an error for each")
         .body_errors()
         .store_errors()
 }
@@ -113,12 +122,18 @@ fn described(operation: OperationDoc) -> OperationDoc {
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "addContacts", "Add alternative contacts to a user")
+        .description(DESCRIPTION)
         .requires::<AddContacts>()
-        .parameter(ParameterIn::Path, "id", true, "The user");
-    described(operation)
+        .parameter(ParameterIn::Path, "id", true, "The user id");
+    describe_shared(operation)
 }
 
 pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
-    let operation = operation.operation("factors", "addOwnContacts", "Add alternative contacts to oneself");
-    described(operation.requires::<AddOwnContacts>())
+    let operation = operation.operation(
+        "factors",
+        "addOwnContacts",
+        "Add alternative contacts to the calling user",
+    );
+    let operation = operation.description(DESCRIPTION);
+    describe_shared(operation.requires::<AddOwnContacts>())
 }

@@ -40,16 +40,19 @@ pub(crate) async fn handle_own(
     factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(&request)?;
-    let whole = ContactChange::Whole(body.json::<ReplacementRequest>()?.into_draft(&contact)?);
-    change(&authorised.call, authorised.user()?, &whole, &factors).await
+    let replacement = ContactChange::Whole(body.json::<ReplacementRequest>()?.into_draft(&contact)?);
+    change(&authorised.call, authorised.user()?, &replacement, &factors).await
 }
 
-fn described(operation: OperationDoc) -> OperationDoc {
+fn describe_shared(operation: OperationDoc) -> OperationDoc {
     operation
-        .parameter(ParameterIn::Path, "factorId", true, "The contact")
-        .answers_empty(204, "The contact is as asked")
-        .error(404, "The user is not known, or has no such contact")
-        .error(422, "A rule is broken; nothing is changed")
+        .parameter(ParameterIn::Path, "factorId", true, "The contact id")
+        .empty_response(204, "The contact is changed")
+        .error(
+            404,
+            "The user or the contact does not exist, or the contact is hidden from this client",
+        )
+        .error(422, "The change breaks a rule; nothing is changed")
         .body_errors()
         .store_errors()
 }
@@ -57,16 +60,25 @@ fn described(operation: OperationDoc) -> OperationDoc {
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "patchContact", "Change parts of a user's contact")
+        .description(
+            "Applies a JSON merge patch (RFC 7396): an absent member stays, a member that is null is removed. Of \
+             a contact that the user logs in with, only `default` can be patched. Removing `default` makes the \
+             main contact the default again.",
+        )
         .requires::<ManageContacts>()
         .merge_patch_body::<PatchRequest>()
-        .parameter(ParameterIn::Path, "id", true, "The user");
-    described(operation)
+        .parameter(ParameterIn::Path, "id", true, "The user id");
+    describe_shared(operation)
 }
 
 pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
     let operation = operation
-        .operation("factors", "changeOwnContact", "Change one's own contact")
+        .operation("factors", "changeOwnContact", "Replace a contact of the calling user")
+        .description(
+            "Replaces the contact. Tags that are left out are removed. A code that was sent to the contact \
+             before the change is no longer accepted.",
+        )
         .requires::<ManageOwnContacts>()
         .json_body::<ReplacementRequest>(true);
-    described(operation)
+    describe_shared(operation)
 }

@@ -1,4 +1,4 @@
-//! A contact as callers write it: as documented, and as the documentation's examples have it.
+//! A contact in a request, in the documented form and in the variants that published examples use.
 
 use std::fmt;
 
@@ -17,31 +17,33 @@ use crate::problem::Problem;
 #[serde(rename_all = "camelCase")]
 #[schema(as = NewAuthenticationFactorRequest)]
 pub(super) struct ContactRequest {
+    /// The id of the contact, chosen by the caller.
     #[schema(required, example = "5efd263cbe2d398bb00b97ea")]
     id: Option<String>,
-    /// `EMAIL` or `MOBILE`
+    /// `EMAIL` or `MOBILE`.
     #[schema(required, example = "MOBILE")]
     contact_type: Option<String>,
     email: Option<String>,
     #[schema(value_type = Option<MobileRequest>)]
     mobile: Option<Object<MobileRequest>>,
-    /// An array; a string that holds a JSON array is accepted too.
+    /// An array of tags. A string that contains a JSON array is accepted, too.
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Option<Tags>,
 }
 
-/// What a contact is to be from now on.
+/// The new content of a contact.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReplacedAuthenticationFactorRequest)]
 pub(super) struct ReplacementRequest {
-    /// `EMAIL` or `MOBILE`
+    /// `EMAIL` or `MOBILE`.
     #[schema(required, example = "MOBILE")]
     contact_type: Option<String>,
     email: Option<String>,
     #[schema(value_type = Option<MobileRequest>)]
     mobile: Option<Object<MobileRequest>>,
-    /// An array; a string that holds a JSON array is accepted too. Without it the contact has none.
+    /// An array of tags. A string that contains a JSON array is accepted, too. If it is absent, the contact has no
+    /// tags.
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Option<Tags>,
 }
@@ -65,7 +67,7 @@ impl ReplacementRequest {
     }
 }
 
-/// A merge patch of a contact (RFC 7396): what is absent stays, what is `null` goes.
+/// A merge patch of a contact (RFC 7396): an absent member stays, a member that is `null` is removed.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AuthenticationFactorPatch)]
 pub(super) struct PatchRequest {
@@ -78,7 +80,7 @@ pub(super) struct PatchRequest {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Member<Tags>,
-    /// Whether it is the contact that is picked first.
+    /// True makes the contact the user's default; false or `null` makes the main contact the default again.
     #[serde(default)]
     #[schema(value_type = Option<bool>)]
     default: Member<bool>,
@@ -140,7 +142,8 @@ struct MobileRequest {
     phone_number: Option<Digits>,
 }
 
-/// Digits, as a string or a number. What has a fraction, an exponent or a sign becomes no digits and fails its rule.
+/// Digits, as a string or a number. A number with a fraction, an exponent or a sign becomes text without digits, so
+/// that it breaks the rule of its field (422) like a string would.
 struct Digits(String);
 
 impl<'de> Deserialize<'de> for Digits {
@@ -175,10 +178,10 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
-/// Stands for a string that holds no array of strings: no tag is called so.
+/// The tag that replaces a string without an array of strings. No tag is empty, so it fails as an unknown tag (422).
 const NO_TAG: &str = "";
 
-/// Tags as an array, or as a string that holds one; any other string is a tag nobody knows.
+/// Tags as an array, or as a string that contains one. Any other string counts as one unknown tag.
 struct Tags(Vec<String>);
 
 impl<'de> Deserialize<'de> for Tags {
@@ -189,7 +192,7 @@ impl<'de> Deserialize<'de> for Tags {
             type Value = Tags;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of strings, or a string that holds one")
+                f.write_str("an array of strings, or a string that contains one")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Tags, E> {
@@ -212,15 +215,16 @@ impl<'de> Deserialize<'de> for Tags {
 }
 
 impl ContactRequest {
-    /// The contact as the domain judges it; `place` is where it stands in the body, empty for the body itself.
-    pub(super) fn into_draft(self, place: &str) -> Result<ContactDraft, Problem> {
-        let at = |field: &str| format!("{place}.{field}").trim_start_matches('.').to_owned();
+    /// Returns the contact for the domain to check. `path` is the path of the item in the body, for errors; it is empty
+    /// when the item is the body.
+    pub(super) fn into_draft(self, path: &str) -> Result<ContactDraft, Problem> {
+        let at = |field: &str| format!("{path}.{field}").trim_start_matches('.').to_owned();
         let id = self.id.ok_or_else(|| Problem::missing(&at("id")))?;
         let contact_type = self.contact_type.ok_or_else(|| Problem::missing(&at("contactType")))?;
         Ok(ContactDraft {
-            id: ContactId::parse(id).map_err(|malformed| Problem::malformed_field(at("id"), malformed.to_string()))?,
+            id: ContactId::parse(id).map_err(|error| Problem::malformed_field(at("id"), error.to_string()))?,
             contact_type: ContactType::parse(&contact_type)
-                .ok_or_else(|| Problem::malformed_field(at("contactType"), "contactType is EMAIL or MOBILE"))?,
+                .ok_or_else(|| Problem::malformed_field(at("contactType"), "contactType must be EMAIL or MOBILE"))?,
             email: self.email,
             mobile: self.mobile.map(|Object(mobile)| MobileDraft {
                 region_code: mobile.region_code.map(|digits| digits.0),
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_an_array_or_a_string_that_holds_one() {
+    fn tags_are_an_array_or_a_string_with_one() {
         let tags = |tags: &str| draft(&format!(r#"{{"id":"a","contactType":"EMAIL","tags":{tags}}}"#)).tags;
         assert_eq!(tags(r#"["MARKED_RESOURCES"]"#), ["MARKED_RESOURCES"]);
         assert_eq!(tags(r#""[\"MARKED_RESOURCES\"]""#), ["MARKED_RESOURCES"]);
@@ -264,15 +268,15 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_a_number_or_a_string_and_nothing_else_is() {
+    fn digits_are_a_number_or_a_string_of_digits() {
         let number = |number: &str| {
             let json = format!(r#"{{"id":"a","contactType":"MOBILE","mobile":{{"phoneNumber":{number}}}}}"#);
             draft(&json).mobile.unwrap().phone_number.unwrap()
         };
         assert_eq!(number("911112222"), "911112222");
         assert_eq!(number(r#""0911""#), "0911");
-        for refused in ["9.5", "9e8", "-9", "99999999999999999999999"] {
-            assert!(!number(refused).bytes().all(|b| b.is_ascii_digit()), "{refused}");
+        for invalid in ["9.5", "9e8", "-9", "99999999999999999999999"] {
+            assert!(!number(invalid).bytes().all(|b| b.is_ascii_digit()), "{invalid}");
         }
         assert!(serde_json::from_str::<ContactRequest>(r#"{"mobile":{"phoneNumber":true}}"#).is_err());
     }
@@ -312,12 +316,12 @@ mod tests {
         })
     }
 
-    /// A member of an object: absent, `null`, of its kind, or anything.
-    fn member(of_its_kind: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Option<Value>> {
+    /// A member of an object: absent, `null`, of the expected type, or anything.
+    fn member(expected: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Option<Value>> {
         prop_oneof![
             5 => Just(None),
             3 => Just(Some(Value::Null)),
-            8 => of_its_kind.prop_map(Some),
+            8 => expected.prop_map(Some),
             1 => any_json().prop_map(Some),
         ]
     }
@@ -333,7 +337,7 @@ mod tests {
         prop_oneof![pattern.prop_map(Value::from), pattern.prop_map(number)]
     }
 
-    /// A merge patch of a contact, mostly a sensible one.
+    /// A merge patch of a contact, mostly a well-formed one.
     fn patch() -> impl Strategy<Value = Value> {
         let email = prop_oneof!["[a-c]{1,2}@example\\.com", "\\PC{0,20}"].prop_map(Value::from);
         let mobile = (
@@ -358,7 +362,7 @@ mod tests {
     }
 
     /// The algorithm of RFC 7396 section 2.
-    fn merged(target: Value, patch: &Value) -> Value {
+    fn merge(target: Value, patch: &Value) -> Value {
         let Value::Object(members) = patch else {
             return patch.clone();
         };
@@ -369,13 +373,13 @@ mod tests {
         for (name, value) in members {
             let held = target.remove(name);
             if !value.is_null() {
-                target.insert(name.clone(), merged(held.unwrap_or_default(), value));
+                target.insert(name.clone(), merge(held.unwrap_or_default(), value));
             }
         }
         Value::Object(target)
     }
 
-    /// Logs in with both; which is the main one, `main` says.
+    /// A user with an e-mail address and a mobile number to log in with; the one of type `main` is the main contact.
     fn owner(main: ContactType) -> Identity {
         Identity {
             id: UserId::parse("u1").unwrap(),
@@ -412,20 +416,20 @@ mod tests {
         ]
     }
 
-    fn set_of(document: &Value, owner: &Identity) -> FactorSet {
-        let draft = read::<ReplacementRequest>(document).unwrap().into_draft(&the_contact());
+    fn factor_set(document: &Value, owner: &Identity) -> FactorSet {
+        let draft = read::<ReplacementRequest>(document).unwrap().into_draft(&contact_id());
         let mut set = FactorSet::empty(owner.id.clone());
         set.add(owner, &draft.unwrap(), true, Timestamp::UNIX_EPOCH).unwrap();
         set
     }
 
-    fn the_contact() -> ContactId {
+    fn contact_id() -> ContactId {
         ContactId::parse("c1").unwrap()
     }
 
     proptest! {
         #[test]
-        fn any_json_is_read_or_refused_however_it_comes(json in any_json(), patch in patch()) {
+        fn text_and_parsed_json_are_read_alike(json in any_json(), patch in patch()) {
             for json in [json, patch] {
                 let text = json.to_string();
                 prop_assert_eq!(read::<PatchRequest>(&json).is_some(), read_text::<PatchRequest>(&text).is_some());
@@ -439,11 +443,11 @@ mod tests {
         }
 
         #[test]
-        fn a_merge_patch_is_a_replacement_by_what_the_standard_makes_of_it((document, owner) in contact(), patch in patch()) {
-            let (mut patched, mut replaced) = (set_of(&document, &owner), set_of(&document, &owner));
+        fn a_merge_patch_equals_a_replacement_by_its_result((document, owner) in contact(), patch in patch()) {
+            let (mut patched, mut replaced) = (factor_set(&document, &owner), factor_set(&document, &owner));
             let by_patch = read::<PatchRequest>(&patch)
-                .map(|request| patched.patch(&owner, &the_contact(), request.into(), false));
-            // The standard would put it there; a contact has no place for it.
+                .map(|request| patched.patch(&owner, &contact_id(), request.into(), false));
+            // RFC 7396 would add a value of the other type; a contact has one type and rejects it.
             let other = match owner.main_contact_type {
                 ContactType::Email => "email",
                 ContactType::Mobile => "mobile",
@@ -453,37 +457,37 @@ mod tests {
                 prop_assert_eq!(patched, replaced);
                 return Ok(());
             }
-            let by_replacement = read::<ReplacementRequest>(&merged(document, &patch))
-                .and_then(|request| request.into_draft(&the_contact()).ok())
+            let by_replacement = read::<ReplacementRequest>(&merge(document, &patch))
+                .and_then(|request| request.into_draft(&contact_id()).ok())
                 .map(|draft| replaced.replace(&owner, &draft, false));
             prop_assert_eq!(by_patch, by_replacement);
             prop_assert_eq!(patched, replaced);
         }
 
         #[test]
-        fn a_merge_patch_twice_is_that_patch_once(
+        fn repeating_a_merge_patch_changes_nothing(
             (document, owner) in contact(),
             patch in patch(),
             default in prop::option::of(any::<bool>()),
         ) {
-            let mut set = set_of(&document, &owner);
+            let mut set = factor_set(&document, &owner);
             let patch = || {
                 let mut patch = ContactPatch::from(read::<PatchRequest>(&patch)?);
                 patch.default = default.map_or(Patch::Keep, Patch::Put);
                 Some(patch)
             };
             if let Some(once) = patch()
-                && set.patch(&owner, &the_contact(), once, false).is_ok()
+                && set.patch(&owner, &contact_id(), once, false).is_ok()
             {
                 let after_once = set.clone();
-                let again = set.patch(&owner, &the_contact(), patch().unwrap(), false);
+                let again = set.patch(&owner, &contact_id(), patch().unwrap(), false);
                 prop_assert_eq!(again, Ok(Vec::new()));
                 prop_assert_eq!(set, after_once);
             }
         }
 
         #[test]
-        fn any_text_of_tags_is_read_without_panic(text in "\\PC{0,200}") {
+        fn any_text_of_tags_is_accepted(text in "\\PC{0,200}") {
             let json = serde_json::json!({"id": "a", "contactType": "EMAIL", "tags": text});
             prop_assert!(serde_json::from_value::<ContactRequest>(json).is_ok());
         }

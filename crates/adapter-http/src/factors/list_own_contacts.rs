@@ -23,9 +23,9 @@ struct OwnContactResponse {
     value: MaskedContact,
     #[schema(example = json!(["MARKED_RESOURCES"]))]
     tags: Vec<&'static str>,
-    /// The user logs in with it.
+    /// True if the user logs in with the contact.
     credential: bool,
-    /// It is picked first; exactly one contact of a user is.
+    /// True if the contact is the default; exactly one contact of a user is.
     default: bool,
 }
 
@@ -56,9 +56,9 @@ pub(crate) async fn handle(
         .await
         .map_err(|error| match error {
             ListOwnContactsError::UserNotFound => {
-                Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user has no record")
+                Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known")
             }
-            ListOwnContactsError::Store(failure) => failure.into(),
+            ListOwnContactsError::Store(error) => error.into(),
         })?;
     let contacts: Vec<OwnContactResponse> = contacts.into_iter().map(OwnContactResponse::from).collect();
     Ok(HttpResponse::Ok()
@@ -68,13 +68,13 @@ pub(crate) async fn handle(
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation(
-            "factors",
-            "listOwnContacts",
-            "Retrieve the caller's authentication factors, masked",
+        .operation("factors", "listOwnContacts", "List the calling user's contacts, masked")
+        .description(
+            "Returns the contacts that the client's visibility setting shows, main contacts first. Only the \
+             signature and times of the token are checked: it may be of a session that has ended.",
         )
         .requires::<ListOwnContacts>()
-        .answers_array::<OwnContactResponse>(200, "What the client's setting shows; main contacts first")
-        .error(404, "The user has no record")
+        .array_response::<OwnContactResponse>(200, "The visible contacts")
+        .error(404, "The user does not exist")
         .store_errors()
 }

@@ -2,7 +2,7 @@ use domain::contact::ContactValue;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A contact's value, masked: only the field that fits its type.
+/// The masked value of a contact, in the field of its type.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MaskedContact {

@@ -4,9 +4,9 @@ use use_cases::factors::ContactError;
 
 use crate::problem::{Code, ErrorResponse, Problem};
 
-/// What a broken rule is called, and the field it is about.
-pub(super) const fn code_and_field(refusal: ContactRuleViolation) -> (Code, &'static str) {
-    match refusal {
+/// Returns the code of a violated rule and the field that violates it.
+pub(super) const fn code_and_field(violation: ContactRuleViolation) -> (Code, &'static str) {
+    match violation {
         ContactRuleViolation::IsCredential => (Code::IsCredential, "id"),
         ContactRuleViolation::SameTypeAsMain => (Code::SameTypeAsMain, "contactType"),
         ContactRuleViolation::NotAnEmail => (Code::NotAnEmail, "email"),
@@ -17,7 +17,7 @@ pub(super) const fn code_and_field(refusal: ContactRuleViolation) -> (Code, &'st
     }
 }
 
-/// The answer when nothing became of a contact.
+/// Maps an error about a contact to its response.
 pub(super) fn problem(error: ContactError) -> Problem {
     match error {
         ContactError::UserNotFound => Problem::new(StatusCode::NOT_FOUND, Code::UserNotFound, "the user is not known"),
@@ -27,13 +27,13 @@ pub(super) fn problem(error: ContactError) -> Problem {
             "the user has no such contact",
         ),
         ContactError::ClientHidesContacts => Problem::precondition(Code::ClientNotUsable, error.to_string()),
-        ContactError::Broken(refusal) => {
-            let (code, field) = code_and_field(refusal);
-            let error = ErrorResponse::new(code, refusal.to_string());
-            // An id in the path is no field of the body.
+        ContactError::Broken(violation) => {
+            let (code, field) = code_and_field(violation);
+            let error = ErrorResponse::new(code, violation.to_string());
+            // An id is in the path here, so no member of the body is at fault.
             let error = if field == "id" { error } else { error.at(field) };
-            Problem::many(StatusCode::UNPROCESSABLE_ENTITY, vec![error])
+            Problem::with_errors(StatusCode::UNPROCESSABLE_ENTITY, vec![error])
         }
-        ContactError::Failed(failure) => failure.into(),
+        ContactError::Failed(error) => error.into(),
     }
 }

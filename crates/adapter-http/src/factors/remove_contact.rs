@@ -10,6 +10,9 @@ use crate::authorised::{Authorised, contact_in_path, user_in_path};
 use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
+const DESCRIPTION: &str =
+    "Removes an alternative contact. If it was the default, the main contact becomes the default again.";
+
 async fn remove(
     call: &Call,
     user: &UserId,
@@ -41,25 +44,30 @@ pub(crate) async fn handle_own(
     remove(&authorised.call, authorised.user()?, &request, &factors).await
 }
 
-fn described(operation: OperationDoc) -> OperationDoc {
+fn describe_shared(operation: OperationDoc) -> OperationDoc {
     operation
-        .parameter(ParameterIn::Path, "factorId", true, "The contact")
-        .answers_empty(204, "The contact is gone")
-        .error(400, "An id cannot be read")
-        .error(404, "The user is not known, or has no such contact")
-        .error(422, "The contact is a credential; nothing is changed")
+        .parameter(ParameterIn::Path, "factorId", true, "The contact id")
+        .empty_response(204, "The contact is removed")
+        .error(400, "An id is malformed")
+        .error(
+            404,
+            "The user or the contact does not exist, or the contact is hidden from this client",
+        )
+        .error(422, "The user logs in with the contact; nothing is changed")
         .store_errors()
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "removeContact", "Remove a user's contact")
+        .description(DESCRIPTION)
         .requires::<ManageContacts>()
-        .parameter(ParameterIn::Path, "id", true, "The user");
-    described(operation)
+        .parameter(ParameterIn::Path, "id", true, "The user id");
+    describe_shared(operation)
 }
 
 pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
-    let operation = operation.operation("factors", "removeOwnContact", "Remove one's own contact");
-    described(operation.requires::<ManageOwnContacts>())
+    let operation = operation.operation("factors", "removeOwnContact", "Remove a contact of the calling user");
+    let operation = operation.description(DESCRIPTION);
+    describe_shared(operation.requires::<ManageOwnContacts>())
 }

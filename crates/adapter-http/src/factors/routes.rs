@@ -1,7 +1,7 @@
 use super::{add_contacts, change_contact, list_own_contacts, remove_contact, send_code, validate_code};
 use crate::endpoints::Endpoints;
 
-/// The URL map of the context; `me` stands before `{id}`.
+/// Registers the paths of the context. Routes match in order, so `me` comes before `{id}`.
 pub(crate) fn routes(api: Endpoints) -> Endpoints {
     api.at("/user-identities/me/authentication-factors", |at| {
         at.get(list_own_contacts::handle, list_own_contacts::describe)
@@ -12,7 +12,7 @@ pub(crate) fn routes(api: Endpoints) -> Endpoints {
             .delete(remove_contact::handle_own, remove_contact::describe_own)
     })
     .at("/user-identities/me/authentication-factors/{factorId}/token", |at| {
-        // A gateway takes its time.
+        // An SMS gateway or mail server may take longer than the deadline; the delivery has a timeout of its own.
         at.without_deadline().post(send_code::handle, send_code::describe)
     })
     .at(

@@ -13,15 +13,15 @@ use crate::authorised::{Authorised, contact_in_path};
 use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
-/// A code on its way.
+/// A one-time code that was sent.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Challenge)]
 struct ChallengeResponse {
-    /// To be given back with the code.
+    /// Send it back together with the code.
     #[schema(example = "5f1c9a7be04d4d0c8a3f2f60b1a9c7de")]
     challenge_id: String,
-    /// When the code ends, absolute, in epoch seconds, as a decimal string.
+    /// When the code expires, in epoch seconds, as a decimal string.
     #[schema(example = "1612483680")]
     expires_in: String,
     #[serde(flatten)]
@@ -52,14 +52,14 @@ pub(crate) async fn handle(
             SendCodeError::Contact(error) => problem(error),
             SendCodeError::TooMany { until, now } => {
                 let wait = until.duration_since(now).unsigned_abs();
-                Problem::too_many_requests("too many codes were sent", wait)
+                Problem::too_many_requests("too many codes were sent to this contact or for this user", wait)
             }
             SendCodeError::UsedUp => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Code::AttemptsUsedUp,
-                "the attempts are used up",
+                "the attempts at codes of this contact or user are used up",
             ),
-            SendCodeError::NotDelivered(failure) => Problem::unavailable(failure),
+            SendCodeError::NotDelivered(error) => Problem::unavailable(error),
         })?;
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -68,13 +68,30 @@ pub(crate) async fn handle(
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation("factors", "sendCode", "Send a one-time code to one's own contact")
+        .operation(
+            "factors",
+            "sendCode",
+            "Send a one-time code to a contact of the calling user",
+        )
+        .description(
+            "Sends a code of six digits that is valid for 10 minutes. A code sent before to the same contact is \
+             no longer accepted.",
+        )
         .requires::<ProveOwnContact>()
-        .parameter(ParameterIn::Path, "factorId", true, "The contact")
-        .answers_json::<ChallengeResponse>(201, "The code is on its way; one sent before is dead")
-        .error(400, "The id cannot be read")
-        .error(404, "The user is not known, or has no such contact")
-        .error(422, "The attempts at its codes, or at those of this user, are used up")
-        .error(429, "Too many codes were sent to it, or by this user")
+        .parameter(ParameterIn::Path, "factorId", true, "The contact id")
+        .json_response::<ChallengeResponse>(201, "The code was sent")
+        .error(400, "The id is malformed")
+        .error(
+            404,
+            "The user or the contact does not exist, or the contact is hidden from this client",
+        )
+        .error(
+            422,
+            "The attempts at codes of this contact or user are used up; wait up to a day",
+        )
+        .error(
+            429,
+            "Too many codes were sent to this contact or for this user; repeat after `Retry-After` seconds",
+        )
         .store_errors()
 }

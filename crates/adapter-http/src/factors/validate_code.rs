@@ -16,6 +16,7 @@ use crate::problem::{Code, Problem};
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ValidateCodeRequest {
+    /// The id that the response of `sendCode` had.
     #[schema(required, example = "5f1c9a7be04d4d0c8a3f2f60b1a9c7de")]
     challenge_id: Option<String>,
     /// The code: six digits.
@@ -30,42 +31,48 @@ pub(crate) async fn handle(
     factors: web::Data<FactorsUseCases>,
 ) -> Result<HttpResponse, Problem> {
     let contact = contact_in_path(&request)?;
-    let answer: ValidateCodeRequest = body.json()?;
-    let challenge = answer.challenge_id.ok_or_else(|| Problem::missing("challengeId"))?;
-    let code = answer.token.ok_or_else(|| Problem::missing("token"))?;
-    let given = CodeSubmission {
+    let submission: ValidateCodeRequest = body.json()?;
+    let challenge = submission.challenge_id.ok_or_else(|| Problem::missing("challengeId"))?;
+    let code = submission.token.ok_or_else(|| Problem::missing("token"))?;
+    let submission = CodeSubmission {
         contact: &contact,
         challenge: &challenge,
         code: &code,
     };
-    let validated = factors
+    let result = factors
         .validate_code
-        .run(&authorised.call, authorised.user()?, given)
+        .run(&authorised.call, authorised.user()?, submission)
         .await;
-    validated.map_err(|error| match error {
+    result.map_err(|error| match error {
         ValidateCodeError::Contact(error) => problem(error),
-        ValidateCodeError::Wrong => refused(Code::NotRight, "the code is wrong, expired or used"),
-        ValidateCodeError::UsedUp => refused(Code::AttemptsUsedUp, "the attempts are used up"),
+        ValidateCodeError::Wrong => unprocessable(Code::OneTimeCodeNotValid, "the code is wrong, expired or used"),
+        ValidateCodeError::UsedUp => unprocessable(
+            Code::AttemptsUsedUp,
+            "the attempts at this code, or at codes of this contact or user, are used up",
+        ),
     })?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn refused(code: Code, message: &str) -> Problem {
+fn unprocessable(code: Code, message: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation(
-            "factors",
-            "validateCode",
-            "Validate the code that was sent to one's own contact",
+        .operation("factors", "validateCode", "Validate a one-time code")
+        .description(
+            "Compares the code and marks the contact as verified if it is right. Each request counts as an \
+             attempt: a code has 5, a contact 20 a day, a user 50 a day. A code is accepted once.",
         )
         .requires::<ProveOwnContact>()
-        .parameter(ParameterIn::Path, "factorId", true, "The contact")
+        .parameter(ParameterIn::Path, "factorId", true, "The contact id")
         .json_body::<ValidateCodeRequest>(true)
-        .answers_empty(204, "The code was right; the contact is verified")
-        .error(404, "The user is not known, or has no such contact")
+        .empty_response(204, "The code is right, and the contact is verified")
+        .error(
+            404,
+            "The user or the contact does not exist, or the contact is hidden from this client",
+        )
         .error(422, "The code is wrong, expired or used, or the attempts are used up")
         .body_errors()
         .store_errors()

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::problems::problem;
-use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
+use super::validation_token_response::{ValidationTokenResponse, parse_target, respond, user_address};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::OperationDoc;
@@ -16,8 +16,8 @@ use crate::problem::Problem;
 
 const TARGET: &str = "targetClientId";
 
-/// Longest device id, in characters.
-const LONGEST_DEVICE_ID: usize = 200;
+/// Longest device id, in characters. It is not used, so the limit only bounds what clients begin to rely on.
+const MAX_DEVICE_ID_LENGTH: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,21 +25,21 @@ struct ChangeAppQuery {
     target_client_id: Option<String>,
 }
 
-/// What the application knows of the user's device.
+/// The user's device, as the application knows it.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChangeAppRequest)]
 struct ChangeAppBody {
-    /// Accepted as documented; nothing here uses it.
+    /// Accepted and not used.
     #[schema(max_length = 200)]
     device_id: Option<String>,
-    /// The user's address, when the caller knows it better than the connection does.
+    /// The IP address of the user. The default is the address that the request comes from.
     ip: Option<String>,
 }
 
 fn read(request: &HttpRequest, body: &Body, proxies: &TrustedProxies) -> Result<ChangeAppRequest, Problem> {
     let query: ChangeAppQuery = body::query(request)?;
-    let target_client = target(TARGET, query.target_client_id)?;
+    let target_client = parse_target(TARGET, query.target_client_id)?;
     let body: ChangeAppBody = if body.is_empty() {
         ChangeAppBody::default()
     } else {
@@ -47,14 +47,14 @@ fn read(request: &HttpRequest, body: &Body, proxies: &TrustedProxies) -> Result<
     };
     if body
         .device_id
-        .is_some_and(|id| id.chars().nth(LONGEST_DEVICE_ID).is_some())
+        .is_some_and(|id| id.chars().nth(MAX_DEVICE_ID_LENGTH).is_some())
     {
-        let message = format!("deviceId has at most {LONGEST_DEVICE_ID} characters");
+        let message = format!("deviceId must have at most {MAX_DEVICE_ID_LENGTH} characters");
         return Err(Problem::malformed_field("deviceId", message));
     }
     Ok(ChangeAppRequest {
         target_client,
-        ip: address(body.ip, request, proxies)?,
+        ip: user_address(body.ip, request, proxies)?,
     })
 }
 
@@ -65,34 +65,42 @@ pub(crate) async fn handle(
     tokens: web::Data<TokensUseCases>,
     proxies: web::Data<TrustedProxies>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = read(&request, &body, &proxies)?;
-    authorised.concerns("client", asked.target_client.as_str());
-    let minted = tokens.change_app.run(&authorised.call, asked).await.map_err(problem)?;
-    Ok(answer(&authorised, StatusCode::CREATED, minted))
+    let change = read(&request, &body, &proxies)?;
+    authorised.record_object("client", change.target_client.as_str());
+    let minted = tokens.change_app.run(&authorised.call, change).await.map_err(problem)?;
+    Ok(respond(&authorised, StatusCode::CREATED, minted))
 }
 
-fn described(operation: OperationDoc, id: &str) -> OperationDoc {
+fn describe_shared(operation: OperationDoc, id: &str) -> OperationDoc {
     operation
-        .operation("tokens", id, "Take the calling user to another application")
-        .requires::<ChangeApp>()
-        .parameter(ParameterIn::Query, TARGET, true, "The application the user goes to")
-        .json_body::<ChangeAppBody>(false)
-        .answers_json::<ValidationTokenResponse>(
-            201,
-            "A validation token for that application; the session made with it ends with the caller's",
+        .operation("tokens", id, "Issue a validation token for another application")
+        .description(
+            "Takes the calling user to another application without a new login: issues a validation token that \
+             the target application can use once, within 60 seconds, in `renewToken`. The session that it \
+             starts is revoked together with the caller's session.",
         )
+        .requires::<ChangeApp>()
+        .parameter(
+            ParameterIn::Query,
+            TARGET,
+            true,
+            "The client id of the target application",
+        )
+        .json_body::<ChangeAppBody>(false)
+        .json_response::<ValidationTokenResponse>(201, "A validation token for the target application")
         .error(
             412,
-            "User, client or business is not in a state that allows it, or the credential is locked",
+            "The user does not exist or is locked, the target client cannot be used, or the business is not \
+             linked to the user",
         )
         .body_errors()
         .store_errors()
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
-    described(operation, "changeApp")
+    describe_shared(operation, "changeApp")
 }
 
 pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
-    described(operation, "changeOwnApp")
+    describe_shared(operation, "changeOwnApp")
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::problems::problem;
-use super::validation_token_response::{ValidationTokenResponse, address, answer, target};
+use super::validation_token_response::{ValidationTokenResponse, parse_target, respond, user_address};
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::OperationDoc;
@@ -25,46 +25,50 @@ struct HandleAuthQuery {
     client_id: Option<String>,
 }
 
-/// What a SAML integration says of a user it has verified.
+/// A user whom a SAML integration has authenticated.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HandleAuthRequest)]
 struct HandleAuthBody {
+    /// The e-mail address that the user logs in with.
     #[schema(required, example = "my-email@email.com")]
     email: Option<String>,
-    /// At most 200, each of at most 256 bytes. Those that the caller may not assert are left out.
+    /// The groups of the user: at most 200 names of at most 256 bytes. Groups that are unknown, or that the caller may
+    /// not assert, are left out.
     #[schema(required, max_items = 200, example = json!(["IDC_GERENCIADOR_MANAGER"]))]
     groups: Option<Vec<String>>,
+    /// The name of the user, stored when the user is created.
     #[schema(example = "Full Name Test")]
     full_name: Option<String>,
+    /// The business that the session acts for.
     #[schema(example = "60773aa94a50c11cfe00314d")]
     business_id: Option<String>,
-    /// Accepted as documented; nothing here uses it.
+    /// Accepted and not used.
     #[schema(example = "ABC1234")]
     #[serde(rename = "mainframeLogon")]
     _mainframe_logon: Option<String>,
-    /// Origin address, when the caller knows it better than the connection does.
+    /// The IP address of the user. The default is the address that the request comes from.
     ip: Option<String>,
 }
 
-fn email(text: Option<String>) -> Result<Email, Problem> {
+fn parse_email(text: Option<String>) -> Result<Email, Problem> {
     let text = text.ok_or_else(|| Problem::missing("email"))?;
-    Email::parse(&text).map_err(|malformed| {
-        let error = ErrorResponse::new(Code::NotAnEmail, format!("email is {malformed}")).at("email");
-        Problem::many(StatusCode::BAD_REQUEST, vec![error])
+    Email::parse(&text).map_err(|error| {
+        let error = ErrorResponse::new(Code::NotAnEmail, format!("email is {error}")).at("email");
+        Problem::with_errors(StatusCode::BAD_REQUEST, vec![error])
     })
 }
 
-fn groups(names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
+fn parse_groups(names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     let names = names.ok_or_else(|| Problem::missing(GROUPS))?;
     if names.len() > MOST_ASSERTED {
-        let message = format!("{GROUPS} holds at most {MOST_ASSERTED} names");
+        let message = format!("{GROUPS} must have at most {MOST_ASSERTED} names");
         return Err(Problem::malformed_field(GROUPS, message));
     }
     match names.iter().position(|name| name.len() > LONGEST_NAME) {
         Some(index) => {
             let field = format!("{GROUPS}[{index}]");
-            let message = format!("{field} is longer than {LONGEST_NAME} bytes");
+            let message = format!("{field} must have at most {LONGEST_NAME} bytes");
             Err(Problem::malformed_field(field, message))
         }
         None => Ok(names),
@@ -79,15 +83,15 @@ pub(crate) async fn handle(
     proxies: web::Data<TrustedProxies>,
 ) -> Result<HttpResponse, Problem> {
     let query: HandleAuthQuery = body::query(&request)?;
-    let target_client = target("clientId", query.client_id)?;
-    authorised.concerns("client", target_client.as_str());
+    let target_client = parse_target("clientId", query.client_id)?;
+    authorised.record_object("client", target_client.as_str());
     let body: HandleAuthBody = body.json()?;
     let malformed_business =
-        |malformed: domain::ids::MalformedId| Problem::malformed_field("businessId", malformed.to_string());
-    let asked = HandleAuthRequest {
+        |error: domain::ids::MalformedId| Problem::malformed_field("businessId", error.to_string());
+    let login = HandleAuthRequest {
         target_client,
-        email: email(body.email)?,
-        groups: groups(body.groups)?,
+        email: parse_email(body.email)?,
+        groups: parse_groups(body.groups)?,
         full_name: body.full_name,
         business: body
             .business_id
@@ -95,22 +99,33 @@ pub(crate) async fn handle(
             .map(BusinessId::parse)
             .transpose()
             .map_err(malformed_business)?,
-        ip: address(body.ip, &request, &proxies)?,
+        ip: user_address(body.ip, &request, &proxies)?,
     };
-    let minted = tokens.handle_auth.run(&authorised.call, asked).await.map_err(problem)?;
-    Ok(answer(&authorised, StatusCode::OK, minted))
+    let minted = tokens.handle_auth.run(&authorised.call, login).await.map_err(problem)?;
+    Ok(respond(&authorised, StatusCode::OK, minted))
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation("tokens", "handleAuth", "Hand a user over from a SAML integration")
+        .operation("tokens", "handleAuth", "Log a user in with SAML")
+        .description(
+            "Starts the login of a user whom a SAML integration has authenticated: issues a validation token \
+             that the target application can use once, within 60 seconds, in `renewToken`. An unknown e-mail \
+             address creates the user if the target client is registered for that.",
+        )
         .requires::<HandOver>()
-        .parameter(ParameterIn::Query, "clientId", true, "The application the user goes to")
+        .parameter(
+            ParameterIn::Query,
+            "clientId",
+            true,
+            "The client id of the target application",
+        )
         .json_body::<HandleAuthBody>(true)
-        .answers_json::<ValidationTokenResponse>(200, "A validation token for that application")
+        .json_response::<ValidationTokenResponse>(200, "A validation token for the target application")
         .error(
             412,
-            "User, client, business or group is not in a state that allows it, or the credential is locked",
+            "The user does not exist or is locked, the target client cannot be used, the business is not \
+             linked to the user, or a required group is unknown or may not be asserted",
         )
         .body_errors()
         .store_errors()

@@ -14,22 +14,24 @@ use crate::body::Body;
 use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
-/// RFC 7662 section 2.2. Of a token that is not active nothing else is told; of a refresh token `client_id`, `exp`, `sub`,
-/// `user_id` and `sid`.
+/// The introspection response of RFC 7662 section 2.2. For a token that is not active it has no member but `active`.
+/// For a refresh token it has `active`, `client_id`, `exp`, `sub`, `user_id` and `sid`.
 #[derive(Default, Serialize, ToSchema)]
 struct IntrospectTokenResponse {
+    /// True if the token is active: unexpired, not revoked, and of a user and client that may use it.
     active: bool,
-    /// Space-separated.
+    /// The scopes of the client, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "READ WRITE")]
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    /// Absent for a refresh token, which opens nothing by itself.
+    /// Absent for a refresh token, which authorizes no request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Bearer")]
     token_type: Option<&'static str>,
-    /// Epoch seconds. Of a refresh token the earlier of its session's ends.
+    /// When the token expires, in epoch seconds. For a refresh token it is the idle or the absolute expiry of its
+    /// session, whichever comes first.
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,10 +50,10 @@ struct IntrospectTokenResponse {
     business_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     roles: Option<Vec<String>>,
-    /// The session.
+    /// The id of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// How often the user was locked before the token was issued.
+    /// How often the user's credential had been locked when the token was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
 }
@@ -109,9 +111,9 @@ pub(crate) async fn handle(
     _: Authorised<IntrospectToken>,
     body: Body,
     tokens: web::Data<TokensUseCases>,
-    gatekeeper: web::Data<Authenticator>,
+    authenticator: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
-    let token = token_request::read(&body, &gatekeeper).await?;
+    let token = token_request::read(&body, &authenticator).await?;
     let introspection = tokens.introspect_token.run(&token).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -120,13 +122,17 @@ pub(crate) async fn handle(
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation("tokens", "introspectToken", "Ask whether a token is good now")
+        .operation("tokens", "introspectToken", "Introspect a token")
+        .description(
+            "Returns whether an access or refresh token is active (RFC 7662), and its claims if it is. The token \
+             may be of any client and user.",
+        )
         .without_audit_of_success()
         .requires::<IntrospectToken>()
         .json_or_form_body::<TokenRequest>(true)
-        .answers_json::<IntrospectTokenResponse>(
+        .json_response::<IntrospectTokenResponse>(
             200,
-            "What an active access or refresh token says; of any other only that it is not active",
+            "The claims of an active token, or `{\"active\":false}` without a reason",
         )
         .body_errors()
         .store_errors()

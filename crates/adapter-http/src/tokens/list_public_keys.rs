@@ -16,7 +16,7 @@ struct KeySetResponse {
     keys: Vec<KeyResponse>,
 }
 
-/// An RSA public key (RFC 7518 section 6.3.1), with a member of our own (RFC 7517 section 4).
+/// An RSA public key (RFC 7518 section 6.3.1). `retired_at` is an additional member, as RFC 7517 section 4 allows.
 #[derive(Serialize, ToSchema)]
 struct KeyResponse {
     kty: &'static str,
@@ -26,8 +26,8 @@ struct KeyResponse {
     kid: String,
     n: String,
     e: String,
-    /// When the key was retired, in seconds since 1970: refuse a token whose `iat` is not before it. Absent while the key
-    /// is in use.
+    /// When the key was retired, in epoch seconds: reject a token whose `iat` is not before it. Absent while the key
+    /// may sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 1_767_225_600)]
     retired_at: Option<i64>,
@@ -42,13 +42,14 @@ impl From<PublicKey> for KeyResponse {
             kid: key.id,
             n: URL_SAFE_NO_PAD.encode(key.modulus),
             e: URL_SAFE_NO_PAD.encode(key.exponent),
-            retired_at: key.retired_at.map(whole_second_after),
+            retired_at: key.retired_at.map(ceil_to_second),
         }
     }
 }
 
-/// `iat` has whole seconds: what is not before `at` is not before this either.
-fn whole_second_after(at: Timestamp) -> i64 {
+/// Rounds up to whole seconds, which is how `iat` counts. So a token with an `iat` before `at` has one before the
+/// result, and is not rejected by a verifier that compares with the published second.
+fn ceil_to_second(at: Timestamp) -> i64 {
     at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }
 
@@ -65,20 +66,20 @@ pub(crate) async fn handle(tokens: web::Data<TokensUseCases>, settings: web::Dat
         .json(KeySetResponse { keys })
 }
 
-fn described(described: OperationDoc, id: &str) -> OperationDoc {
-    described
-        .operation(
-            "tokens",
-            id,
-            "Public keys that verify access tokens, the next one before it signs",
+fn describe_shared(operation: OperationDoc, id: &str) -> OperationDoc {
+    operation
+        .operation("tokens", id, "List the public keys that verify access tokens")
+        .description(
+            "Returns every key that may still verify a token, and the next key before it signs. Keep the set no \
+             longer than the `max-age` of the response.",
         )
-        .answers_json::<KeySetResponse>(200, "A JWK set")
+        .json_response::<KeySetResponse>(200, "A JWK set (RFC 7517)")
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
-    described(operation, "listPublicKeys")
+    describe_shared(operation, "listPublicKeys")
 }
 
 pub(crate) fn describe_well_known(operation: OperationDoc) -> OperationDoc {
-    described(operation, "listPublicKeysWellKnown")
+    describe_shared(operation, "listPublicKeysWellKnown")
 }

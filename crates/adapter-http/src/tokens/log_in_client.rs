@@ -9,20 +9,20 @@ use utoipa::ToSchema;
 use utoipa::openapi::security::SecurityRequirement;
 
 use super::problems::problem;
-use super::token_response::{TokenResponse, answer};
+use super::token_response::{TokenResponse, respond};
 use crate::body::Body;
 use crate::endpoints::OperationDoc;
 use crate::login_guard::LoginGuard;
-use crate::observed;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
+use crate::request_record;
 
-/// Nothing: everything is in the header.
+/// An empty object: the credentials are in the header.
 #[derive(Deserialize, ToSchema)]
 struct LogInClientRequest {}
 
-/// Name and secret of HTTP Basic (RFC 7617); a header that is none is like a wrong secret.
-fn basic(request: &HttpRequest) -> Option<(String, String)> {
+/// Returns client id and secret of HTTP Basic (RFC 7617). A malformed header is treated like a wrong secret.
+fn basic_credentials(request: &HttpRequest) -> Option<(String, String)> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let (Some(header), None) = (headers.next(), headers.next()) else {
         return None;
@@ -46,33 +46,40 @@ pub(crate) async fn handle(
     if !body.is_empty() {
         body.json_any_content_type::<LogInClientRequest>()?;
     }
-    let (name, secret) = basic(&request).unwrap_or_default();
+    let (name, secret) = basic_credentials(&request).unwrap_or_default();
     let client = ClientId::parse(name.as_str()).ok();
     if let Some(client) = &client {
-        observed::concerns(&request, "client", client.as_str());
+        request_record::record_object(&request, "client", client.as_str());
     }
-    let attempt = guard
-        .admit(proxies.caller_address(&request), &name)
-        .map_err(|wait| Problem::too_many_requests("too many logins failed", wait))?;
-    let minted = tokens.log_in_client.run(&name, &secret).await.map_err(|refused| {
-        if matches!(refused, TokenError::BadCredentials) {
-            attempt.failed();
-        }
-        problem(refused)
+    let attempt = guard.admit(proxies.caller_address(&request), &name).map_err(|wait| {
+        Problem::too_many_requests("too many failed logins of this client or from this address", wait)
     })?;
-    observed::logged_in(&request, client);
-    Ok(answer(minted))
+    let minted = tokens.log_in_client.run(&name, &secret).await.map_err(|error| {
+        if matches!(error, TokenError::BadCredentials) {
+            attempt.record_failure();
+        }
+        problem(error)
+    })?;
+    request_record::record_client(&request, client);
+    Ok(respond(minted))
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation("tokens", "logInClient", "Log a client in with HTTP Basic")
+        .operation("tokens", "logInClient", "Log a client in")
+        .description(
+            "Issues an access token that carries no user to a client that authenticates with HTTP Basic: client \
+             id and secret.",
+        )
         .without_audit_of_success()
         .secured_by(SecurityRequirement::new("basic", Vec::<String>::new()))
         .json_body::<LogInClientRequest>(false)
-        .answers_json::<TokenResponse>(200, "A client-only token, without a refresh token")
-        .error(401, "Unknown client, disabled client or wrong secret")
-        .error(429, "Too many logins of this client or from this address failed")
+        .json_response::<TokenResponse>(200, "A client-only access token, without a refresh token")
+        .error(401, "The client is unknown or disabled, or the secret is wrong")
+        .error(
+            429,
+            "Too many logins of this client or from this address have failed; repeat after `Retry-After` seconds",
+        )
         .body_errors()
         .store_errors()
 }

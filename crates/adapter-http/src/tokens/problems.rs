@@ -3,10 +3,10 @@ use use_cases::tokens::TokenError;
 
 use crate::problem::{Code, Problem};
 
-/// What a refusal to mint is on the wire.
-pub(super) fn problem(refused: TokenError) -> Problem {
-    let message = refused.to_string();
-    match refused {
+/// Maps an error of a use case that issues tokens to its response.
+pub(super) fn problem(error: TokenError) -> Problem {
+    let message = error.to_string();
+    match error {
         TokenError::Contradiction => Problem::malformed(message),
         TokenError::BadCredentials => Problem::not_authenticated(message, r#"Basic realm="authme""#),
         TokenError::NotPermitted => Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, message),
@@ -17,6 +17,6 @@ pub(super) fn problem(refused: TokenError) -> Problem {
         TokenError::BusinessNotLinked => Problem::precondition(Code::BusinessNotLinked, message),
         TokenError::GroupNotKnown => Problem::precondition(Code::GroupNotKnown, message),
         TokenError::TooManySessions { wait } => Problem::too_many_requests(message, wait),
-        TokenError::Failed(failure) => failure.into(),
+        TokenError::Failed(error) => error.into(),
     }
 }

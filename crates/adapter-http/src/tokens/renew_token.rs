@@ -7,37 +7,42 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use super::problems::problem;
-use super::token_response::{TokenResponse, answer};
+use super::token_response::{TokenResponse, respond};
 use crate::ApiSettings;
 use crate::authorised::Authorised;
 use crate::body::{self, Body};
 use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
-/// The fields, from the query or from a body.
+/// The fields of a renewal, which may be in the query or in the body.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RenewTokenRequest)]
 struct RenewTokenFields {
     /// A validation token or a refresh token.
     token: Option<String>,
+    /// `true`, `false`, `1` or `0`. If it is true, the response has a refresh token. If it is false, it has none, and
+    /// the session of a presented refresh token is closed. Required with `token`.
     #[serde(rename = "remember-me")]
     #[schema(value_type = Option<bool>)]
-    remember_me: Option<Flag>,
+    remember_me: Option<BoolField>,
+    /// With `userId` and without `token`: the identity provider client at which the user logged in. With `token`: the
+    /// client that the token must be of.
     client_id: Option<String>,
+    /// With `clientId` and without `token`: the user who logged in. With `token`: the user that the token must be of.
     user_id: Option<String>,
 }
 
-/// A truth value as callers write it.
+/// A boolean in any of the accepted forms.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Flag {
+enum BoolField {
     Bool(bool),
     Number(u64),
     Text(String),
 }
 
-impl Flag {
+impl BoolField {
     fn into_text(self) -> String {
         match self {
             Self::Bool(value) => value.to_string(),
@@ -47,7 +52,7 @@ impl Flag {
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
+fn parse_bool(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
@@ -55,13 +60,14 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// The value of a field that may stand in the query, in the body or in both; empty is absent.
-fn agreed(field: &str, query: Option<String>, body: Option<String>) -> Result<Option<String>, Problem> {
-    let given = |value: Option<String>| value.filter(|value| !value.is_empty());
-    match (given(query), given(body)) {
+/// Merges the values of a field that may be in the query, in the body or in both. An empty value counts as absent; two
+/// different values are 400.
+fn merge_query_and_body(field: &str, query: Option<String>, body: Option<String>) -> Result<Option<String>, Problem> {
+    let non_empty = |value: Option<String>| value.filter(|value| !value.is_empty());
+    match (non_empty(query), non_empty(body)) {
         (Some(one), Some(other)) if one != other => Err(Problem::malformed_field(
             field,
-            format!("{field} differs between query and body"),
+            format!("{field} has different values in the query and the body"),
         )),
         (one, other) => Ok(one.or(other)),
     }
@@ -70,7 +76,7 @@ fn agreed(field: &str, query: Option<String>, body: Option<String>) -> Result<Op
 fn read(request: &HttpRequest, body: &Body, query_tokens: bool) -> Result<RenewTokenRequest, Problem> {
     let query: RenewTokenFields = body::query(request)?;
     if !query_tokens && query.token.as_ref().is_some_and(|token| !token.is_empty()) {
-        let message = "token is not accepted in the query here; send it in the body";
+        let message = "token is not accepted in the query; send it in the body";
         return Err(Problem::malformed_field("token", message));
     }
     let body = if body.is_empty() {
@@ -78,29 +84,29 @@ fn read(request: &HttpRequest, body: &Body, query_tokens: bool) -> Result<RenewT
     } else {
         body.json_or_form()?
     };
-    let flag = |field: Option<Flag>| -> Result<Option<bool>, Problem> {
-        let text = field.map(Flag::into_text).filter(|text| !text.is_empty());
-        let not_boolean = || Problem::malformed_field("remember-me", "remember-me is not a boolean");
-        text.map(|text| truth(&text).ok_or_else(not_boolean)).transpose()
+    let flag = |field: Option<BoolField>| -> Result<Option<bool>, Problem> {
+        let text = field.map(BoolField::into_text).filter(|text| !text.is_empty());
+        let not_boolean = || Problem::malformed_field("remember-me", "remember-me must be true, false, 1 or 0");
+        text.map(|text| parse_bool(&text).ok_or_else(not_boolean)).transpose()
     };
     let remember = match (flag(query.remember_me)?, flag(body.remember_me)?) {
         (Some(one), Some(other)) if one != other => {
             return Err(Problem::malformed_field(
                 "remember-me",
-                "remember-me differs between query and body",
+                "remember-me has different values in the query and the body",
             ));
         }
         (one, other) => one.or(other),
     };
-    let token = agreed("token", query.token, body.token)?;
-    let client = agreed("clientId", query.client_id, body.client_id)?
+    let token = merge_query_and_body("token", query.token, body.token)?;
+    let client = merge_query_and_body("clientId", query.client_id, body.client_id)?
         .map(ClientId::parse)
         .transpose();
-    let client = client.map_err(|malformed| Problem::malformed_field("clientId", malformed.to_string()))?;
-    let user = agreed("userId", query.user_id, body.user_id)?
+    let client = client.map_err(|error| Problem::malformed_field("clientId", error.to_string()))?;
+    let user = merge_query_and_body("userId", query.user_id, body.user_id)?
         .map(UserId::parse)
         .transpose();
-    let user = user.map_err(|malformed| Problem::malformed_field("userId", malformed.to_string()))?;
+    let user = user.map_err(|error| Problem::malformed_field("userId", error.to_string()))?;
     match (token, client, user) {
         (Some(token), client, user) => {
             let remember = remember.ok_or_else(|| Problem::missing("remember-me"))?;
@@ -129,14 +135,25 @@ pub(crate) async fn handle(
     tokens: web::Data<TokensUseCases>,
     settings: web::Data<ApiSettings>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = read(&request, &body, settings.query_tokens)?;
-    let minted = tokens.renew_token.run(&authorised.call, asked).await.map_err(problem)?;
-    Ok(answer(minted))
+    let renewal = read(&request, &body, settings.query_tokens)?;
+    let minted = tokens
+        .renew_token
+        .run(&authorised.call, renewal)
+        .await
+        .map_err(problem)?;
+    Ok(respond(minted))
 }
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation("tokens", "renewToken", "Renew a user's tokens")
+        .operation("tokens", "renewToken", "Renew tokens")
+        .description(
+            "Exchanges a validation token or a refresh token for new tokens, or issues tokens after a login at \
+             an identity provider client. A refresh token is rotated: the response has its successor. A \
+             repetition within the grace time, 30 seconds by default, returns the same successor; a spent token \
+             after that ends the session. Parameters may be in the query or the body; prefer the body, because \
+             proxies log queries.",
+        )
         .without_audit_of_success()
         .requires::<RenewToken>()
         .parameter(
@@ -149,25 +166,26 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
             ParameterIn::Query,
             "remember-me",
             false,
-            "true for a refresh token with the answer; required with token",
+            "true if the response is to have a refresh token. Required with token",
         )
         .parameter(
             ParameterIn::Query,
             "clientId",
             false,
-            "The client, after a login at an identity provider",
+            "The client at which the user logged in, if there is no token",
         )
         .parameter(
             ParameterIn::Query,
             "userId",
             false,
-            "The user, after a login at an identity provider",
+            "The user who logged in at the identity provider client, if there is no token",
         )
         .json_or_form_body::<RenewTokenFields>(false)
-        .answers_json::<TokenResponse>(200, "Fresh tokens")
+        .json_response::<TokenResponse>(200, "The new tokens")
         .error(
             412,
-            "User, client or business is not in a state that allows it, or the credential is locked",
+            "The user does not exist or is locked, the client cannot be used, or the business is not linked \
+             to the user",
         )
         .body_errors()
         .store_errors()

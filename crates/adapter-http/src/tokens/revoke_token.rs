@@ -13,7 +13,7 @@ fn problem(error: RevokeTokenError) -> Problem {
     let message = error.to_string();
     match error {
         RevokeTokenError::NotRevocable => Problem::malformed_field("token", message),
-        RevokeTokenError::Failed(failure) => failure.into(),
+        RevokeTokenError::Failed(error) => error.into(),
     }
 }
 
@@ -21,9 +21,9 @@ pub(crate) async fn handle(
     authorised: Authorised<RevokeToken>,
     body: Body,
     tokens: web::Data<TokensUseCases>,
-    gatekeeper: web::Data<Authenticator>,
+    authenticator: web::Data<Authenticator>,
 ) -> Result<HttpResponse, Problem> {
-    let token = token_request::read(&body, &gatekeeper).await?;
+    let token = token_request::read(&body, &authenticator).await?;
     tokens
         .revoke_token
         .run(&authorised.call, &token)
@@ -34,13 +34,19 @@ pub(crate) async fn handle(
 
 pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
-        .operation("tokens", "revokeToken", "End the session of one of the caller's tokens")
+        .operation("tokens", "revokeToken", "Revoke a token")
+        .description(
+            "Ends the session that the token belongs to, and every session made from it by `changeApp` (RFC \
+             7009). Any refresh token of the session will do, or an access token that has not expired; an expired \
+             access token names no session, so send the refresh token at logout.",
+        )
         .without_audit_of_success()
         .requires::<RevokeToken>()
         .json_or_form_body::<TokenRequest>(true)
-        .answers_empty(
+        .empty_response(
             200,
-            "The session has ended, now or before, or the token is none of this client's and user's. An access token past its expiry names no session any more: a refresh token always does",
+            "The session has ended, or the token is unknown, expired, or of another client or user, and \
+             nothing is changed",
         )
         .body_errors()
         .store_errors()

@@ -5,25 +5,27 @@ use serde::Serialize;
 use use_cases::tokens::{IssuedTokens, Minted};
 use utoipa::ToSchema;
 
-/// The documented token response.
+/// The token response.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenResponse {
     access_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
+    /// Absent if no session was started or continued.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
-    /// When the access token ends, as a decimal string. In client login its life in seconds; elsewhere the second of its
-    /// expiry, counted from the epoch and equal to the token's `exp`. A client may be registered for one of the two in
-    /// every answer.
+    /// When the access token expires, as a decimal string. In client login it is the lifetime in seconds. Elsewhere it
+    /// is the absolute expiry in epoch seconds, equal to the `exp` of the token. The registration of a client may fix
+    /// one of the two for all its responses.
     #[schema(example = "1612483680")]
     expires_in: String,
+    /// The scopes of the access token.
     #[schema(example = json!(["READ", "WRITE"]))]
     scope: Vec<String>,
 }
 
-pub(super) fn answer(minted: Minted<IssuedTokens>) -> HttpResponse {
+pub(super) fn respond(minted: Minted<IssuedTokens>) -> HttpResponse {
     let tokens = minted.into_inner();
     let expires_in = match tokens.expires_in {
         ExpiresIn::Absolute => tokens.expires_at.as_second(),

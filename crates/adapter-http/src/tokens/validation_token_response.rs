@@ -1,4 +1,4 @@
-//! What hand-offs have in common on the wire.
+//! The parameters and response that `handle-auth` and `change-app` share.
 
 use std::net::IpAddr;
 
@@ -14,14 +14,17 @@ use crate::authorised::Authorised;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 
-/// The ticket for the target application.
+/// A validation token for the target application.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = HandleAuthResponse)]
 pub(super) struct ValidationTokenResponse {
+    /// Secret, for one use within 60 seconds.
     validation_token: String,
+    /// The client that the request came from.
     origin_client_id: String,
     user_id: String,
+    /// The IP address of the user, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<String>,
 }
@@ -37,35 +40,35 @@ impl From<IssuedValidationToken> for ValidationTokenResponse {
     }
 }
 
-pub(super) fn answer<P>(
+pub(super) fn respond<P>(
     authorised: &Authorised<P>,
     status: StatusCode,
     minted: Minted<IssuedValidationToken>,
 ) -> HttpResponse {
     let validation_token = minted.into_inner();
-    authorised.concerns("user", validation_token.user.as_str());
+    authorised.record_object("user", validation_token.user.as_str());
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(ValidationTokenResponse::from(validation_token))
 }
 
-/// The application that the query field `name` names.
-pub(super) fn target(name: &str, value: Option<String>) -> Result<ClientId, Problem> {
+/// Parses the client id of the target application, which is the query parameter `name`.
+pub(super) fn parse_target(name: &str, value: Option<String>) -> Result<ClientId, Problem> {
     let id = value
         .filter(|id| !id.is_empty())
         .ok_or_else(|| Problem::missing(name))?;
-    ClientId::parse(id).map_err(|malformed| Problem::malformed_field(name, malformed.to_string()))
+    ClientId::parse(id).map_err(|error| Problem::malformed_field(name, error.to_string()))
 }
 
-/// Where the user is: as the body says, else where the request comes from.
-pub(super) fn address(
+/// Returns the address of the user: that of the body, or else the one that the request comes from.
+pub(super) fn user_address(
     given: Option<String>,
     request: &HttpRequest,
     proxies: &TrustedProxies,
 ) -> Result<Option<IpAddr>, Problem> {
     let parse = |text: String| {
         text.parse()
-            .map_err(|_| Problem::malformed_field("ip", "ip is not an address"))
+            .map_err(|_| Problem::malformed_field("ip", "ip must be an IPv4 or IPv6 address"))
     };
     let given = given.filter(|text| !text.is_empty()).map(parse).transpose()?;
     Ok(given.or_else(|| proxies.caller_address(request)))

@@ -1,9 +1,9 @@
-//! What `docs/` tells the consumers of events, held against the events that the domain makes.
+//! Compares the event schemas and the `AsyncAPI` description in `docs/` with the events that the domain makes.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "documents that cannot be read fail the test that wanted them"
+    reason = "an unreadable document fails its test"
 )]
 
 mod tokens;
@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 type Rule = fn(&str) -> bool;
 
-/// The patterns that schemas use, and the same in Rust: no other pattern is checked, so none is allowed.
+/// The patterns that schemas use, each with the same check in Rust. A schema with another pattern fails its test.
 const PATTERNS: [(&str, Rule); 4] = [
     ("^[A-Za-z0-9_-]{1,64}$", |text| FamilyId::parse(text).is_ok()),
     ("^[A-Za-z0-9_.-]{1,64}$", |text| ClientId::parse(text).is_ok()),
@@ -79,28 +79,30 @@ fn schema(kind: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// What in `value` does not fit `schema`. A keyword that is not known here is a mistake, too.
-fn misfits(schema: &Value, value: &Value) -> Vec<String> {
+/// Returns how `value` violates `schema`. A keyword that is not implemented here panics.
+fn violations(schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    for (keyword, asked) in schema.as_object().unwrap() {
+    for (keyword, expected) in schema.as_object().unwrap() {
         let fits = match keyword.as_str() {
             "$schema" | "title" | "description" | "examples" | "then" | "else" => true,
-            "type" => is_of_type(value, asked.as_str().unwrap()),
-            "enum" => asked.as_array().unwrap().contains(value),
-            "const" => asked == value,
-            "minimum" => value.as_u64() >= asked.as_u64(),
+            "type" => is_of_type(value, expected.as_str().unwrap()),
+            "enum" => expected.as_array().unwrap().contains(value),
+            "const" => expected == value,
+            "minimum" => value.as_u64() >= expected.as_u64(),
             "uniqueItems" => value
                 .as_array()
                 .is_none_or(|items| items.iter().map(Value::to_string).collect::<BTreeSet<_>>().len() == items.len()),
-            "pattern" => value.as_str().is_none_or(|text| matches(asked.as_str().unwrap(), text)),
-            "required" => texts(asked).iter().all(|name| value.get(name).is_some()),
+            "pattern" => value
+                .as_str()
+                .is_none_or(|text| matches(expected.as_str().unwrap(), text)),
+            "required" => texts(expected).iter().all(|name| value.get(name).is_some()),
             "additionalProperties" => {
-                assert_eq!(*asked, json!(false));
+                assert_eq!(*expected, json!(false));
                 names(value).is_subset(&names(&schema["properties"]))
             }
             "properties" => {
-                for (name, inner) in asked.as_object().unwrap() {
-                    found.extend(value.get(name).into_iter().flat_map(|value| misfits(inner, value)));
+                for (name, inner) in expected.as_object().unwrap() {
+                    found.extend(value.get(name).into_iter().flat_map(|value| violations(inner, value)));
                 }
                 true
             }
@@ -110,29 +112,29 @@ fn misfits(schema: &Value, value: &Value) -> Vec<String> {
                         .as_array()
                         .into_iter()
                         .flatten()
-                        .flat_map(|item| misfits(asked, item)),
+                        .flat_map(|item| violations(expected, item)),
                 );
                 true
             }
             "if" => {
-                let branch = if misfits(asked, value).is_empty() {
+                let branch = if violations(expected, value).is_empty() {
                     "then"
                 } else {
                     "else"
                 };
-                found.extend(misfits(&schema[branch], value));
+                found.extend(violations(&schema[branch], value));
                 true
             }
             "minItems" => value
                 .as_array()
-                .is_none_or(|items| items.len() as u64 >= asked.as_u64().unwrap()),
+                .is_none_or(|items| items.len() as u64 >= expected.as_u64().unwrap()),
             "maxItems" => value
                 .as_array()
-                .is_none_or(|items| items.len() as u64 <= asked.as_u64().unwrap()),
-            unknown => panic!("teach this test the keyword `{unknown}`"),
+                .is_none_or(|items| items.len() as u64 <= expected.as_u64().unwrap()),
+            unknown => panic!("this test does not implement the keyword `{unknown}`"),
         };
         if !fits {
-            found.push(format!("{value} breaks `{keyword}`: {asked}"));
+            found.push(format!("{value} breaks `{keyword}`: {expected}"));
         }
     }
     found
@@ -145,14 +147,14 @@ fn is_of_type(value: &Value, name: &str) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "integer" => value.is_u64() || value.is_i64(),
-        unknown => panic!("teach this test the type `{unknown}`"),
+        unknown => panic!("this test does not implement the type `{unknown}`"),
     }
 }
 
 fn matches(pattern: &str, text: &str) -> bool {
     let known = PATTERNS.iter().find(|(known, _)| *known == pattern);
     known
-        .unwrap_or_else(|| panic!("teach this test the pattern `{pattern}`"))
+        .unwrap_or_else(|| panic!("this test does not implement the pattern `{pattern}`"))
         .1(text)
 }
 
@@ -165,9 +167,9 @@ fn names(object: &Value) -> BTreeSet<String> {
     object.as_object().into_iter().flat_map(Map::keys).cloned().collect()
 }
 
-/// Every event that the domain can make, in each of its forms.
+/// Returns every event that the domain can make, in each of its forms.
 fn events() -> Vec<NewEvent> {
-    let mut events = turns();
+    let mut events = lock_events();
     events.extend(contact_events());
     events.extend(session_events());
     events
@@ -186,22 +188,22 @@ fn context(by: Actor) -> EventContext {
     }
 }
 
-/// A user through a client, a client on its own, and an operator.
+/// Returns a user through a client, a client on its own, and an operator.
 fn actors() -> [Actor; 3] {
     let client = Some(ClientId::parse("com.example.desk").unwrap());
-    let on_its_own = Actor {
+    let client_alone = Actor {
         client,
         ..Actor::default()
     };
-    let through_it = Actor {
+    let user_through_client = Actor {
         user: Some(user()),
-        ..on_its_own.clone()
+        ..client_alone.clone()
     };
-    [through_it, on_its_own, Actor::operator("root")]
+    [user_through_client, client_alone, Actor::operator("root")]
 }
 
-fn turns() -> Vec<NewEvent> {
-    let turn = |by: Actor| {
+fn lock_events() -> Vec<NewEvent> {
+    let lock_and_unlock = |by: Actor| {
         let command = LockCommand {
             user: user(),
             reason: None,
@@ -211,7 +213,7 @@ fn turns() -> Vec<NewEvent> {
         let unlocked = locked.unlock(&command).unwrap();
         [locked, unlocked].map(|credential| domain::credential_lock::events::lock_changed(&credential, &command))
     };
-    actors().into_iter().flat_map(turn).collect()
+    actors().into_iter().flat_map(lock_and_unlock).collect()
 }
 
 fn contact_events() -> Vec<NewEvent> {
@@ -287,7 +289,7 @@ fn session_events() -> Vec<NewEvent> {
     events
 }
 
-/// The data of every event of a kind, as it is written.
+/// Returns the data of every event of a kind, as it is published.
 fn data(kind: EventKind) -> Vec<Value> {
     let of_kind = events().into_iter().filter(|event| event.kind == kind);
     of_kind
@@ -303,12 +305,12 @@ fn data(kind: EventKind) -> Vec<Value> {
 }
 
 #[test]
-fn every_event_type_has_a_schema_that_its_data_fits() {
+fn every_event_fits_its_schema() {
     for kind in EventKind::ALL {
         let (schema, written) = (schema(kind.name()), data(kind));
         for data in written.iter().chain(schema["examples"].as_array().unwrap()) {
-            let misfits = misfits(&schema, data);
-            assert!(misfits.is_empty(), "{}: {misfits:#?}", kind.name());
+            let found = violations(&schema, data);
+            assert!(found.is_empty(), "{}: {found:#?}", kind.name());
         }
         let all: Vec<BTreeSet<String>> = written.iter().map(names).collect();
         let ever = all.iter().flatten().cloned().collect();
@@ -328,7 +330,7 @@ fn every_event_type_has_a_schema_that_its_data_fits() {
 }
 
 #[test]
-fn every_event_type_is_described_and_no_other() {
+fn the_asyncapi_description_has_every_event_type() {
     let description = fs::read_to_string(docs().join("asyncapi.yaml")).unwrap();
     let is_line = |wanted: String| description.lines().filter(|line| line.trim() == wanted).count();
     for kind in EventKind::ALL {
@@ -355,7 +357,7 @@ fn every_event_type_is_described_and_no_other() {
 }
 
 #[test]
-fn a_schema_refuses_what_no_event_holds() {
+fn schemas_reject_invalid_data() {
     let session =
         json!({"userId": "u1", "by": {"client": "portal"}, "clientId": "portal", "sid": "s1", "reason": "replay"});
     let contact = json!({"userId": "u1", "by": {}, "factorId": "c1", "contactType": ContactType::Email.as_str(),
@@ -412,8 +414,8 @@ fn a_schema_refuses_what_no_event_holds() {
             broken(&contact, "tags", json!(["MARKED_RESOURCES", "MARKED_RESOURCES"])),
         ),
     ] {
-        assert_eq!(misfits(&schema(kind), good), Vec::<String>::new());
-        assert!(!misfits(&schema(kind), &bad).is_empty(), "{kind}: {bad}");
+        assert_eq!(violations(&schema(kind), good), Vec::<String>::new());
+        assert!(!violations(&schema(kind), &bad).is_empty(), "{kind}: {bad}");
     }
     assert!(!is_masked_mobile("+55 11 911112222"));
 }

@@ -188,12 +188,12 @@ fn an_unreadable_item_rejects_the_whole_body() {
         (
             json!({"id": "c2", "contactType": "FAX"}),
             "[1].contactType",
-            "contactType is EMAIL or MOBILE",
+            "contactType must be EMAIL or MOBILE",
         ),
         (
             json!({"id": "c2", "contactType": "email"}),
             "[1].contactType",
-            "contactType is EMAIL or MOBILE",
+            "contactType must be EMAIL or MOBILE",
         ),
         (
             json!({"id": "c 2", "contactType": "EMAIL"}),
@@ -218,7 +218,7 @@ fn a_body_has_one_to_ten_items() {
     let app = TestApp::start();
     let eleven: Vec<Value> = (0..11).map(|n| mobile(&format!("c{n}"), "911112222")).collect();
     let counted = concat!(
-        r#"400 [{"code":"01","message":"authenticationFactors holds 1 to 10 items","#,
+        r#"400 [{"code":"01","message":"authenticationFactors must have 1 to 10 items","#,
         r#""field":"authenticationFactors"}]"#
     );
     assert_eq!(add(&app, "ana", &eleven).summary(), counted);
@@ -262,7 +262,7 @@ fn users_add_contacts_by_me_and_by_id() {
     let answer = app.send(Request::post(&path("me")).bearer(&gone).json(&body));
     assert_eq!(
         answer.summary(),
-        r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
+        r#"401 [{"code":"02","message":"the access token is no longer active"}]"#
     );
 }
 
@@ -312,7 +312,7 @@ fn a_missing_content_type_means_json() {
         );
         assert_eq!(
             answer.summary(),
-            r#"415 [{"code":"01","message":"the body must be application/json"}]"#,
+            r#"415 [{"code":"01","message":"the content type of the body must be application/json"}]"#,
             "{content_type}"
         );
     }

@@ -7,8 +7,8 @@ use crate::jwt::{token, user_claims};
 use crate::test_app::TestApp;
 use crate::wire::{Connection, Request};
 
-const NOT_FOUND: &str = r#"404 [{"code":"01","message":"the path is not known"}]"#;
-const NOT_ALLOWED: &str = r#"405 [{"code":"01","message":"the method is not allowed here"}]"#;
+const NOT_FOUND: &str = r#"404 [{"code":"01","message":"no operation has this path"}]"#;
+const NOT_ALLOWED: &str = r#"405 [{"code":"01","message":"the method is not allowed for this path"}]"#;
 
 fn administrator(app: &TestApp) -> String {
     let roles = [
@@ -207,22 +207,22 @@ fn a_missing_token_returns_a_challenge() {
         (
             Request::get("/events"),
             "Bearer realm=\"authme\"",
-            "a bearer token is required",
+            "an Authorization header with one bearer token is required",
         ),
         (
             Request::get("/events").basic("portal", "x"),
             "Bearer realm=\"authme\"",
-            "a bearer token is required",
+            "an Authorization header with one bearer token is required",
         ),
         (
             Request::get("/events").header("Authorization", "Bearer"),
             "Bearer realm=\"authme\"",
-            "a bearer token is required",
+            "an Authorization header with one bearer token is required",
         ),
         (
             Request::get("/events").bearer("x"),
             "Bearer realm=\"authme\", error=\"invalid_token\"",
-            "the bearer token is not valid",
+            "the access token is expired or cannot be verified",
         ),
     ] {
         let answer = app.send(request);

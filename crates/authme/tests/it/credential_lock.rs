@@ -9,7 +9,7 @@ use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
 
 const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-const NO_LONGER: &str = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
+const NO_LONGER: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
 const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 
 fn get_lock(app: &TestApp, user: &str) -> Answer {

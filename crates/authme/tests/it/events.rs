@@ -56,7 +56,7 @@ fn an_invalid_cursor_returns_400() {
     for bad in ["x", "-1", "1.5", "99999999999999999999999", "1 or 1=1"] {
         assert_eq!(
             read(&app, &[("after", bad)]).summary(),
-            r#"400 [{"code":"01","message":"after is not a number","field":"after"}]"#
+            r#"400 [{"code":"01","message":"after must be a whole number","field":"after"}]"#
         );
     }
     assert_eq!(read(&app, &[("after", "18446744073709551615")]).summary(), "200 ");

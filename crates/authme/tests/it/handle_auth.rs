@@ -193,7 +193,7 @@ fn unreadable_or_missing_members_return_400() {
     );
     assert_eq!(
         send(&[("clientId", "portal"), ("clientId", "portal")], &body()),
-        r#"400 [{"code":"01","message":"the query cannot be read, or holds a field twice"}]"#
+        r#"400 [{"code":"01","message":"the query cannot be read, or has a parameter twice"}]"#
     );
 }
 
@@ -206,7 +206,7 @@ fn an_address_in_the_body_takes_precedence() {
     for bad in ["203.0.113", "203.0.113.7:80", "localhost", "1.2.3.4, 5.6.7.8"] {
         assert_eq!(
             ip(bad).summary(),
-            r#"400 [{"code":"01","message":"ip is not an address","field":"ip"}]"#
+            r#"400 [{"code":"01","message":"ip must be an IPv4 or IPv6 address","field":"ip"}]"#
         );
     }
 }

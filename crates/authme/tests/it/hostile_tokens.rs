@@ -39,7 +39,7 @@ pub(crate) fn assert_rejected(app: &TestApp, token: &str, what: &str) {
     let answer = app.send(get_lock().bearer(token));
     assert_eq!(
         answer.summary(),
-        r#"401 [{"code":"02","message":"the bearer token is not valid"}]"#,
+        r#"401 [{"code":"02","message":"the access token is expired or cannot be verified"}]"#,
         "{what}"
     );
     let challenge = "Bearer realm=\"authme\", error=\"invalid_token\"";

@@ -112,7 +112,7 @@ fn a_user_without_a_record_returns_404() {
     let app = TestApp::start();
     assert_eq!(
         list_through(&app, "portal", "gone").summary(),
-        r#"404 [{"code":"04","message":"the user has no record"}]"#
+        r#"404 [{"code":"04","message":"the user is not known"}]"#
     );
 }
 

@@ -88,7 +88,7 @@ fn an_unregistered_identity_provider_returns_412() {
     app.wait_for(fixtures::save_client(&app.stores, &client));
     assert_eq!(
         renew(&app, &portal, "portal", "ana", "true").summary(),
-        r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#
+        r#"401 [{"code":"02","message":"the access token is no longer active"}]"#
     );
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn refresh_of(answer: &Answer) -> String {
 }
 
 /// The caller's own token has a valid signature, and its client was disabled.
-const INACTIVE: &str = r#"401 [{"code":"02","message":"the bearer token is no longer valid"}]"#;
+const NOT_ALIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
 
 #[test]
 fn a_validation_token_becomes_a_session() {
@@ -83,7 +83,7 @@ fn remember_me_accepts_all_documented_spellings() {
     for bad in ["maybe", "yes", "2", "-1", "t", "tru\u{65}\u{301}"] {
         assert_eq!(
             app.renew(&portal, &token, bad).summary(),
-            r#"400 [{"code":"01","message":"remember-me is not a boolean","field":"remember-me"}]"#,
+            r#"400 [{"code":"01","message":"remember-me must be true, false, 1 or 0","field":"remember-me"}]"#,
             "{bad}"
         );
     }
@@ -114,7 +114,7 @@ fn json_and_form_bodies_are_accepted() {
     let text = renewal().header("Content-Type", "text/plain").body("token=x");
     assert_eq!(
         app.send(text.bearer(&portal)).summary(),
-        r#"415 [{"code":"01","message":"the body must be application/json or application/x-www-form-urlencoded"}]"#
+        r#"415 [{"code":"01","message":"the content type of the body must be application/json or application/x-www-form-urlencoded"}]"#
     );
 }
 
@@ -137,7 +137,7 @@ fn contradictory_query_and_body_return_400() {
     ] {
         let answer = app.send(renewal().query(&query).bearer(&portal).json(&body));
         let expected =
-            json!([{"code": "01", "message": format!("{field} differs between query and body"), "field": field}]);
+            json!([{"code": "01", "message": format!("{field} has different values in the query and the body"), "field": field}]);
         assert_eq!((answer.status, answer.json()), (400, expected));
         let value = body[field]
             .as_str()
@@ -170,10 +170,10 @@ fn duplicate_or_incomplete_parameters_return_400() {
     );
     assert_eq!(
         send(renewal().query(&[("token", "a"), ("token", "a"), ("remember-me", "true")])),
-        r#"400 [{"code":"01","message":"the query cannot be read, or holds a field twice"}]"#
+        r#"400 [{"code":"01","message":"the query cannot be read, or has a parameter twice"}]"#
     );
     let form = renewal().form(&[("token", "a"), ("token", "b"), ("remember-me", "true")]);
-    assert_eq!(send(form), r#"400 [{"code":"01","message":"the form cannot be read"}]"#);
+    assert_eq!(send(form), r#"400 [{"code":"01","message":"the form cannot be read, or has a field twice"}]"#);
     let id = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"userId"}]"#;
     for user in ["me", "a b", "a/b", "é", &"x".repeat(65)] {
         assert_eq!(

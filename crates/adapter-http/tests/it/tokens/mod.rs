@@ -1,4 +1,4 @@
-//! The operations of a session's later life, in process: real stores and keys, and no socket.
+//! Operations of an existing session, in process: with real stores and keys, and mostly without a socket.
 
 mod change_app;
 mod introspect_token;

@@ -1,4 +1,4 @@
-//! A verifier that has no key set says nothing of a token: whoever asks is told to come again.
+//! A verifier without a key set cannot decide about a token: the caller gets 503 and repeats the request.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use domain::time::Timestamp;
 use ports::{TokenVerificationError, TokenVerifier};
 use serde_json::json;
 
-use super::test_app::{Answer, TestApp, by, json_body, post};
+use super::test_app::{TestApp, TestResponse, by, json_body, post};
 
-/// Verifies the tokens of a caller, and has lost the key set for all others.
-struct WithoutKeys {
+/// Verifies the one token of the caller, and reports a missing key set for every other.
+struct VerifierWithoutKeys {
     caller: String,
     inner: Arc<dyn TokenVerifier>,
 }
 
-impl TokenVerifier for WithoutKeys {
+impl TokenVerifier for VerifierWithoutKeys {
     fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
         if token == self.caller {
             self.inner.verify(token, now)
@@ -26,27 +26,32 @@ impl TokenVerifier for WithoutKeys {
 }
 
 #[track_caller]
-fn unavailable(answer: &Answer) {
-    assert_eq!(answer.code(), (503, "90".to_owned()), "{}", answer.shown());
-    assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(answer.header("www-authenticate"), None);
+fn assert_unavailable(response: &TestResponse) {
+    assert_eq!(
+        response.code(),
+        (503, "90".to_owned()),
+        "{}",
+        response.status_and_body()
+    );
+    assert_eq!(response.header("retry-after"), Some("1"));
+    assert_eq!(response.header("www-authenticate"), None);
 }
 
 #[actix_web::test]
-async fn a_token_is_neither_good_nor_bad_without_keys() {
+async fn tokens_are_503_without_a_key_set() {
     let mut app = TestApp::new().await;
     let (locker, portal) = (app.client_token("locker").await, app.client_token("portal").await);
-    app.api.authenticator.verifier = Arc::new(WithoutKeys {
+    app.api.authenticator.verifier = Arc::new(VerifierWithoutKeys {
         caller: portal.clone(),
         inner: app.api.authenticator.verifier.clone(),
     });
     let lock = by(post("/user-identities/lock"), &locker);
-    unavailable(&app.ask(json_body(lock, &json!({"userId": "ana"}))).await);
+    assert_unavailable(&app.send(json_body(lock, &json!({"userId": "ana"}))).await);
     for path in ["/tokens/introspect", "/user-identities/me/revoke-token"] {
         let request = by(post(path), &locker);
-        unavailable(&app.ask(json_body(request, &json!({"token": "whatever"}))).await);
+        assert_unavailable(&app.send(json_body(request, &json!({"token": "whatever"}))).await);
     }
-    // The caller is known, the token in the body is not.
+    // The bearer token can be verified, the token in the body cannot.
     let introspect = by(post("/tokens/introspect"), &portal);
-    unavailable(&app.ask(json_body(introspect, &json!({"token": locker}))).await);
+    assert_unavailable(&app.send(json_body(introspect, &json!({"token": locker}))).await);
 }

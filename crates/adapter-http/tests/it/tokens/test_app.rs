@@ -34,27 +34,27 @@ use use_cases::AdmitCaller;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
 
-/// 2026-01-01T00:00:00Z, when every test begins.
+/// The time at which every test begins: 2026-01-01T00:00:00Z.
 pub(super) const BEGIN: i64 = 1_767_225_600;
 
 pub(super) const ISSUER: &str = "https://authme.test";
 pub(super) const BUSINESS: &str = "60773aa94a50c11cfe00314d";
 
-/// Life of an access token, in seconds.
+/// The lifetime of an access token, in seconds.
 pub(super) const LIFE: i64 = 300;
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What a token that may be renewed by others is refused with.
+/// The response to a validation or refresh token that is not valid for the caller.
 pub(super) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 pub(super) const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-/// The answer to a caller who lacks something.
+/// Returns the response to a caller that lacks a role or a kind of token.
 pub(super) fn not_permitted(lacking: &str) -> String {
     format!(r#"403 [{{"code":"03","message":"{lacking}"}}]"#)
 }
 pub(super) const TOO_LARGE: &str = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
 
-/// Stands still until a test moves it.
+/// A clock that only the test advances.
 pub(super) struct SetClock(AtomicI64);
 
 impl SetClock {
@@ -79,15 +79,15 @@ impl AuditTrail for NullTelemetry {
     fn record(&self, _: &AuditRecord) {}
 }
 
-/// One signing key for all tests: making one costs more than most of them.
+/// Writes the signing key of all tests into a folder. There is one, because generating it takes longer than most tests.
 fn keys_in(folder: &Path) -> Arc<KeyRing> {
     static FILES: OnceLock<Vec<(OsString, Vec<u8>)>> = OnceLock::new();
     let files = FILES.get_or_init(|| {
-        let made = tempfile::tempdir().unwrap();
-        KeyDirectory::new(made.path())
+        let folder = tempfile::tempdir().unwrap();
+        KeyDirectory::new(folder.path())
             .ensure_key(Timestamp::UNIX_EPOCH)
             .unwrap();
-        let entries = std::fs::read_dir(made.path()).unwrap().map(Result::unwrap);
+        let entries = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
         entries
             .map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap()))
             .collect()
@@ -107,14 +107,14 @@ fn profile() -> TokenProfile {
     }
 }
 
-pub(super) struct Answer {
+pub(super) struct TestResponse {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
 }
 
-impl Answer {
-    pub(super) async fn of(response: ServiceResponse) -> Self {
+impl TestResponse {
+    pub(super) async fn read(response: ServiceResponse) -> Self {
         let header =
             |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
         Self {
@@ -124,14 +124,14 @@ impl Answer {
         }
     }
 
-    /// Status and whole body, for comparison.
-    pub(super) fn shown(&self) -> String {
+    /// Returns the status and the whole body, for comparison.
+    pub(super) fn status_and_body(&self) -> String {
         format!("{} {}", self.status, self.body)
     }
 
     #[track_caller]
     pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.shown()))
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.status_and_body()))
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -139,13 +139,13 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Status and code of the first error.
+    /// Returns the status and the code of the first error.
     pub(super) fn code(&self) -> (u16, String) {
         (self.status, field(&self.json()[0], "code"))
     }
 }
 
-/// A text of a JSON object.
+/// Returns a text member of a JSON object.
 #[track_caller]
 pub(super) fn field(object: &Value, name: &str) -> String {
     let text = object[name].as_str();
@@ -212,14 +212,14 @@ impl TestApp {
             ports,
             _folder: folder,
         };
-        app.people().await;
+        app.create_clients_and_users().await;
         app
     }
 
-    async fn people(&self) {
-        let house = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
+    async fn create_clients_and_users(&self) {
+        let application = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"];
         for id in ["portal", "shop", "closed"] {
-            let mut client = client(id, &house, &["READ", "WRITE"]);
+            let mut client = client(id, &application, &["READ", "WRITE"]);
             client.is_identity_provider = true;
             client.is_enabled = id != "closed";
             self.stores.clients.create(&client).await.unwrap();
@@ -232,45 +232,45 @@ impl TestApp {
         }
     }
 
-    pub(super) async fn ask(&self, request: TestRequest) -> Answer {
+    pub(super) async fn send(&self, request: TestRequest) -> TestResponse {
         let app = init_service(App::new().configure(|config| self.api.configure(&self.settings, config))).await;
-        Answer::of(call_service(&app, request.to_request()).await).await
+        TestResponse::read(call_service(&app, request.to_request()).await).await
     }
 
-    /// A client's own access token.
+    /// Logs a client in and returns its access token.
     pub(super) async fn client_token(&self, client: &str) -> String {
         let credentials = basic(client, &secret_of(client));
         let login = post("/client-identities/login").insert_header((AUTHORIZATION, credentials));
-        field(&self.ask(login).await.json(), "accessToken")
+        field(&self.send(login).await.json(), "accessToken")
     }
 
-    /// The token response of a renewal by identity provider: a session, if it is to be remembered.
+    /// Renews by identity provider and returns the token response. With `remember` a session is started.
     pub(super) async fn log_in(&self, user: &str, client: &str, remember: bool) -> Value {
         let body = json!({"clientId": client, "userId": user, "remember-me": remember});
         let request = by(post("/user-identities/renew-token"), &self.client_token(client).await);
-        let answer = self.ask(json_body(request, &body)).await;
-        assert_eq!(answer.status, 200, "{}", answer.shown());
-        answer.json()
+        let response = self.send(json_body(request, &body)).await;
+        assert_eq!(response.status, 200, "{}", response.status_and_body());
+        response.json()
     }
 
-    /// Renews with `token`, as the holder of `bearer`.
-    pub(super) async fn renew(&self, bearer: &str, token: &str, remember: bool) -> Answer {
+    /// Renews `token` with the bearer token `bearer`.
+    pub(super) async fn renew(&self, bearer: &str, token: &str, remember: bool) -> TestResponse {
         let body = json!({"token": token, "remember-me": remember});
         let request = by(post("/user-identities/renew-token"), bearer);
-        self.ask(json_body(request, &body)).await
+        self.send(json_body(request, &body)).await
     }
 
-    /// Locks or unlocks.
-    pub(super) async fn lock_or_unlock(&self, way: &str, user: &str) {
+    /// Sends the command `lock` or `unlock`.
+    pub(super) async fn lock_or_unlock(&self, command: &str, user: &str) {
         let request = by(
-            post(&format!("/user-identities/{way}")),
+            post(&format!("/user-identities/{command}")),
             &self.client_token("locker").await,
         );
-        let answer = self.ask(json_body(request, &json!({"userId": user}))).await;
-        assert_eq!(answer.status, 204, "{}", answer.shown());
+        let response = self.send(json_body(request, &json!({"userId": user}))).await;
+        assert_eq!(response.status, 204, "{}", response.status_and_body());
     }
 
-    /// Links the user to [`BUSINESS`], or to none.
+    /// Links the user to [`BUSINESS`], or removes the link.
     pub(super) async fn link(&self, id: &str, is_linked: bool) {
         let link = || BusinessLink {
             id: BusinessId::parse(BUSINESS).unwrap(),
@@ -281,7 +281,7 @@ impl TestApp {
         self.stores.identities.replace(&linked).await.unwrap();
     }
 
-    /// The session of a refresh token.
+    /// Returns the stored family of a refresh token.
     pub(super) async fn family(&self, token: &str) -> RefreshFamily {
         let id = self.refresh_token_codec.verify(token).unwrap().family;
         self.stores.refresh_families.find(&id).await.unwrap().unwrap()
@@ -357,7 +357,7 @@ pub(super) fn basic(name: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")))
 }
 
-/// Below the base path, from a peer nobody trusts.
+/// Makes a POST below the base path, from a peer that is no trusted proxy.
 pub(super) fn post(path: &str) -> TestRequest {
     let peer: SocketAddr = "203.0.113.9:4711".parse().unwrap();
     TestRequest::post()

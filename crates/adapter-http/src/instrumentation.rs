@@ -1,4 +1,4 @@
-//! Around every request: its id, its figures, and the one line that says what went wrong.
+//! Middleware around every request: the request id, the metrics, the log line and the audit record.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -15,33 +15,35 @@ use domain::caller::{Call, Caller, RequestContext};
 use domain::ids::{ClientId, UserId};
 use ports::{MetricEvent, Randomness, RequestMethod, RouteTemplate, Telemetry};
 
-use crate::audit::Auditor;
-use crate::events::Stopping;
-use crate::observed::{Observed, Operations};
-use crate::path::refuse_respelled;
+use crate::audit::AuditRecorder;
+use crate::events::Shutdown;
+use crate::path::reject_needless_escapes;
 use crate::peer::TrustedProxies;
 use crate::problem::Problem;
+use crate::request_record::{AuditedOperations, RequestRecord};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What observing needs.
+/// The ports of the middleware.
 #[derive(Clone)]
-pub(crate) struct Observer {
+pub(crate) struct Instrumentation {
     pub(crate) telemetry: Arc<dyn Telemetry>,
     pub(crate) randomness: Arc<dyn Randomness>,
-    pub(crate) stopping: Stopping,
+    pub(crate) shutdown: Shutdown,
 }
 
-pub(crate) async fn observe(
-    observer: web::Data<Observer>,
-    auditor: web::Data<Auditor>,
+/// Serves a request and records it. Rejects a path with needless escapes before it is routed. During a shutdown it asks
+/// the client to close the connection after the response.
+pub(crate) async fn instrument(
+    instrumentation: web::Data<Instrumentation>,
+    audit_recorder: web::Data<AuditRecorder>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
-    let begun = Instant::now();
-    // Made here, so that whatever refuses the request has its id.
-    context(request.request())?;
-    let mut response = match refuse_respelled(request.path()) {
+    let started_at = Instant::now();
+    // Created before the request is read, so that every response and log line has the id, whatever fails.
+    request_context(request.request())?;
+    let mut response = match reject_needless_escapes(request.path()) {
         None => next.call(request).await?.map_into_left_body(),
         Some(problem) => request.into_response(problem.error_response()).map_into_right_body(),
     };
@@ -50,44 +52,44 @@ pub(crate) async fn observe(
         .response()
         .error()
         .and_then(|error| error.as_error::<Problem>());
-    // The template, never the path or the query: both may hold what must not be logged.
+    // The template, never the path or the query, which may contain contacts and tokens.
     let route = request.app_data::<RouteTemplate>().copied();
     let answered = AnsweredRequest {
         method: RequestMethod::named(request.method().as_str()),
         route: route.unwrap_or(RouteTemplate::UNMATCHED),
         status,
         code: problem.and_then(Problem::code),
-        took: begun.elapsed(),
+        took: started_at.elapsed(),
     };
-    observer.telemetry.record(MetricEvent::Request {
+    instrumentation.telemetry.record(MetricEvent::Request {
         method: answered.method,
         route: answered.route,
         status: status.as_u16(),
         took: answered.took,
     });
-    let seen = request.extensions_mut().remove::<Observed>();
+    let record = request.extensions_mut().remove::<RequestRecord>();
     let mut id = None;
-    if let Some(seen) = seen {
-        answered.log(&seen, problem);
-        let operations = request.app_data::<Operations>();
-        if let Some(operation) = operations.and_then(|operations| operations.of(request.method())) {
-            auditor.record(operation, (request, &seen), (status, answered.code));
+    if let Some(record) = record {
+        answered.log(&record, problem);
+        let operations = request.app_data::<AuditedOperations>();
+        if let Some(operation) = operations.and_then(|operations| operations.find(request.method())) {
+            audit_recorder.record(operation, (request, &record), (status, answered.code));
         }
-        id = HeaderValue::from_str(&seen.request.id).ok();
+        id = HeaderValue::from_str(&record.request.id).ok();
     }
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if observer.stopping.has_begun() {
+    if instrumentation.shutdown.has_begun() {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }
     Ok(response)
 }
 
-/// How a request was answered.
+/// The method, route and result of a request.
 struct AnsweredRequest {
     method: RequestMethod,
     route: RouteTemplate,
@@ -97,22 +99,22 @@ struct AnsweredRequest {
 }
 
 impl AnsweredRequest {
-    /// Its one line of the log; with the cause, which the caller is not told, when it is ours.
-    fn log(&self, observed: &Observed, problem: Option<&Problem>) {
+    /// Writes the log line of the request. For a 5xx it has the cause, which the response does not contain.
+    fn log(&self, record: &RequestRecord, problem: Option<&Problem>) {
         let Self {
             method, route, code, ..
         } = *self;
-        let (request_id, status) = (&*observed.request.id, self.status.as_u16());
+        let (request_id, status) = (&*record.request.id, self.status.as_u16());
         let method = method.as_str();
-        let address = observed.request.address.map(tracing::field::display);
-        let caller = observed.caller.as_ref();
-        let of_token = caller.map(|caller| &caller.client);
-        let client = of_token.or(observed.client.as_ref()).map(ClientId::as_str);
+        let address = record.request.address.map(tracing::field::display);
+        let caller = record.caller.as_ref();
+        let token_client = caller.map(|caller| &caller.client);
+        let client = token_client.or(record.client.as_ref()).map(ClientId::as_str);
         let user = caller.and_then(|caller| caller.user_id()).map(UserId::as_str);
         let took_ms = self.took.as_secs_f64() * 1_000.0;
         if self.status.is_server_error() {
             let cause = problem.and_then(Problem::cause);
-            let cause = cause.map_or_else(|| "not told".to_owned(), |cause| chain(cause));
+            let cause = cause.map_or_else(|| "unknown".to_owned(), |cause| error_chain(cause));
             tracing::error!(
                 request_id,
                 method,
@@ -143,27 +145,30 @@ impl AnsweredRequest {
     }
 }
 
-/// What is known of a request before anything of it is read; the same for whoever asks.
-pub(crate) fn context(request: &HttpRequest) -> Result<RequestContext, Problem> {
-    if let Some(observed) = request.extensions().get::<Observed>() {
-        return Ok(observed.request.clone());
+/// Returns the id and address of a request. The first call creates them and the record of the request; later calls
+/// return the same.
+pub(crate) fn request_context(request: &HttpRequest) -> Result<RequestContext, Problem> {
+    if let Some(record) = request.extensions().get::<RequestRecord>() {
+        return Ok(record.request.clone());
     }
-    let observer = request.app_data::<web::Data<Observer>>();
-    let observer = observer.ok_or_else(|| Problem::unexpected("no observer was registered"))?;
+    let instrumentation = request.app_data::<web::Data<Instrumentation>>();
+    let instrumentation =
+        instrumentation.ok_or_else(|| Problem::unexpected("the application has no instrumentation"))?;
     let proxies = request.app_data::<web::Data<TrustedProxies>>();
     let context = RequestContext {
-        id: request_id(request, &*observer.randomness).into(),
+        id: request_id(request, &*instrumentation.randomness).into(),
         address: proxies.and_then(|proxies| proxies.caller_address(request)),
     };
-    request.extensions_mut().insert(Observed::new(context.clone()));
+    request.extensions_mut().insert(RequestRecord::new(context.clone()));
     Ok(context)
 }
 
-/// The call of a caller whose token was verified. It stands in the log whether or not it is let in afterwards.
-pub(crate) fn authenticated(request: &HttpRequest, caller: &Arc<Caller>) -> Result<Call, Problem> {
-    let context = context(request)?;
-    if let Some(observed) = request.extensions_mut().get_mut::<Observed>() {
-        observed.caller = Some(caller.clone());
+/// Records a caller whose token was verified and returns the call. The log line names the caller also when the request
+/// is refused afterwards.
+pub(crate) fn record_caller(request: &HttpRequest, caller: &Arc<Caller>) -> Result<Call, Problem> {
+    let context = request_context(request)?;
+    if let Some(record) = request.extensions_mut().get_mut::<RequestRecord>() {
+        record.caller = Some(caller.clone());
     }
     Ok(Call {
         caller: caller.clone(),
@@ -171,7 +176,8 @@ pub(crate) fn authenticated(request: &HttpRequest, caller: &Arc<Caller>) -> Resu
     })
 }
 
-/// A caller's own id is kept when it is a plain one, so that a request can be followed across services.
+/// Returns the request's own id if it has 1 to 64 characters of `A-Z a-z 0-9 _ -`, so that a request can be followed
+/// across services, or a random one.
 fn request_id(request: &HttpRequest, randomness: &dyn Randomness) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_plain = |id: &&str| {
@@ -182,8 +188,8 @@ fn request_id(request: &HttpRequest, randomness: &dyn Randomness) -> String {
         .map_or_else(|| domain::hex::encode(&randomness.object_id()), str::to_owned)
 }
 
-/// An error and all that lies behind it, on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
+/// Formats an error and its sources on one line.
+fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
