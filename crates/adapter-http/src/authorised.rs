@@ -11,7 +11,7 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use domain::caller::{Call, VerifiedToken};
 use domain::ids::{ContactId, UserId};
-use domain::permission::{Permission, lacking};
+use domain::permission::{Permission, missing_permissions};
 use ports::{Clock, KeySetSource, TokenVerificationError, TokenVerifier};
 use use_cases::{Admission, AdmissionError, AdmitCaller};
 
@@ -67,7 +67,7 @@ impl<P> Authorised<P> {
 impl From<AdmissionError> for Problem {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::NotPermitted(lacking) => not_permitted(lacking.to_string()),
+            AdmissionError::NotPermitted(missing) => not_permitted(missing.to_string()),
             AdmissionError::Inactive(_) => {
                 Self::not_authenticated("the access token is no longer active", INVALID_TOKEN)
             }
@@ -76,8 +76,8 @@ impl From<AdmissionError> for Problem {
     }
 }
 
-fn not_permitted(lacking: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, lacking)
+fn not_permitted(message: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, message)
 }
 
 /// Maps a token that could not be verified to its response. Without a key set the token may well be valid, so the
@@ -127,7 +127,7 @@ impl<P: Permission> FromRequest for Authorised<P> {
             let target_user = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
             if !P::permits(&caller, target_user.as_ref()) {
                 return Err(not_permitted(
-                    lacking(P::REQUIREMENT, &caller, target_user.as_ref()).to_string(),
+                    missing_permissions(P::REQUIREMENT, &caller, target_user.as_ref()).to_string(),
                 ));
             }
             request.extensions_mut().insert(PendingAdmission {

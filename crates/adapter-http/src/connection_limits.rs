@@ -18,7 +18,7 @@ pub struct ConnectionSettings {
     /// because they carry the connections of all their clients.
     pub per_peer: usize,
     /// Open connections of all peers. 0 means no limit.
-    pub in_all: usize,
+    pub total: usize,
 }
 
 impl Default for ConnectionSettings {
@@ -27,7 +27,7 @@ impl Default for ConnectionSettings {
         Self {
             write_timeout: Duration::from_secs(30),
             per_peer: 256,
-            in_all: 4096,
+            total: 4096,
         }
     }
 }
@@ -52,7 +52,7 @@ impl ConnectionLimits {
         let limit = |max| if max == 0 { usize::MAX } else { max };
         Arc::new(Self {
             per_peer: limit(settings.per_peer),
-            in_all: limit(settings.in_all),
+            in_all: limit(settings.total),
             trusted,
             open: Mutex::default(),
         })
@@ -116,7 +116,7 @@ mod tests {
     fn limits(per_peer: usize, in_all: usize) -> Arc<ConnectionLimits> {
         let settings = ConnectionSettings {
             per_peer,
-            in_all,
+            total: in_all,
             ..ConnectionSettings::default()
         };
         let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).unwrap();

@@ -140,7 +140,7 @@ async fn handle(
 async fn wait_for_more(follow: &FollowEvents, after: Cursor, wait: Duration, mut shutdown: Shutdown) {
     let grown = async {
         tokio::select! {
-            () = follow.grown(after) => {}
+            () = follow.wait_after(after) => {}
             () = shutdown.wait() => {}
         }
     };
@@ -197,7 +197,7 @@ impl EventStream {
             return Some(Bytes::from(events.collect::<String>()));
         }
         tokio::select! {
-            () = self.follow.grown(self.after) => {}
+            () = self.follow.wait_after(self.after) => {}
             () = self.shutdown.wait() => {}
             () = sleep(HEARTBEAT) => {}
         }

@@ -55,7 +55,7 @@ pub(crate) async fn instrument(
     // The template, never the path or the query, which may contain contacts and tokens.
     let route = request.app_data::<RouteTemplate>().copied();
     let answered = AnsweredRequest {
-        method: RequestMethod::named(request.method().as_str()),
+        method: RequestMethod::from_name(request.method().as_str()),
         route: route.unwrap_or(RouteTemplate::UNMATCHED),
         status,
         code: problem.and_then(Problem::code),

@@ -63,7 +63,7 @@ impl KafkaEventConsumer {
     /// Marks this record, and every earlier one of its partition, as done. They are not delivered again once the offset
     /// is committed, within about a second. If the partition was assigned to another member meanwhile, this has no
     /// effect and is no error; that member gets the record again.
-    pub fn done(&self, received: &ReceivedEvent) -> Result<(), ConsumeError> {
+    pub fn mark_done(&self, received: &ReceivedEvent) -> Result<(), ConsumeError> {
         let stored = self
             .member()?
             .store_offset(&received.topic, received.partition, received.offset);

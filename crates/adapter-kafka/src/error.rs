@@ -39,7 +39,7 @@ pub enum TopicsError {
     /// No broker answered, or none accepted this client's login (the log has the reason), so nothing is known about the
     /// topics. A service may start nevertheless: the outboxes keep its events.
     #[error("no broker can be reached")]
-    BrokerAway(#[source] Cause),
+    BrokersUnreachable(#[source] Cause),
     #[error("missing topics: {}; run with --create-topics", .0.join(", "))]
     Missing(Vec<&'static str>),
     #[error("a broker rejected the request")]
@@ -62,7 +62,7 @@ impl From<KafkaError> for TopicsError {
 impl From<RDKafkaErrorCode> for TopicsError {
     fn from(code: RDKafkaErrorCode) -> Self {
         if is_connection_error(code) {
-            Self::BrokerAway(Box::new(code))
+            Self::BrokersUnreachable(Box::new(code))
         } else {
             Self::Refused(Box::new(code))
         }
@@ -139,7 +139,7 @@ mod tests {
     fn unreachable_and_rejecting_brokers_are_distinguished() {
         let unreachable = KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut);
         let rejected = KafkaError::AdminOp(RDKafkaErrorCode::ClusterAuthorizationFailed);
-        assert!(matches!(unreachable.into(), TopicsError::BrokerAway(_)));
+        assert!(matches!(unreachable.into(), TopicsError::BrokersUnreachable(_)));
         assert!(matches!(rejected.into(), TopicsError::Refused(_)));
     }
 

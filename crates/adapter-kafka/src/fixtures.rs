@@ -70,7 +70,7 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
         kind,
         data,
     };
-    new.recorded(subject, UserId::parse(USER).unwrap(), sequence)
+    new.into_event(subject, UserId::parse(USER).unwrap(), sequence)
 }
 
 /// Returns the record as a consumer reads it: partition 2, offset 41.

@@ -57,7 +57,7 @@ mod tests {
             kind,
             data: Vec::new(),
         };
-        new.recorded(subject, UserId::parse("u").unwrap(), sequence)
+        new.into_event(subject, UserId::parse("u").unwrap(), sequence)
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn parse_event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>
         correlation_id: optional(header(headers, "ce_correlationid"))?.map(str::to_owned),
     };
     let new = NewEvent { context, kind, data };
-    Ok(new.recorded(header(headers, "ce_subject")?, user, sequence))
+    Ok(new.into_event(header(headers, "ce_subject")?, user, sequence))
 }
 
 /// Makes a missing header `None`.

@@ -37,7 +37,7 @@ pub struct MongodbSettings {
     /// Allows another machine without TLS, or with TLS that checks no certificate.
     pub allow_insecure: bool,
     /// The time that a caller waits for one call.
-    pub patience: Duration,
+    pub call_timeout: Duration,
 }
 
 impl MongodbSettings {
@@ -49,7 +49,7 @@ impl MongodbSettings {
             database: database.into(),
             connections,
             allow_insecure: false,
-            patience: CALL_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
         }
     }
 }

@@ -92,7 +92,7 @@ impl Database {
             collections: client.database(&settings.database),
             causal: SessionPool::new(client.clone(), true),
             plain: SessionPool::new(client, false),
-            calls: CallRunner::on_current_runtime(settings.patience),
+            calls: CallRunner::on_current_runtime(settings.call_timeout),
             is_sharded,
             is_replicated: is_sharded || hello.contains_key("setName"),
             last_operation_time: AtomicU64::new(0),

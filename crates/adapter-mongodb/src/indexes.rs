@@ -27,7 +27,7 @@ pub struct Index {
 
 const OUTBOX: &str = "outbox";
 /// The name of the indexes of the purge. Deployed databases have it, so it stays.
-const GARBAGE: &str = "garbage";
+const PURGE: &str = "garbage";
 
 /// Returns every index but those of `_id`.
 pub fn indexes() -> Vec<Index> {
@@ -46,26 +46,26 @@ pub fn indexes() -> Vec<Index> {
         Index {
             aggregate: Aggregate::FactorSet,
             collection: send_quotas::COLLECTION,
-            name: GARBAGE,
+            name: PURGE,
             keys: doc! { "windowEndsAt": 1 },
             only: None,
-            purpose: "the garbage collection finds windows that ended",
+            purpose: "the purge finds send windows that ended",
         },
         Index {
             aggregate: Aggregate::RefreshFamily,
             collection: refresh_families::COLLECTION,
-            name: GARBAGE,
+            name: PURGE,
             keys: doc! { "absoluteExpiresAt": 1 },
             only: Some(doc! { "outboxPending": false }),
-            purpose: "the garbage collection finds dead sessions",
+            purpose: "the purge finds expired sessions",
         },
         Index {
             aggregate: Aggregate::RefreshFamily,
             collection: validation_tokens::COLLECTION,
-            name: GARBAGE,
+            name: PURGE,
             keys: doc! { "expiresAt": 1 },
             only: None,
-            purpose: "the garbage collection finds dead hand-offs",
+            purpose: "the purge finds expired validation tokens",
         },
     ]
 }

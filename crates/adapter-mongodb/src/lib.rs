@@ -100,7 +100,7 @@ impl Stores {
     }
 
     /// Returns the purge of what these aggregates' service stores: a service removes its own expired records.
-    pub fn garbage_of(&self, aggregates: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
+    pub fn expired_records_of(&self, aggregates: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
         Arc::new(expired_records::MongodbExpiredRecords::new(
             aggregates,
             self.database.clone(),
@@ -115,7 +115,7 @@ impl Stores {
 
     /// Rejects new calls and waits for those in flight, at most until they are aborted. Afterwards no task of the store
     /// runs.
-    pub async fn finish_calls(&self) {
+    pub async fn drain(&self) {
         self.database.drain().await;
     }
 }

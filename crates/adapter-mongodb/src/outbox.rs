@@ -71,7 +71,7 @@ impl EventDocument {
             kind: EventKind::parse(&self.kind).ok_or_else(|| reader.corrupt("kind"))?,
             data: data(self.data),
         };
-        Ok(new.recorded(subject, user.clone(), self.sequence))
+        Ok(new.into_event(subject, user.clone(), self.sequence))
     }
 }
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::time::{self, Timestamp};
 use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
-use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
+use ports::{Aggregate, Lease, OutboxBacklog, Outboxes, PendingOutbox, Settlement, StoreError};
 use serde::Deserialize;
 
 use crate::bson_codec::{self, Reader, date, integer};
@@ -278,7 +278,7 @@ async fn settle(
     }
 }
 
-async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, MongodbError> {
+async fn backlog(database: &Database, aggregate: Aggregate) -> Result<OutboxBacklog, MongodbError> {
     let pipeline = [
         doc! { "$match": { "outboxPending": true } },
         doc! { "$project": { "oldest": { "$arrayElemAt": ["$outbox.time", 0] } } },
@@ -291,10 +291,10 @@ async fn backlog(database: &Database, aggregate: Aggregate) -> Result<Backlog, M
         .with_type::<BacklogDocument>()
         .await;
     let Some(found) = bson_codec::all(found).await?.pop() else {
-        return Ok(Backlog::default());
+        return Ok(OutboxBacklog::default());
     };
     let reader = Reader::new("backlog", collection(aggregate));
-    Ok(Backlog {
+    Ok(OutboxBacklog {
         depth: u64::try_from(found.depth).unwrap_or(0),
         unreadable: 0,
         oldest: found.oldest.map(|oldest| reader.time(oldest)).transpose()?,
@@ -336,19 +336,19 @@ impl Outboxes for MongodbOutboxes {
         self.database.wait_for_event().await;
     }
 
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
+    async fn backlog(&self) -> Result<OutboxBacklog, StoreError> {
         let aggregates = self.aggregates.clone();
         let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database
             .read(|database| async move {
-                let mut total = Backlog {
+                let mut total = OutboxBacklog {
                     unreadable,
-                    ..Backlog::default()
+                    ..OutboxBacklog::default()
                 };
                 for aggregate in aggregates {
                     let one = backlog(&database, aggregate).await?;
                     let oldest: [Option<Timestamp>; 2] = [total.oldest, one.oldest];
-                    total = Backlog {
+                    total = OutboxBacklog {
                         depth: total.depth + one.depth,
                         oldest: oldest.into_iter().flatten().min(),
                         unreadable,

@@ -98,7 +98,7 @@ fn logged_event(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
         data: row.json::<EventDataDocument>("data")?.into(),
     };
     let subject: String = row.column("subject")?;
-    let event = new.recorded(subject, row.parse("user_id", UserId::parse)?, row.count("sequence")?);
+    let event = new.into_event(subject, row.parse("user_id", UserId::parse)?, row.count("sequence")?);
     Ok(LoggedEvent {
         cursor: Cursor(row.count("cursor")?),
         event,
@@ -129,7 +129,7 @@ impl EventLog for SqliteEventLog {
             .await
     }
 
-    async fn grown(&self, after: Cursor) {
+    async fn wait_after(&self, after: Cursor) {
         // The wait fails only after the sender is dropped, and this log owns it.
         let _ = self.head.subscribe().wait_for(|head| *head > after.0).await;
     }

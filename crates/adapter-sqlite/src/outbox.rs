@@ -101,7 +101,7 @@ impl EventDocument {
             kind,
             data: self.data.into(),
         };
-        Ok(new.recorded(subject, user.clone(), self.sequence))
+        Ok(new.into_event(subject, user.clone(), self.sequence))
     }
 }
 

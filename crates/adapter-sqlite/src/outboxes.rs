@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::ids::UserId;
 use domain::time::{self, Timestamp};
-use ports::{Aggregate, Backlog, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
+use ports::{Aggregate, Lease, OutboxBacklog, Outboxes, PendingOutbox, Settlement, StoreError};
 use rusqlite::{Connection, Row};
 
 use crate::database::Database;
@@ -177,13 +177,13 @@ impl Outboxes for SqliteOutboxes {
         self.database.wait_for_event().await;
     }
 
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
+    async fn backlog(&self) -> Result<OutboxBacklog, StoreError> {
         let unreadable = self.unreadable.load(Ordering::Relaxed);
         self.database
             .scan(move |connection| {
-                let mut backlog = Backlog {
+                let mut backlog = OutboxBacklog {
                     unreadable,
-                    ..Backlog::default()
+                    ..OutboxBacklog::default()
                 };
                 for aggregate in Aggregate::ALL {
                     let (table, _) = table(aggregate);

@@ -14,7 +14,7 @@ use adapter_http::{
 };
 use adapter_sqlite::Stores;
 use ports::{AuditTrail, Clock};
-use service_runtime::{Loops, PrometheusTelemetry, RememberedClients, Settings, Stop};
+use service_runtime::{CachedClients, Loops, PrometheusTelemetry, Settings, Stop};
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
 use use_cases::tokens::{TokensPorts, TokensUseCases};
@@ -69,7 +69,7 @@ impl AppParts {
         let workers = self.settings.http.threads();
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
         let mut stores = self.data.stores(workers)?;
-        stores.clients = Arc::new(RememberedClients::new(stores.clients));
+        stores.clients = Arc::new(CachedClients::new(stores.clients));
         let shared = SharedAdapters {
             stores,
             clock: self.clock.clone(),
@@ -209,7 +209,7 @@ impl AppParts {
             connections: ConnectionSettings {
                 write_timeout: http.write_timeout,
                 per_peer: http.connections_per_peer,
-                in_all: http.connections(),
+                total: http.connections(),
             },
             request_limits: RequestLimitSettings {
                 per_client: limits.requests_per_client,
@@ -244,8 +244,8 @@ impl App {
         let outboxes = self.stores.outboxes.clone();
         loops.relay(self.relay(), outboxes.clone());
         loops.follow_keys(self.keys.clone());
-        loops.purge_expired(self.stores.garbage.clone(), self.clock.clone());
-        loops.measure(self.telemetry.clone(), outboxes, self.clock.clone());
+        loops.purge_expired(self.stores.expired_records.clone(), self.clock.clone());
+        loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
     }
 

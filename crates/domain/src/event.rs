@@ -124,7 +124,7 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// Returns the event as number `sequence` of the aggregate `subject`, which belongs to `user`.
-    pub fn recorded(self, subject: impl Into<String>, user: UserId, sequence: u64) -> Event {
+    pub fn into_event(self, subject: impl Into<String>, user: UserId, sequence: u64) -> Event {
         let Self { context, kind, data } = self;
         Event {
             id: context.id,

@@ -5,10 +5,10 @@ pub const ANY_GROUP: &str = "*";
 
 /// The most groups that one SAML login may name. A directory has a user in dozens, and every renewal of the session
 /// reads each group.
-pub const MOST_ASSERTED: usize = 200;
+pub const MAX_ASSERTED_GROUPS: usize = 200;
 
 /// The longest name of a group, in bytes: enough for the distinguished names of directories.
-pub const LONGEST_NAME: usize = 256;
+pub const MAX_GROUP_NAME_BYTES: usize = 256;
 
 /// A group and the roles of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct AssertedGroups {
 impl AssertedGroups {
     /// Admits those of `asserted` that are `known` and that the client's `may_assert` permits, in the order given and
     /// each once. A group with an administrator role is permitted by its name only, never by [`ANY_GROUP`].
-    pub fn admitted(asserted: &[String], known: &[Group], may_assert: &[String]) -> Self {
+    pub fn admit(asserted: &[String], known: &[Group], may_assert: &[String]) -> Self {
         let may_any = may_assert.iter().any(|name| name == ANY_GROUP);
         let mut admitted = Self::default();
         for name in asserted {
@@ -93,7 +93,7 @@ mod tests {
                 names: texts(names),
                 administrative: texts(administrative),
             };
-            let admitted = AssertedGroups::admitted(&asserted, &known(), &texts(may_assert));
+            let admitted = AssertedGroups::admit(&asserted, &known(), &texts(may_assert));
             assert_eq!(admitted, expected, "{may_assert:?}");
         }
     }

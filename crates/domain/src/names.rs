@@ -38,7 +38,7 @@ impl NameKind {
     }
 
     /// Returns the names that AuthMe itself gives a meaning.
-    pub const fn defined(self) -> &'static [Defined] {
+    pub const fn definitions(self) -> &'static [NameDefinition] {
         match self {
             Self::Role => ROLES,
             Self::Scope => SCOPES,
@@ -51,24 +51,24 @@ impl NameKind {
             Self::Role => bare_role(name),
             Self::Scope => name,
         };
-        self.defined().iter().any(|defined| defined.name == name)
+        self.definitions().iter().any(|defined| defined.name == name)
     }
 }
 
 /// A name that AuthMe itself gives a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Defined {
+pub struct NameDefinition {
     /// A role is given without the prefix `ROLE_`.
     pub name: &'static str,
     /// One sentence for the operator, without a full stop.
     pub meaning: &'static str,
 }
 
-const fn defined(name: &'static str, meaning: &'static str) -> Defined {
-    Defined { name, meaning }
+const fn defined(name: &'static str, meaning: &'static str) -> NameDefinition {
+    NameDefinition { name, meaning }
 }
 
-const ROLES: &[Defined] = &[
+const ROLES: &[NameDefinition] = &[
     defined(
         "CLI-AUTH-IDENTIFIED",
         "The client acts for users whom it knows by their id",
@@ -93,7 +93,7 @@ const ROLES: &[Defined] = &[
     ),
 ];
 
-const SCOPES: &[Defined] = &[
+const SCOPES: &[NameDefinition] = &[
     defined("SAML_SSO", "Start SAML logins"),
     defined("account_lock", "Lock credentials"),
     defined("account_unlock", "Unlock credentials"),
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_takes_the_fewest_edits() {
-        let roles = || NameKind::Role.defined().iter().map(|role| role.name);
+        let roles = || NameKind::Role.definitions().iter().map(|role| role.name);
         for (intended, typed) in [
             ("IAM_ADMIN_MAINTENANCE", "IAM_ADMIN_MAINTENACE"),
             ("CLI-1STPARTY", "CLI-FIRSTPARTY"),

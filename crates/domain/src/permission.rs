@@ -85,14 +85,14 @@ impl Alternative {
 /// The roles and scopes, or the kind of token, that a caller lacks of the alternative it is nearest to. It is shown to
 /// the caller, and does not mention what the token has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lacking {
+pub struct MissingPermissions {
     /// The kind of token that is needed instead; `None` when the presented kind is right.
     carries: Option<RequiredSubject>,
     roles: Vec<&'static str>,
     scopes: Vec<&'static str>,
 }
 
-impl Lacking {
+impl MissingPermissions {
     fn of(alternative: &Alternative, caller: &Caller, about: Option<&UserId>) -> Self {
         let roles = alternative.roles.iter().filter(|role| !caller.has_role(role));
         let scopes = alternative.scopes.iter().filter(|scope| !caller.has_scope(scope));
@@ -109,7 +109,7 @@ impl Lacking {
     }
 }
 
-impl fmt::Display for Lacking {
+impl fmt::Display for MissingPermissions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(carries) = self.carries {
             return f.write_str(match carries {
@@ -139,11 +139,11 @@ pub fn permits(requirement: Requirement, caller: &Caller, about: Option<&UserId>
 }
 
 /// Returns what a rejected caller lacks of the alternative it is nearest to, for the message of the 403.
-pub fn lacking(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> Lacking {
+pub fn missing_permissions(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> MissingPermissions {
     let alternatives = requirement.iter();
     alternatives
-        .map(|alternative| Lacking::of(alternative, caller, about))
-        .min_by_key(Lacking::distance)
+        .map(|alternative| MissingPermissions::of(alternative, caller, about))
+        .min_by_key(MissingPermissions::distance)
         .unwrap_or_default()
 }
 
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn lacking_names_the_nearest_alternative() {
         let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
-        let lock = |caller: &Caller| lacking(LockCredential::REQUIREMENT, caller, None).to_string();
+        let lock = |caller: &Caller| missing_permissions(LockCredential::REQUIREMENT, caller, None).to_string();
         assert_eq!(
             lock(&caller(None, &machine, &["SAML_SSO"])),
             "the token lacks the scope account_lock"
@@ -268,7 +268,7 @@ mod tests {
         );
         let client = caller(None, &machine, &[]);
         assert_eq!(
-            lacking(ListOwnContacts::REQUIREMENT, &client, None).to_string(),
+            missing_permissions(ListOwnContacts::REQUIREMENT, &client, None).to_string(),
             "a token that carries a user is required"
         );
     }
@@ -281,7 +281,7 @@ mod tests {
             &["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"],
             &[],
         );
-        let lacking = lacking(AddContacts::REQUIREMENT, &user, Some(&other));
+        let lacking = missing_permissions(AddContacts::REQUIREMENT, &user, Some(&other));
         assert_eq!(lacking.to_string(), "the token lacks the role IAM_ADMIN_MAINTENANCE");
     }
 }

@@ -136,7 +136,7 @@ impl Known {
         if kind.defines(name) || made_known.contains(bare) {
             return Ok(());
         }
-        let defined = kind.defined().iter().map(|defined| defined.name);
+        let defined = kind.definitions().iter().map(|defined| defined.name);
         Err(UnknownNameError::Unknown {
             kind: kind.as_str(),
             name: bare.to_owned(),

@@ -11,6 +11,6 @@ mod server;
 
 pub use bson;
 pub use command::Command;
-pub use old_primary::{MajoritySnapshot, OldPrimary, Seen};
+pub use old_primary::{MajoritySnapshot, OldPrimary, PartitionStats};
 pub use proxy::{MongodbProxy, Reaction};
-pub use server::{Server, address_of, through};
+pub use server::{Server, resolve_host, via_proxy};

@@ -33,7 +33,7 @@ pub struct MajoritySnapshot(String);
 
 /// The commands that the old primary saw during the partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct PartitionStats {
     /// Reads that it answered from the snapshot.
     pub reads: usize,
     /// Causally consistent reads among them.
@@ -52,7 +52,7 @@ struct State {
     time: u32,
     copies: usize,
     partition: Option<Partition>,
-    seen: Seen,
+    seen: PartitionStats,
     /// True if linearizable reads are answered from the snapshot, too, which no server does.
     breaks_linearizable_reads: bool,
 }
@@ -72,7 +72,7 @@ impl OldPrimary {
     /// Starts in front of `server`, for one database. It is the only primary until it is partitioned.
     pub async fn before(server: SocketAddr, database: &str) -> io::Result<Self> {
         let primary = Self {
-            proxy: MongodbProxy::before(server).await?,
+            proxy: MongodbProxy::in_front_of(server).await?,
             server,
             database: database.to_owned(),
             state: Arc::default(),
@@ -80,7 +80,7 @@ impl OldPrimary {
         let (state, database) = (primary.state.clone(), primary.database.clone());
         primary
             .proxy
-            .follow(move |command| react(&state, &database, command.clone()));
+            .run_script(move |command| react(&state, &database, command.clone()));
         Ok(primary)
     }
 
@@ -90,19 +90,19 @@ impl OldPrimary {
     }
 
     /// Takes a snapshot of the data that a majority has now, for [`cut_off_since`](Self::cut_off_since).
-    pub async fn present(&self) -> io::Result<MajoritySnapshot> {
+    pub async fn snapshot(&self) -> io::Result<MajoritySnapshot> {
         self.copy_database().await.map(MajoritySnapshot)
     }
 
     /// Partitions it from the other members, with the data of this moment.
-    pub async fn cut_off(&self) -> io::Result<()> {
-        let snapshot = self.present().await?;
-        self.cut_off_since(snapshot).await
+    pub async fn partition(&self) -> io::Result<()> {
+        let snapshot = self.snapshot().await?;
+        self.partition_at(snapshot).await
     }
 
     /// Partitions it with a majority commit point of the past: reads return `snapshot`. It has the later data as well,
     /// and has just learned that a majority has it, which shows in reads after its next write.
-    pub async fn cut_off_since(&self, snapshot: MajoritySnapshot) -> io::Result<()> {
+    pub async fn partition_at(&self, snapshot: MajoritySnapshot) -> io::Result<()> {
         let partition = Partition {
             read_copy: snapshot.0,
             read_copy_after_write: self.copy_database().await?,
@@ -110,7 +110,7 @@ impl OldPrimary {
             has_unacknowledged: false,
         };
         let mut state = lock(&self.state);
-        state.seen = Seen::default();
+        state.seen = PartitionStats::default();
         state.partition = Some(partition);
         Ok(())
     }
@@ -121,7 +121,7 @@ impl OldPrimary {
     }
 
     /// Ends the partition and rolls back the unacknowledged writes. Returns what it saw meanwhile.
-    pub async fn rejoin(&self) -> io::Result<Seen> {
+    pub async fn rejoin(&self) -> io::Result<PartitionStats> {
         let (partition, seen) = {
             let mut state = lock(&self.state);
             (state.partition.take(), state.seen)

@@ -30,7 +30,7 @@ pub enum Reaction {
     /// Waits, then reacts.
     After(Wait, Box<Self>),
     /// Resets the connection.
-    Cut,
+    Reset,
 }
 
 impl Reaction {
@@ -44,8 +44,8 @@ impl Reaction {
     }
 
     /// Lets the server execute the command, and resets the connection instead of replying.
-    pub fn losing_the_answer(command: &Command) -> Self {
-        Self::Send(command.document().clone(), Box::new(|_| Self::Cut))
+    pub fn losing_the_reply(command: &Command) -> Self {
+        Self::Send(command.document().clone(), Box::new(|_| Self::Reset))
     }
 
     /// Delays the reaction.
@@ -72,7 +72,7 @@ pub struct MongodbProxy {
 
 impl MongodbProxy {
     /// Listens on a free port of the loopback interface, in front of `server`, and forwards everything.
-    pub async fn before(server: SocketAddr) -> io::Result<Self> {
+    pub async fn in_front_of(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let pass: Script = Arc::new(|_| Reaction::Pass);
         let script = Arc::new(RwLock::new(pass));
@@ -89,13 +89,13 @@ impl MongodbProxy {
     }
 
     /// Runs this script on every command from now on, instead of the one before.
-    pub fn follow(&self, script: impl Fn(&Command) -> Reaction + Send + Sync + 'static) {
+    pub fn run_script(&self, script: impl Fn(&Command) -> Reaction + Send + Sync + 'static) {
         *self.script.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(script);
     }
 
     /// Forwards every command from now on.
-    pub fn pass(&self) {
-        self.follow(|_| Reaction::Pass);
+    pub fn forward_all(&self) {
+        self.run_script(|_| Reaction::Pass);
     }
 }
 
@@ -155,7 +155,7 @@ async fn reply_to(message: &Message, server: &mut Server, script: &RwLock<Script
                 wait.await;
                 *next
             }
-            Reaction::Cut => return Err(ErrorKind::ConnectionReset.into()),
+            Reaction::Reset => return Err(ErrorKind::ConnectionReset.into()),
         };
     };
     Message::new(message.id(), message.id(), &reply).map(Some)

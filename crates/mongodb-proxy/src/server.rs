@@ -51,7 +51,7 @@ impl Server {
 }
 
 /// Resolves the one host that a URI names.
-pub fn address_of(uri: &str) -> io::Result<SocketAddr> {
+pub fn resolve_host(uri: &str) -> io::Result<SocketAddr> {
     let mut addresses = host(uri).to_socket_addrs()?;
     addresses
         .next()
@@ -60,7 +60,7 @@ pub fn address_of(uri: &str) -> io::Result<SocketAddr> {
 
 /// Returns the URI with its host replaced by this address, and `directConnection=true`: a driver that discovered the
 /// other members of the replica set would bypass the proxy.
-pub fn through(uri: &str, address: SocketAddr) -> String {
+pub fn via_proxy(uri: &str, address: SocketAddr) -> String {
     let through = uri.replacen(host(uri), &address.to_string(), 1);
     match through {
         uri if uri.contains("directConnection=true") => uri,
@@ -95,7 +95,7 @@ mod tests {
                 "mongodb://127.0.0.1:9/?directConnection=true",
             ),
         ] {
-            assert_eq!(through(uri, address), expected);
+            assert_eq!(via_proxy(uri, address), expected);
         }
     }
 }

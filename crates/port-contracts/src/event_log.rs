@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::event::Event;
 use libtest_mimic::Trial;
-use ports::{Aggregate, Backlog, Cursor, EventLog, EventPublisher, LoggedEvent};
+use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, OutboxBacklog};
 
 use crate::contract::contracts;
 use crate::fixtures::user;
@@ -158,7 +158,7 @@ async fn publishing_removes_the_event_from_its_outbox(fixture: &dyn EventLogFixt
         assert_eq!(pending(&stores, 1).await, left);
     }
     let backlog = stores.outboxes.backlog().await.unwrap();
-    assert_eq!(backlog, Backlog::default());
+    assert_eq!(backlog, OutboxBacklog::default());
 }
 
 async fn publishing_again_appends_nothing(fixture: &dyn EventLogFixture) {
@@ -210,9 +210,9 @@ async fn parallel_publishes_append_all_events(fixture: &dyn EventLogFixture) {
 async fn existing_event_ends_the_wait(fixture: &dyn EventLogFixture) {
     let events = push_events(fixture, 1, 2).await;
     publish(fixture, &events).await;
-    within_timeout(fixture.event_log().grown(START)).await;
+    within_timeout(fixture.event_log().wait_after(START)).await;
     let Cursor(last) = end(fixture).await;
-    within_timeout(fixture.event_log().grown(Cursor(last - 1))).await;
+    within_timeout(fixture.event_log().wait_after(Cursor(last - 1))).await;
 }
 
 async fn appended_event_ends_the_wait(fixture: &dyn EventLogFixture) {
@@ -220,7 +220,7 @@ async fn appended_event_ends_the_wait(fixture: &dyn EventLogFixture) {
     for n in 0..3 {
         let events = push_events(fixture, n, 1).await;
         let last = end(fixture).await;
-        let waiting = start_waiting(|| log.grown(last)).await;
+        let waiting = start_waiting(|| log.wait_after(last)).await;
         publish(fixture, &events).await;
         within_timeout(waiting).await;
     }
@@ -231,7 +231,7 @@ async fn appended_event_wakes_every_waiter(fixture: &dyn EventLogFixture) {
     let events = push_events(fixture, 1, 1).await;
     let mut all = Vec::new();
     for _ in 0..CALLERS {
-        all.push(start_waiting(|| log.grown(START)).await);
+        all.push(start_waiting(|| log.wait_after(START)).await);
     }
     publish(fixture, &events).await;
     for one in all {
@@ -242,8 +242,8 @@ async fn appended_event_wakes_every_waiter(fixture: &dyn EventLogFixture) {
 async fn dropped_waiter_loses_no_event(fixture: &dyn EventLogFixture) {
     let log = fixture.event_log();
     let events = push_events(fixture, 1, 1).await;
-    let dropped = start_waiting(|| log.grown(START)).await;
-    let kept = start_waiting(|| log.grown(START)).await;
+    let dropped = start_waiting(|| log.wait_after(START)).await;
+    let kept = start_waiting(|| log.wait_after(START)).await;
     drop(dropped);
     publish(fixture, &events).await;
     within_timeout(kept).await;

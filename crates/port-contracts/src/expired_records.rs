@@ -35,7 +35,7 @@ contracts! { dyn Fixture:
 const ALL: usize = 1_000;
 
 async fn purge(stores: &Stores, before: Timestamp, limit: usize) -> usize {
-    stores.garbage.purge(before, limit).await.unwrap()
+    stores.expired_records.purge(before, limit).await.unwrap()
 }
 
 async fn issue(stores: &Stores, token: &ValidationToken) {
@@ -221,8 +221,8 @@ async fn parallel_purges_count_each_record_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     store_expiring(&stores, 5).await;
     let counts = run_concurrently(|_| {
-        let garbage = Arc::clone(&stores.garbage);
-        async move { garbage.purge(at(700_000), 3).await.unwrap() }
+        let expired_records = Arc::clone(&stores.expired_records);
+        async move { expired_records.purge(at(700_000), 3).await.unwrap() }
     })
     .await;
     // Concurrent callers may find the same records; each record is counted by the caller that removed it.

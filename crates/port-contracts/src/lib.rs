@@ -97,7 +97,7 @@ pub struct Stores {
     pub validation_tokens: Arc<dyn ValidationTokens>,
     pub refresh_families: Arc<dyn RefreshFamilies>,
     pub outboxes: Arc<dyn Outboxes>,
-    pub garbage: Arc<dyn ExpiredRecords>,
+    pub expired_records: Arc<dyn ExpiredRecords>,
 }
 
 /// The future that opens a fixture.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use domain::event::Event;
 use domain::tokens::{RevocationReason, events};
-use ports::{Aggregate, Backlog, Lease, PendingOutbox, Settlement};
+use ports::{Aggregate, Lease, OutboxBacklog, PendingOutbox, Settlement};
 
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
@@ -107,18 +107,18 @@ async fn sequences(stores: &Stores, n: usize) -> Vec<u64> {
     events.iter().map(|event| event.sequence).collect()
 }
 
-async fn backlog(stores: &Stores) -> Backlog {
+async fn backlog(stores: &Stores) -> OutboxBacklog {
     stores.outboxes.backlog().await.unwrap()
 }
 
 async fn claim_without_events_is_empty(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     assert!(observe(&stores).await.is_empty());
-    assert_eq!(backlog(&stores).await, Backlog::default());
+    assert_eq!(backlog(&stores).await, OutboxBacklog::default());
     let set = full_factor_set(user(1));
     stores.factor_sets.save_if_version(&set, Vec::new()).await.unwrap();
     assert!(observe(&stores).await.is_empty());
-    assert_eq!(backlog(&stores).await, Backlog::default());
+    assert_eq!(backlog(&stores).await, OutboxBacklog::default());
 }
 
 async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
@@ -169,7 +169,7 @@ async fn full_outbox_is_claimed_in_sequence_order(fixture: &dyn Fixture) {
     let drained = drain(&stores, Aggregate::FactorSet, user(1).as_str()).await;
     let sequences: Vec<_> = drained.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (1..=MAX_PENDING_EVENTS).collect::<Vec<_>>());
-    assert_eq!(backlog(&stores).await, Backlog::default());
+    assert_eq!(backlog(&stores).await, OutboxBacklog::default());
 }
 
 async fn settling_keeps_later_events(fixture: &dyn Fixture) {
@@ -208,7 +208,7 @@ async fn settling_again_changes_nothing(fixture: &dyn Fixture) {
     }
     for _ in 0..2 {
         acknowledge(&stores, 1, 4).await;
-        assert_eq!(backlog(&stores).await, Backlog::default());
+        assert_eq!(backlog(&stores).await, OutboxBacklog::default());
     }
     push(&stores, 1, 1).await;
     assert_eq!(sequences(&stores, 1).await, [5]);
@@ -246,7 +246,7 @@ async fn parallel_settlements_and_pushes_lose_no_event(fixture: &dyn Fixture) {
 
 async fn backlog_counts_aggregates_and_returns_the_oldest_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let expect = |depth, oldest| Backlog {
+    let expect = |depth, oldest| OutboxBacklog {
         depth,
         oldest: Some(at(oldest)),
         unreadable: 0,
@@ -260,7 +260,7 @@ async fn backlog_counts_aggregates_and_returns_the_oldest_event(fixture: &dyn Fi
     acknowledge(&stores, 2, 3).await;
     assert_eq!(backlog(&stores).await, expect(1, 500));
     acknowledge_all(&stores).await;
-    assert_eq!(backlog(&stores).await, Backlog::default());
+    assert_eq!(backlog(&stores).await, OutboxBacklog::default());
 }
 
 async fn a_claimed_outbox_still_counts_as_backlog(fixture: &dyn Fixture) {

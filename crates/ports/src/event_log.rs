@@ -28,5 +28,5 @@ pub trait EventLog: Send + Sync {
 
     /// Waits until an event after `after` may exist. It may return early. It holds no connection of the store, and its
     /// future may be dropped at any time.
-    async fn grown(&self, after: Cursor);
+    async fn wait_after(&self, after: Cursor);
 }

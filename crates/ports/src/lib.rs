@@ -48,7 +48,7 @@ pub use groups::Groups;
 pub use identities::{Identities, IdentitySaveOutcome};
 pub use known_names::KnownNames;
 pub use lock_statuses::LockStatuses;
-pub use outboxes::{Aggregate, Backlog, Lease, MAX_PENDING_EVENTS, Outboxes, PendingOutbox, Settlement};
+pub use outboxes::{Aggregate, Lease, MAX_PENDING_EVENTS, OutboxBacklog, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
 pub use save_outcome::SaveOutcome;

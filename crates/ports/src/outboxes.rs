@@ -64,7 +64,7 @@ pub struct Settlement {
 
 /// The amount by which publication lags behind, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Backlog {
+pub struct OutboxBacklog {
     /// Aggregates with pending events.
     pub depth: u64,
     /// The time of the oldest pending event.
@@ -116,5 +116,5 @@ pub trait Outboxes: Send + Sync {
     /// # Errors
     ///
     /// Returns [`StoreError`] when the store cannot answer.
-    async fn backlog(&self) -> Result<Backlog, StoreError>;
+    async fn backlog(&self) -> Result<OutboxBacklog, StoreError>;
 }

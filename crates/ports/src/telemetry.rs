@@ -65,7 +65,7 @@ label! {
 
 impl RequestMethod {
     /// Returns the method with this name, compared case-sensitively (RFC 9110 section 9.1), or `Other`.
-    pub fn named(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         let method = Self::ALL.iter().find(|method| method.as_str() == name);
         method.copied().unwrap_or(Self::Other)
     }

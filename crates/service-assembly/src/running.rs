@@ -114,7 +114,7 @@ impl RunningService {
                 "the Kafka producer was closed before its flush had finished"
             );
         }
-        if timeout(STORE_TIMEOUT, self.stores.finish_calls()).await.is_err() {
+        if timeout(STORE_TIMEOUT, self.stores.drain()).await.is_err() {
             tracing::warn!("the store did not answer the last calls");
         }
         self.management.stop(true).await;
@@ -143,9 +143,9 @@ fn start_loops(
     );
     loops.relay(relay, outboxes.clone());
     loops.follow_keys(shared.keys.periodic());
-    let expired_records = shared.stores.garbage_of(&[context.aggregate()]);
+    let expired_records = shared.stores.expired_records_of(&[context.aggregate()]);
     loops.purge_expired(expired_records, shared.clock.clone());
-    loops.measure(shared.telemetry.clone(), outboxes, shared.clock.clone());
+    loops.collect_metrics(shared.telemetry.clone(), outboxes, shared.clock.clone());
     loops
 }
 
@@ -194,7 +194,7 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
         connections: ConnectionSettings {
             write_timeout: settings.http.write_timeout,
             per_peer: settings.http.connections_per_peer,
-            in_all: settings.http.connections(),
+            total: settings.http.connections(),
         },
         request_limits: RequestLimitSettings {
             per_client: settings.limits.requests_per_client,

@@ -4,7 +4,7 @@ use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile, TokenType};
 use adapter_mongodb::Stores;
 use ports::{AuditTrail, Clock, Randomness};
 use service_runtime::{
-    AuditLog, Binary, CommandError, Loaded, PrometheusTelemetry, RememberedClients, ServiceSettings, SystemClock,
+    AuditLog, Binary, CachedClients, CommandError, Loaded, PrometheusTelemetry, ServiceSettings, SystemClock,
 };
 
 use use_cases::ActiveCheckPorts;
@@ -33,7 +33,7 @@ impl Shared {
         settings: &ServiceSettings,
         mut stores: Stores,
     ) -> Result<Self, CommandError> {
-        stores.clients = Arc::new(RememberedClients::new(stores.clients));
+        stores.clients = Arc::new(CachedClients::new(stores.clients));
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let key_purpose = KeyPurpose {

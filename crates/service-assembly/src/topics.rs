@@ -15,7 +15,7 @@ pub(crate) enum Topics {
 pub(crate) async fn check(publisher: &KafkaEventPublisher) -> Result<Topics, CommandError> {
     match publisher.check_topics().await {
         Ok(()) => Ok(Topics::Exist),
-        Err(error @ TopicsError::BrokerAway(_)) => Ok(Topics::Unknown(error)),
+        Err(error @ TopicsError::BrokersUnreachable(_)) => Ok(Topics::Unknown(error)),
         Err(error) => Err(CommandError::context("the topics cannot be used")(error)),
     }
 }

@@ -2,23 +2,23 @@
 //! shutdown.
 
 mod audit_log;
+mod cached_clients;
 mod clock;
 mod error;
 mod listener;
 mod logs;
 mod loops;
-mod remembered_clients;
 mod settings;
 mod stop;
 mod telemetry;
 
 pub use audit_log::AuditLog;
+pub use cached_clients::CachedClients;
 pub use clock::SystemClock;
 pub use error::CommandError;
 pub use listener::listen;
 pub use logs::{LogError, announce, start as start_logs};
 pub use loops::Loops;
-pub use remembered_clients::RememberedClients;
 pub use settings::{
     AcceptedTokenSettings, Binary, CodeSecretSettings, CodeSettings, HttpSettings, IssuerSettings, KafkaSecurity,
     KafkaSettings, KeySettings, KeySourceSettings, LimitSettings, Loaded, LogFormat, LogSettings, LoginSettings,

@@ -104,7 +104,12 @@ impl Loops {
 
     /// Drains the samples of the histograms and updates the gauges of the outboxes. While the store does not answer,
     /// the gauges keep their values.
-    pub fn measure(&mut self, telemetry: Arc<PrometheusTelemetry>, outboxes: Arc<dyn Outboxes>, clock: Arc<dyn Clock>) {
+    pub fn collect_metrics(
+        &mut self,
+        telemetry: Arc<PrometheusTelemetry>,
+        outboxes: Arc<dyn Outboxes>,
+        clock: Arc<dyn Clock>,
+    ) {
         self.every(METRICS_INTERVAL, move || {
             let (telemetry, outboxes, clock) = (telemetry.clone(), outboxes.clone(), clock.clone());
             async move {
@@ -175,11 +180,11 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
     for outbox in claimed {
         let relay = relay.clone();
         deliveries.spawn(async move {
-            let mut delivery = Delivery::of(&outbox);
+            let mut delivery = Delivery::unpublished(&outbox);
             // Events that were acknowledged before the timeout count, so a long outbox is published over several
             // passes.
             let _ = timeout(SEND_TIMEOUT, relay.send(&outbox, &mut delivery)).await;
-            relay.settlement(delivery)
+            relay.hold_if_incomplete(delivery)
         });
     }
     let mut pass = Pass::Published;

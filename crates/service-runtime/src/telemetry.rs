@@ -5,8 +5,8 @@ use std::sync::{PoisonError, RwLock};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use ports::{
-    Backlog, ConnectionError, ConnectionLimit, MetricEvent, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
-    Telemetry,
+    ConnectionError, ConnectionLimit, MetricEvent, OutboxBacklog, RenewalOutcome, RequestLimit, RequestMethod,
+    RouteTemplate, Telemetry,
 };
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
@@ -135,7 +135,7 @@ impl PrometheusTelemetry {
         clippy::cast_precision_loss,
         reason = "a gauge is a float; no backlog has 2^52 aggregates"
     )]
-    pub fn set_backlog(&self, backlog: &Backlog, age_seconds: f64) {
+    pub fn set_backlog(&self, backlog: &OutboxBacklog, age_seconds: f64) {
         self.outbox_depth.set(backlog.depth as f64);
         self.outbox_age.set(age_seconds);
         self.outboxes_unreadable.absolute(backlog.unreadable);
@@ -382,10 +382,10 @@ mod tests {
     #[test]
     fn unknown_methods_share_one_series() {
         let telemetry = PrometheusTelemetry::new().unwrap();
-        telemetry.record(request(RequestMethod::named("BREW"), 405));
+        telemetry.record(request(RequestMethod::from_name("BREW"), 405));
         let lines = telemetry.render().lines().count();
         for number in 0..1_000 {
-            telemetry.record(request(RequestMethod::named(&format!("BREW{number}")), 405));
+            telemetry.record(request(RequestMethod::from_name(&format!("BREW{number}")), 405));
         }
         assert_eq!(telemetry.render().lines().count(), lines);
         assert!(telemetry.render().contains("status=\"405\"} 1001"));

@@ -4,7 +4,7 @@ use domain::caller::{Caller, bare_role};
 use domain::client::Client;
 use domain::ids::UserId;
 use domain::names::is_administrator;
-use domain::permission::{Lacking, Requirement, TokenCheck, lacking, permits};
+use domain::permission::{MissingPermissions, Requirement, TokenCheck, missing_permissions, permits};
 use domain::tokens::administrator_roles;
 use ports::{Groups, StoreError};
 
@@ -14,7 +14,7 @@ use crate::active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, Activ
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     #[error("the caller is not permitted: {0}")]
-    NotPermitted(Lacking),
+    NotPermitted(MissingPermissions),
     #[error("the caller's token is not active")]
     Inactive(#[source] InactiveReason),
     #[error(transparent)]
@@ -54,7 +54,11 @@ fn require(requirement: Requirement, caller: &Caller, about: Option<&UserId>) ->
     if permits(requirement, caller, about) {
         Ok(())
     } else {
-        Err(AdmissionError::NotPermitted(lacking(requirement, caller, about)))
+        Err(AdmissionError::NotPermitted(missing_permissions(
+            requirement,
+            caller,
+            about,
+        )))
     }
 }
 

@@ -27,7 +27,7 @@ impl FollowEvents {
     }
 
     /// Waits until there may be events after `after`.
-    pub async fn grown(&self, after: Cursor) {
-        self.log.grown(after).await;
+    pub async fn wait_after(&self, after: Cursor) {
+        self.log.wait_after(after).await;
     }
 }

@@ -63,9 +63,9 @@ impl RelayOutboxes {
 
     /// Publishes the events of a claimed outbox, and returns the result to settle. Has no deadline of its own.
     pub async fn deliver(&self, outbox: PendingOutbox) -> Delivery {
-        let mut delivery = Delivery::of(&outbox);
+        let mut delivery = Delivery::unpublished(&outbox);
         self.send(&outbox, &mut delivery).await;
-        self.settlement(delivery)
+        self.hold_if_incomplete(delivery)
     }
 
     /// Publishes the events in order, each after the one before was acknowledged, and stops at the first failure. May
@@ -86,7 +86,7 @@ impl RelayOutboxes {
     }
 
     /// Holds the outbox of an incomplete delivery back for a second; leaves a complete one as it is.
-    pub fn settlement(&self, mut delivery: Delivery) -> Delivery {
+    pub fn hold_if_incomplete(&self, mut delivery: Delivery) -> Delivery {
         if !delivery.is_complete {
             delivery.settlement.held_until = Some(time::after(self.clock.now(), HOLD));
         }
@@ -109,7 +109,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// Returns a delivery that has published nothing yet.
-    pub fn of(outbox: &PendingOutbox) -> Self {
+    pub fn unpublished(outbox: &PendingOutbox) -> Self {
         Self {
             settlement: Settlement {
                 aggregate: outbox.aggregate,

@@ -27,7 +27,7 @@ pub(super) fn problem(error: ContactError) -> Problem {
             "the user has no such contact",
         ),
         ContactError::ClientHidesContacts => Problem::precondition(Code::ClientNotUsable, error.to_string()),
-        ContactError::Broken(violation) => {
+        ContactError::RuleViolation(violation) => {
             let (code, field) = code_and_field(violation);
             let error = ErrorResponse::new(code, violation.to_string());
             // An id is in the path here, so no member of the body is at fault.

@@ -1,9 +1,9 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::contact::Email;
-use domain::group::{LONGEST_NAME, MOST_ASSERTED};
+use domain::group::{MAX_ASSERTED_GROUPS, MAX_GROUP_NAME_BYTES};
 use domain::ids::BusinessId;
-use domain::tokens::permissions::HandOver;
+use domain::tokens::permissions::HandleAuth;
 use serde::Deserialize;
 use use_cases::tokens::{HandleAuthRequest, TokensUseCases};
 use utoipa::ToSchema;
@@ -61,14 +61,14 @@ fn parse_email(text: Option<String>) -> Result<Email, Problem> {
 
 fn parse_groups(names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     let names = names.ok_or_else(|| Problem::missing(GROUPS))?;
-    if names.len() > MOST_ASSERTED {
-        let message = format!("{GROUPS} must have at most {MOST_ASSERTED} names");
+    if names.len() > MAX_ASSERTED_GROUPS {
+        let message = format!("{GROUPS} must have at most {MAX_ASSERTED_GROUPS} names");
         return Err(Problem::malformed_field(GROUPS, message));
     }
-    match names.iter().position(|name| name.len() > LONGEST_NAME) {
+    match names.iter().position(|name| name.len() > MAX_GROUP_NAME_BYTES) {
         Some(index) => {
             let field = format!("{GROUPS}[{index}]");
-            let message = format!("{field} must have at most {LONGEST_NAME} bytes");
+            let message = format!("{field} must have at most {MAX_GROUP_NAME_BYTES} bytes");
             Err(Problem::malformed_field(field, message))
         }
         None => Ok(names),
@@ -76,7 +76,7 @@ fn parse_groups(names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
 }
 
 pub(crate) async fn handle(
-    authorised: Authorised<HandOver>,
+    authorised: Authorised<HandleAuth>,
     request: HttpRequest,
     body: Body,
     tokens: web::Data<TokensUseCases>,
@@ -113,7 +113,7 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
              that the target application can use once, within 60 seconds, in `renewToken`. An unknown e-mail \
              address creates the user if the target client is registered for that.",
         )
-        .requires::<HandOver>()
+        .requires::<HandleAuth>()
         .parameter(
             ParameterIn::Query,
             "clientId",

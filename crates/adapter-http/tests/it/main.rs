@@ -295,7 +295,7 @@ fn data(kind: EventKind) -> Vec<Value> {
     of_kind
         .map(|event| {
             let cursor = Cursor(1);
-            let event = event.recorded("subject", user(), 1);
+            let event = event.into_event("subject", user(), 1);
             let line = CloudEventMessage::from(LoggedEvent { cursor, event }).to_line();
             let mut written: Value = serde_json::from_str(&line).unwrap();
             assert_eq!(written["type"], kind.name());

@@ -45,7 +45,7 @@ async fn close_returns_in_time_without_brokers() {
     let consumer = KafkaEventConsumer::open(&settings, "group", &[Topic::Credential]).unwrap();
     let received = consumer.next().await.unwrap();
     brokers.broker_down(-1).unwrap();
-    consumer.done(&received).unwrap();
+    consumer.mark_done(&received).unwrap();
     let started = Instant::now();
     consumer.close(Duration::from_secs(2)).await;
     assert!(started.elapsed() < Duration::from_secs(3));

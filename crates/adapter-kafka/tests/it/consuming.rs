@@ -63,7 +63,7 @@ pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
             last.record(event);
             *next += 1;
         }
-        consumer.done(&received).unwrap();
+        consumer.mark_done(&received).unwrap();
     }
     consumer.close(WITHIN).await;
 }
@@ -80,14 +80,14 @@ pub(crate) async fn an_event_not_done_is_delivered_again(broker: Broker) {
     let first = open();
     let (received, event) = next_of(&first, &user).await;
     assert_eq!(event.sequence, 1);
-    first.done(&received).unwrap();
+    first.mark_done(&received).unwrap();
     assert_eq!(next_of(&first, &user).await.1.sequence, 2);
     first.close(WITHIN).await;
 
     let second = open();
     let (received, event) = next_of(&second, &user).await;
     assert_eq!(event.sequence, 2);
-    second.done(&received).unwrap();
+    second.mark_done(&received).unwrap();
     drop(second);
 
     let third = open();
@@ -113,7 +113,7 @@ pub(crate) async fn a_foreign_record_is_reported_and_skipped(broker: Broker) {
     let consumer = broker.consumer(&group, &[Topic::Session]);
     let unreadable = loop {
         let received = consumer.next().await.unwrap();
-        consumer.done(&received).unwrap();
+        consumer.mark_done(&received).unwrap();
         if received.key.as_deref() == Some(user.as_str().as_bytes()) {
             break received.event.unwrap_err();
         }

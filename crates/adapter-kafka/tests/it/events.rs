@@ -35,7 +35,7 @@ pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
             ("userId".to_owned(), EventValue::from(user.as_str())),
         ],
     };
-    new.recorded(subject, user.clone(), sequence)
+    new.into_event(subject, user.clone(), sequence)
 }
 
 pub(crate) fn locked(user: &UserId, sequence: u64) -> Event {

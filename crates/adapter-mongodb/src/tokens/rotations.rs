@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn rotated(family: &RefreshFamily, nonce: u8) -> RefreshFamily {
-        family.rotated(Nonce([nonce; 16]), Timestamp::UNIX_EPOCH, IDLE)
+        family.rotate(Nonce([nonce; 16]), Timestamp::UNIX_EPOCH, IDLE)
     }
 
     /// Makes a request to rotate the first token to nonce 2.

@@ -8,7 +8,7 @@ use adapter_mongodb::MongodbSettings;
 use domain::ids::UserId;
 use libtest_mimic::Trial;
 use mongodb::bson::doc;
-use mongodb_proxy::{Command, MongodbProxy, Reaction, address_of, through};
+use mongodb_proxy::{Command, MongodbProxy, Reaction, resolve_host, via_proxy};
 use ports::StoreError;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -31,12 +31,12 @@ const CALLERS: usize = 24;
 async fn rejected_read() {
     let database = TestDatabase::new().await;
     let uri = server().expect("trials run only with a server");
-    let proxy = MongodbProxy::before(address_of(&uri).expect("the URI names one host"))
+    let proxy = MongodbProxy::in_front_of(resolve_host(&uri).expect("the URI names one host"))
         .await
         .expect("a port is free");
     let settings = MongodbSettings {
-        patience: Duration::from_mins(1),
-        ..MongodbSettings::new(through(&uri, proxy.address()), &database.database, 64)
+        call_timeout: Duration::from_mins(1),
+        ..MongodbSettings::new(via_proxy(&uri, proxy.address()), &database.database, 64)
     };
     let identities = adapter_mongodb::open(&settings)
         .await
@@ -44,7 +44,7 @@ async fn rejected_read() {
         .identities;
     let rejected_batches = Arc::new(AtomicUsize::new(0));
     let counter = rejected_batches.clone();
-    proxy.follow(move |command: &Command| {
+    proxy.run_script(move |command: &Command| {
         if command.name() != "find" {
             return Reaction::Pass;
         }

@@ -35,7 +35,7 @@ fn settings(database: &str) -> MongodbSettings {
     let uri = server().expect("trials run only with a server");
     MongodbSettings {
         // Contracts are about results, not about speed: a slow machine must not fail them.
-        patience: Duration::from_mins(1),
+        call_timeout: Duration::from_mins(1),
         // The variable may name another machine.
         allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)

@@ -11,7 +11,7 @@ use domain::ids::{EventId, FamilyId, UserId};
 use domain::time::Timestamp;
 use domain::tokens::ValidationTokenHash;
 use libtest_mimic::Trial;
-use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, address_of, through};
+use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, resolve_host, via_proxy};
 use ports::{SaveOutcome, StoreError};
 use tokio::runtime::Runtime;
 
@@ -71,7 +71,7 @@ async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreError> {
 /// Opens stores that connect by this URI.
 async fn open_stores(uri: String, database: &TestDatabase) -> Stores {
     let settings = MongodbSettings {
-        patience: Duration::from_mins(1),
+        call_timeout: Duration::from_mins(1),
         ..MongodbSettings::new(uri, &database.database, 4)
     };
     adapter_mongodb::open(&settings).await.expect("the server answers")
@@ -86,12 +86,12 @@ type SentReads = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 /// Opens stores whose reads are recorded. Dropping the proxy resets their connections.
 async fn recording_stores(database: &TestDatabase) -> (MongodbProxy, Stores, SentReads) {
-    let server = address_of(&uri()).expect("the URI names one host");
-    let proxy = MongodbProxy::before(server).await.expect("a port is free");
-    let stores = open_stores(through(&uri(), proxy.address()), database).await;
+    let server = resolve_host(&uri()).expect("the URI names one host");
+    let proxy = MongodbProxy::in_front_of(server).await.expect("a port is free");
+    let stores = open_stores(via_proxy(&uri(), proxy.address()), database).await;
     let sent = SentReads::default();
     let seen = sent.clone();
-    proxy.follow(move |command: &Command| {
+    proxy.run_script(move |command: &Command| {
         if command.name() == "find" {
             let collection = command.collection().unwrap_or_default().to_owned();
             let level = command.read_concern_level().map(str::to_owned);
@@ -155,9 +155,9 @@ async fn absent_users_are_read_again_but_not_logins() {
 /// The read carries `afterClusterTime`, which the old primary counts while it is partitioned.
 async fn read_after_write_is_causal() {
     let (database, primary) = old_primary().await;
-    let stores = open_stores(through(&uri(), primary.address()), &database).await;
+    let stores = open_stores(via_proxy(&uri(), primary.address()), &database).await;
     lock(&stores, 1).await.expect("the lock is acknowledged");
-    primary.cut_off().await.expect("the server answers");
+    primary.partition().await.expect("the server answers");
     let lock_status = stores
         .lock_statuses
         .read_after_write(&user(1))
@@ -170,10 +170,10 @@ async fn read_after_write_is_causal() {
 
 async fn old_primary_answers_no_linearizable_read() {
     let (database, primary) = old_primary().await;
-    let stores = open_stores(through(&uri(), primary.address()), &database).await;
+    let stores = open_stores(via_proxy(&uri(), primary.address()), &database).await;
     // Without a write before it, no read is causal.
     lock(&stores, 1).await.expect("the lock is acknowledged");
-    primary.cut_off().await.expect("the server answers");
+    primary.partition().await.expect("the server answers");
     let on_new_primary = open_stores(uri(), &database).await;
     lock(&on_new_primary, 2).await.expect("the lock is acknowledged");
     let stale = stores
@@ -210,7 +210,7 @@ async fn old_primary_answers_no_linearizable_read() {
 
 async fn old_primary() -> (TestDatabase, OldPrimary) {
     let database = TestDatabase::new().await;
-    let server = address_of(&uri()).expect("the URI names one host");
+    let server = resolve_host(&uri()).expect("the URI names one host");
     let primary = OldPrimary::before(server, &database.database).await;
     (database, primary.expect("a port is free"))
 }

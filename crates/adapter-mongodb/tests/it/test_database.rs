@@ -90,7 +90,7 @@ impl Drop for TestDatabase {
 impl Fixture for TestDatabase {
     fn stores(&self) -> Stores {
         let stores = self.opened();
-        let garbage = stores.garbage_of(&Aggregate::ALL);
+        let expired_records = stores.expired_records_of(&Aggregate::ALL);
         Stores {
             clients: stores.clients,
             identities: stores.identities,
@@ -103,7 +103,7 @@ impl Fixture for TestDatabase {
             validation_tokens: stores.validation_tokens,
             refresh_families: stores.refresh_families,
             outboxes: stores.outboxes,
-            garbage,
+            expired_records,
         }
     }
 
@@ -229,8 +229,11 @@ async fn own_records(database: TestDatabase) {
         (Aggregate::RefreshFamily, 0),
         (Aggregate::FactorSet, 1),
     ] {
-        let garbage = stores.garbage_of(&[aggregate]);
-        let purged = garbage.purge(Timestamp::MAX, 10).await.expect("the call succeeds");
+        let expired_records = stores.expired_records_of(&[aggregate]);
+        let purged = expired_records
+            .purge(Timestamp::MAX, 10)
+            .await
+            .expect("the call succeeds");
         assert_eq!(purged, removed, "{aggregate:?}");
     }
 }

@@ -53,7 +53,7 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
         validation_tokens: stores.validation_tokens,
         refresh_families: stores.refresh_families,
         outboxes: stores.outboxes,
-        garbage: stores.garbage,
+        expired_records: stores.expired_records,
     }
 }
 

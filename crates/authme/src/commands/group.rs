@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::group::{ANY_GROUP, Group, LONGEST_NAME};
+use domain::group::{ANY_GROUP, Group, MAX_GROUP_NAME_BYTES};
 use domain::registration::Additions;
 use serde::Serialize;
 
@@ -47,9 +47,9 @@ pub(crate) async fn run(target: &CommandTarget, command: GroupCommand) -> Result
     let stores = target.stores().await?;
     let groups = &stores.groups;
     match command {
-        GroupCommand::Add { name, .. } if name.is_empty() || name == ANY_GROUP || name.len() > LONGEST_NAME => {
+        GroupCommand::Add { name, .. } if name.is_empty() || name == ANY_GROUP || name.len() > MAX_GROUP_NAME_BYTES => {
             Err(CommandError::msg(format!(
-                "a group name has 1 to {LONGEST_NAME} bytes and is not `{ANY_GROUP}`"
+                "a group name has 1 to {MAX_GROUP_NAME_BYTES} bytes and is not `{ANY_GROUP}`"
             )))
         }
         GroupCommand::Add { name, roles } => {

@@ -41,7 +41,7 @@ pub(crate) async fn run(
             if !kind.defines(name.as_str()) {
                 stores.known_names.add(&name).await?;
             }
-            let defined = kind.defined().iter().find(|defined| defined.name == name.as_str());
+            let defined = kind.definitions().iter().find(|defined| defined.name == name.as_str());
             print(&NameLine {
                 name: name.as_str(),
                 from: if defined.is_some() { "authme" } else { "operator" },
@@ -54,7 +54,7 @@ pub(crate) async fn run(
 }
 
 async fn list(registry: &Registry, kind: NameKind) -> Result<(), CommandError> {
-    for defined in kind.defined() {
+    for defined in kind.definitions() {
         print(&NameLine {
             name: defined.name,
             from: "authme",

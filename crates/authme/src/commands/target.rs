@@ -161,7 +161,7 @@ impl Deployed {
             ))?;
         }
         let settings = adapter_mongodb::MongodbSettings {
-            patience: Self::PATIENCE,
+            call_timeout: Self::PATIENCE,
             allow_insecure: self.allow_insecure,
             ..adapter_mongodb::MongodbSettings::new(&self.uri, &self.database, Self::CONNECTIONS)
         };

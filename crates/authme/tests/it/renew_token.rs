@@ -20,7 +20,7 @@ pub(crate) fn refresh_of(answer: &Answer) -> String {
 }
 
 /// The caller's own token has a valid signature, and its client was disabled.
-const NOT_ALIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
+const INACTIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
 
 #[test]
 fn a_validation_token_becomes_a_session() {
@@ -136,8 +136,7 @@ fn contradictory_query_and_body_return_400() {
         ("userId", json!({"userId": "bia"})),
     ] {
         let answer = app.send(renewal().query(&query).bearer(&portal).json(&body));
-        let expected =
-            json!([{"code": "01", "message": format!("{field} has different values in the query and the body"), "field": field}]);
+        let expected = json!([{"code": "01", "message": format!("{field} has different values in the query and the body"), "field": field}]);
         assert_eq!((answer.status, answer.json()), (400, expected));
         let value = body[field]
             .as_str()
@@ -173,7 +172,10 @@ fn duplicate_or_incomplete_parameters_return_400() {
         r#"400 [{"code":"01","message":"the query cannot be read, or has a parameter twice"}]"#
     );
     let form = renewal().form(&[("token", "a"), ("token", "b"), ("remember-me", "true")]);
-    assert_eq!(send(form), r#"400 [{"code":"01","message":"the form cannot be read, or has a field twice"}]"#);
+    assert_eq!(
+        send(form),
+        r#"400 [{"code":"01","message":"the form cannot be read, or has a field twice"}]"#
+    );
     let id = r#"400 [{"code":"01","message":"an id is 1 to 64 characters of A-Z a-z 0-9 _ -","field":"userId"}]"#;
     for user in ["me", "a b", "a/b", "é", &"x".repeat(65)] {
         assert_eq!(

@@ -6,7 +6,7 @@ use crate::permission::Alternative;
 
 permission!(
     /// Start a SAML login (`handle-auth`).
-    HandOver: ByGate = [Alternative::client(&["CLI-AUTH-BASIC", "CLI-1STPARTY"]).with_scopes(&["SAML_SSO"])]
+    HandleAuth: ByGate = [Alternative::client(&["CLI-AUTH-BASIC", "CLI-1STPARTY"]).with_scopes(&["SAML_SSO"])]
 );
 permission!(
     /// Renew a user's tokens: a client with its own token, or the user.

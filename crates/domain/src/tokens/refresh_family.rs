@@ -293,7 +293,7 @@ impl RefreshFamily {
     /// Returns the family one generation later, with `nonce` for its current token. The idle expiry moves to
     /// `idle_lifetime` after `now`, never past the absolute one.
     #[must_use]
-    pub fn rotated(&self, nonce: Nonce, now: Timestamp, idle_lifetime: Duration) -> Self {
+    pub fn rotate(&self, nonce: Nonce, now: Timestamp, idle_lifetime: Duration) -> Self {
         Self {
             generation: self.generation + 1,
             nonce,
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn only_the_immediate_predecessor_has_a_grace_time() {
         let first = family();
-        let second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
+        let second = first.rotate(Nonce([2; 16]), at(100), Duration::from_secs(500));
         assert_eq!(
             second.judge(&first.current_token(), at(129), GRACE),
             Verdict::Superseded
@@ -373,7 +373,7 @@ mod tests {
             second.judge(&first.current_token(), at(99), Duration::ZERO),
             Verdict::Replayed
         );
-        let third = second.rotated(Nonce([3; 16]), at(101), Duration::from_secs(500));
+        let third = second.rotate(Nonce([3; 16]), at(101), Duration::from_secs(500));
         assert_eq!(third.judge(&first.current_token(), at(101), GRACE), Verdict::Replayed);
         assert_eq!(
             third.judge(&second.current_token(), at(101), GRACE),
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn a_closed_family_accepts_only_the_token_that_closed_it() {
         let first = family();
-        let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
+        let mut second = first.rotate(Nonce([2; 16]), at(100), Duration::from_secs(500));
         second.status = FamilyStatus::Closed(Closure {
             generation: 1,
             at: at(110),
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn a_revoked_family_rejects_tokens_inside_the_grace_time() {
         let first = family();
-        let mut second = first.rotated(Nonce([2; 16]), at(100), Duration::from_secs(500));
+        let mut second = first.rotate(Nonce([2; 16]), at(100), Duration::from_secs(500));
         second.status = FamilyStatus::Revoked(RevocationReason::Replay);
         for token in [first.current_token(), second.current_token()] {
             assert_eq!(second.judge(&token, at(101), GRACE), Verdict::Ended);
@@ -469,7 +469,7 @@ mod tests {
 
     #[test]
     fn rotation_never_outlives_the_absolute_expiry() {
-        let rotated = family().rotated(Nonce([2; 16]), at(900), Duration::from_secs(500));
+        let rotated = family().rotate(Nonce([2; 16]), at(900), Duration::from_secs(500));
         assert_eq!(rotated.idle_expires_at, at(1000));
     }
 }

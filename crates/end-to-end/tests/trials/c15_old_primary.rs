@@ -4,7 +4,7 @@
 use std::io;
 
 use end_to_end::{Caller, Options, Request, Response, Servers, Service};
-use mongodb_proxy::{OldPrimary, Seen, address_of, through};
+use mongodb_proxy::{OldPrimary, PartitionStats, resolve_host, via_proxy};
 use serde_json::json;
 
 use crate::Outcome;
@@ -78,9 +78,9 @@ pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
     let rounds = rounds(ROUNDS);
     let setup = Setup::new(&servers).await;
     let mut users = setup.register_users(rounds * PATHS.len() + 1).await;
-    let server = address_of(&servers.mongodb_uri)?;
+    let server = resolve_host(&servers.mongodb_uri)?;
     let primary = OldPrimary::before(server, setup.installation.database()).await?;
-    let on_old_primary = Options::default().mongodb_uri(through(&servers.mongodb_uri, primary.address()));
+    let on_old_primary = Options::default().mongodb_uri(via_proxy(&servers.mongodb_uri, primary.address()));
     let _here = setup.start(Service::Tokens, on_old_primary).await;
     let there = setup.start(Service::Tokens, Options::replica()).await;
     let locking = setup.start(Service::CredentialLock, Options::default()).await;
@@ -112,15 +112,15 @@ pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
 impl Trial {
     /// Mints on the old primary after the lock was acknowledged. Returns the response and the commands that the old
     /// primary saw.
-    async fn mint_on_old_primary(&self, path: Path, user: String) -> io::Result<(Response, Seen)> {
+    async fn mint_on_old_primary(&self, path: Path, user: String) -> io::Result<(Response, PartitionStats)> {
         let tokens = self.prepare_tokens(path, user).await;
-        let past = self.primary.present().await?;
+        let past = self.primary.snapshot().await?;
         match path {
             Path::Overtaken => self.renew_there(&tokens.refresh, true).await,
             Path::ByUsedValidationToken => self.renew_there(&tokens.validation, true).await,
             _ => {}
         }
-        self.primary.cut_off_since(past).await?;
+        self.primary.partition_at(past).await?;
         let lock = || self.there.caller.lock(&self.there.desk, &tokens.user);
         send_with_retries(lock).await.expect_status(204);
         let response = self.mint(path, &tokens).send().await;
@@ -195,7 +195,7 @@ fn handle_auth(at: &Clients, user: &str) -> Request {
 
 const MINTED: &str = "minted after the lock was acknowledged";
 
-fn verify(path: Path, response: &Response, seen: Seen) -> Result<(), String> {
+fn verify(path: Path, response: &Response, seen: PartitionStats) -> Result<(), String> {
     check(response.status >= 300, || {
         format!("{path:?} {MINTED}: {}", response.status)
     })?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use end_to_end::{Caller, Options, Request, Response, Servers, Service};
 use mongodb_proxy::bson::{Bson, Document, doc};
-use mongodb_proxy::{Command, MongodbProxy, Reaction, Server, address_of, through};
+use mongodb_proxy::{Command, MongodbProxy, Reaction, Server, resolve_host, via_proxy};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -94,9 +94,9 @@ struct Renewal {
 pub(crate) async fn fail_only_the_affected_renewals(servers: Servers) -> Outcome {
     let rounds = rounds(ROUNDS);
     let setup = Setup::new(&servers).await;
-    let address = address_of(&servers.mongodb_uri)?;
-    let proxy = MongodbProxy::before(address).await?;
-    let options = Options::default().mongodb_uri(through(&servers.mongodb_uri, proxy.address()));
+    let address = resolve_host(&servers.mongodb_uri)?;
+    let proxy = MongodbProxy::in_front_of(address).await?;
+    let options = Options::default().mongodb_uri(via_proxy(&servers.mongodb_uri, proxy.address()));
     let tokens = setup.start(Service::Tokens, options).await;
     let clients = setup.clients().await;
     let mut trial = Trial {
@@ -131,9 +131,9 @@ impl Trial {
             chosen: Arc::new(tokens.iter().step_by(ONE_IN).map(|token| family_of(token)).collect()),
             met: Arc::default(),
         };
-        self.proxy.follow(script(fault, affected.clone()));
+        self.proxy.run_script(script(fault, affected.clone()));
         let renewed = self.renew_all(tokens).await;
-        self.proxy.pass();
+        self.proxy.forward_all();
         let met = affected.met.lock().unwrap().clone();
         summary.add(check(!met.is_empty(), || format!("{fault} affected no renewal")));
         let unavailable = renewed.iter().filter(|renewed| renewed.response.status == 503).count();
@@ -284,13 +284,13 @@ fn breaking(fault: Fault, command: &Command) -> Reaction {
             let error = doc! { "code": code, "codeName": "Scripted", "errmsg": "no majority" };
             response.insert("writeConcernError", error);
         }),
-        Fault::ConnectionClosed { is_done: true } => Reaction::losing_the_answer(command),
+        Fault::ConnectionClosed { is_done: true } => Reaction::losing_the_reply(command),
         Fault::NotWritablePrimary => {
             let half = with_updates(command, updates(command).take(updates(command).count() / 2));
             let stepped_down = |_| Reaction::Answer(command_error(10_107, "NotWritablePrimary"));
             Reaction::Send(half, Box::new(stepped_down))
         }
-        Fault::ConnectionClosed { is_done: false } | Fault::Rejected | Fault::ShardUnreachable => Reaction::Cut,
+        Fault::ConnectionClosed { is_done: false } | Fault::Rejected | Fault::ShardUnreachable => Reaction::Reset,
     }
 }
 

@@ -165,7 +165,7 @@ async fn every_change_pushes_its_event(fixture: &dyn Fixture) {
         .zip(1..)
         .map(|((command, outcome), sequence)| {
             let event = events::lock_changed(&changed(outcome).unwrap(), command);
-            event.recorded(user(1).as_str(), user(1), sequence)
+            event.into_event(user(1).as_str(), user(1), sequence)
         })
         .collect();
     assert_eq!(pending(&stores, &user(1)).await, expected);

@@ -56,7 +56,7 @@ fn with_sequences(events: Vec<NewEvent>, sequence: u64) -> Vec<Event> {
     events
         .into_iter()
         .zip(sequence..)
-        .map(|(event, sequence)| event.recorded(user(1).as_str(), user(1), sequence))
+        .map(|(event, sequence)| event.into_event(user(1).as_str(), user(1), sequence))
         .collect()
 }
 

@@ -61,7 +61,7 @@ async fn rotate(stores: &Stores, presented: &PresentedToken, n: usize, now: Time
 async fn rotate_current(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
     let rotation = rotate(stores, &presented_token(family), n, now).await;
     assert_eq!(rotation, RotationOutcome::Rotated);
-    let expected = family.rotated(nonce(n), now, IDLE);
+    let expected = family.rotate(nonce(n), now, IDLE);
     assert_eq!(find(stores, family).await.as_ref(), Some(&expected));
     expected
 }
@@ -84,13 +84,13 @@ async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
 /// Returns the event that [`start`] pushes.
 fn started_event(family: &RefreshFamily) -> Event {
     let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
-    event.recorded(family.id.as_str(), family.origin.user.clone(), 1)
+    event.into_event(family.id.as_str(), family.origin.user.clone(), 1)
 }
 
 /// Rotates the current token of `family` as one of many callers. Returns the family it made, if it won.
 async fn race_to_rotate(stores: &Stores, family: &RefreshFamily, caller: usize) -> Option<RefreshFamily> {
     let rotation = rotate(stores, &presented_token(family), 10 + caller, at(1)).await;
-    (rotation == RotationOutcome::Rotated).then(|| family.rotated(nonce(10 + caller), at(1), IDLE))
+    (rotation == RotationOutcome::Rotated).then(|| family.rotate(nonce(10 + caller), at(1), IDLE))
 }
 
 async fn an_unknown_family_is_not_found(fixture: &dyn Fixture) {
@@ -291,7 +291,7 @@ async fn parallel_rotations_have_one_winner(fixture: &dyn Fixture) {
         .enumerate()
         .filter(|(_, rotation)| **rotation == RotationOutcome::Rotated);
     let (winner, _) = only(won);
-    let winning = family.rotated(nonce(10 + winner), at(1), IDLE);
+    let winning = family.rotate(nonce(10 + winner), at(1), IDLE);
     for (caller, rotation) in rotations.into_iter().enumerate() {
         let expected = if caller == winner {
             RotationOutcome::Rotated
@@ -327,7 +327,7 @@ async fn parallel_rotations_have_separate_outcomes(fixture: &dyn Fixture) {
     assert_eq!(rotations.await, expected);
     for (n, rotation) in expected.into_iter().enumerate() {
         let left = match rotation {
-            RotationOutcome::Rotated => Some(family(n).rotated(nonce(10 + n), at(1), IDLE)),
+            RotationOutcome::Rotated => Some(family(n).rotate(nonce(10 + n), at(1), IDLE)),
             RotationOutcome::Superseded(family) => Some(family),
             RotationOutcome::Unknown => None,
         };

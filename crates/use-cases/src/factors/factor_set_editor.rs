@@ -29,7 +29,7 @@ pub enum ContactError {
     #[error("the client shows no alternative contacts, so its users can add none through it")]
     ClientHidesContacts,
     #[error(transparent)]
-    Broken(ContactRuleViolation),
+    RuleViolation(ContactRuleViolation),
     #[error(transparent)]
     Failed(#[from] UseCaseError),
 }
@@ -44,7 +44,7 @@ impl From<ContactChangeError> for ContactError {
     fn from(error: ContactChangeError) -> Self {
         match error {
             ContactChangeError::NotFound => Self::ContactNotFound,
-            ContactChangeError::RuleViolation(rule) => Self::Broken(rule),
+            ContactChangeError::RuleViolation(rule) => Self::RuleViolation(rule),
         }
     }
 }
@@ -197,7 +197,7 @@ impl FactorSetEditor {
                 Ok(EditDecision::SaveUnchanged(outcome)) => (Ok(outcome), found, Vec::new()),
                 Ok(EditDecision::Save(outcome, events)) => (Ok(outcome), edited, events),
                 // These two promise how the set is, too, so they are saved before they are answered.
-                Err(error @ (ContactError::ContactNotFound | ContactError::Broken(_))) => {
+                Err(error @ (ContactError::ContactNotFound | ContactError::RuleViolation(_))) => {
                     (Err(error), found, Vec::new())
                 }
                 Err(error) => return Err(error),

@@ -157,7 +157,7 @@ impl Directory {
         } else {
             self.groups.find(names).await?
         };
-        let admitted = AssertedGroups::admitted(names, &known, &may_assert);
+        let admitted = AssertedGroups::admit(names, &known, &may_assert);
         let is_admitted = |name| admitted.names.contains(name);
         if target.requires_known_groups && !names.iter().all(is_admitted) {
             return Err(TokenError::GroupNotKnown);

@@ -139,7 +139,7 @@ impl Sessions {
 
     /// Returns the family as a rotation at `now` would leave it, with a fresh nonce. Writes nothing.
     pub(super) fn successor(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
-        family.rotated(Nonce(self.randomness.nonce()), now, self.idle_lifetime)
+        family.rotate(Nonce(self.randomness.nonce()), now, self.idle_lifetime)
     }
 
     /// Rotates the family of the presented token to `next`, which [`successor`](Self::successor) returned.

@@ -172,13 +172,13 @@ async fn an_abandoned_delivery_keeps_what_was_acknowledged() {
     let publisher = Arc::new(AcknowledgesThree(AtomicUsize::new(0)));
     let abandoned = RelayOutboxes::new(outboxes, publisher, clock, "relay".to_owned(), LEASE);
     let claimed = abandoned.claim(64).await.unwrap();
-    let mut delivery = Delivery::of(&claimed[0]);
+    let mut delivery = Delivery::unpublished(&claimed[0]);
     tokio::select! {
         biased;
         () = abandoned.send(&claimed[0], &mut delivery) => unreachable!("the publisher never answers"),
         () = ready(()) => {}
     }
-    let delivery = abandoned.settlement(delivery);
+    let delivery = abandoned.hold_if_incomplete(delivery);
     assert!(!delivery.is_complete);
     abandoned.settle(&[delivery.settlement]).await.unwrap();
     app.clock.advance(HOLD);

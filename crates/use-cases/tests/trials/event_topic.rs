@@ -35,7 +35,7 @@ impl EventLog for EventTopic {
             .collect())
     }
 
-    async fn grown(&self, after: Cursor) {
+    async fn wait_after(&self, after: Cursor) {
         let grown = |length: &usize| *length > index_of(after);
         self.length
             .subscribe()

@@ -53,7 +53,7 @@ async fn mongodb() -> Stores {
     let database = format!("trial-{}", domain::hex::encode(&SystemRandomness.object_id()));
     let settings = MongodbSettings {
         // Long, because the trials test races and not deadlines.
-        patience: Duration::from_mins(1),
+        call_timeout: Duration::from_mins(1),
         // The server of the variable may be without TLS.
         allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)

@@ -35,7 +35,7 @@ fn revoked_family(family: &RefreshFamily, reason: RevocationReason) -> RefreshFa
 /// Returns the event that [`revoke`] pushes.
 fn revoked_event(family: &RefreshFamily, reason: RevocationReason) -> Event {
     let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
-    event.recorded(family.id.as_str(), family.origin.user.clone(), 2)
+    event.into_event(family.id.as_str(), family.origin.user.clone(), 2)
 }
 
 async fn acknowledged_revocation_is_visible_to_every_reader(fixture: &dyn Fixture) {

@@ -17,12 +17,12 @@ const CAPACITY: u64 = 1_000;
 
 /// A cache of registered clients: each request needs one, and they rarely change. An id without a client is not cached,
 /// so a new client is found at once. [`find_uncached`](Clients::find_uncached) always reads the store.
-pub struct RememberedClients {
+pub struct CachedClients {
     clients: Arc<dyn Clients>,
     cache: Cache<ClientId, Client>,
 }
 
-impl RememberedClients {
+impl CachedClients {
     pub fn new(clients: Arc<dyn Clients>) -> Self {
         Self {
             clients,
@@ -35,7 +35,7 @@ impl RememberedClients {
 }
 
 #[async_trait]
-impl Clients for RememberedClients {
+impl Clients for CachedClients {
     async fn find(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
         if let Some(client) = self.cache.get(id) {
             return Ok(Some(client));
@@ -99,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn find_uncached_reads_the_store_every_time() {
         let counted = Arc::new(CountingClients::default());
-        let clients = RememberedClients::new(counted.clone());
+        let clients = CachedClients::new(counted.clone());
         let id = |id: &str| ClientId::parse(id).unwrap();
         for _ in 0..2 {
             assert!(clients.find(&id("portal")).await.unwrap().is_some());
