@@ -12,6 +12,7 @@ mod imports;
 mod layout;
 mod manifests;
 mod names;
+mod references;
 mod source;
 
 /// Fails if there are violations of a rule, and lists them below the advice.
