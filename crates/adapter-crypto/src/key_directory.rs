@@ -158,7 +158,7 @@ impl KeyDirectory {
         Ok(self.read()?.revoked.into_iter().map(revoked).collect())
     }
 
-    /// Retires a key [`RETIREMENT_DELAY_SECONDS`] from `now`. It verifies until the last token that it may have signed
+    /// Retires a key `RETIREMENT_DELAY_SECONDS` from `now`. It verifies until the last token that it may have signed
     /// has expired. A repeated call changes nothing. Fails with [`KeyError::LastKey`] if no other key signs at `now`.
     pub fn retire(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
         let _lock = self.lock()?;

@@ -15,7 +15,7 @@ use crate::topics::Topic;
 
 /// Reads events as a member of a consumer group, at least once.
 ///
-/// The caller carries out the effect of an event and then calls [`done`](Self::done). Member A reads event 1 and
+/// The caller carries out the effect of an event and then calls [`mark_done`](Self::mark_done). Member A reads event 1 and
 /// carries out its effect, and dies before the offset is committed. The group gives the partition to B, which reads
 /// event 1 again. So the effect must be repeatable, or its sequence be stored with it
 /// ([`LastSequences`](crate::LastSequences)).

@@ -66,7 +66,7 @@ impl KafkaEventPublisher {
         topics::create(&self.config, partitions, replication).await
     }
 
-    /// Checks that every topic exists, within five seconds. After [`TopicsError::BrokerAway`] nothing is known about
+    /// Checks that every topic exists, within five seconds. After [`TopicsError::BrokersUnreachable`] nothing is known about
     /// them.
     pub async fn check_topics(&self) -> Result<(), TopicsError> {
         let producer = self.slot().clone().ok_or(TopicsError::Closed)?;

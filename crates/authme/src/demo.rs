@@ -5,6 +5,7 @@ mod fixtures;
 mod http_client;
 mod json_layout;
 mod page;
+mod requests;
 mod runner;
 mod scenario;
 

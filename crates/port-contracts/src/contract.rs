@@ -19,7 +19,7 @@ pub(crate) struct Contract<F: ?Sized> {
 }
 
 impl<F: ?Sized + 'static> Contract<F> {
-    /// Makes the contract a trial, which gets a runtime and a fixture of its own.
+    /// Makes it a trial, which gets a runtime and a fixture of its own.
     pub(crate) fn into_trial(self, adapter: &str, open: fn() -> Opening<F>) -> Trial {
         let path = self.name.split_once("::").map_or(self.name, |(_, path)| path);
         Trial::test(format!("{adapter}::{path}"), move || {

@@ -54,7 +54,7 @@ pub struct Loops {
 
 impl Loops {
     /// Runs the relay (docs/protocols.md "Relay"): a pass starts when this process pushes an event, and at the latest
-    /// after [`RELAY_POLL_INTERVAL`]. While passes find something to send, they follow each other without a pause.
+    /// after `RELAY_POLL_INTERVAL`. While passes find something to send, they follow each other without a pause.
     /// After the end of the loops, passes continue until the outboxes are empty or one fails.
     pub fn relay(&mut self, relay: RelayOutboxes, outboxes: Arc<dyn Outboxes>) {
         let mut ending = self.ending.subscribe();
@@ -87,7 +87,7 @@ impl Loops {
         });
     }
 
-    /// Removes records that expired an hour ago or earlier, in steps of [`PURGE_BATCH`] until a step finds fewer. After
+    /// Removes records that expired an hour ago or earlier, in steps of `PURGE_BATCH` until a step finds fewer. After
     /// an error the next interval tries again.
     pub fn purge_expired(&mut self, records: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
         let ending = self.ending.subscribe();

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use service_runtime::{AuditLog, SystemClock};
 
-use super::client::ClientLine;
+use super::client_line::ClientLine;
 use super::group::GroupLine;
 use super::identity_line::IdentityLine;
 use super::operator;

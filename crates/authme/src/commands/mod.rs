@@ -3,6 +3,8 @@
 pub(crate) mod audit;
 mod audited;
 pub(crate) mod client;
+mod client_line;
+mod client_options;
 pub(crate) mod events;
 pub(crate) mod group;
 pub(crate) mod identity;

@@ -11,11 +11,9 @@ use serde_json::{Value, json};
 
 use super::expectation::Expectation;
 use super::fixtures::{DemoClient, EMAIL, Fixtures, GROUP, GROUP_ROLE};
-use super::http_client::Request;
 use super::page::{LineStyle, Page};
+use super::requests::{bearer, login_request, request};
 use super::runner::{DemoError, DemoRunner, MARGIN, Step, Summary};
-
-const BASE: &str = "/security/iam/v1";
 
 /// The ID of the contact that the portal adds.
 const MOBILE: &str = "5efd263cbe2d398bb00b97ea";
@@ -26,28 +24,6 @@ pub(super) struct Scenario<'a, W> {
     fixtures: &'a Fixtures,
     /// The file into which the server writes one-time codes.
     codes_file: &'a Path,
-}
-
-fn bearer(token: &str) -> String {
-    format!("Bearer {token}")
-}
-
-fn request(method: &'static str, path: &str, authorization: String, body: Option<Value>) -> Request {
-    Request {
-        method,
-        target: format!("{BASE}{path}"),
-        authorization,
-        body,
-    }
-}
-
-fn login_request(client: &DemoClient) -> Request {
-    request(
-        "POST",
-        "/client-identities/login",
-        format!("Basic {}", client.basic()),
-        None,
-    )
 }
 
 fn text(json: &Value, pointer: &str) -> String {

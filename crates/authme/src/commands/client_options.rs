@@ -1,0 +1,133 @@
+//! The options that register or change a client.
+
+use std::time::Duration;
+
+use clap::Args;
+use domain::client::{Client, ExpiresIn};
+use domain::factors::Visibility;
+use jiff::SignedDuration;
+
+use super::client::parse_client_id;
+use super::without_empty;
+use crate::CommandError;
+use crate::serve::operator_settings;
+
+const RIGHTS: &str = "Rights";
+const SAML: &str = "SAML logins";
+const IDENTITY_PROVIDER: &str = "Identity provider";
+const RESPONSES: &str = "Tokens and messages";
+
+/// The registration of a client.
+#[derive(Debug, Args)]
+pub(crate) struct ClientOptions {
+    /// Role of the client (repeatable)
+    #[arg(long = "role", value_name = "ROLE", help_heading = RIGHTS)]
+    roles: Option<Vec<String>>,
+    /// Scope of the client (repeatable)
+    #[arg(long = "scope", value_name = "SCOPE", help_heading = RIGHTS)]
+    scopes: Option<Vec<String>>,
+    /// Allow administrator roles in the tokens of its users [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = RIGHTS)]
+    administration: Option<bool>,
+    /// Contacts that the client may read: `CREDENTIALS_ONLY`, `MARKED_RESOURCES` or `UNRESTRICTED` [default:
+    /// `CREDENTIALS_ONLY`]
+    #[arg(long, value_name = "CONTACTS", value_parser = parse_visibility, help_heading = RIGHTS)]
+    factor_visibility: Option<Visibility>,
+    /// Accept SAML logins for this client [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
+    saml: Option<bool>,
+    /// Create the user when a SAML login for this client has an unknown e-mail address [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
+    create_users: Option<bool>,
+    /// Reject a SAML login for this client that names an unknown group [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
+    require_known_groups: Option<bool>,
+    /// Group that the client may assert in a SAML login (repeatable); `*` for every group without an administrator role
+    #[arg(long = "may-assert", value_name = "GROUP", help_heading = SAML)]
+    may_assert: Option<Vec<String>>,
+    /// Accept renewals by user ID after a login at an identity provider [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = IDENTITY_PROVIDER)]
+    identity_provider: Option<bool>,
+    /// Further name of the client at an identity provider (repeatable)
+    #[arg(long = "alias", value_name = "NAME", help_heading = IDENTITY_PROVIDER)]
+    aliases: Option<Vec<String>>,
+    /// Lifetime of its access tokens, such as 5m [default: the setting `tokens.access_token_lifetime`]
+    #[arg(long, value_name = "TIME", value_parser = parse_lifetime, help_heading = RESPONSES)]
+    access_token_lifetime: Option<Duration>,
+    /// Form of `expiresIn` in responses: `absolute` or `seconds` [default: the form of each operation, also with an empty
+    /// value]
+    #[arg(long, value_name = "FORM", value_parser = parse_expires_in, help_heading = RESPONSES)]
+    expires_in: Option<Form>,
+    /// Message templates for codes to its users: `pt`, `en`, or a name from `delivery.texts_directory` [default: the
+    /// setting `delivery.texts`, also with an empty value]
+    #[arg(long, value_name = "NAME", help_heading = RESPONSES)]
+    texts: Option<String>,
+}
+
+/// A form of `expiresIn`, or `None` for the form of each operation.
+#[derive(Debug, Clone, Copy)]
+struct Form(Option<ExpiresIn>);
+
+fn parse_expires_in(text: &str) -> Result<Form, String> {
+    if text.is_empty() {
+        return Ok(Form(None));
+    }
+    let form = ExpiresIn::parse(text).ok_or_else(|| "expected absolute or seconds".to_owned())?;
+    Ok(Form(Some(form)))
+}
+
+fn parse_visibility(text: &str) -> Result<Visibility, String> {
+    let names = Visibility::ALL.map(Visibility::as_str).join(", ");
+    Visibility::parse(text).ok_or_else(|| format!("expected one of {names}"))
+}
+
+pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let parsed = text
+        .parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok());
+    parsed
+        .filter(|lifetime| *lifetime >= Duration::from_secs(1))
+        .ok_or_else(|| "expected a time of at least a second, like 5m".to_owned())
+}
+
+impl ClientOptions {
+    pub(super) fn apply(self, client: &mut Client) -> Result<(), CommandError> {
+        let longest = operator_settings()?.tokens.longest_access_token_lifetime;
+        if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
+            return Err(CommandError::msg(format!(
+                "an access token lives at most {:#} (tokens.longest_access_token_lifetime)",
+                SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
+            )));
+        }
+        let aliases = self.aliases.map(|aliases| {
+            without_empty(aliases)
+                .into_iter()
+                .map(parse_client_id)
+                .collect::<Result<_, _>>()
+        });
+        replace(&mut client.roles, self.roles.map(without_empty));
+        replace(&mut client.scopes, self.scopes.map(without_empty));
+        replace(&mut client.accepts_saml, self.saml);
+        replace(&mut client.is_identity_provider, self.identity_provider);
+        replace(&mut client.creates_users, self.create_users);
+        replace(&mut client.requires_known_groups, self.require_known_groups);
+        replace(&mut client.aliases, aliases.transpose()?);
+        replace(&mut client.visibility, self.factor_visibility);
+        replace(
+            &mut client.texts,
+            self.texts.map(|name| (!name.is_empty()).then_some(name)),
+        );
+        client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
+        replace(&mut client.allows_administration, self.administration);
+        replace(&mut client.may_assert, self.may_assert.map(without_empty));
+        replace(&mut client.expires_in, self.expires_in.map(|Form(form)| form));
+        Ok(())
+    }
+}
+
+fn replace<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}
