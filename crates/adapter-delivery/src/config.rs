@@ -229,8 +229,8 @@ mod tests {
         assert_eq!(within("1s"), Ok(Duration::from_secs(1)));
         assert_eq!(within("2m"), Ok(Duration::from_mins(2)));
         for bad in ["999ms", "0s", "-10s", "10", "soon", ""] {
-            let refused = within(bad).unwrap_err();
-            assert!(refused.contains("at least a second"), "{bad}: {refused}");
+            let error = within(bad).unwrap_err();
+            assert!(error.contains("at least 1s"), "{bad}: {error}");
         }
     }
 

@@ -89,7 +89,7 @@ impl OldPrimary {
         self.proxy.address()
     }
 
-    /// Takes a snapshot of the data that a majority has now, for [`partition_at`](Self::cut_off_since).
+    /// Takes a snapshot of the data that a majority has now, for [`partition_at`](Self::partition_at).
     pub async fn snapshot(&self) -> io::Result<MajoritySnapshot> {
         self.copy_database().await.map(MajoritySnapshot)
     }

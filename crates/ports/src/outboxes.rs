@@ -88,7 +88,7 @@ pub trait Outboxes: Send + Sync {
     /// by the same owner extends its lease. An empty result means that no event is pending or other relays hold all
     /// outboxes.
     ///
-    /// An outbox that cannot be read, because a newer version wrote it, is logged, counted ([`Backlog::unreadable`])
+    /// An outbox that cannot be read, because a newer version wrote it, is logged, counted ([`OutboxBacklog::unreadable`])
     /// and held back. It does not keep other outboxes from being claimed.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ fn run_all_steps(summary: &mut Summary) -> anyhow::Result<()> {
     fuzz_targets()?.run()?;
     dependencies()?.run()?;
     build().run()?;
-    documentation_tests().run()?;
+    documentation_tests().run_tests(summary, &[])?;
     unit_tests().run_tests(summary, &[])?;
     with_servers(|variables| integration_tests().run_tests(summary, variables))
 }

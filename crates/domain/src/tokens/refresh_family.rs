@@ -246,7 +246,7 @@ impl RefreshFamily {
     /// let first = family.current_token();
     /// assert_eq!(family.judge(&first, at(100), grace), Verdict::Current);
     ///
-    /// let rotated = family.rotated(Nonce([2; 16]), at(100), idle);
+    /// let rotated = family.rotate(Nonce([2; 16]), at(100), idle);
     /// assert_eq!(rotated.judge(&first, at(129), grace), Verdict::Superseded);
     /// assert_eq!(rotated.judge(&first, at(130), grace), Verdict::Replayed);
     /// ```

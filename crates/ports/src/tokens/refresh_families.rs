@@ -13,7 +13,7 @@ use crate::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RotationOutcome {
     /// This call, and no other, made the successor: the stored family is the one that
-    /// [`rotated`](RefreshFamily::rotated) returns.
+    /// [`rotated`](RefreshFamily::rotate) returns.
     Rotated,
     /// The presented token was not the current one of an active family. Carries the family as it was found, for
     /// [`judge`](RefreshFamily::judge); nothing changed.
