@@ -20,14 +20,14 @@ pub(crate) async fn service_starts_and_publishes_when_kafka_is_back(servers: Ser
     let options = Options::default().kafka_brokers(kafka.address().to_string());
     let checked = installation.run(Service::CredentialLock, &options, &["--check"]).await;
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
-    assert!(checked.stdout.contains("kafka: away"), "{}", checked.stdout);
+    assert!(checked.stdout.contains("kafka: unreachable"), "{}", checked.stdout);
 
     let _tokens = installation.start(Service::Tokens, &Options::default()).await;
     let service = installation.start(Service::CredentialLock, &options).await;
     let caller = installation.caller();
     let desk = caller.client_token(&fixtures.desk).await;
     caller.lock(&desk, &ana).send().await.expect_status(204);
-    assert!(service.log().contains("no broker answers"), "{}", service.log());
+    assert!(service.log().contains("no Kafka broker answers"), "{}", service.log());
 
     kafka.pass().expect("the port is reserved");
     let mut reader = read_events(&servers.kafka_brokers, &[&ana]);
