@@ -61,19 +61,22 @@ impl Loops {
         let relay = Arc::new(relay);
         self.tasks.spawn(async move {
             while !*ending.borrow() {
-                let pause = match relay_pass(&relay).await {
-                    Pass::Idle => RELAY_POLL_INTERVAL,
-                    Pass::Published => continue,
-                    Pass::Failed => RELAY_BACKOFF,
-                };
-                tokio::select! {
-                    () = outboxes.wait_for_event(), if pause == RELAY_POLL_INTERVAL => {}
-                    () = sleep(pause) => {}
-                    _ = ending.wait_for(|ending| *ending) => {}
+                match relay_pass(&relay).await {
+                    PassOutcome::Published => {}
+                    PassOutcome::Idle => tokio::select! {
+                        () = outboxes.wait_for_event() => {}
+                        () = sleep(RELAY_POLL_INTERVAL) => {}
+                        _ = ending.wait_for(|ending| *ending) => {}
+                    },
+                    // New events do not end this pause: they would meet the same error.
+                    PassOutcome::Failed => tokio::select! {
+                        () = sleep(RELAY_BACKOFF) => {}
+                        _ = ending.wait_for(|ending| *ending) => {}
+                    },
                 }
             }
             // Publishes the events of the last requests.
-            while matches!(relay_pass(&relay).await, Pass::Published) {}
+            while matches!(relay_pass(&relay).await, PassOutcome::Published) {}
         });
     }
 
@@ -151,7 +154,7 @@ impl Loops {
     }
 }
 
-enum Pass {
+enum PassOutcome {
     /// No outbox had an event to send.
     Idle,
     /// All claimed events were published and removed.
@@ -164,16 +167,16 @@ enum Pass {
 ///
 /// The settlement removes only events that the publisher acknowledged. If the settlement fails, the lease ends and the
 /// same events are published again; consumers drop them by their sequence.
-async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
+async fn relay_pass(relay: &Arc<RelayOutboxes>) -> PassOutcome {
     let claimed = match relay.claim(CLAIM_LIMIT).await {
-        Ok(claimed) if claimed.is_empty() => return Pass::Idle,
+        Ok(claimed) if claimed.is_empty() => return PassOutcome::Idle,
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the outboxes cannot be claimed"
             );
-            return Pass::Failed;
+            return PassOutcome::Failed;
         }
     };
     let mut deliveries = JoinSet::new();
@@ -187,17 +190,17 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
             relay.hold_if_incomplete(delivery)
         });
     }
-    let mut pass = Pass::Published;
+    let mut pass = PassOutcome::Published;
     let mut settlements = Vec::with_capacity(deliveries.len());
     while let Some(delivery) = deliveries.join_next().await {
         match delivery {
             Ok(delivery) => {
                 if !delivery.is_complete {
-                    pass = Pass::Failed;
+                    pass = PassOutcome::Failed;
                 }
                 settlements.push(delivery.settlement);
             }
-            Err(_) => pass = Pass::Failed,
+            Err(_) => pass = PassOutcome::Failed,
         }
     }
     if let Err(error) = relay.settle(&settlements).await {
@@ -205,7 +208,71 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> Pass {
             error = &error as &dyn std::error::Error,
             "published events could not be removed from their outboxes; they may be published again"
         );
-        pass = Pass::Failed;
+        pass = PassOutcome::Failed;
     }
     pass
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use domain::event::Event;
+    use ports::{EventPublisher, Lease, OutboxBacklog, PendingOutbox, PublishError, Settlement, StoreError};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::SystemClock;
+
+    /// Outboxes of a store that does not answer, in a process that pushes events without end.
+    #[derive(Default)]
+    struct UnreachableOutboxes {
+        claims: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Outboxes for UnreachableOutboxes {
+        async fn claim(&self, _: &Lease, _: usize) -> Result<Vec<PendingOutbox>, StoreError> {
+            let claims = self.claims.fetch_add(1, Ordering::SeqCst);
+            assert!(claims < 100, "the relay retries in a tight loop");
+            Err(StoreError::Unavailable("no answer".into()))
+        }
+
+        async fn settle(&self, _: &str, _: &[Settlement]) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn wait_for_event(&self) {}
+
+        async fn backlog(&self) -> Result<OutboxBacklog, StoreError> {
+            Ok(OutboxBacklog::default())
+        }
+    }
+
+    struct NullPublisher;
+
+    #[async_trait]
+    impl EventPublisher for NullPublisher {
+        async fn publish(&self, _: &Event) -> Result<(), PublishError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn new_events_do_not_shorten_the_backoff() {
+        let outboxes = Arc::new(UnreachableOutboxes::default());
+        let relay = RelayOutboxes::new(
+            outboxes.clone(),
+            Arc::new(NullPublisher),
+            Arc::new(SystemClock),
+            "relay".to_owned(),
+            Duration::from_secs(10),
+        );
+        let begun = Instant::now();
+        let mut loops = Loops::default();
+        loops.relay(relay, outboxes.clone());
+        sleep(RELAY_BACKOFF * 10 + Duration::from_millis(1)).await;
+        assert_eq!(outboxes.claims.load(Ordering::SeqCst), 11, "in {:?}", begun.elapsed());
+    }
 }
