@@ -7,24 +7,25 @@ pub(crate) const HOW_TO_BUILD: &str = "run `cargo build --workspace --bins --fea
 
 const BINARIES: [&str; 4] = ["authme", "service-factors", "service-tokens", "service-credential-lock"];
 
-/// The folder of the binaries, checked once: an edit of a source while trials run does not fail them.
-static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(folder);
+/// The folder of the binaries. It is checked once, so that an edit of a source does not fail running trials.
+static FOLDER: LazyLock<Result<PathBuf, String>> = LazyLock::new(find_folder);
 
-/// Returns the path of a binary of the workspace, of the profile that this test was built with.
+/// Returns the path of a binary of the workspace, built with the same profile as this test.
 ///
-/// Cargo does not build it for the tests of another crate. So a trial panics when the binary is missing or older than
-/// its sources, and its message has the command to run.
+/// Cargo does not build a binary for the tests of another crate. So a trial panics when a binary is missing or older
+/// than its sources. The message has the command to run.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let folder = FOLDER.as_ref();
     folder.unwrap_or_else(|error| panic!("{error}")).join(name)
 }
 
-fn folder() -> Result<PathBuf, String> {
+/// Returns the folder of the binaries. Returns an error if a binary is missing or older than its sources.
+fn find_folder() -> Result<PathBuf, String> {
     let test = std::env::current_exe().expect("a test has a path");
     // target/<profile>/deps/<test>
     let folder = test.ancestors().nth(2).expect("a test is two folders deep");
     for path in BINARIES.map(|name| folder.join(name)) {
-        let built = changed_at(&path).ok_or_else(|| format!("{} is missing: {HOW_TO_BUILD}", path.display()))?;
+        let built = modification_time(&path).ok_or_else(|| format!("{} is missing: {HOW_TO_BUILD}", path.display()))?;
         let sources = fs::read_to_string(path.with_extension("d")).unwrap_or_default();
         if let Some(source) = newer_source(&sources, built) {
             let (path, source) = (path.display(), source.display());
@@ -34,17 +35,18 @@ fn folder() -> Result<PathBuf, String> {
     Ok(folder.to_owned())
 }
 
-/// Returns the first source that changed after `built`, of those that cargo lists in the form of a makefile.
+/// Returns the first source in cargo's list of dependencies, which has the form of a makefile, that was modified after
+/// `built` or does not exist.
 fn newer_source(makefile: &str, built: SystemTime) -> Option<PathBuf> {
     let (_, sources) = makefile.split_once(": ")?;
     let sources = sources.replace("\\ ", "\0");
     let mut sources = sources
         .split_whitespace()
         .map(|source| PathBuf::from(source.replace('\0', " ")));
-    sources.find(|source| changed_at(source).is_none_or(|changed| changed > built))
+    sources.find(|source| modification_time(source).is_none_or(|changed| changed > built))
 }
 
-fn changed_at(path: &Path) -> Option<SystemTime> {
+fn modification_time(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 

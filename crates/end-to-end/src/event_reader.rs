@@ -11,17 +11,17 @@ use crate::installation::random_suffix;
 
 const PARTITIONS: i32 = 6;
 const REPLICATION: i32 = 1;
-const TOPICS_WITHIN: Duration = Duration::from_secs(30);
+const TOPICS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Returns a reader of the events of these users. It reads every topic from the beginning, in a consumer group of its
-/// own. Every trial has users of its own, so it ignores the events of other trials.
-pub fn read_events(brokers: &str, users: &[&str]) -> EventReader {
+/// Opens a reader of the events of these users. It reads every topic from the beginning, in a consumer group of its
+/// own. Every trial has users of its own, so its reader ignores the events of other trials.
+pub fn open_event_reader(brokers: &str, users: &[&str]) -> EventReader {
     let group = format!("end-to-end-{}", random_suffix());
     let consumer = KafkaEventConsumer::open(&settings(brokers), &group, &Topic::ALL).expect("the settings are valid");
     EventReader {
         consumer,
         users: users.iter().map(|user| (*user).to_owned()).collect(),
-        seen: Vec::new(),
+        received_events: Vec::new(),
     }
 }
 
@@ -29,19 +29,19 @@ pub fn read_events(brokers: &str, users: &[&str]) -> EventReader {
 pub struct EventReader {
     consumer: KafkaEventConsumer,
     users: Vec<String>,
-    seen: Vec<ReceivedEvent>,
+    received_events: Vec<ReceivedEvent>,
 }
 
 impl EventReader {
-    /// Waits for the next event of the users, in any order of the topics. Returns an event that was published twice two
-    /// times.
+    /// Waits for the next event of the users. Events of different topics come in any order. An event that was published
+    /// twice is returned twice.
     pub async fn next(&mut self) -> &ReceivedEvent {
         loop {
             let received = self.consumer.next().await.expect("the topics can be read");
             let key = received.key.as_deref().unwrap_or_default();
             if self.users.iter().any(|user| user.as_bytes() == key) {
-                self.seen.push(received);
-                return self.seen.last().expect("it was pushed");
+                self.received_events.push(received);
+                return self.received_events.last().expect("it was pushed");
             }
         }
     }
@@ -53,11 +53,15 @@ impl EventReader {
         mut is_enough: impl FnMut(&[ReceivedEvent]) -> bool,
     ) -> &[ReceivedEvent] {
         let deadline = Instant::now() + within;
-        while !is_enough(&self.seen) {
+        while !is_enough(&self.received_events) {
             let is_overdue = timeout_at(deadline, self.next()).await.is_err();
-            assert!(!is_overdue, "not within {within:?}; seen: {:#?}", self.seen);
+            assert!(
+                !is_overdue,
+                "not within {within:?}; received: {:#?}",
+                self.received_events
+            );
         }
-        &self.seen
+        &self.received_events
     }
 
     /// Reads until there is an event of this kind about the user, and returns the first one.
@@ -66,18 +70,23 @@ impl EventReader {
             let event = received.event.as_ref().ok();
             event.is_some_and(|event| event.kind == kind && event.user.as_str() == user)
         };
-        let seen = self.read_until(within, |seen| seen.iter().any(is_wanted)).await;
-        seen.iter().find(|received| is_wanted(received)).expect("it was seen")
+        let events = self.read_until(within, |events| events.iter().any(is_wanted)).await;
+        events
+            .iter()
+            .find(|received| is_wanted(received))
+            .expect("it was received")
     }
 
-    /// Returns everything that was read so far.
-    pub fn seen(&self) -> &[ReceivedEvent] {
-        &self.seen
+    /// Returns every event that was read so far.
+    pub fn received_events(&self) -> &[ReceivedEvent] {
+        &self.received_events
     }
 
     /// Returns the events that could be parsed.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.seen.iter().filter_map(|received| received.event.as_ref().ok())
+        self.received_events
+            .iter()
+            .filter_map(|received| received.event.as_ref().ok())
     }
 }
 
@@ -94,7 +103,7 @@ pub(crate) async fn create_topics_if_missing(brokers: &str) {
     let publisher = KafkaEventPublisher::open(&settings(brokers)).expect("the settings are valid");
     let created = publisher.create_topics(PARTITIONS, REPLICATION).await;
     created.expect("the topics can be created");
-    eventually("the topics exist", TOPICS_WITHIN, async || {
+    eventually("the topics exist", TOPICS_TIMEOUT, async || {
         match publisher.check_topics().await {
             Ok(()) => Some(()),
             // A broker can respond from an older view of the topics.
@@ -103,5 +112,5 @@ pub(crate) async fn create_topics_if_missing(brokers: &str) {
         }
     })
     .await;
-    let _ = publisher.close(TOPICS_WITHIN).await;
+    let _ = publisher.close(TOPICS_TIMEOUT).await;
 }

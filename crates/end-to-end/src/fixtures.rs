@@ -63,7 +63,7 @@ impl Installation {
         self.register_client(id, &[&APPLICATION, options].concat()).await
     }
 
-    /// Registers a client without users with these options of `authme client add`.
+    /// Registers a client that has no users, with these options of `authme client add`.
     pub async fn register_machine_client(&self, id: &str, options: &[&str]) -> ClientLogin {
         self.register_client(id, &[&MACHINE, options].concat()).await
     }

@@ -32,7 +32,7 @@ pub struct Installation {
     processes: AtomicUsize,
 }
 
-/// The three services of an installation, running.
+/// The three running services of an installation.
 pub struct Deployment {
     pub tokens: Process,
     pub factors: Process,
@@ -48,7 +48,8 @@ pub struct CommandOutput {
 }
 
 impl Installation {
-    /// Creates the folder with a signing key and the secrets. The first write creates the database.
+    /// Creates the folder with a signing key and the secrets, and the missing topics. The first write creates the
+    /// database.
     pub async fn new(servers: &Servers) -> Self {
         static TOPICS: OnceCell<()> = OnceCell::const_new();
         TOPICS
@@ -95,14 +96,14 @@ impl Installation {
             .arg("--data")
             .arg(self.data())
             .args(arguments);
-        let done = run(command).await;
-        let advice = if done.stderr.contains("without the feature") {
+        let output = run(command).await;
+        let advice = if output.stderr.contains("without the feature") {
             HOW_TO_BUILD
         } else {
             ""
         };
-        assert_eq!(done.code, Some(0), "authme {arguments:?}: {}{advice}", done.stderr);
-        let objects = serde_json::Deserializer::from_str(&done.stdout).into_iter();
+        assert_eq!(output.code, Some(0), "authme {arguments:?}: {}{advice}", output.stderr);
+        let objects = serde_json::Deserializer::from_str(&output.stdout).into_iter();
         objects.map(|object| object.expect("it prints JSON")).collect()
     }
 
@@ -130,23 +131,23 @@ impl Installation {
         }
     }
 
-    /// Starts a service and waits until it is ready. `factors` and `credential-lock` are ready once they have the key
-    /// set of `tokens`.
+    /// Starts a service and waits until it is ready. `factors` and `credential-lock` become ready once they have
+    /// fetched the key set of `tokens`.
     pub async fn start(&self, service: Service, options: &Options) -> Process {
         let mut process = self.spawn(service, options);
         process.wait_until_ready().await;
         process
     }
 
-    /// Starts a service and does not wait until it is ready.
+    /// Starts a service without waiting until it is ready.
     pub fn spawn(&self, service: Service, options: &Options) -> Process {
         let addresses = if options.is_replica {
             Addresses::free()
         } else {
             self.addresses_of(service)
         };
-        let number = self.processes.fetch_add(1, Ordering::Relaxed);
-        let log = self.logs().join(format!("{number}-{}.log", service.name()));
+        let index = self.processes.fetch_add(1, Ordering::Relaxed);
+        let log = self.logs().join(format!("{index}-{}.log", service.name()));
         fs::create_dir_all(self.logs()).expect("a folder for the logs");
         let file = File::create(&log).expect("a file for the log");
         let mut command = self.command(service, addresses, options);
@@ -162,7 +163,7 @@ impl Installation {
         run(command).await
     }
 
-    /// Returns the logs of all services so far, including those that have ended.
+    /// Returns the logs of all services so far, including services that have exited.
     pub fn all_logs(&self) -> String {
         let Ok(files) = fs::read_dir(self.logs()) else {
             return String::new();
@@ -183,7 +184,7 @@ impl Installation {
             ("http.listen", format!("127.0.0.1:{}", addresses.api).into()),
             ("http.management", format!("127.0.0.1:{}", addresses.management).into()),
             ("http.workers", "1".into()),
-            // A trial sees that a service is unready faster than a load balancer would.
+            // A trial notices an unready service sooner than a load balancer does.
             ("http.drain", "300ms".into()),
             // A trial sends its requests as one client and few users.
             ("limits.requests_per_client", "0".into()),

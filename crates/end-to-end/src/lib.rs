@@ -1,14 +1,14 @@
 //! Real processes on real servers: the three services over MongoDB and Kafka, as they are deployed.
 //!
 //! `AUTHME_TEST_MONGODB_URI` and `AUTHME_TEST_KAFKA_BROKERS` name the servers; `cargo xtask servers up` starts them.
-//! Without these variables every trial is shown as ignored, by name. An [`Installation`] starts the services from the
-//! binaries beside the test, a [`Caller`] calls them, an [`EventReader`] reads what they publish.
+//! Without these variables every trial is listed as ignored. An [`Installation`] starts the services from the binaries
+//! of the same build profile, a [`Caller`] calls them, and an [`EventReader`] reads the events that they publish.
 
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::panic,
-    reason = "what cannot be set up ends the trial"
+    reason = "a trial whose setup fails panics"
 )]
 
 mod addresses;
@@ -28,7 +28,7 @@ mod service;
 mod trial;
 
 pub use caller::Caller;
-pub use event_reader::{EventReader, read_events};
+pub use event_reader::{EventReader, open_event_reader};
 pub use eventually::eventually;
 pub use fixtures::{ClientLogin, Fixtures};
 pub use installation::{CommandOutput, Deployment, Installation};
@@ -38,4 +38,4 @@ pub use proxied_store::ProxiedStore;
 pub use proxy::{Direction, Flow, Proxy};
 pub use request::{Request, Response};
 pub use service::Service;
-pub use trial::{Servers, on_servers, servers};
+pub use trial::{Servers, servers, trial_on_servers};

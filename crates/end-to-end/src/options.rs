@@ -8,7 +8,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the options of a further process of the same service, on ports of its own.
+    /// Returns the options of another process of the same service, on ports of its own.
     #[must_use]
     pub fn replica() -> Self {
         Self {
@@ -17,14 +17,14 @@ impl Options {
         }
     }
 
-    /// Sets the URI of MongoDB, such as that of a proxy.
+    /// Sets the URI of MongoDB, such as the URI of a proxy.
     #[must_use]
     pub fn mongodb_uri(mut self, uri: impl Into<String>) -> Self {
         self.mongodb_uri = Some(uri.into());
         self
     }
 
-    /// Sets the addresses of the brokers, such as that of a proxy.
+    /// Sets the addresses of the brokers, such as the address of a proxy.
     #[must_use]
     pub fn kafka_brokers(mut self, brokers: impl Into<String>) -> Self {
         self.kafka_brokers = Some(brokers.into());

@@ -7,7 +7,7 @@ use crate::addresses::Addresses;
 use crate::request::{Request, http_client};
 use crate::{Service, eventually};
 
-/// The time in which a service has to become ready, or to exit.
+/// The time limit for a service to become ready, and to exit.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A running service. Dropping it kills the process.
@@ -94,7 +94,7 @@ impl Process {
         self.child.try_wait().expect("a child can be waited for")
     }
 
-    /// Kills it (SIGKILL). Panics when it has ended before.
+    /// Kills it (SIGKILL). Panics if it has already exited.
     pub fn kill(mut self) {
         assert_eq!(self.exit_status(), None, "the service ended by itself:\n{}", self.log());
         self.kill_and_wait();

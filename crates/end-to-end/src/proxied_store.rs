@@ -5,7 +5,7 @@ use crate::{Proxy, Servers};
 /// The store behind a proxy, through which a trial can disturb a service.
 pub struct ProxiedStore {
     pub proxy: Proxy,
-    /// The URI of MongoDB through the proxy.
+    /// The MongoDB URI that leads through the proxy.
     pub uri: String,
 }
 
@@ -17,7 +17,7 @@ impl ProxiedStore {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let target = host.to_socket_addrs().expect("one host and its port").next();
         let proxy = Proxy::start(target.expect("an address")).expect("a free port");
-        let through = authority.replace(host, &proxy.address().to_string());
+        let proxied_authority = authority.replace(host, &proxy.address().to_string());
         // Otherwise the driver asks the replica set for its members and connects to them without the proxy.
         let direct_connection = match options {
             options if options.contains("directConnection=true") => "",
@@ -25,7 +25,7 @@ impl ProxiedStore {
             _ => "?directConnection=true",
         };
         Self {
-            uri: format!("{scheme}://{through}/{options}{direct_connection}"),
+            uri: format!("{scheme}://{proxied_authority}/{options}{direct_connection}"),
             proxy,
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 /// The number of connections that can wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
-/// Bytes read at a time.
+/// The maximum number of bytes per read.
 const CHUNK: usize = 64 * 1_024;
 
 /// The way in which the proxy forwards bytes.
@@ -23,11 +23,11 @@ const CHUNK: usize = 64 * 1_024;
 pub enum Flow {
     #[default]
     Pass,
-    /// Holds everything back, the end of a connection too: the connection is half-open.
+    /// Holds everything back, even the end of a connection: the connection hangs.
     Hold,
     /// Forwards each chunk after this delay.
     Slow(Duration),
-    /// Forwards this many bytes of the next chunk, then resets both ends.
+    /// Forwards up to this many bytes of the next chunk, then resets both ends.
     Cut(usize),
 }
 
@@ -54,17 +54,18 @@ struct ProxyState {
     to_server: Flow,
     to_client: Flow,
     interception: Option<Interception>,
-    /// The number of connections that the current interception holds.
-    intercepted: usize,
-    /// The number of interceptions so far, which is also the number of the current one.
-    interceptions: u64,
-    /// The numbers of the interceptions whose connections stay half-open.
-    abandoned: Vec<u64>,
-    /// The number of times that all connections were reset.
-    resets: u64,
+    /// The number of connections to which the current interception has applied.
+    matched_connections: usize,
+    /// The id of the last interception, counted from 1.
+    interception_id: u64,
+    /// The ids of the interceptions whose connections were abandoned.
+    abandoned_ids: Vec<u64>,
+    /// How often all connections were reset.
+    reset_count: u64,
 }
 
-/// Changes the flow of each connection whose client sends `text`, from that request on.
+/// Changes the flow in one direction of each connection whose client sends `text`, from that request or its response
+/// on.
 #[derive(Debug, Clone)]
 struct Interception {
     text: Vec<u8>,
@@ -101,8 +102,9 @@ impl Proxy {
         self.address
     }
 
-    /// Sets how bytes flow, including those that are held back.
-    pub fn set(&self, direction: Direction, flow: Flow) {
+    /// Sets how bytes flow in one direction, including bytes that are held back. Does not change a direction to which
+    /// an interception applies, or an abandoned connection.
+    pub fn set_flow(&self, direction: Direction, flow: Flow) {
         self.state.send_modify(|state| match direction {
             Direction::ToServer => state.to_server = flow,
             Direction::ToClient => state.to_client = flow,
@@ -110,7 +112,7 @@ impl Proxy {
     }
 
     /// Applies `flow` to one direction of each connection whose client sends `text`, from that request or its response
-    /// on. Replaces the last interception and releases the connections that it holds.
+    /// on. Replaces the current interception and releases its connections.
     pub fn intercept(&self, text: &str, direction: Direction, flow: Flow) {
         let interception = Interception {
             text: text.as_bytes().to_vec(),
@@ -119,31 +121,33 @@ impl Proxy {
         };
         self.state.send_modify(|state| {
             state.interception = Some(interception);
-            state.interceptions += 1;
-            state.intercepted = 0;
+            state.interception_id += 1;
+            state.matched_connections = 0;
         });
     }
 
-    /// Waits until the interception holds a request, or the response to one if it is about responses.
+    /// Waits until the current interception applies to a request, or to the response to one if its direction is
+    /// [`Direction::ToClient`].
     pub async fn wait_until_intercepted(&self) {
         let mut state = self.state.subscribe();
         // The sender lives as long as `self`.
-        let _ = state.wait_for(|state| state.intercepted > 0).await;
+        let _ = state.wait_for(|state| state.matched_connections > 0).await;
     }
 
-    /// Forwards everything again, except on the intercepted connections, which stay half-open.
+    /// Holds both directions of every connection that the current interception matched, until the next reset. Ends the
+    /// interception and forwards everything on the other connections.
     pub fn abandon_intercepted(&self) {
         self.state.send_modify(|state| {
             state.to_server = Flow::Pass;
             state.to_client = Flow::Pass;
             state.interception = None;
-            state.abandoned.push(state.interceptions);
+            state.abandoned_ids.push(state.interception_id);
         });
     }
 
-    /// Resets every connection, which loses what is held back. Accepts new connections.
+    /// Resets every connection, which loses the bytes that are held back. Continues to accept connections.
     pub fn reset(&self) {
-        self.state.send_modify(|state| state.resets += 1);
+        self.state.send_modify(|state| state.reset_count += 1);
     }
 
     /// Resets every connection and refuses new ones.
@@ -154,8 +158,9 @@ impl Proxy {
         self.reset();
     }
 
-    /// Accepts connections and forwards everything, including what is held back.
-    pub fn pass(&mut self) -> io::Result<()> {
+    /// Accepts connections, ends the current interception and forwards everything, including bytes that are held back.
+    /// Abandoned connections stay silent until the next reset.
+    pub fn restore(&mut self) -> io::Result<()> {
         self.state.send_modify(|state| {
             state.to_server = Flow::Pass;
             state.to_client = Flow::Pass;
@@ -193,48 +198,49 @@ async fn accept(listener: TcpListener, target: SocketAddr, state: watch::Sender<
             continue;
         };
         let state = state.clone();
-        // Read here, so that a reset before the connection is served applies to it.
-        let resets = state.borrow().resets;
+        // Read before the task starts, so that a reset in between applies to this connection.
+        let reset_count = state.borrow().reset_count;
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(target).await else {
                 let _ = client.set_zero_linger();
                 return;
             };
-            serve(client, server, &state, resets).await;
+            serve(client, server, &state, reset_count).await;
         });
     }
 }
 
-/// Forwards both directions until both have ended. Resets both ends when one direction fails or a reset comes.
-async fn serve(mut client: TcpStream, mut server: TcpStream, state: &watch::Sender<ProxyState>, resets: u64) {
+/// Forwards both directions until both have ended. Resets both ends after an error in one direction, and after
+/// [`Proxy::reset`].
+async fn serve(mut client: TcpStream, mut server: TcpStream, state: &watch::Sender<ProxyState>, reset_count: u64) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let ended = {
+    let result = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        // The number of the last interception whose text the client sent.
-        let last_match = AtomicU64::new(0);
+        // The id of the last interception whose text the client sent; 0 if there is none.
+        let matched_id = AtomicU64::new(0);
         let forwarder = |direction| Forwarder {
             direction,
             sender: state,
             state: state.subscribe(),
-            resets,
-            last_match: &last_match,
-            reported: 0,
+            reset_count,
+            matched_id: &matched_id,
+            reported_id: 0,
             tail: Vec::new(),
         };
         let mut until_reset = state.subscribe();
         tokio::select! {
             biased;
-            _ = until_reset.wait_for(|state| state.resets > resets) => Err(io::ErrorKind::ConnectionReset.into()),
-            ended = async {
+            _ = until_reset.wait_for(|state| state.reset_count > reset_count) => Err(io::ErrorKind::ConnectionReset.into()),
+            result = async {
                 tokio::try_join!(
                     forwarder(Direction::ToServer).forward(from_client, to_server),
                     forwarder(Direction::ToClient).forward(from_server, to_client),
                 )
-            } => ended,
+            } => result,
         }
     };
-    if ended.is_err() {
+    if result.is_err() {
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
 }
@@ -244,11 +250,11 @@ struct Forwarder<'a> {
     direction: Direction,
     sender: &'a watch::Sender<ProxyState>,
     state: watch::Receiver<ProxyState>,
-    /// The number of resets when the connection was accepted.
-    resets: u64,
-    last_match: &'a AtomicU64,
-    /// The number of the interception that it has reported.
-    reported: u64,
+    /// The reset count when the connection was accepted.
+    reset_count: u64,
+    matched_id: &'a AtomicU64,
+    /// The id of the last interception for which it has counted its connection.
+    reported_id: u64,
     /// The last bytes that were read, because the text can arrive in two parts.
     tail: Vec<u8>,
 }
@@ -273,11 +279,11 @@ impl Forwarder<'_> {
         }
     }
 
-    /// Waits as long as the flow demands. Returns the number of bytes to forward before a reset, if there is to be one.
+    /// Waits as long as the flow demands. Returns the number of bytes to forward before a reset, or `None` without a
+    /// reset.
     async fn wait_for_flow(&mut self) -> Option<usize> {
         loop {
-            let flow = self.flow();
-            match flow {
+            match self.next_flow_and_report() {
                 Flow::Pass => return None,
                 Flow::Hold => {
                     // The sender lives as long as `self`.
@@ -292,31 +298,32 @@ impl Forwarder<'_> {
         }
     }
 
-    fn flow(&mut self) -> Flow {
+    /// Returns the flow that applies now. Counts the connection the first time that an interception applies to it.
+    fn next_flow_and_report(&mut self) -> Flow {
         let state = self.state.borrow_and_update();
-        let last_match = self.last_match.load(Ordering::Relaxed);
-        // A reset loses what was held back, even if the flow has changed to `Pass` since.
-        if state.resets > self.resets {
+        let matched_id = self.matched_id.load(Ordering::Relaxed);
+        // A reset loses the bytes that were held back, even if the flow has changed to `Pass` since.
+        if state.reset_count > self.reset_count {
             return Flow::Cut(0);
         }
-        if state.abandoned.contains(&last_match) {
+        if state.abandoned_ids.contains(&matched_id) {
             return Flow::Hold;
         }
         let flow = match &state.interception {
-            Some(interception) if last_match == state.interceptions && interception.direction == self.direction => {
+            Some(interception) if matched_id == state.interception_id && interception.direction == self.direction => {
                 interception.flow
             }
             _ => return state.flow(self.direction),
         };
         drop(state);
-        if self.reported != last_match {
-            self.reported = last_match;
-            self.sender.send_modify(|state| state.intercepted += 1);
+        if self.reported_id != matched_id {
+            self.reported_id = matched_id;
+            self.sender.send_modify(|state| state.matched_connections += 1);
         }
         flow
     }
 
-    /// Records when the client has sent the text of the interception.
+    /// Records the id of the current interception once the client has sent its text.
     fn match_text(&mut self, read: &[u8]) {
         let state = self.state.borrow_and_update();
         let Some(interception) = &state.interception else {
@@ -326,7 +333,7 @@ impl Forwarder<'_> {
         self.tail.extend_from_slice(read);
         let length = interception.text.len().max(1);
         if self.tail.windows(length).any(|part| part == interception.text) {
-            self.last_match.store(state.interceptions, Ordering::Relaxed);
+            self.matched_id.store(state.interception_id, Ordering::Relaxed);
             self.tail.clear();
         } else {
             let obsolete = self.tail.len().saturating_sub(length - 1);

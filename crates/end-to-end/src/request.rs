@@ -34,7 +34,7 @@ impl Request {
         Self(self.0.json(body))
     }
 
-    /// Sets a body with the content type JSON, which need not be valid.
+    /// Sets the body and the content type JSON. The body need not be valid JSON.
     pub fn body(self, body: impl Into<String>) -> Self {
         let body: String = body.into();
         Self(self.0.header("content-type", "application/json").body(body))
@@ -75,13 +75,13 @@ impl Response {
         self
     }
 
-    /// Returns the body.
+    /// Returns the body as JSON. Panics if it is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.body))
     }
 
-    /// Returns a string of the body by its name.
+    /// Returns the string member `name` of the body. Panics if there is none.
     #[track_caller]
     pub fn text(&self, name: &str) -> String {
         let body = self.json();
@@ -94,7 +94,7 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Returns the status and the first code of the error array; an empty code when the body has none.
+    /// Returns the status and the first code of the error array. The code is empty if the body has none.
     pub fn status_and_code(&self) -> (u16, String) {
         let errors: Value = serde_json::from_str(&self.body).unwrap_or_default();
         let code = errors.pointer("/0/code").and_then(Value::as_str);

@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 const MONGODB_URI: &str = "AUTHME_TEST_MONGODB_URI";
 const KAFKA_BROKERS: &str = "AUTHME_TEST_KAFKA_BROKERS";
-/// The variable that has the value `required` where a trial without servers must fail.
+/// The variable whose value `required` makes trials without servers fail.
 const SERVERS: &str = "AUTHME_TEST_SERVERS";
 
 /// The time limit of a trial, which is more than any trial takes.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The runtime of all trials, because a trial may leave connections to later ones.
+/// The runtime that all trials share, because a trial may reuse connections that an earlier one opened.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// The addresses of the servers that the services use.
@@ -33,14 +33,14 @@ pub fn servers() -> Option<Servers> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the servers of a test are no setting of AuthMe"
+    reason = "the servers of a test are not an AuthMe setting"
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns a trial on the servers. Without servers it is ignored, or fails where servers are required.
-pub fn on_servers<T, F>(name: &str, trial: T) -> Trial
+/// Returns a trial that needs the servers. Without servers it is ignored, or fails if servers are required.
+pub fn trial_on_servers<T, F>(name: &str, trial: T) -> Trial
 where
     T: FnOnce(Servers) -> F + Send + 'static,
     F: Future<Output = ()>,
@@ -50,8 +50,8 @@ where
     let is_ignored = servers.is_none() && !is_required;
     let run = move || {
         let servers = servers.ok_or_else(|| format!("{MONGODB_URI} and {KAFKA_BROKERS} name no servers"))?;
-        let ended = RUNTIME.block_on(async { timeout(TIMEOUT, trial(servers)).await });
-        ended.map_err(|_| Failed::from("the trial took more than ten minutes"))
+        let result = RUNTIME.block_on(async { timeout(TIMEOUT, trial(servers)).await });
+        result.map_err(|_| Failed::from("the trial took more than ten minutes"))
     };
     Trial::test(name, run).with_ignored_flag(is_ignored)
 }

@@ -5,11 +5,11 @@ use super::*;
 /// The time limit of a step, which is more than any step takes on a busy machine.
 const OVERDUE: Duration = Duration::from_secs(20);
 
-/// The time in which bytes that must not arrive would arrive.
-const A_WHILE: Duration = Duration::from_millis(100);
+/// The time limit after which a connection counts as silent.
+const SILENCE: Duration = Duration::from_millis(100);
 
 /// Starts a server that echoes every byte.
-async fn echo() -> SocketAddr {
+async fn start_echo_server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -23,8 +23,8 @@ async fn echo() -> SocketAddr {
     address
 }
 
-async fn proxy() -> Proxy {
-    Proxy::start(echo().await).unwrap()
+async fn start_proxy() -> Proxy {
+    Proxy::start(start_echo_server().await).unwrap()
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {
@@ -42,9 +42,9 @@ async fn receive(stream: &mut TcpStream, length: usize) -> io::Result<String> {
     Ok(String::from_utf8(received).unwrap())
 }
 
-/// Returns whether nothing arrives and the connection stays open.
+/// Returns whether nothing arrives for a while and the connection stays open.
 async fn is_silent(stream: &mut TcpStream) -> bool {
-    timeout(A_WHILE, stream.read_u8()).await.is_err()
+    timeout(SILENCE, stream.read_u8()).await.is_err()
 }
 
 async fn echoes(stream: &mut TcpStream) -> bool {
@@ -60,7 +60,7 @@ fn is_reset(received: &io::Result<String>) -> bool {
 
 #[tokio::test]
 async fn proxy_forwards_bytes_and_the_end_of_a_connection() {
-    let proxy = proxy().await;
+    let proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     assert!(echoes(&mut stream).await);
     stream.shutdown().await.unwrap();
@@ -69,50 +69,50 @@ async fn proxy_forwards_bytes_and_the_end_of_a_connection() {
 }
 
 #[tokio::test]
-async fn held_bytes_arrive_after_pass() {
+async fn held_bytes_arrive_after_restore() {
     for direction in [Direction::ToServer, Direction::ToClient] {
-        let mut proxy = proxy().await;
+        let mut proxy = start_proxy().await;
         let mut stream = connect(&proxy).await;
         assert!(echoes(&mut stream).await);
-        proxy.set(direction, Flow::Hold);
+        proxy.set_flow(direction, Flow::Hold);
         send(&mut stream, "late").await;
         assert!(is_silent(&mut stream).await);
-        proxy.pass().unwrap();
+        proxy.restore().unwrap();
         assert_eq!(receive(&mut stream, 4).await.unwrap(), "late");
     }
 }
 
 #[tokio::test]
 async fn slow_direction_delays_each_chunk() {
-    let proxy = proxy().await;
+    let proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
-    proxy.set(Direction::ToClient, Flow::Slow(A_WHILE));
+    proxy.set_flow(Direction::ToClient, Flow::Slow(SILENCE));
     let sent = Instant::now();
     assert!(echoes(&mut stream).await);
-    assert!(sent.elapsed() >= A_WHILE);
+    assert!(sent.elapsed() >= SILENCE);
 }
 
 #[tokio::test]
 async fn cut_resets_after_the_given_bytes() {
-    let mut proxy = proxy().await;
+    let mut proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     assert!(echoes(&mut stream).await);
-    proxy.set(Direction::ToClient, Flow::Cut(3));
+    proxy.set_flow(Direction::ToClient, Flow::Cut(3));
     send(&mut stream, "response").await;
-    // A reset may overtake what came before it.
+    // A reset can overtake the bytes that were sent before it.
     let mut received = String::new();
     let ended = timeout(OVERDUE, stream.read_to_string(&mut received))
         .await
         .expect("the end");
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     assert!("res".starts_with(&received), "{received}");
-    proxy.pass().unwrap();
+    proxy.restore().unwrap();
     assert!(echoes(&mut connect(&proxy).await).await);
 }
 
 #[tokio::test]
-async fn pass_after_refuse_accepts_on_the_same_port() {
-    let mut proxy = proxy().await;
+async fn restore_after_refuse_accepts_on_the_same_port() {
+    let mut proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     assert!(echoes(&mut stream).await);
     proxy.refuse().await;
@@ -121,26 +121,26 @@ async fn pass_after_refuse_accepts_on_the_same_port() {
         let refused = TcpStream::connect(proxy.address()).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
-    proxy.pass().unwrap();
+    proxy.restore().unwrap();
     assert!(echoes(&mut connect(&proxy).await).await);
 }
 
 #[tokio::test]
 async fn reset_loses_held_bytes() {
-    let mut proxy = proxy().await;
+    let mut proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     assert!(echoes(&mut stream).await);
-    proxy.set(Direction::ToServer, Flow::Hold);
+    proxy.set_flow(Direction::ToServer, Flow::Hold);
     send(&mut stream, "lost").await;
     assert!(is_silent(&mut stream).await);
     proxy.reset();
-    proxy.pass().unwrap();
+    proxy.restore().unwrap();
     assert!(is_reset(&receive(&mut stream, 1).await));
 }
 
-/// Reads at the server, because the reset loses the response as well.
+/// Reads at the server, because the reset also loses the response.
 #[tokio::test(flavor = "multi_thread")]
-async fn reset_then_pass_forwards_no_held_bytes() {
+async fn reset_then_restore_forwards_no_held_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
     for _ in 0..200 {
@@ -153,7 +153,7 @@ async fn reset_then_pass_forwards_no_held_bytes() {
             .await
             .expect("the text was sent");
         proxy.reset();
-        proxy.pass().unwrap();
+        proxy.restore().unwrap();
         let arrived = timeout(OVERDUE, server.read_u8()).await.expect("the end");
         assert_eq!(arrived.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
@@ -161,26 +161,26 @@ async fn reset_then_pass_forwards_no_held_bytes() {
 
 #[tokio::test]
 async fn interception_holds_only_the_connection_that_sends_its_text() {
-    let mut proxy = proxy().await;
-    let (mut trapped, mut free) = (connect(&proxy).await, connect(&proxy).await);
+    let mut proxy = start_proxy().await;
+    let (mut matched, mut other) = (connect(&proxy).await, connect(&proxy).await);
     proxy.intercept("secret", Direction::ToServer, Flow::Hold);
-    assert!(echoes(&mut trapped).await);
+    assert!(echoes(&mut matched).await);
     // The text comes in two parts.
-    send(&mut trapped, "a sec").await;
-    assert_eq!(receive(&mut trapped, 5).await.unwrap(), "a sec");
-    send(&mut trapped, "ret").await;
+    send(&mut matched, "a sec").await;
+    assert_eq!(receive(&mut matched, 5).await.unwrap(), "a sec");
+    send(&mut matched, "ret").await;
     timeout(OVERDUE, proxy.wait_until_intercepted())
         .await
         .expect("the text was sent");
-    assert!(is_silent(&mut trapped).await);
-    assert!(echoes(&mut free).await);
-    proxy.pass().unwrap();
-    assert_eq!(receive(&mut trapped, 3).await.unwrap(), "ret");
+    assert!(is_silent(&mut matched).await);
+    assert!(echoes(&mut other).await);
+    proxy.restore().unwrap();
+    assert_eq!(receive(&mut matched, 3).await.unwrap(), "ret");
 }
 
 #[tokio::test]
 async fn interception_can_apply_to_the_response_only() {
-    let proxy = proxy().await;
+    let proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     proxy.intercept("secret", Direction::ToClient, Flow::Cut(0));
     assert!(echoes(&mut stream).await);
@@ -194,7 +194,7 @@ async fn interception_can_apply_to_the_response_only() {
 
 #[tokio::test]
 async fn new_interception_releases_the_last_one() {
-    let proxy = proxy().await;
+    let proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     proxy.intercept("first", Direction::ToServer, Flow::Hold);
     send(&mut stream, "first").await;
@@ -211,8 +211,8 @@ async fn new_interception_releases_the_last_one() {
 }
 
 #[tokio::test]
-async fn abandoned_connections_stay_half_open() {
-    let mut proxy = proxy().await;
+async fn abandoned_connections_stay_silent_until_a_reset() {
+    let mut proxy = start_proxy().await;
     let mut stream = connect(&proxy).await;
     proxy.intercept("secret", Direction::ToServer, Flow::Hold);
     send(&mut stream, "secret").await;
@@ -223,7 +223,7 @@ async fn abandoned_connections_stay_half_open() {
     assert!(is_silent(&mut stream).await);
     proxy.intercept("another", Direction::ToServer, Flow::Hold);
     proxy.abandon_intercepted();
-    proxy.pass().unwrap();
+    proxy.restore().unwrap();
     assert!(is_silent(&mut stream).await);
     let mut another = connect(&proxy).await;
     send(&mut another, "secret").await;

@@ -1,4 +1,4 @@
-//! Every service rejects an ended token, no matter which service or command ended it.
+//! Every service rejects a token that is no longer active, no matter which service or command revoked it.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use tokio::time::sleep;
 
 const ADMINISTRATOR: &str = "root@br.example.com";
 
-/// Tries until a change of a client takes effect. Services read it within two seconds; the tries last ten.
-const TRIES: usize = 100;
+/// The number of attempts until a change to a client takes effect. Services read the change within two seconds; the
+/// attempts last ten seconds.
+const ATTEMPTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(crate) async fn every_service_rejects_an_ended_token(servers: Servers) {
+pub(crate) async fn every_service_rejects_an_inactive_token(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let fixtures = installation.register_fixtures().await;
     installation
@@ -36,10 +37,10 @@ pub(crate) async fn every_service_rejects_an_ended_token(servers: Servers) {
     let desk = caller.client_token(&fixtures.desk).await;
     caller.lock(&desk, &user).send().await.expect_status(204);
     installation.operate(&["client", "disable", "desk"]).await;
-    let mut tries = 0;
+    let mut attempts = 0;
     while caller.lock(&desk, &user).send().await.status != 401 {
-        tries += 1;
-        assert!(tries < TRIES, "the disabled client still locks");
+        attempts += 1;
+        assert!(attempts < ATTEMPTS, "the disabled client still locks");
         sleep(PAUSE).await;
     }
     installation.operate(&["client", "enable", "desk"]).await;
@@ -54,8 +55,8 @@ pub(crate) async fn every_service_rejects_an_ended_token(servers: Servers) {
     assert_eq!(with_old_token.status_and_code(), (401, "02".to_owned()));
     // The service may still have the disabled client in its cache.
     while caller.lock(&new_token, &user).send().await.status != 204 {
-        tries += 1;
-        assert!(tries < TRIES, "the re-enabled client cannot lock");
+        attempts += 1;
+        assert!(attempts < ATTEMPTS, "the re-enabled client cannot lock");
         sleep(PAUSE).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The command line of a service, and its checks before it serves.
+//! The command line of a service, and its checks at the start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -141,9 +141,9 @@ pub(crate) async fn check_names_all_unknown_settings(servers: Servers) {
 
 pub(crate) async fn unreachable_store_is_reported_without_its_password(servers: Servers) {
     let installation = Installation::new(&servers).await;
-    let mut closed = Proxy::start(([127, 0, 0, 1], 1).into()).expect("a proxy");
-    closed.refuse().await;
-    let uri = format!("mongodb://authme:{PASSWORD}@{}/", closed.address());
+    let mut unreachable = Proxy::start(([127, 0, 0, 1], 1).into()).expect("a proxy");
+    unreachable.refuse().await;
+    let uri = format!("mongodb://authme:{PASSWORD}@{}/", unreachable.address());
     for service in Service::ALL {
         let started = Instant::now();
         let options = Options::default().mongodb_uri(&uri);
@@ -192,21 +192,21 @@ pub(crate) async fn unencrypted_connections_need_an_explicit_setting(servers: Se
         .mongodb_uri("mongodb://192.0.2.1/")
         .kafka_brokers("192.0.2.1:9092")
         .setting("keys.url", "http://192.0.2.1/keys");
-    let check_fails = async |service, options: Options| {
+    let stderr_of_failed_check = async |service, options: Options| {
         let output = installation.run(service, &options, &["--check"]).await;
         assert_eq!(output.code, Some(1), "{output:?}");
         output.stderr
     };
-    let forbidding = |options: Options, name: &str| options.setting(name, "false");
+    let disallow = |options: Options, name: &str| options.setting(name, "false");
     for service in Service::ALL {
-        let stderr = check_fails(service, forbidding(exposed.clone(), "kafka.allow_insecure")).await;
+        let stderr = stderr_of_failed_check(service, disallow(exposed.clone(), "kafka.allow_insecure")).await;
         assert!(stderr.contains("`kafka.allow_insecure = true`"), "{stderr}");
-        let stderr = check_fails(service, forbidding(exposed.clone(), "store.allow_insecure")).await;
+        let stderr = stderr_of_failed_check(service, disallow(exposed.clone(), "store.allow_insecure")).await;
         assert!(stderr.contains("`store.allow_insecure = true`"), "{stderr}");
     }
-    let reaching = Options::default().setting("keys.url", "http://192.0.2.1/keys");
+    let exposed_keys = Options::default().setting("keys.url", "http://192.0.2.1/keys");
     for service in [Service::Factors, Service::CredentialLock] {
-        let stderr = check_fails(service, reaching.clone()).await;
+        let stderr = stderr_of_failed_check(service, exposed_keys.clone()).await;
         assert!(stderr.contains("`keys.allow_insecure = true`"), "{stderr}");
     }
 }
@@ -222,13 +222,13 @@ pub(crate) async fn check_rejects_a_secret_file_that_others_can_read(servers: Se
     });
     let uri = installation.folder().join("shared-uri");
     fs::write(&uri, &servers.mongodb_uri).expect("a file in the folder");
-    let by_uri = Options::default().setting("store.mongodb_uri_file", uri.display().to_string());
-    let plain = Options::default;
+    let uri_options = Options::default().setting("store.mongodb_uri_file", uri.display().to_string());
+    let default = Options::default;
     for (service, path, options) in [
-        (Service::Tokens, pem.expect("a key"), plain()),
-        (Service::Tokens, installation.folder().join("refresh-keys"), plain()),
-        (Service::Factors, installation.folder().join("codes-key"), plain()),
-        (Service::CredentialLock, uri, by_uri),
+        (Service::Tokens, pem.expect("a key"), default()),
+        (Service::Tokens, installation.folder().join("refresh-keys"), default()),
+        (Service::Factors, installation.folder().join("codes-key"), default()),
+        (Service::CredentialLock, uri, uri_options),
     ] {
         let set_mode =
             |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("the test owns the file");

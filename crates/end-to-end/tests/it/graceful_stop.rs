@@ -1,9 +1,9 @@
-//! SIGTERM: the service is unready at once, finishes the requests in flight and publishes the last event.
+//! SIGTERM: the service becomes unready immediately, finishes the requests in flight and publishes the last event.
 
 use std::time::Duration;
 
 use domain::event::EventKind;
-use end_to_end::{Installation, Options, Process, Servers, Service, eventually, read_events};
+use end_to_end::{Installation, Options, Process, Servers, Service, eventually, open_event_reader};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ pub(crate) async fn sigterm_finishes_requests_and_publishes_their_events(servers
     let installation = Installation::new(&servers).await;
     let fixtures = installation.register_fixtures().await;
     let ana = installation.register_user("ana@example.com", &[]).await;
-    // Longer than the test takes to see that the service is unready.
+    // Longer than the test takes to notice that the service is unready.
     let options = Options::default().setting("http.drain", "2s");
     let _tokens = installation.start(Service::Tokens, &options).await;
     let service = installation.start(Service::CredentialLock, &options).await;
@@ -36,7 +36,7 @@ pub(crate) async fn sigterm_finishes_requests_and_publishes_their_events(servers
     let response = in_flight.finish().await;
     assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
     service.wait_for_exit().await;
-    let mut reader = read_events(&servers.kafka_brokers, &[&ana]);
+    let mut reader = open_event_reader(&servers.kafka_brokers, &[&ana]);
     reader.read_until_event(EventKind::CredentialLocked, &ana, WITHIN).await;
 }
 
@@ -44,7 +44,7 @@ fn address(service: &Process) -> (&'static str, u16) {
     ("127.0.0.1", service.port())
 }
 
-/// A request to lock, of which the second half is not sent yet.
+/// A lock request whose second half has not been sent yet.
 struct HalfSentRequest {
     connection: TcpStream,
     rest: String,
@@ -67,7 +67,7 @@ impl HalfSentRequest {
         }
     }
 
-    /// Sends the rest and returns the response, which ends with the connection.
+    /// Sends the rest, reads until the service closes the connection, and returns the response.
     async fn finish(&mut self) -> String {
         self.connection
             .write_all(self.rest.as_bytes())

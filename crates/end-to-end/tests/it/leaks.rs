@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const ANA: &str = "ana.souza@br.example.com";
 const ADDED: &str = "987654321";
 const UNKNOWN: &str = "nobody.knows.this@example.edu";
-/// The number of requests of the scenario, each of which leaves a line in a log.
+/// The number of requests of the scenario. Each writes a log line.
 const REQUESTS: usize = 19;
 const REASON: &str = "asked.by.mail@example.net";
 
@@ -51,7 +51,7 @@ pub(crate) async fn logs_contain_no_secret_and_no_contact(servers: Servers) {
 struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Collects each token of a response, and its last part, which is a signature, a MAC or random.
+    /// Collects each token of a response, and its last part, which is a signature, a MAC or a random value.
     fn collect(&mut self, response: &Response) -> Value {
         let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
         for name in ["accessToken", "refreshToken", "validationToken"] {

@@ -1,8 +1,8 @@
-//! A rotation takes effect, and the response of the store is lost.
+//! A rotation takes effect, but the response of the store is lost.
 
 use end_to_end::{Direction, Flow, Installation, Options, ProxiedStore, Servers, Service};
 
-/// A text that only the command of a rotation has.
+/// A text that occurs only in the command of a rotation.
 const ROTATION: &str = "previousNonce";
 
 /// Disables the grace period, so that only the rotation itself can return the successor.
@@ -24,7 +24,7 @@ pub(crate) async fn rotation_with_a_lost_response_returns_its_successor(servers:
     let renewing = tokio::spawn(caller.renew(&portal, &first, true).send());
     store.proxy.wait_until_intercepted().await;
     store.proxy.reset();
-    store.proxy.pass().expect("the port is reserved");
+    store.proxy.restore().expect("the port is reserved");
 
     let second = renewing.await.unwrap().expect_status(200).text("refreshToken");
     assert_ne!(second, first);

@@ -21,21 +21,21 @@ mod lost_response;
 mod main_scenario;
 mod replicas;
 
-use end_to_end::on_servers;
+use end_to_end::trial_on_servers;
 use libtest_mimic::Arguments;
 
-/// Returns trials that are named after their functions.
+/// Returns a trial for each function, with its name.
 macro_rules! trials {
     ($($module:ident::$name:ident),* $(,)?) => {
-        vec![$(on_servers(concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
+        vec![$(trial_on_servers(concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
     };
 }
 
 fn main() {
     let mut trials = trials![
-        active_check::every_service_rejects_an_ended_token,
+        active_check::every_service_rejects_an_inactive_token,
         main_scenario::user_logs_in_renews_adds_a_contact_and_is_locked,
-        kafka_outage::service_starts_and_publishes_when_kafka_is_back,
+        kafka_outage::service_starts_without_kafka_and_publishes_after_the_outage,
         replicas::requests_succeed_while_replicas_start_and_stop,
         graceful_stop::sigterm_finishes_requests_and_publishes_their_events,
         key_rotation::services_accept_the_next_key_without_a_restart,
@@ -56,7 +56,7 @@ fn main() {
     let shared_app = acceptance::SharedApp::default();
     trials.extend(acceptance::cases(&shared_app));
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
-    // The services have to end before the process does.
+    // The services must be killed before the process exits.
     drop(shared_app);
     conclusion.exit();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use adapter_kafka::ReceivedEvent;
 use domain::event::{Event, EventKind, EventValue};
 use domain::ids::{ClientId, UserId};
-use end_to_end::{Caller, Fixtures, Installation, Options, Response, Servers, Service, read_events};
+use end_to_end::{Caller, Fixtures, Installation, Options, Response, Servers, Service, open_event_reader};
 use serde_json::{Value, json};
 
 use crate::jwt::claims;
@@ -43,9 +43,9 @@ pub(crate) async fn user_logs_in_renews_adds_a_contact_and_is_locked(servers: Se
         .await;
     assert_eq!(change.status_and_code(), (401, "02".to_owned()));
 
-    let mut reader = read_events(&servers.kafka_brokers, &[&ana]);
+    let mut reader = open_event_reader(&servers.kafka_brokers, &[&ana]);
     let (by_portal, by_ana) = (json!({"client": "portal"}), json!({"user": ana, "client": "portal"}));
-    let factor = |kind, sequence, by, verified| (kind, ana.as_str(), sequence, contact_of(&ana, by, verified));
+    let factor = |kind, sequence, by, is_verified| (kind, ana.as_str(), sequence, contact_of(&ana, by, is_verified));
     let expected = [
         (
             EventKind::SessionStarted,
@@ -154,7 +154,7 @@ fn mobile(id: &str, number: &str) -> Value {
     })
 }
 
-fn contact_of(user: &str, by: &Value, verified: bool) -> Value {
+fn contact_of(user: &str, by: &Value, is_verified: bool) -> Value {
     json!({
         "userId": user,
         "by": by,
@@ -163,7 +163,7 @@ fn contact_of(user: &str, by: &Value, verified: bool) -> Value {
         "maskedValue": "+55 11 *****2222",
         "tags": [],
         "default": false,
-        "verified": verified,
+        "verified": is_verified,
     })
 }
 

@@ -9,16 +9,16 @@ use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// Requests of each kind before, during and after the time with replicas.
-const ENOUGH: usize = 20;
+/// The minimum number of requests of each kind before, during and after the time with replicas.
+const REQUESTS_PER_PHASE: usize = 20;
 
-const RENEWS: &str = "renews@example.com";
-const ADDS: &str = "adds@example.com";
+const RENEWING_USER: &str = "renews@example.com";
+const ADDING_USER: &str = "adds@example.com";
 
 pub(crate) async fn requests_succeed_while_replicas_start_and_stop(servers: Servers) {
     let installation = Installation::new(&servers).await;
     let fixtures = installation.register_fixtures().await;
-    for email in [RENEWS, ADDS] {
+    for email in [RENEWING_USER, ADDING_USER] {
         installation.register_user(email, &[]).await;
     }
     let locked = installation.register_user("is.locked@example.com", &[]).await;
@@ -26,8 +26,8 @@ pub(crate) async fn requests_succeed_while_replicas_start_and_stop(servers: Serv
     let load = Load::new(installation.caller());
 
     tokio::join!(
-        load.renew(&fixtures, RENEWS),
-        load.manage_contacts(&fixtures, ADDS),
+        load.renew(&fixtures, RENEWING_USER),
+        load.manage_contacts(&fixtures, ADDING_USER),
         load.lock_and_unlock(&fixtures, &locked),
         async {
             load.await_requests().await;
@@ -66,7 +66,8 @@ impl Load {
         }
     }
 
-    /// Returns a caller of the first process of the service, and every other time of the replica, if there is one.
+    /// Returns a caller of the first process of the service. While there is a replica, every other call returns a
+    /// caller of the replica.
     fn next_caller(&self, service: Service) -> Caller {
         let count = self.count(service).fetch_add(1, Ordering::Relaxed);
         let replicas = self.replicas.lock().expect("no panic");
@@ -77,28 +78,28 @@ impl Load {
     }
 
     fn count(&self, service: Service) -> &AtomicUsize {
-        let at = Service::ALL.iter().position(|known| *known == service);
-        &self.requests[at.expect("a service")]
+        let index = Service::ALL.iter().position(|known| *known == service);
+        &self.requests[index.expect("a service")]
     }
 
     fn is_running(&self) -> bool {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Waits until there were enough requests of every kind.
+    /// Waits until every service has got enough further requests.
     async fn await_requests(&self) {
         let counts = || Service::ALL.map(|service| self.count(service).load(Ordering::Relaxed));
-        let begin = counts();
+        let before = counts();
         eventually("there are enough requests", WITHIN, async || {
-            let made = counts();
-            let enough = begin.iter().zip(made).all(|(begin, made)| made >= begin + ENOUGH);
-            enough.then_some(())
+            let mut before_and_now = before.iter().zip(counts());
+            let has_enough = before_and_now.all(|(before, now)| now >= before + REQUESTS_PER_PHASE);
+            has_enough.then_some(())
         })
         .await;
     }
 
     async fn start_replica(&self, installation: &Installation, service: Service) -> Process {
-        // Longer than the load takes to see that the process is unready.
+        // Longer than the load takes to notice that the process is unready.
         let options = Options::replica().setting("http.drain", "2s");
         let replica = installation.start(service, &options).await;
         self.replicas
@@ -108,18 +109,19 @@ impl Load {
         replica
     }
 
-    /// Stops a process as a deployment does: sends SIGTERM, and sends no more requests when the process is unready.
+    /// Stops a replica as a deployment does: sends SIGTERM, sends it no further requests once it is unready, and waits
+    /// until it exits.
     async fn stop_replica(&self, replica: Process) {
         replica.send_sigterm();
         eventually("the replica is unready", WITHIN, async || {
             (!replica.is_ready().await).then_some(())
         })
         .await;
-        let gone = replica.base_url();
+        let replica_url = replica.base_url();
         self.replicas
             .lock()
             .expect("no panic")
-            .retain(|(_, base_url)| *base_url != gone);
+            .retain(|(_, base_url)| *base_url != replica_url);
         replica.wait_for_exit().await;
     }
 

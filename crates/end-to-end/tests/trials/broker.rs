@@ -7,12 +7,12 @@ pub(crate) struct Broker {
 }
 
 /// A paused broker. Dropping it resumes the broker.
-pub(crate) struct Paused(Broker);
+pub(crate) struct PausedBroker(Broker);
 
 impl Broker {
     /// Returns the broker that `cargo xtask servers up` started; `None` when there is none or xtask is not built.
-    pub(crate) fn own() -> Option<Self> {
-        let status = servers(&["status"])?;
+    pub(crate) fn find() -> Option<Self> {
+        let status = run_servers_task(&["status"])?;
         let line = status.lines().find(|line| line.starts_with("kafka "))?;
         let (_, pid) = line.rsplit_once(" kafka ")?;
         Some(Self { pid: pid.parse().ok()? })
@@ -20,18 +20,18 @@ impl Broker {
 
     /// Stops it. Its port and its data stay.
     pub(crate) fn stop() {
-        servers(&["stop", "kafka"]).expect("the broker can be stopped");
+        run_servers_task(&["stop", "kafka"]).expect("the broker can be stopped");
     }
 
     /// Starts it again and waits until it is ready.
     pub(crate) fn start() {
-        servers(&["start", "kafka"]).expect("the broker can be started");
+        run_servers_task(&["start", "kafka"]).expect("the broker can be started");
     }
 
     /// Pauses it (SIGSTOP).
-    pub(crate) fn pause(self) -> Paused {
+    pub(crate) fn pause(self) -> PausedBroker {
         self.signal("-STOP");
-        Paused(self)
+        PausedBroker(self)
     }
 
     fn signal(self, signal: &str) {
@@ -40,14 +40,15 @@ impl Broker {
     }
 }
 
-impl Drop for Paused {
+impl Drop for PausedBroker {
     fn drop(&mut self) {
         self.0.signal("-CONT");
     }
 }
 
-/// Runs a task of `cargo xtask servers` and returns its output; `None` when it fails. The program is beside the test.
-fn servers(task: &[&str]) -> Option<String> {
+/// Runs a task of `cargo xtask servers` and returns its output; `None` when it fails. The program is in the folder of
+/// the build profile of this test.
+fn run_servers_task(task: &[&str]) -> Option<String> {
     let test = std::env::current_exe().ok()?;
     let program = test.ancestors().nth(2)?.join("xtask");
     let output = Command::new(program).arg("servers").args(task).output().ok()?;

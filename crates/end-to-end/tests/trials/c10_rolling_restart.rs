@@ -18,7 +18,7 @@ use crate::summary::{Summary, finish, rounds};
 /// The number of times that each of the three services gets SIGTERM.
 const ROUNDS: usize = 1;
 
-/// Callers with keep-alive connections. Every other one pauses between its requests.
+/// The number of callers with keep-alive connections. Every other caller pauses between its requests.
 const CALLERS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(7);
 
@@ -82,8 +82,9 @@ fn request(service: Service, clients: &Clients, user: &str, bearer: &str) -> Str
     )
 }
 
-/// Sends requests until the service has closed two connections: the first one, and one that was opened then, because a
-/// caller opens connections until its load balancer has removed the process. Returns an error for a lost request.
+/// Sends requests until the service has closed two connections. The second one is opened after the first was closed,
+/// because a caller opens connections until its load balancer has removed the process. Returns an error for a lost
+/// request.
 async fn send_until_closed(
     port: u16,
     request: Arc<str>,

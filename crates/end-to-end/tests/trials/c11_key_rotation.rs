@@ -18,14 +18,14 @@ use crate::summary::{Summary, finish, rounds};
 
 const ROTATIONS: usize = 2;
 
-/// Renewing clients at each of two replicas of `tokens`.
+/// The number of renewing clients at each of the two replicas of `tokens`.
 const RENEWERS: usize = 4;
 
 /// The pause between two renewals.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The time between the publication of a key and its first signature: several times as long as a replica takes to read
-/// it.
+/// The time between the publication of a key and its first signature. It is several times the delay after which a
+/// replica reads the key.
 const AHEAD: Duration = Duration::from_secs(5);
 
 /// The time limit of a step, which is more than any step takes.
@@ -36,12 +36,12 @@ const OVERDUE: Duration = Duration::from_secs(30);
 struct Results {
     requests: usize,
     failures: Vec<String>,
-    /// Each key that signed a token, with the number of the client that got it.
+    /// Each key that signed a token, with the index of a client that got such a token.
     keys: BTreeSet<(String, usize)>,
     is_stopped: bool,
 }
 
-pub(crate) async fn fails_no_request(servers: Servers) -> Outcome {
+pub(crate) async fn no_request_fails(servers: Servers) -> Outcome {
     let rotations = rounds(ROTATIONS);
     let setup = Setup::new(&servers).await;
     let deployment = setup.start_all(&Options::default()).await;
@@ -55,9 +55,9 @@ pub(crate) async fn fails_no_request(servers: Servers) -> Outcome {
     let users = setup.register_users(2 * RENEWERS).await;
     let results = Arc::new(Mutex::new(Results::default()));
     let mut renewers = JoinSet::new();
-    for (number, user) in users.into_iter().enumerate() {
-        let clients = if number % 2 == 0 { here.clone() } else { there.clone() };
-        renewers.spawn(renew(clients, user, number, results.clone()));
+    for (index, user) in users.into_iter().enumerate() {
+        let clients = if index % 2 == 0 { here.clone() } else { there.clone() };
+        renewers.spawn(renew(clients, user, index, results.clone()));
     }
     let mut times = Vec::new();
     for _ in 0..rotations {
@@ -77,8 +77,8 @@ pub(crate) async fn fails_no_request(servers: Servers) -> Outcome {
     finish(vec![summary])
 }
 
-/// Generates a key, waits until every client has a token that it signed, and retires the older keys. Returns the time
-/// that this took.
+/// Generates a key, waits until every client has a token that was signed with it, and retires the older keys. Returns
+/// the time that this took.
 async fn rotate(setup: &Setup, results: &Mutex<Results>) -> Duration {
     let operator = async |arguments: &[&str]| setup.installation.operate(arguments).await;
     let older = operator(&["keys", "list"]).await;
@@ -86,12 +86,16 @@ async fn rotate(setup: &Setup, results: &Mutex<Results>) -> Duration {
     let signs_from = after(now(), AHEAD).to_string();
     let generated = operator(&["keys", "generate", "--signs-from", &signs_from, "--force"]).await;
     let key = kid(&generated[0]);
-    eventually("every client has a token of the new key", OVERDUE, async || {
-        let results = results.lock().unwrap();
-        (0..2 * RENEWERS)
-            .all(|renewer| results.keys.contains(&(key.clone(), renewer)))
-            .then_some(())
-    })
+    eventually(
+        "every client has a token signed with the new key",
+        OVERDUE,
+        async || {
+            let results = results.lock().unwrap();
+            (0..2 * RENEWERS)
+                .all(|renewer| results.keys.contains(&(key.clone(), renewer)))
+                .then_some(())
+        },
+    )
     .await;
     for old in older.iter().filter(|old| old.get("retiredAt").is_none()) {
         operator(&["keys", "retire", &kid(old)]).await;
@@ -109,7 +113,7 @@ fn now() -> Timestamp {
 }
 
 /// Renews a session, and lists contacts with each access token, until the trial stops it.
-async fn renew(clients: Clients, user: String, number: usize, results: Arc<Mutex<Results>>) {
+async fn renew(clients: Clients, user: String, index: usize, results: Arc<Mutex<Results>>) {
     let session = clients.session_request(&user, true).send().await.expect_status(200);
     let mut token = session.text("refreshToken");
     while !results.lock().unwrap().is_stopped {
@@ -120,7 +124,7 @@ async fn renew(clients: Clients, user: String, number: usize, results: Arc<Mutex
             let bearer = renewed.text("accessToken");
             let listed = clients.caller.own_contacts(&bearer).send().await;
             record(&results, "list", &listed);
-            results.lock().unwrap().keys.insert((signer(&bearer), number));
+            results.lock().unwrap().keys.insert((signer(&bearer), index));
         }
         sleep(PAUSE).await;
     }

@@ -1,5 +1,5 @@
 //! C15: an old primary is partitioned from its replica set and does not know it. A user is locked on the new primary;
-//! then a replica of `tokens` that reaches only the old one is asked to mint.
+//! then a client asks a replica of `tokens` that reaches only the old primary to mint.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::Outcome;
 use crate::setup::{Clients, Setup, email, send_with_retries};
 use crate::summary::{Summary, check, finish, rounds};
 
-/// The default: each path once.
+/// The default number of rounds. A round tries each path once.
 const ROUNDS: usize = 1;
 
 /// An operation that mints a token, and whether its write matches a document.
@@ -62,7 +62,7 @@ struct Trial {
     primary: OldPrimary,
     /// Clients of a replica of `tokens` that reaches only the old primary. The lock service reaches the new one.
     here: Clients,
-    /// Clients of another replica, which reaches the new primary.
+    /// Clients of another replica of `tokens`, which reaches the new primary.
     there: Clients,
 }
 
@@ -83,10 +83,14 @@ pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
     let on_old_primary = Options::default().mongodb_uri(via_proxy(&servers.mongodb_uri, primary.address()));
     let _here = setup.start(Service::Tokens, on_old_primary).await;
     let there = setup.start(Service::Tokens, Options::replica()).await;
-    let locking = setup.start(Service::CredentialLock, Options::default()).await;
+    let credential_lock = setup.start(Service::CredentialLock, Options::default()).await;
     let here = setup.clients().await;
     let trial = Trial {
-        there: here.at(Caller::new(there.base_url(), there.base_url(), locking.base_url())),
+        there: here.at(Caller::new(
+            there.base_url(),
+            there.base_url(),
+            credential_lock.base_url(),
+        )),
         here,
         primary,
     };
@@ -94,15 +98,15 @@ pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
     for _ in 0..rounds {
         for path in PATHS {
             let user = users.pop().expect("enough users");
-            let (response, seen) = trial.mint_on_old_primary(path, user).await?;
-            summary.add(verify(path, &response, seen));
+            let (response, stats) = trial.mint_on_old_primary(path, user).await?;
+            summary.add(verify(path, &response, stats));
         }
     }
-    // The control: with linearizable reads that return old data, the trial has to fail.
+    // The control: with linearizable reads that return old data, the verification has to fail.
     trial.primary.break_linearizable_reads();
     let user = users.pop().expect("enough users");
-    let (response, seen) = trial.mint_on_old_primary(Path::ForgettingAgain, user).await?;
-    let verdict = verify(Path::ForgettingAgain, &response, seen);
+    let (response, stats) = trial.mint_on_old_primary(Path::ForgettingAgain, user).await?;
+    let verdict = verify(Path::ForgettingAgain, &response, stats);
     summary.add(check(verdict.is_err_and(|failure| failure.contains(MINTED)), || {
         format!("a linearizable read of old data was not detected: {response:?}")
     }));
@@ -110,25 +114,25 @@ pub(crate) async fn mints_nothing_after_a_lock(servers: Servers) -> Outcome {
 }
 
 impl Trial {
-    /// Mints on the old primary after the lock was acknowledged. Returns the response and the commands that the old
-    /// primary saw.
+    /// Requests a token from the replica on the old primary after the lock was acknowledged. Returns the response and
+    /// the counts of commands that reached the old primary.
     async fn mint_on_old_primary(&self, path: Path, user: String) -> io::Result<(Response, PartitionStats)> {
         let tokens = self.prepare_tokens(path, user).await;
-        let past = self.primary.snapshot().await?;
+        let snapshot = self.primary.snapshot().await?;
         match path {
             Path::Overtaken => self.renew_there(&tokens.refresh, true).await,
             Path::ByUsedValidationToken => self.renew_there(&tokens.validation, true).await,
             _ => {}
         }
-        self.primary.partition_at(past).await?;
+        self.primary.partition_at(snapshot).await?;
         let lock = || self.there.caller.lock(&self.there.desk, &tokens.user);
         send_with_retries(lock).await.expect_status(204);
         let response = self.mint(path, &tokens).send().await;
-        let seen = self.primary.rejoin().await?;
-        Ok((response, seen))
+        let stats = self.primary.rejoin().await?;
+        Ok((response, stats))
     }
 
-    /// Creates the tokens of the user, and uses those that the path needs used.
+    /// Creates the tokens of the user, and uses the ones that the path requires to be used.
     async fn prepare_tokens(&self, path: Path, user: String) -> UserTokens {
         let session = send_with_retries(|| self.there.session_request(&user, true))
             .await
@@ -151,8 +155,8 @@ impl Trial {
         }
     }
 
-    async fn renew_there(&self, token: &str, remember: bool) {
-        let renew = || self.there.caller.renew(&self.there.portal, token, remember);
+    async fn renew_there(&self, token: &str, remember_me: bool) {
+        let renew = || self.there.caller.renew(&self.there.portal, token, remember_me);
         send_with_retries(renew).await.expect_status(200);
     }
 
@@ -163,12 +167,12 @@ impl Trial {
             portal,
             ..
         } = &self.here;
-        let by_token = |token: &str, remember| caller.renew(portal, token, remember);
-        let by_user = |remember| {
+        let by_token = |token: &str, remember_me| caller.renew(portal, token, remember_me);
+        let by_user = |remember_me| {
             let query = [
                 ("userId", tokens.user.as_str()),
                 ("clientId", &fixtures.portal.id),
-                ("remember-me", remember),
+                ("remember-me", remember_me),
             ];
             caller.renew_with(&tokens.bearer, &query)
         };
@@ -195,7 +199,7 @@ fn handle_auth(at: &Clients, user: &str) -> Request {
 
 const MINTED: &str = "minted after the lock was acknowledged";
 
-fn verify(path: Path, response: &Response, seen: PartitionStats) -> Result<(), String> {
+fn verify(path: Path, response: &Response, stats: PartitionStats) -> Result<(), String> {
     check(response.status >= 300, || {
         format!("{path:?} {MINTED}: {}", response.status)
     })?;
@@ -203,11 +207,11 @@ fn verify(path: Path, response: &Response, seen: PartitionStats) -> Result<(), S
         format!("{path:?} returned {} {}", response.status, response.body)
     })?;
     let was_relevant = match path {
-        Path::Renewing | Path::Forgetting => seen.unacknowledged_writes > 0,
-        Path::Overtaken | Path::ForgettingAgain => seen.unmatched_writes > 0 && seen.linearizable_reads > 0,
-        _ => seen.unacknowledged_writes + seen.linearizable_reads > 0,
+        Path::Renewing | Path::Forgetting => stats.unacknowledged_writes > 0,
+        Path::Overtaken | Path::ForgettingAgain => stats.unmatched_writes > 0 && stats.linearizable_reads > 0,
+        _ => stats.unacknowledged_writes + stats.linearizable_reads > 0,
     };
     check(was_relevant, || {
-        format!("{path:?} was rejected for another reason than the old primary: {seen:?}")
+        format!("{path:?} was rejected for another reason than the old primary: {stats:?}")
     })
 }

@@ -1,5 +1,5 @@
-//! C16: a batch of rotations fails in part: the server rejects some of its statements, steps down during the command,
-//! gets no majority for it, or the connection closes. A shard may be unreachable.
+//! C16: a batch of rotations fails in part. The server rejects some of its statements, steps down during the command or
+//! gets no majority for it, a shard is unreachable, or the connection closes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,14 +18,14 @@ use crate::summary::{Summary, check, finish, rounds};
 
 const ROUNDS: usize = 1;
 
-/// Sessions that are renewed at the same time.
+/// The number of sessions that are renewed at the same time.
 const SESSIONS: usize = 24;
 
 /// One in this many sessions is rejected, or is on the unreachable shard.
 const ONE_IN: usize = 3;
 
 /// The duration of a command of rotations. The rotations that arrive in this time become one batch.
-const COMMAND_TAKES: Duration = Duration::from_millis(40);
+const COMMAND_DURATION: Duration = Duration::from_millis(40);
 
 const FAMILIES: &str = "refresh_families";
 
@@ -38,7 +38,7 @@ enum Fault {
     /// One command of several statements takes effect and gets this `writeConcernError`.
     NotAcknowledged(i32),
     /// The connection closes before one command of several statements, or after the command took effect.
-    ConnectionClosed { is_done: bool },
+    ConnectionClosed { is_applied: bool },
     /// Half of the statements of one command take effect, then the server steps down.
     NotWritablePrimary,
 }
@@ -49,8 +49,8 @@ impl fmt::Display for Fault {
             Self::Rejected => f.write_str("rejected statements"),
             Self::ShardUnreachable => f.write_str("shard unreachable"),
             Self::NotAcknowledged(code) => write!(f, "not acknowledged {code}"),
-            Self::ConnectionClosed { is_done: false } => f.write_str("connection closed before"),
-            Self::ConnectionClosed { is_done: true } => f.write_str("connection closed after"),
+            Self::ConnectionClosed { is_applied: false } => f.write_str("connection closed before"),
+            Self::ConnectionClosed { is_applied: true } => f.write_str("connection closed after"),
             Self::NotWritablePrimary => f.write_str("stepped down"),
         }
     }
@@ -64,18 +64,18 @@ const FAULTS: [Fault; 9] = [
     Fault::NotAcknowledged(91),
     Fault::NotAcknowledged(189),
     Fault::NotAcknowledged(11_602),
-    Fault::ConnectionClosed { is_done: false },
-    Fault::ConnectionClosed { is_done: true },
+    Fault::ConnectionClosed { is_applied: false },
+    Fault::ConnectionClosed { is_applied: true },
     Fault::NotWritablePrimary,
 ];
 
-/// The families that a fault affects.
+/// The families of a fault.
 #[derive(Clone)]
-struct Affected {
-    /// The families that are chosen for it.
+struct FaultFamilies {
+    /// The families that the fault affects if it does not affect a whole batch.
     chosen: Arc<BTreeSet<String>>,
-    /// The families that it has affected.
-    met: Arc<Mutex<BTreeSet<String>>>,
+    /// The families that the fault has affected so far.
+    affected: Arc<Mutex<BTreeSet<String>>>,
 }
 
 struct Trial {
@@ -127,22 +127,22 @@ impl Trial {
                 .expect_status(200);
             tokens.push(session.text("refreshToken"));
         }
-        let affected = Affected {
+        let families = FaultFamilies {
             chosen: Arc::new(tokens.iter().step_by(ONE_IN).map(|token| family_of(token)).collect()),
-            met: Arc::default(),
+            affected: Arc::default(),
         };
-        self.proxy.run_script(script(fault, affected.clone()));
+        self.proxy.run_script(script(fault, families.clone()));
         let renewed = self.renew_all(tokens).await;
         self.proxy.forward_all();
-        let met = affected.met.lock().unwrap().clone();
-        summary.add(check(!met.is_empty(), || format!("{fault} affected no renewal")));
+        let affected = families.affected.lock().unwrap().clone();
+        summary.add(check(!affected.is_empty(), || format!("{fault} affected no renewal")));
         let unavailable = renewed.iter().filter(|renewed| renewed.response.status == 503).count();
         println!(
             "c16 {fault}: {} of {SESSIONS} were affected, {unavailable} got 503",
-            met.len()
+            affected.len()
         );
         for renewed in &renewed {
-            let outcome = self.verify(fault, renewed, &met).await?;
+            let outcome = self.verify(fault, renewed, &affected).await?;
             summary.add(outcome);
         }
         Ok(())
@@ -169,11 +169,11 @@ impl Trial {
         &mut self,
         fault: Fault,
         renewed: &Renewal,
-        met: &BTreeSet<String>,
+        affected: &BTreeSet<String>,
     ) -> std::io::Result<Result<(), String>> {
         let Renewal { token, response } = renewed;
         let family = family_of(token);
-        let may_fail = met.contains(&family);
+        let may_fail = affected.contains(&family);
         let must_fail = may_fail && matches!(fault, Fault::Rejected | Fault::ShardUnreachable);
         let is_right = match response.status {
             200 => !must_fail,
@@ -234,21 +234,21 @@ fn family_of(token: &str) -> String {
     content.expect("a refresh token").to_owned()
 }
 
-fn script(fault: Fault, affected: Affected) -> impl Fn(&Command) -> Reaction + Send + Sync + 'static {
+fn script(fault: Fault, fault_families: FaultFamilies) -> impl Fn(&Command) -> Reaction + Send + Sync + 'static {
     move |command| {
         if command.collection() != Some(FAMILIES) {
             return Reaction::Pass;
         }
         match command.name() {
-            "update" => reaction(fault, command, &affected).later(COMMAND_TAKES),
+            "update" => reaction(fault, command, &fault_families).later(COMMAND_DURATION),
             "find" if fault == Fault::ShardUnreachable => {
                 let text = command.document().to_string();
-                let away = affected.chosen.iter().filter(|family| text.contains(*family));
-                let away: Vec<_> = away.cloned().collect();
-                if away.is_empty() {
+                let unreachable = fault_families.chosen.iter().filter(|family| text.contains(*family));
+                let unreachable: Vec<_> = unreachable.cloned().collect();
+                if unreachable.is_empty() {
                     return Reaction::Pass;
                 }
-                affected.met.lock().unwrap().extend(away);
+                fault_families.affected.lock().unwrap().extend(unreachable);
                 Reaction::Answer(command_error(133, "FailedToSatisfyReadPreference"))
             }
             _ => Reaction::Pass,
@@ -257,45 +257,46 @@ fn script(fault: Fault, affected: Affected) -> impl Fn(&Command) -> Reaction + S
 }
 
 /// Returns the reaction to a command of rotations.
-fn reaction(fault: Fault, command: &Command, affected: &Affected) -> Reaction {
+fn reaction(fault: Fault, command: &Command, fault_families: &FaultFamilies) -> Reaction {
     let families: Vec<String> = updates(command).filter_map(family_of_update).collect();
-    let mut met = affected.met.lock().unwrap();
+    let mut affected = fault_families.affected.lock().unwrap();
     match fault {
         Fault::Rejected | Fault::ShardUnreachable => {
-            let is_rejected = |family: &String| affected.chosen.contains(family);
+            let is_rejected = |family: &String| fault_families.chosen.contains(family);
             let indices: Vec<usize> = (0..families.len())
                 .filter(|index| is_rejected(&families[*index]))
                 .collect();
-            met.extend(indices.iter().map(|index| families[*index].clone()));
-            rejecting(command, &indices)
+            affected.extend(indices.iter().map(|index| families[*index].clone()));
+            rejection_reaction(command, &indices)
         }
         // Only one command of several statements is affected.
-        _ if families.len() < 2 || !met.is_empty() => Reaction::Pass,
+        _ if families.len() < 2 || !affected.is_empty() => Reaction::Pass,
         _ => {
-            met.extend(families);
-            breaking(fault, command)
+            affected.extend(families);
+            batch_fault_reaction(fault, command)
         }
     }
 }
 
-fn breaking(fault: Fault, command: &Command) -> Reaction {
+/// Returns the reaction that applies the fault to the whole batch.
+fn batch_fault_reaction(fault: Fault, command: &Command) -> Reaction {
     match fault {
         Fault::NotAcknowledged(code) => Reaction::changing(command, move |response| {
             let error = doc! { "code": code, "codeName": "Scripted", "errmsg": "no majority" };
             response.insert("writeConcernError", error);
         }),
-        Fault::ConnectionClosed { is_done: true } => Reaction::losing_the_reply(command),
+        Fault::ConnectionClosed { is_applied: true } => Reaction::losing_the_reply(command),
         Fault::NotWritablePrimary => {
             let half = with_updates(command, updates(command).take(updates(command).count() / 2));
             let stepped_down = |_| Reaction::Answer(command_error(10_107, "NotWritablePrimary"));
             Reaction::Send(half, Box::new(stepped_down))
         }
-        Fault::ConnectionClosed { is_done: false } | Fault::Rejected | Fault::ShardUnreachable => Reaction::Reset,
+        Fault::ConnectionClosed { is_applied: false } | Fault::Rejected | Fault::ShardUnreachable => Reaction::Reset,
     }
 }
 
 /// Returns the reaction that rejects the statements at these indices and lets the others take effect.
-fn rejecting(command: &Command, indices: &[usize]) -> Reaction {
+fn rejection_reaction(command: &Command, indices: &[usize]) -> Reaction {
     let errors: Vec<Document> = indices
         .iter()
         .map(|index| doc! { "index": i32::try_from(*index).unwrap(), "code": 121, "errmsg": "refused" })

@@ -8,28 +8,29 @@ use end_to_end::{Direction, Flow, Options, Process, ProxiedStore, Servers};
 use tokio::time::{sleep, timeout};
 
 use crate::Outcome;
-use crate::broker::{Broker, Paused};
+use crate::broker::{Broker, PausedBroker};
 use crate::consumer::Consumer;
 use crate::setup::{Clients, Setup, send_with_retries};
 use crate::summary::{Summary, check, finish, rounds};
 use crate::workloads::{ContactAdditions, LockChanges, SessionStarts, Workload};
 
-/// The default number of kills: each point once.
+/// The default number of kills: one per point.
 const KILLS: usize = 7;
 
 /// A short lease, so that the claims of a killed relay expire soon.
 const LEASE: &str = "1s";
 
-/// The number of further attempts for a command that does not reach its point, which is no failure of the service.
-const ATTEMPTS: usize = 2;
+/// The number of further attempts after a command did not reach its point, which is not a failure of the service.
+const RETRIES: usize = 2;
 
 /// The time limit of a step, which is more than any step takes.
 const OVERDUE: Duration = Duration::from_secs(30);
 
-/// The time in which the service may send the event to the paused broker, or not.
-const ON_ITS_WAY: Duration = Duration::from_millis(40);
+/// The time between the resumption of the relay and the kill. The service may or may not send the event to the paused
+/// broker in this time.
+const SEND_WINDOW: Duration = Duration::from_millis(40);
 
-/// Texts that only the relay sends to the store, in each of its steps with an outbox.
+/// Texts that only the relay sends to the store: in every step with an outbox, in a claim, and in a settlement.
 const RELAY: &str = "leaseUntil";
 const CLAIM: &str = "claim\0";
 const SETTLE: &str = "$$event.sequence";
@@ -47,7 +48,7 @@ enum Point {
     Claimed,
     /// The relay has sent the event, or is about to; the broker has not acknowledged it.
     Sent,
-    /// A consumer has the event, and so has the outbox.
+    /// A consumer has received the event, which is still in the outbox.
     Published,
     /// The outbox is empty; the relay has no response from the store.
     Settled,
@@ -68,9 +69,9 @@ impl Point {
         !matches!(self, Self::Received | Self::Written)
     }
 
-    /// Makes the proxy stop the service at this point. For [`Self::Sent`] this is the point before; pausing the broker
-    /// does the rest.
-    fn arm(self, store: &ProxiedStore, marker: &str) {
+    /// Makes the proxy hold the service at this point. For [`Self::Sent`], the proxy holds it at the previous point.
+    /// Pausing the broker does the rest.
+    fn intercept(self, store: &ProxiedStore, marker: &str) {
         let (text, direction, flow) = match self {
             Self::Received => (marker, Direction::ToServer, Flow::Hold),
             Self::Written => (marker, Direction::ToClient, Flow::Hold),
@@ -108,12 +109,15 @@ pub(crate) async fn lose_no_event(servers: Servers) -> Outcome {
         .collect();
     for number in 0..kills {
         let at = number % points.len();
-        // Together, the two indices go through every point of every service.
+        // With enough kills, the two indices combine every point with every service.
         let service = (number + number / points.len()) % trial.services.len();
         let outcome = trial.kill(service, points[at]).await;
         summaries[at].add(outcome);
     }
-    println!("c5: {kills} kills, {} events were repeated", trial.consumer.repeated());
+    println!(
+        "c5: {kills} kills, {} events were repeated",
+        trial.consumer.repetitions()
+    );
     summaries.truncate(kills);
     finish(summaries)
 }
@@ -121,7 +125,7 @@ pub(crate) async fn lose_no_event(servers: Servers) -> Outcome {
 impl Trial {
     async fn new(servers: &Servers, kills: usize) -> Self {
         let setup = Setup::new(servers).await;
-        // A third of the kills hits the contacts, with two commands each, and a user has room for at least eight
+        // A third of the kills hit the workload of contacts, with two commands each. A user has room for at least eight
         // contacts.
         let users = setup.register_users(4 + kills / 10).await;
         let mut services: Vec<ServiceUnderTest> = Vec::new();
@@ -139,7 +143,7 @@ impl Trial {
                 workload,
             });
         }
-        let broker = Broker::own();
+        let broker = Broker::find();
         if broker.is_none() {
             println!(
                 "c5: only a broker that `cargo xtask servers up` started can be paused, so no service is killed while it sends"
@@ -160,11 +164,11 @@ impl Trial {
 
     /// Kills a service at a point of a command, restarts it, and verifies its writes and its events.
     async fn kill(&mut self, index: usize, point: Point) -> Result<(), String> {
-        let mut more = 0..ATTEMPTS;
+        let mut retries = 0..RETRIES;
         let paused = loop {
             match self.reach(index, point).await {
                 Ok(paused) => break paused,
-                Err(failure) if more.next().is_some() => {
+                Err(failure) if retries.next().is_some() => {
                     println!("c5: {point:?} is repeated: {failure}");
                     self.restart(index, None).await?;
                     self.services[index].workload.read_back(&self.clients).await?;
@@ -189,8 +193,8 @@ impl Trial {
         self.consumer.verify()
     }
 
-    /// Kills a service and restarts it. Resumes a paused broker when the service is dead.
-    async fn restart(&mut self, index: usize, paused: Option<Paused>) -> Result<(), String> {
+    /// Kills a service, resumes the paused broker, if any, and restarts the service.
+    async fn restart(&mut self, index: usize, paused: Option<PausedBroker>) -> Result<(), String> {
         let ServiceUnderTest {
             store,
             process,
@@ -198,25 +202,25 @@ impl Trial {
         } = &mut self.services[index];
         process.take().expect("a process").kill();
         drop(paused);
-        // Loses what is held back, as a crash of the machine would.
+        // Loses the bytes that are held back, as a crash of the machine would.
         store.proxy.reset();
-        store.proxy.pass().map_err(|error| error.to_string())?;
+        store.proxy.restore().map_err(|error| error.to_string())?;
         *process = Some(start(&self.setup, workload, store).await);
         Ok(())
     }
 
-    /// Brings the service to the point. Returns the broker if it is paused for this, and has to stay so.
-    async fn reach(&mut self, index: usize, point: Point) -> Result<Option<Paused>, String> {
+    /// Brings the service to the point. Returns the broker if the point requires that it stays paused.
+    async fn reach(&mut self, index: usize, point: Point) -> Result<Option<PausedBroker>, String> {
         let ServiceUnderTest { store, workload, .. } = &mut self.services[index];
         if let Workload::ContactAdditions(contacts) = workload {
             contacts.make_room();
         }
-        point.arm(store, workload.marker());
+        point.intercept(store, workload.marker());
         if point.is_acknowledged() {
             let response = send_with_retries(|| workload.command(&self.clients)).await;
             workload.acknowledge(&response)?;
         } else {
-            // The request ends with the service.
+            // The service is killed before it responds.
             tokio::spawn(workload.command(&self.clients).try_send());
         }
         match point {
@@ -235,8 +239,8 @@ impl Trial {
             return Ok(None);
         };
         let paused = broker.pause();
-        store.proxy.pass().map_err(|error| error.to_string())?;
-        sleep(ON_ITS_WAY).await;
+        store.proxy.restore().map_err(|error| error.to_string())?;
+        sleep(SEND_WINDOW).await;
         Ok(Some(paused))
     }
 }

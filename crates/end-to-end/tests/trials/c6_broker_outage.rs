@@ -16,28 +16,28 @@ use crate::summary::{Summary, finish, rounds};
 use crate::workloads::{ContactAdditions, LockChanges, Workload};
 
 /// The default length of the outage, in seconds.
-const AWAY: usize = 4;
+const OUTAGE_SECONDS: usize = 4;
 
-/// Senders of locks and unlocks, and of contacts. Each sends one command per second.
+/// The number of senders of locks and unlocks, and of senders of contacts. Each sends one command per second.
 const LOCK_SENDERS: usize = 40;
 const CONTACT_SENDERS: usize = 10;
 const PACE: Duration = Duration::from_secs(1);
 
-/// The delay between the senders, which spreads the fifty of them over a second.
+/// The delay between two senders, which spreads the fifty senders over a second.
 const STAGGER: Duration = Duration::from_millis(20);
 
-/// The time with commands before the outage, and after it.
-const AROUND: Duration = Duration::from_millis(1_500);
+/// How long the senders run before the outage, and after it.
+const LOAD_MARGIN: Duration = Duration::from_millis(1_500);
 
-/// The longest start of a broker, in seconds, with a wide margin.
-const START: usize = 90;
+/// The maximum time that a broker takes to start, in seconds, with a wide margin.
+const MAX_BROKER_START_SECONDS: usize = 90;
 
 /// The time in which all events have to arrive. A Kafka client retries a lost broker at least every ten seconds, and a
 /// relay continues half a second later.
 const DRAINS_WITHIN: Duration = Duration::from_mins(1);
 
-/// The time after which a 503 is counted apart: on a busy machine the service abandons a slow store after a little
-/// more, and the outage of the broker is not the cause. Such a request is repeated and reported.
+/// A 503 that takes longer than this is counted separately, and its request is repeated. On a busy machine the service
+/// abandons a slow store after a little more than two seconds, and the outage of the broker is not the cause.
 const SLOW_STORE: Duration = Duration::from_secs(2);
 
 /// The results of one sender.
@@ -49,39 +49,39 @@ struct SenderResult {
     failures: Vec<String>,
 }
 
-pub(crate) async fn fails_no_request(servers: Servers) -> Outcome {
-    let away = rounds(AWAY);
+pub(crate) async fn no_request_fails(servers: Servers) -> Outcome {
+    let outage_seconds = rounds(OUTAGE_SECONDS);
     let setup = Setup::new(&servers).await;
     let _deployment = setup.start_all(&Options::default()).await;
     let clients = setup.clients().await;
     // A user has room for at least nine contacts.
     let users = setup
-        .register_users(LOCK_SENDERS + CONTACT_SENDERS * (2 + (away + START) / 8))
+        .register_users(LOCK_SENDERS + CONTACT_SENDERS * (2 + (outage_seconds + MAX_BROKER_START_SECONDS) / 8))
         .await;
-    let stopped = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::new(AtomicBool::new(false));
     let mut senders = JoinSet::new();
     let mut delay = Duration::ZERO;
     for workload in workloads(&users) {
-        senders.spawn(send(clients.clone(), workload, delay, stopped.clone()));
+        senders.spawn(run_sender(clients.clone(), workload, delay, is_over.clone()));
         delay += STAGGER;
     }
-    let begun = Instant::now();
-    sleep(AROUND).await;
+    let started_at = Instant::now();
+    sleep(LOAD_MARGIN).await;
     spawn_blocking(Broker::stop).await.expect("no panic");
-    let gone = Instant::now();
-    sleep(Duration::from_secs(away as u64)).await;
+    let stopped_at = Instant::now();
+    sleep(Duration::from_secs(outage_seconds as u64)).await;
     spawn_blocking(Broker::start).await.expect("no panic");
-    let back = Instant::now();
-    sleep(AROUND).await;
-    stopped.store(true, Ordering::Relaxed);
+    let restarted_at = Instant::now();
+    sleep(LOAD_MARGIN).await;
+    is_over.store(true, Ordering::Relaxed);
     let sent = senders.join_all().await;
-    let (lasted, outage) = (begun.elapsed(), back - gone);
+    let (lasted, outage) = (started_at.elapsed(), restarted_at - stopped_at);
 
-    let requests = requests(&sent);
+    let requests = summarize_requests(&sent);
     let mut consumer = Consumer::new(&servers.kafka_brokers, &users);
     let all = |consumer: &Consumer| sent.iter().all(|sent| sent.workload.has_all_events_in(consumer));
     consumer.read_until(DRAINS_WITHIN, all).await;
-    let drained = back.elapsed();
+    let drained = restarted_at.elapsed();
     let mut histories = Summary::new("c6 histories");
     for sent in &sent {
         histories.add(sent.workload.verify(&consumer));
@@ -93,13 +93,13 @@ pub(crate) async fn fails_no_request(servers: Servers) -> Outcome {
         "c6: {} commands in {lasted:.1?}, the slowest took {slowest:.2?}; the outage lasted {outage:.1?}; the last of {} events \
          arrived {drained:.1?} after it, {} were repeated; {repeated} commands were repeated because the store was too slow",
         requests.trials(),
-        consumer.total(),
-        consumer.repeated()
+        consumer.event_count(),
+        consumer.repetitions()
     );
     finish(vec![requests, histories])
 }
 
-fn requests(sent: &[SenderResult]) -> Summary {
+fn summarize_requests(sent: &[SenderResult]) -> Summary {
     let mut summary = Summary::new("c6 requests");
     for sent in sent {
         for failure in &sent.failures {
@@ -112,20 +112,20 @@ fn requests(sent: &[SenderResult]) -> Summary {
 
 /// Returns the workloads of all senders.
 fn workloads(users: &[String]) -> Vec<Workload> {
-    let (turned, contacted) = users.split_at(LOCK_SENDERS);
-    let mut workloads: Vec<Workload> = turned
+    let (lock_users, contact_users) = users.split_at(LOCK_SENDERS);
+    let mut workloads: Vec<Workload> = lock_users
         .iter()
         .map(|user| Workload::LockChanges(LockChanges::new(user)))
         .collect();
-    let each = contacted.len() / CONTACT_SENDERS;
-    let contacts = contacted
-        .chunks(each)
+    let users_per_sender = contact_users.len() / CONTACT_SENDERS;
+    let contacts = contact_users
+        .chunks(users_per_sender)
         .map(|users| Workload::ContactAdditions(ContactAdditions::new(users.to_vec())));
     workloads.extend(contacts.take(CONTACT_SENDERS));
     workloads
 }
 
-async fn send(clients: Clients, workload: Workload, delay: Duration, stopped: Arc<AtomicBool>) -> SenderResult {
+async fn run_sender(clients: Clients, workload: Workload, delay: Duration, is_over: Arc<AtomicBool>) -> SenderResult {
     let mut sent = SenderResult {
         workload,
         requests: 0,
@@ -135,7 +135,7 @@ async fn send(clients: Clients, workload: Workload, delay: Duration, stopped: Ar
     };
     let mut pace = interval_at(Instant::now() + delay, PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !stopped.load(Ordering::Relaxed) {
+    while !is_over.load(Ordering::Relaxed) {
         if let Workload::ContactAdditions(contacts) = &mut sent.workload {
             contacts.make_room();
         }

@@ -1,4 +1,4 @@
-//! C7: a relay is paused while it publishes, until its lease has expired, and resumes after another one took over.
+//! C7: a relay is paused while it publishes. Its lease expires and another relay takes over. Then it resumes.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use crate::setup::{Clients, Setup, send_with_retries};
 use crate::summary::{Summary, check, finish, rounds};
 use crate::workloads::{LockChanges, Workload};
 
+/// The default number of pauses.
 const PAUSES: usize = 1;
 
 const LEASE: &str = "2s";
 
-/// Events that wait for the relay: too many to be published before it is paused.
+/// The number of events that wait for the relay, too many to publish before it is paused.
 const WAITING: usize = 120;
 
-/// Events during the pause, and after it.
+/// The number of events during the pause, and after it.
 const LATER: usize = 5;
 
 /// A text that only the relay sends to the store.
@@ -31,7 +32,7 @@ struct Trial {
     clients: Clients,
     /// The store of the service that is paused.
     store: ProxiedStore,
-    paused: Process,
+    paused_service: Process,
     workload: Workload,
     consumer: Consumer,
 }
@@ -44,7 +45,7 @@ pub(crate) async fn keeps_the_order(servers: Servers) -> Outcome {
     let options = Options::default().mongodb_uri(&store.uri).setting("relay.lease", LEASE);
     let mut trial = Trial {
         clients: setup.clients().await,
-        paused: setup.start(Service::CredentialLock, options).await,
+        paused_service: setup.start(Service::CredentialLock, options).await,
         store,
         workload: Workload::LockChanges(LockChanges::new(&users[0])),
         consumer: Consumer::new(&servers.kafka_brokers, &users),
@@ -52,42 +53,42 @@ pub(crate) async fn keeps_the_order(servers: Servers) -> Outcome {
     };
     let mut summary = Summary::new("c7");
     for _ in 0..rounds(PAUSES) {
-        let outcome = trial.pause().await;
+        let outcome = trial.run_round().await;
         summary.add(outcome);
     }
     finish(vec![summary])
 }
 
 impl Trial {
-    async fn pause(&mut self) -> Result<(), String> {
-        let before = self.consumer.total();
-        let repeated = self.consumer.repeated();
+    async fn run_round(&mut self) -> Result<(), String> {
+        let before = self.consumer.event_count();
+        let repeated = self.consumer.repetitions();
         self.store.proxy.intercept(RELAY, Direction::ToServer, Flow::Hold);
         self.send_commands(WAITING).await?;
-        self.store.proxy.pass().map_err(|error| error.to_string())?;
+        self.store.proxy.restore().map_err(|error| error.to_string())?;
         let has_begun = self
             .consumer
-            .read_until(OVERDUE, |consumer| consumer.total() > before)
+            .read_until(OVERDUE, |consumer| consumer.event_count() > before)
             .await;
-        self.paused.pause();
+        self.paused_service.pause();
         check(has_begun, || "the relay publishes nothing".to_owned())?;
-        let published = self.consumer.total() - before;
+        let published = self.consumer.event_count() - before;
 
         let other = self.start_replica().await;
-        let nowhere = String::new;
-        let at_replica = self.clients.at(Caller::new(nowhere(), nowhere(), other.base_url()));
+        let no_url = String::new;
+        let at_replica = self.clients.at(Caller::new(no_url(), no_url(), other.base_url()));
         let original = std::mem::replace(&mut self.clients, at_replica);
         let sent = self.send_commands(LATER).await;
         self.clients = original;
         sent?;
         self.await_all_events("the other relay did not take over").await?;
 
-        self.paused.resume();
+        self.paused_service.resume();
         other.terminate().await;
         // The resumed relay publishes these after the events that it had claimed before the pause.
         self.send_commands(LATER).await?;
         self.await_all_events("the relay did not continue").await?;
-        let repeated = self.consumer.repeated() - repeated;
+        let repeated = self.consumer.repetitions() - repeated;
         println!("c7: paused after about {published} of {WAITING} events; {repeated} were repeated");
         check(repeated > published, || {
             "it was paused too late to repeat an event".to_owned()

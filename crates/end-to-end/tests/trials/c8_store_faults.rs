@@ -1,5 +1,4 @@
-//! C8: the store is unreachable, is slow, leaves connections half-open or cuts its replies short, under requests of
-//! every kind.
+//! C8: the store is unreachable, is slow, hangs or cuts its replies short, under requests of every kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,8 +20,8 @@ const ROUNDS: usize = 1;
 /// The length of a fault, which is more than a request may take.
 const FAULT: Duration = Duration::from_millis(3_500);
 
-/// The promised bounds on a response and on the recovery.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// The promised time limits for a response and for the recovery.
+const RESPONDS_WITHIN: Duration = Duration::from_secs(3);
 const RECOVERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The time after which the trial stops waiting for a recovery.
@@ -31,20 +30,21 @@ const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 /// The delay in each direction of a slow store.
 const SLOW: Duration = Duration::from_millis(300);
 
-/// Bytes of a reply before the cut, fewer than its header has.
-const BROKEN_AFTER: usize = 12;
+/// The number of bytes of a reply before the cut, fewer than its header has.
+const CUT_AFTER: usize = 12;
 
-/// A text in every command, and in no message by which the driver monitors the server.
+/// A text that occurs in every command. The messages by which the driver monitors the server do not have it.
 const COMMAND: &str = "lsid";
 
-/// Clients of each kind of request. Together they can have more calls in flight than a service has connections.
-const OF_A_KIND: usize = 3;
+/// The number of clients per kind of request. Together they can have more calls in flight than a service has
+/// connections.
+const CLIENTS_PER_KIND: usize = 3;
 const CONNECTIONS: &str = "16";
 
-/// Users of a client that adds contacts, per round. Each has room for nine.
-const USERS: usize = 60;
+/// The number of users per round of a client that adds contacts. Each user has room for nine contacts.
+const CONTACT_USERS: usize = 60;
 
-/// Users of the clients of the other kinds.
+/// The number of users of the clients of the other kinds: one each.
 const SINGLE_USERS: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +53,12 @@ enum Fault {
     Unreachable,
     Slow,
     /// Nothing arrives in either direction.
-    HalfOpen,
+    Hang,
     /// Commands arrive, replies do not.
     NoReply,
     /// Every reply to a command is cut short.
     CutReply,
-    /// Connections that carried a command stay half-open for good.
+    /// Connections that carried a command hang, even after the fault.
     Lost,
 }
 
@@ -66,7 +66,7 @@ impl Fault {
     const ALL: [Self; 6] = [
         Self::Unreachable,
         Self::Slow,
-        Self::HalfOpen,
+        Self::Hang,
         Self::NoReply,
         Self::CutReply,
         Self::Lost,
@@ -75,16 +75,16 @@ impl Fault {
     async fn apply(self, store: &mut ProxiedStore) {
         let proxy = &mut store.proxy;
         let both = |flow| {
-            proxy.set(Direction::ToServer, flow);
-            proxy.set(Direction::ToClient, flow);
+            proxy.set_flow(Direction::ToServer, flow);
+            proxy.set_flow(Direction::ToClient, flow);
         };
         match self {
             Self::Unreachable => proxy.refuse().await,
             Self::Slow => both(Flow::Slow(SLOW)),
-            Self::HalfOpen => both(Flow::Hold),
-            Self::NoReply => proxy.set(Direction::ToClient, Flow::Hold),
+            Self::Hang => both(Flow::Hold),
+            Self::NoReply => proxy.set_flow(Direction::ToClient, Flow::Hold),
             Self::Lost => proxy.intercept(COMMAND, Direction::ToServer, Flow::Hold),
-            Self::CutReply => proxy.intercept(COMMAND, Direction::ToClient, Flow::Cut(BROKEN_AFTER)),
+            Self::CutReply => proxy.intercept(COMMAND, Direction::ToClient, Flow::Cut(CUT_AFTER)),
         }
     }
 }
@@ -140,26 +140,26 @@ pub(crate) async fn return_503_in_time(servers: Servers) -> Outcome {
 impl Trial {
     async fn run_fault(&mut self, fault: Fault, summary: &mut Summary) {
         let mut sent = Vec::new();
-        let calm = self.await_recovery(Instant::now(), &mut sent).await;
+        let recovered = self.await_recovery(Instant::now(), &mut sent).await;
         assert_eq!(
-            calm.len(),
+            recovered.len(),
             self.kinds.len(),
-            "only {calm:?} are answered before {fault:?}"
+            "only {recovered:?} got a right response before {fault:?}"
         );
         sent.clear();
         self.lag.take();
 
         fault.apply(&mut self.store).await;
-        let ends = Instant::now() + FAULT;
-        while let Ok(Some(more)) = timeout_at(ends, self.sent.recv()).await {
+        let fault_end = Instant::now() + FAULT;
+        while let Ok(Some(more)) = timeout_at(fault_end, self.sent.recv()).await {
             sent.push(more);
         }
         match fault {
             Fault::Lost => self.store.proxy.abandon_intercepted(),
-            _ => self.store.proxy.pass().expect("the port is reserved"),
+            _ => self.store.proxy.restore().expect("the port is reserved"),
         }
-        let passed = Instant::now();
-        let recovered = self.await_recovery(passed, &mut sent).await;
+        let restored_at = Instant::now();
+        let recovered = self.await_recovery(restored_at, &mut sent).await;
         let lag = self.lag.take();
         print_results(fault, &sent, &recovered, lag);
         for sent in sent {
@@ -172,7 +172,8 @@ impl Trial {
         }
     }
 
-    /// Waits for a right response of every kind after `since`. Returns how long after it the first of each kind came.
+    /// Waits until every kind of request has got a right response after `since`, or until the timeout. Returns how long
+    /// after `since` each kind got its first one.
     async fn await_recovery(
         &mut self,
         since: Instant,
@@ -180,23 +181,23 @@ impl Trial {
     ) -> BTreeMap<&'static str, Duration> {
         let mut first = BTreeMap::new();
         while first.len() < self.kinds.len() {
-            let Ok(Some(one)) = timeout_at(since + RECOVERY_TIMEOUT, self.sent.recv()).await else {
+            let Ok(Some(request)) = timeout_at(since + RECOVERY_TIMEOUT, self.sent.recv()).await else {
                 break;
             };
-            if one.verdict == Ok(Verdict::Right) && one.answered_at > since {
-                first.entry(one.kind).or_insert(one.answered_at - since);
+            if request.verdict == Ok(Verdict::Right) && request.answered_at > since {
+                first.entry(request.kind).or_insert(request.answered_at - since);
             }
-            sent.push(one);
+            sent.push(request);
         }
         first
     }
 }
 
-/// The number of processes through which a response passes: this one, the service, the store and the proxy in this one.
-/// A busy machine delays each.
+/// The number of steps on the way of a response: the store, the proxy, the service and the client. A busy machine
+/// delays each.
 const HOPS: u32 = 4;
 
-/// Verifies a response and its time. Subtracts the delay of the machine itself, which is not the service's.
+/// Verifies a response and its time. Allows for the delay of the machine itself.
 fn verify(sent: SentRequest, lag: Duration) -> Result<(), String> {
     let SentRequest {
         kind,
@@ -205,7 +206,7 @@ fn verify(sent: SentRequest, lag: Duration) -> Result<(), String> {
         ..
     } = sent;
     let verdict = verdict.map_err(|defect| format!("{kind}: {defect}"))?;
-    check(duration <= ANSWERS_WITHIN + HOPS * lag, || {
+    check(duration <= RESPONDS_WITHIN + HOPS * lag, || {
         format!("{kind} got {verdict:?} after {duration:?}")
     })
 }
@@ -215,7 +216,7 @@ fn print_results(fault: Fault, sent: &[SentRequest], recovered: &BTreeMap<&'stat
     let slowest = sent.iter().map(|sent| sent.duration).max().unwrap_or_default();
     let last = recovered.values().max().copied().unwrap_or_default();
     println!(
-        "c8 {fault:?}: {} requests, {right} got a right response; the slowest took {slowest:.2?} of {ANSWERS_WITHIN:?}; the last \
+        "c8 {fault:?}: {} requests, {right} got a right response; the slowest took {slowest:.2?} of {RESPONDS_WITHIN:?}; the last \
          kind recovered after {last:.2?} of {RECOVERS_WITHIN:?}; the machine itself was up to {lag:.0?} late",
         sent.len()
     );
@@ -224,8 +225,8 @@ fn print_results(fault: Fault, sent: &[SentRequest], recovered: &BTreeMap<&'stat
 /// Returns the clients of every kind of request, each with users of its own.
 async fn load_clients(setup: &Setup, here: &Clients, there: &Clients, rounds: usize) -> Vec<LoadClient> {
     let mut load_clients = Vec::new();
-    for _ in 0..OF_A_KIND {
-        let users = setup.register_users(SINGLE_USERS + USERS * rounds).await;
+    for _ in 0..CLIENTS_PER_KIND {
+        let users = setup.register_users(SINGLE_USERS + CONTACT_USERS * rounds).await;
         let load_client = |(kind, operation)| LoadClient {
             kind,
             operation,

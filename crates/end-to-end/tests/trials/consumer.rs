@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use adapter_kafka::LastSequences;
 use domain::event::Event;
-use end_to_end::{EventReader, read_events};
+use end_to_end::{EventReader, open_event_reader};
 use tokio::time::{Instant, timeout_at};
 
 /// A consumer that ignores repeated events by the sequence number of their aggregate, as every consumer should.
@@ -12,7 +12,7 @@ pub(crate) struct Consumer {
     last: LastSequences,
     /// The events without repetitions, by source and subject.
     events: HashMap<&'static str, HashMap<String, Vec<Event>>>,
-    repeated: usize,
+    repetitions: usize,
     defects: Vec<String>,
 }
 
@@ -20,10 +20,10 @@ impl Consumer {
     pub(crate) fn new(brokers: &str, users: &[String]) -> Self {
         let users: Vec<&str> = users.iter().map(String::as_str).collect();
         Self {
-            reader: read_events(brokers, &users),
+            reader: open_event_reader(brokers, &users),
             last: LastSequences::new(),
             events: HashMap::new(),
-            repeated: 0,
+            repetitions: 0,
             defects: Vec::new(),
         }
     }
@@ -47,7 +47,7 @@ impl Consumer {
         let subjects = self.events.entry(event.kind.source()).or_default();
         let events = subjects.entry(event.subject.clone()).or_default();
         if !self.last.is_new(&event) {
-            self.repeated += 1;
+            self.repetitions += 1;
             if !events.contains(&event) {
                 self.defects
                     .push(format!("another event has the sequence number of {event:?}"));
@@ -56,7 +56,8 @@ impl Consumer {
         }
         let before = events.last().map_or(0, |last| last.sequence);
         if event.sequence != before + 1 {
-            self.defects.push(format!("after {before} came {event:?}"));
+            self.defects
+                .push(format!("sequence number {before} is followed by {event:?}"));
         }
         self.last.record(&event);
         events.push(event);
@@ -69,13 +70,13 @@ impl Consumer {
     }
 
     /// Returns the number of events without repetitions.
-    pub(crate) fn total(&self) -> usize {
+    pub(crate) fn event_count(&self) -> usize {
         self.events.values().flat_map(HashMap::values).map(Vec::len).sum()
     }
 
     /// Returns the number of repetitions.
-    pub(crate) fn repeated(&self) -> usize {
-        self.repeated
+    pub(crate) fn repetitions(&self) -> usize {
+        self.repetitions
     }
 
     /// Returns an error when an event was lost or out of order since the last call.

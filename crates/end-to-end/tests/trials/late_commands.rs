@@ -14,19 +14,19 @@ use crate::summary::{Summary, check, finish, rounds};
 
 const ROUNDS: usize = 1;
 
-/// Users of each kind of command in a round. Their writes are in flight at the same time, each on a connection of its
-/// own.
+/// The number of users per kind of command in a round. Their writes are in flight at the same time, each on a
+/// connection of its own.
 const USERS: usize = 10;
 
-/// A text that only the writes of locks and unlocks have on the way to the store.
+/// A text that, on the way to the store, occurs only in the writes of locks and unlocks.
 const LOCK_WRITE: &str = "credential.";
 
-/// A text that only the writes of contacts have on the way to the store.
+/// A text that, on the way to the store, occurs only in the writes of contacts.
 const CONTACT_WRITE: &str = "factor.";
 
 const CONTACT: &str = "contact-1";
 
-/// Two replicas of a service on one database, of which one is slow because it reaches the database through a proxy.
+/// Two replicas of a service on one database. One is slow because it reaches the database through a proxy.
 struct Pair {
     store: ProxiedStore,
     slow: Process,
@@ -55,9 +55,9 @@ impl Pair {
         responses
     }
 
-    /// Lets the held writes arrive, and waits until the replica has no call in flight.
+    /// Lets the held writes arrive, stops the slow replica and waits until it exits. Then it has no call in flight.
     async fn release_and_terminate(mut self) {
-        self.store.proxy.pass().expect("the port is reserved");
+        self.store.proxy.restore().expect("the port is reserved");
         self.slow.terminate().await;
     }
 }
@@ -118,7 +118,7 @@ pub(crate) async fn undo_no_lock(servers: Servers) -> Outcome {
     finish(summaries.into())
 }
 
-/// Verifies whether the credential is locked, and how often it was.
+/// Verifies whether the credential is locked, and how often it was locked.
 async fn check_lock_state(clients: &Clients, user: &str, expected: (bool, u64)) -> Result<(), String> {
     let state = send_with_retries(|| clients.get_lock(user))
         .await
@@ -135,7 +135,7 @@ fn mobile(number: u32) -> Value {
     json!({"regionCode": "55", "areaCode": "11", "phoneNumber": format!("9{number:08}")})
 }
 
-/// A command of a user about the contact.
+/// A command by which a user adds, changes or removes the contact.
 #[derive(Clone, Copy)]
 enum ContactCommand {
     Add(u32),
@@ -165,8 +165,8 @@ impl ContactCommand {
     }
 }
 
-/// The contact before, the abandoned command, the acknowledged one with its status, and the last digits of the number
-/// that must be stored in the end.
+/// A case: the number of the contact before, the abandoned command, the acknowledged command with its status, and the
+/// last digits of the number that must be stored in the end.
 struct Case {
     name: &'static str,
     before: Option<u32>,
@@ -225,9 +225,9 @@ pub(crate) async fn lose_no_contact(servers: Servers) -> Outcome {
             response.expect_status(503);
         }
         for (users, case) in cases() {
-            let (edit, status) = case.acknowledged;
+            let (command, status) = case.acknowledged;
             for user in users {
-                edit.request(&there, user).send().await.expect_status(status);
+                command.request(&there, user).send().await.expect_status(status);
             }
         }
         pair.release_and_terminate().await;

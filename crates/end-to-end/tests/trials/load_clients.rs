@@ -30,7 +30,7 @@ pub(crate) struct LoadClient {
     pub(crate) operation: Operation,
     /// The services that it calls.
     pub(crate) here: Clients,
-    /// Services that reach the store without a proxy, to verify a response.
+    /// The services that reach the store without a proxy. They verify the responses.
     pub(crate) there: Clients,
 }
 
@@ -52,10 +52,10 @@ pub(crate) enum Verdict {
 
 impl LoadClient {
     /// Sends requests until the receiver is closed.
-    pub(crate) async fn run(mut self, listener: UnboundedSender<SentRequest>) {
+    pub(crate) async fn run(mut self, results: UnboundedSender<SentRequest>) {
         loop {
             let sent = self.send_one().await;
-            if listener.send(sent).is_err() {
+            if results.send(sent).is_err() {
                 return;
             }
             sleep(PAUSE).await;
@@ -71,7 +71,7 @@ impl LoadClient {
         let response = request.try_send().await;
         let (duration, answered_at) = (started.elapsed(), Instant::now());
         let verdict = match response {
-            Ok(response) if response.status == 503 => unavailable(&response),
+            Ok(response) if response.status == 503 => verify_unavailable(&response),
             Ok(response) => self.verify(&response).await.map(|()| Verdict::Right),
             Err(error) => Err(format!("no response: {error:?}")),
         };
@@ -98,7 +98,7 @@ impl LoadClient {
         }
     }
 
-    /// Verifies a response by services that reach the store without a proxy.
+    /// Verifies a response by requests to the services that reach the store without a proxy.
     async fn verify(&mut self, response: &Response) -> Result<(), String> {
         if let Operation::Workload(workload) = &mut self.operation {
             workload.acknowledge(response)?;
@@ -110,7 +110,7 @@ impl LoadClient {
             return Ok(());
         }
         check(response.status == 200, || {
-            format!("answered {} {}", response.status, response.body)
+            format!("returned {} {}", response.status, response.body)
         })?;
         match &self.operation {
             Operation::ClientLogin => {
@@ -119,14 +119,14 @@ impl LoadClient {
                     desk,
                     ..self.there.clone()
                 };
-                let seen = send_with_retries(|| there.get_lock("nobody")).await;
-                check(seen.status == 404, || {
-                    format!("a request with the token returned {}", seen.status)
+                let response = send_with_retries(|| there.get_lock("no-such-user")).await;
+                check(response.status == 404, || {
+                    format!("a request with the token returned {}", response.status)
                 })
             }
             Operation::HandleAuth { .. } => {
                 let token = response.text("validationToken");
-                // It workloads once: when a busy machine makes this a 503, it is not known whether it did.
+                // The token can be used once. After a 503 from a busy machine, it is unknown whether it was used.
                 let renewed = self.renewal_request(&token).send().await;
                 check([200, 503].contains(&renewed.status), || {
                     format!("the returned token does not renew: {}", renewed.body)
@@ -146,7 +146,7 @@ impl LoadClient {
         }
     }
 
-    /// Renews at the undisturbed services and returns the new refresh token.
+    /// Renews at the services that reach the store without a proxy. Returns the new refresh token.
     async fn renew_there(&self, token: &str) -> Result<String, String> {
         let renewed = send_with_retries(|| self.renewal_request(token)).await;
         check(renewed.status == 200, || {
@@ -160,7 +160,7 @@ impl LoadClient {
     }
 }
 
-fn unavailable(response: &Response) -> Result<Verdict, String> {
+fn verify_unavailable(response: &Response) -> Result<Verdict, String> {
     let is_documented =
         response.status_and_code() == (503, "90".to_owned()) && response.header("retry-after").is_some();
     check(is_documented, || {

@@ -1,13 +1,12 @@
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-
 use std::time::Duration;
 
 use end_to_end::{Caller, Deployment, Fixtures, Installation, Options, Process, Request, Response, Servers, Service};
 use serde_json::json;
 use tokio::time::Instant;
 
-/// The longest time in which other work of the machine may keep a store from responding.
+/// How long a request is repeated after a 503, because other work on the machine can delay the store.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An installation with its registered clients.
@@ -56,7 +55,7 @@ impl Setup {
         users
     }
 
-    /// Starts a service whose access tokens outlive every trial.
+    /// Starts a service. The access tokens that `tokens` issues outlive every trial.
     pub(crate) async fn start(&self, service: Service, options: Options) -> Process {
         let options = match service {
             Service::Tokens => options.setting("tokens.access_token_lifetime", "1h"),

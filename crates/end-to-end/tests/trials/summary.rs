@@ -5,7 +5,7 @@ use crate::Outcome;
 /// Returns the number of rounds that the environment sets, or the default.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long a trial lasts is no setting of AuthMe"
+    reason = "the length of a trial is not an AuthMe setting"
 )]
 pub(crate) fn rounds(default: usize) -> usize {
     let requested = std::env::var("AUTHME_TRIAL_ROUNDS").ok();

@@ -10,8 +10,8 @@ use crate::consumer::Consumer;
 use crate::setup::{Clients, send_with_retries};
 use crate::summary::check;
 
-/// The number of contacts that a user can have.
-const MOST_CONTACTS: usize = 10;
+/// The maximum number of contacts that a user can add.
+const MAX_CONTACTS: usize = 10;
 
 /// A sequence of commands to one service.
 pub(crate) enum Workload {
@@ -29,10 +29,10 @@ impl Workload {
         }
     }
 
-    /// Returns a text that only the write of the next command has on the way to the store.
+    /// Returns a text that, on the way to the store, occurs only in the write of the next command.
     pub(crate) const fn marker(&self) -> &'static str {
         let kind = match self {
-            Self::LockChanges(lock_changes) => lock_changes.next(),
+            Self::LockChanges(lock_changes) => lock_changes.next_kind(),
             Self::ContactAdditions(_) => EventKind::FactorAdded,
             Self::SessionStarts(_) => EventKind::SessionStarted,
         };
@@ -56,7 +56,7 @@ impl Workload {
             Self::SessionStarts(_) => 200,
         };
         check(response.status == acknowledged, || {
-            format!("answered {} {}", response.status, response.body)
+            format!("returned {} {}", response.status, response.body)
         })?;
         match self {
             Self::LockChanges(lock_changes) => lock_changes.acknowledged += 1,
@@ -66,8 +66,8 @@ impl Workload {
         Ok(())
     }
 
-    /// Compares the store with the record and takes over further commands that took effect. Returns their number, if
-    /// the service shows it.
+    /// Compares the store with the record, and adds further commands that took effect to the record. Returns their
+    /// number, or `None` if the service does not show it.
     pub(crate) async fn read_back(&mut self, clients: &Clients) -> Result<Option<usize>, String> {
         match self {
             Self::LockChanges(lock_changes) => lock_changes.read_back(clients).await.map(Some),
@@ -81,7 +81,7 @@ impl Workload {
         match self {
             Self::LockChanges(lock_changes) => lock_changes.events_in(consumer).len() >= lock_changes.acknowledged,
             Self::ContactAdditions(contacts) => contacts
-                .each()
+                .users_with_contacts()
                 .all(|(user, stored)| ContactAdditions::events_in(consumer, user).len() >= stored.len()),
             Self::SessionStarts(sessions) => sessions.first_missing(consumer).is_none(),
         }
@@ -123,12 +123,12 @@ impl LockChanges {
         }
     }
 
-    const fn next(&self) -> EventKind {
+    const fn next_kind(&self) -> EventKind {
         Self::kind(self.acknowledged + 1)
     }
 
     fn command(&self, clients: &Clients) -> Request {
-        match self.next() {
+        match self.next_kind() {
             EventKind::CredentialLocked => clients.caller.lock(&clients.desk, &self.user),
             _ => clients.caller.unlock(&clients.desk, &self.user),
         }
@@ -166,11 +166,12 @@ impl LockChanges {
 pub(crate) struct ContactAdditions {
     /// The users without contacts.
     users: Vec<String>,
-    /// The users who have all their contacts.
-    done: Vec<(String, Vec<String>)>,
+    /// The users to whom no further contact is added, with their contacts.
+    full_users: Vec<(String, Vec<String>)>,
+    /// The user to whom contacts are added.
     user: String,
     stored: Vec<String>,
-    /// The number of contacts of all users.
+    /// The total number of contacts of all users.
     added: usize,
 }
 
@@ -179,25 +180,25 @@ impl ContactAdditions {
         Self {
             user: users.pop().expect("a user"),
             users,
-            done: Vec::new(),
+            full_users: Vec::new(),
             stored: Vec::new(),
             added: 0,
         }
     }
 
-    fn next(&self) -> String {
+    fn next_id(&self) -> String {
         format!("contact-{}", self.added)
     }
 
     fn command(&self, clients: &Clients) -> Request {
         let number = format!("9{:08}", self.added);
         let mobile = json!({"regionCode": "55", "areaCode": "11", "phoneNumber": number});
-        let contact = json!([{"id": self.next(), "contactType": "MOBILE", "mobile": mobile}]);
+        let contact = json!([{"id": self.next_id(), "contactType": "MOBILE", "mobile": mobile}]);
         clients.caller.add_contacts(&clients.portal, &self.user, &contact)
     }
 
     fn acknowledge(&mut self) {
-        let contact = self.next();
+        let contact = self.next_id();
         self.stored.push(contact);
         self.added += 1;
     }
@@ -224,9 +225,9 @@ impl ContactAdditions {
     }
 
     /// Returns every user with the stored contacts.
-    fn each(&self) -> impl Iterator<Item = (&String, &Vec<String>)> {
-        let done = self.done.iter().map(|(user, stored)| (user, stored));
-        done.chain([(&self.user, &self.stored)])
+    fn users_with_contacts(&self) -> impl Iterator<Item = (&String, &Vec<String>)> {
+        let full_users = self.full_users.iter().map(|(user, stored)| (user, stored));
+        full_users.chain([(&self.user, &self.stored)])
     }
 
     fn events_in<'a>(consumer: &'a Consumer, user: &str) -> &'a [Event] {
@@ -234,7 +235,7 @@ impl ContactAdditions {
     }
 
     fn verify(&self, consumer: &Consumer) -> Result<(), String> {
-        for (user, stored) in self.each() {
+        for (user, stored) in self.users_with_contacts() {
             let events = Self::events_in(consumer, user);
             let ids: Vec<&str> = events.iter().filter_map(|event| text(event, "factorId")).collect();
             check(ids == *stored, || format!("{stored:?} are stored, but {events:#?}"))?;
@@ -244,11 +245,11 @@ impl ContactAdditions {
 
     /// Continues with the next user when the current one has no room.
     pub(crate) fn make_room(&mut self) {
-        // A contact whose response was lost may be stored as well.
-        if self.stored.len() + 2 > MOST_CONTACTS {
+        // A contact whose response was lost may also be stored.
+        if self.stored.len() + 2 > MAX_CONTACTS {
             let next = self.users.pop().expect("enough users");
             let user = std::mem::replace(&mut self.user, next);
-            self.done.push((user, std::mem::take(&mut self.stored)));
+            self.full_users.push((user, std::mem::take(&mut self.stored)));
         }
     }
 }

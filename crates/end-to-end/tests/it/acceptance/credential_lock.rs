@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use domain::event::EventKind;
-use end_to_end::{Service, read_events};
+use end_to_end::{Service, open_event_reader};
 use serde_json::json;
 
 use super::{ANA, TestApp, error};
@@ -17,12 +17,12 @@ pub(crate) async fn lock_ends_every_session_and_unlock_restores_none(app: &TestA
         .await
         .expect_status(200)
         .text("validationToken");
-    let (desk, portal) = (app.token(&app.fixtures.desk).await, app.portal().await);
-    let renewed = async |token: &str| app.caller.renew(&portal, token, true).send().await;
+    let (desk, portal) = (app.client_token(&app.fixtures.desk).await, app.portal_token().await);
+    let renew = async |token: &str| app.caller.renew(&portal, token, true).send().await;
 
     app.caller.lock(&desk, &user).send().await.expect_status(204);
     for token in [&refresh, &validation] {
-        assert_eq!(renewed(token).await.status_and_code(), error(412, "21"));
+        assert_eq!(renew(token).await.status_and_code(), error(412, "21"));
     }
     assert_eq!(
         app.handle_auth("portal", email).await.status_and_code(),
@@ -38,10 +38,10 @@ pub(crate) async fn lock_ends_every_session_and_unlock_restores_none(app: &TestA
 
     app.caller.lock(&desk, &user).send().await.expect_status(204);
     app.caller.unlock(&desk, &user).send().await.expect_status(204);
-    assert_eq!(renewed(&refresh).await.status_and_code(), error(401, "20"));
+    assert_eq!(renew(&refresh).await.status_and_code(), error(401, "20"));
     app.start_session(email).await;
 
-    let mut reader = read_events(&app.servers.kafka_brokers, &[&user]);
+    let mut reader = open_event_reader(&app.servers.kafka_brokers, &[&user]);
     reader
         .read_until_event(EventKind::CredentialUnlocked, &user, WITHIN)
         .await;
@@ -69,8 +69,8 @@ pub(crate) async fn administrator_locks_a_user(app: &TestApp) {
 
 pub(crate) async fn lock_and_unlock_reject_invalid_requests(app: &TestApp) {
     let (desk, gateway) = (
-        app.token(&app.fixtures.desk).await,
-        app.token(&app.fixtures.gateway).await,
+        app.client_token(&app.fixtures.desk).await,
+        app.client_token(&app.fixtures.gateway).await,
     );
     for operation in ["lock", "unlock"] {
         let path = format!("/user-identities/{operation}");

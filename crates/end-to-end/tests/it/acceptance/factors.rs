@@ -7,7 +7,7 @@ const MOBILE_MAIN: [&str; 3] = ["--mobile", "55,11,911110000", "--main-contact=M
 
 pub(crate) async fn add_contacts_succeeds_again_for_the_same_contact(app: &TestApp) {
     let user = app.register_user("adds@example.com", &[]).await;
-    let portal = app.portal().await;
+    let portal = app.portal_token().await;
     let mut contact = mobile("5efd263cbe2d398bb00b97ea", 911_112_222);
     contact["email"] = json!("ignored");
     contact["tags"] = json!("[\"MARKED_RESOURCES\"]");
@@ -17,14 +17,14 @@ pub(crate) async fn add_contacts_succeeds_again_for_the_same_contact(app: &TestA
     }
 }
 
-/// Registers a user with a tagged mobile number besides the main e-mail address.
+/// Registers a user who has a tagged mobile number in addition to the main e-mail address.
 async fn register_tagged_user(app: &TestApp, email: &str) {
     let user = app.register_user(email, &[]).await;
     let mut contact = mobile("5efd263cbe2d398bb00b97ea", 911_112_222);
     contact["tags"] = json!(["MARKED_RESOURCES"]);
     let added = app
         .caller
-        .add_contacts(&app.portal().await, &user, &json!([contact]))
+        .add_contacts(&app.portal_token().await, &user, &json!([contact]))
         .send()
         .await;
     added.expect_status(201);
@@ -75,8 +75,8 @@ pub(crate) async fn own_contacts_depend_on_the_visibility_of_the_client(app: &Te
 }
 
 pub(crate) async fn add_contacts_rejects_invalid_contacts(app: &TestApp) {
-    let portal = app.portal().await;
-    let added = async |user: &str, contact: Value| {
+    let portal = app.portal_token().await;
+    let add = async |user: &str, contact: Value| {
         app.caller
             .add_contacts(&portal, user, &json!([contact]))
             .send()
@@ -85,14 +85,14 @@ pub(crate) async fn add_contacts_rejects_invalid_contacts(app: &TestApp) {
     };
     let bia = app.register_user("bia@example.com", &MOBILE_MAIN).await;
     let email = |address: &str| json!({"id": "new", "contactType": "EMAIL", "email": address});
-    assert_eq!(added(&app.ana, email("b@example.com")).await, error(422, "06"));
-    assert_eq!(added(&bia, email("nope")).await, error(422, "08"));
-    assert_eq!(added(&app.ana, mobile("new", 12)).await, error(422, "09"));
+    assert_eq!(add(&app.ana, email("b@example.com")).await, error(422, "06"));
+    assert_eq!(add(&bia, email("nope")).await, error(422, "08"));
+    assert_eq!(add(&app.ana, mobile("new", 12)).await, error(422, "09"));
     let mut tagged = mobile("new", 911_113_333);
     tagged["tags"] = json!(["X"]);
-    assert_eq!(added(&app.ana, tagged).await, error(422, "10"));
+    assert_eq!(add(&app.ana, tagged).await, error(422, "10"));
     let unknown = "ffffffffffffffffffffffff";
-    assert_eq!(added(unknown, mobile("new", 911_112_222)).await, error(404, "04"));
+    assert_eq!(add(unknown, mobile("new", 911_112_222)).await, error(404, "04"));
     let path = format!("/user-identities/{}/authentication-factors", app.ana);
     let broken = app.caller.request(Service::Factors, "POST", &path, &[]);
     assert_eq!(
@@ -109,7 +109,7 @@ pub(crate) async fn add_contacts_reports_each_rejected_contact(app: &TestApp) {
     ]);
     let added = app
         .caller
-        .add_contacts(&app.portal().await, &user, &contacts)
+        .add_contacts(&app.portal_token().await, &user, &contacts)
         .send()
         .await
         .expect_status(207);
@@ -122,7 +122,7 @@ pub(crate) async fn add_contacts_reports_each_rejected_contact(app: &TestApp) {
 pub(crate) async fn contacts_reject_callers_without_permission(app: &TestApp) {
     assert_eq!(
         app.caller
-            .own_contacts(&app.portal().await)
+            .own_contacts(&app.portal_token().await)
             .send()
             .await
             .status_and_code(),

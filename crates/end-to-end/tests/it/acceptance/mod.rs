@@ -10,7 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
-use end_to_end::{Caller, ClientLogin, Deployment, Fixtures, Installation, Options, Response, Servers, on_servers};
+use end_to_end::{
+    Caller, ClientLogin, Deployment, Fixtures, Installation, Options, Response, Servers, trial_on_servers,
+};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -54,7 +56,7 @@ impl TestApp {
             creator: installation
                 .register_application("creator", &["--saml", "--create-users"])
                 .await,
-            powerless: installation.register_client("nobody", &["--role=CLI-OTHER"]).await,
+            powerless: installation.register_client("powerless", &["--role=CLI-OTHER"]).await,
             ana: installation.register_user(ANA, &["--name=Ana"]).await,
             services: installation.start_all(&Options::default()).await,
             caller: installation.caller(),
@@ -68,17 +70,17 @@ impl TestApp {
         self.installation.register_user(email, options).await
     }
 
-    pub(crate) async fn token(&self, client: &ClientLogin) -> String {
+    pub(crate) async fn client_token(&self, client: &ClientLogin) -> String {
         self.caller.client_token(client).await
     }
 
-    pub(crate) async fn portal(&self) -> String {
-        self.token(&self.fixtures.portal).await
+    pub(crate) async fn portal_token(&self) -> String {
+        self.client_token(&self.fixtures.portal).await
     }
 
-    /// Logs a user in by SAML with nothing but the e-mail address.
+    /// Logs a user in by SAML with only the e-mail address.
     pub(crate) async fn handle_auth(&self, target: &str, email: &str) -> Response {
-        let gateway = self.token(&self.fixtures.gateway).await;
+        let gateway = self.client_token(&self.fixtures.gateway).await;
         let body = json!({"email": email, "groups": []});
         self.caller.handle_auth(&gateway, target, &body).send().await
     }
@@ -90,7 +92,7 @@ impl TestApp {
             .await
             .expect_status(200)
             .text("validationToken");
-        let bearer = self.token(target).await;
+        let bearer = self.client_token(target).await;
         self.caller
             .renew(&bearer, &validation, true)
             .send()
@@ -118,14 +120,14 @@ impl Drop for LogOnPanic<'_> {
     }
 }
 
-/// The installation that all cases share. The last drop ends the services.
+/// The installation that all cases share. Dropping the last reference kills the services.
 pub(crate) type SharedApp = Arc<OnceCell<TestApp>>;
 
 type Case = for<'a> fn(&'a TestApp) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 fn case(name: &str, shared_app: &SharedApp, case: Case) -> Trial {
     let shared_app = shared_app.clone();
-    on_servers(name, move |servers| async move {
+    trial_on_servers(name, move |servers| async move {
         let app = shared_app.get_or_init(|| TestApp::new(servers)).await;
         let log_on_panic = LogOnPanic(app);
         case(app).await;

@@ -64,7 +64,7 @@ pub(crate) async fn wrong_secret_and_unknown_client_return_the_same_error(app: &
 }
 
 pub(crate) async fn handle_auth_returns_the_documented_body(app: &TestApp) {
-    let gateway = app.token(&app.fixtures.gateway).await;
+    let gateway = app.client_token(&app.fixtures.gateway).await;
     let body = json!({"email": ANA, "fullName": "Ana", "groups": ["IDC_GERENCIADOR_MANAGER"]});
     let login = app
         .caller
@@ -78,7 +78,7 @@ pub(crate) async fn handle_auth_returns_the_documented_body(app: &TestApp) {
     );
     let redeemed = app
         .caller
-        .renew(&app.portal().await, &login.text("validationToken"), false);
+        .renew(&app.portal_token().await, &login.text("validationToken"), false);
     let claims = claims(&redeemed.send().await.expect_status(200).text("accessToken"));
     assert!(texts(&claims["roles"]).contains("GERENCIADOR"), "{claims}");
 }
@@ -93,7 +93,7 @@ pub(crate) async fn handle_auth_rejects_invalid_requests(app: &TestApp) {
         app.handle_auth("no-such-client", ANA).await.status_and_code(),
         error(412, "22")
     );
-    let gateway = app.token(&app.fixtures.gateway).await;
+    let gateway = app.client_token(&app.fixtures.gateway).await;
     let status_and_code = async |bearer: &str, body: Value| {
         app.caller
             .handle_auth(bearer, "portal", &body)
@@ -106,7 +106,7 @@ pub(crate) async fn handle_auth_rejects_invalid_requests(app: &TestApp) {
     assert_eq!(status_and_code(&gateway, other_business).await, error(412, "23"));
     let good = json!({"email": ANA, "groups": []});
     assert_eq!(
-        status_and_code(&app.token(&app.fixtures.desk).await, good.clone()).await,
+        status_and_code(&app.client_token(&app.fixtures.desk).await, good.clone()).await,
         error(403, "03")
     );
     assert_eq!(status_and_code("nothing", good.clone()).await, error(401, "02"));
@@ -124,7 +124,7 @@ pub(crate) async fn handle_auth_rejects_invalid_requests(app: &TestApp) {
 }
 
 pub(crate) async fn handle_auth_creates_the_user_if_the_client_allows_it(app: &TestApp) {
-    let made = app
+    let created = app
         .handle_auth("creator", "made@example.com")
         .await
         .expect_status(200)
@@ -134,10 +134,10 @@ pub(crate) async fn handle_auth_creates_the_user_if_the_client_allows_it(app: &T
         .await
         .expect_status(200)
         .text("userId");
-    assert_eq!(made, again);
+    assert_eq!(created, again);
     let session = app.start_session_at(&app.creator, "made@example.com").await;
     let claims = claims(&session.text("accessToken"));
-    assert_eq!(claims["sub"], made);
+    assert_eq!(claims["sub"], created);
     assert!(
         texts(&claims["roles"]).is_superset(&BTreeSet::from(["AUTH-BASIC", "USER"])),
         "{claims}"
@@ -158,16 +158,16 @@ pub(crate) async fn validation_token_returns_the_users_tokens(app: &TestApp) {
 }
 
 pub(crate) async fn validation_token_works_once_and_only_for_its_client(app: &TestApp) {
-    let (portal, shop) = (app.portal().await, app.token(&app.shop).await);
+    let (portal, shop) = (app.portal_token().await, app.client_token(&app.shop).await);
     let validation = app
         .handle_auth("portal", ANA)
         .await
         .expect_status(200)
         .text("validationToken");
-    let renewed = async |bearer: &str| app.caller.renew(bearer, &validation, true).send().await;
-    assert_eq!(renewed(&shop).await.status_and_code(), error(401, "20"));
-    renewed(&portal).await.expect_status(200);
-    assert_eq!(renewed(&portal).await.status_and_code(), error(401, "20"));
+    let renew = async |bearer: &str| app.caller.renew(bearer, &validation, true).send().await;
+    assert_eq!(renew(&shop).await.status_and_code(), error(401, "20"));
+    renew(&portal).await.expect_status(200);
+    assert_eq!(renew(&portal).await.status_and_code(), error(401, "20"));
 }
 
 pub(crate) async fn renewal_without_remember_me_returns_no_refresh_token(app: &TestApp) {
@@ -176,24 +176,28 @@ pub(crate) async fn renewal_without_remember_me_returns_no_refresh_token(app: &T
         .await
         .expect_status(200)
         .text("validationToken");
-    let renewed = app.caller.renew(&app.portal().await, &validation, false).send().await;
+    let renewed = app
+        .caller
+        .renew(&app.portal_token().await, &validation, false)
+        .send()
+        .await;
     assert!(renewed.expect_status(200).json().get("refreshToken").is_none());
 }
 
 pub(crate) async fn replay_of_a_rotated_refresh_token_ends_the_session(app: &TestApp) {
-    let portal = app.portal().await;
-    let renewed = async |token: &str| app.caller.renew(&portal, token, true).send().await;
+    let portal = app.portal_token().await;
+    let renew = async |token: &str| app.caller.renew(&portal, token, true).send().await;
     let first = app.start_session(ANA).await.text("refreshToken");
-    let second = renewed(&first).await.expect_status(200).text("refreshToken");
+    let second = renew(&first).await.expect_status(200).text("refreshToken");
     assert_ne!(first, second);
-    let retried = renewed(&first).await.expect_status(200).text("refreshToken");
+    let retried = renew(&first).await.expect_status(200).text("refreshToken");
     assert_eq!(
         retried, second,
         "a retry within the grace period returns the same successor"
     );
-    let third = renewed(&second).await.expect_status(200).text("refreshToken");
-    assert_eq!(renewed(&first).await.status_and_code(), error(401, "20"));
-    assert_eq!(renewed(&third).await.status_and_code(), error(401, "20"));
+    let third = renew(&second).await.expect_status(200).text("refreshToken");
+    assert_eq!(renew(&first).await.status_and_code(), error(401, "20"));
+    assert_eq!(renew(&third).await.status_and_code(), error(401, "20"));
 }
 
 pub(crate) async fn identity_provider_renews_by_user_and_client(app: &TestApp) {
@@ -205,18 +209,22 @@ pub(crate) async fn identity_provider_renews_by_user_and_client(app: &TestApp) {
     ];
     let renewed = app
         .caller
-        .renew_with(&app.portal().await, &query)
+        .renew_with(&app.portal_token().await, &query)
         .send()
         .await
         .expect_status(200);
     assert_eq!(claims(&renewed.text("accessToken"))["user_id"], app.ana);
     let query = [("clientId", "shop"), ("userId", &app.ana)];
-    let renewed = app.caller.renew_with(&app.token(&app.shop).await, &query).send().await;
+    let renewed = app
+        .caller
+        .renew_with(&app.client_token(&app.shop).await, &query)
+        .send()
+        .await;
     assert_eq!(renewed.status_and_code(), error(412, "22"));
 }
 
 pub(crate) async fn renewal_rejects_invalid_requests(app: &TestApp) {
-    let (portal, powerless) = (app.portal().await, app.token(&app.powerless).await);
+    let (portal, powerless) = (app.portal_token().await, app.client_token(&app.powerless).await);
     let status_and_code = async |bearer: &str, query: &[(&str, &str)]| {
         app.caller.renew_with(bearer, query).send().await.status_and_code()
     };
