@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the promises of speed and cost, measured on this machine and compared with reference
-//! measurements of the same run.
+//! `cargo xtask bench`: measures speed and cost on this machine, and compares them with their promises and with
+//! reference measurements of the same run.
 
 mod async_connection;
 mod codes;
@@ -33,7 +33,7 @@ pub(crate) struct BenchArguments {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// Seconds that each load lasts
+    /// The length of a load, in seconds; some loads last half as long
     #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// The number of users in the large store of s7
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &BenchArguments) -> ExitCode {
 
 fn measure(arguments: &BenchArguments) -> anyhow::Result<Results> {
     let addresses = start_servers(arguments)?;
-    // First, because it leaves another `authme` behind: see `ServicePrograms::build`.
+    // This comes first, because it leaves an `authme` with other features: see `ServicePrograms::build`.
     let services = addresses
         .map(|addresses| anyhow::Ok((ServicePrograms::build()?, addresses)))
         .transpose()?;
@@ -91,7 +91,8 @@ fn measure(arguments: &BenchArguments) -> anyhow::Result<Results> {
     Ok(results)
 }
 
-/// Starts the servers that s2, s4, s6 and s8 need. Without servers these are skipped, unless they were named.
+/// Starts the servers that s2, s4, s6 and s8 need. Without servers these are skipped. If s2, s4 or s6 was named, that
+/// is an error.
 fn start_servers(arguments: &BenchArguments) -> anyhow::Result<Option<Addresses>> {
     if !arguments.includes(&["s2", "s4", "s6", "s8"]) {
         return Ok(None);

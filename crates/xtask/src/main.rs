@@ -21,11 +21,11 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
-    /// Run everything that a change has to pass: format, architecture rules, lints, documentation, dependencies, tests
+    /// Run every check that a change has to pass: format, architecture rules, lints, documentation, dependencies, tests
     Test(test::TestArguments),
-    /// Measure the promises of speed and cost, relative to reference measurements of the same run
+    /// Measure speed and cost against their promises, relative to reference measurements of the same run
     Bench(bench::BenchArguments),
-    /// Repeat the promises of correctness under races and faults
+    /// Test the promises of correctness repeatedly under races and faults
     Trial(trial::TrialArguments),
     /// Start and stop real servers for tests: a document store, a broker and a mail server
     #[command(subcommand)]

@@ -1,5 +1,5 @@
-//! `cargo xtask servers`: real servers for tests. They are those that the environment names, else the project's
-//! containers, else programs from the package registries.
+//! `cargo xtask servers`: real servers for tests. A task uses the servers that the environment names. If it names none,
+//! the task starts the project's containers, or, without a Docker engine, programs from the package registries.
 
 mod addresses;
 mod compose;
@@ -24,7 +24,7 @@ pub(crate) use smtp::ensure_up as ensure_mail_up;
 use state::{Registries, State};
 use status::Status;
 
-/// The variables by which tests find the servers.
+/// The environment variables by which tests find the servers.
 pub(crate) const VARIABLES: [&str; 3] = [addresses::MONGODB, addresses::KAFKA, smtp::VARIABLE];
 
 /// The number of servers: a document store, a broker and a mail server.
@@ -32,7 +32,7 @@ const SERVERS: usize = 3;
 
 #[derive(Clone, Copy, Subcommand)]
 pub(crate) enum ServersTask {
-    /// Start the servers that are not up, and print the variables by which tests find them
+    /// Start the servers that are not up, and print the environment variables by which tests find them
     Up,
     /// Stop the servers that `up` started
     Down,
@@ -79,7 +79,7 @@ enum Source {
 }
 
 impl Source {
-    /// Returns the first source that is available. Does not try those after it.
+    /// Returns the first source that is available. Does not check the sources after it.
     fn first(
         from_environment: Option<Addresses>,
         running: impl FnOnce() -> anyhow::Result<Option<Addresses>>,
@@ -97,8 +97,8 @@ impl Source {
     }
 }
 
-/// Returns the addresses of the store and the broker once they are ready, and starts them if necessary. When no source
-/// is available, the error names what is missing.
+/// Starts the store and the broker if necessary, and returns their addresses once they are ready. If no source is
+/// available, the error names the missing programs.
 pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
     match Source::first(
         Addresses::from_environment()?,
@@ -119,29 +119,30 @@ pub(crate) fn ensure_up() -> anyhow::Result<Addresses> {
     }
 }
 
-/// The servers that are up. A task stops only the servers that it started itself.
+/// Which servers are up. A task stops only the servers that it started itself.
 #[derive(Clone, Copy)]
-pub(crate) struct Running {
-    stores: bool,
-    mail: bool,
+pub(crate) struct RunningServers {
+    /// The store and the broker are up.
+    has_stores: bool,
+    has_mail: bool,
 }
 
-pub(crate) fn running() -> Running {
-    Running {
-        stores: matches!(Addresses::from_environment(), Ok(Some(_))) || matches!(running_addresses(), Ok(Some(_))),
-        mail: smtp::is_up(),
+pub(crate) fn running_servers() -> RunningServers {
+    RunningServers {
+        has_stores: matches!(Addresses::from_environment(), Ok(Some(_))) || matches!(running_addresses(), Ok(Some(_))),
+        has_mail: smtp::is_up(),
     }
 }
 
 /// Stops the servers that are up now and were not up `before`.
-pub(crate) fn stop_others(before: Running) -> anyhow::Result<()> {
+pub(crate) fn stop_others(before: RunningServers) -> anyhow::Result<()> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    if !before.mail {
+    if !before.has_mail {
         smtp::stop(&folder)?;
     }
     match folder.read_state()? {
-        Some(state) if !before.stores => stop_stores(&folder, &state),
+        Some(state) if !before.has_stores => stop_stores(&folder, &state),
         _ => Ok(()),
     }
 }
@@ -157,7 +158,7 @@ fn start_stores(start: fn(&Folder) -> anyhow::Result<State>) -> anyhow::Result<A
     // Another task may have started or stopped servers while this one waited for the lock.
     match folder.read_state()? {
         Some(state) if state.is_up() => return Ok(state.addresses()),
-        Some(State::Registries(mut servers)) if servers.mongodb_is_up() => {
+        Some(State::Registries(mut servers)) if servers.is_mongodb_up() => {
             eprintln!("kafka was stopped: starting it again");
             registries::start_kafka(&folder, &mut servers)?;
             return Ok(servers.addresses());
@@ -209,8 +210,12 @@ fn status() -> anyhow::Result<ExitCode> {
     if servers.is_empty() {
         println!("the environment names no server, and `up` started none");
     }
-    let all_up = servers.len() == SERVERS && servers.iter().all(Status::is_up);
-    Ok(if all_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let are_all_up = servers.len() == SERVERS && servers.iter().all(Status::is_up);
+    Ok(if are_all_up {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn stop_server(Stoppable::Kafka: Stoppable) -> anyhow::Result<ExitCode> {
@@ -225,23 +230,23 @@ fn start_server(Stoppable::Kafka: Stoppable) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Stops the broker and keeps its port and data. Does nothing when it is stopped already.
+/// Stops the broker and keeps its port and data. Does nothing if it is already stopped.
 pub(crate) fn stop_kafka() -> anyhow::Result<()> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    registries::stop_kafka(&folder, &mut stoppable(&folder)?)
+    registries::stop_kafka(&folder, &mut stoppable_servers(&folder)?)
 }
 
-/// Starts the broker again, on its port and with its data. Does nothing when it runs.
+/// Starts the broker again, on its port and with its data. Does nothing if it is running.
 pub(crate) fn start_kafka() -> anyhow::Result<()> {
     let folder = Folder::open()?;
     let _lock = folder.lock()?;
-    registries::start_kafka(&folder, &mut stoppable(&folder)?)
+    registries::start_kafka(&folder, &mut stoppable_servers(&folder)?)
 }
 
-/// Returns the servers that can be stopped one by one. Fails when the environment names other servers than `up`
-/// started, because a trial must not stop another broker than the one that it uses.
-fn stoppable(folder: &Folder) -> anyhow::Result<Registries> {
+/// Returns the servers that can be stopped one by one. Fails if the environment names other servers than the ones that
+/// `up` started, because a trial must stop only the broker that it uses.
+fn stoppable_servers(folder: &Folder) -> anyhow::Result<Registries> {
     let state = folder.read_state()?.context("`servers up` started no server")?;
     if let Some(named) = Addresses::from_environment()? {
         ensure!(

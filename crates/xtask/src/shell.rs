@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-/// Quotes a value as one shell word, if it needs quotes.
-pub(crate) fn word(value: &str) -> String {
+/// Returns a value as one shell word, in quotes if it needs them.
+pub(crate) fn quote(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,?=@%+".contains(c);
     if !value.is_empty() && value.chars().all(is_plain) {
         value.to_owned()
@@ -12,14 +12,14 @@ pub(crate) fn word(value: &str) -> String {
     }
 }
 
-/// Returns the line that runs a command in a shell: the variables that it sets, the program and the arguments.
+/// Returns the shell line that runs a command: the variables that it sets, the program and the arguments.
 pub(crate) fn line(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
-        let value = word(&value?.to_string_lossy());
+        let value = quote(&value?.to_string_lossy());
         Some(format!("{}={value}", name.to_string_lossy()))
     });
     let program = std::iter::once(command.get_program()).chain(command.get_args());
-    let words = program.map(|argument| word(&argument.to_string_lossy()));
+    let words = program.map(|argument| quote(&argument.to_string_lossy()));
     variables.chain(words).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,4 +1,4 @@
-//! The gate that a change has to pass: steps from cheap to expensive, so that a failure shows early. The first step
+//! The gate that a change has to pass: steps from fast to slow, so that a failure shows early. The first step
 //! that fails ends the run.
 
 mod step;
@@ -16,8 +16,7 @@ use step::{Step, print_heading, step_error};
 /// The steps to run.
 #[derive(Args)]
 pub(crate) struct TestArguments {
-    /// Run only the steps that need no server and little time: format, architecture rules, clippy, unit and integration
-    /// tests
+    /// Run only the fast steps that need no server: format, architecture rules, clippy, unit and integration tests
     #[arg(long)]
     fast: bool,
 }
@@ -25,10 +24,10 @@ pub(crate) struct TestArguments {
 /// Every crate, with the features that need no library of the system.
 const EVERYTHING: [&str; 3] = ["--workspace", "--features", "authme/mongodb"];
 
-/// Every test but those of this crate, which are the step of the architecture rules.
+/// Every test except the tests of this crate, which are the step of the architecture rules.
 const OTHER_TESTS: [&str; 5] = ["--workspace", "--exclude", "xtask", "--features", "authme/mongodb"];
 
-/// The variable that has the value `required` where a test that needs a server must have one, as in CI.
+/// The variable whose value `required` makes a test fail when its server is missing, as in CI.
 const REQUIRED_SERVERS: &str = "AUTHME_TEST_SERVERS";
 
 /// Runs the steps. The last line of the output has the number of passed, failed and skipped tests, if a test ran.
@@ -91,7 +90,7 @@ fn clippy(name: &'static str, scope: &[&str]) -> Step {
     Step::new(name, command, "fix the warnings above")
 }
 
-/// The documentation of the public items. A link in a comment that leads nowhere is a warning of rustdoc.
+/// Builds the documentation of the public items. rustdoc warns about a link in a comment that leads nowhere.
 fn documentation() -> Step {
     let mut command = cargo(&["doc", "--no-deps", "--locked"], &EVERYTHING);
     command.env("RUSTDOCFLAGS", "-D warnings");
@@ -112,17 +111,17 @@ fn dependencies() -> anyhow::Result<Step> {
     Ok(Step::new("dependencies", command, advice))
 }
 
-/// Builds the binaries too, which the end-to-end tests start.
+/// Builds all targets, including the binaries that the end-to-end tests start.
 fn build() -> Step {
     let command = cargo(&["build", "--all-targets", "--locked"], &EVERYTHING);
     Step::new("build", command, "fix the errors above")
 }
 
-/// The tests that need neither a server nor much time. A test that needs a server is shown as ignored, even where the
-/// environment names one. Trials, loom models and end-to-end tests are other targets and left out.
+/// The fast tests that need no server. A test that needs a server is listed as ignored, even if the environment names
+/// one. Trials, loom models and end-to-end tests are other targets and are left out.
 fn tests_without_servers() -> Step {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast"], &OTHER_TESTS);
-    // Leaving these two out changes no feature of a dependency, so both modes share one build.
+    // Excluding the two crates changes no feature of a dependency, so both modes share one build.
     command.args(["--exclude", "end-to-end", "--lib", "--test", "it"]);
     for variable in servers::VARIABLES.into_iter().chain([REQUIRED_SERVERS]) {
         command.env_remove(variable);
@@ -156,17 +155,17 @@ fn cargo(subcommand: &[&str], scope: &[&str]) -> Command {
     cargo
 }
 
-/// Runs `tests` with the variables that name the servers, and ends the servers that it had to start.
+/// Runs `tests` with the variables that name the servers, and stops the servers that it had to start.
 fn with_servers(tests: impl FnOnce(&[(&'static str, String)]) -> anyhow::Result<()>) -> anyhow::Result<()> {
     print_heading("servers");
-    let before = servers::running();
+    let before = servers::running_servers();
     let passed = start_servers().and_then(|variables| tests(&variables));
     servers::stop_others(before)?;
     passed
 }
 
-/// Starts the servers that some tests need, and returns the variables that name them. On a machine that cannot run one
-/// of them, its tests are shown as ignored; where servers are required, as in CI, the run ends here.
+/// Starts the servers that some tests need, and returns the variables that name them. If a server cannot run on this
+/// machine, its tests are listed as ignored. If servers are required, as in CI, the run ends here.
 fn start_servers() -> anyhow::Result<Vec<(&'static str, String)>> {
     let stores = servers::ensure_up().map(|addresses| addresses.variables().to_vec());
     let mail = servers::ensure_mail_up().map(|server| vec![server.variable()]);
@@ -177,7 +176,7 @@ fn start_servers() -> anyhow::Result<Vec<(&'static str, String)>> {
             Err(error) if are_servers_required() => {
                 return Err(step_error("servers", &error, "cargo xtask servers up"));
             }
-            Err(error) => println!("the tests that need this server are shown as ignored: {error:#}"),
+            Err(error) => println!("the tests that need this server are listed as ignored: {error:#}"),
         }
     }
     Ok(variables)
@@ -185,7 +184,7 @@ fn start_servers() -> anyhow::Result<Vec<(&'static str, String)>> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "whether a machine has to have servers is no setting of AuthMe"
+    reason = "whether tests require servers is not an AuthMe setting"
 )]
 fn are_servers_required() -> bool {
     std::env::var_os(REQUIRED_SERVERS).is_some_and(|servers| servers == "required")

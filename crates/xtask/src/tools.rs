@@ -21,10 +21,10 @@ pub(crate) const CARGO_DENY: Tool = Tool {
 };
 
 impl Tool {
-    /// Returns the path of the program, and installs it if it is missing or has another version.
+    /// Returns the path of the program. Installs the program first if it is missing or has another version.
     pub(crate) fn install(&self) -> anyhow::Result<PathBuf> {
         let Self { name, version } = self;
-        let cache = cache("tools")?;
+        let cache = cache_folder("tools")?;
         let program = cache.join("bin").join(name);
         if self.is_installed_at(&program) {
             return Ok(program);
@@ -42,13 +42,13 @@ impl Tool {
         Command::new(program)
             .arg("--version")
             .output()
-            .is_ok_and(|answer| answer.stdout.trim_ascii() == format!("{} {}", self.name, self.version).as_bytes())
+            .is_ok_and(|output| output.stdout.trim_ascii() == format!("{} {}", self.name, self.version).as_bytes())
     }
 }
 
-/// Returns a folder outside the checkout for programs that a task installs once.
-#[expect(clippy::disallowed_methods, reason = "the cache of a task is no setting of AuthMe")]
-pub(crate) fn cache(folder: &str) -> anyhow::Result<PathBuf> {
+/// Returns the path of a folder outside the checkout, for programs that a task installs once.
+#[expect(clippy::disallowed_methods, reason = "the cache of a task is not an AuthMe setting")]
+pub(crate) fn cache_folder(folder: &str) -> anyhow::Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

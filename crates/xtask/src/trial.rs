@@ -1,4 +1,5 @@
-//! `cargo xtask trial`: the promises of docs/promises.md, repeated under races and faults until a rare failure shows.
+//! `cargo xtask trial`: tests the promises of docs/promises.md repeatedly under races and faults, to find rare
+//! failures.
 
 mod connection;
 mod crash;
@@ -23,6 +24,7 @@ use result::TrialResult;
 /// The trial to run, and the number of its rounds.
 #[derive(Args)]
 pub(crate) struct TrialArguments {
+    /// The trial to run
     #[arg(value_enum)]
     name: Name,
     /// The stores on which c1, c2, c3, c4, c10, c12, c13 and v run
@@ -54,7 +56,7 @@ enum Name {
     C6,
     /// A relay is paused until its lease has expired
     C7,
-    /// The store is unreachable, is slow, leaves connections half-open or cuts its replies short
+    /// The store is unreachable, is slow, hangs or cuts its replies short
     C8,
     /// The server is killed under load, and its write-ahead log is torn
     C9,
@@ -68,15 +70,15 @@ enum Name {
     C13,
     /// Users are locked on a new primary while a partitioned old primary still serves reads and writes
     C15,
-    /// A batch of rotations meets rejected statements, unacknowledged writes and closed connections
+    /// A batch of rotations fails in part: rejected statements, unacknowledged writes, closed connections
     C16,
-    /// Every operation is called with a token whose credential, session, user or client has ended
+    /// Every operation is called with tokens that are no longer active, such as after a lock or a logout
     C22,
-    /// Unauthenticated clients try to exhaust memory: connections that never read, methods of any name
+    /// Peers without a token try to exhaust memory: connections that never read, methods of any name
     Strangers,
     /// An abandoned command reaches the store after a later command was acknowledged
     Late,
-    /// All trials; with `--store sqlite` without those of the services (c5 to c8, c11, c15, c16 and late)
+    /// All trials; `--store sqlite` leaves out the trials of the services (c5 to c8, c11, c15, c16 and late)
     All,
 }
 
@@ -84,8 +86,9 @@ enum Name {
 enum Stores {
     /// One local file
     Sqlite,
-    /// The server that `AUTHME_TEST_MONGODB_URI` names, else one that `servers up` starts
+    /// The server that `AUTHME_TEST_MONGODB_URI` names, or the one that `servers up` starts
     Mongodb,
+    /// Both stores, one after the other
     Both,
 }
 
@@ -165,6 +168,7 @@ impl Name {
         }
     }
 
+    /// Returns the default number of rounds.
     const fn rounds(self) -> usize {
         match self {
             Self::C7 | Self::C8 | Self::C22 => 10,
@@ -179,17 +183,17 @@ impl Name {
         }
     }
 
-    /// Returns the stores on which the trial runs when these are requested.
+    /// Returns the stores on which the trial runs if `requested` was requested.
     fn stores(self, requested: Stores) -> &'static [Store] {
         match self {
             Self::C9 | Self::C22 | Self::Strangers => &[Store::Sqlite],
-            of_services if TRIALS_OF_SERVICES.contains(&of_services) => &[Store::Mongodb],
+            name if TRIALS_OF_SERVICES.contains(&name) => &[Store::Mongodb],
             _ => requested.each(),
         }
     }
 }
 
-/// Runs every requested trial, even after a failed one; fails when one of them failed.
+/// Runs every requested trial, even after a failed one. Fails if one of them failed.
 pub(crate) fn run(arguments: &TrialArguments) -> ExitCode {
     let names = match arguments.name {
         Name::All if arguments.store == Stores::Sqlite => TRIALS_WITHOUT_SERVERS.to_vec(),
@@ -236,7 +240,7 @@ fn run_trial(name: Name, store: Store, rounds: usize, seed: Option<u64>) -> anyh
         Name::C22 => single_process::run(name.text(), rounds),
         Name::C10 | Name::Strangers if store == Store::Sqlite => single_process::run(name.text(), rounds),
         Name::C10 => services::run(name.text(), rounds.div_ceil(3)),
-        of_services if TRIALS_OF_SERVICES.contains(&of_services) => services::run(of_services.text(), rounds),
+        name if TRIALS_OF_SERVICES.contains(&name) => services::run(name.text(), rounds),
         race => races::run(race.text(), store, rounds, seed),
     }
 }

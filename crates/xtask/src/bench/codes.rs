@@ -15,7 +15,7 @@ use super::programs::Programs;
 use super::results::{Promise, Results, median, percentile};
 use super::steady::CONNECTIONS;
 
-/// Users of each connection, and contacts of each user besides the main one.
+/// The number of users per connection, and of alternative contacts per user.
 const USERS: usize = 20;
 const CONTACTS: usize = 10;
 
@@ -24,7 +24,7 @@ const ROUNDS: usize = 3;
 /// The number of wrong codes, and of unknown challenges.
 const PAIRS: usize = 3_000;
 
-/// No limit in practice: a round ends when its codes are used up.
+/// A time limit that a round never reaches, because it ends when its codes are used up.
 const NO_TIME_LIMIT: Duration = Duration::from_mins(10);
 
 /// Limits that the load never reaches. A check against a limit costs the same at any limit.
@@ -95,9 +95,9 @@ fn measure_timing_difference(server: &Server, session: &Session, results: &mut R
         middle(&wrong),
         "us",
     );
-    let what = "median time of an unknown challenge minus that of a wrong code";
+    let what = "median time of an unknown challenge minus median time of a wrong code";
     results.add("S5 difference", what, middle(&unknown) - middle(&wrong), "us");
-    let what = "noise of the difference: the same between the two halves of the wrong codes";
+    let what = "its noise: difference of the median times of the two halves of the wrong codes";
     results.add("S5 noise", what, (middle(first) - middle(second)).abs(), "us");
     Ok(())
 }
@@ -137,7 +137,7 @@ fn add_contacts(server: &Server, sessions: &[Session]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends a code to every contact, then validates each; measures only the validations.
+/// Sends a code to every contact, then validates each code. Measures only the validations.
 fn run_round(data: &DataFolder, server: &Server, sessions: &[Session]) -> anyhow::Result<LoadResult> {
     let file = data.path("data/outgoing-codes.jsonl");
     let sent_before = fs::read_to_string(&file).map_or(0, |text| text.len());
@@ -174,7 +174,7 @@ fn run_round(data: &DataFolder, server: &Server, sessions: &[Session]) -> anyhow
     load::run(server, clients, NO_TIME_LIMIT)
 }
 
-/// Reads the file of sent codes; returns each code by its challenge.
+/// Parses the file of sent codes. Returns each code by its challenge.
 fn parse_codes(lines: &str) -> anyhow::Result<HashMap<String, String>> {
     let mut codes = HashMap::new();
     for line in lines.lines() {

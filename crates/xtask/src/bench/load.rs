@@ -9,11 +9,11 @@ use super::async_connection::AsyncConnection;
 use super::connection::Response;
 use super::process::Server;
 
-/// Threads of the load. Each drives its share of the connections from one event loop. With a thread per connection,
-/// every response would wake a thread, and the wake-up would count as CPU time of the server.
+/// The number of threads of the load. Each drives its share of the connections from one event loop. With a thread per
+/// connection, every response would wake a thread, and the wake-up would count as CPU time of the server.
 const THREADS: usize = 2;
 
-/// Requests of each connection before the measurement starts.
+/// The number of requests per connection before the measurement starts.
 pub(crate) const WARM_UP: usize = 20;
 
 /// The requests of one connection.
@@ -21,7 +21,7 @@ pub(crate) trait LoadClient: Send {
     /// Returns the next request.
     fn next_request(&mut self) -> String;
 
-    /// Reads the response; an error ends the whole measurement.
+    /// Handles the response. An error ends the whole measurement.
     fn handle_response(&mut self, response: &Response) -> anyhow::Result<()>;
 
     /// Returns whether there is no further request.
@@ -36,7 +36,7 @@ pub(crate) struct LoadResult {
     pub(crate) duration: Duration,
     /// CPU time of the server alone.
     pub(crate) cpu: Duration,
-    /// Milliseconds of each request.
+    /// The latency of each request, in milliseconds.
     pub(crate) latencies: Vec<f64>,
 }
 
@@ -46,7 +46,7 @@ impl LoadResult {
         self.requests as f64 / self.duration.as_secs_f64()
     }
 
-    /// Server CPU of one request, in microseconds.
+    /// Returns the server's CPU time of one request, in microseconds.
     #[expect(clippy::cast_precision_loss, reason = "counts of a few million")]
     pub(crate) fn cpu_microseconds(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.requests as f64
@@ -54,9 +54,9 @@ impl LoadResult {
 }
 
 /// Runs every client on a connection of its own for `length`, after a warm-up. A client sends its next request when it
-/// has the response to the last one.
+/// has the response to the previous one.
 pub(crate) fn run<C: LoadClient>(server: &Server, clients: Vec<C>, length: Duration) -> anyhow::Result<LoadResult> {
-    let gate = Barrier::new(THREADS + 1);
+    let barrier = Barrier::new(THREADS + 1);
     let mut shares: Vec<Vec<C>> = (0..THREADS).map(|_| Vec::new()).collect();
     for (index, client) in clients.into_iter().enumerate() {
         if let Some(share) = shares.get_mut(index % THREADS) {
@@ -67,14 +67,14 @@ pub(crate) fn run<C: LoadClient>(server: &Server, clients: Vec<C>, length: Durat
         let threads: Vec<_> = shares
             .into_iter()
             .map(|share| {
-                let gate = &gate;
-                scope.spawn(move || drive(server.port, share, gate, length))
+                let barrier = &barrier;
+                scope.spawn(move || drive(server.port, share, barrier, length))
             })
             .collect();
-        gate.wait();
+        barrier.wait();
         let (before, begun) = (server.cpu(), Instant::now());
-        gate.wait();
-        gate.wait();
+        barrier.wait();
+        barrier.wait();
         let (after, duration) = (server.cpu(), begun.elapsed());
         let mut latencies = Vec::new();
         for thread in threads {
@@ -92,11 +92,11 @@ pub(crate) fn run<C: LoadClient>(server: &Server, clients: Vec<C>, length: Durat
     })
 }
 
-/// Warms its share of connections up and measures them. Meets the other threads at the gate before and after, even when
-/// something fails: the others would wait forever.
-fn drive<C: LoadClient>(port: u16, clients: Vec<C>, gate: &Barrier, length: Duration) -> anyhow::Result<Vec<f64>> {
+/// Warms up its share of the connections, and measures them. Waits for the other threads at the barrier before and
+/// after the measurement. It does so even after an error, because the other threads would otherwise wait forever.
+fn drive<C: LoadClient>(port: u16, clients: Vec<C>, barrier: &Barrier, length: Duration) -> anyhow::Result<Vec<f64>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-    let warm = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+    let warmed_up = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         let connected_clients = runtime.block_on(async {
             let mut connected_clients = Vec::with_capacity(clients.len());
             for client in clients {
@@ -111,10 +111,11 @@ fn drive<C: LoadClient>(port: u16, clients: Vec<C>, gate: &Barrier, length: Dura
         })?;
         Ok((runtime, connected_clients))
     });
-    gate.wait();
-    gate.wait();
-    let latencies = warm.and_then(|(runtime, connected_clients)| runtime.block_on(measure(connected_clients, length)));
-    gate.wait();
+    barrier.wait();
+    barrier.wait();
+    let latencies =
+        warmed_up.and_then(|(runtime, connected_clients)| runtime.block_on(measure(connected_clients, length)));
+    barrier.wait();
     latencies
 }
 

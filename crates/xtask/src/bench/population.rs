@@ -154,7 +154,7 @@ pub(crate) fn email(n: usize) -> String {
     format!("user{n}@bench.example.com")
 }
 
-/// The ids of the users of one store: 24 hexadecimal digits, of which the first eight are the same for all.
+/// The ids of the users of one store: 24 hexadecimal digits. The first eight are the same for all users.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct UserIds(pub(crate) u32);
 

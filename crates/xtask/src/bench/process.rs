@@ -30,7 +30,7 @@ pub(crate) fn free_port() -> anyhow::Result<u16> {
 }
 
 impl Server {
-    /// Starts a program and waits until the path of `health` returns 200 on the port of `health`.
+    /// Starts a program and waits until GET on `health`, a port and a path, returns 200.
     pub(crate) fn start(mut command: Command, port: u16, health: (u16, &str)) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let child = command
@@ -115,7 +115,7 @@ impl Drop for Server {
 pub(crate) struct DataFolder {
     authme: PathBuf,
     folder: PathBuf,
-    /// The variables by which the operator's commands find a deployed store; none for the store in the folder.
+    /// The variables by which operator commands find a deployed store; empty for the store in the folder.
     store: Vec<(&'static str, String)>,
 }
 
@@ -130,7 +130,7 @@ impl DataFolder {
         })
     }
 
-    /// Creates a folder whose operator's commands work on a deployed store.
+    /// Creates a data folder whose operator commands use a deployed store.
     pub(crate) fn with_deployed_store(authme: &Path, mongodb_uri: &str, database: &str) -> anyhow::Result<Self> {
         let mut data = Self::new(authme)?;
         data.store = vec![
@@ -152,7 +152,7 @@ impl DataFolder {
         command
     }
 
-    /// Runs an operator's command; returns the JSON that it prints, or null.
+    /// Runs an operator command. Returns the JSON that it prints, or null if it prints none.
     pub(crate) fn operate(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let output = self.command().args(arguments).output()?;
         ensure!(
@@ -167,7 +167,7 @@ impl DataFolder {
         self.serve_with(&[])
     }
 
-    /// Starts a server with these variables of its environment as settings.
+    /// Starts a server with these settings, given as environment variables.
     pub(crate) fn serve_with(&self, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
         let (port, management) = (free_port()?, free_port()?);
         let mut command = self.command();

@@ -5,16 +5,16 @@ use anyhow::ensure;
 
 use crate::checkout;
 
-/// The programs that are measured over SQLite and those of the reference measurements, built for release.
+/// The programs that are measured with SQLite, and the programs of the reference measurements. All are release builds.
 pub(crate) struct Programs {
     pub(crate) authme: PathBuf,
     pub(crate) constant_handler: PathBuf,
     pub(crate) bare_operations: PathBuf,
 }
 
-/// The programs that are measured over real servers, built for release.
+/// The programs that are measured on real servers. All are release builds.
 pub(crate) struct ServicePrograms {
-    /// `authme` with the operator's commands for a deployed store. It is not measured.
+    /// `authme` with the operator commands for a deployed store. It is not measured.
     pub(crate) operator: PathBuf,
     pub(crate) tokens: PathBuf,
     pub(crate) factors: PathBuf,
@@ -43,7 +43,8 @@ impl Programs {
 }
 
 impl ServicePrograms {
-    /// Replaces `authme` by one with another feature, so [`Programs::build`] has to come after this.
+    /// Builds the programs. Replaces `authme` with a build that has another feature, so [`Programs::build`] must be
+    /// called after this.
     pub(crate) fn build() -> anyhow::Result<Self> {
         let release = checkout::target()?.join("release");
         build(&["-p", "authme", "--bin", "authme", "--features", "mongodb"])?;

@@ -13,8 +13,8 @@ pub(crate) struct Reference {
 }
 
 impl Reference {
-    /// Measures on all cores at once, because the load keeps all of them busy: a core whose neighbour is idle is
-    /// faster.
+    /// Measures on all cores at the same time, because the load keeps all of them busy. A core is faster while its
+    /// neighbour is idle.
     pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |_| {

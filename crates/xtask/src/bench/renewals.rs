@@ -7,7 +7,7 @@ use super::programs::Programs;
 use super::reference::Reference;
 use super::results::{median, percentile};
 
-/// The number of loads. The reference measurements come between them, and the median is reported.
+/// The number of loads. Reference measurements run before, between and after them. The median is reported.
 pub(crate) const ROUNDS: usize = 5;
 
 /// The measurements of renewals by refresh token, with every session on a connection of its own.
@@ -58,7 +58,7 @@ impl Renewals {
     }
 }
 
-/// Renews every session again and again.
+/// Renews every session repeatedly for `length`.
 pub(crate) fn run_round(server: &Server, sessions: &mut [Session], length: Duration) -> anyhow::Result<LoadResult> {
     let clients = sessions
         .iter_mut()

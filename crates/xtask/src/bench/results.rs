@@ -82,8 +82,8 @@ impl Results {
         });
     }
 
-    pub(crate) fn print(&self, json: bool) {
-        if json {
+    pub(crate) fn print(&self, as_json: bool) {
+        if as_json {
             println!("{}", serde_json::to_string_pretty(self).unwrap_or_default());
             return;
         }
@@ -126,7 +126,7 @@ pub(crate) fn percentile(samples: &mut [f64], percent: usize) -> f64 {
     samples.get(index).copied().unwrap_or_default()
 }
 
-/// Returns the middle value; of an even number of values the mean of the two middle ones.
+/// Returns the middle value. For an even number of values, returns the mean of the two middle values.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     let upper = percentile(&mut values, 50);

@@ -9,16 +9,16 @@ use super::process::{DataFolder, Server};
 use super::programs::Programs;
 use super::results::{Promise, Results, percentile};
 
-/// Users of the small store.
+/// The number of users in the small store.
 const FEW: usize = 1_000;
 
-/// Connections at the same time: enough to keep the server busy, too few to build a queue.
+/// The number of concurrent connections: enough to keep the server busy, too few to build a queue.
 const CONNECTIONS: usize = 8;
 
-/// Sessions, spread over the users, that each connection uses in turn.
+/// The number of sessions that each connection uses in turn. They are spread over the users.
 const SESSIONS_EACH: usize = 50;
 
-/// The number of measurements of each of the two stores, in turn.
+/// The number of measurements per store. The two stores alternate.
 const ROUNDS: usize = 3;
 
 struct Store {

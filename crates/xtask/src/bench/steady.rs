@@ -10,7 +10,7 @@ use super::programs::Programs;
 use super::renewals::{ROUNDS, Renewals};
 use super::results::{Promise, Results, median};
 
-/// Connections at the same time.
+/// The number of concurrent connections.
 pub(crate) const CONNECTIONS: usize = 64;
 
 pub(crate) fn measure(programs: &Programs, seconds: u64, results: &mut Results) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use crate::shell;
 pub(super) const MONGODB: &str = "AUTHME_TEST_MONGODB_URI";
 pub(super) const KAFKA: &str = "AUTHME_TEST_KAFKA_BROKERS";
 
-/// The addresses of the store and the broker. Displayed as two variables, one per line, as a shell reads them.
+/// The addresses of the store and the broker. The `Display` form is two shell assignments, one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Addresses {
     pub(crate) mongodb_uri: String,
@@ -18,15 +18,18 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    /// Returns the addresses in the environment; `None` when it has neither.
-    #[expect(clippy::disallowed_methods, reason = "the servers of tests are no setting of AuthMe")]
+    /// Returns the addresses that the environment names; `None` if it names neither.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the servers of tests are not an AuthMe setting"
+    )]
     pub(super) fn from_environment() -> anyhow::Result<Option<Self>> {
         Self::from_variables(env::var(MONGODB).ok(), env::var(KAFKA).ok())
     }
 
     fn from_variables(mongodb_uri: Option<String>, kafka_brokers: Option<String>) -> anyhow::Result<Option<Self>> {
-        let set = |variable: &String| !variable.trim().is_empty();
-        match (mongodb_uri.filter(set), kafka_brokers.filter(set)) {
+        let is_set = |variable: &String| !variable.trim().is_empty();
+        match (mongodb_uri.filter(is_set), kafka_brokers.filter(is_set)) {
             (Some(mongodb_uri), Some(kafka_brokers)) => Ok(Some(Self {
                 mongodb_uri,
                 kafka_brokers,
@@ -52,10 +55,10 @@ impl Addresses {
         Ok(())
     }
 
-    /// Returns the hosts without the credentials of the URI, and whether one of them is reachable.
+    /// Returns the hosts of the URI without its credentials, and whether a host is reachable.
     pub(super) fn mongodb(&self) -> (String, bool) {
         let hosts = mongodb_hosts(&self.mongodb_uri);
-        // The driver looks the hosts of a seed list up in DNS; this does not.
+        // A seed list counts as reachable, because only the driver resolves its hosts in DNS.
         let is_reachable = self.mongodb_uri.starts_with("mongodb+srv:") || is_any_reachable(hosts, 27017);
         (hosts.to_owned(), is_reachable)
     }
@@ -67,8 +70,8 @@ impl Addresses {
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{MONGODB}={}", shell::word(&self.mongodb_uri))?;
-        write!(f, "{KAFKA}={}", shell::word(&self.kafka_brokers))
+        writeln!(f, "{MONGODB}={}", shell::quote(&self.mongodb_uri))?;
+        write!(f, "{KAFKA}={}", shell::quote(&self.kafka_brokers))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The servers as the project's own containers.
+//! The servers as containers of the project's docker-compose.yml.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -35,7 +35,7 @@ pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
     folder.write_state(&State::Compose)?;
     let started = compose(&["up", "--detach", "--wait"]);
     if started.is_err() {
-        // The first error has the cause; one of the clean-up would hide it.
+        // The first error has the cause. An error of the clean-up would hide it.
         let _ = stop();
         folder.remove_state()?;
     }
@@ -45,7 +45,7 @@ pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
 /// Removes the containers with their data. A named volume stays.
 pub(super) fn stop() -> anyhow::Result<()> {
     if !is_engine_reachable() {
-        eprintln!("the Docker engine is not reachable, so its containers do not run");
+        eprintln!("the Docker engine is not reachable, so its containers are not running");
         return Ok(());
     }
     compose(&["rm", "--stop", "--force", "--volumes"])

@@ -1,4 +1,4 @@
-//! FerretDB, which speaks the protocol of MongoDB and stores in PostgreSQL.
+//! FerretDB, a server with the protocol of MongoDB that stores its data in PostgreSQL.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -68,7 +68,7 @@ fn is_ready(health_port: u16) -> io::Result<bool> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, health_port))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;
     connection.write_all(b"GET /debug/readyz HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
-    Ok(answer.split(' ').nth(1) == Some("200"))
+    let mut response = String::new();
+    connection.read_to_string(&mut response)?;
+    Ok(response.split(' ').nth(1) == Some("200"))
 }

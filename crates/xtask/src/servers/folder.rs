@@ -1,4 +1,4 @@
-//! The cache folder of the servers. Programs stay; the next start replaces data and logs.
+//! The cache folder of the servers. Installed programs stay. The next start replaces data and logs.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -20,11 +20,11 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn open() -> anyhow::Result<Self> {
-        Self::at(tools::cache("servers")?)
+        Self::at(tools::cache_folder("servers")?)
     }
 
     fn at(path: PathBuf) -> anyhow::Result<Self> {
-        fs::create_dir_all(path.join("logs")).with_context(|| format!("cannot make {}", path.display()))?;
+        fs::create_dir_all(path.join("logs")).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { path })
     }
 
@@ -50,12 +50,12 @@ impl Folder {
         self.path.join("logs").join(format!("{server}.log"))
     }
 
-    /// Reads which servers were started; `None` when there are none.
+    /// Reads the record of the started servers; `None` if there is none.
     pub(super) fn read_state(&self) -> anyhow::Result<Option<State>> {
         self.read_record(STATE)
     }
 
-    /// Reads a record of the folder; `None` when there is none.
+    /// Reads a record of the folder; `None` if there is none.
     pub(super) fn read_record<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
         let file = self.join(name);
         match fs::read(&file) {
@@ -91,27 +91,27 @@ impl Folder {
         }
     }
 
-    /// Returns the folder of a program, and installs it the first time. `install` works in a folder with another name,
-    /// so an interrupted installation is repeated.
+    /// Returns the folder of a program, and installs the program the first time. `install_into` fills a folder with
+    /// another name, which is renamed afterwards, so an interrupted installation is repeated.
     pub(super) fn install(
         &self,
         name: &str,
         install_into: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<PathBuf> {
-        let whole = self.join(name);
-        if !whole.exists() {
+        let installed = self.join(name);
+        if !installed.exists() {
             let partial = self.join(format!("{name}.partial"));
             remove(&partial)?;
             eprintln!("installing {name} into {}, once", self.path.display());
             install_into(&partial).with_context(|| format!("{name} could not be installed"))?;
-            fs::rename(partial, &whole)?;
+            fs::rename(partial, &installed)?;
         }
-        Ok(whole)
+        Ok(installed)
     }
 }
 
-/// Removes a folder and its content, if it exists. Fails when something is mounted in it, because the removal would
-/// reach into the mounted file system.
+/// Removes a folder and its content, if it exists. Fails if a file system is mounted in it, because the removal would
+/// delete the files of that file system.
 pub(super) fn remove(folder: &Path) -> anyhow::Result<()> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let mounted = mounts_in(&mounts, folder);

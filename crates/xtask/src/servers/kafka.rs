@@ -1,4 +1,4 @@
-//! Kafka as one node that is broker and controller.
+//! Kafka as a single node that is both broker and controller.
 
 use std::fs;
 use std::io;
@@ -45,7 +45,7 @@ impl Kafka {
         })
     }
 
-    /// Creates the data folder, and removes the last one.
+    /// Removes the data folder of the last start, and creates a new one.
     pub(super) fn format(&self, ports: &Ports) -> anyhow::Result<()> {
         remove(&self.data)?;
         fs::write(&self.settings, settings(ports, &self.data))?;

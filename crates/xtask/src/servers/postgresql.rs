@@ -1,5 +1,5 @@
-//! PostgreSQL with the extension DocumentDB, which FerretDB needs, in a Debian of its own: few distributions have the
-//! extension.
+//! PostgreSQL with the extension DocumentDB, which FerretDB needs, in a Debian root of its own, because few
+//! distributions have the extension.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,8 @@ const PROGRAMS: &str = "/usr/lib/postgresql/18/bin";
 const DATA: &str = "/var/lib/postgresql/authme";
 
 const MAX_CONNECTIONS: u16 = 200;
-/// The connections of FerretDB. The others are for the workers of the extension.
+/// The maximum number of pooled connections of FerretDB. The remaining connections are for the workers of the
+/// extension.
 const POOLED_CONNECTIONS: u16 = 150;
 
 /// Enters the root as `postgres`. Its /proc and /dev are mounted in a mount namespace of its own, so the kernel removes
@@ -59,7 +60,7 @@ impl Postgresql {
         })
     }
 
-    /// Creates the data folder, and removes the last one.
+    /// Removes the data folder of the last start, and creates a new one.
     pub(super) fn format(&self) -> anyhow::Result<()> {
         remove(&self.root.join(DATA.trim_start_matches('/')))?;
         let mut initdb = self.program("initdb");
@@ -117,7 +118,7 @@ impl Postgresql {
     }
 }
 
-/// Returns a command whose mounts only it and its children see.
+/// Returns a command in a mount namespace of its own, so that only it and its children see its mounts.
 fn private_mounts(program: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", program]);
@@ -139,8 +140,8 @@ fn install_mmdebstrap() -> anyhow::Result<()> {
     )
 }
 
-/// Returns the mirror from which the machine itself gets Debian's packages; `None` when it gets none, and mmdebstrap
-/// uses its default.
+/// Returns the mirror from which the machine itself gets Debian's packages. Returns `None` if there is none; mmdebstrap
+/// then uses its default.
 fn mirror() -> anyhow::Result<Option<String>> {
     let mut apt = Command::new("apt-get");
     let targets = apt
@@ -155,7 +156,7 @@ fn mirror() -> anyhow::Result<Option<String>> {
     Ok(debian_mirror(&String::from_utf8_lossy(&targets.stdout)))
 }
 
-/// Returns the main archive, not that of the security updates, which has no `sid`.
+/// Returns the mirror of the main archive. The archive of security updates has no `sid`.
 fn debian_mirror(targets: &str) -> Option<String> {
     targets
         .lines()

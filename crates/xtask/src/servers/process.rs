@@ -14,11 +14,11 @@ const READY_TIMEOUT: Duration = Duration::from_secs(90);
 const TERMINATION_TIMEOUT: Duration = Duration::from_secs(15);
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A process, identified by its id and its start: a later process with the same id has another start.
+/// A process, identified by its id and its start time. A later process with the same id has another start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Process {
     pid: u32,
-    /// The start in clock ticks since the machine started.
+    /// The start time in clock ticks since the machine started.
     started_at: u64,
 }
 
@@ -42,7 +42,7 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pid = child.id();
-        let started_at = stat(pid).context("the process ended immediately")?.started_at;
+        let started_at = read_stat(pid).context("the process ended immediately")?.started_at;
         Ok(Self { pid, started_at })
     }
 
@@ -51,13 +51,14 @@ impl Process {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        stat(self.pid).is_some_and(|stat| stat.started_at == self.started_at && !stat.has_ended)
+        read_stat(self.pid).is_some_and(|stat| stat.started_at == self.started_at && !stat.has_ended)
     }
 
-    /// Waits until the server is `ready`. The error of a server that does not get ready has the end of its log.
-    pub(super) fn wait_until_ready(&self, log: &Path, ready: impl Fn() -> bool) -> anyhow::Result<()> {
+    /// Waits until `is_ready` returns true. If the server exits before or takes too long, the error has the end of its
+    /// log.
+    pub(super) fn wait_until_ready(&self, log: &Path, is_ready: impl Fn() -> bool) -> anyhow::Result<()> {
         let started = Instant::now();
-        while !ready() {
+        while !is_ready() {
             let end_of_log = || last_lines(&fs::read_to_string(log).unwrap_or_default(), 15);
             let log = log.display();
             ensure!(
@@ -76,8 +77,8 @@ impl Process {
         Ok(())
     }
 
-    /// Sends the signal, and SIGKILL when the process does not end in time. Does nothing when the process has ended,
-    /// even if another one has its id.
+    /// Sends the signal, and then SIGKILL if the process does not end in time. Does nothing if the process has ended,
+    /// even if another process has its id.
     pub(super) fn stop(&self, signal: Signal) -> anyhow::Result<()> {
         let name = match signal {
             Signal::Terminate => "TERM",
@@ -87,7 +88,7 @@ impl Process {
             if !self.is_running() {
                 return Ok(());
             }
-            // A failure does not matter: the process may have ended by itself in the meantime.
+            // The exit status is ignored, because the process may have ended by itself in the meantime.
             let script = ["-c", r#"kill -s "$1" "$2""#, "sh", signal];
             Command::new("sh").args(script).arg(self.pid.to_string()).output()?;
             let sent = Instant::now();
@@ -106,12 +107,12 @@ struct Stat {
     has_ended: bool,
 }
 
-fn stat(pid: u32) -> Option<Stat> {
+fn read_stat(pid: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Parses the form of proc(5). The name is in parentheses and may contain some itself; the state is field 3, the start
-/// is field 22.
+/// Parses the form of proc(5). The name is in parentheses, and may itself contain parentheses. The state is field 3,
+/// the start time is field 22.
 fn parse_stat(stat: &str) -> Option<Stat> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace();
@@ -120,7 +121,7 @@ fn parse_stat(stat: &str) -> Option<Stat> {
     Some(Stat { started_at, has_ended })
 }
 
-/// Runs a command that has to succeed. The end of its output is in the error when it fails.
+/// Runs a command that has to succeed. If it fails, the error has the end of its output.
 pub(super) fn run_quietly(mut command: Command) -> anyhow::Result<()> {
     let program = command.get_program().display().to_string();
     let output = command
@@ -135,7 +136,7 @@ pub(super) fn run_quietly(mut command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns whether the command succeeds within a time.
+/// Runs a command without output. Returns whether it succeeds in time.
 pub(super) fn succeeds(mut command: Command, within: Duration) -> bool {
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = silent.spawn() else { return false };
@@ -162,7 +163,7 @@ fn last_lines(text: &str, count: usize) -> String {
 mod tests {
     use super::*;
 
-    fn sleeping() -> Process {
+    fn start_sleep() -> Process {
         let mut command = Command::new("sleep");
         command.arg("600");
         Process::spawn(command, Path::new("/dev/null")).unwrap()
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn stopped_process_is_not_running() {
-        let process = sleeping();
+        let process = start_sleep();
         assert!(process.is_running());
         process.stop(Signal::Terminate).unwrap();
         assert!(!process.is_running());
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn process_that_reuses_the_id_is_not_stopped() {
-        let process = sleeping();
+        let process = start_sleep();
         let earlier = Process {
             started_at: process.started_at - 1,
             ..process

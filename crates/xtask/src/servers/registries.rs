@@ -16,6 +16,7 @@ use super::postgresql::Postgresql;
 use super::process::{Process, Signal};
 use super::state::{Ports, Registries, State};
 
+/// The programs that the servers need, with the reason of each.
 const NEEDS: [(&str, &str); 5] = [
     ("java", "java (a JRE 17 or newer) runs Kafka"),
     ("mvn", "mvn (Maven) fetches Kafka"),
@@ -23,17 +24,17 @@ const NEEDS: [(&str, &str); 5] = [
     ("apt-get", "apt-get (Debian) fetches PostgreSQL with DocumentDB"),
     (
         "unshare",
-        "unshare (util-linux, on Linux) keeps the mounts of PostgreSQL apart",
+        "unshare (util-linux, on Linux) isolates the mounts of PostgreSQL",
     ),
 ];
 
-/// The ports of the servers, below those that Linux gives to outgoing connections. A client that tries to reach a
-/// stopped server on such a port could connect to itself.
+/// The ports of the servers. They are below the ports that Linux assigns to outgoing connections. With a port from that
+/// range, a client of a stopped server could connect to itself.
 const PORTS: Range<u16> = 20_000..32_000;
 
-/// Starts all servers with new data. When one does not start, it stops the others again.
+/// Starts all servers with new data. If one does not start, stops the others.
 pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
-    let missing = missing(is_root(), is_installed);
+    let missing = missing_needs(is_root(), is_installed);
     ensure!(
         missing.is_empty(),
         "no source of servers is available. Name yours by {} and {}; or start a Docker engine; or install what the servers \
@@ -49,7 +50,7 @@ pub(super) fn start(folder: &Folder) -> anyhow::Result<State> {
         ferretdb: None,
     };
     let started = start_each(folder, &mut servers);
-    // A server that could not be stopped stays recorded for `down`.
+    // The record of a server that could not be stopped is kept for `down`.
     if started.is_err() && stop(&servers).is_ok() {
         folder.remove_state()?;
     }
@@ -74,10 +75,10 @@ fn start_each(folder: &Folder, servers: &mut Registries) -> anyhow::Result<()> {
     record(folder, servers)?;
     postgresql.wait(database, ports.postgresql)?;
 
-    let protocol = ferretdb.spawn(&ports)?;
-    servers.ferretdb = Some(protocol);
+    let gateway = ferretdb.spawn(&ports)?;
+    servers.ferretdb = Some(gateway);
     record(folder, servers)?;
-    ferretdb.wait(protocol, &ports)?;
+    ferretdb.wait(gateway, &ports)?;
     kafka.wait(broker, &ports)
 }
 
@@ -118,10 +119,10 @@ pub(super) fn start_kafka(folder: &Folder, servers: &mut Registries) -> anyhow::
     kafka.wait(broker, &servers.ports)
 }
 
-fn missing(root: bool, is_installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
+fn missing_needs(is_root: bool, is_installed: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let programs = NEEDS.iter().filter(|(program, _)| !is_installed(program));
     let mut missing: Vec<_> = programs.map(|(_, need)| *need).collect();
-    if !root {
+    if !is_root {
         missing.push("root (`chroot` and `mount`) starts PostgreSQL: run this as root");
     }
     missing
@@ -129,7 +130,7 @@ fn missing(root: bool, is_installed: impl Fn(&str) -> bool) -> Vec<&'static str>
 
 pub(super) fn is_installed(program: &str) -> bool {
     let found = Command::new("sh").args(["-c", r#"command -v "$0""#, program]).output();
-    found.is_ok_and(|answer| answer.status.success())
+    found.is_ok_and(|output| output.status.success())
 }
 
 fn is_root() -> bool {
@@ -154,8 +155,8 @@ mod tests {
 
     #[test]
     fn missing_programs_are_named() {
-        assert!(missing(true, |_| true).is_empty());
-        let without_go = missing(false, |program| program != "go");
+        assert!(missing_needs(true, |_| true).is_empty());
+        let without_go = missing_needs(false, |program| program != "go");
         assert!(matches!(without_go[..], [go, root] if go.starts_with("go ") && root.starts_with("root ")));
     }
 

@@ -2,7 +2,8 @@
 
     smtp.py FOLDER      the folder for mails, and for `server.json`, which describes the server once it listens
 
-It rejects a recipient whose name begins with `refused` permanently, and one that begins with `busy` the first time only.
+It rejects recipients whose name begins with `refused` permanently, and recipients whose name begins with `busy` at the
+first attempt only.
 """
 
 import asyncio
@@ -27,14 +28,14 @@ class Mails:
     def __init__(self, folder):
         self.folder = folder
         self.numbers = itertools.count(1)
-        self.put_off = set()
+        self.deferred = set()
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused"):
-            # The reply repeats the address, as those of real servers do.
+            # The reply repeats the address, as the replies of real servers do.
             return f"550 5.1.1 <{address}> is nobody here"
-        if address.startswith("busy") and address not in self.put_off:
-            self.put_off.add(address)
+        if address.startswith("busy") and address not in self.deferred:
+            self.deferred.add(address)
             return f"451 4.3.2 <{address}> is busy, try later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -74,7 +75,7 @@ def authenticate(server, session, envelope, mechanism, login):
 
 
 async def listen(mails, **tls):
-    """Listens on a free port; with `wrapped` in TLS from the first byte, with `context` after STARTTLS."""
+    """Listens on a free port. `wrapped` enables TLS from the first byte, `context` enables STARTTLS."""
     loop = asyncio.get_running_loop()
     wrapped = tls.get("wrapped")
 

@@ -37,14 +37,14 @@ const SCRIPT: &str = include_str!("smtp.py");
 /// The file of the cache folder in which the process is recorded.
 const RECORD: &str = "smtp.json";
 
-/// A mail server, found by the description that smtp.py writes. Displayed as the variable that names the file of the
-/// description, as a shell reads it.
+/// A mail server, identified by the description file that smtp.py writes. Its `Display` form is a shell assignment of
+/// the variable that names this file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MailServer {
     description: PathBuf,
 }
 
-/// The part of a description that a task needs.
+/// The members of the description file that a task needs.
 #[derive(Deserialize)]
 struct Description {
     host: String,
@@ -57,14 +57,18 @@ impl MailServer {
     }
 
     /// Returns the mail server that the environment names.
-    #[expect(clippy::disallowed_methods, reason = "the servers of tests are no setting of AuthMe")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the servers of tests are not an AuthMe setting"
+    )]
     fn from_environment() -> Option<Self> {
         let description = env::var_os(VARIABLE).filter(|path| !path.is_empty())?;
         Some(Self::at(description.into()))
     }
 
+    /// Returns the mail server that `up` starts.
     fn own(folder: &Folder) -> Self {
-        Self::at(data(folder).join("server.json"))
+        Self::at(data_folder(folder).join("server.json"))
     }
 
     /// Returns the variable by which tests find the mail server.
@@ -72,7 +76,7 @@ impl MailServer {
         (VARIABLE, self.description.display().to_string())
     }
 
-    /// Returns the host and a port, and whether they are reachable.
+    /// Returns the address of the STARTTLS port, and whether it is reachable.
     fn address(&self) -> anyhow::Result<(String, bool)> {
         let path = self.description.display();
         let json = fs::read(&self.description).with_context(|| format!("cannot read {path}"))?;
@@ -100,11 +104,11 @@ impl MailServer {
 impl fmt::Display for MailServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (variable, path) = self.variable();
-        write!(f, "{variable}={}", shell::word(&path))
+        write!(f, "{variable}={}", shell::quote(&path))
     }
 }
 
-/// Returns the mail server once it is reachable. Starts it unless the environment names one or it is up.
+/// Returns the mail server once it is reachable. Starts it unless the environment names one or it is already up.
 pub(crate) fn ensure_up() -> anyhow::Result<MailServer> {
     if let Some(server) = MailServer::from_environment() {
         let (address, is_reachable) = server
@@ -130,14 +134,14 @@ pub(crate) fn ensure_up() -> anyhow::Result<MailServer> {
     Ok(MailServer::own(&folder))
 }
 
-/// Returns whether `ensure_up` has nothing to start.
+/// Returns whether the environment names a mail server, or the one that `up` started is up.
 pub(super) fn is_up() -> bool {
-    let recorded = || -> anyhow::Result<bool> {
+    let is_own_server_up = || -> anyhow::Result<bool> {
         let folder = Folder::open()?;
         let process = folder.read_record(RECORD)?;
         Ok(process.is_some_and(|process| is_own_up(&folder, process)))
     };
-    MailServer::from_environment().is_some() || recorded().unwrap_or(false)
+    MailServer::from_environment().is_some() || is_own_server_up().unwrap_or(false)
 }
 
 fn is_own_up(folder: &Folder, process: Process) -> bool {
@@ -146,9 +150,9 @@ fn is_own_up(folder: &Folder, process: Process) -> bool {
 
 /// Returns the status of the mail server that the environment names, else of the one that `up` started.
 pub(super) fn status(folder: &Folder) -> anyhow::Result<Option<Status>> {
-    let recorded = folder.read_record(RECORD)?;
+    let process = folder.read_record(RECORD)?;
     let own = MailServer::own(folder);
-    Ok(match (MailServer::from_environment(), recorded) {
+    Ok(match (MailServer::from_environment(), process) {
         // After `export $(cargo xtask servers up)` the environment names the server that `up` started.
         (named, Some(process)) if named.as_ref().is_none_or(|named| *named == own) => {
             Some(own.status("registries", Some(process)))
@@ -158,14 +162,14 @@ pub(super) fn status(folder: &Folder) -> anyhow::Result<Option<Status>> {
     })
 }
 
-/// Starts the mail server without mails and with new certificates.
+/// Starts the mail server with an empty mailbox and new certificates.
 fn start(folder: &Folder) -> anyhow::Result<()> {
     ensure!(
         is_installed("python3"),
-        "no mail server is available: name yours by {VARIABLE}, or install python3 with its module venv"
+        "no mail server is available: set {VARIABLE} to the description of yours, or install python3 with its module venv"
     );
     let python = install(folder)?.join("bin/python");
-    let (script, data, log) = (folder.join("smtp.py"), data(folder), folder.log("smtp"));
+    let (script, data, log) = (folder.join("smtp.py"), data_folder(folder), folder.log("smtp"));
     remove(&data)?;
     fs::write(&script, SCRIPT)?;
     eprintln!("starting the mail server");
@@ -198,11 +202,11 @@ fn run_with_output_on_stderr(mut python: Command) -> anyhow::Result<()> {
     checkout::must_succeed(python, "python3 failed with the message above")
 }
 
-fn data(folder: &Folder) -> PathBuf {
+fn data_folder(folder: &Folder) -> PathBuf {
     folder.join(Path::new("smtp-data"))
 }
 
-/// Stops the mail server that `ensure_up` started; returns whether there was one.
+/// Stops the mail server that `ensure_up` started. Returns whether it had started one.
 pub(super) fn stop(folder: &Folder) -> anyhow::Result<bool> {
     let Some(process) = folder.read_record::<Process>(RECORD)? else {
         return Ok(false);

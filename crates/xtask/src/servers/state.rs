@@ -7,13 +7,15 @@ use super::compose;
 use super::process::Process;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+// The tag keeps this name, because a task of another checkout may read the record.
 #[serde(tag = "way", rename_all = "snake_case")]
 pub(super) enum State {
     Compose,
     Registries(Registries),
 }
 
-/// It is written after each step, so that `down` stops what an interrupted `up` started.
+/// The servers from the package registries. The record is written after each step, so that `down` stops the servers
+/// that an interrupted `up` started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Registries {
     pub(super) ports: Ports,
@@ -35,6 +37,7 @@ pub(super) struct Ports {
 pub(super) type Processes = Vec<(&'static str, Process)>;
 
 impl State {
+    /// Returns the name of the source of the servers.
     pub(super) fn source(&self) -> &'static str {
         match self {
             Self::Compose => "compose",
@@ -49,7 +52,7 @@ impl State {
         }
     }
 
-    /// Returns the processes of the store, then those of the broker.
+    /// Returns the processes of the store and the processes of the broker.
     pub(super) fn processes(&self) -> [Processes; 2] {
         match self {
             Self::Compose => Default::default(),
@@ -61,7 +64,7 @@ impl State {
         match self {
             Self::Compose => self.addresses().mongodb().1 && self.addresses().kafka().1,
             Self::Registries(servers) => {
-                servers.mongodb_is_up() && is_running(servers.kafka.as_ref()) && servers.addresses().kafka().1
+                servers.is_mongodb_up() && is_running(servers.kafka.as_ref()) && servers.addresses().kafka().1
             }
         }
     }
@@ -75,7 +78,7 @@ impl Registries {
         }
     }
 
-    pub(super) fn mongodb_is_up(&self) -> bool {
+    pub(super) fn is_mongodb_up(&self) -> bool {
         is_running(self.postgresql.as_ref()) && is_running(self.ferretdb.as_ref()) && self.addresses().mongodb().1
     }
 

@@ -12,10 +12,10 @@ pub(super) struct Status {
     pub(super) processes: Processes,
 }
 
-/// Returns the status of the store and the broker; nothing when the environment names none and none was started.
-pub(super) fn statuses(named: Option<Addresses>, recorded: Option<State>) -> Vec<Status> {
+/// Returns the status of the store and the broker. Returns nothing if the environment names none and none was started.
+pub(super) fn statuses(named: Option<Addresses>, started: Option<State>) -> Vec<Status> {
     // After `export $(cargo xtask servers up)` the environment names the servers that `up` started.
-    let own = recorded.filter(|state| named.as_ref().is_none_or(|named| *named == state.addresses()));
+    let own = started.filter(|state| named.as_ref().is_none_or(|named| *named == state.addresses()));
     let (source, addresses, [mongodb, kafka]) = match (own, named) {
         (Some(state), _) => (state.source(), state.addresses(), state.processes()),
         (None, Some(named)) => ("environment", named, Default::default()),
@@ -57,8 +57,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns a record of servers that have ended since.
-    fn recorded() -> State {
+    /// Returns a record of servers whose processes have ended.
+    fn recorded_state() -> State {
         serde_json::from_value(json!({
             "way": "registries",
             "ports": { "kafka": 1, "kafka_controller": 1, "postgresql": 1, "ferretdb": 1, "ferretdb_health": 1 },
@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn sources(named: Option<Addresses>) -> Vec<&'static str> {
-        statuses(named, Some(recorded()))
+        statuses(named, Some(recorded_state()))
             .iter()
             .map(|status| status.source)
             .collect()
@@ -79,17 +79,17 @@ mod tests {
     #[test]
     fn own_servers_keep_their_source_when_the_environment_names_them() {
         assert_eq!(sources(None), ["registries"; 2]);
-        assert_eq!(sources(Some(recorded().addresses())), ["registries"; 2]);
+        assert_eq!(sources(Some(recorded_state().addresses())), ["registries"; 2]);
         let others = Addresses {
             kafka_brokers: "127.0.0.1:2".into(),
-            ..recorded().addresses()
+            ..recorded_state().addresses()
         };
         assert_eq!(sources(Some(others)), ["environment"; 2]);
     }
 
     #[test]
     fn ended_server_is_down() {
-        let [mongodb, kafka] = &statuses(None, Some(recorded()))[..] else {
+        let [mongodb, kafka] = &statuses(None, Some(recorded_state()))[..] else {
             panic!("two servers are recorded");
         };
         assert!(!mongodb.is_up() && !kafka.is_up());

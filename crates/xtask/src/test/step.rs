@@ -12,7 +12,7 @@ pub(super) struct Step {
     command: Command,
     /// The action that fixes a failure.
     advice: &'static str,
-    /// A shell line that has to precede the command when a developer runs it alone.
+    /// A shell line that a developer must run before the command, to run the step alone.
     preparation: Option<&'static str>,
 }
 
@@ -42,7 +42,7 @@ impl Step {
         succeeded.map_err(|cause| step_error(self.name, &cause, &alone))
     }
 
-    /// Runs the command, which is a `cargo test`, to its end. Passes its output on and adds the results to `summary`.
+    /// Runs the command, which is a `cargo test`, to its end. Forwards its output and adds the results to `summary`.
     pub(super) fn run_tests(mut self, summary: &mut Summary, variables: &[(&str, String)]) -> anyhow::Result<()> {
         print_heading(self.name);
         let alone = self.how_to_run_alone();
@@ -61,7 +61,7 @@ impl Step {
             let mut line = line.context("the output cannot be read")?;
             results.add_line(&String::from_utf8_lossy(&line));
             line.push(b'\n');
-            stdout.write_all(&line).context("the output cannot be passed on")?;
+            stdout.write_all(&line).context("the output cannot be forwarded")?;
         }
         let status = run.wait().context("the exit status cannot be read")?;
         let has_passed = results.failed == 0;
@@ -69,10 +69,7 @@ impl Step {
         *summary += results;
         self.check(status)?;
         ensure!(has_passed, "{}", self.advice);
-        ensure!(
-            has_run,
-            "no test ran, or the output of cargo has another form than before"
-        );
+        ensure!(has_run, "no test ran, or the output of cargo has an unknown form");
         Ok(())
     }
 
@@ -97,7 +94,7 @@ pub(super) fn print_heading(step: &str) {
     println!("\n── {step}");
 }
 
-/// Names the step that failed and the shell line that runs it alone.
+/// Returns an error that names the failed step, its cause and the shell line that runs it alone.
 pub(super) fn step_error(step: &str, cause: &anyhow::Error, alone: &str) -> anyhow::Error {
     anyhow!("the step `{step}` failed: {cause:#}\nto run it alone: {alone}")
 }

@@ -1,5 +1,5 @@
-//! C9: the server is killed under load, many times, over one data folder. Every write that it acknowledged is there
-//! after the restart.
+//! C9: the server is killed under load, many times, over one data folder. Every write that it acknowledged must be
+//! stored after the restart.
 
 use std::fs;
 use std::path::Path;
@@ -20,23 +20,24 @@ const LOCK_WORKERS: u64 = 3;
 const RENEWAL_WORKERS: u64 = 3;
 const CONTACT_WORKERS: u64 = 2;
 
-/// Users whom one worker locks and unlocks.
+/// The number of users that one worker locks and unlocks.
 const LOCKED_USERS: u64 = 20;
 
-/// Users to whom one worker adds contacts in one round.
+/// The number of users to whom one worker adds contacts in one round.
 const CONTACT_USERS: u64 = 50;
 
 /// The size of the range of contact numbers that one worker has for itself.
 const CONTACTS: u64 = 1_000_000;
 
-/// The time that events may take after a kill. The claims of the killed relay expire after 5 s; the rest is for a slow
-/// machine.
+/// The time limit for events after a kill. The claims of the killed relay expire after 5 s; the rest is a margin for a
+/// slow machine.
 const EVENTS_COME_WITHIN: Duration = Duration::from_secs(20);
 
-/// The longest life of a server under load, in milliseconds: several checkpoints of the write-ahead log.
-const LONGEST_LIFE: u64 = 1_500;
+/// The maximum time that a server runs under load, in milliseconds. It is long enough for several checkpoints of the
+/// write-ahead log.
+const MAX_UPTIME: u64 = 1_500;
 
-/// Defects that are printed of one round; the rest is likely to have the same cause.
+/// The maximum number of defects printed per round. The others probably have the same cause.
 const PRINTED_DEFECTS: usize = 5;
 
 /// Counts over all rounds.
@@ -49,7 +50,7 @@ struct Counts {
     acknowledged: u32,
 }
 
-/// Everything that outlives a server.
+/// The state that outlives each server.
 struct Trial {
     installation: Installation,
     rng: Rng,
@@ -90,7 +91,7 @@ pub(super) fn run(rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialR
     ])
 }
 
-/// Prints the defects and keeps the folder for examination; returns whether there are any.
+/// Prints the defects and keeps the folder for examination. Returns whether there are any.
 fn report(folder: &Path, when: &str, defects: &[String]) -> anyhow::Result<bool> {
     if defects.is_empty() {
         return Ok(false);
@@ -133,7 +134,7 @@ impl Trial {
     /// Puts a server under load, copies its files with a torn log, kills it, restarts it and returns the defects.
     fn run_round(&mut self, round: u64, counts: &mut Counts) -> anyhow::Result<Vec<String>> {
         let mut workloads = std::mem::take(&mut self.workloads);
-        let lasting = workloads.len();
+        let permanent = workloads.len();
         for worker in 0..CONTACT_WORKERS {
             let users = user_ids(&format!("contacted-{round}-{worker}"), CONTACT_USERS);
             self.installation.import(&users)?;
@@ -160,40 +161,41 @@ impl Trial {
         let server = self.installation.serve()?;
         // In every other round the next kill comes before the claims of the killed relay expire.
         defects.extend(self.verify(&server, round % 2 == 1)?);
-        self.past_workloads.extend(self.workloads.split_off(lasting));
+        self.past_workloads.extend(self.workloads.split_off(permanent));
         server.kill()?;
         Ok(defects)
     }
 
-    /// Sleeps up to half of the longest life, so that the kill hits any moment.
+    /// Sleeps for a random time of up to half the maximum uptime, so that the kill can hit any moment.
     fn sleep_at_random(&mut self) {
-        sleep(Duration::from_millis(self.rng.next_below(LONGEST_LIFE / 2)));
+        sleep(Duration::from_millis(self.rng.next_below(MAX_UPTIME / 2)));
     }
 
-    /// Compares a server with the workloads, and its log with the events that they expect; waits for missing events if
-    /// `awaits_events`. Returns the defects.
-    fn verify(&mut self, server: &Server, awaits_events: bool) -> anyhow::Result<Vec<String>> {
+    /// Compares the server with the workloads, and its event log with the events that they expect. Waits for missing
+    /// events if `must_await_events`. Returns the defects.
+    fn verify(&mut self, server: &Server, must_await_events: bool) -> anyhow::Result<Vec<String>> {
         let mut connection = self.installation.connect(server)?;
         let mut defects = Vec::new();
-        // Sessions first: the grace period in which an unacknowledged successor is returned again is short.
+        // In reverse, so that sessions come before locks: the grace period, in which an unacknowledged successor is
+        // returned again, is short.
         for workload in self.workloads.iter_mut().rev() {
             defects.extend(workload.verify(&mut connection)?);
             workload.add_expected_events(&mut self.expected);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             defects.extend(self.log.read_to_end(&mut connection)?);
-            let missing = self.log.missing(&self.expected);
-            if missing.is_empty() || !awaits_events {
+            let missing = self.log.find_missing(&self.expected);
+            if missing.is_empty() || !must_await_events {
                 break;
             }
-            if begun.elapsed() > EVENTS_COME_WITHIN {
+            if started.elapsed() > EVENTS_COME_WITHIN {
                 defects.extend(missing);
                 break;
             }
             sleep(Duration::from_millis(50));
         }
-        defects.extend(self.log.unexpected(&self.expected));
+        defects.extend(self.log.find_unexpected(&self.expected));
         Ok(defects)
     }
 
@@ -205,7 +207,7 @@ impl Trial {
         let mut second = EventLog::default();
         defects.extend(second.read_to_end(&mut self.installation.connect(&server)?)?);
         if !second.has_same_content(&self.log) {
-            defects.push("the log has other events than when it was read the first time".to_owned());
+            defects.push("the second reading of the log returned other events than the first".to_owned());
         }
         server.kill()?;
         let integrity = torn_log::integrity_check(&self.installation.data())?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 
-/// An aggregate. Its events have an order.
+/// An aggregate, whose events are ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Subject {
     source: String,
@@ -49,7 +49,7 @@ impl EventLog {
         let mut count = 0;
         for line in lines.lines() {
             count += 1;
-            let event: Value = serde_json::from_str(line).context("an event is no JSON")?;
+            let event: Value = serde_json::from_str(line).context("an event is not JSON")?;
             let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
             let cursor: u64 = text("cursor").parse().context("no cursor")?;
             let sequence: usize = text("sequence").parse().context("no sequence")?;
@@ -89,7 +89,7 @@ impl EventLog {
 
     /// Returns the aggregates whose events in the log are not a prefix of the expected ones. An unexpected session with
     /// nothing but its start is allowed: the server can have been killed before it acknowledged the start.
-    pub(super) fn unexpected(&self, expected: &EventHistories) -> Vec<String> {
+    pub(super) fn find_unexpected(&self, expected: &EventHistories) -> Vec<String> {
         let mut defects = Vec::new();
         for (subject, history) in &self.histories.0 {
             let is_expected = match expected.0.get(subject) {
@@ -105,7 +105,7 @@ impl EventLog {
     }
 
     /// Returns the aggregates that have fewer events in the log than expected.
-    pub(super) fn missing(&self, expected: &EventHistories) -> Vec<String> {
+    pub(super) fn find_missing(&self, expected: &EventHistories) -> Vec<String> {
         let mut missing = Vec::new();
         for (subject, expected) in &expected.0 {
             let history = self.histories.0.get(subject).map(Vec::len).unwrap_or_default();
@@ -158,12 +158,12 @@ mod tests {
         let mut log = EventLog::default();
         log.add_page(&line(1, "a", 1)).unwrap();
         let mut expected = EventHistories::default();
-        assert!(log.unexpected(&expected).is_empty());
+        assert!(log.find_unexpected(&expected).is_empty());
         expected.set(Subject::new("/authme/tokens", "family"), vec![]);
-        assert_eq!(log.unexpected(&expected).len(), 1);
+        assert_eq!(log.find_unexpected(&expected).len(), 1);
         let twice = vec!["session.started".to_owned(), "session.revoked".to_owned()];
         expected.set(Subject::new("/authme/tokens", "family"), twice);
-        assert!(log.unexpected(&expected).is_empty());
-        assert_eq!(log.missing(&expected).len(), 1);
+        assert!(log.find_unexpected(&expected).is_empty());
+        assert_eq!(log.find_missing(&expected).len(), 1);
     }
 }

@@ -15,7 +15,7 @@ use crate::checkout;
 /// The client that sends every request of a trial. It has the permissions for all of them.
 const CLIENT: &str = "trial";
 
-/// A data folder and a copy of the program. The copy stays the same when another build replaces the original.
+/// A data folder and a copy of the program. Another build that replaces the original does not change the copy.
 pub(super) struct Installation {
     folder: PathBuf,
     secret: String,
@@ -28,7 +28,7 @@ pub(super) struct Server {
 }
 
 impl Installation {
-    /// Builds the program, makes a folder and registers the client.
+    /// Builds the program, creates a folder and registers the client.
     pub(super) fn new(name: &str) -> anyhow::Result<Self> {
         let mut build = checkout::command("cargo");
         build.args(["build", "--quiet", "--locked", "--package", "authme"]);
@@ -63,7 +63,7 @@ impl Installation {
         self.folder.join("data")
     }
 
-    /// Returns the program, to run on a data folder.
+    /// Returns a command that runs the program on a data folder.
     pub(super) fn command(&self, data: &Path) -> Command {
         let mut command = Command::new(self.folder.join("authme"));
         command.arg("--data").arg(data).stdin(Stdio::null());
@@ -72,7 +72,7 @@ impl Installation {
 
     /// Runs an operator's command and returns its output.
     pub(super) fn operate(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        output(self.command(&self.data()).args(arguments))
+        run_for_output(self.command(&self.data()).args(arguments))
     }
 
     /// Imports users with an e-mail address and the roles of a user.
@@ -127,7 +127,7 @@ impl Drop for Installation {
 }
 
 impl Server {
-    /// Kills the process; fails when it has ended before.
+    /// Kills the process. Fails if it has already ended.
     pub(super) fn kill(mut self) -> anyhow::Result<()> {
         ensure!(self.child.try_wait()?.is_none(), "the server ended by itself");
         self.child.kill()?;
@@ -144,7 +144,7 @@ impl Server {
     }
 
     fn signal(&self, signal: &str) -> anyhow::Result<()> {
-        output(Command::new("kill").arg(signal).arg(self.child.id().to_string())).map(drop)
+        run_for_output(Command::new("kill").arg(signal).arg(self.child.id().to_string())).map(drop)
     }
 }
 
@@ -156,7 +156,7 @@ impl Drop for Server {
 }
 
 /// Runs a program that has to succeed, and returns its output.
-pub(super) fn output(command: &mut Command) -> anyhow::Result<String> {
+pub(super) fn run_for_output(command: &mut Command) -> anyhow::Result<String> {
     let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {} {errors}", output.status);

@@ -15,7 +15,7 @@ struct WorkerResult {
     defect: Option<String>,
 }
 
-/// The workloads, given back, and the sum of what their workers saw.
+/// The workloads, and the results of all their workers.
 #[derive(Default)]
 pub(super) struct LoadResult {
     pub(super) workloads: Vec<Box<dyn Workload>>,
@@ -57,10 +57,10 @@ impl Load {
     pub(super) fn join(self) -> anyhow::Result<LoadResult> {
         let mut result = LoadResult::default();
         for worker in self.0 {
-            let ended = worker.join().map_err(|_| anyhow!("a worker panicked"))?;
-            result.workloads.push(ended.workload);
-            result.acknowledged += ended.acknowledged;
-            result.defects.extend(ended.defect);
+            let result_of_worker = worker.join().map_err(|_| anyhow!("a worker panicked"))?;
+            result.workloads.push(result_of_worker.workload);
+            result.acknowledged += result_of_worker.acknowledged;
+            result.defects.extend(result_of_worker.defect);
         }
         Ok(result)
     }

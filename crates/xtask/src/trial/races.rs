@@ -1,4 +1,4 @@
-//! Trials of races: they are tests of the crate `use-cases`, run with more repetitions.
+//! Trials of races, which are tests of the crate `use-cases` with more repetitions.
 
 use std::env;
 
@@ -7,10 +7,11 @@ use super::result::TrialResult;
 use crate::checkout::command;
 use crate::servers;
 
-/// The variable by which the tests find a server that speaks MongoDB's protocol.
-const MONGODB: &str = "AUTHME_TEST_MONGODB_URI";
+/// The environment variable in which the tests find the URI of MongoDB.
+const MONGODB_URI: &str = "AUTHME_TEST_MONGODB_URI";
 
-/// Runs the tests `<store>::<name>_…`, one after another, and returns the results that they print.
+/// Runs the tests `<store>::<name>_…`, one after another, and returns the results that they print. Drops their other
+/// output.
 pub(super) fn run(name: &str, store: Store, rounds: usize, seed: Option<u64>) -> anyhow::Result<Vec<TrialResult>> {
     let mut cargo = command("cargo");
     cargo.args([
@@ -29,15 +30,18 @@ pub(super) fn run(name: &str, store: Store, rounds: usize, seed: Option<u64>) ->
         cargo.env("AUTHME_TRIAL_SEED", seed.to_string());
     }
     if store == Store::Mongodb {
-        cargo.env(MONGODB, mongodb_uri()?);
+        cargo.env(MONGODB_URI, mongodb_uri()?);
     }
     TrialResult::from_run(cargo, |_| {})
 }
 
-/// Returns the URI that the environment names, else that of a server which it starts.
-#[expect(clippy::disallowed_methods, reason = "the server of a trial is no setting of AuthMe")]
+/// Returns the URI in the environment. If there is none, starts the servers and returns the URI of the store.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server of a trial is not an AuthMe setting"
+)]
 fn mongodb_uri() -> anyhow::Result<String> {
-    match env::var(MONGODB) {
+    match env::var(MONGODB_URI) {
         Ok(uri) if !uri.trim().is_empty() => Ok(uri),
         _ => Ok(servers::ensure_up()?.mongodb_uri),
     }

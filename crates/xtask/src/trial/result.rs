@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-/// The number of repetitions of a trial, and how many of them broke the promise.
+/// The number of repetitions of a trial, and the number of repetitions that broke the promise.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TrialResult {
     pub(super) name: String,
@@ -13,8 +13,8 @@ pub(super) struct TrialResult {
 }
 
 impl TrialResult {
-    /// Runs a `cargo test` and reads the results that its tests print. Hands every other line to `pass_on`.
-    pub(super) fn from_run(mut cargo: Command, pass_on: fn(&str)) -> anyhow::Result<Vec<Self>> {
+    /// Runs a `cargo test` and reads the results that its tests print. Calls `handle_other` with every other line.
+    pub(super) fn from_run(mut cargo: Command, handle_other: fn(&str)) -> anyhow::Result<Vec<Self>> {
         let mut run = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
         let output = run.stdout.take().context("cargo has no output")?;
         let mut results = Vec::new();
@@ -22,7 +22,7 @@ impl TrialResult {
             let line = line.context("cannot read the output of cargo")?;
             match Self::parse(&line) {
                 Some(result) => results.push(result),
-                None => pass_on(&line),
+                None => handle_other(&line),
             }
         }
         let status = run.wait().context("cannot wait for cargo")?;

@@ -1,11 +1,11 @@
-//! Trials of the three services on real servers: they are tests of the crate `end-to-end`.
+//! Trials of the three services on real servers, which are tests of the crate `end-to-end`.
 
 use super::result::TrialResult;
 use crate::checkout::{command, must_succeed};
 use crate::servers;
 
-/// Builds the services, starts the servers unless the environment names some, runs the trials `<name>_…` and returns
-/// their results. A trial can stop the broker only when the servers come from the package registries.
+/// Builds the services, starts the servers unless the environment names them, runs the trials `<name>_…` and returns
+/// their results. A trial can stop the broker only if the servers come from the package registries.
 pub(super) fn run(name: &str, rounds: usize) -> anyhow::Result<Vec<TrialResult>> {
     let servers = servers::ensure_up()?;
     let mut build = command("cargo");

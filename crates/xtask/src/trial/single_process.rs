@@ -1,4 +1,4 @@
-//! Trials of `authme serve` as a process: they are tests of the crate `authme`.
+//! Trials of `authme serve` as a process, which are tests of the crate `authme`.
 
 use super::result::TrialResult;
 use crate::checkout::command;

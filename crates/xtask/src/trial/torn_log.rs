@@ -8,18 +8,17 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 
 use super::event_log::EventLog;
-use super::installation::{Installation, Server, output};
+use super::installation::{Installation, Server, run_for_output};
 use super::rng::Rng;
 
 const DATABASE: &str = "authme.sqlite";
 
-/// Bytes of the write-ahead log before its first frame, and of a frame before its page (SQLite file format, section
-/// 4.1).
+/// The number of header bytes of the write-ahead log, and of each of its frames (SQLite file format, section 4.1).
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
 /// Offsets in the index of the log: the size of a page, and the number of frames that a checkpoint may have copied into
-/// the database. A checkpoint syncs the log before it copies a frame, so a crash cannot lose these.
+/// the database. A checkpoint syncs the log before it copies a frame, so a crash cannot lose these frames.
 const PAGE_SIZE: usize = 14;
 const BACKFILL_ATTEMPTED: usize = 128;
 
@@ -58,13 +57,13 @@ impl TornCopy {
         })
     }
 
-    /// Opens the copy with the commands of an operator and returns its defects. Removes it when it has none.
+    /// Reads the copy with operator commands and returns its defects. Removes the copy if it has none.
     pub(super) fn verify(self, installation: &Installation) -> anyhow::Result<Vec<String>> {
         let copy = folder(installation);
         let mut defects = Vec::new();
-        let users = output(installation.command(&copy).args(["identity", "list"]));
+        let users = run_for_output(installation.command(&copy).args(["identity", "list"]));
         defects.extend(users.err().map(|error| format!("{error:#}")));
-        match output(installation.command(&copy).arg("events")) {
+        match run_for_output(installation.command(&copy).arg("events")) {
             Ok(events) => defects.extend(EventLog::default().add_page(&events)?.0),
             Err(error) => defects.push(format!("{error:#}")),
         }
@@ -80,10 +79,10 @@ impl TornCopy {
     }
 }
 
-/// Returns how many bytes of the log are on the disk for certain, by the index of the log.
+/// Returns how many bytes of the log are certainly on the disk, according to the index of the log.
 fn synced_length(index: &[u8]) -> anyhow::Result<u64> {
-    let page_size = u64::from(u16::from_ne_bytes(bytes(index, PAGE_SIZE)?));
-    let frames = u64::from(u32::from_ne_bytes(bytes(index, BACKFILL_ATTEMPTED)?));
+    let page_size = u64::from(u16::from_ne_bytes(read_bytes(index, PAGE_SIZE)?));
+    let frames = u64::from(u32::from_ne_bytes(read_bytes(index, BACKFILL_ATTEMPTED)?));
     ensure!(page_size >= 512, "the index of the log has an unknown form");
     Ok(if frames == 0 {
         0
@@ -92,7 +91,7 @@ fn synced_length(index: &[u8]) -> anyhow::Result<u64> {
     })
 }
 
-fn bytes<const N: usize>(index: &[u8], at: usize) -> anyhow::Result<[u8; N]> {
+fn read_bytes<const N: usize>(index: &[u8], at: usize) -> anyhow::Result<[u8; N]> {
     let bytes = index.get(at..at + N).context("the index of the log is too short")?;
     Ok(bytes.try_into()?)
 }
@@ -100,13 +99,13 @@ fn bytes<const N: usize>(index: &[u8], at: usize) -> anyhow::Result<[u8; N]> {
 /// Returns the result of SQLite's `PRAGMA integrity_check` for the file of a data folder.
 pub(super) fn integrity_check(data: &Path) -> anyhow::Result<String> {
     let file = data.join(DATABASE);
-    let answer = output(Command::new("sqlite3").arg(&file).arg("PRAGMA integrity_check"));
-    let answer = answer.or_else(|_| {
+    let result = run_for_output(Command::new("sqlite3").arg(&file).arg("PRAGMA integrity_check"));
+    let result = result.or_else(|_| {
         let script = "import sqlite3, sys\n\
                       for row in sqlite3.connect(sys.argv[1]).execute('PRAGMA integrity_check'): print(row[0])";
-        output(Command::new("python3").args(["-c", script]).arg(&file))
+        run_for_output(Command::new("python3").args(["-c", script]).arg(&file))
     });
-    Ok(answer
+    Ok(result
         .context("neither sqlite3 nor python3 is installed")?
         .trim()
         .to_owned())

@@ -1,5 +1,5 @@
-//! Writes that are repeated until the server is killed. A write that the server acknowledged must not be lost; a write
-//! that was on its way when the server was killed may or may not be stored.
+//! Workloads that write until the server is killed. A write that the server acknowledged must not be lost. A write that
+//! was in flight when the server was killed may or may not be stored.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(super) trait Workload: Send {
     /// Sends one write and records its outcome.
     fn send_request(&mut self, connection: &mut Connection, rng: &mut Rng) -> RequestOutcome;
 
-    /// Compares the record with the store, and takes over from the store what became of unknown writes. Returns the
+    /// Compares the record with the store, and records from the store whether unknown writes took effect. Returns the
     /// defects.
     fn verify(&mut self, connection: &mut Connection) -> anyhow::Result<Vec<String>>;
 
@@ -38,7 +38,7 @@ fn outcome_of(response: anyhow::Result<Response>, expected_status: u16) -> (Requ
     }
 }
 
-/// Locks and unlocks users in turn.
+/// Locks and unlocks users alternately.
 pub(super) struct LockWorkload(Vec<LockedUser>);
 
 struct LockedUser {
@@ -114,7 +114,7 @@ impl Workload for LockWorkload {
     }
 }
 
-/// Adds contacts to users, one with every request.
+/// Adds contacts to users, one per request.
 pub(super) struct ContactWorkload {
     users: Vec<ContactUser>,
     /// The number of the last contact: part of its id and its phone number, which must be unique.
@@ -125,11 +125,11 @@ struct ContactUser {
     id: String,
     contacts: Vec<String>,
     /// The contact whose outcome is unknown.
-    unknown: Option<String>,
+    unknown_contact: Option<String>,
 }
 
-/// The number of contacts after which a user gets no more; the server accepts that many.
-const MOST_CONTACTS: usize = 10;
+/// The maximum number of contacts that a worker adds to a user. The server accepts that many.
+const MAX_CONTACTS: usize = 10;
 
 impl ContactWorkload {
     /// Numbers the contacts from `first` on. Each worker needs a range of numbers of its own.
@@ -137,7 +137,7 @@ impl ContactWorkload {
         let user = |id: &String| ContactUser {
             id: id.clone(),
             contacts: Vec::new(),
-            unknown: None,
+            unknown_contact: None,
         };
         Self {
             users: users.iter().map(user).collect(),
@@ -162,8 +162,8 @@ fn stored_contacts(connection: &mut Connection, user: &str) -> anyhow::Result<Ve
     Ok(ids.collect())
 }
 
-fn log_in(connection: &mut Connection, user: &str, remember: bool) -> anyhow::Result<Value> {
-    let login = json!({"clientId": "trial", "userId": user, "remember-me": remember});
+fn log_in(connection: &mut Connection, user: &str, remember_me: bool) -> anyhow::Result<Value> {
+    let login = json!({"clientId": "trial", "userId": user, "remember-me": remember_me});
     connection.post("/user-identities/renew-token", &login)?.json()
 }
 
@@ -172,7 +172,7 @@ impl Workload for ContactWorkload {
         let mut with_room: Vec<_> = self
             .users
             .iter_mut()
-            .filter(|user| user.contacts.len() < MOST_CONTACTS)
+            .filter(|user| user.contacts.len() < MAX_CONTACTS)
             .collect();
         let Some(user) = rng.choose(&mut with_room) else {
             return RequestOutcome::Unknown;
@@ -186,7 +186,7 @@ impl Workload for ContactWorkload {
         let (outcome, acknowledged) = outcome_of(response, 201);
         match acknowledged {
             Some(_) => user.contacts.push(id),
-            None => user.unknown = Some(id),
+            None => user.unknown_contact = Some(id),
         }
         outcome
     }
@@ -196,7 +196,7 @@ impl Workload for ContactWorkload {
         for user in &mut self.users {
             let stored = stored_contacts(connection, &user.id)?;
             let mut with_unknown = user.contacts.clone();
-            with_unknown.extend(user.unknown.take());
+            with_unknown.extend(user.unknown_contact.take());
             if stored != user.contacts && stored != with_unknown {
                 defects.push(format!(
                     "{} has {:?}, but {stored:?} are stored",
@@ -216,7 +216,7 @@ impl Workload for ContactWorkload {
     }
 }
 
-/// Starts sessions and renews them again and again.
+/// Starts sessions and renews them repeatedly.
 pub(super) struct RenewalWorkload {
     user: String,
     sessions: Vec<Session>,
@@ -229,8 +229,8 @@ struct Session {
     token: String,
 }
 
-/// Sessions of one worker at a time. After that, a new one replaces an old one.
-const SESSIONS: usize = 5;
+/// The maximum number of sessions of one worker. After that, a new session replaces a random older one.
+const MAX_SESSIONS: usize = 5;
 
 impl RenewalWorkload {
     pub(super) fn new(user: &str) -> Self {
@@ -249,10 +249,10 @@ impl RenewalWorkload {
             return outcome;
         };
         let Some((family, _)) = family_and_generation(&token) else {
-            return RequestOutcome::Wrong(format!("`{token}` is no refresh token"));
+            return RequestOutcome::Wrong(format!("`{token}` is not a refresh token"));
         };
         self.families.push(family);
-        if self.sessions.len() < SESSIONS {
+        if self.sessions.len() < MAX_SESSIONS {
             self.sessions.push(Session { token });
         } else if let Some(session) = rng.choose(&mut self.sessions) {
             session.token = token;
@@ -285,7 +285,7 @@ fn is_next_generation(token: &str, successor: &str) -> bool {
 
 impl Workload for RenewalWorkload {
     fn send_request(&mut self, connection: &mut Connection, rng: &mut Rng) -> RequestOutcome {
-        if self.sessions.len() < SESSIONS || rng.next_below(20) == 0 {
+        if self.sessions.len() < MAX_SESSIONS || rng.next_below(20) == 0 {
             return self.start_session(connection, rng);
         }
         let Some(session) = rng.choose(&mut self.sessions) else {
@@ -300,8 +300,8 @@ impl Workload for RenewalWorkload {
         outcome
     }
 
-    /// Renews each session with its last acknowledged token. If the last renewal was not acknowledged, the grace period
-    /// makes this return its successor.
+    /// Renews each session with its last acknowledged token. If the last renewal took effect without an
+    /// acknowledgement, this renewal returns the same successor, within the grace period.
     fn verify(&mut self, connection: &mut Connection) -> anyhow::Result<Vec<String>> {
         let mut defects = Vec::new();
         let mut active = Vec::new();

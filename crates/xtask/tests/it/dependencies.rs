@@ -21,8 +21,7 @@ fn http2_is_not_enabled() {
         violations.push("Cargo.toml enables it".to_owned());
     }
     if actix.get("default-features").and_then(Value::as_bool) != Some(false) {
-        violations
-            .push("Cargo.toml leaves the default features of actix-web enabled, and it is one of them".to_owned());
+        violations.push("Cargo.toml leaves the default features of actix-web enabled, which include it".to_owned());
     }
     for member in members() {
         for dependency in &member.dependencies {
@@ -55,18 +54,18 @@ fn aws_lc_is_the_only_cryptography_provider() {
         tree.lines().any(|line| line.starts_with("aws-lc-rs ")),
         "the tree has an unknown form"
     );
-    let mut second: Vec<_> = tree
+    let mut other_providers: Vec<_> = tree
         .lines()
         .filter_map(|line| line.split(' ').next())
         .filter(|name| ["rsa", "openssl-sys", "ring"].contains(name))
         .map(str::to_owned)
         .collect();
-    second.sort();
-    second.dedup();
+    other_providers.sort();
+    other_providers.dedup();
     assert_no_violations(
         "aws-lc-rs is the only provider. `cargo tree --workspace -i <name>` shows the library that brings another; choose \
          the aws-lc feature of that library:",
-        &second,
+        &other_providers,
     );
 }
 
@@ -74,13 +73,16 @@ fn aws_lc_is_the_only_cryptography_provider() {
 fn kafka_tls_is_disabled_by_default() {
     let kafka = manifest("crates/adapter-kafka/Cargo.toml");
     let features = kafka["features"].as_table().expect("adapter-kafka has features");
-    let by_default = features.get("default").and_then(Value::as_array);
+    let default_features = features.get("default").and_then(Value::as_array);
     assert!(
-        by_default.is_none_or(Vec::is_empty),
-        "kafka-tls is enabled: {by_default:?}"
+        default_features.is_none_or(Vec::is_empty),
+        "kafka-tls is enabled: {default_features:?}"
     );
     let rdkafka = &manifest("Cargo.toml")["workspace"]["dependencies"]["rdkafka"];
     assert_eq!(rdkafka["default-features"].as_bool(), Some(false));
-    let with = rdkafka["features"].as_array().expect("rdkafka has features");
-    assert!(with.iter().all(|feature| feature.as_str() != Some("ssl")), "{with:?}");
+    let enabled = rdkafka["features"].as_array().expect("rdkafka has features");
+    assert!(
+        enabled.iter().all(|feature| feature.as_str() != Some("ssl")),
+        "{enabled:?}"
+    );
 }

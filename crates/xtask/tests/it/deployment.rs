@@ -1,5 +1,5 @@
 //! The secrets of the images and of docker-compose.yml: each is mounted only where it is needed, and no published file
-//! contains one.
+//! contains a secret.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const REGISTRATION_COMMANDS: [&str; 5] = [
     "identity import",
 ];
 
-/// Words in scripts and settings that contain `secret` and are not one.
+/// Words in scripts and settings that contain `secret` and are not secrets.
 const HARMLESS_WORDS: [&str; 3] = ["secret", "secrets", "rotate-secret"];
 
 fn compose() -> String {
@@ -66,7 +66,7 @@ fn setting<'a>(lines: &[&'a str], name: &str) -> Option<&'a str> {
     lines.iter().find_map(|line| value(line))
 }
 
-/// Returns every mount that gives a secret to another service than its owner, and every owner without its mount.
+/// Returns every mount that gives a secret to a service other than its owner, and every owner without its mount.
 fn misplaced_secrets(compose: &str) -> Vec<String> {
     let services = services(compose);
     let mut violations = Vec::new();
@@ -76,14 +76,14 @@ fn misplaced_secrets(compose: &str) -> Vec<String> {
             continue;
         };
         let mounts_of_owner = mounts(lines);
-        let held = setting(lines, name).and_then(|path| {
+        let secret_mount = setting(lines, name).and_then(|path| {
             let holds = |mount: &&String| {
                 let place = mount.split(':').nth(1).unwrap_or_default();
                 Path::new(path).starts_with(place)
             };
             mounts_of_owner.iter().find(holds)
         });
-        let Some(mount) = held else {
+        let Some(mount) = secret_mount else {
             violations.push(format!("{owner} mounts no volume with its {name}"));
             continue;
         };
@@ -95,11 +95,11 @@ fn misplaced_secrets(compose: &str) -> Vec<String> {
             .iter()
             .filter(|(service, _)| service != owner && service != creator)
         {
-            let short = mounts(lines)
+            let has_short_form = mounts(lines)
                 .iter()
                 .any(|mount| mount.split(':').next() == Some(volume));
-            let long = setting(lines, "source") == Some(volume) || setting(lines, "- source") == Some(volume);
-            if short || long {
+            let has_long_form = setting(lines, "source") == Some(volume) || setting(lines, "- source") == Some(volume);
+            if has_short_form || has_long_form {
                 violations.push(format!("{service} mounts {volume}, which has {name} of {owner}"));
             }
         }
@@ -153,8 +153,8 @@ fn additional_mounts_of_secrets_are_reported() {
     assert!(!misplaced_secrets(&long).is_empty());
 }
 
-/// Returns the files of the checkout that the stages after the build copy into an image.
-fn copied_into_images(dockerfile: &str) -> Vec<String> {
+/// Returns the files of the checkout that the stages after the build stage copy into an image.
+fn files_in_images(dockerfile: &str) -> Vec<String> {
     let after_build = dockerfile.lines().skip_while(|line| !line.contains(" AS run"));
     let copies = after_build.filter_map(|line| line.trim().strip_prefix("COPY "));
     let own = copies.filter(|copy| !copy.contains("--from="));
@@ -172,7 +172,7 @@ fn copied_into_images(dockerfile: &str) -> Vec<String> {
 fn images_contain_no_registration_commands() {
     let dockerfile = read(&root().join("deploy/Dockerfile"));
     assert_eq!(
-        copied_into_images(&dockerfile),
+        files_in_images(&dockerfile),
         [INIT],
         "an image contains another file of this checkout"
     );
@@ -213,10 +213,10 @@ fn is_secret(word: &str) -> bool {
         .split_once("://")
         .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
     let lower = word.to_ascii_lowercase();
-    let is_named_so = lower.contains("secret") || lower.contains("password");
+    let is_named_like_one = lower.contains("secret") || lower.contains("password");
     let is_path = word.contains('/');
     let is_setting = word.starts_with("AUTHME__") && word.trim_end_matches(':').ends_with("_FILE");
-    let is_named_secret = is_named_so && !is_path && !is_setting && !HARMLESS_WORDS.contains(&lower.as_str());
+    let is_named_secret = is_named_like_one && !is_path && !is_setting && !HARMLESS_WORDS.contains(&lower.as_str());
     is_random_value || is_in_uri || is_named_secret
 }
 

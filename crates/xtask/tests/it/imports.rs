@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::assert_no_violations;
 use crate::checkout::{Member, crate_folders, display_path, members, modules_in, read, root, rust_files_under, stem};
-use crate::source::{passes_through, production, test_only};
+use crate::source::{passes_through, production_lines, test_only_files};
 
 pub(crate) const CONTEXTS: [&str; 3] = ["credential_lock", "factors", "tokens"];
 
@@ -38,7 +38,7 @@ const ALLOWED_LIBRARIES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// The libraries that tests of the innermost layers may use besides. Tests of other crates may use any.
+/// The additional libraries that tests of the innermost layers may use. Tests of other crates may use any library.
 const INNERMOST_DEV_DEPENDENCIES: [&str; 2] = ["insta", "proptest"];
 
 /// A technology and the only crate that may import it. deny.toml repeats this for the whole dependency tree.
@@ -51,8 +51,8 @@ const TECHNOLOGIES: [(&str, &str); 6] = [
     ("rusqlite", "adapter-sqlite"),
 ];
 
-/// Returns whether `member` may import another crate of the workspace in production; `None` if this table does not list
-/// `member`.
+/// Returns whether `member` may import the crate `candidate` of the workspace in production. Returns `None` if this
+/// table does not list `member`.
 fn may_import(member: &str, candidate: &str) -> Option<bool> {
     let is_inside = matches!(candidate, "domain" | "ports");
     let allowed = match member {
@@ -144,7 +144,7 @@ fn inner_layers_use_only_allowed_libraries() {
         }
     }
     assert_no_violations(
-        "Libraries belong in adapters. Put a port between; or, if the library is as harmless as the allowed ones and the \
+        "Libraries belong in adapters. Put a port in between; or, if the library is as harmless as the allowed ones and the \
          reviewer agrees, add it to ALLOWED_LIBRARIES in crates/xtask/tests/it/imports.rs:",
         &violations,
     );
@@ -166,7 +166,7 @@ fn each_technology_is_imported_by_one_crate() {
         }
     }
     assert_no_violations(
-        "Use the port that the adapter of the technology implements, in tests as well; extend the port if it lacks something:",
+        "Use the port that the adapter of the technology implements, also in tests; extend the port if it lacks something:",
         &violations,
     );
 }
@@ -182,7 +182,7 @@ fn contexts_do_not_import_each_other() {
             let src = folder.join("src");
             let mut files = rust_files_under(&src.join(context));
             files.extend(Some(src.join(format!("{context}.rs"))).filter(|file| file.exists()));
-            let tests = test_only(&files);
+            let tests = test_only_files(&files);
             for file in files
                 .iter()
                 .filter(|file| !tests.iter().any(|test| file.starts_with(test)))
@@ -202,7 +202,7 @@ fn contexts_do_not_import_each_other() {
 fn foreign_context_lines(file: &Path, context: &str) -> Vec<String> {
     let source = read(file);
     let mut lines = Vec::new();
-    for (at, line) in production(&source).enumerate() {
+    for (at, line) in production_lines(&source).enumerate() {
         let others = CONTEXTS.iter().filter(|other| **other != context);
         if !line.trim_start().starts_with("//") && others.into_iter().any(|other| passes_through(line, other)) {
             lines.push(format!("{}:{}: {}", display_path(file), at + 1, line.trim()));

@@ -1,13 +1,13 @@
-//! Files that are found by their name and are short enough to read at once.
+//! Files have names that describe their content, and are short enough to read in one sitting.
 
 use std::path::{Path, PathBuf};
 
 use crate::assert_no_violations;
 use crate::checkout::{crate_folders, display_path, read, rust_files_under, stem};
-use crate::source::{identifier, production, test_only};
+use crate::source::{identifier, production_lines, test_only_files};
 
-const LONGEST_FILE: usize = 400;
-const LONGEST_MAIN: usize = 60;
+const MAX_FILE_LINES: usize = 400;
+const MAX_MAIN_LINES: usize = 60;
 
 /// Names that describe no content.
 const VAGUE_NAMES: [&str; 8] = ["common", "data", "helpers", "impl", "info", "kit", "manager", "utils"];
@@ -16,7 +16,7 @@ fn production_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     for folder in crate_folders() {
         let mut own = rust_files_under(&folder.join("src"));
-        let tests = test_only(&own);
+        let tests = test_only_files(&own);
         own.retain(|file| !tests.iter().any(|test| file.starts_with(test)));
         files.extend(own);
     }
@@ -27,8 +27,8 @@ fn production_files() -> Vec<PathBuf> {
 fn files_have_at_most_400_lines() {
     let mut violations = Vec::new();
     for file in production_files() {
-        let lines = production(&read(&file)).count();
-        if lines > LONGEST_FILE {
+        let lines = production_lines(&read(&file)).count();
+        if lines > MAX_FILE_LINES {
             violations.push(format!("{} has {lines}", display_path(&file)));
         }
     }
@@ -43,9 +43,9 @@ fn main_files_have_at_most_60_lines() {
     let mut violations = Vec::new();
     for file in production_files() {
         let lines = read(&file).lines().count();
-        if stem(&file) == "main" && lines > LONGEST_MAIN {
+        if stem(&file) == "main" && lines > MAX_MAIN_LINES {
             violations.push(format!(
-                "{} has {lines} lines, more than {LONGEST_MAIN}",
+                "{} has {lines} lines, more than {MAX_MAIN_LINES}",
                 display_path(&file)
             ));
         }

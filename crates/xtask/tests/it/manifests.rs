@@ -1,4 +1,4 @@
-//! Versions and lints: only the root manifest has them.
+//! Only the root manifest has versions and lints.
 
 use toml::{Table, Value};
 
@@ -20,7 +20,7 @@ fn is_inherited(value: &Value) -> bool {
     value.get("workspace").and_then(Value::as_bool) == Some(true)
 }
 
-/// Returns every table of dependencies, including those for one target.
+/// Returns every table of dependencies, including tables for one target.
 fn dependency_tables(manifest: &Table) -> Vec<&Table> {
     let targets = manifest.get("target").and_then(Value::as_table);
     let for_targets = targets.into_iter().flat_map(Table::values).filter_map(Value::as_table);
@@ -71,7 +71,7 @@ fn only_the_root_manifest_has_versions() {
 }
 
 #[test]
-fn dependency_tables_include_those_of_a_target() {
+fn dependency_tables_include_target_specific_tables() {
     let manifest: Table =
         "[target.'cfg(loom)'.dev-dependencies]\nloom = '0.7'\n[dependencies]\na = { workspace = true }\n"
             .parse()

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::assert_no_violations;
 use crate::checkout::{display_path, modules_in, read, root, stem};
 use crate::imports::CONTEXTS;
-use crate::source::{identifier, items, production};
+use crate::source::{identifier, items, production_lines};
 
-/// Ports at the root of `ports` that have the form of a store and store nothing themselves: they read, publish or
-/// remove what other stores hold.
+/// Ports at the root of `ports` that have the form of a store but store nothing themselves. They read, publish or
+/// remove the records of other stores.
 const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "expired_records", "outboxes"];
 
 fn source_of(layer: &str) -> PathBuf {
@@ -18,7 +18,7 @@ fn source_of(layer: &str) -> PathBuf {
 }
 
 fn production_of(file: &Path) -> String {
-    production(&read(file)).collect::<Vec<_>>().join("\n")
+    production_lines(&read(file)).collect::<Vec<_>>().join("\n")
 }
 
 fn is_use_case(file: &Path) -> bool {
@@ -103,7 +103,7 @@ fn stored_objects_have_the_same_name_in_every_layer() {
 
     let mut missing = Vec::new();
     for layer in ["adapter-sqlite", "adapter-mongodb", "port-contracts"] {
-        // Crates that are still to come are no gap.
+        // A crate that does not exist is not a gap.
         let counterparts = source_of(layer);
         for store in stores.iter().filter(|_| counterparts.exists()) {
             let counterpart = counterparts.join(store);

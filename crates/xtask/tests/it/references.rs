@@ -16,7 +16,7 @@ struct TextFile {
     text: String,
 }
 
-/// Returns every file of the checkout that holds text, without those that .gitignore names.
+/// Returns every text file of the checkout, except the files that .gitignore names.
 fn text_files() -> Vec<TextFile> {
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -42,7 +42,7 @@ impl TextFile {
         self.path.extension().is_some_and(|own| own == extension)
     }
 
-    /// Returns the file and the line in the form that editors open.
+    /// Returns the path and the line in the form that editors open.
     fn place(&self, line: usize) -> String {
         format!("{}:{line}", display_path(&self.path))
     }
@@ -77,13 +77,13 @@ fn numbered_pages(line: &str) -> Vec<&str> {
 
 /// Returns the phrases in a line that name a document outside the repository.
 fn outside_phrases(line: &str) -> Vec<&'static str> {
-    let is_there = |phrase: &&str| {
+    let occurs = |phrase: &&str| {
         line.match_indices(*phrase).any(|(at, _)| {
             let (before, after) = (&line[..at], &line[at + phrase.len()..]);
             !before.ends_with(is_word) && !after.starts_with(is_word)
         })
     };
-    OUTSIDE_PHRASES.into_iter().filter(|phrase| is_there(phrase)).collect()
+    OUTSIDE_PHRASES.into_iter().filter(|phrase| occurs(phrase)).collect()
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn fragment(heading: &str) -> String {
     kept.replace(' ', "-")
 }
 
-/// Returns what is wrong with the target of a link in `page`; `None` when it can be opened, or is an address of the web.
+/// Returns what is wrong with the target of a link in `page`; `None` if it exists or is a URL.
 fn broken_link(page: &TextFile, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -166,8 +166,8 @@ fn broken_link(page: &TextFile, target: &str) -> Option<String> {
         return None;
     }
     let text = fs::read_to_string(&linked).ok()?;
-    let is_there = headings(&text).iter().any(|heading| fragment(heading) == wanted);
-    (!is_there).then(|| format!("`{}` has no heading `#{wanted}`", display_path(&linked)))
+    let has_heading = headings(&text).iter().any(|heading| fragment(heading) == wanted);
+    (!has_heading).then(|| format!("`{}` has no heading `#{wanted}`", display_path(&linked)))
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn links_in_markdown_lead_to_files_and_headings() {
         }
     }
     assert_no_violations(
-        "The target of this link has moved or has another name. Link to where it is:",
+        "The target of this link has moved or has another name. Use the present path and heading:",
         &violations,
     );
 }
@@ -201,7 +201,7 @@ impl Passage {
     }
 }
 
-/// Returns the passages of a file whose comments start with `mark`.
+/// Returns the passages of a file. Its comments start with `mark`.
 fn passages(text: &str, mark: &str) -> Vec<Passage> {
     let mut passages: Vec<Passage> = Vec::new();
     let mut is_in_comment = false;
@@ -236,7 +236,7 @@ fn mentions(text: &str) -> Vec<Mention<'_>> {
     let mut mentions = Vec::new();
     for (offset, _) in text.match_indices("docs/") {
         let (before, rest) = text.split_at(offset);
-        // This is part of a longer path, such as that of a page that the server serves.
+        // This is part of a longer path, such as the path of a page that the server serves.
         if before.ends_with(|c: char| is_word(c) || "/.-".contains(c)) {
             continue;
         }
@@ -263,7 +263,7 @@ fn mentions(text: &str) -> Vec<Mention<'_>> {
     mentions
 }
 
-/// Returns what is wrong with a mention; `None` when the file is there and has the heading.
+/// Returns what is wrong with a mention; `None` if the file exists and has the heading.
 fn broken_mention(mention: &Mention<'_>) -> Option<String> {
     let Mention { path, heading, .. } = mention;
     let file = root().join(path);
@@ -272,8 +272,8 @@ fn broken_mention(mention: &Mention<'_>) -> Option<String> {
     }
     let heading = (*heading)?;
     let text = fs::read_to_string(&file).ok()?;
-    let is_there = headings(&text).iter().any(|own| own == heading);
-    (!is_there).then(|| format!("`{path}` has no heading \"{heading}\""))
+    let has_heading = headings(&text).iter().any(|own| own == heading);
+    (!has_heading).then(|| format!("`{path}` has no heading \"{heading}\""))
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn paths_under_docs_name_files_and_headings() {
         }
     }
     assert_no_violations(
-        "The page under docs/ has moved, or its heading reads otherwise. Name it as it is:",
+        "The page under docs/ has moved, or its heading has changed. Use the present path and heading:",
         &violations,
     );
 }
@@ -369,7 +369,7 @@ fn mention_is_read_across_the_lines_of_a_comment() {
 }
 
 #[test]
-fn route_and_template_are_no_mentions() {
+fn route_and_template_are_not_mentions() {
     assert_eq!(
         mentions("page(\"/docs/scalar.js\") target/docs/x docs/api/{context}.json"),
         []

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::checkout::{read, stem};
 
 /// Returns the lines before the test module.
-pub(crate) fn production(source: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn production_lines(source: &str) -> impl Iterator<Item = &str> {
     let lines: Vec<_> = source.lines().collect();
     let tests_begin = |at: &usize| {
         let mut rest = lines.iter().skip(*at);
@@ -56,8 +56,9 @@ pub(crate) fn passes_through(line: &str, module: &str) -> bool {
     })
 }
 
-/// Returns the files that are compiled for tests only: those that `#[cfg(test)] mod name;` in one of `files` declares.
-pub(crate) fn test_only(files: &[PathBuf]) -> Vec<PathBuf> {
+/// Returns the files that are compiled only for tests, because `#[cfg(test)] mod name;` in one of `files` declares
+/// them.
+pub(crate) fn test_only_files(files: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for file in files {
         let source = read(file);
@@ -89,8 +90,8 @@ mod tests {
     #[test]
     fn production_ends_before_the_test_module() {
         let source = "a\n#[cfg(test)]\nuse b;\nc\n#[cfg(test)]\nmod tests {\n}\n";
-        assert_eq!(production(source).count(), 4);
-        assert_eq!(production("a\n#[cfg(test)]\nmod tests;\nb\n").count(), 4);
+        assert_eq!(production_lines(source).count(), 4);
+        assert_eq!(production_lines("a\n#[cfg(test)]\nmod tests;\nb\n").count(), 4);
     }
 
     #[test]

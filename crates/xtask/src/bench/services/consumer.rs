@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
-/// The longest pause between two events. After it, the missing ones are given up.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The maximum pause between two events. After it, [`Consumer::await_events`] fails.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// An event: its subject and its sequence number.
 pub(super) type Event = (String, u64);
@@ -18,7 +18,8 @@ pub(super) type Event = (String, u64);
 /// A consumer of the topics in a process of its own. Dropping it kills the process.
 pub(super) struct Consumer {
     child: Child,
-    seen: Arc<Mutex<HashMap<Event, u64>>>,
+    /// The first arrival of each event, in microseconds since the Unix epoch.
+    arrivals: Arc<Mutex<HashMap<Event, u64>>>,
 }
 
 /// A line of the example `follow_events`.
@@ -30,7 +31,7 @@ struct Line {
 }
 
 impl Consumer {
-    /// Starts to read at the oldest retained event.
+    /// Starts a consumer that reads from the oldest retained event on.
     pub(super) fn start(program: &Path, brokers: &str) -> anyhow::Result<Self> {
         let group = format!("authme-bench-{}", now_in_microseconds());
         let mut child = Command::new(program)
@@ -39,29 +40,29 @@ impl Consumer {
             .stdout(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take().context("the consumer has no output")?;
-        let seen = Arc::new(Mutex::new(HashMap::new()));
-        let seeing = seen.clone();
-        thread::spawn(move || read(stdout, &seeing));
-        Ok(Self { child, seen })
+        let arrivals = Arc::new(Mutex::new(HashMap::new()));
+        let shared = arrivals.clone();
+        thread::spawn(move || read(stdout, &shared));
+        Ok(Self { child, arrivals })
     }
 
-    /// Waits for these events; returns when each arrived first, in microseconds since the epoch.
+    /// Waits for these events. Returns when each arrived first, in microseconds since the Unix epoch.
     pub(super) fn await_events(&self, events: &[Event]) -> anyhow::Result<Vec<u64>> {
-        let (mut arrived, mut since) = (0, Instant::now());
+        let (mut last_count, mut last_progress) = (0, Instant::now());
         loop {
             let arrivals: Vec<u64> = {
-                let seen = self.seen();
-                events.iter().map_while(|event| seen.get(event).copied()).collect()
+                let all = self.lock_arrivals();
+                events.iter().map_while(|event| all.get(event).copied()).collect()
             };
             if arrivals.len() == events.len() {
                 return Ok(arrivals);
             }
-            let count = self.seen().len();
-            if count > arrived {
-                (arrived, since) = (count, Instant::now());
+            let count = self.lock_arrivals().len();
+            if count > last_count {
+                (last_count, last_progress) = (count, Instant::now());
             }
             ensure!(
-                since.elapsed() < LONGEST_PAUSE,
+                last_progress.elapsed() < MAX_PAUSE,
                 "no event arrived for a minute; the first missing one is {:?}",
                 events.get(arrivals.len())
             );
@@ -69,8 +70,8 @@ impl Consumer {
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashMap<Event, u64>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_arrivals(&self) -> MutexGuard<'_, HashMap<Event, u64>> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,16 +82,16 @@ impl Drop for Consumer {
     }
 }
 
-fn read(stdout: ChildStdout, seen: &Mutex<HashMap<Event, u64>>) {
+fn read(stdout: ChildStdout, arrivals: &Mutex<HashMap<Event, u64>>) {
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         if let Ok(line) = serde_json::from_str::<Line>(&line) {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.entry((line.subject, line.sequence)).or_insert(line.arrived);
+            let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+            arrivals.entry((line.subject, line.sequence)).or_insert(line.arrived);
         }
     }
 }
 
-/// Returns the time of the system clock, which all processes share, in microseconds since the epoch.
+/// Returns the time of the system clock, which all processes share, in microseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "a benchmark has no Clock port")]
 pub(super) fn now_in_microseconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

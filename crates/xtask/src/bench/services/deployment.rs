@@ -69,7 +69,7 @@ impl Deployment {
         self.ids.nth(n)
     }
 
-    /// Registers a client that may lock and unlock; returns its `Bearer …`.
+    /// Registers a client that may lock and unlock users. Returns `Bearer …` with its token.
     pub(super) fn register_lock_client(&self, id: &str) -> anyhow::Result<String> {
         let arguments = [
             id,

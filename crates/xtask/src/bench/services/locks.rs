@@ -10,10 +10,11 @@ use crate::bench::connection::request;
 use crate::bench::population::BASE;
 use crate::bench::results::{Promise, Results, percentile};
 
+/// The number of locks per second.
 const PER_SECOND: u32 = 200;
 
-/// Users who are locked before the measurement: enough for at least one in every partition. When their events have
-/// arrived, the consumer has read the events of earlier runs.
+/// The number of users that are locked before the measurement, enough for at least one in every partition. When their
+/// events have arrived, the consumer has read the events of earlier runs.
 pub(super) const WARM_UP_USERS: usize = 240;
 
 pub(super) fn measure(deployment: &mut Deployment, length: Duration, results: &mut Results) -> anyhow::Result<()> {
@@ -67,7 +68,7 @@ pub(super) fn lock_request(operation: &str, bearer: &str, user: &str) -> String 
     request("POST", &path, bearer, &format!(r#"{{"userId":"{user}"}}"#))
 }
 
-/// Returns a request for each user that locks it.
+/// Returns one lock request per user.
 pub(super) fn lock_requests(deployment: &Deployment, bearer: &str, users: Range<usize>) -> Vec<String> {
     users
         .map(|n| lock_request("lock", bearer, &deployment.user_id(n)))

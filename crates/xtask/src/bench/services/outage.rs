@@ -1,4 +1,4 @@
-//! S6: how fast the relay publishes its outboxes when the brokers are back.
+//! S6: how fast the relay publishes its outboxes after an outage of the broker.
 
 use std::ops::Range;
 
@@ -14,10 +14,10 @@ use crate::servers;
 
 const USERS: usize = 2_000;
 
-/// Events of each user: locks and unlocks in turn.
+/// The number of events per user. Locks and unlocks alternate.
 const EVENTS: u64 = 10;
 
-/// Connections that send locks and unlocks at the same time.
+/// The number of connections that send locks and unlocks at the same time.
 const CONNECTIONS: usize = 64;
 
 /// An outage of the broker. Dropping it starts the broker again.
@@ -61,8 +61,8 @@ pub(super) fn measure(deployment: &mut Deployment, results: &mut Results) -> any
         }
     };
     send(deployment, &split_requests(deployment, &bearer, &users))?;
-    // The relay is paused until the consumer is connected. A consumer that connected later would read the first events
-    // all at once, and the relay would seem faster than it is.
+    // The relay is paused until the consumer is connected. A consumer that connected later would get the first events
+    // in one batch, and the relay would seem faster than it is.
     let consumer = deployment.credential_lock.while_paused(|| {
         outage.end()?;
         let consumer = deployment.start_consumer()?;
@@ -99,7 +99,7 @@ fn events(deployment: &Deployment, users: Range<usize>) -> Vec<Event> {
     users.flat_map(of_user).collect()
 }
 
-/// Returns the requests of each connection: all changes of its own users, so that they stay in order.
+/// Returns the requests of each connection: all changes of its share of the users, so that they stay in order.
 fn split_requests(deployment: &Deployment, bearer: &str, users: &Range<usize>) -> Vec<Vec<String>> {
     let share = |first| users.clone().skip(first).step_by(CONNECTIONS);
     let changes = |n| {
@@ -111,7 +111,7 @@ fn split_requests(deployment: &Deployment, bearer: &str, users: &Range<usize>) -
         .collect()
 }
 
-/// Sends each share on a connection of its own, and each request after the response to the last one.
+/// Sends each share on a connection of its own, and each request after the response to the previous one.
 fn send(deployment: &Deployment, shares: &[Vec<String>]) -> anyhow::Result<()> {
     let port = deployment.credential_lock.port;
     let send_share = async |share: &Vec<String>| {

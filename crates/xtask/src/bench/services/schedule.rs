@@ -1,4 +1,4 @@
-//! Requests at fixed times, however long the responses take.
+//! Sends requests at fixed times, no matter how long the responses take.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep_until};
 use super::consumer::now_in_microseconds;
 use crate::bench::async_connection::AsyncConnection;
 
-/// Connections, and so requests in flight at the same time. A request that has to wait for a connection is late, and
-/// the wait counts as latency.
+/// The number of connections, which is the maximum number of requests in flight. A request that has to wait for a
+/// connection is late, and the wait counts as latency.
 const CONNECTIONS: usize = 64;
 
 /// The time between the opening of the connections and the first request.
@@ -19,7 +19,7 @@ const LEAD: Duration = Duration::from_millis(50);
 
 /// A request whose response was 204.
 pub(super) struct SentRequest {
-    /// Microseconds since the epoch.
+    /// Microseconds since the Unix epoch.
     pub(super) scheduled_at: u64,
     /// Milliseconds from the scheduled time to the complete response.
     pub(super) latency: f64,
@@ -33,8 +33,8 @@ pub(super) fn run(port: u16, requests: &[String], pause: Duration) -> anyhow::Re
         let schedule = Schedule {
             requests,
             pause,
-            begins: Instant::now() + LEAD,
-            begins_at: now_in_microseconds() + u64::try_from(LEAD.as_micros())?,
+            start: Instant::now() + LEAD,
+            start_in_microseconds: now_in_microseconds() + u64::try_from(LEAD.as_micros())?,
             next: Cell::new(0),
         };
         let sent = try_join_all(
@@ -52,13 +52,14 @@ pub(super) fn run(port: u16, requests: &[String], pause: Duration) -> anyhow::Re
 struct Schedule<'a> {
     requests: &'a [String],
     pause: Duration,
-    begins: Instant,
-    begins_at: u64,
+    start: Instant,
+    /// The same in microseconds since the Unix epoch.
+    start_in_microseconds: u64,
     next: Cell<u32>,
 }
 
 impl Schedule<'_> {
-    /// Takes one request after another and sends each when it is due.
+    /// Sends requests on the connection, each when it is due, until the schedule is empty.
     async fn send_due_requests(&self, mut connection: AsyncConnection) -> anyhow::Result<Vec<(u32, SentRequest)>> {
         let mut sent = Vec::new();
         loop {
@@ -67,11 +68,11 @@ impl Schedule<'_> {
                 return Ok(sent);
             };
             let after = self.pause * n;
-            let due = self.begins + after;
+            let due = self.start + after;
             sleep_until(due).await;
             let response = connection.send(request).await?;
             ensure!(response.status == 204, "status {}", response.status);
-            let scheduled_at = self.begins_at + u64::try_from(after.as_micros())?;
+            let scheduled_at = self.start_in_microseconds + u64::try_from(after.as_micros())?;
             let latency = due.elapsed().as_secs_f64() * 1e3;
             sent.push((n, SentRequest { scheduled_at, latency }));
         }
