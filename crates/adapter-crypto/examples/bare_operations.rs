@@ -10,7 +10,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA512, UnparsedPublicKey};
 
-/// About as long as an access token's header and claims, in bytes.
+/// The message is about as long as the header and claims of an access token, in bytes.
 const MESSAGE: [u8; 600] = [b'x'; 600];
 
 fn cpu_nanoseconds() -> u64 {

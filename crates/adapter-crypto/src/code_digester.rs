@@ -6,20 +6,21 @@ use zeroize::Zeroizing;
 
 /// Digests one-time codes and destinations with HMAC-SHA-256 (RFC 2104) under a key that is not in the store.
 ///
-/// A plain hash would not do: a thief with a copy of the store would find a code of six digits by trying a million of
-/// them, and a telephone number about as fast.
+/// A plain hash would not protect them. A thief with a copy of the store would find a code of six digits by trying a
+/// million codes, and a telephone number about as fast.
 pub struct HmacCodeDigester(hmac::Key);
 
 impl HmacCodeDigester {
-    /// Takes the first secret as the key; `None` if there is none. After a change of the key, codes that were sent
-    /// before are wrong, and the quotas of destinations begin again. Codes live 10 minutes, so one key is enough.
+    /// Uses the first secret as the key. Returns `None` if there is no secret. After a change of the key, codes that
+    /// were sent before are rejected, and the quotas of destinations start over. A code is valid for 10 minutes, so one
+    /// key is enough.
     pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
         let secret = secrets.first()?;
         Some(Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice())))
     }
 
-    /// Computes the MAC of the parts. `purpose` separates the domains: no digest of a code is one of a destination.
-    /// Every part but the last has a fixed length, so no two lists of parts have the same input.
+    /// Computes the MAC of the parts. `purpose` separates codes from destinations, so the two never have the same
+    /// input. Every part but the last has a fixed length, so different lists of parts never have the same input either.
     fn mac(&self, purpose: [u8; 4], parts: &[&str]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(&purpose);

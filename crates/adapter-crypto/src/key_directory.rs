@@ -17,8 +17,8 @@ use crate::secret_file::{read_private, write_private};
 
 const MANIFEST: &str = "manifest.json";
 
-/// Seconds from the order to retire a key until its `retired_at`. Every process reads the manifest each second, and the
-/// other four are for clocks that differ.
+/// The delay from an operator's command to retire a key to its `retired_at`, in seconds. Every process reads the
+/// manifest each second. The other four seconds are a margin for clocks that differ.
 ///
 /// Without the delay: process A reads the retirement at once, B a second later. In between B signs with the key, and A
 /// rejects B's tokens.
@@ -49,9 +49,9 @@ pub enum KeyError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyEntry {
     pub id: String,
-    /// The key signs from this time until a key with a later `signs_from` does. It is published before.
+    /// The key signs from this time until a key with a later `signs_from` signs. It is published earlier.
     pub signs_from: Timestamp,
-    /// From this time on the key only verifies, and only tokens with an earlier `iat`.
+    /// From this time on, the key only verifies, and only tokens with an earlier `iat`.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -66,7 +66,8 @@ pub struct RevokedKey {
 struct ManifestDocument {
     /// Oldest first.
     keys: Vec<KeyDocument>,
-    /// Overrides `keys`: a revoked key is ignored there, for example after a restore of an old manifest.
+    /// Overrides `keys`: the entry of a revoked key there is ignored, for example after an operator restored it from a
+    /// backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     revoked: Vec<RevokedKeyDocument>,
 }
@@ -93,15 +94,15 @@ impl KeyDocument {
     }
 }
 
-/// Inode, modification time and length of the manifest. A write makes another file beside the old one, so their inodes
-/// differ even if time and length are the same.
+/// The inode, modification time and length of the manifest. Each write creates a new file next to the old one, so the
+/// inodes differ even if time and length are the same.
 pub(crate) type ManifestStamp = (u64, SystemTime, u64);
 
-/// An entry of the manifest with its private key, or with the error of reading that.
+/// An entry of the manifest, and its private key or the error from reading it.
 pub(crate) type LoadedKey = (KeyEntry, Result<Rs512Key, KeyError>);
 
-/// A folder of `<kid>.pem` files (PKCS#8) and a manifest with the times of each key. Changes of several processes at
-/// once are serialized by a lock file.
+/// A folder of `<kid>.pem` files (PKCS#8) and a manifest with the times of each key. A lock file serializes concurrent
+/// changes by several processes.
 #[derive(Debug, Clone)]
 pub struct KeyDirectory {
     folder: PathBuf,
@@ -118,7 +119,8 @@ impl KeyDirectory {
         Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
     }
 
-    /// Generates a first key if there is none. Of several processes that call this at once, one generates it.
+    /// Generates the first key if there is none. If several processes call this at the same time, only one of them
+    /// generates a key.
     pub fn ensure_key(&self, now: Timestamp) -> Result<(), KeyError> {
         let _lock = self.lock()?;
         let mut manifest = self.read()?;
@@ -139,8 +141,8 @@ impl KeyDirectory {
         Ok(self.read()?.keys.into_iter().map(entry).collect())
     }
 
-    /// Generates an RSA key of 2048 bits that signs from `signs_from`, rounded down to the second. It is published at
-    /// once.
+    /// Generates an RSA key of 2048 bits that signs from `signs_from`, rounded down to the second. The key is published
+    /// immediately.
     pub fn generate(&self, signs_from: Timestamp) -> Result<KeyEntry, KeyError> {
         let _lock = self.lock()?;
         let mut manifest = self.read()?;
@@ -151,14 +153,14 @@ impl KeyDirectory {
 
     /// Returns the revoked keys, in the order of their revocation.
     pub fn revoked(&self) -> Result<Vec<RevokedKey>, KeyError> {
-        let revoked = |key: RevokedKeyDocument| RevokedKey {
+        let revoked_key = |key: RevokedKeyDocument| RevokedKey {
             id: key.kid,
             revoked_at: key.revoked_at,
         };
-        Ok(self.read()?.revoked.into_iter().map(revoked).collect())
+        Ok(self.read()?.revoked.into_iter().map(revoked_key).collect())
     }
 
-    /// Retires a key `RETIREMENT_DELAY_SECONDS` from `now`. It verifies until the last token that it may have signed
+    /// Retires a key `RETIREMENT_DELAY_SECONDS` after `now`. It verifies until the last token that it may have signed
     /// has expired. A repeated call changes nothing. Fails with [`KeyError::LastKey`] if no other key signs at `now`.
     pub fn retire(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
         let _lock = self.lock()?;
@@ -180,10 +182,11 @@ impl KeyDirectory {
         self.write(&manifest)
     }
 
-    /// Removes a key from the set at once and for good, and deletes its file. A repeated call deletes the file again.
+    /// Removes a key from the set immediately and permanently, and deletes its file. A repeated call deletes the file
+    /// again.
     ///
-    /// If no other key signs at `now`, the waiting key with the earliest `signs_from` signs from `now` on, or a new key
-    /// if none waits, so that there is always a key that signs.
+    /// There is always a key that signs. If no other key signs at `now`, the key with the earliest later `signs_from`
+    /// signs from `now` on. If there is no such key, a new key is generated.
     pub fn revoke(&self, kid: &str, now: Timestamp) -> Result<(), KeyError> {
         let _lock = self.lock()?;
         let mut manifest = self.read()?;
@@ -200,8 +203,8 @@ impl KeyDirectory {
             self.ensure_signer(&mut manifest, now)?;
             self.write(&manifest)?;
         }
-        // After the manifest: a process that reads in between must not find an entry without its file. If the process
-        // dies before this, the key is revoked nevertheless.
+        // The file is deleted after the manifest is written, because a process that reads in between must not find an
+        // entry without its file. If this process dies before the deletion, the key is still revoked.
         let path = self.pem(kid);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(io_error(&path, source)),
@@ -215,7 +218,7 @@ impl KeyDirectory {
         }
         let waiting = manifest.keys.iter_mut().filter(|key| key.retired_at.is_none());
         match waiting.min_by_key(|key| key.signs_from) {
-            // It was published when it was generated, so most verifiers know it already.
+            // The key was published when it was generated, so most verifiers know it already.
             Some(next) => next.signs_from = whole_second(now),
             None => drop(self.add_key(manifest, now)?),
         }
@@ -224,28 +227,28 @@ impl KeyDirectory {
 
     /// Reads the private key of every entry of the manifest. Keys in `known` are not read and parsed again.
     pub(crate) fn load(&self, known: &BTreeMap<String, Rs512Key>) -> Result<Vec<LoadedKey>, KeyError> {
-        let loaded = |entry: KeyEntry| {
+        let load_entry = |entry: KeyEntry| {
             let key = match known.get(&entry.id) {
                 Some(key) => Ok(key.clone()),
                 None => self.load_key(&entry.id),
             };
             (entry, key)
         };
-        Ok(self.list()?.into_iter().map(loaded).collect())
+        Ok(self.list()?.into_iter().map(load_entry).collect())
     }
 
     fn load_key(&self, kid: &str) -> Result<Rs512Key, KeyError> {
         let path = self.pem(kid);
         let text = read_private(&path)?;
-        let malformed = || malformed(&path, "an RSA private key in PKCS#8 PEM");
-        let pem = pem::parse(text.as_bytes()).map_err(|_| malformed())?;
+        let pem_error = || malformed_error(&path, "an RSA private key in PKCS#8 PEM");
+        let pem = pem::parse(text.as_bytes()).map_err(|_| pem_error())?;
         let contents = Zeroizing::new(pem.into_contents());
-        let pair = KeyPair::from_pkcs8(&contents).map_err(|_| malformed())?;
+        let pair = KeyPair::from_pkcs8(&contents).map_err(|_| pem_error())?;
         Ok(Rs512Key::new(pair))
     }
 
-    /// Generates a key, writes its file and adds it to `manifest`, which the caller writes afterwards: a process that
-    /// reads in between finds no entry without a file.
+    /// Generates a key, writes its file and adds it to `manifest`. The caller writes the manifest afterwards, so a
+    /// process that reads in between finds no entry without a file.
     fn add_key(&self, manifest: &mut ManifestDocument, signs_from: Timestamp) -> Result<KeyEntry, KeyError> {
         let signs_from = whole_second(signs_from);
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
@@ -266,7 +269,7 @@ impl KeyDirectory {
         })
     }
 
-    /// Locks the directory until the returned file is dropped. Waits for other processes.
+    /// Locks the directory until the returned file is dropped. Waits while another process holds the lock.
     fn lock(&self) -> Result<File, KeyError> {
         let path = self.folder.join("manifest.lock");
         if !path.exists() {
@@ -277,11 +280,11 @@ impl KeyDirectory {
         Ok(file)
     }
 
-    /// Reads the manifest; an absent one is empty.
+    /// Reads the manifest. An absent manifest is read as empty.
     fn read(&self) -> Result<ManifestDocument, KeyError> {
         let path = self.manifest();
         let mut manifest: ManifestDocument = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| malformed(&path, "a key manifest"))?,
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| malformed_error(&path, "a key manifest"))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => ManifestDocument::default(),
             Err(source) => return Err(io_error(&path, source)),
         };
@@ -292,7 +295,7 @@ impl KeyDirectory {
 
     fn write(&self, manifest: &ManifestDocument) -> Result<(), KeyError> {
         let path = self.manifest();
-        let text = serde_json::to_vec_pretty(manifest).map_err(|_| malformed(&path, "a key manifest"))?;
+        let text = serde_json::to_vec_pretty(manifest).map_err(|_| malformed_error(&path, "a key manifest"))?;
         write_private(&path, &text).map_err(|source| io_error(&path, source))
     }
 
@@ -305,7 +308,7 @@ impl KeyDirectory {
     }
 }
 
-/// Rounds down to the second, since the `iat` of tokens has whole seconds.
+/// Rounds down to the second, because the `iat` of tokens has whole seconds.
 fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
@@ -317,7 +320,7 @@ fn io_error(path: &Path, source: io::Error) -> KeyError {
     }
 }
 
-fn malformed(path: &Path, what: &'static str) -> KeyError {
+fn malformed_error(path: &Path, what: &'static str) -> KeyError {
     KeyError::Malformed {
         path: path.display().to_string(),
         what,

@@ -11,8 +11,8 @@ use crate::key_directory::{KeyDirectory, KeyEntry, KeyError, LoadedKey, Manifest
 use crate::rs512_key::Rs512Key;
 use crate::{VerificationKey, VerificationKeys};
 
-/// The directory is read at most this often. Any request with an unknown `kid` may ask for a read, and the loop of each
-/// process asks every second.
+/// The minimum time between two reads of the directory. A request with an unknown `kid` triggers a read, and so does a
+/// loop in each process every second.
 const MIN_RELOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 struct RingKey {
@@ -28,7 +28,7 @@ struct Ring {
     version: u64,
 }
 
-/// The signing keys in use: the one that signs now, and all that may still verify. Follows the changes of its directory
+/// The keys in use: the key that signs now, and all keys that may still verify. Follows the changes of its directory
 /// without a restart.
 ///
 /// The life of a key, with a cache time of 5 minutes and a longest token life of 1 hour (docs/protocols.md
@@ -36,15 +36,15 @@ struct Ring {
 ///
 /// - 12:00:00 An operator generates key B with `signs_from` 12:05:00. It is published at once. Key A signs.
 /// - 12:04:58 A verifier's copy of the key set, fetched at 11:59:58, expires. The verifier fetches again and knows B.
-/// - 12:05:00 B signs, since it has the latest `signs_from` that has come. A verifies.
+/// - 12:05:00 B signs, because of all `signs_from` in the past its own is the latest. A verifies.
 /// - 12:30:00 The operator retires A, which gets `retired_at` 12:30:05. By 12:30:01 every process has read that.
-/// - 12:30:05 From here on no token with this or a later `iat` is accepted under A, so a stolen copy of A is useless.
+/// - 12:30:05 From now on, no token with this or a later `iat` is accepted under A, so a stolen copy of A is useless.
 /// - 13:30:05 The last token that A may have signed has expired. A leaves the key set.
 ///
 /// A revoked key leaves the ring at the next read of the directory, and every token that it signed is rejected.
 pub struct KeyRing {
     directory: KeyDirectory,
-    /// A retired key verifies for this long after its retirement: the longest that a token signed just before may live.
+    /// How long a retired key still verifies: the longest life of a token that it signed just before its retirement.
     longest_token_life: Duration,
     ring: RwLock<Arc<Ring>>,
     last_reload: Mutex<LastReload>,
@@ -52,13 +52,13 @@ pub struct KeyRing {
 
 struct LastReload {
     at: Instant,
-    /// The manifest that was read, if every key of it could be read.
+    /// The stamp of the manifest that was read; `None` if one of its keys could not be read.
     stamp: Option<ManifestStamp>,
 }
 
 impl KeyRing {
-    /// Reads the directory. Fails if a key that the manifest names cannot be read. Without any key nothing is signed or
-    /// verified.
+    /// Reads the directory. Fails if a key that the manifest names cannot be read. A ring without keys signs and
+    /// verifies nothing.
     pub fn open(directory: KeyDirectory, longest_token_life: Duration) -> Result<Self, KeyError> {
         let stamp = directory.stamp();
         let loaded = directory.load(&BTreeMap::new())?.into_iter();
@@ -82,15 +82,15 @@ impl KeyRing {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the key that signs at `now`: of the keys that are not retired and whose `signs_from` has come, the one
-    /// with the latest `signs_from`, and of equals the one generated last.
+    /// Returns the key that signs at `now`. Of the keys that are not retired and whose `signs_from` has passed, this is
+    /// the key with the latest `signs_from`. If several have the same, it is the key that was generated last.
     pub fn signing_key(&self, now: Timestamp) -> Option<Rs512Key> {
         let ring = self.ring();
         let signing = ring
             .keys
             .iter()
             .filter(|key| key.entry.signs_from <= now && !is_retired(&key.entry, now));
-        // `max_by_key` returns the last of equals.
+        // `max_by_key` returns the last of several equal keys.
         signing
             .max_by_key(|key| key.entry.signs_from)
             .map(|key| key.key.clone())
@@ -102,18 +102,19 @@ impl KeyRing {
             .is_none_or(|retired| now < time::after(retired, self.longest_token_life))
     }
 
-    /// Returns the keys that are published at `now`: also those that sign later, so that verifiers know them before.
+    /// Returns the keys that are published at `now`. They include keys that sign later, so that verifiers know them in
+    /// advance.
     fn published_keys(&self, now: Timestamp) -> Vec<PublicKey> {
         let ring = self.ring();
         let keys = ring.keys.iter().filter(|key| self.still_verifies(&key.entry, now));
         keys.map(|key| key.key.public_key(key.entry.retired_at)).collect()
     }
 
-    /// Reads the directory again if its manifest has changed. Returns whether the ring changed; false without a read if
-    /// the last one was less than [`MIN_RELOAD_INTERVAL`] ago.
+    /// Reads the directory again if its manifest has changed. Returns whether the ring changed. Returns false without
+    /// reading if the last read was less than [`MIN_RELOAD_INTERVAL`] ago.
     ///
-    /// A key that cannot be read is left out and reported, and the others are taken: an operator generates B, whose
-    /// file gets the wrong mode, and revokes A. A must leave the ring although B cannot be read.
+    /// A key that cannot be read is left out and reported; the others are used. Scenario: an operator generates B,
+    /// whose file gets the wrong mode, and revokes A. A must leave the ring although B cannot be read.
     fn reload_if_changed(&self) -> Result<bool, KeyError> {
         let mut last = self.last_reload.lock().unwrap_or_else(PoisonError::into_inner);
         if last.at.elapsed() < MIN_RELOAD_INTERVAL {
@@ -157,7 +158,7 @@ fn ring_key(entry: KeyEntry, key: Rs512Key) -> RingKey {
     }
 }
 
-/// Returns the keys that could be read, and the error of the first that could not.
+/// Returns the keys that could be read, and the error of the first key that could not.
 fn split_readable(loaded: Vec<LoadedKey>) -> (Vec<RingKey>, Option<KeyError>) {
     let (mut keys, mut first_error) = (Vec::new(), None);
     for (entry, key) in loaded {
@@ -173,7 +174,7 @@ fn is_retired(entry: &KeyEntry, now: Timestamp) -> bool {
     entry.retired_at.is_some_and(|retired| retired <= now)
 }
 
-/// A key ring with the clock that the port [`KeySet`] does not pass.
+/// A key ring with a clock, because the port [`KeySet`] passes no time.
 pub(crate) struct ClockedKeySet {
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) clock: Arc<dyn ports::Clock>,
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_signs_from_the_newest_key_signs() {
+    fn among_equal_signs_from_the_newest_key_signs() {
         let folder = tempfile::tempdir().unwrap();
         let directory = KeyDirectory::new(folder.path());
         directory.ensure_key(at(5)).unwrap();

@@ -11,7 +11,7 @@ impl SystemRandomness {
     fn bytes<const N: usize>() -> [u8; N] {
         let mut bytes = [0; N];
         #[expect(clippy::disallowed_methods, reason = "this is the Randomness port")]
-        #[expect(clippy::expect_used, reason = "no secret may be made without random bytes")]
+        #[expect(clippy::expect_used, reason = "no secret may be created without random bytes")]
         rand::fill(&mut bytes).expect("the operating system provides random bytes");
         bytes
     }
@@ -45,8 +45,8 @@ mod tests {
 
     const CODES: u32 = 1_000_000;
 
-    /// Each of the 25 statistics calls a fair source uneven with a probability of at most e^-24, so all of them
-    /// together in less than one of 10^9 runs.
+    /// The negative natural logarithm of the probability with which one statistic rejects a fair source. All 25
+    /// statistics together reject it in less than one of 10^9 runs.
     const RARITY: f64 = 24.0;
 
     type Code = [u8; 6];
@@ -56,7 +56,7 @@ mod tests {
         (0..CODES).map(draw).collect()
     }
 
-    /// Returns the positions to test: every digit alone, every two together, and every three in a row.
+    /// Returns the positions to test: each digit alone, every pair of digits, and every three digits in a row.
     fn positions() -> Vec<Vec<usize>> {
         let alone = (0..6).map(|position| vec![position]);
         let pairs = (0..6).flat_map(|one| (one + 1..6).map(move |other| vec![one, other]));
@@ -76,9 +76,9 @@ mod tests {
         deviations.sum::<f64>() / expected
     }
 
-    /// Returns the positions whose statistic a fair source exceeds with a probability of at most e^-RARITY (Laurent and
-    /// Massart 2000, lemma 1).
-    fn uneven(codes: &[Code]) -> Vec<Vec<usize>> {
+    /// Returns the positions whose statistic is above the bound. A fair source exceeds the bound with a probability of
+    /// at most e^-RARITY (Laurent and Massart 2000, lemma 1).
+    fn uneven_positions(codes: &[Code]) -> Vec<Vec<usize>> {
         let mut all = positions();
         all.retain(|positions| {
             let cells = (0..positions.len()).fold(1, |cells, _| cells * 10);
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn one_time_codes_are_uniform_and_keep_leading_zeros() {
         let codes = codes(|| SystemRandomness.nonce());
-        assert_eq!(uneven(&codes), Vec::<Vec<usize>>::new());
+        assert_eq!(uneven_positions(&codes), Vec::<Vec<usize>>::new());
         assert!(codes.iter().any(|code| code.starts_with(b"000")));
     }
 
@@ -101,6 +101,6 @@ mod tests {
     fn the_test_detects_codes_that_are_not_uniform() {
         let twenty_bits = || u128::from_le_bytes(SystemRandomness.nonce()) >> 108;
         let codes = codes(|| twenty_bits().to_le_bytes());
-        assert!(uneven(&codes).contains(&vec![0]));
+        assert!(uneven_positions(&codes).contains(&vec![0]));
     }
 }

@@ -5,25 +5,26 @@ use zeroize::Zeroizing;
 
 use crate::hashes::sha256;
 
-/// Encodes refresh tokens with an HMAC-SHA-256 (RFC 2104) over all that is before its dot, and verifies them
+/// Encodes refresh tokens with an HMAC-SHA-256 (RFC 2104) over everything before the last dot, and verifies them
 /// (docs/protocols.md "Refresh token").
 ///
-/// The first key encodes; all keys verify. So an operator replaces a key without ending sessions: the file has key A.
-/// The operator puts B above A, and new tokens are encoded with B. A token of A still verifies, and its renewal yields
-/// one of B. After the longest life of a session, 30 days unless set, no token of A is left and the operator removes A.
+/// The first key encodes; all keys verify. An operator can therefore replace a key without ending sessions. Scenario:
+/// the file has key A. The operator puts B above A, and new tokens are encoded with B. A token encoded with A still
+/// verifies, and its renewal returns a token encoded with B. After the longest life of a session, 30 days by default,
+/// no token of A is left, and the operator removes A.
 pub struct HmacRefreshTokenCodec {
     keys: Vec<CodecKey>,
 }
 
 struct CodecKey {
-    /// Names the key in a token: the first 4 bytes of SHA-256 over "refresh key id" and the key, in hexadecimal. It
-    /// picks the key and proves nothing.
+    /// The id of the key in a token: the first 4 bytes of SHA-256 over "refresh key id" and the key, in hexadecimal. It
+    /// selects the key and proves nothing.
     id: String,
     key: hmac::Key,
 }
 
 impl HmacRefreshTokenCodec {
-    /// Takes the keys, the one that encodes first; `None` if there is none.
+    /// Takes the keys, of which the first encodes. Returns `None` if there is no key.
     pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Option<Self> {
         let keys: Vec<CodecKey> = secrets
             .iter()
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn only_encoded_tokens_verify() {
+    fn forged_tokens_do_not_verify() {
         let signed = codec(&[1]).encode(&token());
         assert_eq!(codec(&[1]).verify(&signed), Some(token()));
         assert_eq!(codec(&[2]).verify(&signed), None);

@@ -13,21 +13,22 @@ use tokio::sync::Mutex;
 use crate::jwk_set::usable_keys;
 use crate::{VerificationKey, VerificationKeys};
 
-/// At most one fetch in this time for unknown `kid`s, from all requests together: a stranger who invents `kid`s causes
-/// two fetches a second at most.
+/// The minimum time between two fetches for unknown `kid`s, over all requests. A caller that invents `kid`s thus causes
+/// at most two fetches a second.
 const MIN_FETCH_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Time between the periodic fetches. For about so long this process still accepts a key that was revoked.
+/// The time between periodic fetches. A revoked key is still accepted for about this long.
 const FETCH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time between the periodic fetches after a failed one.
+/// The time between periodic fetches after a failed one.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Limits of a fetch. A request with an unknown `kid` waits for it, and is cut off after 2.8 s.
+/// The time limits of a fetch. They are short because a request with an unknown `kid` waits for the fetch
+/// (docs/protocols.md "Signing keys").
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longest response that is read, in bytes: room for more than a hundred keys.
+/// The maximum size of a response, in bytes: room for more than a hundred keys.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// An error in the settings of a remote key set.
@@ -46,7 +47,7 @@ pub enum KeySetUrlError {
     Client(#[source] reqwest::Error),
 }
 
-/// An error of a fetch.
+/// An error while fetching the key set.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error("the server does not answer")]
@@ -59,13 +60,13 @@ enum FetchError {
     NoUsableKey,
 }
 
-/// Settings of a remote key set.
+/// The settings of a remote key set.
 #[derive(Debug, Clone)]
 pub struct RemoteKeySetSettings {
     pub url: String,
-    /// CA certificates for the server, in PEM; `None` for those of the system.
+    /// CA certificates for the server, in PEM. `None` uses the certificates of the system.
     pub authorities: Option<Vec<u8>>,
-    /// A set that was fetched this long ago, or longer, verifies nothing: a key in it may have been revoked since.
+    /// A set that was fetched at least this long ago verifies nothing: a key in it may have been revoked since.
     pub longest_age: Duration,
     /// Allows plain http to another machine.
     pub allow_insecure: bool,
@@ -74,7 +75,7 @@ pub struct RemoteKeySetSettings {
 struct Keys {
     public: Vec<PublicKey>,
     verification: Vec<VerificationKey>,
-    /// Time of the last successful fetch; `None` before the first.
+    /// The time of the last successful fetch; `None` before the first.
     fetched_at: Option<Instant>,
     version: u64,
 }
@@ -89,8 +90,8 @@ struct FetchState {
 /// The last good set stays in use up to its longest age (docs/protocols.md "Signing keys"):
 ///
 /// - 12:00:00 A fetch succeeds. The longest age is 1 hour.
-/// - 12:00:05 The next periodic fetch fails. Another one follows every second. The set of 12:00:00 verifies on.
-/// - 12:10:00 A token has a `kid` that the set lacks. The set is fetched at once, unless the last attempt was less
+/// - 12:00:05 The next periodic fetch fails. Another fetch follows every second. The set of 12:00:00 still verifies.
+/// - 12:10:00 A token has a `kid` that the set lacks. The set is fetched immediately, unless the last attempt was less
 ///   than 500 ms ago. The fetch fails, and the token is rejected.
 /// - 13:00:00 The set is an hour old and verifies nothing. Requests get 503, not 401: their tokens may be good.
 /// - 13:20:00 A fetch succeeds. If the keys are the same, tokens verified before are still cached.
@@ -99,14 +100,14 @@ pub struct RemoteKeySet {
     url: Url,
     longest_age: Duration,
     keys: RwLock<Arc<Keys>>,
-    /// Locked during a fetch: callers that come meanwhile wait, and then use its result.
+    /// Locked during a fetch. Other callers wait for the lock and then use the result of the fetch.
     fetch_state: Mutex<FetchState>,
 }
 
 impl RemoteKeySet {
     /// Checks the settings. Fetches nothing.
     pub fn new(settings: &RemoteKeySetSettings) -> Result<Self, KeySetUrlError> {
-        let url = url(settings)?;
+        let url = parse_url(settings)?;
         let is_https = url.scheme() == "https";
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
@@ -141,10 +142,10 @@ impl RemoteKeySet {
         })
     }
 
-    /// Returns a source whose `refresh` fetches only if the last fetch was 5 s ago (after a failure 1 s), for a loop
-    /// that calls it more often.
+    /// Returns a source whose `refresh` fetches only if the last fetch was at least 5 s ago (1 s after a failed fetch).
+    /// It is for a loop that calls it more often.
     pub fn when_due(self: &Arc<Self>) -> Arc<dyn KeySetSource> {
-        Arc::new(WhenDue(self.clone()))
+        Arc::new(PeriodicSource(self.clone()))
     }
 
     fn keys(&self) -> Arc<Keys> {
@@ -152,7 +153,7 @@ impl RemoteKeySet {
     }
 
     /// Fetches the key set, unless the last attempt was less than `min_interval` ago. Returns whether the set has
-    /// changed since the call, also by a fetch of another caller that this one waited for.
+    /// changed since the call began. That includes a change by another caller's fetch that this call waited for.
     async fn fetch_if_due(&self, min_interval: Duration) -> bool {
         let before = self.version();
         let mut state = self.fetch_state.lock().await;
@@ -162,8 +163,8 @@ impl RemoteKeySet {
             min_interval
         };
         if state.last_attempt.is_none_or(|last| last.elapsed() >= min_interval) {
-            // Set before the fetch as well: if a caller drops its future during the fetch, the next one must not start
-            // another at once.
+            // Also set before the fetch: if a caller drops its future during the fetch, the next caller must not start
+            // another fetch immediately.
             state.last_attempt = Some(Instant::now());
             let fetched = self.fetch().await;
             state.last_attempt = Some(Instant::now());
@@ -204,8 +205,8 @@ impl RemoteKeySet {
             .ok_or(FetchError::NoUsableKey)
     }
 
-    /// Takes the fetched keys. The version rises only if they differ, so that an equal set keeps the cache of verified
-    /// tokens.
+    /// Stores the fetched keys. The version rises only if they differ, so that cached tokens stay valid under an equal
+    /// set.
     fn replace(&self, public: Vec<PublicKey>) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let is_changed = keys.public != public;
@@ -218,9 +219,9 @@ impl RemoteKeySet {
     }
 }
 
-/// Parses the URL. Refuses http to another machine unless the settings allow it, because an attacker on the network
+/// Parses the URL. Rejects http to another machine unless the settings allow it, because an attacker on the network
 /// could replace the keys.
-fn url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlError> {
+fn parse_url(settings: &RemoteKeySetSettings) -> Result<Url, KeySetUrlError> {
     let url = Url::parse(&settings.url).map_err(|_| KeySetUrlError::Url)?;
     let host = url.host_str().unwrap_or_default();
     if !matches!(url.scheme(), "https" | "http") || !url.username().is_empty() || url.password().is_some() {
@@ -274,10 +275,10 @@ impl Readiness for RemoteKeySet {
     }
 }
 
-struct WhenDue(Arc<RemoteKeySet>);
+struct PeriodicSource(Arc<RemoteKeySet>);
 
 #[async_trait]
-impl KeySetSource for WhenDue {
+impl KeySetSource for PeriodicSource {
     async fn refresh(&self) -> bool {
         self.0.fetch_if_due(FETCH_INTERVAL).await
     }

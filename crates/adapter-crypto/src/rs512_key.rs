@@ -11,8 +11,8 @@ use ports::tokens::{PublicKey, SigningError};
 
 use crate::hashes::sha256;
 
-/// An RSA signing key. It is parsed once: with a parse for each signature, a core signs 1,500 times a second instead of
-/// 4,030 (docs/adr/0004-sign-on-the-workers.md).
+/// An RSA signing key. It is parsed once: if every signature parsed it, a core would sign 1,500 times a second instead
+/// of 4,030 (docs/adr/0004-sign-on-the-workers.md).
 #[derive(Clone)]
 pub struct Rs512Key {
     pair: Arc<KeyPair>,

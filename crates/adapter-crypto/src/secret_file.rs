@@ -38,7 +38,7 @@ impl SecretFileError {
     }
 }
 
-/// Fails if users other than the owner can read or change a secret file. For files that a library opens by itself.
+/// Fails if users other than the owner can read or change a secret file. Used for files that a library opens itself.
 pub fn require_private(path: &Path) -> Result<(), SecretFileError> {
     open_private(path).map(drop)
 }
@@ -72,14 +72,14 @@ fn open_private(path: &Path) -> Result<File, SecretFileError> {
 
 /// Returns whether only the owner can read and change a file of this mode.
 ///
-/// On a read-only mount the group may read as well. Kubernetes mounts secrets as root's, and the process reads them as
-/// a member of the pod's `fsGroup`, which has no other members. A file on such a mount cannot be changed.
-const fn is_private(mode: u32, on_read_only_mount: bool) -> bool {
-    let forbidden = if on_read_only_mount { 0o037 } else { 0o077 };
+/// On a read-only mount the group may also read. Kubernetes mounts secrets as files owned by root, and the process
+/// reads them as a member of the pod's `fsGroup`, which has no other members. A file on such a mount cannot be changed.
+const fn is_private(mode: u32, is_on_read_only_mount: bool) -> bool {
+    let forbidden = if is_on_read_only_mount { 0o037 } else { 0o077 };
     mode & forbidden == 0
 }
 
-/// Reads a secret file and trims white space: a password, or a URI that contains one.
+/// Reads a password, or a URI that contains one, from a secret file and trims white space.
 pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
     let text = read_private(path)?;
     match text.trim() {
@@ -90,7 +90,7 @@ pub fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, SecretFileErro
     }
 }
 
-/// Reads the secrets of a file: 64 hexadecimal digits a line, the one in use first.
+/// Reads the secrets of a file: 64 hexadecimal digits a line. The first secret is the one in use.
 pub fn read_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, SecretFileError> {
     let text = read_private(path)?;
     let secrets: Option<Vec<_>> = text
@@ -114,18 +114,18 @@ pub fn read_or_create_secret(path: &Path) -> Result<Vec<Zeroizing<[u8; 32]>>, Se
             let secret = Zeroizing::new(SystemRandomness.secret());
             let line = Zeroizing::new(format!("{}\n", domain::hex::encode(&*secret)));
             write_private(path, line.as_bytes()).map_err(|source| SecretFileError::io(path, source))?;
-            // Another process may have created the file at the same time: the secret in the file counts.
+            // Another process may have created the file at the same time. The secret in the file counts.
             read_secret(path)
         }
         read => read,
     }
 }
 
-/// Writes or replaces a file atomically, with mode 0600. Creates the folder with mode 0700 if there is none. The
+/// Writes or replaces a file atomically, with mode 0600. Creates its folder with mode 0700 if it does not exist. The
 /// content is on disk when this returns.
 ///
-/// The content is written and synced under a random name and then renamed, so that a reader, or a crash at any point,
-/// finds the old file or the new one, never a part. The folder is synced last, because the rename is a change of it.
+/// The content is written and synced under a random name, which is then renamed. A reader, or a crash at any point,
+/// thus finds the old file or the new file, never a part. The folder is synced last, because the rename changes it.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -179,15 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn on_a_read_only_mount_only_the_group_may_read() {
-        for (mode, private) in [
+    fn on_a_read_only_mount_the_group_may_also_read() {
+        for (mode, expected) in [
             (0o440, true),
             (0o400, true),
             (0o444, false),
             (0o460, false),
             (0o644, false),
         ] {
-            assert_eq!(is_private(mode, true), private, "{mode:o}");
+            assert_eq!(is_private(mode, true), expected, "{mode:o}");
         }
         assert!(!is_private(0o440, false));
     }
@@ -196,8 +196,8 @@ mod tests {
     fn a_secret_is_created_once_with_mode_0600() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets/refresh.key");
-        let made = read_or_create_secret(&path).unwrap();
-        assert_eq!(read_or_create_secret(&path).unwrap(), made);
+        let created = read_or_create_secret(&path).unwrap();
+        assert_eq!(read_or_create_secret(&path).unwrap(), created);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(
             fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777,

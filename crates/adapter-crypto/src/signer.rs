@@ -12,6 +12,9 @@ use serde::Serialize;
 use crate::{KeyRing, TokenProfile};
 
 /// Signs access tokens with RS512 (RFC 7518 section 3.3) and the claims of RFC 9068 section 2.2.
+///
+/// The signer itself checks nothing. Every signature goes through the mint gate (`use-cases/src/tokens/mint_gate.rs`),
+/// which checks the user's credential lock before it signs.
 pub struct Rs512Signer {
     keys: Arc<KeyRing>,
     profile: TokenProfile,
@@ -109,15 +112,15 @@ impl TokenSigner for Rs512Signer {
             );
             SigningError("the claims cannot be serialized")
         };
-        // Longer than most tokens, so that the text is allocated once.
+        // Longer than most tokens, so that the text is usually allocated once.
         let mut jwt = String::with_capacity(1024);
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&header).map_err(json_error)?, &mut jwt);
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(&self.claims(token)).map_err(json_error)?, &mut jwt);
-        let started = Instant::now();
+        let started_at = Instant::now();
         let signature = key.sign(jwt.as_bytes())?;
         self.telemetry.record(MetricEvent::Signature {
-            took: started.elapsed(),
+            took: started_at.elapsed(),
         });
         jwt.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);

@@ -10,7 +10,7 @@ pub struct VerificationKey {
 
 impl VerificationKey {
     /// Returns whether the key was not yet retired at `iat`, in seconds since 1970. A token with a later `iat` was
-    /// signed by a thief with a copy of the key: AuthMe signs nothing with a retired key.
+    /// signed by a thief with a copy of the key, because AuthMe signs nothing with a retired key.
     pub(crate) fn was_in_use_at(&self, iat: i64) -> bool {
         let issued_at = Timestamp::from_second(iat);
         self.retired_at
@@ -18,13 +18,14 @@ impl VerificationKey {
     }
 }
 
-/// The keys that verify access tokens, as known at the moment of the call. Synchronous: nothing is read or fetched.
+/// The keys that verify access tokens, as known at the time of the call. The methods are synchronous and neither read
+/// nor fetch anything.
 pub trait VerificationKeys: Send + Sync {
-    /// Returns a number that is unique among the key sets of this process; `None` while there is no usable key set,
-    /// when no token can be accepted or rejected.
+    /// Returns a number that is unique among the key sets of this process. Returns `None` while there is no usable key
+    /// set: tokens can then be neither accepted nor rejected.
     fn version(&self) -> Option<u64>;
 
-    /// Returns the key with this `kid`; `None` if it is unknown, or retired for so long that no token it signed is
-    /// valid at `now`.
+    /// Returns the key with this `kid`. Returns `None` if it is unknown, or was retired so long ago that every token it
+    /// signed has expired at `now`.
     fn verification_key(&self, kid: &str, now: Timestamp) -> Option<VerificationKey>;
 }

@@ -9,21 +9,22 @@ use crate::hashes::sha256;
 use crate::verifier::JwtVerifier;
 use crate::{TokenProfile, VerificationKeys};
 
-/// Most tokens that are cached; then the least used are evicted. An entry has the claims of one token, some hundred
-/// bytes, so a full cache takes a few megabytes.
+/// The maximum number of cached tokens. A full cache evicts the least used ones. An entry has the claims of one token,
+/// some hundred bytes, so a full cache takes a few megabytes.
 const CACHE_CAPACITY: u64 = 10_000;
 
-/// Verifies access tokens, and caches the good ones so that each signature is verified once per key set.
+/// Verifies access tokens and caches the valid ones, so that each signature is verified once per key set.
 ///
-/// - Cached: the content of an accepted token, under the SHA-256 of its text and the version of the key set. Neither
-///   changes while the entry is valid: header, signature, issuer, audience, `iat` and `nbf` are not checked again.
-/// - Checked at every use: that there is a usable key set, and `exp`.
-/// - Never cached: a rejection, since the key of the token may become known.
+/// - The key of a cache entry is the SHA-256 of the token's text and the version of the key set. Header, signature,
+///   issuer, audience, `iat` and `nbf` therefore need no second check.
+/// - Every use checks `exp`, and that a usable key set is available.
+/// - Rejections are not cached, because the key of a rejected token may become known.
 ///
-/// A token is verified under version 3 of the key set. An operator revokes its key, which makes version 4. The next
-/// request finds no entry under version 4, and the token is rejected. Entries of version 3 are never found again.
+/// Scenario: a token is verified under version 3 of the key set. An operator revokes its key, which creates version 4.
+/// The next request finds no entry under version 4, and the token is rejected. The entries of version 3 are never used
+/// again.
 ///
-/// Lock status, session and client are not the concern of this cache: the active check reads them at every request.
+/// The cache does not cover lock status, session and client. The active check reads them at every request.
 pub struct VerifiedTokens {
     verifier: JwtVerifier,
     keys: Arc<dyn VerificationKeys>,
@@ -93,7 +94,7 @@ mod tests {
         }
     }
 
-    fn issued(issued_at: Timestamp) -> AccessToken {
+    fn access_token(issued_at: Timestamp) -> AccessToken {
         AccessToken {
             id: "a".repeat(24),
             subject: AccessTokenSubject::Client,
@@ -106,16 +107,21 @@ mod tests {
         }
     }
 
-    /// A key ring that can be made unavailable.
-    struct KeyLosingRing(Arc<KeyRing>, AtomicBool);
+    /// A key ring that a test can make unavailable.
+    struct UnreliableRing {
+        ring: Arc<KeyRing>,
+        is_unavailable: AtomicBool,
+    }
 
-    impl VerificationKeys for KeyLosingRing {
+    impl VerificationKeys for UnreliableRing {
         fn version(&self) -> Option<u64> {
-            self.0.version().filter(|_| !self.1.load(Ordering::SeqCst))
+            self.ring
+                .version()
+                .filter(|_| !self.is_unavailable.load(Ordering::SeqCst))
         }
 
         fn verification_key(&self, kid: &str, now: Timestamp) -> Option<VerificationKey> {
-            self.0.verification_key(kid, now)
+            self.ring.verification_key(kid, now)
         }
     }
 
@@ -126,12 +132,15 @@ mod tests {
         directory.ensure_key(at(0)).unwrap();
         let ring = Arc::new(KeyRing::open(directory, Duration::from_hours(1)).unwrap());
         let signer = Rs512Signer::new(ring.clone(), profile(), Arc::new(NullTelemetry));
-        let token = signer.sign(&issued(at(100))).unwrap();
-        let keys = Arc::new(KeyLosingRing(ring, AtomicBool::new(false)));
+        let token = signer.sign(&access_token(at(100))).unwrap();
+        let keys = Arc::new(UnreliableRing {
+            ring,
+            is_unavailable: AtomicBool::new(false),
+        });
         let verifier = VerifiedTokens::new(keys.clone(), profile());
         let result = || verifier.verify(&token, at(100)).map(drop);
         assert_eq!(result(), Ok(()));
-        keys.1.store(true, Ordering::SeqCst);
+        keys.is_unavailable.store(true, Ordering::SeqCst);
         assert_eq!(result(), Err(TokenVerificationError::KeysUnavailable));
     }
 
@@ -150,7 +159,7 @@ mod tests {
 
         let verifier = VerifiedTokens::new(ring(), profile());
         let result = |issued_at: i64| {
-            let token = thief.sign(&issued(at(issued_at))).unwrap();
+            let token = thief.sign(&access_token(at(issued_at))).unwrap();
             verifier.verify(&token, at(issued_at)).map(drop)
         };
         assert_eq!(result(retired_at.as_second() - 1), Ok(()));

@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::VerificationKeys;
 
-/// Longest token that is decoded, in bytes. None that AuthMe signs comes near it.
+/// The maximum length of a token, in bytes. Tokens that AuthMe signs are much shorter.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Seconds by which `iat` may be ahead of this machine's clock, because the clock of the machine that signed may be. A
+/// How far `iat` may be ahead of this machine's clock, in seconds: the clock of the machine that signed may be ahead. A
 /// minute is within the leeway of RFC 7519 section 4.1.5, "usually no more than a few minutes".
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
@@ -55,7 +55,8 @@ pub struct TokenProfile {
     pub issuer: String,
     pub audience: String,
     pub token_type: TokenType,
-    /// The longest time from `iat` to `exp`. A token with a longer one is rejected, even if its signature is good.
+    /// The longest allowed time from `iat` to `exp`. A token with a longer one is rejected even if its signature is
+    /// valid.
     pub longest_life: Duration,
 }
 
@@ -67,11 +68,11 @@ pub(crate) struct JwtVerifier {
     validation: Validation,
 }
 
-/// The header parameters that AuthMe writes. A header with any other, such as `crit`, `jku` or `jwk`, is rejected
-/// (RFC 8725 section 3.10).
+/// The header parameters that AuthMe writes. A header with any other parameter, such as `crit`, `jku` or `jwk`, is
+/// rejected (RFC 8725 section 3.10).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HeaderClaims {
+struct HeaderParameters {
     alg: String,
     typ: Option<String>,
     kid: String,
@@ -103,7 +104,7 @@ impl JwtVerifier {
         validation.set_issuer(&[&profile.issuer]);
         validation.set_audience(&[&profile.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-        // `has_valid_times` checks these at the caller's time; the library would read the system's clock.
+        // `has_valid_times` checks these at the caller's time. The library would read the system clock.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
@@ -113,9 +114,9 @@ impl JwtVerifier {
         }
     }
 
-    fn header(&self, token: &str) -> Option<HeaderClaims> {
+    fn parse_header(&self, token: &str) -> Option<HeaderParameters> {
         let (header, _) = token.split_once('.')?;
-        let header: HeaderClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let header: HeaderParameters = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
         (header.alg == "RS512" && header.typ.as_deref() == self.profile.token_type.header()).then_some(header)
     }
 
@@ -136,7 +137,7 @@ impl JwtVerifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenVerificationError::Invalid);
         }
-        let header = self.header(token).ok_or(TokenVerificationError::Invalid)?;
+        let header = self.parse_header(token).ok_or(TokenVerificationError::Invalid)?;
         let key = self
             .keys
             .verification_key(&header.kid, now)
@@ -161,7 +162,7 @@ impl JwtVerifier {
 }
 
 /// Returns the caller that the claims name: a user (`user_id` equals `sub`) or the client itself (`client_id` equals
-/// `sub`). `None` if they contradict each other.
+/// `sub`). Returns `None` if the claims contradict each other.
 fn caller(claims: Claims) -> Option<Caller> {
     let user = match claims.user_id {
         Some(id) if id == claims.sub => Some(CallingUser {

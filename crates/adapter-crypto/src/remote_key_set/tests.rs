@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::{KeyDirectory, KeyRing, Rs512Signer, TokenProfile, TokenType, VerifiedTokens};
 
-/// Status line and body; `None` to close the connection without a response.
+/// The status line and body; `None` closes the connection without a response.
 type Response = Option<(&'static str, String)>;
 
-/// An HTTP server that gives the same response to every request, and counts them.
+/// An HTTP server that sends the same response to every request and counts the requests.
 struct Server {
     address: SocketAddr,
     response: Arc<Mutex<Response>>,
@@ -128,7 +128,7 @@ impl Issuer {
         )
     }
 
-    /// Returns a token that is issued at [`now`].
+    /// Returns a token issued at [`now`].
     fn token(&self) -> String {
         let token = AccessToken {
             id: "a".repeat(24),
@@ -155,7 +155,7 @@ fn profile() -> TokenProfile {
 }
 
 #[tokio::test]
-async fn a_changed_key_set_empties_the_token_cache() {
+async fn a_changed_key_set_applies_to_cached_tokens() {
     let (server, first, second) = (Server::start(), Issuer::new(), Issuer::new());
     let keys = server.key_set();
     let verifier = VerifiedTokens::new(keys.clone(), profile());
@@ -187,7 +187,7 @@ async fn the_last_good_set_stays_in_use() {
     let keys = server.key_set();
     server.respond_with("200 OK", &Issuer::key_set(&[&issuer]));
     assert!(keys.fetch_if_due(Duration::ZERO).await);
-    assert!(!keys.fetch_if_due(Duration::ZERO).await, "the same set is no change");
+    assert!(!keys.fetch_if_due(Duration::ZERO).await, "the same set is not a change");
 
     let too_long = format!("{}{}", " ".repeat(MAX_RESPONSE_BYTES), Issuer::key_set(&[&issuer]));
     for (status, body) in [
@@ -205,7 +205,7 @@ async fn the_last_good_set_stays_in_use() {
     assert_eq!(
         server.request_count(),
         8,
-        "no redirect is followed, no request is repeated"
+        "redirects are not followed, and requests are not repeated"
     );
     let verifier = VerifiedTokens::new(keys.clone(), profile());
     assert!(verifier.verify(&issuer.token(), now()).is_ok());
@@ -216,7 +216,7 @@ async fn the_last_good_set_stays_in_use() {
 async fn a_set_past_its_longest_age_verifies_nothing() {
     let (server, issuer) = (Server::start(), Issuer::new());
     server.respond_with("200 OK", &Issuer::key_set(&[&issuer]));
-    // A longest age of zero has passed as soon as the set is there.
+    // A longest age of zero has passed as soon as the set is stored.
     let (old, young) = (server.key_set_of_age(Duration::ZERO), server.key_set());
     for (keys, expected) in [(old, Err(TokenVerificationError::KeysUnavailable)), (young, Ok(()))] {
         keys.fetch_if_due(Duration::ZERO).await;
@@ -253,14 +253,8 @@ async fn parallel_refreshes_share_one_fetch() {
     let (server, issuer) = (Server::start(), Issuer::new());
     server.respond_with("200 OK", &Issuer::key_set(&[&issuer]));
     let keys = server.key_set();
-    let changed = [keys.refresh(), keys.refresh(), keys.refresh()];
-    let [first, second, third] = changed;
-    let (first, second, third) = tokio::join!(first, second, third);
-    assert_eq!(
-        (first, second, third),
-        (true, true, true),
-        "all wait for the same fetch"
-    );
+    let results = tokio::join!(keys.refresh(), keys.refresh(), keys.refresh());
+    assert_eq!(results, (true, true, true), "all wait for the same fetch");
     assert_eq!(server.request_count(), 1);
     keys.when_due().refresh().await;
     assert_eq!(server.request_count(), 1, "a fresh set is not due");
