@@ -11,16 +11,17 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use crate::error::is_connection_error;
 
-/// The same problem is logged as a warning once in this time: often enough to notice it, without flooding the log.
+/// The minimum time between two warnings about the same problem: short enough to notice it, and long enough not to
+/// flood the log.
 const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// librdkafka's facilities for lines about single connections, which it writes at every attempt.
+/// The librdkafka facilities of messages about single connections, which librdkafka logs at every attempt.
 const CONNECTION_FACILITIES: [&str; 3] = ["FAIL", "ERROR", "REQTMOUT"];
 
 /// Writes librdkafka's messages to the log.
 ///
-/// While no broker answers, librdkafka reports it several times a second. One of the reports a minute is a warning, the
-/// others are at trace. Reports about a single connection are at debug.
+/// While no broker is reachable, librdkafka reports it several times a second. One report a minute is logged as a
+/// warning, the others at trace. Reports about a single connection are logged at debug.
 #[derive(Default)]
 pub(crate) struct ClientLog {
     /// When each problem was last logged as a warning.
@@ -30,9 +31,9 @@ pub(crate) struct ClientLog {
 impl ClientLog {
     fn warn(&self, problem: &str, line: &str) {
         if self.take_warning(problem, Instant::now()) {
-            tracing::warn!(trouble = problem, "kafka: {line}");
+            tracing::warn!(problem, "kafka: {line}");
         } else {
-            tracing::trace!(trouble = problem, "kafka: {line}");
+            tracing::trace!(problem, "kafka: {line}");
         }
     }
 
@@ -92,10 +93,10 @@ mod tests {
     #[test]
     fn an_outage_warns_once_a_minute() {
         let (log, start) = (ClientLog::default(), Instant::now());
-        assert!(log.take_warning("away", start));
+        assert!(log.take_warning("unreachable", start));
         assert!(log.take_warning("refused", start));
-        assert!(!log.take_warning("away", start + WARNING_INTERVAL / 2));
-        assert!(log.take_warning("away", start + WARNING_INTERVAL));
-        assert!(!log.take_warning("away", start + WARNING_INTERVAL * 3 / 2));
+        assert!(!log.take_warning("unreachable", start + WARNING_INTERVAL / 2));
+        assert!(log.take_warning("unreachable", start + WARNING_INTERVAL));
+        assert!(!log.take_warning("unreachable", start + WARNING_INTERVAL * 3 / 2));
     }
 }

@@ -15,27 +15,27 @@ use crate::topics::Topic;
 
 /// Reads events as a member of a consumer group, at least once.
 ///
-/// The caller carries out the effect of an event and then calls [`mark_done`](Self::mark_done). Member A reads event 1 and
-/// carries out its effect, and dies before the offset is committed. The group gives the partition to B, which reads
-/// event 1 again. So the effect must be repeatable, or its sequence be stored with it
-/// ([`LastSequences`](crate::LastSequences)).
+/// The caller carries out the effect of an event and then calls [`mark_done`](Self::mark_done). Scenario: member A
+/// reads event 1, carries out its effect, and dies before the offset is committed. The group assigns the partition to
+/// B, which reads event 1 again. The effect must therefore be idempotent, or be stored together with the sequence of
+/// the event ([`LastSequences`](crate::LastSequences)).
 ///
-/// A new group begins with the oldest event that the topic has. The topic's `compression.type` must not be gzip or
-/// zstd, which are not built in.
+/// A new group begins with the oldest event of the topic. The topic's `compression.type` must not be gzip or zstd,
+/// which are not built in.
 pub struct KafkaEventConsumer {
     /// `None` after the consumer has left the group.
     member: Option<StreamConsumer<ClientLog>>,
 }
 
 impl KafkaEventConsumer {
-    /// Joins the group in the background. Unreachable brokers are no error. Must be called within a tokio runtime that
-    /// lives as long as the consumer.
+    /// Joins the group in the background. Unreachable brokers are not an error. Must be called within a tokio runtime
+    /// that lives as long as the consumer.
     pub fn open(settings: &KafkaSettings, group: &str, topics: &[Topic]) -> Result<Self, OpenError> {
         let mut config = settings.client_config()?;
         config
             .set("group.id", group)
             .set("auto.offset.reset", "earliest")
-            // `done` stores the offset. librdkafka commits stored offsets every second, and when a partition is
+            // `mark_done` stores the offset. librdkafka commits stored offsets every second, and when a partition is
             // revoked.
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
@@ -46,9 +46,9 @@ impl KafkaEventConsumer {
         Ok(Self { member: Some(member) })
     }
 
-    /// Waits for the next record, also while brokers are unreachable. Must be called at least every five minutes
-    /// (`max.poll.interval.ms`), or the group gives this member's partitions to another. Dropping the future loses no
-    /// record.
+    /// Waits for the next record, even while brokers are unreachable. Must be called at least every five minutes
+    /// (`max.poll.interval.ms`), or the group assigns this member's partitions to another. No record is lost if the
+    /// future is dropped.
     pub async fn next(&self) -> Result<ReceivedEvent, ConsumeError> {
         let member = self.member()?;
         loop {
@@ -60,9 +60,9 @@ impl KafkaEventConsumer {
         }
     }
 
-    /// Marks this record, and every earlier one of its partition, as done. They are not delivered again once the offset
-    /// is committed, within about a second. If the partition was assigned to another member meanwhile, this has no
-    /// effect and is no error; that member gets the record again.
+    /// Marks this record, and every earlier record of its partition, as done. They are not delivered again once the
+    /// offset is committed, which takes about a second. If the partition has been assigned to another member, this call
+    /// succeeds without an effect, and the other member gets the record again.
     pub fn mark_done(&self, received: &ReceivedEvent) -> Result<(), ConsumeError> {
         let stored = self
             .member()?
@@ -73,8 +73,8 @@ impl KafkaEventConsumer {
         }
     }
 
-    /// Commits stored offsets and leaves the group, so that other members get its partitions at once. Returns after
-    /// `within` at the latest; the leaving goes on in the background.
+    /// Commits stored offsets and leaves the group, so that other members get its partitions immediately. Returns after
+    /// `within` at the latest. The consumer then continues to leave in the background.
     pub async fn close(mut self, within: Duration) {
         if let Some(left) = self.leave()
             && timeout(within, left).await.is_err()
@@ -84,12 +84,13 @@ impl KafkaEventConsumer {
     }
 
     fn member(&self) -> Result<&StreamConsumer<ClientLog>, ConsumeError> {
-        let ended = || ConsumeError::Ended(Box::new(KafkaError::Canceled));
-        self.member.as_ref().ok_or_else(ended)
+        let closed_error = || ConsumeError::Ended(Box::new(KafkaError::Canceled));
+        self.member.as_ref().ok_or_else(closed_error)
     }
 
-    /// Leaves the group in a thread of its own, because it takes the session timeout while brokers are unreachable.
-    /// Neither a worker nor the exit of the process may wait for that. The receiver completes when the group is left.
+    /// Leaves the group in a separate thread, because that takes as long as the session timeout while brokers are
+    /// unreachable. Neither a worker nor the exit of the process may wait for it. The receiver completes when the
+    /// consumer has left.
     fn leave(&mut self) -> Option<oneshot::Receiver<()>> {
         let member = self.member.take()?;
         let (leaving, left) = oneshot::channel();

@@ -5,7 +5,8 @@ use rdkafka::types::RDKafkaErrorCode;
 
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// An error while creating a Kafka client. Unreachable brokers cause none, since clients connect in the background.
+/// An error while creating a Kafka client. Unreachable brokers are not an error, because clients connect in the
+/// background.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("no broker is named")]
@@ -36,8 +37,8 @@ impl From<KafkaError> for OpenError {
 /// An error while creating or checking topics.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicsError {
-    /// No broker answered, or none accepted this client's login (the log has the reason), so nothing is known about the
-    /// topics. A service may start nevertheless: the outboxes keep its events.
+    /// No broker answered, or none accepted this client's login (the log has the reason). Whether the topics exist is
+    /// unknown. A service may still start, because the outboxes keep its events.
     #[error("no broker can be reached")]
     BrokersUnreachable(#[source] Cause),
     #[error("missing topics: {}; run with --create-topics", .0.join(", "))]
@@ -69,8 +70,8 @@ impl From<RDKafkaErrorCode> for TopicsError {
     }
 }
 
-/// Some events had no acknowledgement when the publisher was closed. They are still in their outboxes, so a relay sends
-/// them again.
+/// An error while closing the publisher: some events were not acknowledged in time. They are still in their outboxes,
+/// so a relay sends them again.
 #[derive(Debug, thiserror::Error)]
 #[error("not every event was acknowledged in time")]
 pub struct CloseError(#[source] pub(crate) Cause);
@@ -78,11 +79,11 @@ pub struct CloseError(#[source] pub(crate) Cause);
 /// An error of a consumer.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsumeError {
-    /// For example a topic that does not exist, or that this client may not read. The next call continues at the same
-    /// place.
+    /// For example, the topic does not exist, or this client may not read it. The next call continues at the same
+    /// offset.
     #[error("the events cannot be read now")]
     Refused(#[source] Cause),
-    /// A fatal error, or a closed consumer. Every further call fails; open another consumer.
+    /// A fatal error, or the consumer is closed. Every further call fails; open another consumer.
     #[error("the consumer has stopped for good")]
     Ended(#[source] Cause),
 }
@@ -96,7 +97,7 @@ impl From<KafkaError> for ConsumeError {
     }
 }
 
-/// An error while publishing an event, before it becomes the port's `PublishError`.
+/// An error while publishing an event, before it is converted to the port's `PublishError`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProduceError {
     #[error("the publisher is closed")]
@@ -107,7 +108,7 @@ pub(crate) enum ProduceError {
     Kafka(#[from] KafkaError),
 }
 
-/// Returns whether an error concerns the connection only, which librdkafka retries by itself.
+/// Returns whether an error concerns only the connection. librdkafka retries after such errors by itself.
 pub(crate) const fn is_connection_error(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,

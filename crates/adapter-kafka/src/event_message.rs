@@ -12,7 +12,7 @@ use crate::topics::Topic;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EventMessage {
     pub(crate) topic: Topic,
-    /// The user id, which is the `partitionkey` as well (section 3.1): all events of a user are in one partition.
+    /// The user id, which is also the `partitionkey` (section 3.1): all events of a user are in one partition.
     pub(crate) key: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     /// The JSON of `data`.
@@ -38,22 +38,25 @@ impl From<&Event> for EventMessage {
             topic: Topic::of(event.kind),
             key: event.user.to_string(),
             headers,
-            value: Value::Object(data(event)).to_string(),
+            value: Value::Object(data_json(event)).to_string(),
         }
     }
 }
 
 /// Returns the members of `data`, sorted by name, so that the bytes do not depend on `serde_json`'s feature
 /// `preserve_order`.
-fn data(event: &Event) -> Map<String, Value> {
-    let own = event.data.iter().map(|(name, datum)| (name.as_str(), value(datum)));
-    let sorted: BTreeMap<_, _> = own.chain([("by", by(&event.by))]).collect();
-    let sorted = sorted.into_iter();
-    sorted.map(|(name, value)| (name.to_owned(), value)).collect()
+fn data_json(event: &Event) -> Map<String, Value> {
+    let own = event
+        .data
+        .iter()
+        .map(|(name, datum)| (name.as_str(), value_json(datum)));
+    let members: BTreeMap<_, _> = own.chain([("by", actor_json(&event.by))]).collect();
+    let members = members.into_iter();
+    members.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Returns the actor as JSON: an empty object if it is unknown.
-fn by(actor: &Actor) -> Value {
+fn actor_json(actor: &Actor) -> Value {
     let Actor { user, client, operator } = actor;
     let members = [
         ("user", user.as_ref().map(UserId::as_str)),
@@ -65,7 +68,7 @@ fn by(actor: &Actor) -> Value {
     Value::Object(known.collect())
 }
 
-fn value(datum: &EventValue) -> Value {
+fn value_json(datum: &EventValue) -> Value {
     match datum {
         EventValue::Text(text) => Value::from(text.as_str()),
         EventValue::Number(number) => Value::from(*number),

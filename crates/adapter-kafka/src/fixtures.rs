@@ -1,4 +1,4 @@
-//! Events like those that the services publish.
+//! Events in the form that the services publish.
 
 use domain::actor::Actor;
 use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};

@@ -2,16 +2,16 @@ use std::collections::HashMap;
 
 use domain::event::Event;
 
-/// The last sequence of every aggregate, by which a consumer recognizes duplicates.
+/// The last sequence of every aggregate. A consumer recognizes duplicates by it.
 ///
 /// An aggregate is identified by `source` and `subject`, and its `sequence` counts over all event types. An event is a
 /// duplicate if its `sequence` is not greater than the last one of its aggregate.
 ///
-/// Relay A publishes sequence 1 and stalls. Its lease ends, and relay B publishes 1, 2 and 3. A goes on and publishes
-/// 2. The topic has 1, 1, 2, 3, 2. The consumer keeps the first 1, the first 2 and 3, in order.
+/// Scenario: relay A publishes sequence 1 and stalls. Its lease expires, and relay B publishes 1, 2 and 3. A continues
+/// and publishes 2. The topic has 1, 1, 2, 3, 2. The consumer keeps the first 1, the first 2 and the 3, in order.
 ///
-/// It is in memory only and grows by an entry for each aggregate. A consumer whose effects must happen once stores the
-/// sequence with the effect, in one transaction.
+/// The sequences are kept only in memory, with one entry for each aggregate. A consumer whose effects must happen
+/// exactly once stores the sequence with the effect, in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct LastSequences(HashMap<&'static str, HashMap<String, u64>>);
 
@@ -29,7 +29,8 @@ impl LastSequences {
         last.is_none_or(|last| event.sequence > *last)
     }
 
-    /// Records the event's sequence; call it once the effect of the event is done. A lower sequence changes nothing.
+    /// Records the event's sequence. Call it once the effect of the event is carried out. A lower sequence changes
+    /// nothing.
     pub fn record(&mut self, event: &Event) {
         let subjects = self.0.entry(event.kind.source()).or_default();
         let last = subjects.entry(event.subject.clone()).or_default();

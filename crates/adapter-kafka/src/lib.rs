@@ -1,8 +1,8 @@
 //! Publishes events to Kafka and consumes them. No other crate depends on `rdkafka`.
 //!
 //! An event is a record in the binary mode of CloudEvents 1.0 (Kafka protocol binding 1.0.2, section 3.2): the
-//! attributes are headers, `data` is the value, and the user id is the key. Delivery is at least once, and in order per
-//! aggregate once duplicates are dropped, for which there is [`LastSequences`].
+//! attributes are headers, `data` is the value, and the user id is the key. Delivery is at least once. After duplicates
+//! are dropped, which [`LastSequences`] recognizes, events are in order per aggregate.
 
 mod client_log;
 mod consumer;

@@ -20,30 +20,32 @@ use crate::topics;
 
 pub(crate) type Producer = FutureProducer<ClientLog>;
 
-/// Size of the producer's queue in KiB: 16 MiB, so that events cannot fill the memory while no broker is reachable. An
-/// event takes about one KiB and a relay sends at most 256 at once, so the queue is rarely full.
+/// The maximum size of the producer's queue, in KiB (16 MiB), so that events cannot fill the memory while no broker is
+/// reachable. An event takes about 1 KiB, and a relay sends at most 256 events in parallel, so the queue is rarely
+/// full.
 const QUEUE_KIB: &str = "16384";
 
-/// Longest wait of an event for room in the queue: the time that the relay waits for an outbox.
+/// How long an event waits for room in the queue. It is also the time that the relay spends on one outbox.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time between two attempts to queue an event. librdkafka does not signal room.
+/// The time between two attempts to queue an event. librdkafka does not signal when there is room.
 const QUEUE_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Publishes events to Kafka: `publish` returns once every in-sync replica has the event.
 ///
-/// Delivery is at least once. Many aggregates share one producer; their order is kept because the relay publishes an
-/// event only after the one before it, of the same aggregate, was acknowledged (docs/protocols.md "Relay").
+/// Delivery is at least once. Many aggregates share one producer. The order within an aggregate is kept, because the
+/// relay publishes an event only after the previous event of that aggregate was acknowledged (docs/protocols.md
+/// "Relay").
 ///
 /// - Lost acknowledgement: the broker stores sequence 2, and its acknowledgement is lost. librdkafka sends the record
-///   again, and the broker drops the copy, because the producer is idempotent.
+///   again. The broker drops the copy, because the producer is idempotent.
 /// - Delivery timeout: there is no acknowledgement within 30 s (`message.timeout.ms`). `publish` fails, although the
 ///   broker may have stored sequence 2. The relay publishes it again, as a new record with the same id and sequence.
 ///   The topic may have it twice, and consumers drop the second ([`LastSequences`](crate::LastSequences)).
-/// - Full queue: the event waits up to 5 s for room, then `publish` fails and nothing was sent.
-/// - Fatal error: the brokers' state contradicts the producer's sequence numbers, for example after they lost records.
-///   librdkafka stops this producer for good. `publish` fails and replaces it. The relay's next attempt uses the new
-///   one.
+/// - Full queue: the event waits up to 5 s for room. Then `publish` fails, and nothing was sent.
+/// - Fatal error: the brokers' state contradicts the producer's sequence numbers, for example after the brokers lost
+///   records. librdkafka stops this producer for good. `publish` fails and replaces the producer. The relay's next
+///   attempt uses the new producer.
 pub struct KafkaEventPublisher {
     config: ClientConfig,
     /// `None` after `close`.
@@ -51,34 +53,34 @@ pub struct KafkaEventPublisher {
 }
 
 impl KafkaEventPublisher {
-    /// Creates the producer, which connects in the background. Unreachable brokers are no error.
+    /// Creates the producer, which connects in the background. Unreachable brokers are not an error.
     pub fn open(settings: &KafkaSettings) -> Result<Self, OpenError> {
         Self::with_config(producer_config(settings)?)
     }
 
     fn with_config(config: ClientConfig) -> Result<Self, OpenError> {
-        let producer = RwLock::new(Some(producer(&config)?));
+        let producer = RwLock::new(Some(create_producer(&config)?));
         Ok(Self { config, producer })
     }
 
-    /// Creates the topics that do not exist, within five seconds. Existing ones are not changed.
+    /// Creates the topics that do not exist, within five seconds. Existing topics are not changed.
     pub async fn create_topics(&self, partitions: i32, replication: i32) -> Result<(), TopicsError> {
         topics::create(&self.config, partitions, replication).await
     }
 
-    /// Checks that every topic exists, within five seconds. After [`TopicsError::BrokersUnreachable`] nothing is known about
-    /// them.
+    /// Checks that every topic exists, within five seconds. After [`TopicsError::BrokersUnreachable`] it is unknown
+    /// whether they exist.
     pub async fn check_topics(&self) -> Result<(), TopicsError> {
         let producer = self.slot().clone().ok_or(TopicsError::Closed)?;
         let check = spawn_blocking(move || topics::check(&producer));
         check.await.map_err(|error| TopicsError::Refused(Box::new(error)))?
     }
 
-    /// Waits up to `within` for the acknowledgements of queued events, then closes the connections. Publishing fails
-    /// from the call on. Fails if some events had no acknowledgement; the relay sends them again. A repeated call does
-    /// nothing.
+    /// Waits up to `within` for the acknowledgements of queued events and then closes the connections. From this call
+    /// on, publishing fails. Returns an error if some events were not acknowledged; the relay sends them again. A
+    /// repeated call does nothing.
     ///
-    /// A publisher that is dropped without this abandons its queued events, and the drop blocks.
+    /// Dropping a publisher that was not closed abandons its queued events and blocks.
     pub async fn close(&self, within: Duration) -> Result<(), CloseError> {
         let Some(producer) = self.slot_mut().take() else {
             return Ok(());
@@ -133,17 +135,17 @@ impl KafkaEventPublisher {
         }
     }
 
-    /// Replaces the producer if it had a fatal error. What it had queued fails and is sent again by the new one, whose
-    /// sequence numbers start over: the brokers may store duplicates.
+    /// Replaces the producer if it had a fatal error. Its queued events fail, and the relay publishes them again with
+    /// the new producer. The sequence numbers of the new producer start over, so the brokers may store duplicates.
     ///
-    /// A and B fail at once by the same fatal error. A replaces the producer. B finds the new one, which has no fatal
-    /// error, and leaves it.
+    /// Scenario: A and B fail at the same time, from the same fatal error. A replaces the producer. B finds the new
+    /// producer, which has no fatal error, and leaves it.
     fn replace_if_fatal(&self) {
         let mut slot = self.slot_mut();
         let Some((code, reason)) = slot.as_ref().and_then(|producer| producer.client().fatal_error()) else {
             return;
         };
-        match producer(&self.config) {
+        match create_producer(&self.config) {
             Ok(fresh) => {
                 tracing::warn!(%code, "the producer is replaced after a fatal error: {reason}");
                 let old = slot.replace(fresh);
@@ -185,7 +187,7 @@ fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, OpenError> 
     Ok(config)
 }
 
-fn producer(config: &ClientConfig) -> Result<Producer, OpenError> {
+fn create_producer(config: &ClientConfig) -> Result<Producer, OpenError> {
     Ok(config.create_with_context(ClientLog::default())?)
 }
 

@@ -15,16 +15,16 @@ pub struct ReceivedEvent {
     pub partition: i32,
     pub offset: i64,
     pub key: Option<Vec<u8>>,
-    /// Ordered like in the record. A header without a value has an empty one here.
+    /// The headers in the order of the record. A header without a value has an empty value here.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The event, or why the record has none that this version of AuthMe knows. A consumer skips such a record: it
-    /// would be unreadable again.
+    /// The event, or why this version of AuthMe cannot read one from the record. A consumer skips such a record,
+    /// because reading it again would fail again.
     pub event: Result<Event, UnreadableRecord>,
 }
 
 /// A record that is not an event of AuthMe. The error has no content of the record, which may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the record at offset {offset} of {topic}, partition {partition}, is no event")]
+#[error("the record at offset {offset} of {topic}, partition {partition}, is not an event")]
 pub struct UnreadableRecord {
     pub topic: String,
     pub partition: i32,
@@ -41,7 +41,7 @@ pub enum Defect {
     UnknownType,
     #[error("it has no header `{0}`")]
     Missing(&'static str),
-    #[error("its header `{0}` is there twice")]
+    #[error("its header `{0}` occurs more than once")]
     Repeated(&'static str),
     #[error("its header `{0}` cannot be read")]
     Malformed(&'static str),
@@ -55,7 +55,7 @@ pub enum Defect {
 
 impl ReceivedEvent {
     pub(crate) fn read<M: Message>(message: &M) -> Self {
-        let headers = headers(message.headers());
+        let headers = copy_headers(message.headers());
         let event = headers
             .as_deref()
             .map_err(|defect| *defect)
@@ -79,21 +79,21 @@ impl ReceivedEvent {
 
 type OwnedHeader = (String, Vec<u8>);
 
-fn headers<H: Headers>(headers: Option<&H>) -> Result<Vec<OwnedHeader>, Defect> {
+fn copy_headers<H: Headers>(headers: Option<&H>) -> Result<Vec<OwnedHeader>, Defect> {
     let Some(headers) = headers else {
         return Ok(Vec::new());
     };
-    let owned = || {
+    let copy = || {
         headers
             .iter()
             .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
             .collect()
     };
     // rdkafka panics if a name is not UTF-8, and any client of the broker can write such a record.
-    catch_unwind(AssertUnwindSafe(owned)).map_err(|_| Defect::HeaderName)
+    catch_unwind(AssertUnwindSafe(copy)).map_err(|_| Defect::HeaderName)
 }
 
-/// Returns the value of a header that must occur exactly once and not be empty.
+/// Returns the value of a header, which must occur exactly once and not be empty.
 fn header<'a>(headers: &'a [OwnedHeader], name: &'static str) -> Result<&'a str, Defect> {
     let mut values = headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
     let value = values.next().ok_or(Defect::Missing(name))?;
@@ -115,8 +115,8 @@ fn parse_event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>
     if key != Some(user.as_str().as_bytes()) {
         return Err(Defect::Key);
     }
-    let sequence = parse_header(headers, "ce_sequence", sequence)?;
-    let (by, data) = data(value)?;
+    let sequence = parse_header(headers, "ce_sequence", parse_sequence)?;
+    let (by, data) = parse_data(value)?;
     let context = EventContext {
         id: EventId(header(headers, "ce_id")?.to_owned()),
         time: parse_header(headers, "ce_time", |time| time.parse::<Timestamp>().ok())?,
@@ -127,10 +127,10 @@ fn parse_event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>
     Ok(new.into_event(header(headers, "ce_subject")?, user, sequence))
 }
 
-/// Makes a missing header `None`.
-fn optional<T>(found: Result<T, Defect>) -> Result<Option<T>, Defect> {
-    match found {
-        Ok(found) => Ok(Some(found)),
+/// Maps a missing header to `None`.
+fn optional<T>(result: Result<T, Defect>) -> Result<Option<T>, Defect> {
+    match result {
+        Ok(value) => Ok(Some(value)),
         Err(Defect::Missing(_)) => Ok(None),
         Err(defect) => Err(defect),
     }
@@ -155,26 +155,27 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// Parses a sequence: 20 decimal digits with leading zeros, counted from 1.
-fn sequence(digits: &str) -> Option<u64> {
+fn parse_sequence(digits: &str) -> Option<u64> {
     let is_well_formed = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
     let sequence = digits.parse().ok().filter(|sequence| *sequence > 0);
     sequence.filter(|_| is_well_formed)
 }
 
-/// Parses the value into actor and data. A member whose type this version does not know is left out: a newer AuthMe may
-/// have added it.
-fn data(value: Option<&[u8]>) -> Result<(Actor, EventData), Defect> {
+/// Parses the value into actor and data. A member of a type that this version does not know is left out, because a
+/// newer AuthMe may have added it.
+fn parse_data(value: Option<&[u8]>) -> Result<(Actor, EventData), Defect> {
     let mut members: Map<String, Value> =
         serde_json::from_slice(value.unwrap_or_default()).map_err(|_| Defect::Value)?;
-    let by = members.remove("by").as_ref().map(actor).unwrap_or_default();
+    let by = members.remove("by").as_ref().map(parse_actor).unwrap_or_default();
     let known = members
         .into_iter()
-        .filter_map(|(name, value)| Some((name, event_value(value)?)));
+        .filter_map(|(name, value)| Some((name, parse_event_value(value)?)));
     Ok((by, known.collect()))
 }
 
-/// Parses `by`. An older AuthMe wrote a plain id, which may be of a user or a client, so it yields an unknown actor.
-fn actor(by: &Value) -> Actor {
+/// Parses `by`. An older AuthMe wrote a plain id, which may belong to a user or a client, so it is parsed as an unknown
+/// actor.
+fn parse_actor(by: &Value) -> Actor {
     let member = |name| by.get(name).and_then(Value::as_str);
     Actor {
         user: member("user").and_then(|id| UserId::parse(id).ok()),
@@ -183,17 +184,21 @@ fn actor(by: &Value) -> Actor {
     }
 }
 
-fn event_value(value: Value) -> Option<EventValue> {
+fn parse_event_value(value: Value) -> Option<EventValue> {
     match value {
         Value::String(text) => Some(EventValue::Text(text)),
         Value::Number(number) => number.as_u64().map(EventValue::Number),
         Value::Bool(flag) => Some(EventValue::Flag(flag)),
-        Value::Array(list) => list.into_iter().map(text).collect::<Option<_>>().map(EventValue::List),
+        Value::Array(list) => list
+            .into_iter()
+            .map(into_text)
+            .collect::<Option<_>>()
+            .map(EventValue::List),
         Value::Null | Value::Object(_) => None,
     }
 }
 
-fn text(value: Value) -> Option<String> {
+fn into_text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,

@@ -8,21 +8,21 @@ use rdkafka::config::RDKafkaLogLevel;
 
 use crate::error::OpenError;
 
-/// Settings of a producer or consumer.
+/// The settings of a producer or consumer.
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
-    /// `host:port` of one or more brokers, separated by commas. The client learns the others from them.
+    /// The `host:port` of one or more brokers, separated by commas. The client learns the other brokers from them.
     pub brokers: String,
     pub security: Security,
     /// Allows plaintext to another machine.
     pub allow_insecure: bool,
-    /// Longest wait of a queued event for its acknowledgement, after which publishing fails (`message.timeout.ms`).
+    /// How long a queued event waits for its acknowledgement before publishing fails (`message.timeout.ms`).
     pub message_timeout: Duration,
 }
 
 impl KafkaSettings {
-    /// Returns settings with a `message_timeout` of 30 seconds, in which a restarted broker is back, and without
-    /// `allow_insecure`.
+    /// Returns settings without `allow_insecure` and with a `message_timeout` of 30 seconds, which is long enough for a
+    /// broker to restart.
     pub fn new(brokers: impl Into<String>, security: Security) -> Self {
         Self {
             brokers: brokers.into(),
@@ -46,7 +46,7 @@ impl KafkaSettings {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "authme")
             .set("allow.auto.create.topics", "false")
-            // A broker that is back is found within a second or two. librdkafka's default is ten seconds.
+            // A client reconnects to a restarted broker within a second or two. librdkafka's default is ten seconds.
             .set("reconnect.backoff.max.ms", "1000");
         self.security.apply(&mut config)?;
         Ok(config)
@@ -54,8 +54,7 @@ impl KafkaSettings {
 }
 
 impl KafkaSettings {
-    /// Returns the first broker on another machine that plaintext would be sent to although `allow_insecure` is not
-    /// set.
+    /// Returns the first broker on another machine to which plaintext would be sent without `allow_insecure`.
     fn exposed_broker(&self) -> Option<&str> {
         let is_plain = matches!(self.security, Security::Plaintext);
         let mut brokers = self.brokers.split(',').map(str::trim);
@@ -88,7 +87,7 @@ pub enum Security {
 /// The certificates of a TLS connection, as PEM files. The host name of a broker is always verified.
 #[derive(Debug, Clone, Default)]
 pub struct TlsSettings {
-    /// CA certificates for the brokers; `None` for those of the system.
+    /// CA certificates for the brokers. `None` uses the certificates of the system.
     pub ca_file: Option<PathBuf>,
     pub client: Option<ClientCertificate>,
 }

@@ -12,7 +12,7 @@ use crate::client_log::ClientLog;
 use crate::error::{OpenError, TopicsError};
 use crate::publisher::Producer;
 
-/// Longest wait for the brokers when topics are checked or created. Both happen at start, where an operator waits.
+/// How long checking or creating topics may wait for the brokers. Both happen at start, while an operator waits.
 const TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The topics (docs/events.md).
@@ -48,7 +48,7 @@ impl Topic {
     }
 }
 
-/// Creates the topics that do not exist. Existing ones are not changed.
+/// Creates the topics that do not exist. Existing topics are not changed.
 pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: i32) -> Result<(), TopicsError> {
     let admin: AdminClient<ClientLog> = config
         .create_with_context(ClientLog::default())
@@ -56,14 +56,15 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
     let options = AdminOptions::new()
         .request_timeout(Some(TOPICS_TIMEOUT))
         .operation_timeout(Some(TOPICS_TIMEOUT));
-    // `acks=all` means the in-sync replicas, which may be one. With at least two, an acknowledged event survives the
-    // loss of a broker. With fewer than three replicas, two in sync would stop publishing whenever a broker restarts.
-    let in_sync = if replication >= 3 { "2" } else { "1" };
-    let new = |topic: Topic| {
-        let new = NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(replication));
-        new.set("min.insync.replicas", in_sync)
+    // `acks=all` waits for all in-sync replicas, which may be only one. With at least two, an acknowledged event
+    // survives the loss of a broker. With fewer than three replicas, requiring two in sync would stop publishing
+    // whenever a broker restarts.
+    let min_in_sync = if replication >= 3 { "2" } else { "1" };
+    let new_topic = |topic: Topic| {
+        let new_topic = NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(replication));
+        new_topic.set("min.insync.replicas", min_in_sync)
     };
-    let topics = Topic::ALL.map(new);
+    let topics = Topic::ALL.map(new_topic);
     let results = admin.create_topics(&topics, &options).await;
     // The drop waits for librdkafka's threads.
     spawn_blocking(move || drop(admin));
@@ -76,7 +77,7 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
     Ok(())
 }
 
-/// Checks that every topic exists. Blocks.
+/// Checks that every topic exists. Blocks the thread.
 pub(crate) fn check(producer: &Producer) -> Result<(), TopicsError> {
     let deadline = Instant::now() + TOPICS_TIMEOUT;
     let mut missing = Vec::new();
@@ -85,7 +86,7 @@ pub(crate) fn check(producer: &Producer) -> Result<(), TopicsError> {
         let metadata = producer.client().fetch_metadata(Some(topic.name()), left)?;
         let error = metadata.topics().iter().find_map(MetadataTopic::error);
         match error.map(RDKafkaErrorCode::from) {
-            // A topic that was just created has no leader yet.
+            // A new topic has no leader yet.
             None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {}
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 missing.push(topic.name());

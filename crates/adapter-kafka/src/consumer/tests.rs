@@ -11,11 +11,11 @@ use crate::fixtures;
 use crate::publisher::KafkaEventPublisher;
 use crate::settings::Security;
 
-async fn sequence(consumer: &KafkaEventConsumer) -> u64 {
+async fn next_sequence(consumer: &KafkaEventConsumer) -> u64 {
     consumer.next().await.unwrap().event.unwrap().sequence
 }
 
-fn locked(sequence: u64) -> Event {
+fn lock_event(sequence: u64) -> Event {
     fixtures::event(EventKind::CredentialLocked, sequence)
 }
 
@@ -25,14 +25,14 @@ async fn next_waits_for_unreachable_brokers() {
     brokers.create_topic(Topic::Credential.name(), 1, 1).unwrap();
     let settings = KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext);
     let publisher = KafkaEventPublisher::open(&settings).unwrap();
-    publisher.publish(&locked(1)).await.unwrap();
+    publisher.publish(&lock_event(1)).await.unwrap();
     brokers.broker_down(-1).unwrap();
 
     let consumer = KafkaEventConsumer::open(&settings, "group", &[Topic::Credential]).unwrap();
     let early = timeout(Duration::from_secs(1), consumer.next()).await;
     assert!(early.is_err(), "{early:?}");
     brokers.broker_up(-1).unwrap();
-    assert_eq!(sequence(&consumer).await, 1);
+    assert_eq!(next_sequence(&consumer).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,7 +41,7 @@ async fn close_returns_in_time_without_brokers() {
     brokers.create_topic(Topic::Credential.name(), 1, 1).unwrap();
     let settings = KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext);
     let publisher = KafkaEventPublisher::open(&settings).unwrap();
-    publisher.publish(&locked(1)).await.unwrap();
+    publisher.publish(&lock_event(1)).await.unwrap();
     let consumer = KafkaEventConsumer::open(&settings, "group", &[Topic::Credential]).unwrap();
     let received = consumer.next().await.unwrap();
     brokers.broker_down(-1).unwrap();

@@ -28,17 +28,17 @@ fn settings(brokers: &Brokers) -> KafkaSettings {
     KafkaSettings::new(brokers.bootstrap_servers(), Security::Plaintext)
 }
 
-fn locked(sequence: u64) -> Event {
+fn lock_event(sequence: u64) -> Event {
     fixtures::event(EventKind::CredentialLocked, sequence)
 }
 
 type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;
 
-fn locked_events(count: u64) -> Vec<Event> {
-    (1..=count).map(locked).collect()
+fn lock_events(count: u64) -> Vec<Event> {
+    (1..=count).map(lock_event).collect()
 }
 
-/// Starts to publish each event. The events for which there is room are queued when this returns.
+/// Starts to publish each event. The events that fit into the queue are queued when this returns.
 fn start<'a>(publisher: &'a KafkaEventPublisher, events: &'a [Event]) -> Vec<Publishing<'a>> {
     let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
     for one in &mut publishing {
@@ -48,7 +48,7 @@ fn start<'a>(publisher: &'a KafkaEventPublisher, events: &'a [Event]) -> Vec<Pub
     publishing
 }
 
-/// Waits for all and returns how many were acknowledged.
+/// Waits for all of them and returns how many were acknowledged.
 async fn count_acknowledged(publishing: Vec<Publishing<'_>>) -> usize {
     let mut count = 0;
     for one in publishing {
@@ -61,14 +61,14 @@ async fn count_acknowledged(publishing: Vec<Publishing<'_>>) -> usize {
 async fn a_producer_with_a_fatal_error_is_replaced() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
-    publisher.publish(&locked(1)).await.unwrap();
+    publisher.publish(&lock_event(1)).await.unwrap();
     brokers.request_errors(
         RDKafkaApiKey::Produce,
         &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER],
     );
-    publisher.publish(&locked(2)).await.unwrap_err();
-    publisher.publish(&locked(2)).await.unwrap();
-    publisher.publish(&locked(3)).await.unwrap();
+    publisher.publish(&lock_event(2)).await.unwrap_err();
+    publisher.publish(&lock_event(2)).await.unwrap();
+    publisher.publish(&lock_event(3)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +83,7 @@ async fn transient_errors_are_retried() {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
         ],
     );
-    publisher.publish(&locked(1)).await.unwrap();
+    publisher.publish(&lock_event(1)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +91,7 @@ async fn publish_waits_for_room_in_the_queue() {
     let brokers = brokers();
     let mut config = producer_config(&settings(&brokers)).unwrap();
     config.set("queue.buffering.max.messages", "2");
-    let (publisher, events) = (KafkaEventPublisher::with_config(config).unwrap(), locked_events(50));
+    let (publisher, events) = (KafkaEventPublisher::with_config(config).unwrap(), lock_events(50));
     assert_eq!(count_acknowledged(start(&publisher, &events)).await, 50);
 }
 
@@ -99,9 +99,9 @@ async fn publish_waits_for_room_in_the_queue() {
 async fn queued_events_are_sent_when_brokers_return() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
-    publisher.publish(&locked(1)).await.unwrap();
+    publisher.publish(&lock_event(1)).await.unwrap();
     brokers.broker_down(-1).unwrap();
-    let events = locked_events(10);
+    let events = lock_events(10);
     let publishing = start(&publisher, &events);
     brokers.broker_up(-1).unwrap();
     assert_eq!(count_acknowledged(publishing).await, 10);
@@ -112,11 +112,11 @@ async fn close_waits_for_queued_events() {
     let brokers = brokers();
     brokers.broker_round_trip_time(-1, Duration::from_millis(300)).unwrap();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
-    let events = locked_events(10);
+    let events = lock_events(10);
     let publishing = start(&publisher, &events);
     publisher.close(Duration::from_secs(20)).await.unwrap();
     assert_eq!(count_acknowledged(publishing).await, 10);
-    publisher.publish(&locked(11)).await.unwrap_err();
+    publisher.publish(&lock_event(11)).await.unwrap_err();
     publisher.close(Duration::ZERO).await.unwrap();
     assert!(matches!(publisher.check_topics().await, Err(TopicsError::Closed)));
 }
@@ -126,7 +126,7 @@ async fn close_reports_unacknowledged_events() {
     let brokers = brokers();
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     brokers.broker_down(-1).unwrap();
-    let events = locked_events(3);
+    let events = lock_events(3);
     let publishing = start(&publisher, &events);
     let started = Instant::now();
     publisher.close(Duration::from_millis(200)).await.unwrap_err();

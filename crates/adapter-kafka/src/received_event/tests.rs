@@ -5,13 +5,13 @@ use super::*;
 use crate::event_message::EventMessage;
 use crate::fixtures;
 
-/// Sorts the data by name, since a JSON object has no order.
-fn sorted(mut event: Event) -> Event {
+/// Sorts the data by name, because a JSON object has no order.
+fn sort_data(mut event: Event) -> Event {
     event.data.sort_by(|(one, _), (other, _)| one.cmp(other));
     event
 }
 
-/// The record of a valid event, some parts of which a test changes.
+/// A record of a valid event. Tests change parts of it.
 struct Record {
     headers: Vec<(String, Option<Vec<u8>>)>,
     key: Option<Vec<u8>>,
@@ -61,7 +61,7 @@ impl Record {
     }
 }
 
-fn locked() -> Record {
+fn valid_record() -> Record {
     Record::valid(EventKind::CredentialLocked)
 }
 
@@ -70,7 +70,7 @@ fn every_kind_survives_a_round_trip() {
     for kind in EventKind::ALL {
         let written = fixtures::event(kind, 7);
         let received = ReceivedEvent::read(&fixtures::record(&EventMessage::from(&written)));
-        assert_eq!(received.event, Ok(sorted(written)));
+        assert_eq!(received.event, Ok(sort_data(written)));
         assert_eq!((received.partition, received.offset), (2, 41));
         assert_eq!(received.key.as_deref(), Some(b"5efd263cbe2d398bb00b97ea".as_slice()));
         assert_eq!(received.headers.len(), 10);
@@ -79,17 +79,17 @@ fn every_kind_survives_a_round_trip() {
 
 #[test]
 fn missing_repeated_and_malformed_headers_are_rejected() {
-    let names: Vec<_> = locked().headers.into_iter().map(|(name, _)| name).collect();
+    let names: Vec<_> = valid_record().headers.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), 10);
     for name in names {
-        let mut missing = locked();
+        let mut missing = valid_record();
         missing.headers.retain(|(key, _)| *key != name);
         match missing.defect() {
             Some(Defect::Missing(header)) => assert_eq!(header, name),
             defect => assert_eq!((defect, name.as_str()), (None, "ce_correlationid")),
         }
 
-        let mut twice = locked();
+        let mut twice = valid_record();
         twice.headers.push((name.clone(), Some(b"1.0".to_vec())));
         assert!(
             matches!(twice.defect(), Some(Defect::Repeated(header)) if header == name),
@@ -97,7 +97,7 @@ fn missing_repeated_and_malformed_headers_are_rejected() {
         );
 
         for malformed in [Some(b"\xff\xfe".to_vec()), Some(Vec::new()), None] {
-            let mut record = locked();
+            let mut record = valid_record();
             record.headers.retain(|(key, _)| *key != name);
             record.headers.push((name.clone(), malformed));
             assert!(
@@ -123,17 +123,17 @@ fn wrong_header_values_are_rejected() {
         ("ce_sequence", "99999999999999999999"),
     ] {
         assert_eq!(
-            locked().with(name, value).defect(),
+            valid_record().with(name, value).defect(),
             Some(Defect::Malformed(name)),
             "{value}"
         );
     }
     assert_eq!(
-        locked().with("ce_type", "factor.renamed").defect(),
+        valid_record().with("ce_type", "factor.renamed").defect(),
         Some(Defect::UnknownType)
     );
     assert_eq!(
-        locked()
+        valid_record()
             .with("content-type", "Application/JSON; charset=utf-8")
             .defect(),
         None
@@ -143,15 +143,22 @@ fn wrong_header_values_are_rejected() {
 #[test]
 fn a_wrong_key_is_rejected() {
     for key in [None, Some(b"another".to_vec())] {
-        assert_eq!(Record { key, ..locked() }.defect(), Some(Defect::Key));
+        assert_eq!(Record { key, ..valid_record() }.defect(), Some(Defect::Key));
     }
 }
 
 #[test]
-fn a_value_that_is_no_object_is_rejected() {
+fn a_value_that_is_not_an_object_is_rejected() {
     for value in [None, Some(""), Some("[]"), Some("{"), Some("null"), Some("\u{0}")] {
         let value = value.map(|value| value.as_bytes().to_vec());
-        assert_eq!(Record { value, ..locked() }.defect(), Some(Defect::Value));
+        assert_eq!(
+            Record {
+                value,
+                ..valid_record()
+            }
+            .defect(),
+            Some(Defect::Value)
+        );
     }
 }
 
@@ -160,7 +167,7 @@ fn additions_of_a_newer_authme_are_ignored() {
     let value = br#"{"by":{"user":"u","client":7,"role":"boss"},"epoch":3,"more":{"a":1},"flags":[true],"list":["a",1],"minus":-1,"none":null}"#;
     let record = Record {
         value: Some(value.to_vec()),
-        ..locked()
+        ..valid_record()
     };
     let event = record.with("ce_more", "1").read().event.unwrap();
     assert_eq!(event.data, [("epoch".to_owned(), EventValue::Number(3))]);
@@ -174,7 +181,10 @@ fn additions_of_a_newer_authme_are_ignored() {
 #[test]
 fn a_plain_id_in_by_is_an_unknown_actor() {
     let value = Some(br#"{"by":"desk","epoch":3}"#.to_vec());
-    let mut record = Record { value, ..locked() };
+    let mut record = Record {
+        value,
+        ..valid_record()
+    };
     record.headers.retain(|(key, _)| key != "ce_correlationid");
     let event = record.read().event.unwrap();
     assert!(event.by.is_unknown() && event.correlation_id.is_none());
@@ -183,8 +193,8 @@ fn a_plain_id_in_by_is_an_unknown_actor() {
 
 #[test]
 fn an_unreadable_record_reports_its_position() {
-    let unreadable = locked().with("ce_id", "").read().event.unwrap_err();
-    insta::assert_snapshot!(unreadable, @"the record at offset 41 of authme.credential.v1, partition 2, is no event");
+    let unreadable = valid_record().with("ce_id", "").read().event.unwrap_err();
+    insta::assert_snapshot!(unreadable, @"the record at offset 41 of authme.credential.v1, partition 2, is not an event");
     insta::assert_snapshot!(unreadable.defect, @"its header `ce_id` cannot be read");
 }
 
@@ -203,7 +213,7 @@ impl Headers for NonUtf8Header {
 
 #[test]
 fn a_header_name_that_is_not_utf_8_is_rejected() {
-    assert_eq!(headers(Some(&NonUtf8Header)), Err(Defect::HeaderName));
+    assert_eq!(copy_headers(Some(&NonUtf8Header)), Err(Defect::HeaderName));
 }
 
 proptest! {
@@ -214,7 +224,7 @@ proptest! {
         key in prop::option::of(any::<Vec<u8>>()),
         value in prop::option::of(any::<Vec<u8>>()),
     ) {
-        let mut record = Record { key, value, ..locked() };
+        let mut record = Record { key, value, ..valid_record() };
         for (at, bytes) in ours {
             record.headers[at].1 = Some(bytes);
         }

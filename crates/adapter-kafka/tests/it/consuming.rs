@@ -11,12 +11,12 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinSet;
 
 use crate::Broker;
-use crate::events::{fresh, fresh_user, locked};
+use crate::events::{lock_event, random_name, random_user};
 use crate::topics::skip_to_end;
 
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// Returns the next event of this user, skipping those of other trials.
+/// Returns the next event of this user, skipping the events of other trials.
 async fn next_of(consumer: &KafkaEventConsumer, user: &UserId) -> (ReceivedEvent, Event) {
     loop {
         let received = consumer.next().await.unwrap();
@@ -35,17 +35,17 @@ async fn next_of(consumer: &KafkaEventConsumer, user: &UserId) -> (ReceivedEvent
 pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
     const USERS: usize = 20;
     const EVENTS: u64 = 50;
-    let group = fresh("group");
+    let group = random_name("group");
     skip_to_end(&broker, &group, Topic::Credential).await;
     let publisher = Arc::new(broker.publisher());
     let mut publishing = JoinSet::new();
     let mut expected: HashMap<UserId, u64> = HashMap::new();
     for _ in 0..USERS {
-        let (publisher, user) = (publisher.clone(), fresh_user());
+        let (publisher, user) = (publisher.clone(), random_user());
         expected.insert(user.clone(), 1);
         publishing.spawn(async move {
             for sequence in 1..=EVENTS {
-                publisher.publish(&locked(&user, sequence)).await.unwrap();
+                publisher.publish(&lock_event(&user, sequence)).await.unwrap();
             }
         });
     }
@@ -69,11 +69,11 @@ pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
 }
 
 pub(crate) async fn an_event_not_done_is_delivered_again(broker: Broker) {
-    let (group, user) = (fresh("group"), fresh_user());
+    let (group, user) = (random_name("group"), random_user());
     skip_to_end(&broker, &group, Topic::Credential).await;
     let publisher = broker.publisher();
     for sequence in 1..=3 {
-        publisher.publish(&locked(&user, sequence)).await.unwrap();
+        publisher.publish(&lock_event(&user, sequence)).await.unwrap();
     }
     let open = || broker.consumer(&group, &[Topic::Credential]);
 
@@ -96,7 +96,7 @@ pub(crate) async fn an_event_not_done_is_delivered_again(broker: Broker) {
 }
 
 pub(crate) async fn a_foreign_record_is_reported_and_skipped(broker: Broker) {
-    let (group, user) = (fresh("group"), fresh_user());
+    let (group, user) = (random_name("group"), random_user());
     skip_to_end(&broker, &group, Topic::Session).await;
     let foreign: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", &broker.settings.brokers)

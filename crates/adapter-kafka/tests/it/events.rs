@@ -1,4 +1,4 @@
-//! Events of users with random ids, so that runs on the same broker do not meet.
+//! Events of users with random ids, so that runs on the same broker do not affect each other.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -7,12 +7,12 @@ use domain::event::{Event, EventContext, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
 
 /// Returns a name with a random suffix.
-pub(crate) fn fresh(prefix: &str) -> String {
+pub(crate) fn random_name(prefix: &str) -> String {
     format!("{prefix}-{:016x}", RandomState::new().build_hasher().finish())
 }
 
-pub(crate) fn fresh_user() -> UserId {
-    UserId::parse(fresh("user")).expect("an id")
+pub(crate) fn random_user() -> UserId {
+    UserId::parse(random_name("user")).expect("an id")
 }
 
 pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
@@ -38,6 +38,6 @@ pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
     new.into_event(subject, user.clone(), sequence)
 }
 
-pub(crate) fn locked(user: &UserId, sequence: u64) -> Event {
+pub(crate) fn lock_event(user: &UserId, sequence: u64) -> Event {
     event(EventKind::CredentialLocked, user, sequence)
 }

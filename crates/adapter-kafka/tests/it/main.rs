@@ -25,7 +25,7 @@ use tokio::time::timeout;
 const BROKERS: &str = "AUTHME_TEST_KAFKA_BROKERS";
 const SERVERS: &str = "AUTHME_TEST_SERVERS";
 
-/// A trial fails after this time: longer than any takes, and than the session timeout of a consumer group (45 s).
+/// How long a trial may take: longer than any trial needs, and than the session timeout of a consumer group (45 s).
 const TRIAL_TIMEOUT: Duration = Duration::from_mins(2);
 
 type Running = Pin<Box<dyn Future<Output = ()>>>;
@@ -60,20 +60,20 @@ impl Broker {
 
 fn run(trial: impl Future<Output = ()>) -> Result<(), Failed> {
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(async { timeout(TRIAL_TIMEOUT, trial).await });
-    ended.map_err(|_| Failed::from("the trial takes too long"))
+    let result = runtime.block_on(async { timeout(TRIAL_TIMEOUT, trial).await });
+    result.map_err(|_| Failed::from("the trial took too long"))
 }
 
-/// A trial on the broker: ignored if none is set, but failed if `AUTHME_TEST_SERVERS` requires one.
+/// Returns a trial on the broker. It is ignored if no broker is set, but fails if `AUTHME_TEST_SERVERS` requires one.
 fn on_broker(name: &str, trial: fn(Broker) -> Running) -> Trial {
     let brokers = setting(BROKERS);
-    let required = setting(SERVERS).is_some_and(|servers| servers == "required");
-    let ignored = brokers.is_none() && !required;
+    let is_required = setting(SERVERS).is_some_and(|servers| servers == "required");
+    let is_ignored = brokers.is_none() && !is_required;
     let test = move || {
         let brokers = brokers.ok_or_else(|| format!("{BROKERS} names no broker"))?;
         run(async { trial(Broker::connect(brokers).await).await })
     };
-    Trial::test(format!("kafka::{name}"), test).with_ignored_flag(ignored)
+    Trial::test(format!("kafka::{name}"), test).with_ignored_flag(is_ignored)
 }
 
 #[expect(
@@ -84,7 +84,7 @@ fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Makes a trial of each function, under its name.
+/// Creates a trial of each function, under its name.
 macro_rules! trials {
     ($($module:ident::$name:ident),* $(,)?) => {
         vec![$(on_broker(stringify!($name), |broker| Box::pin($module::$name(broker)))),*]
@@ -96,7 +96,7 @@ fn main() {
         topics::creating_topics_again_changes_nothing,
         publishing::an_event_has_the_documented_form,
         publishing::close_loses_no_event,
-        publishing::the_partition_is_that_of_java_clients,
+        publishing::java_clients_choose_the_same_partition,
         consuming::the_order_of_each_user_is_kept,
         consuming::an_event_not_done_is_delivered_again,
         consuming::a_foreign_record_is_reported_and_skipped,

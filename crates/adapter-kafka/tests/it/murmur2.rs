@@ -20,7 +20,7 @@ fn murmur2(key: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// Returns the partition of a key in a topic that has `partitions` of them.
+/// Returns the partition of a key in a topic with this number of partitions.
 pub(crate) fn partition(key: &[u8], partitions: i32) -> i32 {
     let hash = i32::try_from(murmur2(key) & 0x7fff_ffff).expect("31 bits");
     hash % partitions

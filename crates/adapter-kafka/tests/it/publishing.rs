@@ -6,20 +6,20 @@ use domain::event::EventKind;
 use domain::ids::UserId;
 use ports::EventPublisher as _;
 
-use crate::events::{event, fresh, fresh_user, locked};
-use crate::topics::{partitions, skip_to_end};
+use crate::events::{event, lock_event, random_name, random_user};
+use crate::topics::{count_partitions, skip_to_end};
 use crate::{Broker, murmur2};
 
 const WITHIN: Duration = Duration::from_secs(20);
 
 pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
-    let (publisher, user) = (broker.publisher(), fresh_user());
+    let (publisher, user) = (broker.publisher(), random_user());
     for (kind, topic) in [
         (EventKind::CredentialLocked, Topic::Credential),
         (EventKind::FactorAdded, Topic::Factor),
         (EventKind::SessionRevoked, Topic::Session),
     ] {
-        let group = fresh("group");
+        let group = random_name("group");
         skip_to_end(&broker, &group, topic).await;
         let sent = event(kind, &user, 7);
         publisher.publish(&sent).await.unwrap();
@@ -56,13 +56,13 @@ pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
     }
 }
 
-/// Every event is queued when the publisher is closed.
+/// Closes the publisher while every event is still queued.
 pub(crate) async fn close_loses_no_event(broker: Broker) {
     const COUNT: u64 = 500;
-    let (group, user) = (fresh("group"), fresh_user());
+    let (group, user) = (random_name("group"), random_user());
     skip_to_end(&broker, &group, Topic::Credential).await;
     let publisher = broker.publisher();
-    let events: Vec<_> = (1..=COUNT).map(|sequence| locked(&user, sequence)).collect();
+    let events: Vec<_> = (1..=COUNT).map(|sequence| lock_event(&user, sequence)).collect();
     let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
     for one in &mut publishing {
         let queued = one.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -89,12 +89,12 @@ pub(crate) async fn close_loses_no_event(broker: Broker) {
     assert_eq!(seen, events);
 }
 
-pub(crate) async fn the_partition_is_that_of_java_clients(broker: Broker) {
+pub(crate) async fn java_clients_choose_the_same_partition(broker: Broker) {
     murmur2::assert_kafka_vectors();
-    let group = fresh("group");
+    let group = random_name("group");
     skip_to_end(&broker, &group, Topic::Factor).await;
-    let (publisher, count) = (broker.publisher(), partitions(&broker, Topic::Factor));
-    let users: Vec<UserId> = (0..40).map(|_| fresh_user()).collect();
+    let (publisher, count) = (broker.publisher(), count_partitions(&broker, Topic::Factor));
+    let users: Vec<UserId> = (0..40).map(|_| random_user()).collect();
     for user in &users {
         let added = event(EventKind::FactorAdded, user, 1);
         publisher.publish(&added).await.unwrap();
@@ -120,7 +120,7 @@ pub(crate) async fn publishing_without_brokers_fails_in_time() {
     };
     let publisher = KafkaEventPublisher::open(&settings).unwrap();
     let started = Instant::now();
-    publisher.publish(&locked(&fresh_user(), 1)).await.unwrap_err();
+    publisher.publish(&lock_event(&random_user(), 1)).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 
     let started = Instant::now();

@@ -46,7 +46,7 @@ fn reader(brokers: &str, group: &str) -> BaseConsumer {
 }
 
 /// Returns the number of partitions of a topic.
-pub(crate) fn partitions(broker: &Broker, topic: Topic) -> i32 {
+pub(crate) fn count_partitions(broker: &Broker, topic: Topic) -> i32 {
     let reader = reader(&broker.settings.brokers, "authme-it");
     partition_count(&reader, topic)
 }
@@ -58,8 +58,8 @@ fn partition_count(reader: &BaseConsumer, topic: Topic) -> i32 {
     i32::try_from(topic.partitions().len()).expect("a few partitions")
 }
 
-/// Returns the end offset of a partition. Retries for a topic that was just created, until its partitions have leaders.
-fn end_of(reader: &BaseConsumer, topic: Topic, partition: i32) -> i64 {
+/// Returns the end offset of a partition. If the topic is new, retries until its partitions have leaders.
+fn end_offset(reader: &BaseConsumer, topic: Topic, partition: i32) -> i64 {
     let started = Instant::now();
     loop {
         match reader.fetch_watermarks(topic.name(), partition, WITHIN) {
@@ -76,7 +76,7 @@ pub(crate) async fn skip_to_end(broker: &Broker, group: &str, topic: Topic) {
         let reader = reader(&brokers, &group);
         let ends: HashMap<_, _> = (0..partition_count(&reader, topic))
             .map(|partition| {
-                let end = end_of(&reader, topic, partition);
+                let end = end_offset(&reader, topic, partition);
                 ((topic.name().to_owned(), partition), Offset::Offset(end))
             })
             .collect();
