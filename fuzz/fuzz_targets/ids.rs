@@ -5,10 +5,10 @@ use domain::ids::{BusinessId, ClientId, ContactId, FamilyId, UserId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    let has_length = (1..=64).contains(&text.len());
-    let is_plain = has_length && text.bytes().all(fits);
-    let is_dotted = has_length && text.bytes().all(|b| fits(b) || b == b'.');
+    let is_plain_character = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    let has_valid_length = (1..=64).contains(&text.len());
+    let is_plain = has_valid_length && text.bytes().all(is_plain_character);
+    let is_dotted = has_valid_length && text.bytes().all(|b| is_plain_character(b) || b == b'.');
     for (parsed, expected) in [
         (UserId::parse(text).map(|id| id.to_string()), is_plain && text != "me"),
         (

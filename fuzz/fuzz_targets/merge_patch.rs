@@ -1,5 +1,5 @@
-//! Merge patches (RFC 7396) of alternative contacts of each type, of credential contacts and of an unknown one: the
-//! reported changes are those that a client sees, and a second application changes nothing.
+//! Merge patches (RFC 7396) of alternative contacts of each type, of credential contacts and of an unknown contact: the
+//! reported changes are the changes that a client sees, and applying a patch twice changes nothing more.
 #![no_main]
 
 use domain::contact::{ContactType, Email, Mobile};
@@ -48,7 +48,7 @@ fn owner(main: ContactType) -> Identity {
     }
 }
 
-fn set() -> FactorSet {
+fn factor_set() -> FactorSet {
     let mut set = FactorSet::empty(owner(ContactType::Email).id);
     for (contact_type, json) in ADDED {
         let main = match contact_type {
@@ -79,7 +79,7 @@ fuzz_target!(|text: &str| {
         return;
     };
     let owner = owner(ContactType::Email);
-    let before = set();
+    let before = factor_set();
     for contact in ["e1", "c1", "c2", "main", "second", "unknown"] {
         let mut set = before.clone();
         let Ok(mut reported) = set.patch(&owner, &id(contact), patch.clone(), false) else {
