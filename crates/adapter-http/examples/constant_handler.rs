@@ -1,5 +1,5 @@
-//! Line H of the benchmarks (docs/benchmarks.md): an actix-web handler that returns a constant, as the upper bound of
-//! what any endpoint here can reach.
+//! Line H of the benchmarks (docs/benchmarks.md): an actix-web handler that returns a constant. It is the upper bound
+//! for every endpoint of AuthMe.
 //!
 //! `constant_handler ADDRESS` serves until it is killed.
 

@@ -1,4 +1,4 @@
-//! Accepts connections within their limits, and counts and logs the connections that fail.
+//! Accepts connections up to their limits, and counts and logs connections that fail.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use actix_web::rt::net::TcpStream;
 use ports::{ConnectionError, MetricEvent, Telemetry};
 
 use crate::connection::Connection;
-use crate::connection_limits::ConnectionLimits;
+use crate::connection_limits::ConnectionLimiter;
 use crate::events::Shutdown;
 use crate::{Api, ApiSettings};
 
-/// How long a connection may stay idle after the shutdown began. A client that reuses a connection usually sends its
-/// next request within a second; it gets a response with `connection: close`, so that no request is in flight when the
-/// server closes the connection.
+/// How long a connection may stay idle after the shutdown has begun. A client that reuses a connection usually sends
+/// its next request within a second. It then gets a response with `connection: close`, so no request is in flight when
+/// the server closes the connection.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// The limits and timeouts of every accepted connection, shared by all workers.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
-    limits: Arc<ConnectionLimits>,
+    limiter: Arc<ConnectionLimiter>,
     telemetry: Arc<dyn Telemetry>,
     shutdown: Shutdown,
     write_timeout: Duration,
@@ -31,7 +31,7 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     pub(crate) fn new(api: &Api, settings: &ApiSettings) -> Self {
         Self {
-            limits: ConnectionLimits::new(&settings.connections, settings.trusted_proxies.clone()),
+            limiter: ConnectionLimiter::new(&settings.connections, settings.trusted_proxies.clone()),
             telemetry: api.telemetry.clone(),
             shutdown: Shutdown(api.stopping.clone()),
             write_timeout: settings.connections.write_timeout,
@@ -39,19 +39,20 @@ impl Acceptor {
         }
     }
 
-    /// Admits a connection and returns it with the address of its peer. A connection beyond a limit is closed at once.
+    /// Admits a connection and returns it with the address of its peer. A connection over a limit is closed
+    /// immediately.
     pub(crate) fn admit(&self, stream: TcpStream) -> Result<(Connection, Option<SocketAddr>), ()> {
         let peer = stream.peer_addr().ok();
-        let admitted = self.limits.admit(peer.map(|peer| peer.ip())).map_err(|limit| {
+        let permit = self.limiter.admit(peer.map(|peer| peer.ip())).map_err(|limit| {
             self.telemetry.record(MetricEvent::ConnectionRefused(limit));
         })?;
         let shutdown = self.shutdown.clone();
-        let connection = Connection::new(stream, admitted, self.write_timeout, shutdown, self.idle_grace);
+        let connection = Connection::new(stream, permit, self.write_timeout, shutdown, self.idle_grace);
         Ok((connection, peer))
     }
 
-    /// Counts the error that ended a connection. Any client can cause most of them at will and fill the log, so only
-    /// internal errors are logged above `debug`.
+    /// Counts the error that ended a connection. Any client can cause most of these errors at will and fill the log, so
+    /// only internal errors are logged above `debug`.
     pub(crate) fn record_error(&self, error: &DispatchError) {
         let kind = match error {
             DispatchError::Parse(_) => ConnectionError::Malformed,

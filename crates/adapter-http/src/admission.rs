@@ -1,5 +1,5 @@
-//! The active check of the caller's token, on every route: after the request was read, before the endpoint begins. See
-//! docs/protocols.md "Active check".
+//! The active check of the caller's token on every route. It runs after the request was read and before the endpoint
+//! begins. See docs/protocols.md "Active check".
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use use_cases::Admission;
 use crate::Authenticator;
 use crate::problem::Problem;
 
-/// The active check that is still to be made of a caller whose token was verified.
+/// The pending active check of a caller whose token was verified.
 pub(crate) struct PendingAdmission {
     pub(crate) authenticator: web::Data<Authenticator>,
     pub(crate) caller: Arc<Caller>,
@@ -35,7 +35,7 @@ impl PendingAdmission {
     }
 }
 
-/// The arguments of an endpoint, read completely, and the active check that is still to be made of its caller.
+/// The arguments of an endpoint, read completely, and the pending active check of its caller.
 pub(crate) struct ArgsWithAdmission<Args> {
     args: Args,
     admission: Option<PendingAdmission>,
@@ -50,8 +50,8 @@ impl<Args: FromRequest + 'static> FromRequest for ArgsWithAdmission<Args> {
         let request = request.clone();
         Box::pin(async move {
             let args = args.await.map_err(Into::into)?;
-            // A body may take ten seconds to arrive. A lock that is acknowledged while it arrives must end the request,
-            // so the check is taken out only here and runs after the body.
+            // A body may take ten seconds to arrive. A lock that is acknowledged in the meantime must stop the request,
+            // so the check runs only after the body was read.
             let admission = request.extensions_mut().remove::<PendingAdmission>();
             Ok(Self { args, admission })
         })

@@ -20,22 +20,23 @@ use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::peer::network;
 use crate::request_record::{AuditedOperation, RequestRecord};
 
-/// Records per minute about unauthenticated callers of one network: one a second shows an operator who tries what.
+/// The maximum number of records per minute about unauthenticated callers from one network. One record a second shows
+/// an operator what the network tries.
 const UNAUTHENTICATED_PER_NETWORK: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
-/// Records per minute about unauthenticated callers of all networks: 20 a second are at most half a gigabyte a day,
-/// however many addresses take part in an attack.
+/// The maximum number of records per minute about unauthenticated callers from all networks. 20 records a second are at
+/// most half a gigabyte a day, however many addresses take part in an attack.
 const UNAUTHENTICATED: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_199);
 
-/// Networks that are remembered, at most. The least recently seen is evicted first. Ten thousand states are a few
-/// megabytes.
+/// The maximum number of remembered networks. The least recently used one is evicted first. Ten thousand states are a
+/// few megabytes.
 const NETWORKS: u64 = 10_000;
 
 /// The period of the quotas, after which an unused quota is full again.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// Writes the audit records of requests. All workers share one, because a caller cannot choose its worker and would
-/// otherwise have the quota of each.
+/// Writes the audit records of requests. All workers share one recorder. With one per worker, a caller that reaches
+/// several workers would have the quota of each.
 pub(crate) struct AuditRecorder {
     trail: Arc<dyn AuditTrail>,
     clock: Arc<dyn Clock>,
@@ -63,8 +64,8 @@ impl AuditRecorder {
     }
 
     /// Records an answered request that changed something or was refused with 401 or 403, or a client login that was
-    /// refused with 429. Of unauthenticated callers only what the quotas allow is recorded; the next record has the
-    /// number of those that were omitted.
+    /// refused with 429. Quotas limit the records about unauthenticated callers. The next record has the number of
+    /// records that were omitted.
     pub(crate) fn record(
         &self,
         operation: &AuditedOperation,
@@ -74,7 +75,7 @@ impl AuditRecorder {
         let outcome = match status {
             status if status.is_success() && operation.records_success => AuditOutcome::Done,
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED if code != Some(TOKEN_NOT_VALID) => AuditOutcome::Refused,
-            // Only a client login gets its 429 before a caller is known; the request limits apply to verified tokens.
+            // Only a client login gets 429 before its caller is known: the request limits apply to verified tokens.
             StatusCode::TOO_MANY_REQUESTS if request_record.caller.is_none() => AuditOutcome::Refused,
             _ => return,
         };
@@ -111,11 +112,11 @@ impl AuditRecorder {
     }
 }
 
-/// The code of a refresh or validation token that is not valid. That is no failed authentication of the caller, and the
-/// use cases of renewal record a replay themselves.
+/// The code of a refresh or validation token that is not valid. Such a token is not a failed authentication of the
+/// caller, and the use cases of renewal record a replay themselves.
 const TOKEN_NOT_VALID: &str = "20";
 
-/// Returns the objects that the handler recorded, and the ids of the path that are well-formed.
+/// Returns the objects that the handler recorded, and the well-formed ids in the path.
 fn collect_objects(request: &HttpRequest, request_record: &RequestRecord) -> Vec<(&'static str, String)> {
     let mut objects = request_record.objects.clone();
     for (parameter, kind) in [("id", "user"), ("factorId", "contact")] {

@@ -17,7 +17,7 @@ use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::admission::PendingAdmission;
 use crate::problem::{Code, INVALID_TOKEN, Problem};
-use crate::request_limits::RequestLimits;
+use crate::request_limits::RequestLimiter;
 use crate::{instrumentation, request_record};
 
 /// The ports that authenticate and admit a caller.
@@ -30,8 +30,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Verifies a token. When its key is unknown or there is no usable key set, the key set is fetched once more before
-    /// the second and last attempt: the key may be new, or the key set reachable again.
+    /// Verifies a token. If its key is unknown or there is no usable key set, fetches the key set and verifies the
+    /// token a second and last time: the key may be new, or the key set reachable again.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
         match self.verifier.verify(token, self.clock.now()) {
             Err(TokenVerificationError::UnknownKey | TokenVerificationError::KeysUnavailable) => {
@@ -51,23 +51,24 @@ pub(crate) struct Authorised<P> {
 }
 
 impl<P> Authorised<P> {
-    /// Adds the object of the call to its audit record, where the path does not name it.
+    /// Adds an object that the path does not name to the audit record of the call.
     pub(crate) fn record_object(&self, kind: &'static str, id: &str) {
         request_record::record_object(&self.request, kind, id);
     }
 
-    /// Returns the calling user. Every operation that needs one requires a user's token, so 403 here is unreachable.
+    /// Returns the calling user, or 403. The 403 is unreachable: every operation that needs a user requires a token
+    /// that carries one.
     pub(crate) fn user(&self) -> Result<&UserId, Problem> {
         self.call
             .user_id()
-            .ok_or_else(|| not_permitted("a token that carries a user is required"))
+            .ok_or_else(|| permission_problem("a token that carries a user is required"))
     }
 }
 
 impl From<AdmissionError> for Problem {
     fn from(error: AdmissionError) -> Self {
         match error {
-            AdmissionError::NotPermitted(missing) => not_permitted(missing.to_string()),
+            AdmissionError::NotPermitted(missing) => permission_problem(missing.to_string()),
             AdmissionError::Inactive(_) => {
                 Self::not_authenticated("the access token is no longer active", INVALID_TOKEN)
             }
@@ -76,12 +77,12 @@ impl From<AdmissionError> for Problem {
     }
 }
 
-fn not_permitted(message: impl Into<String>) -> Problem {
+fn permission_problem(message: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, Code::NotPermitted, message)
 }
 
-/// Maps a token that could not be verified to its response. Without a key set the token may well be valid, so the
-/// response is 503: a client that got 401 would drop a good session.
+/// Maps the verification error of a token to its response. Without a key set the token may be valid, so the response is
+/// 503. A client that got 401 would discard a valid session.
 fn verification_problem(error: TokenVerificationError) -> Problem {
     match error {
         TokenVerificationError::KeysUnavailable => Problem::unavailable(error),
@@ -120,13 +121,13 @@ impl<P: Permission> FromRequest for Authorised<P> {
             let verified = authenticator.authenticate(token).await.map_err(verification_problem)?;
             let caller = verified.caller.clone();
             let call = instrumentation::record_caller(&request, &caller)?;
-            if let Some(limits) = request.app_data::<web::Data<RequestLimits>>() {
-                limits.admit(&caller.client, caller.user_id())?;
+            if let Some(limiter) = request.app_data::<web::Data<RequestLimiter>>() {
+                limiter.admit(&caller.client, caller.user_id())?;
             }
-            // Compared in every request: a verified token is cached, its permission is not.
+            // Checked at every request: verified tokens are cached, permissions are not.
             let target_user = request.match_info().get("id").and_then(|id| UserId::parse(id).ok());
             if !P::permits(&caller, target_user.as_ref()) {
-                return Err(not_permitted(
+                return Err(permission_problem(
                     missing_permissions(P::REQUIREMENT, &caller, target_user.as_ref()).to_string(),
                 ));
             }

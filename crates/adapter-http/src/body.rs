@@ -1,5 +1,5 @@
-//! Reads request bodies and queries, within limits of size and time. No error repeats what the client sent: it may be a
-//! secret, and ends up in logs.
+//! Reads request bodies and queries, within limits of size and time. Errors never repeat what the client sent: it may
+//! be a secret, and errors end up in logs.
 
 use std::fmt;
 use std::future::Future;
@@ -19,12 +19,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::problem::{Code, Problem};
 
-/// Largest body that is read, in bytes. The largest legitimate body, 200 groups of 256 bytes each, has 50 KiB of
+/// The maximum size of a body, in bytes. The largest legitimate body, 200 groups of 256 bytes each, has 50 KiB of
 /// names.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive. A slow client holds memory for as long; ten seconds suffice for 64 KiB on a bad
-/// mobile connection.
+/// How long a body may take to arrive. A slow client holds memory for that long. Ten seconds are enough for 64 KiB on a
+/// bad mobile connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The media type that `Content-Type` names.
@@ -57,7 +57,7 @@ impl Body {
         }
     }
 
-    /// Parses the JSON merge patch in the body (RFC 7396). Its content type may be plain JSON, too.
+    /// Parses the JSON merge patch in the body (RFC 7396). Its content type may also be plain JSON.
     pub(crate) fn merge_patch<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         match self.media_type {
             MediaType::Json | MediaType::MergePatch => self.json_any_content_type(),
@@ -88,7 +88,7 @@ impl Body {
     }
 }
 
-/// A JSON object. A derived `Deserialize` alone would accept an array of the fields as well.
+/// A JSON object. A derived `Deserialize` alone would also accept an array of the fields.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -111,7 +111,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// Names the place of an error. The parser's own message would repeat what was sent.
+/// Names the place of an error. The parser's own message would repeat what the client sent.
 fn parse_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if inner.is_data() {
@@ -201,7 +201,7 @@ fn media_type(request: &HttpRequest) -> MediaType {
     }
 }
 
-/// Parses the query string. Unknown parameters are ignored; a parameter given twice is 400.
+/// Parses the query string. Unknown parameters are ignored; a repeated parameter is rejected with 400.
 pub(crate) fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
     serde_urlencoded::from_str(request.query_string())
         .map_err(|_| Problem::malformed("the query cannot be read, or has a parameter twice"))

@@ -1,5 +1,3 @@
-//! Events in the JSON form of CloudEvents 1.0.
-
 use domain::actor::Actor;
 use domain::event::EventValue;
 use domain::ids::{ClientId, UserId};
@@ -25,9 +23,9 @@ pub struct CloudEventMessage {
     subject: String,
     time: String,
     datacontenttype: &'static str,
-    /// The id of the user. Events with the same key are in one partition.
+    /// The id of the user. On Kafka, all events with the same key are in the same partition.
     partitionkey: String,
-    /// The number of the event within its aggregate, counted from 1, in 20 digits.
+    /// The number of the event within its aggregate, counted from 1 and zero-padded to 20 digits.
     #[schema(example = "00000000000000000001")]
     sequence: String,
     /// The position in the embedded event log. Pass it as `after` to continue from there.
@@ -36,8 +34,8 @@ pub struct CloudEventMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "6d1f0a3c5b7e9d2f4a6c8e01")]
     correlationid: Option<String>,
-    /// The data of this event type. Its member `by` is the actor: an object of `user`, `client` and `operator`, each of
-    /// which may be absent.
+    /// The data of this event type. Its member `by` is the actor: an object with the optional members `user`, `client`
+    /// and `operator`.
     #[schema(value_type = Object)]
     data: Map<String, Value>,
 }
@@ -93,7 +91,8 @@ impl From<LoggedEvent> for CloudEventMessage {
 }
 
 impl CloudEventMessage {
-    /// Returns the event as one line of JSON, without a line break.
+    /// Returns the event as JSON on one line. Serialization cannot fail, because every key is a string; if it did, the
+    /// text would be empty.
     pub fn to_line(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

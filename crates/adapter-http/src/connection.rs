@@ -10,7 +10,7 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::connection_limits::AdmittedConnection;
+use crate::connection_limits::ConnectionPermit;
 use crate::events::Shutdown;
 
 /// An accepted connection, as actix-http reads and writes it.
@@ -19,20 +19,20 @@ pub(crate) struct Connection {
     write_timeout: Duration,
     /// Runs while a write is blocked because the peer does not read.
     write_timer: Option<Pin<Box<Sleep>>>,
-    /// Completes when idle connections are to be closed; `None` from then on.
+    /// Completes when idle connections should close; `None` from then on.
     close_timer: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// True when a response was written and nothing was read since. A new connection is not idle: the client opened it
-    /// for a request that is in flight.
+    /// True if a response was written and nothing has been read since. A new connection is not idle: the client opened
+    /// it for a request that is in flight.
     is_idle: bool,
-    _admitted: AdmittedConnection,
+    _permit: ConnectionPermit,
 }
 
 impl Connection {
-    /// Makes a connection that is reset when a write blocks for `write_timeout`, and that closes when it is idle
-    /// `idle_grace` after the shutdown began, or later.
+    /// Creates a connection that is reset when a write blocks for `write_timeout`. From `idle_grace` after the
+    /// beginning of the shutdown, it closes as soon as it is idle.
     pub(crate) fn new(
         stream: TcpStream,
-        admitted: AdmittedConnection,
+        permit: ConnectionPermit,
         write_timeout: Duration,
         mut shutdown: Shutdown,
         idle_grace: Duration,
@@ -46,12 +46,12 @@ impl Connection {
                 sleep(idle_grace).await;
             })),
             is_idle: false,
-            _admitted: admitted,
+            _permit: permit,
         }
     }
 
-    /// Returns whether the connection is idle and idle connections are to be closed. Until that time comes, the task is
-    /// registered to be woken by it.
+    /// Returns whether the connection is idle and idle connections should close. Until then, registers the task to be
+    /// woken when they should.
     fn should_close(&mut self, cx: &mut Context<'_>) -> bool {
         if let Some(close_timer) = &mut self.close_timer
             && close_timer.as_mut().poll(cx).is_ready()
@@ -63,8 +63,8 @@ impl Connection {
 }
 
 impl AsyncRead for Connection {
-    /// Reads from the peer. An idle connection that is to be closed reports end of file, but only after the socket had
-    /// no byte of a further request.
+    /// Reads from the peer. Reports end of file for an idle connection that should close, but only if the socket has no
+    /// bytes of another request.
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -91,7 +91,7 @@ impl AsyncWrite for Connection {
         if write_timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        // A reset discards the unsent bytes; after a close the kernel would keep them for a peer that may never read.
+        // A reset discards the unsent bytes. After a close, the kernel would keep them for a peer that may never read.
         let _ = self.stream.set_zero_linger();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -114,18 +114,18 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::connection_limits::{ConnectionLimits, ConnectionSettings};
+    use crate::connection_limits::{ConnectionLimiter, ConnectionSettings};
     use crate::peer::TrustedProxies;
 
-    /// Returns a connection, its peer, and the sender that begins the shutdown.
+    /// Returns a connection, its peer, and the sender that starts the shutdown.
     async fn connect(write_timeout: Duration) -> (Connection, TcpStream, watch::Sender<bool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let limits = ConnectionLimits::new(&ConnectionSettings::default(), TrustedProxies::default());
-        let admitted = limits.admit(None).unwrap();
+        let limiter = ConnectionLimiter::new(&ConnectionSettings::default(), TrustedProxies::default());
+        let permit = limiter.admit(None).unwrap();
         let (stop, shutdown) = watch::channel(false);
-        let connection = Connection::new(stream, admitted, write_timeout, Shutdown(shutdown), Duration::ZERO);
+        let connection = Connection::new(stream, permit, write_timeout, Shutdown(shutdown), Duration::ZERO);
         (connection, peer, stop)
     }
 
@@ -160,7 +160,8 @@ mod tests {
         connection.write_all(b"answer").await.unwrap();
         peer.write_all(b"two").await.unwrap();
         stop.send_replace(true);
-        // The peer sent the second request before it could know of the shutdown, so it is read and answered first.
+        // The peer sent the second request before it could know about the shutdown, so the request is read and answered
+        // first.
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 3);
         connection.write_all(b"answer").await.unwrap();
         assert_eq!(connection.read(&mut buffer).await.unwrap(), 0);

@@ -8,13 +8,13 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// How long an endpoint may take, so that the client has a 503 within three seconds (docs/promises.md, C8); the rest is
-/// for the network. The future of the endpoint is dropped then, as when the client hangs up: it decides nothing more,
-/// but one write that was sent already may still land (docs/protocols.md "Store rules").
+/// How long an endpoint may take. The client then gets a 503 within three seconds (docs/promises.md, C8); the other 200
+/// ms are for the network. At the deadline the future of the endpoint is dropped, as when the client hangs up. It
+/// decides nothing more, but a write that was already sent may still take effect (docs/protocols.md "Store rules").
 const DEADLINE: Duration = Duration::from_millis(2_800);
 
-/// A handler that answers 503 when the endpoint `F` does not finish within the deadline. Reading the request does not
-/// count.
+/// A handler that answers 503 if the endpoint `F` does not finish within the deadline. The time to read the request
+/// does not count.
 #[derive(Clone)]
 pub(crate) struct WithDeadline<F>(pub(crate) F);
 

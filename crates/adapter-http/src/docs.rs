@@ -1,4 +1,4 @@
-//! The API reference: a page that needs no network access but to this port.
+//! The API reference: a page that loads everything from this port.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,11 +17,11 @@ const SCRIPT_PATH: &str = "/docs/scalar.js";
 const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'";
 
-/// Bytes that actix-http copies into the buffer of a connection at a time. 16 KiB add little to what a connection holds
-/// anyway, and need few system calls for the five megabytes of the script.
+/// The number of bytes that actix-http copies into the buffer of a connection at a time. 16 KiB add little to the
+/// memory of a connection, and the five megabytes of the script need few system calls.
 const CHUNK: usize = 16 * 1024;
 
-/// The script of the page: five megabytes, held once per process.
+/// The script of the page: five megabytes, loaded once per process.
 static SCRIPT: LazyLock<Option<Bytes>> =
     LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
 
@@ -40,9 +40,9 @@ static PAGE: LazyLock<Bytes> = LazyLock::new(|| {
         .into()
 });
 
-/// A static body that all responses share. A connection holds one chunk of it at a time, however slowly the peer reads.
-/// A body in one piece would be copied as a whole into the buffer of each connection, so many slow readers could fill
-/// the memory.
+/// A static body that all responses share. A connection holds one chunk of it at a time, however slowly its peer reads.
+/// A body in one piece would be copied whole into the buffer of each connection, so many slow readers could fill the
+/// memory.
 pub(crate) struct SharedBody(Bytes);
 
 impl MessageBody for SharedBody {
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(body.size(), BodySize::Sized(bytes.len() as u64));
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let Poll::Ready(Some(Ok(first))) = Pin::new(&mut body).poll_next(&mut cx) else {
-            panic!("there is a first chunk")
+            panic!("the body has no first chunk")
         };
         assert_eq!((first.len(), first.as_ptr()), (CHUNK, bytes.as_ptr()));
         assert_eq!(to_bytes(SharedBody(bytes.clone())).await, Ok(bytes));

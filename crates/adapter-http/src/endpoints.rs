@@ -31,7 +31,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Adds a path below the base path with its `methods`. Any other method is 405.
+    /// Adds a path below the base path with its `methods`. Any other method gets 405.
     pub(crate) fn at(mut self, path: &'static str, methods: impl FnOnce(Methods) -> Methods) -> Self {
         let template = RouteTemplate::new(BASE, path);
         let Methods {
@@ -60,7 +60,7 @@ impl Endpoints {
     }
 }
 
-/// Answers any method without a route with 405 and the methods of `allow`.
+/// Answers any method without a route with 405 and an `Allow` header.
 fn reject_other_methods(resource: Resource, allow: String) -> Resource {
     resource.default_service(web::to(move || {
         let status = StatusCode::METHOD_NOT_ALLOWED;
@@ -70,7 +70,7 @@ fn reject_other_methods(resource: Resource, allow: String) -> Resource {
     }))
 }
 
-/// Makes a resource for GET and HEAD that the API description does not contain.
+/// Creates a resource for GET and HEAD that the API description does not contain.
 pub(crate) fn page<F, Args>(path: &'static str, handler: F) -> Resource
 where
     F: Handler<Args>,
@@ -86,7 +86,7 @@ pub(crate) struct Methods {
     resource: Resource,
     allowed: Vec<&'static str>,
     operations: Vec<(HttpMethod, OperationDoc)>,
-    /// True if the endpoint waits as long as its request asks for.
+    /// True if the endpoints wait by design and have no deadline.
     has_no_deadline: bool,
 }
 
@@ -101,7 +101,7 @@ impl Methods {
         }
     }
 
-    /// Exempts the methods that are added after it from the deadline, for endpoints that wait by design.
+    /// Exempts the methods that are added after this call from the deadline, for endpoints that wait by design.
     pub(crate) fn without_deadline(mut self) -> Self {
         self.has_no_deadline = true;
         self
@@ -206,15 +206,15 @@ impl OperationDoc {
         self
     }
 
-    /// Sets what happens. Call it before [`Self::requires`], which adds the requirement.
+    /// Sets the description of the operation. Call it before [`Self::requires`], which appends the requirement.
     pub(crate) fn description(mut self, text: &str) -> Self {
         text.clone_into(&mut self.description);
         self.operation = self.operation.description(Some(text));
         self
     }
 
-    /// Leaves successful requests out of the audit trail: for a POST that only reads, and for use cases that write
-    /// their own record.
+    /// Leaves successful requests out of the audit trail, for a POST that only reads and for use cases that write their
+    /// own record.
     pub(crate) fn without_audit_of_success(mut self) -> Self {
         self.success = Success::Unrecorded;
         self
@@ -229,7 +229,7 @@ impl OperationDoc {
         }
     }
 
-    /// Describes the requirement of the operation, from the same constant that requests are checked against.
+    /// Describes the requirement of the operation, using the same constant that requests are checked against.
     pub(crate) fn requires<P: Permission>(mut self) -> Self {
         let alternatives: Vec<String> = P::REQUIREMENT.iter().map(describe_alternative).collect();
         let extension: Vec<Value> = P::REQUIREMENT.iter().map(alternative_json).collect();
@@ -244,7 +244,7 @@ impl OperationDoc {
             .extensions(Some(extensions));
         self.error(
             401,
-            "The access token is missing, expired, not verifiable, or no longer active",
+            "The access token is missing, expired, no longer active, or cannot be verified",
         )
         .error(
             403,
@@ -261,11 +261,11 @@ impl OperationDoc {
         self
     }
 
-    pub(crate) fn parameter(mut self, location: ParameterIn, name: &str, required: bool, about: &str) -> Self {
+    pub(crate) fn parameter(mut self, location: ParameterIn, name: &str, is_required: bool, about: &str) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(location)
-            .required(if required { Required::True } else { Required::False })
+            .required(if is_required { Required::True } else { Required::False })
             .description(Some(about))
             .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
             .build();
@@ -273,13 +273,13 @@ impl OperationDoc {
         self
     }
 
-    pub(crate) fn json_body<T: ToSchema>(self, required: bool) -> Self {
-        self.body::<T>(&["application/json"], required)
+    pub(crate) fn json_body<T: ToSchema>(self, is_required: bool) -> Self {
+        self.body::<T>(&["application/json"], is_required)
     }
 
     /// Describes a body whose fields may be JSON or a form.
-    pub(crate) fn json_or_form_body<T: ToSchema>(self, required: bool) -> Self {
-        self.body::<T>(&["application/json", "application/x-www-form-urlencoded"], required)
+    pub(crate) fn json_or_form_body<T: ToSchema>(self, is_required: bool) -> Self {
+        self.body::<T>(&["application/json", "application/x-www-form-urlencoded"], is_required)
     }
 
     /// Describes a body that is a JSON merge patch (RFC 7396).
@@ -287,9 +287,9 @@ impl OperationDoc {
         self.body::<T>(&["application/merge-patch+json", "application/json"], true)
     }
 
-    fn body<T: ToSchema>(mut self, media_types: &[&str], required: bool) -> Self {
+    fn body<T: ToSchema>(mut self, media_types: &[&str], is_required: bool) -> Self {
         let schema = self.reference::<T>();
-        let required = if required { Required::True } else { Required::False };
+        let required = if is_required { Required::True } else { Required::False };
         let mut body = RequestBodyBuilder::new().required(Some(required));
         for media_type in media_types {
             let content = ContentBuilder::new().schema(Some(schema.clone())).build();

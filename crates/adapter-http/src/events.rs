@@ -25,21 +25,21 @@ use crate::cloud_event::CloudEventMessage;
 use crate::endpoints::{Endpoints, OperationDoc};
 use crate::problem::Problem;
 
-/// Events in one response, at most: a page of short events is well below a megabyte.
+/// The maximum number of events in one response. A page of short events is well below a megabyte.
 const PAGE_SIZE: usize = 1000;
 
 /// How long a response waits for a first event when the caller sends no `wait`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
-/// The longest `wait`; a longer one counts as this. Common proxies end a silent request after a minute.
+/// The longest `wait`; a longer one is shortened to it. Common proxies close a silent request after a minute.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// The longest silence of a stream. A comment is sent then, so that proxies and the client keep the connection, and a
-/// broken one is noticed.
+/// The longest silence of a stream. After it a comment is sent, so that proxies and the client keep the connection, and
+/// a broken connection is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How old the last active check may be when a stream sends events; an older one is repeated first. So a locked caller
-/// gets no event two seconds after the lock, and a busy stream reads the store once a second rather than for every
+/// How old the last active check may be when a stream sends events. An older check is repeated first. Two seconds after
+/// a lock, the locked caller gets no more events, and a busy stream reads the store once a second instead of for every
 /// event.
 const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
@@ -48,20 +48,21 @@ const MAY_FOLLOW: Admission = Admission {
     check: MayFollow::TOKEN_CHECK,
 };
 
-/// The signal that the process began to shut down. It becomes true once; waiting requests end then.
+/// The signal that the shutdown of the process has begun. It becomes true once and stays true. Waiting requests end
+/// then.
 #[derive(Clone)]
 pub(crate) struct Shutdown(pub(crate) watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Returns whether the shutdown began.
+    /// Returns whether the shutdown has begun.
     pub(crate) fn has_begun(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Completes when the shutdown begins.
     pub(crate) async fn wait(&mut self) {
-        // An error means that the sender was dropped, and its process part has stopped as well.
-        let _ = self.0.wait_for(|stopping| *stopping).await;
+        // An error means that the sender was dropped, so the part of the process that owned it has stopped too.
+        let _ = self.0.wait_for(|has_begun| *has_begun).await;
     }
 }
 
@@ -135,16 +136,16 @@ async fn handle(
         .body(lines))
 }
 
-/// Waits until there is an event after the cursor, the shutdown begins, or `wait` has passed. No store connection is
-/// held meanwhile.
+/// Waits until there is an event after the cursor, the shutdown begins, or `wait` has passed. Holds no store connection
+/// meanwhile.
 async fn wait_for_more(follow: &FollowEvents, after: Cursor, wait: Duration, mut shutdown: Shutdown) {
-    let grown = async {
+    let event_or_shutdown = async {
         tokio::select! {
             () = follow.wait_after(after) => {}
             () = shutdown.wait() => {}
         }
     };
-    let _ = timeout(wait, grown).await;
+    let _ = timeout(wait, event_or_shutdown).await;
 }
 
 /// Server-sent events after a cursor, for as long as the caller's token is active.
@@ -209,16 +210,16 @@ fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("events", "followEvents", "Follow the embedded event log")
         .description(
-            "Returns the events after a cursor in the order of the log, at most 1,000. At the end of the log the \
-             request waits for an event. With `Accept: text/event-stream` the response is a stream that lasts as \
-             long as the token is active.",
+            "Returns up to 1,000 events after a cursor, in the order of the log. At the end of the log, the request \
+             waits for an event. With `Accept: text/event-stream`, the response is a stream that lasts as long as \
+             the token is active.",
         )
         .requires::<MayFollow>()
         .parameter(
             ParameterIn::Query,
             "after",
             false,
-            "The cursor of the last event handled. Without it, events are returned from the beginning of the log",
+            "The cursor of the last event that the client handled. Without it, the log is read from its beginning",
         )
         .parameter(
             ParameterIn::Query,

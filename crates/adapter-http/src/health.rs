@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 /// The conditions of readiness.
 pub(crate) struct Health {
     pub(crate) checks: Vec<Arc<dyn Readiness>>,
-    pub(crate) stopping: Arc<AtomicBool>,
-    /// A listener that each check duplicates, to learn whether the process has a file descriptor left.
-    pub(crate) spare: Arc<TcpListener>,
+    pub(crate) is_stopping: Arc<AtomicBool>,
+    /// A listener that every check duplicates. Duplication fails if the process has no file descriptor left.
+    pub(crate) listener: Arc<TcpListener>,
 }
 
 pub(crate) async fn live() -> HttpResponse {
@@ -22,24 +22,24 @@ pub(crate) async fn live() -> HttpResponse {
 
 pub(crate) async fn ready(health: web::Data<Health>) -> HttpResponse {
     let mut checks = Map::new();
-    let mut all_up = !health.stopping.load(Ordering::Relaxed);
+    let mut is_process_ready = !health.is_stopping.load(Ordering::Relaxed);
     for check in &health.checks {
-        let up = check.is_ready().await;
-        all_up &= up;
-        checks.insert(check.name().to_owned(), Value::from(up_or_down(up)));
+        let is_up = check.is_ready().await;
+        is_process_ready &= is_up;
+        checks.insert(check.name().to_owned(), Value::from(up_or_down(is_up)));
     }
-    let has_descriptors = health.spare.try_clone().is_ok();
-    all_up &= has_descriptors;
+    let has_descriptors = health.listener.try_clone().is_ok();
+    is_process_ready &= has_descriptors;
     checks.insert("descriptors".to_owned(), Value::from(up_or_down(has_descriptors)));
-    let status = if all_up { "ready" } else { "not ready" };
-    let mut answer = if all_up {
+    let status = if is_process_ready { "ready" } else { "not ready" };
+    let mut response = if is_process_ready {
         HttpResponse::Ok()
     } else {
         HttpResponse::ServiceUnavailable()
     };
-    answer.json(json!({"status": status, "checks": checks}))
+    response.json(json!({"status": status, "checks": checks}))
 }
 
-const fn up_or_down(up: bool) -> &'static str {
-    if up { "up" } else { "down" }
+const fn up_or_down(is_up: bool) -> &'static str {
+    if is_up { "up" } else { "down" }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Instrumentation {
     pub(crate) shutdown: Shutdown,
 }
 
-/// Serves a request and records it. Rejects a path with needless escapes before it is routed. During a shutdown it asks
+/// Serves a request and records it. Rejects a path with needless escapes before it is routed. During a shutdown, asks
 /// the client to close the connection after the response.
 pub(crate) async fn instrument(
     instrumentation: web::Data<Instrumentation>,
@@ -52,7 +52,7 @@ pub(crate) async fn instrument(
         .response()
         .error()
         .and_then(|error| error.as_error::<Problem>());
-    // The template, never the path or the query, which may contain contacts and tokens.
+    // The template only: path and query may contain contacts and tokens.
     let route = request.app_data::<RouteTemplate>().copied();
     let answered = AnsweredRequest {
         method: RequestMethod::from_name(request.method().as_str()),
@@ -99,7 +99,7 @@ struct AnsweredRequest {
 }
 
 impl AnsweredRequest {
-    /// Writes the log line of the request. For a 5xx it has the cause, which the response does not contain.
+    /// Writes the log line of the request. The line of a 5xx has the cause, which the response does not contain.
     fn log(&self, record: &RequestRecord, problem: Option<&Problem>) {
         let Self {
             method, route, code, ..
@@ -145,8 +145,8 @@ impl AnsweredRequest {
     }
 }
 
-/// Returns the id and address of a request. The first call creates them and the record of the request; later calls
-/// return the same.
+/// Returns the id and address of a request. The first call creates both and the record of the request; later calls
+/// return the same values.
 pub(crate) fn request_context(request: &HttpRequest) -> Result<RequestContext, Problem> {
     if let Some(record) = request.extensions().get::<RequestRecord>() {
         return Ok(record.request.clone());
@@ -163,7 +163,7 @@ pub(crate) fn request_context(request: &HttpRequest) -> Result<RequestContext, P
     Ok(context)
 }
 
-/// Records a caller whose token was verified and returns the call. The log line names the caller also when the request
+/// Records a caller whose token was verified, and returns the call. The log line names the caller even if the request
 /// is refused afterwards.
 pub(crate) fn record_caller(request: &HttpRequest, caller: &Arc<Caller>) -> Result<Call, Problem> {
     let context = request_context(request)?;
@@ -176,8 +176,8 @@ pub(crate) fn record_caller(request: &HttpRequest, caller: &Arc<Caller>) -> Resu
     })
 }
 
-/// Returns the request's own id if it has 1 to 64 characters of `A-Z a-z 0-9 _ -`, so that a request can be followed
-/// across services, or a random one.
+/// Returns the id in the request if it has 1 to 64 characters of `A-Z a-z 0-9 _ -`, so that a request can be followed
+/// across services. Returns a random id otherwise.
 fn request_id(request: &HttpRequest, randomness: &dyn Randomness) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
     let is_plain = |id: &&str| {

@@ -11,13 +11,13 @@ use governor::{Quota, RateLimiter};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-/// A rate limiter (GCRA) with the same quota for each key; a used quota refills evenly. Keys are 64-bit hashes, so that
+/// A rate limiter (GCRA) with the same quota for each key. A used quota refills evenly. Keys are 64-bit hashes, so that
 /// a long name takes up no more memory than a short one.
 pub(crate) struct KeyedRateLimiter<C: Clock>(RateLimiter<RateLimitQuery, KeyStates, C, NoOpMiddleware<C::Instant>>);
 
 impl<C: Clock> KeyedRateLimiter<C> {
-    /// Remembers at most `capacity` keys and evicts the least recently seen first. A key is dropped when it was not
-    /// seen for `idle`, which must be long enough for its quota to be full again.
+    /// Remembers at most `capacity` keys and evicts the least recently used first. A key that is not used for `idle` is
+    /// dropped, so `idle` must be long enough for its quota to refill.
     pub(crate) fn new(quota: Quota, clock: C, capacity: u64, idle: Duration) -> Self {
         let states = Cache::builder()
             .max_capacity(capacity)
@@ -27,13 +27,13 @@ impl<C: Clock> KeyedRateLimiter<C> {
         Self(RateLimiter::new(quota, KeyStates(states), clock))
     }
 
-    /// Returns how long the key must wait for quota, or `None` when it has some. Takes nothing.
+    /// Returns how long the key must wait, or `None` if it has quota left. Takes nothing from the quota.
     pub(crate) fn wait_time(&self, key: u64) -> Option<Duration> {
         self.check(&RateLimitQuery::Peek(key)).err()
     }
 
-    /// Takes one from the quota of the key, or returns how long it must wait. An exceeded quota loses nothing, so the
-    /// wait ends however often a caller repeats.
+    /// Takes one unit of the key's quota, or returns how long the key must wait. A refused call takes nothing, so
+    /// retries do not extend the wait.
     pub(crate) fn take(&self, key: u64) -> Result<(), Duration> {
         self.check(&RateLimitQuery::Take(key))
     }
@@ -43,7 +43,7 @@ impl<C: Clock> KeyedRateLimiter<C> {
         checked.map_err(|exceeded| exceeded.wait_time_from(self.0.clock().now()))
     }
 
-    /// Returns how many keys are kept after the pending evictions.
+    /// Returns the number of keys that remain after the pending evictions.
     #[cfg(test)]
     pub(crate) fn key_count(self) -> u64 {
         let KeyStates(states) = self.0.into_state_store();
@@ -52,15 +52,15 @@ impl<C: Clock> KeyedRateLimiter<C> {
     }
 }
 
-/// A key and what to do with its quota. `governor` has no way to read a quota without taking from it, so the store of
-/// states discards the new state of a `Peek`.
+/// A key and what to do with its quota. `governor` cannot read a quota without taking from it, so the state store
+/// discards the new state of a `Peek`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum RateLimitQuery {
     Peek(u64),
     Take(u64),
 }
 
-/// The limiter's state of each key. Its size is bounded, and a key whose quota is full again is dropped.
+/// The state of each key, in bounded memory. A key is dropped after its idle time.
 struct KeyStates(Cache<u64, Arc<Mutex<Option<Nanos>>>>);
 
 impl StateStore for KeyStates {

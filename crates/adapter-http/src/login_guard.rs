@@ -1,4 +1,4 @@
-//! Limits failed client logins, against guessing of secrets.
+//! Limits how often client logins may fail, so that a caller cannot guess secrets.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -11,23 +11,25 @@ use governor::clock::{Clock, DefaultClock};
 use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::peer::network;
 
-/// How many client ids, how many networks and how many pairs of them are remembered at most. The least recently seen is
-/// evicted first, so names that an attacker invents once do not displace those that it keeps trying.
+/// The maximum number of client ids, of networks, and of pairs of both that are remembered. Of each, the least recently
+/// used is evicted first, so client ids that an attacker tries once do not displace those that it keeps trying.
 const CAPACITY: u64 = 10_000;
 
 /// The period of the quotas, after which an unused quota is full again.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// How many logins may fail, in one process. A used quota refills evenly and is full after a minute.
+/// The limits on failed logins, in one process. A used quota refills evenly and is full after a minute. A network is an
+/// IPv4 address, or a /64 of IPv6.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginGuardSettings {
-    /// Failed logins of a client id per minute, over all addresses. Beyond them each address has one per minute. The
-    /// default is the 100 of NIST SP 800-63B section 3.2.2, as a rate: disabling a client after 100 failures, as that
-    /// section means for a person's password, would let any stranger cause an outage.
+    /// The maximum number of failed logins of a client id per minute, from all networks together
+    /// (`login.failures_per_client`). After that, each network has one per minute. The default, 100, is the limit of
+    /// NIST SP 800-63B section 3.2.2, used as a rate. That section disables a person's password after 100 failures.
+    /// Disabling a client in the same way would let any unauthenticated caller cause an outage.
     pub failures_per_client: NonZeroU32,
-    /// Failed logins from an address per minute, over all client ids. With the default, 300, three misconfigured
-    /// clients behind one NAT may fail at their full rate before other clients there are affected, and trying a million
-    /// stolen secrets takes more than two days.
+    /// The maximum number of failed logins from a network per minute, over all client ids (`login.failures_per_peer`).
+    /// With the default, 300, three misconfigured clients behind one NAT may fail at their full rate before other
+    /// clients there are affected, and trying a million stolen secrets takes more than two days.
     pub failures_per_peer: NonZeroU32,
 }
 
@@ -40,20 +42,20 @@ impl Default for LoginGuardSettings {
     }
 }
 
-/// Refuses a login before its secret is compared, once too many logins have failed. Only failures count, so a client
-/// that knows its secret may log in as often as it likes. A refused login counts nothing, so the refusal ends however
-/// many requests are sent.
+/// Refuses a login before its secret is compared if too many logins have failed. Only failed logins use up quota. A
+/// client that knows its secret may therefore log in as often as it likes, and a refused login does not extend the
+/// wait.
 ///
-/// A client id whose quota is exceeded is refused only at addresses that failed with it within the last minute.
-/// Scenario: A is the client, B an attacker with 1,000 addresses that names A's id. After 100 failures B has one
-/// attempt per minute from each address. A's own address has no failure, so A logs in at once; a refusal at every
-/// address would have locked A out. B can hinder A only from A's address. Proxies must therefore be named in the
-/// settings: all clients behind an unnamed proxy share its address.
+/// A client id that has used up its quota is refused only from networks that failed with it within the last minute.
+/// Scenario: A is the client. B is an attacker with 1,000 networks that sends A's client id. After 100 failures, B has
+/// one attempt per minute from each network. A's own network has no failure, so A logs in immediately. If the guard
+/// refused the client id from every network, B could lock A out. B can hinder A only from A's own network. Every proxy
+/// must therefore be listed in `http.trusted_proxies`: all clients behind an unlisted proxy share its network.
 ///
-/// The guard does not know which clients exist, so its responses do not reveal it. Logins that are compared at the same
-/// time may exceed a quota by their number, because a failure counts after the comparison.
+/// The guard does not know which clients exist, so its responses do not reveal that. A failure is counted after the
+/// comparison. Logins that are compared in parallel may therefore exceed a quota by their number.
 pub(crate) struct LoginGuard<C: Clock = DefaultClock> {
-    peers: KeyedRateLimiter<C>,
+    networks: KeyedRateLimiter<C>,
     clients: KeyedRateLimiter<C>,
     pairs: KeyedRateLimiter<C>,
     hasher: RandomState,
@@ -69,7 +71,7 @@ impl<C: Clock + Clone> LoginGuard<C> {
     fn with_clock(settings: LoginGuardSettings, clock: &C, capacity: u64) -> Self {
         let limiter = |failures| KeyedRateLimiter::new(Quota::per_minute(failures), clock.clone(), capacity, PERIOD);
         Self {
-            peers: limiter(settings.failures_per_peer),
+            networks: limiter(settings.failures_per_peer),
             clients: limiter(settings.failures_per_client),
             pairs: limiter(NonZeroU32::MIN),
             hasher: RandomState::new(),
@@ -78,37 +80,37 @@ impl<C: Clock + Clone> LoginGuard<C> {
 }
 
 impl<C: Clock> LoginGuard<C> {
-    /// Admits a login whose secret may be compared, or returns how long the caller must wait.
+    /// Admits a login, whose secret may then be compared, or returns how long the caller must wait.
     pub(crate) fn admit(&self, address: Option<IpAddr>, client: &str) -> Result<LoginAttempt<'_, C>, Duration> {
         let network = address.map(network);
         let attempt = LoginAttempt {
             guard: self,
-            peer: self.hasher.hash_one(network),
+            network: self.hasher.hash_one(network),
             client: self.hasher.hash_one(client),
             pair: self.hasher.hash_one((network, client)),
         };
         let client_wait = self.clients.wait_time(attempt.client);
         let client_wait = client_wait.and_then(|wait| Some(wait.min(self.pairs.wait_time(attempt.pair)?)));
-        match self.peers.wait_time(attempt.peer).max(client_wait) {
+        match self.networks.wait_time(attempt.network).max(client_wait) {
             Some(wait) => Err(wait),
             None => Ok(attempt),
         }
     }
 }
 
-/// An admitted login. Its client id and network are hashes, so that long names take up no more memory.
+/// An admitted login. Its client id and network are hashed, so that long names take up no more memory.
 pub(crate) struct LoginAttempt<'a, C: Clock = DefaultClock> {
     guard: &'a LoginGuard<C>,
-    peer: u64,
+    network: u64,
     client: u64,
     pair: u64,
 }
 
 impl<C: Clock> LoginAttempt<'_, C> {
-    /// Counts the login as failed: client id and secret did not match. A quota that parallel failures have used up
-    /// meanwhile is left as it is.
+    /// Counts the login as failed: its client id and secret did not match. A quota that parallel failures have used up
+    /// in the meantime stays as it is.
     pub(crate) fn record_failure(self) {
-        let _ = self.guard.peers.take(self.peer);
+        let _ = self.guard.networks.take(self.network);
         let _ = self.guard.clients.take(self.client);
         let _ = self.guard.pairs.take(self.pair);
     }
@@ -120,16 +122,16 @@ mod tests {
 
     use super::*;
 
-    fn settings(client: u32, peer: u32) -> LoginGuardSettings {
+    fn settings(client: u32, network: u32) -> LoginGuardSettings {
         LoginGuardSettings {
             failures_per_client: NonZeroU32::new(client).unwrap(),
-            failures_per_peer: NonZeroU32::new(peer).unwrap(),
+            failures_per_peer: NonZeroU32::new(network).unwrap(),
         }
     }
 
-    fn guard(client: u32, peer: u32) -> (LoginGuard<FakeRelativeClock>, FakeRelativeClock) {
+    fn guard(client: u32, network: u32) -> (LoginGuard<FakeRelativeClock>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();
-        (LoginGuard::with_clock(settings(client, peer), &clock, 100), clock)
+        (LoginGuard::with_clock(settings(client, network), &clock, 100), clock)
     }
 
     fn address(text: &str) -> IpAddr {
@@ -141,7 +143,7 @@ mod tests {
         guard.admit(Some(address(from)), client).err()
     }
 
-    /// Fails logins until one is refused, `max` at most, and returns how many were admitted.
+    /// Fails at most `max` logins, until one is refused, and returns how many were admitted.
     fn fail_logins(guard: &LoginGuard<FakeRelativeClock>, from: &str, client: &str, max: usize) -> usize {
         let admitted = (0..max).map_while(|_| guard.admit(Some(address(from)), client).ok());
         admitted.map(LoginAttempt::record_failure).count()
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_limited_over_all_clients() {
+    fn a_network_is_limited_over_all_clients() {
         let (guard, clock) = guard(100, 6);
         let admitted = (0..50).filter(|n| fail_logins(&guard, "192.0.2.1", &format!("client-{n}"), 1) == 1);
         assert_eq!(admitted.count(), 6);
@@ -182,7 +184,7 @@ mod tests {
         assert_eq!(from_all().sum::<usize>(), 0);
         assert_eq!(wait_time(&guard, "203.0.113.1", "portal"), None);
         clock.advance(PERIOD);
-        // The client's quota allows ten again; after them each address has one of its own.
+        // The client's quota allows ten again. After that, each network has one of its own.
         assert_eq!(from_all().sum::<usize>(), 49);
         assert_eq!(wait_time(&guard, "203.0.113.1", "portal"), None);
     }
@@ -204,11 +206,11 @@ mod tests {
 
     #[test]
     fn the_longer_wait_of_both_quotas_is_returned() {
-        let (by_peer, _) = guard(6, 3);
-        assert_eq!(fail_logins(&by_peer, "192.0.2.1", "portal", 50), 3);
-        assert_eq!(fail_logins(&by_peer, "192.0.2.2", "portal", 50), 3);
+        let (by_network, _) = guard(6, 3);
+        assert_eq!(fail_logins(&by_network, "192.0.2.1", "portal", 50), 3);
+        assert_eq!(fail_logins(&by_network, "192.0.2.2", "portal", 50), 3);
         assert_eq!(
-            wait_time(&by_peer, "192.0.2.1", "portal"),
+            wait_time(&by_network, "192.0.2.1", "portal"),
             Some(Duration::from_secs(20))
         );
         let (by_client, _) = guard(2, 6);
@@ -231,7 +233,7 @@ mod tests {
         for _ in 0..1_000 {
             assert!(guard.admit(Some(address("192.0.2.1")), "portal").is_ok());
         }
-        for limiter in [guard.peers, guard.clients, guard.pairs] {
+        for limiter in [guard.networks, guard.clients, guard.pairs] {
             assert_eq!(limiter.key_count(), 0);
         }
     }
@@ -254,19 +256,19 @@ mod tests {
         assert_eq!(wait_time(&guard, "192.0.2.1", "portal"), None);
     }
 
-    /// A thousand addresses, each with a client id of its own: ten times as many as are remembered.
+    /// Returns a thousand addresses, each with its own client id: ten times as many as the guard remembers.
     fn other_callers() -> impl Iterator<Item = (Option<IpAddr>, String)> {
         (0..1_000_u32).map(|n| (Some(IpAddr::from(n.to_be_bytes())), format!("client-{n}")))
     }
 
     #[test]
-    fn memory_is_bounded_over_all_names_and_addresses() {
+    fn memory_is_bounded_over_all_names_and_networks() {
         let (guard, _) = guard(2, 2);
         for (from, client) in other_callers() {
             let attempt = guard.admit(from, &client.repeat(1_000)).ok().unwrap();
             attempt.record_failure();
         }
-        for limiter in [guard.peers, guard.clients, guard.pairs] {
+        for limiter in [guard.networks, guard.clients, guard.pairs] {
             assert_eq!(limiter.key_count(), 100);
         }
     }

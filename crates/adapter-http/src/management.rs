@@ -1,4 +1,4 @@
-//! The management port: health and metrics, apart from the API.
+//! The management port: health and metrics, separate from the API.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::health::{self, Health};
 #[derive(Clone)]
 pub struct Management {
     pub checks: Vec<Arc<dyn Readiness>>,
-    /// True from the beginning of the shutdown: the process is not ready then.
+    /// True from the beginning of the shutdown. The process is not ready then.
     pub stopping: Arc<AtomicBool>,
     /// Renders the metrics in the text format of Prometheus.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 impl Management {
-    /// Serves on one worker thread until the returned server is stopped.
+    /// Serves the management port on one worker thread until the returned server is stopped.
     pub fn serve(self, listener: TcpListener) -> std::io::Result<Server> {
-        let spare = Arc::new(listener.try_clone()?);
+        let health_listener = Arc::new(listener.try_clone()?);
         let server = HttpServer::new(move || {
-            let spare = spare.clone();
+            let health_listener = health_listener.clone();
             let Self {
                 checks,
                 stopping,
@@ -34,8 +34,8 @@ impl Management {
             App::new()
                 .app_data(web::Data::new(Health {
                     checks,
-                    stopping,
-                    spare,
+                    is_stopping: stopping,
+                    listener: health_listener,
                 }))
                 .route("/health/live", web::get().to(health::live))
                 .route("/health/ready", web::get().to(health::ready))

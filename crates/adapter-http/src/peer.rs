@@ -1,4 +1,4 @@
-//! The address that a request comes from.
+//! The address and the network that a request comes from.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -25,12 +25,14 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the address of the caller: that of the peer, or, if the peer is a trusted proxy, the rightmost hop of
-    /// `X-Forwarded-For` that is not one. Each proxy appends the address it was called from, so all hops to the left of
-    /// that one may be forged by the caller.
+    /// Returns the caller's address. It is the address of the peer or, if the peer is a trusted proxy, the rightmost
+    /// address in `X-Forwarded-For` that is not a trusted proxy's. Each proxy appends the address of its own peer, so
+    /// the caller may have forged every address further to the left. Reading stops at a malformed address or at the end
+    /// of the header; the result is then the last proxy read.
     pub(crate) fn caller_address(&self, request: &HttpRequest) -> Option<IpAddr> {
         let mut address = request.peer_addr()?.ip().to_canonical();
-        // Split as bytes: a caller can send a header that is not text, which must not hide what the proxies appended.
+        // Split as bytes: a caller can send a header that is not text, which must not hide the addresses that the
+        // proxies appended.
         let headers: Vec<&[u8]> = request
             .headers()
             .get_all("x-forwarded-for")
@@ -50,8 +52,8 @@ impl TrustedProxies {
     }
 }
 
-/// Returns an IPv4 address as it is, and the /64 network of an IPv6 address: a peer can choose among all addresses of
-/// its /64.
+/// Returns the network that an address counts for in limits: an IPv4 address itself, or the /64 of an IPv6 address,
+/// because a peer can use every address of its /64.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -59,7 +61,7 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Parses an address as proxies write it. Some append the port, and put IPv6 in brackets.
+/// Parses an address as proxies write it. Some append the port and put IPv6 addresses in brackets.
 fn parse_hop(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());

@@ -74,17 +74,17 @@ impl Code {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(crate) struct ErrorResponse {
-    /// The documented error code: a program decides by it and the status.
+    /// The documented error code. Programs decide by the code and the status.
     #[schema(example = "08")]
     code: &'static str,
-    /// The error in words, for the developer of the client. The text may change.
+    /// A description of the error for the developer of the client. The text may change.
     #[schema(example = "email is not a valid e-mail address, or is missing")]
     message: String,
-    /// The field at fault.
+    /// The field that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "authenticationFactors[0].email")]
     field: Option<String>,
-    /// The id of the item at fault, in a request with several items.
+    /// The id of the item that is wrong, in a request with several items.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     /// The status that a request with this item alone would have.
@@ -147,12 +147,12 @@ impl Problem {
         }))
     }
 
-    /// Makes a 400 for a request that cannot be read or lacks a required field.
+    /// Creates a 400 for a request that cannot be read or lacks a required field.
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Code::Malformed, message)
     }
 
-    /// Makes a 400 for a field of the request.
+    /// Creates a 400 for a field of the request.
     pub(crate) fn malformed_field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::with_errors(
             StatusCode::BAD_REQUEST,
@@ -160,30 +160,30 @@ impl Problem {
         )
     }
 
-    /// Makes a 400 for a required field that is absent.
+    /// Creates a 400 for a required field that is absent.
     pub(crate) fn missing(field: &str) -> Self {
         Self::malformed_field(field, format!("{field} is required"))
     }
 
-    /// Makes a 412: the state of the user, client, business or group does not allow the operation.
+    /// Creates a 412: the state of the user, client, business or group does not allow the operation.
     pub(crate) fn precondition(code: Code, message: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, code, message)
     }
 
-    /// Makes a 401 with the challenge that RFC 9110 section 11.6.1 requires.
+    /// Creates a 401 with the challenge that RFC 9110 section 11.6.1 requires.
     pub(crate) fn not_authenticated(message: impl Into<String>, challenge: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated, message)
             .with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
-    /// Makes a 429 whose `Retry-After` is `wait`, rounded up to whole seconds.
+    /// Creates a 429 whose `Retry-After` is `wait`, rounded up to whole seconds.
     pub(crate) fn too_many_requests(message: impl Into<String>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyRequests, message)
             .with_header(header::RETRY_AFTER, seconds.max(1).to_string())
     }
 
-    /// Makes a 503. The operation may have been carried out.
+    /// Creates a 503. The operation may have been carried out.
     pub(crate) fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -194,7 +194,7 @@ impl Problem {
         .with_cause(cause)
     }
 
-    /// Makes a 500.
+    /// Creates a 500.
     pub(crate) fn unexpected(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -204,7 +204,7 @@ impl Problem {
         .with_cause(cause)
     }
 
-    /// Sets the one header of the response; an earlier one is replaced.
+    /// Sets the additional header of the response. There is only one: a second call replaces it.
     pub(crate) fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.0.header = Some((name, value.into()));
         self
@@ -225,7 +225,7 @@ impl Problem {
     }
 }
 
-/// The challenge for a token that was sent and is not accepted (RFC 6750 section 3).
+/// The challenge for a token that is not accepted (RFC 6750 section 3).
 pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="authme", error="invalid_token""#;
 
 impl ResponseError for Problem {

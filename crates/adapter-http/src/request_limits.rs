@@ -1,4 +1,4 @@
-//! Limits the requests of a calling client and of a calling user.
+//! Limits the request rate of each calling client and each calling user.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
@@ -13,39 +13,39 @@ use ports::{MetricEvent, RequestLimit, Telemetry};
 use crate::keyed_rate_limiter::KeyedRateLimiter;
 use crate::problem::Problem;
 
-/// How many clients and how many users are remembered at most. The least recently seen is evicted first. A hundred
-/// thousand states are some tens of megabytes.
+/// The maximum number of remembered clients, and of remembered users. The least recently used one is evicted first. A
+/// hundred thousand states are some tens of megabytes.
 const CAPACITY: u64 = 100_000;
 
-/// After this time without a request a key is dropped. Its quota is full again after one second; the second one is a
-/// margin.
+/// How long a key is kept without a request. Its quota is full again after one second; the other second is a margin.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// How many requests per second are answered, in one process. A used quota refills evenly and is full after a second.
+/// The limits on requests per second, in one process. A used quota refills evenly and is full after a second.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestLimitSettings {
-    /// Requests per second of one calling client, with and without users. 0 means no limit.
+    /// The maximum number of requests per second of one calling client, whether or not its tokens carry a user. 0 means
+    /// no limit.
     pub per_client: u32,
-    /// Requests per second of one calling user, through any client. 0 means no limit.
+    /// The maximum number of requests per second of one calling user, through any client. 0 means no limit.
     pub per_user: u32,
 }
 
 /// Counts requests by the client and the user of their verified tokens, so that unauthenticated callers cannot create
 /// keys.
-pub(crate) struct RequestLimits<C: Clock = DefaultClock> {
+pub(crate) struct RequestLimiter<C: Clock = DefaultClock> {
     clients: Option<KeyedRateLimiter<C>>,
     users: Option<KeyedRateLimiter<C>>,
     hasher: RandomState,
     telemetry: Arc<dyn Telemetry>,
 }
 
-impl RequestLimits {
+impl RequestLimiter {
     pub(crate) fn new(settings: RequestLimitSettings, telemetry: Arc<dyn Telemetry>) -> Self {
         Self::with_clock(settings, &DefaultClock::default(), telemetry)
     }
 }
 
-impl<C: Clock + Clone> RequestLimits<C> {
+impl<C: Clock + Clone> RequestLimiter<C> {
     fn with_clock(settings: RequestLimitSettings, clock: &C, telemetry: Arc<dyn Telemetry>) -> Self {
         let limiter = |per_second| {
             let quota = Quota::per_second(NonZeroU32::new(per_second)?);
@@ -60,7 +60,7 @@ impl<C: Clock + Clone> RequestLimits<C> {
     }
 }
 
-impl<C: Clock> RequestLimits<C> {
+impl<C: Clock> RequestLimiter<C> {
     /// Counts a request of the client and its user, or returns a 429.
     pub(crate) fn admit(&self, client: &ClientId, user: Option<&UserId>) -> Result<(), Problem> {
         self.take(RequestLimit::Client, self.clients.as_ref(), Some(client))?;
@@ -104,9 +104,9 @@ mod tests {
     }
 
     /// Returns the status of a refused request as the error.
-    fn admit(limits: &RequestLimits<FakeRelativeClock>, client: &str, user: Option<&str>) -> Result<(), u16> {
+    fn admit(limiter: &RequestLimiter<FakeRelativeClock>, client: &str, user: Option<&str>) -> Result<(), u16> {
         let user = user.map(|user| UserId::parse(user).unwrap());
-        let admitted = limits.admit(&ClientId::parse(client).unwrap(), user.as_ref());
+        let admitted = limiter.admit(&ClientId::parse(client).unwrap(), user.as_ref());
         admitted.map_err(|problem| problem.status_code().as_u16())
     }
 
@@ -117,29 +117,29 @@ mod tests {
             per_client: 4,
             per_user: 2,
         };
-        let limits = RequestLimits::with_clock(settings, &clock, refused_requests.clone());
-        let admitted = |client, user| admit(&limits, client, user);
+        let limiter = RequestLimiter::with_clock(settings, &clock, refused_requests.clone());
+        let admit = |client, user| admit(&limiter, client, user);
         assert_eq!(
-            [(); 3].map(|()| admitted("portal", Some("ana"))),
+            [(); 3].map(|()| admit("portal", Some("ana"))),
             [Ok(()), Ok(()), Err(429)]
         );
         // The third request counted for the client before its user's limit refused it.
-        assert_eq!([(); 2].map(|()| admitted("portal", None)), [Ok(()), Err(429)]);
-        assert_eq!(admitted("shop", Some("ana")), Err(429));
-        assert_eq!(admitted("shop", Some("bia")), Ok(()));
+        assert_eq!([(); 2].map(|()| admit("portal", None)), [Ok(()), Err(429)]);
+        assert_eq!(admit("shop", Some("ana")), Err(429));
+        assert_eq!(admit("shop", Some("bia")), Ok(()));
         clock.advance(Duration::from_secs(1));
-        assert_eq!(admitted("portal", Some("ana")), Ok(()));
+        assert_eq!(admit("portal", Some("ana")), Ok(()));
         let refused = [RequestLimit::User, RequestLimit::Client, RequestLimit::User];
         assert_eq!(*refused_requests.0.lock().unwrap(), refused);
     }
 
     #[test]
     fn zero_means_no_limit() {
-        let limits = RequestLimits::with_clock(
+        let limiter = RequestLimiter::with_clock(
             RequestLimitSettings::default(),
             &FakeRelativeClock::default(),
             Arc::<RefusedRequests>::default(),
         );
-        assert!((0..10_000).all(|_| admit(&limits, "portal", Some("ana")).is_ok()));
+        assert!((0..10_000).all(|_| admit(&limiter, "portal", Some("ana")).is_ok()));
     }
 }

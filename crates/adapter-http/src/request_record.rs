@@ -8,16 +8,17 @@ use domain::caller::{Call, Caller, RequestContext};
 use domain::ids::ClientId;
 use utoipa::openapi::path::HttpMethod;
 
-/// The operations of a resource, which the middleware finds in its app data.
+/// The operations of a resource. The middleware finds them in its app data.
 #[derive(Clone)]
 pub(crate) struct AuditedOperations(Arc<[AuditedOperation]>);
 
-/// The name of an operation in the audit trail, and when it is recorded.
+/// The name of an operation in the audit trail, and whether its success is recorded.
 pub(crate) struct AuditedOperation {
     pub(crate) method: Method,
     /// The operation id of the API description.
     pub(crate) id: String,
-    /// True if a successful request changed something and the use case does not record it itself.
+    /// True if the middleware records a successful request: the operation changes something, and its use case does not
+    /// write the record itself.
     pub(crate) records_success: bool,
 }
 
@@ -29,7 +30,7 @@ pub(crate) enum Success {
     Unrecorded,
 }
 
-/// Converts a method of the description to that of a request.
+/// Converts a method of the API description to the method of a request.
 pub(crate) fn http_method(method: &HttpMethod) -> Method {
     match method {
         HttpMethod::Get => Method::GET,
@@ -55,7 +56,8 @@ impl AuditedOperations {
     }
 }
 
-/// The record of a request, in its extensions: created before the request is read, and completed while it is served.
+/// The record of a request, in its extensions. It is created before the request is read and completed while the request
+/// is served.
 pub(crate) struct RequestRecord {
     pub(crate) request: RequestContext,
     /// The caller of a verified token, whether or not it was admitted afterwards.

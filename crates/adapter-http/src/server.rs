@@ -26,18 +26,18 @@ use crate::events::{self, Shutdown};
 use crate::instrumentation::{Instrumentation, instrument};
 use crate::login_guard::LoginGuard;
 use crate::problem::{Code, Problem};
-use crate::request_limits::{RequestLimitSettings, RequestLimits};
+use crate::request_limits::{RequestLimitSettings, RequestLimiter};
 use crate::{Authenticator, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
 
-/// How long a connection without a request is kept. Common proxies close theirs after a minute; if the server closed
-/// first, a request that the proxy sends at that moment would be lost.
+/// How long a connection without a request is kept. Common proxies close their connections after a minute. If the
+/// server closed first, a request that the proxy sends at that moment would be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long the first request head of a connection may take to arrive. A slow head holds a connection; five seconds
 /// suffice on a bad mobile connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the close of a connection may take before the socket is dropped.
+/// How long closing a connection may take before the socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The settings of the API port.
@@ -47,17 +47,18 @@ pub struct ApiSettings {
     pub trusted_proxies: TrustedProxies,
     /// How long other verifiers may cache the key set: its `max-age`.
     pub key_set_cache_time: Duration,
-    /// How long the process keeps accepting connections after the shutdown began, until load balancers have noticed.
+    /// How long the process keeps accepting connections after the shutdown has begun, so that load balancers can notice
+    /// it.
     pub drain: Duration,
     /// How long the shutdown waits for requests in flight.
     pub shutdown_timeout: Duration,
     pub connections: ConnectionSettings,
     pub request_limits: RequestLimitSettings,
-    /// True if the reference page is served. The API description always is.
+    /// True if the API reference is served at `/docs`. `/openapi.json` is always served.
     pub docs: bool,
-    /// True if a renewal may have its token in the query, where proxies log it.
+    /// True if the token of a renewal may be in the query, which access logs of proxies record.
     pub query_tokens: bool,
-    /// How many client logins may fail. Without the tokens context there is no login, and it has no effect.
+    /// The limits on failed client logins. They have no effect without the tokens context, which has the login.
     pub login_guard: LoginGuardSettings,
 }
 
@@ -122,7 +123,7 @@ impl Api {
                 shutdown: Shutdown(self.stopping.clone()),
             }))
             .app_data(shared.login_guard.clone())
-            .app_data(shared.request_limits.clone())
+            .app_data(shared.request_limiter.clone())
             .app_data(shared.audit_recorder.clone())
             .app_data(shared.document.clone())
             .app_data(web::Data::new(settings.clone()))
@@ -157,7 +158,7 @@ impl Api {
 #[derive(Clone)]
 struct Shared {
     login_guard: web::Data<LoginGuard>,
-    request_limits: web::Data<RequestLimits>,
+    request_limiter: web::Data<RequestLimiter>,
     audit_recorder: web::Data<AuditRecorder>,
     document: web::Data<Document>,
 }
@@ -168,7 +169,7 @@ impl Shared {
         let document = description.into_document("AuthMe").to_json().unwrap_or_default();
         Self {
             login_guard: web::Data::new(LoginGuard::new(settings.login_guard)),
-            request_limits: web::Data::new(RequestLimits::new(settings.request_limits, api.telemetry.clone())),
+            request_limiter: web::Data::new(RequestLimiter::new(settings.request_limits, api.telemetry.clone())),
             audit_recorder: web::Data::new(AuditRecorder::new(api.audit.clone(), api.authenticator.clock.clone())),
             document: web::Data::new(Document(document.into())),
         }
@@ -202,7 +203,7 @@ pub fn serve(api: Api, settings: ApiSettings, listener: TcpListener) -> std::io:
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(CLOSE_TIMEOUT)
-            // When a client hangs up, the future of its request is dropped. Otherwise: A sends a lock and hangs up. B
+            // Drops the future of a request when its client hangs up. Without this: A sends a lock and hangs up. B
             // unlocks and gets its 204. A's lock is decided afterwards and undoes B's command (docs/protocols.md "Store
             // rules").
             .h1_allow_half_closed(false)

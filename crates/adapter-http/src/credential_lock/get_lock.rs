@@ -23,7 +23,7 @@ struct LockResponse {
     /// When the credential was last locked or unlocked; absent if it was never locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// How often the credential was locked. Tokens of an earlier epoch are not active.
+    /// How many times the credential was locked. Tokens issued under an earlier epoch are not active.
     epoch: u64,
     /// The actor who last locked or unlocked it; absent if it was never locked, or if no actor was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]

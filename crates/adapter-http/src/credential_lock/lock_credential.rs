@@ -29,9 +29,9 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         "lockCredential",
         (
             "Lock a user's credential",
-            "Ends every token and session of the user and issues none until the credential is unlocked. The \
-             lock holds for every request that begins after the response. Locking a locked credential \
-             changes nothing and is 204 as well.",
+            "Revokes all tokens and sessions of the user. No new ones are issued until the credential is unlocked. \
+             The lock applies to every request that begins after the response. Locking a locked credential has \
+             no effect and also returns 204.",
         ),
         "The credential is locked",
     )

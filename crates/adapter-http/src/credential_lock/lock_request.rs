@@ -19,7 +19,7 @@ struct LockRequest {
     /// The user whose credential is locked or unlocked.
     #[schema(required, example = "5efd263cbe2d398bb00b97ea")]
     user_id: Option<String>,
-    /// Why, for the audit trail and the event: at most 200 characters, none of them a control character.
+    /// The reason, for the audit trail and the event: at most 200 characters, none of them a control character.
     #[schema(max_length = 200)]
     reason: Option<String>,
 }

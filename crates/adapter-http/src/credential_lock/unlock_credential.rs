@@ -29,8 +29,8 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         "unlockCredential",
         (
             "Unlock a user's credential",
-            "Lets the user log in again. Tokens and sessions from before the lock stay ended. Unlocking an \
-             unlocked credential changes nothing and is 204 as well.",
+            "Lets the user log in again. Tokens and sessions from before the lock stay revoked. Unlocking an \
+             unlocked credential has no effect and also returns 204.",
         ),
         "The credential is unlocked",
     )

@@ -16,14 +16,14 @@ use crate::body::{Body, Object};
 use crate::endpoints::OperationDoc;
 use crate::problem::{ErrorResponse, Problem};
 
-/// Contacts in one request, at most: as many as a user may have.
+/// The maximum number of contacts in one request: as many as a user may have.
 const MAX_ITEMS: usize = 10;
 
 pub(super) const ITEMS: &str = "authenticationFactors";
 
-const DESCRIPTION: &str = "Adds the contacts in order, each by itself: one that breaks a rule does not keep the others \
-                           from being stored. A contact that is stored already with the same id and value succeeds \
-                           and changes nothing. One malformed item fails the whole request with 400.";
+const DESCRIPTION: &str = "Adds the contacts one by one, in order. A contact that breaks a rule does not keep the \
+                           others from being stored. A contact that is already stored with the same id and value \
+                           succeeds and changes nothing. One malformed item fails the whole request with 400.";
 
 /// Contacts to add.
 #[derive(Deserialize, ToSchema)]
@@ -114,7 +114,7 @@ fn describe_shared(operation: OperationDoc) -> OperationDoc {
             "Some contacts are stored; the body has an error for each of the others",
         )
         .error(404, "The user does not exist")
-        .error(422, "No contact is stored; the body has an error for each")
+        .error(422, "No contact is stored; the body has an error for each of them")
         .body_errors()
         .store_errors()
 }

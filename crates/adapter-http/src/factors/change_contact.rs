@@ -61,9 +61,9 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "patchContact", "Change parts of a user's contact")
         .description(
-            "Applies a JSON merge patch (RFC 7396): an absent member stays, a member that is null is removed. Of \
-             a contact that the user logs in with, only `default` can be patched. Removing `default` makes the \
-             main contact the default again.",
+            "Applies a JSON merge patch (RFC 7396): an absent member stays, and `null` removes a member. If the user \
+             logs in with the contact, only `default` can be patched. Removing `default` makes the main contact \
+             the default again.",
         )
         .requires::<ManageContacts>()
         .merge_patch_body::<PatchRequest>()
@@ -75,7 +75,7 @@ pub(crate) fn describe_own(operation: OperationDoc) -> OperationDoc {
     let operation = operation
         .operation("factors", "changeOwnContact", "Replace a contact of the calling user")
         .description(
-            "Replaces the contact. Tags that are left out are removed. A code that was sent to the contact \
+            "Replaces the contact. Omitted tags are removed. A code that was sent to the contact \
              before the change is no longer accepted.",
         )
         .requires::<ManageOwnContacts>()

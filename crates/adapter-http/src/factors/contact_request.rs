@@ -26,7 +26,7 @@ pub(super) struct ContactRequest {
     email: Option<String>,
     #[schema(value_type = Option<MobileRequest>)]
     mobile: Option<Object<MobileRequest>>,
-    /// An array of tags. A string that contains a JSON array is accepted, too.
+    /// An array of tags. A string that contains a JSON array is also accepted.
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Option<Tags>,
 }
@@ -42,7 +42,7 @@ pub(super) struct ReplacementRequest {
     email: Option<String>,
     #[schema(value_type = Option<MobileRequest>)]
     mobile: Option<Object<MobileRequest>>,
-    /// An array of tags. A string that contains a JSON array is accepted, too. If it is absent, the contact has no
+    /// An array of tags. A string that contains a JSON array is also accepted. Without this member, the contact has no
     /// tags.
     #[schema(value_type = Option<Vec<String>>, example = json!(["MARKED_RESOURCES"]))]
     tags: Option<Tags>,
@@ -67,7 +67,7 @@ impl ReplacementRequest {
     }
 }
 
-/// A merge patch of a contact (RFC 7396): an absent member stays, a member that is `null` is removed.
+/// A merge patch of a contact (RFC 7396): an absent member stays, and `null` removes a member.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AuthenticationFactorPatch)]
 pub(super) struct PatchRequest {
@@ -143,7 +143,7 @@ struct MobileRequest {
 }
 
 /// Digits, as a string or a number. A number with a fraction, an exponent or a sign becomes text without digits, so
-/// that it breaks the rule of its field (422) like a string would.
+/// that it breaks the rule of its field (422), as a string would.
 struct Digits(String);
 
 impl<'de> Deserialize<'de> for Digits {
@@ -178,7 +178,8 @@ impl<'de> Deserialize<'de> for Digits {
     }
 }
 
-/// The tag that replaces a string without an array of strings. No tag is empty, so it fails as an unknown tag (422).
+/// The tag that replaces a string without an array of strings. Real tags are never empty, so it is rejected as an
+/// unknown tag (422).
 const NO_TAG: &str = "";
 
 /// Tags as an array, or as a string that contains one. Any other string counts as one unknown tag.
@@ -215,8 +216,8 @@ impl<'de> Deserialize<'de> for Tags {
 }
 
 impl ContactRequest {
-    /// Returns the contact for the domain to check. `path` is the path of the item in the body, for errors; it is empty
-    /// when the item is the body.
+    /// Returns the contact for the domain to check. `path` is the path of the item in the body, for errors. It is empty
+    /// if the body is the item.
     pub(super) fn into_draft(self, path: &str) -> Result<ContactDraft, Problem> {
         let at = |field: &str| format!("{path}.{field}").trim_start_matches('.').to_owned();
         let id = self.id.ok_or_else(|| Problem::missing(&at("id")))?;
@@ -316,7 +317,7 @@ mod tests {
         })
     }
 
-    /// A member of an object: absent, `null`, of the expected type, or anything.
+    /// Generates a member of an object: absent, `null`, of the expected type, or anything.
     fn member(expected: impl Strategy<Value = Value> + 'static) -> impl Strategy<Value = Option<Value>> {
         prop_oneof![
             5 => Just(None),
@@ -337,7 +338,7 @@ mod tests {
         prop_oneof![pattern.prop_map(Value::from), pattern.prop_map(number)]
     }
 
-    /// A merge patch of a contact, mostly a well-formed one.
+    /// Generates a merge patch of a contact, usually a well-formed one.
     fn patch() -> impl Strategy<Value = Value> {
         let email = prop_oneof!["[a-c]{1,2}@example\\.com", "\\PC{0,20}"].prop_map(Value::from);
         let mobile = (
@@ -361,7 +362,7 @@ mod tests {
         )
     }
 
-    /// The algorithm of RFC 7396 section 2.
+    /// Applies a merge patch by the algorithm of RFC 7396 section 2.
     fn merge(target: Value, patch: &Value) -> Value {
         let Value::Object(members) = patch else {
             return patch.clone();
@@ -379,7 +380,8 @@ mod tests {
         Value::Object(target)
     }
 
-    /// A user with an e-mail address and a mobile number to log in with; the one of type `main` is the main contact.
+    /// Returns a user who logs in with both an e-mail address and a mobile number. `main` is the type of the main
+    /// contact.
     fn owner(main: ContactType) -> Identity {
         Identity {
             id: UserId::parse("u1").unwrap(),
@@ -399,7 +401,7 @@ mod tests {
         }
     }
 
-    /// A user's only contact as a document, and the user.
+    /// Generates the only contact of a user, as a document, and the user.
     fn contact() -> impl Strategy<Value = (Value, Identity)> {
         let email = json!({"contactType": "EMAIL", "email": "Eva@example.com", "tags": ["MARKED_RESOURCES"]});
         let mobile = |mobile: Value| json!({"contactType": "MOBILE", "mobile": mobile});

@@ -25,7 +25,7 @@ struct OwnContactResponse {
     tags: Vec<&'static str>,
     /// True if the user logs in with the contact.
     credential: bool,
-    /// True if the contact is the default; exactly one contact of a user is.
+    /// True if the contact is the default. Every user has exactly one default contact.
     default: bool,
 }
 
@@ -70,8 +70,9 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("factors", "listOwnContacts", "List the calling user's contacts, masked")
         .description(
-            "Returns the contacts that the client's visibility setting shows, main contacts first. Only the \
-             signature and times of the token are checked: it may be of a session that has ended.",
+            "Returns the contacts that the client's visibility setting shows. The contacts that the user logs in with \
+             come first. Only the signature and the times of the token are checked, so a token of a session that \
+             has ended is also accepted.",
         )
         .requires::<ListOwnContacts>()
         .array_response::<OwnContactResponse>(200, "The visible contacts")

@@ -30,7 +30,7 @@ pub(super) fn problem(error: ContactError) -> Problem {
         ContactError::RuleViolation(violation) => {
             let (code, field) = code_and_field(violation);
             let error = ErrorResponse::new(code, violation.to_string());
-            // An id is in the path here, so no member of the body is at fault.
+            // The id is in the path here, so no member of the body is wrong.
             let error = if field == "id" { error } else { error.at(field) };
             Problem::with_errors(StatusCode::UNPROCESSABLE_ENTITY, vec![error])
         }

@@ -12,7 +12,7 @@ pub(crate) fn routes(api: Endpoints) -> Endpoints {
             .delete(remove_contact::handle_own, remove_contact::describe_own)
     })
     .at("/user-identities/me/authentication-factors/{factorId}/token", |at| {
-        // An SMS gateway or mail server may take longer than the deadline; the delivery has a timeout of its own.
+        // An SMS gateway or a mail server may take longer than the deadline. The delivery has its own timeout.
         at.without_deadline().post(send_code::handle, send_code::describe)
     })
     .at(

@@ -12,11 +12,11 @@ use crate::body::Body;
 use crate::endpoints::OperationDoc;
 use crate::problem::{Code, Problem};
 
-/// The answer to a challenge.
+/// A code that was sent to a contact, and the id of its challenge.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ValidateCodeRequest {
-    /// The id that the response of `sendCode` had.
+    /// The `challengeId` in the response of `sendCode`.
     #[schema(required, example = "5f1c9a7be04d4d0c8a3f2f60b1a9c7de")]
     challenge_id: Option<String>,
     /// The code: six digits.
@@ -62,7 +62,7 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("factors", "validateCode", "Validate a one-time code")
         .description(
-            "Compares the code and marks the contact as verified if it is right. Each request counts as an \
+            "Compares the code and, if it is right, marks the contact as verified. Each request counts as an \
              attempt: a code has 5, a contact 20 a day, a user 50 a day. A code is accepted once.",
         )
         .requires::<ProveOwnContact>()

@@ -16,7 +16,8 @@ use crate::problem::Problem;
 
 const TARGET: &str = "targetClientId";
 
-/// Longest device id, in characters. It is not used, so the limit only bounds what clients begin to rely on.
+/// The maximum length of a device id, in characters. The id is not used; the limit keeps clients from relying on longer
+/// ones.
 const MAX_DEVICE_ID_LENGTH: usize = 200;
 
 #[derive(Deserialize)]
@@ -30,7 +31,7 @@ struct ChangeAppQuery {
 #[serde(rename_all = "camelCase")]
 #[schema(as = ChangeAppRequest)]
 struct ChangeAppBody {
-    /// Accepted and not used.
+    /// Accepted but not used.
     #[schema(max_length = 200)]
     device_id: Option<String>,
     /// The IP address of the user. The default is the address that the request comes from.
@@ -75,9 +76,9 @@ fn describe_shared(operation: OperationDoc, id: &str) -> OperationDoc {
     operation
         .operation("tokens", id, "Issue a validation token for another application")
         .description(
-            "Takes the calling user to another application without a new login: issues a validation token that \
-             the target application can use once, within 60 seconds, in `renewToken`. The session that it \
-             starts is revoked together with the caller's session.",
+            "Takes the calling user to another application without a new login. Issues a validation token that the \
+             target application can use once, within 60 seconds, in `renewToken`. The session that this starts \
+             is revoked together with the caller's session.",
         )
         .requires::<ChangeApp>()
         .parameter(

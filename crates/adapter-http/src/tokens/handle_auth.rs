@@ -43,7 +43,7 @@ struct HandleAuthBody {
     /// The business that the session acts for.
     #[schema(example = "60773aa94a50c11cfe00314d")]
     business_id: Option<String>,
-    /// Accepted and not used.
+    /// Accepted but not used.
     #[schema(example = "ABC1234")]
     #[serde(rename = "mainframeLogon")]
     _mainframe_logon: Option<String>,
@@ -86,8 +86,7 @@ pub(crate) async fn handle(
     let target_client = parse_target("clientId", query.client_id)?;
     authorised.record_object("client", target_client.as_str());
     let body: HandleAuthBody = body.json()?;
-    let malformed_business =
-        |error: domain::ids::MalformedId| Problem::malformed_field("businessId", error.to_string());
+    let business_problem = |error: domain::ids::MalformedId| Problem::malformed_field("businessId", error.to_string());
     let login = HandleAuthRequest {
         target_client,
         email: parse_email(body.email)?,
@@ -98,7 +97,7 @@ pub(crate) async fn handle(
             .filter(|id| !id.is_empty())
             .map(BusinessId::parse)
             .transpose()
-            .map_err(malformed_business)?,
+            .map_err(business_problem)?,
         ip: user_address(body.ip, &request, &proxies)?,
     };
     let minted = tokens.handle_auth.run(&authorised.call, login).await.map_err(problem)?;
@@ -109,7 +108,7 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "handleAuth", "Log a user in with SAML")
         .description(
-            "Starts the login of a user whom a SAML integration has authenticated: issues a validation token \
+            "Starts the login of a user whom a SAML integration has authenticated. Issues a validation token \
              that the target application can use once, within 60 seconds, in `renewToken`. An unknown e-mail \
              address creates the user if the target client is registered for that.",
         )

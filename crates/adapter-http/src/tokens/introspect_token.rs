@@ -14,19 +14,19 @@ use crate::body::Body;
 use crate::endpoints::OperationDoc;
 use crate::problem::Problem;
 
-/// The introspection response of RFC 7662 section 2.2. For a token that is not active it has no member but `active`.
-/// For a refresh token it has `active`, `client_id`, `exp`, `sub`, `user_id` and `sid`.
+/// The introspection response of RFC 7662 section 2.2. For an inactive token, `active` is the only member. For a
+/// refresh token, the members are `active`, `client_id`, `exp`, `sub`, `user_id` and `sid`.
 #[derive(Default, Serialize, ToSchema)]
 struct IntrospectTokenResponse {
-    /// True if the token is active: unexpired, not revoked, and of a user and client that may use it.
+    /// True if the token is active: it has not expired, it is not revoked, and its user and client may use it.
     active: bool,
-    /// The scopes of the client, separated by spaces.
+    /// The scopes of the token, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "READ WRITE")]
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    /// Absent for a refresh token, which authorizes no request.
+    /// Absent for a refresh token, which does not authorize requests.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Bearer")]
     token_type: Option<&'static str>,
@@ -53,7 +53,7 @@ struct IntrospectTokenResponse {
     /// The id of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// How often the user's credential had been locked when the token was issued.
+    /// How many times the user's credential had been locked when the token was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
 }
@@ -125,7 +125,7 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         .operation("tokens", "introspectToken", "Introspect a token")
         .description(
             "Returns whether an access or refresh token is active (RFC 7662), and its claims if it is. The token \
-             may be of any client and user.",
+             may belong to any client and user.",
         )
         .without_audit_of_success()
         .requires::<IntrospectToken>()

@@ -26,8 +26,8 @@ struct KeyResponse {
     kid: String,
     n: String,
     e: String,
-    /// When the key was retired, in epoch seconds: reject a token whose `iat` is not before it. Absent while the key
-    /// may sign.
+    /// When the key was retired, in epoch seconds. Reject a token under this key whose `iat` is not earlier. Absent
+    /// while the key may sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 1_767_225_600)]
     retired_at: Option<i64>,
@@ -47,8 +47,8 @@ impl From<PublicKey> for KeyResponse {
     }
 }
 
-/// Rounds up to whole seconds, which is how `iat` counts. So a token with an `iat` before `at` has one before the
-/// result, and is not rejected by a verifier that compares with the published second.
+/// Rounds up to whole seconds, the unit of `iat`. A token with an `iat` before `at` also has an `iat` before the
+/// result, so a verifier that compares with the published second accepts it.
 fn ceil_to_second(at: Timestamp) -> i64 {
     at.as_second() + i64::from(at.subsec_nanosecond() > 0)
 }
@@ -70,8 +70,8 @@ fn describe_shared(operation: OperationDoc, id: &str) -> OperationDoc {
     operation
         .operation("tokens", id, "List the public keys that verify access tokens")
         .description(
-            "Returns every key that may still verify a token, and the next key before it signs. Keep the set no \
-             longer than the `max-age` of the response.",
+            "Returns every key that may still verify a token, and the next signing key before it signs. Cache the \
+             set no longer than the `max-age` of the response.",
         )
         .json_response::<KeySetResponse>(200, "A JWK set (RFC 7517)")
 }

@@ -17,11 +17,11 @@ use crate::peer::TrustedProxies;
 use crate::problem::Problem;
 use crate::request_record;
 
-/// An empty object: the credentials are in the header.
+/// An empty object. The credentials are in the header.
 #[derive(Deserialize, ToSchema)]
 struct LogInClientRequest {}
 
-/// Returns client id and secret of HTTP Basic (RFC 7617). A malformed header is treated like a wrong secret.
+/// Returns the client id and the secret of HTTP Basic (RFC 7617). A malformed header is treated like a wrong secret.
 fn basic_credentials(request: &HttpRequest) -> Option<(String, String)> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let (Some(header), None) = (headers.next(), headers.next()) else {
@@ -68,8 +68,8 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "logInClient", "Log a client in")
         .description(
-            "Issues an access token that carries no user to a client that authenticates with HTTP Basic: client \
-             id and secret.",
+            "Issues an access token that carries no user. The client authenticates with HTTP Basic, using its id and \
+             secret.",
         )
         .without_audit_of_success()
         .secured_by(SecurityRequirement::new("basic", Vec::<String>::new()))

@@ -21,15 +21,16 @@ use crate::problem::Problem;
 struct RenewTokenFields {
     /// A validation token or a refresh token.
     token: Option<String>,
-    /// `true`, `false`, `1` or `0`. If it is true, the response has a refresh token. If it is false, it has none, and
-    /// the session of a presented refresh token is closed. Required with `token`.
+    /// `true`, `false`, `1` or `0`. If true, the response has a refresh token. If false, it has none, and the session
+    /// of a presented refresh token is closed. Required with `token`.
     #[serde(rename = "remember-me")]
     #[schema(value_type = Option<bool>)]
     remember_me: Option<BoolField>,
     /// With `userId` and without `token`: the identity provider client at which the user logged in. With `token`: the
-    /// client that the token must be of.
+    /// client that the token must belong to.
     client_id: Option<String>,
-    /// With `clientId` and without `token`: the user who logged in. With `token`: the user that the token must be of.
+    /// With `clientId` and without `token`: the user who logged in. With `token`: the user that the token must belong
+    /// to.
     user_id: Option<String>,
 }
 
@@ -60,8 +61,8 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// Merges the values of a field that may be in the query, in the body or in both. An empty value counts as absent; two
-/// different values are 400.
+/// Merges the values of a field that may be in the query, in the body or in both. An empty value counts as absent. Two
+/// different values are rejected with 400.
 fn merge_query_and_body(field: &str, query: Option<String>, body: Option<String>) -> Result<Option<String>, Problem> {
     let non_empty = |value: Option<String>| value.filter(|value| !value.is_empty());
     match (non_empty(query), non_empty(body)) {
@@ -73,9 +74,9 @@ fn merge_query_and_body(field: &str, query: Option<String>, body: Option<String>
     }
 }
 
-fn read(request: &HttpRequest, body: &Body, query_tokens: bool) -> Result<RenewTokenRequest, Problem> {
+fn read(request: &HttpRequest, body: &Body, accepts_query_tokens: bool) -> Result<RenewTokenRequest, Problem> {
     let query: RenewTokenFields = body::query(request)?;
-    if !query_tokens && query.token.as_ref().is_some_and(|token| !token.is_empty()) {
+    if !accepts_query_tokens && query.token.as_ref().is_some_and(|token| !token.is_empty()) {
         let message = "token is not accepted in the query; send it in the body";
         return Err(Problem::malformed_field("token", message));
     }
@@ -84,12 +85,12 @@ fn read(request: &HttpRequest, body: &Body, query_tokens: bool) -> Result<RenewT
     } else {
         body.json_or_form()?
     };
-    let flag = |field: Option<BoolField>| -> Result<Option<bool>, Problem> {
+    let parse_flag = |field: Option<BoolField>| -> Result<Option<bool>, Problem> {
         let text = field.map(BoolField::into_text).filter(|text| !text.is_empty());
         let not_boolean = || Problem::malformed_field("remember-me", "remember-me must be true, false, 1 or 0");
         text.map(|text| parse_bool(&text).ok_or_else(not_boolean)).transpose()
     };
-    let remember = match (flag(query.remember_me)?, flag(body.remember_me)?) {
+    let remember = match (parse_flag(query.remember_me)?, parse_flag(body.remember_me)?) {
         (Some(one), Some(other)) if one != other => {
             return Err(Problem::malformed_field(
                 "remember-me",
@@ -148,10 +149,10 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "renewToken", "Renew tokens")
         .description(
-            "Exchanges a validation token or a refresh token for new tokens, or issues tokens after a login at \
-             an identity provider client. A refresh token is rotated: the response has its successor. A \
-             repetition within the grace time, 30 seconds by default, returns the same successor; a spent token \
-             after that ends the session. Parameters may be in the query or the body; prefer the body, because \
+            "Exchanges a validation token or a refresh token for new tokens, or issues tokens after a login at an \
+             identity provider client. A refresh token is rotated: the response has its successor. Presenting the \
+             spent token again within the grace time, 30 seconds by default, returns the same successor. After \
+             that, it revokes the session. Parameters may be in the query or the body. Prefer the body, because \
              proxies log queries.",
         )
         .without_audit_of_success()
@@ -166,7 +167,7 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
             ParameterIn::Query,
             "remember-me",
             false,
-            "true if the response is to have a refresh token. Required with token",
+            "`true` for a response with a refresh token. Required with `token`",
         )
         .parameter(
             ParameterIn::Query,

@@ -36,17 +36,17 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
     operation
         .operation("tokens", "revokeToken", "Revoke a token")
         .description(
-            "Ends the session that the token belongs to, and every session made from it by `changeApp` (RFC \
-             7009). Any refresh token of the session will do, or an access token that has not expired; an expired \
-             access token names no session, so send the refresh token at logout.",
+            "Revokes the session that the token belongs to, and every session that `changeApp` created from it (RFC \
+             7009). The token may be any refresh token of the session, or an access token that has not expired. \
+             An expired access token revokes nothing, so send the refresh token at logout.",
         )
         .without_audit_of_success()
         .requires::<RevokeToken>()
         .json_or_form_body::<TokenRequest>(true)
         .empty_response(
             200,
-            "The session has ended, or the token is unknown, expired, or of another client or user, and \
-             nothing is changed",
+            "The session is revoked. Nothing is changed if the token is unknown, expired, or belongs to another \
+             client or user",
         )
         .body_errors()
         .store_errors()

@@ -16,7 +16,7 @@ pub(super) struct TokenRequest {
     /// An access token or a refresh token.
     #[schema(required)]
     token: Option<String>,
-    /// Accepted and not used: the form of a token shows its type.
+    /// Accepted but not used: the form of a token shows its type.
     #[serde(rename = "token_type_hint")]
     _token_type_hint: Option<String>,
 }

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 #[serde(rename_all = "camelCase")]
 #[schema(as = HandleAuthResponse)]
 pub(super) struct ValidationTokenResponse {
-    /// Secret, for one use within 60 seconds.
+    /// A secret that can be used once, within 60 seconds.
     validation_token: String,
     /// The client that the request came from.
     origin_client_id: String,
@@ -60,7 +60,7 @@ pub(super) fn parse_target(name: &str, value: Option<String>) -> Result<ClientId
     ClientId::parse(id).map_err(|error| Problem::malformed_field(name, error.to_string()))
 }
 
-/// Returns the address of the user: that of the body, or else the one that the request comes from.
+/// Returns the user's address: the one in the body, or else the address that the request comes from.
 pub(super) fn user_address(
     given: Option<String>,
     request: &HttpRequest,

@@ -1,4 +1,4 @@
-//! Compares the event schemas and the `AsyncAPI` description in `docs/` with the events that the domain makes.
+//! Compares the event schemas and the `AsyncAPI` description in `docs/` with the events that the domain creates.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -83,7 +83,7 @@ fn schema(kind: &str) -> Value {
 fn violations(schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for (keyword, expected) in schema.as_object().unwrap() {
-        let fits = match keyword.as_str() {
+        let is_valid = match keyword.as_str() {
             "$schema" | "title" | "description" | "examples" | "then" | "else" => true,
             "type" => is_of_type(value, expected.as_str().unwrap()),
             "enum" => expected.as_array().unwrap().contains(value),
@@ -94,7 +94,7 @@ fn violations(schema: &Value, value: &Value) -> Vec<String> {
                 .is_none_or(|items| items.iter().map(Value::to_string).collect::<BTreeSet<_>>().len() == items.len()),
             "pattern" => value
                 .as_str()
-                .is_none_or(|text| matches(expected.as_str().unwrap(), text)),
+                .is_none_or(|text| matches_pattern(expected.as_str().unwrap(), text)),
             "required" => texts(expected).iter().all(|name| value.get(name).is_some()),
             "additionalProperties" => {
                 assert_eq!(*expected, json!(false));
@@ -133,7 +133,7 @@ fn violations(schema: &Value, value: &Value) -> Vec<String> {
                 .is_none_or(|items| items.len() as u64 <= expected.as_u64().unwrap()),
             unknown => panic!("this test does not implement the keyword `{unknown}`"),
         };
-        if !fits {
+        if !is_valid {
             found.push(format!("{value} breaks `{keyword}`: {expected}"));
         }
     }
@@ -151,7 +151,7 @@ fn is_of_type(value: &Value, name: &str) -> bool {
     }
 }
 
-fn matches(pattern: &str, text: &str) -> bool {
+fn matches_pattern(pattern: &str, text: &str) -> bool {
     let known = PATTERNS.iter().find(|(known, _)| *known == pattern);
     known
         .unwrap_or_else(|| panic!("this test does not implement the pattern `{pattern}`"))
@@ -167,7 +167,7 @@ fn names(object: &Value) -> BTreeSet<String> {
     object.as_object().into_iter().flat_map(Map::keys).cloned().collect()
 }
 
-/// Returns every event that the domain can make, in each of its forms.
+/// Returns every event that the domain can create, in each of its forms.
 fn events() -> Vec<NewEvent> {
     let mut events = lock_events();
     events.extend(contact_events());
@@ -289,7 +289,7 @@ fn session_events() -> Vec<NewEvent> {
     events
 }
 
-/// Returns the data of every event of a kind, as it is published.
+/// Returns the published data of every event of a kind.
 fn data(kind: EventKind) -> Vec<Value> {
     let of_kind = events().into_iter().filter(|event| event.kind == kind);
     of_kind
@@ -332,21 +332,25 @@ fn every_event_fits_its_schema() {
 #[test]
 fn the_asyncapi_description_has_every_event_type() {
     let description = fs::read_to_string(docs().join("asyncapi.yaml")).unwrap();
-    let is_line = |wanted: String| description.lines().filter(|line| line.trim() == wanted).count();
+    let line_count = |wanted: String| description.lines().filter(|line| line.trim() == wanted).count();
     for kind in EventKind::ALL {
         let name = kind.name();
-        assert_eq!(is_line(format!("name: {name}")), 1, "the message {name}");
+        assert_eq!(line_count(format!("name: {name}")), 1, "the message {name}");
         assert_eq!(
-            is_line(format!("$ref: './schemas/{name}.json'")),
+            line_count(format!("$ref: './schemas/{name}.json'")),
             1,
             "the payload of {name}"
         );
         assert_eq!(
-            is_line(format!("$ref: '#/components/messages/{name}'")),
+            line_count(format!("$ref: '#/components/messages/{name}'")),
             1,
             "the channel of {name}"
         );
-        assert_eq!(is_line(format!("const: {}", kind.source())), 1, "the source of {name}");
+        assert_eq!(
+            line_count(format!("const: {}", kind.source())),
+            1,
+            "the source of {name}"
+        );
         assert_eq!(schema(name)["title"], name);
     }
     let files: BTreeSet<String> = fs::read_dir(docs().join("schemas"))
@@ -362,56 +366,52 @@ fn schemas_reject_invalid_data() {
         json!({"userId": "u1", "by": {"client": "portal"}, "clientId": "portal", "sid": "s1", "reason": "replay"});
     let contact = json!({"userId": "u1", "by": {}, "factorId": "c1", "contactType": ContactType::Email.as_str(),
         "maskedValue": "ex***le@br.e*******.com", "tags": [], "default": false, "verified": true});
-    let broken = |good: &Value, name: &str, value: Value| {
-        let mut broken = good.clone();
-        broken[name] = value;
-        broken
+    let alter = |good: &Value, name: &str, value: Value| {
+        let mut object = good.clone();
+        object[name] = value;
+        object
     };
     let without_reason = json!({"userId": "u1", "by": {}, "clientId": "portal", "sid": "s1"});
     for (kind, good, bad) in [
         ("session.revoked", &session, without_reason),
+        ("session.revoked", &session, alter(&session, "reason", json!("boredom"))),
         (
             "session.revoked",
             &session,
-            broken(&session, "reason", json!("boredom")),
+            alter(&session, "ancestorSids", Value::Null),
         ),
+        ("session.revoked", &session, alter(&session, "ip", json!("192.0.2.1"))),
+        ("session.revoked", &session, alter(&session, "userId", json!("u 1"))),
+        ("session.revoked", &session, alter(&session, "by", json!("portal"))),
         (
             "session.revoked",
             &session,
-            broken(&session, "ancestorSids", Value::Null),
-        ),
-        ("session.revoked", &session, broken(&session, "ip", json!("192.0.2.1"))),
-        ("session.revoked", &session, broken(&session, "userId", json!("u 1"))),
-        ("session.revoked", &session, broken(&session, "by", json!("portal"))),
-        (
-            "session.revoked",
-            &session,
-            broken(&session, "by", json!({"address": "192.0.2.1"})),
+            alter(&session, "by", json!({"address": "192.0.2.1"})),
         ),
         (
             "factor.added",
             &contact,
-            broken(&contact, "maskedValue", json!("example@br.experian.com")),
+            alter(&contact, "maskedValue", json!("example@br.experian.com")),
         ),
         (
             "factor.added",
             &contact,
-            broken(&contact, "maskedValue", json!("ex***le@br.experian.com")),
+            alter(&contact, "maskedValue", json!("ex***le@br.experian.com")),
         ),
         (
             "factor.added",
             &contact,
-            broken(&contact, "maskedValue", json!("+55 11 *****2222")),
+            alter(&contact, "maskedValue", json!("+55 11 *****2222")),
         ),
         (
             "factor.added",
             &contact,
-            broken(&contact, "contactType", json!(ContactType::Mobile.as_str())),
+            alter(&contact, "contactType", json!(ContactType::Mobile.as_str())),
         ),
         (
             "factor.added",
             &contact,
-            broken(&contact, "tags", json!(["MARKED_RESOURCES", "MARKED_RESOURCES"])),
+            alter(&contact, "tags", json!(["MARKED_RESOURCES", "MARKED_RESOURCES"])),
         ),
     ] {
         assert_eq!(violations(&schema(kind), good), Vec::<String>::new());

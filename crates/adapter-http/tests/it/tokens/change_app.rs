@@ -5,8 +5,8 @@ use domain::tokens::{AccessToken, AccessTokenSubject};
 use serde_json::json;
 
 use super::test_app::{
-    BEGIN, BUSINESS, FORM, LIFE, LOCKED, NOT_VALID, TOO_LARGE, TestApp, TestResponse, by, field, json_body,
-    not_permitted, post, raw_body,
+    BEGIN, BUSINESS, FORM, LIFE, LOCKED, NOT_VALID, TOO_LARGE, TestApp, TestResponse, by, field, forbidden_response,
+    json_body, post, raw_body,
 };
 
 const PATHS: [&str; 2] = ["/user-identities/change-app", "/user-identities/me/change-app"];
@@ -109,7 +109,7 @@ async fn the_body_is_optional_and_the_device_id_ignored() {
 }
 
 #[actix_web::test]
-async fn the_address_is_of_body_then_proxy_then_peer() {
+async fn the_address_comes_from_body_then_proxy_then_peer() {
     let app = TestApp::new().await;
     let (access, _) = start_session(&app).await;
     let from = |peer: &str| {
@@ -195,7 +195,7 @@ async fn a_malformed_target_is_400_and_an_unusable_412() {
 }
 
 #[actix_web::test]
-async fn a_lock_ends_validation_tokens_beyond_the_unlock() {
+async fn validation_tokens_stay_invalid_after_an_unlock() {
     let app = TestApp::new().await;
     let (access, _) = start_session(&app).await;
     let without_session = field(&app.log_in("ana", "portal", false).await, "accessToken");
@@ -267,7 +267,7 @@ async fn change_app_requires_a_user_with_the_roles() {
         let portal = app.client_token("portal").await;
         assert_eq!(
             app.send(by(request(), &portal)).await.status_and_body(),
-            not_permitted("a token that carries a user is required")
+            forbidden_response("a token that carries a user is required")
         );
         assert_eq!(app.send(request()).await.code(), (401, "02".to_owned()));
         assert_eq!(app.send(by(request(), "x")).await.code(), (401, "02".to_owned()));
@@ -284,6 +284,6 @@ async fn change_app_requires_a_user_with_the_roles() {
     let (access, _) = start_session(&app).await;
     assert_eq!(
         app.send(change_to_shop(&access)).await.status_and_body(),
-        not_permitted("the token lacks the role AUTH-BASIC")
+        forbidden_response("the token lacks the role AUTH-BASIC")
     );
 }

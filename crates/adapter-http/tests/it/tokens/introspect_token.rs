@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use super::change_app::business_access_token;
 use super::test_app::{
-    BEGIN, BUSINESS, FORM, ISSUER, LIFE, TOO_LARGE, TestApp, TestResponse, by, field, json_body, not_permitted, post,
-    raw_body,
+    BEGIN, BUSINESS, FORM, ISSUER, LIFE, TOO_LARGE, TestApp, TestResponse, by, field, forbidden_response, json_body,
+    post, raw_body,
 };
 
 const INACTIVE: &str = r#"200 {"active":false}"#;
@@ -13,7 +13,7 @@ fn introspection_request(bearer: &str) -> TestRequest {
     by(post("/tokens/introspect"), bearer)
 }
 
-/// Introspects a token as the shop, for which none of the tokens here was issued.
+/// Introspects a token as the shop. None of the tokens here was issued to it.
 async fn introspect(app: &TestApp, token: &str) -> TestResponse {
     let shop = app.client_token("shop").await;
     let response = app
@@ -138,12 +138,12 @@ async fn an_invalid_token_is_inactive_without_a_reason() {
     assert!(is_active(&app, &access).await);
     app.clock.advance(1);
     assert!(!is_active(&app, &access).await);
-    // Introspection uses up no refresh token.
+    // Introspection does not use up a refresh token.
     assert!(is_active(&app, &refresh).await);
 }
 
 #[actix_web::test]
-async fn a_lock_makes_tokens_inactive_beyond_the_unlock() {
+async fn tokens_stay_inactive_after_an_unlock() {
     let app = TestApp::new().await;
     let (access, refresh) = start_session(&app).await;
     let without_session = field(&app.log_in("ana", "portal", false).await, "accessToken");
@@ -251,7 +251,7 @@ async fn introspection_requires_a_client_only_token() {
         ),
     ] {
         let response = app.send(json_body(introspection_request(bearer), &body)).await;
-        assert_eq!(response.status_and_body(), not_permitted(lacking));
+        assert_eq!(response.status_and_body(), forbidden_response(lacking));
     }
     let without = json_body(post("/tokens/introspect"), &body);
     assert_eq!(app.send(without).await.code(), (401, "02".to_owned()));

@@ -19,19 +19,19 @@ const TOO_MANY: &str = r#"429 [{"code":"32","message":"too many failed logins of
 const HERE: &str = "203.0.113.1";
 const ELSEWHERE: &str = "203.0.113.2";
 
-fn settings_allowing(app: &TestApp, client: u32, peer: u32) -> ApiSettings {
+fn settings_allowing(app: &TestApp, client: u32, network: u32) -> ApiSettings {
     ApiSettings {
         login_guard: LoginGuardSettings {
             failures_per_client: NonZeroU32::new(client).unwrap(),
-            failures_per_peer: NonZeroU32::new(peer).unwrap(),
+            failures_per_peer: NonZeroU32::new(network).unwrap(),
         },
         ..app.settings.clone()
     }
 }
 
 /// Returns a function that sends requests to one application, so that its guard counts all of them.
-async fn sender(app: &TestApp, client: u32, peer: u32) -> impl AsyncFn(TestRequest) -> TestResponse {
-    sender_to(&app.api, settings_allowing(app, client, peer)).await
+async fn sender(app: &TestApp, client: u32, network: u32) -> impl AsyncFn(TestRequest) -> TestResponse {
+    sender_to(&app.api, settings_allowing(app, client, network)).await
 }
 
 async fn sender_to(api: &Api, settings: ApiSettings) -> impl AsyncFn(TestRequest) -> TestResponse {
@@ -99,7 +99,7 @@ async fn responses_do_not_reveal_which_clients_exist() {
         let mut responses = Vec::new();
         for _ in 0..5 {
             let mut response = send(login(HERE, client, "wrong")).await;
-            // A slow machine may be a second closer to the next attempt.
+            // On a slow machine the wait may already be a second shorter.
             for (_, value) in response.headers.iter_mut().filter(|(name, _)| name == "retry-after") {
                 "…".clone_into(value);
             }
@@ -180,7 +180,7 @@ async fn only_trusted_proxies_set_the_address() {
     }
 }
 
-/// Logs in with a wrong secret on a connection of its own and returns the status.
+/// Logs in with a wrong secret on a new connection and returns the status.
 fn fail_login(server: SocketAddr) -> u16 {
     let mut connection = TcpStream::connect(server).unwrap();
     let credentials = basic("portal", "wrong");

@@ -1,4 +1,4 @@
-//! A verifier without a key set cannot decide about a token: the caller gets 503 and repeats the request.
+//! Without a key set, a token can be neither accepted nor rejected. The caller gets 503 and repeats the request.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::test_app::{TestApp, TestResponse, by, json_body, post};
 
-/// Verifies the one token of the caller, and reports a missing key set for every other.
+/// Verifies only the token of the caller. Reports a missing key set for every other token.
 struct VerifierWithoutKeys {
     caller: String,
     inner: Arc<dyn TokenVerifier>,
@@ -51,7 +51,7 @@ async fn tokens_are_503_without_a_key_set() {
         let request = by(post(path), &locker);
         assert_unavailable(&app.send(json_body(request, &json!({"token": "whatever"}))).await);
     }
-    // The bearer token can be verified, the token in the body cannot.
+    // The bearer token can be verified, but the token in the body cannot.
     let introspect = by(post("/tokens/introspect"), &portal);
     assert_unavailable(&app.send(json_body(introspect, &json!({"token": locker}))).await);
 }

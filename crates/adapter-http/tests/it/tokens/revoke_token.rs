@@ -3,10 +3,10 @@ use domain::tokens::{FamilyStatus, RevocationReason};
 use serde_json::json;
 
 use super::test_app::{
-    FORM, LIFE, NOT_VALID, TOO_LARGE, TestApp, TestResponse, by, field, json_body, not_permitted, post, raw_body,
+    FORM, LIFE, NOT_VALID, TOO_LARGE, TestApp, TestResponse, by, field, forbidden_response, json_body, post, raw_body,
 };
 
-/// The signature of the bearer token is valid, but its session has ended.
+/// The response for a bearer token with a valid signature whose session has ended.
 const INACTIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
 
 const LOGGED_OUT: FamilyStatus = FamilyStatus::Revoked(RevocationReason::Logout);
@@ -221,7 +221,7 @@ async fn revocation_requires_a_users_token() {
     let portal = app.client_token("portal").await;
     assert_eq!(
         revoke(&app, &portal, &refresh).await.status_and_body(),
-        not_permitted("a token that carries a user is required")
+        forbidden_response("a token that carries a user is required")
     );
     let without = json_body(post("/user-identities/me/revoke-token"), &json!({"token": refresh}));
     assert_eq!(app.send(without).await.code(), (401, "02".to_owned()));

@@ -45,25 +45,26 @@ pub(super) const LIFE: i64 = 300;
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The response to a validation or refresh token that is not valid for the caller.
+/// The response for a validation or refresh token that is not valid for the caller.
 pub(super) const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 pub(super) const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-/// Returns the response to a caller that lacks a role or a kind of token.
-pub(super) fn not_permitted(lacking: &str) -> String {
-    format!(r#"403 [{{"code":"03","message":"{lacking}"}}]"#)
-}
 pub(super) const TOO_LARGE: &str = r#"413 [{"code":"01","message":"the body is larger than 64 KiB"}]"#;
 
-/// A clock that only the test advances.
-pub(super) struct SetClock(AtomicI64);
+/// Returns the response for a caller whose token is not permitted, with the reason.
+pub(super) fn forbidden_response(reason: &str) -> String {
+    format!(r#"403 [{{"code":"03","message":"{reason}"}}]"#)
+}
 
-impl SetClock {
+/// A clock that only the test advances.
+pub(super) struct ManualClock(AtomicI64);
+
+impl ManualClock {
     pub(super) fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
-impl Clock for SetClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
     }
@@ -79,7 +80,8 @@ impl AuditTrail for NullTelemetry {
     fn record(&self, _: &AuditRecord) {}
 }
 
-/// Writes the signing key of all tests into a folder. There is one, because generating it takes longer than most tests.
+/// Writes the signing key into a folder. All tests share one key, because generating a key takes longer than most
+/// tests.
 fn keys_in(folder: &Path) -> Arc<KeyRing> {
     static FILES: OnceLock<Vec<(OsString, Vec<u8>)>> = OnceLock::new();
     let files = FILES.get_or_init(|| {
@@ -153,7 +155,7 @@ pub(super) fn field(object: &Value, name: &str) -> String {
 }
 
 pub(super) struct TestApp {
-    pub(super) clock: Arc<SetClock>,
+    pub(super) clock: Arc<ManualClock>,
     pub(super) stores: Stores,
     pub(super) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub(super) signer: Arc<dyn TokenSigner>,
@@ -171,7 +173,7 @@ impl TestApp {
         let secrets = read_or_create_secret(&folder.path().join("refresh.key")).unwrap();
         let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
         let keys = keys_in(&folder.path().join("keys"));
-        let clock = Arc::new(SetClock(AtomicI64::new(BEGIN)));
+        let clock = Arc::new(ManualClock(AtomicI64::new(BEGIN)));
         let signer: Arc<dyn TokenSigner> = Arc::new(Rs512Signer::new(keys.clone(), profile(), Arc::new(NullTelemetry)));
         let ports = tokens_ports(&stores, &clock, (&signer, &keys), &refresh_token_codec);
         let (stop, stopping) = watch::channel(false);
@@ -244,7 +246,8 @@ impl TestApp {
         field(&self.send(login).await.json(), "accessToken")
     }
 
-    /// Renews by identity provider and returns the token response. With `remember` a session is started.
+    /// Logs the user in by an identity provider client and returns the token response. With `remember`, this starts a
+    /// session.
     pub(super) async fn log_in(&self, user: &str, client: &str, remember: bool) -> Value {
         let body = json!({"clientId": client, "userId": user, "remember-me": remember});
         let request = by(post("/user-identities/renew-token"), &self.client_token(client).await);
@@ -290,7 +293,7 @@ impl TestApp {
 
 fn tokens_ports(
     stores: &Stores,
-    clock: &Arc<SetClock>,
+    clock: &Arc<ManualClock>,
     (signer, keys): (&Arc<dyn TokenSigner>, &Arc<KeyRing>),
     refresh_token_codec: &Arc<dyn RefreshTokenCodec>,
 ) -> TokensPorts {
@@ -357,7 +360,7 @@ pub(super) fn basic(name: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")))
 }
 
-/// Makes a POST below the base path, from a peer that is no trusted proxy.
+/// Creates a POST below the base path, from a peer that is not a trusted proxy.
 pub(super) fn post(path: &str) -> TestRequest {
     let peer: SocketAddr = "203.0.113.9:4711".parse().unwrap();
     TestRequest::post()
