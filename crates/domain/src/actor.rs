@@ -16,7 +16,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Returns an actor for a command that `name` runs: it has neither user nor client.
+    /// Returns the actor of a command that the operator `name` runs. It has neither user nor client.
     pub fn operator(name: impl Into<String>) -> Self {
         Self {
             operator: Some(name.into()),

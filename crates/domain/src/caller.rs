@@ -24,7 +24,8 @@ pub struct CallingUser {
     pub business: Option<BusinessId>,
     /// The refresh token family that the token belongs to (`sid`); `None` after a renewal with `remember-me=false`.
     pub session: Option<FamilyId>,
-    /// The credential epoch that the token was issued under. Another epoch at the active check makes it inactive.
+    /// The credential epoch that the token was issued under. The token is inactive once the credential has another
+    /// epoch.
     pub epoch: u64,
 }
 
@@ -33,7 +34,7 @@ pub struct CallingUser {
 pub struct Caller {
     /// The client that the token was issued to (`client_id`).
     pub client: ClientId,
-    /// The client's epoch when the token was issued. Another epoch at the active check makes it inactive.
+    /// The client's epoch when the token was issued. The token is inactive once the client has another epoch.
     pub client_epoch: u64,
     /// `None` for a client-only token.
     pub user: Option<CallingUser>,
@@ -41,7 +42,7 @@ pub struct Caller {
     pub roles: Vec<String>,
     /// Scopes of the client, compared exactly.
     pub scopes: Vec<String>,
-    /// First instant at which the token is not accepted any more (`exp`).
+    /// The first instant at which the token is no longer accepted (`exp`).
     pub expires_at: Timestamp,
 }
 
@@ -61,8 +62,9 @@ impl Caller {
         self.user.as_ref().map(|user| &user.id)
     }
 
-    /// Returns whether a session or token that was made for `client` and `user` belongs to the caller: the client is
-    /// its own, and the user is the one that the token carries, or any if it carries none.
+    /// Returns whether a session or token that was issued to `client` for `user` belongs to the caller. The client must
+    /// be the caller's own. The user must be the one in the caller's token; a client-only token may act for any user of
+    /// its client.
     pub fn owns(&self, client: &ClientId, user: &UserId) -> bool {
         self.client == *client && self.user_id().is_none_or(|calling| calling == user)
     }

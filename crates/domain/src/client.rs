@@ -6,14 +6,14 @@ use crate::factors::Visibility;
 use crate::ids::ClientId;
 use crate::time::Timestamp;
 
-/// A salted digest of a client secret. The secret itself is shown once, when it is made, and never stored.
+/// A salted digest of a client secret. The secret itself is never stored; a generated one is shown once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientSecretDigest {
-    /// 128 random bits, fresh for each digest.
+    /// 128 random bits, generated for this digest.
     pub salt: [u8; 16],
-    /// SHA-256 over salt and secret.
+    /// The SHA-256 of salt and secret.
     pub digest: [u8; 32],
-    /// First instant at which a replaced secret is rejected; `None` for the current one.
+    /// The first instant at which a replaced secret is rejected; `None` for the current one.
     pub valid_until: Option<Timestamp>,
 }
 
@@ -69,34 +69,34 @@ pub struct Client {
     /// A removed client keeps its record, so that a client registered again under the id continues its epoch and no
     /// token of the removed one becomes valid again.
     pub is_removed: bool,
-    /// Raised whenever all access tokens of the client must end. Each token carries the epoch it was issued under.
+    /// Raised to revoke all access tokens of the client. Each token carries the epoch that it was issued under.
     pub epoch: u64,
-    /// Roles of every token that the client gets, its users' included.
+    /// Roles in every token that is issued to the client, including those for its users.
     pub roles: Vec<String>,
-    /// Scopes of every token that the client gets.
+    /// Scopes in every token that is issued to the client.
     pub scopes: Vec<String>,
-    /// It may be the target of a SAML login.
+    /// The client may be the target of a SAML login.
     pub accepts_saml: bool,
-    /// It may renew by user id after a login at an external identity provider.
+    /// The client may renew by user id after a login at an external identity provider.
     pub is_identity_provider: bool,
-    /// A SAML login with an unknown e-mail address creates the user.
+    /// A SAML login to the client with an unknown e-mail address creates the user.
     pub creates_users: bool,
-    /// A SAML login that names an unknown group is rejected; otherwise the group is left out.
+    /// A SAML login to the client that names an unknown group is rejected. Otherwise only the group is left out.
     pub requires_known_groups: bool,
     /// Other names under which an identity provider knows this client.
     pub aliases: Vec<ClientId>,
     /// The contacts that the client's users see.
     pub visibility: Visibility,
-    /// The name of the message templates for codes to its users; `None` for those of the setting.
+    /// The name of the message templates for codes to its users; `None` for the default templates.
     pub texts: Option<String>,
-    /// Lifetime of its access tokens; `None` for that of the setting.
+    /// The lifetime of the client's access tokens; `None` for the lifetime in the settings.
     pub access_token_lifetime: Option<Duration>,
-    /// Its users' tokens may carry administrator roles.
+    /// Tokens of the client's users may carry administrator roles.
     pub allows_administration: bool,
-    /// Names of the groups that it may assert in a SAML login. [`ANY_GROUP`](crate::group::ANY_GROUP) permits all
-    /// groups without an administrator role.
+    /// Names of the groups that the client may assert in a SAML login. [`ANY_GROUP`](crate::group::ANY_GROUP) permits
+    /// all groups without an administrator role.
     pub may_assert: Vec<String>,
-    /// The form of `expiresIn` in its token responses; `None` for that of the operation.
+    /// The form of `expiresIn` in token responses to the client; `None` for the default of each operation.
     pub expires_in: Option<ExpiresIn>,
 }
 
@@ -130,25 +130,26 @@ impl Client {
         self.id == *name || self.aliases.contains(name)
     }
 
-    /// Returns the digests that a secret may match at `now`.
+    /// Returns the digests of the secrets that are valid at `now`.
     pub fn secrets_at(&self, now: Timestamp) -> impl Iterator<Item = &ClientSecretDigest> {
         self.secrets
             .iter()
             .filter(move |secret| secret.valid_until.is_none_or(|until| now < until))
     }
 
-    /// Ends every access token that was issued to the client so far, by raising its epoch.
+    /// Revokes every access token that was issued to the client so far, by raising its epoch.
     pub fn revoke_tokens(&mut self) {
         self.epoch += 1;
     }
 
-    /// Ends the client's tokens and refuses every login, SAML login and renewal until it is enabled again.
+    /// Disables the client and revokes its tokens. Every login, SAML login and renewal is rejected until the client is
+    /// enabled again.
     pub fn disable(&mut self) {
         self.is_enabled = false;
         self.revoke_tokens();
     }
 
-    /// Returns the record of the removed client: its id, and an epoch that none of its tokens has.
+    /// Returns the record that is kept of a removed client: its id, and an epoch that none of its tokens carries.
     #[must_use]
     pub fn into_removed(self) -> Self {
         Self {
@@ -159,8 +160,11 @@ impl Client {
         }
     }
 
-    /// Puts a new secret first and drops expired ones. The others stay valid until `keep_until`, or end at once without
-    /// it. A secret that is replaced without overlap may have leaked, so the tokens that it obtained end as well.
+    /// Adds a new secret as the first and removes expired ones.
+    ///
+    /// With `keep_until`, the other secrets stay valid until then at the latest. Without it, they are removed
+    /// immediately and all tokens of the client are revoked: a secret that is replaced without overlap may have leaked,
+    /// and with it the tokens that it obtained.
     pub fn replace_secret(&mut self, digest: ClientSecretDigest, now: Timestamp, keep_until: Option<Timestamp>) {
         self.secrets
             .retain(|old| old.valid_until.is_none_or(|until| now < until));
@@ -201,7 +205,7 @@ mod tests {
         client.revoke_tokens();
         assert_eq!(client.epoch, 2);
         client.replace_secret(digest.clone(), Timestamp::UNIX_EPOCH, Some(Timestamp::MAX));
-        assert_eq!(client.epoch, 2, "the old secret works on");
+        assert_eq!(client.epoch, 2, "the old secret stays valid");
         client.replace_secret(digest, Timestamp::UNIX_EPOCH, None);
         assert_eq!(client.epoch, 3);
         let removed = client.into_removed();

@@ -1,20 +1,20 @@
 //! Contacts: the e-mail addresses and mobile numbers that a user logs in with or receives one-time codes at.
 //!
-//! A contact prints its mask when it is formatted with `{:?}`, so that a log shows none.
+//! A contact prints its mask when it is formatted with `{:?}`, so that no log shows it unmasked.
 
 use std::fmt;
 
-/// Longest e-mail address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+/// The maximum length of an e-mail address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
 const EMAIL_MAX_BYTES: usize = 254;
 
-/// Country code of Brazil, the only region with rules of its own.
+/// The country code of Brazil, the only region with its own rules.
 const BRAZIL: &str = "55";
 
-/// Longest area code, in digits. Responses show the area code unmasked, so a longer one would reveal part of the
-/// number.
+/// The maximum length of an area code, in digits. Responses show the area code unmasked, so a longer one would reveal
+/// part of the number.
 const AREA_MAX_DIGITS: usize = 5;
 
-/// Shortest subscriber number, in digits: the mask shows two of four.
+/// The minimum length of a subscriber number, in digits: the mask shows two of four.
 const NUMBER_MIN_DIGITS: usize = 4;
 
 /// Area codes (DDD) in use in Brazil (ANATEL, Plano Geral de Códigos Nacionais).
@@ -75,7 +75,7 @@ pub struct Email(String);
 
 impl Email {
     /// Parses an address of at most 254 bytes with one `@`. Quoting, comments and literals (RFC 5322 section 3.4.1) are
-    /// rejected: they spell one mailbox in many ways, and each spelling would have send quotas of its own.
+    /// rejected. They allow many spellings of one mailbox, and each spelling would have its own send quota.
     ///
     /// # Errors
     ///
@@ -114,11 +114,11 @@ impl Email {
     }
 }
 
-/// Characters that quotes, comments, literals and address lists are written with (RFC 5322 section 3.2.3).
+/// The characters that quotes, comments, literals and address lists are written with (RFC 5322 section 3.2.3).
 const SPECIALS: &str = r#""\()<>[],;:"#;
 
-/// Control and white space, and the zero-width and bidirectional format characters, which make two addresses look
-/// alike.
+/// Returns whether the character is a control or white-space character, or a zero-width or bidirectional format
+/// character. With these, two different addresses can look alike.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || c.is_whitespace()
@@ -151,15 +151,14 @@ pub struct Mobile {
 
 impl Mobile {
     /// Parses a number; an empty area code counts as none. Region 55 requires a two-digit area code in use and nine
-    /// digits that begin with 9. Other regions have 1 to 3 digits, and the number 7 to 15 in all (ITU-T E.164 section
-    /// 6), of which at most five are the area code and at least four the subscriber number, so that the mask hides at
-    /// least two.
+    /// digits that begin with 9. Any other region code has 1 to 3 digits, and the whole number then has 7 to 15 digits
+    /// (ITU-T E.164 section 6): at most five in the area code and at least four in the subscriber number, so that the
+    /// mask hides at least two.
     ///
     /// # Errors
     ///
-    /// Returns [`MalformedMobile`] for a number that breaks these rules, and for one whose digits begin with 55
-    /// although its region is another: a second spelling of a Brazilian number would evade its rules and its send
-    /// quota.
+    /// Returns [`MalformedMobile`] for a number that breaks these rules. A number of another region whose digits begin
+    /// with 55 is rejected as well: a second spelling of a Brazilian number would evade its rules and its send quota.
     pub fn parse(region: &str, area: Option<&str>, number: &str) -> Result<Self, MalformedMobile> {
         let area = area.filter(|area| !area.is_empty());
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -170,7 +169,7 @@ impl Mobile {
             return Err(MalformedMobile);
         }
         let whole = format!("{region}{}{number}", area.unwrap_or_default());
-        let fits = if whole.starts_with(BRAZIL) && region != BRAZIL {
+        let is_valid = if whole.starts_with(BRAZIL) && region != BRAZIL {
             false
         } else if region == BRAZIL {
             area.is_some_and(|area| BRAZIL_AREAS.contains(&area)) && number.len() == 9 && number.starts_with('9')
@@ -179,7 +178,7 @@ impl Mobile {
                 && area.map_or(0, str::len) <= AREA_MAX_DIGITS
                 && number.len() >= NUMBER_MIN_DIGITS
         };
-        if fits {
+        if is_valid {
             Ok(Self {
                 region: region.to_owned(),
                 area: area.map(str::to_owned),
@@ -210,7 +209,7 @@ impl Mobile {
         format!("{}{}{}", self.region, self.area.as_deref().unwrap_or(""), self.number)
     }
 
-    /// Returns the subscriber number with all but its last digits hidden. Region and area code are shown beside it.
+    /// Returns the subscriber number with all but its last digits hidden. Responses show region and area code unmasked.
     pub fn masked_number(&self) -> String {
         crate::mask::mobile(&self.number)
     }
@@ -234,8 +233,8 @@ impl ContactValue {
         }
     }
 
-    /// Returns the key that all spellings of one contact share. Keys of the two types differ, as only an address has an
-    /// `@`.
+    /// Returns the key that all spellings of one contact share. Keys of the two types differ, because only an address
+    /// has an `@`.
     pub fn comparison_key(&self) -> String {
         match self {
             Self::Email(email) => email.comparison_key(),

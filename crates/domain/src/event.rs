@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 /// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// A lock raised the credential's epoch: everything issued under a lower one has ended.
+    /// A lock raised the credential's epoch: tokens and sessions issued under a lower epoch are no longer active.
     CredentialLocked,
     /// An unlock, which keeps the epoch of the lock before it.
     CredentialUnlocked,
@@ -19,7 +19,7 @@ pub enum EventKind {
     FactorRemoved,
     /// A one-time code was answered correctly.
     FactorVerified,
-    /// The attempts at a challenge, of a contact or of a user are used up.
+    /// The attempts of a challenge, a contact or a user are used up.
     FactorAttemptsExhausted,
     /// A refresh token family was started.
     SessionStarted,
@@ -97,7 +97,7 @@ impl From<&str> for EventValue {
 /// Members of an event's data, in the order in which they are written.
 pub type EventData = Vec<(String, EventValue)>;
 
-/// The attributes that an event has whatever its kind.
+/// The attributes that events of every kind have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventContext {
     /// Generated before the write, so that a repeated write stores the same event.
@@ -143,19 +143,19 @@ impl NewEvent {
 /// An event that its aggregate has numbered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The CloudEvents attribute `id`; a consumer that meets it twice drops the second.
+    /// The CloudEvents attribute `id`; a consumer that receives it twice drops the second event.
     pub id: EventId,
     /// Decides `type` and `source`.
     pub kind: EventKind,
     /// The id of the aggregate: the user's, or the family's for a session event.
     pub subject: String,
-    /// Key of the Kafka record, so that the events of one user share a partition.
+    /// The key of the Kafka record, so that the events of one user share a partition.
     pub user: UserId,
-    /// Number of the event within its aggregate, from 1 without gaps.
+    /// The number of the event within its aggregate, counted from 1 without gaps.
     pub sequence: u64,
     /// The time of the command, not of its publication.
     pub time: Timestamp,
-    /// The actor that caused the event; unknown for events from before actors were recorded.
+    /// The actor that caused the event; unknown for events that were stored before actors were recorded.
     pub by: Actor,
     /// The id of the request that caused it.
     pub correlation_id: Option<String>,

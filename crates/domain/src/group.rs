@@ -1,13 +1,14 @@
 //! Groups: names that a directory asserts for a user, and the roles that they grant.
 
-/// In a client's `may_assert`, permits all groups without an administrator role. It is not the name of a group.
+/// Permits all groups without an administrator role, when it is listed in a client's `may_assert`. It never refers to a
+/// group of that name.
 pub const ANY_GROUP: &str = "*";
 
-/// The most groups that one SAML login may name. A directory has a user in dozens, and every renewal of the session
-/// reads each group.
+/// The maximum number of groups that one SAML login may name. A user is in dozens of groups of a directory, and every
+/// renewal of the session reads each of them.
 pub const MAX_ASSERTED_GROUPS: usize = 200;
 
-/// The longest name of a group, in bytes: enough for the distinguished names of directories.
+/// The maximum length of a group name, in bytes: enough for the distinguished names of directories.
 pub const MAX_GROUP_NAME_BYTES: usize = 256;
 
 /// A group and the roles of its members.
@@ -36,21 +37,21 @@ pub struct AssertedGroups {
 }
 
 impl AssertedGroups {
-    /// Admits those of `asserted` that are `known` and that the client's `may_assert` permits, in the order given and
-    /// each once. A group with an administrator role is permitted by its name only, never by [`ANY_GROUP`].
+    /// Admits the asserted groups that are `known` and that the client may assert, each once and in the order given. A
+    /// group with an administrator role is admitted only if `may_assert` lists its name, never through [`ANY_GROUP`].
     pub fn admit(asserted: &[String], known: &[Group], may_assert: &[String]) -> Self {
-        let may_any = may_assert.iter().any(|name| name == ANY_GROUP);
+        let may_assert_any = may_assert.iter().any(|name| name == ANY_GROUP);
         let mut admitted = Self::default();
         for name in asserted {
             let Some(group) = known.iter().find(|group| group.name == *name) else {
                 continue;
             };
-            let by_name = name != ANY_GROUP && may_assert.contains(name);
-            if !(by_name || (may_any && !group.administrates())) || admitted.names.contains(name) {
+            let is_listed = name != ANY_GROUP && may_assert.contains(name);
+            if !(is_listed || (may_assert_any && !group.administrates())) || admitted.names.contains(name) {
                 continue;
             }
             admitted.names.push(name.clone());
-            if by_name {
+            if is_listed {
                 admitted.administrative.push(name.clone());
             }
         }
@@ -66,7 +67,7 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
-    fn known() -> Vec<Group> {
+    fn known_groups() -> Vec<Group> {
         let group = |name: &str, roles: &[&str]| Group {
             name: name.to_owned(),
             roles: texts(roles),
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn admitted_keeps_only_groups_that_the_client_may_assert() {
+    fn admit_keeps_only_groups_that_the_client_may_assert() {
         let asserted = texts(&["strangers", "admins", "staff", "admins", "*"]);
         for (may_assert, names, administrative) in [
             (&[][..], &[][..], &[][..]),
@@ -93,7 +94,7 @@ mod tests {
                 names: texts(names),
                 administrative: texts(administrative),
             };
-            let admitted = AssertedGroups::admit(&asserted, &known(), &texts(may_assert));
+            let admitted = AssertedGroups::admit(&asserted, &known_groups(), &texts(may_assert));
             assert_eq!(admitted, expected, "{may_assert:?}");
         }
     }

@@ -32,7 +32,7 @@ pub struct Identity {
     pub email: Option<MainContact<Email>>,
     /// The number that the user logs in with.
     pub mobile: Option<MainContact<Mobile>>,
-    /// The type of the main contact: the one that the user registered with, and always present.
+    /// The type of the main contact, with which the user registered. The contact of this type always exists.
     pub main_contact_type: ContactType,
     /// Roles in every session of the user.
     pub roles: Vec<String>,

@@ -27,7 +27,7 @@ macro_rules! identifier {
             ///
             /// # Errors
             ///
-            /// Returns [`MalformedId`] for a text that is empty, longer, a reserved word or has another character.
+            /// Returns [`MalformedId`] for a text that is empty, too long or reserved, or has another character.
             pub fn parse(text: impl Into<String>) -> Result<Self, MalformedId> {
                 let text = text.into();
                 let reserved: Option<&str> = $reserved;
@@ -38,7 +38,7 @@ macro_rules! identifier {
                 }
             }
 
-            /// Returns the id that twelve random bytes spell: 24 hexadecimal digits.
+            /// Returns an id of twelve random bytes: 24 hexadecimal digits.
             pub fn from_random(bytes: [u8; 12]) -> Self {
                 Self(crate::hex::encode(&bytes))
             }
@@ -78,7 +78,7 @@ identifier!(
     FamilyId, also None, "", reserved None
 );
 
-/// The id of an event: a UUID of version 7 (RFC 9562 section 5.7), whose time is that of the event.
+/// The id of an event: a UUID of version 7 (RFC 9562 section 5.7), which contains the time of the event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub String);
 

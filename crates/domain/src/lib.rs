@@ -1,7 +1,7 @@
 //! The rules and value types of AuthMe: no I/O, no async, no wire format.
 //!
 //! Modules at the root are shared by the three contexts; each context has a module of its own name. Our own nouns
-//! (family, epoch, factor set …) are explained in `docs/glossary.md`, the protocols that rest on these rules in
+//! (family, epoch, factor set …) are explained in `docs/glossary.md`, the protocols that build on these rules in
 //! `docs/protocols.md`. "The documented API" in a comment is the published API that clients rely on; its rules are in
 //! `docs/api.md`.
 

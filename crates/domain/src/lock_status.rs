@@ -2,8 +2,8 @@
 
 /// The lock status of a user's credential. A user whose credential was never locked has the default: unlocked, epoch 0.
 ///
-/// Tokens, refresh token families and validation tokens carry the epoch they were issued under. So one write, the lock,
-/// ends all that was issued before it, and an unlock revives nothing, since it keeps the epoch.
+/// Tokens, refresh token families and validation tokens carry the epoch that they were issued under. So one write, the
+/// lock, invalidates everything that was issued before it. An unlock keeps the epoch, so nothing becomes valid again.
 ///
 /// ```
 /// use domain::lock_status::{LockStatus, LockViolation};
@@ -17,19 +17,19 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LockStatus {
-    /// Nothing is issued to the user while it is set.
+    /// While set, no renewal or login that begins after the lock was acknowledged succeeds.
     pub is_locked: bool,
-    /// The number of locks so far. A token of another epoch is not active.
+    /// The number of locks so far. A token that was issued under another epoch is not active.
     pub epoch: u64,
 }
 
-/// The reason why a token or session of some epoch has ended.
+/// The reason why a token or session fails the check of its epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LockViolation {
-    /// The lock still holds: 412 where tokens are issued, 401 elsewhere.
+    /// The credential is locked: 412 where tokens are issued, 401 elsewhere.
     #[error("the credential is locked")]
     Locked,
-    /// A lock came after the token or session and may have been lifted since: 401.
+    /// The credential was locked after the token or session was issued, and has been unlocked again: 401.
     #[error("the credential was locked after this was issued")]
     IssuedBeforeLock,
 }
@@ -40,7 +40,7 @@ impl LockStatus {
     /// # Errors
     ///
     /// Returns [`LockViolation::Locked`] while the credential is locked, whatever the epoch, and
-    /// [`LockViolation::IssuedBeforeLock`] for any epoch but the present one.
+    /// [`LockViolation::IssuedBeforeLock`] for any epoch other than the current one.
     pub fn judge(self, epoch: u64) -> Result<(), LockViolation> {
         if self.is_locked {
             Err(LockViolation::Locked)

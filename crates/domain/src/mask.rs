@@ -1,10 +1,11 @@
 //! Masks: the part of a contact that responses, events and logs show. The rules are those of the documented API. They
-//! count characters and not bytes, so that no alphabet shows more than another.
+//! count characters and not bytes, so that no alphabet reveals more than another.
 
 /// Masks an e-mail address, or any other text, with one `*` for each hidden character.
 ///
-/// The local part keeps its first two and last two characters; one of four or fewer keeps the first, a single character
-/// is hidden. Each domain label but the last that is longer than three characters keeps its first.
+/// The local part keeps its first two and last two characters. If it has two to four characters, it keeps the first; a
+/// single character is hidden. Each domain label of more than three characters keeps its first, except the last label,
+/// which is shown in full.
 ///
 /// ```
 /// use domain::mask;
@@ -38,7 +39,7 @@ pub fn email(address: &str) -> String {
     masked
 }
 
-/// Masks a subscriber number: the last four digits stay, of six or fewer the last two.
+/// Masks a subscriber number: it keeps its last four digits, or its last two if it has six digits or fewer.
 pub fn mobile(number: &str) -> String {
     let shown = if number.chars().count() <= 6 { 2 } else { 4 };
     keep(number, 0, shown)

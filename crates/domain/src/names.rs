@@ -37,7 +37,7 @@ impl NameKind {
         }
     }
 
-    /// Returns the names that AuthMe itself gives a meaning.
+    /// Returns the names that AuthMe itself defines.
     pub const fn definitions(self) -> &'static [NameDefinition] {
         match self {
             Self::Role => ROLES,
@@ -64,47 +64,48 @@ pub struct NameDefinition {
     pub meaning: &'static str,
 }
 
-const fn defined(name: &'static str, meaning: &'static str) -> NameDefinition {
+const fn definition(name: &'static str, meaning: &'static str) -> NameDefinition {
     NameDefinition { name, meaning }
 }
 
 const ROLES: &[NameDefinition] = &[
-    defined(
+    definition(
         "CLI-AUTH-IDENTIFIED",
         "The client acts for users whom it knows by their id",
     ),
-    defined("CLI-AUTH-BASIC", "The client is a machine that acts for no user"),
-    defined("CLI-1STPARTY", "The client is an application of the house"),
-    defined("AUTH-BASIC", "The user has logged in"),
-    defined("AUTH-MFA", "The user has proved a second factor; never stored"),
-    defined("AUTH-SMART", "The user has just answered a challenge; never stored"),
-    defined("USER", "The user may use what is the user's own"),
-    defined("PERSON", "The user is a customer in person"),
-    defined("BUSINESS", "The user acts for a business"),
-    defined("BUSINESSOWNER", "The user owns the business that the token is for"),
-    defined(
+    definition("CLI-AUTH-BASIC", "The client is a machine that acts for no user"),
+    definition("CLI-1STPARTY", "The client is a first-party application"),
+    definition("AUTH-BASIC", "The user has logged in"),
+    definition("AUTH-MFA", "The user has proved a second factor; never stored"),
+    definition("AUTH-SMART", "The user has just answered a challenge; never stored"),
+    definition("USER", "The user may use the user's own resources"),
+    definition("PERSON", "The user is a private customer"),
+    definition("BUSINESS", "The user acts for a business"),
+    definition("BUSINESSOWNER", "The user owns the business that the token is for"),
+    definition(
         "BUSINESSADMIN",
-        "The user administrates the business that the token is for",
+        "The user administers the business that the token is for",
     ),
-    defined("ADMIN", "The user administrates the installation"),
-    defined(
+    definition("ADMIN", "The user administers the installation"),
+    definition(
         "IAM_ADMIN_MAINTENANCE",
         "The user maintains other users: their contacts and locks",
     ),
 ];
 
 const SCOPES: &[NameDefinition] = &[
-    defined("SAML_SSO", "Start SAML logins"),
-    defined("account_lock", "Lock credentials"),
-    defined("account_unlock", "Unlock credentials"),
-    defined("contacts_verified", "Add contacts that count as verified"),
-    defined("contacts_reveal", "See contacts unmasked"),
-    defined("events_read", "Follow the event log"),
-    defined("READ", "Read, at the house's own services"),
-    defined("WRITE", "Write, at the house's own services"),
+    definition("SAML_SSO", "Start SAML logins"),
+    definition("account_lock", "Lock credentials"),
+    definition("account_unlock", "Unlock credentials"),
+    definition("contacts_verified", "Add contacts that count as verified"),
+    definition("contacts_reveal", "See contacts unmasked"),
+    definition("events_read", "Follow the event log"),
+    definition("READ", "Read, at first-party services"),
+    definition("WRITE", "Write, at first-party services"),
 ];
 
-/// The longest name of a role or scope, in characters: that of an id, and far below the 4 KiB for all roles of a token.
+/// The maximum length of a role or scope name, in characters: the same as for an id, and far below the 4 KiB for all
+/// roles of a token.
 const MAX_NAME_CHARACTERS: usize = 64;
 
 /// A text that is not the name of a role or scope.
@@ -149,7 +150,7 @@ impl KnownName {
     }
 }
 
-/// A stored thing that gives roles to tokens.
+/// A stored record that gives roles to tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleHolder {
     /// Gives its roles to its own tokens and to those of its users.
@@ -162,14 +163,14 @@ pub enum RoleHolder {
     Group,
 }
 
-/// A role in a place where it cannot be given: rejected in a registration, ignored in a record that is stored already.
+/// A role in a holder that cannot give it. A registration with it is rejected; in a stored record it is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MisplacedRole {
     /// A `CLI-` role outside a client would let a user pass for an application.
-    #[error("a role that begins with CLI- is a client's")]
+    #[error("a role that begins with CLI- belongs to a client")]
     OfClients,
     /// A stored `AUTH-` role would claim a proof that the user has not given in this session.
-    #[error("a role that begins with AUTH- comes of a proof; only AUTH-BASIC is stored, with the user itself")]
+    #[error("a role that begins with AUTH- comes from a proof; only AUTH-BASIC can be stored, with the user itself")]
     OfProofs,
     /// An administrator role in a client or business link would be given to all of its users.
     #[error("an administrator role is given to a user itself or by a group, never by a client or a link to a business")]
@@ -198,8 +199,8 @@ impl RoleHolder {
     }
 }
 
-/// Returns the name among `known` that is the fewest edits away from `name`, ignoring ASCII case, and of equals the
-/// first. Returns `None` when nothing is known.
+/// Returns the name among `known` that is the fewest edits away from `name`, ignoring ASCII case. Returns the first of
+/// several equally near names, and `None` if nothing is known.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known.into_iter().min_by_key(|known| edits(name, known))
 }

@@ -1,5 +1,5 @@
 //! Permissions: the roles and scopes that an operation requires of its caller. A requirement is a list of alternatives,
-//! and one that the caller meets in full suffices.
+//! and the caller must meet one of them in full.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use crate::ids::UserId;
 
 /// The kind of token that an alternative applies to.
 ///
-/// The documented API lists role sets without it, {`CLI-AUTH-IDENTIFIED`, `CLI-1STPARTY`} beside longer sets that
-/// contain it. A user's token has the client's roles too, so without the kind any logged-in user could act on any
-/// other.
+/// The documented API lists role sets without a kind: {`CLI-AUTH-IDENTIFIED`, `CLI-1STPARTY`}, and longer sets that
+/// contain it. A user's token also has the client's roles. Without the kind, any logged-in user could therefore act on
+/// any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequiredSubject {
     /// A client-only token.
@@ -21,7 +21,7 @@ pub enum RequiredSubject {
     SameUser,
 }
 
-/// One way to meet a requirement: the kind of token, and every role and scope, are needed.
+/// One way to meet a requirement: the kind of token, every role and every scope are required.
 #[derive(Debug, Clone, Copy)]
 pub struct Alternative {
     /// The kind of token that has to be presented.
@@ -82,11 +82,11 @@ impl Alternative {
     }
 }
 
-/// The roles and scopes, or the kind of token, that a caller lacks of the alternative it is nearest to. It is shown to
+/// The roles and scopes, or the kind of token, that a caller lacks for the alternative it is nearest to. It is shown to
 /// the caller, and does not mention what the token has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MissingPermissions {
-    /// The kind of token that is needed instead; `None` when the presented kind is right.
+    /// The required kind of token, if another kind was presented.
     carries: Option<RequiredSubject>,
     roles: Vec<&'static str>,
     scopes: Vec<&'static str>,
@@ -103,7 +103,8 @@ impl MissingPermissions {
         }
     }
 
-    /// Orders the alternatives: a token of the right kind is nearer than any other, whatever roles and scopes it lacks.
+    /// Returns the sort key of the alternatives. An alternative for the presented kind of token is nearer than any
+    /// other, regardless of the missing roles and scopes.
     fn distance(&self) -> (bool, usize) {
         (self.carries.is_some(), self.roles.len() + self.scopes.len())
     }
@@ -118,12 +119,12 @@ impl fmt::Display for MissingPermissions {
                 RequiredSubject::SameUser => "a token of the user in the path is required",
             });
         }
-        let named = |kind: &str, names: &[&str]| match names {
+        let list_names = |kind: &str, names: &[&str]| match names {
             [] => None,
             [name] => Some(format!("the {kind} {name}")),
             names => Some(format!("the {kind}s {}", names.join(", "))),
         };
-        let lacks = [named("role", &self.roles), named("scope", &self.scopes)];
+        let lacks = [list_names("role", &self.roles), list_names("scope", &self.scopes)];
         let lacks: Vec<String> = lacks.into_iter().flatten().collect();
         write!(f, "the token lacks {}", lacks.join(" and "))
     }
@@ -138,7 +139,7 @@ pub fn permits(requirement: Requirement, caller: &Caller, about: Option<&UserId>
     requirement.iter().any(|alternative| alternative.permits(caller, about))
 }
 
-/// Returns what a rejected caller lacks of the alternative it is nearest to, for the message of the 403.
+/// Returns what a rejected caller lacks for the alternative it is nearest to. The message of the 403 shows it.
 pub fn missing_permissions(requirement: Requirement, caller: &Caller, about: Option<&UserId>) -> MissingPermissions {
     let alternatives = requirement.iter();
     alternatives
@@ -147,28 +148,33 @@ pub fn missing_permissions(requirement: Requirement, caller: &Caller, about: Opt
         .unwrap_or_default()
 }
 
-/// The check that the token of a call must pass besides signature, times, roles and scopes (`docs/protocols.md` "Active
-/// check").
+/// The check that the token of a call must pass in addition to signature, times, roles and scopes (`docs/protocols.md`
+/// "Active check").
 ///
-/// A token is *active* (RFC 7662 section 2.2) when its credential is unlocked and of its epoch, its session is active
-/// and none of its ancestors is revoked, its user exists, and its client is enabled and of its client epoch.
+/// A token is *active* (RFC 7662 section 2.2) when all of this holds:
+///
+/// - Its credential is unlocked and still has the epoch that the token was issued under.
+/// - Its session, if it has one, is active, and none of the session's ancestors is revoked.
+/// - Its user exists.
+/// - Its client is enabled and still has the client epoch that the token was issued under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenCheck {
     /// The token must be active before the operation begins.
     Checked,
     /// Signature and times suffice, because the operation only reads the caller's own masked contacts.
     TokenOnly,
-    /// The client is checked before the operation begins; the use case and the mint gate check the user part, because
-    /// an operation that issues tokens answers a locked credential with 412 and an ended session with 401.
+    /// The client is checked before the operation begins. The use case and the mint gate check the user part, because
+    /// an operation that issues tokens answers 412 for a locked credential and 401 for a session that is no longer
+    /// active.
     ByGate,
 }
 
 /// The permission of an operation. It is a type, so that a handler names it in its signature; see
 /// [`permission!`](crate::permission!).
 pub trait Permission: 'static {
-    /// The alternatives, of which the caller must meet one.
+    /// The alternatives. The caller must meet one of them.
     const REQUIREMENT: Requirement;
-    /// The check that the token must pass besides.
+    /// The additional check that the token must pass.
     const TOKEN_CHECK: TokenCheck;
 
     /// Returns whether the caller's roles and scopes suffice. `about` is the user in the request's path, if any.
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn lacking_names_the_nearest_alternative() {
+    fn missing_permissions_are_those_of_the_nearest_alternative() {
         let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
         let lock = |caller: &Caller| missing_permissions(LockCredential::REQUIREMENT, caller, None).to_string();
         assert_eq!(
@@ -274,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn lacking_names_what_acting_on_another_user_takes() {
+    fn missing_permissions_name_the_administrator_role_for_another_user() {
         let other = UserId::parse("bia").unwrap();
         let user = caller(
             Some("ana"),

@@ -1,4 +1,4 @@
-//! The check of a registration: names that it adds must be known, and roles must be stored where they can be given.
+//! The check of a registration: added names must be known, and roles must be stored where they can be given.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ pub struct Additions {
     groups: Vec<String>,
 }
 
-/// The names that the operator made known, without those that AuthMe itself gives a meaning.
+/// The names that the operator made known. Those that AuthMe itself defines are not among them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
     /// Without the prefix `ROLE_`.
@@ -165,7 +165,7 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
-    fn known() -> Known {
+    fn known_names() -> Known {
         Known {
             roles: ["BUYER".to_owned()].into(),
             scopes: ["reports".to_owned()].into(),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn error_message(client: &Client) -> String {
-        let result = Additions::of_client(None, client).check(&known());
+        let result = Additions::of_client(None, client).check(&known_names());
         result.map_or_else(|error| error.to_string(), |()| "none".to_owned())
     }
 
@@ -223,8 +223,8 @@ mod tests {
         let stored = client(&["OLD"], &["old"], &["Old"]);
         let changed = client(&["OLD", "BUYER"], &["old"], &["Old", "Finance"]);
         let additions = Additions::of_client(Some(&stored), &changed);
-        assert_eq!(additions.check(&known()), Ok(()));
-        assert!(Additions::of_client(None, &changed).check(&known()).is_err());
+        assert_eq!(additions.check(&known_names()), Ok(()));
+        assert!(Additions::of_client(None, &changed).check(&known_names()).is_err());
         assert!(!additions.are_defined());
         assert!(Additions::of_client(Some(&stored), &stored).are_defined());
     }

@@ -76,8 +76,8 @@ fn misplaced_roles_are_rejected() {
     operator.run_ok(&["identity", "add", "--id", "ana", "--email", "ana@example.com"]);
     let (administrator, of_proof, of_client) = (
         "an administrator role is given to a user itself or by a group",
-        "comes of a proof",
-        "is a client's",
+        "comes from a proof",
+        "belongs to a client",
     );
     for (arguments, words) in [
         ("client add b --role IAM_ADMIN_MAINTENANCE", administrator),

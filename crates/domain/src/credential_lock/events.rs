@@ -3,9 +3,8 @@
 use super::{CredentialLock, LockCommand};
 use crate::event::{EventData, EventKind, EventValue, NewEvent};
 
-/// Returns the event of a credential that `command` has locked or unlocked. It carries the epoch, which consumers
-/// compare with that of a token. It leaves out the reason: that is free text and may name a contact, which no event
-/// shows unmasked.
+/// Returns the event of a lock or unlock by `command`. Consumers compare its epoch with the epoch of a token. The event
+/// leaves out the reason, which is free text and may contain a contact: no event shows a contact unmasked.
 pub fn lock_changed(credential: &CredentialLock, command: &LockCommand) -> NewEvent {
     let data: EventData = vec![
         ("userId".to_owned(), credential.user.as_str().into()),

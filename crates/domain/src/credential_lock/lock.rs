@@ -4,30 +4,30 @@ use crate::ids::UserId;
 use crate::lock_status::LockStatus;
 use crate::time::Timestamp;
 
-/// The longest reason, in characters: it is stored with the lock, whose document stays small.
+/// The maximum length of a reason, in characters. The reason is stored with the lock, whose document must stay small.
 const MAX_REASON_CHARACTERS: usize = 200;
 
 /// The reason that a caller gave for a lock or unlock: free text of at most 200 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockReason(String);
 
-/// A text that [`LockReason::parse`] rejects, also for a control character.
+/// A text that is not a lock reason: it has more than 200 characters, or a control character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a reason has at most {MAX_REASON_CHARACTERS} characters and no control characters")]
-pub struct ReasonTooLong;
+pub struct InvalidLockReason;
 
 impl LockReason {
     /// Parses a reason; an empty one is allowed.
     ///
     /// # Errors
     ///
-    /// Returns [`ReasonTooLong`] for more than 200 characters (not bytes) and for a control character.
-    pub fn parse(text: impl Into<String>) -> Result<Self, ReasonTooLong> {
+    /// Returns [`InvalidLockReason`] for more than 200 characters (not bytes) and for a control character.
+    pub fn parse(text: impl Into<String>) -> Result<Self, InvalidLockReason> {
         let text = text.into();
         if text.chars().count() <= MAX_REASON_CHARACTERS && !text.chars().any(char::is_control) {
             Ok(Self(text))
         } else {
-            Err(ReasonTooLong)
+            Err(InvalidLockReason)
         }
     }
 
@@ -42,13 +42,13 @@ impl LockReason {
 pub struct LockCommand {
     /// The user whose credential is locked or unlocked, not the caller.
     pub user: UserId,
-    /// Replaces the reason of the command before it, also when it is `None`.
+    /// The new reason, stored only if the command changes the state; `None` clears the old one.
     pub reason: Option<LockReason>,
     /// The time and actor of the command, and the id of its event.
     pub context: EventContext,
 }
 
-/// The lock of one user's credential, an aggregate. A user without a stored one is unlocked, epoch 0.
+/// The lock of one user's credential, an aggregate. A user without a stored lock was never locked: unlocked, epoch 0.
 ///
 /// ```
 /// # use domain::{actor::Actor, event::EventContext, ids::{EventId, UserId}, time::Timestamp};
@@ -78,9 +78,9 @@ pub struct LockCommand {
 pub struct CredentialLock {
     /// The key of the aggregate.
     pub user: UserId,
-    /// Version of the stored form, raised by every save; 0 while nothing is stored.
+    /// The version of the stored form, raised by every save; 0 while nothing is stored.
     pub version: u64,
-    /// Nothing is issued to the user while it is set.
+    /// While set, no renewal or login that begins after the lock was acknowledged succeeds.
     pub is_locked: bool,
     /// The number of locks so far.
     pub epoch: u64,
@@ -115,13 +115,13 @@ impl CredentialLock {
         }
     }
 
-    /// Returns the lock with the credential locked and the epoch raised by one; `None` when it is locked already.
+    /// Returns the lock with the credential locked and the epoch raised by one; `None` if it is already locked.
     pub fn lock(&self, command: &LockCommand) -> Option<Self> {
         (!self.is_locked).then(|| self.with_state(command, true, self.epoch + 1))
     }
 
-    /// Returns the lock with the credential unlocked; `None` when it is not locked. The epoch stays, so that nothing
-    /// issued before the lock becomes valid again.
+    /// Returns the lock with the credential unlocked; `None` if it is not locked. The epoch stays the same, so nothing
+    /// that was issued before the lock becomes valid again.
     pub fn unlock(&self, command: &LockCommand) -> Option<Self> {
         self.is_locked.then(|| self.with_state(command, false, self.epoch))
     }
@@ -159,8 +159,7 @@ mod tests {
 
     #[test]
     fn a_lock_raises_the_epoch_and_an_unlock_keeps_it() {
-        let fresh = CredentialLock::unlocked(command().user);
-        let locked = fresh.lock(&command()).unwrap();
+        let locked = CredentialLock::unlocked(command().user).lock(&command()).unwrap();
         assert_eq!(
             locked.status(),
             LockStatus {
@@ -168,7 +167,6 @@ mod tests {
                 epoch: 1
             }
         );
-        assert_eq!(locked.lock(&command()), None);
         let unlocked = locked.unlock(&command()).unwrap();
         assert_eq!(
             unlocked.status(),
@@ -177,14 +175,25 @@ mod tests {
                 epoch: 1
             }
         );
-        assert_eq!(unlocked.unlock(&command()), None);
         assert_eq!(unlocked.lock(&command()).unwrap().epoch, 2);
+    }
+
+    #[test]
+    fn a_repeated_lock_or_unlock_changes_nothing() {
+        let locked = CredentialLock::unlocked(command().user).lock(&command()).unwrap();
+        assert_eq!(locked.lock(&command()), None);
+        let unlocked = locked.unlock(&command()).unwrap();
+        assert_eq!(unlocked.unlock(&command()), None);
     }
 
     #[test]
     fn a_reason_is_counted_in_characters() {
         assert!(LockReason::parse("é".repeat(200)).is_ok());
         assert!(LockReason::parse("é".repeat(201)).is_err());
+    }
+
+    #[test]
+    fn a_reason_with_a_control_character_is_rejected() {
         assert!(LockReason::parse("a\nb").is_err());
     }
 }

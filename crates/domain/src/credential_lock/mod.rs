@@ -1,8 +1,8 @@
-//! The credential lock: an operator or a machine locks a user's credential, which ends all sessions and tokens of the
-//! user.
+//! The credential lock: an operator or a machine locks a user's credential, which invalidates all sessions and tokens
+//! of the user.
 
 pub mod events;
 mod lock;
 pub mod permissions;
 
-pub use lock::{CredentialLock, LockCommand, LockReason, ReasonTooLong};
+pub use lock::{CredentialLock, InvalidLockReason, LockCommand, LockReason};

@@ -16,10 +16,10 @@ permission!(
     UnlockCredential = [ADMINISTRATOR, MACHINE.with_scopes(&["account_unlock"])]
 );
 permission!(
-    /// Read a lock status: a machine needs the scope of locking or that of unlocking.
+    /// Read a lock status: a machine needs the scope for locking or the scope for unlocking.
     GetLock = [ADMINISTRATOR, MACHINE.with_scopes(&["account_lock"]), MACHINE.with_scopes(&["account_unlock"])]
 );
 permission!(
-    /// Follow the embedded event log: administrators like [`LockCredential`], machines with a scope of its own.
+    /// Follow the embedded event log: administrators as for [`LockCredential`], machines with a separate scope.
     FollowEvents = [ADMINISTRATOR, MACHINE.with_scopes(&["events_read"])]
 );

@@ -36,7 +36,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// Returns the member after the patch; `stored` is the one before it.
+    /// Returns the member after the patch. `stored` is its value before the patch.
     fn apply(self, stored: Option<T>) -> Option<T> {
         match self {
             Self::Keep => stored,
@@ -91,33 +91,34 @@ impl FactorSet {
         all.into_iter().find(|contact| contact.id == *id)
     }
 
-    /// Replaces a contact's value and tags by those of the draft. A tag is taken from the other contact of the type
-    /// that has it. A changed value is verified if the caller vouched for it, and ends the challenge.
+    /// Replaces a contact's value and tags with those of the draft. If the draft is tagged, the other contact of the
+    /// type that has the tag loses it. A changed value counts as verified if the caller vouched for it, and the
+    /// contact's challenge is removed.
     ///
     /// # Errors
     ///
     /// Returns `NotFound` for an unknown id, otherwise the first broken rule in the order of [`ContactRuleViolation`].
-    /// The set is unchanged then.
+    /// An error leaves the set unchanged.
     pub fn replace(
         &mut self,
         owner: &Identity,
         draft: &ContactDraft,
-        vouched: bool,
+        is_vouched: bool,
     ) -> Result<ChangedContacts, ContactChangeError> {
-        let current = self.changeable(owner, &draft.id)?.clone();
+        let current = self.find_alternative(owner, &draft.id)?.clone();
         let contact_type = draft.contact_type;
         if contact_type == owner.main_contact_type && contact_type != current.value.contact_type() {
             return Err(ContactRuleViolation::SameTypeAsMain.into());
         }
         let value = draft.value()?;
-        let marked = draft.is_marked()?;
+        let is_marked = draft.is_marked()?;
         if self.holds(&owner.credential_contacts(), &value, &draft.id) {
             return Err(ContactRuleViolation::AlreadyRegistered.into());
         }
-        if value == current.value && marked == current.is_marked {
+        if value == current.value && is_marked == current.is_marked {
             return Ok(ChangedContacts::new());
         }
-        let untagged = if marked { self.take_tag(contact_type) } else { None };
+        let untagged = if is_marked { self.take_tag(contact_type) } else { None };
         let mut changed: ChangedContacts = untagged.into_iter().filter(|id| *id != draft.id).collect();
         if value != current.value {
             self.end_challenge(&draft.id);
@@ -125,28 +126,29 @@ impl FactorSet {
         if let Some(contact) = self.contacts.iter_mut().find(|contact| contact.id == draft.id) {
             if value != contact.value {
                 contact.revision += 1;
-                contact.is_verified = vouched;
+                contact.is_verified = is_vouched;
                 contact.value = value;
             }
-            contact.is_marked = marked;
+            contact.is_marked = is_marked;
         }
         changed.push(draft.id.clone());
         Ok(changed)
     }
 
-    /// Applies a merge patch. Of a credential contact only `default` can be patched; of any other also the tags and the
-    /// value of its type. `default` false or `null` on the default contact makes the main contact the default again.
+    /// Applies a merge patch. A patch of a credential contact can change only `default`. A patch of an alternative
+    /// contact can also change the tags and the value of its type. `default` false or `null` on the default contact
+    /// makes the main contact the default again.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`replace`](Self::replace), and `NotAnEmail` or `NotAMobile` for a value of the other
-    /// type. The set is unchanged then.
+    /// type. An error leaves the set unchanged.
     pub fn patch(
         &mut self,
         owner: &Identity,
         id: &ContactId,
         patch: ContactPatch,
-        vouched: bool,
+        is_vouched: bool,
     ) -> Result<ChangedContacts, ContactChangeError> {
         let ContactPatch {
             email,
@@ -158,7 +160,7 @@ impl FactorSet {
             self.view_of(owner, id).ok_or(ContactChangeError::NotFound)?;
             ChangedContacts::new()
         } else {
-            let contact = self.changeable(owner, id)?;
+            let contact = self.find_alternative(owner, id)?;
             let (puts_email, puts_mobile) = (email.is_put(), mobile.is_put());
             let draft = draft_after_patch(contact, email, mobile, tags);
             match draft.contact_type {
@@ -169,7 +171,7 @@ impl FactorSet {
                 ContactType::Mobile if puts_email => return Err(ContactRuleViolation::NotAnEmail.into()),
                 ContactType::Email | ContactType::Mobile => {}
             }
-            self.replace(owner, &draft, vouched)?
+            self.replace(owner, &draft, is_vouched)?
         };
         let default_before = self.default_id(owner);
         match default {
@@ -181,19 +183,19 @@ impl FactorSet {
         Ok(changed)
     }
 
-    /// Removes a contact. Returns it as it was, and the other contacts that changed: if it was the default, the main
-    /// contact is again. Its attempts stay counted.
+    /// Removes a contact. Returns the removed contact and the other contacts that changed: if it was the default, the
+    /// main contact becomes the default again. The attempts of the removed contact stay counted.
     ///
     /// # Errors
     ///
     /// Returns `NotFound` for an unknown id and [`ContactRuleViolation::IsCredential`] for a contact that the user logs
-    /// in with. The set is unchanged then.
+    /// in with. An error leaves the set unchanged.
     pub fn remove(
         &mut self,
         owner: &Identity,
         id: &ContactId,
     ) -> Result<(OwnContact, ChangedContacts), ContactChangeError> {
-        self.changeable(owner, id)?;
+        self.find_alternative(owner, id)?;
         let removed = self.view_of(owner, id).ok_or(ContactChangeError::NotFound)?;
         let default_before = self.default_id(owner);
         self.contacts.retain(|contact| contact.id != *id);
@@ -207,7 +209,7 @@ impl FactorSet {
         Ok((removed, changed))
     }
 
-    fn changeable(&self, owner: &Identity, id: &ContactId) -> Result<&AlternativeContact, ContactChangeError> {
+    fn find_alternative(&self, owner: &Identity, id: &ContactId) -> Result<&AlternativeContact, ContactChangeError> {
         if owner.credential_contacts().iter().any(|contact| contact.id == *id) {
             return Err(ContactRuleViolation::IsCredential.into());
         }
@@ -218,7 +220,7 @@ impl FactorSet {
         self.default_contact(&owner.credential_contacts()).cloned()
     }
 
-    /// Adds both contacts, the former default and the present one, if the default has changed: both have an event.
+    /// Adds the former and the new default to `changed` if the default has changed, because each of them gets an event.
     fn add_default_change(&self, owner: &Identity, before: Option<ContactId>, changed: &mut ChangedContacts) {
         let after = self.default_id(owner);
         if after == before {
@@ -232,7 +234,7 @@ impl FactorSet {
     }
 }
 
-/// Returns the draft that replaces the contact: its own members where the patch keeps them.
+/// Returns the contact with the patch applied, as a draft. Members that the patch keeps have their stored values.
 fn draft_after_patch(
     contact: &AlternativeContact,
     email: Patch<String>,

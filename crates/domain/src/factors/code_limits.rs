@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-/// The budgets of code attempts and the lifetime of a code. An attempt counts whether it was right or wrong.
+/// The limits on attempts at codes, and the lifetime of a code. Every attempt counts, right or wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeLimits {
-    /// Attempts at one challenge.
+    /// The maximum number of attempts at one challenge.
     pub attempts_per_challenge: u32,
-    /// Attempts of one contact in a window, across challenges.
+    /// The maximum number of attempts of one contact in a window, across challenges.
     pub attempts_per_contact: u32,
-    /// Attempts of one user in a window, across contacts.
+    /// The maximum number of attempts of one user in a window, across contacts.
     pub attempts_per_user: u32,
     /// The length of a window, which begins with its first attempt.
     pub window: Duration,
@@ -16,8 +16,9 @@ pub struct CodeLimits {
 }
 
 impl Default for CodeLimits {
-    /// Returns 5 attempts at a challenge for typing errors. 20 of a contact in 24 hours at one of a million codes are a
-    /// chance of 1 in 50,000 a day. 50 of a user bound the sum over contacts.
+    /// Returns the default limits. 5 attempts at a challenge allow for typing errors. 20 attempts of a contact in 24
+    /// hours, each at one of a million codes, succeed with a chance of 1 in 50,000 a day. 50 attempts of a user bound
+    /// the sum over all contacts.
     fn default() -> Self {
         Self {
             attempts_per_challenge: 5,

@@ -10,14 +10,14 @@ use crate::identity::Identity;
 use crate::ids::{ClientId, ContactId};
 use crate::time::{self, Timestamp};
 
-/// The attempts in a window. They are never taken back, not even by a right answer.
+/// The attempts in a window. Their number is never reduced, not even by a right answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
-    /// Right and wrong attempts alike.
+    /// The number of attempts, right or wrong.
     pub used: u32,
-    /// First instant at which the attempts do not count any more.
+    /// The first instant at which the attempts no longer count.
     pub ends_at: Timestamp,
-    /// The event for the used-up budget was pushed; there is one per window.
+    /// The event for the used-up budget was pushed; a window has at most one.
     pub is_exhaustion_reported: bool,
 }
 
@@ -74,26 +74,26 @@ impl Purpose {
 /// One sending of a code that can still be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// Named by the answer.
+    /// The id that an answer must name.
     pub id: ChallengeId,
-    /// Keyed digest over the id and the code.
+    /// The keyed digest of the id and the code.
     pub digest: CodeDigest,
     /// The contact's revision when the code was sent: a code for an old value verifies nothing.
     pub revision: u64,
-    /// Decided when the code was sent, by whether the contact was verified then.
+    /// Depends on whether the contact was verified when the code was sent.
     pub purpose: Purpose,
-    /// The client that requested the code; the only one that may answer it.
+    /// The client that requested the code. Only this client may answer it.
     pub client: ClientId,
-    /// Attempts at this challenge; a new challenge starts at 0.
+    /// The number of attempts at this challenge; a new challenge starts at 0.
     pub attempts: u32,
     /// The event for the used-up attempts was pushed.
     pub is_exhaustion_reported: bool,
-    /// First instant at which an answer is not accepted any more.
+    /// The first instant at which an answer is no longer accepted.
     pub expires_at: Timestamp,
 }
 
-/// The codes of one contact with one value. They outlive the contact until the window ends, so that removing and adding
-/// it again refills no budget.
+/// The codes of one contact with one value. The record outlives the contact until the window ends, so that removing a
+/// contact and adding it again does not refill the budget.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContactCodes {
     /// May name a contact that was removed.
@@ -102,7 +102,7 @@ pub struct ContactCodes {
     pub destination: String,
     /// Attempts across all challenges of the contact.
     pub attempts: Attempts,
-    /// A new code replaces the old one, so there is one at most.
+    /// A new code replaces the old one, so a contact has at most one challenge.
     pub challenge: Option<Challenge>,
 }
 
@@ -111,8 +111,8 @@ impl ContactCodes {
         self.contact == target.id && self.destination == target.destination.as_str()
     }
 
-    /// Returns whether the attempts count for the target: they are those of the contact, or of its value under another
-    /// id.
+    /// Returns whether the attempts count against the target: the record has the same contact id, or the same value
+    /// under another id.
     fn counts_for(&self, target: &CodeTarget) -> bool {
         self.contact == target.id || self.destination == target.destination.as_str()
     }
@@ -144,19 +144,19 @@ pub struct CodeTarget {
     pub purpose: Purpose,
 }
 
-/// An answer to a challenge, apart from the code, which is compared outside the factor set.
+/// An answer to a challenge, without its code, which is compared outside the factor set.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeAnswer<'a> {
     /// `None` for a text that is not a challenge id.
     pub challenge: Option<&'a ChallengeId>,
-    /// The calling client: another one than the challenge's finds no challenge.
+    /// The calling client. Any client other than the one that requested the code finds no challenge.
     pub client: &'a ClientId,
 }
 
 /// The decision on an attempt, before the code is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptDecision {
-    /// The attempt was counted and the code may be compared with the digest; `None` when there is no such challenge.
+    /// The attempt was counted, and the code may be compared with the digest. `None` if there is no such challenge.
     Counted(Option<CodeDigest>),
     /// A budget is used up; nothing was counted.
     Exhausted,
@@ -165,11 +165,11 @@ pub enum AttemptDecision {
 /// The widest budget that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExhaustedBudget {
-    /// A new code has attempts again.
+    /// A new code has new attempts.
     Challenge,
-    /// Attempts return when the contact's window ends.
+    /// The contact has attempts again when its window ends.
     Contact,
-    /// Attempts return when the user's window ends.
+    /// The user has attempts again when the window ends.
     User,
 }
 
@@ -185,8 +185,8 @@ impl ExhaustedBudget {
 }
 
 impl FactorSet {
-    /// Returns the contact with this id, be it alternative or a credential contact. `digest` computes the digest of its
-    /// value.
+    /// Returns the alternative or credential contact with this id as the target of a code. `digest` computes the digest
+    /// of its value.
     pub fn code_target(
         &self,
         owner: &Identity,
@@ -219,7 +219,7 @@ impl FactorSet {
 
     /// Replaces the challenge of the contact. Attempts that were counted before stay counted.
     pub fn start_challenge(&mut self, target: &CodeTarget, challenge: Challenge, now: Timestamp) {
-        self.forget_ended_windows(now);
+        self.remove_ended_windows(now);
         find_or_insert(&mut self.codes, target).challenge = Some(challenge);
     }
 
@@ -229,11 +229,12 @@ impl FactorSet {
             || self.attempts_of(target, now) >= limits.attempts_per_contact
     }
 
-    /// Counts an attempt before the code is compared: of the challenge if there is one, of the contact and the user in
-    /// any case. If a budget is used up, counts nothing.
+    /// Counts an attempt before the code is compared. It counts against the contact and the user, and against the
+    /// challenge if there is one. If a budget is used up, nothing is counted.
     ///
-    /// The caller saves the set before it compares. A and 199 others send wrong codes at once: if each compared first,
-    /// all 200 could compare before the first count. As each must save under the version that it read, five find room.
+    /// The caller saves the set before it compares. Scenario: A and 199 others send wrong codes at the same time. If
+    /// each compared first, all 200 could compare before the first count. Each of them must save under the version that
+    /// it read, so five count an attempt and the others find the budget used up.
     pub fn count_attempt(
         &mut self,
         target: &CodeTarget,
@@ -241,7 +242,7 @@ impl FactorSet {
         limits: &CodeLimits,
         now: Timestamp,
     ) -> AttemptDecision {
-        self.forget_ended_windows(now);
+        self.remove_ended_windows(now);
         if self.is_exhausted(target, limits, now) {
             return AttemptDecision::Exhausted;
         }
@@ -265,8 +266,8 @@ impl FactorSet {
         AttemptDecision::Counted(digest)
     }
 
-    /// Removes the challenge that was answered correctly and marks its contact verified. Returns whether this answer
-    /// did it: of parallel right answers the first to be saved.
+    /// Removes the challenge that was answered correctly and marks its contact verified. Returns whether the challenge
+    /// still existed: of several parallel right answers, only the first to be saved is accepted.
     pub fn accept_answer(&mut self, target: &CodeTarget, answer: CodeAnswer<'_>) -> bool {
         let is_accepted = find_mut(&mut self.codes, target)
             .and_then(|codes| codes.challenge.take_if(|challenge| challenge.is_for(target, answer)))
@@ -277,8 +278,9 @@ impl FactorSet {
         is_accepted
     }
 
-    /// Returns the widest budget that is used up and not yet reported, and marks it and all narrower ones reported.
-    /// Called after a wrong answer. If the process dies before the save, the next attempt reports it.
+    /// Returns the widest budget that is used up and not yet reported, and marks it and all narrower ones as reported.
+    /// Called after a wrong answer and after a refused attempt. If the process dies before the save, the next attempt
+    /// reports it.
     pub fn take_exhaustion(
         &mut self,
         target: &CodeTarget,
@@ -293,7 +295,7 @@ impl FactorSet {
             });
         let is_challenge_due =
             challenge.is_some_and(|challenge| !mem::replace(&mut challenge.is_exhaustion_reported, true));
-        // The contact's windows under other values count too, and may have been reported under them.
+        // The contact's windows under other values count too. Their exhaustion may have been reported already.
         let reported = self.windows_of(target).filter(|window| window.is_exhaustion_reported);
         let is_contact_due = sum_at(now, reported) < limits.attempts_per_contact
             && self.attempts_of(target, now) >= limits.attempts_per_contact;
@@ -324,7 +326,7 @@ impl FactorSet {
             .retain(|codes| codes.challenge.is_some() || codes.attempts != Attempts::ZERO);
     }
 
-    /// Returns the attempts of the contact and of its value under other ids.
+    /// Returns the number of attempts of the contact and of its value under other ids.
     fn attempts_of(&self, target: &CodeTarget, now: Timestamp) -> u32 {
         sum_at(now, self.windows_of(target))
     }
@@ -334,9 +336,9 @@ impl FactorSet {
         codes.map(|codes| &codes.attempts)
     }
 
-    /// Removes the records whose window has ended and whose challenge has expired, so that a removed contact leaves
-    /// nothing behind for longer than its attempts count.
-    pub fn forget_ended_windows(&mut self, now: Timestamp) {
+    /// Removes the records whose window has ended and whose challenge has expired. So a removed contact leaves nothing
+    /// behind once its attempts no longer count.
+    pub fn remove_ended_windows(&mut self, now: Timestamp) {
         self.codes.retain(|codes| {
             let can_be_answered = codes
                 .challenge

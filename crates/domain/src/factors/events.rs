@@ -4,8 +4,8 @@ use super::{ExhaustedBudget, OwnContact, tags_of};
 use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
 use crate::ids::UserId;
 
-/// Returns the event of a contact that was added, removed, verified or changed, in value, tag or default. The contact
-/// is shown masked.
+/// Returns the event of a contact that was added, removed or verified, or whose value, tag or default changed. It shows
+/// the contact masked.
 pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, contact: &OwnContact) -> NewEvent {
     let mut data = contact_data(user, contact);
     data.push(("tags".to_owned(), EventValue::List(tags_of(contact.is_marked))));
@@ -14,7 +14,7 @@ pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, cont
     NewEvent { context, kind, data }
 }
 
-/// Returns the event of a used-up budget of code attempts. `contact` is the one whose attempt was the last.
+/// Returns the event of a used-up budget of code attempts. `contact` is the contact of the last attempt.
 pub fn attempts_exhausted(
     context: EventContext,
     user: &UserId,
@@ -43,7 +43,7 @@ fn contact_data(user: &UserId, contact: &OwnContact) -> EventData {
 mod tests {
     use super::*;
     use crate::actor::Actor;
-    use crate::factors::fixtures::{email, id, mobile, owner, set_of, tagged};
+    use crate::factors::fixtures::{email, id, mobile, owner, set_of, with_tag};
     use crate::ids::EventId;
     use crate::time::Timestamp;
 
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn contact_event_masks_the_value_and_lists_all_members() {
         let mut set = set_of(&[
-            tagged(mobile("c1", "911112222")),
+            with_tag(mobile("c1", "911112222")),
             email("e1", "example@br.experian.com"),
         ]);
         set.chosen_default = Some(id("c1"));

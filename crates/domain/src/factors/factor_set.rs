@@ -4,7 +4,8 @@ use crate::identity::{CredentialContact, Identity};
 use crate::ids::{ContactId, UserId};
 use crate::time::Timestamp;
 
-/// The most alternative contacts of one user: the set is one document, read and written as a whole.
+/// The maximum number of alternative contacts of one user. The set is one document, which is read and written as a
+/// whole.
 pub const MAX_ALTERNATIVE_CONTACTS: usize = 10;
 
 /// The only tag of the documented API. At most one e-mail address and one mobile number of a user have it.
@@ -32,7 +33,7 @@ pub struct ContactDraft {
     pub email: Option<String>,
     /// Ignored for an e-mail address.
     pub mobile: Option<MobileDraft>,
-    /// Any but [`MARKED_RESOURCES`] breaks a rule.
+    /// Any tag other than [`MARKED_RESOURCES`] breaks a rule.
     pub tags: Vec<String>,
 }
 
@@ -73,14 +74,14 @@ pub(super) fn tags_of(is_marked: bool) -> Vec<String> {
     is_marked.then(|| MARKED_RESOURCES.to_owned()).into_iter().collect()
 }
 
-/// The rule that forbids to add or change a contact. Rules are checked in the order of the variants, which is that of
-/// the documented API, and the first broken one is returned.
+/// The rule that an addition or change of a contact breaks. Rules are checked in the order of the variants, which is
+/// the order of the documented API, and the first broken rule is returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContactRuleViolation {
     /// Code 12: the account service manages the contacts that the user logs in with.
     #[error("the contact is a credential and cannot be changed here")]
     IsCredential,
-    /// Code 06: an alternative contact is of the other type.
+    /// Code 06: an alternative contact must be of the other type than the main contact.
     #[error("the contact is of the same type as the user's main contact")]
     SameTypeAsMain,
     /// Code 08.
@@ -125,8 +126,8 @@ pub enum Added {
         /// The contact that lost the tag to the new one.
         untagged: Option<ContactId>,
     },
-    /// The same contact exists already, because the caller retried. Nothing changed, tags included.
-    AlreadyThere,
+    /// The same contact exists already, because the caller repeated the request. Nothing changed, not even the tags.
+    AlreadyStored,
 }
 
 /// The factor set of one user, an aggregate: the alternative contacts, the default, and the codes and attempts of all
@@ -135,7 +136,7 @@ pub enum Added {
 pub struct FactorSet {
     /// The key of the aggregate.
     pub user: UserId,
-    /// Version of the stored form, raised by every save; 0 while nothing is stored.
+    /// The version of the stored form, raised by every save; 0 while nothing is stored.
     pub version: u64,
     /// In the order of their `added_at`, at most [`MAX_ALTERNATIVE_CONTACTS`].
     pub contacts: Vec<AlternativeContact>,
@@ -160,18 +161,18 @@ impl FactorSet {
         }
     }
 
-    /// Returns the alternative contact with this id; `None` also for a credential contact.
+    /// Returns the alternative contact with this id. A credential contact is not found.
     pub fn contact(&self, id: &ContactId) -> Option<&AlternativeContact> {
         self.contacts.iter().find(|contact| contact.id == *id)
     }
 
-    /// Drops the alternative contacts whose id or value has become that of a credential contact, so that no id or value
-    /// is listed twice and codes go to the credential contact, which also takes over the default. Attempts stay
-    /// counted. A default that no longer exists is cleared, so that no later contact with its id becomes the
-    /// default.
+    /// Removes the alternative contacts whose id or value is now that of a credential contact. So no id or value is
+    /// listed twice, and codes go to the credential contact. If a removed contact was the default, the credential
+    /// contact becomes the default. Attempts stay counted. A default that no longer exists is cleared, so that a later
+    /// contact with its id does not become the default.
     ///
     /// Called wherever a set and its owner are read together. The next change stores the result; there is no event.
-    pub fn drop_credentials(&mut self, owner: &Identity) {
+    pub fn remove_credential_duplicates(&mut self, owner: &Identity) {
         let credentials = owner.credential_contacts();
         for credential in &credentials {
             let key = credential.value.comparison_key();
@@ -188,24 +189,24 @@ impl FactorSet {
                 }
             }
         }
-        let is_there = |id: &ContactId| self.contact(id).is_some() || credentials.iter().any(|own| own.id == *id);
-        if !self.chosen_default.as_ref().is_none_or(is_there) {
+        let exists = |id: &ContactId| self.contact(id).is_some() || credentials.iter().any(|own| own.id == *id);
+        if !self.chosen_default.as_ref().is_none_or(exists) {
             self.chosen_default = None;
         }
     }
 
-    /// Adds one contact by the rules of the documented API (`addContacts`). A tag is taken from the other contact of
-    /// the type that has it. `verified` is whether the caller vouched for the contact.
+    /// Adds one contact by the rules of the documented API (`addContacts`). If it is tagged, the other contact of the
+    /// type that has the tag loses it. The contact counts as verified if `is_vouched`: the caller vouched for it.
     ///
     /// # Errors
     ///
-    /// Returns the first rule that the draft breaks, in the order of [`ContactRuleViolation`]. The set is unchanged
-    /// then.
+    /// Returns the first rule that the draft breaks, in the order of [`ContactRuleViolation`]. An error leaves the set
+    /// unchanged.
     pub fn add(
         &mut self,
         owner: &Identity,
         draft: &ContactDraft,
-        verified: bool,
+        is_vouched: bool,
         now: Timestamp,
     ) -> Result<Added, ContactRuleViolation> {
         let credentials = owner.credential_contacts();
@@ -216,11 +217,11 @@ impl FactorSet {
             return Err(ContactRuleViolation::SameTypeAsMain);
         }
         let value = draft.value()?;
-        let marked = draft.is_marked()?;
+        let is_marked = draft.is_marked()?;
         if let Some(same_id) = self.contact(&draft.id) {
             let is_retry = same_id.value.comparison_key() == value.comparison_key();
             return if is_retry {
-                Ok(Added::AlreadyThere)
+                Ok(Added::AlreadyStored)
             } else {
                 Err(ContactRuleViolation::AlreadyRegistered)
             };
@@ -231,7 +232,7 @@ impl FactorSet {
         if self.contacts.len() >= MAX_ALTERNATIVE_CONTACTS {
             return Err(ContactRuleViolation::TooMany);
         }
-        let untagged = if marked {
+        let untagged = if is_marked {
             self.take_tag(draft.contact_type)
         } else {
             None
@@ -239,22 +240,22 @@ impl FactorSet {
         self.contacts.push(AlternativeContact {
             id: draft.id.clone(),
             value,
-            is_marked: marked,
-            is_verified: verified,
+            is_marked,
+            is_verified: is_vouched,
             revision: 1,
             added_at: now,
         });
         Ok(Added::Stored { untagged })
     }
 
-    /// Returns whether the user has the value already, under another id than `but`.
-    pub(super) fn holds(&self, credentials: &[CredentialContact], value: &ContactValue, but: &ContactId) -> bool {
+    /// Returns whether the user already has the value under an id other than `except`.
+    pub(super) fn holds(&self, credentials: &[CredentialContact], value: &ContactValue, except: &ContactId) -> bool {
         let key = value.comparison_key();
         let credentials = credentials.iter().map(|contact| (&contact.id, &contact.value));
         let others = self.contacts.iter().map(|contact| (&contact.id, &contact.value));
         credentials
             .chain(others)
-            .any(|(id, held)| id != but && held.comparison_key() == key)
+            .any(|(id, held)| id != except && held.comparison_key() == key)
     }
 
     /// Removes the tag from the contact of this type that has it, and returns that contact's id.
@@ -267,7 +268,7 @@ impl FactorSet {
         Some(holder.id.clone())
     }
 
-    /// Returns the one default contact: the chosen one while it exists, otherwise the main contact.
+    /// Returns the default contact: the chosen one while it exists, otherwise the main contact.
     pub fn default_contact<'a>(&'a self, credentials: &'a [CredentialContact]) -> Option<&'a ContactId> {
         self.chosen_default
             .as_ref()

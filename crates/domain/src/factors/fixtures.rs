@@ -1,4 +1,4 @@
-//! Fixtures of this context's tests.
+//! Fixtures for the tests of this context.
 
 use super::{ContactDraft, FactorSet, MARKED_RESOURCES, MobileDraft, SendQuotaKey};
 use crate::contact::{ContactType, ContactValue, Email, Mobile};
@@ -79,12 +79,12 @@ pub(super) fn email(contact: &str, address: &str) -> ContactDraft {
     }
 }
 
-pub(super) fn tagged(mut draft: ContactDraft) -> ContactDraft {
+pub(super) fn with_tag(mut draft: ContactDraft) -> ContactDraft {
     draft.tags = vec![MARKED_RESOURCES.to_owned()];
     draft
 }
 
-/// Returns a set with these verified contacts, of the main contact's type or not.
+/// Returns a set with these contacts, all verified and of either type.
 pub(super) fn set_of(drafts: &[ContactDraft]) -> FactorSet {
     let mut set = FactorSet::empty(owner().id);
     for draft in drafts {

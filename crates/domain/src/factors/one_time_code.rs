@@ -3,15 +3,15 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// The number of codes: six decimal digits, the least that NIST SP 800-63B section 3.1.3.2 allows.
+/// The number of possible codes: six decimal digits, the minimum of NIST SP 800-63B section 3.1.3.2.
 const CODES: u128 = 1_000_000;
 
 /// The largest multiple of [`CODES`] within 128 bits. A draw from here on is rejected, because its remainder would make
 /// some codes likelier than others.
 const REJECTED_FROM: u128 = u128::MAX - u128::MAX % CODES;
 
-/// A one-time code in the form that its user types: six decimal digits (NIST SP 800-63B section 3.1.3.2). It prints
-/// nothing.
+/// A one-time code in the form that its user types: six decimal digits (NIST SP 800-63B section 3.1.3.2). `{:?}` does
+/// not show it.
 #[derive(Clone)]
 pub struct OneTimeCode(Zeroizing<String>);
 
@@ -43,7 +43,7 @@ impl fmt::Debug for OneTimeCode {
 pub struct ChallengeId(String);
 
 impl ChallengeId {
-    /// Returns the id that these bits spell.
+    /// Returns the id with these bits.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(crate::hex::encode(&bytes))
     }
@@ -53,13 +53,13 @@ impl ChallengeId {
         crate::hex::decode::<16>(text).map(Self::from_random)
     }
 
-    /// Returns the spelling that responses and answers use.
+    /// Returns the text form that responses and answers use.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The keyed digest of a code, which the store holds in its place. Compared in constant time.
+/// The keyed digest of a code, which the store holds instead of the code. Compared in constant time.
 #[derive(Clone, Copy)]
 pub struct CodeDigest(pub [u8; 32]);
 

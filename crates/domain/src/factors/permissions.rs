@@ -21,7 +21,7 @@ permission!(
     ]
 );
 permission!(
-    /// Add contacts to the caller's own.
+    /// Add contacts to the calling user.
     AddOwnContacts = [Alternative::user(OWNER)]
 );
 permission!(

@@ -24,27 +24,27 @@ impl SendQuotaKey {
     }
 }
 
-/// The number of codes that may be sent in a window.
+/// The limit on the codes that are sent in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendQuota {
-    /// A message counts when it is about to be sent, delivered or not.
+    /// The maximum number of messages in a window. A message counts before it is sent, whether or not it is delivered.
     pub most: u32,
-    /// Begins with the first message.
+    /// The length of a window, which begins with its first message.
     pub window: Duration,
 }
 
 /// The send quotas of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendQuotaSettings {
-    /// Keeps a stranger's phone from being flooded.
+    /// Protects the owner of a contact from a flood of messages.
     pub per_destination: SendQuota,
     /// Bounds the cost of one user's messages.
     pub per_user: SendQuota,
 }
 
 impl Default for SendQuotaSettings {
-    /// Returns 3 messages in 10 minutes to a destination, so that a lost one can be repeated twice, and 10 a day for a
-    /// user.
+    /// Returns the default quotas. 3 messages in 10 minutes to a destination allow two repetitions of a lost one. A
+    /// user gets 10 messages in 24 hours.
     fn default() -> Self {
         Self {
             per_destination: SendQuota {

@@ -3,8 +3,8 @@ use crate::contact::ContactValue;
 use crate::identity::Identity;
 use crate::ids::ContactId;
 
-/// The contacts of a user that a client sees (`AuthenticationFactorSettings` of the documented API). The others are
-/// 404.
+/// The contacts of a user that a client sees (`AuthenticationFactorSettings` of the documented API). Operations answer
+/// 404 for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Visibility {
     /// Credential contacts only.
@@ -29,13 +29,13 @@ impl Visibility {
         }
     }
 
-    /// Parses that name; `None` for any other text.
+    /// Parses the name that [`as_str`](Self::as_str) returns; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|visibility| visibility.as_str() == text)
     }
 
-    /// Returns whether the client sees any alternative contacts. Through a client that does not, users cannot add
-    /// contacts either (412, code 22): they could never verify them there.
+    /// Returns whether the client sees any alternative contacts. If it sees none, its users cannot add contacts through
+    /// it either (412, code 22), because they could not verify them there.
     pub const fn shows_alternatives(self) -> bool {
         match self {
             Self::CredentialsOnly => false,
@@ -73,7 +73,8 @@ pub struct OwnContact {
     pub is_default: bool,
 }
 
-/// Returns the contacts of a user that `visibility` shows: credential contacts first, then the others by time added.
+/// Returns the contacts of a user that `visibility` shows: credential contacts first, then alternative contacts in the
+/// order of their addition.
 pub fn own_contacts(identity: &Identity, set: &FactorSet, visibility: Visibility) -> Vec<OwnContact> {
     let credentials = identity.credential_contacts();
     let default = set.default_contact(&credentials);

@@ -12,9 +12,10 @@ pub enum AccessTokenSubject {
         id: UserId,
         /// The claim `business_id`; absent when the session acts for none.
         business: Option<BusinessId>,
-        /// The claim `sid`; absent after a renewal with `remember-me=false`, whose session is over.
+        /// The claim `sid`; absent if the token belongs to no open session, as after a renewal with
+        /// `remember-me=false`.
         session: Option<FamilyId>,
-        /// The claim `epoch`: the credential epoch that the session was started under, never one that is read afresh.
+        /// The claim `epoch`: the credential epoch that the session was started under, never one that was read later.
         epoch: u64,
     },
 }
@@ -26,11 +27,11 @@ pub struct AccessToken {
     pub id: String,
     /// `client_id`.
     pub client: ClientId,
-    /// `client_epoch`. The token ends when the operator raises the client's epoch.
+    /// `client_epoch`. The token is inactive once the operator has raised the client's epoch.
     pub client_epoch: u64,
     /// `sub` and, for a user, the claims of the session.
     pub subject: AccessTokenSubject,
-    /// Computed at each issue from what is stored; at most 4 KiB in all.
+    /// Computed from stored data whenever a token is issued; at most 4 KiB in total.
     pub roles: Vec<String>,
     /// Written as `scope`, separated by spaces.
     pub scopes: Vec<String>,
@@ -41,8 +42,8 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Returns the token with its expiry moved forward to `end`, rounded down to the second, if it was later. So no
-    /// access token outlives the session that it was issued from.
+    /// Returns the token with its expiry limited to `end`, rounded down to the second. So no access token outlives the
+    /// session that it was issued from.
     #[must_use]
     pub fn ending_by(mut self, end: Option<Timestamp>) -> Self {
         let end = end.and_then(|end| Timestamp::from_second(end.as_second()).ok());

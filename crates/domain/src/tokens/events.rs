@@ -17,7 +17,7 @@ fn family_data(family: &RefreshFamily) -> EventData {
     data
 }
 
-/// Returns the event of a family that was started.
+/// Returns the event for the start of a family.
 pub fn started(context: EventContext, family: &RefreshFamily) -> NewEvent {
     NewEvent {
         context,
@@ -26,8 +26,8 @@ pub fn started(context: EventContext, family: &RefreshFamily) -> NewEvent {
     }
 }
 
-/// Returns the event of a family that was revoked for `reason`. A service that remembers sessions also ends those that
-/// name the family among their ancestors.
+/// Returns the event for the revocation of a family. A service that stores sessions also ends the sessions that name
+/// the family among their ancestors.
 pub fn revoked(context: EventContext, family: &RefreshFamily, reason: RevocationReason) -> NewEvent {
     let mut data = family_data(family);
     data.push(("reason".to_owned(), reason.as_str().into()));

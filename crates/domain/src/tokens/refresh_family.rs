@@ -10,13 +10,13 @@ use crate::time::{self, Timestamp};
 /// The reason of a revocation, stored with the family and published in its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevocationReason {
-    /// A spent token was presented outside the grace time (RFC 9700 section 4.14.2).
+    /// A spent token was presented outside the grace time: refresh token reuse (RFC 9700 section 4.14.2).
     Replay,
     /// The user ended the session (RFC 7009).
     Logout,
-    /// A renewal found the user's credential locked, or locked since the family was started.
+    /// A request found the user's credential locked, or locked since the family was started.
     Lock,
-    /// A renewal found that a session which this one descends from is revoked.
+    /// A request found that a session which this one descends from is revoked.
     Ancestor,
 }
 
@@ -39,9 +39,9 @@ impl RevocationReason {
         }
     }
 
-    /// Returns whether a revocation for this reason also ends a closed family. Only a logout does, because the branches
-    /// of a closed family live on and must end with it. The other reasons need not: a lock ends each branch by its
-    /// epoch, every branch reads a revoked ancestor by itself, and a closed family has no replay.
+    /// Returns whether a revocation for this reason also ends a closed family. Only a logout does: the branches of a
+    /// closed family stay active, and the logout must end them too. The other reasons need not. A lock ends each branch
+    /// by its epoch, every branch checks its ancestors itself, and a closed family has no replay.
     pub const fn ends_closed_families(self) -> bool {
         matches!(self, Self::Logout)
     }
@@ -60,20 +60,21 @@ pub struct Closure {
 /// The stored state of a family. Expiry is not part of it: every check compares times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FamilyStatus {
-    /// It can be renewed until it expires.
+    /// The family can be renewed until it expires.
     Active,
-    /// Its own user ended it with `remember-me=false`. There is no event, and its branches stay until a logout.
+    /// Its own user closed it with `remember-me=false`. There is no event, and its branches stay active until a logout.
     Closed(Closure),
-    /// Ended with an event, and its branches with it. No other status follows.
+    /// The family was revoked, with an event. Its branches are no longer active either. This status is final.
     Revoked(RevocationReason),
 }
 
-/// The most sessions that one session may descend from. Each active check and each issue of a token reads all of them.
+/// The maximum number of sessions that one session may descend from. Every active check and every issue of a token
+/// reads all of them.
 pub const MAX_ANCESTORS: usize = 8;
 
 /// The session descends from [`MAX_ANCESTORS`] others, so it cannot be branched (412, code 22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the session is at the end of a chain of {MAX_ANCESTORS} others, so none can be made from it")]
+#[error("the session descends from {MAX_ANCESTORS} others already, so it cannot be branched")]
 pub struct TooManyAncestors;
 
 /// The circumstances of a session's start, which never change during its life.
@@ -87,8 +88,8 @@ pub struct Origin {
     pub business: Option<BusinessId>,
     /// Groups that the SAML login asserted.
     pub groups: Vec<String>,
-    /// The sessions that it descends from, the oldest first, at most [`MAX_ANCESTORS`]; empty for a session that is no
-    /// branch. The revocation of any of them ends it.
+    /// The sessions that it descends from, the oldest first, at most [`MAX_ANCESTORS`]; empty for a session that is not
+    /// a branch. The revocation of any of them ends it.
     pub ancestors: Vec<FamilyId>,
     /// The credential epoch that the session was started under. Any later lock ends the session.
     pub epoch: u64,
@@ -106,8 +107,8 @@ impl Origin {
     }
 }
 
-/// A refresh token family: one session, and the chain of refresh tokens that rotation made from the first, of which one
-/// is current (RFC 9700 section 4.14.2). An aggregate.
+/// A refresh token family: one session, and the chain of refresh tokens that rotation creates from the first. One of
+/// them is current (RFC 9700 section 4.14.2). An aggregate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshFamily {
     /// The session id (`sid`).
@@ -116,28 +117,28 @@ pub struct RefreshFamily {
     pub origin: Origin,
     /// The number of the current token, counted from 1.
     pub generation: u64,
-    /// The nonce of the current token. With the generation and the MAC key it is all that the wire form is made of.
+    /// The nonce of the current token. Family id, generation, nonce and MAC key determine the wire form.
     pub nonce: Nonce,
     /// The nonce of the token before the current one; `None` in the first generation.
     pub previous_nonce: Option<Nonce>,
     /// The time of the last rotation, at which the grace time of the previous token begins.
     pub rotated_at: Timestamp,
-    /// First instant at which the family has ended, however often it was renewed.
+    /// The first instant at which the family is expired, regardless of renewals.
     pub absolute_expires_at: Timestamp,
-    /// First instant at which the family has ended unless it is renewed before; never after the absolute expiry.
+    /// The first instant at which the family is expired unless it is renewed before; never after the absolute expiry.
     pub idle_expires_at: Timestamp,
-    /// Active, closed or revoked; expiry is apart.
+    /// Active, closed or revoked. Expiry is not part of the status.
     pub status: FamilyStatus,
 }
 
-/// A presented refresh token and its caller: all that the condition of a rotation compares.
+/// A presented refresh token and its caller, which the condition of a rotation compares with the family.
 #[derive(Debug, Clone)]
 pub struct PresentedToken {
     /// Its MAC has been verified.
     pub token: RefreshToken,
-    /// The calling client, which must be that of the family's origin.
+    /// The client that presents the token; it must be the client of the family's origin.
     pub client: ClientId,
-    /// The user, who must be that of the family's origin.
+    /// The user of the session; it must be the user of the family's origin.
     pub user: UserId,
 }
 
@@ -147,18 +148,19 @@ pub enum Verdict {
     /// The current token of an active family: rotate.
     Current,
     /// The token before the current one, inside the grace time: a repetition after a lost answer, or one of several
-    /// parallel renewals. It gets the same successor again; nothing is written.
+    /// parallel renewals. It gets the same successor again, and nothing is written.
     Superseded,
     /// The token that closed the family, inside the grace time: it gets an access token again.
     ClosedByThisToken,
-    /// The family has expired or was closed or revoked, or the token was never issued: 401.
+    /// The family is expired, closed or revoked, or the token was never issued: 401.
     Ended,
-    /// A spent token outside the grace time: the family must be revoked.
+    /// A spent token outside the grace time, which is refresh token reuse (RFC 9700 section 4.14.2): the family must be
+    /// revoked.
     Replayed,
 }
 
 impl RefreshFamily {
-    /// Returns the ancestors of a session that is made from this one: its own, then itself.
+    /// Returns the ancestors of a new branch of this session: the ancestors of this session, then this session.
     ///
     /// # Errors
     ///
@@ -171,19 +173,20 @@ impl RefreshFamily {
         Ok(own.chain([self.id.clone()]).collect())
     }
 
-    /// Returns the first instant at which the family has ended unless it is renewed before: the earlier of its
+    /// Returns the first instant at which the family is expired unless it is renewed before: the earlier of its two
     /// expiries.
     pub fn ends_at(&self) -> Timestamp {
         self.absolute_expires_at.min(self.idle_expires_at)
     }
 
-    /// Returns whether the family was closed or revoked, which is final. Expiry does not count.
-    pub fn has_ended(&self) -> bool {
+    /// Returns whether the family was closed or revoked, so that it never becomes active again. Expiry is not
+    /// considered.
+    pub fn is_closed_or_revoked(&self) -> bool {
         self.status != FamilyStatus::Active
     }
 
     /// Returns whether the family can be renewed at `now`, as far as its own state decides. Ancestors and lock status
-    /// are checked apart.
+    /// are checked separately.
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.status == FamilyStatus::Active && now < self.ends_at()
     }
@@ -207,14 +210,16 @@ impl RefreshFamily {
         }
     }
 
-    /// Judges a token whose MAC has been verified. Only the immediate predecessor of the current token has a grace
-    /// time, while less than `grace` has passed since the rotation. A `grace` of zero is strict: every spent token is a
-    /// replay.
+    /// Judges a token whose MAC has been verified. This rule detects refresh token reuse (RFC 9700 section 4.14.2): the
+    /// verdict is [`Replayed`](Verdict::Replayed). The use case `renew_token` acts on it and revokes the family.
     ///
-    /// - Parallel renewals: A and B present T1. A's update matches and makes T2. B's matches nothing; B judges T1
-    ///   against the family as it is now, finds it superseded, and gets T2 as well.
+    /// Only the immediate predecessor of the current token has a grace time: less than `grace` must have passed since
+    /// the rotation. If `grace` is zero, every spent token is a replay.
+    ///
+    /// - Parallel renewals: A and B present T1. A's update matches and creates T2. B's update matches nothing. B judges
+    ///   T1 against the family as it is now, finds it superseded, and gets T2 as well.
     /// - Replay: A rotates T1 to T2 and T2 to T3. B presents a copied T1, which is neither current nor previous. Either
-    ///   A or B is a thief, so the family ends, T3 included.
+    ///   A or B is a thief, so the family is revoked, including T3.
     ///
     /// ```
     /// # use domain::{ids::{ClientId, FamilyId, UserId}, time::Timestamp};
@@ -280,7 +285,8 @@ impl RefreshFamily {
                 }
             }
             FamilyStatus::Active => {
-                // A higher generation was never issued from this state: it is no copy of a spent token.
+                // Any other token of the current or a higher generation was never issued from this state, so it is not
+                // a copy of a spent one.
                 if token.generation < self.generation {
                     Verdict::Replayed
                 } else {
@@ -291,7 +297,7 @@ impl RefreshFamily {
     }
 
     /// Returns the family one generation later, with `nonce` for its current token. The idle expiry moves to
-    /// `idle_lifetime` after `now`, never past the absolute one.
+    /// `idle_lifetime` after `now`, but never beyond the absolute expiry.
     #[must_use]
     pub fn rotate(&self, nonce: Nonce, now: Timestamp, idle_lifetime: Duration) -> Self {
         Self {
@@ -305,8 +311,8 @@ impl RefreshFamily {
     }
 }
 
-/// Returns whether less than `grace` has passed since `start`. B may read its clock, then A writes `start`, then B
-/// reads the family: a `now` before `start` is therefore inside any grace time but zero.
+/// Returns whether less than `grace` has passed since `start`. `now` may be before `start`: B reads its clock, A writes
+/// `start`, B reads the family. Such a `now` is inside any grace time except zero.
 fn is_within(grace: Duration, start: Timestamp, now: Timestamp) -> bool {
     Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO) < grace
 }

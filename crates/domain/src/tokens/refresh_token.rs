@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 
 use crate::ids::FamilyId;
 
-/// The 128 random bits of a refresh token, too many to guess. It prints nothing.
+/// The 128 random bits of a refresh token, too many to guess. `{:?}` does not show them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce(pub [u8; 16]);
 
@@ -25,7 +25,7 @@ pub struct RefreshToken {
     pub family: FamilyId,
     /// The number of the token within its family, counted from 1.
     pub generation: u64,
-    /// Compared with that of the family in constant time.
+    /// Compared with the nonces of the family in constant time.
     pub nonce: Nonce,
 }
 

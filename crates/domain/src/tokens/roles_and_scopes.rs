@@ -4,8 +4,8 @@ use crate::identity::Identity;
 use crate::ids::BusinessId;
 use crate::names::{RoleHolder, is_administrator};
 
-/// The most bytes that the roles of one token may have in all. The token travels in a header, and services and proxies
-/// reject long ones.
+/// The maximum total size of the roles of one token, in bytes. The token travels in a header, and services and proxies
+/// reject long headers.
 const MAX_ROLES_BYTES: usize = 4 * 1024;
 
 /// The business that a session acts for is not, or no longer, linked to the user (412, code 23).
@@ -13,10 +13,10 @@ const MAX_ROLES_BYTES: usize = 4 * 1024;
 #[error("the business is not linked to the user")]
 pub struct BusinessNotLinked;
 
-/// The roles and scopes of a token, computed at every issue from what is stored and never copied from a token.
+/// The roles and scopes of a token, computed from stored data whenever a token is issued and never copied from a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolesAndScopes {
-    /// Each once, in the order client, user, groups, business link, administrator roles.
+    /// Each role once, in the order client, user, groups, business link, administrator roles.
     pub roles: Vec<String>,
     /// The client's scopes; a user adds none.
     pub scopes: Vec<String>,
@@ -25,8 +25,9 @@ pub struct RolesAndScopes {
 /// Returns the administrator roles that a user holds through a client; none through a client that is not registered for
 /// administration.
 ///
-/// They come from the identity, and from those of `groups` that are stored with the identity or were asserted for the
-/// session by a client registered for them by name. A client, a business link and any other group give none.
+/// They come from the identity itself and from two kinds of `groups`: those stored with the identity, and those
+/// asserted for the session by a client that is registered for them by name. A client, a business link and any other
+/// group give none.
 pub fn administrator_roles(
     client: &Client,
     identity: &Identity,
@@ -79,8 +80,8 @@ impl RolesAndScopes {
         }
     }
 
-    /// Returns the roles and scopes of a user's token: the client's roles, the user's, those of `groups` and, when the
-    /// session acts for a business, those of the link. `groups` are the known groups among the user's own and the
+    /// Returns the roles and scopes of a user's token: the roles of the client, the user and `groups`, and those of the
+    /// business link if the session acts for a business. `groups` are the known groups among the user's own and the
     /// `asserted` ones.
     ///
     /// # Errors
@@ -109,7 +110,7 @@ impl RolesAndScopes {
         Ok(Self { roles, scopes })
     }
 
-    /// Returns whether the roles fit into a token: 4 KiB in all (412, code 22, if they do not).
+    /// Returns whether the roles fit into a token: at most 4 KiB in total (412, code 22, if they do not).
     pub fn fits(&self) -> bool {
         self.roles.iter().map(String::len).sum::<usize>() <= MAX_ROLES_BYTES
     }

@@ -6,13 +6,13 @@ use crate::group::AssertedGroups;
 use crate::ids::{BusinessId, ClientId, FamilyId, UserId};
 use crate::time::Timestamp;
 
-/// A validation token in the form that its bearer presents: 256 random bits, returned once and never stored. It prints
-/// nothing.
+/// A validation token in the form that its bearer presents: 256 random bits, returned once and never stored. `{:?}`
+/// does not show it.
 #[derive(Clone)]
 pub struct ValidationTokenSecret(Zeroizing<String>);
 
 impl ValidationTokenSecret {
-    /// Returns the token that these bits make: `vt_` and 64 hexadecimal digits.
+    /// Returns the token of these bits: `vt_` and 64 hexadecimal digits.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(format!("vt_{}", crate::hex::encode(&bytes))))
     }
@@ -49,7 +49,8 @@ pub struct ValidationToken {
     pub business: Option<BusinessId>,
     /// Groups that the SAML login asserted.
     pub groups: Vec<String>,
-    /// The credential epoch that it was issued under; the new session inherits it, so a lock in between ends both.
+    /// The credential epoch that it was issued under; the new session inherits it, so a lock in the meantime
+    /// invalidates both.
     pub epoch: u64,
     /// The session that it branches from and that session's ancestors, the oldest first; empty after a SAML login.
     pub ancestors: Vec<FamilyId>,
@@ -57,7 +58,8 @@ pub struct ValidationToken {
     pub session_expires_at: Option<Timestamp>,
     /// The user's address as the request gave it. It is stored and returned, never compared.
     pub ip: Option<IpAddr>,
-    /// First instant at which it cannot be consumed any more, 60 s after its issue unless set otherwise.
+    /// The first instant at which it can no longer be consumed: 60 s after it was issued by default, or the end of the
+    /// session that it branches from if that is earlier.
     pub expires_at: Timestamp,
     /// The subset of `groups` that may give administrator roles: the asserting client is registered for them by name.
     pub administrative_groups: Vec<String>,

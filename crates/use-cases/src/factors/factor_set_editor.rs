@@ -15,8 +15,9 @@ use ports::{Clients, Clock, Randomness, SaveOutcome, StoreError};
 use super::FactorsPorts;
 use crate::UseCaseError;
 
-/// How often an edit is decided before it gives up with 503. Each conflict is another edit's success. Parallel wrong
-/// codes end before this: 20 of them use up a contact's attempts, and the others then save nothing.
+/// The number of times that an edit is decided before it fails with 503. Each conflict means that another edit
+/// succeeded. Parallel wrong codes do not exhaust it: 20 of them use up a contact's attempts, and the others then save
+/// nothing.
 const MAX_SAVE_ATTEMPTS: usize = 24;
 
 /// The reason why a contact was not read or changed.
@@ -57,17 +58,17 @@ pub(super) enum PendingEvent {
 
 /// The decision of an edit.
 pub(super) enum EditDecision<T> {
-    /// Saves nothing. Only for an answer that no late write can make untrue, such as "wrong code".
+    /// Saves nothing. Only for an answer that a late write cannot make untrue, such as "wrong code".
     Unchanged(T),
-    /// Saves the set as it was found, under a new version, because the answer promises how the set is: see
-    /// [`FactorSetEditor`].
+    /// Saves the set as it was found, under a new version, because the answer makes a promise about the state of the
+    /// set: see [`FactorSetEditor`].
     SaveUnchanged(T),
     /// Saves the edited set with its events, in one write.
     Save(T, Vec<PendingEvent>),
 }
 
-/// A contact that the caller's client may show. Only [`FactorSetEditor::visible_contact`] makes one, and every read and
-/// edit checks it, so that no operation can name a hidden contact.
+/// A contact that the caller's client may show. Only [`FactorSetEditor::visible_contact`] creates one, and every read
+/// and edit checks it, so an operation cannot name a hidden contact.
 pub(super) struct VisibleContact<'a> {
     call: &'a Call,
     user: &'a UserId,
@@ -92,14 +93,14 @@ impl VisibleContact<'_> {
 /// Reads a user's factor set, edits it, and saves it with its events in one conditional write.
 ///
 /// 1. Reads set and owner.
-/// 2. Decides. A contact that is not found and a broken rule are answers too.
+/// 2. Decides. "Contact not found" and "rule broken" are decisions too.
 /// 3. Saves the set if the stored version is still the one read, and raises it. On a conflict it starts again at 1.
 ///
-/// An unchanged set is saved as well ([`EditDecision::SaveUnchanged`], and every rule violation), because its raised
-/// version keeps out an older edit that is still on its way (docs/protocols.md "Lock commands"). Without it: version 3
-/// has a contact. A removes it; its write is stuck on the network, and A gets 503. B puts the contact, which is as B
-/// wants it, and would get 204 without a write. A's write arrives, still finds version 3, and removes what B was
-/// promised. With it B saves version 4 before its 204, and A's write matches nothing.
+/// An unchanged set is saved as well ([`EditDecision::SaveUnchanged`], and every rule violation). Its raised version
+/// makes an older, delayed edit conflict (docs/protocols.md "Lock commands"). Without it: version 3 has a contact. A
+/// removes it; its write is delayed in the network, and A gets 503. B puts the contact, which already is as B wants it,
+/// and would get 204 without a write. A's write arrives, still finds version 3, and removes the contact that B was
+/// promised. With it: B saves version 4 before its 204, and A's write matches nothing.
 pub(super) struct FactorSetEditor {
     factor_sets: Arc<dyn FactorSets>,
     clients: Arc<dyn Clients>,
@@ -117,7 +118,8 @@ impl FactorSetEditor {
         }
     }
 
-    /// Returns which contacts the caller may name: users those that their client shows, administrators and clients all.
+    /// Returns the contacts that the caller may name. Users may name those that their client shows; administrators and
+    /// clients may name all.
     async fn visibility(&self, call: &Call, user: &UserId) -> Result<Visibility, ContactError> {
         if call.user_id() != Some(user) {
             return Ok(Visibility::Unrestricted);
@@ -136,8 +138,8 @@ impl FactorSetEditor {
         }
     }
 
-    /// Names a contact in the view of the caller. Whether the set has it is checked by the reads and edits that take
-    /// it.
+    /// Returns a handle for a contact as the caller sees it. The reads and edits that take the handle check that the
+    /// contact is visible.
     pub(super) async fn visible_contact<'a>(
         &self,
         call: &'a Call,
@@ -196,13 +198,13 @@ impl FactorSetEditor {
                 Ok(EditDecision::Unchanged(outcome)) => return Ok(outcome),
                 Ok(EditDecision::SaveUnchanged(outcome)) => (Ok(outcome), found, Vec::new()),
                 Ok(EditDecision::Save(outcome, events)) => (Ok(outcome), edited, events),
-                // These two promise how the set is, too, so they are saved before they are answered.
+                // Both errors make a promise about the state of the set, so the set is saved before the answer.
                 Err(error @ (ContactError::ContactNotFound | ContactError::RuleViolation(_))) => {
                     (Err(error), found, Vec::new())
                 }
                 Err(error) => return Err(error),
             };
-            set.forget_ended_windows(now);
+            set.remove_ended_windows(now);
             let events = events
                 .into_iter()
                 .map(|event| self.build_event(call, user, event, now))
@@ -227,7 +229,7 @@ impl FactorSetEditor {
     }
 }
 
-/// Returns a user and the user's set, without the contacts that have become credential contacts; `None` if there is no
+/// Returns a user and the user's set, without the contacts that are credential contacts by now; `None` if there is no
 /// such user.
 pub(super) async fn find_with_owner(
     factor_sets: &dyn FactorSets,
@@ -235,7 +237,7 @@ pub(super) async fn find_with_owner(
 ) -> Result<Option<(Identity, FactorSet)>, StoreError> {
     let mut found = factor_sets.find_with_owner(user).await?;
     if let Some((owner, set)) = &mut found {
-        set.drop_credentials(owner);
+        set.remove_credential_duplicates(owner);
     }
     Ok(found)
 }

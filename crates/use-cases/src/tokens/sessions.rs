@@ -56,12 +56,13 @@ impl Sessions {
         self.confirm(self.families.find(id).await?, id, |_| true).await
     }
 
-    /// Returns the family. Sees every write that any process was acknowledged before the read began.
+    /// Returns the family. The read sees every write that was acknowledged to any process before it began.
     pub(super) async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.families.read_linearizable(id).await
     }
 
-    /// Returns the family of a verified token, confirmed as [`confirm_for_token`](Self::confirm_for_token) does.
+    /// Returns the family of a verified token. An uncertain result is read again as in
+    /// [`confirm_for_token`](Self::confirm_for_token).
     pub(super) async fn find_for_token(
         &self,
         token: &RefreshToken,
@@ -71,25 +72,26 @@ impl Sessions {
         self.confirm_for_token(found, token, now).await
     }
 
-    /// Returns the family that was found, or reads it again, linearizably, if the verdict on the token may come from an
-    /// old read: the family is absent, or active and yet expired, or its generation is behind the token's. Closed and
-    /// revoked are final and need no second read.
+    /// Returns the family that was found, unless the verdict on the token may come from an old read: the family is
+    /// absent, or active but expired, or its generation is behind that of the token. Such a family is read again,
+    /// linearizably. A closed or revoked family never becomes active again and needs no second read.
     pub(super) async fn confirm_for_token(
         &self,
         found: Option<RefreshFamily>,
         token: &RefreshToken,
         now: Timestamp,
     ) -> Result<Option<RefreshFamily>, StoreError> {
-        let is_certain =
-            |family: &RefreshFamily| family.has_ended() || family.judge(token, now, self.grace) != Verdict::Ended;
+        let is_certain = |family: &RefreshFamily| {
+            family.is_closed_or_revoked() || family.judge(token, now, self.grace) != Verdict::Ended
+        };
         self.confirm(found, &token.family, is_certain).await
     }
 
     /// Returns the family that was found if it is certain, and reads it again, linearizably, otherwise: right after a
     /// failover a majority read may be behind an acknowledged write (docs/protocols.md "Linearizable reads").
     ///
-    /// The id must come from a token with a verified MAC or signature. Otherwise a stranger could cause these reads,
-    /// which are expensive, with invented ids.
+    /// The id must come from a token with a verified MAC or signature. Otherwise a caller could cause these expensive
+    /// reads with invented ids.
     async fn confirm(
         &self,
         found: Option<RefreshFamily>,
@@ -102,16 +104,16 @@ impl Sessions {
         }
     }
 
-    /// Counts a session that is about to start. Called before the write, so that a rejected start spends no validation
-    /// token.
+    /// Counts a session that is about to start. Called before the write, so that a rejected start does not spend a
+    /// validation token.
     pub(super) fn take_start(&self, origin: &Origin) -> Result<(), TokenError> {
         self.start_limiter
             .take(&origin.client, &origin.user, self.clock.now())
             .map_err(|wait| TokenError::TooManySessions { wait })
     }
 
-    /// Starts a family. A branch ends no later than `ends_at`, the end of its parent. Returns the family, and whether
-    /// this call inserted it: `false` if an earlier attempt of the same call did.
+    /// Starts a family. A branch expires no later than `ends_at`, the end of its parent. Returns the family, and
+    /// whether this call inserted it: `false` if an earlier attempt of the same call did.
     pub(super) async fn start(
         &self,
         call: &Call,
@@ -158,7 +160,7 @@ impl Sessions {
         self.families.close(presented, now, self.grace).await
     }
 
-    /// Revokes a family by its id, as [`revoke_family`](Self::revoke_family) does. An absent family is no error.
+    /// Revokes a family by its id, as [`revoke_family`](Self::revoke_family) does. An absent family is not an error.
     pub(super) async fn revoke(&self, call: &Call, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreError> {
         match self.find(id).await? {
             Some(family) => self.revoke_family(call, &family, reason).await,
@@ -166,8 +168,8 @@ impl Sessions {
         }
     }
 
-    /// Revokes a family, with its event and an audit record if this call did it. Both name the caller. Changes nothing
-    /// if the family has ended already, except that a logout also revokes a closed one.
+    /// Revokes a family. If this call revoked it, an event and an audit record name the caller. Nothing changes if the
+    /// family is closed or revoked already, except that a logout also revokes a closed one.
     pub(super) async fn revoke_family(
         &self,
         call: &Call,
@@ -197,8 +199,8 @@ impl Sessions {
         call.event(self.randomness.event_id(now), now)
     }
 
-    /// Returns the content of a refresh token if its MAC is good, in any state of its family; `None` for any other
-    /// text.
+    /// Returns the content of a refresh token if its MAC is valid, whatever the state of its family; `None` for any
+    /// other text.
     pub(super) fn verify_refresh_token(&self, text: &str) -> Option<RefreshToken> {
         self.refresh_token_codec.verify(text)
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::contact::ContactType;
-use crate::factors::fixtures::{destination_of, email, id, mobile, owner, owner_of_both, set_of, tagged};
+use crate::factors::fixtures::{destination_of, email, id, mobile, owner, owner_of_both, set_of, with_tag};
 use crate::factors::{
     Added, Attempts, Challenge, ChallengeId, CodeDigest, MARKED_RESOURCES, MAX_ALTERNATIVE_CONTACTS, Visibility,
 };
@@ -136,10 +136,10 @@ fn replace_returns_the_first_broken_rule_in_documented_order() {
 
 #[test]
 fn replacing_a_contact_by_itself_changes_nothing() {
-    let mut set = with_challenge(set_of(&[tagged(mobile("c1", "911112222"))]), "c1");
+    let mut set = with_challenge(set_of(&[with_tag(mobile("c1", "911112222"))]), "c1");
     let before = set.clone();
     for vouched in [true, false] {
-        let changed = set.replace(&owner(), &tagged(mobile("c1", "911112222")), vouched);
+        let changed = set.replace(&owner(), &with_tag(mobile("c1", "911112222")), vouched);
         assert_eq!(changed, Ok(ChangedContacts::new()));
     }
     assert_eq!(set, before);
@@ -174,7 +174,7 @@ fn another_spelling_changes_the_contact_itself() {
 fn changed_tags_keep_revision_verification_and_challenge() {
     let mut set = with_challenge(set_of(&[mobile("c1", "911112222")]), "c1");
     for (draft, marked) in [
-        (tagged(mobile("c1", "911112222")), true),
+        (with_tag(mobile("c1", "911112222")), true),
         (mobile("c1", "911112222"), false),
     ] {
         assert_eq!(set.replace(&owner(), &draft, false), Ok(ids(["c1"])));
@@ -190,11 +190,11 @@ fn changed_tags_keep_revision_verification_and_challenge() {
 #[test]
 fn moving_a_tag_changes_both_contacts() {
     let mut set = set_of(&[
-        tagged(mobile("c1", "911112222")),
+        with_tag(mobile("c1", "911112222")),
         mobile("c2", "911113333"),
-        tagged(email("e1", "eva@example.com")),
+        with_tag(email("e1", "eva@example.com")),
     ]);
-    let changed = set.replace(&owner(), &tagged(mobile("c2", "911113333")), true);
+    let changed = set.replace(&owner(), &with_tag(mobile("c2", "911113333")), true);
     assert_eq!(changed, Ok(ids(["c1", "c2"])));
     let marked = |set: &FactorSet| -> ChangedContacts {
         let marked = set.contacts.iter().filter(|contact| contact.is_marked);
@@ -400,7 +400,7 @@ fn merge_patch_of_tags_keeps_removes_and_replaces() {
             true,
         ),
     ] {
-        let mut set = set_of(&[tagged(mobile("c1", "911112222"))]);
+        let mut set = set_of(&[with_tag(mobile("c1", "911112222"))]);
         assert_eq!(set.patch(&owner(), &id("c1"), patch, true), changed);
         assert_eq!(set.contact(&id("c1")).unwrap().is_marked, is_marked);
     }
@@ -470,7 +470,7 @@ fn default_is_the_last_chosen_or_the_main_contact() {
 
 #[test]
 fn patch_lists_each_changed_contact_once() {
-    let mut set = set_of(&[tagged(mobile("c1", "911112222")), mobile("c2", "911113333")]);
+    let mut set = set_of(&[with_tag(mobile("c1", "911112222")), mobile("c2", "911113333")]);
     set.chosen_default = Some(id("c1"));
     let everything = |number: &str| ContactPatch {
         tags: Patch::Put(vec![MARKED_RESOURCES.to_owned()]),
@@ -492,7 +492,7 @@ fn patch_lists_each_changed_contact_once() {
 
 #[test]
 fn remove_returns_the_contact_and_keeps_its_attempts() {
-    let both = set_of(&[tagged(mobile("c1", "911112222")), mobile("c2", "911113333")]);
+    let both = set_of(&[with_tag(mobile("c1", "911112222")), mobile("c2", "911113333")]);
     let mut set = with_challenge(with_challenge(both, "c1"), "c2");
     let original = set.view_of(&owner(), &id("c1")).unwrap();
     assert_eq!(set.remove(&owner(), &id("c1")), Ok((original, ChangedContacts::new())));

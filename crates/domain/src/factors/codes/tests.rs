@@ -1,5 +1,5 @@
 use super::*;
-use crate::factors::fixtures::{destination_of, id, mobile, owner, owner_of_both, set_of, tagged};
+use crate::factors::fixtures::{destination_of, id, mobile, owner, owner_of_both, set_of, with_tag};
 use crate::factors::{ContactChangeError, ContactDraft};
 
 mod model;
@@ -132,7 +132,7 @@ impl CodesFixture {
     }
 }
 
-fn counted_against(challenge: u8) -> AttemptDecision {
+fn counted_attempt(challenge: u8) -> AttemptDecision {
     AttemptDecision::Counted(Some(CodeDigest([challenge; 32])))
 }
 
@@ -154,7 +154,7 @@ fn five() -> CodesFixture {
 fn a_right_answer_counts_as_an_attempt() {
     let mut fixture = one();
     let sent = fixture.send("c1");
-    assert_eq!(fixture.attempt("c1", sent), counted_against(sent));
+    assert_eq!(fixture.attempt("c1", sent), counted_attempt(sent));
     let codes = &fixture.set.codes[0];
     assert_eq!(codes.challenge.as_ref().unwrap().attempts, 1);
     assert_eq!((codes.attempts.used, fixture.set.attempts.used), (1, 1));
@@ -169,7 +169,7 @@ fn the_sixth_attempt_at_a_challenge_is_refused_and_not_counted() {
     assert_eq!(fixture.answer_wrongly("c1", sent, 9), 5);
     assert_eq!((fixture.used("c1"), fixture.set.attempts.used), (5, 5));
     let again = fixture.send("c1");
-    assert_eq!(fixture.attempt("c1", again), counted_against(again));
+    assert_eq!(fixture.attempt("c1", again), counted_attempt(again));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_contact_has_twenty_attempts_a_day_across_challenges() {
     assert_eq!((fixture.used("c1"), fixture.set.attempts.used), (20, 20));
     assert_eq!(fixture.attempt_from("portal", "c1", None), AttemptDecision::Exhausted);
     let main = fixture.send("main");
-    assert_eq!(fixture.attempt("main", main), counted_against(main));
+    assert_eq!(fixture.attempt("main", main), counted_attempt(main));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_code_is_accepted_until_the_instant_of_its_expiry() {
     let mut fixture = one();
     let sent = fixture.send("c1");
     fixture.now = seconds(599);
-    assert_eq!(fixture.attempt("c1", sent), counted_against(sent));
+    assert_eq!(fixture.attempt("c1", sent), counted_attempt(sent));
     fixture.now = seconds(600);
     assert_eq!(fixture.attempt("c1", sent), COUNTED_WITHOUT_CHALLENGE);
     assert_eq!(fixture.used("c1"), 2);
@@ -298,12 +298,12 @@ fn a_window_begins_with_its_first_attempt_and_ends_a_day_later() {
 
 #[test]
 fn one_right_answer_removes_the_challenge_and_verifies_the_contact() {
-    let mut fixture = CodesFixture::with(&[tagged(mobile("c1", "911112222")), mobile("c2", "911113333")]);
+    let mut fixture = CodesFixture::with(&[with_tag(mobile("c1", "911112222")), mobile("c2", "911113333")]);
     fixture.replace(&mobile("c1", "911114444"));
     let unverified = fixture.target("c1");
     assert_eq!((unverified.purpose, unverified.revision), (Purpose::Verify, 2));
     let sent = fixture.send("c1");
-    assert_eq!(fixture.attempt("c1", sent), counted_against(sent));
+    assert_eq!(fixture.attempt("c1", sent), counted_attempt(sent));
     assert!(!fixture.accept("c2", sent), "of another contact");
     assert!(fixture.accept("c1", sent));
     assert!(!fixture.accept("c1", sent), "a second time");
@@ -328,7 +328,7 @@ fn attempts_under_another_value_or_id_do_not_prevent_verification() {
         assert_eq!(fixture.answer_wrongly(contact, sent, 5), 5);
         assert_eq!(fixture.take_exhaustion(contact, sent), Some(ExhaustedBudget::Challenge));
         let sent = fixture.send(contact);
-        assert_eq!(fixture.attempt(contact, sent), counted_against(sent));
+        assert_eq!(fixture.attempt(contact, sent), counted_attempt(sent));
         assert!(fixture.accept(contact, sent));
         assert!(fixture.set.contact(&id(contact)).unwrap().is_verified);
     }
@@ -340,7 +340,7 @@ fn a_code_to_a_credential_contact_confirms_it() {
     let target = fixture.target("main");
     assert_eq!((target.purpose, target.revision), (Purpose::Confirm, 0));
     let sent = fixture.send("main");
-    assert_eq!(fixture.attempt("main", sent), counted_against(sent));
+    assert_eq!(fixture.attempt("main", sent), counted_attempt(sent));
     let before = fixture.set.contacts.clone();
     assert!(fixture.accept("main", sent));
     assert_eq!(fixture.set.contacts, before);
@@ -361,7 +361,7 @@ fn changing_or_removing_a_contact_ends_its_challenge() {
     for happens in [change, change_and_back, add_again] {
         let mut fixture = one();
         let sent = fixture.send("c1");
-        assert_eq!(fixture.attempt("c1", sent), counted_against(sent));
+        assert_eq!(fixture.attempt("c1", sent), counted_attempt(sent));
         happens(&mut fixture);
         assert!(!fixture.accept("c1", sent));
         assert_eq!(fixture.attempt("c1", sent), COUNTED_WITHOUT_CHALLENGE);
@@ -382,13 +382,13 @@ fn codes_go_to_the_credential_that_replaced_a_contact() {
         let mut fixture = CodesFixture::with(&[contact]);
         fixture.use_up("second", 18);
         let to_the_contact = fixture.send("second");
-        fixture.set.drop_credentials(&owner_of_both());
+        fixture.set.remove_credential_duplicates(&owner_of_both());
         let target = fixture.target("second");
         assert_eq!((target.purpose, target.revision), (Purpose::Confirm, 0));
         assert_eq!(target.value.comparison_key(), "5511911110000");
         assert_eq!(fixture.attempt("second", to_the_contact), COUNTED_WITHOUT_CHALLENGE);
         let sent = fixture.send("second");
-        assert_eq!(fixture.attempt("second", sent), counted_against(sent));
+        assert_eq!(fixture.attempt("second", sent), counted_attempt(sent));
         assert_eq!(
             fixture.attempt("second", sent),
             AttemptDecision::Exhausted,
@@ -438,7 +438,7 @@ fn each_exhausted_challenge_is_reported_once() {
     for _ in 0..2 {
         let sent = fixture.send("c1");
         for attempt in 1..=5 {
-            assert_eq!(fixture.attempt("c1", sent), counted_against(sent));
+            assert_eq!(fixture.attempt("c1", sent), counted_attempt(sent));
             let expected = (attempt == 5).then_some(ExhaustedBudget::Challenge);
             assert_eq!(fixture.take_exhaustion("c1", sent), expected, "{attempt}");
         }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::factors::fixtures::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, tagged};
+use crate::factors::fixtures::{email, id, mobile, owner, owner_by_mobile, owner_of_both, set_of, with_tag};
 use crate::factors::{Visibility, own_contacts};
 use crate::identity::MainContact;
 
@@ -41,8 +41,8 @@ fn adding_the_same_contact_again_changes_nothing() {
     add(&mut set, &mobile("c1", "911112222")).unwrap();
     let before = set.clone();
     assert_eq!(
-        add(&mut set, &tagged(mobile("c1", "911112222"))),
-        Ok(Added::AlreadyThere)
+        add(&mut set, &with_tag(mobile("c1", "911112222"))),
+        Ok(Added::AlreadyStored)
     );
     assert_eq!(set, before);
 }
@@ -79,7 +79,7 @@ fn add_rejects_credential_values_and_other_spellings() {
         true,
         Timestamp::UNIX_EPOCH,
     );
-    assert_eq!((retried, set), (Ok(Added::AlreadyThere), before));
+    assert_eq!((retried, set), (Ok(Added::AlreadyStored), before));
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn add_reads_only_the_field_of_the_contacts_type() {
         Err(ContactRuleViolation::NotAMobile)
     );
     add(&mut set, &mobile("c1", "911112222")).unwrap();
-    let beside_a_bad_mobile = email("e1", "eva@example.com");
-    set.add(&owner_by_mobile(), &beside_a_bad_mobile, true, Timestamp::UNIX_EPOCH)
+    let with_a_bad_mobile = email("e1", "eva@example.com");
+    set.add(&owner_by_mobile(), &with_a_bad_mobile, true, Timestamp::UNIX_EPOCH)
         .unwrap();
     assert_eq!(set.contacts.len(), 2);
 }
@@ -114,7 +114,7 @@ fn add_rejects_an_eleventh_contact() {
         add(&mut set, &mobile("c10", "911113333")),
         Err(ContactRuleViolation::TooMany)
     );
-    assert_eq!(add(&mut set, &mobile("c3", "911112223")), Ok(Added::AlreadyThere));
+    assert_eq!(add(&mut set, &mobile("c3", "911112223")), Ok(Added::AlreadyStored));
     assert_eq!(
         add(&mut set, &mobile("c11", "911112223")),
         Err(ContactRuleViolation::AlreadyRegistered)
@@ -124,8 +124,8 @@ fn add_rejects_an_eleventh_contact() {
 #[test]
 fn a_tag_moves_to_the_newest_contact_of_its_type() {
     let mut set = empty();
-    add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
-    let added = add(&mut set, &tagged(mobile("c2", "911113333"))).unwrap();
+    add(&mut set, &with_tag(mobile("c1", "911112222"))).unwrap();
+    let added = add(&mut set, &with_tag(mobile("c2", "911113333"))).unwrap();
     assert_eq!(
         added,
         Added::Stored {
@@ -144,7 +144,7 @@ fn a_tag_moves_to_the_newest_contact_of_its_type() {
 #[test]
 fn exactly_one_contact_is_the_default() {
     let mut set = empty();
-    add(&mut set, &tagged(mobile("c1", "911112222"))).unwrap();
+    add(&mut set, &with_tag(mobile("c1", "911112222"))).unwrap();
     for (chosen, expected) in [
         (None, "main"),
         (Some("c1"), "c1"),
@@ -159,7 +159,7 @@ fn exactly_one_contact_is_the_default() {
 }
 
 #[test]
-fn drop_credentials_removes_duplicates_and_moves_the_default() {
+fn remove_credential_duplicates_removes_them_and_moves_the_default() {
     let drafts = [
         mobile("c1", "911112222"),
         mobile("second", "911113333"),
@@ -180,23 +180,23 @@ fn drop_credentials_removes_duplicates_and_moves_the_default() {
     ] {
         let mut set = set_of(&drafts);
         set.chosen_default = chosen.map(id);
-        set.drop_credentials(&owner);
+        set.remove_credential_duplicates(&owner);
         let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
         let contacts: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_default)).collect();
         let expected = ["main", "second", "c1"].map(|contact| (contact, contact == default));
         assert_eq!(contacts, expected, "{chosen:?}");
         let once = set.clone();
-        set.drop_credentials(&owner);
+        set.remove_credential_duplicates(&owner);
         assert_eq!(set, once);
     }
 }
 
 #[test]
-fn drop_credentials_keeps_all_other_contacts() {
+fn remove_credential_duplicates_keeps_all_other_contacts() {
     let mut set = set_of(&[mobile("c1", "911112222"), mobile("c3", "911110000")]);
     set.chosen_default = Some(id("c3"));
     let before = set.clone();
-    set.drop_credentials(&owner());
+    set.remove_credential_duplicates(&owner());
     assert_eq!(set, before);
 }
 
@@ -204,10 +204,10 @@ fn drop_credentials_keeps_all_other_contacts() {
 fn a_new_contact_does_not_inherit_a_removed_default() {
     let mut set = empty();
     set.chosen_default = Some(id("second"));
-    set.drop_credentials(&owner_of_both());
+    set.remove_credential_duplicates(&owner_of_both());
     assert_eq!(set.chosen_default, Some(id("second")));
     // The operator removes `second` from the contacts that the user logs in with.
-    set.drop_credentials(&owner());
+    set.remove_credential_duplicates(&owner());
     add(&mut set, &mobile("second", "911112222")).unwrap();
     let shown = own_contacts(&owner(), &set, Visibility::Unrestricted);
     let defaults: Vec<_> = shown.iter().map(|c| (c.id.as_str(), c.is_default)).collect();
@@ -227,7 +227,7 @@ fn only_verified_and_credential_contacts_are_shown_as_verified() {
 fn visibility_filters_what_is_shown() {
     let mut set = empty();
     add(&mut set, &mobile("c1", "911112222")).unwrap();
-    add(&mut set, &tagged(mobile("c2", "911113333"))).unwrap();
+    add(&mut set, &with_tag(mobile("c2", "911113333"))).unwrap();
     let shown = |visibility| -> Vec<String> {
         own_contacts(&owner(), &set, visibility)
             .iter()

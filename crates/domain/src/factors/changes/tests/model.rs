@@ -30,7 +30,7 @@ impl Draft {
         } else {
             mobile(contact, &number(self.value))
         };
-        if self.is_marked { tagged(draft) } else { draft }
+        if self.is_marked { with_tag(draft) } else { draft }
     }
 }
 
@@ -106,7 +106,7 @@ fn apply(set: &mut FactorSet, owner: &Identity, step: Step) -> Option<ChangedCon
             let draft = draft.contact_draft();
             match set.add(owner, &draft, false, Timestamp::UNIX_EPOCH).ok()? {
                 Added::Stored { untagged } => Some(untagged.into_iter().chain([draft.id]).collect()),
-                Added::AlreadyThere => Some(ChangedContacts::new()),
+                Added::AlreadyStored => Some(ChangedContacts::new()),
             }
         }
         Step::Replace(draft) => set.replace(owner, &draft.contact_draft(), false).ok(),
@@ -155,7 +155,7 @@ fn any_owner() -> impl Strategy<Value = Identity> {
     ]
 }
 
-fn sorted(mut ids: ChangedContacts) -> ChangedContacts {
+fn sort(mut ids: ChangedContacts) -> ChangedContacts {
     ids.sort();
     ids
 }
@@ -197,12 +197,12 @@ proptest! {
     ) {
         let mut set = FactorSet::empty(owner().id);
         for (owner, step) in steps {
-            set.drop_credentials(&owner);
+            set.remove_credential_duplicates(&owner);
             let before = set.clone();
             let shown_before = own_contacts(&owner, &before, Visibility::Unrestricted);
             if let Some(changed) = apply(&mut set, &owner, step) {
                 let shown = own_contacts(&owner, &set, Visibility::Unrestricted);
-                prop_assert_eq!(sorted(changed), differing(&shown_before, &shown));
+                prop_assert_eq!(sort(changed), differing(&shown_before, &shown));
             } else {
                 prop_assert_eq!(&set, &before);
             }

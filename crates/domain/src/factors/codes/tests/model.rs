@@ -16,12 +16,12 @@ enum Step {
     Send {
         contact: usize,
     },
-    /// Answers the newest challenge of the contact but `back`, with the right code or a wrong one.
+    /// Answers the challenge that is `back` before the newest one of the contact, with the right code or a wrong one.
     Answer {
         contact: usize,
         back: usize,
-        as_another: bool,
-        right: bool,
+        is_other_client: bool,
+        is_right: bool,
         times: u32,
     },
     Change {
@@ -52,11 +52,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => seconds.prop_map(|seconds| Step::Wait { seconds }),
         4 => contact().prop_map(|contact| Step::Send { contact }),
-        8 => answer.prop_map(|(contact, back, as_another, right, times)| Step::Answer {
+        8 => answer.prop_map(|(contact, back, is_other_client, is_right, times)| Step::Answer {
             contact,
             back,
-            as_another,
-            right,
+            is_other_client,
+            is_right,
             times,
         }),
         1 => (contact(), number()).prop_map(|(contact, number)| Step::Change { contact, number }),
@@ -191,8 +191,8 @@ impl ModelRun {
         let Step::Answer {
             contact,
             back,
-            as_another,
-            right,
+            is_other_client,
+            is_right,
             ..
         } = step
         else {
@@ -207,13 +207,13 @@ impl ModelRun {
             || self.history.used_by_factor(contact, &destination, &limits, now) >= limits.attempts_per_contact;
         let live = at
             .and_then(|at| self.history.sent.get_mut(at))
-            .filter(|sent| sent.is_live && now < sent.expires_at && !as_another);
+            .filter(|sent| sent.is_live && now < sent.expires_at && !is_other_client);
         let expected = match live {
             _ if used_up => AttemptDecision::Exhausted,
             Some(sent) if sent.counted >= limits.attempts_per_challenge => AttemptDecision::Exhausted,
             Some(sent) => {
                 sent.counted += 1;
-                counted_against(number.unwrap())
+                counted_attempt(number.unwrap())
             }
             None => COUNTED_WITHOUT_CHALLENGE,
         };
@@ -230,20 +230,20 @@ impl ModelRun {
         }
         let decision = self
             .fixture
-            .attempt_from(if as_another { "another" } else { "portal" }, name, number);
+            .attempt_from(if is_other_client { "another" } else { "portal" }, name, number);
         prop_assert_eq!(decision, expected);
         self.conclude(
             contact,
             number,
-            right && matches!(decision, AttemptDecision::Counted(Some(_))),
+            is_right && matches!(decision, AttemptDecision::Counted(Some(_))),
         )
     }
 
     /// Accepts a right answer once. After any other answer, reports an exhausted budget once.
-    fn conclude(&mut self, contact: usize, number: Option<u8>, right: bool) -> Result<(), TestCaseError> {
+    fn conclude(&mut self, contact: usize, number: Option<u8>, is_right: bool) -> Result<(), TestCaseError> {
         let name = CONTACTS[contact];
         match number {
-            Some(number) if right => {
+            Some(number) if is_right => {
                 self.history.end(contact);
                 prop_assert!(self.fixture.accept(name, number));
                 prop_assert!(!self.fixture.accept(name, number));
