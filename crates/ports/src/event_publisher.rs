@@ -21,6 +21,6 @@ pub trait EventPublisher: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns [`PublishError`] when no acknowledgement arrived; the event may be stored all the same.
+    /// Returns [`PublishError`] when no acknowledgement arrived; the event may be stored nevertheless.
     async fn publish(&self, event: &Event) -> Result<(), PublishError>;
 }

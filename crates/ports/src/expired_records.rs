@@ -7,9 +7,10 @@ use crate::StoreError;
 /// "Expiry and purge").
 #[async_trait]
 pub trait ExpiredRecords: Send + Sync {
-    /// Removes up to `limit` records that ended before `before`, and returns their number: validation tokens after
-    /// their expiry, send quotas after their window, refresh token families after their absolute expiry and only with
-    /// an empty outbox. A repeated call removes the next ones; fewer than `limit` means that none is left.
+    /// Removes up to `limit` records that had expired at `before`, and returns their number: validation tokens after
+    /// their expiry, send quotas after their window, and refresh token families after their absolute expiry, but only
+    /// with an empty outbox. A repeated call removes the next ones. A result below `limit` means that none is left,
+    /// unless another purge ran at the same time.
     ///
     /// # Errors
     ///

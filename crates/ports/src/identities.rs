@@ -20,7 +20,7 @@ pub enum IdentitySaveOutcome {
 
 /// The store of users, written by the operator and by a SAML login that creates a user.
 ///
-/// An unknown user is `None`. A login belongs to at most one user, also under concurrent writes: it is reserved before
+/// An unknown user is `None`. A login belongs to at most one user, even under concurrent writes: it is reserved before
 /// the identity is written. After a crash between the two writes, the next attempt completes them. Saving again changes
 /// nothing.
 #[async_trait]
@@ -33,8 +33,8 @@ pub trait Identities: Send + Sync {
     /// Returns [`StoreError`] when the store cannot answer; never instead of `None`.
     async fn find(&self, id: &UserId) -> Result<Option<Identity>, StoreError>;
 
-    /// Returns the user that a login belongs to; `login` is a contact's comparison key. There is no second read: a
-    /// stranger chooses the login and must not be able to cause linearizable reads.
+    /// Returns the user that a login belongs to; `login` is a contact's comparison key. Absence is not confirmed by a
+    /// linearizable read: the caller chooses the login, and must not be able to cause such expensive reads.
     ///
     /// # Errors
     ///

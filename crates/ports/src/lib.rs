@@ -9,10 +9,10 @@
 //!    root when all contexts use it alike.
 //! 2. A store has one of two shapes. *Conditional verbs* take their whole condition as arguments and return an outcome
 //!    ([`tokens::RefreshFamilies::rotate`]). *Aggregates with rules* are found and saved under their version
-//!    ([`factors::FactorSets`], [`SaveOutcome`]). They are saved also when nothing changes, so that an abandoned write
-//!    that lands late cannot undo a command that was answered (`docs/protocols.md` "Lock commands").
+//!    ([`factors::FactorSets`], [`SaveOutcome`]). They are saved even when nothing changes, so that an abandoned write
+//!    that arrives late cannot undo a command that was answered (`docs/protocols.md` "Lock commands").
 //! 3. Document, in this order: the purpose, what "not found" does, what is atomic, what a repeated call does.
-//! 4. Absence is a value, an outage is a [`StoreError`]. An adapter never turns the second into the first.
+//! 4. Absence is a value, an outage is a [`StoreError`]. An adapter never reports an outage as absence.
 //! 5. Add its contract to `port-contracts`; every store adapter runs it.
 
 #![deny(missing_docs)]

@@ -22,8 +22,8 @@ impl Aggregate {
     pub const ALL: [Self; 3] = [Self::Credential, Self::FactorSet, Self::RefreshFamily];
 }
 
-/// The most events that one outbox holds, so that a document stays small while Kafka is away. A write that would exceed
-/// it is not carried out at all: [`SaveOutcome::OutboxFull`](crate::SaveOutcome::OutboxFull).
+/// The maximum number of events in one outbox, so that a document stays small while Kafka is unreachable. A write that
+/// would exceed it is rejected as a whole: [`SaveOutcome::OutboxFull`](crate::SaveOutcome::OutboxFull).
 pub const MAX_PENDING_EVENTS: usize = 200;
 
 /// The terms of a claim.
@@ -33,7 +33,7 @@ pub struct Lease {
     pub owner: String,
     /// The start of the lease.
     pub now: Timestamp,
-    /// The time until other relays may claim the outbox, if this one does not settle it.
+    /// The time until other relays may claim the outbox, unless this one settles it before.
     pub length: Duration,
 }
 
@@ -51,26 +51,26 @@ pub struct PendingOutbox {
 /// The result of publishing one claimed outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// That of the claimed outbox.
+    /// The kind of the claimed outbox.
     pub aggregate: Aggregate,
-    /// That of the claimed outbox; with the kind it identifies the document.
+    /// The key of the claimed outbox. Kind and key identify the document.
     pub key: String,
-    /// The last sequence that was acknowledged, with all before it; `None` when no event was.
+    /// The last sequence up to which all events were acknowledged; `None` if no event was.
     pub published: Option<u64>,
-    /// First instant at which the outbox may be claimed again, so that others go before one that failed; `None` for at
-    /// once.
+    /// The first instant at which the outbox may be claimed again, so that other outboxes go before one that failed;
+    /// `None` if it may be claimed immediately.
     pub held_until: Option<Timestamp>,
 }
 
-/// The amount by which publication lags behind, for metrics.
+/// The backlog of unpublished events, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutboxBacklog {
-    /// Aggregates with pending events.
+    /// The number of aggregates with pending events.
     pub depth: u64,
     /// The time of the oldest pending event.
     pub oldest: Option<Timestamp>,
-    /// Counts the outboxes that this process claimed and could not read, since its start. Each is claimed again after a
-    /// while and then counts again.
+    /// The number of times since its start that this process claimed an outbox that it could not read. Such an outbox
+    /// is claimed again after a while and then counts again.
     pub unreadable: u64,
 }
 
@@ -78,28 +78,28 @@ pub struct OutboxBacklog {
 /// published yet. Published events are delivered at least once, and in order per aggregate once a consumer drops each
 /// sequence that is not greater than the last.
 ///
-/// Two relays: A claims sequences 1 to 3, publishes 1 and is stopped. Its lease ends. B claims the same outbox,
-/// publishes 1, 2 and 3 and settles. A continues and publishes 2, a stale duplicate that consumers drop. A's settlement
-/// removes events that are gone already and leaves B's lease.
+/// Two relays: A claims sequences 1 to 3, publishes 1 and pauses. Its lease ends. B claims the same outbox, publishes
+/// 1, 2 and 3 and settles. A continues and publishes 2, a stale duplicate that consumers drop. A's settlement finds its
+/// events removed already, and does not end B's lease.
 #[async_trait]
 pub trait Outboxes: Send + Sync {
-    /// Claims up to `limit` aggregates that have pending events and no lease of another owner that is still running.
-    /// Returns the first events that the claim found in each, or all. One atomic write per aggregate. A repeated claim
-    /// by the same owner extends its lease. An empty result means that no event is pending or other relays hold all
-    /// outboxes.
+    /// Claims up to `limit` aggregates that have pending events and no running lease of another owner. Returns the
+    /// pending events of each, or only the first of them. One atomic write per aggregate. A repeated claim by the same
+    /// owner extends its lease. An empty result means that no event is pending, or that all outboxes are leased or held
+    /// back.
     ///
     /// An outbox that cannot be read, because a newer version wrote it, is logged, counted ([`OutboxBacklog::unreadable`])
     /// and held back. It does not keep other outboxes from being claimed.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] when the store cannot answer. Outboxes that were claimed all the same are free again when
-    /// the lease ends.
+    /// Returns [`StoreError`] when the store cannot answer. Outboxes that were claimed nevertheless can be claimed
+    /// again when the lease ends.
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError>;
 
     /// Removes the published events, and ends the leases that `owner` still has, so that the next relay need not wait
-    /// for their end. One atomic write per aggregate; idempotent. Published events are removed whichever relay has the
-    /// lease by then. An aggregate that does not exist any more counts as settled.
+    /// for them. One atomic write per aggregate; idempotent. Published events are removed regardless of which relay has
+    /// the lease by then. An aggregate that no longer exists counts as settled.
     ///
     /// # Errors
     ///

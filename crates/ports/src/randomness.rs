@@ -1,7 +1,8 @@
 use domain::ids::EventId;
 use domain::time::Timestamp;
 
-/// Unpredictable bits from the operating system's generator, and ids made of them. Synchronous. Results never repeat.
+/// Unpredictable bits from the operating system's generator, and ids that contain them. Synchronous. Results never
+/// repeat.
 pub trait Randomness: Send + Sync {
     /// Returns 96 bits for an id, which has 24 hexadecimal digits like those of the documented API.
     fn object_id(&self) -> [u8; 12];

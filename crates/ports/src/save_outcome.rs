@@ -1,7 +1,7 @@
 /// The outcome of saving an aggregate under its version.
 ///
-/// A use case decides again after a conflict, and saves an unchanged aggregate too: the raised version makes an
-/// abandoned write that is still on its way match nothing.
+/// A use case decides again after a conflict. It also saves an unchanged aggregate: because of the raised version, an
+/// abandoned write that arrives later matches nothing.
 ///
 /// ```
 /// use domain::credential_lock::{CredentialLock, LockCommand, events};

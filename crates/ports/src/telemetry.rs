@@ -37,8 +37,8 @@ macro_rules! label {
 }
 
 label! {
-    /// The methods that requests are counted by. All unknown names are one value, because the caller chooses them and
-    /// each would be a time series of its own.
+    /// The HTTP methods by which requests are counted. All unknown names are one value, because the caller chooses them
+    /// and each would be a time series of its own.
     RequestMethod {
         /// RFC 9110 section 9.3.1.
         Get => "GET",
@@ -144,7 +144,7 @@ pub enum MetricEvent {
         route: RouteTemplate,
         /// The response's HTTP status.
         status: u16,
-        /// The time until the response was ready, without that of sending it.
+        /// The time until the response was ready, without the time to send it.
         took: Duration,
     },
     /// A connection was closed as soon as it was accepted.
@@ -163,7 +163,7 @@ pub enum MetricEvent {
     Unlock,
     /// An access token was signed.
     Signature {
-        /// The time of the computation alone.
+        /// The duration of the computation alone.
         took: Duration,
     },
 }

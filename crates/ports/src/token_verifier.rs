@@ -20,8 +20,8 @@ pub enum TokenVerificationError {
 
 /// Verifies access tokens (RFC 9068 section 4, RFC 8725). Synchronous: computation only.
 pub trait TokenVerifier: Send + Sync {
-    /// Verifies signature, times, issuer, audience and type, and returns the token's claims. Whether the token is still
-    /// active is checked elsewhere.
+    /// Verifies signature, times, issuer, audience and type, and returns the token's claims. It does not check whether
+    /// the token is still active.
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@ use crate::{SaveOutcome, StoreError};
 /// The store of credential locks. A user without one was never locked.
 #[async_trait]
 pub trait CredentialLocks: Send + Sync {
-    /// Returns the present lock. Linearizable, because absence means unlocked: it sees every write that any process was
-    /// acknowledged before the call.
+    /// Returns the present lock. Linearizable, because absence means unlocked: it sees every write that was
+    /// acknowledged to any process before the call.
     ///
     /// # Errors
     ///
@@ -17,12 +17,12 @@ pub trait CredentialLocks: Send + Sync {
     async fn find(&self, user: &UserId) -> Result<Option<CredentialLock>, StoreError>;
 
     /// Stores the lock and its events in one atomic write if the stored version is still `credential.version`, and
-    /// raises it. When it returns, the write is durable on a majority, so no linearizable read that begins afterwards
-    /// returns the state before. A repeated call is a conflict.
+    /// raises the version. When it returns `Saved`, the write is durable on a majority, so no linearizable read that
+    /// begins afterwards returns the state before. A repeated call is a conflict.
     ///
-    /// An unchanged lock is saved too, before it is answered: U is locked, version 3. A unlocks: it reads version 3,
-    /// and its write is delayed in the network. A gets 503. B locks: U is locked already, so B saves version 4 and gets
-    /// its 204. A's write arrives and matches nothing. Without B's save it would unlock U.
+    /// Callers save an unchanged lock as well, before they answer. Scenario: U is locked, version 3. A unlocks: it
+    /// reads version 3, and its write is delayed in the network. A gets 503. B locks: U is locked already, so B saves
+    /// version 4 and gets its 204. A's write arrives and matches nothing. Without B's save it would unlock U.
     ///
     /// # Errors
     ///

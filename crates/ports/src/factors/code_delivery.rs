@@ -13,7 +13,7 @@ pub struct CodeMessage {
     pub challenge: ChallengeId,
     /// The recipient, unmasked.
     pub to: ContactValue,
-    /// In clear; it prints nothing.
+    /// The code in clear; `{:?}` does not show it.
     pub code: OneTimeCode,
     /// The application that the user is using, which a message may name.
     pub client: ClientId,
@@ -21,11 +21,11 @@ pub struct CodeMessage {
     pub texts: Option<String>,
     /// The time of the request.
     pub sent_at: Timestamp,
-    /// First instant at which the code is not accepted any more.
+    /// The first instant at which the code is no longer accepted.
     pub expires_at: Timestamp,
 }
 
-/// The gateway did not accept the message, or its answer was lost and the message may go out all the same.
+/// The gateway did not accept the message, or its answer was lost and the message may be sent nevertheless.
 #[derive(Debug, thiserror::Error)]
 #[error("the code could not be delivered to the gateway")]
 pub struct DeliveryError(

@@ -24,9 +24,9 @@ pub trait FactorSets: Send + Sync {
     /// Returns [`StoreError`] when the store cannot answer.
     async fn find_with_owner(&self, user: &UserId) -> Result<Option<(Identity, FactorSet)>, StoreError>;
 
-    /// Stores the set and its events in one atomic write if the stored version is still `set.version`, and raises it. A
-    /// repeated call is a conflict. An unchanged set is saved too, before it is answered: the raised version makes an
-    /// abandoned write that lands late match nothing (`docs/protocols.md` "Lock commands").
+    /// Stores the set and its events in one atomic write if the stored version is still `set.version`, and raises the
+    /// version. A repeated call is a conflict. Callers save an unchanged set as well, before they answer: because of
+    /// the raised version, an abandoned write that arrives late matches nothing (`docs/protocols.md` "Lock commands").
     ///
     /// # Errors
     ///

@@ -9,21 +9,27 @@ use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use crate::StoreError;
 
 /// The outcome of a rotation.
-#[expect(clippy::large_enum_variant, reason = "constructed once per call and matched at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "constructed once per call and matched immediately"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RotationOutcome {
-    /// This call, and no other, made the successor: the stored family is the one that
-    /// [`rotated`](RefreshFamily::rotate) returns.
+    /// This call, and no other, created the successor. The stored family is the one that [`RefreshFamily::rotate`]
+    /// returns.
     Rotated,
-    /// The presented token was not the current one of an active family. Carries the family as it was found, for
-    /// [`judge`](RefreshFamily::judge); nothing changed.
+    /// The condition did not hold: the presented token was not the current one, or the family was no longer active.
+    /// Carries the family as it was found, for [`judge`](RefreshFamily::judge); nothing changed.
     Superseded(RefreshFamily),
     /// There is no such family.
     Unknown,
 }
 
 /// The outcome of closing a family.
-#[expect(clippy::large_enum_variant, reason = "constructed once per call and matched at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "constructed once per call and matched immediately"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseOutcome {
     /// This call closed the family.
@@ -39,7 +45,7 @@ pub enum CloseOutcome {
 /// An unknown family is `None`. Each write is one atomic statement with its whole condition in its arguments.
 #[async_trait]
 pub trait RefreshFamilies: Send + Sync {
-    /// Returns the family as a majority of the replicas has it. Right after a failover that may be behind an
+    /// Returns the family as a majority of the replicas has it. Right after a failover, the result may be behind an
     /// acknowledged write.
     ///
     /// # Errors
@@ -47,16 +53,16 @@ pub trait RefreshFamilies: Send + Sync {
     /// Returns [`StoreError`] when the store cannot answer.
     async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError>;
 
-    /// Returns the present family. Linearizable: it sees every write that any process was acknowledged before the read
-    /// began. The two reads differ like those of [`LockStatuses`](crate::LockStatuses).
+    /// Returns the present family. Linearizable: it sees every write that was acknowledged to any process before the
+    /// read began. The difference between the two reads is explained at [`LockStatuses`](crate::LockStatuses).
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] when the store cannot answer; never `None` instead.
     async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError>;
 
-    /// Returns the family after a write of this process that matched and was acknowledged: it sees every write that any
-    /// process was acknowledged before that one began.
+    /// Returns the family after a write of this process that matched and was acknowledged: it sees every write that was
+    /// acknowledged to any process before that write began.
     ///
     /// # Errors
     ///
@@ -76,8 +82,8 @@ pub trait RefreshFamilies: Send + Sync {
     /// user, neither expiry has come at `now`, and its generation and nonce are the presented ones. Effect: the next
     /// generation, with `nonce`, which no other call has.
     ///
-    /// A and B present one token at once: one call returns `Rotated`, the other `Superseded` with the rotated family. A
-    /// repeated call returns `Superseded`.
+    /// A and B present the same token at the same time: one call returns `Rotated`, the other `Superseded` with the
+    /// rotated family. A repeated call returns `Superseded`.
     ///
     /// # Errors
     ///
@@ -106,7 +112,7 @@ pub trait RefreshFamilies: Send + Sync {
 
     /// Revokes an active family, with its event in the same write, and returns whether this call did. A closed family
     /// is revoked too if the reason [ends closed families](RevocationReason::ends_closed_families), because its
-    /// branches read it. A repeated call changes nothing, nor does one for an unknown family.
+    /// branches check its status. A repeated call changes nothing, nor does one for an unknown family.
     ///
     /// # Errors
     ///

@@ -8,6 +8,6 @@ pub trait RefreshTokenCodec: Send + Sync {
     fn encode(&self, token: &RefreshToken) -> String;
 
     /// Verifies a wire form and returns its content; `None` for a malformed text, an unknown key or a wrong MAC, which
-    /// the caller cannot tell apart.
+    /// the result does not distinguish.
     fn verify(&self, text: &str) -> Option<RefreshToken>;
 }

@@ -7,12 +7,12 @@ use crate::StoreError;
 
 /// The store of validation tokens that were issued and not yet consumed.
 ///
-/// An unknown, expired or consumed token is `None`. A token is consumed at most once, also by concurrent calls.
+/// An unknown, expired or consumed token is `None`. A token is consumed at most once, even by concurrent calls.
 #[async_trait]
 pub trait ValidationTokens: Send + Sync {
-    /// Inserts a new token and returns whether this attempt inserted it. The hash is that of random bits, so a token
-    /// that exists already was inserted by an earlier attempt of the same call, whose answer was lost: a repeated call
-    /// changes nothing.
+    /// Inserts a new token and returns whether this attempt inserted it. The hash is computed from random bits, so a
+    /// token that exists already was inserted by an earlier attempt of the same call, whose answer was lost: a repeated
+    /// call changes nothing.
     ///
     /// # Errors
     ///
@@ -27,8 +27,8 @@ pub trait ValidationTokens: Send + Sync {
     /// Returns [`StoreError`] when the store cannot answer.
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError>;
 
-    /// Returns what [`find`](Self::find) returns, linearizably: it sees every write that any process was acknowledged
-    /// before the read began.
+    /// Returns what [`find`](Self::find) returns, linearizably: it sees every write that was acknowledged to any
+    /// process before the read began.
     ///
     /// # Errors
     ///
@@ -39,8 +39,8 @@ pub trait ValidationTokens: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError>;
 
-    /// Consumes the token if it is for `client` and expires after `now`, by one conditional delete, and returns whether
-    /// this call, and no other, did. A repeated call returns `false`.
+    /// Consumes the token if `client` is its target and it expires after `now`, by one conditional delete, and returns
+    /// whether this call, and no other, did. A repeated call returns `false`.
     ///
     /// # Errors
     ///
