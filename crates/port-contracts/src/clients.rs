@@ -46,7 +46,7 @@ async fn page(stores: &Stores, after: Option<&str>, limit: usize) -> Vec<String>
     page.iter().map(|client| client.id.to_string()).collect()
 }
 
-fn taken(name: &str) -> ClientSaveOutcome {
+fn name_taken(name: &str) -> ClientSaveOutcome {
     ClientSaveOutcome::NameTaken(client_id(name))
 }
 
@@ -107,8 +107,8 @@ async fn a_client_is_created_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = full_client("portal");
     create(&stores, &first).await;
-    assert_eq!(create(&stores, &first).await, taken("portal"));
-    assert_eq!(create(&stores, &client("portal")).await, taken("portal"));
+    assert_eq!(create(&stores, &first).await, name_taken("portal"));
+    assert_eq!(create(&stores, &client("portal")).await, name_taken("portal"));
     assert_eq!(find(&stores, "portal").await, Some(first));
 }
 
@@ -120,7 +120,7 @@ async fn create_rejects_a_taken_name(fixture: &dyn Fixture) {
         (client_with_aliases("other", ["free", "portal"]), "portal"),
         (client_with_aliases("other", ["free", "entity"]), "entity"),
     ] {
-        assert_eq!(create(&stores, &rejected).await, taken(name));
+        assert_eq!(create(&stores, &rejected).await, name_taken(name));
         assert_eq!(find(&stores, rejected.id.as_str()).await, None);
     }
     let late = client_with_aliases("free", ["other"]);
@@ -143,7 +143,7 @@ async fn parallel_creates_of_an_id_have_one_winner(fixture: &dyn Fixture) {
     })
     .await;
     assert_eq!(count(&answers, &ClientSaveOutcome::Saved), 1);
-    assert_eq!(count(&answers, &taken("portal")), answers.len() - 1);
+    assert_eq!(count(&answers, &name_taken("portal")), answers.len() - 1);
     let winner = answers.iter().position(|answer| *answer == ClientSaveOutcome::Saved);
     assert_eq!(find(&stores, "portal").await, winner.map(attempt));
 }
@@ -157,7 +157,7 @@ async fn parallel_creates_of_an_alias_have_one_winner(fixture: &dyn Fixture) {
     })
     .await;
     assert_eq!(count(&answers, &ClientSaveOutcome::Saved), 1);
-    assert_eq!(count(&answers, &taken("entity")), answers.len() - 1);
+    assert_eq!(count(&answers, &name_taken("entity")), answers.len() - 1);
     assert_eq!(stores.clients.page(None, 100).await.unwrap().len(), 1);
 }
 
@@ -194,13 +194,13 @@ async fn replace_rejects_a_taken_name(fixture: &dyn Fixture) {
     create(&stores, &other).await;
     for name in ["portal", "entity"] {
         let rejected = client_with_aliases("other", ["free", name]);
-        assert_eq!(replace(&stores, &rejected).await, taken(name));
+        assert_eq!(replace(&stores, &rejected).await, name_taken(name));
         assert_eq!(find(&stores, "other").await.as_ref(), Some(&other));
     }
-    assert_eq!(replace(&stores, &client("entity")).await, taken("entity"));
+    assert_eq!(replace(&stores, &client("entity")).await, name_taken("entity"));
     assert_eq!(
         create(&stores, &client("own")).await,
-        taken("own"),
+        name_taken("own"),
         "a rejected client lost its alias"
     );
     assert_eq!(
@@ -214,8 +214,8 @@ async fn removed_alias_is_free_again(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &client_with_aliases("portal", ["old", "kept"])).await;
     replace(&stores, &client_with_aliases("portal", ["kept", "new"])).await;
-    assert_eq!(create(&stores, &client("kept")).await, taken("kept"));
-    assert_eq!(create(&stores, &client("new")).await, taken("new"));
+    assert_eq!(create(&stores, &client("kept")).await, name_taken("kept"));
+    assert_eq!(create(&stores, &client("new")).await, name_taken("new"));
     assert_eq!(
         create(&stores, &client_with_aliases("other", ["old"])).await,
         ClientSaveOutcome::Saved
@@ -242,6 +242,6 @@ async fn clients_survive_reopening(fixture: &dyn Fixture) {
     create(&stores, &full).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    assert_eq!(create(&stores, &client("full.a")).await, taken("full.a"));
+    assert_eq!(create(&stores, &client("full.a")).await, name_taken("full.a"));
     assert_eq!(stores.clients.page(None, 10).await.unwrap(), [full, plain]);
 }

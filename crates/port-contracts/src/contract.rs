@@ -8,7 +8,7 @@ use tokio::runtime;
 
 use crate::{Opening, WORKERS};
 
-/// Time limit of a trial: far above the slowest, so that only a trial that hangs exceeds it.
+/// The time limit of a trial: far above the slowest one, so that only a trial that hangs exceeds it.
 const TRIAL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// One promise of a port: an async function over the fixture `F` that it needs.
@@ -19,7 +19,7 @@ pub(crate) struct Contract<F: ?Sized> {
 }
 
 impl<F: ?Sized + 'static> Contract<F> {
-    /// Makes it a trial, which gets a runtime and a fixture of its own.
+    /// Converts the contract to a trial, which gets a runtime and a fixture of its own.
     pub(crate) fn into_trial(self, adapter: &str, open: fn() -> Opening<F>) -> Trial {
         let path = self.name.split_once("::").map_or(self.name, |(_, path)| path);
         Trial::test(format!("{adapter}::{path}"), move || {

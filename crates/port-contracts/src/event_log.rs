@@ -17,10 +17,10 @@ use crate::{Fixture, Opening, Stores};
 /// Its publisher appends an event to the log and removes it from its outbox in one transaction. It appends nothing if
 /// the outbox does not hold the event, so the log holds each event once.
 pub trait EventLogFixture: Fixture {
-    /// Returns the log of the database as it was opened last.
+    /// Returns the log of the database that was opened last.
     fn event_log(&self) -> Arc<dyn EventLog>;
 
-    /// Returns the publisher that appends to that log.
+    /// Returns the publisher that appends to this log.
     fn event_publisher(&self) -> Arc<dyn EventPublisher>;
 }
 
@@ -55,7 +55,7 @@ contracts! { dyn EventLogFixture:
 
 const START: Cursor = Cursor(0);
 
-/// Pushes `count` events into the outbox of user `n`'s factor set, and returns those it holds.
+/// Pushes `count` events into the outbox of user `n`'s factor set, and returns the pending events of that outbox.
 async fn push_events(fixture: &dyn EventLogFixture, n: usize, count: u64) -> Vec<Event> {
     let stores = fixture.stores();
     push(&stores, n, count).await;

@@ -21,7 +21,7 @@ contracts! { dyn Fixture:
     token_is_purged_from_its_expiry_on,
     family_is_purged_from_its_absolute_expiry_on,
     send_window_is_purged_from_its_end_on,
-    an_idle_family_is_kept,
+    a_family_past_its_idle_expiry_is_kept,
     closed_and_revoked_families_are_kept_until_expiry,
     a_family_with_pending_events_is_kept,
     kept_families_do_not_block_the_purge,
@@ -66,7 +66,7 @@ async fn is_family_stored(stores: &Stores, family: &RefreshFamily) -> bool {
     stores.refresh_families.find(&family.id).await.unwrap().is_some()
 }
 
-/// Takes the only message of a user's quota; its window begins at `now`.
+/// Takes the only message of a user's quota. Its window begins at `now`.
 async fn take(stores: &Stores, n: usize, now: Timestamp) -> QuotaDecision {
     let quota = SendQuota {
         most: 1,
@@ -128,13 +128,13 @@ async fn send_window_is_purged_from_its_end_on(fixture: &dyn Fixture) {
     }
     assert_eq!(purge(&stores, before(at(600_000)), ALL).await, 0);
     assert_eq!(purge(&stores, at(600_000), ALL).await, 1);
-    // A running window still counts; a purged one begins anew.
+    // A running window still counts. After the purge of a window, the next take begins a new one.
     let retry_at = at(600_001);
     assert_eq!(take(&stores, 2, at(1)).await, QuotaDecision::Exceeded { retry_at });
     assert_eq!(take(&stores, 1, at(1)).await, QuotaDecision::Allowed);
 }
 
-async fn an_idle_family_is_kept(fixture: &dyn Fixture) {
+async fn a_family_past_its_idle_expiry_is_kept(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start_published(&stores, std::slice::from_ref(&family)).await;

@@ -18,19 +18,19 @@ use domain::tokens::{
     FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, ValidationToken, ValidationTokenHash,
 };
 
-/// Idle lifetime of the families here; their absolute lifetime is ten times as long.
+/// The idle lifetime of the families here. Their absolute lifetime is ten times as long.
 pub(crate) const IDLE: Duration = Duration::from_mins(1);
 
-/// More than 32 bits, so that a counter stored in fewer bits is detected.
+/// A number of more than 32 bits, so that a counter stored in fewer bits is detected.
 const MANY: u64 = 5_000_000_000;
 
-/// Returns the time `milliseconds` after the start of a contract. The start is no whole second, so that lost
+/// Returns the time `milliseconds` after the start of a contract. The start is not a whole second, so that lost
 /// milliseconds are detected.
 pub(crate) fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(1_767_225_600_123 + milliseconds).unwrap()
 }
 
-/// Returns the last instant before this one, a millisecond earlier.
+/// Returns the last representable instant before `instant`: a millisecond earlier.
 pub(crate) fn before(instant: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(instant.as_millisecond() - 1).unwrap()
 }
@@ -83,7 +83,7 @@ pub(crate) fn session_event_id(family: &RefreshFamily, sequence: u64) -> EventId
     EventId(format!("{}-event-{sequence}", family.id))
 }
 
-/// Makes a context whose actor and correlation id derive from the event id.
+/// Returns a context whose actor and correlation id derive from the event id.
 pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
     EventContext {
         by: Actor {
@@ -97,7 +97,7 @@ pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
     }
 }
 
-/// Makes an event of a factor set with a value of every kind.
+/// Returns an event of a factor set with a value of every kind.
 pub(crate) fn event(n: usize) -> NewEvent {
     NewEvent {
         context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
@@ -114,12 +114,12 @@ pub(crate) fn event(n: usize) -> NewEvent {
     }
 }
 
-/// Makes `count` events, numbered from `first`.
+/// Returns `count` events, numbered from `first`.
 pub(crate) fn events(first: usize, count: u64) -> Vec<NewEvent> {
     (first..).take(usize::try_from(count).unwrap()).map(event).collect()
 }
 
-/// Makes the `n`th lock command for a user; every other one has a reason.
+/// Returns the `n`th lock command for a user; every other one has a reason.
 pub(crate) fn lock_command(user: &UserId, n: usize) -> LockCommand {
     LockCommand {
         user: user.clone(),
@@ -158,7 +158,7 @@ pub(crate) fn full_client(id: &str) -> Client {
     }
 }
 
-/// Makes a user with an e-mail address of its own.
+/// Returns a user with an e-mail address of its own.
 pub(crate) fn identity(n: usize) -> Identity {
     with_email(n, &format!("User-{n}@example.com"))
 }
@@ -179,7 +179,7 @@ pub(crate) fn with_email(n: usize, address: &str) -> Identity {
     }
 }
 
-/// Makes a user with an e-mail address of its own and this mobile number.
+/// Returns a user with an e-mail address of its own and this mobile number.
 pub(crate) fn with_mobile(n: usize, number: Mobile) -> Identity {
     Identity {
         mobile: Some(MainContact {
@@ -221,7 +221,7 @@ fn alternative(n: u8, value: ContactValue) -> AlternativeContact {
     }
 }
 
-/// Makes a challenge. Its digest differs from that of another number in every byte.
+/// Returns a challenge. Every byte of its digest differs from that of any other number.
 pub(crate) fn challenge(n: u8) -> Challenge {
     Challenge {
         id: ChallengeId::from_random([n; 16]),
@@ -235,7 +235,7 @@ pub(crate) fn challenge(n: u8) -> Challenge {
     }
 }
 
-/// Makes codes of an alternative contact, of a credential contact and of a removed one: with and without attempts and a
+/// Returns codes of an alternative contact, of a credential contact and of a removed one: with and without attempts and a
 /// challenge.
 pub(crate) fn codes() -> Vec<ContactCodes> {
     let codes = |contact, destination: &str, attempts, challenge| ContactCodes {
@@ -262,7 +262,7 @@ pub(crate) fn codes() -> Vec<ContactCodes> {
     ]
 }
 
-/// Makes a set of e-mail addresses and mobile numbers with and without area; some were added in the same millisecond.
+/// Returns a set of e-mail addresses and mobile numbers with and without area; some were added in the same millisecond.
 pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
     FactorSet {
         contacts: vec![
@@ -282,7 +282,7 @@ pub(crate) fn full_factor_set(user: UserId) -> FactorSet {
     }
 }
 
-/// Makes a validation token that `client-a` issued and `client-b` may consume.
+/// Returns a validation token that `client-a` issued and `client-b` may consume.
 pub(crate) fn validation_token(n: u8) -> ValidationToken {
     ValidationToken {
         hash: ValidationTokenHash([n; 32]),
@@ -335,7 +335,7 @@ pub(crate) fn family(n: usize) -> RefreshFamily {
     }
 }
 
-/// Makes a branch of another session, at a high generation.
+/// Returns a branch of another session, at a high generation.
 pub(crate) fn full_family(n: usize) -> RefreshFamily {
     let plain = family(n);
     RefreshFamily {
@@ -357,7 +357,7 @@ pub(crate) fn full_family(n: usize) -> RefreshFamily {
     }
 }
 
-/// Makes the family's current token, presented by its own user and client.
+/// Returns the family's current token, presented by its own user and client.
 pub(crate) fn presented_token(family: &RefreshFamily) -> PresentedToken {
     PresentedToken {
         token: family.current_token(),
@@ -366,7 +366,7 @@ pub(crate) fn presented_token(family: &RefreshFamily) -> PresentedToken {
     }
 }
 
-/// Makes presented tokens that each differ in one part from the family's current token, and match neither it nor the
+/// Returns presented tokens that each differ in one part from the family's current token, and match neither it nor the
 /// previous one.
 pub(crate) fn foreign_tokens(family: &RefreshFamily) -> Vec<PresentedToken> {
     let good = presented_token(family);

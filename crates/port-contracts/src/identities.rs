@@ -57,7 +57,7 @@ async fn page(stores: &Stores, after: Option<usize>, limit: usize) -> Vec<UserId
     page.into_iter().map(|identity| identity.id).collect()
 }
 
-fn taken_by(n: usize) -> IdentitySaveOutcome {
+fn login_taken_by(n: usize) -> IdentitySaveOutcome {
     IdentitySaveOutcome::LoginTaken { by: user(n) }
 }
 
@@ -120,7 +120,7 @@ async fn email_is_unique_ignoring_case(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &with_email(1, "Ana@Example.com")).await;
     for spelling in ["Ana@example.com", "ANA@EXAMPLE.COM", "ana@example.com"] {
-        assert_eq!(create(&stores, &with_email(2, spelling)).await, taken_by(1));
+        assert_eq!(create(&stores, &with_email(2, spelling)).await, login_taken_by(1));
     }
     assert_eq!(find(&stores, &user(2)).await, None);
 }
@@ -129,7 +129,7 @@ async fn mobile_is_unique_however_it_is_split(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     create(&stores, &with_mobile(1, mobile("351", None, "912345678"))).await;
     let split = with_mobile(2, mobile("351", Some("91"), "2345678"));
-    assert_eq!(create(&stores, &split).await, taken_by(1));
+    assert_eq!(create(&stores, &split).await, login_taken_by(1));
     assert_eq!(find(&stores, &user(2)).await, None);
 }
 
@@ -143,7 +143,7 @@ async fn create_rejects_a_taken_login(fixture: &dyn Fixture) {
             ..full_identity(2)
         },
     ] {
-        assert_eq!(create(&stores, &rejected).await, taken_by(1));
+        assert_eq!(create(&stores, &rejected).await, login_taken_by(1));
         assert_eq!(find(&stores, &user(2)).await, None);
         assert_eq!(owner_of(&stores, "user-2@example.com").await, None);
     }
@@ -172,7 +172,7 @@ async fn parallel_creates_of_an_email_have_one_winner(fixture: &dyn Fixture) {
     assert_eq!(count(&answers, &IdentitySaveOutcome::Saved), 1);
     let winner = answers.iter().position(|answer| *answer == IdentitySaveOutcome::Saved);
     let winner = winner.unwrap();
-    assert_eq!(count(&answers, &taken_by(winner)), CALLERS - 1);
+    assert_eq!(count(&answers, &login_taken_by(winner)), CALLERS - 1);
     assert_eq!(owner_of(&stores, "ana@example.com").await, Some(user(winner)));
     assert_eq!(page(&stores, None, 100).await, [user(winner)]);
 }
@@ -243,7 +243,7 @@ async fn replace_rejects_a_taken_login(fixture: &dyn Fixture) {
         mobile: full_identity(2).mobile,
         ..with_email(2, "new@example.com")
     };
-    assert_eq!(replace(&stores, &rejected).await, taken_by(1));
+    assert_eq!(replace(&stores, &rejected).await, login_taken_by(1));
     assert_eq!(find(&stores, &user(2)).await, Some(second));
     for (login, by) in [
         ("5511911112222", Some(1)),
@@ -275,8 +275,8 @@ async fn parallel_replaces_with_an_email_have_one_winner(fixture: &dyn Fixture) 
     .await;
     assert_eq!(count(&answers, &IdentitySaveOutcome::Saved), 1);
     for (caller, answer) in answers.iter().enumerate() {
-        let won = *answer == IdentitySaveOutcome::Saved;
-        let login = if won {
+        let is_winner = *answer == IdentitySaveOutcome::Saved;
+        let login = if is_winner {
             "ana@example.com".to_owned()
         } else {
             format!("user-{caller}@example.com")

@@ -65,21 +65,21 @@ use ports::{Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuse
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
-/// Worker threads of the runtime that each trial has to itself, so that concurrent callers run in parallel. The trial's
+/// The number of worker threads in the runtime of each trial, so that concurrent callers run in parallel. The trial's
 /// own thread runs async code as well.
 pub const WORKERS: usize = 4;
 
-/// The number of events that one outbox holds.
+/// The maximum number of events in one outbox.
 pub(crate) const MAX_PENDING_EVENTS: u64 = ports::MAX_PENDING_EVENTS as u64;
 
 /// An adapter's part of the suite: a fresh, empty database for one trial.
 #[async_trait]
 pub trait Fixture: Send + Sync {
-    /// Returns the stores over the database as it was opened last.
+    /// Returns the stores over the database that was opened last.
     fn stores(&self) -> Stores;
 
-    /// Closes the database, opens it again and returns its stores. Everything acknowledged must be there. The contract
-    /// has dropped the stores that it had before.
+    /// Closes the database, opens it again and returns its stores. Every acknowledged write must still exist. The
+    /// contract drops its earlier stores before the call.
     async fn reopen(&self) -> Stores;
 }
 

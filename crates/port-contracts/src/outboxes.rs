@@ -30,7 +30,7 @@ contracts! { dyn Fixture:
     pending_events_survive_reopening,
 }
 
-/// Returns all outboxes, by a claim whose lease has ended already.
+/// Returns all outboxes with pending events, by a claim with a lease of length zero.
 async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
     let lease = Lease {
         owner: "observer".to_owned(),
@@ -40,7 +40,7 @@ async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
     stores.outboxes.claim(&lease, 10_000).await.unwrap()
 }
 
-/// Returns the events of one outbox, which has no lease; of a long one the first events.
+/// Returns the events of one outbox, which must have no lease. If it has many, only the first of them.
 pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
     let outboxes = observe(stores).await.into_iter();
     let mut found = outboxes.filter(|outbox| outbox.aggregate == aggregate && outbox.key == key);
@@ -49,8 +49,8 @@ pub(crate) async fn pending(stores: &Stores, aggregate: Aggregate, key: &str) ->
     events
 }
 
-/// Removes and returns all events of one outbox, which has no lease. A claim may return the first events only; the
-/// others are claimed once these are settled.
+/// Removes and returns all events of one outbox, which must have no lease. A claim may return only the first events;
+/// the others are claimed once these are settled.
 pub(crate) async fn drain(stores: &Stores, aggregate: Aggregate, key: &str) -> Vec<Event> {
     let mut drained = Vec::new();
     loop {

@@ -1,7 +1,7 @@
-//! Concurrent callers, and waiting without sleeping.
+//! Runs callers concurrently, and waits without sleeping.
 //!
-//! A race contract runs [`CALLERS`] tasks through a barrier and counts their outcomes: exactly one winner, and the
-//! losers' result for all others.
+//! A race contract starts [`CALLERS`] tasks together and counts their outcomes: exactly one winner, and the loser's
+//! outcome for all others.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 
-/// Callers of a race: four for each of the trial's worker threads.
+/// The number of callers in a race: four for each of the trial's worker threads.
 pub(crate) const CALLERS: usize = 16;
 
 /// A future of a port that waits for an event.
@@ -46,7 +46,7 @@ pub(crate) fn count<T: PartialEq>(answers: &[T], answer: &T) -> usize {
     answers.iter().filter(|each| *each == answer).count()
 }
 
-/// Returns the only element. Panics if there are none or several.
+/// Returns the only element. Panics if there is none or more than one.
 pub(crate) fn only<T>(elements: impl IntoIterator<Item = T>) -> T {
     let mut elements = elements.into_iter();
     let first = elements.next().expect("there is one element");
@@ -54,14 +54,15 @@ pub(crate) fn only<T>(elements: impl IntoIterator<Item = T>) -> T {
     first
 }
 
-/// Awaits a future that must complete by itself. The 30 s are no expectation, but end a trial that would hang.
+/// Awaits a future that must complete by itself. The timeout of 30 s is not an expectation: it ends a trial that would
+/// otherwise hang.
 pub(crate) async fn within_timeout<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future)
         .await
         .expect("the future completes")
 }
 
-/// Returns a future that has been polled and is pending. A port may wake spuriously, so up to 100 futures are tried.
+/// Returns a future that was polled once and is pending. A port may complete early, so up to 100 futures are tried.
 pub(crate) async fn start_waiting<'a>(wait: impl Fn() -> Waiting<'a>) -> Waiting<'a> {
     for _ in 0..100 {
         let mut waiting = wait();
@@ -70,5 +71,5 @@ pub(crate) async fn start_waiting<'a>(wait: impl Fn() -> Waiting<'a>) -> Waiting
             return waiting;
         }
     }
-    panic!("it never waits: 100 futures completed at once")
+    panic!("no future is pending: 100 of them completed on their first poll")
 }

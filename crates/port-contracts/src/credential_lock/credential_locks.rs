@@ -22,8 +22,8 @@ contracts! { dyn Fixture:
     every_change_pushes_its_event,
     sequence_continues_after_published_events,
     full_outbox_rejects_a_lock,
-    parallel_locks_change_it_once,
-    parallel_unlocks_change_it_once,
+    parallel_locks_change_a_credential_once,
+    parallel_unlocks_change_a_credential_once,
     parallel_locks_and_unlocks_alternate,
     unchanged_save_raises_the_version,
     a_conflict_writes_nothing,
@@ -45,19 +45,23 @@ async fn find(stores: &Stores, user: &UserId) -> Option<CredentialLock> {
     stores.credential_locks.find(user).await.unwrap()
 }
 
+async fn is_locked(stores: &Stores, user: &UserId) -> bool {
+    stores.lock_statuses.read_linearizable(user).await.unwrap().is_locked
+}
+
 async fn pending(stores: &Stores, user: &UserId) -> Vec<Event> {
     outboxes::pending(stores, Aggregate::Credential, user.as_str()).await
 }
 
-fn changed(outcome: &LockOutcome) -> Option<CredentialLock> {
+fn changed_lock(outcome: &LockOutcome) -> Option<CredentialLock> {
     match outcome {
         LockOutcome::Changed(credential) => Some(credential.clone()),
         LockOutcome::Unchanged | LockOutcome::OutboxFull => None,
     }
 }
 
-/// Returns the credential lock of a user after `command`, the first lock.
-fn locked_by(command: &LockCommand) -> CredentialLock {
+/// Returns the lock of a user who was never locked before `command`, as it is stored after `command`.
+fn after_first_lock(command: &LockCommand) -> CredentialLock {
     with_next_version(CredentialLock::unlocked(command.user.clone()).lock(command).unwrap())
 }
 
@@ -69,7 +73,7 @@ async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent
         .unwrap()
 }
 
-/// Makes the event of a change by `command`.
+/// Returns the event of a lock or unlock by `command`.
 fn change_events(changed: &CredentialLock, command: &LockCommand) -> Vec<NewEvent> {
     vec![events::lock_changed(changed, command)]
 }
@@ -83,7 +87,7 @@ async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
 async fn lock_stores_time_actor_and_reason(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for command in [lock_command(&user(1), 1), lock_command(&user(2), 2)] {
-        let locked = locked_by(&command);
+        let locked = after_first_lock(&command);
         assert_eq!(lock(&stores, &command).await, LockOutcome::Changed(locked.clone()));
         assert_eq!(find(&stores, &command.user).await, Some(locked));
     }
@@ -97,7 +101,7 @@ async fn a_second_lock_changes_nothing(fixture: &dyn Fixture) {
         assert_eq!(lock(&stores, &command).await, LockOutcome::Unchanged);
         let locked = CredentialLock {
             version,
-            ..locked_by(&first)
+            ..after_first_lock(&first)
         };
         assert_eq!(find(&stores, &user(1)).await, Some(locked));
     }
@@ -108,7 +112,7 @@ async fn an_unlock_keeps_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (first, second) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
     lock(&stores, &first).await;
-    let unlocked = with_next_version(locked_by(&first).unlock(&second).unwrap());
+    let unlocked = with_next_version(after_first_lock(&first).unlock(&second).unwrap());
     assert_eq!(unlock(&stores, &second).await, LockOutcome::Changed(unlocked.clone()));
     assert_eq!(find(&stores, &user(1)).await, Some(unlocked));
 }
@@ -126,7 +130,7 @@ async fn unlocking_an_unlocked_credential_changes_nothing(fixture: &dyn Fixture)
     assert_eq!(pending(&stores, &user(1)).await, []);
 
     lock(&stores, &lock_command(&user(1), 2)).await;
-    let unlocked = changed(&unlock(&stores, &lock_command(&user(1), 3)).await);
+    let unlocked = changed_lock(&unlock(&stores, &lock_command(&user(1), 3)).await);
     assert_eq!(
         unlock(&stores, &lock_command(&user(1), 4)).await,
         LockOutcome::Unchanged
@@ -139,12 +143,12 @@ async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let mut expected = CredentialLock::unlocked(user(1));
     for round in 0..3 {
-        let (lock_it, unlock_it) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
-        expected = with_next_version(expected.lock(&lock_it).unwrap());
-        assert_eq!(lock(&stores, &lock_it).await, LockOutcome::Changed(expected.clone()));
-        expected = with_next_version(expected.unlock(&unlock_it).unwrap());
+        let (locking, unlocking) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
+        expected = with_next_version(expected.lock(&locking).unwrap());
+        assert_eq!(lock(&stores, &locking).await, LockOutcome::Changed(expected.clone()));
+        expected = with_next_version(expected.unlock(&unlocking).unwrap());
         assert_eq!(
-            unlock(&stores, &unlock_it).await,
+            unlock(&stores, &unlocking).await,
             LockOutcome::Changed(expected.clone())
         );
     }
@@ -164,7 +168,7 @@ async fn every_change_pushes_its_event(fixture: &dyn Fixture) {
         .iter()
         .zip(1..)
         .map(|((command, outcome), sequence)| {
-            let event = events::lock_changed(&changed(outcome).unwrap(), command);
+            let event = events::lock_changed(&changed_lock(outcome).unwrap(), command);
             event.into_event(user(1).as_str(), user(1), sequence)
         })
         .collect();
@@ -204,18 +208,11 @@ async fn full_outbox_rejects_a_lock(fixture: &dyn Fixture) {
     let late = lock_command(&user(1), 900);
     assert_eq!(lock(&stores, &late).await, LockOutcome::OutboxFull);
     assert_eq!(find(&stores, &user(1)).await, full);
-    assert!(
-        !stores
-            .lock_statuses
-            .read_linearizable(&user(1))
-            .await
-            .unwrap()
-            .is_locked
-    );
+    assert!(!is_locked(&stores, &user(1)).await);
 
     outboxes::acknowledge_in(&stores, Aggregate::Credential, user(1).as_str(), 1).await;
     assert_eq!(
-        changed(&lock(&stores, &late).await),
+        changed_lock(&lock(&stores, &late).await),
         full.map(|credential| with_next_version(credential.lock(&late).unwrap()))
     );
     let drained = outboxes::drain(&stores, Aggregate::Credential, user(1).as_str()).await;
@@ -223,14 +220,14 @@ async fn full_outbox_rejects_a_lock(fixture: &dyn Fixture) {
     assert_eq!(sequences, (2..=MAX_PENDING_EVENTS + 1).collect::<Vec<_>>());
 }
 
-async fn parallel_locks_change_it_once(fixture: &dyn Fixture) {
+async fn parallel_locks_change_a_credential_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let outcomes = run_concurrently(|caller| {
         let credential_locks = Arc::clone(&stores.credential_locks);
         async move { lock_changes::lock(&*credential_locks, &lock_command(&user(1), caller)).await }
     })
     .await;
-    let winner = only(outcomes.iter().filter_map(changed));
+    let winner = only(outcomes.iter().filter_map(changed_lock));
     assert_eq!(count(&outcomes, &LockOutcome::Unchanged), CALLERS - 1);
     assert_eq!(winner.epoch, 1);
     let found = find(&stores, &user(1)).await.unwrap();
@@ -239,7 +236,7 @@ async fn parallel_locks_change_it_once(fixture: &dyn Fixture) {
     assert_eq!(only(pending(&stores, &user(1)).await).sequence, 1);
 }
 
-async fn parallel_unlocks_change_it_once(fixture: &dyn Fixture) {
+async fn parallel_unlocks_change_a_credential_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     lock(&stores, &lock_command(&user(1), 900)).await;
     let outcomes = run_concurrently(|caller| {
@@ -247,7 +244,7 @@ async fn parallel_unlocks_change_it_once(fixture: &dyn Fixture) {
         async move { lock_changes::unlock(&*credential_locks, &lock_command(&user(1), caller)).await }
     })
     .await;
-    let winner = only(outcomes.iter().filter_map(changed));
+    let winner = only(outcomes.iter().filter_map(changed_lock));
     assert_eq!(count(&outcomes, &LockOutcome::Unchanged), CALLERS - 1);
     let found = find(&stores, &user(1)).await.unwrap();
     let version = found.version;
@@ -270,15 +267,15 @@ async fn parallel_locks_and_unlocks_alternate(fixture: &dyn Fixture) {
     })
     .await;
     let events = pending(&stores, &user(1)).await;
-    assert_eq!(outcomes.iter().filter_map(changed).count(), events.len());
+    assert_eq!(outcomes.iter().filter_map(changed_lock).count(), events.len());
     for (event, sequence) in events.iter().zip(1..) {
         assert_eq!(event.sequence, sequence);
-        let locks = event.kind == EventKind::CredentialLocked;
-        assert_eq!(locks, sequence % 2 == 1, "two changes of one kind follow each other");
+        let is_lock = event.kind == EventKind::CredentialLocked;
+        assert_eq!(is_lock, sequence % 2 == 1, "two changes of one kind follow each other");
     }
     let credential = find(&stores, &user(1)).await.unwrap();
-    let locks = events.len().div_ceil(2);
-    assert_eq!(credential.epoch, u64::try_from(locks).unwrap());
+    let lock_count = events.len().div_ceil(2);
+    assert_eq!(credential.epoch, u64::try_from(lock_count).unwrap());
     assert_eq!(credential.is_locked, events.len() % 2 == 1);
 }
 
@@ -309,7 +306,7 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
     for version in [0, 1, 3] {
         let stale = CredentialLock {
             version,
-            ..locked_by(&command)
+            ..after_first_lock(&command)
         };
         assert_eq!(
             save(&stores, &stale, change_events(&stale, &command)).await,
@@ -323,7 +320,7 @@ async fn a_conflict_writes_nothing(fixture: &dyn Fixture) {
 
 async fn save_with_unknown_version_conflicts(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let ahead = locked_by(&lock_command(&user(1), 1));
+    let ahead = after_first_lock(&lock_command(&user(1), 1));
     assert_eq!(save(&stores, &ahead, Vec::new()).await, SaveOutcome::Conflict);
     assert_eq!(find(&stores, &user(1)).await, None);
 }
@@ -359,14 +356,7 @@ async fn late_write_of_an_abandoned_change_conflicts(fixture: &dyn Fixture) {
         save(&stores, &late, change_events(&late, &late_lock)).await,
         SaveOutcome::Conflict
     );
-    assert!(
-        !stores
-            .lock_statuses
-            .read_linearizable(&user(1))
-            .await
-            .unwrap()
-            .is_locked
-    );
+    assert!(!is_locked(&stores, &user(1)).await);
 
     lock(&stores, &lock_command(&user(1), 4)).await;
     let found = find(&stores, &user(1)).await.unwrap();
@@ -376,14 +366,7 @@ async fn late_write_of_an_abandoned_change_conflicts(fixture: &dyn Fixture) {
         save(&stores, &late, change_events(&late, &late_unlock)).await,
         SaveOutcome::Conflict
     );
-    assert!(
-        stores
-            .lock_statuses
-            .read_linearizable(&user(1))
-            .await
-            .unwrap()
-            .is_locked
-    );
+    assert!(is_locked(&stores, &user(1)).await);
     assert_eq!(pending(&stores, &user(1)).await.len(), 1);
 }
 
@@ -394,7 +377,7 @@ async fn a_credential_survives_reopening(fixture: &dyn Fixture) {
     let events = pending(&stores, &user(1)).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    assert_eq!(find(&stores, &user(1)).await, Some(locked_by(&command)));
+    assert_eq!(find(&stores, &user(1)).await, Some(after_first_lock(&command)));
     assert_eq!(pending(&stores, &user(1)).await, events);
     assert_eq!(lock(&stores, &command).await, LockOutcome::Unchanged);
 }

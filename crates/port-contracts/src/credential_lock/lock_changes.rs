@@ -1,4 +1,4 @@
-//! Locks and unlocks as the use cases do them: decided by the domain, saved by version, started again after a conflict.
+//! Locks and unlocks as the use cases do: decided by the domain, saved by version, and decided again after a conflict.
 
 use domain::credential_lock::{CredentialLock, LockCommand, events};
 use ports::SaveOutcome;
@@ -7,9 +7,9 @@ use ports::credential_lock::CredentialLocks;
 /// The outcome of a lock or unlock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LockOutcome {
-    /// This call changed the credential lock, which is as given.
+    /// This call changed the credential lock to the one given.
     Changed(CredentialLock),
-    /// It was locked, or unlocked, already.
+    /// The credential was already locked, or already unlocked.
     Unchanged,
     OutboxFull,
 }

@@ -60,7 +60,7 @@ fn with_sequences(events: Vec<NewEvent>, sequence: u64) -> Vec<Event> {
         .collect()
 }
 
-/// Makes the set that one of [`CALLERS`] saves over `found`; the chosen default is the caller's number.
+/// Returns the set that one of [`CALLERS`] saves over `found`; the chosen default is the caller's number.
 fn rival(found: &FactorSet, caller: usize) -> FactorSet {
     FactorSet {
         chosen_default: Some(contact_id(&caller.to_string())),

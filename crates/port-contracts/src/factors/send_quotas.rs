@@ -30,13 +30,13 @@ contracts! { dyn Fixture:
     peek_reads_only_its_own_key,
 }
 
-/// Milliseconds of the windows here.
-const WINDOW: i64 = 600_000;
+/// The length of every window here, in milliseconds.
+const WINDOW_MS: i64 = 600_000;
 
 fn quota(most: u32) -> SendQuota {
     SendQuota {
         most,
-        window: Duration::from_millis(WINDOW.unsigned_abs()),
+        window: Duration::from_millis(WINDOW_MS.unsigned_abs()),
     }
 }
 
@@ -77,20 +77,20 @@ async fn race_to_take(stores: &Stores, most: u32, now: Timestamp, window_ends: T
 async fn takes_are_allowed_up_to_the_quota(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(3), at(0)).await;
-    assert_eq!(take(&stores, quota(3), at(0)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(3), at(0)).await, exceeded_until(at(WINDOW_MS)));
 }
 
 async fn quota_is_available_again_at_its_window_end(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(3), at(0)).await;
     assert_eq!(
-        take(&stores, quota(3), before(at(WINDOW))).await,
-        exceeded_until(at(WINDOW))
+        take(&stores, quota(3), before(at(WINDOW_MS))).await,
+        exceeded_until(at(WINDOW_MS))
     );
-    exhaust(&stores, quota(3), at(WINDOW)).await;
+    exhaust(&stores, quota(3), at(WINDOW_MS)).await;
     assert_eq!(
-        take(&stores, quota(3), at(WINDOW)).await,
-        exceeded_until(at(2 * WINDOW))
+        take(&stores, quota(3), at(WINDOW_MS)).await,
+        exceeded_until(at(2 * WINDOW_MS))
     );
 }
 
@@ -98,59 +98,62 @@ async fn exceeded_take_counts_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(3), at(0)).await;
     for _ in 0..5 {
-        assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW)));
+        assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW_MS)));
     }
     assert_eq!(take(&stores, quota(4), at(1)).await, QuotaDecision::Allowed);
-    assert_eq!(take(&stores, quota(4), at(1)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(4), at(1)).await, exceeded_until(at(WINDOW_MS)));
 }
 
 async fn window_begins_with_its_first_take(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    for now in [at(5), at(7), before(at(WINDOW))] {
+    for now in [at(5), at(7), before(at(WINDOW_MS))] {
         assert_eq!(take(&stores, quota(3), now).await, QuotaDecision::Allowed);
     }
     assert_eq!(
-        take(&stores, quota(3), at(WINDOW)).await,
-        exceeded_until(at(WINDOW + 5))
+        take(&stores, quota(3), at(WINDOW_MS)).await,
+        exceeded_until(at(WINDOW_MS + 5))
     );
 }
 
 async fn ended_window_does_not_count(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(2), at(0)).await;
-    exhaust(&stores, quota(3), at(WINDOW)).await;
+    exhaust(&stores, quota(3), at(WINDOW_MS)).await;
     assert_eq!(
-        take(&stores, quota(3), at(WINDOW)).await,
-        exceeded_until(at(2 * WINDOW))
+        take(&stores, quota(3), at(WINDOW_MS)).await,
+        exceeded_until(at(2 * WINDOW_MS))
     );
 }
 
 async fn rolled_over_window_begins_with_its_take(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     take(&stores, quota(1), at(0)).await;
-    let late = at(5 * WINDOW + 3);
+    let late = at(5 * WINDOW_MS + 3);
     assert_eq!(take(&stores, quota(1), late).await, QuotaDecision::Allowed);
-    assert_eq!(take(&stores, quota(1), late).await, exceeded_until(at(6 * WINDOW + 3)));
+    assert_eq!(
+        take(&stores, quota(1), late).await,
+        exceeded_until(at(6 * WINDOW_MS + 3))
+    );
 }
 
 async fn lower_quota_counts_earlier_takes(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(3), at(0)).await;
-    assert_eq!(take(&stores, quota(1), at(1)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(1), at(1)).await, exceeded_until(at(WINDOW_MS)));
 }
 
 async fn higher_quota_allows_more_takes(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     exhaust(&stores, quota(1), at(0)).await;
     assert_eq!(take(&stores, quota(u32::MAX), at(1)).await, QuotaDecision::Allowed);
-    assert_eq!(take(&stores, quota(2), at(1)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(2), at(1)).await, exceeded_until(at(WINDOW_MS)));
 }
 
 async fn zero_quota_allows_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    assert_eq!(take(&stores, quota(0), at(0)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(0), at(0)).await, exceeded_until(at(WINDOW_MS)));
     exhaust(&stores, quota(1), at(1)).await;
-    assert_eq!(take(&stores, quota(1), at(1)).await, exceeded_until(at(WINDOW + 1)));
+    assert_eq!(take(&stores, quota(1), at(1)).await, exceeded_until(at(WINDOW_MS + 1)));
 }
 
 async fn keys_do_not_share_a_quota(fixture: &dyn Fixture) {
@@ -163,25 +166,25 @@ async fn keys_do_not_share_a_quota(fixture: &dyn Fixture) {
             assert_eq!(taken, QuotaDecision::Allowed);
         }
         let exhausted = stores.send_quotas.take(&key, quota(3), at(1)).await.unwrap();
-        assert_eq!(exhausted, exceeded_until(at(WINDOW + 1)));
+        assert_eq!(exhausted, exceeded_until(at(WINDOW_MS + 1)));
     }
-    assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW_MS)));
 }
 
 async fn parallel_takes_never_exceed_the_quota(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    race_to_take(&stores, 3, at(0), at(WINDOW)).await;
-    assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW)));
+    race_to_take(&stores, 3, at(0), at(WINDOW_MS)).await;
+    assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW_MS)));
     assert_eq!(take(&stores, quota(4), at(1)).await, QuotaDecision::Allowed);
 }
 
 async fn parallel_takes_after_a_window_never_exceed_the_quota(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for round in 0..5 {
-        let now = at(round * WINDOW);
-        race_to_take(&stores, 3, now, at((round + 1) * WINDOW)).await;
+        let now = at(round * WINDOW_MS);
+        race_to_take(&stores, 3, now, at((round + 1) * WINDOW_MS)).await;
     }
-    assert_eq!(take(&stores, quota(4), at(4 * WINDOW)).await, QuotaDecision::Allowed);
+    assert_eq!(take(&stores, quota(4), at(4 * WINDOW_MS)).await, QuotaDecision::Allowed);
 }
 
 async fn parallel_takes_of_keys_are_independent(fixture: &dyn Fixture) {
@@ -200,7 +203,7 @@ async fn takes_survive_reopening(fixture: &dyn Fixture) {
     drop(stores);
     let stores = fixture.reopen().await;
     assert_eq!(take(&stores, quota(3), at(1)).await, QuotaDecision::Allowed);
-    assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW)));
+    assert_eq!(take(&stores, quota(3), at(1)).await, exceeded_until(at(WINDOW_MS)));
 }
 
 async fn peek_returns_what_take_would(fixture: &dyn Fixture) {
@@ -210,12 +213,12 @@ async fn peek_returns_what_take_would(fixture: &dyn Fixture) {
         take(&stores, quota(3), at(0)).await;
     }
     for (limit, now, expected) in [
-        (quota(3), at(0), exceeded_until(at(WINDOW))),
-        (quota(3), before(at(WINDOW)), exceeded_until(at(WINDOW))),
-        (quota(3), at(WINDOW), QuotaDecision::Allowed),
-        (quota(1), at(1), exceeded_until(at(WINDOW))),
+        (quota(3), at(0), exceeded_until(at(WINDOW_MS))),
+        (quota(3), before(at(WINDOW_MS)), exceeded_until(at(WINDOW_MS))),
+        (quota(3), at(WINDOW_MS), QuotaDecision::Allowed),
+        (quota(1), at(1), exceeded_until(at(WINDOW_MS))),
         (quota(4), at(1), QuotaDecision::Allowed),
-        (quota(0), at(1), exceeded_until(at(WINDOW + 1))),
+        (quota(0), at(1), exceeded_until(at(WINDOW_MS + 1))),
     ] {
         assert_eq!(peek(&stores, limit, now).await, expected, "{limit:?} {now}");
     }
@@ -228,11 +231,11 @@ async fn peek_counts_nothing_and_begins_no_window(fixture: &dyn Fixture) {
     }
     exhaust(&stores, quota(1), at(5)).await;
     for _ in 0..5 {
-        assert_eq!(peek(&stores, quota(1), at(6)).await, exceeded_until(at(WINDOW + 5)));
+        assert_eq!(peek(&stores, quota(1), at(6)).await, exceeded_until(at(WINDOW_MS + 5)));
         assert_eq!(peek(&stores, quota(2), at(6)).await, QuotaDecision::Allowed);
     }
     assert_eq!(take(&stores, quota(2), at(6)).await, QuotaDecision::Allowed);
-    assert_eq!(take(&stores, quota(2), at(6)).await, exceeded_until(at(WINDOW + 5)));
+    assert_eq!(take(&stores, quota(2), at(6)).await, exceeded_until(at(WINDOW_MS + 5)));
 }
 
 async fn peek_reads_only_its_own_key(fixture: &dyn Fixture) {

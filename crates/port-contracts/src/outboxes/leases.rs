@@ -13,35 +13,35 @@ use crate::{Fixture, Stores};
 
 contracts! { dyn Fixture:
     active_lease_excludes_other_owners,
-    a_lease_ends_at_the_exact_instant,
+    a_lease_ends_exactly_after_its_length,
     the_same_owner_may_claim_again,
     a_repeated_claim_extends_the_lease,
-    event_pushed_during_a_lease_belongs_to_it,
+    event_pushed_during_a_lease_belongs_to_its_owner,
     claim_respects_its_limit,
-    held_outbox_does_not_block_others,
+    leased_outbox_does_not_block_others,
     settlement_by_another_owner_keeps_the_lease,
     released_outbox_can_be_claimed_immediately,
-    held_outbox_can_be_claimed_at_its_end,
+    outbox_can_be_claimed_at_the_end_of_its_hold,
     release_by_another_owner_changes_nothing,
     releasing_again_changes_nothing,
     parallel_claims_give_each_outbox_to_one_owner,
-    parallel_takeovers_give_each_outbox_to_one_owner,
+    parallel_claims_after_a_lease_give_each_outbox_to_one_owner,
     lease_of_a_clock_far_ahead_is_ignored,
     leases_survive_reopening,
 }
 
-/// Milliseconds of every lease here.
-const LENGTH: i64 = 30_000;
+/// The length of every lease here, in milliseconds.
+const LEASE_MS: i64 = 30_000;
 
 fn lease(owner: &str, now: i64) -> Lease {
     Lease {
         owner: owner.to_owned(),
         now: at(now),
-        length: Duration::from_millis(LENGTH.unsigned_abs()),
+        length: Duration::from_millis(LEASE_MS.unsigned_abs()),
     }
 }
 
-/// Claims for `owner` at `now` and returns the keys, sorted.
+/// Claims for `owner` at `now` and returns the sorted keys.
 async fn claim(stores: &Stores, owner: &str, now: i64) -> Vec<String> {
     claim_some(stores, owner, now, 100).await
 }
@@ -54,8 +54,8 @@ async fn claim_some(stores: &Stores, owner: &str, now: i64, limit: usize) -> Vec
 }
 
 async fn release(stores: &Stores, n: usize, owner: &str) {
-    let nothing_sent = settlement(Aggregate::FactorSet, user(n).as_str(), None);
-    stores.outboxes.settle(owner, &[nothing_sent]).await.unwrap();
+    let nothing_published = settlement(Aggregate::FactorSet, user(n).as_str(), None);
+    stores.outboxes.settle(owner, &[nothing_published]).await.unwrap();
 }
 
 fn keys(users: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -67,19 +67,19 @@ async fn active_lease_excludes_other_owners(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     assert_eq!(claim(&stores, "a", 0).await, keys([1]));
-    for now in [0, 1, LENGTH - 1] {
+    for now in [0, 1, LEASE_MS - 1] {
         assert_eq!(claim(&stores, "b", now).await, keys([]), "at {now}");
     }
 }
 
-async fn a_lease_ends_at_the_exact_instant(fixture: &dyn Fixture) {
+async fn a_lease_ends_exactly_after_its_length(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     claim(&stores, "a", 0).await;
-    assert_eq!(claim(&stores, "b", LENGTH - 1).await, keys([]));
-    assert_eq!(claim(&stores, "b", LENGTH).await, keys([1]));
-    assert_eq!(claim(&stores, "a", LENGTH).await, keys([]), "b's lease is active");
-    assert_eq!(claim(&stores, "a", 2 * LENGTH).await, keys([1]));
+    assert_eq!(claim(&stores, "b", LEASE_MS - 1).await, keys([]));
+    assert_eq!(claim(&stores, "b", LEASE_MS).await, keys([1]));
+    assert_eq!(claim(&stores, "a", LEASE_MS).await, keys([]), "b's lease is active");
+    assert_eq!(claim(&stores, "a", 2 * LEASE_MS).await, keys([1]));
 }
 
 async fn the_same_owner_may_claim_again(fixture: &dyn Fixture) {
@@ -96,11 +96,11 @@ async fn a_repeated_claim_extends_the_lease(fixture: &dyn Fixture) {
     push(&stores, 1, 1).await;
     claim(&stores, "a", 0).await;
     assert_eq!(claim(&stores, "a", 20_000).await, keys([1]));
-    assert_eq!(claim(&stores, "b", 20_000 + LENGTH - 1).await, keys([]));
-    assert_eq!(claim(&stores, "b", 20_000 + LENGTH).await, keys([1]));
+    assert_eq!(claim(&stores, "b", 20_000 + LEASE_MS - 1).await, keys([]));
+    assert_eq!(claim(&stores, "b", 20_000 + LEASE_MS).await, keys([1]));
 }
 
-async fn event_pushed_during_a_lease_belongs_to_it(fixture: &dyn Fixture) {
+async fn event_pushed_during_a_lease_belongs_to_its_owner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 1).await;
     claim(&stores, "a", 0).await;
@@ -121,14 +121,14 @@ async fn claim_respects_its_limit(fixture: &dyn Fixture) {
         push(&stores, n, 2).await;
     }
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(9), 1)).await;
-    let mut keys_claimed = claim_some(&stores, "a", 0, 3).await;
-    assert_eq!(keys_claimed.len(), 3);
-    keys_claimed.extend(claim_some(&stores, "b", 0, 3).await);
-    keys_claimed.sort();
-    assert_eq!(keys_claimed, keys([0, 1, 2, 9]));
+    let mut claimed_keys = claim_some(&stores, "a", 0, 3).await;
+    assert_eq!(claimed_keys.len(), 3);
+    claimed_keys.extend(claim_some(&stores, "b", 0, 3).await);
+    claimed_keys.sort();
+    assert_eq!(claimed_keys, keys([0, 1, 2, 9]));
 }
 
-async fn held_outbox_does_not_block_others(fixture: &dyn Fixture) {
+async fn leased_outbox_does_not_block_others(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..3 {
         push(&stores, n, 1).await;
@@ -143,8 +143,8 @@ async fn settlement_by_another_owner_keeps_the_lease(fixture: &dyn Fixture) {
     push(&stores, 1, 2).await;
     claim(&stores, "a", 0).await;
     acknowledge(&stores, 1, 1).await;
-    assert_eq!(claim(&stores, "b", LENGTH - 1).await, keys([]));
-    assert_eq!(claim(&stores, "b", LENGTH).await, keys([1]));
+    assert_eq!(claim(&stores, "b", LEASE_MS - 1).await, keys([]));
+    assert_eq!(claim(&stores, "b", LEASE_MS).await, keys([1]));
 }
 
 async fn released_outbox_can_be_claimed_immediately(fixture: &dyn Fixture) {
@@ -156,7 +156,7 @@ async fn released_outbox_can_be_claimed_immediately(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", 0).await, keys([1]));
 }
 
-async fn held_outbox_can_be_claimed_at_its_end(fixture: &dyn Fixture) {
+async fn outbox_can_be_claimed_at_the_end_of_its_hold(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
     claim(&stores, "a", 0).await;
@@ -177,9 +177,9 @@ async fn release_by_another_owner_changes_nothing(fixture: &dyn Fixture) {
     claim(&stores, "a", 0).await;
     release(&stores, 1, "b").await;
     assert_eq!(claim(&stores, "b", 1).await, keys([]));
-    assert_eq!(claim(&stores, "b", LENGTH).await, keys([1]));
+    assert_eq!(claim(&stores, "b", LEASE_MS).await, keys([1]));
     release(&stores, 1, "a").await;
-    assert_eq!(claim(&stores, "a", LENGTH).await, keys([]));
+    assert_eq!(claim(&stores, "a", LEASE_MS).await, keys([]));
 }
 
 async fn releasing_again_changes_nothing(fixture: &dyn Fixture) {
@@ -194,7 +194,7 @@ async fn releasing_again_changes_nothing(fixture: &dyn Fixture) {
     assert_eq!(claim(&stores, "b", 0).await, keys([1]));
 }
 
-/// Lets several owners claim at `now` and returns the keys of all of them, sorted.
+/// Claims for several owners at `now` and returns the sorted keys of all their claims.
 async fn race_to_claim(stores: &Stores, now: i64) -> Vec<String> {
     let claims = run_concurrently(|caller| {
         let outboxes = Arc::clone(&stores.outboxes);
@@ -204,9 +204,9 @@ async fn race_to_claim(stores: &Stores, now: i64) -> Vec<String> {
         }
     })
     .await;
-    let mut keys_claimed: Vec<_> = claims.into_iter().flatten().map(|outbox| outbox.key).collect();
-    keys_claimed.sort();
-    keys_claimed
+    let mut claimed_keys: Vec<_> = claims.into_iter().flatten().map(|outbox| outbox.key).collect();
+    claimed_keys.sort();
+    claimed_keys
 }
 
 async fn parallel_claims_give_each_outbox_to_one_owner(fixture: &dyn Fixture) {
@@ -217,14 +217,14 @@ async fn parallel_claims_give_each_outbox_to_one_owner(fixture: &dyn Fixture) {
     assert_eq!(race_to_claim(&stores, 0).await, keys(0..5));
 }
 
-async fn parallel_takeovers_give_each_outbox_to_one_owner(fixture: &dyn Fixture) {
+async fn parallel_claims_after_a_lease_give_each_outbox_to_one_owner(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..5 {
         push(&stores, n, 1).await;
     }
     assert_eq!(claim(&stores, "paused", 0).await, keys(0..5));
-    assert_eq!(race_to_claim(&stores, LENGTH - 1).await, keys([]));
-    assert_eq!(race_to_claim(&stores, LENGTH).await, keys(0..5));
+    assert_eq!(race_to_claim(&stores, LEASE_MS - 1).await, keys([]));
+    assert_eq!(race_to_claim(&stores, LEASE_MS).await, keys(0..5));
 }
 
 async fn lease_of_a_clock_far_ahead_is_ignored(fixture: &dyn Fixture) {
@@ -241,6 +241,6 @@ async fn leases_survive_reopening(fixture: &dyn Fixture) {
     claim(&stores, "a", 0).await;
     drop(stores);
     let stores = fixture.reopen().await;
-    assert_eq!(claim(&stores, "b", LENGTH - 1).await, keys([]));
-    assert_eq!(claim(&stores, "b", LENGTH).await, keys([1]));
+    assert_eq!(claim(&stores, "b", LEASE_MS - 1).await, keys([]));
+    assert_eq!(claim(&stores, "b", LEASE_MS).await, keys([1]));
 }

@@ -57,7 +57,7 @@ async fn rotate(stores: &Stores, presented: &PresentedToken, n: usize, now: Time
     rotated.await.unwrap()
 }
 
-/// Rotates the current token of `family` and returns the family as it is stored then.
+/// Rotates the current token of `family` and returns the family that is stored afterwards.
 async fn rotate_current(stores: &Stores, family: &RefreshFamily, n: usize, now: Timestamp) -> RefreshFamily {
     let rotation = rotate(stores, &presented_token(family), n, now).await;
     assert_eq!(rotation, RotationOutcome::Rotated);
@@ -82,12 +82,12 @@ async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
 }
 
 /// Returns the event that [`start`] pushes.
-fn started_event(family: &RefreshFamily) -> Event {
+fn start_event(family: &RefreshFamily) -> Event {
     let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
     event.into_event(family.id.as_str(), family.origin.user.clone(), 1)
 }
 
-/// Rotates the current token of `family` as one of many callers. Returns the family it made, if it won.
+/// Rotates the current token of `family` as one of many callers. Returns the rotated family if this caller won.
 async fn race_to_rotate(stores: &Stores, family: &RefreshFamily, caller: usize) -> Option<RefreshFamily> {
     let rotation = rotate(stores, &presented_token(family), 10 + caller, at(1)).await;
     (rotation == RotationOutcome::Rotated).then(|| family.rotate(nonce(10 + caller), at(1), IDLE))
@@ -118,14 +118,14 @@ async fn starting_a_family_again_changes_nothing(fixture: &dyn Fixture) {
     let second = rotate_current(&stores, &first, 2, at(1)).await;
     assert!(!start_again().await);
     assert_eq!(find(&stores, &first).await, Some(second));
-    assert_eq!(pending(&stores, &first).await, [started_event(&first)]);
+    assert_eq!(pending(&stores, &first).await, [start_event(&first)]);
 }
 
 async fn start_pushes_its_event(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
-        assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
+        assert_eq!(pending(&stores, &family).await, [start_event(&family)]);
     }
 }
 
@@ -141,7 +141,7 @@ async fn parallel_starts_all_succeed(fixture: &dyn Fixture) {
     })
     .await;
     for family in families {
-        assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
+        assert_eq!(pending(&stores, &family).await, [start_event(&family)]);
         assert_eq!(find(&stores, &family).await, Some(family));
     }
 }
@@ -340,7 +340,7 @@ async fn rotation_pushes_no_event(fixture: &dyn Fixture) {
     let family = family(1);
     start(&stores, &family).await;
     rotate_current(&stores, &family, 10, at(1)).await;
-    assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
+    assert_eq!(pending(&stores, &family).await, [start_event(&family)]);
 }
 
 async fn families_survive_reopening(fixture: &dyn Fixture) {
@@ -353,7 +353,7 @@ async fn families_survive_reopening(fixture: &dyn Fixture) {
     let stores = fixture.reopen().await;
     assert_eq!(find(&stores, &kept).await, Some(kept));
     assert_eq!(find(&stores, &first).await.as_ref(), Some(&second));
-    assert_eq!(pending(&stores, &first).await, [started_event(&first)]);
+    assert_eq!(pending(&stores, &first).await, [start_event(&first)]);
     let again = rotate(&stores, &presented_token(&first), 11, at(2)).await;
     assert_eq!(again, RotationOutcome::Superseded(second));
 }

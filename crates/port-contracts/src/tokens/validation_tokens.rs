@@ -125,8 +125,8 @@ async fn an_expired_token_is_not_consumed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let token = validation_token(1);
     issue(&stores, &token).await;
-    for dead in [token.expires_at, at(9_000)] {
-        assert!(!consume(&stores, &token, &token.target_client, dead).await);
+    for now in [token.expires_at, at(9_000)] {
+        assert!(!consume(&stores, &token, &token.target_client, now).await);
     }
     let last = before(token.expires_at);
     assert!(consume(&stores, &token, &token.target_client, last).await);

@@ -26,7 +26,7 @@ fn set_with(codes: Vec<ContactCodes>) -> FactorSet {
     }
 }
 
-/// Makes a contact with this challenge and no attempts.
+/// Returns a contact with this challenge and no attempts.
 fn contact_with_challenge(n: u8, purpose: Purpose) -> ContactCodes {
     let challenge = Challenge {
         purpose,
@@ -40,7 +40,7 @@ fn contact_with_challenge(n: u8, purpose: Purpose) -> ContactCodes {
     }
 }
 
-/// Makes the set that one of [`CALLERS`] saves over `found`; the challenge and the attempts have the caller's number.
+/// Returns the set that one of [`CALLERS`] saves over `found`; the challenge and the attempts have the caller's number.
 fn rival(found: &FactorSet, caller: usize) -> FactorSet {
     FactorSet {
         codes: vec![contact_with_challenge(u8::try_from(caller).unwrap(), Purpose::Verify)],

@@ -5,7 +5,7 @@ use domain::time::{self, Timestamp};
 use domain::tokens::{Closure, FamilyStatus, PresentedToken, RefreshFamily, RevocationReason};
 use ports::tokens::CloseOutcome;
 
-use super::{GRACE, close, find, pending, race_to_rotate, revoke, rotate_current, start, started_event};
+use super::{GRACE, close, find, pending, race_to_rotate, revoke, rotate_current, start, start_event};
 use crate::contract::contracts;
 use crate::fixtures::{at, before, family, foreign_tokens, full_family, presented_token};
 use crate::race::{CALLERS, count, run_concurrently};
@@ -19,7 +19,7 @@ contracts! { dyn Fixture:
     an_older_token_closes_nothing,
     a_token_that_is_not_current_closes_nothing,
     closing_again_does_not_match,
-    an_idle_family_is_not_closed,
+    a_family_past_its_idle_expiry_is_not_closed,
     a_family_past_its_absolute_expiry_is_not_closed,
     a_revoked_family_is_not_closed,
     an_unknown_family_is_not_closed,
@@ -29,7 +29,7 @@ contracts! { dyn Fixture:
     a_closed_family_survives_reopening,
 }
 
-/// Returns `family` as the token of `generation` leaves it when it closes it at `at`.
+/// Returns `family` as it is stored after the token of `generation` closed it at `at`.
 fn closed_family(family: &RefreshFamily, generation: u64, at: Timestamp) -> RefreshFamily {
     RefreshFamily {
         status: FamilyStatus::Closed(Closure { generation, at }),
@@ -37,7 +37,7 @@ fn closed_family(family: &RefreshFamily, generation: u64, at: Timestamp) -> Refr
     }
 }
 
-/// Asserts that the token does not close the family and leaves it as it was.
+/// Asserts that the token does not close the family, and that the family is unchanged.
 async fn assert_not_closed(stores: &Stores, family: &RefreshFamily, presented: &PresentedToken, now: Timestamp) {
     let closing = close(stores, presented, now).await;
     assert_eq!(closing, CloseOutcome::NotMatched(family.clone()), "{presented:?}");
@@ -89,13 +89,16 @@ async fn without_grace_only_the_current_token_closes(fixture: &dyn Fixture) {
     let first = family(1);
     start(&stores, &first).await;
     let second = rotate_current(&stores, &first, 10, at(1)).await;
-    let strictly = |presented, now| {
+    let close_without_grace = |presented, now| {
         let families = Arc::clone(&stores.refresh_families);
         async move { families.close(&presented, now, Duration::ZERO).await.unwrap() }
     };
-    let outcome = strictly(presented_token(&first), second.rotated_at).await;
+    let outcome = close_without_grace(presented_token(&first), second.rotated_at).await;
     assert_eq!(outcome, CloseOutcome::NotMatched(second.clone()));
-    assert_eq!(strictly(presented_token(&second), at(2)).await, CloseOutcome::Closed);
+    assert_eq!(
+        close_without_grace(presented_token(&second), at(2)).await,
+        CloseOutcome::Closed
+    );
 }
 
 async fn an_older_token_closes_nothing(fixture: &dyn Fixture) {
@@ -138,7 +141,7 @@ async fn closing_again_does_not_match(fixture: &dyn Fixture) {
     }
 }
 
-async fn an_idle_family_is_not_closed(fixture: &dyn Fixture) {
+async fn a_family_past_its_idle_expiry_is_not_closed(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     start(&stores, &family).await;
@@ -188,7 +191,7 @@ async fn closing_pushes_no_event(fixture: &dyn Fixture) {
         close(&stores, &presented_token(&family), at(1)).await,
         CloseOutcome::Closed
     );
-    assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
+    assert_eq!(pending(&stores, &family).await, [start_event(&family)]);
 }
 
 async fn parallel_closings_have_one_winner(fixture: &dyn Fixture) {

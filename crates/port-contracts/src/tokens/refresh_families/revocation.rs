@@ -2,7 +2,7 @@ use domain::event::Event;
 use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason, events};
 use ports::tokens::CloseOutcome;
 
-use super::{close, find, pending, race_to_rotate, revoke, rotate_current, start, started_event};
+use super::{close, find, pending, race_to_rotate, revoke, rotate_current, start, start_event};
 use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{at, event_context, family, full_family, presented_token, session_event_id};
@@ -33,7 +33,7 @@ fn revoked_family(family: &RefreshFamily, reason: RevocationReason) -> RefreshFa
 }
 
 /// Returns the event that [`revoke`] pushes.
-fn revoked_event(family: &RefreshFamily, reason: RevocationReason) -> Event {
+fn revocation_event(family: &RefreshFamily, reason: RevocationReason) -> Event {
     let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
     event.into_event(family.id.as_str(), family.origin.user.clone(), 2)
 }
@@ -108,7 +108,7 @@ async fn revocation_pushes_its_event(fixture: &dyn Fixture) {
     for family in [family(1), full_family(2)] {
         start(&stores, &family).await;
         revoke(&stores, &family, reason).await;
-        let expected = [started_event(&family), revoked_event(&family, reason)];
+        let expected = [start_event(&family), revocation_event(&family, reason)];
         assert_eq!(pending(&stores, &family).await, expected);
     }
 }
@@ -128,7 +128,7 @@ async fn closed_family_is_revoked_by_logout_only(fixture: &dyn Fixture) {
                 assert_eq!(find(&stores, &family).await, closed);
             }
         }
-        assert_eq!(pending(&stores, &family).await, [started_event(&family)]);
+        assert_eq!(pending(&stores, &family).await, [start_event(&family)]);
     }
 }
 
@@ -144,7 +144,7 @@ async fn a_logout_revokes_a_closed_family_with_its_event(fixture: &dyn Fixture) 
     let reason = RevocationReason::Logout;
     assert!(revoke(&stores, &second, reason).await);
     assert_eq!(find(&stores, &first).await, Some(revoked_family(&second, reason)));
-    let expected = [started_event(&first), revoked_event(&second, reason)];
+    let expected = [start_event(&first), revocation_event(&second, reason)];
     assert_eq!(pending(&stores, &first).await, expected);
 }
 
@@ -200,7 +200,7 @@ async fn parallel_revocations_have_one_winner_and_one_event(fixture: &dyn Fixtur
     })
     .await;
     assert_eq!(count(&answers, &true), 1);
-    let expected = [started_event(&family), revoked_event(&family, reason)];
+    let expected = [start_event(&family), revocation_event(&family, reason)];
     assert_eq!(pending(&stores, &family).await, expected);
 }
 
@@ -247,7 +247,7 @@ async fn parallel_logout_and_closing_end_revoked(fixture: &dyn Fixture) {
     .await;
     assert_eq!(count(&answers, &true), 1);
     assert_eq!(find(&stores, &family).await, Some(revoked_family(&family, reason)));
-    let expected = [started_event(&family), revoked_event(&family, reason)];
+    let expected = [start_event(&family), revocation_event(&family, reason)];
     assert_eq!(pending(&stores, &family).await, expected);
 }
 
@@ -260,6 +260,6 @@ async fn a_revoked_family_survives_reopening(fixture: &dyn Fixture) {
     drop(stores);
     let stores = fixture.reopen().await;
     assert_eq!(find(&stores, &family).await, Some(revoked_family(&family, reason)));
-    let expected = [started_event(&family), revoked_event(&family, reason)];
+    let expected = [start_event(&family), revocation_event(&family, reason)];
     assert_eq!(pending(&stores, &family).await, expected);
 }
