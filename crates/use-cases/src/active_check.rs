@@ -10,15 +10,15 @@ use futures_util::future::{join, join3, join4, try_join_all};
 use ports::tokens::RefreshFamilies;
 use ports::{Clients, Clock, Identities, LockStatuses, StoreError};
 
-/// The reason why a token is inactive although its signature and times are good.
+/// The reason why a token is inactive although it has a valid signature and has not expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InactiveReason {
     #[error("the credential is locked")]
     CredentialLocked,
     #[error("the credential was locked after the token was issued")]
-    CredentialEpoch,
+    IssuedBeforeLock,
     #[error("the session of the token is revoked, closed or expired")]
-    SessionEnded,
+    SessionInactive,
     #[error("a session that the token's session descends from is revoked")]
     AncestorRevoked,
     #[error("the user of the token was removed")]
@@ -26,14 +26,14 @@ pub enum InactiveReason {
     #[error("the client of the token is disabled or was removed")]
     ClientDisabled,
     #[error("the tokens of the client were revoked after this one was issued")]
-    ClientEpoch,
+    ClientTokensRevoked,
 }
 
 impl From<LockViolation> for InactiveReason {
     fn from(violation: LockViolation) -> Self {
         match violation {
             LockViolation::Locked => Self::CredentialLocked,
-            LockViolation::IssuedBeforeLock => Self::CredentialEpoch,
+            LockViolation::IssuedBeforeLock => Self::IssuedBeforeLock,
         }
     }
 }
@@ -44,16 +44,17 @@ pub enum ActiveCheckError {
     #[error("the token is not active")]
     Inactive(#[from] InactiveReason),
     #[error(transparent)]
-    Failed(#[from] StoreError),
+    Store(#[from] StoreError),
 }
 
-/// The consistency of a read that a decision about a lock rests on (docs/protocols.md "Linearizable reads").
+/// The consistency of a read on which the check of a lock or an ancestor depends (docs/protocols.md "Linearizable
+/// reads").
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Consistency {
-    /// Sees every write that any process was acknowledged before the read began.
+    /// Sees every write that was acknowledged to any process before the read began.
     Linearizable,
-    /// Sees every write that was acknowledged before a write of this process that matched. Cheaper; meaningless without
-    /// such a write.
+    /// Sees every write that was acknowledged to any process before the last matched write of this process began. It
+    /// costs less than a linearizable read, but guarantees nothing without such a write.
     AfterWrite,
 }
 
@@ -89,12 +90,17 @@ pub struct ActiveCheckPorts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Checks whether a token with a good signature that has not expired is still active (RFC 7662): its credential is
-/// unlocked and of its epoch, its session is active and unexpired, no ancestor of the session is revoked or absent, its
-/// user exists, and its client is enabled and of its client epoch (docs/protocols.md "Active check").
+/// Checks whether a token with a valid signature that has not expired is still active (RFC 7662; docs/protocols.md
+/// "Active check"). All of this must hold:
 ///
-/// Lock status and sessions are read linearizably: whatever was acknowledged before the check began counts. Clients may
-/// be cached for a second in each process, so a disabled client is rejected within two seconds.
+/// - The credential of its user is unlocked and still has the epoch that the token was issued under.
+/// - Its session, if it has one, is active and unexpired, and no ancestor of the session is revoked or absent.
+/// - Its user exists.
+/// - Its client is enabled and still has the client epoch that the token was issued under.
+///
+/// Lock status and sessions are read linearizably, so the check sees everything that was acknowledged before it began.
+/// Clients may be cached for one second in each process. A read that overlaps a change may cache the old client for one
+/// more second. A change of a client therefore takes effect within two seconds.
 #[derive(Clone)]
 pub struct ActiveCheck {
     ports: ActiveCheckPorts,
@@ -126,7 +132,7 @@ impl ActiveCheck {
         if client.epoch == caller.client_epoch {
             Ok(client)
         } else {
-            Err(InactiveReason::ClientEpoch.into())
+            Err(InactiveReason::ClientTokensRevoked.into())
         }
     }
 
@@ -150,19 +156,19 @@ impl ActiveCheck {
         Ok(ActiveUser { identity, session })
     }
 
-    /// Looks at a session and at all it descends from.
+    /// Checks a session and all its ancestors.
     async fn check_session(&self, id: &FamilyId) -> Result<RefreshFamily, ActiveCheckError> {
         let found = self.ports.refresh_families.read_linearizable(id).await?;
         let session = found
             .filter(|family| family.is_active(self.ports.clock.now()))
-            .ok_or(InactiveReason::SessionEnded)?;
+            .ok_or(InactiveReason::SessionInactive)?;
         self.check_ancestors(&session.origin.ancestors, Consistency::Linearizable)
             .await?;
         Ok(session)
     }
 
-    /// Checks the sessions that another one descends from. Active, closed and idle ones pass. An absent one counts as
-    /// revoked: the purge removes a family only after its absolute expiry, and its branches end no later.
+    /// Checks the ancestors of a session. Active, closed and expired ancestors pass. An absent one counts as revoked:
+    /// the purge removes a family only after its absolute expiry, and its branches end no later.
     pub(crate) async fn check_ancestors(
         &self,
         ancestors: &[FamilyId],
@@ -181,7 +187,8 @@ impl ActiveCheck {
         Ok(())
     }
 
-    /// Checks what a family's refresh token depends on, except the family itself, which the caller has just read.
+    /// Checks the credential, ancestors, user and client of a family's refresh token. It checks neither the family
+    /// itself, which the caller has just read, nor the client epoch, which a family does not carry.
     pub(crate) async fn check_family(&self, family: &RefreshFamily) -> Result<(), ActiveCheckError> {
         let origin = &family.origin;
         let (lock_status, ancestors, identity, client) = join4(

@@ -25,23 +25,22 @@ impl From<ActiveCheckError> for AdmissionError {
     fn from(error: ActiveCheckError) -> Self {
         match error {
             ActiveCheckError::Inactive(reason) => Self::Inactive(reason),
-            ActiveCheckError::Failed(error) => Self::Failed(error),
+            ActiveCheckError::Store(error) => Self::Failed(error),
         }
     }
 }
 
-/// The demands of an operation on its caller.
+/// The roles, scopes and token check that an operation requires of its caller.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission {
     pub requirement: Requirement,
     pub check: TokenCheck,
 }
 
-/// Decides whether a caller with a verified token may call an operation. Every operation with a bearer token passes
-/// here.
+/// Decides whether a caller with a verified token may call an operation. Every operation with a bearer token runs it.
 ///
 /// 1. The roles and scopes of the token must meet the requirement. Nothing is read for this.
-/// 2. The token must be active, as far as the operation demands it ([`TokenCheck`]).
+/// 2. The token must be active, to the extent that the operation requires ([`TokenCheck`]).
 /// 3. If the requirement is met only with an administrator role, the user must hold that role at this moment: it may
 ///    have been withdrawn after the token was issued.
 #[derive(Clone)]
@@ -100,8 +99,8 @@ impl AdmitCaller {
         }
     }
 
-    /// Returns the administrator roles that a user holds at this moment: by identity, by groups, and by the groups
-    /// asserted for the session.
+    /// Returns the administrator roles that a user holds at this moment: from the identity, from its groups, and from
+    /// the groups asserted for the session.
     async fn administrator_roles(&self, client: &Client, user: Option<&ActiveUser>) -> Result<Vec<String>, StoreError> {
         let Some(ActiveUser { identity, session }) = user else {
             return Ok(Vec::new());

@@ -6,10 +6,10 @@ use ports::tokens::SigningError;
 pub enum UseCaseError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The outbox has [`MAX_PENDING_EVENTS`](ports::MAX_PENDING_EVENTS) events. Nothing was written.
+    /// The outbox has no room for the events ([`MAX_PENDING_EVENTS`](ports::MAX_PENDING_EVENTS)). Nothing was written.
     #[error("too many events of this aggregate wait to be published")]
     OutboxFull,
-    /// Every attempt to save met a change by another caller. Nothing was written.
+    /// Every attempt to save conflicted with a change by another caller. Nothing was written.
     #[error("other callers kept changing the same aggregate")]
     Contended,
     #[error(transparent)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 use domain::time;
 use ports::{Clock, EventPublisher, Lease, Outboxes, PendingOutbox, Settlement, StoreError};
 
-/// How long an outbox is held back after a publication failed. Outboxes that can be published go first meanwhile, and a
-/// second is short against an outage of the broker.
+/// The time for which an outbox is held back after a failed publication. Other outboxes are published in the meantime,
+/// and one second is short compared with an outage of the broker.
 const HOLD: Duration = Duration::from_secs(1);
 
 /// Publishes the events of the outboxes: at least once, in order per aggregate (docs/protocols.md "Relay").
@@ -16,15 +16,15 @@ const HOLD: Duration = Duration::from_secs(1);
 ///
 /// If the process dies
 /// - after the claim: nothing is published. The lease ends by itself, and another relay claims the outbox. A restarted
-///   relay with the same owner name claims its own outboxes at once.
+///   relay with the same owner name claims its own outboxes immediately.
 /// - after a publication, before the settlement: the events are still in the outbox. The next relay publishes them
 ///   again, from the first one, with the same ids and sequences. A consumer drops each sequence that is not greater
 ///   than the last one it handled.
 /// - after the settlement: the published events are removed and the lease has ended. Nothing is repeated.
 ///
-/// If the process stalls instead: A claims sequences 1 to 3, publishes 1 and stops. Its lease ends. B claims, publishes
-/// 1, 2, 3 and settles. A goes on and publishes 2, which consumers drop; its settlement finds nothing left to remove,
-/// and leaves a lease of B alone.
+/// If the process pauses instead: A claims sequences 1 to 3, publishes 1 and pauses. Its lease ends. B claims,
+/// publishes 1, 2 and 3, and settles. A continues and publishes 2, which consumers drop. A's settlement finds nothing
+/// left to remove, and does not end a lease of B.
 pub struct RelayOutboxes {
     outboxes: Arc<dyn Outboxes>,
     publisher: Arc<dyn EventPublisher>,
@@ -99,11 +99,11 @@ impl RelayOutboxes {
     }
 }
 
-/// The delivery of one claimed outbox, as far as it got.
+/// The progress of the delivery of one claimed outbox.
 #[derive(Debug)]
 pub struct Delivery {
     pub settlement: Settlement,
-    /// Whether every claimed event was acknowledged.
+    /// Every claimed event was acknowledged.
     pub is_complete: bool,
 }
 

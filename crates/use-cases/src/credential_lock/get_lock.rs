@@ -14,8 +14,7 @@ pub enum GetLockError {
     Store(#[from] StoreError),
 }
 
-/// Returns whether a user's credential is locked, since when, and its epoch. A user who was never locked
-/// is unlocked, at epoch 0.
+/// Returns the lock of a user's credential. A user who was never locked is unlocked, at epoch 0.
 pub struct GetLock {
     identities: Arc<dyn Identities>,
     credential_locks: Arc<dyn CredentialLocks>,

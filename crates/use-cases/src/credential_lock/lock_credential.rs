@@ -8,8 +8,8 @@ use ports::{MetricEvent, Telemetry};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
-/// Locks a credential. After its write no renewal of the user succeeds in any process, because each mint reads the lock
-/// after its own write (docs/protocols.md "Mint gate").
+/// Locks a credential. After the lock was acknowledged, no renewal or login that begins then succeeds in any process,
+/// because each mint reads the lock after its own write (docs/protocols.md "Mint gate").
 pub struct LockCredential {
     commands: LockCommandFactory,
     credential_locks: Arc<dyn CredentialLocks>,

@@ -18,8 +18,8 @@ pub use get_lock::{GetLock, GetLockError};
 pub use lock_credential::LockCredential;
 pub use unlock_credential::UnlockCredential;
 
-/// How often a command is decided before it gives up with 503. Each conflict is another command's success, so only 24
-/// others that succeed within one request can exhaust it.
+/// The number of times that a command is decided before it fails with 503. Each conflict means that another command
+/// succeeded, so 24 other commands must succeed within one request to exhaust it.
 const MAX_SAVE_ATTEMPTS: usize = 24;
 
 /// The reason why a credential was neither locked nor unlocked.
@@ -104,13 +104,13 @@ impl LockCommandFactory {
 /// Carries out a lock command (docs/protocols.md "Lock commands"). Returns whether this call changed the credential.
 ///
 /// 1. Reads the credential linearizably.
-/// 2. Decides by `rule`: the changed credential with its event, or `None` if it is already as commanded.
+/// 2. Decides by `rule`: the changed credential with its event, or `None` if it is already in the requested state.
 /// 3. Saves it, changed or not, if the stored version is still the one read. On a conflict it starts again at 1.
 ///
-/// An unchanged credential is saved as well, because its raised version keeps out an older command that is still on its
-/// way. Without it: U is locked, version 3. A unlocks; its write is stuck on the network, and A gets 503. B locks,
-/// finds U locked and would answer 204 without a write. A's write arrives, still finds version 3, and unlocks. With it
-/// B saves version 4 before its 204, and A's write matches nothing.
+/// An unchanged credential is saved as well. Its raised version makes an older, delayed command conflict. Without it: U
+/// is locked, version 3. A unlocks; its write is delayed in the network, and A gets 503. B locks, finds U locked and
+/// would answer 204 without a write. A's write arrives, still finds version 3, and unlocks. With it: B saves version 4
+/// before its 204, and A's write matches nothing.
 ///
 /// The loop runs inside the request: if the caller hangs up, the future is dropped and decides nothing more.
 async fn decide_and_save(

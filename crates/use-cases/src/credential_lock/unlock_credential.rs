@@ -8,7 +8,7 @@ use ports::{MetricEvent, Telemetry};
 
 use super::{LockCommandFactory, LockError, decide_and_save};
 
-/// Unlocks a credential. The epoch stays raised, so sessions from before the lock stay ended.
+/// Unlocks a credential. The epoch stays raised, so sessions from before the lock stay inactive.
 pub struct UnlockCredential {
     commands: LockCommandFactory,
     credential_locks: Arc<dyn CredentialLocks>,

@@ -16,16 +16,16 @@ pub struct ItemOutcome {
     pub result: Result<(), ContactRuleViolation>,
 }
 
-/// Adds alternative contacts to a user. Items are judged in order, each on the result of those before. One write stores
-/// all that pass, with their events.
+/// Adds alternative contacts to a user. Items are judged in order, each against the result of the earlier ones. One
+/// write stores all items that pass, with their events.
 pub struct AddContacts {
     pub(super) editor: FactorSetEditor,
 }
 
 impl AddContacts {
-    /// Adds the contacts. A contact added by an administrator is verified, one added by its own user is not. One added
-    /// by a client alone is verified only if the client has the scope `contacts_verified`: otherwise the thief of any
-    /// client's secret could make a phone of their own the second factor of every user.
+    /// Adds the contacts. A contact is verified if an administrator adds it, and unverified if its own user does. If a
+    /// client adds it on its own, it is verified only with the scope `contacts_verified`. Otherwise the thief of any
+    /// client's secret could make their own phone the second factor of every user.
     pub async fn run(
         &self,
         call: &Call,
@@ -58,7 +58,7 @@ impl AddContacts {
     }
 }
 
-/// Pushes the events of an added contact, and of the contact that lost its tag to it. A repeated item has none.
+/// Pushes the events of an added contact, and of the contact that lost its tag to it. A repeated item has no event.
 fn push_events(owner: &Identity, set: &FactorSet, draft: &ContactDraft, added: Added, events: &mut Vec<PendingEvent>) {
     let Added::Stored { untagged } = added else { return };
     events.extend(changed_events(owner, set, untagged.as_slice()));

@@ -30,7 +30,7 @@ impl ListOwnContacts {
         }
     }
 
-    /// Returns the contacts in view. A client that is not registered sees the least: those that the user logs in with.
+    /// Returns the visible contacts. A client that is not registered sees only those that the user logs in with.
     pub async fn run(&self, client: &ClientId, user: &UserId) -> Result<Vec<OwnContact>, ListOwnContactsError> {
         let found = factor_set_editor::find_with_owner(&*self.factor_sets, user).await?;
         let (identity, set) = found.ok_or(ListOwnContactsError::UserNotFound)?;

@@ -10,8 +10,8 @@ pub struct RemoveContact {
 }
 
 impl RemoveContact {
-    /// Removes the contact and ends its code. The attempts at its codes stay counted, so that adding it again does not
-    /// refill the budget.
+    /// Removes the contact and its challenge. The attempts at its codes stay counted, so that adding the contact again
+    /// does not refill the budget.
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<(), ContactError> {
         let visible = self.editor.visible_contact(call, user, contact).await?;
         self.editor

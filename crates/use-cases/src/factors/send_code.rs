@@ -21,11 +21,11 @@ pub enum SendCodeError {
     Contact(#[from] ContactError),
     #[error("too many codes were sent")]
     TooMany { until: Timestamp, now: Timestamp },
-    /// The attempts of the contact or of the user: the code could not be answered, so none is sent, and no quota is
-    /// taken.
+    /// The attempts of the contact or the user are used up. A code could not be answered, so none is sent, and no quota
+    /// is taken.
     #[error("the attempts are used up")]
     UsedUp,
-    /// The quota stays taken, because the message may have gone out. A repeated request sends another code.
+    /// The quota stays taken, because the message may have been sent. A repeated request sends another code.
     #[error(transparent)]
     NotDelivered(#[from] DeliveryError),
 }
@@ -41,7 +41,7 @@ impl From<StoreError> for SendCodeError {
 pub struct SentCode {
     pub challenge: ChallengeId,
     pub to: ContactValue,
-    /// The first instant at which the code has expired.
+    /// The first instant at which the code is no longer accepted.
     pub expires_at: Timestamp,
 }
 
@@ -76,7 +76,7 @@ impl SendCode {
     /// Sends a code (docs/protocols.md "Send quotas").
     ///
     /// 1. Rejects if the attempts of the contact or user are used up.
-    /// 2. Takes from the quotas. A later failure gives nothing back, because the message may have gone out.
+    /// 2. Takes from the quotas. A later failure gives nothing back, because the message may have been sent.
     /// 3. Stores the challenge, so that the code can be answered before it arrives.
     /// 4. Delivers the message.
     pub async fn run(&self, call: &Call, user: &UserId, contact: &ContactId) -> Result<SentCode, SendCodeError> {
@@ -87,8 +87,9 @@ impl SendCode {
             return Err(SendCodeError::UsedUp);
         }
         let texts = self.clients.find(&call.client).await?.and_then(|client| client.texts);
-        // Peeked at first, so that a full destination costs the user nothing. The user's quota comes before the
-        // destination's, so that a user without quota cannot use up the quota of another user's number.
+        // The destination is peeked at first, so that an exhausted destination costs the user nothing. The user's quota
+        // is taken before the destination's, so that a user without quota cannot use up the quota of another user's
+        // number.
         let destination = &target.destination;
         self.peek(destination, self.quotas.per_destination).await?;
         self.take(&SendQuotaKey::user(user), self.quotas.per_user).await?;
@@ -141,7 +142,7 @@ impl SendCode {
         };
         self.editor
             .edit_contact(contact, |owner, set, now| {
-                // Another request changed or removed the contact since: the caller gets 503 and may repeat.
+                // Another request changed or removed the contact in the meantime. The caller gets 503 and may repeat.
                 let found = factor_set_editor::code_target((owner, set), &target.id, &*self.code_digester);
                 if !found.is_ok_and(|found| found == *target) {
                     return Err(UseCaseError::Contended.into());

@@ -49,14 +49,16 @@ impl ValidateCode {
 
     /// Validates a code (docs/protocols.md "One-time codes").
     ///
-    /// 1. Counts the attempt: of the challenge, the contact and the user. If one is used up, nothing is compared.
+    /// 1. Counts the attempt against the challenge, the contact and the user. If one of these budgets is used up,
+    ///    nothing is compared.
     /// 2. Compares the digests in constant time.
-    /// 3. Right: removes the challenge and marks the contact verified. Of parallel right answers the first to save
-    ///    finds the challenge and is accepted.
+    /// 3. Right: removes the challenge and marks the contact verified. Of several parallel right answers, only the
+    ///    first to save finds the challenge and is accepted.
     /// 4. Wrong: pushes `factor.attempts-exhausted` if this attempt used up a budget.
     ///
-    /// Counted first, because A and 199 others may send wrong codes at once: if each compared and counted afterwards,
-    /// all 200 could compare before the first count. Counted first, five writes find room, and the others find none.
+    /// The attempt is counted before the comparison, because A and 199 others may send wrong codes at the same time. If
+    /// each compared first, all 200 could compare before the first count. So only five count an attempt, and the others
+    /// find the budget used up.
     pub async fn run(&self, call: &Call, user: &UserId, given: CodeSubmission<'_>) -> Result<(), ValidateCodeError> {
         let challenge = ChallengeId::parse(given.challenge);
         let answer = CodeAnswer {
@@ -67,8 +69,8 @@ impl ValidateCode {
         let AttemptDecision::Counted(expected) = self.count_attempt(&contact, answer).await? else {
             return Err(ValidateCodeError::UsedUp);
         };
-        // Without a challenge the same work is done against a digest that matches nothing, so that the time does not
-        // show it.
+        // Without a challenge, the same work is done with a digest that matches nothing, so that the response time does
+        // not reveal it.
         let decoy = ChallengeId::from_random([0; 16]);
         let presented = self
             .code_digester
@@ -83,7 +85,7 @@ impl ValidateCode {
         Err(ValidateCodeError::Wrong)
     }
 
-    /// Counts an attempt, and returns the digest to compare with.
+    /// Counts an attempt and returns the digest to compare with.
     async fn count_attempt(
         &self,
         contact: &VisibleContact<'_>,
@@ -118,7 +120,7 @@ impl ValidateCode {
             .await
     }
 
-    /// Pushes the event of a budget that this attempt used up. Nothing to do if the contact was removed meanwhile.
+    /// Pushes the event of a budget that this attempt used up. Does nothing if the contact was removed in the meantime.
     async fn record_exhaustion(
         &self,
         contact: &VisibleContact<'_>,
@@ -136,7 +138,7 @@ impl ValidateCode {
     }
 }
 
-/// Saves the set with the event of an exhausted budget, if there is one that no event reported yet.
+/// Saves the set with the event of an exhausted budget, if there is one that has not been reported.
 fn save_if_exhausted<T>(
     outcome: T,
     exhausted: Option<ExhaustedBudget>,

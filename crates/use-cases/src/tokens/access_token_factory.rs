@@ -18,7 +18,7 @@ use super::mint_gate::Signer;
 #[derive(Debug)]
 pub struct IssuedTokens {
     pub access_token: String,
-    /// In its wire form.
+    /// The wire form of the refresh token; `None` after a renewal with `remember-me=false`, for example.
     pub refresh_token: Option<String>,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
@@ -125,7 +125,7 @@ impl AccessTokenFactory {
 
     /// Drafts a token. `default` is the form of the expiry if the client is not registered for one.
     ///
-    /// Times are cut to whole seconds, as JWTs have them.
+    /// Times are truncated to whole seconds, as in the claims.
     fn draft(
         &self,
         client: &Client,

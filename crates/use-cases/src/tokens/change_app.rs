@@ -19,8 +19,9 @@ pub struct ChangeAppRequest {
     pub ip: Option<IpAddr>,
 }
 
-/// Issues a validation token with which another application gets the user's tokens. The session that it starts is a
-/// branch of the caller's: it ends no later, and with any ancestor that is revoked (docs/protocols.md "Branches").
+/// Issues a validation token with which another application gets the user's tokens. The session that starts with it is
+/// a branch of the caller's. It ends no later than the caller's session, and as soon as any ancestor is revoked
+/// (docs/protocols.md "Branches").
 pub struct ChangeApp {
     access_tokens: Arc<AccessTokenFactory>,
     validation_tokens: Arc<ValidationTokenIssuer>,

@@ -14,8 +14,9 @@ use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, 
 use super::{TokenError, TokensPorts, TokensSettings};
 use crate::UseCaseError;
 
-/// How often the creation of a user is tried before 503. Each failure means that another request reserved the login;
-/// the second attempt normally finds or finishes that user, and the others leave room for further races.
+/// The number of times that the creation of a user is tried before it fails with 503. Each failure means that another
+/// request reserved the login. The second attempt normally finds or completes that user; the others leave room for
+/// further races.
 const MAX_CREATE_ATTEMPTS: usize = 5;
 
 /// A user whom a SAML integration has authenticated.
@@ -73,7 +74,7 @@ impl HandleAuth {
         let target = self.directory.find_target(&request.target_client).await?;
         let groups = self
             .directory
-            .admitted_groups(&call.client, &target, &request.groups)
+            .admit_groups(&call.client, &target, &request.groups)
             .await;
         let found = self
             .directory
@@ -118,7 +119,8 @@ impl HandleAuth {
             .await
     }
 
-    /// Returns the epoch of an unlocked user, before the write of this path. The mint gate detects a lock in between.
+    /// Returns the epoch of an unlocked user. It is read before the write of this path; the mint gate detects a lock in
+    /// between.
     async fn read_epoch(&self, identity: &Identity) -> Result<u64, TokenError> {
         let lock_status = self.lock_statuses.read_linearizable(&identity.id).await?;
         if lock_status.is_locked {
@@ -139,9 +141,9 @@ impl Directory {
             .ok_or(TokenError::ClientNotUsable)
     }
 
-    /// Returns the groups that the calling client may assert. Others and unknown ones are left out, or rejected if the
-    /// target requires known groups.
-    async fn admitted_groups(
+    /// Returns the groups that the calling client may assert. Other groups and unknown ones are left out. If the target
+    /// requires known groups, they are rejected.
+    async fn admit_groups(
         &self,
         origin: &ClientId,
         target: &Client,
@@ -165,7 +167,7 @@ impl Directory {
         Ok(admitted)
     }
 
-    /// Creates the user of a first SAML login. Parallel logins of one person make one user: A reserves the login and
+    /// Creates the user of a first SAML login. Parallel logins of one person create one user: A reserves the login and
     /// dies before it writes the user. B fails with the id that A reserved it for, and creates the user under that id.
     async fn create_user(&self, request: &HandleAuthRequest) -> Result<Identity, TokenError> {
         let businesses = request

@@ -6,7 +6,7 @@ use domain::caller::VerifiedToken;
 /// that no log shows it.
 #[derive(Clone)]
 pub enum InspectedToken {
-    /// An access token with a good signature, issuer, audience and times.
+    /// An access token with a valid signature, issuer, audience and times.
     Access(Arc<VerifiedToken>),
     /// Any other text: a refresh token, an expired access token, or no token at all.
     Other(String),

@@ -17,7 +17,7 @@ pub struct ActiveRefreshToken {
     pub client: ClientId,
     pub user: UserId,
     pub session: FamilyId,
-    /// The first instant at which it has expired, unless it is renewed before.
+    /// The first instant at which it is expired, unless it is renewed before.
     pub expires_at: Timestamp,
 }
 
@@ -46,8 +46,8 @@ impl IntrospectToken {
         }
     }
 
-    /// Returns the token's content if it is active. An inactive token never becomes active again, so an answer made of
-    /// several reads holds for the moment of the first.
+    /// Returns the token's content if it is active. The check consists of several reads. A token that has expired or
+    /// was revoked never becomes active again, so the answer holds for the moment of the first read.
     pub async fn run(&self, token: &InspectedToken) -> Result<Introspection, StoreError> {
         let found = match token {
             InspectedToken::Access(token) => is_active(self.active_check.check_caller(&token.caller).await)?
@@ -81,6 +81,6 @@ fn is_active<T>(checked: Result<T, ActiveCheckError>) -> Result<bool, StoreError
     match checked {
         Ok(_) => Ok(true),
         Err(ActiveCheckError::Inactive(_)) => Ok(false),
-        Err(ActiveCheckError::Failed(error)) => Err(error),
+        Err(ActiveCheckError::Store(error)) => Err(error),
     }
 }

@@ -9,8 +9,8 @@ use super::access_token_factory::{self, AccessTokenFactory, IssuedTokens};
 use super::mint_gate::{MintGate, Minted, Subject, WriteEffect};
 use super::{TokenError, TokensPorts};
 
-/// Logs a client in by its secret. Unknown client, disabled client and wrong secret get the same answer, after the same
-/// work, so that neither answer nor time shows which client ids exist.
+/// Logs a client in by its secret. An unknown client, a disabled client and a wrong secret get the same answer after
+/// the same work, so that neither the answer nor the response time shows which client ids exist.
 pub struct LogInClient {
     clients: Arc<dyn Clients>,
     secrets: Arc<dyn ClientSecrets>,
@@ -30,8 +30,8 @@ impl LogInClient {
         }
     }
 
-    /// Returns an access token of the client. The client is read uncached: a changed secret counts at
-    /// once, and the time does not show whether the id is known.
+    /// Returns an access token for the client. The client is read uncached: a changed secret takes effect immediately,
+    /// and the response time does not show whether the id is known.
     pub async fn run(&self, id: &str, secret: &str) -> Result<Minted<IssuedTokens>, TokenError> {
         let client = match ClientId::parse(id) {
             Ok(id) => self.clients.find_uncached(&id).await?,
@@ -48,8 +48,8 @@ impl LogInClient {
             .await
     }
 
-    /// Returns the client if one of its secrets matches. All are compared, and a decoy if there are none, so that the
-    /// time does not show which.
+    /// Returns the client if one of its secrets matches. All of them are compared, or a decoy if there are none, so
+    /// that the response time does not show which one matched.
     fn authenticate(&self, client: Option<Client>, secret: &str) -> Option<Client> {
         let decoy = ClientSecretDigest {
             salt: [0; 16],

@@ -13,8 +13,8 @@ use super::{TokenError, TokensPorts};
 use crate::active_check::Consistency;
 use crate::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason, UseCaseError};
 
-/// Something that passed the mint gate. Its constructor is private to the gate, so a handler cannot answer a token that
-/// did not pass.
+/// A value that passed the mint gate. Only the gate can construct it, so a handler cannot return a token that did not
+/// pass.
 #[derive(Debug)]
 pub struct Minted<T>(T);
 
@@ -29,7 +29,7 @@ impl<T> Minted<T> {
 }
 
 impl<T, U> Minted<(T, U)> {
-    /// Takes a result out that is not itself minted.
+    /// Separates a value that is not itself minted.
     pub(super) fn split(self) -> (Minted<T>, U) {
         let (minted, other) = self.0;
         (Minted(minted), other)
@@ -41,14 +41,14 @@ pub(super) enum WriteEffect<W> {
     /// A write changed something and was acknowledged.
     Changed(W),
     /// Nothing was written, or a write matched nothing. An old primary that was cut off acknowledges an unmatched write
-    /// at once, so a read after it may be from the past (docs/protocols.md "Linearizable reads").
+    /// immediately, so a read after it may be stale (docs/protocols.md "Linearizable reads").
     Unchanged(W),
 }
 
 impl<W> WriteEffect<W> {
     /// Returns the effect of an insert. If the document existed already, an earlier attempt of the same call inserted
-    /// it, and this acknowledgement orders no read.
-    pub(super) fn inserted(is_new: bool, written: W) -> Self {
+    /// it. The acknowledgement of this attempt then gives no guarantee about later reads.
+    pub(super) fn of_insert(is_new: bool, written: W) -> Self {
         if is_new {
             Self::Changed(written)
         } else {
@@ -66,7 +66,7 @@ impl<W> WriteEffect<W> {
 
 /// The subject of a minted token.
 pub(super) enum Subject<'a> {
-    /// A client on its own: it has no credential that could be locked.
+    /// A client on its own, which has no credential that could be locked.
     Client,
     /// A user, and the call that mints.
     User(&'a Call, UserSubject),
@@ -76,7 +76,7 @@ pub(super) enum Subject<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct UserSubject {
     pub(super) id: UserId,
-    /// The epoch of the presented token, or the one read before the write. Never read afresh after the write: see
+    /// The epoch of the presented token, or the one read before the write. Never read again after the write: see
     /// [`MintGate::mint`].
     pub(super) epoch: u64,
     /// The session that the path presents, continues or starts.
@@ -85,7 +85,7 @@ pub(super) struct UserSubject {
     pub(super) ancestors: Vec<FamilyId>,
 }
 
-/// The only holder of the [`TokenSigner`]: every token is signed here, after the lock was checked (docs/protocols.md
+/// The only holder of the [`TokenSigner`]: every token is signed here, after the check of the lock (docs/protocols.md
 /// "Mint gate").
 pub(super) struct MintGate {
     lock_statuses: Arc<dyn LockStatuses>,
@@ -107,20 +107,21 @@ impl MintGate {
     /// Writes, then checks, then signs.
     ///
     /// 1. Awaits the path's write: it rotates, closes, consumes or inserts.
-    /// 2. Reads lock status and ancestors, after the write. Locked: 412. Another epoch, or a revoked ancestor: 401. The
-    ///    family of the path is revoked then.
-    /// 3. Lends the signer to `issue`.
+    /// 2. Reads lock status and ancestors, after the write. A locked credential is 412; another epoch or a revoked
+    ///    ancestor is 401. In each of these cases the family of the path is revoked.
+    /// 3. Calls `issue` with the signer.
     ///
-    /// A lock writes once, answers 204 and reads no session. So of a lock and a mint the second to write sees the
-    /// first:
+    /// A lock writes once, answers 204 and reads no session. If its write comes first, the mint reads "locked" after
+    /// its own write. If the write of the mint comes first, the lock raises the epoch, and the session of the mint has
+    /// the old one:
     ///
     /// - A rotates. B locks the user and gets its 204. A reads "locked": the new token never leaves the process.
-    /// - A rotates and reads "unlocked". B locks and gets its 204. A signs. A began before the 204; its access token
-    ///   ends at `exp`, and its refresh token, of the old epoch, fails at the next renewal.
+    /// - A rotates and reads "unlocked". B locks and gets its 204. A signs. A began before the 204. Its access token
+    ///   expires at `exp`, and its refresh token, issued under the old epoch, fails at the next renewal.
     /// - Check before write, which is wrong: A reads "unlocked". B locks and gets its 204. A rotates and signs a
     ///   renewal that was written after the lock's answer.
-    /// - Epoch read afresh after the write, which is wrong: A rotates. B locks and C unlocks. A reads "unlocked, epoch
-    ///   1" and stores 1: the session survived the lock.
+    /// - Epoch read again after the write, which is wrong: A rotates. B locks and C unlocks. A reads "unlocked, epoch
+    ///   1" and stores 1. The session has survived the lock.
     pub(super) async fn mint<W, T>(
         &self,
         subject: Subject<'_>,
@@ -137,19 +138,20 @@ impl MintGate {
         Ok(Minted(issue(written, &Signer(&*self.signer))?))
     }
 
-    /// Rejects a locked or outdated subject before anything is written, so that a lock is reported before other errors.
-    /// [`mint`](Self::mint) checks again after the write.
+    /// Checks the subject early, only so that a lock is reported before other errors. This check does not protect: a
+    /// lock may follow it before the write, and [`mint`](Self::mint) therefore checks again after the write.
     ///
-    /// The family of a rejected subject is revoked with its event, which names this caller.
+    /// The family of a rejected subject is revoked, with an event that names this caller.
     pub(super) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), TokenError> {
         self.check(call, user, Consistency::Linearizable).await
     }
 
-    /// Rejects a calling user whose own token is not active, because what is minted for the user rests on that token.
+    /// Rejects a calling user whose own token is not active, because the tokens minted for the user depend on that
+    /// token.
     pub(super) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, TokenError> {
         match self.active_check.check_user(user).await {
             Ok(active) => Ok(active),
-            Err(ActiveCheckError::Failed(error)) => Err(error.into()),
+            Err(ActiveCheckError::Store(error)) => Err(error.into()),
             Err(ActiveCheckError::Inactive(reason)) => {
                 Err(self.reject_inactive(call, user.session.as_ref(), reason).await)
             }
@@ -165,26 +167,26 @@ impl MintGate {
         };
         let ancestors = self.active_check.check_ancestors(&user.ancestors, consistency);
         let (lock_status, ancestors) = join(lock_status, ancestors).await;
-        let unlocked = lock_status?.judge(user.epoch).map_err(InactiveReason::from);
-        match unlocked.map_err(ActiveCheckError::from).and(ancestors) {
+        let lock_check = lock_status?.judge(user.epoch).map_err(InactiveReason::from);
+        match lock_check.map_err(ActiveCheckError::from).and(ancestors) {
             Ok(()) => Ok(()),
-            Err(ActiveCheckError::Failed(error)) => Err(error.into()),
+            Err(ActiveCheckError::Store(error)) => Err(error.into()),
             Err(ActiveCheckError::Inactive(reason)) => {
                 Err(self.reject_inactive(call, user.family.as_ref(), reason).await)
             }
         }
     }
 
-    /// Returns the error of an inactive subject. Revokes its family if a lock or an ancestor ended it: neither wrote to
-    /// the family, so its `session.revoked` is pushed here, when the first caller meets it.
+    /// Returns the error of an inactive subject. Revokes its family if the reason is a lock or a revoked ancestor:
+    /// neither of these wrote to the family, so the first request that is rejected pushes its `session.revoked`.
     async fn reject_inactive(&self, call: &Call, family: Option<&FamilyId>, reason: InactiveReason) -> TokenError {
         let revocation = match reason {
-            InactiveReason::CredentialLocked | InactiveReason::CredentialEpoch => Some(RevocationReason::Lock),
+            InactiveReason::CredentialLocked | InactiveReason::IssuedBeforeLock => Some(RevocationReason::Lock),
             InactiveReason::AncestorRevoked => Some(RevocationReason::Ancestor),
-            InactiveReason::SessionEnded
+            InactiveReason::SessionInactive
             | InactiveReason::UserRemoved
             | InactiveReason::ClientDisabled
-            | InactiveReason::ClientEpoch => None,
+            | InactiveReason::ClientTokensRevoked => None,
         };
         if let (Some(family), Some(revocation)) = (family, revocation) {
             self.try_revoke(call, family, revocation).await;
@@ -195,8 +197,8 @@ impl MintGate {
         }
     }
 
-    /// Revokes a family, or logs that it failed. The caller's answer is the same: the lock or the ancestor has ended
-    /// the family already, and the next request that meets it tries again.
+    /// Revokes a family, or logs that it failed. The caller's answer is the same: the family is inactive already, and
+    /// the next request that presents it tries again.
     async fn try_revoke(&self, call: &Call, family: &FamilyId, reason: RevocationReason) {
         if let Err(error) = self.sessions.revoke(call, family, reason).await {
             tracing::warn!(
@@ -207,7 +209,7 @@ impl MintGate {
     }
 }
 
-/// The signer, lent to a path once the checks have passed.
+/// The signer, which `issue` gets once the checks have passed.
 pub(super) struct Signer<'a>(&'a dyn TokenSigner);
 
 impl Signer<'_> {

@@ -83,10 +83,11 @@ pub struct TokensSettings {
     pub validation_token_lifetime: Duration,
     pub refresh_absolute_lifetime: Duration,
     pub refresh_idle_lifetime: Duration,
-    /// How long the token before the current one still gets its successor. Zero is strict: a spent token is a replay at
-    /// once.
+    /// The time after a rotation during which the previous token still gets the same successor. Zero is strict: a spent
+    /// token is a replay immediately.
     pub refresh_grace: Duration,
-    /// The number of sessions of one user that one client may start in a minute, in one process. 0 means no limit.
+    /// The maximum number of sessions of one user that one client may start in a minute, in one process. 0 means no
+    /// limit.
     pub new_sessions_per_minute: u32,
     /// The roles of a user whom a first SAML login creates.
     pub saml_default_roles: Vec<String>,
@@ -95,15 +96,15 @@ pub struct TokensSettings {
 impl Default for TokensSettings {
     fn default() -> Self {
         Self {
-            // A service that verifies tokens by itself learns of a lock at `exp` at the latest.
+            // A service that verifies tokens by itself accepts those of a locked user until `exp`.
             access_token_lifetime: Duration::from_mins(5),
             // A browser redirect takes seconds.
             validation_token_lifetime: Duration::from_mins(1),
             refresh_absolute_lifetime: Duration::from_hours(30 * 24),
             refresh_idle_lifetime: Duration::from_hours(7 * 24),
-            // Enough for the retries of a client; the shorter it is, the sooner a copied token shows.
+            // Enough for the retries of a client; the shorter it is, the sooner a copied token is detected.
             refresh_grace: Duration::from_secs(30),
-            // A stolen token cannot fill the store.
+            // Prevents a stolen token from filling the store.
             new_sessions_per_minute: 30,
             saml_default_roles: vec!["AUTH-BASIC".to_owned(), "USER".to_owned()],
         }

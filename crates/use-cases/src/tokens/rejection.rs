@@ -9,10 +9,10 @@ use crate::InactiveReason;
 /// all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RejectionReason {
-    /// The text is no refresh token, or its MAC is wrong.
+    /// The text is not a refresh token, or its MAC is wrong.
     #[error("forged")]
     Forged,
-    /// The store has nothing for it; it may have expired long ago and been purged.
+    /// The store has no record of it. It may have expired long ago and been purged.
     #[error("unknown")]
     Unknown,
     #[error("of another client or user")]
@@ -22,7 +22,7 @@ pub(super) enum RejectionReason {
     /// A parallel request consumed the validation token first.
     #[error("used")]
     Used,
-    /// A spent refresh token was presented, which revoked its session.
+    /// A spent refresh token was presented (refresh token reuse), which revoked its session.
     #[error("replay")]
     Replay,
     /// The session was closed by a renewal with `remember-me=false`.

@@ -22,14 +22,14 @@ use super::rejection::{RejectionReason, reject};
 use super::sessions::Sessions;
 use super::{TokenError, TokensPorts};
 
-/// The client and user that the request names beside the token. They must agree with it.
+/// The client and user that the request names in addition to the token. They must agree with it.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedSubject {
     pub client: Option<ClientId>,
     pub user: Option<UserId>,
 }
 
-/// What a renewal presents (docs/api.md "Request bodies and parameters").
+/// The grant that a renewal presents (docs/api.md "Request bodies and parameters").
 #[derive(Clone)]
 pub enum RenewalGrant {
     /// A validation token or a refresh token.
@@ -47,10 +47,11 @@ pub struct RenewTokenRequest {
     pub remember: bool,
 }
 
-/// Renews a user's tokens. Roles, business roles and scopes are computed from what is stored now.
+/// Renews a user's tokens. Roles, business roles and scopes are computed from the data that is stored at that moment.
 ///
-/// Errors are reported in this order: caller, token of another client or user, lock, replay, then the rest. A replay is
-/// detected in `by_refresh_token.rs`; the lock is checked after the write and before the signature in `mint_gate.rs`.
+/// Errors are reported in this order: caller, token of another client or user, lock, replay, then the rest. The domain
+/// rule `RefreshFamily::judge` detects a replay (refresh token reuse, RFC 9700 section 4.14.2), and
+/// `by_refresh_token.rs` acts on its verdict. `mint_gate.rs` checks the lock after the write and before the signature.
 pub struct RenewToken {
     access_tokens: Arc<AccessTokenFactory>,
     sessions: Arc<Sessions>,
@@ -92,12 +93,12 @@ impl GrantKind {
     }
 
     /// Returns the reason for the audit trail; `None` for a rotation, which happens every few minutes.
-    const fn reason(&self, remember: bool, outcome: RenewalOutcome) -> Option<&'static str> {
+    const fn reason(&self, is_remembered: bool, outcome: RenewalOutcome) -> Option<&'static str> {
         match (self, outcome) {
             (Self::IdentityProvider, _) => Some("identity provider"),
             (Self::ValidationToken, _) => Some("validation token"),
             (Self::RefreshToken(_), RenewalOutcome::Repeated) => Some("repeated in the grace time"),
-            (Self::RefreshToken(_), _) if !remember => Some("session closed"),
+            (Self::RefreshToken(_), _) if !is_remembered => Some("session closed"),
             (Self::RefreshToken(_), _) => None,
         }
     }
@@ -138,12 +139,12 @@ impl RenewToken {
 
     /// Renews tokens. The prefix distinguishes a refresh token from a validation token.
     pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> RenewalResult {
-        let remember = request.remember;
+        let is_remembered = request.remember;
         let renewed = |minted| (minted, RenewalOutcome::Renewed);
         let mut grant = GrantKind::of(&request.grant);
         let result = match request.grant {
             RenewalGrant::IdentityProvider { client, user } => self
-                .by_identity_provider(call, &client, user, remember)
+                .by_identity_provider(call, &client, user, is_remembered)
                 .await
                 .map(renewed),
             RenewalGrant::Token { token, expected } if SignedRefreshToken::is_refresh_token(&token) => {
@@ -151,13 +152,13 @@ impl RenewToken {
                 match self.tokens.refresh_token_codec.verify(&token) {
                     Some(token) => {
                         grant = GrantKind::RefreshToken(token.family.clone());
-                        self.by_refresh_token(call, token, &expected, remember).await
+                        self.by_refresh_token(call, token, &expected, is_remembered).await
                     }
                     None => Err(reject(call, None, RejectionReason::Forged)),
                 }
             }
             RenewalGrant::Token { token, expected } => self
-                .by_validation_token(call, &token, &expected, remember)
+                .by_validation_token(call, &token, &expected, is_remembered)
                 .await
                 .map(renewed),
         };
@@ -167,11 +168,16 @@ impl RenewToken {
             Err(_) => RenewalOutcome::Refused,
         }));
         let (minted, outcome) = result?;
-        self.record(call, grant.reason(remember, outcome), grant.session(&minted), &minted);
+        self.record(
+            call,
+            grant.reason(is_remembered, outcome),
+            grant.session(&minted),
+            &minted,
+        );
         Ok(minted)
     }
 
-    /// Records a session that a renewal started, closed or repeated in the audit trail. Rotations are in the log alone.
+    /// Writes an audit record of a renewal that started, closed or repeated a session. A rotation has none.
     fn record(&self, call: &Call, reason: Option<&str>, session: Option<FamilyId>, minted: &Minted<IssuedTokens>) {
         let Some(reason) = reason else { return };
         let record = AuditRecord::new(self.clock.now(), "renewToken", AuditOutcome::Done).in_call(call);
@@ -184,8 +190,8 @@ impl RenewToken {
         });
     }
 
-    /// Rejects a token of another client, or of another user than the calling one, whose own token must be active as
-    /// well.
+    /// Rejects a token that belongs to another client or user. If the caller is a user, the caller's own token must be
+    /// active too.
     async fn check_ownership(
         &self,
         call: &Call,
@@ -201,7 +207,7 @@ impl RenewToken {
         Ok(())
     }
 
-    /// Rejects a request that names another client or user beside the token. An alias of the client agrees.
+    /// Rejects a request that names a client or user other than those of the token. An alias of the client is accepted.
     async fn check_expected_subject(
         &self,
         expected: &ExpectedSubject,
@@ -223,7 +229,8 @@ impl RenewToken {
         }
     }
 
-    /// Builds a session that is not stored yet. A branch gets its ancestors and its end from the parent session.
+    /// Builds a session that is not stored yet. A branch gets the ancestors and the end that its parent session passes
+    /// on.
     fn new_session(
         &self,
         user: &CallingUser,
@@ -244,7 +251,7 @@ impl RenewToken {
         NewSession { id, origin, ends_at }
     }
 
-    /// Counts a session start, and rejects it if the client started too many of the user.
+    /// Counts a session start, and rejects it if the client has started too many sessions of the user.
     fn take_session_start(&self, session: Option<&NewSession>) -> Result<(), TokenError> {
         let allowed = session.map_or(Ok(()), |session| self.sessions.take_start(&session.origin));
         if allowed.is_err() {
@@ -261,7 +268,7 @@ impl RenewToken {
         NewSession { id, origin, ends_at }: NewSession,
     ) -> Result<WriteEffect<String>, TokenError> {
         let (family, is_new) = self.sessions.start(call, id, origin, ends_at).await?;
-        Ok(WriteEffect::inserted(
+        Ok(WriteEffect::of_insert(
             is_new,
             self.sessions.encode_current_token(&family),
         ))

@@ -24,8 +24,8 @@ impl From<StoreError> for RevokeTokenError {
     }
 }
 
-/// Revokes the session of a token, as at a logout (RFC 7009). A token that is unknown or whose session has ended
-/// already is no error.
+/// Revokes the session of a token, as at a logout (RFC 7009). An unknown token and a session that is no longer active
+/// are not errors.
 pub struct RevokeToken {
     sessions: Arc<Sessions>,
 }
@@ -35,8 +35,8 @@ impl RevokeToken {
         Self { sessions }
     }
 
-    /// Revokes the session that a refresh token of any generation, or an access token, names. Its branches end with it.
-    /// A token of another client or user counts as unknown: nothing changes.
+    /// Revokes the session that a refresh token of any generation, or an access token, names. Its branches become
+    /// inactive with it. A token of another client or user counts as unknown: nothing changes.
     pub async fn run(&self, call: &Call, token: &InspectedToken) -> Result<(), RevokeTokenError> {
         let session = match token {
             InspectedToken::Access(token) => session_of(call, token)?,

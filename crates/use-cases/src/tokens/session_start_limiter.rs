@@ -5,10 +5,10 @@ use std::time::Duration;
 use domain::ids::{ClientId, UserId};
 use domain::time::{self, Timestamp};
 
-/// The time over which starts are counted: the setting is a number per minute.
+/// The period over which starts are counted: the setting is a number per minute.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Limits the sessions that a client starts of one user, in this process, so that one stolen token cannot fill the
+/// Limits the sessions of one user that a client starts in this process, so that one stolen token cannot fill the
 /// store. It remembers the starts of the last minute only, so its memory is bounded by the sessions stored in that
 /// time.
 pub(super) struct SessionStartLimiter {
@@ -19,12 +19,13 @@ pub(super) struct SessionStartLimiter {
 #[derive(Default)]
 struct Starts {
     by_pair: HashMap<(ClientId, UserId), VecDeque<Timestamp>>,
-    /// When the starts of all pairs were last cleaned. Done once a minute, because it visits every pair.
+    /// The time at which old starts of all pairs were last removed. This happens once a minute, because it visits every
+    /// pair.
     cleaned_at: Option<Timestamp>,
 }
 
 impl SessionStartLimiter {
-    /// `max_per_minute` holds for one user and one client; 0 means no limit.
+    /// `max_per_minute` is the limit for one user and one client; 0 means no limit.
     pub(super) fn new(max_per_minute: u32) -> Self {
         Self {
             max_per_minute: usize::try_from(max_per_minute).unwrap_or(usize::MAX),

@@ -28,8 +28,8 @@ pub(super) struct NewValidationToken {
     pub(super) target_client: ClientId,
     pub(super) business: Option<BusinessId>,
     pub(super) groups: AssertedGroups,
-    /// The end of the session, or of the token, that it comes from, if there is one. The validation token expires then,
-    /// too.
+    /// The expiry of the session or token that the validation token comes from, if there is one. The validation token
+    /// expires no later.
     pub(super) session_expires_at: Option<Timestamp>,
     pub(super) ip: Option<IpAddr>,
 }
@@ -56,8 +56,8 @@ impl ValidationTokenIssuer {
         }
     }
 
-    /// Stores a validation token, passes the mint gate, and returns it. A rejected one stays stored: no caller knows
-    /// its secret.
+    /// Stores a validation token, passes the mint gate, and returns it. If it is rejected, it stays stored, but no
+    /// caller learns its secret.
     pub(super) async fn issue(
         &self,
         call: &Call,
@@ -83,7 +83,7 @@ impl ValidationTokenIssuer {
         };
         let write = async {
             let is_new = self.validation_tokens.issue(&token).await?;
-            Ok(WriteEffect::inserted(is_new, ()))
+            Ok(WriteEffect::of_insert(is_new, ()))
         };
         let validation_token = IssuedValidationToken {
             validation_token: secret,

@@ -1,4 +1,4 @@
-//! Commands whose caller has gone, and answers that keep out their late writes.
+//! Commands whose caller has hung up, and answered commands whose raised version makes late writes conflict.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -30,7 +30,10 @@ async fn assert_inactive(app: &TestApp, caller: &Caller, expected: InactiveReaso
         matches!(rejected, Err(AdmissionError::Inactive(reason)) if reason == expected),
         "{expected:?}: {rejected:?}"
     );
-    let is_of_the_client = matches!(expected, InactiveReason::ClientDisabled | InactiveReason::ClientEpoch);
+    let is_of_the_client = matches!(
+        expected,
+        InactiveReason::ClientDisabled | InactiveReason::ClientTokensRevoked
+    );
     let by_gate = admit(app, caller, TokenCheck::ByGate).await;
     assert_eq!(by_gate.is_err(), is_of_the_client, "{expected:?}: {by_gate:?}");
     admit(app, caller, TokenCheck::TokenOnly).await.unwrap();
@@ -67,24 +70,24 @@ async fn a_lock_ends_earlier_tokens_for_good() {
     app.lock(&user).await;
     assert_inactive(&app, &before.holder, InactiveReason::CredentialLocked).await;
     app.unlock(&user).await;
-    assert_inactive(&app, &before.holder, InactiveReason::CredentialEpoch).await;
+    assert_inactive(&app, &before.holder, InactiveReason::IssuedBeforeLock).await;
     assert_active(&app, &session(&app, &user).await.holder).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ended_session_ends_its_access_tokens() {
+async fn access_tokens_of_an_inactive_session_are_inactive() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let (closed, revoked) = (session(&app, &user).await, session(&app, &user).await);
     app.close(&closed.refresh).await.unwrap();
-    assert_inactive(&app, &closed.holder, InactiveReason::SessionEnded).await;
+    assert_inactive(&app, &closed.holder, InactiveReason::SessionInactive).await;
     log_out(&app, &revoked).await;
-    assert_inactive(&app, &revoked.holder, InactiveReason::SessionEnded).await;
+    assert_inactive(&app, &revoked.holder, InactiveReason::SessionInactive).await;
     let replayed = session(&app, &user).await;
     let second = app.successor(&replayed.refresh).await;
     app.successor(&second).await;
     app.renew(&replayed.refresh).await.unwrap_err();
-    assert_inactive(&app, &replayed.holder, InactiveReason::SessionEnded).await;
+    assert_inactive(&app, &replayed.holder, InactiveReason::SessionInactive).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +146,7 @@ async fn removing_a_user_ends_the_tokens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_client_or_another_client_epoch_ends_tokens() {
+async fn disabling_a_client_or_raising_its_epoch_ends_its_tokens() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let held = session(&app, &user).await;
@@ -156,9 +159,9 @@ async fn a_disabled_client_or_another_client_epoch_ends_tokens() {
     }
     app.change_client(PORTAL, |portal| portal.is_enabled = true).await;
     for caller in [&held.holder, &caller(PORTAL)] {
-        assert_inactive(&app, caller, InactiveReason::ClientEpoch).await;
+        assert_inactive(&app, caller, InactiveReason::ClientTokensRevoked).await;
     }
-    // The sessions stay active: the client has to log in again, its users need not.
+    // The sessions stay active: the client must log in again, but its users need not.
     let renewed = app.renew(&held.refresh).await.unwrap();
     assert_active(&app, &app.caller_of(&renewed)).await;
 }

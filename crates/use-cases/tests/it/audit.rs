@@ -47,7 +47,7 @@ async fn repeats_and_replays_are_audited_once() {
     });
     let renewed = || renew(&tokens, by_token(&token, true));
     renewed().await.unwrap();
-    assert_eq!(records.all(), [], "a session that goes on as it should");
+    assert_eq!(records.all(), [], "a plain rotation has no audit record");
     renewed().await.unwrap();
     app.clock.advance(crate::test_app::GRACE);
     renewed().await.unwrap_err();

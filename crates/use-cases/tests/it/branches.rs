@@ -9,7 +9,7 @@ use use_cases::tokens::{InspectedToken, TokenError};
 use crate::test_app::fault_injection::Interleave;
 use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, renew_as};
 
-/// A session that was rotated twice: a presentation of its first token is a replay.
+/// A session that was rotated twice, so that a presentation of its first token is a replay.
 struct Session {
     first: String,
     holder: Call,
@@ -44,7 +44,7 @@ async fn a_user_token_gets_an_access_token_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ended_session_is_rejected() {
+async fn an_inactive_session_is_rejected() {
     for end in ["closed", "replayed", "logged out"] {
         let app = TestApp::new().await;
         let user = app.user().await;

@@ -36,7 +36,7 @@ pub(crate) async fn change_app(
     Ok(tokens.change_app.run(caller, request).await?.into_inner())
 }
 
-/// Returns the text of a validation token made by `change-app`.
+/// Returns the text of a validation token from `change-app`.
 pub(crate) async fn change_app_token(tokens: &TokensUseCases, caller: &Call, target: &str) -> String {
     let issued = change_app(tokens, caller, target).await.unwrap();
     issued.validation_token.reveal().to_owned()
@@ -65,7 +65,7 @@ async fn redeem(app: &TestApp, token: &str) -> Result<IssuedTokens, TokenError> 
     renew_as(&app.tokens, &caller(SHOP), by_token(token, true)).await
 }
 
-/// Makes a branch of the caller's session at the shop.
+/// Starts a branch of the caller's session at the shop.
 async fn branch(app: &TestApp, holder: &Call) -> IssuedTokens {
     let token = change_app_token(&app.tokens, holder, SHOP).await;
     redeem(app, &token).await.unwrap()
@@ -391,7 +391,7 @@ async fn a_client_without_a_user_is_rejected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn change_app_survives_each_store_failure() {
-    for outage in [Outage::Away, Outage::AnswerLost] {
+    for outage in [Outage::Unreachable, Outage::AnswerLost] {
         let app = app().await;
         let user = app.user().await;
         let (holder, _) = session_with_business(&app, &user).await;

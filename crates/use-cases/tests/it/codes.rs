@@ -57,7 +57,7 @@ async fn answer_as(
     app.factors.validate_code.run(caller, user, given).await
 }
 
-/// Returns another code than the one that was sent.
+/// Returns a code other than the one that was sent.
 fn wrong(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
@@ -372,7 +372,7 @@ async fn the_contact_of_another_user_is_not_found() {
         answered,
         Err(ValidateCodeError::Contact(ContactError::ContactNotFound))
     ));
-    // The challenge stays that of the other user, also with a contact of the same id.
+    // The challenge belongs to the other user, even if the caller has a contact with the same id.
     add(&app, &bia, "mobile-1", "911112222").await;
     let answered = answer(&app, &bia, challenge.as_str(), &code).await;
     assert!(matches!(answered, Err(ValidateCodeError::Wrong)), "{answered:?}");
@@ -411,11 +411,11 @@ async fn a_hidden_contact_is_not_found_by_any_operation() {
     for visibility in [Visibility::CredentialsOnly, Visibility::MarkedResources] {
         shows(visibility).await;
         let sending = send(&app, &user, "mobile-1").await;
-        let hidden = matches!(sending, Err(SendCodeError::Contact(ContactError::ContactNotFound)));
-        assert!(hidden, "{sending:?}");
+        let is_hidden = matches!(sending, Err(SendCodeError::Contact(ContactError::ContactNotFound)));
+        assert!(is_hidden, "{sending:?}");
         let answered = answer(&app, &user, challenge.as_str(), &code).await;
-        let hidden = matches!(answered, Err(ValidateCodeError::Contact(ContactError::ContactNotFound)));
-        assert!(hidden, "{answered:?}");
+        let is_hidden = matches!(answered, Err(ValidateCodeError::Contact(ContactError::ContactNotFound)));
+        assert!(is_hidden, "{answered:?}");
         let (caller, draft) = (user_at_the_portal(&user), mobile("mobile-1", "911112223"));
         let changes = [
             ContactChange::Whole(draft.clone()),

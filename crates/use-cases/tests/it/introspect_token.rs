@@ -1,4 +1,4 @@
-//! Introspection: the content of active tokens, and nothing of inactive ones.
+//! Introspection: the content of active tokens, and nothing about inactive ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Session {
         }
     }
 
-    /// Makes a branch of this session.
+    /// Starts a branch of this session.
     async fn branch(&self, app: &TestApp) -> Self {
         let token = change_app_token(&app.tokens, &self.holder, PORTAL).await;
         Self::new(app, app.renew(&token).await.unwrap())
@@ -154,7 +154,7 @@ async fn only_the_current_refresh_token_is_active() {
     let app = TestApp::new().await;
     let session = Session::of(&app, &app.user().await).await;
     let second = app.successor(&session.refresh).await;
-    // A renewal inside the grace time would return the same successor, and yet the token is spent.
+    // A renewal inside the grace time would return the same successor, but the token is spent nevertheless.
     assert!(!is_active(&app, &text(&session.refresh)).await);
     let third = app.successor(&second).await;
     app.clock.advance(GRACE);
@@ -170,7 +170,7 @@ async fn only_the_current_refresh_token_is_active() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_an_ended_session_are_inactive() {
+async fn tokens_of_an_inactive_session_are_inactive() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let (closed, revoked) = (Session::of(&app, &user).await, Session::of(&app, &user).await);
@@ -236,7 +236,7 @@ async fn introspection_fails_if_a_store_is_unavailable() {
     for token in [&branch.access, &text(&branch.refresh)] {
         let mut number = 0;
         loop {
-            let fault = Arc::new(FailNthCall::new(number, Outage::Away));
+            let fault = Arc::new(FailNthCall::new(number, Outage::Unreachable));
             let injector: Arc<dyn FaultInjector> = fault.clone();
             let result = app.with_faults(&injector).introspect_token.run(token).await;
             if !fault.has_failed() {

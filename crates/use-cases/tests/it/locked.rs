@@ -18,7 +18,7 @@ struct HeldTokens {
     user: UserId,
     refresh_token: String,
     validation_token: String,
-    /// A validation token made by `change-app`.
+    /// A validation token from `change-app`.
     changed: String,
     holder: Call,
 }
@@ -247,7 +247,7 @@ async fn mint_by_path(path: &str, tokens: &TokensUseCases, held: &HeldTokens) ->
     renew(tokens, request).await.map(drop)
 }
 
-/// Asserts that the family which the path wrote or presented is revoked by the lock.
+/// Asserts that the family that the path wrote or presented was revoked because of the lock.
 async fn assert_family_revoked(app: &TestApp, path: &str, held: &HeldTokens) {
     let own = app.decode(&held.refresh_token).family;
     let families = app.families(&held.user).await;
@@ -270,6 +270,11 @@ async fn a_second_lock_emits_no_event() {
     app.lock(&user).await;
     let events = app.events().await;
     assert_eq!(events.len(), 1, "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locking_an_unknown_user_is_rejected() {
+    let app = TestApp::new().await;
     let unknown = UserId::parse("unknown").unwrap();
     let rejected = app.try_lock(&unknown).await;
     assert!(matches!(

@@ -86,7 +86,7 @@ async fn a_generation_missing_from_stale_reads_is_renewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_expired_in_stale_reads_is_active() {
+async fn a_session_that_is_expired_only_in_stale_reads_is_renewed() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_session_expired_in_stale_reads_is_active() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_missing_from_stale_reads_makes_branches() {
+async fn a_session_missing_from_stale_reads_can_be_branched() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
@@ -144,7 +144,7 @@ async fn linearizable_family_reads(app: &TestApp, token: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ended_sessions_and_forged_tokens_cause_no_linearizable_read() {
+async fn inactive_sessions_and_forged_tokens_cause_no_linearizable_read() {
     let app = TestApp::new().await;
     let user = app.user().await;
     let (revoked, closed) = (app.session(&user).await, app.session(&user).await);

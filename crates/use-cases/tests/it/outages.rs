@@ -1,4 +1,4 @@
-//! A store that is unavailable, or whose answer is lost, at each single call of each path.
+//! A store that is unreachable, or whose answer is lost, at each single call of each path.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use use_cases::tokens::{RenewTokenRequest, TokenError};
 use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Outage};
 use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, saml_login};
 
-const OUTAGES: [Outage; 2] = [Outage::Away, Outage::AnswerLost];
+const OUTAGES: [Outage; 2] = [Outage::Unreachable, Outage::AnswerLost];
 
-/// The request of which one store call fails.
+/// The request in which one store call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
     Renewing,
@@ -51,15 +51,16 @@ impl Path {
         }
     }
 
-    /// Returns whether the repeated request may end like this, with so many renewable tokens.
+    /// Returns whether this is an expected result of the repeated request, with the number of tokens that can be
+    /// renewed afterwards.
     fn is_expected(self, retried: &Result<(), TokenError>, renewable: usize) -> bool {
         match self {
             Self::Renewing | Self::RenewingAgain => retried.is_ok() && renewable == 1,
             Self::Closing => retried.is_ok() && renewable == 0,
             Self::Replaying => matches!(retried, Err(TokenError::TokenNotValid)) && renewable == 0,
-            // A token that was consumed without an answer is spent: the application starts a new login.
+            // If the answer of the consumption was lost, the token is spent, and the application starts a new login.
             Self::ByValidationToken => matches!(retried, Ok(()) | Err(TokenError::TokenNotValid)) && renewable <= 1,
-            // A session that was started without an answer stays active, and no client has its token.
+            // If the answer of the start was lost, the session stays active, but no client has its token.
             Self::ByIdentityProvider => retried.is_ok() && (1..=2).contains(&renewable),
         }
     }
@@ -138,7 +139,7 @@ async fn a_saml_login_retried_after_failures_creates_one_user() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_holds_after_each_store_failure() {
-    // A locked user is rejected also when the revocation of the family fails.
+    // A locked user is rejected even when the revocation of the family fails.
     for outage in OUTAGES {
         let app = TestApp::new().await;
         for number in 0..4 {

@@ -9,12 +9,12 @@ use use_cases::tokens::TokenError;
 
 use crate::test_app::{GRACE, TestApp, by_token, renew};
 
-/// A presentation: the time since the one before, the token counted back from the newest, and `remember-me`.
+/// A presentation: the time since the previous one, the token counted back from the newest, and `remember-me`.
 #[derive(Debug, Clone)]
 struct Presentation {
     after: Duration,
     back: usize,
-    remember: bool,
+    is_remembered: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +33,17 @@ struct Session {
 
 impl Session {
     /// Returns the number of the token in the answer, 0 if it has no refresh token, and `None` for a rejection.
-    fn present(&mut self, token: usize, remember: bool) -> Option<usize> {
+    fn present(&mut self, token: usize, is_remembered: bool) -> Option<usize> {
         let (current, now) = (self.tokens, self.now);
         let in_grace = |since: Duration| now < since + GRACE;
         match self.state {
-            State::Active { .. } if token == current && remember => {
+            State::Active { .. } if token == current && is_remembered => {
                 self.tokens += 1;
                 self.state = State::Active { rotated_at: now };
                 Some(self.tokens)
             }
             State::Active { rotated_at } if token == current || (token + 1 == current && in_grace(rotated_at)) => {
-                if remember {
+                if is_remembered {
                     return Some(current);
                 }
                 self.state = State::Closed { by: token, at: now };
@@ -53,21 +53,22 @@ impl Session {
                 self.state = State::Revoked;
                 None
             }
-            State::Closed { by, at } if !remember && token == by && in_grace(at) => Some(0),
+            State::Closed { by, at } if !is_remembered && token == by && in_grace(at) => Some(0),
             State::Closed { .. } | State::Revoked => None,
         }
     }
 }
 
 fn scenario() -> impl Strategy<Value = Vec<Presentation>> {
-    // Mostly the newest tokens, and mostly with remember-me: a scenario that ends at once tests little.
+    // Mostly the newest tokens, and mostly with remember-me: a scenario whose session ends immediately tests little.
     let back = prop_oneof![6 => Just(0_usize), 3 => Just(1), 1 => 2..5_usize];
     let seconds = prop_oneof![3 => Just(0_u64), 1 => 1..60_u64];
-    let presentation = (seconds, back, prop::bool::weighted(0.9)).prop_map(|(seconds, back, remember)| Presentation {
-        after: Duration::from_secs(seconds),
-        back,
-        remember,
-    });
+    let presentation =
+        (seconds, back, prop::bool::weighted(0.9)).prop_map(|(seconds, back, is_remembered)| Presentation {
+            after: Duration::from_secs(seconds),
+            back,
+            is_remembered,
+        });
     prop::collection::vec(presentation, 1..20)
 }
 
@@ -100,9 +101,9 @@ async fn check_scenario(app: &TestApp, scenario: &[Presentation]) -> Result<(), 
         app.clock.advance(presentation.after);
         session.now += presentation.after;
         let number = session.tokens.saturating_sub(presentation.back).max(1);
-        let request = by_token(&tokens[number - 1], presentation.remember);
+        let request = by_token(&tokens[number - 1], presentation.is_remembered);
         let answer = renew(&app.tokens, request).await;
-        let expected = session.present(number, presentation.remember);
+        let expected = session.present(number, presentation.is_remembered);
         let received = match answer {
             Ok(issued) => Some(issued.refresh_token),
             Err(TokenError::TokenNotValid) => None,

@@ -40,12 +40,12 @@ impl Broker {
 #[async_trait]
 impl EventPublisher for Broker {
     async fn publish(&self, event: &Event) -> Result<(), PublishError> {
-        let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
-        if !fails || self.is_stored_anyway {
+        let is_failing = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails_at;
+        if !is_failing || self.is_stored_anyway {
             self.stored.lock().unwrap().push(event.clone());
         }
-        if fails {
-            Err(PublishError("the broker went away".into()))
+        if is_failing {
+            Err(PublishError("the broker is unreachable".into()))
         } else {
             Ok(())
         }
@@ -62,7 +62,7 @@ fn relay(app: &TestApp, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
     )
 }
 
-/// How long the relay holds back an outbox after a failed publication.
+/// The time for which the relay holds back an outbox after a failed publication.
 const HOLD: Duration = Duration::from_secs(1);
 
 /// Runs one pass. Returns whether everything that was claimed was published.

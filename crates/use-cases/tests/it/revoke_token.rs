@@ -39,7 +39,7 @@ async fn session(app: &TestApp, user: &UserId) -> Session {
     }
 }
 
-/// Makes a branch of a session.
+/// Starts a branch of a session.
 async fn branch(app: &TestApp, parent: &Session) -> Session {
     let token = change_app_token(&app.tokens, &parent.holder, PORTAL).await;
     let tokens = app.renew(&token).await.unwrap();
@@ -192,7 +192,7 @@ async fn logout_of_a_closed_session_ends_its_branches() {
     assert_eq!(family.status, LOGGED_OUT);
     assert_eq!(revocations(&app, &family).await.len(), 1);
     assert!(matches!(app.renew(&renewed).await, Err(TokenError::TokenNotValid)));
-    // The token that closed it gets no other access token.
+    // The token that closed the session gets no further access token.
     assert!(matches!(
         app.close(&parent.refresh).await,
         Err(TokenError::TokenNotValid)
@@ -272,7 +272,7 @@ async fn a_session_closed_during_its_logout_is_revoked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_survives_each_store_failure() {
-    for outage in [Outage::Away, Outage::AnswerLost] {
+    for outage in [Outage::Unreachable, Outage::AnswerLost] {
         let app = TestApp::new().await;
         let mut number = 0;
         loop {

@@ -22,7 +22,7 @@ struct Credential {
     epoch: u64,
 }
 
-/// A refresh token family: the epoch it was started under, and how often it was rotated.
+/// A refresh token family: the epoch that it was started under, and the number of its rotations.
 #[derive(Default)]
 struct Family {
     epoch: u64,
@@ -34,7 +34,7 @@ struct Family {
 enum Order {
     WriteThenCheck,
     CheckThenWrite,
-    /// The check passes every unlocked user, and the family gets the epoch read by it.
+    /// The check passes every unlocked user, and the family gets the epoch that the check read.
     EpochReadAfresh,
 }
 
@@ -113,8 +113,9 @@ impl Store {
     }
 }
 
-/// Runs mints against one lock, and an unlock after it if asked for. One mint is checked in every interleaving; more of
-/// them in those with at most three preemptions, because their number grows exponentially.
+/// Runs mints against one lock, followed by an unlock if `is_unlocked_again`. One mint is checked in every
+/// interleaving. Several mints are checked only in interleavings with at most three preemptions, because the number of
+/// interleavings grows exponentially.
 fn race(order: Order, mints: usize, is_unlocked_again: bool) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = (mints > 1).then_some(3);

@@ -1,8 +1,9 @@
-//! A mint beside an old primary that was cut off and does not know it yet (docs/protocols.md "Linearizable reads").
+//! A mint in the presence of an old primary that was cut off and does not know it yet (docs/protocols.md "Linearizable
+//! reads").
 //!
-//! The old primary acknowledges no write that matches, since no majority gets it. It acknowledges an unmatched write at
-//! once, which orders nothing. It answers reads from what was committed when it was cut off; only a linearizable read
-//! fails.
+//! The old primary acknowledges no matched write, since no majority replicates it. It acknowledges an unmatched write
+//! immediately, which gives no guarantee about later reads. It answers reads with the state that was committed when it
+//! was cut off; only a linearizable read fails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -90,7 +91,7 @@ impl ReplicaSet {
         }
     }
 
-    /// Presents the token that closes the family. If it has closed it already, it still gets an access token.
+    /// Presents the token that closes the family. If the family is closed by it already, it still gets an access token.
     fn mint(&self, reads: CausalReads) {
         let is_late_start = self.is_answered.load(Ordering::SeqCst);
         let signs = self.close().and_then(|matched| {

@@ -16,7 +16,7 @@ use ports::tokens::{KeySet, PublicKey, SigningError, TokenSigner};
 use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
 
-/// The initial time in milliseconds. It is not a whole second, so that a cut to seconds shows.
+/// The initial time in milliseconds. It is not a whole second, so that truncation to seconds is detected.
 const START: i64 = 1_767_225_600_123;
 
 /// A clock that moves only when a test moves it.
@@ -154,14 +154,14 @@ impl SentCodes {
 impl CodeDelivery for SentCodes {
     async fn deliver(&self, message: &CodeMessage) -> Result<(), DeliveryError> {
         if self.is_failing.load(Ordering::SeqCst) {
-            return Err(DeliveryError("the gateway is away".into()));
+            return Err(DeliveryError("the gateway is unreachable".into()));
         }
         self.sent.lock().unwrap().push(message.clone());
         Ok(())
     }
 }
 
-/// Counts the digests made of each challenge: one when its code is sent, one for each comparison.
+/// Counts the digests computed for each challenge: one when its code is sent, one for each comparison.
 pub(crate) struct CountingCodeDigester {
     code_digester: HmacCodeDigester,
     digests: Mutex<HashMap<String, usize>>,
@@ -177,7 +177,7 @@ impl Default for CountingCodeDigester {
 }
 
 impl CountingCodeDigester {
-    /// Returns how often a code was compared with that of the challenge.
+    /// Returns the number of times that a code was compared with that of the challenge.
     pub(crate) fn comparisons(&self, challenge: &ChallengeId) -> usize {
         let digests = self.digests.lock().unwrap();
         digests.get(challenge.as_str()).map_or(0, |made| made - 1)

@@ -1,4 +1,4 @@
-//! Ports with a fault injector: it may fail a call, drop its answer, or run something at that moment.
+//! Ports with a fault injector, which may fail a call, drop its answer, or run an action before or after it.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -256,11 +256,11 @@ impl FaultInjector for RecordedCalls {
     }
 }
 
-/// How a store fails.
+/// The way in which a store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outage {
     /// The call never reaches the store.
-    Away,
+    Unreachable,
     /// The call is carried out, and its answer is lost.
     AnswerLost,
 }
@@ -283,7 +283,7 @@ impl FailNthCall {
         }
     }
 
-    /// Returns whether that call was made.
+    /// Returns whether the failing call was made.
     pub(crate) fn has_failed(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.number
     }
@@ -293,7 +293,7 @@ impl FailNthCall {
 impl FaultInjector for FailNthCall {
     async fn before(&self, call: &'static str) -> Result<(), StoreError> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.outage == Outage::Away && number == self.number {
+        if self.outage == Outage::Unreachable && number == self.number {
             return Err(StoreError::Unavailable(call.into()));
         }
         Ok(())

@@ -46,7 +46,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 const LEASE: Duration = Duration::from_secs(5);
 
-/// More events than any test makes.
+/// More events than any test causes.
 const MANY: usize = 10_000_000;
 
 pub(crate) struct TestApp {
@@ -92,7 +92,7 @@ pub(crate) fn client(id: &str) -> Client {
     }
 }
 
-/// Returns the draft of a mobile number: nine digits, of which the first is 9.
+/// Returns the draft of a mobile number: nine digits, the first of them 9.
 pub(crate) fn mobile(id: &str, number: &str) -> ContactDraft {
     ContactDraft {
         id: ContactId::parse(id).unwrap(),
@@ -182,7 +182,7 @@ impl TestApp {
         Self::on_sqlite(GRACE).await
     }
 
-    /// Returns an app without grace time: a spent token is a replay at once.
+    /// Returns an app without grace time: a spent token is a replay immediately.
     pub(crate) async fn strict() -> Self {
         Self::on_sqlite(Duration::ZERO).await
     }
@@ -275,7 +275,7 @@ impl TestApp {
         tokens.refresh_token.unwrap()
     }
 
-    /// Returns a validation token for the portal, made by a SAML login.
+    /// Returns a validation token for the portal from a SAML login.
     pub(crate) async fn validation_token(&self, user: &UserId) -> String {
         let issued = self
             .tokens

@@ -1,4 +1,4 @@
-//! Stores that answer from the past, like an old primary that was cut off. Only linearizable reads are current.
+//! Stores that return stale data, like an old primary that was cut off. Only linearizable reads are current.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) fn with_stale_reads(ports: &TokensPorts, family: Option<&RefreshFamil
     }
 }
 
-/// Returns ports whose lock reads after a write are from the past: every user is unlocked.
+/// Returns ports whose lock reads after a write are stale: every user is unlocked.
 pub(crate) fn with_stale_reads_after_writes(ports: &TokensPorts) -> TokensPorts {
     TokensPorts {
         lock_statuses: Arc::new(StaleLockStatuses(ports.lock_statuses.clone())),

@@ -22,7 +22,7 @@ races!(
 
 const CALLERS: usize = 64;
 
-/// A clock that moves on by a millisecond at each read.
+/// A clock that advances by a millisecond at each read.
 struct RunningClock(AtomicI64);
 
 impl Clock for RunningClock {
@@ -109,6 +109,6 @@ async fn without_grace(app: &TestApp, tokens: &Arc<TokensUseCases>) -> Result<()
     let families = app.families(&user).await;
     ensure(families.len() == 1, || format!("{} families", families.len()))?;
     ensure(won.len() <= 1, || format!("{} got a token", won.len()))?;
-    let revoked = families[0].status == FamilyStatus::Revoked(RevocationReason::Replay);
-    ensure(revoked, || format!("{:?}", families[0].status))
+    let is_revoked = families[0].status == FamilyStatus::Revoked(RevocationReason::Replay);
+    ensure(is_revoked, || format!("{:?}", families[0].status))
 }

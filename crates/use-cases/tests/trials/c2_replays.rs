@@ -1,4 +1,4 @@
-//! C2: every spent token is a replay, also if all were made in the same instant.
+//! C2: every spent token is a replay, even if all tokens were issued at the same instant.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ races!(
 /// The generations that are replayed, each in a session of its own.
 const REPLAYED_GENERATIONS: usize = 10;
 
-/// Starts a session with `generations` tokens, all made in the same instant.
+/// Starts a session with `generations` tokens, all issued at the same instant.
 async fn chain(app: &TestApp, generations: usize) -> Vec<String> {
     let mut tokens = vec![app.session(&app.user().await).await];
     while tokens.len() < generations {
@@ -54,8 +54,8 @@ async fn replay(app: &TestApp, tokens: &[String], spent: usize) -> Result<(), St
         format!("{answer:?}")
     })?;
     let family = app.family_of(&tokens[0]).await;
-    let revoked = family.status == FamilyStatus::Revoked(RevocationReason::Replay);
-    ensure(revoked, || format!("{:?}", family.status))?;
+    let is_revoked = family.status == FamilyStatus::Revoked(RevocationReason::Replay);
+    ensure(is_revoked, || format!("{:?}", family.status))?;
     let newest = app.renew(&tokens[tokens.len() - 1]).await;
     ensure(matches!(newest, Err(TokenError::TokenNotValid)), || {
         format!("{newest:?}")

@@ -30,7 +30,7 @@ enum Loss {
 
 const LOSSES: [Loss; 3] = [Loss::AfterTheAnswer, Loss::AfterTheCommit, Loss::AtAnyMoment];
 
-/// Holds the answer of a rotation back forever, and notifies when the store has given it.
+/// Holds back the answer of a rotation forever, and notifies the test once the store has answered.
 struct WithheldAnswer(Arc<Notify>);
 
 #[async_trait]

@@ -97,7 +97,7 @@ struct HeldTokens {
     user: UserId,
     refresh_token: String,
     validation_token: String,
-    /// A validation token made by `change-app`.
+    /// A validation token from `change-app`.
     changed: String,
     holder: Call,
 }
@@ -112,7 +112,7 @@ impl HeldTokens {
 /// The attempt of one minting task.
 struct Attempt {
     path: Path,
-    /// Whether it began after the lock was answered.
+    /// The attempt began after the lock was answered.
     is_late: bool,
     /// The refresh or validation token in the answer, if any.
     outcome: Result<Option<String>, TokenError>,
@@ -122,7 +122,7 @@ struct Attempt {
 struct RaceSetup {
     app: TestApp,
     pace: Pace,
-    /// Whether the minting tasks read a broken store, in which no user is ever locked.
+    /// The minting tasks read a broken store, in which no user is ever locked.
     ignores_locks: bool,
 }
 

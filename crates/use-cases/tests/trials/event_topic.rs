@@ -5,7 +5,7 @@ use domain::event::Event;
 use ports::{Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
 use tokio::sync::watch;
 
-/// Fakes a broker: keeps every event, repeated ones too.
+/// Fakes a broker: keeps every event, including repeated ones.
 #[derive(Default)]
 pub(crate) struct EventTopic {
     events: Mutex<Vec<Event>>,

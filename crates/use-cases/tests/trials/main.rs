@@ -2,7 +2,7 @@
 //! `cargo xtask trial` runs them with more rounds.
 //!
 //! Each prints one line, `trial <name> (<store>): <n> trials, <m> failures`. `AUTHME_TEST_MONGODB_URI` names the
-//! MongoDB server. Without it the trials on MongoDB are shown as ignored.
+//! MongoDB server. Without it, the trials on MongoDB are listed as ignored.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,

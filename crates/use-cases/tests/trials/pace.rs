@@ -4,10 +4,10 @@ use ports::Clients;
 
 use crate::test_app::{PORTAL, client_id};
 
-/// How many yields one round trip replaces.
+/// The number of yields that replace one round trip.
 const YIELDS: usize = 4;
 
-/// How a task lets others go first, for about as long as their calls take.
+/// The way in which a task lets others go first, for about as long as their calls take.
 #[derive(Clone)]
 pub(crate) enum Pace {
     /// Calls take microseconds.

@@ -45,7 +45,7 @@ macro_rules! races {
 
 pub(crate) use races;
 
-/// Runs `call` for each of `callers` at the same time, and returns the results in the order of their numbers.
+/// Runs `call` for each of `callers` in parallel, and returns the results in the order of their numbers.
 pub(crate) async fn in_parallel<C, F>(callers: usize, call: C) -> Vec<F::Output>
 where
     C: Fn(usize) -> F + Clone + Send + 'static,

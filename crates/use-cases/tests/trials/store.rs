@@ -54,7 +54,7 @@ async fn mongodb() -> Stores {
     let settings = MongodbSettings {
         // Long, because the trials test races and not deadlines.
         call_timeout: Duration::from_mins(1),
-        // The server of the variable may be without TLS.
+        // The server that the variable names may have no TLS.
         allow_insecure: true,
         ..MongodbSettings::new(uri, database, 16)
     };
@@ -63,7 +63,7 @@ async fn mongodb() -> Stores {
         .create_indexes(&Aggregate::ALL)
         .await
         .expect("the server answers");
-    // The lock service is another process: it shares the database with the minting one, but no driver.
+    // The lock service is another process. It shares the database with the minting process, but not the driver.
     let locking = adapter_mongodb::open(&settings).await.expect("the server answers");
     let topic = Arc::new(EventTopic::default());
     Stores {
@@ -85,7 +85,7 @@ async fn mongodb() -> Stores {
 /// Returns the URI of the server.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the server of the trials is no setting of AuthMe"
+    reason = "the server of the trials is not a setting of AuthMe"
 )]
 fn server() -> Option<String> {
     std::env::var("AUTHME_TEST_MONGODB_URI")

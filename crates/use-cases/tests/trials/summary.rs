@@ -10,7 +10,7 @@ const SHARE: usize = 3;
 /// Returns the number of rounds of `AUTHME_TRIAL_ROUNDS`, or the default.
 #[expect(
     clippy::disallowed_methods,
-    reason = "how long a trial lasts is no setting of AuthMe"
+    reason = "how long a trial lasts is not a setting of AuthMe"
 )]
 pub(crate) fn rounds(store: Store, default: usize) -> usize {
     let requested = std::env::var("AUTHME_TRIAL_ROUNDS").ok();
@@ -22,7 +22,10 @@ pub(crate) fn rounds(store: Store, default: usize) -> usize {
 }
 
 /// Returns the seed of `AUTHME_TRIAL_SEED`, or a random one.
-#[expect(clippy::disallowed_methods, reason = "the seed of a trial is no setting of AuthMe")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the seed of a trial is not a setting of AuthMe"
+)]
 pub(crate) fn seed() -> u64 {
     let requested = std::env::var("AUTHME_TRIAL_SEED").ok();
     requested.map_or_else(

@@ -11,14 +11,14 @@ use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 
 impl RenewToken {
     /// Renews after a login at an external identity provider. A client on its own may start a session. A caller with a
-    /// user's token gets an access token of its own session only: otherwise the thief of an access token could turn it
+    /// user's token gets only an access token of its own session: otherwise the thief of an access token could turn it
     /// into a session.
     pub(super) async fn by_identity_provider(
         &self,
         call: &Call,
         client: &ClientId,
         user: UserId,
-        remember: bool,
+        is_remembered: bool,
     ) -> RenewalResult {
         if call.user_id().is_some_and(|calling| *calling != user) {
             return Err(TokenError::NotPermitted);
@@ -33,18 +33,18 @@ impl RenewToken {
         }
         match &call.user {
             Some(calling) => self.renew_own_session(call, calling, own).await,
-            None => self.renew_for_client(call, user, own, remember).await,
+            None => self.renew_for_client(call, user, own, is_remembered).await,
         }
     }
 
-    /// Issues an access token of the caller's session. Without a session it ends no later than the caller's token.
+    /// Issues an access token of the caller's session. Without a session, the token expires no later than the caller's.
     async fn renew_own_session(
         &self,
         call: &Call,
         calling: &CallingUser,
         own: Result<Client, TokenError>,
     ) -> RenewalResult {
-        // Before the client's set-up, because a lock is reported before other errors.
+        // This comes before the check of the client's set-up, because a lock is reported before other errors.
         let ActiveUser { session, .. } = self.gate.check_caller(call, calling).await?;
         let own = require_identity_provider(own)?;
         let (groups, mut ancestors, ends_at) = match session {
@@ -57,8 +57,8 @@ impl RenewToken {
         };
         let token = self.access_tokens.for_user(&own, calling.clone(), &groups).await?;
         let token = token.ending_by(Some(ends_at));
-        // The gate reads the ancestors afresh. The session itself is among them, so that a revocation between the check
-        // above and the gate counts.
+        // The gate reads the ancestors again. The session itself is added to them, so that the gate detects a
+        // revocation since the check above.
         ancestors.extend(calling.session.clone());
         let subject = UserSubject {
             id: calling.id.clone(),
@@ -81,13 +81,13 @@ impl RenewToken {
         call: &Call,
         user: UserId,
         own: Result<Client, TokenError>,
-        remember: bool,
+        is_remembered: bool,
     ) -> RenewalResult {
         let mut user = self.read_unlocked_user(user).await?;
         let own = require_identity_provider(own)?;
         let no_parent = (Vec::new(), None);
         let groups = AssertedGroups::default();
-        let session = remember.then(|| self.new_session(&user, own.id.clone(), groups.clone(), no_parent));
+        let session = is_remembered.then(|| self.new_session(&user, own.id.clone(), groups.clone(), no_parent));
         user.session = session.as_ref().map(|session| session.id.clone());
         let subject = UserSubject {
             id: user.id.clone(),
@@ -110,7 +110,7 @@ impl RenewToken {
             .await
     }
 
-    /// Returns the user with the epoch read before the write of this path. Rejects a locked one.
+    /// Returns an unlocked user with the epoch, which is read before the write of this path. Rejects a locked user.
     async fn read_unlocked_user(&self, user: UserId) -> Result<CallingUser, TokenError> {
         let lock_status = self.lock_statuses.read_linearizable(&user).await?;
         if lock_status.is_locked {

@@ -9,14 +9,15 @@ use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
 use crate::tokens::rejection::{RejectionReason, reject};
 
 impl RenewToken {
-    /// Renews by a validation token, which works once. Everything that may fail is read before it is consumed. If the
-    /// answer is lost after that, the token is spent, and the application starts the SAML login or `change-app` again.
+    /// Renews by a validation token, which works once. Everything that may fail is read before the token is consumed.
+    /// If the answer is lost after that, the token is spent, and the application starts the SAML login or `change-app`
+    /// again.
     pub(super) async fn by_validation_token(
         &self,
         call: &Call,
         token: &str,
         expected: &ExpectedSubject,
-        remember: bool,
+        is_remembered: bool,
     ) -> RenewalResult {
         let now = self.clock.now();
         let hash = self.tokens.hasher.hash(token);
@@ -35,11 +36,12 @@ impl RenewToken {
             family: None,
             ancestors: found.ancestors.clone(),
         };
-        // Before the expected subject, because a lock is reported before other errors.
+        // This comes before the check of the expected subject, because a lock is reported before other errors.
         self.gate.check_before_write(call, &subject).await?;
         agreement?;
         let parent = (found.ancestors, found.session_expires_at);
-        let session = remember.then(|| self.new_session(&user, found.target_client.clone(), groups.clone(), parent));
+        let session =
+            is_remembered.then(|| self.new_session(&user, found.target_client.clone(), groups.clone(), parent));
         user.session = session.as_ref().map(|session| session.id.clone());
         subject.family = user.session.clone();
         let client = self.access_tokens.enabled_client(&found.target_client).await?;
@@ -63,8 +65,8 @@ impl RenewToken {
     }
 
     /// Returns the stored validation token. An absent one is read again, linearizably: right after a failover a
-    /// majority read may be behind the write that issued it. Only a caller with a good token of its own gets here, so a
-    /// stranger cannot cause these reads.
+    /// majority read may be behind the write that issued it. Only a caller with a valid access token gets here, so an
+    /// unauthenticated caller cannot cause these reads.
     async fn find_validation_token(
         &self,
         hash: &ValidationTokenHash,
