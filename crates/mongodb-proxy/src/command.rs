@@ -1,6 +1,6 @@
 use bson::Document;
 
-/// A command on its way to the server, its document sequences included.
+/// A command on its way to the server, including its document sequences.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command(Document);
 
@@ -9,7 +9,7 @@ impl Command {
         Self(document)
     }
 
-    /// Returns the name of the command, such as `find`: that of its first field.
+    /// Returns the name of the command, such as `find`: the key of its first field.
     pub fn name(&self) -> &str {
         self.0.keys().next().map_or("", String::as_str)
     }

@@ -1,4 +1,4 @@
-//! A proxy in front of a server that speaks MongoDB's wire protocol, for tests: a script sees every command and replies
+//! A proxy in front of a server that speaks MongoDB's wire protocol, for tests: a script gets every command and replies
 //! to it itself, changes it or its reply, delays it, or resets the connection.
 //!
 //! [`OldPrimary`] is such a script: a primary that is partitioned from the other members and does not know it yet.

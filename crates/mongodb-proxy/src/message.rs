@@ -9,14 +9,14 @@ use std::io::{self, Error, ErrorKind};
 use bson::{Bson, Document};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Bytes of the header.
-const HEADER: usize = 16;
+/// The length of the header in bytes.
+const HEADER_LENGTH: usize = 16;
 const OP_MSG: i32 = 2013;
 
 /// The flag `moreToCome`: the sender expects no reply.
 const MORE_TO_COME: u32 = 1 << 1;
 
-/// Bytes of a message at most; the protocol allows 48 MB.
+/// The maximum length of a message in bytes. The protocol allows 48 MB.
 const MAX_LENGTH: usize = 64 * 1024 * 1024;
 
 /// A message as it was received.
@@ -31,9 +31,9 @@ impl Message {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         }
-        let whole = usize::try_from(i32::from_le_bytes(length)).map_err(|_| malformed("length"))?;
-        if !(HEADER..=MAX_LENGTH).contains(&whole) {
-            return Err(malformed("length"));
+        let whole = usize::try_from(i32::from_le_bytes(length)).map_err(|_| malformed_error("length"))?;
+        if !(HEADER_LENGTH..=MAX_LENGTH).contains(&whole) {
+            return Err(malformed_error("length"));
         }
         let mut bytes = vec![0; whole];
         let (start, rest) = bytes.split_at_mut(length.len());
@@ -46,8 +46,8 @@ impl Message {
     pub(crate) fn new(id: i32, response_to: i32, document: &Document) -> io::Result<Self> {
         let document = document.to_vec().map_err(Error::other)?;
         // Flags and the kind of the one section.
-        let length = HEADER + 4 + 1 + document.len();
-        let length = i32::try_from(length).map_err(|_| malformed("length"))?;
+        let length = HEADER_LENGTH + 4 + 1 + document.len();
+        let length = i32::try_from(length).map_err(|_| malformed_error("length"))?;
         let mut bytes = [length, id, response_to, OP_MSG].map(i32::to_le_bytes).concat();
         bytes.extend_from_slice(&[0; 5]);
         bytes.extend_from_slice(&document);
@@ -63,16 +63,19 @@ impl Message {
     }
 
     pub(crate) fn expects_reply(&self) -> bool {
-        let flags = self.integer(HEADER).map_or(0, u32::from_le_bytes);
+        let flags = self.integer(HEADER_LENGTH).map_or(0, u32::from_le_bytes);
         !self.is_msg() || flags & MORE_TO_COME == 0
     }
 
-    /// Decodes the document with its sequences. Returns `None` when the message is no `OP_MSG`.
+    /// Decodes the document with its sequences. Returns `None` if the message is not an `OP_MSG`.
     pub(crate) fn document(&self) -> io::Result<Option<Document>> {
         if !self.is_msg() {
             return Ok(None);
         }
-        let mut left = self.0.get(HEADER + 4..).ok_or_else(|| malformed("flags"))?;
+        let mut left = self
+            .0
+            .get(HEADER_LENGTH + 4..)
+            .ok_or_else(|| malformed_error("flags"))?;
         let mut body = Document::new();
         let mut sequences = Vec::new();
         // No checksum is expected at the end: drivers send none by default.
@@ -81,7 +84,7 @@ impl Message {
             match kind {
                 0 => body = Document::from_reader(&mut left).map_err(Error::other)?,
                 1 => sequences.push(take_sequence(&mut left)?),
-                _ => return Err(malformed("kind of section")),
+                _ => return Err(malformed_error("kind of section")),
             }
         }
         for (name, documents) in sequences {
@@ -99,16 +102,16 @@ impl Message {
     }
 }
 
-/// Takes a sequence off `left` and returns its name and documents.
+/// Removes the sequence at the start of `left`. Returns its name and documents.
 fn take_sequence(left: &mut &[u8]) -> io::Result<(String, Vec<Bson>)> {
     let length = left.first_chunk().copied().map(i32::from_le_bytes);
     let length = length.and_then(|length| usize::try_from(length).ok());
     let whole = length.and_then(|length| left.split_at_checked(length));
-    let (whole, rest) = whole.ok_or_else(|| malformed("sequence"))?;
+    let (whole, rest) = whole.ok_or_else(|| malformed_error("sequence"))?;
     *left = rest;
     let mut parts = whole.get(4..).unwrap_or_default().splitn(2, |byte| *byte == 0);
     let (Some(name), Some(mut documents)) = (parts.next(), parts.next()) else {
-        return Err(malformed("name of a sequence"));
+        return Err(malformed_error("name of a sequence"));
     };
     let name = String::from_utf8(name.to_vec()).map_err(Error::other)?;
     let mut sequence = Vec::new();
@@ -119,7 +122,7 @@ fn take_sequence(left: &mut &[u8]) -> io::Result<(String, Vec<Bson>)> {
     Ok((name, sequence))
 }
 
-fn malformed(what: &str) -> Error {
+fn malformed_error(what: &str) -> Error {
     Error::new(ErrorKind::InvalidData, format!("a message has a malformed {what}"))
 }
 

@@ -11,16 +11,17 @@ use crate::command::Command;
 use crate::proxy::{MongodbProxy, Reaction};
 use crate::server::Server;
 
-/// A primary that can be partitioned from the other members and then goes on as if it were not:
+/// A primary that can be partitioned from the other members and then continues as if it were not:
 ///
 /// - A read with read concern `majority`, causal or not, returns the majority snapshot of the moment of the partition.
 /// - A linearizable read needs a majority, so it fails with `MaxTimeMSExpired`.
-/// - A write that matches something reaches no majority: it gets a `writeConcernError`, and so does every write after
-///   it.
-/// - A write that matches nothing, before any such write, is acknowledged at once: there is nothing to replicate.
+/// - A write that matches a document does not reach a majority. It gets a `writeConcernError`, and so does every later
+///   write.
+/// - A write that matches nothing, before any such write, is acknowledged immediately: there is nothing to replicate.
 ///
 /// Clients that connect to the server directly reach the new primary. The old primary also adds the `operationTime` and
-/// `$clusterTime` of a replica set to each reply, which a lone server lacks, so that drivers send `afterClusterTime`.
+/// `$clusterTime` of a replica set to each reply, so that drivers send `afterClusterTime`. A standalone server sends
+/// none.
 pub struct OldPrimary {
     proxy: MongodbProxy,
     server: SocketAddr,
@@ -31,7 +32,7 @@ pub struct OldPrimary {
 /// The data that a majority had at some moment: the name of a copy of the database.
 pub struct MajoritySnapshot(String);
 
-/// The commands that the old primary saw during the partition.
+/// The commands that the old primary got during the partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PartitionStats {
     /// Reads that it answered from the snapshot.
@@ -52,8 +53,8 @@ struct State {
     time: u32,
     copies: usize,
     partition: Option<Partition>,
-    seen: PartitionStats,
-    /// True if linearizable reads are answered from the snapshot, too, which no server does.
+    stats: PartitionStats,
+    /// True if linearizable reads are answered from the snapshot as well, which no server does.
     breaks_linearizable_reads: bool,
 }
 
@@ -65,7 +66,7 @@ struct Partition {
     read_copy_after_write: String,
     /// The copy that writes go to.
     write_copy: String,
-    has_unacknowledged: bool,
+    has_unacknowledged_writes: bool,
 }
 
 impl OldPrimary {
@@ -100,37 +101,37 @@ impl OldPrimary {
         self.partition_at(snapshot).await
     }
 
-    /// Partitions it with a majority commit point of the past: reads return `snapshot`. It has the later data as well,
-    /// and has just learned that a majority has it, which shows in reads after its next write.
+    /// Partitions it with an earlier majority commit point: reads return `snapshot`. It also has the later data, and
+    /// has just learned that a majority has it. Reads return the later data after its next write.
     pub async fn partition_at(&self, snapshot: MajoritySnapshot) -> io::Result<()> {
         let partition = Partition {
             read_copy: snapshot.0,
             read_copy_after_write: self.copy_database().await?,
             write_copy: self.copy_database().await?,
-            has_unacknowledged: false,
+            has_unacknowledged_writes: false,
         };
         let mut state = lock(&self.state);
-        state.seen = PartitionStats::default();
+        state.stats = PartitionStats::default();
         state.partition = Some(partition);
         Ok(())
     }
 
-    /// Makes it answer linearizable reads from the snapshot, which no server does: a trial must detect it.
+    /// Makes it answer linearizable reads from the snapshot, which no server does. A trial must detect it.
     pub fn break_linearizable_reads(&self) {
         lock(&self.state).breaks_linearizable_reads = true;
     }
 
-    /// Ends the partition and rolls back the unacknowledged writes. Returns what it saw meanwhile.
+    /// Ends the partition and rolls back the unacknowledged writes. Returns the commands of the partition.
     pub async fn rejoin(&self) -> io::Result<PartitionStats> {
-        let (partition, seen) = {
+        let (partition, stats) = {
             let mut state = lock(&self.state);
-            (state.partition.take(), state.seen)
+            (state.partition.take(), state.stats)
         };
         let mut server = Server::connect(self.server).await?;
         for copy in partition.into_iter().flat_map(Partition::copies) {
             server.run(&doc! { "dropDatabase": 1, "$db": copy }).await?;
         }
-        Ok(seen)
+        Ok(stats)
     }
 
     /// Copies the database and returns the name of the copy.
@@ -175,30 +176,30 @@ fn first_batch(mut reply: Document) -> Vec<Document> {
 fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Reaction {
     let is_causal = command.is_causal();
     remove_times(command.document_mut());
-    let is_ours = command
+    let is_on_database = command
         .document()
         .get_str("$db")
         .is_ok_and(|db| db.starts_with(database));
     let mut locked = lock(state);
     let State {
         partition,
-        seen,
+        stats,
         breaks_linearizable_reads,
         ..
     } = &mut *locked;
     match partition {
-        Some(partition) if is_ours && command.is_read() => {
+        Some(partition) if is_on_database && command.is_read() => {
             if command.read_concern_level() == Some("linearizable") && !*breaks_linearizable_reads {
-                seen.linearizable_reads += 1;
+                stats.linearizable_reads += 1;
                 return Reaction::Answer(doc! {
                     "ok": 0, "code": 50, "codeName": "MaxTimeMSExpired", "errmsg": "operation exceeded time limit",
                 });
             }
-            seen.reads += 1;
-            seen.causal_reads += usize::from(is_causal);
+            stats.reads += 1;
+            stats.causal_reads += usize::from(is_causal);
             command.document_mut().insert("$db", &partition.read_copy);
         }
-        Some(partition) if is_ours && command.is_write() => {
+        Some(partition) if is_on_database && command.is_write() => {
             partition.read_copy = partition.read_copy_after_write.clone();
             command.document_mut().insert("$db", &partition.write_copy);
         }
@@ -206,7 +207,7 @@ fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Rea
     }
     drop(locked);
     let state = state.clone();
-    let is_write = is_ours && command.is_write();
+    let is_write = is_on_database && command.is_write();
     let on_reply = move |mut reply| {
         let mut state = lock(&state);
         if is_write {
@@ -219,15 +220,15 @@ fn react(state: &Arc<Mutex<State>>, database: &str, mut command: Command) -> Rea
 }
 
 impl State {
-    /// Counts a write, and makes its reply a `writeConcernError` when no majority gets it.
+    /// Counts a write. If it does not reach a majority, adds a `writeConcernError` to its reply.
     fn record_write(&mut self, reply: &mut Document) {
         let Some(partition) = &mut self.partition else {
             self.time += 1;
             return;
         };
-        partition.has_unacknowledged |= has_matched(reply);
-        if partition.has_unacknowledged {
-            self.seen.unacknowledged_writes += 1;
+        partition.has_unacknowledged_writes |= has_matched(reply);
+        if partition.has_unacknowledged_writes {
+            self.stats.unacknowledged_writes += 1;
             reply.insert(
                 "writeConcernError",
                 doc! {
@@ -236,7 +237,7 @@ impl State {
                 },
             );
         } else {
-            self.seen.unmatched_writes += 1;
+            self.stats.unmatched_writes += 1;
         }
     }
 
@@ -247,13 +248,13 @@ impl State {
             increment: 1,
         };
         reply.insert("operationTime", time);
-        // The signature of a server without authentication.
+        // The signature that a server without authentication sends.
         let signature = doc! { "hash": Binary { subtype: BinarySubtype::Generic, bytes: vec![0; 20] }, "keyId": 0_i64 };
         reply.insert("$clusterTime", doc! { "clusterTime": time, "signature": signature });
     }
 }
 
-/// Removes the times, which a lone server rejects.
+/// Removes the times, which a standalone server rejects.
 fn remove_times(command: &mut Document) {
     command.remove("$clusterTime");
     if let Ok(concern) = command.get_document_mut("readConcern") {

@@ -54,7 +54,7 @@ impl Reaction {
         self.after(sleep(delay))
     }
 
-    /// Reacts once `wait` is over.
+    /// Reacts after `wait` has completed.
     #[must_use]
     pub fn after(self, wait: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::After(Box::pin(wait), Box::new(self))
@@ -67,7 +67,7 @@ type Script = Arc<dyn Fn(&Command) -> Reaction + Send + Sync>;
 pub struct MongodbProxy {
     address: SocketAddr,
     script: Arc<RwLock<Script>>,
-    accepting: JoinHandle<()>,
+    accept_task: JoinHandle<()>,
 }
 
 impl MongodbProxy {
@@ -78,7 +78,7 @@ impl MongodbProxy {
         let script = Arc::new(RwLock::new(pass));
         Ok(Self {
             address: listener.local_addr()?,
-            accepting: tokio::spawn(accept(listener, server, script.clone())),
+            accept_task: tokio::spawn(accept(listener, server, script.clone())),
             script,
         })
     }
@@ -88,7 +88,7 @@ impl MongodbProxy {
         self.address
     }
 
-    /// Runs this script on every command from now on, instead of the one before.
+    /// Runs this script on every command from now on, instead of the previous script.
     pub fn run_script(&self, script: impl Fn(&Command) -> Reaction + Send + Sync + 'static) {
         *self.script.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(script);
     }
@@ -102,7 +102,7 @@ impl MongodbProxy {
 impl Drop for MongodbProxy {
     /// Resets every connection.
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accept_task.abort();
     }
 }
 
@@ -119,7 +119,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, script: Arc<RwLock<Sc
 }
 
 async fn serve(mut client: TcpStream, server: SocketAddr, script: Arc<RwLock<Script>>) {
-    let serving = async {
+    let connection = async {
         client.set_nodelay(true)?;
         let mut server = Server::connect(server).await?;
         while let Some(message) = Message::read(&mut client).await? {
@@ -129,7 +129,7 @@ async fn serve(mut client: TcpStream, server: SocketAddr, script: Arc<RwLock<Scr
         }
         io::Result::Ok(())
     };
-    if serving.await.is_err() {
+    if connection.await.is_err() {
         let _ = client.set_zero_linger();
     }
 }

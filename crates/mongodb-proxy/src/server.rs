@@ -25,7 +25,7 @@ impl Server {
         self.messages = self.messages.wrapping_add(1);
         let reply = self.forward(&Message::new(self.messages, 0, command)?).await?;
         let document = reply.document()?;
-        document.ok_or_else(|| Error::new(ErrorKind::InvalidData, "the reply is no document"))
+        document.ok_or_else(|| Error::new(ErrorKind::InvalidData, "the reply is not a document"))
     }
 
     /// Runs a command and returns its reply, or an error if the reply is not `ok`.
@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// Resolves the one host that a URI names.
+/// Resolves the host of a URI, which must name exactly one.
 pub fn resolve_host(uri: &str) -> io::Result<SocketAddr> {
     let mut addresses = host(uri).to_socket_addrs()?;
     addresses
@@ -61,8 +61,8 @@ pub fn resolve_host(uri: &str) -> io::Result<SocketAddr> {
 /// Returns the URI with its host replaced by this address, and `directConnection=true`: a driver that discovered the
 /// other members of the replica set would bypass the proxy.
 pub fn via_proxy(uri: &str, address: SocketAddr) -> String {
-    let through = uri.replacen(host(uri), &address.to_string(), 1);
-    match through {
+    let proxied = uri.replacen(host(uri), &address.to_string(), 1);
+    match proxied {
         uri if uri.contains("directConnection=true") => uri,
         uri if uri.contains('?') => format!("{uri}&directConnection=true"),
         uri if uri.ends_with('/') => format!("{uri}?directConnection=true"),
