@@ -131,7 +131,7 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
 }
 
 /// Returns the first of the client's names (id and aliases) that another client has.
-fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, SqliteError> {
+fn find_taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientId>, SqliteError> {
     for name in std::iter::once(&client.id).chain(&client.aliases) {
         let sql = "SELECT name FROM client_names WHERE name = ?1 AND client_id <> ?2";
         if row_codec::first(connection, sql, (name.as_str(), client.id.as_str()), |_| Ok(()))?.is_some() {
@@ -141,9 +141,9 @@ fn taken_name(connection: &Connection, client: &Client) -> Result<Option<ClientI
     Ok(None)
 }
 
-fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<ClientSaveOutcome, SqliteError> {
+fn save(connection: &Connection, client: &Client, is_new: bool) -> Result<ClientSaveOutcome, SqliteError> {
     let id = client.id.as_str();
-    if let Some(name) = taken_name(connection, client)? {
+    if let Some(name) = find_taken_name(connection, client)? {
         return Ok(ClientSaveOutcome::NameTaken(name));
     }
     let exists = row_codec::first(
@@ -153,7 +153,7 @@ fn save(connection: &Connection, client: &Client, insert_only: bool) -> Result<C
         |_| Ok(()),
     )?
     .is_some();
-    if exists && insert_only {
+    if exists && is_new {
         return Ok(ClientSaveOutcome::NameTaken(client.id.clone()));
     }
     let document = to_json("client", &ClientDocument::from(client))?;

@@ -45,7 +45,7 @@ impl Database {
         })
     }
 
-    /// Reads a few rows by key on the calling thread. Sees all that is committed when it begins.
+    /// Reads a few rows by key on the calling thread. The read sees everything that is committed when it begins.
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, SqliteError>) -> Result<T, StoreError> {
         self.readers.read(query).map_err(StoreError::from)
     }
@@ -74,7 +74,7 @@ impl Database {
         self.writer.write(command).await
     }
 
-    /// Wakes the relay: an event was pushed.
+    /// Wakes the relay after an event was pushed.
     pub(crate) fn notify_event(&self) {
         self.event_pushed.notify_one();
     }

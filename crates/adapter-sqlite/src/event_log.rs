@@ -45,16 +45,16 @@ const fn aggregate(kind: EventKind) -> Aggregate {
 }
 
 /// Appends the event to the log and removes it from its outbox, in one transaction, so that the log holds each event
-/// once. Returns its cursor; `None`, and nothing changed, if the event is not in the outbox.
+/// once. Returns its cursor. If the event is not in the outbox, changes nothing and returns `None`.
 ///
-/// The relay publishes an event and the answer is lost. The relay publishes it again: it is in no outbox, so it was
-/// appended the first time.
+/// The relay publishes an event, and the answer is lost. The relay publishes the event again. The event is not in the
+/// outbox, because it was appended the first time.
 fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteError> {
     let aggregate = aggregate(event.kind);
     let Some(mut outbox) = Outbox::read(connection, aggregate, &event.subject)? else {
         return Ok(None);
     };
-    if !outbox.waiting.iter().any(|waiting| waiting.sequence == event.sequence) {
+    if !outbox.pending.iter().any(|pending| pending.sequence == event.sequence) {
         return Ok(None);
     }
     let sql = "INSERT INTO events (id, kind, subject, user_id, sequence, time, actor, correlation_id, data)
@@ -111,7 +111,7 @@ impl EventPublisher for SqliteEventLog {
         let event = event.clone();
         let cursor = self.database.write(move |connection| append(connection, event)).await;
         if let Some(cursor) = cursor.map_err(|error| PublishError(Box::new(error)))? {
-            // Two events may be reported in another order than they were appended in.
+            // Two calls may get here in another order than their events were appended in.
             self.head.send_modify(|head| *head = cursor.max(*head));
         }
         Ok(())

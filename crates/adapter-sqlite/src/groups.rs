@@ -26,9 +26,10 @@ impl Groups for SqliteGroups {
             return Ok(Vec::new());
         }
         let names = to_json("group", &names)?;
-        // CROSS JOIN keeps this order of the tables: the names outside, so that each group is found by its primary key.
-        let sql = "SELECT name, roles FROM json_each(?1) AS asked CROSS JOIN groups ON groups.name = asked.value
-                   ORDER BY asked.key";
+        // CROSS JOIN makes the names the outer loop, so that each group is found by its primary key.
+        let sql =
+            "SELECT name, roles FROM json_each(?1) AS requested CROSS JOIN groups ON groups.name = requested.value
+                   ORDER BY requested.key";
         self.0
             .read(|connection| row_codec::all(connection, sql, [names], group))
     }

@@ -79,7 +79,7 @@ impl From<&Identity> for IdentityDocument {
     }
 }
 
-/// Reads an identity from a row whose first columns are user id and document.
+/// Reads an identity from a row whose first two columns are the user id and the document.
 pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     let row = Reader::new("identity", row);
     let document: IdentityDocument = row.json(1)?;
@@ -121,8 +121,8 @@ pub(crate) fn identity(row: &Row<'_>) -> Result<Identity, SqliteError> {
     })
 }
 
-/// Returns the first other user that has one of the identity's logins.
-fn other_login_owner(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, SqliteError> {
+/// Returns another user that has one of the identity's logins, if there is one.
+fn find_other_login_owner(connection: &Connection, identity: &Identity) -> Result<Option<UserId>, SqliteError> {
     for login in identity.logins() {
         let sql = "SELECT user_id FROM logins WHERE login = ?1 AND user_id <> ?2";
         let owner = row_codec::first(connection, sql, (&login, identity.id.as_str()), |row| {
@@ -135,9 +135,9 @@ fn other_login_owner(connection: &Connection, identity: &Identity) -> Result<Opt
     Ok(None)
 }
 
-fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Result<IdentitySaveOutcome, SqliteError> {
+fn save(connection: &Connection, identity: &Identity, is_new: bool) -> Result<IdentitySaveOutcome, SqliteError> {
     let id = identity.id.as_str();
-    if let Some(by) = other_login_owner(connection, identity)? {
+    if let Some(by) = find_other_login_owner(connection, identity)? {
         return Ok(IdentitySaveOutcome::LoginTaken { by });
     }
     let exists = row_codec::first(
@@ -147,7 +147,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
         |_| Ok(()),
     )?
     .is_some();
-    if exists && insert_only {
+    if exists && is_new {
         return Ok(IdentitySaveOutcome::IdTaken);
     }
     if exists {
@@ -166,7 +166,7 @@ fn save(connection: &Connection, identity: &Identity, insert_only: bool) -> Resu
     Ok(IdentitySaveOutcome::Saved)
 }
 
-/// Removes the logins of the user that the stored document names: `logins` has no index by user.
+/// Removes the logins that the user's stored document names, because `logins` has no index by user.
 fn remove_logins(connection: &Connection, id: &str) -> Result<(), SqliteError> {
     let sql = "SELECT user_id, document FROM identities WHERE user_id = ?1";
     if let Some(stored) = row_codec::first(connection, sql, [id], identity)? {

@@ -38,7 +38,7 @@ pub use error::OpenError;
 #[derive(Debug, Clone)]
 pub struct SqliteSettings {
     pub file: PathBuf,
-    /// Threads that read at once. A connection is kept open for each.
+    /// The number of threads that read at the same time. One connection is kept open for each.
     pub workers: usize,
 }
 

@@ -1,8 +1,7 @@
-//! The outbox in an aggregate's row: a JSON array of the events that wait, in order, and the sequence of the last
-//! event.
+//! The outbox in an aggregate's row: a JSON array of the pending events, in order, and the sequence of the last event.
 //!
-//! The command that causes an event writes state, outbox and sequence in its own savepoint, so an event exists exactly
-//! if its command was carried out (docs/protocols.md "Outbox").
+//! The command that causes an event writes state, outbox and sequence in its own savepoint, so an event exists if
+//! and only if its command was carried out (docs/protocols.md "Outbox").
 
 use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
@@ -114,21 +113,21 @@ pub(crate) const fn table(aggregate: Aggregate) -> (&'static str, &'static str) 
     }
 }
 
-/// The events that wait in a row, and the sequence of the last event that the row ever had.
+/// The pending events of a row, and the sequence of the last event that the row ever had.
 pub(crate) struct Outbox {
-    pub(crate) waiting: Vec<EventDocument>,
+    pub(crate) pending: Vec<EventDocument>,
     sequence: u64,
 }
 
 impl Outbox {
-    /// Reads the outbox of a row; `None` if there is no row.
+    /// Reads the outbox of a row. Returns `None` if the row does not exist.
     pub(crate) fn read(connection: &Connection, aggregate: Aggregate, key: &str) -> Result<Option<Self>, SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("SELECT {column}, sequence, outbox FROM {table} WHERE {column} = ?1");
         row_codec::first(connection, &sql, [key], |row| {
             let row = Reader::new(table, row);
             Ok(Self {
-                waiting: row.json("outbox")?,
+                pending: row.json("outbox")?,
                 sequence: row.count("sequence")?,
             })
         })
@@ -137,19 +136,19 @@ impl Outbox {
     /// Appends the events and numbers them. Returns false, and changes nothing, if there is no room for all of them
     /// ([`MAX_PENDING_EVENTS`]).
     pub(crate) fn push(&mut self, events: Vec<NewEvent>) -> bool {
-        if self.waiting.len() + events.len() > MAX_PENDING_EVENTS {
+        if self.pending.len() + events.len() > MAX_PENDING_EVENTS {
             return false;
         }
         for event in events {
             self.sequence += 1;
-            self.waiting.push(EventDocument::new(event, self.sequence));
+            self.pending.push(EventDocument::new(event, self.sequence));
         }
         true
     }
 
     pub(crate) fn empty() -> Self {
         Self {
-            waiting: Vec::new(),
+            pending: Vec::new(),
             sequence: 0,
         }
     }
@@ -158,17 +157,17 @@ impl Outbox {
     pub(crate) fn save(&self, connection: &Connection, aggregate: Aggregate, key: &str) -> Result<(), SqliteError> {
         let (table, column) = table(aggregate);
         let sql = format!("UPDATE {table} SET sequence = ?2, outbox = ?3, outbox_pending = ?4 WHERE {column} = ?1");
-        let outbox = to_json("outbox", &self.waiting)?;
+        let outbox = to_json("outbox", &self.pending)?;
         row_codec::execute(
             connection,
             &sql,
-            (key, integer(self.sequence), outbox, !self.waiting.is_empty()),
+            (key, integer(self.sequence), outbox, !self.pending.is_empty()),
         )
         .map(drop)
     }
 
     /// Removes the published events: all up to `sequence`.
     pub(crate) fn prune(&mut self, sequence: u64) {
-        self.waiting.retain(|event| event.sequence > sequence);
+        self.pending.retain(|event| event.sequence > sequence);
     }
 }

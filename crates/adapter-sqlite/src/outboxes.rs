@@ -15,7 +15,7 @@ use crate::row_codec::{self, Reader, integer};
 
 pub(crate) struct SqliteOutboxes {
     database: Arc<Database>,
-    /// Number of claims by this process of an outbox that it could not read.
+    /// The number of times that this process claimed an outbox that it could not read.
     unreadable: AtomicU64,
 }
 
@@ -28,14 +28,15 @@ impl SqliteOutboxes {
     }
 }
 
-/// Time for which an outbox that cannot be read is held. A newer version may have written it, and its relay needs the
-/// time to claim it; a shorter hold would only repeat the error in the log.
+/// How long an outbox that cannot be read is held. A newer version may have written it, and its relay can claim it
+/// after the hold. A shorter hold would only repeat the error in the log.
 const UNREADABLE_HOLD: Duration = Duration::from_mins(1);
 
 /// Claims up to `limit` outboxes of one kind of aggregate (docs/protocols.md "Relay", step 2).
 ///
 /// A claims an outbox for the length of its lease and dies. B finds `lease_until` in the future and skips the outbox.
-/// When the lease has ended, B claims it. If A starts again under its old owner name first, it claims at once.
+/// When the lease has ended, B claims the outbox. If A restarts under its old owner name before that, A can claim it
+/// immediately.
 fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: usize) -> Result<Claim, SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!(
@@ -46,11 +47,11 @@ fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: us
          ) RETURNING {key}, user_id, outbox"
     );
     let until = time::after(lease.now, lease.length).as_millisecond();
-    // No relay claims or holds for longer. A lease that ends later was set by a clock that was far ahead, and would
-    // block the outbox until then.
-    let implausible = time::after(lease.now, 2 * lease.length + UNREADABLE_HOLD).as_millisecond();
+    // No relay claims or holds an outbox for longer. A lease that ends later was set by a relay whose clock was far
+    // ahead, and would block the outbox until then.
+    let latest_plausible = time::after(lease.now, 2 * lease.length + UNREADABLE_HOLD).as_millisecond();
     let limit = integer(limit as u64);
-    let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, implausible);
+    let parameters = (&lease.owner, until, lease.now.as_millisecond(), limit, latest_plausible);
     let rows = row_codec::all(connection, &sql, parameters, |row| {
         Ok((row.get::<_, String>(key)?, pending_outbox(aggregate, row)))
     })?;
@@ -73,20 +74,19 @@ fn claim(connection: &Connection, aggregate: Aggregate, lease: &Lease, limit: us
     Ok(claim)
 }
 
-/// The result of a claim.
 #[derive(Default)]
 struct Claim {
     outboxes: Vec<PendingOutbox>,
-    /// Outboxes that were claimed as well and could not be read.
+    /// The number of claimed outboxes that could not be read.
     unreadable: u64,
 }
 
-/// Replaces the claim on an outbox by a hold without owner, for [`UNREADABLE_HOLD`].
+/// Replaces the claim on an outbox with a hold without an owner, for [`UNREADABLE_HOLD`].
 fn hold_unreadable(connection: &Connection, aggregate: Aggregate, id: &str, lease: &Lease) -> Result<(), SqliteError> {
     let (table, key) = table(aggregate);
     let sql = format!("UPDATE {table} SET lease_owner = NULL, lease_until = ?2 WHERE {key} = ?1");
-    let later = time::after(lease.now, UNREADABLE_HOLD).as_millisecond();
-    row_codec::execute(connection, &sql, (id, later)).map(drop)
+    let until = time::after(lease.now, UNREADABLE_HOLD).as_millisecond();
+    row_codec::execute(connection, &sql, (id, until)).map(drop)
 }
 
 fn pending_outbox(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, SqliteError> {
@@ -94,8 +94,8 @@ fn pending_outbox(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, 
     let row = Reader::new(table, row);
     let key: String = row.column(key)?;
     let user = row.parse("user_id", UserId::parse)?;
-    let waiting: Vec<EventDocument> = row.json("outbox")?;
-    let events = waiting
+    let pending: Vec<EventDocument> = row.json("outbox")?;
+    let events = pending
         .into_iter()
         .map(|event| event.into_event(&key, &user))
         .collect::<Result<_, SqliteError>>()?;
@@ -105,7 +105,8 @@ fn pending_outbox(aggregate: Aggregate, row: &Row<'_>) -> Result<PendingOutbox, 
 /// Removes the published events of an outbox and ends the owner's claim (docs/protocols.md "Relay", step 5).
 ///
 /// A claims sequences 1 to 3, publishes 1 and stalls. Its lease ends. B claims, publishes 1 to 3 and settles: the
-/// outbox is empty. A goes on and settles 1: there is nothing left to remove, and a claim that is B's by then stays.
+/// outbox is empty. A resumes and settles 1. There is nothing left to remove. If B has claimed the outbox again by
+/// then, B's claim stays.
 fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Result<(), SqliteError> {
     let Settlement {
         aggregate,
@@ -115,7 +116,7 @@ fn settle(connection: &Connection, owner: &str, settlement: &Settlement) -> Resu
     } = settlement;
     if let Some(sequence) = *published
         && let Some(mut outbox) = Outbox::read(connection, *aggregate, key)?
-        && outbox.waiting.iter().any(|event| event.sequence <= sequence)
+        && outbox.pending.iter().any(|event| event.sequence <= sequence)
     {
         outbox.prune(sequence);
         outbox.save(connection, *aggregate, key)?;
@@ -137,19 +138,19 @@ fn has_pending(connection: &Connection, aggregate: Aggregate) -> Result<bool, Sq
 impl Outboxes for SqliteOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         // Reads first: a claim is a write with a sync, and most passes of an idle relay find nothing.
-        let mut waiting = Vec::new();
+        let mut pending = Vec::new();
         for aggregate in Aggregate::ALL {
             if self.database.read(|connection| has_pending(connection, aggregate))? {
-                waiting.push(aggregate);
+                pending.push(aggregate);
             }
         }
-        if waiting.is_empty() {
+        if pending.is_empty() {
             return Ok(Vec::new());
         }
         let lease = lease.clone();
         let claims = self.database.write(move |connection| {
             let mut total = Claim::default();
-            for aggregate in waiting {
+            for aggregate in pending {
                 let rest = limit.saturating_sub(total.outboxes.len());
                 let claim = claim(connection, aggregate, &lease, rest)?;
                 total.outboxes.extend(claim.outboxes);
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_unreadable_outbox_blocks_no_other() {
+    async fn an_unreadable_outbox_does_not_block_others() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let settings = SqliteSettings {
@@ -241,7 +242,7 @@ mod tests {
             workers: 1,
         };
         let stores = crate::open(&settings).unwrap();
-        let newer = [
+        let unreadable = [
             (
                 "of-a-newer-kind",
                 "json_set(outbox, '$[0].kind', 'credential.of-a-later-version')",
@@ -251,13 +252,13 @@ mod tests {
                 "with-data-of-a-newer-form",
                 "json_set(outbox, '$[0].data', json('{\"by\":{\"client\":\"desk\"}}'))",
             ),
-            ("that-is-no-list", "'{}'"),
+            ("that-is-not-a-list", "'{}'"),
         ];
-        let operator = Connection::open(&file).unwrap();
-        for (name, outbox) in newer {
+        let connection = Connection::open(&file).unwrap();
+        for (name, outbox) in unreadable {
             lock(&stores, name).await;
             let sql = format!("UPDATE credentials SET outbox = {outbox} WHERE user_id = ?1");
-            assert_eq!(operator.execute(&sql, [name]).unwrap(), 1);
+            assert_eq!(connection.execute(&sql, [name]).unwrap(), 1);
         }
         lock(&stores, "readable").await;
         let lease = Lease {
@@ -269,7 +270,10 @@ mod tests {
             let claimed = stores.outboxes.claim(&lease, 10).await.unwrap();
             let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
             assert_eq!(keys, ["readable"]);
-            assert_eq!(stores.outboxes.backlog().await.unwrap().unreadable, newer.len() as u64);
+            assert_eq!(
+                stores.outboxes.backlog().await.unwrap().unreadable,
+                unreadable.len() as u64
+            );
         }
     }
 }

@@ -7,31 +7,32 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::SqliteError;
 
-/// Longest wait of a connection for a lock that another process has, such as an operator's command. It leaves a
-/// request, which is cut off after 2.8 s, time to answer.
+/// How long a connection waits for a lock that another process holds, such as an operator's command. A request is cut
+/// off after 2.8 s, so it still has time to answer.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Prepared statements that each connection keeps: more than this crate has, so none is prepared twice.
+/// The maximum number of prepared statements that each connection keeps. This crate has fewer, so a connection prepares
+/// each statement only once.
 pub(crate) const STATEMENT_CACHE_CAPACITY: usize = 64;
 
 /// A stack of read-only connections.
 ///
-/// A read runs on the thread of its caller: it takes 12 µs, and `spawn_blocking` alone would cost as much again
+/// A read runs on the thread of its caller: it takes 12 µs, and `spawn_blocking` alone would take the same time
 /// (docs/adr/0001-sqlite-with-one-writer.md). Every statement outside a transaction sees all that is committed when it
-/// begins, so all kinds of read of the ports, linearizable ones included, are the same here.
+/// begins, so all reads of the ports, including linearizable ones, are the same here.
 pub(crate) struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    /// Connections that are kept open when no read runs. More are opened as needed and closed after use.
-    keep: usize,
+    /// The maximum number of idle connections. More are opened as needed and closed after use.
+    max_idle: usize,
 }
 
 impl Readers {
-    pub(crate) fn new(file: &Path, keep: usize) -> Self {
+    pub(crate) fn new(file: &Path, max_idle: usize) -> Self {
         Self {
             file: file.to_owned(),
-            idle: Mutex::new(Vec::with_capacity(keep)),
-            keep,
+            idle: Mutex::new(Vec::with_capacity(max_idle)),
+            max_idle,
         }
     }
 
@@ -43,7 +44,7 @@ impl Readers {
         };
         let result = query(&connection);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.keep {
+        if idle.len() < self.max_idle {
             idle.push(connection);
         }
         result

@@ -1,4 +1,4 @@
-//! Reading and writing of rows and their JSON columns.
+//! Reads and writes rows and their JSON columns.
 
 use domain::time::Timestamp;
 use rusqlite::types::{FromSql, ValueRef};
@@ -10,8 +10,8 @@ use crate::error::SqliteError;
 
 /// Reads the columns of one row; an error names the row.
 ///
-/// Columns are read by name, and by number where a row is read often: SQLite compares a name with those of all columns
-/// at each call.
+/// Columns are read by name, and by number where a row is read often: SQLite compares a name with the names of all
+/// columns at each call.
 pub(crate) struct Reader<'a, 'b> {
     what: &'static str,
     row: &'a Row<'b>,
@@ -80,7 +80,7 @@ pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Reads the first row; `None` if there is none.
+/// Reads the first row, if there is one.
 pub(crate) fn first<T>(
     connection: &rusqlite::Connection,
     sql: &str,

@@ -2,20 +2,20 @@
 //!
 //! A released version is never edited: a file that has it never runs it again, so an edit would give old and new files
 //! different schemas. A change of the schema is a new version at the end of the list, with a test that opens a file of
-//! the version before.
+//! the previous version.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::row_codec::integer;
 
-/// Migrations in order. The file's `user_version` is the number of those applied.
+/// Migrations in order. The file's `user_version` is the number of applied migrations.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
-/// Marks the file as one of AuthMe, for `file` and similar tools: `AuMe` in ASCII.
+/// Marks the file as an AuthMe file, for `file` and similar tools: `AuMe` in ASCII.
 const APPLICATION_ID: i32 = 0x4175_4d65;
 
 /// The newest schema version that this build knows.
-pub(crate) const KNOWN: usize = MIGRATIONS.len();
+pub(crate) const NEWEST_VERSION: usize = MIGRATIONS.len();
 
 const VERSION_1: &str = "
 CREATE TABLE identities (user_id TEXT PRIMARY KEY NOT NULL, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -113,8 +113,9 @@ CREATE TABLE send_limits (
 CREATE INDEX send_limits_garbage ON send_limits (window_ends_at);
 ";
 
-/// A family names all its ancestors; version 2 had the first of them only. Events and locks name the actor, events the
-/// request as well. Validation tokens of version 2 are dropped: they live a minute.
+/// A family stores all its ancestors; in version 2 it stored only the first. Locks and events store the actor, and
+/// events also store the request's correlation id. Validation tokens of version 2 are deleted: they are valid for 60 s
+/// only.
 const VERSION_3: &str = "
 ALTER TABLE refresh_families ADD COLUMN ancestors TEXT;
 UPDATE refresh_families SET ancestors = json_array(root_id) WHERE root_id <> family_id;
@@ -146,16 +147,16 @@ CREATE TABLE known_names (
 ";
 
 /// Applies the missing migrations, one transaction each. Returns `Ok(Err(version))`, and changes nothing, if the file's
-/// version is newer than [`KNOWN`].
+/// version is newer than [`NEWEST_VERSION`].
 ///
-/// Safe if two processes start at once: A and B open a file of version 2. A begins an immediate transaction, and B
+/// Two processes may start at the same time. A and B open a file of version 2. A begins an immediate transaction, and B
 /// waits for it. A applies version 3 and commits. B reads version 3 inside its own transaction and has nothing to do.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), usize>> {
     loop {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let version = usize::try_from(version).unwrap_or(usize::MAX);
-        if version > KNOWN {
+        if version > NEWEST_VERSION {
             return Ok(Err(version));
         }
         let Some(migration) = MIGRATIONS.get(version) else {
@@ -186,9 +187,9 @@ mod tests {
     fn migrate_rejects_a_newer_version() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection
-            .pragma_update(None, "user_version", integer(KNOWN as u64 + 1))
+            .pragma_update(None, "user_version", integer(NEWEST_VERSION as u64 + 1))
             .unwrap();
-        assert_eq!(migrate(&mut connection).unwrap(), Err(KNOWN + 1));
+        assert_eq!(migrate(&mut connection).unwrap(), Err(NEWEST_VERSION + 1));
     }
 
     #[test]
@@ -199,15 +200,15 @@ mod tests {
         let version: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .unwrap();
-        assert_eq!(version, integer(KNOWN as u64));
+        assert_eq!(version, integer(NEWEST_VERSION as u64));
     }
 
     #[tokio::test]
     async fn a_version_1_file_keeps_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
-        let first = Connection::open(&file).unwrap();
-        first.execute_batch(VERSION_1).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
         let rows = r#"
             INSERT INTO factor_sets (user_id, version, contacts, chosen_default, sequence)
                 VALUES ('user-1', 3, '[]', 'contact-1', 0);
@@ -215,8 +216,8 @@ mod tests {
                 "scopes":[],"saml":false,"identityProvider":false,"createUsers":false,"requireKnownGroups":false,
                 "aliases":[],"visibility":"CREDENTIALS_ONLY"}');
             PRAGMA user_version = 1;"#;
-        first.execute_batch(rows).unwrap();
-        drop(first);
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
 
         let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
         let user = UserId::parse("user-1").unwrap();
@@ -269,9 +270,9 @@ mod tests {
     async fn version_2_actors_are_kept_if_unambiguous() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
-        let second = Connection::open(&file).unwrap();
-        second.execute_batch(VERSION_1).unwrap();
-        second.execute_batch(VERSION_2).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.execute_batch(VERSION_2).unwrap();
         let rows = r#"
             INSERT INTO clients (client_id, document) VALUES ('desk', '{}'), ('both', '{}');
             INSERT INTO identities (user_id, document) VALUES ('root', '{}'), ('both', '{}');
@@ -281,8 +282,8 @@ mod tests {
             INSERT INTO events (id, kind, subject, user_id, sequence, time, data) VALUES
                 ('e1', 'credential.locked', 'u1', 'u1', 1, 0, '[["userId","u1"],["epoch",1],["by","desk"]]');
             PRAGMA user_version = 2;"#;
-        second.execute_batch(rows).unwrap();
-        drop(second);
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
 
         let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
         let client = Actor {
@@ -303,12 +304,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_version_2_session_asserts_no_administrative_group() {
+    async fn a_version_2_family_asserts_no_administrative_group() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
-        let second = Connection::open(&file).unwrap();
+        let connection = Connection::open(&file).unwrap();
         for version in [VERSION_1, VERSION_2] {
-            second.execute_batch(version).unwrap();
+            connection.execute_batch(version).unwrap();
         }
         let rows = r#"
             INSERT INTO refresh_families (family_id, user_id, client_id, groups, root_id, epoch, generation, nonce,
@@ -316,8 +317,8 @@ mod tests {
                 VALUES ('family-1', 'user-1', 'portal', '["staff"]', 'family-1', 0, 1, x'00000000000000000000000000000000',
                     0, 1, 1, 'active', 0);
             PRAGMA user_version = 2;"#;
-        second.execute_batch(rows).unwrap();
-        drop(second);
+        connection.execute_batch(rows).unwrap();
+        drop(connection);
 
         let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
         let family = FamilyId::parse("family-1").unwrap();

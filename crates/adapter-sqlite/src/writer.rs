@@ -1,16 +1,16 @@
 //! The writer: one thread that owns the only writable connection of the process, with group commit.
 //!
-//! SQLite allows one writer at a time, and a commit that survives a power cut costs a sync of the disk. So commands
-//! wait in a bounded queue, and the thread runs all that wait in one transaction, each in a savepoint of its own: they
-//! share one sync (docs/protocols.md "Store rules", docs/adr/0001-sqlite-with-one-writer.md).
+//! SQLite allows one writer at a time, and a commit survives a power cut only after a sync of the disk. So commands
+//! wait in a bounded queue, and the thread runs all waiting commands in one transaction. Each has its own savepoint,
+//! and they share one sync (docs/protocols.md "Store rules", docs/adr/0001-sqlite-with-one-writer.md).
 //!
 //! A, B and C wait. The thread begins a transaction. A inserts a row. B violates a constraint, and its savepoint is
-//! rolled back. C finds A's row and rejects because of it. The thread commits, and only then replies: success to A, the
-//! error to B, the rejection to C. If C had its reply before the commit and the commit failed, C's caller would act on
-//! a row that does not exist.
+//! rolled back. C finds A's row, so its result is a rejection. The thread commits, and only then replies: success to A,
+//! the error to B, the rejection to C. If C had its reply before the commit and the commit failed, C's caller would act
+//! on a row that does not exist.
 //!
 //! - A command that fails or panics rolls back its own savepoint. The rest of the batch is committed.
-//! - An error that makes SQLite end the transaction rolls back the whole batch. Every command of it fails with
+//! - An error that makes SQLite end the transaction rolls back the whole batch. Every command in it fails with
 //!   `Unavailable`: nothing was written.
 //! - After a failed `COMMIT`, every command of the batch fails with `OutcomeUnknown`. The thread never runs them again.
 //!   It opens the file again, and the process is not ready until that succeeds.
@@ -33,14 +33,16 @@ use crate::error::{OpenError, SqliteError};
 use crate::readers::{BUSY_TIMEOUT, STATEMENT_CACHE_CAPACITY};
 use crate::schema;
 
-/// Commands that may wait for the thread. These are 32 full batches: with a slow disk (100 ms a sync) the last of them
-/// waits 3.2 s, and a request is cut off after 2.8 s. One more command fails at once with `Unavailable`.
+/// The maximum number of commands that wait for the thread: 32 full batches. On a slow disk (100 ms per sync) the last
+/// of them would wait 3.2 s, and a request is cut off after 2.8 s. One more command fails immediately with
+/// `Unavailable`.
 const QUEUE_CAPACITY: usize = 4096;
 
-/// Commands that share one commit. More would save little of the sync, and all of them wait for the last one.
+/// The maximum number of commands that share one commit. With more, each command would save little more of the sync,
+/// and all of them would wait for the last one.
 const MAX_BATCH_SIZE: usize = 128;
 
-/// The end of a batch's transaction.
+/// The outcome of a batch's transaction.
 #[derive(Clone)]
 enum BatchOutcome {
     Committed,
@@ -74,10 +76,11 @@ where
 
     fn execute(&mut self, connection: &Connection) {
         let Some(work) = self.work.take() else { return };
-        self.result = Some(in_savepoint(connection, work));
+        self.result = Some(run_in_savepoint(connection, work));
     }
 
-    /// Replies after the commit, also with a rejection: it may depend on an earlier command of the batch.
+    /// Replies after the commit, even with a rejection, because a rejection may depend on an earlier command of the
+    /// batch.
     fn reply(self: Box<Self>, outcome: &BatchOutcome) {
         let answer = match (outcome, self.result) {
             (BatchOutcome::Committed, Some(result)) => result.map_err(StoreError::from),
@@ -91,7 +94,7 @@ where
 }
 
 /// Runs `work` in a savepoint, which is rolled back if `work` fails or panics.
-fn in_savepoint<T>(
+fn run_in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, SqliteError>,
 ) -> Result<T, SqliteError> {
@@ -102,7 +105,7 @@ fn in_savepoint<T>(
     };
     run("SAVEPOINT command")?;
     let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(SqliteError::Panicked));
-    // The whole transaction is gone, and the savepoint with it.
+    // SQLite has ended the whole transaction, including the savepoint.
     if connection.is_autocommit() {
         return result;
     }
@@ -113,44 +116,44 @@ fn in_savepoint<T>(
     result
 }
 
-/// A handle to the writer thread, which ends when the handle is dropped.
+/// A handle to the writer thread. The thread ends when the handle is dropped.
 pub(crate) struct Writer {
     commands: SyncSender<Box<dyn Job>>,
-    healthy: Arc<AtomicBool>,
+    is_healthy: Arc<AtomicBool>,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("too many writes are waiting")]
-struct Overloaded;
+struct QueueFullError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the transaction was rolled back with all its commands")]
-struct BatchRolledBack;
+struct BatchRolledBackError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the writer thread has stopped")]
-struct WriterStopped;
+struct WriterStoppedError;
 
 impl Writer {
     pub(crate) fn start(file: &Path) -> Result<Self, OpenError> {
         let connection = open(file)?;
         let (commands, queue) = sync_channel(QUEUE_CAPACITY);
-        let healthy = Arc::new(AtomicBool::new(true));
+        let is_healthy = Arc::new(AtomicBool::new(true));
         let thread = WriterThread {
             file: file.to_owned(),
             connection,
             queue,
-            healthy: healthy.clone(),
+            is_healthy: is_healthy.clone(),
         };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || thread.run())?;
-        Ok(Self { commands, healthy })
+        Ok(Self { commands, is_healthy })
     }
 
     /// Returns whether the connection is usable: false after a failed commit until the file is open again.
     pub(crate) fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        self.is_healthy.load(Ordering::Relaxed)
     }
 
     /// Runs `work` in a transaction that it may share with other commands, and returns its result once the commit is on
@@ -167,12 +170,12 @@ impl Writer {
             reply,
         };
         self.commands.try_send(Box::new(command)).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Unavailable(Box::new(Overloaded)),
-            TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStopped)),
+            TrySendError::Full(_) => StoreError::Unavailable(Box::new(QueueFullError)),
+            TrySendError::Disconnected(_) => StoreError::Unavailable(Box::new(WriterStoppedError)),
         })?;
         answer
             .await
-            .map_err(|_| StoreError::OutcomeUnknown(Box::new(WriterStopped)))?
+            .map_err(|_| StoreError::OutcomeUnknown(Box::new(WriterStoppedError)))?
     }
 }
 
@@ -180,7 +183,7 @@ struct WriterThread {
     file: PathBuf,
     connection: Connection,
     queue: Receiver<Box<dyn Job>>,
-    healthy: Arc<AtomicBool>,
+    is_healthy: Arc<AtomicBool>,
 }
 
 impl WriterThread {
@@ -189,8 +192,8 @@ impl WriterThread {
             if first.is_abandoned() {
                 continue;
             }
-            // If all cores are busy, tasks that are about to write run first and share this commit. If one is idle,
-            // this returns at once.
+            // If all cores are busy, tasks that are about to write run first and share this commit. If a core is idle,
+            // this returns immediately.
             thread::yield_now();
             let (batch, outcome) = self.run_batch(first);
             if let BatchOutcome::Unknown(error) = &outcome {
@@ -198,23 +201,23 @@ impl WriterThread {
                     error = &**error as &dyn std::error::Error,
                     "a commit failed; the file will be opened again"
                 );
-                self.healthy.store(false, Ordering::Relaxed);
+                self.is_healthy.store(false, Ordering::Relaxed);
             }
             for job in batch {
                 job.reply(&outcome);
             }
-            if !self.healthy.load(Ordering::Relaxed) {
+            if !self.is_healthy.load(Ordering::Relaxed) {
                 self.reopen();
             }
         }
     }
 
-    /// Runs the first command and all that are in the queue already, at most [`MAX_BATCH_SIZE`], in one transaction. It
-    /// never waits for more: a lone command is committed at once.
+    /// Runs the first command and those already in the queue in one transaction, up to [`MAX_BATCH_SIZE`] in total. It
+    /// never waits for more commands, so a single command is committed immediately.
     fn run_batch(&self, first: Box<dyn Job>) -> (Vec<Box<dyn Job>>, BatchOutcome) {
         if let Err(error) = self.execute("BEGIN IMMEDIATE") {
-            // Another process holds the write lock, and this attempt took BUSY_TIMEOUT. The commands in the queue have
-            // waited as long; tried one after the other, each would wait as long again.
+            // Another process holds the write lock, and this attempt took BUSY_TIMEOUT. If the queued commands were
+            // tried one after the other, each could take as long, so they all fail with this attempt.
             let waiting = self.queue.try_iter().take(QUEUE_CAPACITY);
             let failed = [first].into_iter().chain(waiting).collect();
             return (failed, BatchOutcome::RolledBack(Arc::new(error)));
@@ -228,7 +231,7 @@ impl WriterThread {
             jobs.push(job);
             // Errors such as SQLITE_FULL, SQLITE_IOERR and SQLITE_INTERRUPT may roll back the whole transaction.
             if self.connection.is_autocommit() {
-                return (jobs, BatchOutcome::RolledBack(Arc::new(BatchRolledBack)));
+                return (jobs, BatchOutcome::RolledBack(Arc::new(BatchRolledBackError)));
             }
             next = if jobs.len() < MAX_BATCH_SIZE {
                 self.queue.try_recv().ok()
@@ -246,18 +249,18 @@ impl WriterThread {
         self.connection.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    /// Opens the file again. If that fails, the next batch still has the old connection, and the file is tried after
-    /// it.
+    /// Opens the file again. If that fails, the next batch runs on the old connection, and the thread tries again after
+    /// that batch.
     fn reopen(&mut self) {
         match open(&self.file) {
             Ok(connection) => {
                 self.connection = connection;
-                self.healthy.store(true, Ordering::Relaxed);
+                self.is_healthy.store(true, Ordering::Relaxed);
             }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
-                    "the file cannot be opened again yet; the next command tries again"
+                    "the file cannot be opened again yet; the next attempt follows the next command"
                 );
             }
         }
@@ -276,7 +279,7 @@ fn open(file: &Path) -> Result<Connection, OpenError> {
         Err(found) => Err(OpenError::Newer {
             file: file.display().to_string(),
             found,
-            known: schema::KNOWN,
+            known: schema::NEWEST_VERSION,
         }),
     }
 }
@@ -332,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_rolled_back_transaction_fails_its_whole_batch() {
+    async fn a_rolled_back_transaction_fails_its_command() {
         let folder = tempfile::tempdir().unwrap();
         let writer = Writer::start(&folder.path().join("authme.sqlite")).unwrap();
         let rollback = |connection: &Connection| -> Result<(), SqliteError> {
@@ -369,11 +372,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
         let writer = Writer::start(&file).unwrap();
-        let operator = Connection::open(&file).unwrap();
-        operator.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let other_process = Connection::open(&file).unwrap();
+        other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
         let first = async {
             let failed = writer.write(insert("first")).await;
-            operator.execute_batch("ROLLBACK").unwrap();
+            other_process.execute_batch("ROLLBACK").unwrap();
             failed
         };
         let (first, second) = tokio::join!(first, writer.write(insert("second")));

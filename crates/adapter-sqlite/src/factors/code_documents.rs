@@ -45,7 +45,7 @@ struct ChallengeDocument {
 }
 
 impl AttemptsDocument {
-    /// Returns the stored form; `None` if no window has begun, for which nothing is stored.
+    /// Returns the stored form, or `None` if no window has begun; then nothing is stored.
     pub(super) fn from_attempts(attempts: &Attempts) -> Option<Self> {
         (*attempts != Attempts::ZERO).then(|| Self {
             used: attempts.used,

@@ -85,8 +85,8 @@ fn contact(row: &Reader<'_, '_>, stored: ContactDocument) -> Result<AlternativeC
     })
 }
 
-/// Reads a factor set from a row that begins with the user id and has version, contacts, chosen default, codes and
-/// attempts from column `at` on.
+/// Reads a factor set from a row whose first column is the user id. Version, contacts, chosen default, codes and
+/// attempts follow from column `at` on.
 fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, SqliteError> {
     let row = Reader::new("factor set", row);
     let stored: Vec<ContactDocument> = row.json(at + 1)?;
@@ -111,8 +111,8 @@ fn factor_set(row: &Row<'_>, at: usize) -> Result<FactorSet, SqliteError> {
     })
 }
 
-/// Reads a user and its factor set from one row. Without a stored set, the columns of the set are null.
-fn with_owner(row: &Row<'_>) -> Result<(Identity, FactorSet), SqliteError> {
+/// Reads a user and the user's factor set from one row. Without a stored set, the columns of the set are null.
+fn owner_and_set(row: &Row<'_>) -> Result<(Identity, FactorSet), SqliteError> {
     let owner = identity(row)?;
     let version: Option<i64> = row.get(2)?;
     let set = if version.is_some() {
@@ -176,7 +176,7 @@ impl FactorSets for SqliteFactorSets {
         let sql = "SELECT i.user_id, i.document, f.version, f.contacts, f.chosen_default, f.codes, f.attempts
                    FROM identities i LEFT JOIN factor_sets f ON f.user_id = i.user_id WHERE i.user_id = ?1";
         self.0
-            .read(|connection| row_codec::first(connection, sql, [user.as_str()], with_owner))
+            .read(|connection| row_codec::first(connection, sql, [user.as_str()], owner_and_set))
     }
 
     async fn save_if_version(&self, set: &FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, StoreError> {

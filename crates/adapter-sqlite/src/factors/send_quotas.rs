@@ -13,8 +13,9 @@ use crate::row_codec::{self, Reader};
 
 pub(crate) struct SqliteSendQuotas(pub(crate) Arc<Database>);
 
-/// Takes one sending from the quota, in one statement: it begins a window, raises the count of the current one, rolls
-/// an ended one over, or changes nothing because the quota is used up. The last case returns the end of the window.
+/// Counts one code against the quota, in one statement. It begins the first window, raises the count of the current
+/// window, or replaces an ended window with a new one. If the quota is used up, it changes nothing, and this function
+/// returns the end of the window.
 fn take(connection: &Connection, key: &str, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, SqliteError> {
     let sql = "INSERT INTO send_limits (key, used, window_ends_at) VALUES (:key, 1, :end)
                ON CONFLICT (key) DO UPDATE SET

@@ -26,8 +26,8 @@ macro_rules! columns {
     };
 }
 
-/// The index of each of [`columns!`]. Every renewal reads this row twice, and a read by name compares the names of all
-/// columns.
+/// The index of each column in [`columns!`]. Every renewal reads this row twice, and a read by name compares the names
+/// of all columns.
 mod column {
     pub(super) const FAMILY: usize = 0;
     pub(super) const USER: usize = 1;
@@ -112,7 +112,7 @@ fn find(connection: &Connection, id: &str) -> Result<Option<RefreshFamily>, Sqli
     )
 }
 
-/// Inserts the family and returns true; false, and nothing changed, if its id exists already.
+/// Inserts the family. If its id already exists, changes nothing and returns false.
 fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, SqliteError> {
     fn names<T: Serialize>(names: &[T]) -> Result<Option<String>, SqliteError> {
         let is_stored = !names.is_empty();
@@ -144,9 +144,9 @@ fn insert(connection: &Connection, family: &RefreshFamily) -> Result<bool, Sqlit
 
 /// Rotates the family by one conditional update (docs/protocols.md "Rotation", step 3).
 ///
-/// A and B present T1 at once. A's update matches and makes T2. B's update matches no row, because generation and nonce
-/// are those of T2, so B gets the family as it is and judges T1 against it. Both run on the writer thread, so the
-/// family that B reads is the one that its update did not match.
+/// A and B present T1 at the same time. A's update matches and creates T2. B's update matches no row, because the row
+/// has the generation and nonce of T2. So B gets the stored family and checks T1 against it. Both run on the writer
+/// thread, so no write comes between B's update and B's read.
 fn rotate(
     connection: &Connection,
     presented: &PresentedToken,
@@ -178,7 +178,7 @@ fn rotate(
 }
 
 /// Closes the family by one conditional update (docs/protocols.md "Closing"). It matches the current token, and the
-/// previous one inside the grace time. `max(…, 0)` lets a clock that was read before `rotated_at` count as inside: B
+/// previous one within the grace time. With `max(…, 0)`, a `now` before `rotated_at` counts as within the grace time: B
 /// may have read its clock before A rotated.
 fn close(
     connection: &Connection,
@@ -206,8 +206,8 @@ fn close(
     Ok(find(connection, presented.token.family.as_str())?.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
-/// Revokes the family and pushes its event. Returns false, and changes nothing, if the family is revoked already, or
-/// closed and the reason does not end closed families.
+/// Revokes the family and pushes its event. Changes nothing and returns false if the family does not exist, is already
+/// revoked, or is closed and the reason does not end closed families.
 fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: NewEvent) -> Result<bool, SqliteError> {
     let sql = "UPDATE refresh_families SET status = 'revoked', revoked_reason = ?2
                WHERE family_id = ?1 AND (status = 'active' OR (?3 AND status = 'closed'))";
@@ -218,7 +218,7 @@ fn revoke(connection: &Connection, id: &str, reason: RevocationReason, event: Ne
     Ok(true)
 }
 
-/// Pushes an event. A family has two events in its life, started and revoked, so its outbox is never full.
+/// Pushes an event. A family has only two events, its start and its revocation, so its outbox is never full.
 fn push(connection: &Connection, id: &str, event: NewEvent) -> Result<(), SqliteError> {
     let mut outbox = Outbox::read(connection, Aggregate::RefreshFamily, id)?.unwrap_or_else(Outbox::empty);
     outbox.push(vec![event]);

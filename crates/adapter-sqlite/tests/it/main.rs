@@ -24,7 +24,7 @@ impl SqliteFixture {
         Self { folder, stores }
     }
 
-    fn current(&self) -> adapter_sqlite::Stores {
+    fn current_stores(&self) -> adapter_sqlite::Stores {
         self.stores
             .lock()
             .expect("no test panics while it opens the file")
@@ -60,7 +60,7 @@ fn stores(stores: adapter_sqlite::Stores) -> Stores {
 #[async_trait]
 impl Fixture for SqliteFixture {
     fn stores(&self) -> Stores {
-        stores(self.current())
+        stores(self.current_stores())
     }
 
     async fn reopen(&self) -> Stores {
@@ -71,11 +71,11 @@ impl Fixture for SqliteFixture {
 
 impl EventLogFixture for SqliteFixture {
     fn event_log(&self) -> Arc<dyn EventLog> {
-        self.current().event_log
+        self.current_stores().event_log
     }
 
     fn event_publisher(&self) -> Arc<dyn EventPublisher> {
-        self.current().event_publisher
+        self.current_stores().event_publisher
     }
 }
 
