@@ -1,25 +1,25 @@
 //! Batches requests of one kind: requests that wait at the same time share one command.
 //!
-//! A driver call costs about the same for one document as for sixty (docs/adr/0011-batched-reads.md). The life of one
+//! A driver call costs about the same for one document as for sixty (docs/adr/0011-batched-reads.md). The steps of one
 //! request:
 //!
 //! 1. [`Batcher::submit`] takes a permit of the [`CallRunner`] for its caller and appends the request to the queue,
 //!    with a channel for the reply.
-//! 2. If fewer than [`MAX_IN_FLIGHT`] commands are in flight, the caller starts a [`BatchWorker`], a task of the
-//!    runtime of the client, so an idle store gets each request at once and alone. Otherwise the request waits for a
-//!    running worker.
-//! 3. A worker takes up to [`MAX_BATCH_SIZE`] requests, oldest first, and sends one command for them. Requests whose
-//!    callers left before are dropped unsent. Every command begins after its requests were submitted, so each caller
-//!    gets what it would have got alone.
-//! 4. The worker sends each caller its reply and goes on with step 3 until the queue is empty. A failed command fails
+//! 2. If fewer than [`MAX_IN_FLIGHT`] commands are in flight, the caller starts a [`BatchWorker`], a task on the
+//!    client's runtime. So an idle store gets each request immediately, in a command of its own. Otherwise the request
+//!    waits for a running worker.
+//! 3. A worker takes up to [`MAX_BATCH_SIZE`] requests, oldest first, and sends one command for them. It drops requests
+//!    whose callers have already left. Every command begins after its requests were submitted, so a batched request
+//!    never gets an older state than a command of its own would return.
+//! 4. The worker sends each caller its reply and repeats step 3 until the queue is empty. If a command fails, it fails
 //!    for every caller of its batch. A command without a reply is dropped after [`CallRunner::hard_deadline`].
-//! 5. The caller waits for [`CallRunner::timeout`] at most. A request that another worker was to send, and that has no
-//!    reply after [`EXTRA_WORKER_AFTER`], makes its caller start one more worker.
+//! 5. The caller waits no longer than [`CallRunner::timeout`]. If its request was left to a running worker and has no
+//!    reply after [`EXTRA_WORKER_AFTER`], the caller starts an extra worker.
 //!
 //! Scenario of step 5: A and B are in flight on connections that went silent. C waits in the queue. After 250 ms, C
-//! starts a third worker, which sends C on another connection, while A and B run into their timeouts. This is not a
-//! hedged request: nothing is sent twice. If C is in flight itself by then, the extra worker sends the requests behind
-//! it, or ends.
+//! starts a third worker, which sends C's request on another connection. A and B time out. This is not a hedged
+//! request: no request is sent twice. If C's request is already in flight by then, the extra worker sends the requests
+//! queued behind it. If there are none, it ends.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -32,16 +32,16 @@ use tokio::time::timeout;
 use crate::call_runner::{CallAbandoned, CallRunner};
 use crate::error::{DriverError, MongodbError};
 
-/// Commands of one batcher in flight at the same time, extra workers apart. With one, a request would wait for a whole
-/// round trip before its own; with more, the batches would get smaller.
+/// The maximum number of commands of one batcher in flight at the same time, not counting extra workers. With one, a
+/// request would wait for a whole round trip before its own. With more, batches would be smaller.
 const MAX_IN_FLIGHT: usize = 2;
 
-/// Requests of one command. A server returns up to 101 documents in the first reply to a query, so 64 need no
-/// `getMore`.
+/// The maximum number of requests in one command. A server returns up to 101 documents in the first reply to a query,
+/// so 64 need no `getMore`.
 const MAX_BATCH_SIZE: usize = 64;
 
-/// The time that a request waits before its caller starts an extra worker: far above a usual round trip, and a tenth of
-/// what the caller waits in all.
+/// How long a caller waits for a reply before it starts an extra worker: far longer than a usual round trip, and a
+/// tenth of the caller's timeout.
 const EXTRA_WORKER_AFTER: Duration = Duration::from_millis(250);
 
 struct PendingRequest<Q, A> {
@@ -54,20 +54,20 @@ struct Queue<Q, A> {
     waiting: Vec<PendingRequest<Q, A>>,
 }
 
-/// Batches requests `Q`, each of which gets a reply `A`.
+/// Batches requests of type `Q`. Each request gets a reply of type `A`.
 pub(crate) struct Batcher<Q, A> {
-    /// The error of a caller that got no reply.
+    /// Makes the error for a caller that gets no reply.
     abandoned_error: fn(DriverError) -> MongodbError,
     queue: Mutex<Queue<Q, A>>,
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
-    /// Makes a batcher of reads: a caller without a reply gets [`MongodbError::Read`].
+    /// Creates a batcher of reads: a caller without a reply gets [`MongodbError::Read`].
     pub(crate) fn reads() -> Self {
         Self::new(MongodbError::Read)
     }
 
-    /// Makes a batcher of writes: a caller without a reply gets [`MongodbError::Write`], an unknown outcome.
+    /// Creates a batcher of writes: a caller without a reply gets [`MongodbError::Write`], an unknown outcome.
     pub(crate) fn writes() -> Self {
         Self::new(MongodbError::Write)
     }
@@ -83,8 +83,8 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         }
     }
 
-    /// Returns the reply of a command that begins after this call did. `execute` sends one command for a batch and
-    /// returns one reply per request, in the order of the requests.
+    /// Submits a request and returns its reply, from a command that begins after this call. `execute` sends one command
+    /// for a batch and returns one reply per request, in the order of the requests.
     pub(crate) async fn submit<E, F>(
         self: &Arc<Self>,
         request: Q,
@@ -95,7 +95,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         E: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = Result<Vec<A>, MongodbError>> + Send,
     {
-        let _permit = calls.permit()?;
+        let _permit = calls.acquire_permit()?;
         let (sender, mut reply) = oneshot::channel();
         let mut time_left = calls.timeout();
         let pending = PendingRequest { request, reply: sender };
@@ -114,7 +114,8 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         }
     }
 
-    /// Sends one command after another as long as requests wait. The caller has counted the worker in `in_flight`.
+    /// Spawns a worker, which sends one command after another as long as requests wait. The caller must already have
+    /// counted the worker in `in_flight`.
     fn spawn_worker<E, F>(self: &Arc<Self>, calls: &CallRunner, execute: E)
     where
         E: Fn(Vec<Q>) -> F + Send + 'static,
@@ -139,7 +140,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
                             let _ = reply.send(Err(error.clone()));
                         }
                     }
-                    // Every caller of the batch has timed out before.
+                    // Every caller of the batch has already timed out.
                     Err(_) => {}
                 }
             }
@@ -161,23 +162,25 @@ impl<Q, A> Batcher<Q, A> {
 }
 
 impl<Q, A> Queue<Q, A> {
-    /// Appends a request. Returns whether its caller must start a worker, which is counted already.
+    /// Appends a request. Returns whether its caller must start a worker; if so, that worker is already counted in
+    /// `in_flight`.
     fn enqueue(&mut self, pending: PendingRequest<Q, A>) -> bool {
         self.waiting.push(pending);
-        let has_free_worker = self.in_flight < MAX_IN_FLIGHT;
-        self.in_flight += usize::from(has_free_worker);
-        has_free_worker
+        let needs_worker = self.in_flight < MAX_IN_FLIGHT;
+        self.in_flight += usize::from(needs_worker);
+        needs_worker
     }
 }
 
-/// One of the workers counted in `in_flight`; it is uncounted when the queue is empty or its task is dropped or panics.
+/// A worker that is counted in `in_flight`, until it finds the queue empty or its task is dropped or panics.
 struct BatchWorker<Q, A>(Option<Arc<Batcher<Q, A>>>);
 
 impl<Q, A> BatchWorker<Q, A> {
-    /// Takes the next batch out of the queue; `None` when no request waits, which ends the worker.
+    /// Takes the next batch out of the queue. Returns `None` when no request waits, which ends the worker.
     ///
-    /// The queue is checked and the worker uncounted under one lock. Otherwise: A finds the queue empty. B appends a
-    /// request, counts two workers in flight and starts none. A ends, and B waits for nothing.
+    /// The queue is checked and `in_flight` lowered under one lock. Scenario with two locks: worker A finds the queue
+    /// empty. Caller B appends a request, reads that two workers are in flight and starts none. A ends, and no worker
+    /// takes B's request until B starts an extra one.
     fn next_batch(&mut self) -> Option<Vec<PendingRequest<Q, A>>> {
         let batcher = self.0.take()?;
         // On busy cores, tasks that are about to submit a request run first and join the batch.
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn finished_store_rejects_requests() {
+    async fn finished_runner_rejects_requests() {
         let calls = CallRunner::on_current_runtime(CALL_TIMEOUT);
         calls.finish().await;
         let batcher = Arc::new(Batcher::<(), ()>::reads());

@@ -36,7 +36,7 @@ pub(crate) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Decodes one stored document; its errors name the document.
+/// Decodes one stored document. Its errors name the document.
 pub(crate) struct Reader<'a> {
     what: &'static str,
     id: &'a str,
@@ -77,7 +77,7 @@ pub(crate) async fn all<T: DeserializeOwned>(found: mongodb::error::Result<Curso
     cursor.try_collect().await.map_err(|error| MongodbError::read(&error))
 }
 
-/// Returns up to `limit` documents in the order of their `_id`, from the first after `after`.
+/// Returns up to `limit` documents whose `_id` is greater than `after`, in the order of their `_id`.
 pub(crate) async fn page<T>(
     database: &Arc<Database>,
     collection: &'static str,

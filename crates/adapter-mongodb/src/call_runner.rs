@@ -1,10 +1,10 @@
 //! Runs driver calls as tasks that outlive their callers.
 //!
-//! A future of the driver that is dropped in the middle of a command costs its connection: the driver closes it,
-//! because a late reply would be read as that of the next command. When many requests time out at once, the pool would
-//! be emptied just when the store recovers. So a call is a task, and only its caller stops waiting. Scenario: a client
-//! hangs up while its write is on the network. The request future is dropped, the task goes on, the write lands or
-//! fails by its own condition, and the connection returns to the pool.
+//! When a future of the driver is dropped in the middle of a command, the driver closes the connection, because a late
+//! reply would be read as the reply to the next command. If many requests timed out at the same time, the pool would be
+//! empty just when the store recovers. So each call is a task, and a caller that stops waiting does not drop it.
+//! Scenario: a client hangs up while its write is in flight. The request future is dropped, but the task continues. The
+//! write succeeds or fails by its own condition, and the connection returns to the pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +17,23 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{DriverError, MongodbError};
 
-/// The time that a caller waits for one driver call, unless the settings say otherwise. A request, which may make
-/// several, is cut off after 2.8 s by its own deadline, and a client has its answer within 3 s. The `wtimeout` of a
-/// write is as long.
+/// How long a caller waits for one driver call, unless the settings say otherwise. A request may make several calls;
+/// its own deadline cuts it off after 2.8 s, so that a client has its answer within 3 s. The `wtimeout` of a write is
+/// the same.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// The time that a call goes on after its caller stopped waiting; then the task is aborted and its connection closed. A
-/// call that never gets a reply would keep its connection forever and in the end exhaust the pool, and a write should
-/// not land much later than its caller was answered. With [`CALL_TIMEOUT`] it makes 4 s, which leaves one of the 5 s
-/// within which a store that is back must be in use again (C8 in docs/promises.md).
+/// How long a call continues after its caller stopped waiting. Then the task is aborted and its connection closed.
+/// Without a limit, calls that never get a reply would keep their connections and in the end exhaust the pool. A write
+/// should also not take effect much later than its caller was answered. Together with [`CALL_TIMEOUT`] this is 4 s.
+/// That leaves 1 s of the 5 s within which a recovered store must be in use again (C8 in docs/promises.md).
 const DETACHED_GRACE: Duration = Duration::from_millis(1_500);
 
-/// Calls in flight at most, those included whose callers stopped waiting; the next fails at once. Of a batch, each
-/// caller that waits counts as one call. The limit bounds memory while the store is away.
+/// The maximum number of calls in flight, including calls whose callers have stopped waiting. One more call fails
+/// immediately. In a batch, each waiting caller counts as one call. The limit bounds memory while the store is
+/// unreachable.
 const MAX_CALLS: usize = 2_048;
 
-/// The reason why a call has no reply, or was not made.
+/// The reason why a call has no reply or was never made.
 #[derive(Clone, Copy)]
 pub(crate) enum CallAbandoned {
     TooLong,
@@ -50,8 +51,9 @@ impl CallAbandoned {
     }
 }
 
-/// Runs driver calls on the runtime that the client was made on, because the driver's connections and monitors belong
-/// to it. A call goes on when its caller stops waiting or is dropped, until [`hard_deadline`](Self::hard_deadline).
+/// Runs driver calls on the runtime on which the client was created, because the driver's connections and monitors
+/// belong to that runtime. When its caller stops waiting or is dropped, a call continues until
+/// [`hard_deadline`](Self::hard_deadline).
 pub(crate) struct CallRunner {
     runtime: Handle,
     running: TaskTracker,
@@ -60,7 +62,7 @@ pub(crate) struct CallRunner {
 }
 
 impl CallRunner {
-    /// Makes a runner on the current runtime. Callers wait for a call for `timeout` at most.
+    /// Creates a runner on the current runtime. Callers wait up to `timeout` for a call.
     pub(crate) fn on_current_runtime(timeout: Duration) -> Self {
         Self {
             timeout,
@@ -93,7 +95,7 @@ impl CallRunner {
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
-        let permit = self.permit()?;
+        let permit = self.acquire_permit()?;
         let hard_deadline = self.hard_deadline();
         // Boxed first: the future of a driver call is large and would be copied at every step on its way into the task.
         let call = Box::pin(call);
@@ -113,19 +115,19 @@ impl CallRunner {
         self.timeout
     }
 
-    /// Returns how long a call may take in all before it is aborted.
+    /// Returns how long a call may take in total before it is aborted.
     pub(crate) fn hard_deadline(&self) -> Duration {
         self.timeout + DETACHED_GRACE
     }
 
-    /// Takes one of the permits, which the call holds while it is in flight. Fails without waiting when none is left or
-    /// the runner has finished.
-    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, MongodbError> {
+    /// Acquires the permit that a call holds while it is in flight. Fails without waiting when none is left or the
+    /// runner has finished.
+    pub(crate) fn acquire_permit(&self) -> Result<OwnedSemaphorePermit, MongodbError> {
         let permit = self.permits.clone().try_acquire_owned();
         permit.map_err(|_| MongodbError::Read(DriverError::abandoned(CallAbandoned::TooMany)))
     }
 
-    /// Spawns a task on the runtime of the client, which [`finish`](Self::finish) waits for.
+    /// Spawns a task on the client's runtime. [`finish`](Self::finish) waits for the task.
     pub(crate) fn track<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -133,7 +135,7 @@ impl CallRunner {
         self.running.spawn_on(task, &self.runtime)
     }
 
-    /// Rejects new calls and waits for those in flight, at most until their hard deadline.
+    /// Rejects new calls and waits for the calls in flight, each of which ends by its hard deadline.
     pub(crate) async fn finish(&self) {
         self.permits.close();
         self.running.close();

@@ -1,8 +1,8 @@
-//! Causally consistent sessions: a read in one sees the writes that were acknowledged in it before.
+//! Causally consistent sessions: a read sees the writes that were acknowledged earlier in the same session.
 //!
 //! The driver sends the session's latest `operationTime` as `afterClusterTime` with each read, and the server answers
-//! once a majority has everything up to that time. docs/protocols.md "Linearizable reads" says why that holds only
-//! after a write that matched.
+//! once a majority has everything up to that time. docs/protocols.md "Linearizable reads" says why this guarantee holds
+//! only after a write that matched.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::call_runner::CALL_TIMEOUT;
 use crate::database::{Database, DocumentsById, READ_TIMEOUT};
 use crate::error::{DriverError, MongodbError};
 
-/// A causally consistent session that one call has to itself.
+/// A causally consistent session, used by one call at a time.
 pub(crate) struct CausalSession {
     pub(crate) database: Arc<Database>,
     pub(crate) inner: OwnedMutexGuard<ClientSession>,
     /// The error of an earlier attempt at the same call that may have written.
-    unknown_attempt: Option<DriverError>,
+    earlier_error: Option<DriverError>,
 }
 
 /// The outcome of an `update` command with several statements.
@@ -51,17 +51,17 @@ impl CausalSession {
             .map_err(|error| MongodbError::read(&error))
     }
 
-    /// Inserts a document. Returns `false` when its `_id` exists already.
+    /// Inserts a document. Returns `false` if its `_id` already exists.
     pub(crate) async fn insert<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
     {
-        let inserted = self.try_insert(collection, document).await?;
-        self.resolve_outcome(inserted)
+        let is_inserted = self.try_insert(collection, document).await?;
+        self.resolve_outcome(is_inserted)
     }
 
-    /// Inserts a document whose `_id` is random. Returns `false` when the `_id` exists already: then an earlier attempt
-    /// at this very call inserted it, so the outcome is known even after an attempt of unknown outcome.
+    /// Inserts a document whose `_id` is random. Returns `false` if the `_id` already exists. Only an earlier attempt
+    /// at the same call can have inserted it, so the outcome is known even if that attempt's outcome was not.
     pub(crate) async fn insert_once<T>(&mut self, collection: &str, document: &T) -> Result<bool, MongodbError>
     where
         T: Serialize + Send + Sync,
@@ -81,7 +81,7 @@ impl CausalSession {
         }
     }
 
-    /// Replaces the document that matches the filter. Returns whether one did.
+    /// Replaces the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn replace_one<T>(
         &mut self,
         collection: &str,
@@ -97,7 +97,7 @@ impl CausalSession {
         self.resolve_outcome(replaced.matched_count > 0)
     }
 
-    /// Updates the document that matches the filter. Returns whether one did.
+    /// Updates the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn update_one(
         &mut self,
         collection: &str,
@@ -110,7 +110,7 @@ impl CausalSession {
         self.resolve_outcome(updated.matched_count > 0)
     }
 
-    /// Deletes the document that matches the filter. Returns whether one did.
+    /// Deletes the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn delete_one(&mut self, collection: &str, filter: Document) -> Result<bool, MongodbError> {
         let collection = self.database.collection::<Document>(collection);
         let deleted = collection.delete_one(filter).session(&mut *self.inner);
@@ -118,20 +118,20 @@ impl CausalSession {
         self.resolve_outcome(deleted.deleted_count > 0)
     }
 
-    /// Returns whether a conditional write matched, or an unknown outcome if it did not but an earlier attempt may
-    /// have.
+    /// Returns whether a conditional write matched. If it did not, but an earlier attempt may have, returns an unknown
+    /// outcome.
     ///
-    /// Scenario: the first attempt raises version 3 to 4, and the primary steps down before a majority has it
+    /// Scenario: the first attempt raises version 3 to 4, and the primary steps down before a majority has the write
     /// (`writeConcernError`). The second attempt goes to the new primary, which has version 4, and matches nothing.
-    /// Read by itself that is a conflict with another caller; in fact it is the caller's own write.
+    /// That looks like a conflict with another caller, but version 4 is the call's own write.
     fn resolve_outcome(&self, has_matched: bool) -> Result<bool, MongodbError> {
-        match &self.unknown_attempt {
+        match &self.earlier_error {
             Some(error) if !has_matched => Err(MongodbError::Write(error.clone())),
             _ => Ok(has_matched),
         }
     }
 
-    /// Returns the documents with these ids that exist, as they are after the writes of this session.
+    /// Returns the documents with these ids, as of the writes in this session. Ids without a document are left out.
     pub(crate) async fn find_each(&mut self, collection: &str, ids: &[String]) -> Result<DocumentsById, MongodbError> {
         let Self { database, inner, .. } = self;
         database.find_each(collection, ids, inner).await
@@ -139,17 +139,17 @@ impl CausalSession {
 
     /// Updates documents in one `update` command with a statement for each. `updates` are pairs of `_id` and statement.
     ///
-    /// The command is unordered: a rejected statement does not stop those after it. Statements are not atomic together.
-    /// The driver does not retry the command, as it retries single writes (retryable writes), because it does not know
-    /// what `runCommand` sends.
+    /// The command is unordered: a rejected statement does not stop the statements after it. Each statement is atomic,
+    /// the command as a whole is not. The driver retries single writes (retryable writes), but not this command,
+    /// because it does not inspect what `runCommand` sends.
     pub(crate) async fn update_each(
         &mut self,
         collection: &str,
         updates: Vec<(&str, Document)>,
     ) -> Result<BulkOutcome, MongodbError> {
         let mut updates: Vec<_> = updates.into_iter().enumerate().collect();
-        // Sorted, against deadlocks on a server that runs such a command as one transaction (FerretDB): A locks 1 and
-        // wants 2 while B locks 2 and wants 1.
+        // Sorted to prevent deadlocks on a server that runs such a command as one transaction (FerretDB): A locks 1 and
+        // waits for 2 while B locks 2 and waits for 1.
         updates.sort_by_key(|(_, (id, _))| *id);
         let (indexes, updates): (Vec<_>, Vec<_>) =
             updates.into_iter().map(|(index, (_, update))| (index, update)).unzip();
@@ -162,10 +162,10 @@ impl CausalSession {
         };
         let reply = self.database.run_command(command).session(&mut *self.inner);
         let reply = reply.await.map_err(|error| MongodbError::write(&error))?;
-        let unreadable = || MongodbError::Write(DriverError::unreadable());
+        let unreadable_error = || MongodbError::Write(DriverError::unreadable());
         let rejected = DriverError::write_errors(&reply).map_err(MongodbError::Write)?;
-        let rejected = rejected.into_iter().map(|(sorted, error)| {
-            let index = indexes.get(sorted).copied();
+        let rejected = rejected.into_iter().map(|(position, error)| {
+            let index = indexes.get(position).copied();
             index.map(|index| (index, error))
         });
         let matched = match reply.get("n") {
@@ -174,31 +174,31 @@ impl CausalSession {
             _ => None,
         };
         Ok(BulkOutcome {
-            matched: matched.ok_or_else(unreadable)?,
-            rejected: rejected.collect::<Option<_>>().ok_or_else(unreadable)?,
+            matched: matched.ok_or_else(unreadable_error)?,
+            rejected: rejected.collect::<Option<_>>().ok_or_else(unreadable_error)?,
         })
     }
 }
 
-/// Runs a call that writes in a session and records the `operationTime` of its success for later causal reads. The time
-/// of a failed call is not recorded: an election may roll its write back, and a read after that time would never be
-/// answered. `unknown_attempt` is the error of an earlier attempt that may have written.
+/// Runs a writing call in a session. If it succeeds, records its `operationTime` for later causal reads. The time of a
+/// failed call is not recorded: an election may roll its write back, and a read after that time would never be
+/// answered. `earlier_error` is the error of an earlier attempt at the same call that may have written.
 pub(crate) async fn write_in_session<T, F>(
     database: Arc<Database>,
-    unknown_attempt: Option<DriverError>,
+    earlier_error: Option<DriverError>,
     call: impl FnOnce(CausalSession) -> F,
 ) -> Result<T, MongodbError>
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
-    let (answer, operation_time) = in_session(&database, unknown_attempt, call).await?;
+    let (answer, operation_time) = run_in_session(&database, earlier_error, call).await?;
     if let Some(operation_time) = operation_time {
         database.record_operation_time(operation_time);
     }
     Ok(answer)
 }
 
-/// Runs a call that only reads in a session.
+/// Runs a read-only call in a session.
 pub(crate) async fn read_in_session<T, F>(
     database: Arc<Database>,
     call: impl FnOnce(CausalSession) -> F,
@@ -206,14 +206,14 @@ pub(crate) async fn read_in_session<T, F>(
 where
     F: Future<Output = Result<T, MongodbError>>,
 {
-    in_session(&database, None, call).await.map(|(answer, _)| answer)
+    run_in_session(&database, None, call).await.map(|(answer, _)| answer)
 }
 
-/// Runs a call in a pooled session and returns its answer with the latest `operationTime` of the session. The session
-/// goes back to the pool only if the call succeeded.
-async fn in_session<T, F>(
+/// Runs a call in a pooled session. Returns its answer and the session's latest `operationTime`. The session returns to
+/// the pool only if the call succeeds.
+async fn run_in_session<T, F>(
     database: &Arc<Database>,
-    unknown_attempt: Option<DriverError>,
+    earlier_error: Option<DriverError>,
     call: impl FnOnce(CausalSession) -> F,
 ) -> Result<(T, Option<Timestamp>), MongodbError>
 where
@@ -227,7 +227,7 @@ where
     let session = CausalSession {
         database: database.clone(),
         inner,
-        unknown_attempt,
+        earlier_error,
     };
     let answer = call(session).await?;
     let operation_time = pooled.lock().await.operation_time();

@@ -14,35 +14,37 @@ use mongodb::options::{
 use crate::call_runner::CALL_TIMEOUT;
 use crate::error::OpenError;
 
-/// Time limit of server selection, and of a connection attempt. Shorter than a call (2.5 s), so that a failed selection
-/// is reported as such: nothing was sent, the outcome is known. The driver's default of 30 s exceeds every request.
+/// The time limit of server selection and of a connection attempt. It is shorter than a call (2.5 s), so that a failed
+/// selection is reported as such: nothing was sent, so the outcome is known. The driver's default of 30 s is longer
+/// than any request.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Interval of the driver's heartbeats. A silent server is noticed after one interval and one time-out of a heartbeat;
-/// its calls in flight then fail. The driver's default is 10 s, and service must resume 5 s after the store is back.
+/// The interval of the driver's heartbeats. A silent server is detected after one interval and one heartbeat timeout.
+/// Its calls in flight then fail. The driver's default is 10 s, but service must resume within 5 s after the store has
+/// recovered.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Idle connections that the pool keeps; they are opened before the store is ready, so that the first requests need no
-/// handshake. Also how many are opened at the same time.
+/// The minimum number of pooled connections. They are opened before the store is ready, so that the first requests need
+/// no handshake. Also the maximum number of connections that are being opened at the same time.
 const MIN_CONNECTIONS: u32 = 4;
 
 /// The settings of a connection to one database.
 #[derive(Clone)]
 pub struct MongodbSettings {
-    /// May hold a password; `Debug` does not print it.
+    /// May contain a password; `Debug` does not print it.
     pub uri: String,
     pub database: String,
-    /// Connections of the pool at most; 0 counts as 1.
+    /// The maximum number of pooled connections; 0 counts as 1.
     pub connections: u32,
-    /// Allows another machine without TLS, or with TLS that checks no certificate.
+    /// Allows a server on another machine without TLS, or with TLS that does not verify the certificate.
     pub allow_insecure: bool,
-    /// The time that a caller waits for one call.
+    /// How long a caller waits for one call.
     pub call_timeout: Duration,
 }
 
 impl MongodbSettings {
-    /// Makes the settings of a service: a call may take 2.5 s, since a request is answered within 3 s (C8 in
-    /// docs/promises.md), and `allow_insecure` is not set.
+    /// Returns the settings of a service: `allow_insecure` is false, and a call may take 2.5 s, since a request is
+    /// answered within 3 s (C8 in docs/promises.md).
     pub fn new(uri: impl Into<String>, database: impl Into<String>, connections: u32) -> Self {
         Self {
             uri: uri.into(),
@@ -63,8 +65,8 @@ impl fmt::Debug for MongodbSettings {
     }
 }
 
-/// Makes the client, with write concern `majority` and journal, read concern `majority`, and reads from the primary. A
-/// URI that contradicts this is rejected rather than overruled, so that an operator notices.
+/// Creates the client, with write concern `majority` and journal, read concern `majority`, and reads from the primary.
+/// A URI that contradicts this is rejected rather than overruled, so that an operator notices.
 pub(crate) async fn client(settings: &MongodbSettings) -> Result<Client, OpenError> {
     if settings.uri.trim_start().starts_with("mongodb+srv:") {
         return Err(OpenError::SeedList);
@@ -122,8 +124,8 @@ fn contradiction(options: &ClientOptions) -> Option<&'static str> {
     (options.retry_writes == Some(false)).then_some("retryWrites")
 }
 
-/// Returns whether the traffic leaves this machine without TLS, or under TLS that checks no certificate: others on the
-/// network could read it, or impersonate the server.
+/// Returns whether traffic leaves this machine without TLS, or with TLS that does not verify the certificate. An
+/// attacker on the network could then read it or impersonate the server.
 fn is_exposed(options: &ClientOptions) -> bool {
     let verifies_certificate = match &options.tls {
         Some(Tls::Enabled(tls)) => tls.allow_invalid_certificates != Some(true),
@@ -137,9 +139,9 @@ fn is_exposed(options: &ClientOptions) -> bool {
     !verifies_certificate && !options.hosts.iter().all(is_local)
 }
 
-/// Returns the file of the client certificate and private key that a URI names. The driver reads it without a check of
-/// its permissions, so the caller checks them. `None` for a URI that cannot be read, which [`open`](crate::open)
-/// reports.
+/// Returns the file of the client certificate and private key that a URI names. The driver reads the file without
+/// checking its permissions, so the caller must check them. Returns `None` if the URI names no such file, or cannot be
+/// read, which [`open`](crate::open) reports.
 pub fn certificate_key_file(uri: &str) -> Option<PathBuf> {
     match ConnectionString::parse(uri).ok()?.tls? {
         Tls::Enabled(tls) => tls.cert_key_file_path,
@@ -188,26 +190,29 @@ mod tests {
 
     #[tokio::test]
     async fn uri_that_weakens_concerns_is_rejected() {
-        let contradicting = |options: &'static str| async move {
+        let find_contradiction = |options: &'static str| async move {
             let uri = format!("mongodb://localhost/?{options}");
             contradiction(&ClientOptions::parse(&uri).await.unwrap())
         };
-        assert_eq!(contradicting("w=1").await, Some("w"));
-        assert_eq!(contradicting("w=0").await, Some("w"));
-        assert_eq!(contradicting("w=majority&journal=false").await, Some("journal"));
-        assert_eq!(contradicting("readConcernLevel=local").await, Some("readConcernLevel"));
+        assert_eq!(find_contradiction("w=1").await, Some("w"));
+        assert_eq!(find_contradiction("w=0").await, Some("w"));
+        assert_eq!(find_contradiction("w=majority&journal=false").await, Some("journal"));
         assert_eq!(
-            contradicting("readPreference=secondaryPreferred").await,
+            find_contradiction("readConcernLevel=local").await,
+            Some("readConcernLevel")
+        );
+        assert_eq!(
+            find_contradiction("readPreference=secondaryPreferred").await,
             Some("readPreference")
         );
-        assert_eq!(contradicting("retryWrites=false").await, Some("retryWrites"));
+        assert_eq!(find_contradiction("retryWrites=false").await, Some("retryWrites"));
         for good in [
             "",
             "w=majority&journal=true",
             "readConcernLevel=majority&readPreference=primary&retryWrites=true",
             "replicaSet=rs0&tls=true",
         ] {
-            assert_eq!(contradicting(good).await, None, "{good}");
+            assert_eq!(find_contradiction(good).await, None, "{good}");
         }
     }
 

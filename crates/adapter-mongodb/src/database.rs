@@ -38,11 +38,11 @@ use crate::elections::retry_through_elections;
 use crate::error::{DriverError, MongodbError, OpenError};
 use crate::session_pool::SessionPool;
 
-/// Bytes of a reply from which on documents may be missing. A server puts at most 16 MB into one reply and silently
-/// omits what does not fit; one MB is left for what this process does not count.
+/// The size of a reply, in bytes, at which documents may be missing. A server puts up to 16 MB into one reply and
+/// silently omits what does not fit. The last MB is a margin for the parts of a reply that this process does not count.
 const LARGE_REPLY: usize = 15 * 1024 * 1024;
 
-/// `maxTimeMS` of reads, half a second below the limit of a call: a linearizable read hangs while there is no majority.
+/// The `maxTimeMS` of reads, 0.5 s less than a call may take: a linearizable read hangs while there is no majority.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The consistency of a batched read.
@@ -50,11 +50,11 @@ pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 enum ReadConsistency {
     /// Read concern `majority`. Right after a failover the result may be behind an acknowledged write.
     Majority,
-    /// Causally after every write of this process that was acknowledged before.
+    /// Sees every matching write of this process that was acknowledged before the read.
     AfterWrites,
 }
 
-/// Documents by their `_id`, undecoded: one that cannot be decoded fails for its own caller only.
+/// Documents by their `_id`, not decoded: a document that cannot be decoded fails only for its own caller.
 pub(crate) type DocumentsById = HashMap<String, RawDocumentBuf>;
 
 /// Batches reads by `_id`.
@@ -71,7 +71,7 @@ pub(crate) struct Database {
     plain: SessionPool,
     collections: mongodb::Database,
     calls: CallRunner,
-    /// True in a replica set or behind a `mongos`; a lone server is its own majority.
+    /// True in a replica set or behind a `mongos`. A standalone server is its own majority.
     is_replicated: bool,
     /// True behind a `mongos`: the operation times of shards have no common order.
     is_sharded: bool,
@@ -84,9 +84,9 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) async fn open(settings: &MongodbSettings) -> Result<Self, OpenError> {
         let client = connection::client(settings).await?;
-        let unreachable = |error: mongodb::error::Error| OpenError::Away((&error).into());
+        let open_error = |error: mongodb::error::Error| OpenError::Away((&error).into());
         let admin = client.database("admin");
-        let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(unreachable)?;
+        let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(open_error)?;
         let is_sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         Ok(Self {
             collections: client.database(&settings.database),
@@ -109,7 +109,7 @@ impl Database {
         self.collections.run_command(command)
     }
 
-    /// Runs a call that only reads, again after a step-down. The client's read concern is `majority`, from the primary.
+    /// Runs a read-only call, repeated after a step-down. The default read concern is `majority`, from the primary.
     pub(crate) async fn read<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(Arc<Self>) -> F + Clone + Send,
@@ -131,7 +131,7 @@ impl Database {
             .await
     }
 
-    /// Returns the document with this id. Absence is read once more, linearizably: see [`ReadConsistency::Majority`].
+    /// Returns the document with this id. If none exists, reads again, linearizably: see [`ReadConsistency::Majority`].
     pub(crate) async fn find_or_read_linearizable<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -164,7 +164,7 @@ impl Database {
             .read_batcher(collection, consistency)
             .submit(id, &self.calls, read)
             .await??;
-        Ok(found.map(|found| document(&found)).transpose()?)
+        Ok(found.map(|found| decode_document(&found)).transpose()?)
     }
 
     fn read_batcher(&self, collection: &'static str, consistency: ReadConsistency) -> ReadBatcher {
@@ -175,9 +175,9 @@ impl Database {
         batcher.clone()
     }
 
-    /// Reads the documents in one command, and one by one if the server rejects that command for a reason that may
-    /// concern one document only. Scenario: A's document lies on a shard that is down, B's on another. The `$in` of
-    /// both fails; alone, A's read fails and B's succeeds.
+    /// Reads the documents in one command. If the server rejects it for a reason that may concern a single document,
+    /// reads them one by one. Scenario: A's document is on a shard that is down, B's on another. The query for both
+    /// fails. Read one by one, A's fails and B's succeeds.
     async fn read_each(
         &self,
         collection: &'static str,
@@ -218,8 +218,8 @@ impl Database {
         Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
-    /// Returns the documents with these ids that exist, without their outboxes, which only the relay reads and which
-    /// may be long. Fails if documents may be missing from the reply.
+    /// Returns the documents with these ids. Ids without a document are left out, and so are outboxes, which only the
+    /// relay reads and which may be long. Fails if documents may be missing from the reply.
     pub(crate) async fn find_each(
         &self,
         collection: &str,
@@ -246,11 +246,11 @@ impl Database {
         if is_truncated(ids, &found) {
             return Err(MongodbError::Read(DriverError::too_large()));
         }
-        let keyed = found.into_iter().filter_map(|document| {
+        let by_id = found.into_iter().filter_map(|document| {
             let id = document.get_str("_id").ok()?.to_owned();
             Some((id, document))
         });
-        Ok(keyed.collect())
+        Ok(by_id.collect())
     }
 
     /// Submits a write to a batcher. `write` sends one command for a batch and returns an answer per request, in order.
@@ -270,7 +270,7 @@ impl Database {
         batcher.submit(request, &self.calls, write).await
     }
 
-    /// Runs a call of several reads, each causally after the one before, so that none sees an older state.
+    /// Runs a call with several reads. Each read is causally after the previous one, so it does not see an older state.
     pub(crate) async fn read_in_session<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(CausalSession) -> F + Clone + Send + 'static,
@@ -283,12 +283,12 @@ impl Database {
         Ok(retry_through_elections(attempt).await?)
     }
 
-    /// Runs a call that writes, in a session of its own: a read after the write sees it. Repeated after the primary
-    /// stepped down; then the session knows that the earlier attempt may have written.
+    /// Runs a writing call in its own session, so that a read after the write sees it. Repeats the call after a
+    /// step-down. The session then knows that the earlier attempt may have written.
     ///
-    /// A call makes **one** conditional write, because it goes on when its caller has left; between two writes the
-    /// caller decides. Scenario: A's call meets a conflict and would decide and write again. A has its 503 by now, and
-    /// B is acknowledged the opposite command, which A's second write would undo. Exceptions: the relay, the purge.
+    /// A call makes **one** conditional write, because it continues when its caller has left. The caller decides on a
+    /// second write. Scenario without this rule: A's write conflicts, and A's call prepares a second write. Meanwhile A
+    /// gets its 503, and B's opposite command is acknowledged. A's second write undoes it. Exceptions: relay and purge.
     pub(crate) async fn write<T, F>(
         self: &Arc<Self>,
         call: impl FnOnce(CausalSession) -> F + Clone + Send + 'static,
@@ -297,16 +297,16 @@ impl Database {
         F: Future<Output = Result<T, MongodbError>> + Send + 'static,
         T: Send + 'static,
     {
-        let attempt = |unknown_attempt| {
-            let call = write_in_session(self.clone(), unknown_attempt, call.clone());
+        let attempt = |earlier_error| {
+            let call = write_in_session(self.clone(), earlier_error, call.clone());
             self.calls.write(call)
         };
         Ok(retry_through_elections(attempt).await?)
     }
 
-    /// Returns the document with this id as it is after every acknowledged write of this process that matched: read
-    /// concern `majority`, causally after the latest `operationTime` of the process, without a round trip to the other
-    /// members. It sees every write that was acknowledged anywhere before that one. Behind a `mongos`: linearizable.
+    /// Returns the document with this id, as of the latest acknowledged write of this process that matched, and of
+    /// every write acknowledged anywhere before that. The read has read concern `majority`, is causally after the
+    /// latest `operationTime`, and needs no round trip to the other members. Behind a `mongos` it is linearizable.
     pub(crate) async fn find_after_write<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -321,12 +321,12 @@ impl Database {
         self.find_batched(collection, ReadConsistency::AfterWrites, id).await
     }
 
-    /// Returns the document with this id as it is after every write that was acknowledged, anywhere, before the call:
-    /// read concern `linearizable` on a replica set or behind a `mongos`, `majority` on a lone server.
+    /// Returns the document with this id, as of every write that was acknowledged anywhere before the call. The read
+    /// concern is `linearizable` on a replica set or behind a `mongos`, and `majority` on a standalone server.
     ///
-    /// Scenario: P1 is cut off and does not know it; the others elect P2. B locks a user at P2 and gets its 204. A,
-    /// still connected to P1, reads with `majority`, and P1 answers "unlocked" from what it last knew. A linearizable
-    /// read makes P1 confirm with a majority that it is the primary, which fails.
+    /// Scenario: P1 is partitioned and does not know it yet. The other members elect P2. B locks a user at P2 and gets
+    /// its 204. A, still connected to P1, reads with `majority`, and P1 returns its last known state, "unlocked". A
+    /// linearizable read makes P1 confirm with a majority that it is still the primary, and this fails.
     pub(crate) async fn find_linearizable<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -339,7 +339,7 @@ impl Database {
             .await
     }
 
-    /// Returns the document that matches the filter, by one attempt at a linearizable read.
+    /// Makes one attempt at a linearizable read of the document that matches the filter.
     pub(crate) async fn read_linearizable<T>(
         &self,
         collection: &str,
@@ -367,13 +367,13 @@ impl Database {
         self.calls.finish().await;
     }
 
-    /// Records the `operationTime` of an acknowledged write. It never goes back.
+    /// Records the `operationTime` of an acknowledged write. The recorded time never decreases.
     pub(crate) fn record_operation_time(&self, at: OperationTime) {
         self.last_operation_time
             .fetch_max(operation_time::to_number(at), Ordering::AcqRel);
     }
 
-    /// Wakes the relay of this process, now or at its next wait.
+    /// Wakes the relay of this process. If the relay is not waiting, its next wait returns immediately.
     pub(crate) fn notify_event(&self) {
         self.event_pushed.notify_one();
     }
@@ -393,8 +393,7 @@ fn is_truncated(requested: &[String], found: &[RawDocumentBuf]) -> bool {
     requested.len() > 1 && length >= LARGE_REPLY
 }
 
-/// Decodes a document as it is stored.
-pub(crate) fn document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, MongodbError> {
+pub(crate) fn decode_document<T: DeserializeOwned>(found: &RawDocumentBuf) -> Result<T, MongodbError> {
     deserialize_from_slice(found.as_bytes()).map_err(|error| MongodbError::read(&error.into()))
 }
 
@@ -405,7 +404,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_with_missing_documents_are_detected() {
+    fn large_replies_count_as_truncated() {
         let ids = ["ada", "bob"].map(str::to_owned);
         let document = |length| rawdoc! { "_id": "ada", "name": "a".repeat(length) };
         let small = document(LARGE_REPLY / 2);

@@ -10,7 +10,7 @@ use ports::StoreError;
 
 use crate::call_runner::CallAbandoned;
 
-/// The store could not be opened. The texts hold nothing of the URI, which has a password.
+/// An error while opening the store. The messages contain nothing of the URI, which may contain a password.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("the MongoDB URI cannot be read")]
@@ -47,8 +47,8 @@ const UNREADABLE: &str = "the reply cannot be read";
 /// `NotPrimaryOrSecondary`, `LegacyNotPrimary`.
 const NOT_PRIMARY: [i32; 8] = [189, 91, 11_600, 11_602, 10_107, 13_435, 13_436, 10_058];
 
-/// A failed driver call: its kind and the server's code. The driver's own texts repeat keys and values, so none is
-/// kept.
+/// The error of a driver call: its kind and the server's code. The driver's own messages repeat keys and values, so
+/// they are dropped.
 #[derive(Debug, Clone)]
 pub struct DriverError {
     kind: &'static str,
@@ -63,8 +63,8 @@ impl DriverError {
     ///
     /// An error that makes the outcome of every statement unknown: a `writeConcernError` (no majority acknowledged the
     /// command), or a not-primary code among the `writeErrors`. Scenario: the server executes statements 0 and 1 and
-    /// steps down at 2, which fails with `NotWritablePrimary`. 0 and 1 may be rolled back, so they count as unknown,
-    /// not as done.
+    /// steps down at 2, which fails with `NotWritablePrimary`. Statements 0 and 1 may be rolled back, so their outcomes
+    /// are unknown.
     pub(crate) fn write_errors(reply: &Document) -> Result<Vec<(usize, Self)>, Self> {
         let driver_error = |kind, error: &Document| Self {
             kind,
@@ -92,13 +92,14 @@ impl DriverError {
         Ok(rejected)
     }
 
-    /// Returns whether the server is not, or no longer, the primary. The replica set has a new one soon.
+    /// Returns whether the server is not, or no longer, the primary. The replica set soon elects a new one.
     pub(crate) fn is_not_primary(&self) -> bool {
         self.code.is_some_and(|code| NOT_PRIMARY.contains(&code))
     }
 
     /// Returns whether the error of a batched read may concern a single document, so that reading one by one can help:
-    /// the server rejected the command, or its reply was too large. A timeout or a step-down concerns them all.
+    /// the server rejected the command, or its reply was too large. A timeout or a step-down concerns the whole
+    /// batch.
     pub(crate) fn may_concern_one(&self) -> bool {
         const MAX_TIME_EXPIRED: i32 = 50;
         match self.code {
@@ -114,7 +115,7 @@ impl DriverError {
         }
     }
 
-    /// Makes the error of a reply from which documents may be missing.
+    /// Creates the error for a reply from which documents may be missing.
     pub(crate) fn too_large() -> Self {
         Self {
             kind: TOO_LARGE,
@@ -122,8 +123,8 @@ impl DriverError {
         }
     }
 
-    /// Makes the error of a write whose outcome cannot be found out any more, because others have changed the document
-    /// since.
+    /// Creates the error for a write whose outcome can no longer be determined, because other callers have changed the
+    /// document since.
     pub(crate) fn outcome_lost() -> Self {
         Self {
             kind: "the document was changed before the outcome was known",
@@ -173,7 +174,7 @@ impl From<&mongodb::error::Error> for DriverError {
 /// The error of a call, before it becomes the [`StoreError`] of the port.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum MongodbError {
-    /// Nothing was written, by a read or by a write that was never sent.
+    /// Nothing was written: the call was a read, or a write that was never sent.
     #[error("a read failed")]
     Read(#[source] DriverError),
     /// The write may or may not have happened.
@@ -185,7 +186,7 @@ pub(crate) enum MongodbError {
         id: String,
         cause: Arc<dyn Error + Send + Sync>,
     },
-    /// Other callers were faster in every attempt.
+    /// Other callers changed the document during every attempt.
     #[error("too many callers change the same document")]
     Contended,
 }
@@ -212,7 +213,7 @@ impl MongodbError {
         }
     }
 
-    /// Makes the error of a write. If no server was selected, nothing was sent, so the outcome is known.
+    /// Converts the error of a write. If no server was selected, nothing was sent, so the outcome is known.
     pub(crate) fn write(error: &mongodb::error::Error) -> Self {
         match error.kind.as_ref() {
             ErrorKind::ServerSelection { .. } => Self::Read(error.into()),
@@ -221,7 +222,7 @@ impl MongodbError {
     }
 }
 
-/// Returns whether an insert failed because its `_id` exists already.
+/// Returns whether an insert failed because its `_id` already exists.
 pub(crate) fn is_duplicate(error: &mongodb::error::Error) -> bool {
     const DUPLICATE_KEY: i32 = 11_000;
     match error.kind.as_ref() {

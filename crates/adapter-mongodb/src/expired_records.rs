@@ -20,7 +20,7 @@ pub(crate) struct MongodbExpiredRecords {
 }
 
 impl MongodbExpiredRecords {
-    /// Makes the purge of the services that write these aggregates.
+    /// Creates the purge for the service that writes these aggregates.
     pub(crate) fn new(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
         Self {
             aggregates: aggregates.to_vec(),
@@ -29,25 +29,28 @@ impl MongodbExpiredRecords {
     }
 }
 
-/// Returns the collections of the service that writes an aggregate, each with the filter for records that had expired
-/// at `before`. A family with events in its outbox is kept until they are published.
-fn expired(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)> {
-    let ended = doc! { "$lte": date(before) };
+/// Returns the purged collections of the service that writes an aggregate, each with the filter for records that
+/// expired at or before `before`. A family is kept until the events in its outbox are published.
+fn expiry_filters(aggregate: Aggregate, before: Timestamp) -> Vec<(&'static str, Document)> {
+    let at_or_before = doc! { "$lte": date(before) };
     match aggregate {
         Aggregate::Credential => Vec::new(),
-        Aggregate::FactorSet => vec![(send_quotas::COLLECTION, doc! { "windowEndsAt": ended })],
+        Aggregate::FactorSet => vec![(send_quotas::COLLECTION, doc! { "windowEndsAt": at_or_before })],
         Aggregate::RefreshFamily => vec![
-            (validation_tokens::COLLECTION, doc! { "expiresAt": ended.clone() }),
+            (
+                validation_tokens::COLLECTION,
+                doc! { "expiresAt": at_or_before.clone() },
+            ),
             (
                 refresh_families::COLLECTION,
-                doc! { "outboxPending": false, "absoluteExpiresAt": ended },
+                doc! { "outboxPending": false, "absoluteExpiresAt": at_or_before },
             ),
         ],
     }
 }
 
-/// Deletes up to `limit` documents that match the filter, and returns how many. The delete repeats the filter: a send
-/// window that rolled over since the query is kept.
+/// Deletes up to `limit` documents that match the filter, and returns how many. The delete repeats the filter, so that
+/// a send window that began anew after the query is kept.
 async fn delete(
     session: &mut CausalSession,
     collection: &'static str,
@@ -67,9 +70,9 @@ async fn delete(
     if ids.is_empty() {
         return Ok(0);
     }
-    let mut still_expired = filter.clone();
-    still_expired.insert("_id", doc! { "$in": ids });
-    let deleted = documents.delete_many(still_expired).session(&mut *session.inner).await;
+    let mut delete_filter = filter.clone();
+    delete_filter.insert("_id", doc! { "$in": ids });
+    let deleted = documents.delete_many(delete_filter).session(&mut *session.inner).await;
     let deleted = deleted.map_err(|error| MongodbError::write(&error))?;
     Ok(usize::try_from(deleted.deleted_count).unwrap_or(limit))
 }
@@ -78,11 +81,13 @@ async fn delete(
 impl ExpiredRecords for MongodbExpiredRecords {
     async fn purge(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let aggregates = self.aggregates.iter();
-        let expired: Vec<_> = aggregates.flat_map(|aggregate| expired(*aggregate, before)).collect();
+        let filters: Vec<_> = aggregates
+            .flat_map(|aggregate| expiry_filters(*aggregate, before))
+            .collect();
         self.database
             .write(move |mut session| async move {
                 let mut removed = 0;
-                for (collection, filter) in expired {
+                for (collection, filter) in filters {
                     let rest = limit.saturating_sub(removed);
                     removed += delete(&mut session, collection, &filter, rest).await?;
                 }

@@ -39,8 +39,8 @@ impl Groups for MongodbGroups {
             bson_codec::all(groups.find(filter).await).await
         });
         let found: Vec<Group> = found.await?.into_iter().map(Group::from).collect();
-        let known = |name: &String| found.iter().find(|group| group.name == *name).cloned();
-        Ok(names.iter().filter_map(known).collect())
+        let find_group = |name: &String| found.iter().find(|group| group.name == *name).cloned();
+        Ok(names.iter().filter_map(find_group).collect())
     }
 
     async fn save(&self, group: &Group) -> Result<(), StoreError> {

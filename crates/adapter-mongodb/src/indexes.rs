@@ -1,4 +1,4 @@
-//! The secondary indexes. The table in docs/operations.md is compared with them by a test.
+//! The secondary indexes. A test compares them with the table in docs/operations.md.
 
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
@@ -20,24 +20,24 @@ pub struct Index {
     pub name: &'static str,
     /// The keys in MongoDB's notation.
     pub keys: Document,
-    /// The partial filter, if the index does not hold all documents.
-    pub only: Option<Document>,
+    /// The partial filter expression, if the index does not cover all documents.
+    pub partial_filter: Option<Document>,
     pub purpose: &'static str,
 }
 
 const OUTBOX: &str = "outbox";
-/// The name of the indexes of the purge. Deployed databases have it, so it stays.
+/// The name of the purge's indexes. Deployed databases already have indexes with this name, so it does not change.
 const PURGE: &str = "garbage";
 
-/// Returns every index but those of `_id`.
+/// Returns every index except those on `_id`.
 pub fn indexes() -> Vec<Index> {
     let outbox = |aggregate| Index {
         aggregate,
         collection: outbox::collection(aggregate),
         name: OUTBOX,
         keys: doc! { "outboxPending": 1, "leaseUntil": 1 },
-        only: Some(doc! { "outboxPending": true }),
-        purpose: "the relay finds what is to be sent",
+        partial_filter: Some(doc! { "outboxPending": true }),
+        purpose: "the relay finds outboxes with pending events",
     };
     vec![
         outbox(Aggregate::Credential),
@@ -48,15 +48,15 @@ pub fn indexes() -> Vec<Index> {
             collection: send_quotas::COLLECTION,
             name: PURGE,
             keys: doc! { "windowEndsAt": 1 },
-            only: None,
-            purpose: "the purge finds send windows that ended",
+            partial_filter: None,
+            purpose: "the purge finds ended send windows",
         },
         Index {
             aggregate: Aggregate::RefreshFamily,
             collection: refresh_families::COLLECTION,
             name: PURGE,
             keys: doc! { "absoluteExpiresAt": 1 },
-            only: Some(doc! { "outboxPending": false }),
+            partial_filter: Some(doc! { "outboxPending": false }),
             purpose: "the purge finds expired sessions",
         },
         Index {
@@ -64,13 +64,13 @@ pub fn indexes() -> Vec<Index> {
             collection: validation_tokens::COLLECTION,
             name: PURGE,
             keys: doc! { "expiresAt": 1 },
-            only: None,
+            partial_filter: None,
             purpose: "the purge finds expired validation tokens",
         },
     ]
 }
 
-/// Creates the missing indexes. Idempotent, also when several processes start at once.
+/// Creates the missing indexes. Idempotent, even if several processes start at the same time.
 pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), OpenError> {
     for index in indexes()
         .into_iter()
@@ -78,7 +78,7 @@ pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Res
     {
         let options = IndexOptions::builder()
             .name(index.name.to_owned())
-            .partial_filter_expression(index.only)
+            .partial_filter_expression(index.partial_filter)
             .build();
         let model = IndexModel::builder().keys(index.keys).options(options).build();
         let created = database
@@ -101,18 +101,19 @@ mod tests {
 
     #[test]
     fn operations_page_lists_the_indexes() {
-        let mut table = "| collection | index | keys | only | what for |\n| --- | --- | --- | --- | --- |\n".to_owned();
+        let mut table =
+            "| collection | index | keys | partial filter | purpose |\n| --- | --- | --- | --- | --- |\n".to_owned();
         for Index {
             collection,
             name,
             keys,
-            only,
+            partial_filter,
             purpose,
             ..
         } in indexes()
         {
-            let only = only.map_or_else(|| "all".to_owned(), |only| format!("`{only}`"));
-            writeln!(table, "| `{collection}` | `{name}` | `{keys}` | {only} | {purpose} |").unwrap();
+            let filter = partial_filter.map_or_else(|| "none".to_owned(), |filter| format!("`{filter}`"));
+            writeln!(table, "| `{collection}` | `{name}` | `{keys}` | {filter} | {purpose} |").unwrap();
         }
         let page = include_str!("../../../docs/operations.md");
         let (_, rest) = page.split_once("<!-- indexes:begin -->\n").unwrap();

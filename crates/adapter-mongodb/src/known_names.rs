@@ -13,7 +13,8 @@ const COLLECTION: &str = "known_names";
 
 pub(crate) struct MongodbKnownNames(pub(crate) Arc<Database>);
 
-/// A known name: kind and name form the `_id`, so that each is stored once and pages follow the `_id`.
+/// A known name. Kind and name form the `_id`, so that each name is stored once and pages are in the order of the
+/// `_id`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct KnownNameDocument {
     #[serde(rename = "_id")]

@@ -1,14 +1,15 @@
 //! The store ports on MongoDB. No other crate imports `mongodb`.
 //!
-//! - Each driver call is a task of the runtime that opened the store. It goes on when its caller stops waiting, and is
-//!   aborted after 4 s (`call_runner`). Requests that wait at the same time share a command (`batcher`).
-//! - A call makes at most one conditional write of one document. The next step is decided by the caller, so nothing is
-//!   decided for a caller that has left (`database`).
-//! - After a step-down a call is repeated, and an unknown outcome stays unknown unless the write recognizes itself
+//! - Each driver call is a task on the runtime that opened the store. It continues when its caller stops waiting, and
+//!   is aborted after 4 s (`call_runner`). Requests that wait at the same time share a command (`batcher`).
+//! - A call makes no more than one conditional write of one document. The caller decides on the next step, so no step
+//!   follows after the caller has left (`database`).
+//! - After a step-down a call is repeated. An unknown outcome stays unknown unless the call recognizes its own write
 //!   (`elections`, `causal_session`, `tokens::rotations`).
-//! - What must be unique is an `_id` (`reservations`), so every collection can be sharded by a hashed `_id`.
+//! - Every value that must be unique is an `_id` (`reservations`), so every collection can be sharded by a hashed
+//!   `_id`.
 //!
-//! docs/protocols.md "Store rules" and "Store outages" have the guarantees.
+//! docs/protocols.md "Store rules" and "Store outages" state the guarantees.
 
 mod actor_document;
 mod batcher;
@@ -66,7 +67,7 @@ pub struct Stores {
     database: Arc<Database>,
 }
 
-/// Connects and fills the connection pool. Every later call runs on the runtime that this function is called on.
+/// Connects and fills the connection pool. Every later call runs on the current runtime of this call.
 ///
 /// # Errors
 ///
@@ -99,7 +100,7 @@ impl Stores {
         Arc::new(outboxes::MongodbOutboxes::new(aggregates, self.database.clone()))
     }
 
-    /// Returns the purge of what these aggregates' service stores: a service removes its own expired records.
+    /// Returns the purge for the service that writes these aggregates: a service removes only its own expired records.
     pub fn expired_records_of(&self, aggregates: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
         Arc::new(expired_records::MongodbExpiredRecords::new(
             aggregates,
@@ -107,14 +108,14 @@ impl Stores {
         ))
     }
 
-    /// Creates the missing indexes of these aggregates and of the other collections of their service, which is not
-    /// ready before. Idempotent.
+    /// Creates the missing indexes of the service that writes these aggregates. The service must not become ready
+    /// before. Idempotent.
     pub async fn create_indexes(&self, aggregates: &[Aggregate]) -> Result<(), OpenError> {
         indexes::create(&self.database, aggregates).await
     }
 
-    /// Rejects new calls and waits for those in flight, at most until they are aborted. Afterwards no task of the store
-    /// runs.
+    /// Rejects new calls and waits until the calls in flight have ended or been aborted. Afterwards no task of the
+    /// store runs.
     pub async fn drain(&self) {
         self.database.drain().await;
     }

@@ -1,8 +1,8 @@
 //! The outbox inside an aggregate's document: an array of events in order, and the sequence of the last event.
 //!
-//! The write that carries out a command pushes its events in the same update, so an event exists exactly if its command
-//! was carried out (docs/protocols.md "Outbox"). Scenario of two writes: A locks a user, and the process dies before it
-//! stores the event. No service ever learns of the lock.
+//! The write that carries out a command pushes its events in the same update, so an event exists if and only if its
+//! command was carried out (docs/protocols.md "Outbox"). Scenario with two separate writes: A locks a user, and the
+//! process dies before it stores the event. No service ever learns of the lock.
 
 use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
 use domain::ids::{EventId, MalformedId, UserId};
@@ -20,7 +20,7 @@ pub(crate) struct EventDocument {
     kind: String,
     pub(crate) sequence: u64,
     time: DateTime,
-    /// Absent in events of versions that recorded no actor.
+    /// Absent in events of older versions, which recorded no actor.
     #[serde(default)]
     by: ActorDocument,
     #[serde(default, rename = "correlationId", skip_serializing_if = "Option::is_none")]
@@ -98,7 +98,7 @@ fn data(stored: Vec<DatumDocument>) -> EventData {
         .collect()
 }
 
-/// Numbers events on from `sequence`, that of the last event before them.
+/// Numbers events. `sequence` is the number of the last event before them.
 pub(crate) fn number_events(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDocument> {
     let numbers = sequence + 1..;
     events
@@ -108,17 +108,17 @@ pub(crate) fn number_events(events: Vec<NewEvent>, sequence: u64) -> Vec<EventDo
         .collect()
 }
 
-/// Builds the condition that `count` more events fit into the outbox. It tests one array position instead of the
-/// length, since a plain query filter cannot compare the length of an array with an inequality.
-pub(crate) fn has_room_for(count: usize) -> Document {
-    let first_taken = MAX_PENDING_EVENTS.saturating_sub(count);
-    doc! { format!("outbox.{first_taken}"): { "$exists": false } }
+/// Builds the filter for outboxes with room for `count` more events. It tests one array position instead of the length,
+/// since a plain query filter cannot compare the length of an array with an inequality.
+pub(crate) fn room_filter(count: usize) -> Document {
+    let position = MAX_PENDING_EVENTS.saturating_sub(count);
+    doc! { format!("outbox.{position}"): { "$exists": false } }
 }
 
-/// Builds the fields of a pipeline's `$set` that append events to the outbox and number them on from the document's
-/// sequence. Event data is wrapped in `$literal`, because a pipeline evaluates a text that begins with `$` as an
-/// expression.
-pub(crate) fn push(events: Vec<NewEvent>) -> Result<Document, MongodbError> {
+/// Builds the fields of a pipeline's `$set` that append events to the outbox and continue the numbering of the
+/// document's sequence. Event data is wrapped in `$literal`, because a pipeline evaluates a text that begins with `$`
+/// as an expression.
+pub(crate) fn push_fields(events: Vec<NewEvent>) -> Result<Document, MongodbError> {
     let count = events.len();
     let mut pushed = Vec::with_capacity(count);
     for (event, position) in number_events(events, 0).into_iter().zip(1_i64..) {

@@ -1,9 +1,9 @@
 //! Claims and settles outboxes for the relay: docs/protocols.md "Relay".
 //!
-//! Of two relays that claim the same outbox, one gets it. Scenario: A and B find the same key. A's update sets owner,
-//! lease and A's claim id, acknowledged by a majority. B's update carries the same condition (no lease, or one that has
-//! ended) and matches nothing. If A stalls for longer than its lease, B's claim matches, with B's claim id. Each relay
-//! reads, causally after its own update, only the documents that carry its own claim id.
+//! If two relays claim the same outbox, only one gets it. Scenario: A and B find the same key. A's update sets owner,
+//! lease and A's claim id, and a majority acknowledges it. B's update has the same condition (no lease, or an ended
+//! one) and matches nothing. If A stalls for longer than its lease, B's update matches and sets B's claim id. Each
+//! relay reads, causally after its own update, only the documents with its own claim id.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,22 +23,22 @@ use crate::database::{self, Database};
 use crate::error::MongodbError;
 use crate::outbox::{EventDocument, collection};
 
-/// Attempts of a claim to find outboxes that no other relay claims at the same time. After that the claim is empty, and
-/// the relay comes back at its next pass.
+/// The maximum number of attempts of a claim to find outboxes that no other relay claims at the same time. After the
+/// last attempt the claim is empty, and the relay tries again in its next pass.
 const MAX_CLAIM_ATTEMPTS: usize = 3;
 
-/// Events read of one outbox in a claim, so that a claim of 256 full outboxes fits into memory: 8,192 events instead of
-/// 51,200. The rest is claimed once these are settled.
+/// The maximum number of events that a claim reads from one outbox, so that a claim of 256 full outboxes fits into
+/// memory: 8,192 events instead of 51,200. The remaining events are claimed after these are settled.
 const MAX_EVENTS_PER_CLAIM: i32 = 32;
 
 pub(crate) struct MongodbOutboxes {
     aggregates: Vec<Aggregate>,
     database: Arc<Database>,
-    /// Claimed outboxes that could not be read, since the process started.
+    /// The number of times that this process claimed an outbox that it could not read.
     unreadable: AtomicU64,
 }
 
-/// The time for which an outbox that cannot be read is held. No relay holds one for longer.
+/// How long an outbox that cannot be read is held. No relay holds an outbox for longer.
 const MAX_HOLD: Duration = Duration::from_mins(1);
 
 /// The part of an aggregate that a relay reads.
@@ -69,9 +69,9 @@ impl MongodbOutboxes {
     }
 }
 
-/// Decodes one outbox. Each is decoded by itself, so that an event of a newer version fails for its own outbox only.
+/// Decodes one outbox. Each is decoded separately, so that an event of a newer version fails only for its own outbox.
 fn decode_pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<PendingOutbox, MongodbError> {
-    let stored: PendingDocument = database::document(stored)?;
+    let stored: PendingDocument = database::decode_document(stored)?;
     let reader = Reader::new(collection(aggregate), &stored.key);
     let user = stored.user.unwrap_or_else(|| stored.key.clone());
     let user = reader.parse(user, UserId::parse)?;
@@ -84,25 +84,25 @@ fn decode_pending(aggregate: Aggregate, stored: &RawDocumentBuf) -> Result<Pendi
     })
 }
 
-/// The filter for outboxes with events to send and no lease of another relay.
+/// Builds the filter for outboxes with pending events that no other relay leases.
 fn claimable_filter(lease: &Lease) -> Document {
     doc! {
         "outboxPending": true,
         "$or": [
             { "leaseUntil": null },
             { "leaseUntil": { "$lte": date(lease.now) } },
-            // No relay claims or holds for that long: the clock of the one that did is far ahead, and its lease would
-            // stop the outbox for as long.
+            // No relay claims or holds an outbox for that long. A lease that ends later was set by a relay whose clock
+            // was far ahead, and would block the outbox until then.
             { "leaseUntil": { "$gt": date(time::after(lease.now, 2 * lease.length + MAX_HOLD)) } },
             { "leaseOwner": &lease.owner },
         ],
     }
 }
 
-/// Claims up to `limit` outboxes of one aggregate by one update, then reads the documents that carry its claim id.
+/// Claims up to `limit` outboxes of one aggregate by one update, then reads the documents with its claim id.
 ///
-/// The filter by claim id keeps a claim of another relay apart. Scenario: A updates 10 documents and is stopped
-/// (SIGSTOP). Its leases end, B claims 4 of them. A goes on and reads 6.
+/// The filter by claim id excludes documents that another relay has claimed since. Scenario: A updates 10 documents and
+/// is stopped (SIGSTOP). Its leases end. B claims 4 of the documents. A resumes and reads the other 6.
 async fn claim(
     session: &mut CausalSession,
     aggregate: Aggregate,
@@ -110,7 +110,7 @@ async fn claim(
     limit: usize,
 ) -> Result<ClaimOutcome, MongodbError> {
     for _ in 0..MAX_CLAIM_ATTEMPTS {
-        let keys = claimable_keys(session, aggregate, lease, limit).await?;
+        let keys = find_claimable_keys(session, aggregate, lease, limit).await?;
         if keys.is_empty() {
             break;
         }
@@ -169,7 +169,7 @@ async fn claim(
 #[derive(Default)]
 struct ClaimOutcome {
     outboxes: Vec<PendingOutbox>,
-    /// Outboxes that were claimed as well, but could not be read.
+    /// The number of claimed outboxes that could not be read.
     unreadable: u64,
 }
 
@@ -178,8 +178,8 @@ fn key(stored: &RawDocumentBuf) -> Option<Bson> {
     Bson::try_from(key).ok()
 }
 
-/// Holds outboxes that could not be read for [`MAX_HOLD`], without an owner: a relay of a newer version may read them
-/// then.
+/// Holds unreadable outboxes for [`MAX_HOLD`], without an owner. After that, a relay of a newer version can claim and
+/// read them.
 async fn hold(
     session: &mut CausalSession,
     aggregate: Aggregate,
@@ -198,7 +198,7 @@ async fn hold(
     updated.await.map(drop).map_err(|error| MongodbError::write(&error))
 }
 
-async fn claimable_keys(
+async fn find_claimable_keys(
     session: &mut CausalSession,
     aggregate: Aggregate,
     lease: &Lease,
@@ -220,8 +220,8 @@ async fn claimable_keys(
 /// Builds the settlement of one outbox: an update pipeline, which is atomic for its document.
 ///
 /// It removes events by sequence, not by position, so events pushed meanwhile stay. It recomputes `outboxPending` from
-/// what is left. It ends the lease only if it is still this owner's: the settlement of a relay that stalled leaves the
-/// lease of the next one.
+/// the remaining events. It ends the lease, or extends it without an owner until `held_until`, only if the lease is
+/// still this owner's. So the settlement of a stalled relay does not touch the lease of the next relay.
 fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
     let published = settlement.published.map_or(0, integer);
     let unpublished = doc! { "$filter": {
@@ -246,8 +246,8 @@ fn settlement_update(owner: &str, settlement: &Settlement) -> Document {
     }
 }
 
-/// Settles all outboxes of one aggregate in one command. A rejected settlement is logged and fails the call after the
-/// others were settled.
+/// Settles the outboxes of one aggregate in one command. If a settlement is rejected, logs it, settles the others and
+/// then returns the error.
 async fn settle(
     session: &mut CausalSession,
     aggregate: Aggregate,

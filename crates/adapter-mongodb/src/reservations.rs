@@ -1,28 +1,32 @@
 //! Unique names (logins of a user, id and aliases of a client): each name is the `_id` of a reservation that names its
 //! owner.
 //!
-//! The owner's document says which names it has; a reservation alone gives nothing. A save takes three steps, each a
-//! conditional write of one document:
+//! A name belongs to an owner only if the owner's document lists it; a reservation alone does not count. A save takes
+//! four steps. Each write in them is conditional and changes one document:
 //!
-//! 1. Reserve every name. A name that another owner has is rejected. A name whose owner exists without it is taken
-//!    over.
-//! 2. Write the owner's document, if it has the version that was read.
-//! 3. Reserve every name again. If one belongs to another owner by now, undo step 2 and reject.
+//! 1. Reserve every name. A name that is reserved for another owner is taken over if that owner's document does not
+//!    list it. Otherwise the save is rejected.
+//! 2. Write the owner's document, if it still has the write id that was read.
+//! 3. Reserve every name again. If a name belongs to another owner by now, undo step 2 and reject.
+//! 4. Release the names that the owner's previous document listed and the new one does not.
 //!
-//! Then the names that the owner had before and gave up are freed.
+//! Why step 1 precedes step 2: A and B create users with the same address. If each wrote its document first, both users
+//! would exist before the second reservation fails. With step 1 first, B is rejected before it has written anything.
 //!
-//! Why reserve first: A and B create users with the same address. If each wrote its document first, both would exist
-//! when they meet on the reservation. Reserved first, B is rejected before it wrote anything.
+//! Why step 3 repeats step 1, for a name N:
 //!
-//! Why reserve again: user 1 gave up a name, and the process died before it freed the reservation. A gives the name
-//! back to user 1 and finds user 1's own reservation in step 1. B creates user 2 with the name: user 1 exists without
-//! it, so B takes it over. Both write their documents. In step 3 B finds its own reservation; A finds that of user 2
-//! and undoes its write. If instead another call freed the name between A's steps 1 and 2, step 3 reserves it anew.
+//! 1. User 1's document no longer has N, but the reservation still names user 1 (crash before the release).
+//! 2. A writes user 1 with N; its step 1 finds the reservation already its own.
+//! 3. B creates user 2 with N; user 1's document lacks N, so B takes N over.
+//! 4. Both documents are written.
+//! 5. A's last reservation (step 3) finds user 2's reservation, and A undoes its write.
 //!
-//! A crash between two steps leaves a reservation whose owner does not exist (a create that ended after step 1), or
-//! exists without the name (a replace). The first stays with that owner, which may still be written by a repeated call;
-//! the second is taken over by the next save that wants the name. A caller that leaves between two steps has the effect
-//! of a crash: the next step is not sent.
+//! If another call releases N between A's steps 1 and 2 instead, step 3 reserves N again.
+//!
+//! A crash between two steps leaves a reservation whose owner does not exist (a create that stopped after step 1), or
+//! whose owner's document does not list the name (a replace). In the first case the name stays reserved, because a
+//! repeated call may still write the owner. In the second case the next save that wants the name takes it over. A
+//! caller that leaves between two steps has the effect of a crash: the next step is not sent.
 
 use std::sync::Arc;
 
@@ -35,9 +39,13 @@ use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
 
-/// Attempts to reserve a name, or to save or remove an owner, while other callers change the same documents. Each
-/// failed attempt is another caller's success, so 16 attempts are enough for 15 callers at the same time.
-const MAX_SAVE_ATTEMPTS: usize = 16;
+/// The maximum number of attempts to reserve a name, or to save or remove an owner, while other callers change the same
+/// documents. Each failed attempt means that another caller succeeded, so 16 attempts are enough for 15 callers at the
+/// same time.
+const MAX_ATTEMPTS: usize = 16;
+
+/// The stored name of [`Stored::write_id`].
+const WRITE_ID: &str = "version";
 
 /// A record whose names are unique among all records of its kind.
 pub(crate) trait UniqueNameOwner: Sized + Send + Sync {
@@ -60,8 +68,9 @@ struct ReservationDocument {
     name: String,
     #[serde(rename = "holder")]
     owner: String,
-    /// Raised by every reservation. Scenario: A reads the reservation of an owner that gave the name up. The owner
-    /// reserves it again. A's takeover, which requires the version it read, does not match.
+    /// A counter that every reservation raises. Scenario: A reads the reservation of an owner whose document does not
+    /// list the name. The owner reserves the name again. A's takeover requires the version that A read, so it does not
+    /// match.
     version: i64,
 }
 
@@ -76,179 +85,181 @@ pub(crate) enum OwnerSaveOutcome {
 /// The outcome of reserving one name.
 enum ReserveOutcome {
     Reserved,
-    /// The owner had it before.
+    /// The reservation already named this owner.
     AlreadyOwned,
     TakenBy(String),
 }
 
 /// An owner as it is stored.
-struct Stored<H> {
-    owner: H,
-    /// Random, and different after every write. Null in documents that were stored before versions were.
-    version: Bson,
+struct Stored<O> {
+    owner: O,
+    /// A random id that differs after every write. Null in documents that were stored before write ids existed.
+    write_id: Bson,
 }
 
-impl<H: UniqueNameOwner> Stored<H> {
+impl<O: UniqueNameOwner> Stored<O> {
     fn read(mut stored: Document) -> Result<Self, MongodbError> {
-        let version = stored.remove("version").unwrap_or(Bson::Null);
+        let write_id = stored.remove(WRITE_ID).unwrap_or(Bson::Null);
         let document = deserialize_from_document(stored).map_err(|error| MongodbError::read(&error.into()))?;
         Ok(Self {
-            owner: H::from_stored(document)?,
-            version,
+            owner: O::from_stored(document)?,
+            write_id,
         })
     }
-
-    /// Builds the document of the next version, and returns it with that version.
-    fn next(owner: &H) -> Result<(Document, ObjectId), MongodbError> {
-        let version = ObjectId::new();
-        let document = serialize_to_document(&owner.to_stored());
-        let mut document = document.map_err(|error| MongodbError::corrupt(H::COLLECTION, owner.id(), error))?;
-        document.insert("version", version);
-        Ok((document, version))
-    }
 }
 
-/// The filter for an owner's document at a version.
-fn at_version(id: &str, version: impl Into<Bson>) -> Document {
-    doc! { "_id": id, "version": version.into() }
+/// Builds an owner's document with a new write id, and returns both.
+fn new_document<O: UniqueNameOwner>(owner: &O) -> Result<(Document, ObjectId), MongodbError> {
+    let write_id = ObjectId::new();
+    let document = serialize_to_document(&owner.to_stored());
+    let mut document = document.map_err(|error| MongodbError::corrupt(O::COLLECTION, owner.id(), error))?;
+    document.insert(WRITE_ID, write_id);
+    Ok((document, write_id))
 }
 
-/// Inserts an owner with its names. When its id or a name is taken, it stores nothing and frees what it reserved.
-pub(crate) async fn create<H: UniqueNameOwner>(
+/// Builds the filter for an owner's document that has not been written again since the write with this id.
+fn unchanged_filter(id: &str, write_id: impl Into<Bson>) -> Document {
+    doc! { "_id": id, WRITE_ID: write_id.into() }
+}
+
+/// Inserts an owner with its names. When its id or a name is taken, it stores nothing and releases what it reserved.
+pub(crate) async fn create<O: UniqueNameOwner>(
     database: &Arc<Database>,
-    owner: &H,
+    owner: &O,
 ) -> Result<OwnerSaveOutcome, StoreError> {
-    let reserved = match reserve_all(database, owner).await? {
-        Ok(reserved) => reserved,
-        Err(taken) => return Ok(taken),
+    let newly_reserved = match reserve_all(database, owner).await? {
+        Ok(names) => names,
+        Err(rejection) => return Ok(rejection),
     };
-    let (document, version) = Stored::next(owner)?;
-    if !database.insert(H::COLLECTION, &document).await? {
-        release_unowned::<H>(database, owner.id(), reserved).await?;
+    let (document, write_id) = new_document(owner)?;
+    if !database.insert(O::COLLECTION, &document).await? {
+        release_unlisted::<O>(database, owner.id(), newly_reserved).await?;
         return Ok(OwnerSaveOutcome::IdTaken);
     }
-    if let Err(taken) = reserve_all(database, owner).await? {
-        let as_inserted = at_version(owner.id(), version);
-        database.delete_one(H::COLLECTION, as_inserted).await?;
-        release_unowned::<H>(database, owner.id(), owner.names()).await?;
-        return Ok(taken);
+    if let Err(rejection) = reserve_all(database, owner).await? {
+        let filter = unchanged_filter(owner.id(), write_id);
+        database.delete_one(O::COLLECTION, filter).await?;
+        release_unlisted::<O>(database, owner.id(), owner.names()).await?;
+        return Ok(rejection);
     }
     Ok(OwnerSaveOutcome::Saved)
 }
 
-/// Replaces the owner with the same id, or inserts it, and frees the names that it had and gave up. When a name is
+/// Replaces the owner with the same id, or inserts it, and releases the names that it no longer has. When a name is
 /// taken, the stored owner stays as it was. Idempotent.
-pub(crate) async fn replace<H: UniqueNameOwner>(
+pub(crate) async fn replace<O: UniqueNameOwner>(
     database: &Arc<Database>,
-    owner: &H,
+    owner: &O,
 ) -> Result<OwnerSaveOutcome, StoreError> {
     let id = owner.id();
-    for _ in 0..MAX_SAVE_ATTEMPTS {
-        let before = find_stored::<H>(database, id).await?;
-        if let Err(taken) = reserve_all(database, owner).await? {
-            return Ok(taken);
+    for _ in 0..MAX_ATTEMPTS {
+        let previous = find_stored::<O>(database, id).await?;
+        if let Err(rejection) = reserve_all(database, owner).await? {
+            return Ok(rejection);
         }
-        let (document, version) = Stored::next(owner)?;
-        let is_written = match &before {
-            Some(before) => {
-                let as_found = at_version(id, before.version.clone());
-                database.replace_one(H::COLLECTION, as_found, &document).await?
+        let (document, write_id) = new_document(owner)?;
+        let is_written = match &previous {
+            Some(previous) => {
+                let filter = unchanged_filter(id, previous.write_id.clone());
+                database.replace_one(O::COLLECTION, filter, &document).await?
             }
-            None => database.insert(H::COLLECTION, &document).await?,
+            None => database.insert(O::COLLECTION, &document).await?,
         };
         if !is_written {
             continue;
         }
-        if let Err(taken) = reserve_all(database, owner).await? {
-            let as_written = at_version(id, version);
-            match &before {
-                Some(before) => {
-                    let (document, _) = Stored::next(&before.owner)?;
-                    database.replace_one(H::COLLECTION, as_written, &document).await?
+        if let Err(rejection) = reserve_all(database, owner).await? {
+            let filter = unchanged_filter(id, write_id);
+            match &previous {
+                Some(previous) => {
+                    let (document, _) = new_document(&previous.owner)?;
+                    database.replace_one(O::COLLECTION, filter, &document).await?
                 }
-                None => database.delete_one(H::COLLECTION, as_written).await?,
+                None => database.delete_one(O::COLLECTION, filter).await?,
             };
-            release_unowned::<H>(database, id, owner.names()).await?;
-            return Ok(taken);
+            release_unlisted::<O>(database, id, owner.names()).await?;
+            return Ok(rejection);
         }
-        let before = before.map(|before| before.owner.names()).unwrap_or_default();
-        release_unowned::<H>(database, id, before).await?;
+        let previous_names = previous.map(|previous| previous.owner.names()).unwrap_or_default();
+        release_unlisted::<O>(database, id, previous_names).await?;
         return Ok(OwnerSaveOutcome::Saved);
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Removes an owner and frees its names. Returns whether this call removed it.
+/// Removes an owner and releases its names. Returns whether this call removed it.
 ///
-/// The names go first. Scenario of the other order: the process dies between the two steps. A reservation without its
-/// owner's document looks like an interrupted create, so the next user with that name would be created under the
-/// removed id.
-pub(crate) async fn remove<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
-    for _ in 0..MAX_SAVE_ATTEMPTS {
-        let Some(found) = find_stored::<H>(database, id).await? else {
+/// The names are released first. Scenario of the opposite order: the process dies between the two steps. A reservation
+/// without its owner's document looks like an interrupted create, so the next user with that name would be created
+/// under the removed id.
+pub(crate) async fn remove<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
+    for _ in 0..MAX_ATTEMPTS {
+        let Some(stored) = find_stored::<O>(database, id).await? else {
             return Ok(false);
         };
-        for name in found.owner.names() {
-            free::<H>(database, &name, id).await?;
+        for name in stored.owner.names() {
+            release::<O>(database, &name, id).await?;
         }
-        let as_found = at_version(id, found.version);
-        if database.delete_one(H::COLLECTION, as_found).await? {
+        let filter = unchanged_filter(id, stored.write_id);
+        if database.delete_one(O::COLLECTION, filter).await? {
             return Ok(true);
         }
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Returns the owner of a name: its document must have the name, a reservation alone does not count.
-pub(crate) async fn find_by_name<H: UniqueNameOwner>(
+/// Returns the owner of a name. The owner's document must list the name; a reservation alone does not count.
+pub(crate) async fn find_by_name<O: UniqueNameOwner>(
     mut session: CausalSession,
     name: String,
-) -> Result<Option<H>, MongodbError> {
-    let found = session.find_one::<ReservationDocument>(H::RESERVATIONS, doc! { "_id": &name });
+) -> Result<Option<O>, MongodbError> {
+    let found = session.find_one::<ReservationDocument>(O::RESERVATIONS, doc! { "_id": &name });
     let Some(reservation) = found.await? else {
         return Ok(None);
     };
-    let found = session.find_one::<H::Document>(H::COLLECTION, doc! { "_id": reservation.owner });
-    let owner = found.await?.map(H::from_stored).transpose()?;
+    let found = session.find_one::<O::Document>(O::COLLECTION, doc! { "_id": reservation.owner });
+    let owner = found.await?.map(O::from_stored).transpose()?;
     Ok(owner.filter(|owner| owner.names().contains(&name)))
 }
 
-async fn find_stored<H: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<H>>, StoreError> {
-    let found = database.find_after_write::<Document>(H::COLLECTION, id.to_owned());
+async fn find_stored<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<Option<Stored<O>>, StoreError> {
+    let found = database.find_after_write::<Document>(O::COLLECTION, id.to_owned());
     Ok(found.await?.map(Stored::read).transpose()?)
 }
 
-/// Reserves every name of an owner. Returns the names that it did not have before, or the first one that is taken; then
-/// it frees what this call reserved.
-async fn reserve_all<H: UniqueNameOwner>(
+/// Reserves every name of an owner. Returns the names that were not reserved for it before. If a name is taken,
+/// releases the names that this call reserved, and returns the rejection of the save.
+///
+/// The outer error means that the store failed, the inner one that a name is taken.
+async fn reserve_all<O: UniqueNameOwner>(
     database: &Arc<Database>,
-    owner: &H,
+    owner: &O,
 ) -> Result<Result<Vec<String>, OwnerSaveOutcome>, StoreError> {
-    let mut reserved = Vec::new();
+    let mut newly_reserved = Vec::new();
     for name in owner.names() {
-        match reserve::<H>(database, &name, owner.id()).await? {
-            ReserveOutcome::Reserved => reserved.push(name),
+        match reserve::<O>(database, &name, owner.id()).await? {
+            ReserveOutcome::Reserved => newly_reserved.push(name),
             ReserveOutcome::AlreadyOwned => {}
             ReserveOutcome::TakenBy(by) => {
-                release_unowned::<H>(database, owner.id(), reserved).await?;
+                release_unlisted::<O>(database, owner.id(), newly_reserved).await?;
                 return Ok(Err(OwnerSaveOutcome::NameTaken { name, by }));
             }
         }
     }
-    Ok(Ok(reserved))
+    Ok(Ok(newly_reserved))
 }
 
-/// Reserves one name. A name whose owner exists without it is taken over. A name whose owner does not exist stays with
-/// that owner, because its document may be about to be written.
-async fn reserve<H: UniqueNameOwner>(
+/// Reserves one name. If the document of the name's current owner does not list the name, the name is taken over. If
+/// that owner has no document, the name stays reserved for it, because its document may be about to be written.
+async fn reserve<O: UniqueNameOwner>(
     database: &Arc<Database>,
     name: &str,
     owner: &str,
 ) -> Result<ReserveOutcome, StoreError> {
-    for _ in 0..MAX_SAVE_ATTEMPTS {
-        let own = doc! { "_id": name, "holder": owner };
-        let raise = doc! { "$inc": { "version": 1_i64 } };
-        if database.update_one(H::RESERVATIONS, own, raise).await? {
+    for _ in 0..MAX_ATTEMPTS {
+        let own_filter = doc! { "_id": name, "holder": owner };
+        let raise_version = doc! { "$inc": { "version": 1_i64 } };
+        if database.update_one(O::RESERVATIONS, own_filter, raise_version).await? {
             return Ok(ReserveOutcome::AlreadyOwned);
         }
         let new = ReservationDocument {
@@ -256,28 +267,31 @@ async fn reserve<H: UniqueNameOwner>(
             owner: owner.to_owned(),
             version: 1,
         };
-        if database.insert(H::RESERVATIONS, &new).await? {
+        if database.insert(O::RESERVATIONS, &new).await? {
             return Ok(ReserveOutcome::Reserved);
         }
-        let found = database.find_after_write::<ReservationDocument>(H::RESERVATIONS, name.to_owned());
+        let found = database.find_after_write::<ReservationDocument>(O::RESERVATIONS, name.to_owned());
         let Some(found) = found.await?.filter(|found| found.owner != owner) else {
             continue;
         };
-        let other = find_stored::<H>(database, &found.owner).await?;
-        if other.is_none_or(|other| other.owner.names().iter().any(|owned| owned == name)) {
+        let other = find_stored::<O>(database, &found.owner).await?;
+        if other.is_none_or(|other| other.owner.names().iter().any(|listed| listed == name)) {
             return Ok(ReserveOutcome::TakenBy(found.owner));
         }
-        let as_found = doc! { "_id": name, "holder": &found.owner, "version": found.version };
+        let unchanged_filter = doc! { "_id": name, "holder": &found.owner, "version": found.version };
         let take_over = doc! { "$set": { "holder": owner }, "$inc": { "version": 1_i64 } };
-        if database.update_one(H::RESERVATIONS, as_found, take_over).await? {
+        if database
+            .update_one(O::RESERVATIONS, unchanged_filter, take_over)
+            .await?
+        {
             return Ok(ReserveOutcome::Reserved);
         }
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Frees those of the names that the owner, as it is stored now, does not have.
-async fn release_unowned<H: UniqueNameOwner>(
+/// Releases the given names, except those that the owner's stored document lists.
+async fn release_unlisted<O: UniqueNameOwner>(
     database: &Arc<Database>,
     id: &str,
     names: Vec<String>,
@@ -285,17 +299,18 @@ async fn release_unowned<H: UniqueNameOwner>(
     if names.is_empty() {
         return Ok(());
     }
-    let stored = find_stored::<H>(database, id).await?;
-    let owned = stored.map(|stored| stored.owner.names()).unwrap_or_default();
-    for name in names.iter().filter(|name| !owned.contains(name)) {
-        free::<H>(database, name, id).await?;
+    let stored = find_stored::<O>(database, id).await?;
+    let listed = stored.map(|stored| stored.owner.names()).unwrap_or_default();
+    for name in names.iter().filter(|name| !listed.contains(name)) {
+        release::<O>(database, name, id).await?;
     }
     Ok(())
 }
 
-async fn free<H: UniqueNameOwner>(database: &Arc<Database>, name: &str, id: &str) -> Result<(), StoreError> {
-    let own = doc! { "_id": name, "holder": id };
-    database.delete_one(H::RESERVATIONS, own).await.map(drop)
+/// Deletes the reservation of a name, if it names this owner.
+async fn release<O: UniqueNameOwner>(database: &Arc<Database>, name: &str, owner: &str) -> Result<(), StoreError> {
+    let own_filter = doc! { "_id": name, "holder": owner };
+    database.delete_one(O::RESERVATIONS, own_filter).await.map(drop)
 }
 
 #[cfg(test)]
@@ -312,5 +327,10 @@ mod tests {
             version: 1,
         });
         insta::assert_snapshot!(stored.unwrap(), @r#"{ "_id": "ada@example.com", "holder": "5efd263cbe2d398bb00b97ea", "version": 1 }"#);
+    }
+    #[test]
+    fn write_id_is_stored_as_version() {
+        let filter = unchanged_filter("user-1", Bson::Null);
+        insta::assert_snapshot!(filter, @r#"{ "_id": "user-1", "version": null }"#);
     }
 }

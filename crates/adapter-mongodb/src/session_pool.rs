@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mongodb::{Client, ClientSession};
 use tokio::sync::OwnedMutexGuard;
 
-/// A session in or out of the pool. The call that acquired it holds the lock, so no other call uses it meanwhile.
+/// A session, in the pool or in use. The call that acquired it holds the lock, so no other call uses it meanwhile.
 pub(crate) type PooledSession = Arc<tokio::sync::Mutex<ClientSession>>;
 
 /// The idle sessions of a client. They are reused because the driver spawns a task to end each session.
@@ -30,15 +30,15 @@ impl SessionPool {
         let session = if let Some(session) = idle {
             session
         } else {
-            let started = self.client.start_session().causal_consistency(self.is_causal).await?;
-            Arc::new(tokio::sync::Mutex::new(started))
+            let session = self.client.start_session().causal_consistency(self.is_causal).await?;
+            Arc::new(tokio::sync::Mutex::new(session))
         };
         let guard = session.clone().lock_owned().await;
         Ok((session, guard))
     }
 
-    /// Returns a session whose call succeeded to the pool. A session whose call failed is dropped instead: the server
-    /// may still execute that call, and the next one in the same session would wait for it.
+    /// Returns a session to the pool after its call succeeded. After a failed call, the caller drops the session
+    /// instead: the server may still be executing that call, and the next call in the same session would wait for it.
     pub(crate) fn release(&self, session: PooledSession) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }

@@ -1,4 +1,4 @@
-//! Conditional writes of one document, each a call of its own.
+//! Conditional writes of one document, each in its own call.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use serde::Serialize;
 use crate::database::Database;
 use crate::error::MongodbError;
 
-/// Attempts to put a document while other callers insert and delete it.
+/// The maximum number of attempts to put a document while other callers insert and delete it.
 const MAX_PUT_ATTEMPTS: usize = 16;
 
 impl Database {
-    /// Inserts a document. Returns `false` when its `_id` exists already.
+    /// Inserts a document. Returns `false` if its `_id` already exists.
     pub(crate) async fn insert<T>(self: &Arc<Self>, collection: &'static str, document: &T) -> Result<bool, StoreError>
     where
         T: Serialize + Clone + Send + Sync + 'static,
@@ -24,7 +24,7 @@ impl Database {
             .await
     }
 
-    /// Updates the document that matches the filter. Returns whether one did.
+    /// Updates the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn update_one(
         self: &Arc<Self>,
         collection: &'static str,
@@ -36,7 +36,7 @@ impl Database {
             .await
     }
 
-    /// Replaces the document that matches the filter. Returns whether one did.
+    /// Replaces the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn replace_one<T>(
         self: &Arc<Self>,
         collection: &'static str,
@@ -51,7 +51,7 @@ impl Database {
             .await
     }
 
-    /// Deletes the document that matches the filter. Returns whether one did.
+    /// Deletes the document that matches the filter. Returns whether a document matched.
     pub(crate) async fn delete_one(
         self: &Arc<Self>,
         collection: &'static str,
@@ -61,8 +61,8 @@ impl Database {
             .await
     }
 
-    /// Replaces the document with this `_id`, or inserts it. Starts again when another caller inserts or
-    /// deletes it in between.
+    /// Replaces the document with this `_id`, or inserts it. Starts again if another caller inserts or deletes it
+    /// between the two steps.
     pub(crate) async fn put<T>(
         self: &Arc<Self>,
         collection: &'static str,

@@ -38,7 +38,7 @@ struct CredentialLockDocument {
     version: u64,
 }
 
-/// A credential lock as it is inserted.
+/// A new credential lock, with its outbox.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewCredentialLockDocument {
@@ -66,7 +66,7 @@ impl NewCredentialLockDocument {
 #[serde(untagged)]
 enum ByDocument {
     Actor(ActorDocument),
-    /// The form of older versions: the id of a user or of a client, without which of the two it is.
+    /// The form that older versions stored: the id of a user or of a client, without saying which.
     Id(String),
 }
 
@@ -122,7 +122,7 @@ impl TryFrom<CredentialLockDocument> for CredentialLock {
     }
 }
 
-/// Saves the credential lock under the version it was read with, in one write with its events.
+/// Saves the credential lock and its events in one write, if the stored version is still the one that was read.
 async fn save(
     mut session: CausalSession,
     credential: CredentialLock,
@@ -131,13 +131,13 @@ async fn save(
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(SaveOutcome::OutboxFull);
     }
-    let pushes = !events.is_empty();
+    let has_events = !events.is_empty();
     let outcome = if credential.version == 0 {
         insert(&mut session, &credential, events).await?
     } else {
         update(&mut session, &credential, events).await?
     };
-    if pushes && outcome == SaveOutcome::Saved {
+    if has_events && outcome == SaveOutcome::Saved {
         session.database.notify_event();
     }
     Ok(outcome)
@@ -149,8 +149,8 @@ async fn insert(
     events: Vec<NewEvent>,
 ) -> Result<SaveOutcome, MongodbError> {
     let document = NewCredentialLockDocument::new(credential, events);
-    let inserted = session.insert(COLLECTION, &document).await?;
-    Ok(if inserted {
+    let is_inserted = session.insert(COLLECTION, &document).await?;
+    Ok(if is_inserted {
         SaveOutcome::Saved
     } else {
         SaveOutcome::Conflict
@@ -165,8 +165,8 @@ async fn update(
     let user = credential.user.as_str();
     let next = CredentialLockDocument::next(credential);
     let by = serialize_to_bson(&next.by).map_err(|error| MongodbError::corrupt("credential", user, error))?;
-    let pushes = !events.is_empty();
-    let mut as_found = doc! { "_id": user, "version": integer(credential.version) };
+    let has_events = !events.is_empty();
+    let mut filter = doc! { "_id": user, "version": integer(credential.version) };
     let mut changes = doc! {
         "version": integer(next.version),
         "locked": next.locked,
@@ -175,18 +175,18 @@ async fn update(
         "by": { "$literal": by },
         "reason": { "$literal": next.reason },
     };
-    as_found.extend(outbox::has_room_for(events.len()));
-    changes.extend(outbox::push(events)?);
+    filter.extend(outbox::room_filter(events.len()));
+    changes.extend(outbox::push_fields(events)?);
     let changes = vec![doc! { "$set": changes }];
-    if session.update_one(COLLECTION, as_found, changes).await? {
+    if session.update_one(COLLECTION, filter, changes).await? {
         return Ok(SaveOutcome::Saved);
     }
-    if !pushes {
+    if !has_events {
         return Ok(SaveOutcome::Conflict);
     }
-    let as_found = doc! { "_id": user, "version": integer(credential.version) };
-    // The version is unchanged, so the outbox had no room.
-    let found = session.find_one::<Document>(COLLECTION, as_found).await?;
+    // If the version is unchanged, the outbox had no room.
+    let filter = doc! { "_id": user, "version": integer(credential.version) };
+    let found = session.find_one::<Document>(COLLECTION, filter).await?;
     Ok(if found.is_some() {
         SaveOutcome::OutboxFull
     } else {

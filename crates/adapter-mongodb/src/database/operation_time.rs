@@ -2,7 +2,7 @@
 
 use mongodb::bson::Timestamp as OperationTime;
 
-/// Encodes a time as a number of the same order: seconds in the upper 32 bits, increment in the lower.
+/// Encodes a time as a number that sorts like the time: seconds in the upper 32 bits, increment in the lower 32.
 pub(super) fn to_number(time: OperationTime) -> u64 {
     (u64::from(time.time) << 32) | u64::from(time.increment)
 }

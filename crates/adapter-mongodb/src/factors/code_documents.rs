@@ -42,8 +42,8 @@ struct ChallengeDocument {
 }
 
 impl AttemptsDocument {
-    /// Returns `None` for a window that never began, which is not stored.
-    pub(super) fn new(attempts: &Attempts) -> Option<Self> {
+    /// Returns the stored form, or `None` if no window has begun; then nothing is stored.
+    pub(super) fn from_attempts(attempts: &Attempts) -> Option<Self> {
         (*attempts != Attempts::ZERO).then(|| Self {
             used: attempts.used,
             end_at: date(attempts.ends_at),
@@ -57,7 +57,7 @@ impl From<&ContactCodes> for ContactCodesDocument {
         Self {
             contact: codes.contact.to_string(),
             destination: codes.destination.clone(),
-            attempts: AttemptsDocument::new(&codes.attempts),
+            attempts: AttemptsDocument::from_attempts(&codes.attempts),
             challenge: codes.challenge.as_ref().map(ChallengeDocument::from),
         }
     }

@@ -39,7 +39,7 @@ struct FactorSetDocument {
     attempts: Option<AttemptsDocument>,
 }
 
-/// A factor set as it is inserted.
+/// A new factor set, with its outbox.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewFactorSetDocument {
@@ -83,7 +83,7 @@ impl FactorSetDocument {
             contacts: set.contacts.iter().map(ContactDocument::from).collect(),
             chosen_default: set.chosen_default.as_ref().map(ToString::to_string),
             codes: set.codes.iter().map(ContactCodesDocument::from).collect(),
-            attempts: AttemptsDocument::new(&set.attempts),
+            attempts: AttemptsDocument::from_attempts(&set.attempts),
         }
     }
 }
@@ -122,18 +122,18 @@ impl TryFrom<FactorSetDocument> for FactorSet {
     }
 }
 
-/// Saves the set under the version it was read with, in one write with its events.
+/// Saves the set and its events in one write, if the stored version is still the one that was read.
 async fn save(mut session: CausalSession, set: FactorSet, events: Vec<NewEvent>) -> Result<SaveOutcome, MongodbError> {
     if events.len() > MAX_PENDING_EVENTS {
         return Ok(SaveOutcome::OutboxFull);
     }
-    let pushes = !events.is_empty();
+    let has_events = !events.is_empty();
     let outcome = if set.version == 0 {
         insert(&mut session, &set, events).await?
     } else {
         update(&mut session, &set, events).await?
     };
-    if pushes && outcome == SaveOutcome::Saved {
+    if has_events && outcome == SaveOutcome::Saved {
         session.database.notify_event();
     }
     Ok(outcome)
@@ -151,8 +151,8 @@ async fn insert(
         outbox_pending: !outbox.is_empty(),
         outbox,
     };
-    let inserted = session.insert(COLLECTION, &document).await?;
-    Ok(if inserted {
+    let is_inserted = session.insert(COLLECTION, &document).await?;
+    Ok(if is_inserted {
         SaveOutcome::Saved
     } else {
         SaveOutcome::Conflict
@@ -165,13 +165,13 @@ async fn update(
     events: Vec<NewEvent>,
 ) -> Result<SaveOutcome, MongodbError> {
     let user = set.user.as_str();
-    let pushes = !events.is_empty();
+    let has_events = !events.is_empty();
     let next = FactorSetDocument::next(set);
-    let unwritable = |error| MongodbError::corrupt("factor set", user, error);
-    let contacts = serialize_to_bson(&next.contacts).map_err(unwritable)?;
-    let codes = serialize_to_bson(&next.codes).map_err(unwritable)?;
-    let attempts = serialize_to_bson(&next.attempts).map_err(unwritable)?;
-    let mut as_found = doc! { "_id": user, "version": integer(set.version) };
+    let corrupt = |error| MongodbError::corrupt("factor set", user, error);
+    let contacts = serialize_to_bson(&next.contacts).map_err(corrupt)?;
+    let codes = serialize_to_bson(&next.codes).map_err(corrupt)?;
+    let attempts = serialize_to_bson(&next.attempts).map_err(corrupt)?;
+    let mut filter = doc! { "_id": user, "version": integer(set.version) };
     let mut changes = doc! {
         "version": integer(next.version),
         "contacts": { "$literal": contacts },
@@ -179,20 +179,20 @@ async fn update(
         "codes": { "$literal": codes },
         "attempts": { "$literal": attempts },
     };
-    as_found.extend(outbox::has_room_for(events.len()));
-    changes.extend(outbox::push(events)?);
+    filter.extend(outbox::room_filter(events.len()));
+    changes.extend(outbox::push_fields(events)?);
     if session
-        .update_one(COLLECTION, as_found, vec![doc! { "$set": changes }])
+        .update_one(COLLECTION, filter, vec![doc! { "$set": changes }])
         .await?
     {
         return Ok(SaveOutcome::Saved);
     }
-    if !pushes {
+    if !has_events {
         return Ok(SaveOutcome::Conflict);
     }
-    let as_found = doc! { "_id": user, "version": integer(set.version) };
-    // The version is unchanged, so the outbox had no room.
-    let found = session.find_one::<FactorSetDocument>(COLLECTION, as_found).await?;
+    // If the version is unchanged, the outbox had no room.
+    let filter = doc! { "_id": user, "version": integer(set.version) };
+    let found = session.find_one::<FactorSetDocument>(COLLECTION, filter).await?;
     Ok(if found.is_some() {
         SaveOutcome::OutboxFull
     } else {

@@ -14,7 +14,8 @@ use crate::error::MongodbError;
 
 pub(crate) const COLLECTION: &str = "send_limits";
 
-/// Attempts to take from a quota while other callers begin the same window, or the purge removes it.
+/// The maximum number of attempts to take from a quota while other callers begin the same window or the purge removes
+/// it.
 const MAX_TAKE_ATTEMPTS: usize = 16;
 
 pub(crate) struct MongodbSendQuotas(pub(crate) Arc<Database>);
@@ -28,10 +29,12 @@ struct SendQuotaDocument {
     window_ends_at: DateTime,
 }
 
-/// Takes one from a quota: an update counts on or rolls over an ended window, or an insert begins the first one.
+/// Counts one code against a quota. An update raises the count of the current window, or replaces an ended window with
+/// a new one. If there is no window yet, an insert begins the first.
 ///
-/// Scenario: A and B begin the same window. Both updates match nothing. A inserts; B's insert meets A's `_id`. B reads
-/// the document: if it has room, B starts again and counts on; if it is full, the quota is exceeded.
+/// Scenario: A and B begin the first window. Both updates match nothing. A inserts the window. B's insert fails,
+/// because the `_id` already exists. B reads the window. If it has room, B starts again, and its update raises the
+/// count. If it is full, the quota is exceeded.
 async fn take(
     database: &Arc<Database>,
     key: &SendQuotaKey,
@@ -44,32 +47,32 @@ async fn take(
         window_ends_at: date(time::after(now, quota.window)),
     };
     let most = i64::from(quota.most);
-    let has_room = doc! {
+    let room_filter = doc! {
         "_id": key.as_str(),
         "$or": [{ "windowEndsAt": { "$lte": date(now) } }, { "used": { "$lt": most } }],
     };
-    let has_ended = doc! { "$lte": ["$windowEndsAt", date(now)] };
-    let one_more = doc! {
-        "used": { "$cond": [has_ended.clone(), first.used, { "$add": ["$used", 1] }] },
-        "windowEndsAt": { "$cond": [has_ended, first.window_ends_at, "$windowEndsAt"] },
+    let is_ended = doc! { "$lte": ["$windowEndsAt", date(now)] };
+    let counted = doc! {
+        "used": { "$cond": [is_ended.clone(), first.used, { "$add": ["$used", 1] }] },
+        "windowEndsAt": { "$cond": [is_ended, first.window_ends_at, "$windowEndsAt"] },
     };
     for _ in 0..MAX_TAKE_ATTEMPTS {
-        let update = vec![doc! { "$set": one_more.clone() }];
-        if database.update_one(COLLECTION, has_room.clone(), update).await?
+        let update = vec![doc! { "$set": counted.clone() }];
+        if database.update_one(COLLECTION, room_filter.clone(), update).await?
             || database.insert(COLLECTION, &first).await?
         {
             return Ok(QuotaDecision::Allowed);
         }
         let found = database.find_after_write(COLLECTION, key.as_str().to_owned()).await?;
-        if let Some(retry_at) = full_until(found, key, quota, now)? {
+        if let Some(retry_at) = end_of_full_window(found, key, quota, now)? {
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
     }
     Err(MongodbError::Contended.into())
 }
 
-/// Returns the end of the window if it has no room left.
-fn full_until(
+/// Returns the end of the current window if it has no room left.
+fn end_of_full_window(
     found: Option<SendQuotaDocument>,
     key: &SendQuotaKey,
     quota: SendQuota,
@@ -88,7 +91,7 @@ impl SendQuotas for MongodbSendQuotas {
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
         let found = self.0.find(COLLECTION, key.as_str()).await?;
-        let retry_at = full_until(found, key, quota, now)?;
+        let retry_at = end_of_full_window(found, key, quota, now)?;
         Ok(retry_at.map_or(QuotaDecision::Allowed, |retry_at| QuotaDecision::Exceeded { retry_at }))
     }
 

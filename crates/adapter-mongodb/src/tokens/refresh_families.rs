@@ -48,7 +48,7 @@ pub(super) struct RefreshFamilyDocument {
     groups: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ancestors: Vec<String>,
-    /// The first ancestor, or the family itself: the form of older versions, which did not store `ancestors`.
+    /// The first ancestor, or the family itself. Older versions stored it instead of `ancestors`.
     #[serde(default, skip_serializing)]
     root: Option<String>,
     epoch: u64,
@@ -70,7 +70,7 @@ pub(super) struct RefreshFamilyDocument {
     administrative_groups: Vec<String>,
 }
 
-/// A family as it is inserted.
+/// A new family, with its outbox.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NewRefreshFamilyDocument {
@@ -194,13 +194,13 @@ fn family(found: Option<RefreshFamilyDocument>) -> Result<Option<RefreshFamily>,
     found.map(RefreshFamily::try_from).transpose()
 }
 
-/// Returns the family, causally after the writes of this session.
+/// Returns the family, as of the writes in this session.
 async fn find(session: &mut CausalSession, id: &FamilyId) -> Result<Option<RefreshFamily>, MongodbError> {
     let found = session.find_one::<RefreshFamilyDocument>(COLLECTION, doc! { "_id": id.as_str() });
     family(found.await?)
 }
 
-/// Closes the family if the presented token is the current one, or the previous one inside the grace time
+/// Closes the family if the presented token is the current one, or the previous one within the grace time
 /// (docs/protocols.md "Closing").
 ///
 /// Scenario: A presents T1 with `remember-me=true` and rotates it to T2. B, the same client, presents T1 with
@@ -236,8 +236,8 @@ async fn close(
     Ok(found.map_or(CloseOutcome::Unknown, CloseOutcome::NotMatched))
 }
 
-/// Revokes the family with its event. Returns whether this call did. The outbox needs no check for room: a family has
-/// two events in its life, its start and its revocation.
+/// Revokes the family and pushes the event. Returns whether this call revoked it. The outbox needs no check for room,
+/// because a family has only two events: its start and its revocation.
 async fn revoke(
     mut session: CausalSession,
     id: FamilyId,
@@ -250,14 +250,14 @@ async fn revoke(
     }
     let filter = doc! { "_id": id.as_str(), "$or": revocable };
     let mut changes = doc! { "status": REVOKED, "revokedReason": reason.as_str() };
-    changes.extend(outbox::push(vec![event])?);
-    let revoked = session
+    changes.extend(outbox::push_fields(vec![event])?);
+    let is_revoked = session
         .update_one(COLLECTION, filter, vec![doc! { "$set": changes }])
         .await?;
-    if revoked {
+    if is_revoked {
         session.database.notify_event();
     }
-    Ok(revoked)
+    Ok(is_revoked)
 }
 
 #[async_trait]
@@ -307,7 +307,7 @@ impl RefreshFamilies for MongodbRefreshFamilies {
         now: Timestamp,
         idle_lifetime: Duration,
     ) -> Result<RotationOutcome, StoreError> {
-        // Dropped when this future returns or is dropped: then the batch knows that the caller has left.
+        // Dropped together with this future, so that the batch can detect that the caller has left.
         let caller = Arc::new(());
         let request = RotationRequest {
             caller: Arc::downgrade(&caller),

@@ -4,13 +4,13 @@
 //! many statements matched, not which:
 //!
 //! - All matched: every family was rotated.
-//! - Some matched: the families are read in the same causal session. A family whose current or previous nonce is the
-//!   one that this rotation made was rotated by it, because no other rotation has these 128 random bits. Scenario: A
-//!   and B present one token with new nonces a and b, and C another token. Two statements match. The read finds a
-//!   family with nonce a and one with nonce c: A and C rotated, B is superseded.
-//! - The outcome is unknown (broken connection, `writeConcernError`): the command is sent again, for the callers that
-//!   still wait. Scenario: A's statement matched, and the connection breaks before the reply. The second attempt
-//!   matches nothing, and the read finds nonce a: A's rotation happened, once.
+//! - Not all matched: the families are read in the same causal session. Each rotation stores a new nonce of 128 random
+//!   bits. If a family's current or previous nonce is that of this rotation, this rotation happened. Scenario: A and B
+//!   present the same token with new nonces a and b. C presents another token with nonce c. Two statements match. The
+//!   read finds one family with nonce a and one with nonce c. So A and C rotated, and B is superseded.
+//! - The outcome is unknown (broken connection, `writeConcernError`): the command is sent again for the callers that
+//!   still wait. Scenario: A's statement matches, and the connection breaks before the reply. The second attempt
+//!   matches nothing, and the read finds nonce a. A's rotation happened exactly once.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -31,11 +31,11 @@ use crate::error::{DriverError, MongodbError};
 
 pub(super) type Rotations = Batcher<RotationRequest, Outcome>;
 
-/// The outcome for one caller. A family that cannot be decoded fails for its own caller only.
+/// The outcome for one caller. A family that cannot be decoded fails only for its own caller.
 pub(super) type Outcome = Result<RotationOutcome, MongodbError>;
 
 pub(super) struct RotationRequest {
-    /// Can be upgraded while the caller waits.
+    /// Can be upgraded as long as the caller waits.
     pub(super) caller: Weak<()>,
     pub(super) presented: PresentedToken,
     pub(super) nonce: Nonce,
@@ -52,8 +52,8 @@ impl RotationRequest {
         self.presented.token.family.as_str()
     }
 
-    /// Builds the statement: the family rotates if the presented token is its current one and it is active and
-    /// unexpired.
+    /// Builds the statement. It rotates the family if the presented token is the current one and the family is active
+    /// and unexpired.
     fn update(&self) -> Document {
         let token = &self.presented.token;
         let mut current = active_filter(&self.presented, self.now);
@@ -70,18 +70,18 @@ impl RotationRequest {
         doc! { "q": current, "u": [{ "$set": next }] }
     }
 
-    /// Decides the outcome from the family as it is after a command of which not all statements matched.
+    /// Decides the outcome from the family that was read after a command whose statements did not all match.
     ///
-    /// A family keeps the nonces of two generations. Scenario: A and B present the same token, of generation 1. One of
-    /// them rotates it, and before the read other callers renew the successor twice. The family is at generation 4 with
-    /// nonces 4 and 3; nonce 2, which would show whose rotation the first was, is gone. `may_have_matched` says that a
-    /// statement of this command, or of an earlier attempt, may be that rotation: then the outcome is unknown, because
-    /// "superseded" would be judged a replay and revoke the family on a guess.
+    /// A family keeps the nonces of its last two generations only. Scenario: A and B present the same token, of
+    /// generation 1. One of them rotates it. Before the read, other callers rotate the family twice more. The family is
+    /// at generation 4 with nonces 4 and 3. Nonce 2, which would show who rotated generation 1, is gone.
+    /// `may_have_matched` means that a statement of this command, or of an earlier attempt, may be that rotation. The
+    /// outcome is then unknown: the use case would take "superseded" for a replay and revoke the family on a guess.
     fn outcome(&self, found: &DocumentsById, may_have_matched: bool) -> Outcome {
         let Some(found) = found.get(self.family()) else {
             return Ok(RotationOutcome::Unknown);
         };
-        let family = RefreshFamily::try_from(database::document::<RefreshFamilyDocument>(found)?)?;
+        let family = RefreshFamily::try_from(database::decode_document::<RefreshFamilyDocument>(found)?)?;
         if [Some(family.nonce), family.previous_nonce].contains(&Some(self.nonce)) {
             return Ok(RotationOutcome::Rotated);
         }
@@ -92,28 +92,28 @@ impl RotationRequest {
     }
 }
 
-/// Rotates a batch and returns an outcome per request, in their order. A command of unknown outcome is sent again: a
-/// rotation that the first attempt made does not match again and is recognized by its nonce.
+/// Rotates a batch and returns one outcome per request, in the order of the requests. A command of unknown outcome is
+/// sent again. If the first attempt rotated a family, the second does not match it, and the nonce shows the rotation.
 pub(super) async fn execute_batch(
     database: Arc<Database>,
     requests: Vec<RotationRequest>,
 ) -> Result<Vec<Outcome>, MongodbError> {
     let requests = requests.into_iter().map(Arc::new).collect();
-    retry_unknown_outcome(requests, |requests, unknown_attempt| {
-        let is_retry = unknown_attempt.is_some();
-        write_in_session(database.clone(), unknown_attempt, move |session| {
+    retry_unknown_outcome(requests, |requests, earlier_error| {
+        let is_retry = earlier_error.is_some();
+        write_in_session(database.clone(), earlier_error, move |session| {
             rotate(session, requests, is_retry)
         })
     })
     .await
 }
 
-/// The time after the start of the first attempt within which another one may start. Callers wait for 2.5 s: later, too
-/// little of it is left.
+/// How long after the start of the first attempt another attempt may start. Callers wait 2.5 s, and a later attempt
+/// would have too little of that time left.
 const RETRY_WITHIN: Duration = Duration::from_secs(1);
 
-/// Returns the pause before another attempt, or `None` for no more: two more while the server is not the primary, which
-/// is over soon, otherwise one.
+/// Returns the pause before the next attempt, or `None` if there is none. While the server is not the primary, which
+/// soon changes, two more attempts follow. After any other error, one more follows.
 fn pause_after(attempts: usize, error: &DriverError) -> Option<Duration> {
     if error.is_not_primary() {
         return PAUSES.get(attempts.saturating_sub(1)).copied();
@@ -121,8 +121,9 @@ fn pause_after(attempts: usize, error: &DriverError) -> Option<Duration> {
     (attempts == 1).then_some(Duration::ZERO)
 }
 
-/// Repeats an attempt of unknown outcome for the callers that still wait, and passes it the error of the first. A
-/// caller that has left is left out, because its request was answered already.
+/// Repeats an attempt of unknown outcome for the callers that still wait, and passes the first error to each
+/// repetition. The requests of callers that have left are not repeated, because those callers already have their
+/// answers.
 async fn retry_unknown_outcome<F>(
     requests: Vec<Arc<RotationRequest>>,
     attempt: impl Fn(Vec<Arc<RotationRequest>>, Option<DriverError>) -> F,
@@ -131,13 +132,13 @@ where
     F: Future<Output = Result<Vec<Outcome>, MongodbError>>,
 {
     let started = Instant::now();
-    let first = match attempt(requests.clone(), None).await {
+    let first_error = match attempt(requests.clone(), None).await {
         Err(MongodbError::Write(error)) => error,
         result => return result,
     };
-    let mut latest = first.clone();
+    let mut latest_error = first_error.clone();
     for attempts in 1.. {
-        let Some(pause) = pause_after(attempts, &latest) else {
+        let Some(pause) = pause_after(attempts, &latest_error) else {
             break;
         };
         sleep(pause).await;
@@ -149,34 +150,34 @@ where
         if waiting.is_empty() || started.elapsed() >= RETRY_WITHIN {
             break;
         }
-        latest = match attempt(waiting.clone(), Some(first.clone())).await {
-            Ok(outcomes) => return Ok(align_outcomes(&requests, &waiting, outcomes, &first)),
+        latest_error = match attempt(waiting.clone(), Some(first_error.clone())).await {
+            Ok(outcomes) => return Ok(align_outcomes(&requests, &waiting, outcomes, &first_error)),
             Err(MongodbError::Write(error)) => error,
             // This attempt wrote nothing, but the first may have.
             Err(MongodbError::Read(_)) => break,
             Err(error) => return Err(error),
         };
     }
-    Err(MongodbError::Write(first))
+    Err(MongodbError::Write(first_error))
 }
 
-/// Returns an outcome per request: that of the repeated attempt for a caller that still waited, an unknown one for the
-/// others.
+/// Returns one outcome per request. Callers that still waited get the outcome of the repeated attempt. For the others
+/// the outcome is unknown.
 fn align_outcomes(
     requests: &[Arc<RotationRequest>],
     waiting: &[Arc<RotationRequest>],
     outcomes: Vec<Outcome>,
-    first: &DriverError,
+    first_error: &DriverError,
 ) -> Vec<Outcome> {
     let mut outcomes = waiting.iter().zip(outcomes).peekable();
     let mut outcome = |request| match outcomes.next_if(|(waiting, _)| Arc::ptr_eq(waiting, request)) {
         Some((_, outcome)) => outcome,
-        None => Err(MongodbError::Write(first.clone())),
+        None => Err(MongodbError::Write(first_error.clone())),
     };
     requests.iter().map(&mut outcome).collect()
 }
 
-/// Sends the command once. `is_retry`: an earlier attempt may have rotated some of the families.
+/// Sends the command once. `is_retry` means that an earlier attempt may have rotated some of the families.
 async fn rotate(
     mut session: CausalSession,
     requests: Vec<Arc<RotationRequest>>,
@@ -191,13 +192,13 @@ async fn rotate(
         return Ok(requests.iter().map(|_| Ok(RotationOutcome::Rotated)).collect());
     }
     let may_have_matched = matched > 0 || is_retry;
-    // Families of rejected statements are left out: if their shard is down, the read would fail for the other callers,
-    // too.
+    // The families of rejected statements are not read. If their shard is down, the read would fail for the other
+    // callers as well.
     let is_rejected = |index: usize| rejected.iter().any(|(rejected, _)| *rejected == index);
     let executed = requests.iter().enumerate().filter(|(index, _)| !is_rejected(*index));
     let families: Vec<_> = executed.map(|(_, request)| request.family().to_owned()).collect();
     let found = session.find_each(COLLECTION, &families).await;
-    // Without the read, it is not known which of the statements matched.
+    // Without the read, it is unknown which statements matched.
     let found = found.map_err(|error| match error {
         MongodbError::Read(error) if may_have_matched => MongodbError::Write(error),
         error => error,
@@ -206,7 +207,7 @@ async fn rotate(
     Ok(fail_rejected(rejected, outcomes.collect()))
 }
 
-/// Replaces the outcome of each rejected statement by its error, which concerns its own caller only.
+/// Replaces the outcome of each rejected statement with its error, which concerns only its own caller.
 fn fail_rejected(rejected: Vec<(usize, DriverError)>, mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
     for (index, error) in rejected {
         if let Some(outcome) = outcomes.get_mut(index) {
@@ -249,11 +250,11 @@ mod tests {
         }
     }
 
-    fn rotated(family: &RefreshFamily, nonce: u8) -> RefreshFamily {
+    fn rotate_to(nonce: u8, family: &RefreshFamily) -> RefreshFamily {
         family.rotate(Nonce([nonce; 16]), Timestamp::UNIX_EPOCH, IDLE)
     }
 
-    /// Makes a request to rotate the first token to nonce 2.
+    /// Returns a request to rotate the first token to nonce 2.
     fn request() -> RotationRequest {
         let RefreshFamily { origin, .. } = family();
         RotationRequest {
@@ -269,27 +270,27 @@ mod tests {
         }
     }
 
-    fn stored(family: &RefreshFamily) -> DocumentsById {
+    fn documents_by_id(family: &RefreshFamily) -> DocumentsById {
         let document = serialize_to_raw_document_buf(&RefreshFamilyDocument::from(family)).unwrap();
         DocumentsById::from([(family.id.to_string(), document)])
     }
 
-    fn outcome(found: &RefreshFamily) -> RotationOutcome {
-        request().outcome(&stored(found), true).unwrap()
+    fn decide(found: &RefreshFamily) -> RotationOutcome {
+        request().outcome(&documents_by_id(found), true).unwrap()
     }
 
     #[test]
     fn family_with_the_nonce_was_rotated_by_the_request() {
-        let second = rotated(&family(), 2);
-        assert_eq!(outcome(&second), RotationOutcome::Rotated);
-        assert_eq!(outcome(&rotated(&second, 3)), RotationOutcome::Rotated);
+        let second = rotate_to(2, &family());
+        assert_eq!(decide(&second), RotationOutcome::Rotated);
+        assert_eq!(decide(&rotate_to(3, &second)), RotationOutcome::Rotated);
     }
 
     #[test]
     fn family_without_the_nonce_is_superseded() {
-        let other = rotated(&family(), 3);
-        for found in [family(), rotated(&other, 4), other] {
-            assert_eq!(outcome(&found), RotationOutcome::Superseded(found));
+        let other = rotate_to(3, &family());
+        for found in [family(), rotate_to(4, &other), other] {
+            assert_eq!(decide(&found), RotationOutcome::Superseded(found));
         }
         assert!(matches!(
             request().outcome(&DocumentsById::new(), true),
@@ -299,8 +300,8 @@ mod tests {
 
     #[test]
     fn later_generations_leave_the_outcome_unknown() {
-        let fourth = rotated(&rotated(&rotated(&family(), 3), 4), 5);
-        let found = stored(&fourth);
+        let fourth = rotate_to(5, &rotate_to(4, &rotate_to(3, &family())));
+        let found = documents_by_id(&fourth);
         assert!(matches!(request().outcome(&found, true), Err(MongodbError::Write(_))));
         let outcome = request().outcome(&found, false).unwrap();
         assert_eq!(outcome, RotationOutcome::Superseded(fourth));
@@ -315,13 +316,13 @@ mod tests {
         ));
     }
 
-    fn not_primary() -> MongodbError {
+    fn not_primary_error() -> MongodbError {
         let reply = doc! { "writeConcernError": { "code": 189 } };
         MongodbError::Write(DriverError::write_errors(&reply).unwrap_err())
     }
 
-    /// Runs attempts with these outcomes that take `duration` each, for two callers, of which the second leaves after
-    /// the first attempt. Returns the result and the number of attempts.
+    /// Runs attempts with these outcomes for two callers. Each attempt takes `duration`. The second caller leaves
+    /// during the first attempt. Returns the result and the number of attempts.
     async fn run_attempts(
         duration: Duration,
         outcomes: &[Result<(), MongodbError>],
@@ -335,9 +336,9 @@ mod tests {
         });
         let (attempts, [_stays, leaves]) = (Cell::new(0), callers);
         let leaves = Cell::new(Some(leaves));
-        let result = retry_unknown_outcome(requests.to_vec(), |requests, unknown| {
+        let result = retry_unknown_outcome(requests.to_vec(), |requests, earlier_error| {
             let number = attempts.replace(attempts.get() + 1);
-            assert_eq!(unknown.is_some(), number > 0);
+            assert_eq!(earlier_error.is_some(), number > 0);
             assert_eq!(requests.len(), if number == 0 { 2 } else { 1 });
             leaves.take();
             let outcome = outcomes[number].clone();
@@ -349,7 +350,7 @@ mod tests {
         (result.await, attempts.get())
     }
 
-    /// Returns whether the caller that stayed was rotated, and the outcome of the other is unknown.
+    /// Returns whether the first caller's family was rotated, and the outcome of the second caller is unknown.
     fn is_rotated_for_the_first(result: &Result<Vec<Outcome>, MongodbError>) -> bool {
         matches!(
             result.as_deref(),
@@ -357,35 +358,47 @@ mod tests {
         )
     }
 
-    /// Far below [`RETRY_WITHIN`].
-    const SOON: Duration = Duration::from_millis(1);
+    /// The duration of an attempt that ends long before [`RETRY_WITHIN`].
+    const SHORT_ATTEMPT: Duration = Duration::from_millis(1);
 
     #[tokio::test(start_paused = true)]
     async fn unknown_outcome_is_retried_once() {
-        let read = || Err(MongodbError::Read(DriverError::unreadable()));
-        let write = || Err(MongodbError::Write(DriverError::unreadable()));
-        let at_once = run_attempts(SOON, &[Ok(())]).await;
-        assert!(matches!((at_once.0.as_deref(), at_once.1), (Ok([Ok(_), Ok(_)]), 1)));
-        let read_failed = run_attempts(SOON, &[read()]).await;
+        let read_failure = || Err(MongodbError::Read(DriverError::unreadable()));
+        let write_failure = || Err(MongodbError::Write(DriverError::unreadable()));
+        let succeeded = run_attempts(SHORT_ATTEMPT, &[Ok(())]).await;
+        assert!(matches!((succeeded.0.as_deref(), succeeded.1), (Ok([Ok(_), Ok(_)]), 1)));
+        let read_failed = run_attempts(SHORT_ATTEMPT, &[read_failure()]).await;
         assert!(matches!(read_failed, (Err(MongodbError::Read(_)), 1)));
-        let (result, attempts) = run_attempts(SOON, &[write(), Ok(())]).await;
+        let (result, attempts) = run_attempts(SHORT_ATTEMPT, &[write_failure(), Ok(())]).await;
         assert!(is_rotated_for_the_first(&result));
         assert_eq!(attempts, 2);
-        for second in [read(), write()] {
-            let unknown = run_attempts(SOON, &[write(), second]).await;
+        for second in [read_failure(), write_failure()] {
+            let unknown = run_attempts(SHORT_ATTEMPT, &[write_failure(), second]).await;
             assert!(matches!(unknown, (Err(MongodbError::Write(_)), 2)));
         }
-        let late = run_attempts(RETRY_WITHIN, &[write()]).await;
+        let late = run_attempts(RETRY_WITHIN, &[write_failure()]).await;
         assert!(matches!(late, (Err(MongodbError::Write(_)), 1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn rotations_are_retried_through_a_step_down() {
         let started = Instant::now();
-        let (result, attempts) = run_attempts(Duration::ZERO, &[Err(not_primary()), Err(not_primary()), Ok(())]).await;
+        let (result, attempts) = run_attempts(
+            Duration::ZERO,
+            &[Err(not_primary_error()), Err(not_primary_error()), Ok(())],
+        )
+        .await;
         assert!(is_rotated_for_the_first(&result));
         assert_eq!((attempts, started.elapsed()), (3, PAUSES.iter().sum::<Duration>()));
-        let unknown = run_attempts(SOON, &[Err(not_primary()), Err(not_primary()), Err(not_primary())]).await;
+        let unknown = run_attempts(
+            SHORT_ATTEMPT,
+            &[
+                Err(not_primary_error()),
+                Err(not_primary_error()),
+                Err(not_primary_error()),
+            ],
+        )
+        .await;
         assert!(matches!(unknown, (Err(MongodbError::Write(_)), 3)));
     }
 

@@ -94,7 +94,7 @@ impl TryFrom<ValidationTokenDocument> for ValidationToken {
 }
 
 /// Builds the filter for an unexpired token.
-fn unexpired(hash: &ValidationTokenHash, now: Timestamp) -> Document {
+fn unexpired_filter(hash: &ValidationTokenHash, now: Timestamp) -> Document {
     doc! { "_id": binary(&hash.0), "expiresAt": { "$gt": date(now) } }
 }
 
@@ -108,7 +108,7 @@ impl ValidationTokens for MongodbValidationTokens {
     }
 
     async fn find(&self, hash: &ValidationTokenHash, now: Timestamp) -> Result<Option<ValidationToken>, StoreError> {
-        let filter = unexpired(hash, now);
+        let filter = unexpired_filter(hash, now);
         let found = self.0.read(|database| async move {
             let collection = database.collection::<ValidationTokenDocument>(COLLECTION);
             collection
@@ -124,7 +124,7 @@ impl ValidationTokens for MongodbValidationTokens {
         hash: &ValidationTokenHash,
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError> {
-        let filter = unexpired(hash, now);
+        let filter = unexpired_filter(hash, now);
         let found = self.0.read(|database| async move {
             let found = database.read_linearizable::<ValidationTokenDocument>(COLLECTION, filter);
             found.await
@@ -133,7 +133,7 @@ impl ValidationTokens for MongodbValidationTokens {
     }
 
     async fn consume(&self, hash: &ValidationTokenHash, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
-        // One conditional delete, so that of parallel uses one gets the token.
+        // One conditional delete, so that only one of several parallel uses gets the token.
         let filter = doc! {
             "_id": binary(&hash.0),
             "targetClient": client.as_str(),

@@ -23,8 +23,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     })]
 }
 
-/// Delay of each read, in which the other reads queue up and form a batch.
-const READ_TAKES: Duration = Duration::from_millis(20);
+/// How long each read takes. Meanwhile the other reads queue up and form a batch.
+const READ_DURATION: Duration = Duration::from_millis(20);
 
 const CALLERS: usize = 24;
 
@@ -49,19 +49,19 @@ async fn rejected_read() {
             return Reaction::Pass;
         }
         let text = command.document().to_string();
-        if !text.contains("away") {
-            return Reaction::Pass.later(READ_TAKES);
+        if !text.contains("unreachable") {
+            return Reaction::Pass.later(READ_DURATION);
         }
         counter.fetch_add(usize::from(text.contains("user-")), Ordering::Relaxed);
         let rejection =
             doc! { "ok": 0, "code": 133, "codeName": "FailedToSatisfyReadPreference", "errmsg": "scripted" };
-        Reaction::Answer(rejection).later(READ_TAKES)
+        Reaction::Answer(rejection).later(READ_DURATION)
     });
     let mut reads = JoinSet::new();
     for caller in 0..CALLERS {
         let identities = identities.clone();
         let id = if caller % 4 == 0 {
-            "away".to_owned()
+            "unreachable".to_owned()
         } else {
             format!("user-{caller}")
         };
@@ -69,7 +69,7 @@ async fn rejected_read() {
         reads.spawn(async move { (id.clone(), identities.find(&id).await) });
     }
     for (id, found) in reads.join_all().await {
-        if id.as_str() == "away" {
+        if id.as_str() == "unreachable" {
             assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
         } else {
             assert_eq!(found.expect("its shard answers"), None, "{id}");

@@ -85,18 +85,18 @@ fn uri() -> String {
 type SentReads = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 /// Opens stores whose reads are recorded. Dropping the proxy resets their connections.
-async fn recording_stores(database: &TestDatabase) -> (MongodbProxy, Stores, SentReads) {
+async fn open_recorded_stores(database: &TestDatabase) -> (MongodbProxy, Stores, SentReads) {
     let server = resolve_host(&uri()).expect("the URI names one host");
     let proxy = MongodbProxy::in_front_of(server).await.expect("a port is free");
     let stores = open_stores(via_proxy(&uri(), proxy.address()), database).await;
     let sent = SentReads::default();
-    let seen = sent.clone();
+    let recorded = sent.clone();
     proxy.run_script(move |command: &Command| {
         if command.name() == "find" {
             let collection = command.collection().unwrap_or_default().to_owned();
             let level = command.read_concern_level().map(str::to_owned);
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.push((collection, level));
+            let mut recorded = recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            recorded.push((collection, level));
         }
         Reaction::Pass
     });
@@ -113,7 +113,7 @@ fn take_linearizable(sent: &SentReads) -> Vec<String> {
 
 async fn reads_without_a_write_are_linearizable() {
     let database = TestDatabase::new().await;
-    let (_proxy, stores, sent) = recording_stores(&database).await;
+    let (_proxy, stores, sent) = open_recorded_stores(&database).await;
     stores
         .lock_statuses
         .read_linearizable(&user(1))
@@ -138,7 +138,7 @@ async fn reads_without_a_write_are_linearizable() {
 
 async fn absent_users_are_read_again_but_not_logins() {
     let database = TestDatabase::new().await;
-    let (_proxy, stores, sent) = recording_stores(&database).await;
+    let (_proxy, stores, sent) = open_recorded_stores(&database).await;
     stores.identities.find(&user(1)).await.expect("the read succeeds");
     assert_eq!(take_linearizable(&sent), ["identities"]);
     stores
@@ -147,14 +147,14 @@ async fn absent_users_are_read_again_but_not_logins() {
         .await
         .expect("the read succeeds");
     assert_eq!(take_linearizable(&sent), ["identities"]);
-    let stranger = stores.identities.find_by_login("stranger@example.com");
-    assert_eq!(stranger.await.expect("the read succeeds"), None);
+    let unknown = stores.identities.find_by_login("unknown@example.com");
+    assert_eq!(unknown.await.expect("the read succeeds"), None);
     assert_eq!(take_linearizable(&sent), [""; 0]);
 }
 
-/// The read carries `afterClusterTime`, which the old primary counts while it is partitioned.
+/// The old primary counts reads with `afterClusterTime` during the partition.
 async fn read_after_write_is_causal() {
-    let (database, primary) = old_primary().await;
+    let (database, primary) = start_old_primary().await;
     let stores = open_stores(via_proxy(&uri(), primary.address()), &database).await;
     lock(&stores, 1).await.expect("the lock is acknowledged");
     primary.partition().await.expect("the server answers");
@@ -164,14 +164,14 @@ async fn read_after_write_is_causal() {
         .await
         .expect("the read succeeds");
     assert!(lock_status.is_locked);
-    let seen = primary.rejoin().await.expect("the server answers");
-    assert_eq!((seen.reads, seen.causal_reads), (1, 1));
+    let stats = primary.rejoin().await.expect("the server answers");
+    assert_eq!((stats.reads, stats.causal_reads), (1, 1));
 }
 
 async fn old_primary_answers_no_linearizable_read() {
-    let (database, primary) = old_primary().await;
+    let (database, primary) = start_old_primary().await;
     let stores = open_stores(via_proxy(&uri(), primary.address()), &database).await;
-    // Without a write before it, no read is causal.
+    // A read is causal only after a write of the same process.
     lock(&stores, 1).await.expect("the lock is acknowledged");
     primary.partition().await.expect("the server answers");
     let on_new_primary = open_stores(uri(), &database).await;
@@ -188,8 +188,8 @@ async fn old_primary_answers_no_linearizable_read() {
         .await
         .expect_err("the old primary has no majority");
     lock(&stores, 3).await.expect_err("the write reaches no majority");
-    let seen = primary.rejoin().await.expect("the server answers");
-    assert_eq!((seen.causal_reads > 0, seen.linearizable_reads), (true, 1));
+    let stats = primary.rejoin().await.expect("the server answers");
+    assert_eq!((stats.causal_reads > 0, stats.linearizable_reads), (true, 1));
     assert!(
         stores
             .lock_statuses
@@ -208,7 +208,7 @@ async fn old_primary_answers_no_linearizable_read() {
     );
 }
 
-async fn old_primary() -> (TestDatabase, OldPrimary) {
+async fn start_old_primary() -> (TestDatabase, OldPrimary) {
     let database = TestDatabase::new().await;
     let server = resolve_host(&uri()).expect("the URI names one host");
     let primary = OldPrimary::before(server, &database.database).await;

@@ -1,4 +1,4 @@
-//! A database per trial, and the trials of this adapter beside the contracts.
+//! A database per trial, and the trials of this adapter in addition to the contracts.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::settings;
 /// Returns the URI of the server, if there is one.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the address of the test server is no setting of AuthMe"
+    reason = "the address of the test server is not a setting of AuthMe"
 )]
 pub(crate) fn server() -> Option<String> {
     std::env::var("AUTHME_TEST_MONGODB_URI")
@@ -35,18 +35,18 @@ pub(crate) fn server() -> Option<String> {
 /// A database that one trial has to itself; dropping the value drops the database.
 pub(crate) struct TestDatabase {
     pub(crate) database: String,
-    opened: Mutex<adapter_mongodb::Stores>,
+    stores: Mutex<adapter_mongodb::Stores>,
 }
 
 impl TestDatabase {
     pub(crate) async fn new() -> Self {
         let database = format!("contract-{}", ObjectId::new());
-        let opened = Mutex::new(open(&database).await);
-        Self { database, opened }
+        let stores = Mutex::new(open(&database).await);
+        Self { database, stores }
     }
 
-    fn opened(&self) -> adapter_mongodb::Stores {
-        self.opened.lock().expect("the lock is not poisoned").clone()
+    fn current_stores(&self) -> adapter_mongodb::Stores {
+        self.stores.lock().expect("the lock is not poisoned").clone()
     }
 
     async fn documents(&self, collection: &str) -> mongodb::Collection<Document> {
@@ -89,7 +89,7 @@ impl Drop for TestDatabase {
 #[async_trait]
 impl Fixture for TestDatabase {
     fn stores(&self) -> Stores {
-        let stores = self.opened();
+        let stores = self.current_stores();
         let expired_records = stores.expired_records_of(&Aggregate::ALL);
         Stores {
             clients: stores.clients,
@@ -109,21 +109,21 @@ impl Fixture for TestDatabase {
 
     async fn reopen(&self) -> Stores {
         let reopened = open(&self.database).await;
-        *self.opened.lock().expect("the lock is not poisoned") = reopened;
+        *self.stores.lock().expect("the lock is not poisoned") = reopened;
         self.stores()
     }
 }
 
-/// Returns the trials of this adapter beside the contracts.
+/// Returns the trials of this adapter in addition to the contracts.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("interrupted_create_is_completed_under_its_id", interrupted_create),
         trial("login_left_over_by_a_crash_is_taken_over", left_over_login),
         trial("unreadable_outbox_does_not_block_others", unreadable_outbox),
         trial("unreadable_document_fails_only_its_caller", unreadable_document),
-        trial("user_without_version_is_replaced_and_removed", unversioned_user),
+        trial("user_without_write_id_is_replaced_and_removed", user_without_write_id),
         trial("parallel_replaces_of_a_user_all_succeed", parallel_replaces),
-        trial("freed_name_is_reserved_again_by_a_replace", freed_name),
+        trial("released_name_is_reserved_again_by_a_replace", released_name),
         trial("creating_the_indexes_again_changes_nothing", indexes_again),
         trial("service_purges_only_its_own_records", own_records),
     ]
@@ -210,13 +210,13 @@ async fn indexes_again(database: TestDatabase) {
     for index in adapter_mongodb::indexes() {
         let documents = database.documents(index.collection).await;
         let names = documents.list_index_names().await.expect("the call succeeds");
-        let known = names.iter().filter(|name| *name == index.name).count();
-        assert_eq!(known, 1, "{}.{} in {names:?}", index.collection, index.name);
+        let count = names.iter().filter(|name| *name == index.name).count();
+        assert_eq!(count, 1, "{}.{} in {names:?}", index.collection, index.name);
     }
 }
 
 async fn own_records(database: TestDatabase) {
-    let stores = database.opened();
+    let stores = database.current_stores();
     let window = SendQuota {
         most: 1,
         window: Duration::from_mins(10),
@@ -263,7 +263,7 @@ async fn lock(database: &TestDatabase, name: &str) {
 /// Stores events with the kinds, fields and forms that a newer version may write.
 async fn unreadable_outbox(database: TestDatabase) {
     let stores = database.stores();
-    let newer = [
+    let unreadable = [
         (
             "of-a-newer-kind",
             "$set",
@@ -277,10 +277,10 @@ async fn unreadable_outbox(database: TestDatabase) {
             "outbox.0.data",
             doc! { "by": { "client": "desk" } }.into(),
         ),
-        ("that-is-no-list", "$set", "outbox", Bson::from("events")),
+        ("that-is-not-a-list", "$set", "outbox", Bson::from("events")),
     ];
     let credentials = database.documents("credentials").await;
-    for (name, verb, field, value) in newer.clone() {
+    for (name, verb, field, value) in unreadable.clone() {
         lock(&database, name).await;
         let change = doc! { verb: { field: value } };
         let changed = credentials.update_one(doc! { "_id": name }, change).await;
@@ -297,7 +297,7 @@ async fn unreadable_outbox(database: TestDatabase) {
         let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
         assert_eq!(keys, ["readable"]);
         let backlog = stores.outboxes.backlog().await.expect("the call succeeds");
-        assert_eq!(backlog.unreadable, newer.len() as u64);
+        assert_eq!(backlog.unreadable, unreadable.len() as u64);
     }
     for name in ["of-a-newer-kind", "without-an-id", "with-data-of-a-newer-form"] {
         lock(&database, name).await;
@@ -328,33 +328,33 @@ async fn unreadable_document(database: TestDatabase) {
     }
 }
 
-async fn unversioned_user(database: TestDatabase) {
+async fn user_without_write_id(database: TestDatabase) {
     let identities = database.stores().identities;
     let documents = database.documents("identities").await;
     identities.create(&ada("ada")).await.expect("the call succeeds");
     for _ in 0..2 {
-        let without = doc! { "$unset": { "version": "" } };
-        let changed = documents.update_one(doc! { "_id": "ada" }, without).await;
+        let unset = doc! { "$unset": { "version": "" } };
+        let changed = documents.update_one(doc! { "_id": "ada" }, unset).await;
         assert_eq!(changed.expect("the update succeeds").modified_count, 1);
         let replaced = identities.replace(&ada("ada")).await.expect("the call succeeds");
         assert_eq!(replaced, IdentitySaveOutcome::Saved);
     }
-    let without = doc! { "$unset": { "version": "" } };
+    let unset = doc! { "$unset": { "version": "" } };
     documents
-        .update_one(doc! { "_id": "ada" }, without)
+        .update_one(doc! { "_id": "ada" }, unset)
         .await
         .expect("the update succeeds");
     assert!(identities.remove(&user("ada")).await.expect("the call succeeds"));
     assert_eq!(identities.find(&user("ada")).await.expect("the call succeeds"), None);
 }
 
-/// Each write requires the version that was read and gives the document another one, so a lost race is repeated.
+/// Each write requires the write id that was read and stores a new one, so a caller that loses the race tries again.
 async fn parallel_replaces(database: TestDatabase) {
     const CALLERS: usize = 8;
     let identities = database.stores().identities;
     let documents = database.documents("identities").await;
     identities.create(&ada("ada")).await.expect("the call succeeds");
-    let version = async || {
+    let write_id = async || {
         let found = documents
             .find_one(doc! { "_id": "ada" })
             .await
@@ -362,9 +362,9 @@ async fn parallel_replaces(database: TestDatabase) {
         found
             .expect("the document exists")
             .get_object_id("version")
-            .expect("the document has a version")
+            .expect("the document has a write id")
     };
-    let before = version().await;
+    let before = write_id().await;
     let mut replacing = tokio::task::JoinSet::new();
     for _ in 0..CALLERS {
         let identities = identities.clone();
@@ -373,15 +373,15 @@ async fn parallel_replaces(database: TestDatabase) {
     for saved in replacing.join_all().await {
         assert_eq!(saved.expect("the call succeeds"), IdentitySaveOutcome::Saved);
     }
-    assert_ne!(version().await, before);
+    assert_ne!(write_id().await, before);
 }
 
-async fn freed_name(database: TestDatabase) {
+async fn released_name(database: TestDatabase) {
     let identities = database.stores().identities;
     identities.create(&ada("ada")).await.expect("the call succeeds");
     let logins = database.documents("logins").await;
-    let freed = logins.delete_one(doc! { "_id": "ada@example.com" }).await;
-    assert_eq!(freed.expect("the delete succeeds").deleted_count, 1);
+    let released = logins.delete_one(doc! { "_id": "ada@example.com" }).await;
+    assert_eq!(released.expect("the delete succeeds").deleted_count, 1);
     let saved = identities.replace(&ada("ada")).await.expect("the call succeeds");
     assert_eq!(saved, IdentitySaveOutcome::Saved);
     let found = identities
