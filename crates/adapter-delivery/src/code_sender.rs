@@ -20,13 +20,13 @@ use crate::sms_gateway::SmsGateway;
 use crate::smtp::SmtpDelivery;
 use crate::texts::MessageTemplates;
 
-/// The pause after the first failed attempt; the second is twice as long. Jitter adds up to as much again, so that
-/// messages that failed together are not repeated together. Both pauses are short beside the ten seconds of
-/// [`DeliverySettings::within`].
+/// The pause after the first failed attempt. The second pause is twice as long. Jitter can double each of them, so that
+/// messages that failed at the same time are not repeated at the same time. Both pauses are short compared to the
+/// default [`DeliverySettings::time_limit`] of ten seconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_RETRIES: usize = 2;
 
-/// Messages in flight on one route. It bounds the connections that a burst of codes opens to one server.
+/// The maximum number of messages in flight on one route. It bounds the connections that a burst of codes opens to one server.
 const MAX_IN_FLIGHT: usize = 32;
 
 /// A message with its texts filled in.
@@ -61,20 +61,23 @@ impl Route {
 
 /// Sends codes: mail to addresses, text messages to numbers.
 ///
-/// Each route has 32 messages in flight at most; further messages wait within their own time limit. A message that was
-/// started continues when its caller goes away, until it is sent or its time is over: A drops its request while the
-/// mail server is reading. Cutting the mail off there would leave open whether it was sent. Each failed attempt is
-/// logged as a warning with the challenge id and the cause.
+/// Each route has at most 32 messages in flight. Further messages wait, and the wait counts towards their time limit.
+///
+/// A message continues after its caller is gone, until it is sent or its time limit is over. Example: caller A drops its
+/// request while the mail server reads the mail. If the connection were cut at that point, it would stay unknown whether
+/// the mail was sent.
+///
+/// Each failed attempt and each message that was not sent are logged as warnings, with the challenge id and the cause.
 pub struct CodeSender {
     templates: MessageTemplates,
     mail: Arc<Route>,
     text_message: Arc<Route>,
-    within: Duration,
+    time_limit: Duration,
     runtime: Handle,
 }
 
-/// Checks every text and builds both routes, without connecting. Messages are sent on the Tokio runtime that this is
-/// called on, also when [`CodeDelivery::deliver`] is called from another one.
+/// Checks every text and builds both routes, without connecting. Messages are sent on the Tokio runtime that this
+/// function is called on, even if [`CodeDelivery::deliver`] is called on another one.
 pub fn open(settings: DeliverySettings) -> Result<CodeSender, OpenError> {
     Ok(CodeSender {
         templates: MessageTemplates::open(&settings.texts)?,
@@ -86,7 +89,7 @@ pub fn open(settings: DeliverySettings) -> Result<CodeSender, OpenError> {
             TextMessageRoute::Gateway(gateway) => Arc::new(SmsGateway::open(gateway)?),
             TextMessageRoute::File(path) => Arc::new(FileSink::open(path)?),
         }),
-        within: settings.within,
+        time_limit: settings.time_limit,
         runtime: Handle::current(),
     })
 }
@@ -108,11 +111,11 @@ impl CodeSender {
 
     async fn send_detached(&self, message: &CodeMessage) -> Result<(), SendError> {
         let (route, rendered) = self.render(message).inspect_err(|error| {
-            warn(&message.challenge, error);
+            warn_not_sent(&message.challenge, error);
         })?;
-        let task = send_in_time(route, rendered, self.within).in_current_span();
+        let task = send_with_timeout(route, rendered, self.time_limit).in_current_span();
         let joined = self.runtime.spawn(task).await;
-        joined.unwrap_or_else(|error| Err(SendError::BrokenOff(Box::new(error))))
+        joined.unwrap_or_else(|error| Err(SendError::Aborted(Box::new(error))))
     }
 }
 
@@ -130,18 +133,19 @@ impl fmt::Debug for CodeSender {
     }
 }
 
-async fn send_in_time(route: Arc<Route>, rendered: RenderedMessage, within: Duration) -> Result<(), SendError> {
-    timeout(within, send_with_retries(&route, &rendered))
-        .await
-        .unwrap_or_else(|_| {
-            warn(&rendered.message.challenge, &SendError::TooLate);
-            Err(SendError::TooLate)
-        })
+async fn send_with_timeout(
+    route: Arc<Route>,
+    rendered: RenderedMessage,
+    time_limit: Duration,
+) -> Result<(), SendError> {
+    let result = timeout(time_limit, send_with_retries(&route, &rendered)).await;
+    let result = result.unwrap_or(Err(SendError::TimedOut));
+    result.inspect_err(|error| warn_not_sent(&rendered.message.challenge, error))
 }
 
 async fn send_with_retries(route: &Route, rendered: &RenderedMessage) -> Result<(), SendError> {
     let permit = route.permits.acquire().await;
-    let _permit = permit.map_err(|closed| SendError::BrokenOff(Box::new(closed)))?;
+    let _permit = permit.map_err(|closed| SendError::Aborted(Box::new(closed)))?;
     let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_times(MAX_RETRIES)
@@ -152,14 +156,23 @@ async fn send_with_retries(route: &Route, rendered: &RenderedMessage) -> Result<
 
 async fn send_once(transport: &dyn Transport, rendered: &RenderedMessage) -> Result<(), SendError> {
     let result = transport.send(rendered).await;
-    result.inspect_err(|error| warn(&rendered.message.challenge, error))
+    result.inspect_err(|error| warn_attempt_failed(&rendered.message.challenge, error))
 }
 
-fn warn(challenge: &ChallengeId, error: &SendError) {
+fn warn_attempt_failed(challenge: &ChallengeId, error: &SendError) {
     tracing::warn!(
         challenge = challenge.as_str(),
         error = error as &dyn Error,
-        "a code could not be sent"
+        "an attempt to send a code failed"
+    );
+}
+
+/// Logs the final failure of a message.
+fn warn_not_sent(challenge: &ChallengeId, error: &SendError) {
+    tracing::warn!(
+        challenge = challenge.as_str(),
+        error = error as &dyn Error,
+        "a code was not sent"
     );
 }
 

@@ -28,8 +28,8 @@ struct Delivery {
     /// The file for codes of a contact type that has no server.
     file: Option<PathBuf>,
     /// The time limit of one message: waiting for a permit and all attempts together.
-    #[serde(deserialize_with = "deserialize_time_limit")]
-    within: Duration,
+    #[serde(rename = "within", deserialize_with = "deserialize_time_limit")]
+    time_limit: Duration,
     texts: String,
     texts_directory: Option<PathBuf>,
 }
@@ -65,10 +65,10 @@ struct Sms {
 }
 
 impl DeliveryConfig {
-    /// Resolves the sections to settings. A contact type without a server is written into `delivery.file`. If there is
-    /// no server at all, `local` is the default of that file. With one of the two servers it is not: codes for users
-    /// would end in a file that the operator did not ask for, so `delivery.file` has to be set. `read` reads the text
-    /// of a secret file, and fails for a file that others can read.
+    /// Resolves the sections to settings. Codes for a contact type without a server are written into
+    /// `delivery.file`. Without any server, that file defaults to `local`. With only one of the two servers there is no
+    /// default: codes for users would end up in a file that the operator did not ask for. `read` reads the text of a
+    /// secret file, and must fail for a file that other users can read.
     pub fn into_settings<E: Error + Send + Sync + 'static>(
         mut self,
         local: Option<PathBuf>,
@@ -78,8 +78,8 @@ impl DeliveryConfig {
             let text = read(path).map_err(|error| OpenError::SecretFile(Box::new(error)))?;
             Ok(Secret::new(text.lines().next().unwrap_or_default()))
         };
-        let is_local = self.smtp.host.is_none() && self.sms.url.is_none();
-        let file = mem::take(&mut self.delivery.file).or(local.filter(|_| is_local));
+        let has_no_server = self.smtp.host.is_none() && self.sms.url.is_none();
+        let file = mem::take(&mut self.delivery.file).or(local.filter(|_| has_no_server));
         let (smtp, gateway) = (self.smtp.settings(&secret)?, self.sms.settings(&secret)?);
         let mail = match smtp {
             Some(smtp) => MailRoute::Smtp(smtp),
@@ -94,7 +94,7 @@ impl DeliveryConfig {
                 default: self.delivery.texts,
                 directory: self.delivery.texts_directory,
             },
-            within: self.delivery.within,
+            time_limit: self.delivery.time_limit,
             ..DeliverySettings::new(mail, text_message)
         })
     }
@@ -121,8 +121,12 @@ impl Smtp {
             security: match self.security {
                 Security::Starttls => SmtpSecurity::StartTls,
                 Security::Tls => SmtpSecurity::Tls,
-                Security::None => SmtpSecurity::None { anywhere: false },
-                Security::NoneAnywhere => SmtpSecurity::None { anywhere: true },
+                Security::None => SmtpSecurity::None {
+                    allows_remote_hosts: false,
+                },
+                Security::NoneAnywhere => SmtpSecurity::None {
+                    allows_remote_hosts: true,
+                },
             },
             login,
             ca_file: self.ca_file,
@@ -180,8 +184,8 @@ mod tests {
             toml,
             if toml.contains("[sms]") { "" } else { "[sms]" }
         );
-        let choices: DeliveryConfig = toml::from_str(&sections).map_err(|error| error.to_string())?;
-        choices
+        let config: DeliveryConfig = toml::from_str(&sections).map_err(|error| error.to_string())?;
+        config
             .into_settings(file.map(PathBuf::from), read)
             .map_err(|error| error.to_string())
     }
@@ -193,8 +197,8 @@ mod tests {
         let local = settings(NO_SERVER, Some("/codes")).unwrap();
         assert!(matches!(&local.mail, MailRoute::File(path) if path == Path::new("/codes")));
         assert!(matches!(&local.text_message, TextMessageRoute::File(path) if path == Path::new("/codes")));
-        let refused = settings(NO_SERVER, None).unwrap_err();
-        assert!(refused.contains("smtp.host"), "{refused}");
+        let error = settings(NO_SERVER, None).unwrap_err();
+        assert!(error.contains("smtp.host"), "{error}");
     }
 
     #[test]
@@ -208,11 +212,8 @@ mod tests {
         );
         for (server, other) in [(&mail, "sms.url"), (&gateway, "smtp.host")] {
             for local in [None, Some("/codes")] {
-                let refused = settings(server, local).unwrap_err();
-                assert!(
-                    refused.contains(&format!("set `{other}`, or `delivery.file`")),
-                    "{refused}"
-                );
+                let error = settings(server, local).unwrap_err();
+                assert!(error.contains(&format!("set `{other}`, or `delivery.file`")), "{error}");
             }
             let chosen = format!("{server}\n[delivery]\nfile = '/chosen'\nwithin = '10s'\ntexts = 'pt'");
             let chosen = settings(&chosen, Some("/codes")).unwrap();
@@ -222,14 +223,14 @@ mod tests {
 
     #[test]
     fn time_limits_below_a_second_are_rejected() {
-        let within = |text: &str| {
+        let time_limit = |text: &str| {
             let toml = format!("{NO_SERVER}\n[delivery]\nwithin = '{text}'\ntexts = 'pt'");
-            settings(&toml, Some("/codes")).map(|settings| settings.within)
+            settings(&toml, Some("/codes")).map(|settings| settings.time_limit)
         };
-        assert_eq!(within("1s"), Ok(Duration::from_secs(1)));
-        assert_eq!(within("2m"), Ok(Duration::from_mins(2)));
+        assert_eq!(time_limit("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(time_limit("2m"), Ok(Duration::from_mins(2)));
         for bad in ["999ms", "0s", "-10s", "10", "soon", ""] {
-            let error = within(bad).unwrap_err();
+            let error = time_limit(bad).unwrap_err();
             assert!(error.contains("at least 1s"), "{bad}: {error}");
         }
     }
@@ -248,8 +249,8 @@ mod tests {
             ),
             ("[sms]\nurl = 'https://sms.example'", "sms.signing_key_file"),
         ] {
-            let refused = settings(&format!("{NO_SERVER}\n{more}"), Some("/codes")).unwrap_err();
-            assert!(refused.contains(missing), "{more}: {refused}");
+            let error = settings(&format!("{NO_SERVER}\n{more}"), Some("/codes")).unwrap_err();
+            assert!(error.contains(missing), "{more}: {error}");
         }
     }
 
@@ -267,23 +268,23 @@ mod tests {
             assert_eq!(path, Path::new("/run/key"));
             Ok::<_, io::Error>(Zeroizing::new("correct horse\nbattery\n".to_owned()))
         };
-        let choices = |sms: &Sms| DeliveryConfig {
+        let config = |sms: &Sms| DeliveryConfig {
             delivery: Delivery {
                 file: Some("/codes".into()),
-                within: Duration::from_secs(10),
+                time_limit: Duration::from_secs(10),
                 texts: "pt".to_owned(),
                 texts_directory: None,
             },
             smtp: toml::from_str("port = 587\nsecurity = 'starttls'").unwrap(),
             sms: sms.clone(),
         };
-        let settings = choices(&sms).into_settings(None, line).unwrap();
+        let settings = config(&sms).into_settings(None, line).unwrap();
         let TextMessageRoute::Gateway(gateway) = settings.text_message else {
             panic!("no gateway");
         };
         assert_eq!(gateway.signing_key.reveal(), "correct horse");
         let unreadable = |_: &Path| Err(io::Error::other("others may read it"));
-        let refused = choices(&sms).into_settings(None, unreadable).unwrap_err();
-        assert!(refused.source().unwrap().to_string().contains("others may read it"));
+        let error = config(&sms).into_settings(None, unreadable).unwrap_err();
+        assert!(error.source().unwrap().to_string().contains("others may read it"));
     }
 }

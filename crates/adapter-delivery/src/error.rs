@@ -7,7 +7,7 @@ use minijinja::ErrorKind;
 
 use crate::templates::TemplateError;
 
-/// Settings that messages cannot be sent with. The text never contains a secret.
+/// The error of unusable delivery settings. The text never contains a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("some codes cannot be sent: set `{0}`, or `delivery.file` to write them into a file")]
@@ -78,12 +78,12 @@ impl OpenError {
     }
 }
 
-/// A message that was not sent. The text contains neither the code nor the contact: servers repeat them in their
-/// answers, so only the status of an answer is kept.
+/// The error of an attempt to send a message. The text contains neither the code nor the contact. Servers repeat them in
+/// their answers, so only the status of an answer is kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     #[error("the mail server cannot be reached")]
-    MailServerAway(#[source] io::Error),
+    MailServerUnreachable(#[source] io::Error),
     #[error("the connection to the mail server failed")]
     MailServer(#[source] smtp::Error),
     #[error("the mail server answered {0}")]
@@ -100,31 +100,31 @@ pub(crate) enum SendError {
     GatewayRefused(u16),
     #[error("the file cannot be written")]
     File(#[source] io::Error),
-    #[error("there was no answer in time")]
-    TooLate,
+    #[error("the message was not accepted within its time limit")]
+    TimedOut,
     #[error("the text cannot be filled in: {0}")]
     Text(ErrorKind),
-    #[error("the contact is not of this route's type")]
+    #[error("the contact has another type than this route")]
     WrongRoute,
-    #[error("the task that sends was aborted, or it panicked")]
-    BrokenOff(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the sending task was aborted or panicked")]
+    Aborted(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl SendError {
-    /// Returns whether another attempt can succeed. [`TooLate`](Self::TooLate) is final because it uses up the time
-    /// limit.
+    /// Returns whether another attempt can succeed. [`TimedOut`](Self::TimedOut) is final, because no time is left for
+    /// another attempt.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::MailServer(error) => !error.is_client(),
             Self::MailRefused(status) => *status < 500,
             Self::GatewayRefused(status) => !(400..500).contains(status) || matches!(status, 408 | 429),
-            Self::MailServerAway(_) | Self::NoSmtp | Self::Gateway(_) | Self::File(_) => true,
+            Self::MailServerUnreachable(_) | Self::NoSmtp | Self::Gateway(_) | Self::File(_) => true,
             Self::NoMailAddress
             | Self::Mail(_)
             | Self::Text(_)
-            | Self::TooLate
+            | Self::TimedOut
             | Self::WrongRoute
-            | Self::BrokenOff(_) => false,
+            | Self::Aborted(_) => false,
         }
     }
 }

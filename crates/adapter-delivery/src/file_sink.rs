@@ -60,7 +60,7 @@ impl FileSink {
     }
 
     /// Appends the line in one write, so that lines of several processes do not mix. Opens the file anew each time,
-    /// because it may have been moved away.
+    /// because an operator may have moved it.
     fn append(&self, line: &Line<'_>) -> io::Result<()> {
         let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
@@ -74,7 +74,7 @@ fn open_for_append(path: &Path) -> io::Result<File> {
 
 #[async_trait]
 impl Transport for FileSink {
-    /// Writes synchronously: a few hundred bytes do not justify a thread of their own.
+    /// Writes synchronously: a few hundred bytes do not justify a separate thread.
     async fn send(&self, rendered: &RenderedMessage) -> Result<(), SendError> {
         self.append(&rendered.into()).map_err(SendError::File)
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
-    fn rendered(to: ContactValue, subject: Option<&str>) -> RenderedMessage {
+    fn rendered_message(to: ContactValue, subject: Option<&str>) -> RenderedMessage {
         RenderedMessage {
             message: fixtures::message(to),
             subject: subject.map(str::to_owned),
@@ -103,10 +103,10 @@ mod tests {
         let sink = FileSink::open(path.clone()).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        sink.send(&rendered(fixtures::email("ana@example.com"), Some("S")))
+        sink.send(&rendered_message(fixtures::email("ana@example.com"), Some("S")))
             .await
             .unwrap();
-        sink.send(&rendered(fixtures::mobile(), None)).await.unwrap();
+        sink.send(&rendered_message(fixtures::mobile(), None)).await.unwrap();
         let lines = fs::read_to_string(&path).unwrap();
         assert_eq!(
             lines,
@@ -124,12 +124,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_was_moved_away_is_created_again() {
+    async fn a_moved_file_is_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("codes.jsonl"), folder.path().join("moved"));
         let sink = FileSink::open(path.clone()).unwrap();
         fs::rename(&path, &moved).unwrap();
-        sink.send(&rendered(fixtures::mobile(), None)).await.unwrap();
+        sink.send(&rendered_message(fixtures::mobile(), None)).await.unwrap();
         assert_eq!(fs::read_to_string(&moved).unwrap(), "");
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_unwritable_file_is_rejected() {
-        let refused = FileSink::open("/no/such/folder/codes.jsonl".into());
-        assert!(matches!(refused, Err(OpenError::Unwritable { .. })));
+        let result = FileSink::open("/no/such/folder/codes.jsonl".into());
+        assert!(matches!(result, Err(OpenError::Unwritable { .. })));
     }
 }

@@ -1,9 +1,9 @@
 //! One-time codes by mail, by text message or into a file. No other crate names `lettre`.
 //!
-//! A message is sent in up to three attempts with the same code, and one time limit covers all of them. A failed
-//! attempt is repeated. An attempt without an answer uses up the limit, so a slow server gets the message once. A
-//! receiver recognizes a repeat by the challenge id, which is in the `Message-ID` of a mail and is the
-//! `Idempotency-Key` of a request to a gateway.
+//! A message is sent in up to three attempts with the same code, and one time limit covers all of them. An
+//! attempt that fails with a transient error is repeated. An attempt without an answer uses up the limit, so a slow
+//! server gets the message once. A receiver recognizes a repeat by the challenge id, which is part of the `Message-ID`
+//! of a mail and is the `Idempotency-Key` of a request to a gateway.
 
 mod code_sender;
 mod config;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-/// The routes of codes, their texts, and the time limit of a message.
+/// The routes and texts of codes, and the time limit of a message.
 #[derive(Debug, Clone)]
 pub struct DeliverySettings {
     pub mail: MailRoute,
     pub text_message: TextMessageRoute,
     pub texts: TextsSettings,
     /// The time limit of one message: waiting for a permit and all attempts together.
-    pub within: Duration,
+    pub time_limit: Duration,
 }
 
 impl DeliverySettings {
@@ -21,7 +21,7 @@ impl DeliverySettings {
             mail,
             text_message,
             texts: TextsSettings::default(),
-            within: Duration::from_secs(10),
+            time_limit: Duration::from_secs(10),
         }
     }
 
@@ -82,8 +82,8 @@ pub struct SmtpSettings {
     pub login: Option<SmtpLogin>,
     /// An address, or a name with an address in angle brackets.
     pub from: String,
-    /// A PEM file with the authorities that may have signed the server's certificate. Defaults to those that the system
-    /// trusts.
+    /// A PEM file with the authorities that may have signed the server's certificate. Defaults to the authorities
+    /// that the system trusts.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -108,9 +108,9 @@ pub enum SmtpSecurity {
     StartTls,
     /// TLS from the first byte (RFC 8314).
     Tls,
-    /// Plaintext: neither confidential nor authenticated. Refused for any host but this machine, unless `anywhere` is
-    /// set.
-    None { anywhere: bool },
+    /// Plaintext: neither confidential nor authenticated. Refused for any host but this machine, unless
+    /// `allows_remote_hosts` is set.
+    None { allows_remote_hosts: bool },
 }
 
 /// A user of the mail server.
@@ -122,14 +122,14 @@ pub struct SmtpLogin {
 
 /// An HTTP gateway that sends text messages.
 ///
-/// A message is a POST with these headers: `Idempotency-Key`, the same for all attempts of one message and for no other
-/// message; `AuthMe-Timestamp`, the time at which the code was made, in seconds since 1970 (UTC); `AuthMe-Signature`,
+/// A message is a POST with these headers: `Idempotency-Key`, which is unique to the message and the same for all its
+/// attempts; `AuthMe-Timestamp`, the time at which the code was created, in seconds since 1970 (UTC); `AuthMe-Signature`,
 /// `v1=` followed by the hexadecimal HMAC-SHA-256, under the signing key, of the timestamp, a dot and the body.
 ///
 /// A receiver compares the signature in constant time, refuses a timestamp that differs from its own clock by more than
 /// a few minutes, and repeats its first answer for an idempotency key that it has seen before. Any 2xx accepts the
-/// message. A 4xx other than 408 and 429, and no answer within the time limit, are final; any other status and a broken
-/// connection are tried again. Redirects are not followed.
+/// message. A 4xx other than 408 and 429 is final, and so is a missing answer at the end of the time limit. After any
+/// other status or a broken connection, the request is sent again. Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct SmsGatewaySettings {
     /// An https URL; http is accepted for this machine only.
@@ -193,10 +193,7 @@ mod tests {
         let mut gateway = SmsGatewaySettings::new("https://sms.example", Secret::new("hunter2"));
         gateway.header = Some(("X-Api-Key".to_owned(), Secret::new("hunter2")));
         let settings = DeliverySettings::new(MailRoute::Smtp(smtp), TextMessageRoute::Gateway(gateway));
-        let printed = format!("{settings:?}");
-        assert!(
-            printed.contains("X-Api-Key") && !printed.contains("hunter2"),
-            "{printed}"
-        );
+        let output = format!("{settings:?}");
+        assert!(output.contains("X-Api-Key") && !output.contains("hunter2"), "{output}");
     }
 }

@@ -22,11 +22,11 @@ const SIGNATURE: HeaderName = HeaderName::from_static("authme-signature");
 
 const PLACEHOLDERS: &[&str] = &["to", "text", "code", "minutes", "client", "challenge_id"];
 
-/// In bytes: 128 bits cannot be guessed.
+/// The minimum length of the signing key in bytes: 128 bits cannot be guessed.
 const MIN_KEY_LENGTH: usize = 16;
 
-/// An attempt that ends while connecting has sent nothing, so it is safe to repeat. Two seconds leave room for all
-/// three attempts in the ten seconds of a message.
+/// The time limit of connecting. An attempt that ends while connecting has sent nothing, so it is safe to repeat. With
+/// two seconds, all three attempts fit into the ten seconds of a message.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends text messages through an HTTP gateway. [`SmsGatewaySettings`] documents the request for the gateway's author.
@@ -58,7 +58,7 @@ impl SmsGateway {
         })
     }
 
-    fn signature(&self, timestamp: &str, body: &str) -> String {
+    fn sign(&self, timestamp: &str, body: &str) -> String {
         let mut signer = self.signer.clone();
         for part in [timestamp, ".", body] {
             signer.update(part.as_bytes());
@@ -91,7 +91,7 @@ impl Transport for SmsGateway {
             .post(self.url.clone())
             .headers(self.headers.clone())
             .header(IDEMPOTENCY_KEY, message.challenge.as_str())
-            .header(SIGNATURE, self.signature(&timestamp, &body))
+            .header(SIGNATURE, self.sign(&timestamp, &body))
             .header(TIMESTAMP, timestamp)
             .body(body);
         // The query of the URL may hold credentials of the gateway, and the error is logged.
@@ -109,12 +109,12 @@ impl Transport for SmsGateway {
 
 fn url(text: &str) -> Result<Url, OpenError> {
     let url = Url::parse(text).map_err(|_| OpenError::GatewayUrl)?;
-    let protected = match url.scheme() {
+    let is_protected = match url.scheme() {
         "https" => true,
         "http" => url.host_str().is_some_and(is_loopback),
         _ => false,
     };
-    if protected && url.username().is_empty() && url.password().is_none() {
+    if is_protected && url.username().is_empty() && url.password().is_none() {
         Ok(url)
     } else {
         Err(OpenError::GatewayUrl)
@@ -135,17 +135,17 @@ fn client(url: &Url) -> reqwest::Result<Client> {
     builder.build()
 }
 
-fn headers(content_type: &str, own: Option<(String, Secret)>) -> Result<HeaderMap, OpenError> {
+fn headers(content_type: &str, extra: Option<(String, Secret)>) -> Result<HeaderMap, OpenError> {
     let value = HeaderValue::from_str(content_type);
     let value = value.map_err(|_| OpenError::GatewayContentType(content_type.to_owned()))?;
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
-    if let Some((name, secret)) = own {
+    if let Some((name, secret)) = extra {
         let not_allowed = || OpenError::GatewayHeader(name.clone());
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| not_allowed())?;
         let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| not_allowed())?;
         value.set_sensitive(true);
-        let ours = [CONTENT_TYPE, IDEMPOTENCY_KEY, TIMESTAMP, SIGNATURE];
-        if ours.contains(&name) {
+        let reserved = [CONTENT_TYPE, IDEMPOTENCY_KEY, TIMESTAMP, SIGNATURE];
+        if reserved.contains(&name) {
             return Err(not_allowed());
         }
         headers.insert(name, value);
@@ -199,7 +199,7 @@ mod tests {
     fn the_signature_covers_timestamp_and_body() {
         let gateway = SmsGateway::open(settings()).unwrap();
         assert_eq!(
-            gateway.signature("1795403784", r#"{"to":"+5511911112222"}"#),
+            gateway.sign("1795403784", r#"{"to":"+5511911112222"}"#),
             "v1=15d8f3d4464df8314c752550f66c5d65ba5a6514abead2745b3f0381f9c2d081"
         );
     }

@@ -17,7 +17,7 @@ use crate::error::{OpenError, SendError};
 use crate::settings::SmtpSettings;
 use connections::Connections;
 
-/// Asks automatic responders not to answer (RFC 3834 section 5).
+/// A header that asks automatic responders not to answer (RFC 3834 section 5).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
 /// Sends mail through one server, which relays it to every recipient.
@@ -87,7 +87,7 @@ mod tests {
             .to_string()
     }
 
-    fn rendered(to: ContactValue) -> RenderedMessage {
+    fn rendered_message(to: ContactValue) -> RenderedMessage {
         RenderedMessage {
             message: fixtures::message(to),
             subject: Some("Código".to_owned()),
@@ -98,7 +98,9 @@ mod tests {
     #[tokio::test]
     async fn a_mail_is_ascii_and_has_its_headers() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
-        let mail = smtp.mail(&rendered(fixtures::email("ana@example.com"))).unwrap();
+        let mail = smtp
+            .mail(&rendered_message(fixtures::email("ana@example.com")))
+            .unwrap();
         let mail = String::from_utf8(mail.formatted()).unwrap();
         assert!(mail.is_ascii(), "{mail}");
         for header in [
@@ -116,9 +118,11 @@ mod tests {
     #[tokio::test]
     async fn an_invalid_mail_address_fails_for_good() {
         let smtp = SmtpDelivery::open(settings()).unwrap();
-        let error = smtp.mail(&rendered(fixtures::email("a..b@example.com"))).unwrap_err();
+        let error = smtp
+            .mail(&rendered_message(fixtures::email("a..b@example.com")))
+            .unwrap_err();
         assert!(matches!(error, SendError::NoMailAddress) && !error.is_transient());
-        let error = smtp.mail(&rendered(fixtures::mobile())).unwrap_err();
+        let error = smtp.mail(&rendered_message(fixtures::mobile())).unwrap_err();
         assert!(matches!(error, SendError::WrongRoute) && !error.is_transient());
     }
 
@@ -134,8 +138,9 @@ mod tests {
 
     #[test]
     fn plaintext_to_another_host_requires_permission() {
-        let plaintext =
-            |anywhere| move |settings: &mut SmtpSettings| settings.security = SmtpSecurity::None { anywhere };
+        let plaintext = |allows_remote_hosts| {
+            move |settings: &mut SmtpSettings| settings.security = SmtpSecurity::None { allows_remote_hosts }
+        };
         assert!(open_error(plaintext(false)).contains("`mail.example` would be sent unprotected"));
         let mut allowed = settings();
         plaintext(true)(&mut allowed);
@@ -158,7 +163,9 @@ mod tests {
     #[test]
     fn errors_do_not_contain_the_password() {
         let error = open_error(|settings| {
-            settings.security = SmtpSecurity::None { anywhere: false };
+            settings.security = SmtpSecurity::None {
+                allows_remote_hosts: false,
+            };
             settings.login = Some(SmtpLogin {
                 user: "authme".to_owned(),
                 password: Secret::new("hunter2"),

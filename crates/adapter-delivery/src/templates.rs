@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 
-/// A template that is not accepted.
+/// The error of a template that is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    #[error("`{{{{ {found} }}}}` is none of the placeholders {}", .known.join(", "))]
+    #[error("`{{{{ {found} }}}}` is not one of the placeholders {}", .known.join(", "))]
     UnknownPlaceholder {
         found: String,
         known: &'static [&'static str],
@@ -21,7 +21,7 @@ pub(crate) struct Template {
     placeholders: &'static [&'static str],
 }
 
-/// Each template has an environment of its own, so all of them can have the same name.
+/// Each template has its own environment, so all of them can have the same name.
 const NAME: &str = "template";
 
 impl Template {
@@ -58,7 +58,7 @@ impl Template {
         })
     }
 
-    /// Fills in a value for each placeholder, in their order. An unknown filter is detected only here. The message of
+    /// Fills in the values. They are in the order of the placeholders. An unknown filter is detected only here. The message of
     /// the error may contain the values, so it must not be logged.
     pub(crate) fn render<const N: usize>(&self, values: [Value; N]) -> Result<String, Error> {
         debug_assert_eq!(N, self.placeholders.len(), "a value for each placeholder");
@@ -91,7 +91,7 @@ mod tests {
             "{{ a }}{% for x in c %}{% endfor %}",
         ] {
             let error = render(source).unwrap_err().to_string();
-            assert_eq!(error, "`{{ c }}` is none of the placeholders a, b", "{source}");
+            assert_eq!(error, "`{{ c }}` is not one of the placeholders a, b", "{source}");
         }
     }
 

@@ -29,7 +29,7 @@ struct TextsFile {
     text_message: String,
 }
 
-/// The texts of one name.
+/// The texts with one name.
 pub(crate) struct Texts {
     subject: Template,
     mail: Template,
@@ -55,8 +55,8 @@ impl Texts {
                 source,
             })
         };
-        let (subject, line) = part("subject", file.subject)?;
-        if line.contains(['\r', '\n']) {
+        let (subject, filled) = part("subject", file.subject)?;
+        if filled.contains(['\r', '\n']) {
             return Err(OpenError::LongSubject(name.to_owned()));
         }
         Ok(Self {
@@ -89,12 +89,12 @@ fn fill(template: &Template, message: &CodeMessage) -> Result<String, SendError>
     template.render(values).map_err(|error| SendError::Text(error.kind()))
 }
 
-/// Returns for how many whole minutes the code is valid, at least one.
+/// Returns the number of whole minutes for which the code is valid, but at least one.
 pub(crate) fn minutes(message: &CodeMessage) -> i64 {
     message.expires_at.duration_since(message.sent_at).as_mins().max(1)
 }
 
-/// The texts of every name.
+/// All texts, by name.
 pub(crate) struct MessageTemplates {
     named: BTreeMap<String, Arc<Texts>>,
     default: Arc<Texts>,
@@ -118,7 +118,7 @@ impl MessageTemplates {
         Ok(Self { named, default })
     }
 
-    /// Returns the texts that the client chose, or the default ones if it chose none or they do not exist.
+    /// Returns the texts that the client chose, or the default texts if it chose none or the chosen ones do not exist.
     pub(crate) fn select(&self, message: &CodeMessage) -> &Texts {
         let Some(name) = &message.texts else {
             return &self.default;
@@ -128,7 +128,7 @@ impl MessageTemplates {
                 challenge = message.challenge.as_str(),
                 client = message.client.as_str(),
                 texts = name,
-                "the client chose texts that do not exist: the default ones are sent"
+                "the client chose texts that do not exist; the default texts are sent"
             );
             &self.default
         })
@@ -249,7 +249,7 @@ mod tests {
         let unknown = COMPLETE.replace("M {{ code }}", "M {{ pin }}");
         assert_eq!(
             open_error(&unknown),
-            "the mail of the texts `de` is invalid: `{{ pin }}` is none of the placeholders code, minutes, client"
+            "the mail of the texts `de` is invalid: `{{ pin }}` is not one of the placeholders code, minutes, client"
         );
         let unclosed = COMPLETE.replace("T {{ code }}", "T {{ code");
         assert!(open_error(&unclosed).starts_with("the text message of the texts `de` is invalid"));

@@ -11,7 +11,7 @@ use super::*;
 use crate::fixtures;
 use crate::settings::TextsSettings;
 
-const WITHIN: Duration = Duration::from_secs(8);
+const TIME_LIMIT: Duration = Duration::from_secs(8);
 
 /// The outcome of one attempt.
 enum Outcome {
@@ -20,7 +20,7 @@ enum Outcome {
     Never,
 }
 
-/// A transport whose attempts end with the given outcomes, and which records the challenge and text of each.
+/// A transport whose attempts end with the given outcomes. It records the challenge and the text of each attempt.
 #[derive(Default)]
 struct ScriptedTransport {
     outcomes: Mutex<VecDeque<Outcome>>,
@@ -60,7 +60,9 @@ impl Transport for ScriptedTransport {
 }
 
 fn connection_refused() -> Outcome {
-    Outcome::Failed(SendError::MailServerAway(io::ErrorKind::ConnectionRefused.into()))
+    Outcome::Failed(SendError::MailServerUnreachable(
+        io::ErrorKind::ConnectionRefused.into(),
+    ))
 }
 
 fn mail_sender(transport: &Arc<ScriptedTransport>) -> CodeSender {
@@ -68,7 +70,7 @@ fn mail_sender(transport: &Arc<ScriptedTransport>) -> CodeSender {
         templates: MessageTemplates::open(&TextsSettings::default()).unwrap(),
         mail: Route::new(transport.clone()),
         text_message: Route::new(ScriptedTransport::with_outcomes([])),
-        within: WITHIN,
+        time_limit: TIME_LIMIT,
         runtime: Handle::current(),
     }
 }
@@ -124,7 +126,7 @@ fn overload_is_transient_and_rejection_is_not() {
     assert_eq!([400, 401, 404, 413, 422].map(is_transient), [false; 5]);
     let is_transient = |status| SendError::MailRefused(status).is_transient();
     assert_eq!([421, 451, 535, 550].map(is_transient), [true, true, false, false]);
-    assert!(!SendError::TooLate.is_transient());
+    assert!(!SendError::TimedOut.is_transient());
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,9 +134,9 @@ async fn one_time_limit_covers_all_attempts() {
     let transport = ScriptedTransport::with_outcomes([connection_refused(), Outcome::Never]);
     let start = Instant::now();
     let error = mail_sender(&transport).deliver(&message()).await.unwrap_err();
-    assert_eq!(start.elapsed(), WITHIN);
+    assert_eq!(start.elapsed(), TIME_LIMIT);
     let cause = error.0.downcast::<SendError>().unwrap();
-    assert!(matches!(*cause, SendError::TooLate), "{cause:?}");
+    assert!(matches!(*cause, SendError::TimedOut), "{cause:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +170,7 @@ async fn a_message_waits_for_room_on_a_full_route() {
     let (transport, sender) = fill_for_a_second(Outcome::Accepted).await;
     let start = Instant::now();
     sender.deliver(&message()).await.unwrap();
-    assert_eq!(start.elapsed() + A_SECOND, WITHIN);
+    assert_eq!(start.elapsed() + A_SECOND, TIME_LIMIT);
     assert_eq!(transport.attempt_count(), MAX_IN_FLIGHT + 1);
 }
 
@@ -177,7 +179,7 @@ async fn waiting_for_room_counts_towards_the_time_limit() {
     let (transport, sender) = fill_for_a_second(Outcome::Never).await;
     let start = Instant::now();
     sender.deliver(&message()).await.unwrap_err();
-    assert_eq!(start.elapsed(), WITHIN);
+    assert_eq!(start.elapsed(), TIME_LIMIT);
     assert_eq!(transport.attempt_count(), MAX_IN_FLIGHT + 1);
 }
 
@@ -228,7 +230,7 @@ async fn a_mobile_number_gets_a_text_message() {
     );
 }
 
-/// Panics, and counts the attempts: an attempt that panics differs from one that was never made.
+/// A transport that panics. It counts its attempts, to tell an attempt that panicked from a missing attempt.
 struct Panicking(AtomicUsize);
 
 #[async_trait]
@@ -247,7 +249,7 @@ async fn a_panicking_attempt_is_an_error() {
         ..mail_sender(&ScriptedTransport::with_outcomes([]))
     };
     let error = sender.deliver(&message()).await.unwrap_err();
-    assert!(matches!(*error.0.downcast().unwrap(), SendError::BrokenOff(_)));
+    assert!(matches!(*error.0.downcast().unwrap(), SendError::Aborted(_)));
     assert_eq!(transport.0.load(Ordering::SeqCst), 1);
 }
 

@@ -15,10 +15,11 @@ use super::guarded_stream::GuardedStream;
 use crate::error::{OpenError, SendError};
 use crate::settings::{SmtpSecurity, SmtpSettings};
 
-/// Idle connections kept for the next mails: enough to save the TLS handshakes of a steady load.
+/// The maximum number of idle connections kept for later mails: enough to save the TLS handshakes of a steady load.
 const MAX_IDLE: usize = 4;
 
-/// Servers close an idle connection after minutes (RFC 5321 section 4.5.3.2 recommends five), so ours end first.
+/// Servers close an idle connection after minutes (RFC 5321 section 4.5.3.2 recommends five), so the pool closes its own
+/// connections first.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(30);
 
 enum Protection {
@@ -35,8 +36,8 @@ struct Idle {
 /// The connections to one mail server.
 ///
 /// A connection is owned by the mail that is sent over it, and returns to the pool only after the server accepted that
-/// mail. A mail that is abandoned half-way therefore drops its connection, and no answer is ever taken for the answer
-/// to another mail. (The pool of `lettre` keeps such a connection, and has no timeout but the one of connecting.)
+/// mail. A mail that is abandoned half-way therefore drops its connection, so its late answer is never taken for the
+/// answer to another mail. (The pool of `lettre` keeps such a connection, and has only a connect timeout.)
 pub(super) struct Connections {
     host: String,
     port: u16,
@@ -61,7 +62,7 @@ impl Connections {
         })
     }
 
-    /// Sends the mail and returns when the server has accepted it. Sets no time limit; the caller does.
+    /// Sends the mail and returns when the server has accepted it. The caller sets the time limit.
     pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), SendError> {
         let mut connection = self.acquire().await?;
         connection.send(envelope, mail).await?;
@@ -99,7 +100,9 @@ impl Connections {
                 AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, Some(tls.clone()), None).await?
             }
             Protection::StartTls(tls) => {
-                let stream = TcpStream::connect(address).await.map_err(SendError::MailServerAway)?;
+                let stream = TcpStream::connect(address)
+                    .await
+                    .map_err(SendError::MailServerUnreachable)?;
                 let stream = Box::new(GuardedStream::before_tls(stream));
                 let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await?;
                 connection.starttls(tls.clone(), &self.hello).await?;
@@ -119,7 +122,9 @@ fn protection(settings: &SmtpSettings) -> Result<Protection, OpenError> {
     Ok(match settings.security {
         SmtpSecurity::StartTls => Protection::StartTls(tls(settings)?),
         SmtpSecurity::Tls => Protection::Tls(tls(settings)?),
-        SmtpSecurity::None { anywhere } if anywhere || is_loopback(&settings.host) => Protection::None,
+        SmtpSecurity::None { allows_remote_hosts } if allows_remote_hosts || is_loopback(&settings.host) => {
+            Protection::None
+        }
         SmtpSecurity::None { .. } => return Err(OpenError::PlaintextMail(settings.host.clone())),
     })
 }

@@ -7,7 +7,7 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// First byte of a TLS handshake record (RFC 8446 section 5.1). No SMTP command begins with it.
+/// The first byte of a TLS handshake record (RFC 8446 section 5.1). No SMTP command begins with it.
 const HANDSHAKE: u8 = 0x16;
 
 /// A TCP stream that is in the clear until STARTTLS, and protects against injected responses (RFC 3207 section 6).

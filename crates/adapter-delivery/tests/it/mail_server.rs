@@ -57,7 +57,12 @@ impl MailServer {
     }
 
     pub(crate) fn plain(&self) -> SmtpSettings {
-        self.settings(SmtpSecurity::None { anywhere: false }, self.plain_port)
+        self.settings(
+            SmtpSecurity::None {
+                allows_remote_hosts: false,
+            },
+            self.plain_port,
+        )
     }
 
     pub(crate) fn login(&self) -> SmtpLogin {

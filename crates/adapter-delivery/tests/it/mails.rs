@@ -217,10 +217,10 @@ pub(crate) async fn a_lost_answer_repeats_the_same_mail(server: MailServer) {
 pub(crate) async fn a_mail_without_an_answer_is_sent_once(server: MailServer) {
     let (relay, smtp) = lose_answer(&server, ControlFlow::Continue(())).await;
     let mut settings = settings(smtp);
-    settings.within = Duration::from_secs(2);
+    settings.time_limit = Duration::from_secs(2);
     let message = mail();
     let causes = error_chain(&open(settings).unwrap(), &message).await;
-    assert_eq!(causes[1..], ["there was no answer in time"]);
+    assert_eq!(causes[1..], ["the message was not accepted within its time limit"]);
     server.only_mail(&message);
     assert_eq!(relay.connections(), 1);
 }
@@ -277,7 +277,9 @@ pub(crate) async fn an_unreachable_server_fails_in_time() {
     for security in [
         SmtpSecurity::StartTls,
         SmtpSecurity::Tls,
-        SmtpSecurity::None { anywhere: false },
+        SmtpSecurity::None {
+            allows_remote_hosts: false,
+        },
     ] {
         let smtp = SmtpSettings {
             port,
@@ -299,10 +301,10 @@ pub(crate) async fn a_silent_server_fails_in_time() {
         ..SmtpSettings::new("127.0.0.1", "no-reply@auth.example")
     };
     let mut settings = settings(smtp);
-    settings.within = Duration::from_millis(800);
+    settings.time_limit = Duration::from_millis(800);
     let start = Instant::now();
     let causes = error_chain(&open(settings).unwrap(), &mail()).await;
-    assert_eq!(causes[1..], ["there was no answer in time"]);
+    assert_eq!(causes[1..], ["the message was not accepted within its time limit"]);
     let elapsed = start.elapsed();
     assert!(
         (Duration::from_millis(800)..Duration::from_secs(5)).contains(&elapsed),

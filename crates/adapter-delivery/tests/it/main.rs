@@ -47,13 +47,13 @@ fn without_server(name: &str, trial: fn() -> TrialFuture) -> Trial {
 /// `required`.
 fn with_server(name: &str, trial: fn(MailServer) -> TrialFuture) -> Trial {
     let description = setting(SMTP);
-    let required = setting(SERVERS).is_some_and(|servers| servers == "required");
-    let ignored = description.is_none() && !required;
+    let is_required = setting(SERVERS).is_some_and(|servers| servers == "required");
+    let is_ignored = description.is_none() && !is_required;
     let test = move || {
         let description = description.ok_or_else(|| format!("{SMTP} names no mail server"))?;
         run(async { trial(MailServer::read(&description)).await })
     };
-    Trial::test(name, test).with_ignored_flag(ignored)
+    Trial::test(name, test).with_ignored_flag(is_ignored)
 }
 
 #[expect(
@@ -70,7 +70,7 @@ macro_rules! named {
     };
 }
 
-/// Lists trials, named after their functions. Those of `with_server` get the mail server as their argument.
+/// Lists trials, named after their functions. A `with_server` trial gets the mail server as its argument.
 macro_rules! trials {
     (with_server: $($module:ident::$name:ident),* $(,)?) => {
         vec![$(with_server(named!($module::$name), |server| Box::pin($module::$name(server)))),*]

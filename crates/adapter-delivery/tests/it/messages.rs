@@ -1,4 +1,4 @@
-//! Messages to send, each with a challenge of its own.
+//! Messages to send, each with its own challenge.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
@@ -62,8 +62,8 @@ pub(crate) fn address(message: &CodeMessage) -> &str {
 /// Delivers a message, which must fail, and returns the messages of the error and its sources, outermost first.
 pub(crate) async fn error_chain(sender: &adapter_delivery::CodeSender, message: &CodeMessage) -> Vec<String> {
     let error = sender.deliver(message).await.unwrap_err();
-    let printed = format!("{error:?}");
-    assert!(!SECRETS.iter().any(|secret| printed.contains(secret)), "{printed}");
+    let output = format!("{error:?}");
+    assert!(!SECRETS.iter().any(|secret| output.contains(secret)), "{output}");
     let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A received request, with the names of its headers in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedRequest {
     pub(crate) line: String,
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
@@ -15,7 +15,7 @@ pub(crate) struct Received {
 /// A gateway with scripted answers, one request per connection, that records the requests.
 pub(crate) struct Receiver {
     pub(crate) url: String,
-    received: Arc<Mutex<Vec<Received>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Receiver {
@@ -24,9 +24,9 @@ impl Receiver {
     pub(crate) async fn with_answers(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/messages?account=7", listener.local_addr().unwrap());
-        let received = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(Mutex::new(Vec::new()));
         let mut answers: VecDeque<_> = answers.iter().copied().collect();
-        let all = received.clone();
+        let all = requests.clone();
         tokio::spawn(async move {
             let mut open_streams = Vec::new();
             loop {
@@ -42,15 +42,15 @@ impl Receiver {
                 }
             }
         });
-        Self { url, received }
+        Self { url, requests }
     }
 
-    pub(crate) fn received(&self) -> Vec<Received> {
-        self.received.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Received {
+async fn read(stream: &mut BufReader<TcpStream>) -> ReceivedRequest {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -67,7 +67,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Received {
         .collect();
     let mut body = vec![0; headers["content-length"].parse().unwrap()];
     stream.read_exact(&mut body).await.unwrap();
-    Received {
+    ReceivedRequest {
         line: lines[0].clone(),
         headers,
         body: String::from_utf8(body).unwrap(),

@@ -21,11 +21,11 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
-        let counted = connections.clone();
+        let counter = connections.clone();
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+                let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
                 let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
                 tokio::spawn(forward(client, server, on_answer(number)));
             }
@@ -39,16 +39,16 @@ impl Relay {
 }
 
 async fn forward(mut client: TcpStream, mut server: TcpStream, mut on_answer: OnAnswer) {
-    let (mut said, mut answered) = ([0; 4096], [0; 4096]);
+    let (mut from_client, mut from_server) = ([0; 4096], [0; 4096]);
     loop {
         tokio::select! {
-            length = client.read(&mut said) => match length {
-                Ok(length @ 1..) => server.write_all(&said[..length]).await.unwrap_or_default(),
+            length = client.read(&mut from_client) => match length {
+                Ok(length @ 1..) => server.write_all(&from_client[..length]).await.unwrap_or_default(),
                 _ => return,
             },
-            length = server.read(&mut answered) => {
+            length = server.read(&mut from_server) => {
                 let Ok(length @ 1..) = length else { return };
-                let mut answer = answered[..length].to_vec();
+                let mut answer = from_server[..length].to_vec();
                 if on_answer(&mut answer).is_break() {
                     return;
                 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::journal;
 use crate::messages::{API_KEY, CODE, NUMBER, SIGNING_KEY, error_chain, text_message};
-use crate::receiver::{Received, Receiver};
+use crate::receiver::{ReceivedRequest, Receiver};
 
 const TEXT: &str =
     "Use 000417 para confirmar o seu contato em com.example.portal. Vale por 10 min. Nunca passe a outra pessoa.";
@@ -28,8 +28,8 @@ fn sender(gateway: SmsGatewaySettings) -> CodeSender {
     open(delivery(gateway)).unwrap()
 }
 
-/// Verifies the signature with the key and the received request alone, as a gateway does.
-fn is_signed(request: &Received) -> bool {
+/// Verifies the signature from the key and the received request only, as a gateway does.
+fn is_signed(request: &ReceivedRequest) -> bool {
     let signature = request.headers["authme-signature"].strip_prefix("v1=").unwrap();
     let signature: [u8; 32] = hex::decode(signature).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(SIGNING_KEY.as_bytes()).unwrap();
@@ -43,7 +43,7 @@ pub(crate) async fn a_request_is_signed_and_has_its_challenge() {
     let receiver = Receiver::with_answers(&["202 Accepted"]).await;
     let message = text_message();
     sender(settings(&receiver)).deliver(&message).await.unwrap();
-    let requests = receiver.received();
+    let requests = receiver.requests();
     assert_eq!(requests.len(), 1);
     let request = &requests[0];
     assert_eq!(request.line, "POST /messages?account=7 HTTP/1.1");
@@ -53,7 +53,7 @@ pub(crate) async fn a_request_is_signed_and_has_its_challenge() {
     let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
     assert_eq!(body, json!({ "to": NUMBER, "text": TEXT }));
     assert!(is_signed(request));
-    let forged = Received {
+    let forged = ReceivedRequest {
         body: request.body.replace(CODE, "000418"),
         ..request.clone()
     };
@@ -68,7 +68,7 @@ pub(crate) async fn an_overloaded_gateway_gets_the_request_again() {
     ] {
         let receiver = Receiver::with_answers(&[overloaded, "200 OK"]).await;
         sender(settings(&receiver)).deliver(&text_message()).await.unwrap();
-        let requests = receiver.received();
+        let requests = receiver.requests();
         assert_eq!(requests.len(), 2, "{overloaded}");
         assert_eq!(requests[0], requests[1]);
         assert!(requests[0].body.contains(CODE));
@@ -79,7 +79,7 @@ pub(crate) async fn a_rejected_request_is_not_retried() {
     let receiver = Receiver::with_answers(&["400 Bad Request", "200 OK"]).await;
     let causes = error_chain(&sender(settings(&receiver)), &text_message()).await;
     assert_eq!(causes[1..], ["the gateway answered 400"]);
-    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(receiver.requests().len(), 1);
 }
 
 pub(crate) async fn a_redirect_is_not_followed() {
@@ -87,7 +87,7 @@ pub(crate) async fn a_redirect_is_not_followed() {
     let receiver = Receiver::with_answers(&[redirect, redirect, redirect, "200 OK"]).await;
     let causes = error_chain(&sender(settings(&receiver)), &text_message()).await;
     assert_eq!(causes[1..], ["the gateway answered 307"]);
-    let requests = receiver.received();
+    let requests = receiver.requests();
     assert!(
         requests
             .iter()
@@ -99,13 +99,13 @@ pub(crate) async fn a_redirect_is_not_followed() {
 pub(crate) async fn a_silent_gateway_gets_one_request() {
     let receiver = Receiver::with_answers(&[]).await;
     let mut settings = delivery(settings(&receiver));
-    settings.within = Duration::from_secs(1);
+    settings.time_limit = Duration::from_secs(1);
     let message = text_message();
     let start = Instant::now();
     let causes = error_chain(&open(settings).unwrap(), &message).await;
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
-    assert_eq!(causes[1..], ["there was no answer in time"]);
-    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(causes[1..], ["the message was not accepted within its time limit"]);
+    assert_eq!(receiver.requests().len(), 1);
     assert!(journal::contents().contains(message.challenge.as_str()));
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn a_form_has_the_header_of_the_gateway() {
     };
     let message = text_message();
     sender(gateway).deliver(&message).await.unwrap();
-    let request = &receiver.received()[0];
+    let request = &receiver.requests()[0];
     assert_eq!(request.headers["x-api-key"], API_KEY);
     assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
     let id = message.challenge.as_str();
