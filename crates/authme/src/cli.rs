@@ -15,12 +15,12 @@ use crate::{CommandError, demo, help, serve};
 #[command(name = "authme", version)]
 pub struct Cli {
     #[command(flatten)]
-    place: TargetArguments,
+    target: TargetArguments,
     #[command(subcommand)]
     command: Command,
     /// The names of the command and its subcommand, as the audit trail records them.
     #[arg(skip)]
-    words: String,
+    command_name: String,
 }
 
 impl Cli {
@@ -29,19 +29,19 @@ impl Cli {
         let matches = help::lay_out(Self::command()).get_matches();
         let parsed = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         Self {
-            words: words(&matches).join(" "),
+            command_name: command_words(&matches).join(" "),
             ..parsed
         }
     }
 }
 
-/// Returns the name of the command and of its subcommand, without arguments.
-fn words(matches: &ArgMatches) -> Vec<&str> {
+/// Returns the names of the command and its subcommand, without arguments.
+fn command_words(matches: &ArgMatches) -> Vec<&str> {
     let Some((word, inner)) = matches.subcommand() else {
         return Vec::new();
     };
     let mut all = vec![word];
-    all.extend(words(inner));
+    all.extend(command_words(inner));
     all
 }
 
@@ -87,18 +87,18 @@ enum Command {
 
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
-    let place = CommandTarget::new(cli.place, cli.words);
+    let target = CommandTarget::new(cli.target, cli.command_name);
     match cli.command {
-        Command::Serve(arguments) => serve::run(place.folder_only()?, &arguments),
+        Command::Serve(arguments) => serve::run(target.folder_only()?, &arguments),
         Command::Demo { keep } => demo::run(keep),
-        Command::Client(command) => on_runtime(client::run(&place, command)),
-        Command::Identity(command) => on_runtime(identity::run(&place, command)),
-        Command::Group(command) => on_runtime(group::run(&place, command)),
-        Command::Role(command) => on_runtime(name::run(&place, NameKind::Role, command)),
-        Command::Scope(command) => on_runtime(name::run(&place, NameKind::Scope, command)),
-        Command::Keys(command) => keys::run(&place, command),
-        Command::Audit(arguments) => audit::run(&place, &arguments),
-        Command::Events(arguments) => on_runtime(events::run(&place, arguments)),
+        Command::Client(command) => on_runtime(client::run(&target, command)),
+        Command::Identity(command) => on_runtime(identity::run(&target, command)),
+        Command::Group(command) => on_runtime(group::run(&target, command)),
+        Command::Role(command) => on_runtime(name::run(&target, NameKind::Role, command)),
+        Command::Scope(command) => on_runtime(name::run(&target, NameKind::Scope, command)),
+        Command::Keys(command) => keys::run(&target, command),
+        Command::Audit(arguments) => audit::run(&target, &arguments),
+        Command::Events(arguments) => on_runtime(events::run(&target, arguments)),
         Command::Openapi { context } => openapi::run(&context),
     }
 }

@@ -45,7 +45,7 @@ impl DataFolder {
         self.0.join("secrets").join("codes.key")
     }
 
-    /// Returns the file for codes of contact types without a server.
+    /// Returns the file for the codes of contact types that have no server.
     pub fn outgoing_codes(&self) -> PathBuf {
         self.0.join("outgoing-codes.jsonl")
     }
@@ -71,7 +71,7 @@ impl DataFolder {
     }
 
     /// Locks the folder for one server, for as long as the returned file is open. The kernel releases the lock when the
-    /// process dies. Fails at once if another server holds it.
+    /// process dies. Fails immediately if another server holds it.
     pub(crate) fn serve_lock(&self) -> Result<File, CommandError> {
         let path = self.0.join("serve.lock");
         let opened = OpenOptions::new()

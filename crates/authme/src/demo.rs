@@ -23,7 +23,7 @@ use self::page::{LineStyle, Page};
 use self::runner::{DemoError, Summary};
 use self::scenario::Scenario;
 use crate::serve::audit_log;
-use crate::{CommandError, DataFolder, Listeners, Running, defaults};
+use crate::{CommandError, DataFolder, Listeners, Running, server_settings};
 
 /// The exit code that shells expect after SIGINT: 128 + 2.
 const INTERRUPTED: u8 = 130;
@@ -35,7 +35,7 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode, CommandError> {
     crate::runtime::on_runtime(async {
         let mut signals = Signals::install().map_err(CommandError::context("signals cannot be received"))?;
         let server = tokio::select! {
-            // Polled first: a signal before the server exists ends the demo without one.
+            // The signal is polled first. If it arrives before the server has started, the demo ends without a server.
             biased;
             () = signals.recv() => return Ok(ExitCode::from(INTERRUPTED)),
             server = DemoServer::start() => server?,
@@ -52,7 +52,7 @@ pub(crate) fn run(keep: bool) -> Result<ExitCode, CommandError> {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(DemoError::UnexpectedResponse) => Ok(ExitCode::FAILURE),
             Err(DemoError::Interrupted) => Ok(ExitCode::from(INTERRUPTED)),
-            // A pager that the reader quits closes the pipe.
+            // The user has quit a pager, which closed the pipe.
             Err(DemoError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
             Err(DemoError::Output(error)) => Err(CommandError::context("the demo cannot be printed")(error)),
             Err(DemoError::Command(error)) => Err(error),
@@ -99,9 +99,9 @@ impl DemoServer {
     }
 }
 
-/// Returns the settings in force, with the values that the explanations state.
+/// Loads the settings, with the values that the explanations of the demo state.
 fn settings() -> Result<Settings, CommandError> {
-    let mut settings = defaults(None)?;
+    let mut settings = server_settings(None)?;
     settings.tokens.issuer = None;
     settings.tokens.access_token_lifetime = Duration::from_mins(5);
     settings.tokens.validation_token_lifetime = Duration::from_mins(1);
@@ -205,15 +205,15 @@ mod tests {
     use super::*;
     use crate::text::WIDTH;
 
-    /// The outcome of a whole demo.
-    struct Finished {
+    /// The result of a complete demo.
+    struct DemoRun {
         outcome: Result<(), DemoError>,
         output: String,
         secrets: Vec<String>,
         folder: PathBuf,
     }
 
-    fn demo(keep: bool, change: fn(&mut DemoServer)) -> Finished {
+    fn run_demo(keep: bool, change: fn(&mut DemoServer)) -> DemoRun {
         let mut output = Vec::new();
         let mut page = Page::new(&mut output, false);
         let (outcome, folder) = crate::runtime::on_runtime(async {
@@ -225,8 +225,8 @@ mod tests {
             Ok((outcome, folder))
         })
         .unwrap();
-        let secrets = page.hidden().map(str::to_owned).collect();
-        Finished {
+        let secrets = page.secrets().map(str::to_owned).collect();
+        DemoRun {
             outcome,
             output: String::from_utf8(output).unwrap(),
             secrets,
@@ -236,16 +236,16 @@ mod tests {
 
     #[test]
     fn the_demo_completes_and_removes_its_folder() {
-        let finished = demo(false, |_| ());
-        assert!(finished.outcome.is_ok(), "{}", finished.output);
-        assert!(finished.output.contains("13. "), "{}", finished.output);
-        assert!(!finished.folder.exists());
+        let run = run_demo(false, |_| ());
+        assert!(run.outcome.is_ok(), "{}", run.output);
+        assert!(run.output.contains("13. "), "{}", run.output);
+        assert!(!run.folder.exists());
     }
 
     #[test]
     fn the_page_fits_eighty_columns_and_few_screens() {
         for keep in [false, true] {
-            let output = demo(keep, |_| ()).output;
+            let output = run_demo(keep, |_| ()).output;
             let long: Vec<&str> = output.lines().filter(|line| line.chars().count() > WIDTH).collect();
             assert!(long.is_empty(), "{long:#?}");
             assert!(output.lines().count() <= 220, "{output}");
@@ -255,17 +255,17 @@ mod tests {
 
     #[test]
     fn no_secret_and_no_token_is_printed_whole() {
-        let finished = demo(false, |_| ());
+        let run = run_demo(false, |_| ());
         // Three client secrets, three client tokens, a validation token, and three renewals: three access tokens and
         // two refresh tokens, because the repeated renewal returns the same refresh token.
-        assert_eq!(finished.secrets.len(), 3 + 3 + 1 + 5);
-        for secret in &finished.secrets {
-            assert!(!finished.output.contains(secret), "{secret} in {}", finished.output);
+        assert_eq!(run.secrets.len(), 3 + 3 + 1 + 5);
+        for secret in &run.secrets {
+            assert!(!run.output.contains(secret), "{secret} in {}", run.output);
         }
-        // A word as long as a secret would be a secret that was not hidden. IDs are shorter. A challenge ID is as long,
-        // but useless without its code, which is used up.
-        let words = finished.output.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let challenge = finished.output.split("\"challengeId\": \"").nth(1).unwrap();
+        // A word as long as a secret would be a secret that is not hidden. IDs are shorter. The challenge ID is as long,
+        // but harmless: it is useless without its code, which is used up.
+        let words = run.output.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let challenge = run.output.split("\"challengeId\": \"").nth(1).unwrap();
         let long: Vec<&str> = words
             .filter(|word| word.len() >= 32 && !challenge.starts_with(word))
             .collect();
@@ -274,15 +274,15 @@ mod tests {
 
     #[test]
     fn an_unexpected_response_ends_the_demo() {
-        let finished = demo(false, |server| "another-user".clone_into(&mut server.fixtures.user));
+        let run = run_demo(false, |server| "another-user".clone_into(&mut server.fixtures.user));
         assert!(
-            matches!(finished.outcome, Err(DemoError::UnexpectedResponse)),
+            matches!(run.outcome, Err(DemoError::UnexpectedResponse)),
             "{}",
-            finished.output
+            run.output
         );
         let mismatch = "`/userId`: expected \"another-user\", got ";
-        assert!(finished.output.contains(mismatch), "{}", finished.output);
-        assert!(!finished.output.contains(" 3. "), "{}", finished.output);
-        assert!(!finished.folder.exists());
+        assert!(run.output.contains(mismatch), "{}", run.output);
+        assert!(!run.output.contains(" 3. "), "{}", run.output);
+        assert!(!run.folder.exists());
     }
 }

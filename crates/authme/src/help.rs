@@ -9,11 +9,11 @@ use crate::text::WIDTH;
 /// The heading of the options that every command accepts.
 const GLOBAL: &str = "Global options";
 
-/// The commands by group. A test compares them with those that exist.
+/// The commands by group. A test checks that the list is complete.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Server", &["serve", "demo"]),
     (
-        "Clients, users and their rights",
+        "Clients, users and permissions",
         &["client", "identity", "group", "role", "scope"],
     ),
     ("Keys and records", &["keys", "events", "audit"]),
@@ -44,14 +44,14 @@ pub(crate) fn lay_out(command: Command) -> Command {
         .arg(help)
         .arg(version)
         .max_term_width(WIDTH);
-    head_global_options(command)
+    add_global_heading(command)
         // The template lists them by group instead.
         .mut_subcommands(|subcommand| subcommand.hide(true))
         .override_usage("authme [OPTIONS] <COMMAND>")
         .help_template(template)
 }
 
-fn head_global_options(command: Command) -> Command {
+fn add_global_heading(command: Command) -> Command {
     let command = command.mut_args(|arg| {
         if arg.is_global_set() {
             arg.help_heading(GLOBAL).hide_env_values(true)
@@ -59,7 +59,7 @@ fn head_global_options(command: Command) -> Command {
             arg
         }
     });
-    command.mut_subcommands(head_global_options)
+    command.mut_subcommands(add_global_heading)
 }
 
 fn command_groups(command: &Command) -> String {

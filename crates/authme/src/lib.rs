@@ -11,6 +11,6 @@ mod text;
 mod wiring;
 
 pub use data_folder::DataFolder;
-pub use serve::{Listeners, Running, defaults};
+pub use serve::{Listeners, Running, server_settings};
 pub use service_runtime::CommandError;
 pub use wiring::{App, AppParts};

@@ -16,12 +16,13 @@ use tokio::task::JoinHandle;
 use crate::runtime::on_runtime;
 use crate::{AppParts, CommandError, DataFolder};
 
-/// Returns the settings of a server: the defaults, overridden by the file, overridden by the environment.
-pub fn defaults(file: Option<&Path>) -> Result<Settings, CommandError> {
+/// Loads the settings of a server: the defaults, overridden by the file, overridden by the environment.
+pub fn server_settings(file: Option<&Path>) -> Result<Settings, CommandError> {
     settings(&load_settings(Binary::Authme, file)?)
 }
 
-/// Returns the delivery settings. Without any server, all codes are written into a file of the data folder.
+/// Returns the delivery settings. If neither a mail server nor a gateway is configured, all codes are written into a file
+/// of the data folder.
 fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, CommandError> {
     let config = loaded.read::<DeliveryConfig>();
     let config = config.map_err(CommandError::context("the settings are invalid"))?;
@@ -29,7 +30,7 @@ fn delivery(loaded: &Loaded, data: &DataFolder) -> Result<DeliverySettings, Comm
     settings.map_err(CommandError::context("the delivery of codes cannot be set up"))
 }
 
-/// Returns the settings that an operator's command uses: the defaults and the environment, without a file.
+/// Loads the settings of an operator's command: the defaults, overridden by the environment. There is no file.
 pub(crate) fn operator_settings() -> Result<Settings, CommandError> {
     settings(&load_settings(Binary::Operator, None)?)
 }
@@ -49,7 +50,7 @@ pub(crate) fn audit_log(data: &DataFolder) -> Result<AuditLog, CommandError> {
     AuditLog::in_file(&data.audit()).map_err(CommandError::context("the audit trail cannot be opened"))
 }
 
-/// The bound ports of a server. They are bound before the store is opened, so that a used port is reported at once.
+/// The listeners of a server. They are opened before the store, so that a port in use is reported immediately.
 pub struct Listeners {
     pub api: TcpListener,
     pub management: TcpListener,
@@ -64,7 +65,7 @@ impl Listeners {
     }
 }
 
-/// A started server, and the parts that a shutdown ends.
+/// A running server.
 pub struct Running {
     pub address: SocketAddr,
     pub management: SocketAddr,
@@ -124,8 +125,12 @@ impl Running {
         })
     }
 
-    /// Shuts down in this order: readiness turns false at once; the API serves on for `drain`, until load balancers
-    /// have noticed; requests in flight are finished; the relay publishes the last events; the management port closes.
+    /// Shuts down. The steps are:
+    ///
+    /// 1. Readiness turns false. The API keeps serving for `drain`, so that load balancers notice.
+    /// 2. Requests in flight are finished.
+    /// 3. The relay publishes the last events.
+    /// 4. The management port closes.
     pub async fn stop(self, drain: std::time::Duration) {
         self.stop.begin();
         tokio::time::sleep(drain).await;
@@ -164,7 +169,7 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
     }
     start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
     let data = DataFolder::open(data)?;
-    // Checked before the ports: if the other server holds both, its lock explains the error better than its ports.
+    // Checked before the ports. If another server holds the lock and the ports, the message about the lock is clearer.
     drop(data.serve_lock()?);
     let listeners = Listeners::bind(&settings.http.listen, &settings.http.management)?;
     let delivery = delivery(&loaded, &data)?;
@@ -173,11 +178,11 @@ pub(crate) fn run(data: &Path, arguments: &ServeArguments) -> Result<ExitCode, C
         None => String::new(),
     };
     let folder = data.path().display().to_string();
-    let (drain, has_docs) = (settings.http.drain, settings.http.docs);
+    let (drain, has_docs) = (settings.http.drain, settings.http.serves_docs);
     let log = settings.log.clone();
-    let audit = audit_log(&data)?.and_on_stream();
+    let audit = audit_log(&data)?.with_stderr();
     on_runtime(async {
-        // Before the announcement: a script that reads it may send SIGTERM at once.
+        // Installed before the announcement: a script that reads it may send SIGTERM immediately.
         let mut signals = Signals::install().map_err(CommandError::context("signal handlers cannot be installed"))?;
         let running = Running::start(data, settings, delivery, audit, listeners)?;
         let address = running.address;

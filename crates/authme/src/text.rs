@@ -1,6 +1,6 @@
 //! Text for a terminal of 80 columns: the page of `authme demo` and the help texts.
 
-/// Columns of a line: what a terminal window has by default.
+/// The maximum number of columns of a line: the default width of a terminal window.
 pub(crate) const WIDTH: usize = 80;
 
 /// Breaks prose at spaces into lines of at most `width` characters. A longer word gets a line of its own.
@@ -9,7 +9,8 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     text.lines().flat_map(paragraph).collect()
 }
 
-/// Breaks the target of a request before `/`, `?` and `&`.
+/// Breaks the target of a request before `/`, `?` and `&` into lines of at most `width` characters. A longer piece gets a
+/// line of its own.
 pub(crate) fn wrap_target(target: &str, width: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = target;

@@ -22,15 +22,15 @@ use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
 use crate::{CommandError, DataFolder};
 
-/// The lease of a claimed outbox. It can be shorter than that of the services: the embedded log publishes without a
-/// network, and no second relay competes for the claims.
+/// The lease of a claimed outbox. It can be shorter than the lease of the services: the embedded log
+/// needs no network, and no second relay competes for the claims.
 const RELAY_LEASE: Duration = Duration::from_secs(5);
 
 /// How long a shutdown waits for requests in flight. A request is cut off after 2.8 s, so this only bounds slow request
 /// bodies and slow readers.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The parts of an app before it is wired. Tests replace some of them, such as the clock.
+/// The inputs of an app. Tests replace some of them, such as the clock.
 pub struct AppParts {
     pub data: DataFolder,
     pub settings: Settings,
@@ -64,7 +64,7 @@ struct SharedAdapters {
 
 impl AppParts {
     /// Opens the store and the keys, creates them if they do not exist, and wires the three contexts. Has to be called
-    /// on the Tokio runtime that codes are sent on.
+    /// on the Tokio runtime on which codes are sent.
     pub fn wire(self) -> Result<App, CommandError> {
         let workers = self.settings.http.threads();
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
@@ -195,14 +195,14 @@ impl AppParts {
     fn api_settings(&self, workers: usize) -> Result<ApiSettings, CommandError> {
         let (http, limits) = (&self.settings.http, &self.settings.limits);
         let proxies = TrustedProxies::parse(&http.trusted_proxies);
-        let not_a_network = |text| {
+        let invalid_network = |text| {
             CommandError::msg(format!(
                 "`http.trusted_proxies` contains `{text}`, which is neither a network nor an address"
             ))
         };
         Ok(ApiSettings {
             workers,
-            trusted_proxies: proxies.map_err(not_a_network)?,
+            trusted_proxies: proxies.map_err(invalid_network)?,
             key_set_cache_time: self.settings.keys.cache_time,
             drain: http.drain,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
@@ -215,8 +215,8 @@ impl AppParts {
                 per_client: limits.requests_per_client,
                 per_user: limits.requests_per_user,
             },
-            docs: http.docs,
-            query_tokens: self.settings.tokens.query_tokens,
+            docs: http.serves_docs,
+            query_tokens: self.settings.tokens.accepts_query_tokens,
             login_guard: LoginGuardSettings {
                 failures_per_client: self.settings.login.failures_per_client,
                 failures_per_peer: self.settings.login.failures_per_peer,
@@ -243,7 +243,7 @@ impl App {
         let mut loops = Loops::default();
         let outboxes = self.stores.outboxes.clone();
         loops.relay(self.relay(), outboxes.clone());
-        loops.follow_keys(self.keys.clone());
+        loops.refresh_keys(self.keys.clone());
         loops.purge_expired(self.stores.expired_records.clone(), self.clock.clone());
         loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
@@ -251,8 +251,8 @@ impl App {
 
     /// Creates a relay from the outboxes to the embedded event log.
     pub fn relay(&self) -> RelayOutboxes {
-        // Only one server at a time uses a folder. With a fixed name, the server after a crash owns the claims of the
-        // one before it, and publishes without waiting for their leases.
+        // Only one server at a time uses a folder. With a fixed name, a server that restarts after a crash still
+        // owns its claims, and publishes without waiting for the leases to expire.
         let owner = "authme-serve".to_owned();
         let Stores {
             outboxes,

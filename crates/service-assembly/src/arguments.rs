@@ -6,16 +6,16 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Settings file (TOML); the environment (`AUTHME__SECTION__NAME`) wins
+    /// Settings file (TOML). Environment variables (`AUTHME__SECTION__NAME`) override it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Show the settings in force and where each came from, then exit
+    /// Print the settings in force with the source of each, then exit
     #[arg(long, group = "instead")]
     pub(crate) print_config: bool,
-    /// Check the settings, reach the store, say what brokers and key set answer, then exit
+    /// Check the settings, the store, the Kafka brokers and the key set, print the results, then exit
     #[arg(long, group = "instead")]
     pub(crate) check: bool,
-    /// Make the topics that are missing, say which, then exit: for a job before the first start
+    /// Create the missing Kafka topics, list all topics, then exit. For a job before the first start
     #[arg(long, group = "instead")]
     pub(crate) create_topics: bool,
 }

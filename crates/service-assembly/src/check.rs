@@ -6,15 +6,15 @@ use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
 use crate::{Service, Shared, kafka, print_line};
 
-/// `--check`: reports whether a start would succeed. Unreachable brokers or an unreachable key set are reported, but
-/// are not errors, because a service starts without them.
+/// `--check`: reports whether a start would succeed. A service also starts without brokers and without a remote key set,
+/// so if they are unreachable, that is reported but is not an error.
 pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
     let publisher = kafka::publisher(&settings.kafka)?;
     let stores = store::open(&settings.store, WaitForStore::No).await?;
     print_line("store: reached")?;
     let shared = Shared::new(service.binary, loaded, &settings, stores)?;
     (service.wire)(&shared)?;
-    print_line("settings: good")?;
+    print_line("settings: valid")?;
     match &shared.keys {
         Keys::Directory(_) => print_line("keys: read")?,
         Keys::Remote(keys) => {
@@ -22,15 +22,15 @@ pub(crate) async fn run(service: &Service, loaded: Loaded, settings: ServiceSett
             let result = if keys.version().is_some() {
                 "fetched"
             } else {
-                "unreachable; a service would start, but not be ready until they can be fetched"
+                "unreachable; a service would start, but would not be ready until they are fetched"
             };
             print_line(&format!("keys: {result}"))?;
         }
     }
     match topics::check(&publisher).await? {
-        Topics::Exist => print_line("kafka: the topics are there"),
+        Topics::Exist => print_line("kafka: all topics exist"),
         Topics::Unknown(_) => print_line(
-            "kafka: unreachable; a service would start, and keep events in the outboxes until a broker answers",
+            "kafka: unreachable; a service would start, and would keep events in the outboxes until a broker answers",
         ),
     }
 }

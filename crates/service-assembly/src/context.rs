@@ -13,16 +13,16 @@ pub enum Context {
     Factors(FactorsUseCases),
     Tokens {
         tokens: TokensUseCases,
-        /// The `max-age` of the key set: how long a verifier may cache it.
+        /// The `max-age` of the key set: the time for which a verifier may cache it.
         key_set_cache_time: Duration,
-        /// Accepts the token of a renewal in the query, where proxies may log it.
-        query_tokens: bool,
+        /// Whether renewals accept their token in the query, where proxies may log it.
+        accepts_query_tokens: bool,
         login_guard: LoginGuardSettings,
     },
 }
 
 impl Context {
-    /// Returns the aggregate whose outboxes the service relays and purges. It is the only one that the service writes.
+    /// Returns the aggregate whose outboxes the service relays and purges. The service writes no other aggregate.
     pub(crate) const fn aggregate(&self) -> Aggregate {
         match self {
             Self::CredentialLock(_) => Aggregate::Credential,
@@ -39,9 +39,11 @@ impl Context {
     }
 
     /// Returns whether renewals accept a token in the query; only the tokens context has renewals.
-    pub(crate) const fn query_tokens(&self) -> bool {
+    pub(crate) const fn accepts_query_tokens(&self) -> bool {
         match self {
-            Self::Tokens { query_tokens, .. } => *query_tokens,
+            Self::Tokens {
+                accepts_query_tokens, ..
+            } => *accepts_query_tokens,
             Self::CredentialLock(_) | Self::Factors(_) => false,
         }
     }

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_files_are_passed_on_and_must_be_private() {
+    fn tls_files_are_used_and_the_key_must_be_private() {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key.pem");
         write_private(&key, b"a key").unwrap();

@@ -6,7 +6,7 @@ use adapter_crypto::{KeyDirectory, KeyRing, RemoteKeySet, RemoteKeySetSettings, 
 use ports::{Clock, KeySetSource, Readiness};
 use service_runtime::{CommandError, KeySourceSettings};
 
-/// The requirements of a service on its keys.
+/// The use that a service makes of its keys.
 pub(crate) struct KeyPurpose {
     pub(crate) signs: bool,
     pub(crate) longest_token_life: Duration,
@@ -22,8 +22,8 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    /// Opens the source that the settings name. A service that signs requires the directory. A service that only
-    /// verifies prefers the key set if both are set: it then needs no access to private keys.
+    /// Opens the source that the settings select. A service that signs requires the directory. If both are
+    /// set, a service that only verifies uses the key set, so that it needs no access to private keys.
     pub(crate) fn open(settings: &KeySourceSettings, purpose: &KeyPurpose) -> Result<Self, CommandError> {
         match (&settings.url, &settings.directory) {
             (Some(url), _) if !purpose.signs => remote(url, settings),
@@ -49,7 +49,7 @@ impl Keys {
         }
     }
 
-    /// Returns the source to refresh when a token has an unknown key.
+    /// Returns the source to refresh when a token names an unknown key.
     pub(crate) fn on_demand(&self) -> Arc<dyn KeySetSource> {
         match self {
             Self::Directory(ring) => ring.clone(),
@@ -65,7 +65,7 @@ impl Keys {
         }
     }
 
-    /// Returns the readiness check of a remote key set; a directory has none.
+    /// Returns the readiness check of a remote key set, or `None` for a directory.
     pub(crate) fn readiness(&self) -> Option<Arc<dyn Readiness>> {
         match self {
             Self::Directory(_) => None,

@@ -1,4 +1,4 @@
-//! The frame of the three services: command line, MongoDB, Kafka, HTTP servers, start and shutdown.
+//! The parts that the three services share: command line, MongoDB, Kafka, HTTP servers, start and shutdown.
 
 mod arguments;
 mod check;
@@ -54,9 +54,9 @@ impl Service {
         }
         let settings = loaded.service().map_err(invalid())?;
         start_logs(&settings.log).map_err(CommandError::context("logging cannot be started"))?;
-        // HTTP threads compute the signatures, which are most of the CPU time. This runtime drives the store and Kafka;
-        // half as many threads suffice, and with more of them they wake each other for answers that one could have read
-        // alone.
+        // HTTP threads compute the signatures, which take most of the CPU time. This runtime drives the store and
+        // Kafka, for which half as many threads suffice. More threads would wake each other for answers that one thread
+        // could read.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.http.threads().div_ceil(2))
             .enable_all()

@@ -19,21 +19,21 @@ use crate::store::{self, WaitForStore};
 use crate::topics::{self, Topics};
 use crate::{Context, Service, Shared, kafka};
 
-// The time limits of the steps of a shutdown, in their order. With `http.drain` they sum up to less than the 30 s after
-// which Kubernetes kills a pod (`terminationGracePeriodSeconds`).
+// The time limits of the shutdown steps, in the order of the steps. Together with the default `http.drain` of 5 s they add
+// up to 24 s. Kubernetes kills a pod after 30 s (`terminationGracePeriodSeconds`).
 
-/// Requests in flight. A request is cut off after 2.8 s, so this only bounds slow request bodies and slow readers.
+/// The limit for requests in flight. A request is cut off after 2.8 s, so this only bounds slow request bodies and slow readers.
 const REQUESTS_TIMEOUT: Duration = Duration::from_secs(8);
-/// The relay: the time in which one outbox is sent.
+/// The limit for the relay: the time limit for sending one outbox.
 const RELAY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The producer's flush.
+/// The limit for the producer's flush.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
-/// Store calls that were already sent. A call takes 2.5 s at most.
+/// The limit for store calls that were already sent. A call takes at most 2.5 s.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Starts the service, serves until SIGTERM or SIGINT, and shuts down in order.
 pub(crate) async fn serve(service: &Service, loaded: Loaded, settings: ServiceSettings) -> Result<(), CommandError> {
-    // First of all, so that a signal also ends a service that still waits for the store.
+    // Installed first, so that a signal also ends a service that is still waiting for the store.
     let mut signals = Signals::install().map_err(CommandError::context("signal handlers cannot be installed"))?;
     let running = tokio::select! {
         running = RunningService::start(service, loaded, &settings) => running?,
@@ -97,21 +97,26 @@ impl RunningService {
         })
     }
 
-    /// Shuts down in this order: readiness turns false at once; the API serves on for `drain`, until load balancers
-    /// have noticed; requests in flight are finished; the relay publishes the last events; producer and store calls are
-    /// finished. The management port serves until the end, so that the last metrics can be scraped.
+    /// Shuts down. The steps are:
+    ///
+    /// 1. Readiness turns false. The API keeps serving for `drain`, so that load balancers notice.
+    /// 2. Requests in flight are finished.
+    /// 3. The relay publishes the last events.
+    /// 4. The producer is flushed, and the last store calls are finished.
+    ///
+    /// The management port is open until the end, so that the last metrics can be scraped.
     async fn stop(self, drain: Duration) {
         tracing::info!("stopping");
         self.stop.begin();
         sleep(drain).await;
         self.api.stop(true).await;
         if timeout(RELAY_TIMEOUT, self.loops.end()).await.is_err() {
-            tracing::warn!("events are left in the outboxes; the next relay publishes them");
+            tracing::warn!("events remain in the outboxes; another relay publishes them");
         }
         if let Err(error) = self.publisher.close(FLUSH_TIMEOUT).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the Kafka producer was closed before its flush had finished"
+                "the Kafka producer was closed before its flush was complete"
             );
         }
         if timeout(STORE_TIMEOUT, self.stores.drain()).await.is_err() {
@@ -142,15 +147,15 @@ fn start_loops(
         settings.relay.lease,
     );
     loops.relay(relay, outboxes.clone());
-    loops.follow_keys(shared.keys.periodic());
+    loops.refresh_keys(shared.keys.periodic());
     let expired_records = shared.stores.expired_records_of(&[context.aggregate()]);
     loops.purge_expired(expired_records, shared.clock.clone());
     loops.collect_metrics(shared.telemetry.clone(), outboxes, shared.clock.clone());
     loops
 }
 
-/// Returns a relay owner's name that is unique among all replicas. It differs at each start, so a restarted process
-/// never settles under a lease of the process before it.
+/// Returns the name under which the relay claims outboxes. It is unique among all replicas and differs at each start, so a
+/// restarted process never settles under a lease of its predecessor.
 fn relay_owner(service: &str, shared: &Shared) -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let suffix = domain::hex::encode(&shared.randomness.nonce());
@@ -180,14 +185,14 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
 }
 
 fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSettings, CommandError> {
-    let not_a_network = |text| {
+    let invalid_network = |text| {
         CommandError::msg(format!(
             "`http.trusted_proxies` contains `{text}`, which is neither a network nor an address"
         ))
     };
     Ok(ApiSettings {
         workers: settings.http.threads(),
-        trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(not_a_network)?,
+        trusted_proxies: TrustedProxies::parse(&settings.http.trusted_proxies).map_err(invalid_network)?,
         key_set_cache_time: context.key_set_cache_time(),
         drain: settings.http.drain,
         shutdown_timeout: REQUESTS_TIMEOUT,
@@ -200,8 +205,8 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
             per_client: settings.limits.requests_per_client,
             per_user: settings.limits.requests_per_user,
         },
-        docs: settings.http.docs,
-        query_tokens: context.query_tokens(),
+        docs: settings.http.serves_docs,
+        query_tokens: context.accepts_query_tokens(),
         login_guard: context.login_guard(),
     })
 }

@@ -18,10 +18,10 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<PrometheusTelemetry>,
-    /// The audit trail, on the log stream.
+    /// The audit trail, written to the log stream (stderr).
     pub audit: Arc<dyn AuditTrail>,
     pub profile: TokenProfile,
-    /// All settings, for sections that only one service reads.
+    /// All settings. The wiring reads the sections that only its service has.
     pub settings: Loaded,
     pub(crate) keys: Keys,
 }
@@ -47,7 +47,7 @@ impl Shared {
             clock,
             randomness: Arc::new(SystemRandomness),
             telemetry: Arc::new(telemetry),
-            audit: Arc::new(AuditLog::on_stream()),
+            audit: Arc::new(AuditLog::on_stderr()),
             profile: profile(settings)?,
             settings: loaded,
         })
@@ -64,12 +64,12 @@ impl Shared {
         }
     }
 
-    /// Returns the signing keys. Fails for a service with a remote key set, and if no key may sign yet.
+    /// Returns the signing keys. Fails if the service has a remote key set, or if no key may sign yet.
     pub fn signing_keys(&self) -> Result<Arc<KeyRing>, CommandError> {
         match &self.keys {
             Keys::Directory(ring) if ring.signing_key(self.clock.now()).is_some() => Ok(ring.clone()),
             _ => Err(CommandError::msg(
-                "`keys.directory` contains no key that may sign now: `authme keys list` shows from when each one does",
+                "`keys.directory` contains no key that may sign now: `authme keys list` shows when each key starts to sign",
             )),
         }
     }

@@ -6,21 +6,21 @@ use ports::Aggregate;
 use service_runtime::{CommandError, StoreSettings};
 use tokio::time::{Instant, sleep};
 
-/// How long a start waits for an unreachable store. It covers a store that starts at the same time, and an election
+/// How long a start waits for an unreachable store. The limit covers a store that starts at the same time, and an election
 /// (usually below 12 s).
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The pause between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Selects whether an unreachable store is tried again or is an error at once.
+/// The reaction to an unreachable store: an immediate error, or further attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitForStore {
     No,
     Yes,
 }
 
-/// Opens the store. Driver calls run on the Tokio runtime that this is called on.
+/// Opens the store. Driver calls run on the Tokio runtime that this function is called on.
 pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result<Stores, CommandError> {
     let uri = read_secret_text(&settings.mongodb_uri_file);
     let uri = uri.map_err(CommandError::context("`store.mongodb_uri_file` cannot be used"))?;
@@ -37,13 +37,13 @@ pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result
     result.map_err(CommandError::context("the store cannot be opened"))
 }
 
-/// Creates the indexes that the service of an aggregate uses. Existing indexes stay.
+/// Creates the missing indexes that the service of an aggregate uses.
 pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), CommandError> {
     let result = retry_while_unavailable(WaitForStore::Yes, async || stores.create_indexes(&[aggregate]).await).await;
     result.map_err(CommandError::context("the indexes of the store cannot be created"))
 }
 
-/// Repeats the attempt while the store is unreachable, for [`WAIT_LIMIT`] at most.
+/// Repeats the attempt while the store is unreachable, for at most [`WAIT_LIMIT`]. Without `wait`, makes one attempt.
 async fn retry_while_unavailable<T>(
     wait: WaitForStore,
     attempt: impl AsyncFn() -> Result<T, OpenError>,

@@ -7,7 +7,7 @@ use crate::{kafka, print_line};
 #[derive(Debug)]
 pub(crate) enum Topics {
     Exist,
-    /// No broker answers. A service starts nevertheless, and its outboxes keep the events.
+    /// No broker answers. A service starts anyway and keeps its events in the outboxes.
     Unknown(TopicsError),
 }
 
@@ -20,7 +20,7 @@ pub(crate) async fn check(publisher: &KafkaEventPublisher) -> Result<Topics, Com
     }
 }
 
-/// `--create-topics`: creates the missing topics. Existing ones stay as they are.
+/// `--create-topics`: creates the missing topics and does not change existing ones.
 pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandError> {
     let failed = || CommandError::context("the topics cannot be created");
     let publisher = kafka::publisher(&settings.kafka)?;
@@ -38,7 +38,10 @@ pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandErro
     }
     for topic in Topic::ALL.map(Topic::name) {
         let is_new = missing.contains(&topic);
-        print_line(&format!("{topic}: {}", if is_new { "made" } else { "was there" }))?;
+        print_line(&format!(
+            "{topic}: {}",
+            if is_new { "created" } else { "already exists" }
+        ))?;
     }
     Ok(())
 }

@@ -14,18 +14,18 @@ use serde::Serialize;
 
 /// Writes each audit record as one line: to the log stream (stderr), to a file, or to both.
 ///
-/// The log filter does not apply to the lines on the log stream. A line is one unbuffered write, so lines of several
-/// processes that append to one file do not mix, and a killed process loses no line that it wrote.
+/// The log filter does not apply to the lines on the log stream. A line is one unbuffered write, so the lines of
+/// several processes that append to one file do not mix, and no written line is lost when the process is killed.
 pub struct AuditLog {
-    on_stream: bool,
+    writes_to_stderr: bool,
     file: Option<File>,
 }
 
 impl AuditLog {
-    /// Creates a log that writes to the log stream only.
-    pub fn on_stream() -> Self {
+    /// Creates a log that writes to the log stream (stderr) only.
+    pub fn on_stderr() -> Self {
         Self {
-            on_stream: true,
+            writes_to_stderr: true,
             file: None,
         }
     }
@@ -34,22 +34,23 @@ impl AuditLog {
     pub fn in_file(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         Ok(Self {
-            on_stream: false,
+            writes_to_stderr: false,
             file: Some(file),
         })
     }
 
     /// Adds the log stream as a second destination.
     #[must_use]
-    pub fn and_on_stream(self) -> Self {
+    pub fn with_stderr(self) -> Self {
         Self {
-            on_stream: true,
+            writes_to_stderr: true,
             ..self
         }
     }
 }
 
-/// A record in its written form. `timestamp`, `level` and `target` are named as in every other line of the log.
+/// The JSON form of a record. The members `timestamp`, `level` and `target` have the same names as in the other lines of
+/// the log.
 #[derive(Serialize)]
 struct AuditLine<'a> {
     timestamp: Timestamp,
@@ -156,8 +157,8 @@ impl AuditTrail for AuditLog {
             return;
         };
         line.push(b'\n');
-        if self.on_stream {
-            // A closed log stream cannot show its own error.
+        if self.writes_to_stderr {
+            // A closed stderr cannot report its own error.
             let _ = io::stderr().lock().write_all(&line);
         }
         if let Some(mut file) = self.file.as_ref()

@@ -8,15 +8,15 @@ use moka::sync::Cache;
 use ports::{ClientSaveOutcome, Clients, StoreError};
 
 /// How long a client is cached. It bounds how late a change by another process, such as the operator's command line,
-/// takes effect. A read that overlaps the change may cache the old client once more, so the promise is two seconds:
+/// takes effect. A read that overlaps the change may cache the old client once more, so AuthMe promises two seconds:
 /// docs/protocols.md "Active check".
 const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
-/// Cached clients. An installation has few clients, so this is only a bound on memory.
+/// The maximum number of cached clients. An installation has few clients, so this only bounds the memory.
 const CAPACITY: u64 = 1_000;
 
 /// A cache of registered clients: each request needs one, and they rarely change. An id without a client is not cached,
-/// so a new client is found at once. [`find_uncached`](Clients::find_uncached) always reads the store.
+/// so a new client is found immediately. [`find_uncached`](Clients::find_uncached) always reads the store.
 pub struct CachedClients {
     clients: Arc<dyn Clients>,
     cache: Cache<ClientId, Client>,
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// Has one client, and counts the reads.
+    /// A store with one client that counts its reads.
     #[derive(Default)]
     struct CountingClients(AtomicUsize);
 

@@ -1,12 +1,12 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// The error of a process that does not start or of a command that fails, written for an operator: it says what is
-/// wrong and, where possible, how to fix it.
+/// The error of a process that does not start, or of a command that fails. It is written for an operator: it states the
+/// problem and, where possible, how to solve it.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error("{0}")]
-    Refused(String),
+    Message(String),
     #[error("{doing}")]
     Failed {
         doing: &'static str,
@@ -17,10 +17,10 @@ pub enum CommandError {
 
 impl CommandError {
     pub fn msg(message: impl Into<String>) -> Self {
-        Self::Refused(message.into())
+        Self::Message(message.into())
     }
 
-    /// Returns a function for `map_err` that puts the failed step `doing` before the error that caused it.
+    /// Returns a function for `map_err` that puts the description `doing` of the failed step before the error that caused it.
     pub fn context<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> Self {
         move |cause| Self::Failed {
             doing,

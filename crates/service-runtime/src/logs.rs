@@ -17,8 +17,8 @@ pub enum LogError {
 }
 
 /// Directives for libraries that the filter does not name. `actix_server` logs every start of a worker at `info`.
-/// `actix_http` logs input that is not HTTP at `error`, so any stranger could fill the log; the adapter counts such
-/// input instead (`authme_http_connection_errors_total`).
+/// `actix_http` logs input that is not HTTP at `error`, so any unauthenticated peer could fill the log; the adapter
+/// counts such input instead (`authme_http_connection_errors_total`).
 const LIBRARY_DIRECTIVES: [(&str, &str); 2] = [
     ("actix_server", ",actix_server=warn"),
     ("actix_http", ",actix_http=off"),

@@ -11,40 +11,41 @@ use use_cases::{Delivery, RelayOutboxes};
 
 use crate::PrometheusTelemetry;
 
-/// Outboxes that the relay claims in one pass and sends in parallel: docs/protocols.md "Relay".
+/// The maximum number of outboxes that the relay claims in one pass and sends in parallel: docs/protocols.md "Relay".
 const CLAIM_LIMIT: usize = 256;
 
-/// The relay's polling interval. Events of this process wake the relay, so it only delays events that another process
-/// left behind, such as one that was killed.
+/// The relay's polling interval. An event of this process wakes the relay immediately. The interval therefore delays only
+/// events that another process left behind, for example because it was killed.
 const RELAY_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The relay's pause after a pass with an error. It keeps the relay from retrying in a tight loop during an outage of
 /// the store or of Kafka.
 const RELAY_BACKOFF: Duration = Duration::from_millis(500);
 
-/// The time in which one outbox is sent. An outbox that cannot be sent delays the others of its pass by no more. The
-/// default lease of 10 s leaves as long again for the settlement.
+/// The time limit for sending one outbox. It bounds how long an outbox that cannot be sent delays its pass. With the
+/// default lease of 10 s, at least 5 s remain for the settlement.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A key directory is read every second: `keys retire` dates `retired_at` 5 s ahead, which every process has to read in
-/// time.
+/// The interval at which a key directory is read. `keys retire` sets `retired_at` 5 s in the future, and every process has
+/// to read the change before that time.
 const KEY_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Histogram samples wait in memory between two drains. Five seconds is the default of the exporter's own upkeep task,
-/// and shorter than usual scrape intervals.
+/// The interval at which histograms are drained; samples accumulate in memory until then. Five seconds is the default of
+/// the exporter's own upkeep task, and shorter than usual scrape intervals.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Expired records are harmless, so the purge only has to keep up with their number.
+/// The interval of the purge. Expired records are harmless, so the purge only has to keep up with their number.
 const PURGE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Rows that one step of the purge removes: a small write, which delays no request noticeably.
+/// The maximum number of rows that one step of the purge removes. A write of this size does not noticeably delay a
+/// request.
 const PURGE_BATCH: usize = 500;
 
-/// A record is purged an hour after its expiry, which exceeds any difference between clocks: docs/protocols.md "Expiry
-/// and purge".
+/// The time between the expiry of a record and its purge. It exceeds any difference between clocks: docs/protocols.md
+/// "Expiry and purge".
 const PURGE_DELAY: Duration = Duration::from_hours(1);
 
-/// The background loops of a process. They run until [`end`](Self::end), also while a stopping process still serves, so
+/// The background loops of a process. They run until [`end`](Self::end), even while a stopping process still serves, so
 /// that the events of the last requests are published too.
 #[derive(Default)]
 pub struct Loops {
@@ -53,9 +54,9 @@ pub struct Loops {
 }
 
 impl Loops {
-    /// Runs the relay (docs/protocols.md "Relay"): a pass starts when this process pushes an event, and at the latest
-    /// after `RELAY_POLL_INTERVAL`. While passes find something to send, they follow each other without a pause.
-    /// After the end of the loops, passes continue until the outboxes are empty or one fails.
+    /// Runs the relay (docs/protocols.md "Relay"). A pass starts when this process pushes an event, and at the latest
+    /// after `RELAY_POLL_INTERVAL`. While passes find events to send, they follow each other without a pause. After
+    /// [`end`](Self::end) is called, passes continue until the outboxes are empty or a pass fails.
     pub fn relay(&mut self, relay: RelayOutboxes, outboxes: Arc<dyn Outboxes>) {
         let mut ending = self.ending.subscribe();
         let relay = Arc::new(relay);
@@ -68,7 +69,7 @@ impl Loops {
                         () = sleep(RELAY_POLL_INTERVAL) => {}
                         _ = ending.wait_for(|ending| *ending) => {}
                     },
-                    // New events do not end this pause: they would meet the same error.
+                    // New events do not end this pause: a pass for them would most likely fail with the same error.
                     PassOutcome::Failed => tokio::select! {
                         () = sleep(RELAY_BACKOFF) => {}
                         _ = ending.wait_for(|ending| *ending) => {}
@@ -80,8 +81,8 @@ impl Loops {
         });
     }
 
-    /// Refreshes the key set every second. A source with a longer period of its own decides itself when to fetch.
-    pub fn follow_keys(&mut self, keys: Arc<dyn KeySetSource>) {
+    /// Refreshes the key set every second. A source with a longer interval of its own ignores the calls in between.
+    pub fn refresh_keys(&mut self, keys: Arc<dyn KeySetSource>) {
         self.every(KEY_REFRESH_INTERVAL, move || {
             let keys = keys.clone();
             async move {
@@ -90,17 +91,21 @@ impl Loops {
         });
     }
 
-    /// Removes records that expired an hour ago or earlier, in steps of `PURGE_BATCH` until a step finds fewer. After
-    /// an error the next interval tries again.
+    /// Removes records that expired at least an hour ago, in steps of `PURGE_BATCH` rows until a step removes fewer.
+    /// After an error, the purge continues at the next interval.
     pub fn purge_expired(&mut self, records: Arc<dyn ExpiredRecords>, clock: Arc<dyn Clock>) {
         let ending = self.ending.subscribe();
         self.every(PURGE_INTERVAL, move || {
             let (records, clock, ending) = (records.clone(), clock.clone(), ending.clone());
             async move {
                 let before = clock.now().checked_sub(PURGE_DELAY).unwrap_or(clock.now());
-                while !*ending.borrow()
-                    && let Ok(PURGE_BATCH..) = records.purge(before, PURGE_BATCH).await
-                {}
+                while !*ending.borrow() {
+                    let purged = records.purge(before, PURGE_BATCH).await;
+                    let has_more = purged.is_ok_and(|count| count >= PURGE_BATCH);
+                    if !has_more {
+                        break;
+                    }
+                }
             }
         });
     }
@@ -116,7 +121,7 @@ impl Loops {
         self.every(METRICS_INTERVAL, move || {
             let (telemetry, outboxes, clock) = (telemetry.clone(), outboxes.clone(), clock.clone());
             async move {
-                telemetry.fold();
+                telemetry.drain_histograms();
                 if let Ok(backlog) = outboxes.backlog().await {
                     let age = backlog
                         .oldest
@@ -127,7 +132,7 @@ impl Loops {
         });
     }
 
-    /// Runs `work` at once and then with `pause` between two runs.
+    /// Runs `work` immediately, and then again and again with `pause` between two runs.
     fn every<F, Fut>(&mut self, pause: Duration, mut work: F)
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -145,9 +150,9 @@ impl Loops {
         });
     }
 
-    /// Ends every loop after its current step, and the relay once its outboxes are empty or a pass fails. Call it after
-    /// the last event was pushed. Later events wait for another process. The relay may take long: callers set a time
-    /// limit.
+    /// Ends every loop after its current step. The relay continues until its outboxes are empty or a pass fails. Call
+    /// this method after the last event was pushed: later events wait for another process. The relay may take long, so
+    /// callers set a time limit.
     pub async fn end(mut self) {
         self.ending.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
@@ -165,8 +170,8 @@ enum PassOutcome {
 
 /// Claims outboxes, publishes their events and settles them.
 ///
-/// The settlement removes only events that the publisher acknowledged. If the settlement fails, the lease ends and the
-/// same events are published again; consumers drop them by their sequence.
+/// The settlement removes only events that the publisher acknowledged. If the settlement fails, the same
+/// events are published again after the lease expires. Consumers drop the repeats by their sequence.
 async fn relay_pass(relay: &Arc<RelayOutboxes>) -> PassOutcome {
     let claimed = match relay.claim(CLAIM_LIMIT).await {
         Ok(claimed) if claimed.is_empty() => return PassOutcome::Idle,
@@ -184,8 +189,8 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> PassOutcome {
         let relay = relay.clone();
         deliveries.spawn(async move {
             let mut delivery = Delivery::unpublished(&outbox);
-            // Events that were acknowledged before the timeout count, so a long outbox is published over several
-            // passes.
+            // Events that were acknowledged before the timeout are settled, so a long outbox is published over
+            // several passes.
             let _ = timeout(SEND_TIMEOUT, relay.send(&outbox, &mut delivery)).await;
             relay.hold_if_incomplete(delivery)
         });
@@ -200,7 +205,13 @@ async fn relay_pass(relay: &Arc<RelayOutboxes>) -> PassOutcome {
                 }
                 settlements.push(delivery.settlement);
             }
-            Err(_) => pass = PassOutcome::Failed,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the task that publishes an outbox panicked or was cancelled; another pass publishes its events"
+                );
+                pass = PassOutcome::Failed;
+            }
         }
     }
     if let Err(error) = relay.settle(&settlements).await {
@@ -225,7 +236,7 @@ mod tests {
     use super::*;
     use crate::SystemClock;
 
-    /// Outboxes of a store that does not answer, in a process that pushes events without end.
+    /// Outboxes of a store that does not answer, in a process that pushes events continuously.
     #[derive(Default)]
     struct UnreachableOutboxes {
         claims: AtomicUsize,
@@ -269,10 +280,10 @@ mod tests {
             "relay".to_owned(),
             Duration::from_secs(10),
         );
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut loops = Loops::default();
         loops.relay(relay, outboxes.clone());
         sleep(RELAY_BACKOFF * 10 + Duration::from_millis(1)).await;
-        assert_eq!(outboxes.claims.load(Ordering::SeqCst), 11, "in {:?}", begun.elapsed());
+        assert_eq!(outboxes.claims.load(Ordering::SeqCst), 11, "in {:?}", start.elapsed());
     }
 }

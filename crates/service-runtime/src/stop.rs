@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// The shutdown signal inside a process: [`begin`](Self::begin) sets it once, and every subscriber is notified.
+/// The shutdown signal inside a process. [`begin`](Self::begin) sets it and notifies every subscriber.
 pub struct Stop {
-    stopping: watch::Sender<bool>,
-    /// The same signal for the readiness check, which only reads the current state.
-    flag: Arc<AtomicBool>,
+    sender: watch::Sender<bool>,
+    /// The same signal for the readiness check, which only reads its current state.
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
         Self {
-            stopping: watch::Sender::new(false),
-            flag: Arc::new(AtomicBool::new(false)),
+            sender: watch::Sender::new(false),
+            is_stopping: Arc::new(AtomicBool::new(false)),
         }
     }
 }
@@ -24,22 +24,22 @@ impl Default for Stop {
 impl Stop {
     /// Returns a receiver whose value turns true when the shutdown begins.
     pub fn subscribe(&self) -> watch::Receiver<bool> {
-        self.stopping.subscribe()
+        self.sender.subscribe()
     }
 
     /// Returns a flag that turns true when the shutdown begins.
     pub fn flag(&self) -> Arc<AtomicBool> {
-        self.flag.clone()
+        self.is_stopping.clone()
     }
 
     /// Begins the shutdown. Repeated calls have no effect.
     pub fn begin(&self) {
-        self.flag.store(true, Ordering::Relaxed);
-        self.stopping.send_replace(true);
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.sender.send_replace(true);
     }
 }
 
-/// The signals that ask a process to end: SIGTERM and SIGINT.
+/// The signals that end a process: SIGTERM and SIGINT.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,

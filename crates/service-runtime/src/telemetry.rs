@@ -18,7 +18,7 @@ const LATENCY_BUCKETS: [f64; 12] = [
 ];
 
 /// Upper bounds of the signature histogram, in seconds. An RS512 signature takes from a few tenths of a millisecond
-/// (2,048 bits) to a few milliseconds (4,096 bits); the last bounds show a machine that is overloaded.
+/// (2,048 bits) to a few milliseconds (4,096 bits); the last bounds show an overloaded machine.
 const SIGNATURE_BUCKETS: [f64; 8] = [0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002_5, 0.01, 0.1];
 
 /// Metrics in the text format of Prometheus. The handles of a label set are registered once, because registration takes
@@ -40,8 +40,8 @@ pub struct PrometheusTelemetry {
     outboxes_unreadable: Counter,
 }
 
-/// The labels of a request. Method and route come from closed lists and the status from a handler, so the number of
-/// series is bounded by the API; a stranger cannot create new ones.
+/// The labels of a request. Method and route come from closed lists and the status from a handler, so the API
+/// bounds the number of series: no caller can create new ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct RequestLabels {
     method: RequestMethod,
@@ -49,7 +49,8 @@ struct RequestLabels {
     status: u16,
 }
 
-/// The metrics of one label set. Two threads may register the same set at once; both handles count into one series.
+/// The metrics of one label set. Two threads may register the same set at the same time; both handles then count
+/// into one series.
 struct RequestMetrics {
     count: Counter,
     duration: Histogram,
@@ -84,23 +85,29 @@ impl PrometheusTelemetry {
         describe(&recorder);
         let counter = |name: &'static str| recorder.register_counter(&Key::from_static_name(name), &METADATA);
         let gauge = |name: &'static str| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
-        let labelled = |name: &'static str, label: &'static str, value: &'static str| {
+        let labelled_counter = |name: &'static str, label: &'static str, value: &'static str| {
             let key = Key::from_parts(name, vec![Label::new(label, value)]);
             recorder.register_counter(&key, &METADATA)
         };
-        let renewals = |outcome| labelled("authme_renewals_total", "outcome", outcome);
-        let refused = "authme_http_connections_refused_total";
-        let refused = |limit: ConnectionLimit| (limit, labelled(refused, "limit", limit.as_str()));
-        let failed = "authme_http_connection_errors_total";
-        let failed = |error: ConnectionError| (error, labelled(failed, "error", error.as_str()));
-        let limited = "authme_http_requests_refused_total";
-        let limited = |limit: RequestLimit| (limit, labelled(limited, "limit", limit.as_str()));
+        let renewals = |outcome| labelled_counter("authme_renewals_total", "outcome", outcome);
+        let connection_limit = |limit: ConnectionLimit| {
+            let name = "authme_http_connections_refused_total";
+            (limit, labelled_counter(name, "limit", limit.as_str()))
+        };
+        let connection_error = |error: ConnectionError| {
+            let name = "authme_http_connection_errors_total";
+            (error, labelled_counter(name, "error", error.as_str()))
+        };
+        let request_limit = |limit: RequestLimit| {
+            let name = "authme_http_requests_refused_total";
+            (limit, labelled_counter(name, "limit", limit.as_str()))
+        };
         Ok(Self {
             handle: recorder.handle(),
             requests: RwLock::default(),
-            connections_refused: LabelledCounters(ConnectionLimit::ALL.iter().copied().map(refused).collect()),
-            connections_failed: LabelledCounters(ConnectionError::ALL.iter().copied().map(failed).collect()),
-            requests_refused: LabelledCounters(RequestLimit::ALL.iter().copied().map(limited).collect()),
+            connections_refused: LabelledCounters(ConnectionLimit::ALL.iter().copied().map(connection_limit).collect()),
+            connections_failed: LabelledCounters(ConnectionError::ALL.iter().copied().map(connection_error).collect()),
+            requests_refused: LabelledCounters(RequestLimit::ALL.iter().copied().map(request_limit).collect()),
             renewals: [
                 renewals("renewed"),
                 renewals("repeated"),
@@ -124,9 +131,9 @@ impl PrometheusTelemetry {
         self.handle.render()
     }
 
-    /// Moves recorded samples into the buckets of the histograms. Has to be called periodically: between two scrapes
-    /// the samples would otherwise accumulate in memory.
-    pub fn fold(&self) {
+    /// Moves recorded samples into the buckets of the histograms. Has to be called periodically, because samples
+    /// accumulate in memory until then.
+    pub fn drain_histograms(&self) {
         self.handle.run_upkeep();
     }
 
@@ -229,12 +236,12 @@ const METRICS: [(&str, MetricKind, &str); 13] = [
     (
         "authme_outbox_age_seconds",
         MetricKind::Gauge,
-        "Age of the oldest event not yet published",
+        "Age of the oldest event that is not yet published",
     ),
     (
         "authme_outboxes_unreadable_total",
         MetricKind::Counter,
-        "Claimed outboxes that the relay could not read; each is held for a minute, alone",
+        "Claimed outboxes that the relay could not read; each is skipped for a minute, and the others are published",
     ),
 ];
 
@@ -360,9 +367,9 @@ mod tests {
         for event in all_events() {
             telemetry.record(event);
         }
-        let mut closed = BTreeSet::new();
+        let mut expected = BTreeSet::new();
         let mut label = |name: &str, values: &[&str]| {
-            closed.extend(values.iter().map(|value| (name.to_owned(), (*value).to_owned())));
+            expected.extend(values.iter().map(|value| (name.to_owned(), (*value).to_owned())));
         };
         let methods = [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "other",
@@ -376,7 +383,7 @@ mod tests {
             "error",
             &["malformed", "write-timeout", "close-timeout", "broken", "internal"],
         );
-        assert_eq!(labels(&telemetry.render()), closed);
+        assert_eq!(labels(&telemetry.render()), expected);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     Ok(Context::Tokens {
         tokens: TokensUseCases::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
         key_set_cache_time: settings.keys.cache_time,
-        query_tokens: settings.tokens.query_tokens,
+        accepts_query_tokens: settings.tokens.accepts_query_tokens,
         login_guard: LoginGuardSettings {
             failures_per_client: settings.login.failures_per_client,
             failures_per_peer: settings.login.failures_per_peer,

@@ -58,7 +58,7 @@ pub(crate) fn run(target: &CommandTarget, arguments: &AuditArguments) -> Result<
     }
 }
 
-/// Returns whether to print the line. A line that cannot be parsed is printed, so that damage does not stay unnoticed.
+/// Returns whether to print the line. A line that cannot be parsed is printed, so that the operator notices damage.
 fn is_since(line: &str, since: Option<Timestamp>) -> bool {
     let record: Option<RecordTime> = serde_json::from_str(line).ok();
     record

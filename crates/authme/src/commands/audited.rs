@@ -22,7 +22,7 @@ use super::group::GroupLine;
 use super::identity_line::IdentityLine;
 use super::operator;
 
-/// Members with personal data. A record shows that they changed, but not their values.
+/// The members with personal data. A record shows that they changed, but hides their values.
 const PERSONAL_DATA: [&str; 3] = ["name", "email", "mobile"];
 
 /// The audit trail of one command.
@@ -102,7 +102,7 @@ fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Audit
 }
 
 impl AuditedStore<dyn Clients> {
-    /// Records the changed members. Of a new secret it records only that there is one.
+    /// Records the changed members. For a new secret, records only that it was set.
     fn record_save(&self, before: Option<&Client>, after: &Client) {
         let line = |client: &Client| {
             let mut members = members(Some(ClientLine::from(client.clone())));

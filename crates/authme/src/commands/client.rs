@@ -20,21 +20,22 @@ use super::registry::Registry;
 use super::{CommandTarget, PAGE_SIZE, print};
 use crate::CommandError;
 
-/// In characters. Secrets are stored as SHA-256, a fast hash, so a secret from a file must not be guessable.
+/// The minimum length of a secret in characters. Secrets are stored as SHA-256, a fast hash, so a secret from a file must
+/// not be guessable.
 const MIN_SECRET_LENGTH: usize = 16;
 
 /// The help on the options of a registration.
 const OPTIONS: &str = "Each use of a repeatable option adds a value to its list. An option with [=<BOOL>] means true \
                        without a value.";
 
-/// The help on the same options where they change a registration.
-const CHANGES: &str = "Options that are not given keep their value; the defaults are those of a new client. Each use \
+/// The help on the same options when they change a registration.
+const CHANGES: &str = "Options that are not given keep their value; the defaults apply to new clients only. Each use \
                        of a repeatable option adds a value to the new list, and an empty value clears the list, as \
                        in --role \"\". An option with [=<BOOL>] means true without a value.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientCommand {
-    /// Register a client and print its secret, this once
+    /// Register a client and print its secret, only once
     #[command(after_help = OPTIONS)]
     Add {
         /// Client ID
@@ -85,15 +86,15 @@ pub(crate) enum ClientCommand {
         #[arg(value_name = "CLIENT")]
         id: String,
     },
-    /// Revoke every access token of a client, which may log in again
+    /// Revoke every access token of a client. It may log in again
     RevokeTokens {
         /// Client ID
         #[arg(value_name = "CLIENT")]
         id: String,
     },
-    /// Replace the secret of a client and print the new one, this once
+    /// Replace the secret of a client and print the new one, only once
     #[command(
-        after_help = "Without --keep-old-for, the old secret stops working at once, and the tokens of the client \
+        after_help = "Without --keep-old-for, the old secret stops working immediately, and the tokens of the client \
         are revoked."
     )]
     RotateSecret {
@@ -117,7 +118,7 @@ pub(super) fn parse_client_id(text: String) -> Result<ClientId, CommandError> {
     ClientId::parse(text).map_err(|malformed| CommandError::msg(malformed.to_string()))
 }
 
-fn secret_from(file: &Path) -> Result<String, CommandError> {
+fn read_secret(file: &Path) -> Result<String, CommandError> {
     let text = fs::read_to_string(file).map_err(CommandError::context("the secret file cannot be read"))?;
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
     if secret.chars().count() < MIN_SECRET_LENGTH || secret.contains(char::is_control) {
@@ -132,7 +133,7 @@ fn new_secret() -> String {
     domain::hex::encode(&SystemRandomness.secret())
 }
 
-async fn find(clients: &dyn Clients, id: String) -> Result<Client, CommandError> {
+async fn require_client(clients: &dyn Clients, id: String) -> Result<Client, CommandError> {
     let id = parse_client_id(id)?;
     let client = clients.find(&id).await?.filter(|client| !client.is_removed);
     client.ok_or_else(|| {
@@ -164,7 +165,7 @@ pub(crate) async fn run(target: &CommandTarget, command: ClientCommand) -> Resul
             let mut client = Client::new(parse_client_id(id)?);
             options.apply(&mut client)?;
             registry.check(&Additions::of_client(None, &client)).await?;
-            let secret = secret_file.as_deref().map_or_else(|| Ok(new_secret()), secret_from)?;
+            let secret = secret_file.as_deref().map_or_else(|| Ok(new_secret()), read_secret)?;
             client.secrets = vec![Sha256.digest(&secret)];
             register(&*clients, client.clone()).await?;
             print(&SecretLine {
@@ -173,9 +174,9 @@ pub(crate) async fn run(target: &CommandTarget, command: ClientCommand) -> Resul
             })?;
         }
         ClientCommand::List => list(&*clients).await?,
-        ClientCommand::Show { id } => print(&ClientLine::from(find(&*clients, id).await?))?,
+        ClientCommand::Show { id } => print(&ClientLine::from(require_client(&*clients, id).await?))?,
         ClientCommand::Set { id, options } => {
-            let before = find(&*clients, id).await?;
+            let before = require_client(&*clients, id).await?;
             let mut client = before.clone();
             options.apply(&mut client)?;
             registry.check(&Additions::of_client(Some(&before), &client)).await?;
@@ -186,11 +187,11 @@ pub(crate) async fn run(target: &CommandTarget, command: ClientCommand) -> Resul
         ClientCommand::Enable { id } => change(&*clients, id, |client| client.is_enabled = true).await?,
         ClientCommand::RevokeTokens { id } => change(&*clients, id, Client::revoke_tokens).await?,
         ClientCommand::Remove { id } => {
-            let client = find(&*clients, id).await?;
+            let client = require_client(&*clients, id).await?;
             check_saved(clients.replace(&client.into_removed()).await?)?;
         }
         ClientCommand::RotateSecret { id, keep_old_for } => {
-            let mut client = find(&*clients, id).await?;
+            let mut client = require_client(&*clients, id).await?;
             let (secret, now) = (new_secret(), SystemClock.now());
             client.replace_secret(
                 Sha256.digest(&secret),
@@ -207,8 +208,8 @@ pub(crate) async fn run(target: &CommandTarget, command: ClientCommand) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
-/// Registers a client. If its id belonged to a removed client, it continues the epoch of that one. Otherwise tokens of
-/// the removed client would be active again.
+/// Registers a client. If its id belonged to a removed client, the new client takes over the epoch of the removed one.
+/// Otherwise the tokens of the removed client would become active again.
 async fn register(clients: &dyn Clients, client: Client) -> Result<(), CommandError> {
     let before = clients.find(&client.id).await?.filter(|before| before.is_removed);
     match before {
@@ -221,7 +222,7 @@ async fn register(clients: &dyn Clients, client: Client) -> Result<(), CommandEr
 }
 
 async fn change(clients: &dyn Clients, id: String, change: impl FnOnce(&mut Client)) -> Result<(), CommandError> {
-    let mut client = find(clients, id).await?;
+    let mut client = require_client(clients, id).await?;
     change(&mut client);
     check_saved(clients.replace(&client).await?)?;
     print(&ClientLine::from(client))

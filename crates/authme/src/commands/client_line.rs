@@ -28,7 +28,7 @@ pub(super) struct ClientLine {
     may_assert: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<&'static str>,
-    /// The valid secrets, without their values. The current one has no end.
+    /// The valid secrets, without their values. The current one has no `validUntil`.
     secrets: Vec<SecretState>,
 }
 

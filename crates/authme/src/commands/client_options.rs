@@ -12,7 +12,7 @@ use super::without_empty;
 use crate::CommandError;
 use crate::serve::operator_settings;
 
-const RIGHTS: &str = "Rights";
+const PERMISSIONS: &str = "Permissions";
 const SAML: &str = "SAML logins";
 const IDENTITY_PROVIDER: &str = "Identity provider";
 const RESPONSES: &str = "Tokens and messages";
@@ -21,17 +21,17 @@ const RESPONSES: &str = "Tokens and messages";
 #[derive(Debug, Args)]
 pub(crate) struct ClientOptions {
     /// Role of the client (repeatable)
-    #[arg(long = "role", value_name = "ROLE", help_heading = RIGHTS)]
+    #[arg(long = "role", value_name = "ROLE", help_heading = PERMISSIONS)]
     roles: Option<Vec<String>>,
     /// Scope of the client (repeatable)
-    #[arg(long = "scope", value_name = "SCOPE", help_heading = RIGHTS)]
+    #[arg(long = "scope", value_name = "SCOPE", help_heading = PERMISSIONS)]
     scopes: Option<Vec<String>>,
     /// Allow administrator roles in the tokens of its users [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = RIGHTS)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = PERMISSIONS)]
     administration: Option<bool>,
     /// Contacts that the client may read: `CREDENTIALS_ONLY`, `MARKED_RESOURCES` or `UNRESTRICTED` [default:
     /// `CREDENTIALS_ONLY`]
-    #[arg(long, value_name = "CONTACTS", value_parser = parse_visibility, help_heading = RIGHTS)]
+    #[arg(long, value_name = "CONTACTS", value_parser = parse_visibility, help_heading = PERMISSIONS)]
     factor_visibility: Option<Visibility>,
     /// Accept SAML logins for this client [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = SAML)]
@@ -48,32 +48,32 @@ pub(crate) struct ClientOptions {
     /// Accept renewals by user ID after a login at an identity provider [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = IDENTITY_PROVIDER)]
     identity_provider: Option<bool>,
-    /// Further name of the client at an identity provider (repeatable)
+    /// Additional name of the client at an identity provider (repeatable)
     #[arg(long = "alias", value_name = "NAME", help_heading = IDENTITY_PROVIDER)]
     aliases: Option<Vec<String>>,
     /// Lifetime of its access tokens, such as 5m [default: the setting `tokens.access_token_lifetime`]
     #[arg(long, value_name = "TIME", value_parser = parse_lifetime, help_heading = RESPONSES)]
     access_token_lifetime: Option<Duration>,
-    /// Form of `expiresIn` in responses: `absolute` or `seconds` [default: the form of each operation, also with an empty
-    /// value]
+    /// Form of `expiresIn` in responses: `absolute` or `seconds` [default: the form of each operation; an empty value
+    /// restores it]
     #[arg(long, value_name = "FORM", value_parser = parse_expires_in, help_heading = RESPONSES)]
-    expires_in: Option<Form>,
+    expires_in: Option<ExpiresInForm>,
     /// Message templates for codes to its users: `pt`, `en`, or a name from `delivery.texts_directory` [default: the
-    /// setting `delivery.texts`, also with an empty value]
+    /// setting `delivery.texts`; an empty value restores it]
     #[arg(long, value_name = "NAME", help_heading = RESPONSES)]
     texts: Option<String>,
 }
 
 /// A form of `expiresIn`, or `None` for the form of each operation.
 #[derive(Debug, Clone, Copy)]
-struct Form(Option<ExpiresIn>);
+struct ExpiresInForm(Option<ExpiresIn>);
 
-fn parse_expires_in(text: &str) -> Result<Form, String> {
+fn parse_expires_in(text: &str) -> Result<ExpiresInForm, String> {
     if text.is_empty() {
-        return Ok(Form(None));
+        return Ok(ExpiresInForm(None));
     }
     let form = ExpiresIn::parse(text).ok_or_else(|| "expected absolute or seconds".to_owned())?;
-    Ok(Form(Some(form)))
+    Ok(ExpiresInForm(Some(form)))
 }
 
 fn parse_visibility(text: &str) -> Result<Visibility, String> {
@@ -88,7 +88,7 @@ pub(super) fn parse_lifetime(text: &str) -> Result<Duration, String> {
         .and_then(|duration| Duration::try_from(duration).ok());
     parsed
         .filter(|lifetime| *lifetime >= Duration::from_secs(1))
-        .ok_or_else(|| "expected a time of at least a second, like 5m".to_owned())
+        .ok_or_else(|| "expected a time of at least one second, such as 5m".to_owned())
 }
 
 impl ClientOptions {
@@ -96,7 +96,7 @@ impl ClientOptions {
         let longest = operator_settings()?.tokens.longest_access_token_lifetime;
         if self.access_token_lifetime.is_some_and(|lifetime| lifetime > longest) {
             return Err(CommandError::msg(format!(
-                "an access token lives at most {:#} (tokens.longest_access_token_lifetime)",
+                "the lifetime of an access token is at most {:#} (tokens.longest_access_token_lifetime)",
                 SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX)
             )));
         }
@@ -121,7 +121,7 @@ impl ClientOptions {
         client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
         replace(&mut client.allows_administration, self.administration);
         replace(&mut client.may_assert, self.may_assert.map(without_empty));
-        replace(&mut client.expires_in, self.expires_in.map(|Form(form)| form));
+        replace(&mut client.expires_in, self.expires_in.map(|ExpiresInForm(form)| form));
         Ok(())
     }
 }

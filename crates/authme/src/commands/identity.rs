@@ -27,7 +27,7 @@ pub(crate) enum IdentityCommand {
     },
     /// Print every user, one JSON object per line, contacts masked
     List {
-        /// Print contacts unmasked. The audit trail records it
+        /// Print contacts unmasked. The audit trail records this use
         #[arg(long)]
         reveal: bool,
     },
@@ -36,7 +36,7 @@ pub(crate) enum IdentityCommand {
         /// User ID
         #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
-        /// Print contacts unmasked. The audit trail records it
+        /// Print contacts unmasked. The audit trail records this use
         #[arg(long)]
         reveal: bool,
     },
@@ -58,7 +58,7 @@ pub(crate) enum IdentityCommand {
         #[arg(value_name = "USER", value_parser = user_id)]
         id: UserId,
     },
-    /// Store users from a file, one JSON object per line
+    /// Import users from a file, one JSON object per line
     #[command(
         after_help = "A line has the form that `authme identity show --reveal` prints. Invalid lines are \
         reported by number and skipped. A second run with the same file changes nothing."
@@ -78,7 +78,7 @@ pub(crate) struct IdentityOptions {
     /// Mobile number: region, area and number, such as 55,11,911112222
     #[arg(long, value_name = "REGION,AREA,NUMBER", value_parser = mobile)]
     mobile: Option<Mobile>,
-    /// Contact that the user registered with: `EMAIL` or `MOBILE`. Required with both
+    /// Type of the contact that the user registered with: `EMAIL` or `MOBILE`. Required if both are given
     #[arg(long, value_name = "TYPE", value_parser = contact_type)]
     main_contact: Option<ContactType>,
     /// Name of the user
@@ -90,7 +90,7 @@ pub(crate) struct IdentityOptions {
     /// Group of the user (repeatable)
     #[arg(long = "group", value_name = "GROUP")]
     groups: Option<Vec<String>>,
-    /// Business that the user may act for, with the roles in it (repeatable): ID=BUSINESSADMIN+BUYER
+    /// Business that the user may act for, with its roles (repeatable), such as ID=BUSINESSADMIN+BUYER
     #[arg(long = "business", value_name = "ID[=ROLE+ROLE]", value_parser = business)]
     businesses: Option<Vec<BusinessLink>>,
 }
@@ -108,7 +108,7 @@ fn mobile(text: &str) -> Result<Mobile, String> {
     let parsed = match parts.as_slice() {
         [region, number] => Mobile::parse(region, None, number),
         [region, area, number] => Mobile::parse(region, Some(area), number),
-        _ => return Err("expected region, area and number, like 55,11,911112222".to_owned()),
+        _ => return Err("expected region, area and number, such as 55,11,911112222".to_owned()),
     };
     parsed.map_err(|malformed| malformed.to_string())
 }
@@ -127,10 +127,10 @@ fn business(text: &str) -> Result<BusinessLink, String> {
 }
 
 impl IdentityOptions {
-    /// Returns `before`, or a new user without it, with the given options applied. Contacts keep their ids.
+    /// Applies the given options to the user `before`, or to a new user if `before` is `None`. Contacts keep their ids.
     fn apply(self, before: Option<Identity>, id: UserId) -> Result<Identity, CommandError> {
         let current_type = before.as_ref().map(|identity| identity.main_contact_type);
-        let blank = || Identity {
+        let new_identity = || Identity {
             id,
             name: None,
             email: None,
@@ -140,7 +140,7 @@ impl IdentityOptions {
             groups: Vec::new(),
             businesses: Vec::new(),
         };
-        let mut identity = before.unwrap_or_else(blank);
+        let mut identity = before.unwrap_or_else(new_identity);
         if let Some(value) = self.email {
             let id = identity
                 .email
@@ -183,8 +183,8 @@ fn report_save(outcome: &IdentitySaveOutcome, identity: &Identity) -> Result<(),
             user_id: identity.id.as_str(),
         }),
         IdentitySaveOutcome::LoginTaken { by } => Err(CommandError::msg(format!(
-            "the e-mail or mobile is a login of the user `{by}`: change that user with `authme identity set {by}`, or remove it; if \
-             there is no such user, its registration was interrupted: finish it with `--id {by}`"
+            "the e-mail or mobile is a login of the user `{by}`: change or remove that user. If there is no such user, its \
+             registration was interrupted: repeat this command with `--id {by}` to complete it"
         ))),
         IdentitySaveOutcome::IdTaken => Err(CommandError::msg(format!(
             "the user `{0}` already exists: change it with `authme identity set {0}`",
@@ -211,7 +211,7 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
             list(&*identities, reveal).await?;
         }
         IdentityCommand::Show { id, reveal } => {
-            let identity = find(&*identities, &id).await?;
+            let identity = require_identity(&*identities, &id).await?;
             if reveal {
                 let object = [("user", id.as_str())];
                 target.audit()?.record(&object, Some("contacts revealed"), Vec::new());
@@ -219,7 +219,7 @@ pub(crate) async fn run(target: &CommandTarget, command: IdentityCommand) -> Res
             print(&IdentityLine::new(&identity, reveal))?;
         }
         IdentityCommand::Set { id, options } => {
-            let before = find(&*identities, &id).await?;
+            let before = require_identity(&*identities, &id).await?;
             let identity = options.apply(Some(before.clone()), id)?;
             registry
                 .check(&Additions::of_identity(Some(&before), &identity))
@@ -240,7 +240,7 @@ fn unknown_user(id: &UserId) -> CommandError {
     CommandError::msg(format!("there is no user `{id}`"))
 }
 
-async fn find(identities: &dyn Identities, id: &UserId) -> Result<Identity, CommandError> {
+async fn require_identity(identities: &dyn Identities, id: &UserId) -> Result<Identity, CommandError> {
     identities.find(id).await?.ok_or_else(|| unknown_user(id))
 }
 

@@ -92,8 +92,8 @@ impl IdentityLine {
         }
     }
 
-    /// Parses the line. An absent id of the user or of a contact is taken from `stored`, or generated without it. Error
-    /// messages contain no contact.
+    /// Parses the line. If the id of the user or of a contact is absent, it is taken from `stored`, or generated if `stored`
+    /// has none. Error messages contain no contact.
     pub(super) fn into_identity(self, stored: Option<&Identity>) -> Result<Identity, String> {
         let email_id = stored
             .and_then(|stored| stored.email.as_ref())

@@ -14,10 +14,10 @@ use super::identity_line::IdentityLine;
 use super::registry::Registry;
 use crate::CommandError;
 
-/// Users stored in parallel: as many writes as SQLite's writer puts into one commit.
+/// The maximum number of users stored in parallel: as many writes as SQLite's writer puts into one commit.
 const MAX_IN_FLIGHT: usize = 128;
 
-/// In bytes. A user with all contacts, roles and businesses needs a few kilobytes; the limit bounds the work for a file
+/// The maximum length of a line in bytes. A user with all contacts, roles and businesses needs a few kilobytes; the limit bounds the work for a file
 /// that is not an import file.
 const MAX_LINE_LENGTH: usize = 64 * 1024;
 
@@ -30,8 +30,8 @@ struct ImportedLine {
     outcome: Result<(), String>,
 }
 
-/// `authme identity import`: stores the users of a file. Bad lines are reported by number on stderr and skipped; the
-/// exit code is 1 if there was one. A second run with the same file changes nothing.
+/// `authme identity import`: stores the users of a file. Bad lines are reported by number on stderr and skipped. If there
+/// is one, the exit code is 1. A second run with the same file changes nothing.
 pub(super) async fn run(
     identities: Arc<dyn Identities>,
     registry: Registry,
@@ -105,7 +105,8 @@ fn progress_bar(size: Option<u64>) -> ProgressBar {
     }
 }
 
-/// Stores the user of a line. A line without a user id changes the user with one of its logins, if there is one.
+/// Stores the user of a line. A line without a user id updates the user that has one of its logins, if there
+/// is such a user.
 /// Contacts without an id keep the stored ids, so a second run changes nothing.
 async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> Result<(), String> {
     if line.len() > MAX_LINE_LENGTH {
@@ -116,15 +117,15 @@ async fn store(identities: &dyn Identities, registry: &Registry, line: &str) -> 
         serde_json::from_str(line).map_err(|error| format!("cannot be read (column {})", error.column()))?;
     let draft = parsed.clone().into_identity(None)?;
     let stored = if parsed.user_id.is_some() {
-        identities.find(&draft.id).await.map_err(unavailable)?
+        identities.find(&draft.id).await.map_err(error_text)?
     } else {
-        find_by_any_login(identities, &draft).await.map_err(unavailable)?
+        find_by_any_login(identities, &draft).await.map_err(error_text)?
     };
     let identity = parsed.into_identity(stored.as_ref())?;
     let additions = Additions::of_identity(stored.as_ref(), &identity);
     let checked = registry.check(&additions).await;
     checked.map_err(|error| error.to_string())?;
-    match identities.replace(&identity).await.map_err(unavailable)? {
+    match identities.replace(&identity).await.map_err(error_text)? {
         IdentitySaveOutcome::Saved => Ok(()),
         IdentitySaveOutcome::LoginTaken { by } => Err(format!("its e-mail or mobile is a login of the user `{by}`")),
         IdentitySaveOutcome::IdTaken => Err("its id is taken".to_owned()),
@@ -142,6 +143,6 @@ async fn find_by_any_login(identities: &dyn Identities, identity: &Identity) -> 
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
-fn unavailable(error: StoreError) -> String {
+fn error_text(error: StoreError) -> String {
     error.to_string()
 }

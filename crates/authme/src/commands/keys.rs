@@ -18,7 +18,7 @@ pub(crate) enum KeysCommand {
     List,
     /// Generate a signing key and publish it
     #[command(
-        after_help = "Verifiers may keep the key set for as long as the setting `keys.cache_time`. \
+        after_help = "Verifiers may cache the key set for the time in the setting `keys.cache_time`. \
         A new key therefore signs only after that time, unless it is the first key."
     )]
     Generate {
@@ -132,8 +132,8 @@ fn list(keys: &KeyDirectory) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Returns the time from which a new key signs. The first key signs at once. Any other waits for the cache time of the
-/// key set, so that every verifier knows the key before it signs: docs/protocols.md "Signing keys".
+/// Returns the time from which a new key signs. The first key signs immediately. Any other key waits for the cache
+/// time of the key set, so that every verifier knows it before it signs: docs/protocols.md "Signing keys".
 fn resolve_signs_from(
     keys: &KeyDirectory,
     given: Option<Timestamp>,

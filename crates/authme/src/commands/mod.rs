@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::CommandError;
 pub(crate) use target::{CommandTarget, OperatorStores, TargetArguments};
 
-/// Rows that a listing command reads at a time; it bounds the memory of a command over millions of users.
+/// The number of rows that a listing command reads per query. It bounds the memory of a command over millions of users.
 const PAGE_SIZE: usize = 500;
 
 /// Prints an object as one line on stdout.

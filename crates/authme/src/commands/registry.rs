@@ -9,8 +9,8 @@ use tokio::sync::OnceCell;
 use super::{OperatorStores, PAGE_SIZE};
 use crate::CommandError;
 
-/// The role, scope and group names that registrations may use. They are read from the store only if a registration uses
-/// a name that AuthMe does not define itself, and then once per command.
+/// The role, scope and group names that registrations may use. They are read from the store once per command, and only
+/// if a registration uses a name that AuthMe does not define itself.
 #[derive(Clone)]
 pub(crate) struct Registry {
     known_names: Arc<dyn KnownNames>,
@@ -55,7 +55,7 @@ impl Registry {
         Ok(additions.check(known)?)
     }
 
-    /// Reads the names that operators added, the names of groups, and the roles of groups, which are known as well.
+    /// Reads the names that operators added, and the names and roles of the groups.
     pub(crate) async fn read(&self) -> Result<Known, StoreError> {
         let mut known = Known::default();
         for name in self.added_names().await? {

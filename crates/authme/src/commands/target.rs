@@ -22,7 +22,7 @@ pub(crate) struct TargetArguments {
     )]
     data: PathBuf,
     /// Deployed store for the commands on clients, users, groups, roles and scopes, in place of the data folder.
-    /// The variable keeps its password out of the list of processes
+    /// Use the variable to keep its password out of the list of processes
     #[arg(
         long,
         global = true,
@@ -40,7 +40,8 @@ pub(crate) struct TargetArguments {
         value_name = "NAME"
     )]
     mongodb_database: String,
-    /// Accept a deployed store on another machine without TLS, or with TLS that checks no certificate
+    /// Accept a deployed store on another machine without TLS, or with TLS that does not verify
+    /// certificates
     #[arg(long, global = true, env = "AUTHME_MONGODB_ALLOW_INSECURE")]
     mongodb_allow_insecure: bool,
 }
@@ -92,12 +93,12 @@ impl CommandTarget {
 }
 
 impl CommandTarget {
-    /// Returns the data folder. It holds the keys also if there is a deployed store.
+    /// Returns the data folder. It holds the keys even if there is a deployed store.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Returns the data folder for a command that works on nothing else. Fails if a deployed store is given.
+    /// Returns the data folder for a command that cannot use a deployed store. Fails if one is given.
     pub(crate) fn folder_only(&self) -> Result<&Path, CommandError> {
         if self.deployed.is_some() {
             return Err(CommandError::msg(
@@ -107,7 +108,7 @@ impl CommandTarget {
         Ok(&self.folder)
     }
 
-    /// Opens the deployed store if there is one, or the store of the data folder. Writes through it are audited.
+    /// Opens the deployed store if one is given, and the store of the data folder otherwise. All writes are audited.
     pub(crate) async fn stores(&self) -> Result<OperatorStores, CommandError> {
         let stores = if let Some(deployed) = &self.deployed {
             deployed.stores().await?
@@ -132,7 +133,7 @@ impl CommandTarget {
     /// Opens the audit trail: the log stream for a deployed store, the file in the data folder otherwise.
     pub(crate) fn audit(&self) -> Result<CommandAudit, CommandError> {
         match &self.deployed {
-            Some(_) => Ok(CommandAudit::new(AuditLog::on_stream(), &self.command)),
+            Some(_) => Ok(CommandAudit::new(AuditLog::on_stderr(), &self.command)),
             None => self.audit_of_folder(),
         }
     }
@@ -146,12 +147,11 @@ impl CommandTarget {
 
 #[cfg(feature = "mongodb")]
 impl Deployed {
-    /// Connections of one command. An import stores up to 128 users in parallel; more connections would compete with
+    /// The maximum number of connections of one command. An import stores up to 128 users in parallel; more connections would compete with
     /// the services for the store.
     const CONNECTIONS: u32 = 16;
-    /// How long a command waits for the store. A command has no deadline like a request, and should survive an
-    /// election.
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+    /// The time limit of a store call. A command has no deadline like a request, and should survive an election.
+    const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
     async fn stores(&self) -> Result<OperatorStores, CommandError> {
         if let Some(key) = adapter_mongodb::certificate_key_file(&self.uri) {
@@ -161,7 +161,7 @@ impl Deployed {
             ))?;
         }
         let settings = adapter_mongodb::MongodbSettings {
-            call_timeout: Self::PATIENCE,
+            call_timeout: Self::CALL_TIMEOUT,
             allow_insecure: self.allow_insecure,
             ..adapter_mongodb::MongodbSettings::new(&self.uri, &self.database, Self::CONNECTIONS)
         };

@@ -1,8 +1,8 @@
-//! The comparison of a response with what the demo expects of it.
+//! Compares a response with the expectation of the demo.
 
 use serde_json::Value;
 
-/// The status a response must have, and the values its body must hold.
+/// The required status of a response, and the conditions on its body.
 pub(super) struct Expectation {
     /// `None` for a part of a response, such as the claims of a token.
     status: Option<u16>,
@@ -25,7 +25,7 @@ impl Expectation {
         }
     }
 
-    /// An expectation of JSON that is no whole response.
+    /// Creates an expectation for JSON that is not a whole response.
     pub(super) fn json() -> Self {
         Self {
             status: None,
@@ -41,7 +41,7 @@ impl Expectation {
         self.with(Check::DiffersFrom(pointer, value.into()))
     }
 
-    /// Adds that the value is a string and not empty.
+    /// Requires the value to be a string that is not empty.
     pub(super) fn text(self, pointer: &'static str) -> Self {
         self.with(Check::IsText(pointer))
     }
@@ -50,7 +50,7 @@ impl Expectation {
         self.with(Check::IsAbsent(pointer))
     }
 
-    /// Adds that the response has no body.
+    /// Requires that the response has no body.
     pub(super) fn no_body(self) -> Self {
         self.equals("", Value::Null)
     }
@@ -72,7 +72,7 @@ impl Expectation {
         mismatches
     }
 
-    /// Returns the same as [`Self::mismatches`] for JSON alone.
+    /// Does the same as [`Self::mismatches`] for JSON only.
     pub(super) fn json_mismatches(&self, json: &Value) -> Vec<String> {
         self.checks.iter().filter_map(|check| check.mismatch(json)).collect()
     }

@@ -1,4 +1,4 @@
-//! The clients, the user and the group of the demo, stored as the operator's commands store them.
+//! The clients, the user and the group of the demo, stored in the same form as by the operator's commands.
 
 use adapter_crypto::{Sha256, SystemRandomness};
 use base64::Engine as _;
@@ -31,7 +31,7 @@ impl DemoClient {
     }
 }
 
-/// Everything that the scenario expects in the store.
+/// The clients and the user of the scenario, as they are stored.
 pub(super) struct Fixtures {
     pub(super) gateway: DemoClient,
     pub(super) portal: DemoClient,
@@ -45,7 +45,7 @@ struct ClientSetup {
     roles: [&'static str; 2],
     scopes: &'static [&'static str],
     may_assert: Option<&'static str>,
-    saml: bool,
+    accepts_saml: bool,
     visibility: Visibility,
 }
 
@@ -57,14 +57,14 @@ pub(super) async fn register(folder: &DataFolder) -> Result<Fixtures, CommandErr
         roles: ["CLI-AUTH-BASIC", "CLI-1STPARTY"],
         scopes,
         may_assert,
-        saml: false,
+        accepts_saml: false,
         visibility: Visibility::default(),
     };
     let portal = ClientSetup {
         roles: ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
         scopes: &[],
         may_assert: None,
-        saml: true,
+        accepts_saml: true,
         visibility: Visibility::Unrestricted,
     };
     let user = new_user()?;
@@ -105,7 +105,7 @@ async fn register_client(
         texts: Some("en".to_owned()),
         scopes: setup.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         may_assert: setup.may_assert.into_iter().map(str::to_owned).collect(),
-        accepts_saml: setup.saml,
+        accepts_saml: setup.accepts_saml,
         visibility: setup.visibility,
         ..Client::new(name)
     };

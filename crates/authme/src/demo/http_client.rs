@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client for the demo: one request per connection, to this machine, without TLS, redirects and proxies.
+//! A small HTTP/1.1 client for the demo: one request per connection, to this machine only, without TLS, redirects or proxies.
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Limit for a response. The slowest one is a long poll of events, which takes up to 10 s.
+/// The time limit for a response. The slowest response is the one to a long poll of events, which takes up to 10 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request.
@@ -20,7 +20,7 @@ pub(super) struct Request {
     pub(super) body: Option<Value>,
 }
 
-/// A response that arrived whole.
+/// A complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -61,7 +61,7 @@ impl Request {
     }
 }
 
-/// Parses a response. Returns `None` when the text is not HTTP or incomplete.
+/// Parses a response. Returns `None` if the text is incomplete or not HTTP.
 fn parse(received: &[u8]) -> Option<Response> {
     let end_of_head = find(received, b"\r\n\r\n")?;
     let (head, rest) = received.split_at_checked(end_of_head)?;

@@ -55,7 +55,7 @@ impl Layout {
         let last = members.len() - 1;
         let mut follows_broken_member = false;
         for (index, (name, member)) in members.into_iter().enumerate() {
-            let name = name.map(|name| format!("{}: ", quoted(name))).unwrap_or_default();
+            let name = name.map(|name| format!("{}: ", quote(name))).unwrap_or_default();
             let length = name.chars().count() + member.to_string().chars().count();
             let closing = if index < last { 1 } else { closing + 1 };
             let fits = self.has_room_for(1 + length + closing) && !follows_broken_member;
@@ -97,13 +97,13 @@ impl Node {
         }
     }
 
-    /// Returns whether the value is an object in a list: each of these begins a line.
+    /// Returns whether the value is an object in a list. Each such object starts a new line.
     const fn is_object_of_list(&self, open: char) -> bool {
         matches!(self, Self::Object(_)) && open == '['
     }
 }
 
-fn quoted(name: &str) -> Value {
+fn quote(name: &str) -> Value {
     Value::from(name)
 }
 
@@ -118,7 +118,7 @@ impl fmt::Display for Node {
         for (index, (name, node)) in self.members().into_iter().enumerate() {
             f.write_str(if index == 0 { "" } else { ", " })?;
             if let Some(name) = name {
-                write!(f, "{}: ", quoted(name))?;
+                write!(f, "{}: ", quote(name))?;
             }
             write!(f, "{node}")?;
         }

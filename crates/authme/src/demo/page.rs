@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::json_layout::lay_out;
 use crate::text::{WIDTH, wrap, wrap_target};
 
-/// Characters that stay visible at the start of a secret.
+/// The number of characters that stay visible at the start of a secret.
 const HEAD: usize = 10;
 
-/// Characters that stay visible at the end of an issued token: all tokens of one family start alike.
+/// The number of characters that stay visible at the end of an issued token. They distinguish the tokens of one family,
+/// which all start with the same characters.
 const TAIL: usize = 4;
 
 /// Fields of a response that hold tokens.
@@ -38,7 +39,7 @@ impl LineStyle {
     }
 }
 
-/// The output of the demo. It shortens every hidden secret.
+/// The output of the demo. It shortens every registered secret.
 pub(super) struct Page<W> {
     out: W,
     has_colors: bool,
@@ -59,11 +60,11 @@ impl<W: Write> Page<W> {
         }
     }
 
-    /// Shortens `secret` in everything printed from here on. Its last `tail` characters stay visible.
+    /// Shortens `secret` in all further output. Its last `tail` characters stay visible.
     pub(super) fn hide(&mut self, secret: &str, tail: usize) {
         let length = secret.chars().count();
-        let is_hidden = self.secrets.iter().any(|hidden| hidden.whole == secret);
-        if secret.is_empty() || is_hidden {
+        let is_registered = self.secrets.iter().any(|known| known.whole == secret);
+        if secret.is_empty() || is_registered {
             return;
         }
         let is_long = length >= 2 * (HEAD + tail);
@@ -92,9 +93,9 @@ impl<W: Write> Page<W> {
         }
     }
 
-    /// Returns every hidden secret, whole.
+    /// Returns every registered secret, not shortened.
     #[cfg(test)]
-    pub(super) fn hidden(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(|secret| secret.whole.as_str())
     }
 
@@ -103,9 +104,9 @@ impl<W: Write> Page<W> {
         self.secrets.iter().fold(text.to_owned(), shorten)
     }
 
-    /// Prints prose behind `margin`. Further lines are indented as far.
+    /// Prints prose after `margin`. Further lines are indented by the same width.
     pub(super) fn print(&mut self, style: LineStyle, margin: &str, text: &str) -> io::Result<()> {
-        let lines = wrap(&self.shorten(text), room_behind(margin));
+        let lines = wrap(&self.shorten(text), room_after(margin));
         self.print_lines(style, margin, &lines)
     }
 
@@ -118,14 +119,14 @@ impl<W: Write> Page<W> {
     /// Prints the method and the target of a request.
     pub(super) fn print_request(&mut self, method: &str, target: &str) -> io::Result<()> {
         let margin = format!("  -> {method} ");
-        let lines = wrap_target(&self.shorten(target), room_behind(&margin));
+        let lines = wrap_target(&self.shorten(target), room_after(&margin));
         self.print_lines(LineStyle::Request, &margin, &lines)
     }
 
-    /// Prints JSON behind `margin`.
+    /// Prints JSON after `margin`.
     pub(super) fn print_json(&mut self, margin: &str, text: &str) -> io::Result<()> {
-        // Shortened before the layout, so that a short token does not take the room of a long one.
-        let lines = lay_out(&self.shorten(text), room_behind(margin));
+        // Shortened before the layout, so that the layout counts only the printed characters.
+        let lines = lay_out(&self.shorten(text), room_after(margin));
         self.print_lines(LineStyle::Plain, margin, &lines)
     }
 
@@ -146,7 +147,7 @@ impl<W: Write> Page<W> {
     }
 }
 
-fn room_behind(margin: &str) -> usize {
+fn room_after(margin: &str) -> usize {
     WIDTH.saturating_sub(margin.chars().count())
 }
 
@@ -156,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    fn printed(has_colors: bool, print: impl FnOnce(&mut Page<Vec<u8>>)) -> String {
+    fn render(has_colors: bool, print: impl FnOnce(&mut Page<Vec<u8>>)) -> String {
         let mut page = Page::new(Vec::new(), has_colors);
         print(&mut page);
         String::from_utf8(page.out).unwrap()
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn a_hidden_secret_is_shortened_everywhere() {
         let token = "rt_5efd263cbe2d398bb00b97ea.1.k.abcdef";
-        let text = printed(false, |page| {
+        let text = render(false, |page| {
             page.hide_tokens(&json!([{"refreshToken": token}]));
             page.hide("hunter2", 0);
             page.print(LineStyle::Plain, "- ", &format!("{token} {token} hunter2"))
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn further_lines_are_indented_like_the_first() {
-        let text = printed(false, |page| {
+        let text = render(false, |page| {
             page.print(LineStyle::Plain, "  name  ", &"word ".repeat(20)).unwrap();
             page.print_request("POST", &format!("/{}/{}?c=1", "a".repeat(60), "b".repeat(60)))
                 .unwrap();
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn colors_are_used_only_on_request() {
         let print = |page: &mut Page<Vec<u8>>| page.print(LineStyle::Success, "", "200 OK").unwrap();
-        assert_eq!(printed(false, print), "200 OK\n");
-        assert_eq!(printed(true, print), "\x1b[32m200 OK\x1b[0m\n");
+        assert_eq!(render(false, print), "200 OK\n");
+        assert_eq!(render(true, print), "\x1b[32m200 OK\x1b[0m\n");
     }
 }

@@ -10,14 +10,14 @@ use super::http_client::{Request, Response, send};
 use super::page::{LineStyle, Page};
 use crate::CommandError;
 
-/// The margin of headers and bodies, which stand under the request line.
+/// The margin of headers and bodies. It aligns them with the request line.
 pub(super) const MARGIN: &str = "     ";
 
-/// Why the demo ended before its last step.
+/// The reason for the end of the demo before its last step.
 pub(super) enum DemoError {
     /// A response was not as expected. The page shows the mismatches.
     UnexpectedResponse,
-    /// The process received a signal to end.
+    /// The process received SIGTERM or SIGINT.
     Interrupted,
     Output(io::Error),
     Command(CommandError),
@@ -51,8 +51,8 @@ pub(super) struct DemoRunner<'a, W> {
     pub(super) summary: Summary,
 }
 
-/// Returns the body as JSON; `null` when it is empty or not JSON.
-fn json_of(response: &Response) -> Value {
+/// Returns the body as JSON, or `null` if it is empty or not JSON.
+fn parse_json(response: &Response) -> Value {
     serde_json::from_str(&response.body).unwrap_or_default()
 }
 
@@ -70,7 +70,7 @@ impl<'a, W: Write> DemoRunner<'a, W> {
         self.begin_step(step.title, step.explanation)?;
         let response = self.send_and_print(step.request).await?;
         self.page.print_json(MARGIN, &response.body)?;
-        let body = json_of(&response);
+        let body = parse_json(&response);
         self.check(&step.expected, response.status, &body)?;
         Ok(body)
     }
@@ -107,7 +107,7 @@ impl<'a, W: Write> DemoRunner<'a, W> {
         let response = send(self.address, request).await;
         let response = response.map_err(CommandError::context("the demo's server did not respond"));
         let response = response.map_err(DemoError::Command)?;
-        self.page.hide_tokens(&json_of(&response));
+        self.page.hide_tokens(&parse_json(&response));
         Ok(response)
     }
 
@@ -120,7 +120,7 @@ impl<'a, W: Write> DemoRunner<'a, W> {
     ) -> Result<Value, DemoError> {
         let target = format!("{} {}", request.method, request.target);
         let response = self.send(request).await?;
-        let body = json_of(&response);
+        let body = parse_json(&response);
         self.page.print_blank()?;
         let sentence = format!("({subject} {target} returns {}.)", response.status);
         self.page.print(LineStyle::Plain, "    ", &sentence)?;
@@ -128,17 +128,17 @@ impl<'a, W: Write> DemoRunner<'a, W> {
         Ok(body)
     }
 
-    /// Ends the demo when the response is not as expected.
+    /// Prints the mismatches of a response. If there are any, returns an error that ends the demo.
     pub(super) fn check(&mut self, expected: &Expectation, status: u16, body: &Value) -> Result<(), DemoError> {
-        self.end_on(&expected.mismatches(status, body))
+        self.end_on_mismatch(&expected.mismatches(status, body))
     }
 
-    /// Ends the demo when a part of a response is not as expected.
+    /// Does the same as [`Self::check`] for a part of a response.
     pub(super) fn check_json(&mut self, expected: &Expectation, json: &Value) -> Result<(), DemoError> {
-        self.end_on(&expected.json_mismatches(json))
+        self.end_on_mismatch(&expected.json_mismatches(json))
     }
 
-    fn end_on(&mut self, mismatches: &[String]) -> Result<(), DemoError> {
+    fn end_on_mismatch(&mut self, mismatches: &[String]) -> Result<(), DemoError> {
         if mismatches.is_empty() {
             return Ok(());
         }

@@ -68,7 +68,7 @@ impl<'a, W: Write> Scenario<'a, W> {
         Ok(self.runner.summary)
     }
 
-    /// Logs a client in outside of the numbered steps. Returns its `Authorization` header.
+    /// Logs a client in without a numbered step. Returns its `Authorization` header.
     async fn log_in(&mut self, subject: &str, client: &DemoClient) -> Result<String, DemoError> {
         let expected = Expectation::status(200).text("/accessToken");
         let request = login_request(client);
@@ -157,8 +157,8 @@ impl<'a, W: Write> Scenario<'a, W> {
             .runner
             .run(Step {
                 title: "The portal renews the tokens",
-                explanation: "Access tokens expire soon. The refresh token gets the next pair of tokens and is used \
-                              up: compare the last characters of the old one and the new one. This request has \
+                explanation: "Access tokens expire soon. A refresh token is exchanged for the next pair of tokens and \
+                              is used up: compare the last characters of the old one and the new one. This request has \
                               its token in the body, which access logs do not record.",
                 request: renewal.clone(),
                 expected: Expectation::status(200)
@@ -171,8 +171,8 @@ impl<'a, W: Write> Scenario<'a, W> {
             .run(Step {
                 title: "The response is lost, so the portal sends the request again",
                 explanation: "For 30 s the used refresh token gets the same successor again, so a bad connection \
-                              logs no user out. After that, AuthMe takes the used token for stolen and ends the \
-                              session. An older token of the session ends it at once.",
+                              logs no user out. After that, AuthMe treats the used token as stolen and ends the \
+                              session. An older token of the session ends it immediately.",
                 request: renewal,
                 expected: Expectation::status(200).equals("/refreshToken", second.as_str()),
             })
@@ -282,7 +282,7 @@ impl<'a, W: Write> Scenario<'a, W> {
         Ok(())
     }
 
-    /// Returns the message of a challenge from the file; `null` when the file does not hold it.
+    /// Returns the message of a challenge from the file, or `null` if the file does not contain it.
     fn read_message(&self, challenge: &str) -> Value {
         let lines = fs::read_to_string(self.codes_file).unwrap_or_default();
         let mut messages = lines
@@ -331,7 +331,7 @@ impl<'a, W: Write> Scenario<'a, W> {
         Ok(())
     }
 
-    /// Reads events until the end of the session is among them. It follows the lock.
+    /// Reads events until one reports the end of the session, which follows the lock.
     async fn read_events(&mut self, desk: &str) -> Result<(), DemoError> {
         self.runner.begin_step(
             "Other services learn of the lock",
@@ -371,7 +371,7 @@ impl<'a, W: Write> Scenario<'a, W> {
         self.runner.check_json(&expected, revoked.unwrap_or_default())
     }
 
-    /// Prints the lock event whole and the others by their type.
+    /// Prints the whole lock event, and only the type, cursor and reason of any other.
     fn print_event(&mut self, event: &Value, line: &str) -> io::Result<()> {
         let kind = text(event, "/type");
         if kind == "credential.locked" {

@@ -1,19 +1,19 @@
-//! C22 (docs/promises.md): a token with a valid signature whose credential, session, user or client has ended is
-//! rejected by every operation that runs the active check, and is inactive in introspection.
+//! C22 (docs/promises.md): every operation that runs the active check rejects a token with a valid signature that is no
+//! longer active, because of its credential, session, user or client. Introspection reports it as inactive.
 
 use domain::client::Client;
 use serde_json::{Value, json};
 
-use crate::fixtures::{self, ANA_MAIL, owned};
+use crate::fixtures::{self, ANA_MAIL, to_strings};
 use crate::jwt::{claims, client_claims, token, user_claims};
 use crate::role_matrix::{OPERATIONS, Operation, ROLES, SCOPES};
 use crate::stopping::rounds;
 use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
 
-/// The ways to end a user's token.
+/// The events after which a token is no longer active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum Revocation {
     Lock,
     LockAndUnlock,
     Logout,
@@ -28,7 +28,7 @@ enum Ending {
     RemovedClient,
 }
 
-impl Ending {
+impl Revocation {
     const OF_USERS: [Self; 7] = [
         Self::Lock,
         Self::LockAndUnlock,
@@ -46,11 +46,11 @@ impl Ending {
         Self::RemovedClient,
     ];
 
-    fn concerns_client(self) -> bool {
+    fn affects_client(self) -> bool {
         Self::OF_CLIENTS.contains(&self)
     }
 
-    /// Applies the ending.
+    /// Causes the event.
     fn apply(self, app: &TestApp, session: &Session) {
         match self {
             Self::Lock => drop(app.lock_or_unlock("lock", "ana")),
@@ -66,7 +66,7 @@ impl Ending {
                 app.renew(&portal, &second, "true");
                 app.renew(&portal, &session.refresh, "true");
             }
-            Self::RevokedAncestor => log_out(app, &session.parent, &session.parents_refresh),
+            Self::RevokedAncestor => log_out(app, &session.parent_access, &session.parent_refresh),
             Self::RemovedUser => {
                 let removed = app.wait_for(app.stores.identities.remove(&fixtures::user_id("ana")));
                 assert!(removed.expect("the store answers"));
@@ -98,10 +98,10 @@ fn log_out(app: &TestApp, bearer: &str, refresh: &str) {
     assert_eq!(app.send(request.json(&json!({"token": refresh}))).status, 200);
 }
 
-/// A branch of another session, and its parent.
+/// A session that branched off a parent session, with the tokens of both.
 struct Session {
-    parent: String,
-    parents_refresh: String,
+    parent_access: String,
+    parent_refresh: String,
     access: String,
     refresh: String,
     sid: Value,
@@ -114,13 +114,13 @@ impl Session {
         app.wait_for(fixtures::save_identity(&app.stores, &ana));
         let parent = app.session(ANA_MAIL);
         let bearer = field(&parent, "accessToken");
-        let changed = Request::post("/user-identities/me/change-app").query(&[("targetClientId", "portal")]);
-        let validation_token = field(&app.send(changed.bearer(&bearer)).json(), "validationToken");
+        let change_app = Request::post("/user-identities/me/change-app").query(&[("targetClientId", "portal")]);
+        let validation_token = field(&app.send(change_app.bearer(&bearer)).json(), "validationToken");
         let branch = app.renew(&app.client_token("portal"), &validation_token, "true").json();
         let access = field(&branch, "accessToken");
         Self {
-            parent: bearer,
-            parents_refresh: field(&parent, "refreshToken"),
+            parent_access: bearer,
+            parent_refresh: field(&parent, "refreshToken"),
             refresh: field(&branch, "refreshToken"),
             sid: claims(&access)["sid"].clone(),
             access,
@@ -135,8 +135,8 @@ impl Session {
     }
 }
 
-/// Returns a request that is valid where the operation mints. Elsewhere the active check fails before missing members
-/// are noticed.
+/// Returns a request to an operation. It is valid if the operation mints tokens. In the other operations, the active check
+/// fails before the missing members are noticed.
 fn request(operation: &Operation) -> Request {
     let request = operation.request("bia");
     match operation.path {
@@ -158,17 +158,17 @@ fn is_minting(operation: &Operation) -> bool {
     path.ends_with("/renew-token") || path.ends_with("/handle-auth") || path.ends_with("/change-app")
 }
 
-/// Returns the expected status and codes of an operation for a token that has ended.
-fn expected(operation: &Operation, ending: Ending) -> (u16, Vec<String>) {
-    match ending {
-        _ if !is_minting(operation) || ending.concerns_client() => (401, owned(&["02"])),
-        Ending::Lock => (412, owned(&["21"])),
-        _ => (401, owned(&["20"])),
+/// Returns the expected status and codes of an operation for a token that is no longer active.
+fn expected_rejection(operation: &Operation, revocation: Revocation) -> (u16, Vec<String>) {
+    match revocation {
+        _ if !is_minting(operation) || revocation.affects_client() => (401, to_strings(&["02"])),
+        Revocation::Lock => (412, to_strings(&["21"])),
+        _ => (401, to_strings(&["20"])),
     }
 }
 
-/// Calls every operation that `bearer` has the roles for.
-fn answers(app: &TestApp, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
+/// Calls every operation that `bearer` has the roles for, and returns the answers.
+fn call_operations(app: &TestApp, bearer: &str, is_user: bool) -> Vec<(&'static Operation, Answer)> {
     let reached = OPERATIONS.iter().filter(|operation| operation.is_for(is_user));
     reached
         .map(|operation| (operation, app.send(request(operation).bearer(bearer))))
@@ -183,18 +183,18 @@ fn is_active(app: &TestApp, token: &str) -> bool {
 }
 
 #[test]
-fn c22_every_operation_rejects_ended_user_tokens() {
+fn c22_every_operation_rejects_inactive_user_tokens() {
     let (rounds, mut count) = (rounds(1), 0);
-    for ending in Ending::OF_USERS
+    for revocation in Revocation::OF_USERS
         .into_iter()
-        .chain(Ending::OF_CLIENTS)
+        .chain(Revocation::OF_CLIENTS)
         .cycle()
         .take(12 * rounds)
     {
         let app = TestApp::start();
         let session = Session::start(&app);
         let bearer = session.token(&app);
-        for (operation, answer) in answers(&app, &bearer, true) {
+        for (operation, answer) in call_operations(&app, &bearer, true) {
             assert!(
                 !matches!(answer.status, 401 | 403),
                 "{}: {}",
@@ -202,38 +202,38 @@ fn c22_every_operation_rejects_ended_user_tokens() {
                 answer.summary()
             );
         }
-        assert!(is_active(&app, &bearer), "{ending:?}");
-        ending.apply(&app, &session);
+        assert!(is_active(&app, &bearer), "{revocation:?}");
+        revocation.apply(&app, &session);
         let mut checked = 0;
-        for (operation, answer) in answers(&app, &bearer, true) {
+        for (operation, answer) in call_operations(&app, &bearer, true) {
             if is_own_list(operation) {
                 assert_ne!(answer.status, 401, "{}", answer.summary());
             } else {
                 let case = format!(
-                    "{ending:?}: {} {}: {}",
+                    "{revocation:?}: {} {}: {}",
                     operation.method,
                     operation.path,
                     answer.summary()
                 );
-                assert_eq!(answer.codes(), expected(operation, ending), "{case}");
+                assert_eq!(answer.codes(), expected_rejection(operation, revocation), "{case}");
                 checked += 1;
             }
         }
         assert_eq!(checked, 16, "user operations with an active check");
-        assert!(!is_active(&app, &bearer), "{ending:?}");
+        assert!(!is_active(&app, &bearer), "{revocation:?}");
         count += checked + 1;
     }
     println!("trial c22 users: {count} trials, 0 failures");
 }
 
 #[test]
-fn c22_ended_client_tokens_are_rejected_everywhere() {
+fn c22_every_operation_rejects_inactive_client_tokens() {
     let (rounds, mut count) = (rounds(1), 0);
-    for ending in Ending::OF_CLIENTS.into_iter().cycle().take(5 * rounds) {
+    for revocation in Revocation::OF_CLIENTS.into_iter().cycle().take(5 * rounds) {
         let app = TestApp::start();
         let session = Session::start(&app);
         let bearer = token(&app, &client_claims("portal", &ROLES, &SCOPES));
-        for (operation, answer) in answers(&app, &bearer, false) {
+        for (operation, answer) in call_operations(&app, &bearer, false) {
             assert!(
                 !matches!(answer.status, 401 | 403),
                 "{}: {}",
@@ -241,20 +241,20 @@ fn c22_ended_client_tokens_are_rejected_everywhere() {
                 answer.summary()
             );
         }
-        ending.apply(&app, &session);
+        revocation.apply(&app, &session);
         let mut checked = 0;
-        for (operation, answer) in answers(&app, &bearer, false) {
+        for (operation, answer) in call_operations(&app, &bearer, false) {
             let case = format!(
-                "{ending:?}: {} {}: {}",
+                "{revocation:?}: {} {}: {}",
                 operation.method,
                 operation.path,
                 answer.summary()
             );
-            assert_eq!(answer.codes(), (401, owned(&["02"])), "{case}");
+            assert_eq!(answer.codes(), (401, to_strings(&["02"])), "{case}");
             checked += 1;
         }
         assert_eq!(checked, 8, "client operations");
-        assert!(!is_active(&app, &bearer), "{ending:?}");
+        assert!(!is_active(&app, &bearer), "{revocation:?}");
         count += checked + 1;
     }
     println!("trial c22 clients: {count} trials, 0 failures");
@@ -276,6 +276,6 @@ fn an_administrator_role_counts_only_while_held() {
         r#"403 [{"code":"03","message":"the token lacks the role IAM_ADMIN_MAINTENANCE"}]"#
     );
     // The user keeps the other roles until the next renewal.
-    let see = Request::get("/user-identities/me/authentication-factors").bearer(&bearer);
-    assert_eq!(app.send(see).status, 200);
+    let list = Request::get("/user-identities/me/authentication-factors").bearer(&bearer);
+    assert_eq!(app.send(list).status, 200);
 }

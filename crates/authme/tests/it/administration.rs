@@ -5,7 +5,7 @@ use domain::identity::BusinessLink;
 use domain::ids::{BusinessId, FamilyId};
 use serde_json::{Value, json};
 
-use crate::fixtures::{self, ANA_MAIL, BUSINESS, ROOT_MAIL, owned, user};
+use crate::fixtures::{self, ANA_MAIL, BUSINESS, ROOT_MAIL, to_strings, user};
 use crate::jwt::claims;
 use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
@@ -15,7 +15,7 @@ const ADMINISTRATOR: &str = "IAM_ADMIN_MAINTENANCE";
 fn save_group(app: &TestApp, name: &str, roles: &[&str]) {
     let group = Group {
         name: name.to_owned(),
-        roles: owned(roles),
+        roles: to_strings(roles),
     };
     app.wait_for(app.stores.groups.save(&group)).expect("the store answers");
 }
@@ -66,8 +66,8 @@ fn a_business_role_grants_no_administration() {
     let mut mallory = user("mallory", "mallory@example.com", &["AUTH-BASIC", "USER"]);
     // A link as a store may contain it from before such links were rejected.
     mallory.businesses = vec![BusinessLink {
-        id: BusinessId::parse(BUSINESS).expect("a good id"),
-        roles: owned(&["BUYER", ADMINISTRATOR, "ROLE_ADMIN", "CLI-AUTH-BASIC", "AUTH-MFA"]),
+        id: BusinessId::parse(BUSINESS).expect("a valid id"),
+        roles: to_strings(&["BUYER", ADMINISTRATOR, "ROLE_ADMIN", "CLI-AUTH-BASIC", "AUTH-MFA"]),
     }];
     app.wait_for(fixtures::save_identity(&app.stores, &mallory));
     let body = json!({"email": "mallory@example.com", "groups": [], "businessId": BUSINESS});
@@ -112,10 +112,10 @@ fn a_clients_administrator_role_is_not_passed_to_users() {
 fn saml_grants_administration_only_through_named_groups() {
     let app = TestApp::start();
     save_group(&app, "ADMINS", &["CLERK", ADMINISTRATOR]);
-    let body = json!({"email": ANA_MAIL, "groups": ["ADMINS", "IDC_GERENCIADOR_MANAGER", "strangers"]});
+    let body = json!({"email": ANA_MAIL, "groups": ["ADMINS", "IDC_GERENCIADOR_MANAGER", "unknown"]});
     let family = |tokens: &Value| {
         let sid = field(&claims(&field(tokens, "accessToken")), "sid");
-        let sid = FamilyId::parse(sid).expect("a good id");
+        let sid = FamilyId::parse(sid).expect("a valid id");
         let family = app.wait_for(app.stores.refresh_families.find(&sid));
         family.expect("the store answers").expect("a session").origin
     };
@@ -125,11 +125,11 @@ fn saml_grants_administration_only_through_named_groups() {
         (&["IDC_GERENCIADOR_MANAGER"], &["IDC_GERENCIADOR_MANAGER"], false),
         (&["*", "ADMINS"], &["ADMINS", "IDC_GERENCIADOR_MANAGER"], true),
     ] {
-        change_client(&app, "gateway", |gateway| gateway.may_assert = owned(may_assert));
+        change_client(&app, "gateway", |gateway| gateway.may_assert = to_strings(may_assert));
         let tokens = session(&app, &body);
         assert_eq!(is_administrator(&tokens), administrates, "{may_assert:?}");
         // Roles that were left out are not stored either.
-        assert_eq!(family(&tokens).groups, owned(groups), "{may_assert:?}");
+        assert_eq!(family(&tokens).groups, to_strings(groups), "{may_assert:?}");
     }
 }
 
@@ -137,7 +137,7 @@ fn saml_grants_administration_only_through_named_groups() {
 fn an_administrator_by_saml_keeps_the_role_in_branches() {
     let app = TestApp::start();
     save_group(&app, "ADMINS", &[ADMINISTRATOR]);
-    change_client(&app, "gateway", |gateway| gateway.may_assert = owned(&["ADMINS"]));
+    change_client(&app, "gateway", |gateway| gateway.may_assert = to_strings(&["ADMINS"]));
     let tokens = session(&app, &json!({"email": ANA_MAIL, "groups": ["ADMINS"]}));
     let portal = app.client_token("portal");
     let renewed = app.renew(&portal, &field(&tokens, "refreshToken"), "true").json();
@@ -198,7 +198,7 @@ fn only_a_trusted_client_adds_verified_contacts() {
 fn reading_events_requires_its_own_scope() {
     let app = TestApp::start();
     change_client(&app, "locker", |locker| {
-        locker.scopes = owned(&["account_lock", "account_unlock"]);
+        locker.scopes = to_strings(&["account_lock", "account_unlock"]);
     });
     let events = |token: &str| app.send(Request::get("/events").query(&[("wait", "0")]).bearer(token));
     let rejection = events(&app.client_token("locker"));
@@ -209,7 +209,7 @@ fn reading_events_requires_its_own_scope() {
             json!([{"code": "03", "message": "the token lacks the scope events_read"}])
         )
     );
-    change_client(&app, "locker", |locker| locker.scopes = owned(&["events_read"]));
+    change_client(&app, "locker", |locker| locker.scopes = to_strings(&["events_read"]));
     assert_eq!(events(&app.client_token("locker")).status, 200);
     assert_eq!(events(&app.user_token(ROOT_MAIL, "portal")).status, 200);
 }

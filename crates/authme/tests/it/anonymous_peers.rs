@@ -1,4 +1,4 @@
-//! Limits against strangers: peers that know only the address of the port.
+//! Limits for anonymous peers: peers that know only the address of the port.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::wire::{Answer, Connection, Request, send};
 const SCRIPT: &str = "/docs/scalar.js";
 
 /// Returns the value of a series in the text format of Prometheus.
-fn value(metrics: &str, series: &str) -> u64 {
+fn metric_value(metrics: &str, series: &str) -> u64 {
     let line = metrics
         .lines()
         .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
@@ -33,12 +33,12 @@ fn only_stalled_readers_are_disconnected() {
         stalled.write(format!("GET {SCRIPT} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
     }
     eventually("the connection is dropped", || {
-        value(
+        metric_value(
             &app.metrics(),
             "authme_http_connection_errors_total{error=\"write-timeout\"}",
         ) == 1
     });
-    assert!(stalled.rest() < 8 * script.body.len());
+    assert!(stalled.read_rest() < 8 * script.body.len());
     assert_eq!(send(app.address, Request::at_root("GET", SCRIPT)).body, script.body);
 }
 
@@ -53,9 +53,9 @@ fn connections_per_peer_are_limited() {
     let rejection = Connection::open(app.address).read(false);
     assert!(rejection.is_err(), "{rejection:?}");
     let series = "authme_http_connections_refused_total{limit=\"peer\"}";
-    assert_eq!(value(&app.metrics(), series), 1);
+    assert_eq!(metric_value(&app.metrics(), series), 1);
     drop(held);
-    eventually("there is room again", || {
+    eventually("a connection is accepted again", || {
         Connection::open(app.address)
             .attempt(&keys)
             .is_ok_and(|answer| answer.status == 200)
@@ -71,14 +71,14 @@ fn connections_of_the_process_are_limited() {
     }
     assert!(Connection::open(app.address).read(false).is_err());
     let series = "authme_http_connections_refused_total{limit=\"process\"}";
-    assert_eq!(value(&app.metrics(), series), 1);
+    assert_eq!(metric_value(&app.metrics(), series), 1);
 }
 
 /// Sends a request line with any content, and returns the status of the answer, if there is one.
 fn send_raw(app: &TestApp, line: &str) -> Option<u16> {
     let mut connection = Connection::open(app.address);
     connection.write(format!("{line}\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes());
-    connection.end();
+    connection.shutdown_write();
     connection.read(false).ok().map(|answer| answer.status)
 }
 
@@ -131,7 +131,7 @@ fn a_path_has_one_spelling() {
 
 #[test]
 fn the_reference_page_can_be_disabled() {
-    let app = TestApp::with_settings(|settings| settings.http.docs = false);
+    let app = TestApp::with_settings(|settings| settings.http.serves_docs = false);
     for path in ["/docs", SCRIPT] {
         let answer = send(app.address, Request::at_root("GET", path));
         assert_eq!(answer.codes(), (404, vec!["01".to_owned()]), "{path}");
@@ -141,7 +141,7 @@ fn the_reference_page_can_be_disabled() {
 
 #[test]
 fn query_tokens_can_be_disabled() {
-    let app = TestApp::with_settings(|settings| settings.tokens.query_tokens = false);
+    let app = TestApp::with_settings(|settings| settings.tokens.accepts_query_tokens = false);
     let (portal, token) = (app.client_token("portal"), app.validation_token(ANA_MAIL, "portal"));
     let rejection = app.renew(&portal, &token, "true");
     assert_eq!(rejection.codes(), (400, vec!["01".to_owned()]));
@@ -163,7 +163,7 @@ fn is_rate_limited(answer: &Answer) -> bool {
 fn every_bearer_route_has_a_client_limit() {
     let app = TestApp::with_settings(|settings| settings.limits.requests_per_client = 1);
     let locker = app.client_token("locker");
-    let contexts = ["tokens", "factors", "credential-lock", "events"].map(|name| description(name).expect("it is one"));
+    let contexts = ["tokens", "factors", "credential-lock", "events"].map(|name| description(name).expect("a context"));
     let operations = contexts.iter().flat_map(adapter_http::Description::operations);
     let mut limited = 0;
     for (template, method) in operations {
@@ -185,7 +185,7 @@ fn every_bearer_route_has_a_client_limit() {
     }
     assert!(limited > 10, "{limited}");
     let series = "authme_http_requests_refused_total{limit=\"client\"}";
-    assert!(value(&app.metrics(), series) >= limited);
+    assert!(metric_value(&app.metrics(), series) >= limited);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_users_limit_spans_all_clients() {
     let request = |n: usize| Request::get("/user-identities/me/authentication-factors").bearer(&tokens[n % 2]);
     assert!((0..20).any(|n| is_rate_limited(&app.send(request(n)))));
     let series = "authme_http_requests_refused_total{limit=\"user\"}";
-    assert!(value(&app.metrics(), series) >= 1);
+    assert!(metric_value(&app.metrics(), series) >= 1);
 }
 
 #[test]
@@ -213,10 +213,10 @@ fn session_starts_are_limited_per_minute() {
     app.user_token(ANA_MAIL, "portal");
     app.session(crate::fixtures::BIA_MAIL);
     app.clock.advance(30);
-    // The rejected requests spent no token.
+    // The rejected request did not use up the token.
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
     let series = "authme_http_requests_refused_total{limit=\"sessions\"}";
-    assert_eq!(value(&app.metrics(), series), 1);
+    assert_eq!(metric_value(&app.metrics(), series), 1);
 }
 
 #[test]
@@ -228,11 +228,11 @@ fn non_http_input_is_counted_and_not_logged() {
         let mut connection = Connection::open(serving.address);
         connection.write(b"this is not HTTP\r\n\r\n");
         assert_eq!(connection.read(false).map(|answer| answer.status).ok(), Some(400));
-        connection.rest();
+        connection.read_rest();
     }
     let metrics = send(management, Request::at_root("GET", "/metrics")).text();
     let series = "authme_http_connection_errors_total{error=\"malformed\"}";
-    assert_eq!(value(&metrics, series), 20);
+    assert_eq!(metric_value(&metrics, series), 20);
     let (code, log) = serving.stop();
     assert_eq!((code, log.lines().count()), (Some(0), 1), "{log}");
 }
@@ -246,12 +246,12 @@ fn readiness_fails_without_file_descriptors() {
     let ready = Request::at_root("GET", "/health/ready");
     assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "up");
     // Connections to the API port alone cannot use up the file descriptors.
-    let strangers: Vec<_> = (0..200).map(|_| Connection::open(serving.address)).collect();
+    let connections: Vec<_> = (0..200).map(|_| Connection::open(serving.address)).collect();
     assert_eq!(probe.send(&ready).status, 200);
-    drop(strangers);
+    drop(connections);
     let mut held = Vec::new();
     while probe.send(&ready).status == 200 {
-        assert!(held.len() < 400, "it has more descriptors than it was given");
+        assert!(held.len() < 400, "the server has more descriptors than its limit");
         held.push(Connection::open(management));
     }
     assert_eq!(probe.send(&ready).json()["checks"]["descriptors"], "down");

@@ -8,7 +8,7 @@ use crate::operator::{Operator, Serving, eventually};
 use crate::test_app::{Setup, TestApp, field};
 use crate::wire::{Request, send};
 
-/// Returns the records without the members that differ from run to run, which every record must have.
+/// Returns the records, without the members that differ from run to run. Panics if a record lacks one of these members.
 fn records(file: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).expect("the trail can be read");
     let record = |line: &str| {
@@ -33,7 +33,7 @@ fn request_records(app: &TestApp) -> Vec<Value> {
     for record in &mut records {
         let members = record.as_object_mut().expect("an object");
         let id = members.remove("request_id").expect("a request id");
-        assert!(ids.iter().any(|known| *known == id), "{id}: of no answer");
+        assert!(ids.iter().any(|known| *known == id), "{id} belongs to no answer");
         assert_eq!(members.remove("address"), Some(json!("127.0.0.1")));
     }
     records
@@ -69,7 +69,7 @@ fn each_change_and_rejection_leaves_one_record() {
         200
     );
 
-    let handed_over = |client: &str| {
+    let saml_login_record = |client: &str| {
         json!({"client": "gateway", "action": "handleAuth", "object": {"client": client, "user": "root"},
             "outcome": "done", "status": 200})
     };
@@ -79,7 +79,7 @@ fn each_change_and_rejection_leaves_one_record() {
             json!({"action": "logInClient", "object": {"client": "portal"}, "outcome": "refused", "status": 401,
                 "code": "02"}),
             json!({"action": "followEvents", "outcome": "refused", "status": 401, "code": "02"}),
-            handed_over("portal"),
+            saml_login_record("portal"),
             json!({"client": "portal", "action": "renewToken", "object": {"user": "root"}, "outcome": "done",
                 "reason": "validation token"}),
             json!({"client": "portal", "action": "lockCredential", "outcome": "refused", "status": 403, "code": "03"}),
@@ -101,11 +101,7 @@ fn session_start_replay_and_end_are_recorded() {
     let first = field(&session, "refreshToken");
     let before = request_records(&app).len();
     assert_eq!(app.renew(&portal, &first, "true").status, 200);
-    assert_eq!(
-        request_records(&app).len(),
-        before,
-        "a session that goes on is in the log"
-    );
+    assert_eq!(request_records(&app).len(), before, "a rotation is only in the log");
     assert_eq!(app.renew(&portal, &first, "true").status, 200);
     app.clock.advance(31);
     let portal = app.client_token("portal");
@@ -128,7 +124,7 @@ fn session_start_replay_and_end_are_recorded() {
 }
 
 #[test]
-fn records_of_strangers_are_limited_and_counted() {
+fn records_of_unauthenticated_callers_are_limited_and_counted() {
     let app = TestApp::start();
     for _ in 0..100 {
         assert_eq!(app.send(Request::get("/events").bearer("forged")).status, 401);
@@ -195,17 +191,17 @@ fn run_every_change(operator: &Operator) -> (Vec<Value>, Value) {
     (secrets, key["kid"].clone())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a literal is read best where it is used")]
+#[expect(clippy::needless_pass_by_value, reason = "the arguments are literals")]
 fn change(before: Value, after: Value) -> Value {
     json!({"before": before, "after": after})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a literal is read best where it is used")]
+#[expect(clippy::needless_pass_by_value, reason = "the arguments are literals")]
 fn record(action: &str, object: Value, changes: Value) -> Value {
     json!({"action": action, "object": object, "outcome": "done", "changes": changes})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a literal is read best where it is used")]
+#[expect(clippy::needless_pass_by_value, reason = "the arguments are literals")]
 fn without_changes(action: &str, object: Value) -> Value {
     json!({"action": action, "object": object, "outcome": "done"})
 }
@@ -303,6 +299,6 @@ fn server_and_commands_share_one_trail() {
     let request_records = log.lines().filter(|line| line.contains(r#""target":"audit""#));
     assert!(request_records.count() >= 2, "{log}");
     for line in log.lines() {
-        serde_json::from_str::<Value>(line).expect("every line of the log is JSON, the first one too");
+        serde_json::from_str::<Value>(line).expect("every line of the log is JSON");
     }
 }

@@ -39,7 +39,7 @@ fn operations() -> [(&'static str, Value, bool); 6] {
 }
 
 /// Returns a token of a client that may call every operation.
-fn privileged(app: &TestApp) -> String {
+fn privileged_token(app: &TestApp) -> String {
     let roles = ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "CLI-AUTH-BASIC"];
     token(
         app,
@@ -47,11 +47,11 @@ fn privileged(app: &TestApp) -> String {
     )
 }
 
-fn request(path: &str, privileged: &str) -> Request {
+fn request(path: &str, bearer: &str) -> Request {
     if path.ends_with("/login") {
         Request::post(path).basic("portal", &crate::fixtures::secret_of("portal"))
     } else {
-        Request::post(path).bearer(privileged)
+        Request::post(path).bearer(bearer)
     }
 }
 
@@ -72,17 +72,17 @@ fn assert_serving(app: &TestApp) {
 #[test]
 fn valid_bodies_are_accepted() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     for (path, body, _) in operations() {
-        let answer = app.send(request(path, &privileged).json(&body));
+        let answer = app.send(request(path, &bearer).json(&body));
         assert!((200..300).contains(&answer.status), "{path}: {}", answer.summary());
     }
 }
 
 #[test]
-fn a_body_that_is_no_object_returns_400() {
+fn a_body_that_is_not_an_object_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     let nested = "[".repeat(10_000);
     let objects = r#"{"userId":"#.repeat(5_000);
     let closed = format!("{nested}{}", "]".repeat(10_000));
@@ -124,7 +124,7 @@ fn a_body_that_is_no_object_returns_400() {
     let mut accepted = Vec::new();
     for (path, ..) in operations() {
         for body in &bodies {
-            let answer = connection.send(&request(path, &privileged).body(*body));
+            let answer = connection.send(&request(path, &bearer).body(*body));
             if answer.codes() != (400, vec!["01".to_owned()]) {
                 let beginning: String = String::from_utf8_lossy(body).chars().take(30).collect();
                 accepted.push(format!("{path} {beginning}: {}", answer.status));
@@ -138,10 +138,10 @@ fn a_body_that_is_no_object_returns_400() {
 #[test]
 fn a_missing_body_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     for (path, _, is_optional) in operations() {
         for body in ["", " ", "\r\n\t"] {
-            let answer = app.send(request(path, &privileged).body(body));
+            let answer = app.send(request(path, &bearer).body(body));
             if !(is_optional && body.is_empty()) {
                 assert_malformed(&answer, &format!("{path} {body:?}"));
             }
@@ -153,7 +153,7 @@ fn a_missing_body_returns_400() {
 #[test]
 fn an_array_instead_of_an_object_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     let mobile = json!(["55", "11", "911112222"]);
     let item = json!({"id": "c1", "contactType": "MOBILE", "mobile": mobile});
     let mut accepted = Vec::new();
@@ -176,7 +176,7 @@ fn an_array_instead_of_an_object_returns_400() {
             json!({"authenticationFactors": [["c2", "MOBILE", null, {"regionCode": "55", "areaCode": "11", "phoneNumber": "911113333"}, null]]}),
         ),
     ] {
-        let answer = app.send(request(path, &privileged).json(&body));
+        let answer = app.send(request(path, &bearer).json(&body));
         if answer.codes() != (400, vec!["01".to_owned()]) {
             accepted.push(format!("{path} {body}: {}", answer.status));
         }
@@ -187,13 +187,13 @@ fn an_array_instead_of_an_object_returns_400() {
 #[test]
 fn a_duplicate_field_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     for (path, body, _) in operations() {
         let text = body.to_string();
         for (name, value) in body.as_object().expect("an object") {
             let doubled = text.replacen('{', &format!("{{\"{name}\":{value},"), 1);
             assert_malformed(
-                &app.send(request(path, &privileged).body(doubled)),
+                &app.send(request(path, &bearer).body(doubled)),
                 &format!("{path} {name}"),
             );
         }
@@ -206,14 +206,14 @@ fn a_duplicate_field_returns_400() {
         r#"{"id":"a","contactType":"MOBILE","mobile":{"regionCode":1,"regionCode":1}}"#,
     ] {
         let body = format!(r#"{{"authenticationFactors":[{doubled}]}}"#);
-        assert_malformed(&app.send(request(path, &privileged).body(body)), doubled);
+        assert_malformed(&app.send(request(path, &bearer).body(body)), doubled);
     }
 }
 
 #[test]
 fn a_field_of_the_wrong_type_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     let texts = ["1", "1.5", "true", "[]", "{}", "[\"a\"]"];
     let mut cases: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for path in ["/user-identities/lock", "/user-identities/unlock"] {
@@ -247,7 +247,7 @@ fn a_field_of_the_wrong_type_returns_400() {
             let mut body = good.clone();
             body[field] = serde_json::from_str(value).expect("JSON");
             assert_malformed(
-                &app.send(request(path, &privileged).json(&body)),
+                &app.send(request(path, &bearer).json(&body)),
                 &format!("{path} {field} {value}"),
             );
         }
@@ -258,7 +258,7 @@ fn a_field_of_the_wrong_type_returns_400() {
 #[test]
 fn an_item_field_of_the_wrong_type_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     let path = "/user-identities/ana/authentication-factors";
     let texts = ["1", "true", "[]", "{}"];
     let wrong = [
@@ -275,7 +275,7 @@ fn an_item_field_of_the_wrong_type_returns_400() {
             let mut item = json!({"id": "c1", "contactType": "MOBILE", "email": "a@b.com", "tags": [],
                 "mobile": {"regionCode": "55", "areaCode": "11", "phoneNumber": "911112222"}});
             *item.pointer_mut(pointer).expect("a field") = serde_json::from_str(value).expect("JSON");
-            let answer = app.send(request(path, &privileged).json(&json!({"authenticationFactors": [item]})));
+            let answer = app.send(request(path, &bearer).json(&json!({"authenticationFactors": [item]})));
             assert_malformed(&answer, &format!("{pointer} {value}"));
             let field = answer.json()[0]["field"].as_str().unwrap_or_default().to_owned();
             assert!(
@@ -291,10 +291,10 @@ fn an_item_field_of_the_wrong_type_returns_400() {
 #[test]
 fn an_address_of_the_wrong_type_returns_400() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     for value in [json!(1), json!(true), json!([]), json!({})] {
         let item = json!({"id": "c1", "contactType": "EMAIL", "email": value});
-        let add = request("/user-identities/bia/authentication-factors", &privileged);
+        let add = request("/user-identities/bia/authentication-factors", &bearer);
         let answer = app.send(add.json(&json!({"authenticationFactors": [item]})));
         assert_malformed(&answer, &value.to_string());
     }
@@ -308,7 +308,7 @@ fn compressed_bodies_are_rejected() {
         0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0xab, 0x56, 0x2a, 0x2d, 0x4e, 0x2d, 0xf2, 0x4c, 0x51, 0xb2, 0x52,
         0x4a, 0xcc, 0x4b, 0x54, 0xaa, 0x05, 0x00, 0x7c, 0x08, 0x59, 0x0c, 0x10, 0, 0, 0,
     ];
-    let lock = request("/user-identities/lock", &privileged(&app)).header("Content-Encoding", "gzip");
+    let lock = request("/user-identities/lock", &privileged_token(&app)).header("Content-Encoding", "gzip");
     let answer = app.send(lock.body(gzip));
     assert!([400, 415].contains(&answer.status), "{}", answer.summary());
     assert_eq!(answer.codes().1, ["01"]);
@@ -317,7 +317,7 @@ fn compressed_bodies_are_rejected() {
 #[test]
 fn errors_do_not_repeat_the_body() {
     let app = TestApp::start();
-    let privileged = privileged(&app);
+    let bearer = privileged_token(&app);
     let secret = "s3cr3t-that-was-sent";
     let bodies = [
         format!(r#"{{"userId":["{secret}"]}}"#),
@@ -329,7 +329,7 @@ fn errors_do_not_repeat_the_body() {
     ];
     for (path, ..) in operations() {
         for body in &bodies {
-            let answer = app.send(request(path, &privileged).body(body.as_str()));
+            let answer = app.send(request(path, &bearer).body(body.as_str()));
             assert!(!answer.text().contains(secret), "{path} {body}: {}", answer.summary());
         }
     }
@@ -341,16 +341,16 @@ proptest! {
     #[test]
     fn random_bytes_cause_no_server_error(bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 8)) {
         use std::sync::OnceLock;
-        static WORLD: OnceLock<(TestApp, String)> = OnceLock::new();
-        let (app, privileged) = WORLD.get_or_init(|| {
+        static SHARED_APP: OnceLock<(TestApp, String)> = OnceLock::new();
+        let (app, bearer) = SHARED_APP.get_or_init(|| {
             let app = TestApp::start();
-            let privileged = privileged(&app);
-            (app, privileged)
+            let bearer = privileged_token(&app);
+            (app, bearer)
         });
         let mut connection = Connection::open(app.address);
         for body in bodies {
             for (path, ..) in operations() {
-                let answer = connection.send(&request(path, privileged).body(body.clone()));
+                let answer = connection.send(&request(path, bearer).body(body.clone()));
                 prop_assert!(answer.status < 500, "{}", answer.summary());
             }
         }

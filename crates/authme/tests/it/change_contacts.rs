@@ -7,29 +7,29 @@ use crate::fixtures::{ANA_MAIL, BIA_MAIL, ROOT_MAIL};
 use crate::test_app::TestApp;
 use crate::wire::{Answer, Request};
 
-fn contact(user: &str, id: &str) -> String {
+fn contact_path(user: &str, id: &str) -> String {
     format!("{}/{id}", path(user))
 }
 
-fn item(number: &str) -> Value {
+fn mobile_item(number: &str) -> Value {
     let mut item = mobile("ignored", number);
     item.as_object_mut().expect("an object").remove("id");
     item
 }
 
 fn put(app: &TestApp, token: &str, id: &str, item: &Value) -> Answer {
-    app.send(Request::put(&contact("me", id)).bearer(token).json(item))
+    app.send(Request::put(&contact_path("me", id)).bearer(token).json(item))
 }
 
-/// Patches as an administrator, who is also a user.
-fn patch(app: &TestApp, user: &str, id: &str, patch: &Value) -> Answer {
+/// Sends a patch as an administrator.
+fn patch(app: &TestApp, user: &str, id: &str, change: &Value) -> Answer {
     let token = app.user_token(ROOT_MAIL, "portal");
-    let request = Request::patch(&contact(user, id)).bearer(&token).json(patch);
+    let request = Request::patch(&contact_path(user, id)).bearer(&token).json(change);
     app.send(request.header("content-type", "application/merge-patch+json"))
 }
 
 fn delete(app: &TestApp, token: &str, user: &str, id: &str) -> Answer {
-    app.send(Request::delete(&contact(user, id)).bearer(token))
+    app.send(Request::delete(&contact_path(user, id)).bearer(token))
 }
 
 fn own_contacts(app: &TestApp, mail: &str) -> Value {
@@ -37,7 +37,7 @@ fn own_contacts(app: &TestApp, mail: &str) -> Value {
     app.send(Request::get(&path("me")).bearer(&token)).json()
 }
 
-/// Returns type, contact id and default flag of the last events about a user's contacts.
+/// Returns the type, contact id and default flag of the last events about a user's contacts.
 fn last_events(app: &TestApp, user: &str, count: usize) -> Vec<(String, String, Value)> {
     let mut events = app.events();
     events.retain(|event| event["partitionkey"] == user && event["source"] == "/authme/factors");
@@ -60,7 +60,7 @@ fn changing_an_own_contact_emits_an_event() {
     let app = TestApp::start();
     add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let token = app.user_token(ANA_MAIL, "portal");
-    let mut changed = item("911113333");
+    let mut changed = mobile_item("911113333");
     changed["tags"] = json!(["MARKED_RESOURCES"]);
     assert_eq!(put(&app, &token, "c1", &changed).summary(), "204 ");
     assert_eq!(put(&app, &token, "c1", &changed).summary(), "204 ");
@@ -69,7 +69,7 @@ fn changing_an_own_contact_emits_an_event() {
     assert_eq!(contact["tags"], json!(["MARKED_RESOURCES"]));
     assert_eq!(app.event_types("ana"), ["factor.added", "factor.changed"]);
     // Omitted tags are removed.
-    assert_eq!(put(&app, &token, "c1", &item("911113333")).status, 204);
+    assert_eq!(put(&app, &token, "c1", &mobile_item("911113333")).status, 204);
     assert_eq!(own_contacts(&app, ANA_MAIL)[1]["tags"], json!([]));
 }
 
@@ -79,33 +79,33 @@ fn a_change_that_breaks_a_rule_changes_nothing() {
     add_all(&app, "ana", &[mobile("c1", "911112222"), mobile("c2", "911113333")]);
     let token = app.user_token(ANA_MAIL, "portal");
     let tagged = |tag: &str| {
-        let mut item = item("911114444");
+        let mut item = mobile_item("911114444");
         item["tags"] = json!([tag]);
         item
     };
     for (id, item, status, code) in [
-        ("ana-mail", item("911114444"), 422, "12"),
-        ("nothing", item("911114444"), 404, "05"),
+        ("ana-mail", mobile_item("911114444"), 422, "12"),
+        ("unknown", mobile_item("911114444"), 404, "05"),
         (
             "c1",
             json!({"contactType": "EMAIL", "email": "other@example.com"}),
             422,
             "06",
         ),
-        ("c1", item("1"), 422, "09"),
+        ("c1", mobile_item("1"), 422, "09"),
         ("c1", tagged("NEWS"), 422, "10"),
-        ("c1", item("911113333"), 422, "07"),
+        ("c1", mobile_item("911113333"), 422, "07"),
         ("c1", json!({}), 400, "01"),
         ("c1", json!({"contactType": "PIGEON"}), 400, "01"),
         ("c1", json!([]), 400, "01"),
-        ("me", item("911114444"), 400, "01"),
-        ("c.1", item("911114444"), 400, "01"),
+        ("me", mobile_item("911114444"), 400, "01"),
+        ("c.1", mobile_item("911114444"), 400, "01"),
     ] {
         let answer = put(&app, &token, id, &item);
         assert_eq!(answer.codes(), (status, vec![code.to_owned()]), "{id} {item}");
     }
     let bia = app.user_token(BIA_MAIL, "portal");
-    assert_eq!(put(&app, &bia, "c1", &item("911114444")).codes().0, 404);
+    assert_eq!(put(&app, &bia, "c1", &mobile_item("911114444")).codes().0, 404);
     assert_eq!(app.event_types("ana"), ["factor.added", "factor.added"]);
 }
 
@@ -195,7 +195,7 @@ fn a_patch_that_breaks_a_rule_changes_nothing() {
         assert_eq!(answer.codes(), (status, vec![code.to_owned()]), "{user} {id} {change}");
     }
     let token = app.user_token(ROOT_MAIL, "portal");
-    let request = Request::patch(&contact("ana", "c1")).bearer(&token).body("a=b");
+    let request = Request::patch(&contact_path("ana", "c1")).bearer(&token).body("a=b");
     let form = request.header("content-type", "application/x-www-form-urlencoded");
     assert_eq!(app.send(form).status, 415);
     assert_eq!(app.event_types("ana").len(), 2);
@@ -205,7 +205,7 @@ fn a_patch_that_breaks_a_rule_changes_nothing() {
 fn changing_the_default_emits_an_event_for_both_contacts() {
     let app = TestApp::start();
     add_all(&app, "ana", &[mobile("c1", "911112222")]);
-    let default = || {
+    let default_ids = || {
         let contacts = own_contacts(&app, ANA_MAIL);
         let contacts = contacts.as_array().expect("an array").iter();
         let ids = contacts
@@ -215,27 +215,27 @@ fn changing_the_default_emits_an_event_for_both_contacts() {
     };
     let event = |kind: &str, id: &str, default: bool| (kind.to_owned(), id.to_owned(), json!(default));
     assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
-    assert_eq!(default(), ["c1"]);
+    assert_eq!(default_ids(), ["c1"]);
     let moved = [
         event("factor.changed", "ana-mail", false),
         event("factor.changed", "c1", true),
     ];
     assert_eq!(last_events(&app, "ana", 2), moved);
-    // A contact that is not the default: nothing changes.
+    // The contact is not the default, so nothing changes.
     assert_eq!(patch(&app, "ana", "ana-mail", &json!({"default": false})).status, 204);
-    assert_eq!(default(), ["c1"]);
+    assert_eq!(default_ids(), ["c1"]);
     for back in [json!({"default": false}), json!({"default": null})] {
         assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
         assert_eq!(patch(&app, "ana", "c1", &back).status, 204);
-        assert_eq!(default(), ["ana-mail"], "{back}");
+        assert_eq!(default_ids(), ["ana-mail"], "{back}");
     }
     assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
     assert_eq!(patch(&app, "ana", "ana-mail", &json!({"default": true})).status, 204);
-    assert_eq!(default(), ["ana-mail"]);
+    assert_eq!(default_ids(), ["ana-mail"]);
     assert_eq!(patch(&app, "ana", "c1", &json!({"default": true})).status, 204);
     let ana = app.user_token(ANA_MAIL, "portal");
     assert_eq!(delete(&app, &ana, "me", "c1").status, 204);
-    assert_eq!(default(), ["ana-mail"]);
+    assert_eq!(default_ids(), ["ana-mail"]);
     let events = [
         event("factor.removed", "c1", true),
         event("factor.changed", "ana-mail", true),
@@ -251,7 +251,7 @@ fn a_locked_user_cannot_change_contacts() {
     for operation in ["lock", "unlock"] {
         assert_eq!(app.lock_or_unlock(operation, "ana").status, 204);
         let rejection = (401, vec!["02".to_owned()]);
-        assert_eq!(put(&app, &token, "c1", &item("911113333")).codes(), rejection);
+        assert_eq!(put(&app, &token, "c1", &mobile_item("911113333")).codes(), rejection);
         assert_eq!(delete(&app, &token, "me", "c1").codes(), rejection);
     }
     assert_eq!(own_contacts(&app, ANA_MAIL)[1]["mobile"]["phoneNumber"], "*****2222");

@@ -9,7 +9,7 @@ use crate::jwt::{claims, decode, kid};
 use crate::test_app::{ISSUER, START, Setup, TestApp, at, field};
 use crate::wire::Request;
 
-const REFUSED: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
+const REJECTED: &str = r#"401 [{"code":"02","message":"the client name or secret is not right"}]"#;
 
 fn login() -> Request {
     Request::post("/client-identities/login")
@@ -79,7 +79,7 @@ fn all_failed_logins_get_the_same_answer() {
         login().basic("portal", &secret).basic("portal", &secret),
     ] {
         let answer = app.send(request.clone());
-        assert_eq!(answer.summary(), REFUSED, "{request:?}");
+        assert_eq!(answer.summary(), REJECTED, "{request:?}");
         assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"authme\""));
     }
 }

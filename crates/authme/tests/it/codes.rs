@@ -29,7 +29,7 @@ fn answer(challenge: &str, code: &str) -> Value {
 /// Returns the code of a challenge from the file of outgoing codes.
 pub(crate) fn code(app: &TestApp, challenge: &str) -> String {
     let file = app.folder.path().join("data/outgoing-codes.jsonl");
-    let lines = fs::read_to_string(file).expect("the file is there");
+    let lines = fs::read_to_string(file).expect("the file exists");
     let lines = lines
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
@@ -203,7 +203,7 @@ fn contacts_and_challenges_of_others_are_not_found() {
     let challenge = field(&send(&app, &ana, "c1").json(), "challengeId");
     let code = code(&app, &challenge);
     let not_found = (404, vec!["05".to_owned()]);
-    for contact in ["c1", "ana-mail", "nothing"] {
+    for contact in ["c1", "ana-mail", "unknown"] {
         assert_eq!(send(&app, &bia, contact).codes(), not_found);
         let answered = validate(&app, &bia, contact, &answer(&challenge, &code));
         assert_eq!(answered.codes(), not_found);
@@ -243,7 +243,7 @@ fn store_and_events_contain_no_code() {
     }
     let events = Value::from(app.events()).to_string();
     for file in ["authme.sqlite", "authme.sqlite-wal"] {
-        let bytes = fs::read(app.folder.path().join("data").join(file)).expect("the store is there");
+        let bytes = fs::read(app.folder.path().join("data").join(file)).expect("the store exists");
         assert!(!bytes.is_empty(), "{file}");
         for code in &codes {
             assert!(!contains_word(&bytes, code), "{file} holds {code}");
@@ -263,7 +263,7 @@ fn an_unwritable_code_file_returns_503() {
     add_all(&app, "ana", &[mobile("c1", "911112222")]);
     let ana = app.user_token(ANA_MAIL, "portal");
     let file = app.folder.path().join("data/outgoing-codes.jsonl");
-    fs::remove_file(&file).expect("it was made at the start");
+    fs::remove_file(&file).expect("the file exists");
     fs::create_dir(&file).expect("the path is free");
     let rejection = send(&app, &ana, "c1");
     assert_eq!(rejection.codes(), (503, vec!["90".to_owned()]));

@@ -337,7 +337,7 @@ fn a_running_server_rejects_revoked_keys() {
         std::thread::yield_now();
     }
     assert_eq!(lock(&token), 401);
-    assert_eq!(lock(&login()), 204, "another key signs at once");
+    assert_eq!(lock(&login()), 204, "another key signs immediately");
     let listed = operator.run_ok(&["keys", "list"]).lines();
     assert!(published(&field(&listed[0], "kid")), "{listed:?}");
     assert_eq!(

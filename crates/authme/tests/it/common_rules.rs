@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixtures::owned;
+use crate::fixtures::to_strings;
 use crate::jwt::{token, user_claims};
 use crate::test_app::TestApp;
 use crate::wire::{Connection, Request};
@@ -127,7 +127,7 @@ fn me_is_not_an_id() {
     assert_eq!(app.send(see).summary(), bad);
     // A client-only token has no user that `me` could name.
     let add = Request::post("/user-identities/me/authentication-factors").bearer(&app.client_token("portal"));
-    assert_eq!(app.send(add.body("{}")).codes(), (403, owned(&["03"])));
+    assert_eq!(app.send(add.body("{}")).codes(), (403, to_strings(&["03"])));
     let escaped = Request::post("/user-identities/%6De/authentication-factors").bearer(&app.client_token("portal"));
     assert!([400, 403].contains(&app.send(escaped.body("{}")).status));
 }

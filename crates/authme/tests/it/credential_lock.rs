@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use crate::add_contacts::{mobile, path};
-use crate::fixtures::{ANA_MAIL, ROOT_MAIL, owned};
+use crate::fixtures::{ANA_MAIL, ROOT_MAIL, to_strings};
 use crate::jwt::claims;
 use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
 
 const LOCKED: &str = r#"412 [{"code":"21","message":"the credential is locked"}]"#;
-const NO_LONGER: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
+const INACTIVE: &str = r#"401 [{"code":"02","message":"the access token is no longer active"}]"#;
 const NOT_VALID: &str = r#"401 [{"code":"20","message":"the token is unknown, expired, used or revoked"}]"#;
 
 fn get_lock(app: &TestApp, user: &str) -> Answer {
@@ -106,7 +106,7 @@ fn a_reason_has_at_most_200_characters() {
         let request = Request::post("/user-identities/lock").bearer(&locker);
         app.send(request.json(&json!({"userId": "ana", "reason": reason})))
     };
-    assert_eq!(lock(&"é".repeat(201)).codes(), (400, owned(&["01"])));
+    assert_eq!(lock(&"é".repeat(201)).codes(), (400, to_strings(&["01"])));
     assert_eq!(get_lock(&app, "ana").json()["locked"], false);
     assert_eq!(lock(&"é".repeat(200)).summary(), "204 ");
     assert_eq!(get_lock(&app, "ana").json()["reason"], "é".repeat(200));
@@ -130,7 +130,7 @@ fn the_event_names_the_administrator_who_locked() {
 }
 
 #[test]
-fn a_lock_ends_all_tokens_and_unlock_revives_none() {
+fn a_lock_revokes_all_tokens_and_unlock_restores_none() {
     let app = TestApp::start();
     let portal = app.client_token("portal");
     let refresh = field(&app.session(ANA_MAIL), "refreshToken");
@@ -196,12 +196,12 @@ fn a_locked_administrator_cannot_change_anything() {
         )
         .summary()
     };
-    changes(NO_LONGER);
+    changes(INACTIVE);
     assert_eq!(by_provider(), LOCKED);
     assert_eq!(app.renew(&root, &refresh, "true").summary(), LOCKED);
 
     app.lock_or_unlock("unlock", "root");
-    changes(NO_LONGER);
+    changes(INACTIVE);
     assert_eq!(by_provider(), NOT_VALID);
     assert_eq!(app.renew(&root, &refresh, "true").summary(), NOT_VALID);
     assert_eq!(get_lock(&app, "ana").json()["locked"], false);

@@ -1,4 +1,4 @@
-//! The committed API descriptions equal the served ones.
+//! The committed API descriptions equal the output of `authme openapi`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ fn docs_api_equals_the_printed_descriptions() {
     let operator = Operator::new();
     for context in ["factors", "tokens", "credential-lock"] {
         let printed = operator.run_ok(&["openapi", context]).stdout;
-        let kept = std::fs::read_to_string(committed_path(context)).unwrap_or_default();
+        let committed = std::fs::read_to_string(committed_path(context)).unwrap_or_default();
         assert!(
-            kept == printed,
-            "docs/api/{context}.json is not what is served. If the change is meant, write it anew:\n  \
-             cargo run -- openapi {context} > docs/api/{context}.json\nand look at the difference before you commit it."
+            committed == printed,
+            "docs/api/{context}.json is out of date. Regenerate it with\n  \
+             cargo run -- openapi {context} > docs/api/{context}.json\nand review the difference before you commit it."
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{ROOT_MAIL, owned};
+use crate::fixtures::{ROOT_MAIL, to_strings};
 use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Connection, Request};
 
@@ -60,7 +60,7 @@ fn an_invalid_cursor_returns_400() {
         );
     }
     assert_eq!(read(&app, &[("after", "18446744073709551615")]).summary(), "200 ");
-    assert_eq!(read(&app, &[("wait", "1")]).codes(), (400, owned(&["01"])));
+    assert_eq!(read(&app, &[("wait", "1")]).codes(), (400, to_strings(&["01"])));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_stream_ends_when_its_caller_is_locked() {
     let rest = stream.read_until("\r\n0\r\n");
     assert!(!rest.contains("credential.unlocked"), "{rest}");
     let again = Request::get("/events").query(&[("wait", "0")]).bearer(&root);
-    assert_eq!(app.send(again).codes(), (401, owned(&["02"])));
+    assert_eq!(app.send(again).codes(), (401, to_strings(&["02"])));
 }
 
 #[test]

@@ -23,23 +23,23 @@ pub(crate) fn secret_of(client: &str) -> String {
     format!("the long secret of {client}")
 }
 
-pub(crate) fn owned(texts: &[&str]) -> Vec<String> {
+pub(crate) fn to_strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
 pub(crate) fn client_id(id: &str) -> ClientId {
-    ClientId::parse(id).expect("a good id")
+    ClientId::parse(id).expect("a valid id")
 }
 
 pub(crate) fn user_id(id: &str) -> UserId {
-    UserId::parse(id).expect("a good id")
+    UserId::parse(id).expect("a valid id")
 }
 
 pub(crate) fn client(id: &str, roles: &[&str], scopes: &[&str]) -> Client {
     let mut client = Client::new(client_id(id));
     client.secrets = vec![Sha256.digest(&secret_of(id))];
-    client.roles = owned(roles);
-    client.scopes = owned(scopes);
+    client.roles = to_strings(roles);
+    client.scopes = to_strings(scopes);
     client
 }
 
@@ -66,7 +66,7 @@ fn clients() -> Vec<Client> {
     disabled.is_enabled = false;
     let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
     let mut gateway = client("gateway", &machine, &["SAML_SSO"]);
-    gateway.may_assert = owned(&["*"]);
+    gateway.may_assert = to_strings(&["*"]);
     vec![
         portal,
         marked,
@@ -76,14 +76,13 @@ fn clients() -> Vec<Client> {
         application("shop"),
         gateway,
         client("locker", &machine, &["account_lock", "account_unlock", "events_read"]),
-        client("nobody", &[], &[]),
     ]
 }
 
 fn email(contact: &str, address: &str) -> MainContact<Email> {
     MainContact {
-        id: ContactId::parse(contact).expect("a good id"),
-        value: Email::parse(address).expect("a good address"),
+        id: ContactId::parse(contact).expect("a valid id"),
+        value: Email::parse(address).expect("a valid address"),
     }
 }
 
@@ -95,7 +94,7 @@ pub(crate) fn user(id: &str, address: &str, roles: &[&str]) -> Identity {
         email: Some(email(&format!("{id}-mail"), address)),
         mobile: None,
         main_contact_type: ContactType::Email,
-        roles: owned(roles),
+        roles: to_strings(roles),
         groups: Vec::new(),
         businesses: Vec::new(),
     }
@@ -104,8 +103,8 @@ pub(crate) fn user(id: &str, address: &str, roles: &[&str]) -> Identity {
 pub(crate) fn ana() -> Identity {
     let mut ana = user("ana", ANA_MAIL, &["AUTH-BASIC", "USER"]);
     ana.businesses = vec![BusinessLink {
-        id: BusinessId::parse(BUSINESS).expect("a good id"),
-        roles: owned(&["BUYER"]),
+        id: BusinessId::parse(BUSINESS).expect("a valid id"),
+        roles: to_strings(&["BUYER"]),
     }];
     ana
 }
@@ -113,8 +112,8 @@ pub(crate) fn ana() -> Identity {
 fn bia() -> Identity {
     let mut bia = user("bia", BIA_MAIL, &["AUTH-BASIC", "USER"]);
     bia.mobile = Some(MainContact {
-        id: ContactId::parse("bia-mobile").expect("a good id"),
-        value: Mobile::parse("55", Some("11"), "911110000").expect("a good number"),
+        id: ContactId::parse("bia-mobile").expect("a valid id"),
+        value: Mobile::parse("55", Some("11"), "911110000").expect("a valid number"),
     });
     bia.main_contact_type = ContactType::Mobile;
     bia
@@ -135,7 +134,7 @@ pub(crate) async fn seed(stores: &Stores) {
     let identities = [ana(), bia(), root];
     let group = Group {
         name: "IDC_GERENCIADOR_MANAGER".to_owned(),
-        roles: owned(&["MANAGER"]),
+        roles: to_strings(&["MANAGER"]),
     };
     let clients = clients();
     let saved = join_all(clients.iter().map(|client| save_client(stores, client)));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{self, ANA_MAIL, BUSINESS, owned};
+use crate::fixtures::{self, ANA_MAIL, BUSINESS, to_strings};
 use crate::jwt::claims;
 use crate::test_app::{Setup, TestApp, field};
 use crate::wire::{Answer, Request};
@@ -76,7 +76,7 @@ fn a_validation_token_expires_after_sixty_seconds() {
     app.clock.advance(59);
     assert_eq!(app.renew(&portal, &one, "true").status, 200);
     app.clock.advance(1);
-    assert_eq!(app.renew(&portal, &two, "true").codes(), (401, owned(&["20"])));
+    assert_eq!(app.renew(&portal, &two, "true").codes(), (401, to_strings(&["20"])));
 }
 
 #[test]
@@ -87,13 +87,13 @@ fn unknown_users_return_412_unless_the_target_creates_users() {
         app.saml_login("portal", &unknown).summary(),
         r#"412 [{"code":"04","message":"the user is not known"}]"#
     );
-    let made = field(&app.saml_login("maker", &unknown).json(), "userId");
-    assert_eq!(made.len(), 24);
-    assert!(made.chars().all(|c| c.is_ascii_hexdigit()));
+    let created_id = field(&app.saml_login("maker", &unknown).json(), "userId");
+    assert_eq!(created_id.len(), 24);
+    assert!(created_id.chars().all(|c| c.is_ascii_hexdigit()));
     // The new user can be used everywhere, and is created only once.
     let again = json!({"email": "WHO@example.com", "groups": []});
     for target in ["portal", "maker"] {
-        assert_eq!(app.saml_login(target, &again).json()["userId"], made);
+        assert_eq!(app.saml_login(target, &again).json()["userId"], created_id);
     }
     let roles = roles_after(&app, "maker", &unknown);
     assert_eq!(roles, ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"]);
@@ -102,8 +102,8 @@ fn unknown_users_return_412_unless_the_target_creates_users() {
 #[test]
 fn known_groups_grant_their_roles() {
     let app = TestApp::start();
-    let groups = json!(["NOBODY_KNOWS", "IDC_GERENCIADOR_MANAGER"]);
-    let mut plain = owned(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"]);
+    let groups = json!(["UNKNOWN_GROUP", "IDC_GERENCIADOR_MANAGER"]);
+    let mut plain = to_strings(&["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY", "AUTH-BASIC", "USER"]);
     assert_eq!(roles_after(&app, "portal", &body()), plain);
     plain.push("MANAGER".to_owned());
     assert_eq!(roles_after(&app, "portal", &with("groups", groups)), plain);
@@ -115,7 +115,7 @@ fn unknown_groups_are_rejected_if_the_target_requires_it() {
     let groups = |groups: Value| app.saml_login("strict", &with("groups", groups));
     let rejection = r#"412 [{"code":"24","message":"a group is not known, or the caller may not assert it"}]"#;
     assert_eq!(
-        groups(json!(["IDC_GERENCIADOR_MANAGER", "NOBODY_KNOWS"])).summary(),
+        groups(json!(["IDC_GERENCIADOR_MANAGER", "UNKNOWN_GROUP"])).summary(),
         rejection
     );
     assert_eq!(groups(json!(["idc_gerenciador_manager"])).summary(), rejection);
@@ -220,7 +220,7 @@ fn only_trusted_proxies_forward_addresses() {
     };
     assert_eq!(ip(&TestApp::start(), &body()), "127.0.0.1");
     let behind = TestApp::start_with(Setup {
-        trusted_proxies: owned(&["127.0.0.0/8"]),
+        trusted_proxies: to_strings(&["127.0.0.0/8"]),
         ..Setup::default()
     });
     assert_eq!(ip(&behind, &body()), "203.0.113.7");
@@ -259,7 +259,7 @@ fn roles_are_computed_at_renewal() {
     let app = TestApp::start();
     let login = app.saml_login("portal", &body());
     let mut ana = fixtures::ana();
-    ana.roles = owned(&["AUTH-BASIC", "NEW"]);
+    ana.roles = to_strings(&["AUTH-BASIC", "NEW"]);
     app.wait_for(fixtures::save_identity(&app.stores, &ana));
     let portal = app.client_token("portal");
     let renewed = app

@@ -15,7 +15,7 @@ fn duplicate_claims_are_rejected() {
     let good = with(with(claims(), "sid", sid), "nbf", json!(START));
     assert_accepted(&app, &token(&app, &good), "each once");
     let text = good.to_string();
-    let is_accepted = |(name, value): (&String, &Value)| {
+    let accepted_duplicate = |(name, value): (&String, &Value)| {
         let doubled = text.replacen('{', &format!("{{\"{name}\":{value},"), 1);
         let token = sign_text(&app, &header(&app).to_string(), &doubled);
         (app.send(get_lock().bearer(&token)).codes() != (401, vec!["02".to_owned()])).then(|| name.clone())
@@ -24,7 +24,7 @@ fn duplicate_claims_are_rejected() {
         .as_object()
         .expect("an object")
         .iter()
-        .filter_map(is_accepted)
+        .filter_map(accepted_duplicate)
         .collect();
     assert_eq!(accepted, Vec::<String>::new());
 }
@@ -156,28 +156,28 @@ fn an_issuer_array_is_rejected() {
 fn times_are_checked_to_the_second() {
     let app = TestApp::start();
     let at = |iat: i64, exp: i64| token(&app, &with(with(claims(), "iat", json!(iat)), "exp", json!(exp)));
-    assert_rejected(&app, &at(START, START), "expired as it began");
+    assert_rejected(&app, &at(START, START), "expires when it is issued");
     assert_rejected(&app, &at(START - 300, START - 1), "expired");
-    assert_rejected(&app, &at(START + 10, START + 5), "ends before it begins");
-    assert_accepted(&app, &at(START, START + 3600), "the longest life");
-    assert_rejected(&app, &at(START, START + 3601), "longer than any of ours");
-    assert_rejected(&app, &at(START - 7200, START + 300), "longer than any of ours");
-    assert_rejected(&app, &at(0, i64::MAX), "longer than any of ours");
-    assert_rejected(&app, &at(i64::MIN, i64::MAX), "no life at all");
-    assert_accepted(&app, &at(START + 60, START + 300), "another machine's clock");
-    assert_rejected(&app, &at(START + 61, START + 300), "from the future");
+    assert_rejected(&app, &at(START + 10, START + 5), "expires before it is issued");
+    assert_accepted(&app, &at(START, START + 3600), "the longest lifetime");
+    assert_rejected(&app, &at(START, START + 3601), "a lifetime above the limit");
+    assert_rejected(&app, &at(START - 7200, START + 300), "a lifetime above the limit");
+    assert_rejected(&app, &at(0, i64::MAX), "a lifetime above the limit");
+    assert_rejected(&app, &at(i64::MIN, i64::MAX), "a lifetime that overflows");
+    assert_accepted(&app, &at(START + 60, START + 300), "a clock that is 60 s ahead");
+    assert_rejected(&app, &at(START + 61, START + 300), "a clock that is 61 s ahead");
     let not_before = |nbf: i64| token(&app, &with(claims(), "nbf", json!(nbf)));
     assert_accepted(&app, &not_before(START), "now");
     assert_rejected(&app, &not_before(START + 1), "not yet");
 
-    let remembered = at(START, START + 10);
+    let earlier = at(START, START + 10);
     let later = at(START + 1, START + 11);
-    assert_accepted(&app, &remembered, "alive");
+    assert_accepted(&app, &earlier, "before its expiry");
     app.clock.set_millisecond((START + 10) * 1000 - 1);
-    assert_accepted(&app, &remembered, "alive to the last millisecond");
+    assert_accepted(&app, &earlier, "in its last millisecond");
     app.clock.set(START + 10);
-    assert_rejected(&app, &remembered, "expired at the exact second");
-    assert_accepted(&app, &later, "alive");
+    assert_rejected(&app, &earlier, "expired at the exact second");
+    assert_accepted(&app, &later, "before its expiry");
     app.clock.set(START + 11);
     assert_rejected(&app, &later, "expired at the exact second");
 }

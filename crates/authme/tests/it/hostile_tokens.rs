@@ -1,4 +1,4 @@
-//! Tokens that AuthMe never issued: each is 401 with code 02.
+//! Tokens that AuthMe never issued: each is rejected with 401 and code 02.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ pub(crate) fn assert_rejected(app: &TestApp, token: &str, what: &str) {
 #[test]
 fn a_valid_token_is_accepted() {
     let app = TestApp::start();
-    assert_accepted(&app, &token(&app, &claims()), "ours");
+    assert_accepted(&app, &token(&app, &claims()), "an issued token");
     let several = with(claims(), "aud", json!(["other", "authme"]));
     assert_accepted(
         &app,
@@ -148,20 +148,21 @@ fn unknown_keys_are_rejected() {
         );
     }
     assert_rejected(&app, &sign(&app, &without(header(&app), "kid"), &claims()), "no kid");
-    let stranger = TestApp::start_with(crate::test_app::Setup {
+    let other_app = TestApp::start_with(crate::test_app::Setup {
         next_key_from: Some(START),
         ..crate::test_app::Setup::default()
     });
-    let keys = stranger.send(Request::get("/keys")).json();
+    let keys = other_app.send(Request::get("/keys")).json();
     let other = field(&keys["keys"][1], "kid");
-    // A valid token of another installation, whose key is unknown here, and one that uses our key id for it.
-    let their_token = |kid: &str| {
+    // A valid token of another installation, whose key is unknown to this one. Then the same token under the key id of this
+    // installation.
+    let foreign_token = |kid: &str| {
         let message = format!(
             "{}.{}",
-            encode(with(header(&stranger), "kid", json!(kid)).to_string()),
+            encode(with(header(&other_app), "kid", json!(kid)).to_string()),
             encode(claims().to_string())
         );
-        let key = stranger
+        let key = other_app
             .keys
             .signing_key(crate::test_app::at(START))
             .expect("a key signs");
@@ -171,11 +172,11 @@ fn unknown_keys_are_rejected() {
             encode(key.sign(message.as_bytes()).expect("the key signs"))
         )
     };
-    assert_rejected(&app, &their_token(&other), "another installation");
+    assert_rejected(&app, &foreign_token(&other), "another installation");
     assert_rejected(
         &app,
-        &their_token(&field(&header(&app), "kid").clone()),
-        "our key named, another used",
+        &foreign_token(&field(&header(&app), "kid").clone()),
+        "another key under a known key id",
     );
 }
 
@@ -239,7 +240,7 @@ fn altered_tokens_are_rejected() {
     };
     let other = encode(with(claims(), "sub", json!("ana")).to_string());
     let last = |c: &str| format!("{}{c}", &signature[..signature.len() - 1]);
-    for touched in [
+    for altered in [
         format!("{head}.{other}.{signature}"),
         format!("{head}.{body}."),
         format!("{head}.{body}"),
@@ -269,15 +270,15 @@ fn altered_tokens_are_rejected() {
         format!("{good} {good}"),
         format!("\"{good}\""),
     ] {
-        assert_rejected(&app, &touched, &touched);
+        assert_rejected(&app, &altered, &altered);
     }
-    // A second spelling of the same signature: unused bits must be zero.
+    // A second encoding of the same signature. The unused bits must be zero.
     for c in ["A", "B", "Q", "R", "g", "h", "w", "x"] {
         if last(c) != signature {
             assert_rejected(&app, &format!("{head}.{body}.{}", last(c)), "the last character");
         }
     }
-    assert_accepted(&app, &good, "untouched");
+    assert_accepted(&app, &good, "unaltered");
 }
 
 #[test]
@@ -312,14 +313,14 @@ fn a_huge_token_is_rejected() {
     let app = TestApp::start();
     let padded = |length: usize| token(&app, &with(claims(), "more", json!("x".repeat(length))));
     assert_accepted(&app, &padded(1000), "an unknown claim");
-    assert_rejected(&app, &padded(20_000), "longer than any of ours");
+    assert_rejected(&app, &padded(20_000), "longer than any issued token");
     let mut connection = Connection::open(app.address);
     let huge = format!(
         "GET /security/iam/v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n",
         padded(1 << 20)
     );
     connection.write(huge.as_bytes());
-    connection.end();
+    connection.shutdown_write();
     // The HTTP parser rejects the request, and may close the connection while the client still writes.
     if let Ok(answer) = connection.read(false) {
         assert!((400..500).contains(&answer.status), "{}", answer.summary());

@@ -69,10 +69,10 @@ fn users_are_added_shown_changed_and_removed() {
     assert_eq!(operator.run_ok(&["identity", "remove", "ana"]).stdout, "");
     assert_eq!(operator.run_ok(&["identity", "list"]).stdout, "");
     // The logins can be registered again.
-    let made = operator
+    let added = operator
         .run_ok(&["identity", "add", "--email", "NEW@example.com"])
         .object();
-    assert_eq!(field(&made, "userId").len(), 24);
+    assert_eq!(field(&added, "userId").len(), 24);
 }
 
 fn import(operator: &Operator, lines: &str) -> CommandOutput {

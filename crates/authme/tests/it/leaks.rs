@@ -14,11 +14,11 @@ use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request, send};
 
 const CLIENTS: [&str; 5] = ["portal", "shop", "gateway", "locker", "maker"];
-const NEW_MAIL: &str = "made.by.hand.off@example.org";
+const NEW_MAIL: &str = "created.by.saml@example.org";
 const ADDED_MAIL: &str = "second.address@example.net";
-const UNKNOWN_MAIL: &str = "nobody.knows.this@example.edu";
+const UNKNOWN_MAIL: &str = "unknown.user@example.edu";
 
-/// Contacts that only the store may contain unmasked; of a number its subscriber part.
+/// Contacts that only the store may contain unmasked. Numbers are listed without region and area code.
 const CONTACTS: [&str; 8] = [
     ANA_MAIL,
     BIA_MAIL,
@@ -41,18 +41,18 @@ struct Secrets {
 impl Secrets {
     fn record(&mut self, answer: &Answer) -> Value {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-        for (name, kept) in [
+        for (name, tokens) in [
             ("refreshToken", &mut self.refresh),
             ("validationToken", &mut self.validation),
             ("accessToken", &mut self.access),
         ] {
-            kept.extend(body[name].as_str().map(str::to_owned));
+            tokens.extend(body[name].as_str().map(str::to_owned));
         }
         body
     }
 
-    /// Returns each secret, and the parts of it that alone would be a leak: nonce and MAC of a refresh token, bits of a
-    /// validation token.
+    /// Returns each secret, and each part whose disclosure would be a leak by itself: the MAC of a refresh token, the random
+    /// part of a validation token, and the signature of an access token.
     fn pieces(&self) -> Vec<String> {
         let mut pieces: Vec<String> = CLIENTS.iter().map(|client| secret_of(client)).collect();
         for token in &self.refresh {
@@ -71,8 +71,7 @@ impl Secrets {
     }
 }
 
-/// Runs good and bad requests of every kind, and returns the secrets that went over the wire. `send` gets every
-/// request.
+/// Sends valid and invalid requests of every kind through `send`, and returns the secrets that went over the wire.
 fn scenario(send: &dyn Fn(Request) -> Answer) -> Secrets {
     let mut secrets = Secrets::default();
     let mut login = |client: &str| {
@@ -216,7 +215,7 @@ fn answers_and_events_contain_no_unmasked_contact() {
         let headers = format!("{:?}", answer.headers);
         let mut body = answer.text();
         if let Ok(Value::Object(mut lock)) = serde_json::from_str::<Value>(&body) {
-            // The reason of a lock is free text, and visible to callers that may lock.
+            // The reason of a lock is free text, and only callers that may lock can read it.
             lock.remove("reason");
             body = Value::Object(lock).to_string();
         }
@@ -243,7 +242,7 @@ fn errors_contain_no_secret() {
     }
 }
 
-/// The trail records the scenario, and contains no secret and no contact.
+/// Checks that the trail records the scenario and does not contain `needles`.
 #[track_caller]
 fn assert_absent_from_audit_trail(folder: &Path, needles: &[String]) {
     let trail = std::fs::read(folder.join("audit.jsonl")).expect("the trail can be read");

@@ -28,7 +28,7 @@ pub(crate) struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Returns the objects on stdout, which must be one per line and nothing else.
+    /// Returns the objects on stdout. Panics if a line is not JSON.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {self:?}"));
@@ -58,7 +58,7 @@ impl Operator {
         self.0.path().join("data")
     }
 
-    /// Writes a file beside the data folder.
+    /// Writes a file next to the data folder.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, content).expect("the file can be written");
@@ -102,7 +102,7 @@ impl Operator {
         }
     }
 
-    /// Creates the clients and users of the other tests by commands, as far as they are needed.
+    /// Registers the clients and users that process tests need, by commands.
     pub(crate) fn register_fixtures(&self) {
         let (application, machine) = (
             ["CLI-AUTH-IDENTIFIED", "CLI-1STPARTY"],
@@ -171,7 +171,7 @@ impl Operator {
 pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
     /// The announcement with the address of the API.
-    pub(crate) greeting: String,
+    pub(crate) announcement: String,
     child: Child,
     log: Option<JoinHandle<String>>,
 }
@@ -191,9 +191,9 @@ impl Serving {
     }
 
     /// Starts a server with a limit of open files and a known management port.
-    pub(crate) fn start_with_open_files(operator: &Operator, most: u32, management: SocketAddr) -> Self {
+    pub(crate) fn start_with_open_files(operator: &Operator, limit: u32, management: SocketAddr) -> Self {
         let mut shell = Command::new("sh");
-        let script = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+        let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
         shell.env_clear();
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_authme")]);
         Self::start_as(shell, operator, &[], &management.to_string())
@@ -209,10 +209,10 @@ impl Serving {
         let mut child = command.spawn().expect("the server starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut log = String::new();
-        let greeting = loop {
+        let announcement = loop {
             let mut line = String::new();
             let read = stderr.read_line(&mut line).expect("the log can be read");
-            assert_ne!(read, 0, "it ended before it served: {log}");
+            assert_ne!(read, 0, "the server ended before its announcement: {log}");
             log.push_str(&line);
             let message = serde_json::from_str::<Value>(&line)
                 .ok()
@@ -223,7 +223,10 @@ impl Serving {
                 break message;
             }
         };
-        let address = greeting.split("http://").nth(1).and_then(|rest| rest.split(',').next());
+        let address = announcement
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next());
         let address = address.and_then(|address| address.parse().ok()).expect("an address");
         // Reads stderr to its end; a full pipe would block the server.
         let log = std::thread::spawn(move || {
@@ -234,7 +237,7 @@ impl Serving {
         });
         Self {
             address,
-            greeting,
+            announcement,
             child,
             log: Some(log),
         }
@@ -252,7 +255,7 @@ impl Serving {
         let kill = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
             .status();
-        assert!(kill.expect("there is a kill command").success());
+        assert!(kill.expect("a kill command exists").success());
     }
 
     /// Sends SIGTERM, and returns the exit code and all of stderr.

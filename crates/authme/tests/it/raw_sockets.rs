@@ -1,4 +1,4 @@
-//! Requests that no HTTP library sends. They are rejected or the connection is closed, and the server serves on.
+//! Requests that no HTTP library sends. The server rejects them or closes the connection, and keeps serving.
 
 use crate::test_app::TestApp;
 use crate::wire::{Answer, Connection, Request, send};
@@ -11,11 +11,11 @@ fn answers_to(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
     std::iter::from_fn(|| connection.read(false).ok()).collect()
 }
 
-/// Returns every answer to these bytes, and checks that the server sends nothing more.
-fn answers_then_close(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
+/// Returns every answer to these bytes. The client closes its sending side after them.
+fn answers_after_shutdown(app: &TestApp, bytes: &[u8]) -> Vec<Answer> {
     let mut connection = Connection::open(app.address);
     connection.write(bytes);
-    connection.end();
+    connection.shutdown_write();
     std::iter::from_fn(|| connection.read(false).ok()).collect()
 }
 
@@ -36,23 +36,26 @@ const BODY: &str = r#"{"userId":"ana"}"#;
 fn contradictory_lengths_smuggle_no_request() {
     let app = TestApp::start();
     let locker = app.client_token("locker");
-    let hidden = format!(
+    let smuggled = format!(
         "POST /security/iam/v1/user-identities/lock HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {locker}\r\nContent-Length: 16\r\n\r\n{BODY}"
     );
     for (headers, body) in [
         (
             "Content-Length: 16\r\nTransfer-Encoding: chunked\r\n",
-            format!("0\r\n\r\n{hidden}"),
+            format!("0\r\n\r\n{smuggled}"),
         ),
         (
             "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
-            format!("0\r\n\r\n{hidden}"),
+            format!("0\r\n\r\n{smuggled}"),
         ),
         (
             "Content-Length: 16\r\nContent-Length: 17\r\n",
-            format!("{BODY} {hidden}"),
+            format!("{BODY} {smuggled}"),
         ),
-        ("Content-Length: 0\r\nContent-Length: 16\r\n", format!("{BODY}{hidden}")),
+        (
+            "Content-Length: 0\r\nContent-Length: 16\r\n",
+            format!("{BODY}{smuggled}"),
+        ),
         ("Content-Length: 16, 0\r\n", BODY.to_owned()),
         ("Content-Length: +16\r\n", BODY.to_owned()),
         ("Content-Length: -16\r\n", BODY.to_owned()),
@@ -82,7 +85,7 @@ fn contradictory_lengths_smuggle_no_request() {
         let answers = answers_to(&app, &lock_with(headers, &locker, &body));
         assert!(
             answers.len() <= 1,
-            "{headers:?}: a hidden request was answered: {answers:?}"
+            "{headers:?}: a smuggled request was answered: {answers:?}"
         );
         for answer in answers {
             assert!(
@@ -152,7 +155,7 @@ fn a_truncated_body_changes_nothing() {
         ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":\"ana\"}\r\n"),
         ("Transfer-Encoding: chunked\r\n", "10\r\n{\"userId\":"),
     ] {
-        for answer in answers_then_close(&app, &lock_with(headers, &locker, body)) {
+        for answer in answers_after_shutdown(&app, &lock_with(headers, &locker, body)) {
             assert!((400..500).contains(&answer.status), "{headers:?}: {}", answer.summary());
         }
     }
@@ -190,7 +193,7 @@ fn malformed_requests_are_rejected() {
         many.as_bytes(),
     ] {
         let beginning: String = String::from_utf8_lossy(bytes).chars().take(40).collect();
-        for answer in answers_then_close(&app, bytes) {
+        for answer in answers_after_shutdown(&app, bytes) {
             assert!(
                 (400..500).contains(&answer.status),
                 "{beginning:?}: {}",

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixtures::{self, ANA_MAIL, owned};
+use crate::fixtures::{self, ANA_MAIL, to_strings};
 use crate::jwt::{claims, token, user_claims};
 use crate::test_app::{TestApp, field};
 use crate::wire::{Answer, Request};
@@ -136,7 +136,7 @@ fn a_users_access_token_ends_with_its_session() {
     assert_eq!(app.renew(&portal, &one, "true").status, 401);
     assert_eq!(
         renew(&app, &access, "portal", "ana", "true").codes(),
-        (401, owned(&["20"]))
+        (401, to_strings(&["20"]))
     );
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{self, ANA_MAIL, BIA_MAIL, BUSINESS, owned};
+use crate::fixtures::{self, ANA_MAIL, BIA_MAIL, BUSINESS, to_strings};
 use crate::jwt::{claims, decode, kid, token, user_claims};
 use crate::test_app::{ISSUER, START, TestApp, field};
 use crate::wire::{Answer, Request};
@@ -142,7 +142,7 @@ fn contradictory_query_and_body_return_400() {
             .as_str()
             .map_or_else(|| body[field].to_string(), str::to_owned);
         let answer = app.send(renewal().query(&query).bearer(&portal).form(&[(field, &value)]));
-        assert_eq!(answer.codes(), (400, owned(&["01"])), "{field}");
+        assert_eq!(answer.codes(), (400, to_strings(&["01"])), "{field}");
     }
     assert_eq!(app.renew(&portal, &token, "true").status, 200);
 }
@@ -255,7 +255,7 @@ fn business_roles_follow_the_link() {
     let unused = validation();
 
     let mut ana = fixtures::ana();
-    ana.businesses[0].roles = owned(&["SELLER"]);
+    ana.businesses[0].roles = to_strings(&["SELLER"]);
     app.wait_for(fixtures::save_identity(&app.stores, &ana));
     let second = app.renew(&portal, &refresh_of(&first), "true");
     expected[4] = "SELLER";

@@ -1,5 +1,5 @@
 //! Calls every operation with every set of roles and scopes, and compares the answers with a table that was written
-//! from docs/api.md, not from the code. A wrong declaration of a permission fails here.
+//! from docs/api.md, not from the code. A permission that is declared wrongly in the code therefore fails this test.
 
 use std::collections::BTreeSet;
 
@@ -179,17 +179,18 @@ const PUBLIC: [(&str, &str); 3] = [
 impl Operation {
     fn allows(&self, of: Subject, roles: &[&str], scopes: &[&str]) -> bool {
         self.allowed.iter().any(|(whose, needed_roles, needed_scopes)| {
-            let fits = *whose == of || (*whose == Subject::User && of == Subject::Owner);
-            fits && needed_roles.iter().all(|role| roles.contains(role))
+            let is_subject = *whose == of || (*whose == Subject::User && of == Subject::Owner);
+            is_subject
+                && needed_roles.iter().all(|role| roles.contains(role))
                 && needed_scopes.iter().all(|scope| scopes.contains(scope))
         })
     }
 
-    /// Returns whether the operation accepts tokens with a user (`users`), or client-only tokens.
-    pub(crate) fn is_for(&self, users: bool) -> bool {
+    /// Returns whether the operation accepts tokens with a user, or client-only tokens if `has_user` is false.
+    pub(crate) fn is_for(&self, has_user: bool) -> bool {
         self.allowed
             .iter()
-            .any(|(whose, ..)| (*whose != Subject::Client) == users)
+            .any(|(whose, ..)| (*whose != Subject::Client) == has_user)
     }
 
     /// Returns a request that changes nothing if it is permitted, because its body, query or path is incomplete.
@@ -205,9 +206,9 @@ impl Operation {
 }
 
 fn subsets<'a>(names: &[&'a str]) -> Vec<Vec<&'a str>> {
-    let chosen = |set: usize| (0..names.len()).filter(move |at| set & (1 << at) != 0);
+    let members = |set: usize| (0..names.len()).filter(move |at| set & (1 << at) != 0);
     (0..1 << names.len())
-        .map(|set| chosen(set).map(|at| names[at]).collect())
+        .map(|set| members(set).map(|at| names[at]).collect())
         .collect()
 }
 
@@ -226,14 +227,14 @@ fn mismatches(app: &TestApp, connection: &mut Connection, roles: &[&str], scopes
     let mut wrong = Vec::new();
     for (token, cases) in tokens {
         for operation in &OPERATIONS {
-            let differs = operation.path.contains("{id}");
+            let has_user_in_path = operation.path.contains("{id}");
             for (of, about) in cases
                 .iter()
-                .filter(|(of, _)| differs || *of != Subject::Owner || cases.len() == 1)
+                .filter(|(of, _)| has_user_in_path || *of != Subject::Owner || cases.len() == 1)
             {
                 let answer = connection.send(&operation.request(about).bearer(&token));
-                let expected = operation.allows(*of, roles, scopes);
-                let is = match (answer.status, answer.codes().1.as_slice()) {
+                let is_expected = operation.allows(*of, roles, scopes);
+                let is_allowed = match (answer.status, answer.codes().1.as_slice()) {
                     (403, [code]) if code == "03" => false,
                     (401 | 403 | 404 | 405 | 500.., _) => {
                         wrong.push(format!("{} {}: {}", operation.method, operation.path, answer.summary()));
@@ -241,9 +242,9 @@ fn mismatches(app: &TestApp, connection: &mut Connection, roles: &[&str], scopes
                     }
                     _ => true,
                 };
-                if is != expected {
+                if is_allowed != is_expected {
                     wrong.push(format!(
-                        "{} {} for {of:?} with {roles:?} {scopes:?}: {} but expected allowed = {expected}",
+                        "{} {} for {of:?} with {roles:?} {scopes:?}: {} but expected allowed = {is_expected}",
                         operation.method, operation.path, answer.status
                     ));
                 }
@@ -278,7 +279,7 @@ fn permissions_match_the_documented_table() {
         let halves: Vec<_> = halves.collect();
         halves
             .into_iter()
-            .flat_map(|half| half.join().expect("a half ends well"))
+            .flat_map(|half| half.join().expect("no panic"))
             .collect()
     });
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
@@ -367,11 +368,11 @@ fn served_operations() -> BTreeSet<(String, String)> {
 #[test]
 fn the_table_has_every_operation() {
     let table = OPERATIONS.iter().map(|operation| (operation.method, operation.path));
-    let judged: BTreeSet<_> = table
+    let listed: BTreeSet<_> = table
         .chain(PUBLIC)
         .map(|(method, path)| (method.to_owned(), path.to_owned()))
         .collect();
-    assert_eq!(served_operations(), judged);
+    assert_eq!(served_operations(), listed);
 }
 
 #[test]
@@ -399,7 +400,7 @@ fn the_description_lists_the_required_roles() {
                     json!({"carries": carries, "roles": roles, "scopes": scopes})
                 })
                 .collect();
-            let sorted = |value: &Value| {
+            let with_sorted_roles = |value: &Value| {
                 let mut value = value.clone();
                 value["roles"]
                     .as_array_mut()
@@ -408,15 +409,14 @@ fn the_description_lists_the_required_roles() {
                 value.to_string()
             };
             let requires = operation["x-requires"].as_array().expect("an array");
-            let texts = |values: &[Value]| values.iter().map(sorted).collect::<BTreeSet<_>>();
+            let texts = |values: &[Value]| values.iter().map(with_sorted_roles).collect::<BTreeSet<_>>();
             assert_eq!(texts(requires), texts(&expected), "{method} {path}");
         }
     }
     assert_eq!(served, served_operations());
 }
 
-/// Returns a request in which bia names an object of ana in an operation of the user's own; `None` if no object can be
-/// named.
+/// Returns a request that names an object of ana, for bia to send. Returns `None` if the operation names no object.
 fn request_for_another(operation: &Operation, challenge: &str, refresh_token: &str) -> Option<Request> {
     let path = operation.path.replace("{factorId}", "c1");
     let request = Request::new(&operation.method.to_uppercase(), &path);
@@ -436,7 +436,7 @@ fn request_for_another(operation: &Operation, challenge: &str, refresh_token: &s
         | "/user-identities/{id}/authentication-factors"
         | "/user-identities/change-app"
         | "/user-identities/me/change-app" => None,
-        other => panic!("say what of another's can be named in {other}"),
+        other => panic!("no request for another user's object is defined for {other}"),
     }
 }
 
@@ -467,10 +467,10 @@ fn objects_of_other_users_are_not_found() {
         };
         let answer = app.send(request.bearer(&bia));
         // A logout does not show whether a token exists (RFC 7009 section 2.2).
-        let logs_out = operation.path.ends_with("/revoke-token") && answer.summary() == "200 ";
-        let rejection = matches!(answer.status, 401 | 404) || logs_out;
+        let is_logout = operation.path.ends_with("/revoke-token") && answer.summary() == "200 ";
+        let is_rejected = matches!(answer.status, 401 | 404) || is_logout;
         assert!(
-            rejection,
+            is_rejected,
             "{} {}: {}",
             operation.method,
             operation.path,

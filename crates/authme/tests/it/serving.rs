@@ -21,7 +21,7 @@ fn start_announces_address_docs_and_folder() {
         "AuthMe serves http://{address}, reference at http://{address}/docs, data in {0}, codes in {0}/outgoing-codes.jsonl",
         operator.data().display()
     );
-    assert_eq!(serving.greeting, expected);
+    assert_eq!(serving.announcement, expected);
     assert_eq!(send(address, Request::at_root("GET", "/docs")).status, 200);
     let (code, log) = serving.stop();
     assert_eq!(code, Some(0), "{log}");
@@ -42,7 +42,7 @@ fn a_second_server_on_one_folder_fails() {
 }
 
 #[test]
-fn a_used_port_is_reported() {
+fn a_port_in_use_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let done = Operator::new().run(&["serve", "--listen", &address, "--management", "127.0.0.1:0"]);
@@ -123,7 +123,7 @@ fn event_streams_do_not_delay_shutdown() {
 
 /// Collects every file and folder with its mode.
 fn collect_modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
-    let metadata = fs::metadata(folder).expect("it is there");
+    let metadata = fs::metadata(folder).expect("it exists");
     found.push((
         folder.display().to_string(),
         metadata.is_dir(),
@@ -165,10 +165,10 @@ fn files_have_mode_0600_and_folders_0700() {
 #[test]
 fn an_open_data_folder_is_made_private() {
     let operator = Operator::new();
-    fs::create_dir(operator.data()).expect("the folder can be made");
+    fs::create_dir(operator.data()).expect("the folder can be created");
     fs::set_permissions(operator.data(), fs::Permissions::from_mode(0o755)).expect("the mode can be set");
     operator.run_ok(&["client", "add", "portal"]);
-    let mode = fs::metadata(operator.data()).expect("it is there").permissions().mode();
+    let mode = fs::metadata(operator.data()).expect("it exists").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -193,7 +193,7 @@ fn a_running_server_sees_changes_by_commands() {
 }
 
 #[test]
-fn a_restart_keeps_keys_and_sessions() {
+fn a_restart_keeps_the_keys() {
     let operator = Operator::new();
     operator.register_fixtures();
     let first = Serving::start(&operator, &[]);
@@ -216,18 +216,18 @@ fn the_log_has_the_reason_of_a_rejected_renewal() {
     let operator = Operator::new();
     operator.register_fixtures();
     let serving = Serving::start(&operator, &[]);
-    let named = |request: Request, id: &str| send(serving.address, request.header("X-Request-Id", id));
+    let send_with_id = |request: Request, id: &str| send(serving.address, request.header("X-Request-Id", id));
     let login = |client: &str, id: &str| {
         let login = Request::post("/client-identities/login").basic(client, &secret_of(client));
-        field(&named(login, id).json(), "accessToken")
+        field(&send_with_id(login, id).json(), "accessToken")
     };
     let (portal, gateway) = (login("portal", "login-1"), login("gateway", "login-2"));
     let saml = Request::post("/user-identities/handle-auth").query(&[("clientId", "portal")]);
     let saml = saml.bearer(&gateway).json(&json!({"email": ANA_MAIL, "groups": []}));
-    let validation_token = field(&named(saml, "handle-auth").json(), "validationToken");
+    let validation_token = field(&send_with_id(saml, "handle-auth").json(), "validationToken");
     let renew = |token: &str, bearer: &str, id: &str| {
         let request = Request::post("/user-identities/renew-token");
-        named(
+        send_with_id(
             request
                 .query(&[("token", token), ("remember-me", "true")])
                 .bearer(bearer),

@@ -8,21 +8,23 @@ use std::time::Duration;
 use crate::operator::{Operator, Serving, eventually};
 use crate::wire::{Connection, Request};
 
-/// Callers on kept connections. Every other one pauses between its requests, so that its connection is idle at times.
+/// The number of callers on persistent connections. Every other caller pauses between its requests, so that its connection
+/// is idle at times.
 const CALLERS: usize = 16;
 
+/// The pause of these callers between two requests.
 const PAUSE: Duration = Duration::from_millis(7);
 
-/// Rounds of start and stop, unless an environment variable overrides it.
+/// The number of rounds of start and stop, unless `AUTHME_TRIAL_ROUNDS` overrides it.
 const ROUNDS: usize = 3;
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the length of a trial is not a setting of AuthMe"
 )]
-pub(crate) fn rounds(otherwise: usize) -> usize {
+pub(crate) fn rounds(default: usize) -> usize {
     let rounds = std::env::var("AUTHME_TRIAL_ROUNDS").ok();
-    rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(otherwise)
+    rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(default)
 }
 
 /// The results of one caller.
@@ -34,8 +36,8 @@ struct CallerResults {
     close_announcements: usize,
 }
 
-/// Sends requests until two answers announced the close: on the kept connection, and on the one opened after it. A
-/// caller does so until its load balancer has noticed that the server is not ready.
+/// Sends requests until two answers had `Connection: close`: one on the first connection, and one on the next. Real callers
+/// reconnect like this until their load balancer notices that the server is not ready.
 fn send_until_close(address: SocketAddr, pause: Duration, answered: &AtomicUsize) -> CallerResults {
     let mut results = CallerResults::default();
     let keys = Request::get("/keys");
@@ -96,7 +98,7 @@ fn c10_a_stop_under_load_loses_no_request() {
         requests += results.iter().map(|results| results.answered).sum::<usize>();
         lost.extend(results.into_iter().flat_map(|results| results.lost));
         // No request was sent on the connection, so its end is regular: no byte and no reset.
-        assert_eq!(idle.rest(), 0);
+        assert_eq!(idle.read_rest(), 0);
         assert_eq!(serving.stop().0, Some(0));
         assert!(Connection::try_open(address).is_err());
     }

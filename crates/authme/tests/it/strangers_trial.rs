@@ -1,5 +1,5 @@
-//! A stranger who tries to fill the memory (docs/threat-model.md): connections that read nothing, methods of any name
-//! and length.
+//! An anonymous peer tries to fill the memory (docs/threat-model.md), with connections that read nothing, and methods of
+//! any name and length.
 
 use std::net::SocketAddr;
 
@@ -7,21 +7,21 @@ use crate::operator::{Operator, Serving, free_address};
 use crate::stopping::rounds;
 use crate::wire::{Connection, Request, send};
 
-/// Connections that request the largest answer and read none of it.
+/// The number of connections that request the largest answer and read none of it.
 const CONNECTIONS: usize = 300;
 
 const LARGEST: &str = "/docs/scalar.js";
 
-/// Methods of random names, unless an environment variable overrides it.
+/// The number of requests with a method of a new name, unless `AUTHME_TRIAL_ROUNDS` overrides it.
 const METHODS: usize = 300;
 
-/// Bytes of a long method: below the limit of a request head.
-const LONG: usize = 90_000;
+/// The length of a long method in bytes. It is below the limit of a request head.
+const LONG_METHOD: usize = 90_000;
 
-/// In MB. A debug build needs about 30 MB without requests.
-const MOST_MEMORY: u64 = 100;
+/// The maximum memory in MB. A debug build needs about 30 MB without requests.
+const MAX_MEMORY: u64 = 100;
 
-/// Half of the requests are for existing routes.
+/// Sends a request with this method, and returns whether it is answered. Even numbers request an existing route.
 fn send_with_method(address: SocketAddr, name: &str, number: usize) -> bool {
     let path = ["/security/iam/v1/keys", "/nowhere"][number % 2];
     let mut connection = Connection::open(address);
@@ -30,10 +30,10 @@ fn send_with_method(address: SocketAddr, name: &str, number: usize) -> bool {
 }
 
 #[test]
-fn strangers_cannot_fill_memory_or_metrics() {
+fn anonymous_peers_cannot_fill_memory_or_metrics() {
     let operator = Operator::new();
     let management = free_address();
-    // Without connection limits, which would end the attack at once.
+    // Without connection limits, which would end the attack immediately.
     let unlimited = [
         ("AUTHME__HTTP__CONNECTIONS_PER_PEER", "0"),
         ("AUTHME__HTTP__CONNECTIONS", "0"),
@@ -56,25 +56,25 @@ fn strangers_cannot_fill_memory_or_metrics() {
         .collect();
     let methods = rounds(METHODS);
     let mut rejected = 0;
-    let mut most = idle;
+    let mut peak = idle;
     for number in 0..methods {
         let mut name = format!("BREW{number}");
         if number % 10 == 0 {
-            name.push_str(&"X".repeat(LONG));
+            name.push_str(&"X".repeat(LONG_METHOD));
         }
         rejected += usize::from(!send_with_method(serving.address, &name, number));
         if number % 100 == 0 {
-            most = most.max(serving.resident_kb());
+            peak = peak.max(serving.resident_kb());
         }
     }
-    most = most.max(serving.resident_kb());
+    peak = peak.max(serving.resident_kb());
     let after = metrics();
     drop(stalled);
-    println!("strangers: {idle} kB idle, {most} kB at most, {lines} lines of metrics");
+    println!("strangers: {idle} kB idle, {peak} kB peak, {lines} lines of metrics");
     println!("trial strangers: {} trials, {rejected} failures", CONNECTIONS + methods);
     assert_eq!(rejected, 0);
     assert_eq!(after.lines().count(), lines, "{after}");
-    assert!(most < MOST_MEMORY * 1024, "{most} kB");
+    assert!(peak < MAX_MEMORY * 1024, "{peak} kB");
     let (code, log) = serving.stop();
     assert_eq!(code, Some(0));
     // Each answered request is one line of the log. Input that is not HTTP is counted and not logged.

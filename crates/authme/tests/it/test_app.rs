@@ -53,14 +53,14 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time that exists")
 }
 
-/// One signing key for all tests, because generating one takes longer than most tests.
+/// Writes the signing key. All tests share one, because generating a key takes longer than most tests.
 fn write_keys(folder: &Path) {
     static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
     let files = FILES.get_or_init(|| {
-        let made = tempfile::tempdir().expect("a temporary folder");
-        let keys = KeyDirectory::new(made.path());
-        keys.ensure_key(at(START)).expect("a key can be made");
-        let entries = std::fs::read_dir(made.path()).expect("the folder can be read");
+        let generated = tempfile::tempdir().expect("a temporary folder");
+        let keys = KeyDirectory::new(generated.path());
+        keys.ensure_key(at(START)).expect("a key can be generated");
+        let entries = std::fs::read_dir(generated.path()).expect("the folder can be read");
         entries
             .map(|entry| {
                 let entry = entry.expect("the folder can be read");
@@ -74,11 +74,11 @@ fn write_keys(folder: &Path) {
     }
 }
 
-/// Differences from the usual app.
+/// Differences from the default app.
 #[derive(Default)]
 pub(crate) struct Setup {
     pub(crate) trusted_proxies: Vec<String>,
-    /// Changes to the usual settings.
+    /// A change of the default settings.
     pub(crate) settings: Option<fn(&mut Settings)>,
     /// The time from which a second key signs, in seconds.
     pub(crate) next_key_from: Option<i64>,
@@ -92,7 +92,7 @@ pub(crate) struct TestApp {
     pub(crate) folder: TempDir,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
     relay: RelayOutboxes,
-    /// Held so that event streams are not asked to end.
+    /// Dropping it would end event streams.
     _stop: Stop,
     runtime: tokio::runtime::Runtime,
     server: Option<(ServerHandle, JoinHandle<()>)>,
@@ -110,10 +110,10 @@ impl TestApp {
         write_keys(&keys_folder);
         if let Some(second) = setup.next_key_from {
             let next = KeyDirectory::new(&keys_folder).generate(at(second));
-            next.expect("a key can be made");
+            next.expect("a key can be generated");
         }
         let clock = Arc::new(TestClock(AtomicI64::new(START * 1000)));
-        let mut settings = authme::defaults(None).expect("the defaults are good");
+        let mut settings = authme::server_settings(None).expect("the defaults are valid");
         settings.http.workers = 1;
         settings.http.trusted_proxies = setup.trusted_proxies;
         // Rate limits are off: the clock does not advance by itself, and tests send requests faster than clients do.
@@ -130,7 +130,7 @@ impl TestApp {
             .enable_all()
             .build()
             .expect("a runtime");
-        let entered = runtime.enter();
+        let runtime_guard = runtime.enter();
         let data = DataFolder::open(folder.path().join("data")).expect("the folder opens");
         let audit = AuditLog::in_file(&data.audit()).expect("the file opens");
         let parts = AppParts {
@@ -143,10 +143,10 @@ impl TestApp {
         }
         .wire()
         .expect("everything is wired");
-        let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys are there");
+        let keys = KeyRing::open(KeyDirectory::new(keys_folder), Duration::from_hours(1)).expect("the keys exist");
         let relay = parts.relay();
         let (address, server) = serve(parts.api, parts.api_settings);
-        drop(entered);
+        drop(runtime_guard);
         let app = Self {
             address,
             clock,
@@ -210,7 +210,7 @@ impl TestApp {
         field(&login.json(), "validationToken")
     }
 
-    /// Renews with `token`, for the client of `bearer`.
+    /// Renews with `token` as the client of the access token `bearer`.
     pub(crate) fn renew(&self, bearer: &str, token: &str, remember: &str) -> Answer {
         let request = Request::post("/user-identities/renew-token");
         let request = request.query(&[("token", token), ("remember-me", remember)]);
@@ -271,7 +271,7 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         if let Some((handle, thread)) = self.server.take() {
-            // The stop command is sent at once; the thread ends when the server has stopped.
+            // `stop` sends the command before its future is awaited. The thread ends when the server has stopped.
             drop(handle.stop(false));
             let _ = thread.join();
         }
@@ -288,7 +288,7 @@ fn serve(api: adapter_http::Api, settings: adapter_http::ApiSettings) -> (Socket
         actix_web::rt::System::new().block_on(async move {
             let server = adapter_http::serve(api, settings, listener).expect("the port is served");
             sender.send(server.handle()).expect("the test waits");
-            server.await.expect("the server ends well");
+            server.await.expect("the server ends without an error");
         });
     });
     (address, (receiver.recv().expect("the server starts"), thread))

@@ -1,4 +1,4 @@
-//! HTTP written by hand: bytes on a socket, and a parser of answers.
+//! A minimal HTTP client: it writes requests as bytes to a socket, and parses the answers.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 const BASE: &str = "/security/iam/v1";
 
-/// A server that sends nothing for this time hangs.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The time limit of a read or a write. A server that makes no progress for this time hangs.
+const IO_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
@@ -60,7 +60,7 @@ impl Request {
     pub(crate) fn query(mut self, fields: &[(&str, &str)]) -> Self {
         let pairs: Vec<String> = fields
             .iter()
-            .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
         self.target = format!("{}?{}", self.target, pairs.join("&"));
         self
@@ -92,7 +92,7 @@ impl Request {
     pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
         let pairs: Vec<String> = fields
             .iter()
-            .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
+            .map(|(name, value)| format!("{name}={}", percent_encode(value)))
             .collect();
         self.header("Content-Type", "application/x-www-form-urlencoded")
             .body(pairs.join("&"))
@@ -114,7 +114,7 @@ impl Request {
     }
 }
 
-fn percent_encoded(text: &str) -> String {
+fn percent_encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
@@ -131,7 +131,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Returns the header of this name, which must not occur twice.
+    /// Returns the header with this name. Panics if it occurs twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
         let first = found.next().map(|(_, value)| value.as_str());
@@ -153,7 +153,7 @@ impl Answer {
         format!("{} {}", self.status, self.text())
     }
 
-    /// Returns the status and the codes of the error array, or no codes if the body is not one.
+    /// Returns the status and the codes of the error array, or no codes if the body is not an error array.
     pub(crate) fn codes(&self) -> (u16, Vec<String>) {
         let errors: Vec<Value> = serde_json::from_slice(&self.body).unwrap_or_default();
         let code = |error: &Value| error["code"].as_str().unwrap_or("none").to_owned();
@@ -161,7 +161,7 @@ impl Answer {
     }
 }
 
-/// A kept connection.
+/// A persistent connection.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -171,11 +171,13 @@ impl Connection {
 
     pub(crate) fn try_open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket has a timeout");
         stream
-            .set_write_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(IO_TIMEOUT))
             .expect("a socket has a timeout");
-        stream.set_nodelay(true).expect("a socket sends at once");
+        stream
+            .set_write_timeout(Some(IO_TIMEOUT))
+            .expect("a socket has a timeout");
+        stream.set_nodelay(true).expect("a socket has TCP_NODELAY");
         Ok(Self(BufReader::new(stream)))
     }
 
@@ -184,30 +186,30 @@ impl Connection {
         self.read(request.method == "HEAD").expect("the server answers")
     }
 
-    /// Writes as much as the server accepts: it may answer and close before the end of the request.
+    /// Writes as much as the server accepts. The server may answer and close the connection before the end of the request.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);
     }
 
-    /// Sends a request and reads the answer, or returns why there is none.
+    /// Sends a request and reads the answer. Fails if the connection is closed or reset.
     pub(crate) fn attempt(&mut self, request: &Request) -> std::io::Result<Answer> {
         self.0.get_mut().write_all(&request.bytes())?;
         self.read(false)
     }
 
-    /// Reads until the end of the connection, and returns the bytes that arrived.
-    pub(crate) fn rest(&mut self) -> usize {
+    /// Reads until the end of the connection, and returns the number of bytes that arrived.
+    pub(crate) fn read_rest(&mut self) -> usize {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
         bytes.len()
     }
 
     /// Closes the sending side.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn shutdown_write(&mut self) {
         let _ = self.0.get_mut().shutdown(Shutdown::Write);
     }
 
-    /// Reads the next answer, or returns why there is none: closed or reset.
+    /// Reads the next answer. Fails if the connection is closed or reset.
     pub(crate) fn read(&mut self, is_head: bool) -> std::io::Result<Answer> {
         loop {
             let answer = self.read_one(is_head)?;
@@ -221,13 +223,13 @@ impl Connection {
     pub(crate) fn read_until(&mut self, wanted: &str) -> String {
         let mut seen = String::new();
         while !seen.contains(wanted) {
-            let read = self.0.read_line(&mut seen).expect("the stream goes on");
+            let read = self.0.read_line(&mut seen).expect("the stream continues");
             assert_ne!(read, 0, "the stream ended without `{wanted}`: {seen}");
         }
         seen
     }
 
-    fn line(&mut self) -> std::io::Result<String> {
+    fn read_line(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
         if self.0.read_line(&mut line)? == 0 {
             return Err(Error::from(ErrorKind::UnexpectedEof));
@@ -236,12 +238,12 @@ impl Connection {
     }
 
     fn read_one(&mut self, is_head: bool) -> std::io::Result<Answer> {
-        let status_line = self.line()?;
+        let status_line = self.read_line()?;
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status line: {status_line}"));
         let mut headers = Vec::new();
         loop {
-            let line = self.line()?;
+            let line = self.read_line()?;
             if line.is_empty() {
                 break;
             }
@@ -270,7 +272,7 @@ impl Connection {
     }
 }
 
-/// Sends one request on a connection of its own.
+/// Sends one request on its own connection.
 pub(crate) fn send(address: SocketAddr, request: Request) -> Answer {
     Connection::open(address).send(&request.header("Connection", "close"))
 }

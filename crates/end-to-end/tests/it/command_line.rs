@@ -48,7 +48,7 @@ pub(crate) async fn check_reports_that_a_start_would_succeed(servers: Servers) {
     for service in Service::ALL {
         let output = installation.run(service, &Options::default(), &["--check"]).await;
         let keys = if service == Service::Tokens { "read" } else { "fetched" };
-        let expected = format!("store: reached\nsettings: good\nkeys: {keys}\nkafka: the topics are there\n");
+        let expected = format!("store: reached\nsettings: valid\nkeys: {keys}\nkafka: all topics exist\n");
         assert_eq!((output.code, output.stdout), (Some(0), expected), "{}", output.stderr);
     }
 }
@@ -175,7 +175,7 @@ pub(crate) async fn create_topics_keeps_existing_topics(servers: Servers) {
         let output = installation
             .run(service, &Options::default(), &["--create-topics"])
             .await;
-        let expected = "authme.credential.v1: was there\nauthme.factor.v1: was there\nauthme.session.v1: was there\n";
+        let expected = "authme.credential.v1: already exists\nauthme.factor.v1: already exists\nauthme.session.v1: already exists\n";
         assert_eq!(
             (output.code, output.stdout.as_str()),
             (Some(0), expected),

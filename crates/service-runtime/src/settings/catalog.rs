@@ -76,7 +76,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         SERVICES,
         "store.allow_insecure",
-        "`true` accepts MongoDB on another machine without TLS, or with TLS that checks no certificate. An \
+        "`true` accepts MongoDB on another machine without TLS, or with TLS that does not verify certificates. An \
          attacker on that network can then read and change all data.",
     ),
     Setting::new(SERVICES, "store.database", "Name of the MongoDB database."),
@@ -107,7 +107,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         SERVICES,
         "kafka.ca_file",
-        "CA certificates (PEM) that verify the brokers. Unset: those of the system.",
+        "CA certificates (PEM) that verify the brokers. Unset: the system's certificates.",
     ),
     Setting::new(
         SERVICES,
@@ -204,7 +204,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         ISSUERS,
         "tokens.query_tokens",
-        "`true` accepts the token of a renewal in the query, too, which access logs of proxies record. `false` \
+        "`true` also accepts the token of a renewal in the query, which access logs of proxies record. `false` \
          accepts it only in the body.",
     ),
     Setting::new(
@@ -222,7 +222,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         ISSUERS,
         "saml.default_roles",
-        "Roles of a user that a SAML login creates. Administrator roles are not allowed.",
+        "Roles of a user created by a SAML login. Administrator roles are not allowed.",
     ),
     Setting::new(
         SERVICES,
@@ -240,7 +240,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         VERIFIERS,
         "keys.ca_file",
-        "CA certificates (PEM) that verify the server of `keys.url`. Unset: those of the system.",
+        "CA certificates (PEM) that verify the server of `keys.url`. Unset: the system's certificates.",
     ),
     Setting::new(
         VERIFIERS,
@@ -252,7 +252,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         VERIFIERS,
         "keys.longest_age",
         "Age at which a key set that could not be fetched again is dropped. The service then rejects every token \
-         and is not ready. At least `1m`, ten times the interval of the fetches.",
+         and is not ready. At least `1m`.",
     ),
     Setting::new(
         ISSUERS,
@@ -323,7 +323,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         SENDERS,
         "smtp.ca_file",
-        "CA certificates (PEM) that verify the mail server. Unset: those of the system.",
+        "CA certificates (PEM) that verify the mail server. Unset: the system's certificates.",
     ),
     Setting::new(
         SENDERS,
@@ -349,7 +349,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         SENDERS,
         "sms.header",
-        "Name of a further header that the gateway requires, such as one for an API key. Requires \
+        "Name of an additional header that the gateway requires, such as one for an API key. Requires \
          `sms.header_file`.",
     ),
     Setting::new(SENDERS, "sms.header_file", "File with the value of that header."),
@@ -376,12 +376,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         SENDERS,
         "codes.sends_per_destination",
-        "Codes sent to one address or number in ten minutes at most. At least 1.",
+        "Codes allowed to one address or number in ten minutes. At least 1.",
     ),
     Setting::new(
         SENDERS,
         "codes.sends_per_user",
-        "Codes sent for one user in 24 hours at most. At least 1.",
+        "Codes allowed for one user in 24 hours. At least 1.",
     ),
     Setting::new(
         SERVICES,

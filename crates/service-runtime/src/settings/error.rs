@@ -1,4 +1,4 @@
-//! Errors in settings: each names the setting, its variable, and the value's source, and prints no secret.
+//! Errors in settings. Each names the setting and the source of its value, and contains no secret.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::catalog::{SETTINGS, find, variable_of};
 use super::loaded::{ENVIRONMENT, find_value, format_value};
 use super::setting::Binary;
 
-/// Why settings are not used.
+/// The error of loading or validating settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("the settings cannot be read: {0}")]
@@ -22,9 +22,9 @@ pub enum SettingsError {
     WrongType {
         name: String,
         expected: String,
-        /// The value, or its kind where it may be a secret.
+        /// The value, or only its kind if it may be a secret.
         given: String,
-        /// The variable or the file that gives the value.
+        /// The variable or the file that sets the value.
         source_name: String,
     },
     #[error("`{name}` {what}")]
@@ -39,7 +39,7 @@ impl SettingsError {
         }
     }
 
-    /// Describes why `settings` do not have the types that a binary expects.
+    /// Creates the error of a setting whose value does not have the expected type.
     pub(super) fn wrong_type(error: &ConfigError, settings: &Value) -> Self {
         let (key, expected) = match error {
             ConfigError::Type { key, expected, .. } => (key.as_deref(), Some(describe_type(expected))),
@@ -60,7 +60,7 @@ impl SettingsError {
         }
     }
 
-    /// Describes why the defaults, the file or the environment cannot be read.
+    /// Creates the error of defaults, a file or variables that cannot be read. Omits values, which may be secrets.
     pub(super) fn from_reading(error: &ConfigError) -> Self {
         Self::Unreadable(match error {
             ConfigError::FileParse { uri, cause } => {
@@ -69,6 +69,7 @@ impl SettingsError {
             }
             // The library appends the value of a variable that is not Unicode.
             ConfigError::Message(message) => message.split(": ").next().unwrap_or_default().to_owned(),
+            ConfigError::Type { expected, .. } => format!("a value must be {}", describe_type(expected)),
             other => other.to_string(),
         })
     }
@@ -91,7 +92,7 @@ fn describe_choices(name: &str) -> Option<String> {
     Some(format!("{} or `{last}`", others.join(", ")))
 }
 
-/// Describes a type that the library expects, in the words of TOML.
+/// Describes a type that the library expects, in the terms of TOML.
 fn describe_type(expected: &str) -> String {
     let words = match expected {
         _ if expected.contains("nonzero") => "a whole number of at least 1",
@@ -105,7 +106,7 @@ fn describe_type(expected: &str) -> String {
     words.to_owned()
 }
 
-/// Returns what a message of a deserializer names as expected.
+/// Returns the expected type or value that the message of a deserializer names.
 fn describe_expectation(error: &ConfigError) -> Option<String> {
     match error {
         ConfigError::Type { expected, .. } => Some(describe_type(expected)),
@@ -117,21 +118,30 @@ fn describe_expectation(error: &ConfigError) -> Option<String> {
     }
 }
 
-/// Returns the value of a setting, or only its kind when the setting leads to a secret.
+/// Returns the value of a setting, or only its kind if the value may be a secret.
 fn describe_given(name: &str, value: &Value) -> String {
     match &value.kind {
         ValueKind::Table(_) => "a section".to_owned(),
         ValueKind::Array(_) => "a list".to_owned(),
         ValueKind::Nil => "an empty value".to_owned(),
-        ValueKind::String(_) if name.ends_with("_file") => "this string".to_owned(),
-        _ if name.ends_with("_file") => "a number or a boolean".to_owned(),
+        ValueKind::String(_) if may_hold_secret(name) => "this string".to_owned(),
+        _ if may_hold_secret(name) => "a number or a boolean".to_owned(),
         _ => format_value(value),
     }
 }
 
-/// Returns the variable or the file that gives a setting its value.
+/// Returns whether the name suggests a secret. No setting holds one, but an operator may give a secret by mistake, such as
+/// a password in place of its file.
+fn may_hold_secret(name: &str) -> bool {
+    // The section is left out: `tokens.refresh_grace` and `keys.cache_time` are durations.
+    let own_name = name.rsplit('.').next().unwrap_or_default();
+    let is_secret = |word| own_name.contains(word);
+    own_name.ends_with("_file") || ["password", "secret", "key", "token"].into_iter().any(is_secret)
+}
+
+/// Returns the variable or the file that sets a value.
 fn source_of(name: &str, value: &Value) -> String {
-    // The library merges sections, so only the values in them have an origin.
+    // The library merges sections, so a section has no origin, but each value in it has.
     if let ValueKind::Table(section) = &value.kind
         && let Some((key, value)) = section.iter().next()
     {
@@ -180,8 +190,8 @@ impl UnknownSetting {
         &self.name
     }
 
-    /// Returns the name as the operator wrote it: a variable has its own.
-    fn written(&self, name: &str) -> String {
+    /// Returns the name in the form that the operator used: the name of a variable, or of a setting.
+    fn display_name(&self, name: &str) -> String {
         if self.is_variable {
             format!("`{}`", variable_of(name))
         } else {
@@ -200,7 +210,7 @@ impl UnknownSetting {
     fn hint(&self) -> String {
         match self.hint {
             Hint::ReadElsewhere => "only other programs of AuthMe read it".to_owned(),
-            Hint::Nearest(nearest) => format!("did you mean {}?", self.written(nearest)),
+            Hint::Nearest(nearest) => format!("did you mean {}?", self.display_name(nearest)),
         }
     }
 }
@@ -211,23 +221,26 @@ impl fmt::Display for UnknownSetting {
             f,
             "unknown {} {}; {}",
             self.kind(),
-            self.written(&self.name),
+            self.display_name(&self.name),
             self.hint()
         )
     }
 }
 
-/// Names one unknown setting in a sentence, and several in a list for each kind.
+/// Describes one unknown setting in a sentence, or several as a list per kind.
 fn describe_unknown(unknown: &[UnknownSetting]) -> String {
     if let [only] = unknown {
         return only.to_string();
     }
     let list = |is_variable: bool| {
-        let of_kind: Vec<_> = unknown.iter().filter(|one| one.is_variable == is_variable).collect();
-        let kind = plural(of_kind.first()?.kind(), of_kind.len());
-        let names: Vec<String> = of_kind
+        let listed: Vec<_> = unknown
             .iter()
-            .map(|one| format!("{} ({})", one.written(&one.name), one.hint()))
+            .filter(|setting| setting.is_variable == is_variable)
+            .collect();
+        let kind = plural(listed.first()?.kind(), listed.len());
+        let names: Vec<String> = listed
+            .iter()
+            .map(|setting| format!("{} ({})", setting.display_name(&setting.name), setting.hint()))
             .collect();
         Some(format!("unknown {kind}: {}", names.join(", ")))
     };

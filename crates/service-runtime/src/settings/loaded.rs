@@ -12,7 +12,7 @@ use super::{IssuerSettings, SenderSettings, ServiceSettings, SettingsError};
 /// The origin that the library gives to a variable. A default has no origin, and the origin of a file is its path.
 pub(super) const ENVIRONMENT: &str = "the environment";
 
-/// The settings in force, all of known names. Reading them reports the missing ones.
+/// The settings in force. All names are known. Reading them reports missing settings.
 #[derive(Debug)]
 pub struct Loaded {
     binary: Binary,
@@ -45,7 +45,7 @@ impl Loaded {
         }
     }
 
-    /// Returns the settings as `T` declares them.
+    /// Deserializes the settings that `T` declares.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
         let missing = self.missing();
         if missing.is_empty() {
@@ -71,7 +71,7 @@ impl Loaded {
         self.read::<SenderSettings>()?.validate()
     }
 
-    /// Returns each setting on a line, with the source of its value. Settings hold paths to secrets, never secrets.
+    /// Formats each setting on a line, with the source of its value. Settings hold the paths of secrets, not the secrets.
     pub fn print(&self) -> String {
         let mut lines = String::new();
         for setting in self.settings() {
@@ -163,7 +163,7 @@ fn describe_origin(name: &str, value: &Value) -> String {
     }
 }
 
-/// Formats a value as TOML. A URI with an `@` may hold a password, which no setting should, so it is left out.
+/// Formats a value as TOML. A URI with an `@` is left out: no setting should hold a password, but this one may.
 pub(super) fn format_value(value: &Value) -> String {
     match &value.kind {
         ValueKind::String(text) if text.contains("://") && text.contains('@') => {

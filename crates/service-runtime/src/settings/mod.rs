@@ -1,5 +1,5 @@
-//! Settings: the defaults of the binary, overridden by a file, overridden by the environment. An error names every
-//! unknown or missing setting at once.
+//! Settings: the defaults of the binary, overridden by a file, overridden by the environment. One error names
+//! all unknown settings, or all missing ones.
 
 mod catalog;
 mod error;

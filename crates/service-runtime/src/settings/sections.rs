@@ -25,7 +25,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Rejects values with which AuthMe cannot work.
+    /// Rejects unusable values.
     pub fn validate(self) -> Result<Self, SettingsError> {
         self.http.check()?;
         self.tokens.check()?;
@@ -39,21 +39,22 @@ impl Settings {
 pub struct HttpSettings {
     pub listen: String,
     pub management: String,
-    /// Networks of proxies whose `X-Forwarded-For` is trusted.
+    /// The networks of proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<String>,
-    /// Time for which a stopping process still accepts requests.
-    #[serde(deserialize_with = "duration")]
+    /// The time for which a stopping process still accepts requests.
+    #[serde(deserialize_with = "deserialize_duration")]
     pub drain: Duration,
-    /// Threads that process requests; 0 for one per core.
+    /// The number of threads that process requests; 0 for one per core.
     pub workers: usize,
     /// Whether the reference page is served.
-    pub docs: bool,
-    /// Time after which a connection is closed if its peer reads nothing of a response.
-    #[serde(deserialize_with = "duration")]
+    #[serde(rename = "docs")]
+    pub serves_docs: bool,
+    /// The time after which a connection is closed if its peer reads nothing of a response.
+    #[serde(deserialize_with = "deserialize_duration")]
     pub write_timeout: Duration,
-    /// Open connections allowed at a time; 0 for no limit but the one on open files.
+    /// The maximum number of open connections; 0 leaves only the limit on open files.
     pub connections: usize,
-    /// Open connections allowed per peer address at a time; 0 for no limit.
+    /// The maximum number of open connections per peer address; 0 for no limit.
     pub connections_per_peer: usize,
 }
 
@@ -66,19 +67,19 @@ impl HttpSettings {
         }
     }
 
-    /// Returns the number of connections allowed at a time; 0 for no limit. It leaves enough of the limit on open files
+    /// Returns the maximum number of open connections; 0 for no limit. It reserves a part of the limit on open files
     /// for the files and the store of the process.
     pub fn connections(&self) -> usize {
-        let room = open_files().map(|most| most.saturating_sub(OWN_DESCRIPTORS).max(most / 2));
-        match (self.connections, room) {
+        let available = open_files_limit().map(|limit| limit.saturating_sub(RESERVED_DESCRIPTORS).max(limit / 2));
+        match (self.connections, available) {
             (given, None) => given,
-            (0, Some(room)) => room,
-            (given, Some(room)) => given.min(room),
+            (0, Some(available)) => available,
+            (given, Some(available)) => given.min(available),
         }
     }
 
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        at_least_a_second("http.write_timeout", self.write_timeout)
+        check_at_least_a_second("http.write_timeout", self.write_timeout)
     }
 }
 
@@ -91,16 +92,16 @@ pub struct LimitSettings {
     pub requests_per_user: u32,
 }
 
-/// File descriptors that connections may not use: listeners, files, and connections to the store and the brokers.
-const OWN_DESCRIPTORS: usize = 192;
+/// The number of file descriptors reserved for listeners, files, and connections to the store and the brokers.
+const RESERVED_DESCRIPTORS: usize = 192;
 
-/// Returns the limit on open files (`ulimit -n`); `None` where the system reports none.
-fn open_files() -> Option<usize> {
-    most_open_files(&std::fs::read_to_string("/proc/self/limits").ok()?)
+/// Returns the limit on open files (`ulimit -n`), or `None` if the system reports no limit.
+fn open_files_limit() -> Option<usize> {
+    parse_open_files_limit(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }
 
 /// Parses the soft limit from the text of `/proc/self/limits` (proc(5)).
-fn most_open_files(limits: &str) -> Option<usize> {
+fn parse_open_files_limit(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -110,23 +111,24 @@ pub struct TokenSettings {
     pub issuer: Option<String>,
     pub audience: String,
     pub typ: String,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub access_token_lifetime: Duration,
-    /// Upper limit of the access token lifetime of every client; tokens with a longer one are rejected.
-    #[serde(deserialize_with = "duration")]
+    /// The upper limit of the access token lifetime of every client. Tokens with a longer lifetime are rejected.
+    #[serde(deserialize_with = "deserialize_duration")]
     pub longest_access_token_lifetime: Duration,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub validation_token_lifetime: Duration,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub refresh_absolute_lifetime: Duration,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub refresh_idle_lifetime: Duration,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub refresh_grace: Duration,
-    /// Sessions that one client may start for one user per minute, in one process; 0 for no limit.
+    /// The number of sessions that one client may start for one user per minute, in one process; 0 for no limit.
     pub new_sessions_per_minute: u32,
-    /// Whether the query of a renewal may hold its token.
-    pub query_tokens: bool,
+    /// Whether renewals accept their token in the query.
+    #[serde(rename = "query_tokens")]
+    pub accepts_query_tokens: bool,
 }
 
 impl TokenSettings {
@@ -151,7 +153,7 @@ impl TokenSettings {
             ("tokens.refresh_idle_lifetime", self.refresh_idle_lifetime),
         ];
         for (name, lifetime) in lifetimes {
-            at_least_a_second(name, lifetime)?;
+            check_at_least_a_second(name, lifetime)?;
         }
         if self.access_token_lifetime > self.longest_access_token_lifetime {
             return Err(SettingsError::unusable(
@@ -178,12 +180,12 @@ pub struct SamlSettings {
 impl SamlSettings {
     /// Rejects administrator roles: otherwise the first user that an identity provider names would be an administrator.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let refused = |role: &&String| RoleHolder::Identity.check(role).is_err() || is_administrator(role);
-        match self.default_roles.iter().find(refused) {
+        let is_forbidden = |role: &&String| RoleHolder::Identity.check(role).is_err() || is_administrator(role);
+        match self.default_roles.iter().find(is_forbidden) {
             None => Ok(()),
             Some(role) => Err(SettingsError::unusable(
                 "saml.default_roles",
-                format!("holds `{role}`, which is not a role for every user that a SAML login creates"),
+                format!("holds `{role}`, which is not allowed for users created by a SAML login"),
             )),
         }
     }
@@ -191,15 +193,15 @@ impl SamlSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct KeySettings {
-    /// Time for which verifiers may cache the key set. A new key is published at least this long before it signs.
-    #[serde(deserialize_with = "duration")]
+    /// The time for which verifiers may cache the key set. A new key is published at least this long before it signs.
+    #[serde(deserialize_with = "deserialize_duration")]
     pub cache_time: Duration,
 }
 
 /// Limits of one-time codes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct CodeSettings {
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub lifetime: Duration,
     pub attempts_per_challenge: u32,
     pub attempts_per_contact: u32,
@@ -222,7 +224,7 @@ impl CodeSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        at_least_a_second("codes.lifetime", self.lifetime)?;
+        check_at_least_a_second("codes.lifetime", self.lifetime)?;
         if self.lifetime > Duration::from_mins(10) {
             return Err(SettingsError::unusable("codes.lifetime", "must not exceed 10m"));
         }
@@ -253,14 +255,14 @@ pub struct LogSettings {
     pub filter: String,
 }
 
-pub(super) fn at_least_a_second(name: &'static str, duration: Duration) -> Result<(), SettingsError> {
+pub(super) fn check_at_least_a_second(name: &'static str, duration: Duration) -> Result<(), SettingsError> {
     if duration < Duration::from_secs(1) {
         return Err(SettingsError::unusable(name, "must be at least 1s"));
     }
     Ok(())
 }
 
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn deserialize_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let parsed = text
         .parse::<SignedDuration>()
@@ -281,9 +283,9 @@ mod tests {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                       Max processes             127235               127235               processes \n\
                       Max open files            1024                 524288               files     \n";
-        assert_eq!(most_open_files(limits), Some(1024));
+        assert_eq!(parse_open_files_limit(limits), Some(1024));
         assert_eq!(
-            most_open_files("Max open files            unlimited            unlimited"),
+            parse_open_files_limit("Max open files            unlimited            unlimited"),
             None
         );
     }
@@ -292,7 +294,7 @@ mod tests {
     fn durations_are_parsed_and_other_text_is_rejected() {
         let read = |text: &'static str| {
             let text: StrDeserializer<'_, Error> = text.into_deserializer();
-            duration(text)
+            deserialize_duration(text)
         };
         assert_eq!(read("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(read("24h"), Ok(Duration::from_hours(24)));

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::sections::{at_least_a_second, duration};
+use super::sections::{check_at_least_a_second, deserialize_duration};
 use super::{
     CodeSettings, HttpSettings, KeySettings, LimitSettings, LogSettings, LoginSettings, SamlSettings, SettingsError,
     TokenSettings,
 };
 
-/// Ten times the interval of the fetches, so that one failed fetch is no outage.
-const SHORTEST_KEY_SET_AGE: Duration = Duration::from_mins(1);
+/// The minimum of `keys.longest_age`: ten times the fetch interval, so that a few failed fetches do not cause an outage.
+const MIN_KEY_SET_AGE: Duration = Duration::from_mins(1);
 
 /// The settings that every deployed service reads.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,9 +44,9 @@ pub struct SenderSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct StoreSettings {
-    /// A file, because the URI may hold a password.
+    /// The path of a file, because the URI may hold a password.
     pub mongodb_uri_file: PathBuf,
-    /// Whether a store on another machine may be reached without TLS, or with TLS that checks no certificate.
+    /// Whether a store on another machine may be reached without TLS, or with TLS that does not verify certificates.
     pub allow_insecure: bool,
     pub database: String,
     pub connections: u32,
@@ -64,12 +64,12 @@ pub struct KafkaSettings {
     pub sasl_mechanism: Option<String>,
     pub sasl_username: Option<String>,
     pub sasl_password_file: Option<PathBuf>,
-    /// Partitions of a topic that `--create-topics` creates.
+    /// The number of partitions of a topic that `--create-topics` creates.
     pub partitions: i32,
     pub replication: i32,
 }
 
-/// How connections to the brokers are protected.
+/// The protection of the connections to the brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KafkaSecurity {
@@ -85,7 +85,7 @@ pub struct AcceptedTokenSettings {
     pub issuer: String,
     pub audience: String,
     pub typ: String,
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "deserialize_duration")]
     pub longest_access_token_lifetime: Duration,
 }
 
@@ -96,15 +96,16 @@ pub struct KeySourceSettings {
     pub directory: Option<PathBuf>,
     pub url: Option<String>,
     pub ca_file: Option<PathBuf>,
-    /// Whether `url` may be plain HTTP to another machine. Only services that read `url` have these settings.
+    /// Whether `url` may be plain HTTP to another machine. Only services that read `url` have this setting and the
+    /// next one.
     #[serde(default)]
     pub allow_insecure: bool,
-    /// Age at which a key set is dropped.
-    #[serde(default = "an_hour", deserialize_with = "duration")]
+    /// The age at which a key set that could not be fetched again is dropped.
+    #[serde(default = "default_longest_age", deserialize_with = "deserialize_duration")]
     pub longest_age: Duration,
 }
 
-const fn an_hour() -> Duration {
+const fn default_longest_age() -> Duration {
     Duration::from_hours(1)
 }
 
@@ -120,22 +121,22 @@ pub struct CodeSecretSettings {
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct RelaySettings {
-    /// Time after which another process takes over the outbox of a relay that stopped.
-    #[serde(deserialize_with = "duration")]
+    /// The time after which another process takes over the outbox of a relay that stopped.
+    #[serde(deserialize_with = "deserialize_duration")]
     pub lease: Duration,
 }
 
 impl ServiceSettings {
-    /// Rejects values with which AuthMe cannot work.
+    /// Rejects unusable values.
     pub fn validate(self) -> Result<Self, SettingsError> {
         self.http.check()?;
-        is_path("store.mongodb_uri_file", &self.store.mongodb_uri_file)?;
-        at_least_a_second("relay.lease", self.relay.lease)?;
-        at_least_a_second(
+        check_path("store.mongodb_uri_file", &self.store.mongodb_uri_file)?;
+        check_at_least_a_second("relay.lease", self.relay.lease)?;
+        check_at_least_a_second(
             "tokens.longest_access_token_lifetime",
             self.tokens.longest_access_token_lifetime,
         )?;
-        if self.keys.longest_age < SHORTEST_KEY_SET_AGE {
+        if self.keys.longest_age < MIN_KEY_SET_AGE {
             return Err(SettingsError::unusable("keys.longest_age", "must be at least 1m"));
         }
         if self.store.connections == 0 {
@@ -147,20 +148,20 @@ impl ServiceSettings {
 }
 
 impl IssuerSettings {
-    /// Rejects values with which AuthMe cannot work.
+    /// Rejects unusable values.
     pub fn validate(self) -> Result<Self, SettingsError> {
         self.tokens.check()?;
         self.saml.check()?;
-        is_path("secrets.refresh_file", &self.secrets.refresh_file)?;
+        check_path("secrets.refresh_file", &self.secrets.refresh_file)?;
         Ok(self)
     }
 }
 
 impl SenderSettings {
-    /// Rejects values with which AuthMe cannot work.
+    /// Rejects unusable values.
     pub fn validate(self) -> Result<Self, SettingsError> {
         self.codes.check()?;
-        is_path("secrets.codes_file", &self.secrets.codes_file)?;
+        check_path("secrets.codes_file", &self.secrets.codes_file)?;
         Ok(self)
     }
 }
@@ -185,12 +186,12 @@ impl KafkaSettings {
             self.sasl_username.is_some(),
             self.sasl_password_file.is_some(),
         ];
-        let contradicts = match self.security {
+        let is_contradictory = match self.security {
             KafkaSecurity::Plaintext => sasl.contains(&true) || tls.iter().any(|file| file.is_some()),
             KafkaSecurity::Tls => sasl.contains(&true),
             KafkaSecurity::Scram => false,
         };
-        if contradicts {
+        if is_contradictory {
             let what = "contradicts the other settings of `kafka`: sasl_… needs scram, certificates need tls or scram";
             return Err(SettingsError::unusable("kafka.security", what));
         }
@@ -202,8 +203,8 @@ impl KafkaSettings {
     }
 }
 
-/// Rejects a URI in place of a path, before a message repeats the secret in it.
-fn is_path(name: &'static str, path: &Path) -> Result<(), SettingsError> {
+/// Rejects a URI in place of a path. Otherwise a later error message would repeat the secret in it.
+fn check_path(name: &'static str, path: &Path) -> Result<(), SettingsError> {
     if path.to_string_lossy().contains("://") {
         return Err(SettingsError::unusable(
             name,

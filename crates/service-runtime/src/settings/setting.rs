@@ -1,11 +1,11 @@
-//! The declaration of a setting: its name, its readers, whether it is required.
+//! The declaration of a setting: its name, its readers, and whether it is required.
 
 /// The binaries that read settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binary {
     /// `authme` when it serves.
     Authme,
-    /// `authme` as the operator's tool. It runs beside deployed services, under the same variables.
+    /// `authme` as the operator's tool. It may run with the environment variables of deployed services.
     Operator,
     Factors,
     Tokens,
@@ -13,7 +13,7 @@ pub enum Binary {
 }
 
 impl Binary {
-    /// Returns the context that a service serves; `None` for `authme`, which serves all.
+    /// Returns the context that a service serves, or `None` for `authme`, which serves all of them.
     pub const fn context(self) -> Option<&'static str> {
         match self {
             Self::Authme | Self::Operator => None,
@@ -23,7 +23,8 @@ impl Binary {
         }
     }
 
-    /// Returns whether a setting may be given. A service accepts those of the others, so one file can configure all.
+    /// Returns whether a setting may be given. A service also accepts the settings of the other services, so that one
+    /// file can configure all of them.
     pub(super) fn accepts(self, setting: &Setting) -> bool {
         match self {
             Self::Authme => setting.is_read_by(self),
@@ -47,7 +48,7 @@ pub(super) const SENDERS: &[Binary] = &[Binary::Authme, Binary::Factors];
 /// The binaries that can verify with the key set of the service `tokens`.
 pub(super) const VERIFIERS: &[Binary] = &[Binary::Factors, Binary::CredentialLock];
 
-/// Whether a service needs a value to start.
+/// The condition under which a service needs a value to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Requirement {
     Optional,
@@ -62,7 +63,7 @@ pub(super) struct Setting {
     pub(super) name: &'static str,
     read_by: &'static [Binary],
     pub(super) requirement: Requirement,
-    /// The only values that the setting may have; empty where a type says what they are.
+    /// The only values that the setting may have. Empty if its type determines them.
     pub(super) choices: &'static [&'static str],
     pub(super) meaning: &'static str,
 }

@@ -7,7 +7,7 @@ use super::catalog::{SETTINGS, variable_of};
 use super::loaded::{find_value, format_value};
 use super::setting::{Requirement, SERVICES, Setting};
 
-/// Returns the settings of the services as a Markdown table. `defaults` are their default files (TOML).
+/// Renders the settings of the services as a Markdown table. `defaults` are the contents of their default files (TOML).
 pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsError> {
     let mut builder = Config::builder();
     for text in defaults {
@@ -30,7 +30,7 @@ pub fn settings_table(defaults: &[&str]) -> Result<String, SettingsError> {
     Ok(table)
 }
 
-/// Returns the variable of a setting. A list has none.
+/// Returns the variable of a setting. A list can be set in a file only.
 fn variable(defaults: &Config, setting: &Setting) -> String {
     match find_value(&defaults.cache, setting.name).map(|value| &value.kind) {
         Some(ValueKind::Array(_)) => "only in a file".to_owned(),

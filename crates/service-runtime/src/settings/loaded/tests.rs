@@ -22,7 +22,7 @@ const REQUIRED: [(&str, &str); 6] = [
 ];
 
 /// The further settings that the service `factors` requires.
-const SENDING: [(&str, &str); 2] = [
+const SENDER: [(&str, &str); 2] = [
     ("AUTHME__SECRETS__CODES_FILE", "/run/secrets/codes-key"),
     ("AUTHME__DELIVERY__FILE", "/var/lib/codes"),
 ];
@@ -45,7 +45,7 @@ fn tokens_with(more: &[(&str, &str)]) -> Loaded {
 }
 
 #[track_caller]
-fn unknown(loaded: Result<Loaded, SettingsError>) -> Vec<String> {
+fn unknown_names(loaded: Result<Loaded, SettingsError>) -> Vec<String> {
     match loaded.unwrap_err() {
         SettingsError::Unknown(unknown) => unknown.iter().map(|unknown| unknown.name().to_owned()).collect(),
         other => panic!("{other}"),
@@ -77,9 +77,9 @@ fn unknown_settings_are_named_by_their_whole_path() {
         ("AUTHME__RELAY", "on"),
         ("AUTHME__STORE__MONGODB_URI", "mongodb://ada:hunter2@db"),
     ];
-    let refused = load(Binary::Tokens, TOKENS, &variables);
+    let loaded = load(Binary::Tokens, TOKENS, &variables);
     assert_eq!(
-        unknown(refused),
+        unknown_names(loaded),
         ["https.port", "log.colour", "log.formats", "relay", "store.mongodb_uri"]
     );
 }
@@ -171,6 +171,21 @@ fn a_wrong_value_is_reported_with_its_variable() {
             "10.0.0.0/8",
             "`http.trusted_proxies` must be a list, which only a file can give, not \"10.0.0.0/8\"",
         ),
+        (
+            "TOKENS__REFRESH_GRACE",
+            "soon",
+            "`tokens.refresh_grace` must be a duration, such as 30s, 5m or 24h, not \"soon\"",
+        ),
+        (
+            "TOKENS__ACCESS_TOKEN_LIFETIME",
+            "hunter2",
+            "`tokens.access_token_lifetime` must be a duration, such as 30s, 5m or 24h, not this string",
+        ),
+        (
+            "HTTP__DRAIN",
+            "mongodb://ada:hunter2@db",
+            "`http.drain` must be a duration, such as 30s, 5m or 24h, not (not shown: it may hold a password)",
+        ),
     ] {
         let variable = format!("AUTHME__{variable}");
         assert_eq!(
@@ -240,7 +255,10 @@ fn one_file_can_configure_all_services_but_not_authme() {
     let grace = [("AUTHME__TOKENS__REFRESH_GRACE", "0s")];
     assert!(load(Binary::Factors, FACTORS, &grace).is_ok());
     let database = [("AUTHME__STORE__DATABASE", "other")];
-    assert_eq!(unknown(load(Binary::Authme, ONLY_LOG, &database)), ["store.database"]);
+    assert_eq!(
+        unknown_names(load(Binary::Authme, ONLY_LOG, &database)),
+        ["store.database"]
+    );
 }
 
 #[test]
@@ -278,7 +296,7 @@ fn missing_settings_are_named_with_their_variables() {
 #[test]
 fn a_verifier_needs_only_one_source_of_keys() {
     for keys in [("AUTHME__KEYS__URL", "http://tokens/keys"), REQUIRED[4]] {
-        let variables = [&REQUIRED[..4], &SENDING, &[keys]].concat();
+        let variables = [&REQUIRED[..4], &SENDER, &[keys]].concat();
         assert!(
             load(Binary::Factors, FACTORS, &variables).unwrap().service().is_ok(),
             "{keys:?}"
@@ -300,7 +318,7 @@ fn required_settings_are_sufficient() {
 #[test]
 fn unusable_code_limits_are_rejected() {
     let sender = |more: &[(&str, &str)]| {
-        let variables = [&REQUIRED[..5], &SENDING, more].concat();
+        let variables = [&REQUIRED[..5], &SENDER, more].concat();
         load(Binary::Factors, FACTORS, &variables).unwrap().sender()
     };
     let codes = sender(&[]).unwrap().codes;
@@ -312,10 +330,10 @@ fn unusable_code_limits_are_rejected() {
         ("AUTHME__CODES__SENDS_PER_USER", "0", "codes.sends_per_user"),
         ("AUTHME__SECRETS__CODES_FILE", "secret://hunter2", "secrets.codes_file"),
     ] {
-        let refused = sender(&[(variable, value)]).unwrap_err();
+        let error = sender(&[(variable, value)]).unwrap_err();
         assert!(
-            matches!(&refused, SettingsError::Unusable { name, .. } if *name == setting),
-            "{variable}: {refused}"
+            matches!(&error, SettingsError::Unusable { name, .. } if *name == setting),
+            "{variable}: {error}"
         );
     }
 }
@@ -341,12 +359,12 @@ fn unusable_settings_are_rejected() {
         ("AUTHME__KAFKA__SASL_USERNAME", "ada", "kafka.security"),
         ("AUTHME__KAFKA__SECURITY", "scram", "kafka.security"),
     ] {
-        let refused = tokens_with(&[(variable, value)]).service().unwrap_err();
+        let error = tokens_with(&[(variable, value)]).service().unwrap_err();
         assert!(
-            matches!(&refused, SettingsError::Unusable { name, .. } if *name == setting),
-            "{variable}: {refused}"
+            matches!(&error, SettingsError::Unusable { name, .. } if *name == setting),
+            "{variable}: {error}"
         );
-        assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
     let too_long = tokens_with(&[("AUTHME__TOKENS__ACCESS_TOKEN_LIFETIME", "2h")]);
     assert!(matches!(too_long.issuer(), Err(SettingsError::Unusable { .. })));
@@ -418,7 +436,7 @@ fn default_roles_of_saml_users_exclude_administrators() {
     };
     assert!(with("USER").check().is_ok());
     for role in ["ADMIN", "ROLE_IAM_ADMIN_MAINTENANCE", "CLI-1STPARTY", "AUTH-MFA"] {
-        let refused = with(role).check().unwrap_err();
-        assert!(refused.to_string().contains(role), "{refused}");
+        let error = with(role).check().unwrap_err();
+        assert!(error.to_string().contains(role), "{error}");
     }
 }
