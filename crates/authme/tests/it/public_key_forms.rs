@@ -26,7 +26,7 @@ fn pem(label: &str, der: &[u8]) -> String {
         .chunks(64)
         .map(|line| str::from_utf8(line).expect("ASCII"))
         .collect();
-    format!("-----START {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 /// Returns each encoding with its name.
@@ -62,7 +62,7 @@ pub(crate) fn public_key_encodings(app: &TestApp) -> Vec<(String, Vec<u8>)> {
         ("modulus".to_owned(), modulus),
         ("PKCS#1".to_owned(), pkcs1),
         ("SPKI".to_owned(), spki),
-        ("nothing".to_owned(), Vec::new()),
+        ("empty".to_owned(), Vec::new()),
     ]);
     forms
 }
