@@ -1,8 +1,8 @@
 #!/bin/sh
-# Creates what a first start needs: signing keys, the keys of refresh tokens and of codes, the file of the MongoDB URI, and the
-# topics. Registers no client and no user. Secrets are in folders by service, so that each is mounted only where it is needed:
-# `signing` (keys, refresh.key) into service-tokens, `codes` into service-factors, `store` into all three.
-# A second run changes nothing but the file of the URI, which it writes again.
+# Creates what a first start needs: the signing keys, the keys of refresh tokens and codes, the file with the MongoDB URI, and
+# the Kafka topics. Registers no client and no user. Each folder of secrets is mounted only into the services that need it:
+# `signing` (keys, refresh.key) into service-tokens, `codes` into service-factors, `store` into all three. A second run only
+# writes the file with the URI again.
 set -eu
 umask 077
 secrets=${SECRETS_FOLDER:-/var/lib/authme}

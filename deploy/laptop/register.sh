@@ -9,12 +9,12 @@ client() {
     id=$1
     shift
     file="$clients/$id.json"
-    known=true
-    authme client show "$id" > /dev/null 2>&1 || known=false
-    if [ "$known" = false ]; then
+    exists=true
+    authme client show "$id" > /dev/null 2>&1 || exists=false
+    if [ "$exists" = false ]; then
         authme client add "$id" "$@" > "$file.draft"
     elif [ ! -s "$file" ]; then
-        # A run before was interrupted between `client add` and the file, so its secret is lost.
+        # An earlier run was interrupted after `client add` and before the file was written, so the secret is lost.
         authme client rotate-secret "$id" > "$file.draft"
     else
         return 0
