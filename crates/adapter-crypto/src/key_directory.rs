@@ -152,7 +152,7 @@ impl KeyDirectory {
     }
 
     /// Returns the revoked keys, in the order of their revocation.
-    pub fn revoked(&self) -> Result<Vec<RevokedKey>, KeyError> {
+    pub fn revoked_keys(&self) -> Result<Vec<RevokedKey>, KeyError> {
         let revoked_key = |key: RevokedKeyDocument| RevokedKey {
             id: key.kid,
             revoked_at: key.revoked_at,

@@ -351,7 +351,12 @@ mod tests {
             assert!(ring.verification_key(&stolen, at(200)).is_none());
             assert_eq!(ring.signing_key(at(200)).unwrap().id(), newest);
         }
-        let revoked: Vec<_> = directory.revoked().unwrap().into_iter().map(|key| key.id).collect();
+        let revoked: Vec<_> = directory
+            .revoked_keys()
+            .unwrap()
+            .into_iter()
+            .map(|key| key.id)
+            .collect();
         assert_eq!(revoked, std::slice::from_ref(&stolen));
         directory.revoke(&stolen, at(300)).unwrap();
         assert!(!pem.exists(), "a second revocation removes the file again");

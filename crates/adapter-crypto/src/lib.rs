@@ -1,6 +1,7 @@
 //! Signing, verifying, the key set, hashes, MACs and randomness. No other crate depends on `aws-lc-rs` or
 //! `jsonwebtoken`.
 
+mod caching_token_verifier;
 mod code_digester;
 mod hashes;
 #[cfg(feature = "key-set-url")]
@@ -15,9 +16,9 @@ mod rs512_key;
 mod secret_file;
 mod signer;
 mod verification_keys;
-mod verified_tokens;
 mod verifier;
 
+pub use caching_token_verifier::CachingTokenVerifier;
 pub use code_digester::HmacCodeDigester;
 pub use hashes::Sha256;
 pub use key_directory::{KeyDirectory, KeyEntry, KeyError, RevokedKey};
@@ -32,5 +33,4 @@ pub use secret_file::{
 };
 pub use signer::Rs512Signer;
 pub use verification_keys::{VerificationKey, VerificationKeys};
-pub use verified_tokens::VerifiedTokens;
 pub use verifier::{TokenProfile, TokenType};

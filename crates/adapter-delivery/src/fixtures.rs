@@ -26,7 +26,7 @@ pub(crate) fn message(to: ContactValue) -> CodeMessage {
         to,
         code: OneTimeCode::draw(|| 483_920_u128.to_le_bytes()),
         client: ClientId::parse("com.example.portal").unwrap(),
-        texts: None,
+        message_templates: None,
         sent_at,
         expires_at: after(sent_at, Duration::from_mins(10)),
     }

@@ -120,7 +120,7 @@ impl MessageTemplates {
 
     /// Returns the texts that the client chose, or the default texts if it chose none or the chosen ones do not exist.
     pub(crate) fn select(&self, message: &CodeMessage) -> &Texts {
-        let Some(name) = &message.texts else {
+        let Some(name) = &message.message_templates else {
             return &self.default;
         };
         self.named.get(name).unwrap_or_else(|| {
@@ -180,7 +180,7 @@ mod tests {
 
     fn message(texts: Option<&str>) -> CodeMessage {
         CodeMessage {
-            texts: texts.map(str::to_owned),
+            message_templates: texts.map(str::to_owned),
             ..fixtures::message(fixtures::email("ana@example.com"))
         }
     }

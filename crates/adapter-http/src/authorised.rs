@@ -72,7 +72,7 @@ impl From<AdmissionError> for Problem {
             AdmissionError::Inactive(_) => {
                 Self::not_authenticated("the access token is no longer active", INVALID_TOKEN)
             }
-            AdmissionError::Failed(error) => error.into(),
+            AdmissionError::Store(error) => error.into(),
         }
     }
 }

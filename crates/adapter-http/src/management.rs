@@ -15,7 +15,7 @@ use crate::health::{self, Health};
 pub struct Management {
     pub checks: Vec<Arc<dyn Readiness>>,
     /// True from the beginning of the shutdown. The process is not ready then.
-    pub stopping: Arc<AtomicBool>,
+    pub is_stopping: Arc<AtomicBool>,
     /// Renders the metrics in the text format of Prometheus.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -28,7 +28,7 @@ impl Management {
             let health_listener = health_listener.clone();
             let Self {
                 checks,
-                stopping,
+                is_stopping: stopping,
                 metrics,
             } = self.clone();
             App::new()

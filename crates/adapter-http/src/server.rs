@@ -55,9 +55,9 @@ pub struct ApiSettings {
     pub connections: ConnectionSettings,
     pub request_limits: RequestLimitSettings,
     /// True if the API reference is served at `/docs`. `/openapi.json` is always served.
-    pub docs: bool,
+    pub serves_docs: bool,
     /// True if the token of a renewal may be in the query, which access logs of proxies record.
-    pub query_tokens: bool,
+    pub accepts_query_tokens: bool,
     /// The limits on failed client logins. They have no effect without the tokens context, which has the login.
     pub login_guard: LoginGuardSettings,
 }
@@ -145,7 +145,7 @@ impl Api {
             config.service(resource);
         }
         config.service(page("/openapi.json", docs::document));
-        if settings.docs {
+        if settings.serves_docs {
             config
                 .service(page("/docs", docs::page))
                 .service(page("/docs/scalar.js", docs::script));

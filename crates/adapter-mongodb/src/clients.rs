@@ -83,10 +83,10 @@ impl From<&Client> for ClientDocument {
             require_known_groups: client.requires_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             visibility: client.visibility.as_str().to_owned(),
-            texts: client.texts.clone(),
+            texts: client.message_templates.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
             administration: client.allows_administration,
-            may_assert: client.may_assert.clone(),
+            may_assert: client.assertable_groups.clone(),
             expires_in: client.expires_in.map(|form| form.as_str().to_owned()),
         }
     }
@@ -121,10 +121,10 @@ impl TryFrom<ClientDocument> for Client {
             requires_known_groups: stored.require_known_groups,
             aliases: stored.aliases.into_iter().map(alias).collect::<Result<_, _>>()?,
             visibility: Visibility::parse(&stored.visibility).ok_or_else(|| reader.corrupt("visibility"))?,
-            texts: stored.texts,
+            message_templates: stored.texts,
             access_token_lifetime: stored.access_token_lifetime_seconds.map(Duration::from_secs),
             allows_administration: stored.administration,
-            may_assert: stored.may_assert,
+            assertable_groups: stored.may_assert,
             expires_in: stored.expires_in.map(expires_in).transpose()?,
         })
     }
@@ -203,11 +203,11 @@ mod tests {
         }];
         client.roles = vec!["CLI-1STPARTY".to_owned()];
         client.aliases = vec![ClientId::parse("portal.old").unwrap()];
-        client.texts = Some("portal".to_owned());
+        client.message_templates = Some("portal".to_owned());
         client.access_token_lifetime = Some(Duration::from_mins(5));
         client.allows_administration = true;
-        client.may_assert = vec!["staff".to_owned()];
-        client.expires_in = Some(ExpiresIn::Seconds);
+        client.assertable_groups = vec!["staff".to_owned()];
+        client.expires_in = Some(ExpiresIn::Remaining);
         let stored = serialize_to_document(&ClientDocument::from(&client)).unwrap();
         insta::assert_snapshot!(stored, @r#"{ "_id": "portal", "secrets": [{ "salt": Binary(0x0, AQEBAQEBAQEBAQEBAQEBAQ==), "digest": Binary(0x0, AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=), "validUntil": DateTime("1970-01-01 0:00:00.0 +00:00:00") }], "enabled": true, "epoch": 0, "roles": ["CLI-1STPARTY"], "scopes": [], "saml": false, "identityProvider": false, "createUsers": false, "requireKnownGroups": false, "aliases": ["portal.old"], "visibility": "CREDENTIALS_ONLY", "texts": "portal", "accessTokenLifetimeSeconds": 300, "administration": true, "mayAssert": ["staff"], "expiresIn": "seconds" }"#);
     }
@@ -216,9 +216,9 @@ mod tests {
     fn older_stored_clients_are_read_without_new_options() {
         let portal = Client::new(ClientId::parse("portal").unwrap());
         let mut stored = serialize_to_document(&ClientDocument::from(&Client {
-            texts: Some("portal".to_owned()),
+            message_templates: Some("portal".to_owned()),
             allows_administration: true,
-            may_assert: vec!["staff".to_owned()],
+            assertable_groups: vec!["staff".to_owned()],
             expires_in: Some(ExpiresIn::Absolute),
             ..portal.clone()
         }))

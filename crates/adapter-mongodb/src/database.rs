@@ -84,7 +84,7 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) async fn open(settings: &MongodbSettings) -> Result<Self, OpenError> {
         let client = connection::client(settings).await?;
-        let open_error = |error: mongodb::error::Error| OpenError::Away((&error).into());
+        let open_error = |error: mongodb::error::Error| OpenError::Unreachable((&error).into());
         let admin = client.database("admin");
         let hello: Document = admin.run_command(doc! { "hello": 1 }).await.map_err(open_error)?;
         let is_sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");

@@ -28,7 +28,7 @@ pub enum OpenError {
     #[error("the MongoDB URI names a DNS seed list (`mongodb+srv:`), which is not supported: list the hosts in it")]
     SeedList,
     #[error("MongoDB does not answer")]
-    Away(#[source] DriverError),
+    Unreachable(#[source] DriverError),
     #[error("the index `{name}` could not be created")]
     Index {
         name: String,

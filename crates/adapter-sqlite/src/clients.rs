@@ -75,10 +75,10 @@ impl From<&Client> for ClientDocument {
             require_known_groups: client.requires_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             visibility: client.visibility.as_str().to_owned(),
-            texts: client.texts.clone(),
+            texts: client.message_templates.clone(),
             access_token_lifetime_seconds: client.access_token_lifetime.map(|lifetime| lifetime.as_secs()),
             administration: client.allows_administration,
-            may_assert: client.may_assert.clone(),
+            may_assert: client.assertable_groups.clone(),
             expires_in: client.expires_in.map(|form| form.as_str().to_owned()),
         }
     }
@@ -122,10 +122,10 @@ fn client(row: &Row<'_>) -> Result<Client, SqliteError> {
             .map(alias)
             .collect::<Result<_, SqliteError>>()?,
         visibility: Visibility::parse(&document.visibility).ok_or_else(|| row.corrupt("visibility"))?,
-        texts: document.texts,
+        message_templates: document.texts,
         access_token_lifetime: document.access_token_lifetime_seconds.map(Duration::from_secs),
         allows_administration: document.administration,
-        may_assert: document.may_assert,
+        assertable_groups: document.may_assert,
         expires_in: document.expires_in.map(expires_in).transpose()?,
     })
 }

@@ -228,8 +228,10 @@ mod tests {
                 correlation_id: None,
             },
         };
-        let locked = CredentialLock::unlocked(command.user.clone()).lock(&command).unwrap();
-        let events = vec![events::lock_changed(&locked, &command)];
+        let locked = CredentialLock::never_locked(command.user.clone())
+            .lock(&command)
+            .unwrap();
+        let events = vec![events::lock_event(&locked, &command)];
         stores.credential_locks.save_if_version(&locked, events).await.unwrap();
     }
 

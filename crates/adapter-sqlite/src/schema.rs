@@ -254,7 +254,7 @@ mod tests {
                 is_locked: true,
                 epoch: 2,
                 since: Some(Timestamp::UNIX_EPOCH),
-                ..CredentialLock::unlocked(user.clone())
+                ..CredentialLock::never_locked(user.clone())
             };
             assert_eq!(stores.credential_locks.find(&user).await.unwrap(), Some(locked.clone()));
             let saved = stores

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter_crypto::{
-    HmacCodeDigester, HmacRefreshTokenCodec, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
-    VerifiedTokens, read_or_create_secret,
+    CachingTokenVerifier, HmacCodeDigester, HmacRefreshTokenCodec, KeyRing, Rs512Signer, Sha256, SystemRandomness,
+    TokenProfile, TokenType, read_or_create_secret,
 };
 use adapter_delivery::DeliverySettings;
 use adapter_http::{
@@ -82,7 +82,7 @@ impl AppParts {
         let tokens = TokensUseCases::new(&tokens_ports, &lifetimes);
         let factors = FactorsUseCases::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
         let stop = Stop::default();
-        let verifier = Arc::new(VerifiedTokens::new(shared.keys.clone(), shared.profile.clone()));
+        let verifier = Arc::new(CachingTokenVerifier::new(shared.keys.clone(), shared.profile.clone()));
         let api = Api {
             tokens: Some(Arc::new(tokens)),
             factors: Some(Arc::new(factors)),
@@ -102,7 +102,7 @@ impl AppParts {
         let metrics = shared.telemetry.clone();
         let management = Management {
             checks: vec![shared.stores.readiness.clone()],
-            stopping: stop.flag(),
+            is_stopping: stop.flag(),
             metrics: Arc::new(move || metrics.render()),
         };
         let SharedAdapters {
@@ -215,8 +215,8 @@ impl AppParts {
                 per_client: limits.requests_per_client,
                 per_user: limits.requests_per_user,
             },
-            docs: http.serves_docs,
-            query_tokens: self.settings.tokens.accepts_query_tokens,
+            serves_docs: http.serves_docs,
+            accepts_query_tokens: self.settings.tokens.accepts_query_tokens,
             login_guard: LoginGuardSettings {
                 failures_per_client: self.settings.login.failures_per_client,
                 failures_per_peer: self.settings.login.failures_per_peer,

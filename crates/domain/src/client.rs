@@ -32,12 +32,12 @@ pub enum ExpiresIn {
     /// The time of expiry in epoch seconds, like the claim `exp`.
     Absolute,
     /// The remaining lifetime in seconds (RFC 6749 section 5.1).
-    Seconds,
+    Remaining,
 }
 
 impl ExpiresIn {
     /// Both forms, in the order in which help texts list them.
-    pub const ALL: [Self; 2] = [Self::Absolute, Self::Seconds];
+    pub const ALL: [Self; 2] = [Self::Absolute, Self::Remaining];
 
     /// Parses the name that the command line and the store use; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
@@ -48,7 +48,7 @@ impl ExpiresIn {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Absolute => "absolute",
-            Self::Seconds => "seconds",
+            Self::Remaining => "seconds",
         }
     }
 }
@@ -88,14 +88,14 @@ pub struct Client {
     /// The contacts that the client's users see.
     pub visibility: Visibility,
     /// The name of the message templates for codes to its users; `None` for the default templates.
-    pub texts: Option<String>,
+    pub message_templates: Option<String>,
     /// The lifetime of the client's access tokens; `None` for the lifetime in the settings.
     pub access_token_lifetime: Option<Duration>,
     /// Tokens of the client's users may carry administrator roles.
     pub allows_administration: bool,
     /// Names of the groups that the client may assert in a SAML login. [`ANY_GROUP`](crate::group::ANY_GROUP) permits
     /// all groups without an administrator role.
-    pub may_assert: Vec<String>,
+    pub assertable_groups: Vec<String>,
     /// The form of `expiresIn` in token responses to the client; `None` for the default of each operation.
     pub expires_in: Option<ExpiresIn>,
 }
@@ -117,10 +117,10 @@ impl Client {
             requires_known_groups: false,
             aliases: Vec::new(),
             visibility: Visibility::default(),
-            texts: None,
+            message_templates: None,
             access_token_lifetime: None,
             allows_administration: false,
-            may_assert: Vec::new(),
+            assertable_groups: Vec::new(),
             expires_in: None,
         }
     }

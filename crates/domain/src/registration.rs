@@ -65,7 +65,10 @@ impl Additions {
     /// Returns what `after` adds to the stored client `before`; all of it when the client is new.
     pub fn of_client(before: Option<&Client>, after: &Client) -> Self {
         let roles = new_names(before.map(|client| &*client.roles), &after.roles);
-        let groups = new_names(before.map(|client| &*client.may_assert), &after.may_assert);
+        let groups = new_names(
+            before.map(|client| &*client.assertable_groups),
+            &after.assertable_groups,
+        );
         Self {
             roles: roles.map(|role| (RoleHolder::Client, role)).collect(),
             scopes: new_names(before.map(|client| &*client.scopes), &after.scopes).collect(),
@@ -177,7 +180,7 @@ mod tests {
         Client {
             roles: texts(roles),
             scopes: texts(scopes),
-            may_assert: texts(may_assert),
+            assertable_groups: texts(may_assert),
             ..Client::new(ClientId::parse("portal").unwrap())
         }
     }

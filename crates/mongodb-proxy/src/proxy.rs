@@ -35,7 +35,7 @@ pub enum Reaction {
 
 impl Reaction {
     /// Forwards the command and changes its reply.
-    pub fn changing(command: &Command, change: impl FnOnce(&mut Document) + Send + 'static) -> Self {
+    pub fn change_reply(command: &Command, change: impl FnOnce(&mut Document) + Send + 'static) -> Self {
         let on_reply = |mut reply| {
             change(&mut reply);
             Self::Answer(reply)
@@ -44,7 +44,7 @@ impl Reaction {
     }
 
     /// Lets the server execute the command, and resets the connection instead of replying.
-    pub fn losing_the_reply(command: &Command) -> Self {
+    pub fn lose_reply(command: &Command) -> Self {
         Self::Send(command.document().clone(), Box::new(|_| Self::Reset))
     }
 

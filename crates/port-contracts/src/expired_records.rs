@@ -50,7 +50,7 @@ async fn is_token_stored(stores: &Stores, token: &ValidationToken) -> bool {
 }
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
-    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
+    let event = events::start_event(event_context(session_event_id(family, 1), family.rotated_at), family);
     stores.refresh_families.start(family, event).await.unwrap();
 }
 
@@ -69,7 +69,7 @@ async fn is_family_stored(stores: &Stores, family: &RefreshFamily) -> bool {
 /// Takes the only message of a user's quota. Its window begins at `now`.
 async fn take(stores: &Stores, n: usize, now: Timestamp) -> QuotaDecision {
     let quota = SendQuota {
-        most: 1,
+        limit: 1,
         window: Duration::from_mins(10),
     };
     let key = SendQuotaKey::user(&user(n));
@@ -151,7 +151,7 @@ async fn closed_and_revoked_families_are_kept_until_expiry(fixture: &dyn Fixture
     let closing = stores.refresh_families.close(&presented, at(1), IDLE).await;
     assert_eq!(closing.unwrap(), CloseOutcome::Closed);
     let reason = RevocationReason::Replay;
-    let event = events::revoked(event_context(session_event_id(&revoked, 2), at(1)), &revoked, reason);
+    let event = events::revocation_event(event_context(session_event_id(&revoked, 2), at(1)), &revoked, reason);
     let revoking = stores.refresh_families.revoke(&revoked.id, reason, event);
     assert!(revoking.await.unwrap());
     outboxes::acknowledge_all(&stores).await;

@@ -150,10 +150,10 @@ pub(crate) fn full_client(id: &str) -> Client {
         roles: texts(["ROLE_B", "ROLE_A"]),
         scopes: texts(["account_lock", "a"]),
         visibility: Visibility::MarkedResources,
-        texts: Some("čeština \"2\"".to_owned()),
+        message_templates: Some("čeština \"2\"".to_owned()),
         access_token_lifetime: Some(Duration::from_mins(2)),
-        may_assert: texts(["*", "CN=Čtenáři,O='x'"]),
-        expires_in: Some(ExpiresIn::Seconds),
+        assertable_groups: texts(["*", "CN=Čtenáři,O='x'"]),
+        expires_in: Some(ExpiresIn::Remaining),
         ..client_with_aliases(id, [&format!("{id}.z"), &format!("{id}.a")])
     }
 }

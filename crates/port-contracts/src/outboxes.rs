@@ -126,7 +126,7 @@ async fn every_kind_of_aggregate_has_an_outbox(fixture: &dyn Fixture) {
     lock_changes::lock(&*stores.credential_locks, &lock_command(&user(1), 1)).await;
     push(&stores, 2, 1).await;
     let family = family(3);
-    let event = events::started(event_context(event_id(3), at(3)), &family);
+    let event = events::start_event(event_context(event_id(3), at(3)), &family);
     stores.refresh_families.start(&family, event).await.unwrap();
     let mut seen: Vec<_> = observe(&stores)
         .await
@@ -281,8 +281,8 @@ async fn every_push_ends_the_wait(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let family = family(1);
     let (command, set) = (lock_command(&user(1), 1), full_factor_set(user(1)));
-    let started = events::started(event_context(event_id(2), at(0)), &family);
-    let revoked = events::revoked(event_context(event_id(3), at(0)), &family, RevocationReason::Replay);
+    let started = events::start_event(event_context(event_id(2), at(0)), &family);
+    let revoked = events::revocation_event(event_context(event_id(3), at(0)), &family, RevocationReason::Replay);
     let outboxes = &stores.outboxes;
 
     let waiting = start_waiting(|| outboxes.wait_for_event()).await;

@@ -12,7 +12,7 @@
 /// async fn lock(locks: &dyn CredentialLocks, command: &LockCommand) -> Result<bool, StoreError> {
 ///     for _attempt in 0..24 {
 ///         let stored = locks.find(&command.user).await?;
-///         let before = stored.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
+///         let before = stored.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
 ///         let (after, new_events) = match before.lock(command) {
 ///             Some(locked) => {
 ///                 let event = events::lock_changed(&locked, command);

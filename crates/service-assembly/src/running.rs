@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use adapter_crypto::VerifiedTokens;
+use adapter_crypto::CachingTokenVerifier;
 use adapter_http::{
     Api, ApiSettings, Authenticator, ConnectionSettings, Management, RequestLimitSettings, TrustedProxies,
 };
@@ -163,7 +163,7 @@ fn relay_owner(service: &str, shared: &Shared) -> String {
 }
 
 fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
-    let verifier = VerifiedTokens::new(shared.keys.verification(), shared.profile.clone());
+    let verifier = CachingTokenVerifier::new(shared.keys.verification(), shared.profile.clone());
     let mut api = Api {
         tokens: None,
         factors: None,
@@ -205,8 +205,8 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
             per_client: settings.limits.requests_per_client,
             per_user: settings.limits.requests_per_user,
         },
-        docs: settings.http.serves_docs,
-        query_tokens: context.accepts_query_tokens(),
+        serves_docs: settings.http.serves_docs,
+        accepts_query_tokens: context.accepts_query_tokens(),
         login_guard: context.login_guard(),
     })
 }
@@ -217,7 +217,7 @@ fn management(shared: &Shared, stop: &Stop) -> Management {
     checks.extend(shared.keys.readiness());
     Management {
         checks,
-        stopping: stop.flag(),
+        is_stopping: stop.flag(),
         metrics: Arc::new(move || metrics.render()),
     }
 }

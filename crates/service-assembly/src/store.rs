@@ -51,7 +51,7 @@ async fn retry_while_unavailable<T>(
     let start = Instant::now();
     loop {
         match attempt().await {
-            Err(error @ (OpenError::Away(_) | OpenError::Index { .. }))
+            Err(error @ (OpenError::Unreachable(_) | OpenError::Index { .. }))
                 if wait == WaitForStore::Yes && start.elapsed() < WAIT_LIMIT =>
             {
                 tracing::warn!(

@@ -18,14 +18,14 @@ pub enum AdmissionError {
     #[error("the caller's token is not active")]
     Inactive(#[source] InactiveReason),
     #[error(transparent)]
-    Failed(#[from] StoreError),
+    Store(#[from] StoreError),
 }
 
 impl From<ActiveCheckError> for AdmissionError {
     fn from(error: ActiveCheckError) -> Self {
         match error {
             ActiveCheckError::Inactive(reason) => Self::Inactive(reason),
-            ActiveCheckError::Store(error) => Self::Failed(error),
+            ActiveCheckError::Store(error) => Self::Store(error),
         }
     }
 }

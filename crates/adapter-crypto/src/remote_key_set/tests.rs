@@ -13,7 +13,7 @@ use ports::{MetricEvent, Telemetry, TokenVerificationError, TokenVerifier as _};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{KeyDirectory, KeyRing, Rs512Signer, TokenProfile, TokenType, VerifiedTokens};
+use crate::{CachingTokenVerifier, KeyDirectory, KeyRing, Rs512Signer, TokenProfile, TokenType};
 
 /// The status line and body; `None` closes the connection without a response.
 type Response = Option<(&'static str, String)>;
@@ -158,7 +158,7 @@ fn profile() -> TokenProfile {
 async fn a_changed_key_set_applies_to_cached_tokens() {
     let (server, first, second) = (Server::start(), Issuer::new(), Issuer::new());
     let keys = server.key_set();
-    let verifier = VerifiedTokens::new(keys.clone(), profile());
+    let verifier = CachingTokenVerifier::new(keys.clone(), profile());
     let error = |issuer: &Issuer| verifier.verify(&issuer.token(), now()).err();
     assert_eq!(error(&first), Some(TokenVerificationError::KeysUnavailable));
     assert!(!keys.is_ready().await);
@@ -207,7 +207,7 @@ async fn the_last_good_set_stays_in_use() {
         8,
         "redirects are not followed, and requests are not repeated"
     );
-    let verifier = VerifiedTokens::new(keys.clone(), profile());
+    let verifier = CachingTokenVerifier::new(keys.clone(), profile());
     assert!(verifier.verify(&issuer.token(), now()).is_ok());
     assert!(keys.is_ready().await);
 }
@@ -220,7 +220,7 @@ async fn a_set_past_its_longest_age_verifies_nothing() {
     let (old, young) = (server.key_set_of_age(Duration::ZERO), server.key_set());
     for (keys, expected) in [(old, Err(TokenVerificationError::KeysUnavailable)), (young, Ok(()))] {
         keys.fetch_if_due(Duration::ZERO).await;
-        let verifier = VerifiedTokens::new(keys.clone(), profile());
+        let verifier = CachingTokenVerifier::new(keys.clone(), profile());
         assert_eq!(verifier.verify(&issuer.token(), now()).map(drop), expected);
         assert_eq!(keys.is_ready().await, expected.is_ok());
     }
@@ -230,7 +230,7 @@ async fn a_set_past_its_longest_age_verifies_nothing() {
 async fn a_token_issued_after_retirement_is_rejected() {
     let (server, issuer) = (Server::start(), Issuer::new());
     let keys = server.key_set();
-    let verifier = VerifiedTokens::new(keys.clone(), profile());
+    let verifier = CachingTokenVerifier::new(keys.clone(), profile());
     let issued_at = now().as_second();
     for (retired_at, expected) in [
         (issued_at + 1, Ok(())),

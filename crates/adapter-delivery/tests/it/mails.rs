@@ -259,7 +259,10 @@ pub(crate) async fn the_client_chooses_the_texts(server: MailServer) {
         ("none", "O seu código de confirmação", "Olá,"),
     ] {
         let texts = Some(name.to_owned());
-        let message = CodeMessage { texts, ..mail() };
+        let message = CodeMessage {
+            message_templates: texts,
+            ..mail()
+        };
         sender.deliver(&message).await.unwrap();
         let accepted = server.only_mail(&message);
         assert_eq!(accepted.headers["Subject"], subject);

@@ -30,7 +30,7 @@ fn message(to: ContactValue) -> CodeMessage {
         to,
         code: OneTimeCode::draw(|| 417_u128.to_le_bytes()),
         client: ClientId::parse("com.example.portal").unwrap(),
-        texts: None,
+        message_templates: None,
         sent_at,
         expires_at: after(sent_at, Duration::from_mins(10)),
     }

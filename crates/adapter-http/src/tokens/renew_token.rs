@@ -116,12 +116,12 @@ fn read(request: &HttpRequest, body: &Body, accepts_query_tokens: bool) -> Resul
                     token,
                     expected: ExpectedSubject { client, user },
                 },
-                remember,
+                is_remembered: remember,
             })
         }
         (None, Some(client), Some(user)) => Ok(RenewTokenRequest {
             grant: RenewalGrant::IdentityProvider { client, user },
-            remember: remember.unwrap_or(false),
+            is_remembered: remember.unwrap_or(false),
         }),
         (None, _, _) => Err(Problem::malformed(
             "either token and remember-me, or userId and clientId, are required",
@@ -136,7 +136,7 @@ pub(crate) async fn handle(
     tokens: web::Data<TokensUseCases>,
     settings: web::Data<ApiSettings>,
 ) -> Result<HttpResponse, Problem> {
-    let renewal = read(&request, &body, settings.query_tokens)?;
+    let renewal = read(&request, &body, settings.accepts_query_tokens)?;
     let minted = tokens
         .renew_token
         .run(&authorised.call, renewal)

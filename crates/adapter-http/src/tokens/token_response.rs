@@ -29,7 +29,7 @@ pub(super) fn respond(minted: Minted<IssuedTokens>) -> HttpResponse {
     let tokens = minted.into_inner();
     let expires_in = match tokens.expires_in {
         ExpiresIn::Absolute => tokens.expires_at.as_second(),
-        ExpiresIn::Seconds => tokens.expires_at.as_second() - tokens.issued_at.as_second(),
+        ExpiresIn::Remaining => tokens.expires_at.as_second() - tokens.issued_at.as_second(),
     };
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))

@@ -20,7 +20,7 @@ use domain::event::{EventContext, EventKind, NewEvent};
 use domain::factors::{ExhaustedBudget, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
 use domain::time::Timestamp;
-use domain::tokens::events::{revoked, started};
+use domain::tokens::events::{revocation_event, start_event};
 use domain::tokens::{FamilyStatus, Nonce, Origin, RefreshFamily, RevocationReason};
 use ports::{Cursor, LoggedEvent};
 use serde_json::{Map, Value, json};
@@ -209,9 +209,9 @@ fn lock_events() -> Vec<NewEvent> {
             reason: None,
             context: context(by),
         };
-        let locked = CredentialLock::unlocked(user()).lock(&command).unwrap();
+        let locked = CredentialLock::never_locked(user()).lock(&command).unwrap();
         let unlocked = locked.unlock(&command).unwrap();
-        [locked, unlocked].map(|credential| domain::credential_lock::events::lock_changed(&credential, &command))
+        [locked, unlocked].map(|credential| domain::credential_lock::events::lock_event(&credential, &command))
     };
     actors().into_iter().flat_map(lock_and_unlock).collect()
 }
@@ -253,7 +253,7 @@ fn contact_events() -> Vec<NewEvent> {
             ExhaustedBudget::Contact,
             ExhaustedBudget::User,
         ] {
-            let event = domain::factors::events::attempts_exhausted;
+            let event = domain::factors::events::attempts_exhausted_event;
             events.push(event(context(Actor::default()), &user(), &contact, exhausted));
         }
     }
@@ -282,8 +282,8 @@ fn session_events() -> Vec<NewEvent> {
             idle_expires_at: Timestamp::MAX,
             status: FamilyStatus::Active,
         };
-        events.push(started(context(Actor::default()), &family));
-        let ends = RevocationReason::ALL.map(|reason| revoked(context(Actor::default()), &family, reason));
+        events.push(start_event(context(Actor::default()), &family));
+        let ends = RevocationReason::ALL.map(|reason| revocation_event(context(Actor::default()), &family, reason));
         events.extend(ends);
     }
     events

@@ -238,8 +238,10 @@ mod tests {
                 correlation_id: None,
             },
         };
-        let locked = CredentialLock::unlocked(command.user.clone()).lock(&command).unwrap();
-        let events = vec![lock_events::lock_changed(&locked, &command)];
+        let locked = CredentialLock::never_locked(command.user.clone())
+            .lock(&command)
+            .unwrap();
+        let events = vec![lock_events::lock_event(&locked, &command)];
         let stored = serialize_to_document(&NewCredentialLockDocument::new(&locked, events)).unwrap();
         let locked = CredentialLock { version: 1, ..locked };
         insta::assert_snapshot!(stored, @r#"{ "_id": "user-1", "locked": true, "epoch": 1, "since": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "reason": "lost phone", "version": 1, "sequence": 1, "outbox": [{ "id": "0192f0c1-0000-7000-8000-000000000001", "kind": "credential.locked", "sequence": 1, "time": DateTime("1970-01-01 0:00:00.0 +00:00:00"), "by": { "client": "backoffice" }, "data": [{ "name": "userId", "value": "user-1" }, { "name": "epoch", "value": 1 }] }], "outboxPending": true }"#);

@@ -46,7 +46,7 @@ async fn take(
         used: 1,
         window_ends_at: date(time::after(now, quota.window)),
     };
-    let most = i64::from(quota.most);
+    let most = i64::from(quota.limit);
     let room_filter = doc! {
         "_id": key.as_str(),
         "$or": [{ "windowEndsAt": { "$lte": date(now) } }, { "used": { "$lt": most } }],
@@ -78,7 +78,7 @@ fn end_of_full_window(
     quota: SendQuota,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, MongodbError> {
-    let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= quota.most);
+    let full = found.filter(|found| found.window_ends_at > date(now) && found.used >= quota.limit);
     let reader = Reader::new("send quota", key.as_str());
     full.map(|full| reader.time(full.window_ends_at)).transpose()
 }
@@ -86,7 +86,7 @@ fn end_of_full_window(
 #[async_trait]
 impl SendQuotas for MongodbSendQuotas {
     async fn peek(&self, key: &SendQuotaKey, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
-        if quota.most == 0 {
+        if quota.limit == 0 {
             let retry_at = time::after(now, quota.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
@@ -96,7 +96,7 @@ impl SendQuotas for MongodbSendQuotas {
     }
 
     async fn take(&self, key: &SendQuotaKey, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
-        if quota.most == 0 {
+        if quota.limit == 0 {
             let retry_at = time::after(now, quota.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
         }

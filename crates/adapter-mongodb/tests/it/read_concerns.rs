@@ -61,10 +61,10 @@ async fn lock(stores: &Stores, n: usize) -> Result<SaveOutcome, StoreError> {
             correlation_id: None,
         },
     };
-    let locked = CredentialLock::unlocked(user(n))
+    let locked = CredentialLock::never_locked(user(n))
         .lock(&command)
         .expect("the user is not locked");
-    let events = vec![lock_events::lock_changed(&locked, &command)];
+    let events = vec![lock_events::lock_event(&locked, &command)];
     stores.credential_locks.save_if_version(&locked, events).await
 }
 

@@ -218,7 +218,7 @@ async fn indexes_again(database: TestDatabase) {
 async fn own_records(database: TestDatabase) {
     let stores = database.current_stores();
     let window = SendQuota {
-        most: 1,
+        limit: 1,
         window: Duration::from_mins(10),
     };
     let key = SendQuotaKey::user(&user("ada"));
@@ -252,10 +252,10 @@ async fn lock(database: &TestDatabase, name: &str) {
     };
     let credential_locks = database.stores().credential_locks;
     let found = credential_locks.find(&command.user).await.expect("the call succeeds");
-    let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
+    let found = found.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
     let changed = found.lock(&command).or_else(|| found.unlock(&command));
     let changed = changed.expect("a lock or an unlock changes it");
-    let events = vec![lock_events::lock_changed(&changed, &command)];
+    let events = vec![lock_events::lock_event(&changed, &command)];
     let outcome = credential_locks.save_if_version(&changed, events).await;
     assert_eq!(outcome.expect("the call succeeds"), SaveOutcome::Saved);
 }

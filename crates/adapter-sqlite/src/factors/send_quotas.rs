@@ -27,7 +27,7 @@ fn take(connection: &Connection, key: &str, quota: SendQuota, now: Timestamp) ->
         ":key": key,
         ":end": end.as_millisecond(),
         ":now": now.as_millisecond(),
-        ":most": quota.most,
+        ":most": quota.limit,
     };
     if row_codec::execute(connection, sql, parameters)? > 0 {
         return Ok(QuotaDecision::Allowed);
@@ -43,7 +43,7 @@ fn take(connection: &Connection, key: &str, quota: SendQuota, now: Timestamp) ->
 fn peek(connection: &Connection, key: &str, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, SqliteError> {
     let sql = "SELECT key, window_ends_at FROM send_limits
                WHERE key = :key AND window_ends_at > :now AND used >= :most";
-    let parameters = named_params! { ":key": key, ":now": now.as_millisecond(), ":most": quota.most };
+    let parameters = named_params! { ":key": key, ":now": now.as_millisecond(), ":most": quota.limit };
     let retry_at = row_codec::first(connection, sql, parameters, |row| {
         Reader::new("send quota", row).time(1)
     })?;
@@ -53,7 +53,7 @@ fn peek(connection: &Connection, key: &str, quota: SendQuota, now: Timestamp) ->
 #[async_trait]
 impl SendQuotas for SqliteSendQuotas {
     async fn peek(&self, key: &SendQuotaKey, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
-        if quota.most == 0 {
+        if quota.limit == 0 {
             let retry_at = time::after(now, quota.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
         }
@@ -61,7 +61,7 @@ impl SendQuotas for SqliteSendQuotas {
     }
 
     async fn take(&self, key: &SendQuotaKey, quota: SendQuota, now: Timestamp) -> Result<QuotaDecision, StoreError> {
-        if quota.most == 0 {
+        if quota.limit == 0 {
             let retry_at = time::after(now, quota.window);
             return Ok(QuotaDecision::Exceeded { retry_at });
         }

@@ -59,10 +59,10 @@ impl From<Client> for ClientLine {
             require_known_groups: client.requires_known_groups,
             aliases: client.aliases.iter().map(ToString::to_string).collect(),
             factor_visibility: client.visibility.as_str(),
-            texts: client.texts,
+            texts: client.message_templates,
             access_token_lifetime: lifetime.map(|lifetime| format!("{lifetime:#}")),
             administration: client.allows_administration,
-            may_assert: client.may_assert,
+            may_assert: client.assertable_groups,
             expires_in: client.expires_in.map(ExpiresIn::as_str),
         }
     }

@@ -115,12 +115,12 @@ impl ClientOptions {
         replace(&mut client.aliases, aliases.transpose()?);
         replace(&mut client.visibility, self.factor_visibility);
         replace(
-            &mut client.texts,
+            &mut client.message_templates,
             self.texts.map(|name| (!name.is_empty()).then_some(name)),
         );
         client.access_token_lifetime = self.access_token_lifetime.or(client.access_token_lifetime);
         replace(&mut client.allows_administration, self.administration);
-        replace(&mut client.may_assert, self.may_assert.map(without_empty));
+        replace(&mut client.assertable_groups, self.may_assert.map(without_empty));
         replace(&mut client.expires_in, self.expires_in.map(|ExpiresInForm(form)| form));
         Ok(())
     }

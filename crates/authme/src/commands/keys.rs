@@ -126,7 +126,7 @@ fn list(keys: &KeyDirectory) -> Result<(), CommandError> {
     for key in keys.list().map_err(unreadable())? {
         print(&KeyLine::from(key))?;
     }
-    for key in keys.revoked().map_err(unreadable())? {
+    for key in keys.revoked_keys().map_err(unreadable())? {
         print(&RevokedKeyLine::from(key))?;
     }
     Ok(())

@@ -102,9 +102,9 @@ async fn register_client(
     let client = Client {
         secrets: vec![Sha256.digest(&secret)],
         roles: setup.roles.map(str::to_owned).to_vec(),
-        texts: Some("en".to_owned()),
+        message_templates: Some("en".to_owned()),
         scopes: setup.scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        may_assert: setup.may_assert.into_iter().map(str::to_owned).collect(),
+        assertable_groups: setup.may_assert.into_iter().map(str::to_owned).collect(),
         accepts_saml: setup.accepts_saml,
         visibility: setup.visibility,
         ..Client::new(name)

@@ -125,7 +125,9 @@ fn saml_grants_administration_only_through_named_groups() {
         (&["IDC_GERENCIADOR_MANAGER"], &["IDC_GERENCIADOR_MANAGER"], false),
         (&["*", "ADMINS"], &["ADMINS", "IDC_GERENCIADOR_MANAGER"], true),
     ] {
-        change_client(&app, "gateway", |gateway| gateway.may_assert = to_strings(may_assert));
+        change_client(&app, "gateway", |gateway| {
+            gateway.assertable_groups = to_strings(may_assert)
+        });
         let tokens = session(&app, &body);
         assert_eq!(is_administrator(&tokens), administrates, "{may_assert:?}");
         // Roles that were left out are not stored either.
@@ -137,7 +139,9 @@ fn saml_grants_administration_only_through_named_groups() {
 fn an_administrator_by_saml_keeps_the_role_in_branches() {
     let app = TestApp::start();
     save_group(&app, "ADMINS", &[ADMINISTRATOR]);
-    change_client(&app, "gateway", |gateway| gateway.may_assert = to_strings(&["ADMINS"]));
+    change_client(&app, "gateway", |gateway| {
+        gateway.assertable_groups = to_strings(&["ADMINS"])
+    });
     let tokens = session(&app, &json!({"email": ANA_MAIL, "groups": ["ADMINS"]}));
     let portal = app.client_token("portal");
     let renewed = app.renew(&portal, &field(&tokens, "refreshToken"), "true").json();
@@ -258,7 +262,7 @@ fn the_registered_expiry_form_applies_to_every_answer() {
     let absolute = (crate::test_app::START + 300).to_string();
     let life = || "300".to_owned();
     assert_eq!(expiries(), (life(), absolute.clone()));
-    change_client(&app, "portal", |portal| portal.expires_in = Some(ExpiresIn::Seconds));
+    change_client(&app, "portal", |portal| portal.expires_in = Some(ExpiresIn::Remaining));
     assert_eq!(expiries(), (life(), life()));
     change_client(&app, "portal", |portal| portal.expires_in = Some(ExpiresIn::Absolute));
     assert_eq!(expiries(), (absolute.clone(), absolute));

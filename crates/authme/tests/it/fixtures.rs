@@ -66,7 +66,7 @@ fn clients() -> Vec<Client> {
     disabled.is_enabled = false;
     let machine = ["CLI-1STPARTY", "CLI-AUTH-BASIC"];
     let mut gateway = client("gateway", &machine, &["SAML_SSO"]);
-    gateway.may_assert = to_strings(&["*"]);
+    gateway.assertable_groups = to_strings(&["*"]);
     vec![
         portal,
         marked,

@@ -63,7 +63,7 @@ pub struct LockCommand {
 /// # };
 /// let user = UserId::parse("ana")?;
 /// let command = LockCommand { user: user.clone(), reason: None, context };
-/// let never_locked = CredentialLock::unlocked(user);
+/// let never_locked = CredentialLock::never_locked(user);
 /// let token_epoch = never_locked.epoch;
 ///
 /// let locked = never_locked.lock(&command).expect("it was unlocked");
@@ -95,7 +95,7 @@ pub struct CredentialLock {
 
 impl CredentialLock {
     /// Returns the credential lock of a user who was never locked.
-    pub fn unlocked(user: UserId) -> Self {
+    pub fn never_locked(user: UserId) -> Self {
         Self {
             user,
             version: 0,
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_lock_raises_the_epoch_and_an_unlock_keeps_it() {
-        let locked = CredentialLock::unlocked(command().user).lock(&command()).unwrap();
+        let locked = CredentialLock::never_locked(command().user).lock(&command()).unwrap();
         assert_eq!(
             locked.status(),
             LockStatus {
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_repeated_lock_or_unlock_changes_nothing() {
-        let locked = CredentialLock::unlocked(command().user).lock(&command()).unwrap();
+        let locked = CredentialLock::never_locked(command().user).lock(&command()).unwrap();
         assert_eq!(locked.lock(&command()), None);
         let unlocked = locked.unlock(&command()).unwrap();
         assert_eq!(unlocked.unlock(&command()), None);

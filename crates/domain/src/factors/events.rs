@@ -15,7 +15,7 @@ pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, cont
 }
 
 /// Returns the event of a used-up budget of code attempts. `contact` is the contact of the last attempt.
-pub fn attempts_exhausted(
+pub fn attempts_exhausted_event(
     context: EventContext,
     user: &UserId,
     contact: &OwnContact,
@@ -120,7 +120,7 @@ mod tests {
             (ExhaustedBudget::Contact, "factor"),
             (ExhaustedBudget::User, "user"),
         ] {
-            let event = attempts_exhausted(context(), &set.user, &contact, exhausted);
+            let event = attempts_exhausted_event(context(), &set.user, &contact, exhausted);
             assert_eq!(event.kind, EventKind::FactorAttemptsExhausted);
             assert_eq!(
                 names(&event.data),

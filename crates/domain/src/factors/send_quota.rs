@@ -28,7 +28,7 @@ impl SendQuotaKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendQuota {
     /// The maximum number of messages in a window. A message counts before it is sent, whether or not it is delivered.
-    pub most: u32,
+    pub limit: u32,
     /// The length of a window, which begins with its first message.
     pub window: Duration,
 }
@@ -48,11 +48,11 @@ impl Default for SendQuotaSettings {
     fn default() -> Self {
         Self {
             per_destination: SendQuota {
-                most: 3,
+                limit: 3,
                 window: Duration::from_mins(10),
             },
             per_user: SendQuota {
-                most: 10,
+                limit: 10,
                 window: Duration::from_hours(24),
             },
         }
@@ -71,8 +71,8 @@ mod tests {
             per_destination,
             per_user,
         } = SendQuotaSettings::default();
-        assert_eq!((per_destination.most, per_destination.window.as_secs()), (3, 600));
-        assert_eq!((per_user.most, per_user.window.as_secs()), (10, 86_400));
+        assert_eq!((per_destination.limit, per_destination.window.as_secs()), (3, 600));
+        assert_eq!((per_user.limit, per_user.window.as_secs()), (10, 86_400));
     }
 
     proptest! {

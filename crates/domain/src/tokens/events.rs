@@ -18,7 +18,7 @@ fn family_data(family: &RefreshFamily) -> EventData {
 }
 
 /// Returns the event for the start of a family.
-pub fn started(context: EventContext, family: &RefreshFamily) -> NewEvent {
+pub fn start_event(context: EventContext, family: &RefreshFamily) -> NewEvent {
     NewEvent {
         context,
         kind: EventKind::SessionStarted,
@@ -28,7 +28,7 @@ pub fn started(context: EventContext, family: &RefreshFamily) -> NewEvent {
 
 /// Returns the event for the revocation of a family. A service that stores sessions also ends the sessions that name
 /// the family among their ancestors.
-pub fn revoked(context: EventContext, family: &RefreshFamily, reason: RevocationReason) -> NewEvent {
+pub fn revocation_event(context: EventContext, family: &RefreshFamily, reason: RevocationReason) -> NewEvent {
     let mut data = family_data(family);
     data.push(("reason".to_owned(), reason.as_str().into()));
     NewEvent {

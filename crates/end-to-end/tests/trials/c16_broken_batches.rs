@@ -281,11 +281,11 @@ fn reaction(fault: Fault, command: &Command, fault_families: &FaultFamilies) -> 
 /// Returns the reaction that applies the fault to the whole batch.
 fn batch_fault_reaction(fault: Fault, command: &Command) -> Reaction {
     match fault {
-        Fault::NotAcknowledged(code) => Reaction::changing(command, move |response| {
+        Fault::NotAcknowledged(code) => Reaction::change_reply(command, move |response| {
             let error = doc! { "code": code, "codeName": "Scripted", "errmsg": "no majority" };
             response.insert("writeConcernError", error);
         }),
-        Fault::ConnectionClosed { is_applied: true } => Reaction::losing_the_reply(command),
+        Fault::ConnectionClosed { is_applied: true } => Reaction::lose_reply(command),
         Fault::NotWritablePrimary => {
             let half = with_updates(command, updates(command).take(updates(command).count() / 2));
             let stepped_down = |_| Reaction::Answer(command_error(10_107, "NotWritablePrimary"));

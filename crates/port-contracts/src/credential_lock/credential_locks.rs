@@ -62,7 +62,11 @@ fn changed_lock(outcome: &LockOutcome) -> Option<CredentialLock> {
 
 /// Returns the lock of a user who was never locked before `command`, as it is stored after `command`.
 fn after_first_lock(command: &LockCommand) -> CredentialLock {
-    with_next_version(CredentialLock::unlocked(command.user.clone()).lock(command).unwrap())
+    with_next_version(
+        CredentialLock::never_locked(command.user.clone())
+            .lock(command)
+            .unwrap(),
+    )
 }
 
 async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent>) -> SaveOutcome {
@@ -75,7 +79,7 @@ async fn save(stores: &Stores, credential: &CredentialLock, events: Vec<NewEvent
 
 /// Returns the event of a lock or unlock by `command`.
 fn change_events(changed: &CredentialLock, command: &LockCommand) -> Vec<NewEvent> {
-    vec![events::lock_changed(changed, command)]
+    vec![events::lock_event(changed, command)]
 }
 
 async fn a_user_never_locked_has_no_credential(fixture: &dyn Fixture) {
@@ -125,7 +129,7 @@ async fn unlocking_an_unlocked_credential_changes_nothing(fixture: &dyn Fixture)
     );
     assert_eq!(
         find(&stores, &user(1)).await,
-        Some(with_next_version(CredentialLock::unlocked(user(1))))
+        Some(with_next_version(CredentialLock::never_locked(user(1))))
     );
     assert_eq!(pending(&stores, &user(1)).await, []);
 
@@ -141,7 +145,7 @@ async fn unlocking_an_unlocked_credential_changes_nothing(fixture: &dyn Fixture)
 
 async fn every_lock_raises_the_epoch(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let mut expected = CredentialLock::unlocked(user(1));
+    let mut expected = CredentialLock::never_locked(user(1));
     for round in 0..3 {
         let (locking, unlocking) = (lock_command(&user(1), 2 * round), lock_command(&user(1), 2 * round + 1));
         expected = with_next_version(expected.lock(&locking).unwrap());
@@ -168,7 +172,7 @@ async fn every_change_pushes_its_event(fixture: &dyn Fixture) {
         .iter()
         .zip(1..)
         .map(|((command, outcome), sequence)| {
-            let event = events::lock_changed(&changed_lock(outcome).unwrap(), command);
+            let event = events::lock_event(&changed_lock(outcome).unwrap(), command);
             event.into_event(user(1).as_str(), user(1), sequence)
         })
         .collect();
@@ -281,7 +285,7 @@ async fn parallel_locks_and_unlocks_alternate(fixture: &dyn Fixture) {
 
 async fn unchanged_save_raises_the_version(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let mut expected = CredentialLock::unlocked(user(1));
+    let mut expected = CredentialLock::never_locked(user(1));
     for _ in 0..3 {
         assert_eq!(save(&stores, &expected, Vec::new()).await, SaveOutcome::Saved);
         expected = with_next_version(expected);
@@ -332,7 +336,7 @@ async fn parallel_saves_have_one_winner(fixture: &dyn Fixture) {
             let credential_locks = Arc::clone(&stores.credential_locks);
             let credential = CredentialLock {
                 version,
-                ..CredentialLock::unlocked(user(1))
+                ..CredentialLock::never_locked(user(1))
             };
             async move { credential_locks.save_if_version(&credential, Vec::new()).await.unwrap() }
         })
@@ -347,7 +351,7 @@ async fn parallel_saves_have_one_winner(fixture: &dyn Fixture) {
 async fn late_write_of_an_abandoned_change_conflicts(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let (late_lock, late_unlock) = (lock_command(&user(1), 1), lock_command(&user(1), 2));
-    let late = CredentialLock::unlocked(user(1)).lock(&late_lock).unwrap();
+    let late = CredentialLock::never_locked(user(1)).lock(&late_lock).unwrap();
     assert_eq!(
         unlock(&stores, &lock_command(&user(1), 3)).await,
         LockOutcome::Unchanged

@@ -29,11 +29,11 @@ async fn decide_and_save(
 ) -> LockOutcome {
     loop {
         let found = credential_locks.find(&command.user).await.unwrap();
-        let found = found.unwrap_or_else(|| CredentialLock::unlocked(command.user.clone()));
+        let found = found.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
         let changed = rule(&found, command);
         let events = changed
             .iter()
-            .map(|changed| events::lock_changed(changed, command))
+            .map(|changed| events::lock_event(changed, command))
             .collect();
         let save = credential_locks.save_if_version(changed.as_ref().unwrap_or(&found), events);
         match (save.await.unwrap(), changed) {

@@ -35,7 +35,7 @@ const WINDOW_MS: i64 = 600_000;
 
 fn quota(most: u32) -> SendQuota {
     SendQuota {
-        most,
+        limit: most,
         window: Duration::from_millis(WINDOW_MS.unsigned_abs()),
     }
 }
@@ -58,7 +58,7 @@ async fn peek(stores: &Stores, quota: SendQuota, now: Timestamp) -> QuotaDecisio
 
 /// Takes from key 1 until its quota is exceeded.
 async fn exhaust(stores: &Stores, quota: SendQuota, now: Timestamp) {
-    for _ in 0..quota.most {
+    for _ in 0..quota.limit {
         assert_eq!(take(stores, quota, now).await, QuotaDecision::Allowed);
     }
 }

@@ -43,7 +43,7 @@ contracts! { dyn Fixture:
 const GRACE: Duration = Duration::from_secs(30);
 
 async fn start(stores: &Stores, family: &RefreshFamily) {
-    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
+    let event = events::start_event(event_context(session_event_id(family, 1), family.rotated_at), family);
     stores.refresh_families.start(family, event).await.unwrap();
 }
 
@@ -72,7 +72,7 @@ async fn close(stores: &Stores, presented: &PresentedToken, now: Timestamp) -> C
 }
 
 async fn revoke(stores: &Stores, family: &RefreshFamily, reason: RevocationReason) -> bool {
-    let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
+    let event = events::revocation_event(event_context(session_event_id(family, 2), at(2)), family, reason);
     let revoked = stores.refresh_families.revoke(&family.id, reason, event);
     revoked.await.unwrap()
 }
@@ -83,7 +83,7 @@ async fn pending(stores: &Stores, family: &RefreshFamily) -> Vec<Event> {
 
 /// Returns the event that [`start`] pushes.
 fn start_event(family: &RefreshFamily) -> Event {
-    let event = events::started(event_context(session_event_id(family, 1), family.rotated_at), family);
+    let event = events::start_event(event_context(session_event_id(family, 1), family.rotated_at), family);
     event.into_event(family.id.as_str(), family.origin.user.clone(), 1)
 }
 
@@ -111,7 +111,7 @@ async fn starting_a_family_again_changes_nothing(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     let first = family(1);
     let start_again = async || {
-        let event = events::started(event_context(session_event_id(&first, 1), first.rotated_at), &first);
+        let event = events::start_event(event_context(session_event_id(&first, 1), first.rotated_at), &first);
         stores.refresh_families.start(&first, event).await.unwrap()
     };
     assert!(start_again().await);

@@ -18,7 +18,7 @@ pub struct CodeMessage {
     /// The application that the user is using, which a message may name.
     pub client: ClientId,
     /// The name of the client's message templates; `None` for the default ones.
-    pub texts: Option<String>,
+    pub message_templates: Option<String>,
     /// The time of the request.
     pub sent_at: Timestamp,
     /// The first instant at which the code is no longer accepted.

@@ -21,7 +21,7 @@ pub enum QuotaDecision {
 ///
 /// An unknown key has its whole quota. Each `take` is one atomic write with its whole condition in its arguments: it
 /// raises the count if there is room, begins a window if there is none, and replaces a window that has ended. However
-/// many calls run in parallel, at most `quota.most` of them are `Allowed` in a window. A repeated `take` counts again.
+/// many calls run in parallel, at most `quota.limit` of them are `Allowed` in a window. A repeated `take` counts again.
 #[async_trait]
 pub trait SendQuotas: Send + Sync {
     /// Returns the decision that `take` would make now. It counts nothing and reserves nothing: another caller may take

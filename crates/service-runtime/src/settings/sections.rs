@@ -218,8 +218,8 @@ impl CodeSettings {
         limits.codes.attempts_per_challenge = self.attempts_per_challenge;
         limits.codes.attempts_per_contact = self.attempts_per_contact;
         limits.codes.attempts_per_user = self.attempts_per_user;
-        limits.sends.per_destination.most = self.sends_per_destination;
-        limits.sends.per_user.most = self.sends_per_user;
+        limits.sends.per_destination.limit = self.sends_per_destination;
+        limits.sends.per_user.limit = self.sends_per_user;
         limits
     }
 

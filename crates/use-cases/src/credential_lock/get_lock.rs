@@ -36,6 +36,6 @@ impl GetLock {
             .credential_locks
             .find(&user)
             .await?
-            .unwrap_or_else(|| CredentialLock::unlocked(user)))
+            .unwrap_or_else(|| CredentialLock::never_locked(user)))
     }
 }

@@ -223,7 +223,7 @@ impl FactorSetEditor {
         match event {
             PendingEvent::Contact(kind, contact) => events::contact_event(context, kind, user, &contact),
             PendingEvent::Exhausted(exhausted, contact) => {
-                events::attempts_exhausted(context, user, &contact, exhausted)
+                events::attempts_exhausted_event(context, user, &contact, exhausted)
             }
         }
     }

@@ -86,7 +86,11 @@ impl SendCode {
         if set.is_exhausted(&target, &self.codes, self.clock.now()) {
             return Err(SendCodeError::UsedUp);
         }
-        let texts = self.clients.find(&call.client).await?.and_then(|client| client.texts);
+        let texts = self
+            .clients
+            .find(&call.client)
+            .await?
+            .and_then(|client| client.message_templates);
         // The destination is peeked at first, so that an exhausted destination costs the user nothing. The user's quota
         // is taken before the destination's, so that a user without quota cannot use up the quota of another user's
         // number.
@@ -100,7 +104,7 @@ impl SendCode {
             to: target.value.clone(),
             code: OneTimeCode::draw(|| self.randomness.nonce()),
             client: call.client.clone(),
-            texts,
+            message_templates: texts,
             sent_at,
             expires_at: time::after(sent_at, self.codes.lifetime),
         };

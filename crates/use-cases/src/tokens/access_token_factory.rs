@@ -89,7 +89,7 @@ impl AccessTokenFactory {
     /// 6749.
     pub(super) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, TokenError> {
         let granted = RolesAndScopes::of_client(client);
-        self.draft(client, AccessTokenSubject::Client, granted, ExpiresIn::Seconds)
+        self.draft(client, AccessTokenSubject::Client, granted, ExpiresIn::Remaining)
     }
 
     /// Drafts an access token for `user` acting through `client`, with the groups asserted for the session.

@@ -153,7 +153,7 @@ impl Directory {
             return Ok(AssertedGroups::default());
         }
         let origin = self.clients.find(origin).await?;
-        let may_assert = origin.map(|origin| origin.may_assert).unwrap_or_default();
+        let may_assert = origin.map(|origin| origin.assertable_groups).unwrap_or_default();
         let known = if may_assert.is_empty() {
             Vec::new()
         } else {

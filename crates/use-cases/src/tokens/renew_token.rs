@@ -44,7 +44,7 @@ pub struct RenewTokenRequest {
     pub grant: RenewalGrant,
     /// If true, the answer has a refresh token. If false it has none, and the family of a presented refresh token is
     /// closed.
-    pub remember: bool,
+    pub is_remembered: bool,
 }
 
 /// Renews a user's tokens. Roles, business roles and scopes are computed from the data that is stored at that moment.
@@ -139,7 +139,7 @@ impl RenewToken {
 
     /// Renews tokens. The prefix distinguishes a refresh token from a validation token.
     pub async fn run(&self, call: &Call, request: RenewTokenRequest) -> RenewalResult {
-        let is_remembered = request.remember;
+        let is_remembered = request.is_remembered;
         let renewed = |minted| (minted, RenewalOutcome::Renewed);
         let mut grant = GrantKind::of(&request.grant);
         let result = match request.grant {

@@ -134,7 +134,7 @@ impl Sessions {
             idle_expires_at: time::after(now, self.idle_lifetime).min(absolute_expires_at),
             status: FamilyStatus::Active,
         };
-        let event = events::started(self.event_context(call, now), &family);
+        let event = events::start_event(self.event_context(call, now), &family);
         let is_new = self.families.start(&family, event).await?;
         Ok((family, is_new))
     }
@@ -180,7 +180,7 @@ impl Sessions {
             return Ok(());
         }
         let now = self.clock.now();
-        let event = events::revoked(self.event_context(call, now), family, reason);
+        let event = events::revocation_event(self.event_context(call, now), family, reason);
         if self.families.revoke(&family.id, reason, event).await? {
             let record = AuditRecord::new(now, "endSession", AuditOutcome::Done).in_call(call);
             self.audit.record(&AuditRecord {

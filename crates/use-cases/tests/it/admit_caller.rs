@@ -125,7 +125,7 @@ async fn a_purged_ancestor_counts_as_revoked() {
     orphan.id = FamilyId::parse("orphan").unwrap();
     orphan.origin.ancestors = vec![FamilyId::parse("purged").unwrap()];
     let event = root.holder.event(EventId("orphan".to_owned()), orphan.rotated_at);
-    let started = events::started(event, &orphan);
+    let started = events::start_event(event, &orphan);
     assert!(app.stores.refresh_families.start(&orphan, started).await.unwrap());
     let mut holder = Caller::clone(&root.holder);
     holder.user.as_mut().unwrap().session = Some(orphan.id.clone());

@@ -114,7 +114,7 @@ async fn a_branch_keeps_groups_and_business() {
         roles: Vec::new(),
     };
     app.stores.groups.save(&staff).await.unwrap();
-    app.change_client("saml", |saml| saml.may_assert = vec!["staff".to_owned()])
+    app.change_client("saml", |saml| saml.assertable_groups = vec!["staff".to_owned()])
         .await;
     let request = HandleAuthRequest {
         groups: vec!["staff".to_owned()],

@@ -340,11 +340,11 @@ async fn a_failed_delivery_keeps_the_quota_taken() {
 async fn a_message_uses_the_clients_texts() {
     let app = TestApp::new().await;
     let user = user_with_a_mobile(&app).await;
-    let change = |client: &mut domain::client::Client| client.texts = Some("en".to_owned());
+    let change = |client: &mut domain::client::Client| client.message_templates = Some("en".to_owned());
     app.change_client(crate::test_app::PORTAL, change).await;
     let sent = send(&app, &user, "mobile-1").await.unwrap();
     let message = app.sent_codes.last();
-    assert_eq!(message.texts.as_deref(), Some("en"));
+    assert_eq!(message.message_templates.as_deref(), Some("en"));
     assert_eq!(message.expires_at, sent.expires_at);
     assert_eq!(message.expires_at.duration_since(message.sent_at).as_secs(), 600);
 }

@@ -149,7 +149,7 @@ async fn groups_that_may_not_be_asserted_are_not_stored() {
     ];
     for (may_assert, names, administrative) in may_assert {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        app.change_client("saml", |saml| saml.may_assert = owned(may_assert))
+        app.change_client("saml", |saml| saml.assertable_groups = owned(may_assert))
             .await;
         let handle_auth = &app.tokens.handle_auth;
         let issued = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();

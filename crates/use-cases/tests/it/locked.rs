@@ -157,7 +157,14 @@ async fn a_lock_is_reported_before_a_disabled_alias() {
             token: token.clone(),
             expected,
         };
-        let answer = renew(&app.tokens, RenewTokenRequest { grant, remember: true }).await;
+        let answer = renew(
+            &app.tokens,
+            RenewTokenRequest {
+                grant,
+                is_remembered: true,
+            },
+        )
+        .await;
         assert!(matches!(answer, Err(TokenError::CredentialLocked)), "{answer:?}");
     }
 }

@@ -172,7 +172,7 @@ async fn another_client_or_user_beside_the_token_is_rejected() {
                 user: Some(user.clone()),
             },
         },
-        remember: true,
+        is_remembered: true,
     };
     let rejected = renew(&app.tokens, claiming("other")).await;
     assert!(matches!(rejected, Err(TokenError::Contradiction)));

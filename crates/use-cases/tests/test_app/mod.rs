@@ -87,7 +87,7 @@ pub(crate) fn client(id: &str) -> Client {
         roles: vec!["CLI-1STPARTY".to_owned()],
         visibility: Visibility::Unrestricted,
         allows_administration: true,
-        may_assert: vec![ANY_GROUP.to_owned()],
+        assertable_groups: vec![ANY_GROUP.to_owned()],
         ..Client::new(client_id(id))
     }
 }
@@ -150,7 +150,10 @@ pub(crate) fn by_token(token: &str, remember: bool) -> RenewTokenRequest {
         token: token.to_owned(),
         expected: ExpectedSubject::default(),
     };
-    RenewTokenRequest { grant, remember }
+    RenewTokenRequest {
+        grant,
+        is_remembered: remember,
+    }
 }
 
 pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
@@ -158,7 +161,10 @@ pub(crate) fn by_identity_provider(user: &UserId) -> RenewTokenRequest {
         client: client_id(PORTAL),
         user: user.clone(),
     };
-    RenewTokenRequest { grant, remember: true }
+    RenewTokenRequest {
+        grant,
+        is_remembered: true,
+    }
 }
 
 pub(crate) fn saml_login(address: &str) -> HandleAuthRequest {

@@ -10,8 +10,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use adapter_crypto::{
-    HmacRefreshTokenCodec, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness, TokenProfile, TokenType,
-    VerifiedTokens, read_or_create_secret, write_private,
+    CachingTokenVerifier, HmacRefreshTokenCodec, KeyDirectory, KeyRing, Rs512Signer, Sha256, SystemRandomness,
+    TokenProfile, TokenType, read_or_create_secret, write_private,
 };
 use adapter_http::{
     Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
@@ -185,7 +185,7 @@ impl TestApp {
                 credential_lock: Some(Arc::new(CredentialLockUseCases::new(&lock_ports(&stores, &ports)))),
                 follow_events: None,
                 authenticator: Authenticator {
-                    verifier: Arc::new(VerifiedTokens::new(keys.clone(), profile())),
+                    verifier: Arc::new(CachingTokenVerifier::new(keys.clone(), profile())),
                     keys,
                     clock: clock.clone(),
                     admit_caller: AdmitCaller::new((&ports).into(), ports.groups.clone()),
@@ -204,8 +204,8 @@ impl TestApp {
                 shutdown_timeout: Duration::from_secs(1),
                 connections: ConnectionSettings::default(),
                 request_limits: RequestLimitSettings::default(),
-                docs: true,
-                query_tokens: true,
+                serves_docs: true,
+                accepts_query_tokens: true,
             },
             clock,
             stores,

@@ -34,7 +34,7 @@ fn revoked_family(family: &RefreshFamily, reason: RevocationReason) -> RefreshFa
 
 /// Returns the event that [`revoke`] pushes.
 fn revocation_event(family: &RefreshFamily, reason: RevocationReason) -> Event {
-    let event = events::revoked(event_context(session_event_id(family, 2), at(2)), family, reason);
+    let event = events::revocation_event(event_context(session_event_id(family, 2), at(2)), family, reason);
     event.into_event(family.id.as_str(), family.origin.user.clone(), 2)
 }
 

@@ -80,7 +80,7 @@ impl RenewToken {
             is_remembered,
             now,
         };
-        let verdict = self.judge(&family, &attempt).await?;
+        let verdict = self.judge_or_revoke(&family, &attempt).await?;
         let draft = match agreement {
             Ok(()) => self.draft_access_token(&family, is_remembered).await,
             Err(error) => Err(error),
@@ -171,7 +171,7 @@ impl RenewToken {
         let token = &attempt.presented.token;
         let confirmed = self.sessions.confirm_for_token(found, token, attempt.now).await?;
         let family = confirmed.ok_or_else(|| attempt.reject(RejectionReason::Unknown))?;
-        self.judge(&family, attempt).await?;
+        self.judge_or_revoke(&family, attempt).await?;
         Ok(family)
     }
 
@@ -180,7 +180,7 @@ impl RenewToken {
     ///
     /// The lock is checked before any other error: a locked user gets 412 and the family is revoked because of the
     /// lock, even on a replay. If the revocation fails, the caller gets 503, and the next presentation is judged again.
-    async fn judge(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<Verdict, TokenError> {
+    async fn judge_or_revoke(&self, family: &RefreshFamily, attempt: &Attempt<'_>) -> Result<Verdict, TokenError> {
         let verdict = family.judge(&attempt.presented.token, attempt.now, self.sessions.grace());
         match verdict {
             Verdict::Current | Verdict::Superseded => Ok(verdict),

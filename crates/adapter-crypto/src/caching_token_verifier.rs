@@ -25,13 +25,13 @@ const CACHE_CAPACITY: u64 = 10_000;
 /// again.
 ///
 /// The cache does not cover lock status, session and client. The active check reads them at every request.
-pub struct VerifiedTokens {
+pub struct CachingTokenVerifier {
     verifier: JwtVerifier,
     keys: Arc<dyn VerificationKeys>,
     verified: Cache<(u64, [u8; 32]), Arc<VerifiedToken>>,
 }
 
-impl VerifiedTokens {
+impl CachingTokenVerifier {
     pub fn new(keys: Arc<dyn VerificationKeys>, profile: TokenProfile) -> Self {
         let verified = Cache::builder()
             .max_capacity(CACHE_CAPACITY)
@@ -45,7 +45,7 @@ impl VerifiedTokens {
     }
 }
 
-impl TokenVerifier for VerifiedTokens {
+impl TokenVerifier for CachingTokenVerifier {
     fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>, TokenVerificationError> {
         let version = self.keys.version().ok_or(TokenVerificationError::KeysUnavailable)?;
         let key = (version, sha256(&[token.as_bytes()]));
@@ -137,7 +137,7 @@ mod tests {
             ring,
             is_unavailable: AtomicBool::new(false),
         });
-        let verifier = VerifiedTokens::new(keys.clone(), profile());
+        let verifier = CachingTokenVerifier::new(keys.clone(), profile());
         let result = || verifier.verify(&token, at(100)).map(drop);
         assert_eq!(result(), Ok(()));
         keys.is_unavailable.store(true, Ordering::SeqCst);
@@ -157,7 +157,7 @@ mod tests {
         directory.retire(&first, at(100)).unwrap();
         let retired_at = directory.list().unwrap().remove(0).retired_at.unwrap();
 
-        let verifier = VerifiedTokens::new(ring(), profile());
+        let verifier = CachingTokenVerifier::new(ring(), profile());
         let result = |issued_at: i64| {
             let token = thief.sign(&access_token(at(issued_at))).unwrap();
             verifier.verify(&token, at(issued_at)).map(drop)
