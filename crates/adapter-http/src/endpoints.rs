@@ -47,9 +47,12 @@ impl Endpoints {
         let resource = resource.app_data(audited);
         self.resources.push(reject_other_methods(resource, allowed.join(", ")));
         for (method, doc) in operations {
+            let text = format!("{} {}", doc.description, doc.requirement);
+            let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+            let operation = doc.operation.description(text);
             self.description
                 .operations
-                .push((template.to_string(), method, doc.operation));
+                .push((template.to_string(), method, operation));
             self.description.schemas.extend(doc.schemas);
         }
         self
@@ -196,6 +199,7 @@ pub(crate) struct OperationDoc {
     schemas: Vec<NamedSchema>,
     id: String,
     description: String,
+    requirement: String,
     success: Success,
 }
 
@@ -206,10 +210,9 @@ impl OperationDoc {
         self
     }
 
-    /// Sets the description of the operation. Call it before [`Self::requires`], which appends the requirement.
+    /// Sets the description of the operation, without its requirement.
     pub(crate) fn description(mut self, text: &str) -> Self {
         text.clone_into(&mut self.description);
-        self.operation = self.operation.description(Some(text));
         self
     }
 
@@ -236,10 +239,9 @@ impl OperationDoc {
         let extensions = utoipa::openapi::extensions::ExtensionsBuilder::new()
             .add("x-requires", extension)
             .build();
-        let description = format!("{} Requires {}.", self.description, alternatives.join("; or "));
+        self.requirement = format!("Requires {}.", alternatives.join("; or "));
         self.operation = self
             .operation
-            .description(Some(description.trim_start()))
             .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
             .extensions(Some(extensions));
         self.error(

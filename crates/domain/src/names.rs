@@ -202,12 +202,12 @@ impl RoleHolder {
 /// Returns the name among `known` that is the fewest edits away from `name`, ignoring ASCII case. Returns the first of
 /// several equally near names, and `None` if nothing is known.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known.into_iter().min_by_key(|known| edits(name, known))
+    known.into_iter().min_by_key(|known| edit_distance(name, known))
 }
 
 /// Returns the Levenshtein distance: the fewest insertions, deletions and replacements that turn one text into the
-/// other. Only one row of the matrix is kept.
-fn edits(one: &str, other: &str) -> usize {
+/// other, ignoring ASCII case. Only one row of the matrix is kept.
+pub fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (line, a) in one.chars().enumerate() {
         let (mut diagonal, mut left) = (line, line + 1);
@@ -290,8 +290,8 @@ mod tests {
         }
         assert_eq!(nearest("x", []), None);
         for (one, other, expected) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)] {
-            assert_eq!(edits(one, other), expected, "{one} {other}");
-            assert_eq!(edits(other, one), expected, "{other} {one}");
+            assert_eq!(edit_distance(one, other), expected, "{one} {other}");
+            assert_eq!(edit_distance(other, one), expected, "{other} {one}");
         }
     }
 }

@@ -74,7 +74,8 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
             "Send a one-time code to a contact of the calling user",
         )
         .description(
-            "Sends a code of six digits that is valid for 10 minutes. A code that was sent to the same contact \
+            "Sends a code of six digits that is valid for 10 minutes by default. A code that was sent to the \
+             same contact \
              before is no longer accepted.",
         )
         .requires::<ProveOwnContact>()

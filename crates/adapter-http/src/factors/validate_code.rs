@@ -63,7 +63,7 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         .operation("factors", "validateCode", "Validate a one-time code")
         .description(
             "Compares the code and, if it is right, marks the contact as verified. Each request counts as an \
-             attempt: a code has 5, a contact 20 a day, a user 50 a day. A code is accepted once.",
+             attempt: by default a code has 5, a contact 20 a day, a user 50 a day. A code is accepted once.",
         )
         .requires::<ProveOwnContact>()
         .parameter(ParameterIn::Path, "factorId", true, "The contact id")

@@ -77,7 +77,8 @@ fn describe_shared(operation: OperationDoc, id: &str) -> OperationDoc {
         .operation("tokens", id, "Issue a validation token for another application")
         .description(
             "Takes the calling user to another application without a new login. Issues a validation token that the \
-             target application can use once, within 60 seconds, in `renewToken`. The session that this starts \
+             target application can use once, within 60 seconds by default, in `renewToken`. The session that \
+             this starts \
              is revoked together with the caller's session.",
         )
         .requires::<ChangeApp>()

@@ -109,7 +109,8 @@ pub(crate) fn describe(operation: OperationDoc) -> OperationDoc {
         .operation("tokens", "handleAuth", "Log a user in with SAML")
         .description(
             "Starts the login of a user whom a SAML integration has authenticated. Issues a validation token \
-             that the target application can use once, within 60 seconds, in `renewToken`. An unknown e-mail \
+             that the target application can use once, within 60 seconds by default, in `renewToken`. An \
+             unknown e-mail \
              address creates the user if the target client is registered for that.",
         )
         .requires::<HandleAuth>()

@@ -251,8 +251,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         VERIFIERS,
         "keys.longest_age",
-        "Age at which a key set that could not be fetched again is dropped. The service then rejects every token \
-         and is not ready. At least `1m`.",
+        "Age at which a key set that could not be fetched again is dropped. The service then answers 503 to every \
+         request with a token and is not ready. At least `1m`.",
     ),
     Setting::new(
         ISSUERS,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use config::{ConfigError, Value, ValueKind};
-use domain::names::nearest;
+use domain::names::{edit_distance, nearest};
 
 use super::catalog::{SETTINGS, find, variable_of};
 use super::loaded::{ENVIRONMENT, find_value, format_value};
@@ -47,13 +47,23 @@ impl SettingsError {
             _ => (None, None),
         };
         // An element of a list has the key `name[0]`.
-        let name = key.and_then(|key| key.split('[').next()).unwrap_or_default();
+        let (name, is_element) = match key.unwrap_or_default().split_once('[') {
+            Some((name, _)) => (name, true),
+            None => (key.unwrap_or_default(), false),
+        };
         let value = find_value(settings, name).filter(|_| !name.is_empty());
         match (value, describe_choices(name).or(expected)) {
             (Some(value), Some(expected)) => Self::WrongType {
                 name: name.to_owned(),
-                expected,
-                given: describe_given(name, value),
+                expected: match (is_element, &value.kind) {
+                    (true, ValueKind::Array(_)) => format!("a list in which each element is {expected}"),
+                    _ if is_out_of_range(&expected, value) => format!("{expected}, within the range of the setting"),
+                    _ => expected,
+                },
+                given: match &value.kind {
+                    ValueKind::Array(_) if is_element => "this list".to_owned(),
+                    _ => describe_given(name, value),
+                },
                 source_name: source_of(name, value),
             },
             _ => Self::from_reading(error),
@@ -104,6 +114,24 @@ fn describe_type(expected: &str) -> String {
         other => other,
     };
     words.to_owned()
+}
+
+/// Returns whether a value is a whole number although that is what was expected: then it is too large, or for a type
+/// without a minimum too small.
+fn is_out_of_range(expected: &str, value: &Value) -> bool {
+    let number = value
+        .clone()
+        .into_string()
+        .ok()
+        .and_then(|text| text.parse::<i128>().ok());
+    let minimum = if expected.ends_with("at least 1") {
+        1
+    } else if expected.ends_with("at least 0") {
+        0
+    } else {
+        i128::MIN
+    };
+    expected.starts_with("a whole number") && number.is_some_and(|number| number >= minimum)
 }
 
 /// Returns the expected type or value that the message of a deserializer names.
@@ -167,16 +195,28 @@ pub struct UnknownSetting {
 enum Hint {
     /// The setting exists, but another binary reads it.
     ReadElsewhere,
+    /// It is the name of a section.
+    Section,
     /// The accepted name with the fewest edits.
     Nearest(&'static str),
+    /// No accepted name is similar.
+    None,
 }
 
 impl UnknownSetting {
     pub(super) fn new(binary: Binary, name: String, value: &Value) -> Self {
         let accepted = SETTINGS.iter().filter(|setting| binary.accepts(setting));
+        let is_section = SETTINGS
+            .iter()
+            .any(|setting| setting.name.split('.').next() == Some(&*name));
+        // A name that differs in more than half of its characters is another word.
+        let is_similar = |known: &&str| edit_distance(&name, known) * 2 <= name.chars().count();
         let hint = match find(&name) {
             Some(_) => Hint::ReadElsewhere,
-            None => nearest(&name, accepted.map(|setting| setting.name)).map_or(Hint::ReadElsewhere, Hint::Nearest),
+            None if is_section => Hint::Section,
+            None => nearest(&name, accepted.map(|setting| setting.name))
+                .filter(is_similar)
+                .map_or(Hint::None, Hint::Nearest),
         };
         Self {
             name,
@@ -210,7 +250,9 @@ impl UnknownSetting {
     fn hint(&self) -> String {
         match self.hint {
             Hint::ReadElsewhere => "only other programs of AuthMe read it".to_owned(),
+            Hint::Section => "it is a section, and its settings need names".to_owned(),
             Hint::Nearest(nearest) => format!("did you mean {}?", self.display_name(nearest)),
+            Hint::None => "no setting has a similar name".to_owned(),
         }
     }
 }

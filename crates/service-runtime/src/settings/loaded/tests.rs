@@ -108,7 +108,11 @@ fn an_unknown_setting_is_reported_with_the_nearest_name() {
         report(Some(&file), &[listen, ("AUTHME__RELAY", "on")]),
         "unknown setting: `tokens.acces_token_lifetime` (did you mean `tokens.access_token_lifetime`?); \
          unknown environment variables: `AUTHME__HTP__LISTEN` (did you mean `AUTHME__HTTP__LISTEN`?), \
-         `AUTHME__RELAY` (did you mean `AUTHME__RELAY__LEASE`?)"
+         `AUTHME__RELAY` (it is a section, and its settings need names)"
+    );
+    assert_eq!(
+        report(None, &[("AUTHME__FOO__BAR", "1")]),
+        "unknown environment variable `AUTHME__FOO__BAR`; no setting has a similar name"
     );
     let database = [("AUTHME__STORE__DATABASE", "other")];
     assert_eq!(
@@ -149,7 +153,7 @@ fn a_wrong_value_is_reported_with_its_variable() {
         (
             "KAFKA__PARTITIONS",
             "5000000000",
-            "`kafka.partitions` must be a whole number, not \"5000000000\"",
+            "`kafka.partitions` must be a whole number, within the range of the setting, not \"5000000000\"",
         ),
         (
             "LOGIN__FAILURES_PER_PEER",
@@ -204,7 +208,7 @@ fn a_wrong_value_is_reported_with_its_file() {
         ),
         (
             "http = { trusted_proxies = [{}] }",
-            "`http.trusted_proxies` must be a string, not a list (file ",
+            "`http.trusted_proxies` must be a list in which each element is a string, not this list (file ",
         ),
         (
             "kafka = { sasl_password_file = { hunter2 = 'hunter2' } }",
