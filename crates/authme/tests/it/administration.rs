@@ -126,7 +126,7 @@ fn saml_grants_administration_only_through_named_groups() {
         (&["*", "ADMINS"], &["ADMINS", "IDC_GERENCIADOR_MANAGER"], true),
     ] {
         change_client(&app, "gateway", |gateway| {
-            gateway.assertable_groups = to_strings(may_assert)
+            gateway.assertable_groups = to_strings(may_assert);
         });
         let tokens = session(&app, &body);
         assert_eq!(is_administrator(&tokens), administrates, "{may_assert:?}");
@@ -140,7 +140,7 @@ fn an_administrator_by_saml_keeps_the_role_in_branches() {
     let app = TestApp::start();
     save_group(&app, "ADMINS", &[ADMINISTRATOR]);
     change_client(&app, "gateway", |gateway| {
-        gateway.assertable_groups = to_strings(&["ADMINS"])
+        gateway.assertable_groups = to_strings(&["ADMINS"]);
     });
     let tokens = session(&app, &json!({"email": ANA_MAIL, "groups": ["ADMINS"]}));
     let portal = app.client_token("portal");

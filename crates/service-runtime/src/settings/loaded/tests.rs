@@ -176,11 +176,6 @@ fn a_wrong_value_is_reported_with_its_variable() {
             "`http.trusted_proxies` must be a list, which only a file can give, not \"10.0.0.0/8\"",
         ),
         (
-            "TOKENS__REFRESH_GRACE",
-            "soon",
-            "`tokens.refresh_grace` must be a duration, such as 30s, 5m or 24h, not \"soon\"",
-        ),
-        (
             "TOKENS__ACCESS_TOKEN_LIFETIME",
             "hunter2",
             "`tokens.access_token_lifetime` must be a duration, such as 30s, 5m or 24h, not this string",
