@@ -15,7 +15,7 @@
 ///         let before = stored.unwrap_or_else(|| CredentialLock::never_locked(command.user.clone()));
 ///         let (after, new_events) = match before.lock(command) {
 ///             Some(locked) => {
-///                 let event = events::lock_changed(&locked, command);
+///                 let event = events::lock_event(&locked, command);
 ///                 (locked, vec![event])
 ///             }
 ///             None => (before, Vec::new()),
