@@ -1,6 +1,6 @@
 //! Groups: names that a directory asserts for a user, and the roles that they grant.
 
-/// Permits all groups without an administrator role, when it is listed in a client's `may_assert`. It never refers to a
+/// Permits all groups without an administrator role, when it is listed in a client's `assertable_groups`. It never refers to a
 /// group of that name.
 pub const ANY_GROUP: &str = "*";
 
@@ -38,7 +38,7 @@ pub struct AssertedGroups {
 
 impl AssertedGroups {
     /// Admits the asserted groups that are `known` and that the client may assert, each once and in the order given. A
-    /// group with an administrator role is admitted only if `may_assert` lists its name, never through [`ANY_GROUP`].
+    /// group with an administrator role is admitted only if `assertable_groups` lists its name, never through [`ANY_GROUP`].
     pub fn admit(asserted: &[String], known: &[Group], may_assert: &[String]) -> Self {
         let may_assert_any = may_assert.iter().any(|name| name == ANY_GROUP);
         let mut admitted = Self::default();
