@@ -9,7 +9,7 @@ pub struct VerificationKey {
 }
 
 impl VerificationKey {
-    /// Returns whether the key was not yet retired at `iat`, in seconds since 1970. A token with a later `iat` was
+    /// Returns whether the key was not yet retired at `iat`, in seconds since 1970. A token with the `iat` of the retirement or a later one was
     /// signed by a thief with a copy of the key, because AuthMe signs nothing with a retired key.
     pub(crate) fn was_in_use_at(&self, iat: i64) -> bool {
         let issued_at = Timestamp::from_second(iat);

@@ -63,9 +63,10 @@ impl AuditRecorder {
         }
     }
 
-    /// Records an answered request that changed something or was refused with 401 or 403, or a client login that was
-    /// refused with 429. Quotas limit the records about unauthenticated callers. The next record has the number of
-    /// records that were omitted.
+    /// Records an answered request that changed something, unless its use case records it, or that was refused with 401
+    /// or 403, unless its refresh or validation token was not valid, or a client login that was refused with 429.
+    /// Quotas limit the records about unauthenticated callers. The next record has the number of records that were
+    /// omitted.
     pub(crate) fn record(
         &self,
         operation: &AuditedOperation,

@@ -4,8 +4,8 @@
 //! A name belongs to an owner only if the owner's document lists it; a reservation alone does not count. A save takes
 //! four steps. Each write in them is conditional and changes one document:
 //!
-//! 1. Reserve every name. A name that is reserved for another owner is taken over if that owner's document does not
-//!    list it. Otherwise the save is rejected.
+//! 1. Reserve every name. A name that is reserved for another owner is taken over if that owner has a document that
+//!    does not list it. Otherwise the save is rejected.
 //! 2. Write the owner's document, if it still has the write id that was read.
 //! 3. Reserve every name again. If a name belongs to another owner by now, undo step 2 and reject.
 //! 4. Release the names that the owner's previous document listed and the new one does not.
@@ -26,7 +26,7 @@
 //! A crash between two steps leaves a reservation whose owner does not exist (a create that stopped after step 1), or
 //! whose owner's document does not list the name (a replace). In the first case the name stays reserved, because a
 //! repeated call may still write the owner. In the second case the next save that wants the name takes it over. A
-//! caller that leaves between two steps has the effect of a crash: the next step is not sent.
+//! caller that drops its future between two steps has the effect of a crash: the next step is not sent.
 
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ use crate::database::Database;
 use crate::error::MongodbError;
 
 /// The maximum number of attempts to reserve a name, or to save or remove an owner, while other callers change the same
-/// documents. Each failed attempt means that another caller succeeded, so 16 attempts are enough for 15 callers at the
-/// same time.
+/// documents. Each failed attempt means that another caller succeeded, so 16 attempts are enough against 15 other
+/// callers.
 const MAX_ATTEMPTS: usize = 16;
 
 /// The stored name of [`Stored::write_id`].
@@ -190,8 +190,8 @@ pub(crate) async fn replace<O: UniqueNameOwner>(
 /// Removes an owner and releases its names. Returns whether this call removed it.
 ///
 /// The names are released first. Scenario of the opposite order: the process dies between the two steps. A reservation
-/// without its owner's document looks like an interrupted create, so the next user with that name would be created
-/// under the removed id.
+/// without its owner's document looks like an interrupted create: a save of that name returns the removed id as its
+/// owner, and the caller would complete the next user under that id.
 pub(crate) async fn remove<O: UniqueNameOwner>(database: &Arc<Database>, id: &str) -> Result<bool, StoreError> {
     for _ in 0..MAX_ATTEMPTS {
         let Some(stored) = find_stored::<O>(database, id).await? else {

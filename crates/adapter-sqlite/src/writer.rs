@@ -105,7 +105,7 @@ fn run_in_savepoint<T>(
     };
     run("SAVEPOINT command")?;
     let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(SqliteError::Panicked));
-    // SQLite has ended the whole transaction, including the savepoint.
+    // In autocommit mode SQLite has already ended the whole transaction, including the savepoint.
     if connection.is_autocommit() {
         return result;
     }

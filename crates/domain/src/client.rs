@@ -29,7 +29,7 @@ impl std::fmt::Debug for ClientSecretDigest {
 /// operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpiresIn {
-    /// The time of expiry in epoch seconds, like the claim `exp`.
+    /// The time of expiry in Unix seconds, like the claim `exp`.
     Absolute,
     /// The remaining lifetime in seconds (RFC 6749 section 5.1).
     Remaining,
@@ -66,8 +66,9 @@ pub struct Client {
     pub secrets: Vec<ClientSecretDigest>,
     /// A disabled client is refused every login, SAML login and renewal.
     pub is_enabled: bool,
-    /// A removed client keeps its record, so that a client registered again under the id continues its epoch and no
-    /// token of the removed one becomes valid again.
+    /// A removed client keeps its record. A client registered again under the id continues its epoch, so no access
+    /// token of the removed one becomes valid again. Sessions of its users that have not expired can then be renewed
+    /// again.
     pub is_removed: bool,
     /// Raised to revoke all access tokens of the client. Each token carries the epoch that it was issued under.
     pub epoch: u64,
@@ -163,8 +164,8 @@ impl Client {
     /// Adds a new secret as the first and removes expired ones.
     ///
     /// With `keep_until`, the other secrets stay valid until then at the latest. Without it, they are removed
-    /// immediately and all tokens of the client are revoked: a secret that is replaced without overlap may have leaked,
-    /// and with it the tokens that it obtained.
+    /// immediately and all access tokens of the client are revoked: a secret that is replaced without overlap may have
+    /// leaked, and with it the tokens that it obtained.
     pub fn replace_secret(&mut self, digest: ClientSecretDigest, now: Timestamp, keep_until: Option<Timestamp>) {
         self.secrets
             .retain(|old| old.valid_until.is_none_or(|until| now < until));

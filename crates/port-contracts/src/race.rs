@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 
-/// The number of callers in a race: four for each of the trial's worker threads.
+/// The number of callers in a race: four for each worker thread of a contract's test ([`WORKERS`](crate::WORKERS)).
 pub(crate) const CALLERS: usize = 16;
 
 /// A future of a port that waits for an event.
@@ -54,7 +54,7 @@ pub(crate) fn only<T>(elements: impl IntoIterator<Item = T>) -> T {
     first
 }
 
-/// Awaits a future that must complete by itself. The timeout of 30 s is not an expectation: it ends a trial that would
+/// Awaits a future that must complete by itself. The timeout of 30 s is not an expectation: it ends a test that would
 /// otherwise hang.
 pub(crate) async fn within_timeout<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future)

@@ -21,7 +21,7 @@ const LATENCY_BUCKETS: [f64; 12] = [
 /// (2,048 bits) to a few milliseconds (4,096 bits); the last bounds show an overloaded machine.
 const SIGNATURE_BUCKETS: [f64; 8] = [0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002_5, 0.01, 0.1];
 
-/// Metrics in the text format of Prometheus. The handles of a label set are registered once, because registration takes
+/// Metrics in the text format of Prometheus. The handles of a label set are kept after their registration, which takes
 /// a lock and allocates the labels.
 pub struct PrometheusTelemetry {
     recorder: PrometheusRecorder,
@@ -40,7 +40,7 @@ pub struct PrometheusTelemetry {
     outboxes_unreadable: Counter,
 }
 
-/// The labels of a request. Method and route come from closed lists and the status from a handler, so the API
+/// The labels of a request. Method and route come from closed lists and the status from a response of AuthMe, so the API
 /// bounds the number of series: no caller can create new ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct RequestLabels {
@@ -137,7 +137,7 @@ impl PrometheusTelemetry {
         self.handle.run_upkeep();
     }
 
-    /// Sets the gauges of the outboxes. `age_seconds` is the age of the oldest event that is not yet published, or 0.
+    /// Sets the metrics of the outboxes. `age_seconds` is the age of the oldest event that is not yet published, or 0.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a gauge is a float; no backlog has 2^52 aggregates"
@@ -315,7 +315,7 @@ mod tests {
         }
     }
 
-    /// Returns every event with every label value. A new variant of [`MetricEvent`] has to be added by hand.
+    /// Returns every event, with every value of its enumerated labels. A new variant of [`MetricEvent`] has to be added by hand.
     fn all_events() -> Vec<MetricEvent> {
         let mut all: Vec<MetricEvent> = RequestMethod::ALL.iter().map(|method| request(*method, 200)).collect();
         all.extend(

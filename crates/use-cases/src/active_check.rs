@@ -53,8 +53,8 @@ pub enum ActiveCheckError {
 pub(crate) enum Consistency {
     /// Sees every write that was acknowledged to any process before the read began.
     Linearizable,
-    /// Sees every write that was acknowledged to any process before the last matched write of this process began. It
-    /// costs less than a linearizable read, but guarantees nothing without such a write.
+    /// Sees every write that was acknowledged to any process before the last write of this process that changed a
+    /// document began. It costs less than a linearizable read, but guarantees nothing without such a write.
     AfterWrite,
 }
 

@@ -18,8 +18,8 @@ use crate::settings::{SmtpSecurity, SmtpSettings};
 /// The maximum number of idle connections kept for later mails: enough to save the TLS handshakes of a steady load.
 const MAX_IDLE: usize = 4;
 
-/// Servers close an idle connection after minutes (RFC 5321 section 4.5.3.2 recommends five), so the pool closes its own
-/// connections first.
+/// A connection that was idle for longer is closed when the next mail is sent, and not used. Servers close idle
+/// connections after minutes (RFC 5321 section 4.5.3.2.7 recommends at least five).
 const MAX_IDLE_TIME: Duration = Duration::from_secs(30);
 
 enum Protection {

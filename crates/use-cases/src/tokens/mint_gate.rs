@@ -85,8 +85,8 @@ pub(super) struct UserSubject {
     pub(super) ancestors: Vec<FamilyId>,
 }
 
-/// The only holder of the [`TokenSigner`]: every token is signed here, after the check of the lock (docs/protocols.md
-/// "Mint gate").
+/// The only holder of the [`TokenSigner`]: every token is signed here, and a token for a user only after the check of the
+/// lock (docs/protocols.md "Mint gate").
 pub(super) struct MintGate {
     lock_statuses: Arc<dyn LockStatuses>,
     active_check: ActiveCheck,

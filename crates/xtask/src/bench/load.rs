@@ -21,7 +21,7 @@ pub(crate) trait LoadClient: Send {
     /// Returns the next request.
     fn next_request(&mut self) -> String;
 
-    /// Handles the response. An error ends the whole measurement.
+    /// Handles the response. An error makes the whole measurement fail.
     fn handle_response(&mut self, response: &Response) -> anyhow::Result<()>;
 
     /// Returns whether there is no further request.

@@ -32,8 +32,8 @@ impl RenewToken {
     /// 1. Finds the family. If there is none: 401.
     /// 2. Checks that client and user own the family, and that the calling user's own token is active. If not: 401 or
     ///    412, and the token is not judged.
-    /// 3. Judges the token ([`judge`](Self::judge)). The domain rule [`RefreshFamily::judge`] detects a replay, which
-    ///    is refresh token reuse (RFC 9700 section 4.14.2); this use case then revokes the family.
+    /// 3. Judges the token ([`judge_or_revoke`](Self::judge_or_revoke)). The domain rule [`RefreshFamily::judge`] detects
+    ///    a replay, which is refresh token reuse (RFC 9700 section 4.14.2); this use case then revokes the family.
     /// 4. Drafts the access token: reads everything that may still fail, before the write. If the draft fails, the lock
     ///    is checked first, because a lock is reported before other errors.
     /// 5. Writes: one conditional update, or none for a superseded token. If the update matches nothing, another
