@@ -1,8 +1,10 @@
 //! A reference leads to something that a reader of this repository can open.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use crate::assert_no_violations;
 use crate::checkout::{display_path, root};
@@ -16,8 +18,10 @@ struct TextFile {
     text: String,
 }
 
-/// Returns every text file of the checkout, except the files that .gitignore names.
-fn text_files() -> Vec<TextFile> {
+/// Every text file of the checkout, except the files that .gitignore names.
+static TEXT_FILES: LazyLock<Vec<TextFile>> = LazyLock::new(read_text_files);
+
+fn read_text_files() -> Vec<TextFile> {
     let output = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
@@ -95,7 +99,7 @@ fn is_contract_test(path: &Path) -> bool {
 fn no_reference_leads_out_of_the_repository() {
     let mut violations = Vec::new();
     let own = Path::new(file!()).file_name();
-    for file in text_files().iter().filter(|file| file.path.file_name() != own) {
+    for file in TEXT_FILES.iter().filter(|file| file.path.file_name() != own) {
         for (at, line) in file.text.lines().enumerate() {
             let phrases = if is_contract_test(&file.path) {
                 Vec::new()
@@ -183,7 +187,7 @@ fn broken_link(page: &TextFile, target: &str) -> Option<String> {
 #[test]
 fn links_in_markdown_lead_to_files_and_headings() {
     let mut violations = Vec::new();
-    for page in text_files().iter().filter(|file| file.is_of_type("md")) {
+    for page in TEXT_FILES.iter().filter(|file| file.is_of_type("md")) {
         for (number, line) in outside_code(&page.text) {
             let defects = link_targets(line)
                 .into_iter()
@@ -290,7 +294,7 @@ fn broken_mention(mention: &Mention<'_>) -> Option<String> {
 fn paths_under_docs_name_files_and_headings() {
     let mut violations = Vec::new();
     let own = Path::new(file!()).file_name();
-    for file in text_files().iter().filter(|file| file.path.file_name() != own) {
+    for file in TEXT_FILES.iter().filter(|file| file.path.file_name() != own) {
         let mark = if file.is_of_type("rs") { "//" } else { "#" };
         // Another rule checks the links of a page, and its `#` starts a heading instead of a comment.
         if file.is_of_type("md") {
@@ -405,15 +409,14 @@ fn test_names(line: &str) -> Vec<&str> {
 
 #[test]
 fn pages_name_tests_and_functions_that_exist() {
-    let files = text_files();
-    let code: String = files
+    let code: String = TEXT_FILES
         .iter()
         .filter(|file| file.is_of_type("rs"))
         .map(|file| &*file.text)
         .collect();
-    let words: std::collections::HashSet<&str> = code.split(|c| !is_word(c)).collect();
+    let words: HashSet<&str> = code.split(|c| !is_word(c)).collect();
     let mut violations = Vec::new();
-    for page in files.iter().filter(|file| file.is_of_type("md")) {
+    for page in TEXT_FILES.iter().filter(|file| file.is_of_type("md")) {
         for (at, line) in page.text.lines().enumerate() {
             let missing = test_names(line).into_iter().filter(|name| !words.contains(name));
             violations.extend(missing.map(|name| format!("{}: `{name}`", page.place(at + 1))));
