@@ -102,12 +102,16 @@ fn describe_choices(name: &str) -> Option<String> {
     Some(format!("{} or `{last}`", others.join(", ")))
 }
 
+const WHOLE_NUMBER: &str = "a whole number";
+const AT_LEAST_ZERO: &str = "a whole number of at least 0";
+const AT_LEAST_ONE: &str = "a whole number of at least 1";
+
 /// Describes a type that the library expects, in the terms of TOML.
 fn describe_type(expected: &str) -> String {
     let words = match expected {
-        _ if expected.contains("nonzero") => "a whole number of at least 1",
-        _ if expected.contains("unsigned") => "a whole number of at least 0",
-        _ if expected.contains("integer") => "a whole number",
+        _ if expected.contains("nonzero") => AT_LEAST_ONE,
+        _ if expected.contains("unsigned") => AT_LEAST_ZERO,
+        _ if expected.contains("integer") => WHOLE_NUMBER,
         "a boolean" => "`true` or `false`",
         "a sequence" | "an array" => "a list, which only a file can give",
         "a map" => "a section",
@@ -116,22 +120,17 @@ fn describe_type(expected: &str) -> String {
     words.to_owned()
 }
 
-/// Returns whether a value is a whole number although that is what was expected: then it is too large, or for a type
-/// without a minimum too small.
+/// Returns whether a value is a whole number of at least the minimum, although a whole number was expected: then it
+/// does not fit into the type of the setting.
 fn is_out_of_range(expected: &str, value: &Value) -> bool {
-    let number = value
-        .clone()
-        .into_string()
-        .ok()
-        .and_then(|text| text.parse::<i128>().ok());
-    let minimum = if expected.ends_with("at least 1") {
-        1
-    } else if expected.ends_with("at least 0") {
-        0
-    } else {
-        i128::MIN
+    let minimum = match expected {
+        AT_LEAST_ONE => 1,
+        AT_LEAST_ZERO => 0,
+        WHOLE_NUMBER => i128::MIN,
+        _ => return false,
     };
-    expected.starts_with("a whole number") && number.is_some_and(|number| number >= minimum)
+    let text = value.clone().into_string().unwrap_or_default();
+    text.parse::<i128>().is_ok_and(|number| number >= minimum)
 }
 
 /// Returns the expected type or value that the message of a deserializer names.
