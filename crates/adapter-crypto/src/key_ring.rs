@@ -44,7 +44,8 @@ struct Ring {
 /// A revoked key leaves the ring at the next read of the directory, and every token that it signed is rejected.
 pub struct KeyRing {
     directory: KeyDirectory,
-    /// How long a retired key still verifies: the longest life of a token that it signed just before its retirement.
+    /// The time for which a retired key still verifies: the longest life of a token that it signed just before its
+    /// retirement.
     longest_token_life: Duration,
     ring: RwLock<Arc<Ring>>,
     last_reload: Mutex<LastReload>,

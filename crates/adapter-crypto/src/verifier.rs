@@ -15,8 +15,8 @@ use crate::VerificationKeys;
 /// The maximum length of a token, in bytes. Tokens that AuthMe signs are much shorter.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How far `iat` may be ahead of this machine's clock, in seconds: the clock of the machine that signed may be ahead. A
-/// minute is within the leeway of RFC 7519 section 4.1.5, "usually no more than a few minutes".
+/// The tolerance for an `iat` ahead of this machine's clock, in seconds: the clock of the machine that signed may be
+/// ahead. A minute is within the leeway of RFC 7519 section 4.1.5, "usually no more than a few minutes".
 const CLOCK_SKEW_SECONDS: i64 = 60;
 
 /// The `typ` header of access tokens. It can be set because some verifiers reject a `typ` that they do not know.

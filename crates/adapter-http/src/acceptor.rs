@@ -13,9 +13,9 @@ use crate::connection_limits::ConnectionLimiter;
 use crate::events::Shutdown;
 use crate::{Api, ApiSettings};
 
-/// How long a connection may stay idle after the shutdown has begun. A client that reuses a connection usually sends
-/// its next request within a second. It then gets a response with `connection: close`, so no request is in flight when
-/// the server closes the connection.
+/// The time for which a connection may stay idle after the shutdown has begun. A client that reuses a connection
+/// usually sends its next request within a second. It then gets a response with `connection: close`, so no request is
+/// in flight when the server closes the connection.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// The limits and timeouts of every accepted connection, shared by all workers.

@@ -23,8 +23,8 @@ use crate::problem::{Code, Problem};
 /// names.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive. A slow client holds memory for that long. Ten seconds are enough for 64 KiB on a
-/// bad mobile connection.
+/// The time limit for a body to arrive. A slow client holds memory for that long. Ten seconds are enough for 64 KiB on
+/// a bad mobile connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The media type that `Content-Type` names.

@@ -12,7 +12,7 @@ use crate::peer::{TrustedProxies, network};
 /// The limits on open connections, and the write timeout of each.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionSettings {
-    /// How long a peer may read nothing of a response before its connection is reset (`http.write_timeout`).
+    /// The time for which a peer may read nothing of a response. Then its connection is reset (`http.write_timeout`).
     pub write_timeout: Duration,
     /// The maximum number of open connections from one network: an IPv4 address, or a /64 of IPv6
     /// (`http.connections_per_peer`). 0 means no limit. Trusted proxies are exempt, because they carry the connections

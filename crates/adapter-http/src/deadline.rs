@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// How long an endpoint may take. The client then gets a 503 within three seconds (docs/promises.md, C8); the other 200
+/// The time limit of an endpoint. The client then gets a 503 within three seconds (docs/promises.md, C8); the other 200
 /// ms are for the network. At the deadline the future of the endpoint is dropped, as when the client hangs up. It
 /// decides nothing more, but a write that was already sent may still take effect (docs/protocols.md "Store rules").
 const DEADLINE: Duration = Duration::from_millis(2_800);

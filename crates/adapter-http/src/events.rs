@@ -28,7 +28,7 @@ use crate::problem::Problem;
 /// The maximum number of events in one response. A page of short events is well below a megabyte.
 const PAGE_SIZE: usize = 1000;
 
-/// How long a response waits for a first event when the caller sends no `wait`.
+/// The time for which a response waits for a first event when the caller sends no `wait`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
 /// The longest `wait`; a longer one is shortened to it. Common proxies close a silent request after a minute.
@@ -38,9 +38,9 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 /// a broken connection is noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How old the last active check may be when a stream sends events. An older check is repeated first. Two seconds after
-/// a lock, the locked caller gets no more events, and a busy stream reads the store once a second instead of for every
-/// event.
+/// The maximum age of the last active check when a stream sends events. An older check is repeated first. Two seconds
+/// after a lock, the locked caller gets no more events, and a busy stream reads the store once a second instead of for
+/// every event.
 const RECHECK_AFTER: Duration = Duration::from_secs(1);
 
 const MAY_FOLLOW: Admission = Admission {
@@ -155,7 +155,7 @@ struct EventStream {
     clock: Arc<dyn Clock>,
     caller: Arc<Caller>,
     admit_caller: AdmitCaller,
-    /// When the active check of the caller's token last succeeded.
+    /// The time at which the active check of the caller's token last succeeded.
     checked_at: Timestamp,
     after: Cursor,
 }

@@ -17,7 +17,8 @@ use crate::problem::Problem;
 /// hundred thousand states are some tens of megabytes.
 const CAPACITY: u64 = 100_000;
 
-/// How long a key is kept without a request. Its quota is full again after one second; the other second is a margin.
+/// The time for which a key is kept without a request. Its quota is full again after one second; the other second is a
+/// margin.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// The limits on requests per second, in one process. A used quota refills evenly and is full after a second.

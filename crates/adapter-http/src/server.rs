@@ -29,15 +29,15 @@ use crate::problem::{Code, Problem};
 use crate::request_limits::{RequestLimitSettings, RequestLimiter};
 use crate::{Authenticator, LoginGuardSettings, TrustedProxies, credential_lock, factors, tokens};
 
-/// How long a connection without a request is kept. Common proxies close their connections after a minute. If the
-/// server closed first, a request that the proxy sends at that moment would be lost.
+/// The time for which a connection without a request is kept. Common proxies close their connections after a minute. If
+/// the server closed first, a request that the proxy sends at that moment would be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long the first request head of a connection may take to arrive. A slow head holds a connection; five seconds
+/// The time limit for the first request head of a connection to arrive. A slow head holds a connection; five seconds
 /// suffice on a bad mobile connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long closing a connection may take before the socket is dropped.
+/// The time limit for closing a connection. Then the socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The settings of the API port.
@@ -45,12 +45,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct ApiSettings {
     pub workers: usize,
     pub trusted_proxies: TrustedProxies,
-    /// How long other verifiers may cache the key set: its `max-age`.
+    /// The time for which other verifiers may cache the key set: its `max-age`.
     pub key_set_cache_time: Duration,
-    /// How long the process keeps accepting connections after the shutdown has begun, so that load balancers can notice
-    /// it.
+    /// The time for which the process keeps accepting connections after the shutdown has begun, so that load balancers
+    /// can notice it.
     pub drain: Duration,
-    /// How long the shutdown waits for requests in flight.
+    /// The time limit of the shutdown for requests in flight.
     pub shutdown_timeout: Duration,
     pub connections: ConnectionSettings,
     pub request_limits: RequestLimitSettings,

@@ -24,7 +24,7 @@ const CONNECTION_FACILITIES: [&str; 3] = ["FAIL", "ERROR", "REQTMOUT"];
 /// warning, the others at trace. Reports about a single connection are logged at debug.
 #[derive(Default)]
 pub(crate) struct ClientLog {
-    /// When each problem was last logged as a warning.
+    /// The time at which each problem was last logged as a warning.
     last_warnings: Mutex<HashMap<String, Instant>>,
 }
 

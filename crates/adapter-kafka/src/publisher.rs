@@ -25,7 +25,7 @@ pub(crate) type Producer = FutureProducer<ClientLog>;
 /// full.
 const QUEUE_KIB: &str = "16384";
 
-/// How long an event waits for room in the queue. It is also the time that the relay spends on one outbox.
+/// The time limit for an event to get room in the queue. It is also the time that the relay spends on one outbox.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time between two attempts to queue an event. librdkafka does not signal when there is room.

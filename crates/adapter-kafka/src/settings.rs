@@ -16,7 +16,7 @@ pub struct KafkaSettings {
     pub security: Security,
     /// Allows plaintext to another machine.
     pub allow_insecure: bool,
-    /// How long a queued event waits for its acknowledgement before publishing fails (`message.timeout.ms`).
+    /// The time limit for the acknowledgement of a queued event. Then publishing fails (`message.timeout.ms`).
     pub message_timeout: Duration,
 }
 

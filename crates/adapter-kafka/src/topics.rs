@@ -12,7 +12,7 @@ use crate::client_log::ClientLog;
 use crate::error::{OpenError, TopicsError};
 use crate::publisher::Producer;
 
-/// How long checking or creating topics may wait for the brokers. Both happen at start, while an operator waits.
+/// The time limit for the brokers when topics are checked or created. Both happen at start, while an operator waits.
 const TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The topics (docs/events.md).

@@ -40,7 +40,7 @@ const MAX_IN_FLIGHT: usize = 2;
 /// so 64 need no `getMore`.
 const MAX_BATCH_SIZE: usize = 64;
 
-/// How long a caller waits for a reply before it starts an extra worker: far longer than a usual round trip, and a
+/// The time after which a waiting caller starts an extra worker: far longer than a usual round trip, and a
 /// tenth of the caller's timeout.
 const EXTRA_WORKER_AFTER: Duration = Duration::from_millis(250);
 

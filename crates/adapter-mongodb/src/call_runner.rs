@@ -17,15 +17,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::{DriverError, MongodbError};
 
-/// How long a caller waits for one driver call, unless the settings say otherwise. A request may make several calls;
+/// The time limit of a caller for one driver call, unless the settings say otherwise. A request may make several calls;
 /// its own deadline cuts it off after 2.8 s, so that a client has its answer within 3 s. The `wtimeout` of a write is
 /// the same.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// How long a call continues after its caller stopped waiting. Then the task is aborted and its connection closed.
-/// Without a limit, calls that never get a reply would keep their connections and in the end exhaust the pool. A write
-/// should also not take effect much later than its caller was answered. Together with [`CALL_TIMEOUT`] this is 4 s.
-/// That leaves 1 s of the 5 s within which a recovered store must be in use again (C8 in docs/promises.md).
+/// The time for which a call continues after its caller stopped waiting. Then the task is aborted and its connection
+/// closed. Without a limit, calls that never get a reply would keep their connections and in the end exhaust the pool.
+/// A write should also not take effect much later than its caller was answered. Together with [`CALL_TIMEOUT`] this is
+/// 4 s. That leaves 1 s of the 5 s within which a recovered store must be in use again (C8 in docs/promises.md).
 const DETACHED_GRACE: Duration = Duration::from_millis(1_500);
 
 /// The maximum number of calls in flight, including calls whose callers have stopped waiting. One more call fails

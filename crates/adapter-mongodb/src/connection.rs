@@ -38,7 +38,7 @@ pub struct MongodbSettings {
     pub connections: u32,
     /// Allows a server on another machine without TLS, or with TLS that does not verify the certificate.
     pub allow_insecure: bool,
-    /// How long a caller waits for one call.
+    /// The time limit of a caller for one call.
     pub call_timeout: Duration,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct MongodbOutboxes {
     unreadable: AtomicU64,
 }
 
-/// How long an outbox that cannot be read is held. No relay holds an outbox for longer.
+/// The time for which an outbox that cannot be read is held. No relay holds an outbox for longer.
 const MAX_HOLD: Duration = Duration::from_mins(1);
 
 /// The part of an aggregate that a relay reads.

@@ -28,8 +28,8 @@ impl SqliteOutboxes {
     }
 }
 
-/// How long an outbox that cannot be read is held. A newer version may have written it, and its relay can claim it
-/// after the hold. A shorter hold would only repeat the error in the log.
+/// The time for which an outbox that cannot be read is held. A newer version may have written it, and its relay can
+/// claim it after the hold. A shorter hold would only repeat the error in the log.
 const UNREADABLE_HOLD: Duration = Duration::from_mins(1);
 
 /// Claims up to `limit` outboxes of one kind of aggregate (docs/protocols.md "Relay", step 2).

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::SqliteError;
 
-/// How long a connection waits for a lock that another process holds, such as an operator's command. A request is cut
-/// off after 2.8 s, so it still has time to answer.
+/// The time for which a connection waits for a lock that another process holds, such as an operator's command. A
+/// request is cut off after 2.8 s, so it still has time to answer.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The maximum number of prepared statements that each connection keeps. This crate has fewer, so a connection prepares

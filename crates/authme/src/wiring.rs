@@ -26,8 +26,8 @@ use crate::{CommandError, DataFolder};
 /// needs no network, and no second relay competes for the claims.
 const RELAY_LEASE: Duration = Duration::from_secs(5);
 
-/// How long a shutdown waits for requests in flight. A request is cut off after 2.8 s, so this only bounds slow request
-/// bodies and slow readers.
+/// The time limit of a shutdown for requests in flight. A request is cut off after 2.8 s, so this only bounds slow
+/// request bodies and slow readers.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The inputs of an app. Tests replace some of them, such as the clock.

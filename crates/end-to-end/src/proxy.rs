@@ -60,7 +60,7 @@ struct ProxyState {
     interception_id: u64,
     /// The ids of the interceptions whose connections were abandoned.
     abandoned_ids: Vec<u64>,
-    /// How often all connections were reset.
+    /// The number of times all connections were reset.
     reset_count: u64,
 }
 

@@ -44,7 +44,7 @@ pub struct PendingOutbox {
     pub aggregate: Aggregate,
     /// The key under which the aggregate is stored.
     pub key: String,
-    /// In the order of their sequences, without gaps. More may be pending.
+    /// The events in the order of their sequences, without gaps. More may be pending.
     pub events: Vec<Event>,
 }
 
@@ -88,8 +88,8 @@ pub trait Outboxes: Send + Sync {
     /// owner extends its lease. An empty result means that no event is pending, or that all outboxes are leased or held
     /// back.
     ///
-    /// An outbox that cannot be read, because a newer version wrote it, is logged, counted ([`OutboxBacklog::unreadable`])
-    /// and held back. It does not keep other outboxes from being claimed.
+    /// An outbox that cannot be read, because a newer version wrote it, is logged, counted
+    /// ([`OutboxBacklog::unreadable`]) and held back. It does not keep other outboxes from being claimed.
     ///
     /// # Errors
     ///

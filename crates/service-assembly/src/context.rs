@@ -15,7 +15,7 @@ pub enum Context {
         tokens: TokensUseCases,
         /// The `max-age` of the key set: the time for which a verifier may cache it.
         key_set_cache_time: Duration,
-        /// Whether renewals accept their token in the query, where proxies may log it.
+        /// `true` if renewals accept their token in the query, where proxies may log it.
         accepts_query_tokens: bool,
         login_guard: LoginGuardSettings,
     },

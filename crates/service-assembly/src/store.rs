@@ -6,8 +6,8 @@ use ports::Aggregate;
 use service_runtime::{CommandError, StoreSettings};
 use tokio::time::{Instant, sleep};
 
-/// How long a start waits for an unreachable store. The limit covers a store that starts at the same time, and an election
-/// (usually below 12 s).
+/// The time for which a start waits for an unreachable store. The limit covers a store that starts at the same time,
+/// and an election (usually below 12 s).
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The pause between two attempts.

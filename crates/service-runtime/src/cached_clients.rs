@@ -7,9 +7,9 @@ use domain::ids::ClientId;
 use moka::sync::Cache;
 use ports::{ClientSaveOutcome, Clients, StoreError};
 
-/// How long a client is cached. It bounds how late a change by another process, such as the operator's command line,
-/// takes effect. A read that overlaps the change may cache the old client once more, so AuthMe promises two seconds:
-/// docs/protocols.md "Active check".
+/// The time for which a client is cached. It bounds how late a change by another process, such as the operator's
+/// command line, takes effect. A read that overlaps the change may cache the old client once more, so AuthMe promises
+/// two seconds: docs/protocols.md "Active check".
 const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
 /// The maximum number of cached clients. An installation has few clients, so this only bounds the memory.

@@ -20,10 +20,10 @@ struct LockResponse {
     user_id: String,
     /// True while the credential is locked.
     locked: bool,
-    /// When the credential was last locked or unlocked; absent if it was never locked.
+    /// The time of the last lock or unlock; absent if it was never locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// How many times the credential was locked. Tokens issued under an earlier epoch are not active.
+    /// The number of times the credential was locked. Tokens issued under an earlier epoch are not active.
     epoch: u64,
     /// The actor who last locked or unlocked it; absent if it was never locked, or if no actor was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]

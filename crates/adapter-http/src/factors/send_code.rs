@@ -21,7 +21,7 @@ struct ChallengeResponse {
     /// Send it back together with the code.
     #[schema(example = "5f1c9a7be04d4d0c8a3f2f60b1a9c7de")]
     challenge_id: String,
-    /// When the code expires, in epoch seconds, as a decimal string.
+    /// The time at which the code expires, in Unix seconds, as a decimal string.
     #[schema(example = "1612483680")]
     expires_in: String,
     #[serde(flatten)]

@@ -30,8 +30,8 @@ struct IntrospectTokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Bearer")]
     token_type: Option<&'static str>,
-    /// When the token expires, in epoch seconds. For a refresh token it is the idle or the absolute expiry of its
-    /// session, whichever comes first.
+    /// The time at which the token expires, in Unix seconds. For a refresh token it is the idle or the absolute expiry
+    /// of its session, whichever comes first.
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ struct IntrospectTokenResponse {
     /// The id of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// How many times the user's credential had been locked when the token was issued.
+    /// The number of times the user's credential had been locked when the token was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<u64>,
 }

@@ -26,8 +26,8 @@ struct KeyResponse {
     kid: String,
     n: String,
     e: String,
-    /// When the key was retired, in epoch seconds. Reject a token under this key whose `iat` is not earlier. Absent
-    /// while the key may sign.
+    /// The time at which the key was retired, in Unix seconds. Reject a token under this key whose `iat` is not
+    /// earlier. Absent while the key may sign.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 1_767_225_600)]
     retired_at: Option<i64>,

@@ -26,11 +26,11 @@ struct RenewTokenFields {
     #[serde(rename = "remember-me")]
     #[schema(value_type = Option<bool>)]
     remember_me: Option<BoolField>,
-    /// With `userId` and without `token`: the identity provider client at which the user logged in. With `token`: the
-    /// client that the token must belong to.
+    /// The client. With `userId` and without `token`: the identity provider client at which the user logged in. With
+    /// `token`: the client that the token must belong to.
     client_id: Option<String>,
-    /// With `clientId` and without `token`: the user who logged in. With `token`: the user that the token must belong
-    /// to.
+    /// The user. With `clientId` and without `token`: the user who logged in. With `token`: the user that the token
+    /// must belong to.
     user_id: Option<String>,
 }
 

@@ -15,8 +15,8 @@ pub(super) struct TokenResponse {
     /// Absent if no session was started or continued.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
-    /// When the access token expires, as a decimal string. In the response to a client login it is the lifetime in
-    /// seconds. Elsewhere it is the absolute expiry in epoch seconds, equal to the `exp` of the token. The registration
+    /// The expiry of the access token, as a decimal string. In the response to a client login it is the lifetime in
+    /// seconds. Elsewhere it is the absolute expiry in Unix seconds, equal to the `exp` of the token. The registration
     /// of a client may fix one of the two for all its responses.
     #[schema(example = "1612483680")]
     expires_in: String,

@@ -108,8 +108,8 @@ pub(super) async fn execute_batch(
     .await
 }
 
-/// How long after the start of the first attempt another attempt may start. Callers wait 2.5 s, and a later attempt
-/// would have too little of that time left.
+/// The time after the start of the first attempt within which another one may start. Callers wait 2.5 s, and a later
+/// attempt would have too little of that time left.
 const RETRY_WITHIN: Duration = Duration::from_secs(1);
 
 /// Returns the pause before the next attempt, or `None` if there is none. While the server is not the primary, which

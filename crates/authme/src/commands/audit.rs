@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{CommandTarget, print_line};
 use crate::{CommandError, DataFolder};
 
-/// How often the file is checked for new records. A person does not notice the delay.
+/// The interval at which the file is checked for new records. A person does not notice the delay.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The records to print.

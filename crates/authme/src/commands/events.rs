@@ -8,7 +8,8 @@ use ports::Cursor;
 use super::{CommandTarget, PAGE_SIZE, print_line};
 use crate::{CommandError, DataFolder};
 
-/// How often the log, which another process writes, is checked for new events. A person does not notice the delay.
+/// The interval at which the log, which another process writes, is checked for new events. A person does not notice the
+/// delay.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The events to print.

@@ -17,21 +17,21 @@ use crate::CommandError;
 /// The maximum number of users stored in parallel: as many writes as SQLite's writer puts into one commit.
 const MAX_IN_FLIGHT: usize = 128;
 
-/// The maximum length of a line in bytes. A user with all contacts, roles and businesses needs a few kilobytes; the limit bounds the work for a file
-/// that is not an import file.
+/// The maximum length of a line in bytes. A user with all contacts, roles and businesses needs a few kilobytes; the
+/// limit bounds the work for a file that is not an import file.
 const MAX_LINE_LENGTH: usize = 64 * 1024;
 
 /// The result of importing one line.
 struct ImportedLine {
     /// Counted from 1.
     number: usize,
-    /// In bytes, with the line break.
+    /// The length in bytes, with the line break.
     length: u64,
     outcome: Result<(), String>,
 }
 
-/// `authme identity import`: stores the users of a file. Bad lines are reported by number on stderr and skipped. If there
-/// is one, the exit code is 1. A second run with the same file changes nothing.
+/// `authme identity import`: stores the users of a file. Bad lines are reported by number on stderr and skipped. If
+/// there is one, the exit code is 1. A second run with the same file changes nothing.
 pub(super) async fn run(
     identities: Arc<dyn Identities>,
     registry: Registry,

@@ -60,9 +60,9 @@ pub struct MobilePatch {
 /// A merge patch of a contact as a caller sent it: parsed, but not yet checked against the rules.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ContactPatch {
-    /// For a contact of type `EMAIL` only.
+    /// The address, for a contact of type `EMAIL` only.
     pub email: Patch<String>,
-    /// For a contact of type `MOBILE` only.
+    /// The number, for a contact of type `MOBILE` only.
     pub mobile: Patch<MobilePatch>,
     /// Replaces all tags; an array is not merged.
     pub tags: Patch<Vec<String>>,

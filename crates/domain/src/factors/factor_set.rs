@@ -138,7 +138,7 @@ pub struct FactorSet {
     pub user: UserId,
     /// The version of the stored form, raised by every save; 0 while nothing is stored.
     pub version: u64,
-    /// In the order of their `added_at`, at most [`MAX_ALTERNATIVE_CONTACTS`].
+    /// The alternative contacts in the order of their `added_at`, at most [`MAX_ALTERNATIVE_CONTACTS`].
     pub contacts: Vec<AlternativeContact>,
     /// The contact that was chosen as the default; `None` for the main contact.
     pub chosen_default: Option<ContactId>,

@@ -46,7 +46,7 @@ pub struct HttpSettings {
     pub drain: Duration,
     /// The number of threads that process requests; 0 for one per core.
     pub workers: usize,
-    /// Whether the reference page is served.
+    /// `true` if the reference page is served.
     #[serde(rename = "docs")]
     pub serves_docs: bool,
     /// The time after which a connection is closed if its peer reads nothing of a response.
@@ -126,7 +126,7 @@ pub struct TokenSettings {
     pub refresh_grace: Duration,
     /// The number of sessions that one client may start for one user per minute, in one process; 0 for no limit.
     pub new_sessions_per_minute: u32,
-    /// Whether renewals accept their token in the query.
+    /// `true` if renewals accept their token in the query.
     #[serde(rename = "query_tokens")]
     pub accepts_query_tokens: bool,
 }

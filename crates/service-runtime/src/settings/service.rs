@@ -9,7 +9,8 @@ use super::{
     TokenSettings,
 };
 
-/// The minimum of `keys.longest_age`: ten times the fetch interval, so that a few failed fetches do not cause an outage.
+/// The minimum of `keys.longest_age`: ten times the fetch interval, so that a few failed fetches do not cause an
+/// outage.
 const MIN_KEY_SET_AGE: Duration = Duration::from_mins(1);
 
 /// The settings that every deployed service reads.
@@ -46,7 +47,7 @@ pub struct SenderSettings {
 pub struct StoreSettings {
     /// The path of a file, because the URI may hold a password.
     pub mongodb_uri_file: PathBuf,
-    /// Whether a store on another machine may be reached without TLS, or with TLS that does not verify certificates.
+    /// `true` if a store on another machine may be reached without TLS, or with TLS that does not verify certificates.
     pub allow_insecure: bool,
     pub database: String,
     pub connections: u32,
@@ -56,7 +57,7 @@ pub struct StoreSettings {
 pub struct KafkaSettings {
     pub brokers: String,
     pub security: KafkaSecurity,
-    /// Whether brokers on another machine may be reached in plaintext.
+    /// `true` if brokers on another machine may be reached in plaintext.
     pub allow_insecure: bool,
     pub ca_file: Option<PathBuf>,
     pub certificate_file: Option<PathBuf>,
@@ -96,7 +97,7 @@ pub struct KeySourceSettings {
     pub directory: Option<PathBuf>,
     pub url: Option<String>,
     pub ca_file: Option<PathBuf>,
-    /// Whether `url` may be plain HTTP to another machine. Only services that read `url` have this setting and the
+    /// `true` if `url` may be plain HTTP to another machine. Only services that read `url` have this setting and the
     /// next one.
     #[serde(default)]
     pub allow_insecure: bool,
