@@ -2,7 +2,7 @@
 #![no_main]
 
 use domain::hex;
-use domain::tokens::SignedRefreshToken;
+use domain::sessions::SignedRefreshToken;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

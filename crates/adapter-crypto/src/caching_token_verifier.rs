@@ -68,8 +68,8 @@ mod tests {
     use std::time::Duration;
 
     use domain::ids::ClientId;
-    use domain::tokens::{AccessToken, AccessTokenSubject};
-    use ports::tokens::TokenSigner as _;
+    use domain::sessions::{AccessToken, AccessTokenSubject};
+    use ports::sessions::TokenSigner as _;
     use ports::{MetricEvent, Telemetry};
 
     use super::*;

@@ -1,6 +1,6 @@
 use aws_lc_rs::hmac;
-use domain::tokens::{RefreshToken, SignedRefreshToken};
-use ports::tokens::RefreshTokenCodec;
+use domain::sessions::{RefreshToken, SignedRefreshToken};
+use ports::sessions::RefreshTokenCodec;
 use zeroize::Zeroizing;
 
 use crate::hashes::sha256;
@@ -62,7 +62,7 @@ impl RefreshTokenCodec for HmacRefreshTokenCodec {
 #[cfg(test)]
 mod tests {
     use domain::ids::FamilyId;
-    use domain::tokens::Nonce;
+    use domain::sessions::Nonce;
 
     use super::*;
 

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::time::Timestamp;
 use jsonwebtoken::DecodingKey;
-use ports::tokens::{PublicKey, SigningError};
+use ports::sessions::SigningError;
+use ports::tokens::PublicKey;
 
 use crate::hashes::sha256;
 

@@ -4,8 +4,8 @@ use std::time::Instant;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::{BusinessId, FamilyId};
-use domain::tokens::{AccessToken, AccessTokenSubject};
-use ports::tokens::{SigningError, TokenSigner};
+use domain::sessions::{AccessToken, AccessTokenSubject};
+use ports::sessions::{SigningError, TokenSigner};
 use ports::{MetricEvent, Telemetry};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::{KeyRing, TokenProfile};
 
 /// Signs access tokens with RS512 (RFC 7518 section 3.3) and the claims of RFC 9068 section 2.2.
 ///
-/// The signer itself checks nothing. Every signature goes through the mint gate (`use-cases/src/tokens/mint_gate.rs`),
+/// The signer itself checks nothing. Every signature goes through the mint gate (`use-cases/src/sessions/mint_gate.rs`),
 /// which checks the user's credential lock before it signs.
 pub struct Rs512Signer {
     keys: Arc<KeyRing>,

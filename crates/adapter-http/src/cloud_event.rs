@@ -76,8 +76,8 @@ impl From<LoggedEvent> for CloudEventMessage {
         Self {
             specversion: "1.0",
             id: event.id.0,
-            source: event.kind.source(),
-            kind: event.kind.name(),
+            source: event.kind.source,
+            kind: event.kind.name,
             subject: event.subject,
             time: format!("{:.3}", event.time),
             datacontenttype: "application/json",

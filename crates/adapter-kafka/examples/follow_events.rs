@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use adapter_kafka::{ConsumeError, KafkaEventConsumer, KafkaSettings, Security, Topic};
+use adapter_kafka::{ConsumeError, KafkaEventConsumer, KafkaSettings, Security, topics};
 
 #[expect(
     clippy::disallowed_methods,
@@ -23,7 +23,7 @@ async fn follow(brokers: &str, group: &str) -> Result<(), Box<dyn Error>> {
         allow_insecure: true,
         ..KafkaSettings::new(brokers, Security::Plaintext)
     };
-    let consumer = KafkaEventConsumer::open(&settings, group, &Topic::ALL)?;
+    let consumer = KafkaEventConsumer::open(&settings, group, &topics())?;
     let mut stdout = io::stdout().lock();
     loop {
         let received = match consumer.next().await {
@@ -39,7 +39,7 @@ async fn follow(brokers: &str, group: &str) -> Result<(), Box<dyn Error>> {
             let line = serde_json::json!({
                 "arrived": arrived,
                 "id": event.id.0,
-                "type": event.kind.name(),
+                "type": event.kind.name,
                 "subject": event.subject,
                 "sequence": event.sequence,
             });

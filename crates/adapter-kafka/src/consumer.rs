@@ -11,7 +11,6 @@ use crate::client_log::ClientLog;
 use crate::error::{ConsumeError, OpenError, is_connection_error};
 use crate::received_event::ReceivedEvent;
 use crate::settings::KafkaSettings;
-use crate::topics::Topic;
 
 /// Reads events as a member of a consumer group, at least once.
 ///
@@ -30,7 +29,7 @@ pub struct KafkaEventConsumer {
 impl KafkaEventConsumer {
     /// Joins the group in the background. Unreachable brokers are not an error. Must be called within a tokio runtime
     /// that lives as long as the consumer.
-    pub fn open(settings: &KafkaSettings, group: &str, topics: &[Topic]) -> Result<Self, OpenError> {
+    pub fn open(settings: &KafkaSettings, group: &str, topics: &[&str]) -> Result<Self, OpenError> {
         let mut config = settings.client_config()?;
         config
             .set("group.id", group)
@@ -41,8 +40,7 @@ impl KafkaEventConsumer {
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", "1000");
         let member: StreamConsumer<ClientLog> = config.create_with_context(ClientLog::default())?;
-        let topics: Vec<_> = topics.iter().map(|topic| topic.name()).collect();
-        member.subscribe(&topics)?;
+        member.subscribe(topics)?;
         Ok(Self { member: Some(member) })
     }
 

@@ -6,12 +6,10 @@ use domain::ids::{ClientId, UserId};
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Map, Value};
 
-use crate::topics::Topic;
-
 /// An event as a Kafka record (CloudEvents 1.0, Kafka protocol binding 1.0.2, section 3.2, binary content mode).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct EventMessage {
-    pub(crate) topic: Topic,
+    pub(crate) topic: &'static str,
     /// The user id, which is also the `partitionkey` (section 3.1): all events of a user are in one partition.
     pub(crate) key: String,
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -24,8 +22,8 @@ impl From<&Event> for EventMessage {
         let mut headers = vec![
             ("ce_specversion", "1.0".to_owned()),
             ("ce_id", event.id.0.clone()),
-            ("ce_source", event.kind.source().to_owned()),
-            ("ce_type", event.kind.name().to_owned()),
+            ("ce_source", event.kind.source.to_owned()),
+            ("ce_type", event.kind.name.to_owned()),
             ("ce_subject", event.subject.clone()),
             ("ce_time", format!("{:.3}", event.time)),
             ("ce_partitionkey", event.user.to_string()),
@@ -35,7 +33,7 @@ impl From<&Event> for EventMessage {
         let correlation_id = event.correlation_id.iter();
         headers.extend(correlation_id.map(|id| ("ce_correlationid", id.clone())));
         Self {
-            topic: Topic::of(event.kind),
+            topic: event.kind.topic,
             key: event.user.to_string(),
             headers,
             value: Value::Object(data_json(event)).to_string(),
@@ -91,12 +89,17 @@ impl EventMessage {
 
 #[cfg(test)]
 mod tests {
-    use domain::event::EventKind;
+    use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
+    use domain::event::EventType;
+    use domain::factors::events::{
+        FACTOR_ADDED, FACTOR_ATTEMPTS_EXHAUSTED, FACTOR_CHANGED, FACTOR_REMOVED, FACTOR_VERIFIED,
+    };
+    use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 
     use super::*;
     use crate::fixtures::event;
 
-    fn render(kind: EventKind) -> String {
+    fn render(kind: &'static EventType) -> String {
         let message = EventMessage::from(&event(kind, 7));
         let headers: Vec<_> = message
             .headers
@@ -104,17 +107,12 @@ mod tests {
             .map(|(name, value)| format!("{name}: {value}"))
             .collect();
         let headers = headers.join("\n");
-        format!(
-            "{} {}\n{headers}\n\n{}",
-            message.topic.name(),
-            message.key,
-            message.value
-        )
+        format!("{} {}\n{headers}\n\n{}", message.topic, message.key, message.value)
     }
 
     #[test]
     fn a_locked_credential_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::CredentialLocked), @r#"
+        insta::assert_snapshot!(render(CREDENTIAL_LOCKED), @r#"
         authme.credential.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -133,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_unlocked_credential_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::CredentialUnlocked), @r#"
+        insta::assert_snapshot!(render(CREDENTIAL_UNLOCKED), @r#"
         authme.credential.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -152,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_added_factor_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::FactorAdded), @r#"
+        insta::assert_snapshot!(render(FACTOR_ADDED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -171,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_changed_factor_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::FactorChanged), @r#"
+        insta::assert_snapshot!(render(FACTOR_CHANGED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -190,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_removed_factor_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::FactorRemoved), @r#"
+        insta::assert_snapshot!(render(FACTOR_REMOVED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -209,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_verified_factor_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::FactorVerified), @r#"
+        insta::assert_snapshot!(render(FACTOR_VERIFIED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -228,7 +226,7 @@ mod tests {
 
     #[test]
     fn exhausted_attempts_are_encoded() {
-        insta::assert_snapshot!(render(EventKind::FactorAttemptsExhausted), @r#"
+        insta::assert_snapshot!(render(FACTOR_ATTEMPTS_EXHAUSTED), @r#"
         authme.factor.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -247,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_started_session_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::SessionStarted), @r#"
+        insta::assert_snapshot!(render(SESSION_STARTED), @r#"
         authme.session.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb
@@ -266,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_revoked_session_is_encoded() {
-        insta::assert_snapshot!(render(EventKind::SessionRevoked), @r#"
+        insta::assert_snapshot!(render(SESSION_REVOKED), @r#"
         authme.session.v1 5efd263cbe2d398bb00b97ea
         ce_specversion: 1.0
         ce_id: 01a20667-a0e4-7a74-bc92-24353437c8fb

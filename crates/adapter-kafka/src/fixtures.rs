@@ -1,8 +1,13 @@
 //! Events in the form that the services publish.
 
 use domain::actor::Actor;
-use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
+use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
+use domain::event::{Event, EventContext, EventData, EventType, EventValue, NewEvent};
+use domain::factors::events::{
+    FACTOR_ADDED, FACTOR_ATTEMPTS_EXHAUSTED, FACTOR_CHANGED, FACTOR_REMOVED, FACTOR_VERIFIED,
+};
 use domain::ids::{ClientId, EventId, UserId};
+use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 use rdkafka::message::{OwnedMessage, Timestamp};
 
 use crate::event_message::EventMessage;
@@ -22,14 +27,14 @@ fn contact() -> EventData {
     ]
 }
 
-pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
+pub(crate) fn event(kind: &'static EventType, sequence: u64) -> Event {
     let mut data: EventData = vec![text("userId", USER)];
     let subject = match kind {
-        EventKind::CredentialLocked | EventKind::CredentialUnlocked => {
+        CREDENTIAL_LOCKED | CREDENTIAL_UNLOCKED => {
             data.push(("epoch".to_owned(), EventValue::Number(3)));
             USER
         }
-        EventKind::FactorAdded | EventKind::FactorChanged | EventKind::FactorRemoved | EventKind::FactorVerified => {
+        FACTOR_ADDED | FACTOR_CHANGED | FACTOR_REMOVED | FACTOR_VERIFIED => {
             data.extend(contact());
             data.extend([
                 ("tags".to_owned(), EventValue::List(vec!["MARKED_RESOURCES".to_owned()])),
@@ -38,16 +43,16 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
             ]);
             USER
         }
-        EventKind::FactorAttemptsExhausted => {
+        FACTOR_ATTEMPTS_EXHAUSTED => {
             data.extend(contact());
             data.push(text("exhausted", "factor"));
             USER
         }
-        EventKind::SessionStarted => {
+        SESSION_STARTED => {
             data.extend([text("clientId", "portal"), text("sid", SESSION)]);
             SESSION
         }
-        EventKind::SessionRevoked => {
+        SESSION_REVOKED => {
             data.extend([
                 text("clientId", "portal"),
                 text("sid", SESSION),
@@ -55,6 +60,7 @@ pub(crate) fn event(kind: EventKind, sequence: u64) -> Event {
             ]);
             SESSION
         }
+        _ => USER,
     };
     let new = NewEvent {
         context: EventContext {
@@ -78,7 +84,7 @@ pub(crate) fn record(message: &EventMessage) -> OwnedMessage {
     OwnedMessage::new(
         Some(message.value.clone().into_bytes()),
         Some(message.key.clone().into_bytes()),
-        message.topic.name().to_owned(),
+        message.topic.to_owned(),
         Timestamp::NotAvailable,
         2,
         41,

@@ -24,7 +24,7 @@ impl LastSequences {
     pub fn is_new(&self, event: &Event) -> bool {
         let last = self
             .0
-            .get(event.kind.source())
+            .get(event.kind.source)
             .and_then(|subjects| subjects.get(&event.subject));
         last.is_none_or(|last| event.sequence > *last)
     }
@@ -32,7 +32,7 @@ impl LastSequences {
     /// Records the event's sequence. Call it once the effect of the event is carried out. A lower sequence changes
     /// nothing.
     pub fn record(&mut self, event: &Event) {
-        let subjects = self.0.entry(event.kind.source()).or_default();
+        let subjects = self.0.entry(event.kind.source).or_default();
         let last = subjects.entry(event.subject.clone()).or_default();
         *last = event.sequence.max(*last);
     }
@@ -41,13 +41,15 @@ impl LastSequences {
 #[cfg(test)]
 mod tests {
     use domain::actor::Actor;
-    use domain::event::{EventContext, EventKind, NewEvent};
+    use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
+    use domain::event::{EventContext, EventType, NewEvent};
+    use domain::factors::events::FACTOR_ADDED;
     use domain::ids::{EventId, UserId};
     use domain::time::Timestamp;
 
     use super::*;
 
-    fn event(kind: EventKind, subject: &str, sequence: u64) -> Event {
+    fn event(kind: &'static EventType, subject: &str, sequence: u64) -> Event {
         let new = NewEvent {
             context: EventContext {
                 id: EventId("e".to_owned()),
@@ -64,28 +66,28 @@ mod tests {
     #[test]
     fn a_repeated_sequence_of_any_type_is_not_new() {
         let mut last = LastSequences::new();
-        let locked = event(EventKind::CredentialLocked, "u", 1);
+        let locked = event(CREDENTIAL_LOCKED, "u", 1);
         assert!(last.is_new(&locked));
         assert!(last.is_new(&locked), "is_new records nothing");
         last.record(&locked);
         assert!(!last.is_new(&locked));
-        assert!(!last.is_new(&event(EventKind::CredentialUnlocked, "u", 1)));
-        assert!(last.is_new(&event(EventKind::CredentialUnlocked, "u", 2)));
+        assert!(!last.is_new(&event(CREDENTIAL_UNLOCKED, "u", 1)));
+        assert!(last.is_new(&event(CREDENTIAL_UNLOCKED, "u", 2)));
     }
 
     #[test]
     fn aggregates_have_separate_sequences() {
         let mut last = LastSequences::new();
-        last.record(&event(EventKind::CredentialLocked, "u", 5));
-        assert!(last.is_new(&event(EventKind::FactorAdded, "u", 1)));
-        assert!(last.is_new(&event(EventKind::CredentialLocked, "other", 1)));
+        last.record(&event(CREDENTIAL_LOCKED, "u", 5));
+        assert!(last.is_new(&event(FACTOR_ADDED, "u", 1)));
+        assert!(last.is_new(&event(CREDENTIAL_LOCKED, "other", 1)));
     }
 
     #[test]
     fn recording_a_lower_sequence_changes_nothing() {
         let mut last = LastSequences::new();
-        last.record(&event(EventKind::CredentialLocked, "u", 5));
-        last.record(&event(EventKind::CredentialLocked, "u", 3));
-        assert!(!last.is_new(&event(EventKind::CredentialLocked, "u", 4)));
+        last.record(&event(CREDENTIAL_LOCKED, "u", 5));
+        last.record(&event(CREDENTIAL_LOCKED, "u", 3));
+        assert!(!last.is_new(&event(CREDENTIAL_LOCKED, "u", 4)));
     }
 }

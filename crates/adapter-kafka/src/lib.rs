@@ -24,4 +24,4 @@ pub use received_event::{Defect, ReceivedEvent, UnreadableRecord};
 pub use settings::{
     ClientCertificate, KafkaPassword, KafkaSettings, ScramLogin, ScramMechanism, Security, TlsSettings,
 };
-pub use topics::Topic;
+pub use topics::topics;

@@ -122,7 +122,7 @@ impl KafkaEventPublisher {
 
     /// Queues the message; `None` if there is no room.
     fn try_enqueue(&self, message: &EventMessage) -> Result<Option<DeliveryFuture>, ProduceError> {
-        let record = FutureRecord::to(message.topic.name())
+        let record = FutureRecord::to(message.topic)
             .key(&message.key)
             .headers(message.owned_headers())
             .payload(&message.value);

@@ -1,7 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::actor::Actor;
-use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventValue, NewEvent};
 use domain::ids::{ClientId, EventId, UserId};
 use domain::time::Timestamp;
 use rdkafka::Message;
@@ -109,8 +109,8 @@ fn header<'a>(headers: &'a [OwnedHeader], name: &'static str) -> Result<&'a str,
 fn parse_event(headers: &[OwnedHeader], key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Event, Defect> {
     require(headers, "ce_specversion", |version| version == "1.0")?;
     require(headers, "content-type", is_json)?;
-    let kind = EventKind::parse(header(headers, "ce_type")?).ok_or(Defect::UnknownType)?;
-    require(headers, "ce_source", |source| source == kind.source())?;
+    let kind = domain::event_type(header(headers, "ce_type")?).ok_or(Defect::UnknownType)?;
+    require(headers, "ce_source", |source| source == kind.source)?;
     let user = parse_header(headers, "ce_partitionkey", |id| UserId::parse(id).ok())?;
     if key != Some(user.as_str().as_bytes()) {
         return Err(Defect::Key);

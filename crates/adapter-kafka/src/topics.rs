@@ -1,6 +1,5 @@
 use std::time::{Duration, Instant};
 
-use domain::event::EventKind;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::metadata::MetadataTopic;
@@ -15,37 +14,11 @@ use crate::publisher::Producer;
 /// The time limit for the brokers when topics are checked or created. Both happen at start, while an operator waits.
 const TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The topics (docs/events.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Topic {
-    Credential,
-    Factor,
-    Session,
-}
-
-impl Topic {
-    pub const ALL: [Self; 3] = [Self::Credential, Self::Factor, Self::Session];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Credential => "authme.credential.v1",
-            Self::Factor => "authme.factor.v1",
-            Self::Session => "authme.session.v1",
-        }
-    }
-
-    /// Returns the topic for events of this kind.
-    pub const fn of(kind: EventKind) -> Self {
-        match kind {
-            EventKind::CredentialLocked | EventKind::CredentialUnlocked => Self::Credential,
-            EventKind::FactorAdded
-            | EventKind::FactorChanged
-            | EventKind::FactorRemoved
-            | EventKind::FactorVerified
-            | EventKind::FactorAttemptsExhausted => Self::Factor,
-            EventKind::SessionStarted | EventKind::SessionRevoked => Self::Session,
-        }
-    }
+/// Returns the topics of all events (docs/events.md), each once.
+pub fn topics() -> Vec<&'static str> {
+    let mut topics: Vec<_> = domain::event_types().map(|kind| kind.topic).collect();
+    topics.dedup();
+    topics
 }
 
 /// Creates the topics that do not exist. Existing topics are not changed.
@@ -60,11 +33,11 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
     // survives the loss of a broker. With fewer than three replicas, requiring two in sync would stop publishing
     // whenever a broker restarts.
     let min_in_sync = if replication >= 3 { "2" } else { "1" };
-    let new_topic = |topic: Topic| {
-        let new_topic = NewTopic::new(topic.name(), partitions, TopicReplication::Fixed(replication));
+    let new_topic = |topic| {
+        let new_topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(replication));
         new_topic.set("min.insync.replicas", min_in_sync)
     };
-    let topics = Topic::ALL.map(new_topic);
+    let topics: Vec<_> = topics().into_iter().map(new_topic).collect();
     let results = admin.create_topics(&topics, &options).await;
     // The drop waits for librdkafka's threads.
     spawn_blocking(move || drop(admin));
@@ -81,15 +54,15 @@ pub(crate) async fn create(config: &ClientConfig, partitions: i32, replication: 
 pub(crate) fn check(producer: &Producer) -> Result<(), TopicsError> {
     let deadline = Instant::now() + TOPICS_TIMEOUT;
     let mut missing = Vec::new();
-    for topic in Topic::ALL {
+    for topic in topics() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let metadata = producer.client().fetch_metadata(Some(topic.name()), left)?;
+        let metadata = producer.client().fetch_metadata(Some(topic), left)?;
         let error = metadata.topics().iter().find_map(MetadataTopic::error);
         match error.map(RDKafkaErrorCode::from) {
             // A new topic has no leader yet.
             None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {}
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                missing.push(topic.name());
+                missing.push(topic);
             }
             Some(code) => return Err(TopicsError::from(code)),
         }
@@ -103,25 +76,15 @@ pub(crate) fn check(producer: &Producer) -> Result<(), TopicsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn each_source_has_its_own_topic() {
-        let sources: Vec<_> = EventKind::ALL
-            .iter()
-            .map(|kind| (Topic::of(*kind).name(), kind.source()))
-            .collect();
+        let mut topics: Vec<_> = domain::event_types().map(|kind| (kind.topic, kind.source)).collect();
+        topics.dedup();
         assert_eq!(
-            sources,
+            topics,
             [
                 ("authme.credential.v1", "/authme/credential-lock"),
-                ("authme.credential.v1", "/authme/credential-lock"),
                 ("authme.factor.v1", "/authme/factors"),
-                ("authme.factor.v1", "/authme/factors"),
-                ("authme.factor.v1", "/authme/factors"),
-                ("authme.factor.v1", "/authme/factors"),
-                ("authme.factor.v1", "/authme/factors"),
-                ("authme.session.v1", "/authme/tokens"),
                 ("authme.session.v1", "/authme/tokens"),
             ]
         );

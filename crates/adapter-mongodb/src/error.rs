@@ -29,12 +29,6 @@ pub enum OpenError {
     SeedList,
     #[error("MongoDB does not answer")]
     Unreachable(#[source] DriverError),
-    #[error("the index `{name}` could not be created")]
-    Index {
-        name: String,
-        #[source]
-        source: DriverError,
-    },
 }
 
 const REJECTED_WRITE: &str = "the server rejected a write";

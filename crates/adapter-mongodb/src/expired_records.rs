@@ -12,21 +12,12 @@ use crate::causal_session::CausalSession;
 use crate::database::Database;
 use crate::error::MongodbError;
 use crate::factors::send_quotas;
-use crate::tokens::{refresh_families, validation_tokens};
+use crate::sessions::refresh_families;
+use crate::tokens::validation_tokens;
 
 pub(crate) struct MongodbExpiredRecords {
-    aggregates: Vec<Aggregate>,
-    database: Arc<Database>,
-}
-
-impl MongodbExpiredRecords {
-    /// Creates the purge for the service that writes these aggregates.
-    pub(crate) fn new(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
-        Self {
-            aggregates: aggregates.to_vec(),
-            database,
-        }
-    }
+    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) database: Arc<Database>,
 }
 
 /// Returns the purged collections of the service that writes an aggregate, each with the filter for records that

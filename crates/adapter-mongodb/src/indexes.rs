@@ -3,13 +3,14 @@
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
-use ports::Aggregate;
+use ports::{Aggregate, StoreError};
 
 use crate::database::Database;
-use crate::error::OpenError;
+use crate::error::MongodbError;
 use crate::factors::send_quotas;
 use crate::outbox;
-use crate::tokens::{refresh_families, validation_tokens};
+use crate::sessions::refresh_families;
+use crate::tokens::validation_tokens;
 
 /// A secondary index. Only the queries of the relay and of the purge need one; uniqueness rests on `_id`.
 #[derive(Debug, Clone)]
@@ -71,7 +72,7 @@ pub fn indexes() -> Vec<Index> {
 }
 
 /// Creates the missing indexes. Idempotent, even if several processes start at the same time.
-pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), OpenError> {
+pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Result<(), StoreError> {
     for index in indexes()
         .into_iter()
         .filter(|index| aggregates.contains(&index.aggregate))
@@ -85,10 +86,7 @@ pub(crate) async fn create(database: &Database, aggregates: &[Aggregate]) -> Res
             .collection::<Document>(index.collection)
             .create_index(model)
             .await;
-        created.map_err(|error| OpenError::Index {
-            name: format!("{}.{}", index.collection, index.name),
-            source: (&error).into(),
-        })?;
+        created.map_err(|error| MongodbError::read(&error))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 //! - A call makes no more than one conditional write of one document. The caller decides on the next step, so no step
 //!   follows after the caller has left (`database`).
 //! - After a step-down a call is repeated. An unknown outcome stays unknown unless the call recognizes its own write
-//!   (`elections`, `causal_session`, `tokens::rotations`).
+//!   (`elections`, `causal_session`, `sessions::rotations`).
 //! - Every value that must be unique is an `_id` (`reservations`), so every collection can be sharded by a hashed
 //!   `_id`.
 //!
@@ -34,38 +34,19 @@ mod outbox;
 mod outboxes;
 mod reservations;
 mod session_pool;
+mod sessions;
 mod statements;
 mod tokens;
+mod upkeep;
 
 use std::sync::Arc;
 
-use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendQuotas};
-use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness};
+use ports::Stores;
 
 pub use connection::{MongodbSettings, certificate_key_file};
 use database::Database;
 pub use error::{DriverError, OpenError};
 pub use indexes::{Index, indexes};
-
-/// The stores over one database.
-#[derive(Clone)]
-pub struct Stores {
-    pub clients: Arc<dyn Clients>,
-    pub identities: Arc<dyn Identities>,
-    pub groups: Arc<dyn Groups>,
-    pub known_names: Arc<dyn KnownNames>,
-    pub lock_statuses: Arc<dyn LockStatuses>,
-    pub credential_locks: Arc<dyn CredentialLocks>,
-    pub factor_sets: Arc<dyn FactorSets>,
-    pub send_quotas: Arc<dyn SendQuotas>,
-    pub validation_tokens: Arc<dyn ValidationTokens>,
-    pub refresh_families: Arc<dyn RefreshFamilies>,
-    pub outboxes: Arc<dyn Outboxes>,
-    pub readiness: Arc<dyn Readiness>,
-    database: Arc<Database>,
-}
 
 /// Connects and fills the connection pool. Every later call runs on the current runtime of this call.
 ///
@@ -87,36 +68,9 @@ pub async fn open(settings: &MongodbSettings) -> Result<Stores, OpenError> {
         factor_sets: Arc::new(factors::factor_sets::MongodbFactorSets(database.clone())),
         send_quotas: Arc::new(factors::send_quotas::MongodbSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::MongodbValidationTokens(database.clone())),
-        refresh_families: Arc::new(tokens::refresh_families::MongodbRefreshFamilies::new(database.clone())),
-        outboxes: Arc::new(outboxes::MongodbOutboxes::new(&Aggregate::ALL, database.clone())),
-        readiness: database.clone(),
-        database,
+        refresh_families: Arc::new(sessions::refresh_families::MongodbRefreshFamilies::new(
+            database.clone(),
+        )),
+        upkeep: Arc::new(upkeep::MongodbUpkeep::new(database)),
     })
-}
-
-impl Stores {
-    /// Returns the outboxes of these aggregates only: a service publishes the events of its own aggregates.
-    pub fn outboxes_of(&self, aggregates: &[Aggregate]) -> Arc<dyn Outboxes> {
-        Arc::new(outboxes::MongodbOutboxes::new(aggregates, self.database.clone()))
-    }
-
-    /// Returns the purge for the service that writes these aggregates: a service removes only its own expired records.
-    pub fn expired_records_of(&self, aggregates: &[Aggregate]) -> Arc<dyn ExpiredRecords> {
-        Arc::new(expired_records::MongodbExpiredRecords::new(
-            aggregates,
-            self.database.clone(),
-        ))
-    }
-
-    /// Creates the missing indexes of the service that writes these aggregates. The service must not become ready
-    /// before. Idempotent.
-    pub async fn create_indexes(&self, aggregates: &[Aggregate]) -> Result<(), OpenError> {
-        indexes::create(&self.database, aggregates).await
-    }
-
-    /// Rejects new calls and waits until the calls in flight have ended or been aborted. Afterwards no task of the
-    /// store runs.
-    pub async fn drain(&self) {
-        self.database.drain().await;
-    }
 }

@@ -4,7 +4,7 @@
 //! command was carried out (docs/protocols.md "Outbox"). Scenario with two separate writes: A locks a user, and the
 //! process dies before it stores the event. No service ever learns of the lock.
 
-use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventValue, NewEvent};
 use domain::ids::{EventId, MalformedId, UserId};
 use mongodb::bson::{Bson, DateTime, Document, doc, serialize_to_bson};
 use ports::{Aggregate, MAX_PENDING_EVENTS};
@@ -48,7 +48,7 @@ impl EventDocument {
     pub(crate) fn new(event: NewEvent, sequence: u64) -> Self {
         Self {
             id: event.context.id.0,
-            kind: event.kind.name().to_owned(),
+            kind: event.kind.name.to_owned(),
             sequence,
             time: date(event.context.time),
             by: (&event.context.by).into(),
@@ -68,7 +68,7 @@ impl EventDocument {
         };
         let new = NewEvent {
             context,
-            kind: EventKind::parse(&self.kind).ok_or_else(|| reader.corrupt("kind"))?,
+            kind: domain::event_type(&self.kind).ok_or_else(|| reader.corrupt("kind"))?,
             data: data(self.data),
         };
         Ok(new.into_event(subject, user.clone(), self.sequence))
@@ -144,13 +144,14 @@ pub(crate) const fn collection(aggregate: Aggregate) -> &'static str {
     match aggregate {
         Aggregate::Credential => crate::credential_lock::credential_locks::COLLECTION,
         Aggregate::FactorSet => crate::factors::factor_sets::COLLECTION,
-        Aggregate::RefreshFamily => crate::tokens::refresh_families::COLLECTION,
+        Aggregate::RefreshFamily => crate::sessions::refresh_families::COLLECTION,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use domain::actor::Actor;
+    use domain::credential_lock::events::CREDENTIAL_LOCKED;
     use domain::time::Timestamp;
     use mongodb::bson::serialize_to_document;
 
@@ -165,7 +166,7 @@ mod tests {
                 by: Actor::operator("$root"),
                 correlation_id: Some("request-1".to_owned()),
             },
-            kind: EventKind::CredentialLocked,
+            kind: CREDENTIAL_LOCKED,
             data: vec![
                 ("epoch".to_owned(), EventValue::Number(1)),
                 ("text".to_owned(), EventValue::Text("$text".to_owned())),

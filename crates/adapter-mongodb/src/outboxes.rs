@@ -32,10 +32,10 @@ const MAX_CLAIM_ATTEMPTS: usize = 3;
 const MAX_EVENTS_PER_CLAIM: i32 = 32;
 
 pub(crate) struct MongodbOutboxes {
-    aggregates: Vec<Aggregate>,
-    database: Arc<Database>,
+    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) database: Arc<Database>,
     /// The number of times that this process claimed an outbox that it could not read.
-    unreadable: AtomicU64,
+    pub(crate) unreadable: Arc<AtomicU64>,
 }
 
 /// The time for which an outbox that cannot be read is held. No relay holds an outbox for longer.
@@ -57,16 +57,6 @@ struct BacklogDocument {
     depth: i64,
     #[serde(default)]
     oldest: Option<DateTime>,
-}
-
-impl MongodbOutboxes {
-    pub(crate) fn new(aggregates: &[Aggregate], database: Arc<Database>) -> Self {
-        Self {
-            aggregates: aggregates.to_vec(),
-            database,
-            unreadable: AtomicU64::new(0),
-        }
-    }
 }
 
 /// Decodes one outbox. Each is decoded separately, so that an event of a newer version fails only for its own outbox.
@@ -322,9 +312,10 @@ impl Outboxes for MongodbOutboxes {
 
     async fn settle(&self, owner: &str, settlements: &[Settlement]) -> Result<(), StoreError> {
         let (owner, settlements) = (owner.to_owned(), settlements.to_vec());
+        let aggregates = self.aggregates.clone();
         self.database
             .write(move |mut session| async move {
-                for aggregate in Aggregate::ALL {
+                for aggregate in aggregates {
                     settle(&mut session, aggregate, &owner, &settlements).await?;
                 }
                 Ok(())

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::event::{Event, EventContext, EventKind, NewEvent};
+use domain::event::{Event, EventContext, EventType, NewEvent};
 use domain::ids::{EventId, UserId};
 use ports::{Aggregate, Cursor, EventLog, EventPublisher, LoggedEvent, PublishError, StoreError};
 use rusqlite::{Connection, Row};
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::actor_document::ActorDocument;
 use crate::database::Database;
 use crate::error::{OpenError, SqliteError};
-use crate::outbox::{EventDataDocument, Outbox};
+use crate::outbox::{EventDataDocument, Outbox, table};
 use crate::row_codec::{self, Reader, integer, to_json};
 
 /// The embedded event log: a table that only grows.
@@ -32,16 +32,10 @@ impl SqliteEventLog {
     }
 }
 
-const fn aggregate(kind: EventKind) -> Aggregate {
-    match kind {
-        EventKind::CredentialLocked | EventKind::CredentialUnlocked => Aggregate::Credential,
-        EventKind::FactorAdded
-        | EventKind::FactorChanged
-        | EventKind::FactorRemoved
-        | EventKind::FactorVerified
-        | EventKind::FactorAttemptsExhausted => Aggregate::FactorSet,
-        EventKind::SessionStarted | EventKind::SessionRevoked => Aggregate::RefreshFamily,
-    }
+fn aggregate(kind: &EventType) -> Option<Aggregate> {
+    Aggregate::ALL
+        .into_iter()
+        .find(|aggregate| table(*aggregate).0 == kind.aggregate)
 }
 
 /// Appends the event to the log and removes it from its outbox, in one transaction, so that the log holds each event
@@ -50,7 +44,9 @@ const fn aggregate(kind: EventKind) -> Aggregate {
 /// The relay publishes an event, and the answer is lost. The relay publishes the event again. The event is not in the
 /// outbox, because it was appended the first time.
 fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteError> {
-    let aggregate = aggregate(event.kind);
+    let Some(aggregate) = aggregate(event.kind) else {
+        return Ok(None);
+    };
     let Some(mut outbox) = Outbox::read(connection, aggregate, &event.subject)? else {
         return Ok(None);
     };
@@ -66,7 +62,7 @@ fn append(connection: &Connection, event: Event) -> Result<Option<u64>, SqliteEr
         sql,
         (
             event.id.0,
-            event.kind.name(),
+            event.kind.name,
             &event.subject,
             event.user.as_str(),
             integer(event.sequence),
@@ -94,7 +90,7 @@ fn logged_event(row: &Row<'_>) -> Result<LoggedEvent, SqliteError> {
     };
     let new = NewEvent {
         context,
-        kind: EventKind::parse(&kind).ok_or_else(|| row.corrupt("kind"))?,
+        kind: domain::event_type(&kind).ok_or_else(|| row.corrupt("kind"))?,
         data: row.json::<EventDataDocument>("data")?.into(),
     };
     let subject: String = row.column("subject")?;

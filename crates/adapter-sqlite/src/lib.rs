@@ -17,19 +17,15 @@ mod outboxes;
 mod readers;
 mod row_codec;
 mod schema;
+mod sessions;
 mod tokens;
+mod upkeep;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendQuotas};
-use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{
-    Clients, EventLog, EventPublisher, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes,
-    Readiness,
-};
+use ports::{EventLog, EventPublisher, Stores};
 
 use database::Database;
 pub use error::OpenError;
@@ -42,32 +38,20 @@ pub struct SqliteSettings {
     pub workers: usize,
 }
 
-/// The store ports over one file.
+/// One open file: the stores, and the event log that stands in for a broker.
 #[derive(Clone)]
-pub struct Stores {
-    pub clients: Arc<dyn Clients>,
-    pub identities: Arc<dyn Identities>,
-    pub groups: Arc<dyn Groups>,
-    pub known_names: Arc<dyn KnownNames>,
-    pub lock_statuses: Arc<dyn LockStatuses>,
-    pub credential_locks: Arc<dyn CredentialLocks>,
-    pub factor_sets: Arc<dyn FactorSets>,
-    pub send_quotas: Arc<dyn SendQuotas>,
-    pub validation_tokens: Arc<dyn ValidationTokens>,
-    pub refresh_families: Arc<dyn RefreshFamilies>,
-    pub outboxes: Arc<dyn Outboxes>,
-    pub expired_records: Arc<dyn ExpiredRecords>,
+pub struct EmbeddedStore {
+    pub stores: Stores,
     pub event_publisher: Arc<dyn EventPublisher>,
     pub event_log: Arc<dyn EventLog>,
-    pub readiness: Arc<dyn Readiness>,
 }
 
 /// Opens the file, creates it if it does not exist, and applies the missing migrations. A file of a newer schema
 /// version is refused and left unchanged.
-pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenError> {
+pub fn open(settings: &SqliteSettings) -> Result<EmbeddedStore, OpenError> {
     let database = Arc::new(Database::open(settings)?);
     let log = Arc::new(event_log::SqliteEventLog::new(database.clone())?);
-    Ok(Stores {
+    let stores = Stores {
         clients: Arc::new(clients::SqliteClients(database.clone())),
         identities: Arc::new(identities::SqliteIdentities(database.clone())),
         groups: Arc::new(groups::SqliteGroups(database.clone())),
@@ -79,11 +63,12 @@ pub fn open(settings: &SqliteSettings) -> Result<Stores, OpenError> {
         factor_sets: Arc::new(factors::factor_sets::SqliteFactorSets(database.clone())),
         send_quotas: Arc::new(factors::send_quotas::SqliteSendQuotas(database.clone())),
         validation_tokens: Arc::new(tokens::validation_tokens::SqliteValidationTokens(database.clone())),
-        refresh_families: Arc::new(tokens::refresh_families::SqliteRefreshFamilies(database.clone())),
-        outboxes: Arc::new(outboxes::SqliteOutboxes::new(database.clone())),
-        expired_records: Arc::new(expired_records::SqliteExpiredRecords(database.clone())),
+        refresh_families: Arc::new(sessions::refresh_families::SqliteRefreshFamilies(database.clone())),
+        upkeep: Arc::new(upkeep::SqliteUpkeep::new(database)),
+    };
+    Ok(EmbeddedStore {
+        stores,
         event_publisher: log.clone(),
         event_log: log,
-        readiness: database,
     })
 }

@@ -3,7 +3,7 @@
 //! The command that causes an event writes state, outbox and sequence in its own savepoint, so an event exists if
 //! and only if its command was carried out (docs/protocols.md "Outbox").
 
-use domain::event::{Event, EventContext, EventData, EventKind, EventValue, NewEvent};
+use domain::event::{Event, EventContext, EventData, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
 use domain::time::Timestamp;
 use ports::{Aggregate, MAX_PENDING_EVENTS};
@@ -75,7 +75,7 @@ impl EventDocument {
     pub(crate) fn new(event: NewEvent, sequence: u64) -> Self {
         Self {
             id: event.context.id.0,
-            kind: event.kind.name().to_owned(),
+            kind: event.kind.name.to_owned(),
             sequence,
             time: event.context.time.as_millisecond(),
             by: (&event.context.by).into(),
@@ -86,7 +86,7 @@ impl EventDocument {
 
     pub(crate) fn into_event(self, subject: &str, user: &UserId) -> Result<Event, SqliteError> {
         let corrupt = |cause: &str| SqliteError::corrupt("event", self.id.clone(), cause);
-        let kind = EventKind::parse(&self.kind).ok_or_else(|| corrupt("kind"))?;
+        let kind = domain::event_type(&self.kind).ok_or_else(|| corrupt("kind"))?;
         let time = Timestamp::from_millisecond(self.time).map_err(|_| corrupt("time"))?;
         let by = self.by.try_into().map_err(|_| corrupt("by"))?;
         let context = EventContext {

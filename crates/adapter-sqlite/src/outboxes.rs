@@ -14,18 +14,10 @@ use crate::outbox::{EventDocument, Outbox, table};
 use crate::row_codec::{self, Reader, integer};
 
 pub(crate) struct SqliteOutboxes {
-    database: Arc<Database>,
+    pub(crate) aggregates: Vec<Aggregate>,
+    pub(crate) database: Arc<Database>,
     /// The number of times that this process claimed an outbox that it could not read.
-    unreadable: AtomicU64,
-}
-
-impl SqliteOutboxes {
-    pub(crate) fn new(database: Arc<Database>) -> Self {
-        Self {
-            database,
-            unreadable: AtomicU64::new(0),
-        }
-    }
+    pub(crate) unreadable: Arc<AtomicU64>,
 }
 
 /// The time for which an outbox that cannot be read is held. A newer version may have written it, and its relay can
@@ -139,7 +131,7 @@ impl Outboxes for SqliteOutboxes {
     async fn claim(&self, lease: &Lease, limit: usize) -> Result<Vec<PendingOutbox>, StoreError> {
         // Reads first: a claim is a write with a sync, and most passes of an idle relay find nothing.
         let mut pending = Vec::new();
-        for aggregate in Aggregate::ALL {
+        for &aggregate in &self.aggregates {
             if self.database.read(|connection| has_pending(connection, aggregate))? {
                 pending.push(aggregate);
             }
@@ -180,13 +172,14 @@ impl Outboxes for SqliteOutboxes {
 
     async fn backlog(&self) -> Result<OutboxBacklog, StoreError> {
         let unreadable = self.unreadable.load(Ordering::Relaxed);
+        let aggregates = self.aggregates.clone();
         self.database
             .scan(move |connection| {
                 let mut backlog = OutboxBacklog {
                     unreadable,
                     ..OutboxBacklog::default()
                 };
-                for aggregate in Aggregate::ALL {
+                for aggregate in aggregates {
                     let (table, _) = table(aggregate);
                     let sql = format!(
                         "SELECT count(*) AS depth, min(json_extract(outbox, '$[0].time')) AS oldest FROM {table} WHERE outbox_pending = 1"
@@ -217,7 +210,7 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(5);
 
-    async fn lock(stores: &crate::Stores, name: &str) {
+    async fn lock(stores: &ports::Stores, name: &str) {
         let command = LockCommand {
             user: UserId::parse(name).unwrap(),
             reason: None,
@@ -243,7 +236,8 @@ mod tests {
             file: file.clone(),
             workers: 1,
         };
-        let stores = crate::open(&settings).unwrap();
+        let stores = crate::open(&settings).unwrap().stores;
+        let outboxes = stores.upkeep.outboxes(&Aggregate::ALL);
         let unreadable = [
             (
                 "of-a-newer-kind",
@@ -269,13 +263,10 @@ mod tests {
             length: LEASE,
         };
         for _ in 0..2 {
-            let claimed = stores.outboxes.claim(&lease, 10).await.unwrap();
+            let claimed = outboxes.claim(&lease, 10).await.unwrap();
             let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
             assert_eq!(keys, ["readable"]);
-            assert_eq!(
-                stores.outboxes.backlog().await.unwrap().unreadable,
-                unreadable.len() as u64
-            );
+            assert_eq!(outboxes.backlog().await.unwrap().unreadable, unreadable.len() as u64);
         }
     }
 }

@@ -219,7 +219,8 @@ mod tests {
         connection.execute_batch(rows).unwrap();
         drop(connection);
 
-        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let stores = opened.stores;
         let user = UserId::parse("user-1").unwrap();
         let set = FactorSet {
             version: 3,
@@ -247,7 +248,8 @@ mod tests {
             connection.execute_batch(rows).unwrap();
             drop(connection);
 
-            let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+            let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+            let stores = opened.stores;
             let user = UserId::parse("user-1").unwrap();
             let locked = CredentialLock {
                 version: 1,
@@ -285,7 +287,8 @@ mod tests {
         connection.execute_batch(rows).unwrap();
         drop(connection);
 
-        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let stores = opened.stores;
         let client = Actor {
             client: Some(ClientId::parse("desk").unwrap()),
             ..Actor::default()
@@ -298,7 +301,7 @@ mod tests {
             let found = stores.credential_locks.find(&UserId::parse(id).unwrap()).await.unwrap();
             assert_eq!(found.unwrap().by, by, "{id}");
         }
-        let logged = stores.event_log.read(Cursor::default(), 10).await.unwrap();
+        let logged = opened.event_log.read(Cursor::default(), 10).await.unwrap();
         let event = &logged.first().unwrap().event;
         assert!(event.by.is_unknown() && event.correlation_id.is_none());
     }
@@ -320,7 +323,8 @@ mod tests {
         connection.execute_batch(rows).unwrap();
         drop(connection);
 
-        let stores = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let opened = crate::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let stores = opened.stores;
         let family = FamilyId::parse("family-1").unwrap();
         let family = stores.refresh_families.find(&family).await.unwrap().unwrap();
         let asserted = AssertedGroups {

@@ -3,7 +3,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use adapter_crypto::KeyDirectory;
-use adapter_sqlite::{SqliteSettings, Stores};
+use adapter_sqlite::{EmbeddedStore, SqliteSettings};
 
 use crate::CommandError;
 
@@ -55,8 +55,8 @@ impl DataFolder {
         self.0.join("audit.jsonl")
     }
 
-    /// Opens the stores for `workers` threads that read in parallel.
-    pub fn stores(&self, workers: usize) -> Result<Stores, CommandError> {
+    /// Opens the store for `workers` threads that read in parallel.
+    pub fn store(&self, workers: usize) -> Result<EmbeddedStore, CommandError> {
         let file = self.0.join("authme.sqlite");
         // SQLite gives the write-ahead log and its index the mode of the database file.
         let created = OpenOptions::new()

@@ -12,12 +12,13 @@ use adapter_http::{
     Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, Management, RequestLimitSettings,
     TrustedProxies,
 };
-use adapter_sqlite::Stores;
-use ports::{AuditTrail, Clock};
+use adapter_sqlite::EmbeddedStore;
+use ports::{Aggregate, AuditTrail, Clock, Runtime};
 use service_runtime::{CachedClients, Loops, PrometheusTelemetry, Settings, Stop};
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 use use_cases::factors::{FactorsPorts, FactorsUseCases};
-use use_cases::tokens::{TokensPorts, TokensUseCases};
+use use_cases::sessions::{Issuance, SessionPorts};
+use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
 use use_cases::{AdmitCaller, FollowEvents, RelayOutboxes};
 
 use crate::{CommandError, DataFolder};
@@ -46,7 +47,7 @@ pub struct App {
     pub api: Api,
     pub api_settings: ApiSettings,
     pub management: Management,
-    pub stores: Stores,
+    pub store: EmbeddedStore,
     pub stop: Stop,
     clock: Arc<dyn Clock>,
     keys: Arc<KeyRing>,
@@ -55,8 +56,8 @@ pub struct App {
 
 /// The adapters that several contexts share.
 struct SharedAdapters {
-    stores: Stores,
-    clock: Arc<dyn Clock>,
+    opened: EmbeddedStore,
+    runtime: Runtime,
     telemetry: Arc<PrometheusTelemetry>,
     keys: Arc<KeyRing>,
     profile: TokenProfile,
@@ -68,31 +69,37 @@ impl AppParts {
     pub fn wire(self) -> Result<App, CommandError> {
         let workers = self.settings.http.threads();
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
-        let mut stores = self.data.stores(workers)?;
-        stores.clients = Arc::new(CachedClients::new(stores.clients));
+        let telemetry = Arc::new(telemetry);
+        let mut opened = self.data.store(workers)?;
+        opened.stores.clients = Arc::new(CachedClients::new(opened.stores.clients));
         let shared = SharedAdapters {
-            stores,
-            clock: self.clock.clone(),
-            telemetry: Arc::new(telemetry),
+            opened,
+            runtime: Runtime {
+                clock: self.clock.clone(),
+                randomness: Arc::new(SystemRandomness),
+                telemetry: telemetry.clone(),
+                audit: self.audit.clone(),
+            },
+            telemetry,
             keys: self.key_ring()?,
             profile: self.token_profile()?,
         };
-        let lifetimes = self.settings.tokens.lifetimes(&self.settings.saml);
-        let tokens_ports = self.tokens_ports(&shared)?;
-        let tokens = TokensUseCases::new(&tokens_ports, &lifetimes);
+        let (stores, runtime) = (&shared.opened.stores, &shared.runtime);
+        let tokens = self.tokens(&shared)?;
+        let credential_lock = CredentialLockUseCases::new(&CredentialLockPorts::new(stores, runtime));
         let factors = FactorsUseCases::new(&self.factors_ports(&shared)?, &self.settings.codes.limits());
         let stop = Stop::default();
         let verifier = Arc::new(CachingTokenVerifier::new(shared.keys.clone(), shared.profile.clone()));
         let api = Api {
             tokens: Some(Arc::new(tokens)),
             factors: Some(Arc::new(factors)),
-            credential_lock: Some(Arc::new(CredentialLockUseCases::new(&shared.credential_lock_ports()))),
-            follow_events: Some(Arc::new(FollowEvents::new(shared.stores.event_log.clone()))),
+            credential_lock: Some(Arc::new(credential_lock)),
+            follow_events: Some(Arc::new(FollowEvents::new(shared.opened.event_log.clone()))),
             authenticator: Authenticator {
                 verifier,
                 keys: shared.keys.clone(),
-                clock: shared.clock.clone(),
-                admit_caller: AdmitCaller::new((&tokens_ports).into(), shared.stores.groups.clone()),
+                clock: self.clock.clone(),
+                admit_caller: AdmitCaller::new(stores, self.clock.clone()),
             },
             telemetry: shared.telemetry.clone(),
             randomness: Arc::new(SystemRandomness),
@@ -101,26 +108,19 @@ impl AppParts {
         };
         let metrics = shared.telemetry.clone();
         let management = Management {
-            checks: vec![shared.stores.readiness.clone()],
+            checks: vec![stores.upkeep.readiness()],
             is_stopping: stop.flag(),
             metrics: Arc::new(move || metrics.render()),
         };
-        let SharedAdapters {
-            stores,
-            clock,
-            telemetry,
-            keys,
-            ..
-        } = shared;
         Ok(App {
             api,
             api_settings: self.api_settings(workers)?,
             management,
-            stores,
+            store: shared.opened,
             stop,
-            clock,
-            keys,
-            telemetry,
+            clock: self.clock,
+            keys: shared.keys,
+            telemetry: shared.telemetry,
         })
     }
 
@@ -147,30 +147,32 @@ impl AppParts {
         })
     }
 
-    fn tokens_ports(&self, shared: &SharedAdapters) -> Result<TokensPorts, CommandError> {
+    fn tokens(&self, shared: &SharedAdapters) -> Result<TokensUseCases, CommandError> {
+        let sessions = self.session_ports(shared)?;
+        let issuance = Issuance::new(&sessions, &self.settings.tokens.sessions());
+        let crypto = TokensCrypto {
+            key_set: shared.keys.key_set(self.clock.clone()),
+            client_secrets: Arc::new(Sha256),
+            hasher: Arc::new(Sha256),
+        };
+        let ports = TokensPorts::new(&shared.opened.stores, &shared.runtime, sessions, crypto);
+        let settings = self.settings.tokens.lifetimes(&self.settings.saml);
+        Ok(TokensUseCases::new(&ports, &issuance, &settings))
+    }
+
+    fn session_ports(&self, shared: &SharedAdapters) -> Result<SessionPorts, CommandError> {
         let secrets = read_or_create_secret(&self.data.refresh_secret());
         let secrets = secrets.map_err(CommandError::context("the key of refresh tokens cannot be read"))?;
         let refresh_token_codec = HmacRefreshTokenCodec::new(&secrets)
             .ok_or_else(|| CommandError::msg("the file of refresh token keys contains no key"))?;
-        let signer = Rs512Signer::new(shared.keys.clone(), shared.profile.clone(), shared.telemetry.clone());
-        let stores = &shared.stores;
-        Ok(TokensPorts {
-            clients: stores.clients.clone(),
-            identities: stores.identities.clone(),
-            groups: stores.groups.clone(),
-            lock_statuses: stores.lock_statuses.clone(),
-            validation_tokens: stores.validation_tokens.clone(),
-            refresh_families: stores.refresh_families.clone(),
-            signer: Arc::new(signer),
-            key_set: shared.keys.key_set(shared.clock.clone()),
-            client_secrets: Arc::new(Sha256),
-            hasher: Arc::new(Sha256),
-            refresh_token_codec: Arc::new(refresh_token_codec),
-            clock: shared.clock.clone(),
-            randomness: Arc::new(SystemRandomness),
-            telemetry: shared.telemetry.clone(),
-            audit: self.audit.clone(),
-        })
+        let telemetry = shared.runtime.telemetry.clone();
+        let signer = Rs512Signer::new(shared.keys.clone(), shared.profile.clone(), telemetry);
+        Ok(SessionPorts::new(
+            &shared.opened.stores,
+            &shared.runtime,
+            Arc::new(signer),
+            Arc::new(refresh_token_codec),
+        ))
     }
 
     fn factors_ports(&self, shared: &SharedAdapters) -> Result<FactorsPorts, CommandError> {
@@ -180,16 +182,12 @@ impl AppParts {
             .ok_or_else(|| CommandError::msg("the file of one-time code keys contains no key"))?;
         let delivery = adapter_delivery::open(self.delivery.clone());
         let delivery = delivery.map_err(CommandError::context("the delivery of codes cannot be set up"))?;
-        let stores = &shared.stores;
-        Ok(FactorsPorts {
-            factor_sets: stores.factor_sets.clone(),
-            send_quotas: stores.send_quotas.clone(),
-            clients: stores.clients.clone(),
-            code_digester: Arc::new(code_digester),
-            delivery: Arc::new(delivery),
-            clock: shared.clock.clone(),
-            randomness: Arc::new(SystemRandomness),
-        })
+        Ok(FactorsPorts::new(
+            &shared.opened.stores,
+            &shared.runtime,
+            Arc::new(code_digester),
+            Arc::new(delivery),
+        ))
     }
 
     fn api_settings(&self, workers: usize) -> Result<ApiSettings, CommandError> {
@@ -225,26 +223,15 @@ impl AppParts {
     }
 }
 
-impl SharedAdapters {
-    fn credential_lock_ports(&self) -> CredentialLockPorts {
-        CredentialLockPorts {
-            credential_locks: self.stores.credential_locks.clone(),
-            identities: self.stores.identities.clone(),
-            clock: self.clock.clone(),
-            randomness: Arc::new(SystemRandomness),
-            telemetry: self.telemetry.clone(),
-        }
-    }
-}
-
 impl App {
     /// Starts the relay, the key refresh, the purge and the metrics.
     pub fn start_loops(&self) -> Loops {
         let mut loops = Loops::default();
-        let outboxes = self.stores.outboxes.clone();
+        let upkeep = &self.store.stores.upkeep;
+        let outboxes = upkeep.outboxes(&Aggregate::ALL);
         loops.relay(self.relay(), outboxes.clone());
         loops.refresh_keys(self.keys.clone());
-        loops.purge_expired(self.stores.expired_records.clone(), self.clock.clone());
+        loops.purge_expired(upkeep.expired_records(&Aggregate::ALL), self.clock.clone());
         loops.collect_metrics(self.telemetry.clone(), outboxes, self.clock.clone());
         loops
     }
@@ -254,14 +241,9 @@ impl App {
         // Only one server at a time uses a folder. With a fixed name, a server that restarts after a crash still
         // owns its claims, and publishes without waiting for the leases to expire.
         let owner = "authme-serve".to_owned();
-        let Stores {
-            outboxes,
-            event_publisher,
-            ..
-        } = &self.stores;
         RelayOutboxes::new(
-            outboxes.clone(),
-            event_publisher.clone(),
+            self.store.stores.upkeep.outboxes(&Aggregate::ALL),
+            self.store.event_publisher.clone(),
             self.clock.clone(),
             owner,
             RELAY_LEASE,

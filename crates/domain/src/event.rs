@@ -4,75 +4,17 @@ use crate::actor::Actor;
 use crate::ids::{EventId, UserId};
 use crate::time::Timestamp;
 
-/// The type of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventKind {
-    /// A lock raised the credential's epoch: tokens and sessions issued under a lower epoch are no longer active.
-    CredentialLocked,
-    /// An unlock, which keeps the epoch of the lock before it.
-    CredentialUnlocked,
-    /// An alternative contact was added.
-    FactorAdded,
-    /// A value, a tag or the default changed. A contact that lost the tag or the default to another has an event too.
-    FactorChanged,
-    /// An alternative contact was removed.
-    FactorRemoved,
-    /// A one-time code was answered correctly.
-    FactorVerified,
-    /// The attempts of a challenge, a contact or a user are used up.
-    FactorAttemptsExhausted,
-    /// A refresh token family was started.
-    SessionStarted,
-    /// A refresh token family was revoked; the data has the reason. Closing and expiry have no event.
-    SessionRevoked,
-}
-
-impl EventKind {
-    /// All kinds, grouped by the context that publishes them.
-    pub const ALL: [Self; 9] = [
-        Self::CredentialLocked,
-        Self::CredentialUnlocked,
-        Self::FactorAdded,
-        Self::FactorChanged,
-        Self::FactorRemoved,
-        Self::FactorVerified,
-        Self::FactorAttemptsExhausted,
-        Self::SessionStarted,
-        Self::SessionRevoked,
-    ];
-
-    /// Returns the CloudEvents attribute `type`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CredentialLocked => "credential.locked",
-            Self::CredentialUnlocked => "credential.unlocked",
-            Self::FactorAdded => "factor.added",
-            Self::FactorChanged => "factor.changed",
-            Self::FactorRemoved => "factor.removed",
-            Self::FactorVerified => "factor.verified",
-            Self::FactorAttemptsExhausted => "factor.attempts-exhausted",
-            Self::SessionStarted => "session.started",
-            Self::SessionRevoked => "session.revoked",
-        }
-    }
-
-    /// Parses the attribute `type`; `None` for any other text.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Returns the CloudEvents attribute `source`: the context that publishes the event.
-    pub const fn source(self) -> &'static str {
-        match self {
-            Self::CredentialLocked | Self::CredentialUnlocked => "/authme/credential-lock",
-            Self::FactorAdded
-            | Self::FactorChanged
-            | Self::FactorRemoved
-            | Self::FactorVerified
-            | Self::FactorAttemptsExhausted => "/authme/factors",
-            Self::SessionStarted | Self::SessionRevoked => "/authme/tokens",
-        }
-    }
+/// The type of an event: a constant of the context that publishes it. [`event_types`](crate::event_types) lists all.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct EventType {
+    /// The CloudEvents attribute `type`.
+    pub name: &'static str,
+    /// The CloudEvents attribute `source`: the service that publishes the event.
+    pub source: &'static str,
+    /// The Kafka topic.
+    pub topic: &'static str,
+    /// The aggregate whose outbox the event is pushed to.
+    pub aggregate: &'static str,
 }
 
 /// A value in an event's data. It is never a secret or an unmasked contact.
@@ -97,7 +39,7 @@ impl From<&str> for EventValue {
 /// Members of an event's data, in the order in which they are written.
 pub type EventData = Vec<(String, EventValue)>;
 
-/// The attributes that events of every kind have.
+/// The attributes that events of every type have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventContext {
     /// Generated before the write, so that a repeated write stores the same event.
@@ -116,9 +58,9 @@ pub struct EventContext {
 pub struct NewEvent {
     /// Id, time and cause.
     pub context: EventContext,
-    /// Decides `type` and `source`.
-    pub kind: EventKind,
-    /// Members that depend on the kind.
+    /// Decides `type`, `source` and topic.
+    pub kind: &'static EventType,
+    /// Members that depend on the type.
     pub data: EventData,
 }
 
@@ -145,8 +87,8 @@ impl NewEvent {
 pub struct Event {
     /// The CloudEvents attribute `id`; a consumer that receives it twice drops the second event.
     pub id: EventId,
-    /// Decides `type` and `source`.
-    pub kind: EventKind,
+    /// Decides `type`, `source` and topic.
+    pub kind: &'static EventType,
     /// The id of the aggregate: the user's, or the family's for a session event.
     pub subject: String,
     /// The key of the Kafka record, so that the events of one user share a partition.

@@ -24,5 +24,23 @@ pub mod mask;
 pub mod names;
 pub mod permission;
 pub mod registration;
+pub mod sessions;
 pub mod time;
 pub mod tokens;
+
+/// Returns the types of all events, grouped by the module that declares them.
+pub fn event_types() -> impl Iterator<Item = &'static event::EventType> {
+    [
+        credential_lock::events::TYPES,
+        factors::events::TYPES,
+        sessions::events::TYPES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// Returns the type of this name; `None` for any other text.
+pub fn event_type(name: &str) -> Option<&'static event::EventType> {
+    event_types().find(|kind| kind.name == name)
+}

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use adapter_kafka::{
-    KafkaEventConsumer, KafkaEventPublisher, KafkaSettings, ReceivedEvent, Security, Topic, TopicsError,
+    KafkaEventConsumer, KafkaEventPublisher, KafkaSettings, ReceivedEvent, Security, TopicsError, topics,
 };
-use domain::event::{Event, EventKind};
+use domain::event::{Event, EventType};
 use tokio::time::{Instant, timeout_at};
 
 use crate::eventually;
@@ -17,7 +17,7 @@ const TOPICS_TIMEOUT: Duration = Duration::from_secs(30);
 /// own. Every trial has users of its own, so its reader ignores the events of other trials.
 pub fn open_event_reader(brokers: &str, users: &[&str]) -> EventReader {
     let group = format!("end-to-end-{}", random_suffix());
-    let consumer = KafkaEventConsumer::open(&settings(brokers), &group, &Topic::ALL).expect("the settings are valid");
+    let consumer = KafkaEventConsumer::open(&settings(brokers), &group, &topics()).expect("the settings are valid");
     EventReader {
         consumer,
         users: users.iter().map(|user| (*user).to_owned()).collect(),
@@ -65,7 +65,7 @@ impl EventReader {
     }
 
     /// Reads until there is an event of this kind about the user, and returns the first one.
-    pub async fn read_until_event(&mut self, kind: EventKind, user: &str, within: Duration) -> &ReceivedEvent {
+    pub async fn read_until_event(&mut self, kind: &'static EventType, user: &str, within: Duration) -> &ReceivedEvent {
         let is_wanted = |received: &ReceivedEvent| {
             let event = received.event.as_ref().ok();
             event.is_some_and(|event| event.kind == kind && event.user.as_str() == user)

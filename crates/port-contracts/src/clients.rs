@@ -5,10 +5,11 @@ use domain::factors::Visibility;
 use domain::ids::ClientId;
 use ports::ClientSaveOutcome;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{client, client_id, client_with_aliases, full_client};
 use crate::race::{count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     an_unregistered_client_is_not_found,

@@ -10,7 +10,8 @@ use crate::contract::contracts;
 use crate::fixtures::user;
 use crate::outboxes::{self, push};
 use crate::race::{CALLERS, run_concurrently, start_waiting, within_timeout};
-use crate::{Fixture, Opening, Stores};
+use crate::{Fixture, Opening};
+use ports::Stores;
 
 /// The fixture of an adapter with an embedded event log.
 ///
@@ -157,7 +158,7 @@ async fn publishing_removes_the_event_from_its_outbox(fixture: &dyn EventLogFixt
         publish(fixture, &[left.remove(0)]).await;
         assert_eq!(pending(&stores, 1).await, left);
     }
-    let backlog = stores.outboxes.backlog().await.unwrap();
+    let backlog = crate::all_outboxes(&stores).backlog().await.unwrap();
     assert_eq!(backlog, OutboxBacklog::default());
 }
 

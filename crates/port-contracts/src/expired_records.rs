@@ -1,20 +1,21 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::factors::{SendQuota, SendQuotaKey};
+use domain::sessions::{RefreshFamily, RevocationReason, events};
 use domain::time::Timestamp;
-use domain::tokens::{RefreshFamily, RevocationReason, ValidationToken, events};
+use domain::tokens::ValidationToken;
 use ports::Aggregate;
 use ports::factors::QuotaDecision;
-use ports::tokens::CloseOutcome;
+use ports::sessions::CloseOutcome;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{
     IDLE, at, before, event_context, family, presented_token, session_event_id, user, validation_token,
 };
 use crate::outboxes;
 use crate::race::run_concurrently;
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     purge_of_an_empty_store_removes_nothing,
@@ -35,7 +36,7 @@ contracts! { dyn Fixture:
 const ALL: usize = 1_000;
 
 async fn purge(stores: &Stores, before: Timestamp, limit: usize) -> usize {
-    stores.expired_records.purge(before, limit).await.unwrap()
+    crate::all_expired_records(stores).purge(before, limit).await.unwrap()
 }
 
 async fn issue(stores: &Stores, token: &ValidationToken) {
@@ -221,7 +222,7 @@ async fn parallel_purges_count_each_record_once(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     store_expiring(&stores, 5).await;
     let counts = run_concurrently(|_| {
-        let expired_records = Arc::clone(&stores.expired_records);
+        let expired_records = crate::all_expired_records(&stores);
         async move { expired_records.purge(at(700_000), 3).await.unwrap() }
     })
     .await;

@@ -7,16 +7,16 @@ use domain::actor::Actor;
 use domain::client::{Client, ClientSecretDigest, ExpiresIn};
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{LockCommand, LockReason};
-use domain::event::{EventContext, EventKind, EventValue, NewEvent};
+use domain::event::{EventContext, EventValue, NewEvent};
+use domain::factors::events::FACTOR_ADDED;
 use domain::factors::{
     AlternativeContact, Attempts, Challenge, ChallengeId, CodeDigest, ContactCodes, FactorSet, Purpose, Visibility,
 };
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, EventId, FamilyId, UserId};
+use domain::sessions::{FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
-use domain::tokens::{
-    FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, ValidationToken, ValidationTokenHash,
-};
+use domain::tokens::{ValidationToken, ValidationTokenHash};
 
 /// The idle lifetime of the families here. Their absolute lifetime is ten times as long.
 pub(crate) const IDLE: Duration = Duration::from_mins(1);
@@ -101,7 +101,7 @@ pub(crate) fn event_context(id: EventId, time: Timestamp) -> EventContext {
 pub(crate) fn event(n: usize) -> NewEvent {
     NewEvent {
         context: event_context(event_id(n), at(i64::try_from(n).unwrap())),
-        kind: EventKind::FactorAdded,
+        kind: FACTOR_ADDED,
         data: vec![
             ("text".to_owned(), "a \"quoted\" word, žluťoučký".into()),
             ("number".to_owned(), EventValue::Number(MANY)),

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use domain::group::Group;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::texts;
 use crate::race::{count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     unknown_groups_are_left_out,

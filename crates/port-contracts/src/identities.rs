@@ -5,10 +5,11 @@ use domain::identity::Identity;
 use domain::ids::UserId;
 use ports::IdentitySaveOutcome;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{full_identity, identity, mobile, user, with_email, with_mobile};
 use crate::race::{CALLERS, count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     an_unknown_user_is_not_found,

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use domain::names::{KnownName, NameKind};
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::race::{count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     a_name_is_added_once,

@@ -6,7 +6,8 @@
 //!
 //! ```no_run
 //! use async_trait::async_trait;
-//! use port_contracts::{Fixture, Stores, suite};
+//! use port_contracts::{Fixture, suite};
+//! use ports::Stores;
 //!
 //! struct TestDatabase;
 //!
@@ -51,6 +52,7 @@ mod known_names;
 mod lock_statuses;
 mod outboxes;
 mod race;
+mod sessions;
 mod tokens;
 
 use std::pin::Pin;
@@ -58,10 +60,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use libtest_mimic::Trial;
-use ports::credential_lock::CredentialLocks;
-use ports::factors::{FactorSets, SendQuotas};
-use ports::tokens::{RefreshFamilies, ValidationTokens};
-use ports::{Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes};
+use ports::{Aggregate, ExpiredRecords, Outboxes, Stores};
 
 pub use event_log::{EventLogFixture, OpenEventLogFixture, event_log_suite};
 
@@ -83,21 +82,14 @@ pub trait Fixture: Send + Sync {
     async fn reopen(&self) -> Stores;
 }
 
-/// The store ports over one database.
-#[derive(Clone)]
-pub struct Stores {
-    pub clients: Arc<dyn Clients>,
-    pub identities: Arc<dyn Identities>,
-    pub groups: Arc<dyn Groups>,
-    pub known_names: Arc<dyn KnownNames>,
-    pub lock_statuses: Arc<dyn LockStatuses>,
-    pub credential_locks: Arc<dyn CredentialLocks>,
-    pub factor_sets: Arc<dyn FactorSets>,
-    pub send_quotas: Arc<dyn SendQuotas>,
-    pub validation_tokens: Arc<dyn ValidationTokens>,
-    pub refresh_families: Arc<dyn RefreshFamilies>,
-    pub outboxes: Arc<dyn Outboxes>,
-    pub expired_records: Arc<dyn ExpiredRecords>,
+/// Returns the outboxes of all aggregates.
+pub(crate) fn all_outboxes(stores: &Stores) -> Arc<dyn Outboxes> {
+    stores.upkeep.outboxes(&Aggregate::ALL)
+}
+
+/// Returns the purge of all aggregates.
+pub(crate) fn all_expired_records(stores: &Stores) -> Arc<dyn ExpiredRecords> {
+    stores.upkeep.expired_records(&Aggregate::ALL)
 }
 
 /// The future that opens a fixture.
@@ -121,9 +113,9 @@ pub fn suite(adapter: &'static str, open: OpenFixture) -> Vec<Trial> {
         known_names::contracts(),
         outboxes::contracts(),
         outboxes::leases::contracts(),
-        tokens::refresh_families::contracts(),
-        tokens::refresh_families::closing::contracts(),
-        tokens::refresh_families::revocation::contracts(),
+        sessions::refresh_families::contracts(),
+        sessions::refresh_families::closing::contracts(),
+        sessions::refresh_families::revocation::contracts(),
         tokens::validation_tokens::contracts(),
     ]
     .into_iter()

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use domain::lock_status::LockStatus;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
 use crate::fixtures::{lock_command, user};
 use crate::race::{CALLERS, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     user_never_locked_has_epoch_zero,

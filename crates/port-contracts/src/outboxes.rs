@@ -1,14 +1,15 @@
 use std::time::Duration;
 
 use domain::event::Event;
-use domain::tokens::{RevocationReason, events};
+use domain::sessions::{RevocationReason, events};
 use ports::{Aggregate, Lease, OutboxBacklog, PendingOutbox, Settlement};
 
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
 use crate::fixtures::{self, at, event_context, event_id, family, full_factor_set, lock_command, user};
 use crate::race::{run_concurrently, start_waiting, within_timeout};
-use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
+use crate::{Fixture, MAX_PENDING_EVENTS};
+use ports::Stores;
 
 pub(crate) mod leases;
 
@@ -37,7 +38,7 @@ async fn observe(stores: &Stores) -> Vec<PendingOutbox> {
         now: at(0),
         length: Duration::ZERO,
     };
-    stores.outboxes.claim(&lease, 10_000).await.unwrap()
+    crate::all_outboxes(stores).claim(&lease, 10_000).await.unwrap()
 }
 
 /// Returns the events of one outbox, which must have no lease. If it has many, only the first of them.
@@ -90,7 +91,10 @@ pub(crate) async fn acknowledge(stores: &Stores, n: usize, sequence: u64) {
 /// Settles the events of an outbox up to `sequence`, for an owner without a lease.
 pub(crate) async fn acknowledge_in(stores: &Stores, aggregate: Aggregate, key: &str, sequence: u64) {
     let published = settlement(aggregate, key, Some(sequence));
-    stores.outboxes.settle("no-lease", &[published]).await.unwrap();
+    crate::all_outboxes(stores)
+        .settle("no-lease", &[published])
+        .await
+        .unwrap();
 }
 
 fn settlement(aggregate: Aggregate, key: &str, published: Option<u64>) -> Settlement {
@@ -108,7 +112,7 @@ async fn sequences(stores: &Stores, n: usize) -> Vec<u64> {
 }
 
 async fn backlog(stores: &Stores) -> OutboxBacklog {
-    stores.outboxes.backlog().await.unwrap()
+    crate::all_outboxes(stores).backlog().await.unwrap()
 }
 
 async fn claim_without_events_is_empty(fixture: &dyn Fixture) {
@@ -192,11 +196,14 @@ async fn settling_several_settles_each(fixture: &dyn Fixture) {
     }
     let of = |n, published| settlement(Aggregate::FactorSet, user(n).as_str(), published);
     let settlements = [of(1, Some(2)), of(2, None), of(3, Some(3)), of(4, Some(1))];
-    stores.outboxes.settle("no-lease", &settlements).await.unwrap();
+    crate::all_outboxes(&stores)
+        .settle("no-lease", &settlements)
+        .await
+        .unwrap();
     assert_eq!(sequences(&stores, 1).await, [3]);
     assert_eq!(sequences(&stores, 2).await, [1, 2, 3]);
     assert_eq!(sequences(&stores, 3).await, [0; 0]);
-    stores.outboxes.settle("no-lease", &[]).await.unwrap();
+    crate::all_outboxes(&stores).settle("no-lease", &[]).await.unwrap();
 }
 
 async fn settling_again_changes_nothing(fixture: &dyn Fixture) {
@@ -272,7 +279,7 @@ async fn a_claimed_outbox_still_counts_as_backlog(fixture: &dyn Fixture) {
         now: at(0),
         length: Duration::from_secs(30),
     };
-    stores.outboxes.claim(&lease, 10).await.unwrap();
+    crate::all_outboxes(&stores).claim(&lease, 10).await.unwrap();
     assert_eq!(before.depth, 1);
     assert_eq!(backlog(&stores).await, before);
 }
@@ -283,7 +290,7 @@ async fn every_push_ends_the_wait(fixture: &dyn Fixture) {
     let (command, set) = (lock_command(&user(1), 1), full_factor_set(user(1)));
     let started = events::start_event(event_context(event_id(2), at(0)), &family);
     let revoked = events::revocation_event(event_context(event_id(3), at(0)), &family, RevocationReason::Replay);
-    let outboxes = &stores.outboxes;
+    let outboxes = crate::all_outboxes(&stores);
 
     let waiting = start_waiting(|| outboxes.wait_for_event()).await;
     lock_changes::lock(&*stores.credential_locks, &command).await;
@@ -314,21 +321,22 @@ async fn push_before_the_wait_ends_it(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     for n in 0..5 {
         push(&stores, n, 1).await;
-        within_timeout(stores.outboxes.wait_for_event()).await;
+        within_timeout(crate::all_outboxes(&stores).wait_for_event()).await;
     }
 }
 
 async fn dropped_waiter_loses_no_push(fixture: &dyn Fixture) {
     let stores = fixture.stores();
-    let dropped = start_waiting(|| stores.outboxes.wait_for_event()).await;
+    let outboxes = crate::all_outboxes(&stores);
+    let dropped = start_waiting(|| outboxes.wait_for_event()).await;
     drop(dropped);
     push(&stores, 1, 1).await;
-    within_timeout(stores.outboxes.wait_for_event()).await;
+    within_timeout(crate::all_outboxes(&stores).wait_for_event()).await;
 
-    let dropped = start_waiting(|| stores.outboxes.wait_for_event()).await;
+    let dropped = start_waiting(|| outboxes.wait_for_event()).await;
     push(&stores, 2, 1).await;
     drop(dropped);
-    within_timeout(stores.outboxes.wait_for_event()).await;
+    within_timeout(crate::all_outboxes(&stores).wait_for_event()).await;
 }
 
 async fn pending_events_survive_reopening(fixture: &dyn Fixture) {

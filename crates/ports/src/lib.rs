@@ -32,8 +32,11 @@ mod lock_statuses;
 mod outboxes;
 mod randomness;
 mod readiness;
+mod runtime;
 mod save_outcome;
+pub mod sessions;
 mod store_error;
+mod stores;
 mod telemetry;
 mod token_verifier;
 pub mod tokens;
@@ -51,8 +54,10 @@ pub use lock_statuses::LockStatuses;
 pub use outboxes::{Aggregate, Lease, MAX_PENDING_EVENTS, OutboxBacklog, Outboxes, PendingOutbox, Settlement};
 pub use randomness::Randomness;
 pub use readiness::Readiness;
+pub use runtime::Runtime;
 pub use save_outcome::SaveOutcome;
 pub use store_error::StoreError;
+pub use stores::{StoreUpkeep, Stores};
 pub use telemetry::{
     ConnectionError, ConnectionLimit, MetricEvent, RenewalOutcome, RequestLimit, RequestMethod, RouteTemplate,
     Telemetry,

@@ -9,7 +9,7 @@ use adapter_http::{
     Api, ApiSettings, Authenticator, ConnectionSettings, Management, RequestLimitSettings, TrustedProxies,
 };
 use adapter_kafka::KafkaEventPublisher;
-use adapter_mongodb::Stores;
+use ports::Stores;
 use service_runtime::{CommandError, Loaded, Loops, ServiceSettings, Signals, Stop, listen};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -119,7 +119,7 @@ impl RunningService {
                 "the Kafka producer was closed before its flush was complete"
             );
         }
-        if timeout(STORE_TIMEOUT, self.stores.drain()).await.is_err() {
+        if timeout(STORE_TIMEOUT, self.stores.upkeep.close()).await.is_err() {
             tracing::warn!("the store did not answer the last calls");
         }
         self.management.stop(true).await;
@@ -138,19 +138,19 @@ fn start_loops(
     publisher: &Arc<KafkaEventPublisher>,
 ) -> Loops {
     let mut loops = Loops::default();
-    let outboxes = shared.stores.outboxes_of(&[context.aggregate()]);
+    let outboxes = shared.stores.upkeep.outboxes(&[context.aggregate()]);
     let relay = RelayOutboxes::new(
         outboxes.clone(),
         publisher.clone(),
-        shared.clock.clone(),
+        shared.runtime.clock.clone(),
         relay_owner(service.name, shared),
         settings.relay.lease,
     );
     loops.relay(relay, outboxes.clone());
     loops.refresh_keys(shared.keys.periodic());
-    let expired_records = shared.stores.expired_records_of(&[context.aggregate()]);
-    loops.purge_expired(expired_records, shared.clock.clone());
-    loops.collect_metrics(shared.telemetry.clone(), outboxes, shared.clock.clone());
+    let expired_records = shared.stores.upkeep.expired_records(&[context.aggregate()]);
+    loops.purge_expired(expired_records, shared.runtime.clock.clone());
+    loops.collect_metrics(shared.telemetry.clone(), outboxes, shared.runtime.clock.clone());
     loops
 }
 
@@ -158,7 +158,7 @@ fn start_loops(
 /// restarted process never settles under a lease of its predecessor.
 fn relay_owner(service: &str, shared: &Shared) -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let suffix = domain::hex::encode(&shared.randomness.nonce());
+    let suffix = domain::hex::encode(&shared.runtime.randomness.nonce());
     format!("{service}/{}/{}/{suffix}", host.trim(), process::id())
 }
 
@@ -172,12 +172,12 @@ fn api(shared: &Shared, stop: &Stop, context: Context) -> Api {
         authenticator: Authenticator {
             verifier: Arc::new(verifier),
             keys: shared.keys.on_demand(),
-            clock: shared.clock.clone(),
-            admit_caller: AdmitCaller::new(shared.active_check_ports(), shared.stores.groups.clone()),
+            clock: shared.runtime.clock.clone(),
+            admit_caller: AdmitCaller::new(&shared.stores, shared.runtime.clock.clone()),
         },
-        telemetry: shared.telemetry.clone(),
-        randomness: shared.randomness.clone(),
-        audit: shared.audit.clone(),
+        telemetry: shared.runtime.telemetry.clone(),
+        randomness: shared.runtime.randomness.clone(),
+        audit: shared.runtime.audit.clone(),
         stopping: stop.subscribe(),
     };
     context.add_to(&mut api);
@@ -213,7 +213,7 @@ fn api_settings(settings: &ServiceSettings, context: &Context) -> Result<ApiSett
 
 fn management(shared: &Shared, stop: &Stop) -> Management {
     let metrics = shared.telemetry.clone();
-    let mut checks = vec![shared.stores.readiness.clone()];
+    let mut checks = vec![shared.stores.upkeep.readiness()];
     checks.extend(shared.keys.readiness());
     Management {
         checks,

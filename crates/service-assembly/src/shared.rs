@@ -1,13 +1,10 @@
 use std::sync::Arc;
 
 use adapter_crypto::{KeyRing, SystemRandomness, TokenProfile, TokenType};
-use adapter_mongodb::Stores;
-use ports::{AuditTrail, Clock, Randomness};
+use ports::{Clock, Runtime, Stores};
 use service_runtime::{
     AuditLog, Binary, CachedClients, CommandError, Loaded, PrometheusTelemetry, ServiceSettings, SystemClock,
 };
-
-use use_cases::ActiveCheckPorts;
 
 use crate::keys::{KeyPurpose, Keys};
 
@@ -15,11 +12,8 @@ use crate::keys::{KeyPurpose, Keys};
 pub struct Shared {
     /// The stores, with a cache in front of the clients.
     pub stores: Stores,
-    pub clock: Arc<dyn Clock>,
-    pub randomness: Arc<dyn Randomness>,
-    pub telemetry: Arc<PrometheusTelemetry>,
-    /// The audit trail, written to the log stream (stderr).
-    pub audit: Arc<dyn AuditTrail>,
+    pub runtime: Runtime,
+    pub(crate) telemetry: Arc<PrometheusTelemetry>,
     pub profile: TokenProfile,
     /// All settings. The wiring reads the sections that only its service has.
     pub settings: Loaded,
@@ -35,6 +29,7 @@ impl Shared {
     ) -> Result<Self, CommandError> {
         stores.clients = Arc::new(CachedClients::new(stores.clients));
         let telemetry = PrometheusTelemetry::new().map_err(CommandError::context("the metrics cannot be set up"))?;
+        let telemetry = Arc::new(telemetry);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let key_purpose = KeyPurpose {
             signs: binary == Binary::Tokens,
@@ -44,30 +39,22 @@ impl Shared {
         Ok(Self {
             stores,
             keys: Keys::open(&settings.keys, &key_purpose)?,
-            clock,
-            randomness: Arc::new(SystemRandomness),
-            telemetry: Arc::new(telemetry),
-            audit: Arc::new(AuditLog::on_stderr()),
+            runtime: Runtime {
+                clock,
+                randomness: Arc::new(SystemRandomness),
+                telemetry: telemetry.clone(),
+                audit: Arc::new(AuditLog::on_stderr()),
+            },
+            telemetry,
             profile: profile(settings)?,
             settings: loaded,
         })
     }
 
-    /// Returns the ports of the active check.
-    pub(crate) fn active_check_ports(&self) -> ActiveCheckPorts {
-        ActiveCheckPorts {
-            clients: self.stores.clients.clone(),
-            identities: self.stores.identities.clone(),
-            lock_statuses: self.stores.lock_statuses.clone(),
-            refresh_families: self.stores.refresh_families.clone(),
-            clock: self.clock.clone(),
-        }
-    }
-
     /// Returns the signing keys. Fails if the service has a remote key set, or if no key may sign yet.
     pub fn signing_keys(&self) -> Result<Arc<KeyRing>, CommandError> {
         match &self.keys {
-            Keys::Directory(ring) if ring.signing_key(self.clock.now()).is_some() => Ok(ring.clone()),
+            Keys::Directory(ring) if ring.signing_key(self.runtime.clock.now()).is_some() => Ok(ring.clone()),
             _ => Err(CommandError::msg(
                 "`keys.directory` contains no key that may sign now: `authme keys list` shows when each key starts to sign",
             )),

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use adapter_crypto::{read_secret_text, require_private};
-use adapter_mongodb::{MongodbSettings, OpenError, Stores, certificate_key_file};
-use ports::Aggregate;
+use adapter_mongodb::{MongodbSettings, OpenError, certificate_key_file};
+use ports::{Aggregate, StoreError, Stores};
 use service_runtime::{CommandError, StoreSettings};
 use tokio::time::{Instant, sleep};
 
@@ -33,27 +33,30 @@ pub(crate) async fn open(settings: &StoreSettings, wait: WaitForStore) -> Result
         allow_insecure: settings.allow_insecure,
         ..MongodbSettings::new(uri.as_str(), &settings.database, settings.connections)
     };
-    let result = retry_while_unavailable(wait, async || adapter_mongodb::open(&settings).await).await;
+    let open = async || adapter_mongodb::open(&settings).await;
+    let is_temporary = |error: &OpenError| matches!(error, OpenError::Unreachable(_));
+    let result = retry_while(wait, is_temporary, open).await;
     result.map_err(CommandError::context("the store cannot be opened"))
 }
 
 /// Creates the missing indexes that the service of an aggregate uses.
 pub(crate) async fn create_indexes(stores: &Stores, aggregate: Aggregate) -> Result<(), CommandError> {
-    let result = retry_while_unavailable(WaitForStore::Yes, async || stores.create_indexes(&[aggregate]).await).await;
+    let create = async || stores.upkeep.create_indexes(&[aggregate]).await;
+    let is_temporary = |error: &StoreError| matches!(error, StoreError::Unavailable(_));
+    let result = retry_while(WaitForStore::Yes, is_temporary, create).await;
     result.map_err(CommandError::context("the indexes of the store cannot be created"))
 }
 
-/// Repeats the attempt while the store is unreachable, for at most [`WAIT_LIMIT`]. Without `wait`, makes one attempt.
-async fn retry_while_unavailable<T>(
+/// Repeats the attempt while its error is temporary, for at most [`WAIT_LIMIT`]. Without `wait`, makes one attempt.
+async fn retry_while<T, E: std::error::Error + 'static>(
     wait: WaitForStore,
-    attempt: impl AsyncFn() -> Result<T, OpenError>,
-) -> Result<T, OpenError> {
+    is_temporary: fn(&E) -> bool,
+    attempt: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, E> {
     let start = Instant::now();
     loop {
         match attempt().await {
-            Err(error @ (OpenError::Unreachable(_) | OpenError::Index { .. }))
-                if wait == WaitForStore::Yes && start.elapsed() < WAIT_LIMIT =>
-            {
+            Err(error) if is_temporary(&error) && wait == WaitForStore::Yes && start.elapsed() < WAIT_LIMIT => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the store is unreachable; retrying"

@@ -1,4 +1,4 @@
-use adapter_kafka::{KafkaEventPublisher, Topic, TopicsError};
+use adapter_kafka::{KafkaEventPublisher, TopicsError, topics};
 use service_runtime::{CommandError, ServiceSettings};
 
 use crate::{kafka, print_line};
@@ -36,7 +36,7 @@ pub(crate) async fn create(settings: &ServiceSettings) -> Result<(), CommandErro
             .await
             .map_err(failed())?;
     }
-    for topic in Topic::ALL.map(Topic::name) {
+    for topic in topics() {
         let is_new = missing.contains(&topic);
         print_line(&format!(
             "{topic}: {}",

@@ -5,14 +5,6 @@ use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
 /// Connects the ports of the credential lock context to their adapters.
 #[expect(clippy::unnecessary_wraps, reason = "the wiring of the other services can fail")]
 pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
-    let stores = &shared.stores;
-    Ok(Context::CredentialLock(CredentialLockUseCases::new(
-        &CredentialLockPorts {
-            credential_locks: stores.credential_locks.clone(),
-            identities: stores.identities.clone(),
-            clock: shared.clock.clone(),
-            randomness: shared.randomness.clone(),
-            telemetry: shared.telemetry.clone(),
-        },
-    )))
+    let ports = CredentialLockPorts::new(&shared.stores, &shared.runtime);
+    Ok(Context::CredentialLock(CredentialLockUseCases::new(&ports)))
 }

@@ -22,15 +22,11 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
         .into_settings(None, read_private)
         .and_then(adapter_delivery::open);
     let delivery = delivery.map_err(CommandError::context("the delivery of codes cannot be set up"))?;
-    let stores = &shared.stores;
-    let ports = FactorsPorts {
-        factor_sets: stores.factor_sets.clone(),
-        send_quotas: stores.send_quotas.clone(),
-        clients: stores.clients.clone(),
-        code_digester: Arc::new(code_digester),
-        delivery: Arc::new(delivery),
-        clock: shared.clock.clone(),
-        randomness: shared.randomness.clone(),
-    };
+    let ports = FactorsPorts::new(
+        &shared.stores,
+        &shared.runtime,
+        Arc::new(code_digester),
+        Arc::new(delivery),
+    );
     Ok(Context::Factors(FactorsUseCases::new(&ports, &settings.codes.limits())))
 }

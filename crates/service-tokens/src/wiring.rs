@@ -4,7 +4,8 @@ use adapter_crypto::{HmacRefreshTokenCodec, Rs512Signer, Sha256, read_secret};
 use adapter_http::LoginGuardSettings;
 use service_assembly::{Context, Shared};
 use service_runtime::CommandError;
-use use_cases::tokens::{TokensPorts, TokensUseCases};
+use use_cases::sessions::{Issuance, SessionPorts};
+use use_cases::tokens::{TokensCrypto, TokensPorts, TokensUseCases};
 
 /// Connects the ports of the tokens context to their adapters.
 pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
@@ -17,27 +18,18 @@ pub(crate) fn wire(shared: &Shared) -> Result<Context, CommandError> {
     let refresh_token_codec = HmacRefreshTokenCodec::new(&secrets)
         .ok_or_else(|| CommandError::msg("`secrets.refresh_file` contains no key"))?;
     let keys = shared.signing_keys()?;
-    let signer = Rs512Signer::new(keys.clone(), shared.profile.clone(), shared.telemetry.clone());
-    let stores = &shared.stores;
-    let ports = TokensPorts {
-        clients: stores.clients.clone(),
-        identities: stores.identities.clone(),
-        groups: stores.groups.clone(),
-        lock_statuses: stores.lock_statuses.clone(),
-        validation_tokens: stores.validation_tokens.clone(),
-        refresh_families: stores.refresh_families.clone(),
-        signer: Arc::new(signer),
-        key_set: keys.key_set(shared.clock.clone()),
+    let signer = Rs512Signer::new(keys.clone(), shared.profile.clone(), shared.runtime.telemetry.clone());
+    let (stores, runtime) = (&shared.stores, &shared.runtime);
+    let sessions = SessionPorts::new(stores, runtime, Arc::new(signer), Arc::new(refresh_token_codec));
+    let issuance = Issuance::new(&sessions, &settings.tokens.sessions());
+    let crypto = TokensCrypto {
+        key_set: keys.key_set(runtime.clock.clone()),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
-        refresh_token_codec: Arc::new(refresh_token_codec),
-        clock: shared.clock.clone(),
-        randomness: shared.randomness.clone(),
-        telemetry: shared.telemetry.clone(),
-        audit: shared.audit.clone(),
     };
+    let ports = TokensPorts::new(stores, runtime, sessions, crypto);
     Ok(Context::Tokens {
-        tokens: TokensUseCases::new(&ports, &settings.tokens.lifetimes(&settings.saml)),
+        tokens: TokensUseCases::new(&ports, &issuance, &settings.tokens.lifetimes(&settings.saml)),
         key_set_cache_time: settings.keys.cache_time,
         accepts_query_tokens: settings.tokens.accepts_query_tokens,
         login_guard: LoginGuardSettings {

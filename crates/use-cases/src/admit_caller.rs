@@ -5,10 +5,10 @@ use domain::client::Client;
 use domain::ids::UserId;
 use domain::names::is_administrator;
 use domain::permission::{MissingPermissions, Requirement, TokenCheck, missing_permissions, permits};
-use domain::tokens::administrator_roles;
-use ports::{Groups, StoreError};
+use domain::sessions::administrator_roles;
+use ports::{Clock, Groups, StoreError, Stores};
 
-use crate::active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, ActiveUser, InactiveReason};
+use crate::sessions::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason};
 
 /// The reason why a caller may not call an operation.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +62,10 @@ fn require(requirement: Requirement, caller: &Caller, about: Option<&UserId>) ->
 }
 
 impl AdmitCaller {
-    pub fn new(ports: ActiveCheckPorts, groups: Arc<dyn Groups>) -> Self {
+    pub fn new(stores: &Stores, clock: Arc<dyn Clock>) -> Self {
         Self {
-            groups,
-            active_check: ActiveCheck::new(ports),
+            groups: stores.groups.clone(),
+            active_check: ActiveCheck::new(stores, clock),
         }
     }
 

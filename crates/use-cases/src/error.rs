@@ -1,5 +1,5 @@
 use ports::StoreError;
-use ports::tokens::SigningError;
+use ports::sessions::SigningError;
 
 /// The reason why a valid request was not carried out.
 #[derive(Debug, thiserror::Error)]

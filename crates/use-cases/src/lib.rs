@@ -1,15 +1,14 @@
 //! The use cases: one file per operation, each a struct of the ports that it needs, with a method `run`.
 
-mod active_check;
 mod admit_caller;
 pub mod credential_lock;
 mod error;
 pub mod factors;
 mod follow_events;
 mod relay_outboxes;
+pub mod sessions;
 pub mod tokens;
 
-pub use active_check::{ActiveCheck, ActiveCheckError, ActiveCheckPorts, ActiveUser, InactiveReason};
 pub use admit_caller::{Admission, AdmissionError, AdmitCaller};
 pub use error::UseCaseError;
 pub use follow_events::{EventPage, FollowEvents};

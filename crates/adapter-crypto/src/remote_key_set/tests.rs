@@ -7,8 +7,8 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::ClientId;
-use domain::tokens::{AccessToken, AccessTokenSubject};
-use ports::tokens::TokenSigner as _;
+use domain::sessions::{AccessToken, AccessTokenSubject};
+use ports::sessions::TokenSigner as _;
 use ports::{MetricEvent, Telemetry, TokenVerificationError, TokenVerifier as _};
 use tempfile::TempDir;
 

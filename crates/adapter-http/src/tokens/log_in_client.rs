@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ids::ClientId;
 use serde::Deserialize;
-use use_cases::tokens::{TokenError, TokensUseCases};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::TokensUseCases;
 use utoipa::ToSchema;
 use utoipa::openapi::security::SecurityRequirement;
 

@@ -1,5 +1,5 @@
 use actix_web::http::StatusCode;
-use use_cases::tokens::TokenError;
+use use_cases::sessions::TokenError;
 
 use crate::problem::{Code, Problem};
 

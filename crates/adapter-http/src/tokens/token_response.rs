@@ -2,7 +2,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, PRAGMA};
 use domain::client::ExpiresIn;
 use serde::Serialize;
-use use_cases::tokens::{IssuedTokens, Minted};
+use use_cases::sessions::{IssuedTokens, Minted};
 use utoipa::ToSchema;
 
 /// The token response.

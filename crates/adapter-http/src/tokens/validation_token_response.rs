@@ -7,7 +7,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::ids::ClientId;
 use serde::Serialize;
-use use_cases::tokens::{IssuedValidationToken, Minted};
+use use_cases::sessions::Minted;
+use use_cases::tokens::IssuedValidationToken;
 use utoipa::ToSchema;
 
 use crate::authorised::Authorised;

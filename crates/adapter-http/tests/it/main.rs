@@ -16,12 +16,13 @@ use adapter_http::CloudEventMessage;
 use domain::actor::Actor;
 use domain::contact::{ContactType, ContactValue, Email, Mobile};
 use domain::credential_lock::{CredentialLock, LockCommand};
-use domain::event::{EventContext, EventKind, NewEvent};
+use domain::event::{EventContext, EventType, NewEvent};
+use domain::factors::events::{FACTOR_ADDED, FACTOR_CHANGED, FACTOR_REMOVED, FACTOR_VERIFIED};
 use domain::factors::{ExhaustedBudget, OwnContact};
 use domain::ids::{ClientId, ContactId, EventId, FamilyId, UserId};
+use domain::sessions::events::{revocation_event, start_event};
+use domain::sessions::{FamilyStatus, Nonce, Origin, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::events::{revocation_event, start_event};
-use domain::tokens::{FamilyStatus, Nonce, Origin, RefreshFamily, RevocationReason};
 use ports::{Cursor, LoggedEvent};
 use serde_json::{Map, Value, json};
 
@@ -239,12 +240,7 @@ fn contact_events() -> Vec<NewEvent> {
             is_verified: !flag,
             is_default: flag,
         };
-        for kind in [
-            EventKind::FactorAdded,
-            EventKind::FactorChanged,
-            EventKind::FactorRemoved,
-            EventKind::FactorVerified,
-        ] {
+        for kind in [FACTOR_ADDED, FACTOR_CHANGED, FACTOR_REMOVED, FACTOR_VERIFIED] {
             let event = domain::factors::events::contact_event;
             events.push(event(context(Actor::default()), kind, &user(), &contact));
         }
@@ -290,7 +286,7 @@ fn session_events() -> Vec<NewEvent> {
 }
 
 /// Returns the published data of every event of a kind.
-fn data(kind: EventKind) -> Vec<Value> {
+fn data(kind: &'static EventType) -> Vec<Value> {
     let of_kind = events().into_iter().filter(|event| event.kind == kind);
     of_kind
         .map(|event| {
@@ -298,7 +294,7 @@ fn data(kind: EventKind) -> Vec<Value> {
             let event = event.into_event("subject", user(), 1);
             let line = CloudEventMessage::from(LoggedEvent { cursor, event }).to_line();
             let mut written: Value = serde_json::from_str(&line).unwrap();
-            assert_eq!(written["type"], kind.name());
+            assert_eq!(written["type"], kind.name);
             written["data"].take()
         })
         .collect()
@@ -306,24 +302,24 @@ fn data(kind: EventKind) -> Vec<Value> {
 
 #[test]
 fn every_event_fits_its_schema() {
-    for kind in EventKind::ALL {
-        let (schema, written) = (schema(kind.name()), data(kind));
+    for kind in domain::event_types() {
+        let (schema, written) = (schema(kind.name), data(kind));
         for data in written.iter().chain(schema["examples"].as_array().unwrap()) {
             let found = violations(&schema, data);
-            assert!(found.is_empty(), "{}: {found:#?}", kind.name());
+            assert!(found.is_empty(), "{}: {found:#?}", kind.name);
         }
         let all: Vec<BTreeSet<String>> = written.iter().map(names).collect();
         let ever = all.iter().flatten().cloned().collect();
-        assert_eq!(names(&schema["properties"]), ever, "{}: properties", kind.name());
+        assert_eq!(names(&schema["properties"]), ever, "{}: properties", kind.name);
         let always = all.into_iter().reduce(|some, others| &some & &others).unwrap();
-        assert_eq!(texts(&schema["required"]), always, "{}: required", kind.name());
+        assert_eq!(texts(&schema["required"]), always, "{}: required", kind.name);
         for (name, property) in schema["properties"].as_object().unwrap() {
             if let Some(listed) = property.get("enum") {
                 let seen: BTreeSet<String> = written
                     .iter()
                     .map(|data| data[name].as_str().unwrap().to_owned())
                     .collect();
-                assert_eq!(texts(listed), seen, "{}: values of {name}", kind.name());
+                assert_eq!(texts(listed), seen, "{}: values of {name}", kind.name);
             }
         }
     }
@@ -333,8 +329,8 @@ fn every_event_fits_its_schema() {
 fn the_asyncapi_description_has_every_event_type() {
     let description = fs::read_to_string(docs().join("asyncapi.yaml")).unwrap();
     let line_count = |wanted: String| description.lines().filter(|line| line.trim() == wanted).count();
-    for kind in EventKind::ALL {
-        let name = kind.name();
+    for kind in domain::event_types() {
+        let name = kind.name;
         assert_eq!(line_count(format!("name: {name}")), 1, "the message {name}");
         assert_eq!(
             line_count(format!("$ref: './schemas/{name}.json'")),
@@ -346,18 +342,19 @@ fn the_asyncapi_description_has_every_event_type() {
             1,
             "the channel of {name}"
         );
-        assert_eq!(
-            line_count(format!("const: {}", kind.source())),
-            1,
-            "the source of {name}"
-        );
+        assert_eq!(line_count(format!("const: {}", kind.source)), 1, "the source of {name}");
         assert_eq!(schema(name)["title"], name);
     }
     let files: BTreeSet<String> = fs::read_dir(docs().join("schemas"))
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(files, EventKind::ALL.map(|kind| format!("{}.json", kind.name())).into());
+    assert_eq!(
+        files,
+        domain::event_types()
+            .map(|kind| format!("{}.json", kind.name))
+            .collect()
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Instant;
 
-use domain::event::EventKind;
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -12,14 +12,13 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use super::*;
 use crate::fixtures;
 use crate::settings::Security;
-use crate::topics::Topic;
 
 type Brokers = MockCluster<'static, DefaultProducerContext>;
 
 fn brokers() -> Brokers {
     let brokers = MockCluster::new(1).unwrap();
-    for topic in Topic::ALL {
-        brokers.create_topic(topic.name(), 3, 1).unwrap();
+    for topic in topics() {
+        brokers.create_topic(topic, 3, 1).unwrap();
     }
     brokers
 }
@@ -29,7 +28,7 @@ fn settings(brokers: &Brokers) -> KafkaSettings {
 }
 
 fn lock_event(sequence: u64) -> Event {
-    fixtures::event(EventKind::CredentialLocked, sequence)
+    fixtures::event(CREDENTIAL_LOCKED, sequence)
 }
 
 type Publishing<'a> = Pin<Box<dyn Future<Output = Result<(), PublishError>> + Send + 'a>>;
@@ -137,10 +136,10 @@ async fn close_reports_unacknowledged_events() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_topics_names_missing_topics() {
     let brokers = MockCluster::new(1).unwrap();
-    brokers.create_topic(Topic::Factor.name(), 1, 1).unwrap();
-    for topic in [Topic::Credential, Topic::Session] {
+    brokers.create_topic(domain::factors::events::TOPIC, 1, 1).unwrap();
+    for topic in [domain::credential_lock::events::TOPIC, domain::sessions::events::TOPIC] {
         let unknown = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        brokers.topic_error(topic.name(), unknown).unwrap();
+        brokers.topic_error(topic, unknown).unwrap();
     }
     let publisher = KafkaEventPublisher::open(&settings(&brokers)).unwrap();
     let Err(TopicsError::Missing(missing)) = publisher.check_topics().await else {

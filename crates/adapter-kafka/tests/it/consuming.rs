@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_kafka::{Defect, KafkaEventConsumer, LastSequences, ReceivedEvent, Topic};
+use adapter_kafka::{Defect, KafkaEventConsumer, LastSequences, ReceivedEvent};
 use domain::event::Event;
 use domain::ids::UserId;
 use ports::EventPublisher as _;
@@ -36,7 +36,7 @@ pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
     const USERS: usize = 20;
     const EVENTS: u64 = 50;
     let group = random_name("group");
-    skip_to_end(&broker, &group, Topic::Credential).await;
+    skip_to_end(&broker, &group, domain::credential_lock::events::TOPIC).await;
     let publisher = Arc::new(broker.publisher());
     let mut publishing = JoinSet::new();
     let mut expected: HashMap<UserId, u64> = HashMap::new();
@@ -51,7 +51,7 @@ pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
     }
     publishing.join_all().await;
 
-    let consumer = broker.consumer(&group, &[Topic::Credential]);
+    let consumer = broker.consumer(&group, &[domain::credential_lock::events::TOPIC]);
     let mut last = LastSequences::new();
     while expected.values().any(|next| *next <= EVENTS) {
         let received = consumer.next().await.unwrap();
@@ -70,12 +70,12 @@ pub(crate) async fn the_order_of_each_user_is_kept(broker: Broker) {
 
 pub(crate) async fn an_event_not_done_is_delivered_again(broker: Broker) {
     let (group, user) = (random_name("group"), random_user());
-    skip_to_end(&broker, &group, Topic::Credential).await;
+    skip_to_end(&broker, &group, domain::credential_lock::events::TOPIC).await;
     let publisher = broker.publisher();
     for sequence in 1..=3 {
         publisher.publish(&lock_event(&user, sequence)).await.unwrap();
     }
-    let open = || broker.consumer(&group, &[Topic::Credential]);
+    let open = || broker.consumer(&group, &[domain::credential_lock::events::TOPIC]);
 
     let first = open();
     let (received, event) = next_of(&first, &user).await;
@@ -97,20 +97,20 @@ pub(crate) async fn an_event_not_done_is_delivered_again(broker: Broker) {
 
 pub(crate) async fn a_foreign_record_is_reported_and_skipped(broker: Broker) {
     let (group, user) = (random_name("group"), random_user());
-    skip_to_end(&broker, &group, Topic::Session).await;
+    skip_to_end(&broker, &group, domain::sessions::events::TOPIC).await;
     let foreign: FutureProducer = ClientConfig::new()
         .set("bootstrap.servers", &broker.settings.brokers)
         .set("partitioner", "murmur2_random")
         .create()
         .unwrap();
-    let record = FutureRecord::to(Topic::Session.name())
+    let record = FutureRecord::to(domain::sessions::events::TOPIC)
         .key(user.as_str())
         .payload("\0not ours");
     let stored = foreign.send(record, WITHIN).await.unwrap();
-    let revoked = crate::events::event(domain::event::EventKind::SessionRevoked, &user, 1);
+    let revoked = crate::events::event(domain::sessions::events::SESSION_REVOKED, &user, 1);
     broker.publisher().publish(&revoked).await.unwrap();
 
-    let consumer = broker.consumer(&group, &[Topic::Session]);
+    let consumer = broker.consumer(&group, &[domain::sessions::events::TOPIC]);
     let unreadable = loop {
         let received = consumer.next().await.unwrap();
         consumer.mark_done(&received).unwrap();
@@ -118,7 +118,7 @@ pub(crate) async fn a_foreign_record_is_reported_and_skipped(broker: Broker) {
             break received.event.unwrap_err();
         }
     };
-    assert_eq!(unreadable.topic, Topic::Session.name());
+    assert_eq!(unreadable.topic, domain::sessions::events::TOPIC);
     assert_eq!(
         (unreadable.partition, unreadable.offset),
         (stored.partition, stored.offset)

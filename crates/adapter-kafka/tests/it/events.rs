@@ -3,8 +3,10 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use domain::actor::Actor;
-use domain::event::{Event, EventContext, EventKind, EventValue, NewEvent};
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
+use domain::event::{Event, EventContext, EventType, EventValue, NewEvent};
 use domain::ids::{EventId, UserId};
+use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 
 /// Returns a name with a random suffix.
 pub(crate) fn random_name(prefix: &str) -> String {
@@ -15,9 +17,9 @@ pub(crate) fn random_user() -> UserId {
     UserId::parse(random_name("user")).expect("an id")
 }
 
-pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
+pub(crate) fn event(kind: &'static EventType, user: &UserId, sequence: u64) -> Event {
     let subject = match kind {
-        EventKind::SessionStarted | EventKind::SessionRevoked => format!("{user}-session"),
+        SESSION_STARTED | SESSION_REVOKED => format!("{user}-session"),
         _ => user.to_string(),
     };
     let new = NewEvent {
@@ -39,5 +41,5 @@ pub(crate) fn event(kind: EventKind, user: &UserId, sequence: u64) -> Event {
 }
 
 pub(crate) fn lock_event(user: &UserId, sequence: u64) -> Event {
-    event(EventKind::CredentialLocked, user, sequence)
+    event(CREDENTIAL_LOCKED, user, sequence)
 }

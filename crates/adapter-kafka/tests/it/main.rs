@@ -17,7 +17,7 @@ mod topics;
 use std::pin::Pin;
 use std::time::Duration;
 
-use adapter_kafka::{KafkaEventConsumer, KafkaEventPublisher, KafkaSettings, Security, Topic};
+use adapter_kafka::{KafkaEventConsumer, KafkaEventPublisher, KafkaSettings, Security};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -53,7 +53,7 @@ impl Broker {
         KafkaEventPublisher::open(&self.settings).expect("the settings are valid")
     }
 
-    fn consumer(&self, group: &str, topics: &[Topic]) -> KafkaEventConsumer {
+    fn consumer(&self, group: &str, topics: &[&str]) -> KafkaEventConsumer {
         KafkaEventConsumer::open(&self.settings, group, topics).expect("the settings are valid")
     }
 }

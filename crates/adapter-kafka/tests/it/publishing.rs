@@ -1,9 +1,11 @@
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use adapter_kafka::{KafkaEventPublisher, KafkaSettings, LastSequences, Security, Topic, TopicsError};
-use domain::event::EventKind;
+use adapter_kafka::{KafkaEventPublisher, KafkaSettings, LastSequences, Security, TopicsError};
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
+use domain::factors::events::FACTOR_ADDED;
 use domain::ids::UserId;
+use domain::sessions::events::SESSION_REVOKED;
 use ports::EventPublisher as _;
 
 use crate::events::{event, lock_event, random_name, random_user};
@@ -15,9 +17,9 @@ const WITHIN: Duration = Duration::from_secs(20);
 pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
     let (publisher, user) = (broker.publisher(), random_user());
     for (kind, topic) in [
-        (EventKind::CredentialLocked, Topic::Credential),
-        (EventKind::FactorAdded, Topic::Factor),
-        (EventKind::SessionRevoked, Topic::Session),
+        (CREDENTIAL_LOCKED, domain::credential_lock::events::TOPIC),
+        (FACTOR_ADDED, domain::factors::events::TOPIC),
+        (SESSION_REVOKED, domain::sessions::events::TOPIC),
     ] {
         let group = random_name("group");
         skip_to_end(&broker, &group, topic).await;
@@ -31,7 +33,7 @@ pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
                 break received;
             }
         };
-        assert_eq!(received.topic, topic.name());
+        assert_eq!(received.topic, topic);
         assert_eq!(received.event, Ok(sent.clone()));
         let headers: Vec<_> = received
             .headers
@@ -43,8 +45,8 @@ pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
             [
                 ("ce_specversion", "1.0"),
                 ("ce_id", sent.id.0.as_str()),
-                ("ce_source", kind.source()),
-                ("ce_type", kind.name()),
+                ("ce_source", kind.source),
+                ("ce_type", kind.name),
                 ("ce_subject", sent.subject.as_str()),
                 ("ce_time", "2026-11-23T03:16:24.420Z"),
                 ("ce_partitionkey", user.as_str()),
@@ -60,7 +62,7 @@ pub(crate) async fn an_event_has_the_documented_form(broker: Broker) {
 pub(crate) async fn close_loses_no_event(broker: Broker) {
     const COUNT: u64 = 500;
     let (group, user) = (random_name("group"), random_user());
-    skip_to_end(&broker, &group, Topic::Credential).await;
+    skip_to_end(&broker, &group, domain::credential_lock::events::TOPIC).await;
     let publisher = broker.publisher();
     let events: Vec<_> = (1..=COUNT).map(|sequence| lock_event(&user, sequence)).collect();
     let mut publishing: Vec<_> = events.iter().map(|event| publisher.publish(event)).collect();
@@ -74,7 +76,7 @@ pub(crate) async fn close_loses_no_event(broker: Broker) {
     }
     publisher.publish(&events[0]).await.unwrap_err();
 
-    let consumer = broker.consumer(&group, &[Topic::Credential]);
+    let consumer = broker.consumer(&group, &[domain::credential_lock::events::TOPIC]);
     let (mut last, mut seen) = (LastSequences::new(), Vec::new());
     while seen.len() < events.len() {
         let event = consumer.next().await.unwrap().event;
@@ -92,14 +94,17 @@ pub(crate) async fn close_loses_no_event(broker: Broker) {
 pub(crate) async fn java_clients_choose_the_same_partition(broker: Broker) {
     murmur2::assert_kafka_vectors();
     let group = random_name("group");
-    skip_to_end(&broker, &group, Topic::Factor).await;
-    let (publisher, count) = (broker.publisher(), count_partitions(&broker, Topic::Factor));
+    skip_to_end(&broker, &group, domain::factors::events::TOPIC).await;
+    let (publisher, count) = (
+        broker.publisher(),
+        count_partitions(&broker, domain::factors::events::TOPIC),
+    );
     let users: Vec<UserId> = (0..40).map(|_| random_user()).collect();
     for user in &users {
-        let added = event(EventKind::FactorAdded, user, 1);
+        let added = event(FACTOR_ADDED, user, 1);
         publisher.publish(&added).await.unwrap();
     }
-    let consumer = broker.consumer(&group, &[Topic::Factor]);
+    let consumer = broker.consumer(&group, &[domain::factors::events::TOPIC]);
     let mut count_seen = 0;
     while count_seen < users.len() {
         let received = consumer.next().await.unwrap();

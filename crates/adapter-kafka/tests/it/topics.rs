@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use std::time::Instant;
 
-use adapter_kafka::{KafkaEventPublisher, Topic, TopicsError};
+use adapter_kafka::{KafkaEventPublisher, TopicsError};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -46,38 +46,38 @@ fn reader(brokers: &str, group: &str) -> BaseConsumer {
 }
 
 /// Returns the number of partitions of a topic.
-pub(crate) fn count_partitions(broker: &Broker, topic: Topic) -> i32 {
+pub(crate) fn count_partitions(broker: &Broker, topic: &str) -> i32 {
     let reader = reader(&broker.settings.brokers, "authme-it");
     partition_count(&reader, topic)
 }
 
-fn partition_count(reader: &BaseConsumer, topic: Topic) -> i32 {
-    let metadata = reader.fetch_metadata(Some(topic.name()), WITHIN).expect("the topic");
+fn partition_count(reader: &BaseConsumer, topic: &str) -> i32 {
+    let metadata = reader.fetch_metadata(Some(topic), WITHIN).expect("the topic");
     let topic = &metadata.topics()[0];
     assert!(topic.error().is_none(), "{:?}", topic.error());
     i32::try_from(topic.partitions().len()).expect("a few partitions")
 }
 
 /// Returns the end offset of a partition. If the topic is new, retries until its partitions have leaders.
-fn end_offset(reader: &BaseConsumer, topic: Topic, partition: i32) -> i64 {
+fn end_offset(reader: &BaseConsumer, topic: &str, partition: i32) -> i64 {
     let started = Instant::now();
     loop {
-        match reader.fetch_watermarks(topic.name(), partition, WITHIN) {
+        match reader.fetch_watermarks(topic, partition, WITHIN) {
             Ok((_, end)) => return end,
-            Err(error) => assert!(started.elapsed() < WITHIN, "{} {partition}: {error}", topic.name()),
+            Err(error) => assert!(started.elapsed() < WITHIN, "{topic} {partition}: {error}"),
         }
     }
 }
 
 /// Commits the end offsets for the group, so that it skips what other trials have published.
-pub(crate) async fn skip_to_end(broker: &Broker, group: &str, topic: Topic) {
+pub(crate) async fn skip_to_end(broker: &Broker, group: &str, topic: &'static str) {
     let (brokers, group) = (broker.settings.brokers.clone(), group.to_owned());
     let commit = move || {
         let reader = reader(&brokers, &group);
         let ends: HashMap<_, _> = (0..partition_count(&reader, topic))
             .map(|partition| {
                 let end = end_offset(&reader, topic, partition);
-                ((topic.name().to_owned(), partition), Offset::Offset(end))
+                ((topic.to_owned(), partition), Offset::Offset(end))
             })
             .collect();
         let ends = TopicPartitionList::from_topic_map(&ends).expect("offsets");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use adapter_mongodb::{MongodbSettings, Stores};
+use adapter_mongodb::MongodbSettings;
 use domain::actor::Actor;
 use domain::credential_lock::{CredentialLock, LockCommand, events as lock_events};
 use domain::event::EventContext;
@@ -12,6 +12,7 @@ use domain::time::Timestamp;
 use domain::tokens::ValidationTokenHash;
 use libtest_mimic::Trial;
 use mongodb_proxy::{Command, MongodbProxy, OldPrimary, Reaction, resolve_host, via_proxy};
+use ports::Stores;
 use ports::{SaveOutcome, StoreError};
 use tokio::runtime::Runtime;
 

@@ -14,9 +14,9 @@ use domain::ids::{ContactId, EventId, UserId};
 use domain::time::Timestamp;
 use libtest_mimic::Trial;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
-use port_contracts::{Fixture, Stores};
+use port_contracts::Fixture;
 use ports::factors::QuotaDecision;
-use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreError};
+use ports::{Aggregate, IdentitySaveOutcome, Lease, SaveOutcome, StoreError, Stores};
 use tokio::runtime;
 
 use crate::settings;
@@ -35,7 +35,7 @@ pub(crate) fn server() -> Option<String> {
 /// A database that one trial has to itself; dropping the value drops the database.
 pub(crate) struct TestDatabase {
     pub(crate) database: String,
-    stores: Mutex<adapter_mongodb::Stores>,
+    stores: Mutex<Stores>,
 }
 
 impl TestDatabase {
@@ -45,7 +45,7 @@ impl TestDatabase {
         Self { database, stores }
     }
 
-    fn current_stores(&self) -> adapter_mongodb::Stores {
+    fn current_stores(&self) -> Stores {
         self.stores.lock().expect("the lock is not poisoned").clone()
     }
 
@@ -58,10 +58,10 @@ impl TestDatabase {
     }
 }
 
-async fn open(database: &str) -> adapter_mongodb::Stores {
+async fn open(database: &str) -> Stores {
     let stores = adapter_mongodb::open(&settings(database)).await;
     let stores = stores.expect("the server answers");
-    let created = stores.create_indexes(&Aggregate::ALL).await;
+    let created = stores.upkeep.create_indexes(&Aggregate::ALL).await;
     created.expect("the server answers");
     stores
 }
@@ -89,22 +89,7 @@ impl Drop for TestDatabase {
 #[async_trait]
 impl Fixture for TestDatabase {
     fn stores(&self) -> Stores {
-        let stores = self.current_stores();
-        let expired_records = stores.expired_records_of(&Aggregate::ALL);
-        Stores {
-            clients: stores.clients,
-            identities: stores.identities,
-            groups: stores.groups,
-            known_names: stores.known_names,
-            lock_statuses: stores.lock_statuses,
-            credential_locks: stores.credential_locks,
-            factor_sets: stores.factor_sets,
-            send_quotas: stores.send_quotas,
-            validation_tokens: stores.validation_tokens,
-            refresh_families: stores.refresh_families,
-            outboxes: stores.outboxes,
-            expired_records,
-        }
+        self.current_stores()
     }
 
     async fn reopen(&self) -> Stores {
@@ -229,7 +214,7 @@ async fn own_records(database: TestDatabase) {
         (Aggregate::RefreshFamily, 0),
         (Aggregate::FactorSet, 1),
     ] {
-        let expired_records = stores.expired_records_of(&[aggregate]);
+        let expired_records = stores.upkeep.expired_records(&[aggregate]);
         let purged = expired_records
             .purge(Timestamp::MAX, 10)
             .await
@@ -293,10 +278,20 @@ async fn unreadable_outbox(database: TestDatabase) {
         length: Duration::from_secs(5),
     };
     for _ in 0..2 {
-        let claimed = stores.outboxes.claim(&lease, 10).await.expect("the call succeeds");
+        let claimed = stores
+            .upkeep
+            .outboxes(&Aggregate::ALL)
+            .claim(&lease, 10)
+            .await
+            .expect("the call succeeds");
         let keys: Vec<_> = claimed.iter().map(|outbox| outbox.key.as_str()).collect();
         assert_eq!(keys, ["readable"]);
-        let backlog = stores.outboxes.backlog().await.expect("the call succeeds");
+        let backlog = stores
+            .upkeep
+            .outboxes(&Aggregate::ALL)
+            .backlog()
+            .await
+            .expect("the call succeeds");
         assert_eq!(backlog.unreadable, unreadable.len() as u64);
     }
     for name in ["of-a-newer-kind", "without-an-id", "with-data-of-a-newer-form"] {

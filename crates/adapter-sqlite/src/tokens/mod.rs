@@ -1,2 +1,1 @@
-pub(crate) mod refresh_families;
 pub(crate) mod validation_tokens;

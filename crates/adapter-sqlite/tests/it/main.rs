@@ -4,17 +4,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use adapter_sqlite::SqliteSettings;
+use adapter_sqlite::{EmbeddedStore, SqliteSettings};
 use async_trait::async_trait;
 use libtest_mimic::Arguments;
-use port_contracts::{EventLogFixture, Fixture, Stores, event_log_suite, suite};
-use ports::{EventLog, EventPublisher};
+use port_contracts::{EventLogFixture, Fixture, event_log_suite, suite};
+use ports::{EventLog, EventPublisher, Stores};
 use tempfile::TempDir;
 
 /// A SQLite file in a temporary folder.
 struct SqliteFixture {
     folder: TempDir,
-    stores: Mutex<adapter_sqlite::Stores>,
+    stores: Mutex<EmbeddedStore>,
 }
 
 impl SqliteFixture {
@@ -24,7 +24,7 @@ impl SqliteFixture {
         Self { folder, stores }
     }
 
-    fn current_stores(&self) -> adapter_sqlite::Stores {
+    fn current_stores(&self) -> EmbeddedStore {
         self.stores
             .lock()
             .expect("no test panics while it opens the file")
@@ -32,7 +32,7 @@ impl SqliteFixture {
     }
 }
 
-fn open(folder: &TempDir) -> adapter_sqlite::Stores {
+fn open(folder: &TempDir) -> EmbeddedStore {
     let settings = SqliteSettings {
         file: folder.path().join("authme.sqlite"),
         workers: 4,
@@ -40,27 +40,10 @@ fn open(folder: &TempDir) -> adapter_sqlite::Stores {
     adapter_sqlite::open(&settings).expect("the file opens")
 }
 
-fn stores(stores: adapter_sqlite::Stores) -> Stores {
-    Stores {
-        clients: stores.clients,
-        identities: stores.identities,
-        groups: stores.groups,
-        known_names: stores.known_names,
-        lock_statuses: stores.lock_statuses,
-        credential_locks: stores.credential_locks,
-        factor_sets: stores.factor_sets,
-        send_quotas: stores.send_quotas,
-        validation_tokens: stores.validation_tokens,
-        refresh_families: stores.refresh_families,
-        outboxes: stores.outboxes,
-        expired_records: stores.expired_records,
-    }
-}
-
 #[async_trait]
 impl Fixture for SqliteFixture {
     fn stores(&self) -> Stores {
-        stores(self.current_stores())
+        self.current_stores().stores
     }
 
     async fn reopen(&self) -> Stores {

@@ -24,7 +24,7 @@ pub(crate) struct EventsArguments {
 }
 
 pub(crate) async fn run(target: &CommandTarget, arguments: EventsArguments) -> Result<ExitCode, CommandError> {
-    let log = DataFolder::open(target.folder_only()?)?.stores(1)?.event_log;
+    let log = DataFolder::open(target.folder_only()?)?.store(1)?.event_log;
     let mut after = Cursor(arguments.after);
     loop {
         let events = log.read(after, PAGE_SIZE).await?;

@@ -113,7 +113,7 @@ impl CommandTarget {
         let stores = if let Some(deployed) = &self.deployed {
             deployed.stores().await?
         } else {
-            let stores = DataFolder::open(&self.folder)?.stores(1)?;
+            let stores = DataFolder::open(&self.folder)?.store(1)?.stores;
             OperatorStores {
                 clients: stores.clients,
                 identities: stores.identities,

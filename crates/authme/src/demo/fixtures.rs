@@ -51,7 +51,7 @@ struct ClientSetup {
 
 /// Stores the fixtures in an empty folder.
 pub(super) async fn register(folder: &DataFolder) -> Result<Fixtures, CommandError> {
-    let stores = folder.stores(1)?;
+    let stores = folder.store(1)?.stores;
     let clients = &*stores.clients;
     let machine = |scopes, may_assert| ClientSetup {
         roles: ["CLI-AUTH-BASIC", "CLI-1STPARTY"],

@@ -1,7 +1,6 @@
 //! The clients and users of the tests.
 
 use adapter_crypto::Sha256;
-use adapter_sqlite::Stores;
 use domain::client::Client;
 use domain::contact::{ContactType, Email, Mobile};
 use domain::factors::Visibility;
@@ -9,6 +8,7 @@ use domain::group::Group;
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use futures_util::future::{join_all, join3};
+use ports::Stores;
 use ports::tokens::ClientSecrets as _;
 use ports::{ClientSaveOutcome, IdentitySaveOutcome};
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use adapter_crypto::{KeyDirectory, KeyRing, write_private};
 use adapter_delivery::DeliverySettings;
-use adapter_sqlite::Stores;
 use authme::{AppParts, DataFolder};
 use domain::time::Timestamp;
 use ports::Clock;
+use ports::Stores;
 use serde_json::{Value, json};
 use service_runtime::{AuditLog, LimitSettings, Settings, Stop};
 use tempfile::TempDir;
@@ -150,7 +150,7 @@ impl TestApp {
         let app = Self {
             address,
             clock,
-            stores: parts.stores,
+            stores: parts.store.stores,
             keys,
             folder,
             metrics: parts.management.metrics,

@@ -1,12 +1,48 @@
 //! The events of a factor set.
 
 use super::{ExhaustedBudget, OwnContact, tags_of};
-use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
+use crate::event::{EventContext, EventData, EventType, EventValue, NewEvent};
 use crate::ids::UserId;
+
+/// The Kafka topic of these events.
+pub const TOPIC: &str = "authme.factor.v1";
+
+const fn event_type(name: &'static str) -> EventType {
+    EventType {
+        name,
+        source: "/authme/factors",
+        topic: TOPIC,
+        aggregate: "factor_sets",
+    }
+}
+
+/// An alternative contact was added.
+pub const FACTOR_ADDED: &EventType = &event_type("factor.added");
+
+/// A value, a tag or the default changed. A contact that lost the tag or the default to another has an event too.
+pub const FACTOR_CHANGED: &EventType = &event_type("factor.changed");
+
+/// An alternative contact was removed.
+pub const FACTOR_REMOVED: &EventType = &event_type("factor.removed");
+
+/// A one-time code was answered correctly.
+pub const FACTOR_VERIFIED: &EventType = &event_type("factor.verified");
+
+/// The attempts of a challenge, a contact or a user are used up.
+pub const FACTOR_ATTEMPTS_EXHAUSTED: &EventType = &event_type("factor.attempts-exhausted");
+
+/// All types of events of this module.
+pub const TYPES: &[&EventType] = &[
+    FACTOR_ADDED,
+    FACTOR_CHANGED,
+    FACTOR_REMOVED,
+    FACTOR_VERIFIED,
+    FACTOR_ATTEMPTS_EXHAUSTED,
+];
 
 /// Returns the event of a contact that was added, removed or verified, or whose value, tag or default changed. It shows
 /// the contact masked.
-pub fn contact_event(context: EventContext, kind: EventKind, user: &UserId, contact: &OwnContact) -> NewEvent {
+pub fn contact_event(context: EventContext, kind: &'static EventType, user: &UserId, contact: &OwnContact) -> NewEvent {
     let mut data = contact_data(user, contact);
     data.push(("tags".to_owned(), EventValue::List(tags_of(contact.is_marked))));
     data.push(("default".to_owned(), EventValue::Flag(contact.is_default)));
@@ -25,7 +61,7 @@ pub fn attempts_exhausted_event(
     data.push(("exhausted".to_owned(), exhausted.as_str().into()));
     NewEvent {
         context,
-        kind: EventKind::FactorAttemptsExhausted,
+        kind: FACTOR_ATTEMPTS_EXHAUSTED,
         data,
     }
 }
@@ -82,8 +118,8 @@ mod tests {
             ("main", "EMAIL", "a**@e******.com", Vec::new(), false, true),
         ] {
             let view = set.view_of(&owner(), &id(contact)).unwrap();
-            let event = contact_event(context(), EventKind::FactorChanged, &set.user, &view);
-            assert_eq!((event.kind, event.context), (EventKind::FactorChanged, context()));
+            let event = contact_event(context(), FACTOR_CHANGED, &set.user, &view);
+            assert_eq!((event.kind, event.context), (FACTOR_CHANGED, context()));
             let names = names(&event.data);
             assert_eq!(
                 names,
@@ -121,7 +157,7 @@ mod tests {
             (ExhaustedBudget::User, "user"),
         ] {
             let event = attempts_exhausted_event(context(), &set.user, &contact, exhausted);
-            assert_eq!(event.kind, EventKind::FactorAttemptsExhausted);
+            assert_eq!(event.kind, FACTOR_ATTEMPTS_EXHAUSTED);
             assert_eq!(
                 names(&event.data),
                 ["userId", "factorId", "contactType", "maskedValue", "exhausted"]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::event::EventKind;
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
 use end_to_end::{Installation, Options, Process, Servers, Service, eventually, open_event_reader};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -37,7 +37,7 @@ pub(crate) async fn sigterm_finishes_requests_and_publishes_their_events(servers
     assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
     service.wait_for_exit().await;
     let mut reader = open_event_reader(&servers.kafka_brokers, &[&ana]);
-    reader.read_until_event(EventKind::CredentialLocked, &ana, WITHIN).await;
+    reader.read_until_event(CREDENTIAL_LOCKED, &ana, WITHIN).await;
 }
 
 fn address(service: &Process) -> (&'static str, u16) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use domain::event::EventKind;
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
 use end_to_end::{Installation, Options, Proxy, Servers, Service, open_event_reader};
 use tokio::net::lookup_host;
 
@@ -31,7 +31,7 @@ pub(crate) async fn service_starts_without_kafka_and_publishes_after_the_outage(
 
     kafka.restore().expect("the port is reserved");
     let mut reader = open_event_reader(&servers.kafka_brokers, &[&ana]);
-    reader.read_until_event(EventKind::CredentialLocked, &ana, WITHIN).await;
+    reader.read_until_event(CREDENTIAL_LOCKED, &ana, WITHIN).await;
 }
 
 async fn resolve_first_broker(brokers: &str) -> SocketAddr {

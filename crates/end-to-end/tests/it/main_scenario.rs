@@ -5,8 +5,11 @@ use std::fs;
 use std::time::Duration;
 
 use adapter_kafka::ReceivedEvent;
-use domain::event::{Event, EventKind, EventValue};
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
+use domain::event::{Event, EventType, EventValue};
+use domain::factors::events::{FACTOR_ADDED, FACTOR_VERIFIED};
 use domain::ids::{ClientId, UserId};
+use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 use end_to_end::{Caller, Fixtures, Installation, Options, Response, Servers, Service, open_event_reader};
 use serde_json::{Value, json};
 
@@ -48,21 +51,21 @@ pub(crate) async fn user_logs_in_renews_adds_a_contact_and_is_locked(servers: Se
     let factor = |kind, sequence, by, is_verified| (kind, ana.as_str(), sequence, contact_of(&ana, by, is_verified));
     let expected = [
         (
-            EventKind::SessionStarted,
+            SESSION_STARTED,
             sid.as_str(),
             1,
             json!({"userId": ana, "clientId": "portal", "sid": sid, "by": by_portal}),
         ),
-        factor(EventKind::FactorAdded, 1, &by_portal, false),
-        factor(EventKind::FactorVerified, 2, &by_ana, true),
+        factor(FACTOR_ADDED, 1, &by_portal, false),
+        factor(FACTOR_VERIFIED, 2, &by_ana, true),
         (
-            EventKind::CredentialLocked,
+            CREDENTIAL_LOCKED,
             ana.as_str(),
             1,
             json!({"userId": ana, "by": {"client": "desk"}, "epoch": 1}),
         ),
         (
-            EventKind::SessionRevoked,
+            SESSION_REVOKED,
             sid.as_str(),
             2,
             json!({"userId": ana, "clientId": "portal", "sid": sid, "reason": "lock", "by": by_portal}),
@@ -168,7 +171,7 @@ fn contact_of(user: &str, by: &Value, is_verified: bool) -> Value {
 }
 
 /// Verifies the key and all headers of an event.
-fn assert_key_and_headers(received: &ReceivedEvent, (kind, subject, sequence): (EventKind, &str, u64)) {
+fn assert_key_and_headers(received: &ReceivedEvent, (kind, subject, sequence): (&'static EventType, &str, u64)) {
     let event = received.event.as_ref().expect("an event of AuthMe");
     let user = event.user.as_str();
     assert_eq!(received.key.as_deref(), Some(user.as_bytes()));
@@ -185,11 +188,11 @@ fn assert_key_and_headers(received: &ReceivedEvent, (kind, subject, sequence): (
         ("ce_id", event.id.0.as_str()),
         ("ce_partitionkey", user),
         ("ce_sequence", &format!("{sequence:020}")),
-        ("ce_source", kind.source()),
+        ("ce_source", kind.source),
         ("ce_specversion", "1.0"),
         ("ce_subject", subject),
         ("ce_time", &time),
-        ("ce_type", kind.name()),
+        ("ce_type", kind.name),
         ("content-type", "application/json"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -44,7 +44,7 @@ impl Consumer {
     }
 
     fn add(&mut self, event: Event) {
-        let subjects = self.events.entry(event.kind.source()).or_default();
+        let subjects = self.events.entry(event.kind.source).or_default();
         let events = subjects.entry(event.subject.clone()).or_default();
         if !self.last.is_new(&event) {
             self.repetitions += 1;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::event::{Event, EventKind, EventValue};
+use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
+use domain::event::{Event, EventType, EventValue};
+use domain::factors::events::FACTOR_ADDED;
+use domain::sessions::events::SESSION_STARTED;
 use end_to_end::{Request, Response, Service};
 use serde_json::json;
 
@@ -33,10 +36,10 @@ impl Workload {
     pub(crate) const fn marker(&self) -> &'static str {
         let kind = match self {
             Self::LockChanges(lock_changes) => lock_changes.next_kind(),
-            Self::ContactAdditions(_) => EventKind::FactorAdded,
-            Self::SessionStarts(_) => EventKind::SessionStarted,
+            Self::ContactAdditions(_) => FACTOR_ADDED,
+            Self::SessionStarts(_) => SESSION_STARTED,
         };
-        kind.name()
+        kind.name
     }
 
     /// Returns the next command. It stays the same until it is acknowledged.
@@ -115,21 +118,21 @@ impl LockChanges {
         }
     }
 
-    const fn kind(number: usize) -> EventKind {
+    const fn kind(number: usize) -> &'static EventType {
         if number % 2 == 1 {
-            EventKind::CredentialLocked
+            CREDENTIAL_LOCKED
         } else {
-            EventKind::CredentialUnlocked
+            CREDENTIAL_UNLOCKED
         }
     }
 
-    const fn next_kind(&self) -> EventKind {
+    const fn next_kind(&self) -> &'static EventType {
         Self::kind(self.acknowledged + 1)
     }
 
     fn command(&self, clients: &Clients) -> Request {
         match self.next_kind() {
-            EventKind::CredentialLocked => clients.caller.lock(&clients.desk, &self.user),
+            CREDENTIAL_LOCKED => clients.caller.lock(&clients.desk, &self.user),
             _ => clients.caller.unlock(&clients.desk, &self.user),
         }
     }
@@ -152,7 +155,7 @@ impl LockChanges {
     }
 
     fn events_in<'a>(&self, consumer: &'a Consumer) -> &'a [Event] {
-        consumer.events(EventKind::CredentialLocked.source(), &self.user)
+        consumer.events(CREDENTIAL_LOCKED.source, &self.user)
     }
 
     fn verify(&self, events: &[Event]) -> Result<(), String> {
@@ -231,7 +234,7 @@ impl ContactAdditions {
     }
 
     fn events_in<'a>(consumer: &'a Consumer, user: &str) -> &'a [Event] {
-        consumer.events(EventKind::FactorAdded.source(), user)
+        consumer.events(FACTOR_ADDED.source, user)
     }
 
     fn verify(&self, consumer: &Consumer) -> Result<(), String> {
@@ -279,7 +282,7 @@ impl SessionStarts {
     }
 
     fn first_missing(&self, consumer: &Consumer) -> Option<&String> {
-        let source = EventKind::SessionStarted.source();
+        let source = SESSION_STARTED.source;
         self.families
             .iter()
             .find(|family| consumer.events(source, family).is_empty())

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
 use domain::credential_lock::{CredentialLock, LockCommand, events};
-use domain::event::{Event, EventKind, NewEvent};
+use domain::event::{Event, NewEvent};
 use domain::ids::UserId;
 use ports::{Aggregate, SaveOutcome};
 
@@ -10,7 +11,8 @@ use crate::contract::contracts;
 use crate::fixtures::{lock_command, user};
 use crate::outboxes;
 use crate::race::{CALLERS, count, only, run_concurrently};
-use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
+use crate::{Fixture, MAX_PENDING_EVENTS};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     a_user_never_locked_has_no_credential,
@@ -179,11 +181,7 @@ async fn every_change_pushes_its_event(fixture: &dyn Fixture) {
     assert_eq!(pending(&stores, &user(1)).await, expected);
     assert_eq!(
         expected.iter().map(|event| event.kind).collect::<Vec<_>>(),
-        [
-            EventKind::CredentialLocked,
-            EventKind::CredentialUnlocked,
-            EventKind::CredentialLocked
-        ]
+        [CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED, CREDENTIAL_LOCKED]
     );
 }
 
@@ -274,7 +272,7 @@ async fn parallel_locks_and_unlocks_alternate(fixture: &dyn Fixture) {
     assert_eq!(outcomes.iter().filter_map(changed_lock).count(), events.len());
     for (event, sequence) in events.iter().zip(1..) {
         assert_eq!(event.sequence, sequence);
-        let is_lock = event.kind == EventKind::CredentialLocked;
+        let is_lock = event.kind == CREDENTIAL_LOCKED;
         assert_eq!(is_lock, sequence % 2 == 1, "two changes of one kind follow each other");
     }
     let credential = find(&stores, &user(1)).await.unwrap();

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use domain::actor::Actor;
-use domain::event::{Event, EventContext, EventKind, NewEvent};
+use domain::event::{Event, EventContext, NewEvent};
 use domain::factors::FactorSet;
+use domain::factors::events::FACTOR_CHANGED;
 use domain::ids::UserId;
 use ports::Aggregate;
 use ports::SaveOutcome;
@@ -11,7 +12,8 @@ use crate::contract::contracts;
 use crate::fixtures::{at, contact_id, event, event_context, event_id, events, full_factor_set, full_identity, user};
 use crate::outboxes;
 use crate::race::{CALLERS, count, run_concurrently};
-use crate::{Fixture, MAX_PENDING_EVENTS, Stores};
+use crate::{Fixture, MAX_PENDING_EVENTS};
+use ports::Stores;
 
 pub(crate) mod codes;
 
@@ -227,11 +229,10 @@ async fn every_field_of_an_event_survives(fixture: &dyn Fixture) {
             correlation_id: None,
             ..event_context(event_id(100), at(-1))
         },
-        kind: EventKind::FactorChanged,
+        kind: FACTOR_CHANGED,
         data: Vec::new(),
     };
-    let given: Vec<_> = EventKind::ALL
-        .into_iter()
+    let given: Vec<_> = domain::event_types()
         .zip(1..)
         .map(|(kind, n)| NewEvent { kind, ..event(n) })
         .chain([plain])

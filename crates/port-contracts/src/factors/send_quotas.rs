@@ -5,10 +5,11 @@ use domain::factors::{SendQuota, SendQuotaKey};
 use domain::time::Timestamp;
 use ports::factors::QuotaDecision;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{at, before, user};
 use crate::race::{CALLERS, count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     takes_are_allowed_up_to_the_quota,

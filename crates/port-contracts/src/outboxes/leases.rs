@@ -1,15 +1,15 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::ids::UserId;
 use ports::{Aggregate, Lease, PendingOutbox, Settlement};
 
 use super::{acknowledge, push, settlement};
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::credential_lock::lock_changes;
 use crate::fixtures::{at, lock_command, user};
 use crate::race::run_concurrently;
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     active_lease_excludes_other_owners,
@@ -47,7 +47,10 @@ async fn claim(stores: &Stores, owner: &str, now: i64) -> Vec<String> {
 }
 
 async fn claim_some(stores: &Stores, owner: &str, now: i64, limit: usize) -> Vec<String> {
-    let claimed = stores.outboxes.claim(&lease(owner, now), limit).await.unwrap();
+    let claimed = crate::all_outboxes(stores)
+        .claim(&lease(owner, now), limit)
+        .await
+        .unwrap();
     let mut keys: Vec<_> = claimed.into_iter().map(|outbox| outbox.key).collect();
     keys.sort();
     keys
@@ -55,7 +58,10 @@ async fn claim_some(stores: &Stores, owner: &str, now: i64, limit: usize) -> Vec
 
 async fn release(stores: &Stores, n: usize, owner: &str) {
     let nothing_published = settlement(Aggregate::FactorSet, user(n).as_str(), None);
-    stores.outboxes.settle(owner, &[nothing_published]).await.unwrap();
+    crate::all_outboxes(stores)
+        .settle(owner, &[nothing_published])
+        .await
+        .unwrap();
 }
 
 fn keys(users: impl IntoIterator<Item = usize>) -> Vec<String> {
@@ -85,8 +91,8 @@ async fn a_lease_ends_exactly_after_its_length(fixture: &dyn Fixture) {
 async fn the_same_owner_may_claim_again(fixture: &dyn Fixture) {
     let stores = fixture.stores();
     push(&stores, 1, 2).await;
-    let first = stores.outboxes.claim(&lease("a", 0), 10).await.unwrap();
-    let second = stores.outboxes.claim(&lease("a", 1), 10).await.unwrap();
+    let first = crate::all_outboxes(&stores).claim(&lease("a", 0), 10).await.unwrap();
+    let second = crate::all_outboxes(&stores).claim(&lease("a", 1), 10).await.unwrap();
     let events = |claimed: Vec<PendingOutbox>| claimed.into_iter().map(|outbox| outbox.events);
     assert!(events(first).eq(events(second)));
 }
@@ -106,7 +112,7 @@ async fn event_pushed_during_a_lease_belongs_to_its_owner(fixture: &dyn Fixture)
     claim(&stores, "a", 0).await;
     push(&stores, 1, 1).await;
     assert_eq!(claim(&stores, "b", 1).await, keys([]));
-    let claimed = stores.outboxes.claim(&lease("a", 1), 10).await.unwrap();
+    let claimed = crate::all_outboxes(&stores).claim(&lease("a", 1), 10).await.unwrap();
     let sequences: Vec<_> = claimed
         .iter()
         .flat_map(|outbox| &outbox.events)
@@ -164,7 +170,7 @@ async fn outbox_can_be_claimed_at_the_end_of_its_hold(fixture: &dyn Fixture) {
         held_until: Some(at(3)),
         ..settlement(Aggregate::FactorSet, user(1).as_str(), Some(1))
     };
-    stores.outboxes.settle("a", &[held]).await.unwrap();
+    crate::all_outboxes(&stores).settle("a", &[held]).await.unwrap();
     for owner in ["a", "b"] {
         assert_eq!(claim(&stores, owner, 2).await, keys([]), "{owner}");
     }
@@ -197,7 +203,7 @@ async fn releasing_again_changes_nothing(fixture: &dyn Fixture) {
 /// Claims for several owners at `now` and returns the sorted keys of all their claims.
 async fn race_to_claim(stores: &Stores, now: i64) -> Vec<String> {
     let claims = run_concurrently(|caller| {
-        let outboxes = Arc::clone(&stores.outboxes);
+        let outboxes = crate::all_outboxes(stores);
         async move {
             let lease = lease(&format!("relay-{caller}"), now);
             outboxes.claim(&lease, 100).await.unwrap()

@@ -1,4 +1,3 @@
 //! The contracts of the tokens context.
 
-pub(crate) mod refresh_families;
 pub(crate) mod validation_tokens;

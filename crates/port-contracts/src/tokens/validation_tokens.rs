@@ -4,10 +4,11 @@ use domain::ids::ClientId;
 use domain::time::Timestamp;
 use domain::tokens::ValidationToken;
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{at, before, client_id, full_validation_token, validation_token};
 use crate::race::{CALLERS, count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     an_unknown_token_is_not_found,

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use use_cases::factors::FactorsSettings;
+use use_cases::sessions::SessionSettings;
 use use_cases::tokens::TokensSettings;
 
 use super::SettingsError;
@@ -132,15 +133,21 @@ pub struct TokenSettings {
 }
 
 impl TokenSettings {
-    /// Returns the settings that the use cases of tokens read.
-    pub fn lifetimes(&self, saml: &SamlSettings) -> TokensSettings {
-        TokensSettings {
+    /// Returns the settings that sessions read.
+    pub fn sessions(&self) -> SessionSettings {
+        SessionSettings {
             access_token_lifetime: self.access_token_lifetime,
-            validation_token_lifetime: self.validation_token_lifetime,
             refresh_absolute_lifetime: self.refresh_absolute_lifetime,
             refresh_idle_lifetime: self.refresh_idle_lifetime,
             refresh_grace: self.refresh_grace,
             new_sessions_per_minute: self.new_sessions_per_minute,
+        }
+    }
+
+    /// Returns the settings that the use cases of tokens read.
+    pub fn lifetimes(&self, saml: &SamlSettings) -> TokensSettings {
+        TokensSettings {
+            validation_token_lifetime: self.validation_token_lifetime,
             saml_default_roles: saml.default_roles.clone(),
         }
     }

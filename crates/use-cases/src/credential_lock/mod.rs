@@ -10,7 +10,7 @@ use domain::caller::Call;
 use domain::credential_lock::{CredentialLock, LockCommand, LockReason, events};
 use domain::ids::UserId;
 use ports::credential_lock::CredentialLocks;
-use ports::{Clock, Identities, Randomness, SaveOutcome, Telemetry};
+use ports::{Clock, Identities, Randomness, Runtime, SaveOutcome, Stores, Telemetry};
 
 use crate::UseCaseError;
 
@@ -47,6 +47,18 @@ pub struct CredentialLockPorts {
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
     pub telemetry: Arc<dyn Telemetry>,
+}
+
+impl CredentialLockPorts {
+    pub fn new(stores: &Stores, runtime: &Runtime) -> Self {
+        Self {
+            credential_locks: stores.credential_locks.clone(),
+            identities: stores.identities.clone(),
+            clock: runtime.clock.clone(),
+            randomness: runtime.randomness.clone(),
+            telemetry: runtime.telemetry.clone(),
+        }
+    }
 }
 
 /// The use cases of the context.

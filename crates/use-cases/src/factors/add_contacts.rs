@@ -1,5 +1,5 @@
 use domain::caller::Call;
-use domain::event::EventKind;
+use domain::factors::events::FACTOR_ADDED;
 use domain::factors::{Added, ContactDraft, ContactRuleViolation, FactorSet};
 use domain::identity::Identity;
 use domain::ids::{ContactId, UserId};
@@ -63,5 +63,5 @@ fn push_events(owner: &Identity, set: &FactorSet, draft: &ContactDraft, added: A
     let Added::Stored { untagged } = added else { return };
     events.extend(changed_events(owner, set, untagged.as_slice()));
     let stored = set.view_of(owner, &draft.id);
-    events.extend(stored.map(|contact| PendingEvent::Contact(EventKind::FactorAdded, contact)));
+    events.extend(stored.map(|contact| PendingEvent::Contact(FACTOR_ADDED, contact)));
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use domain::caller::Call;
-use domain::event::{EventKind, NewEvent};
+use domain::event::{EventType, NewEvent};
+use domain::factors::events::FACTOR_CHANGED;
 use domain::factors::{
     CodeTarget, ContactChangeError, ContactRuleViolation, ExhaustedBudget, FactorSet, OwnContact, Visibility, events,
     own_contacts,
@@ -52,7 +53,7 @@ impl From<ContactChangeError> for ContactError {
 
 /// An event of an edit, before it has an id and a time.
 pub(super) enum PendingEvent {
-    Contact(EventKind, OwnContact),
+    Contact(&'static EventType, OwnContact),
     Exhausted(ExhaustedBudget, OwnContact),
 }
 
@@ -257,6 +258,6 @@ pub(super) fn changed_events(owner: &Identity, set: &FactorSet, contacts: &[Cont
     contacts
         .iter()
         .filter_map(|id| set.view_of(owner, id))
-        .map(|contact| PendingEvent::Contact(EventKind::FactorChanged, contact))
+        .map(|contact| PendingEvent::Contact(FACTOR_CHANGED, contact))
         .collect()
 }

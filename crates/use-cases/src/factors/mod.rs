@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use domain::factors::{CodeLimits, SendQuotaSettings};
 use ports::factors::{CodeDelivery, CodeDigester, FactorSets, SendQuotas};
-use ports::{Clients, Clock, Randomness};
+use ports::{Clients, Clock, Randomness, Runtime, Stores};
 
 pub use add_contacts::{AddContacts, ItemOutcome};
 pub use change_contact::{ChangeContact, ContactChange};
@@ -34,6 +34,25 @@ pub struct FactorsPorts {
     pub delivery: Arc<dyn CodeDelivery>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Arc<dyn Randomness>,
+}
+
+impl FactorsPorts {
+    pub fn new(
+        stores: &Stores,
+        runtime: &Runtime,
+        code_digester: Arc<dyn CodeDigester>,
+        delivery: Arc<dyn CodeDelivery>,
+    ) -> Self {
+        Self {
+            factor_sets: stores.factor_sets.clone(),
+            send_quotas: stores.send_quotas.clone(),
+            clients: stores.clients.clone(),
+            code_digester,
+            delivery,
+            clock: runtime.clock.clone(),
+            randomness: runtime.randomness.clone(),
+        }
+    }
 }
 
 /// The limits that the operator sets.

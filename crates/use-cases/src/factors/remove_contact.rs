@@ -1,5 +1,5 @@
 use domain::caller::Call;
-use domain::event::EventKind;
+use domain::factors::events::FACTOR_REMOVED;
 use domain::ids::{ContactId, UserId};
 
 use super::factor_set_editor::{ContactError, EditDecision, FactorSetEditor, PendingEvent, changed_events};
@@ -17,7 +17,7 @@ impl RemoveContact {
         self.editor
             .edit_contact(&visible, |owner, set, _| {
                 let (removed, others) = set.remove(owner, contact)?;
-                let mut events = vec![PendingEvent::Contact(EventKind::FactorRemoved, removed)];
+                let mut events = vec![PendingEvent::Contact(FACTOR_REMOVED, removed)];
                 events.extend(changed_events(owner, set, &others));
                 Ok(EditDecision::Save((), events))
             })

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::caller::Call;
-use domain::event::EventKind;
+use domain::factors::events::FACTOR_VERIFIED;
 use domain::factors::{AttemptDecision, ChallengeId, CodeAnswer, CodeDigest, CodeLimits, ExhaustedBudget, OwnContact};
 use domain::ids::{ContactId, UserId};
 use ports::factors::CodeDigester;
@@ -114,7 +114,7 @@ impl ValidateCode {
                     return Ok(EditDecision::Unchanged(false));
                 }
                 let verified = set.view_of(owner, contact.id);
-                let event = verified.map(|contact| PendingEvent::Contact(EventKind::FactorVerified, contact));
+                let event = verified.map(|contact| PendingEvent::Contact(FACTOR_VERIFIED, contact));
                 Ok(EditDecision::Save(true, event.into_iter().collect()))
             })
             .await

@@ -4,13 +4,10 @@ use std::sync::Arc;
 use domain::caller::Call;
 use domain::group::AssertedGroups;
 use domain::ids::ClientId;
-use domain::tokens::RefreshFamily;
+use domain::sessions::RefreshFamily;
 
-use super::TokenError;
-use super::access_token_factory::AccessTokenFactory;
-use super::mint_gate::{MintGate, Minted, UserSubject};
 use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
-use crate::ActiveUser;
+use crate::sessions::{AccessTokenFactory, ActiveUser, Issuance, MintGate, Minted, TokenError, UserSubject};
 
 /// The target of a change of application.
 #[derive(Debug, Clone)]
@@ -29,15 +26,11 @@ pub struct ChangeApp {
 }
 
 impl ChangeApp {
-    pub(super) fn new(
-        gate: Arc<MintGate>,
-        access_tokens: Arc<AccessTokenFactory>,
-        validation_tokens: Arc<ValidationTokenIssuer>,
-    ) -> Self {
+    pub(super) fn new(issuance: &Issuance, validation_tokens: Arc<ValidationTokenIssuer>) -> Self {
         Self {
-            access_tokens,
+            access_tokens: issuance.access_tokens.clone(),
             validation_tokens,
-            gate,
+            gate: issuance.gate.clone(),
         }
     }
 

@@ -9,10 +9,10 @@ use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
 use ports::{Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, Randomness};
 
-use super::mint_gate::{Minted, UserSubject};
 use super::validation_token_issuer::{IssuedValidationToken, NewValidationToken, ValidationTokenIssuer};
-use super::{TokenError, TokensPorts, TokensSettings};
+use super::{TokensPorts, TokensSettings};
 use crate::UseCaseError;
+use crate::sessions::{Minted, TokenError, UserSubject};
 
 /// The number of times that the creation of a user is tried before it fails with 503. Each failure means that another
 /// request reserved the login. The second attempt normally finds or completes that user; the others leave room for
@@ -52,15 +52,16 @@ impl HandleAuth {
         settings: &TokensSettings,
         validation_tokens: Arc<ValidationTokenIssuer>,
     ) -> Self {
+        let sessions = &ports.sessions;
         Self {
             directory: Directory {
-                clients: ports.clients.clone(),
-                identities: ports.identities.clone(),
-                groups: ports.groups.clone(),
-                randomness: ports.randomness.clone(),
+                clients: sessions.clients.clone(),
+                identities: sessions.identities.clone(),
+                groups: sessions.groups.clone(),
+                randomness: sessions.randomness.clone(),
                 default_roles: settings.saml_default_roles.clone(),
             },
-            lock_statuses: ports.lock_statuses.clone(),
+            lock_statuses: sessions.lock_statuses.clone(),
             validation_tokens,
         }
     }

@@ -2,14 +2,13 @@ use std::sync::Arc;
 
 use domain::caller::VerifiedToken;
 use domain::ids::{ClientId, FamilyId, UserId};
+use domain::sessions::{RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
-use domain::tokens::{RefreshFamily, RefreshToken};
 use ports::{Clock, StoreError};
 
 use super::TokensPorts;
 use super::inspected_token::InspectedToken;
-use super::sessions::Sessions;
-use crate::{ActiveCheck, ActiveCheckError};
+use crate::sessions::{ActiveCheck, ActiveCheckError, Issuance, Sessions};
 
 /// A refresh token that a renewal would rotate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +37,11 @@ pub struct IntrospectToken {
 }
 
 impl IntrospectToken {
-    pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
+    pub(super) fn new(ports: &TokensPorts, issuance: &Issuance) -> Self {
         Self {
-            sessions,
-            active_check: ActiveCheck::new(ports.into()),
-            clock: ports.clock.clone(),
+            sessions: issuance.sessions.clone(),
+            active_check: issuance.active_check.clone(),
+            clock: ports.sessions.clock.clone(),
         }
     }
 

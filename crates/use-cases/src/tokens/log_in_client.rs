@@ -5,9 +5,10 @@ use domain::ids::ClientId;
 use ports::tokens::ClientSecrets;
 use ports::{Clients, Clock};
 
-use super::access_token_factory::{self, AccessTokenFactory, IssuedTokens};
-use super::mint_gate::{MintGate, Minted, Subject, WriteEffect};
-use super::{TokenError, TokensPorts};
+use super::TokensPorts;
+use crate::sessions::{
+    AccessTokenFactory, Issuance, IssuedTokens, MintGate, Minted, Subject, TokenError, WriteEffect, issue,
+};
 
 /// Logs a client in by its secret. An unknown client, a disabled client and a wrong secret get the same answer after
 /// the same work, so that neither the answer nor the response time shows which client ids exist.
@@ -20,13 +21,13 @@ pub struct LogInClient {
 }
 
 impl LogInClient {
-    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, access_tokens: Arc<AccessTokenFactory>) -> Self {
+    pub(super) fn new(ports: &TokensPorts, issuance: &Issuance) -> Self {
         Self {
-            clients: ports.clients.clone(),
+            clients: ports.sessions.clients.clone(),
             secrets: ports.client_secrets.clone(),
-            clock: ports.clock.clone(),
-            gate,
-            access_tokens,
+            clock: ports.sessions.clock.clone(),
+            gate: issuance.gate.clone(),
+            access_tokens: issuance.access_tokens.clone(),
         }
     }
 
@@ -43,7 +44,7 @@ impl LogInClient {
             .mint(
                 Subject::Client,
                 async { Ok(WriteEffect::Unchanged(())) },
-                |(), signer| access_token_factory::issue(token, None, signer),
+                |(), signer| issue(token, None, signer),
             )
             .await
     }

@@ -9,18 +9,18 @@ use std::sync::Arc;
 use domain::caller::{Call, CallingUser};
 use domain::group::AssertedGroups;
 use domain::ids::{ClientId, FamilyId, UserId};
+use domain::sessions::{Origin, SignedRefreshToken};
 use domain::time::Timestamp;
-use domain::tokens::{Origin, SignedRefreshToken};
-use ports::tokens::{RefreshTokenCodec, ValidationTokenHasher, ValidationTokens};
+use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{
     AuditOutcome, AuditRecord, AuditTrail, Clock, LockStatuses, MetricEvent, RenewalOutcome, RequestLimit, Telemetry,
 };
 
-use super::access_token_factory::{AccessTokenFactory, IssuedTokens};
-use super::mint_gate::{MintGate, Minted, WriteEffect};
-use super::rejection::{RejectionReason, reject};
-use super::sessions::Sessions;
-use super::{TokenError, TokensPorts};
+use super::TokensPorts;
+use crate::sessions::{
+    AccessTokenFactory, Issuance, IssuedTokens, MintGate, Minted, RejectionReason, Sessions, TokenError, WriteEffect,
+    reject,
+};
 
 /// The client and user that the request names in addition to the token. They must agree with it.
 #[derive(Debug, Clone, Default)]
@@ -56,18 +56,12 @@ pub struct RenewToken {
     access_tokens: Arc<AccessTokenFactory>,
     sessions: Arc<Sessions>,
     gate: Arc<MintGate>,
-    tokens: PresentedTokens,
+    validation_tokens: Arc<dyn ValidationTokens>,
+    hasher: Arc<dyn ValidationTokenHasher>,
     lock_statuses: Arc<dyn LockStatuses>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<dyn Telemetry>,
     audit: Arc<dyn AuditTrail>,
-}
-
-/// The ports that verify and read presented tokens.
-struct PresentedTokens {
-    refresh_token_codec: Arc<dyn RefreshTokenCodec>,
-    validation_tokens: Arc<dyn ValidationTokens>,
-    hasher: Arc<dyn ValidationTokenHasher>,
 }
 
 /// A session that is about to start.
@@ -115,25 +109,17 @@ impl GrantKind {
 type RenewalResult = Result<Minted<IssuedTokens>, TokenError>;
 
 impl RenewToken {
-    pub(super) fn new(
-        ports: &TokensPorts,
-        gate: Arc<MintGate>,
-        access_tokens: Arc<AccessTokenFactory>,
-        sessions: Arc<Sessions>,
-    ) -> Self {
+    pub(super) fn new(ports: &TokensPorts, issuance: &Issuance) -> Self {
         Self {
-            access_tokens,
-            sessions,
-            gate,
-            tokens: PresentedTokens {
-                refresh_token_codec: ports.refresh_token_codec.clone(),
-                validation_tokens: ports.validation_tokens.clone(),
-                hasher: ports.hasher.clone(),
-            },
-            lock_statuses: ports.lock_statuses.clone(),
-            clock: ports.clock.clone(),
+            access_tokens: issuance.access_tokens.clone(),
+            sessions: issuance.sessions.clone(),
+            gate: issuance.gate.clone(),
+            validation_tokens: ports.validation_tokens.clone(),
+            hasher: ports.hasher.clone(),
+            lock_statuses: ports.sessions.lock_statuses.clone(),
+            clock: ports.sessions.clock.clone(),
             telemetry: ports.telemetry.clone(),
-            audit: ports.audit.clone(),
+            audit: ports.sessions.audit.clone(),
         }
     }
 
@@ -149,7 +135,7 @@ impl RenewToken {
                 .map(renewed),
             RenewalGrant::Token { token, expected } if SignedRefreshToken::is_refresh_token(&token) => {
                 // A bad MAC is rejected without a read of the store.
-                match self.tokens.refresh_token_codec.verify(&token) {
+                match self.sessions.verify_refresh_token(&token) {
                     Some(token) => {
                         grant = GrantKind::RefreshToken(token.family.clone());
                         self.by_refresh_token(call, token, &expected, is_remembered).await

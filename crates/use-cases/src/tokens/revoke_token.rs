@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use domain::caller::{Call, Caller, VerifiedToken};
 use domain::ids::FamilyId;
-use domain::tokens::RevocationReason;
+use domain::sessions::RevocationReason;
 use ports::StoreError;
 
 use super::inspected_token::InspectedToken;
-use super::sessions::Sessions;
 use crate::UseCaseError;
+use crate::sessions::{Issuance, Sessions};
 
 /// The reason why nothing was revoked.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +31,10 @@ pub struct RevokeToken {
 }
 
 impl RevokeToken {
-    pub(super) fn new(sessions: Arc<Sessions>) -> Self {
-        Self { sessions }
+    pub(super) fn new(issuance: &Issuance) -> Self {
+        Self {
+            sessions: issuance.sessions.clone(),
+        }
     }
 
     /// Revokes the session that a refresh token of any generation, or an access token, names. Its branches become

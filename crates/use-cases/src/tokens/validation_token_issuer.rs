@@ -10,8 +10,8 @@ use domain::tokens::{ValidationToken, ValidationTokenSecret};
 use ports::tokens::{ValidationTokenHasher, ValidationTokens};
 use ports::{Clock, Randomness};
 
-use super::mint_gate::{MintGate, Minted, Subject, UserSubject, WriteEffect};
-use super::{TokenError, TokensPorts, TokensSettings};
+use super::{TokensPorts, TokensSettings};
+use crate::sessions::{Issuance, MintGate, Minted, Subject, TokenError, UserSubject, WriteEffect};
 
 /// A validation token, with which the target application gets the user's tokens.
 #[derive(Debug)]
@@ -45,13 +45,13 @@ pub(super) struct ValidationTokenIssuer {
 }
 
 impl ValidationTokenIssuer {
-    pub(super) fn new(ports: &TokensPorts, gate: Arc<MintGate>, settings: &TokensSettings) -> Self {
+    pub(super) fn new(ports: &TokensPorts, issuance: &Issuance, settings: &TokensSettings) -> Self {
         Self {
             validation_tokens: ports.validation_tokens.clone(),
             hasher: ports.hasher.clone(),
-            gate,
-            clock: ports.clock.clone(),
-            randomness: ports.randomness.clone(),
+            gate: issuance.gate.clone(),
+            clock: ports.sessions.clock.clone(),
+            randomness: ports.sessions.randomness.clone(),
             lifetime: settings.validation_token_lifetime,
         }
     }

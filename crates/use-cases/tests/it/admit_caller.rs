@@ -3,9 +3,11 @@
 use domain::caller::{Call, Caller};
 use domain::ids::{EventId, FamilyId, UserId};
 use domain::permission::{Alternative, Requirement, TokenCheck};
-use domain::tokens::events;
-use use_cases::tokens::{InspectedToken, TokenError};
-use use_cases::{Admission, AdmissionError, AdmitCaller, InactiveReason};
+use domain::sessions::events;
+use use_cases::sessions::InactiveReason;
+use use_cases::sessions::TokenError;
+use use_cases::tokens::InspectedToken;
+use use_cases::{Admission, AdmissionError, AdmitCaller};
 
 use crate::change_app::change_app_token;
 use crate::test_app::{PORTAL, TestApp, by_identity_provider, by_token, caller, renew};
@@ -18,7 +20,7 @@ async fn admit(app: &TestApp, caller: &Caller, check: TokenCheck) -> Result<(), 
         requirement: ANY_CALLER,
         check,
     };
-    let admit_caller = AdmitCaller::new((&app.ports).into(), app.ports.groups.clone());
+    let admit_caller = AdmitCaller::new(&app.stores, app.clock.clone());
     admit_caller.run(caller, admission, None).await
 }
 
@@ -173,7 +175,7 @@ async fn missing_roles_are_rejected_without_a_read() {
         requirement: BASIC,
         check: TokenCheck::Checked,
     };
-    let admit_caller = AdmitCaller::new((&app.ports).into(), app.ports.groups.clone());
+    let admit_caller = AdmitCaller::new(&app.stores, app.clock.clone());
     let rejected = admit_caller.run(&caller("unknown"), admission, None).await;
     assert!(matches!(rejected, Err(AdmissionError::NotPermitted(_))), "{rejected:?}");
 }

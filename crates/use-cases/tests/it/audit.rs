@@ -1,11 +1,13 @@
 //! The actors of events and of the audit trail.
 
+use ports::Runtime;
 use std::sync::Arc;
 
 use domain::actor::Actor;
-use domain::event::EventKind;
+use domain::credential_lock::events::CREDENTIAL_LOCKED;
+use domain::event::EventType;
+use domain::sessions::events::{SESSION_REVOKED, SESSION_STARTED};
 use ports::{AuditOutcome, AuditRecord};
-use use_cases::tokens::TokensPorts;
 
 use crate::test_app::fakes::Records;
 use crate::test_app::{PORTAL, REQUEST, TestApp, by_token, client_id, renew};
@@ -25,14 +27,14 @@ async fn events_name_the_caller_that_caused_them() {
     app.lock(&user).await;
     app.renew(&token).await.unwrap_err();
     let events = app.events_of(&user).await;
-    let by = |kind: EventKind| {
+    let by = |kind: &'static EventType| {
         let event = events.iter().find(|event| event.kind == kind).unwrap();
         assert_eq!(event.correlation_id.as_deref(), Some(REQUEST), "{kind:?}");
         event.by.clone()
     };
-    assert_eq!(by(EventKind::SessionStarted), client_actor(PORTAL));
-    assert_eq!(by(EventKind::CredentialLocked), client_actor("desk"));
-    assert_eq!(by(EventKind::SessionRevoked), client_actor(PORTAL));
+    assert_eq!(by(SESSION_STARTED), client_actor(PORTAL));
+    assert_eq!(by(CREDENTIAL_LOCKED), client_actor("desk"));
+    assert_eq!(by(SESSION_REVOKED), client_actor(PORTAL));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,9 +43,9 @@ async fn repeats_and_replays_are_audited_once() {
     let user = app.user().await;
     let token = app.session(&user).await;
     let records = Arc::<Records>::default();
-    let tokens = app.with_ports(&TokensPorts {
+    let tokens = app.with_runtime(&Runtime {
         audit: records.clone(),
-        ..app.ports.clone()
+        ..app.runtime.clone()
     });
     let renewed = || renew(&tokens, by_token(&token, true));
     renewed().await.unwrap();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use domain::caller::Call;
-use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{InspectedToken, TokenError};
+use domain::sessions::{FamilyStatus, RevocationReason};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::InspectedToken;
 
 use crate::test_app::fault_injection::Interleave;
 use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, renew_as};

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use use_cases::sessions::SessionSettings;
 
 use domain::caller::Call;
 use domain::group::Group;
 use domain::identity::BusinessLink;
 use domain::ids::{BusinessId, UserId};
+use domain::sessions::MAX_ANCESTORS;
+use domain::sessions::{FamilyStatus, RefreshFamily, RevocationReason};
 use domain::time;
-use domain::tokens::{FamilyStatus, MAX_ANCESTORS, RefreshFamily, RevocationReason};
+use use_cases::sessions::{IssuedTokens, TokenError};
 use use_cases::tokens::{
-    ChangeAppRequest, HandleAuthRequest, InspectedToken, IssuedTokens, IssuedValidationToken, TokenError,
-    TokensSettings, TokensUseCases,
+    ChangeAppRequest, HandleAuthRequest, InspectedToken, IssuedValidationToken, TokensSettings, TokensUseCases,
 };
 
 use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Interleave, Outage};
@@ -213,7 +215,7 @@ async fn the_validation_token_expires_with_its_session() {
 
 /// Renews a session until it ends at its absolute expiry, and returns that.
 async fn renew_until_absolute_expiry(app: &TestApp, refresh: String) -> time::Timestamp {
-    let step = TokensSettings::default().refresh_idle_lifetime - MILLISECOND;
+    let step = SessionSettings::default().refresh_idle_lifetime - MILLISECOND;
     let mut current = app.successor(&refresh).await;
     loop {
         let family = app.family_of(&current).await;

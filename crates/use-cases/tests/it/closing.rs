@@ -1,8 +1,8 @@
 //! Renewal with `remember-me=false`: it closes the family.
 
-use domain::event::EventKind;
-use domain::tokens::{AccessTokenSubject, FamilyStatus};
-use use_cases::tokens::{IssuedTokens, TokenError};
+use domain::sessions::events::SESSION_STARTED;
+use domain::sessions::{AccessTokenSubject, FamilyStatus};
+use use_cases::sessions::{IssuedTokens, TokenError};
 
 use crate::change_app::change_app_token;
 use crate::test_app::{GRACE, PORTAL, TestApp};
@@ -27,7 +27,7 @@ async fn closing_a_family_emits_no_event() {
     let status = app.family_of(&first).await.status;
     assert!(matches!(status, FamilyStatus::Closed(_)), "{status:?}");
     let kinds: Vec<_> = app.events().await.iter().map(|event| event.kind).collect();
-    assert_eq!(kinds, [EventKind::SessionStarted]);
+    assert_eq!(kinds, [SESSION_STARTED]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::caller::{Call, Caller};
 use domain::contact::{ContactValue, Mobile};
-use domain::event::{EventKind, EventValue};
+use domain::event::{EventType, EventValue};
+use domain::factors::events::{FACTOR_ADDED, FACTOR_ATTEMPTS_EXHAUSTED, FACTOR_VERIFIED};
 use domain::factors::{ChallengeId, ContactPatch, Visibility};
 use domain::identity::MainContact;
 use domain::ids::{ContactId, UserId};
@@ -68,7 +69,7 @@ async fn answer_wrongly(app: &TestApp, user: &UserId, challenge: &ChallengeId) -
     answered.unwrap_err()
 }
 
-async fn event_kinds(app: &TestApp, user: &UserId) -> Vec<EventKind> {
+async fn event_kinds(app: &TestApp, user: &UserId) -> Vec<&'static EventType> {
     app.events_of(user).await.iter().map(|event| event.kind).collect()
 }
 
@@ -83,10 +84,7 @@ async fn a_right_code_verifies_the_contact_once() {
     assert!(set.contact(&id("mobile-1")).unwrap().is_verified);
     let again = answer(&app, &user, challenge.as_str(), &code).await;
     assert!(matches!(again, Err(ValidateCodeError::Wrong)), "{again:?}");
-    assert_eq!(
-        event_kinds(&app, &user).await,
-        [EventKind::FactorAdded, EventKind::FactorVerified]
-    );
+    assert_eq!(event_kinds(&app, &user).await, [FACTOR_ADDED, FACTOR_VERIFIED]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +102,7 @@ async fn a_credential_contact_receives_codes() {
         code: &code,
     };
     app.factors.validate_code.run(&me, &user, given).await.unwrap();
-    assert_eq!(event_kinds(&app, &user).await, [EventKind::FactorVerified]);
+    assert_eq!(event_kinds(&app, &user).await, [FACTOR_VERIFIED]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +123,7 @@ async fn five_wrong_codes_exhaust_the_challenge_with_one_event() {
     let events = app.events_of(&user).await;
     let exhausted: Vec<_> = events
         .iter()
-        .filter(|event| event.kind == EventKind::FactorAttemptsExhausted)
+        .filter(|event| event.kind == FACTOR_ATTEMPTS_EXHAUSTED)
         .collect();
     assert_eq!(exhausted.len(), 1);
     let which = ("exhausted".to_owned(), EventValue::Text("challenge".to_owned()));
@@ -142,10 +140,7 @@ async fn a_right_fifth_attempt_is_accepted() {
     }
     let code = app.sent_codes.code(&challenge);
     answer(&app, &user, challenge.as_str(), &code).await.unwrap();
-    assert_eq!(
-        event_kinds(&app, &user).await,
-        [EventKind::FactorAdded, EventKind::FactorVerified]
-    );
+    assert_eq!(event_kinds(&app, &user).await, [FACTOR_ADDED, FACTOR_VERIFIED]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,8 @@
 //! The SAML login.
 
+use adapter_crypto::Sha256;
+use ports::Stores;
+use ports::tokens::ValidationTokenHasher as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,7 +10,8 @@ use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{BusinessId, UserId};
 use ports::{Clock as _, Identities, IdentitySaveOutcome, StoreError};
-use use_cases::tokens::{HandleAuthRequest, TokenError, TokensPorts, TokensSettings};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::{HandleAuthRequest, TokensSettings};
 
 use crate::test_app::{PORTAL, TestApp, address_of, by_token, caller, client_id, renew, renew_as, saml_login};
 
@@ -83,9 +87,9 @@ async fn a_half_created_user_is_finished_under_its_id() {
         holder: holder.clone(),
         inner: app.stores.identities.clone(),
     };
-    let tokens = app.with_ports(&TokensPorts {
+    let tokens = app.with_stores(&Stores {
         identities: Arc::new(identities),
-        ..app.ports.clone()
+        ..app.stores.clone()
     });
     let issued = tokens
         .handle_auth
@@ -154,7 +158,7 @@ async fn groups_that_may_not_be_asserted_are_not_stored() {
         let handle_auth = &app.tokens.handle_auth;
         let issued = handle_auth.run(&caller("saml"), request.clone()).await.unwrap();
         let validation_token = issued.into_inner().validation_token;
-        let hash = app.ports.hasher.hash(validation_token.reveal());
+        let hash = Sha256.hash(validation_token.reveal());
         let stored = app.stores.validation_tokens.find(&hash, app.clock.now()).await;
         let stored = stored.unwrap().unwrap();
         assert_eq!(stored.groups, owned(names), "{may_assert:?}");

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use domain::caller::VerifiedToken;
 use domain::ids::UserId;
-use domain::tokens::FamilyStatus;
-use use_cases::tokens::{ActiveRefreshToken, InspectedToken, Introspection, IssuedTokens};
+use domain::sessions::FamilyStatus;
+use use_cases::sessions::IssuedTokens;
+use use_cases::tokens::{ActiveRefreshToken, InspectedToken, Introspection};
 
 use crate::change_app::change_app_token;
 use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Outage, RecordedCalls};

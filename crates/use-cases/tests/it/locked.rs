@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use domain::caller::Call;
 use domain::ids::UserId;
-use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{ExpectedSubject, IssuedTokens, RenewTokenRequest, RenewalGrant, TokenError, TokensUseCases};
+use domain::sessions::{FamilyStatus, RevocationReason};
+use use_cases::sessions::{IssuedTokens, TokenError};
+use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, TokensUseCases};
 
 use crate::change_app::{change_app, change_app_token};
 use crate::test_app::fault_injection::Interleave;

@@ -1,9 +1,11 @@
 //! Reads that are behind acknowledged writes: right after a failover, or on an old primary that was cut off.
 
 use std::sync::Arc;
+use use_cases::sessions::SessionSettings;
 
-use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::{InspectedToken, TokenError, TokensSettings};
+use domain::sessions::{FamilyStatus, RevocationReason};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::InspectedToken;
 
 use crate::change_app::{change_app, change_app_token};
 use crate::test_app::fault_injection::{FaultInjector, Interleave, RecordedCalls, with_faults};
@@ -17,7 +19,7 @@ async fn a_repeated_close_checks_the_lock_linearizably() {
     let first = app.session(&user).await;
     app.close(&first).await.unwrap();
     app.lock(&user).await;
-    let tokens = app.with_ports(&with_stale_reads_after_writes(&app.ports));
+    let tokens = app.with_stores(&with_stale_reads_after_writes(&app.stores));
     let rejected = renew(&tokens, by_token(&first, false)).await;
     assert!(matches!(rejected, Err(TokenError::CredentialLocked)), "{rejected:?}");
 }
@@ -32,8 +34,8 @@ async fn an_unmatched_rotation_checks_the_lock_linearizably() {
         concurrent.successor(&token).await;
         concurrent.lock(&owner).await;
     });
-    let ports = with_faults(&with_stale_reads_after_writes(&app.ports), &interleave);
-    let rejected = renew(&app.with_ports(&ports), by_token(&first, true)).await;
+    let ports = with_faults(&with_stale_reads_after_writes(&app.stores), &interleave);
+    let rejected = renew(&app.with_stores(&ports), by_token(&first, true)).await;
     assert!(matches!(rejected, Err(TokenError::CredentialLocked)), "{rejected:?}");
 }
 
@@ -58,7 +60,7 @@ async fn the_write_effect_decides_the_read_consistency() {
 async fn a_logout_revokes_a_session_missing_from_stale_reads() {
     let app = TestApp::new().await;
     let first = app.session(&app.user().await).await;
-    let tokens = app.with_ports(&with_stale_reads(&app.ports, None));
+    let tokens = app.with_stores(&with_stale_reads(&app.stores, None));
     let token = InspectedToken::Other(first.clone());
     tokens.revoke_token.run(&caller(PORTAL), &token).await.unwrap();
     let status = app.family_of(&first).await.status;
@@ -70,7 +72,7 @@ async fn a_session_missing_from_stale_reads_is_renewed() {
     for remember in [true, false] {
         let app = TestApp::new().await;
         let first = app.session(&app.user().await).await;
-        let tokens = app.with_ports(&with_stale_reads(&app.ports, None));
+        let tokens = app.with_stores(&with_stale_reads(&app.stores, None));
         renew(&tokens, by_token(&first, remember)).await.unwrap();
     }
 }
@@ -81,7 +83,7 @@ async fn a_generation_missing_from_stale_reads_is_renewed() {
     let first = app.session(&app.user().await).await;
     let past = app.family_of(&first).await;
     let second = app.successor(&first).await;
-    let tokens = app.with_ports(&with_stale_reads(&app.ports, Some(&past)));
+    let tokens = app.with_stores(&with_stale_reads(&app.stores, Some(&past)));
     renew(&tokens, by_token(&second, true)).await.unwrap();
 }
 
@@ -93,11 +95,11 @@ async fn a_session_that_is_expired_only_in_stale_reads_is_renewed() {
     let holder = app.caller_of(&tokens);
     let first = tokens.refresh_token.unwrap();
     let past = app.family_of(&first).await;
-    let idle = TokensSettings::default().refresh_idle_lifetime;
+    let idle = SessionSettings::default().refresh_idle_lifetime;
     app.clock.advance(idle - GRACE / 2);
     app.successor(&first).await;
     app.clock.advance(GRACE / 2);
-    let tokens = app.with_ports(&with_stale_reads(&app.ports, Some(&past)));
+    let tokens = app.with_stores(&with_stale_reads(&app.stores, Some(&past)));
     // Returns the same successor: the token is superseded, inside the grace time.
     renew(&tokens, by_token(&first, true)).await.unwrap();
     change_app(&tokens, &holder, PORTAL).await.unwrap();
@@ -109,7 +111,7 @@ async fn a_session_missing_from_stale_reads_can_be_branched() {
     let user = app.user().await;
     let tokens = renew(&app.tokens, by_identity_provider(&user)).await.unwrap();
     let holder = app.caller_of(&tokens);
-    change_app(&app.with_ports(&with_stale_reads(&app.ports, None)), &holder, PORTAL)
+    change_app(&app.with_stores(&with_stale_reads(&app.stores, None)), &holder, PORTAL)
         .await
         .unwrap();
 }
@@ -123,7 +125,7 @@ async fn a_validation_token_missing_from_stale_reads_works() {
     let by_change_app = change_app_token(&app.tokens, &holder, PORTAL).await;
     let by_saml_login = app.validation_token(&user).await;
     for token in [by_change_app, by_saml_login] {
-        let tokens = app.with_ports(&with_stale_reads(&app.ports, None));
+        let tokens = app.with_stores(&with_stale_reads(&app.stores, None));
         renew(&tokens, by_token(&token, true)).await.unwrap();
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use domain::ids::UserId;
-use use_cases::tokens::{RenewTokenRequest, TokenError};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::RenewTokenRequest;
 
 use crate::test_app::fault_injection::{FailNthCall, FaultInjector, Outage};
 use crate::test_app::{TestApp, by_identity_provider, by_token, caller, renew, saml_login};

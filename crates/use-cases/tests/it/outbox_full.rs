@@ -1,7 +1,8 @@
 //! A full outbox: no event is dropped, so the command is not carried out.
 
 use adapter_crypto::SystemRandomness;
-use domain::event::{EventKind, NewEvent};
+use domain::event::NewEvent;
+use domain::factors::events::FACTOR_ADDED;
 use domain::ids::UserId;
 use ports::{Clock as _, Randomness as _, SaveOutcome};
 use use_cases::UseCaseError;
@@ -18,7 +19,7 @@ async fn fill_factor_outbox(app: &TestApp, user: &UserId) {
     let now = app.clock.now();
     let event = || NewEvent {
         context: caller("desk").event(SystemRandomness.event_id(now), now),
-        kind: EventKind::FactorAdded,
+        kind: FACTOR_ADDED,
         data: Vec::new(),
     };
     let events = (0..CAPACITY).map(|_| event()).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
-use use_cases::tokens::TokenError;
+use use_cases::sessions::TokenError;
 
 use crate::test_app::{GRACE, TestApp, by_token, renew};
 

@@ -1,5 +1,6 @@
 //! The relay publishes at least once, in order per aggregate, from the first event that was not acknowledged.
 
+use ports::Aggregate;
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -54,7 +55,7 @@ impl EventPublisher for Broker {
 
 fn relay(app: &TestApp, broker: &Arc<Broker>, owner: &str) -> RelayOutboxes {
     RelayOutboxes::new(
-        app.stores.outboxes.clone(),
+        app.stores.upkeep.outboxes(&Aggregate::ALL),
         broker.clone(),
         app.clock.clone(),
         owner.to_owned(),
@@ -168,7 +169,7 @@ impl EventPublisher for AcknowledgesThree {
 async fn an_abandoned_delivery_keeps_what_was_acknowledged() {
     let app = TestApp::new().await;
     push_six_events(&app).await;
-    let (outboxes, clock) = (app.stores.outboxes.clone(), app.clock.clone());
+    let (outboxes, clock) = (app.stores.upkeep.outboxes(&Aggregate::ALL), app.clock.clone());
     let publisher = Arc::new(AcknowledgesThree(AtomicUsize::new(0)));
     let abandoned = RelayOutboxes::new(outboxes, publisher, clock, "relay".to_owned(), LEASE);
     let claimed = abandoned.claim(64).await.unwrap();
@@ -194,7 +195,7 @@ async fn the_embedded_log_ignores_repeated_events() {
     let claimed = app.relay().claim(64).await.unwrap();
     for _ in 0..3 {
         for event in claimed.iter().flat_map(|outbox| &outbox.events) {
-            app.stores.event_publisher.publish(event).await.unwrap();
+            app.event_publisher.publish(event).await.unwrap();
         }
     }
     let sequences: Vec<_> = app.events().await.iter().map(|event| event.sequence).collect();

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use domain::caller::{Call, Caller};
-use domain::event::{Event, EventKind, EventValue};
+use domain::event::{Event, EventValue};
 use domain::ids::UserId;
-use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
-use use_cases::tokens::{InspectedToken, RevokeTokenError, TokenError};
+use domain::sessions::events::SESSION_REVOKED;
+use domain::sessions::{FamilyStatus, RefreshFamily, RevocationReason};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::{InspectedToken, RevokeTokenError};
 
 use crate::change_app::{change_app, change_app_token};
 use crate::introspect_token::access;
@@ -52,7 +54,7 @@ async fn branch(app: &TestApp, parent: &Session) -> Session {
 
 async fn revocations(app: &TestApp, family: &RefreshFamily) -> Vec<Event> {
     let mut events = app.events_of(&family.origin.user).await;
-    events.retain(|event| event.kind == EventKind::SessionRevoked && event.subject == family.id.as_str());
+    events.retain(|event| event.kind == SESSION_REVOKED && event.subject == family.id.as_str());
     events
 }
 

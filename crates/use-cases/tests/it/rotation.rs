@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use use_cases::sessions::SessionSettings;
 
-use domain::event::{Event, EventKind, EventValue};
-use domain::tokens::{AccessTokenSubject, FamilyStatus, RevocationReason};
+use domain::event::{Event, EventValue};
+use domain::sessions::events::SESSION_REVOKED;
+use domain::sessions::{AccessTokenSubject, FamilyStatus, RevocationReason};
 use ports::Clock as _;
-use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant, TokenError, TokensSettings};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::{ExpectedSubject, RenewTokenRequest, RenewalGrant};
 
 use crate::test_app::fault_injection::{FaultInjector, Interleave, RecordedCalls};
 use crate::test_app::{GRACE, PORTAL, TestApp, by_token, caller, client, client_id, renew, renew_as};
@@ -14,7 +17,7 @@ use crate::test_app::{GRACE, PORTAL, TestApp, by_token, caller, client, client_i
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn revocations(events: &[Event]) -> Vec<&Event> {
-    let revoked = |event: &&Event| event.kind == EventKind::SessionRevoked;
+    let revoked = |event: &&Event| event.kind == SESSION_REVOKED;
     events.iter().filter(revoked).collect()
 }
 
@@ -199,7 +202,7 @@ async fn renewals_never_extend_the_absolute_expiry() {
     let app = TestApp::new().await;
     let mut token = app.session(&app.user().await).await;
     let expires_at = app.family_of(&token).await.absolute_expires_at;
-    let step = TokensSettings::default().refresh_idle_lifetime - MILLISECOND;
+    let step = SessionSettings::default().refresh_idle_lifetime - MILLISECOND;
     while app.clock.now().checked_add(step).unwrap() < expires_at {
         app.clock.advance(step);
         token = app.successor(&token).await;

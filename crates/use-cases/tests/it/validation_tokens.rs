@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use use_cases::tokens::{TokenError, TokensSettings};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::TokensSettings;
 
 use crate::test_app::{TestApp, by_token, caller, client, renew, renew_as};
 

@@ -9,10 +9,11 @@ use adapter_crypto::HmacCodeDigester;
 use async_trait::async_trait;
 use domain::contact::ContactValue;
 use domain::factors::{ChallengeId, CodeDigest, SendQuotaKey};
+use domain::sessions::AccessToken;
 use domain::time::Timestamp;
-use domain::tokens::AccessToken;
 use ports::factors::{CodeDelivery, CodeDigester, CodeMessage, DeliveryError};
-use ports::tokens::{KeySet, PublicKey, SigningError, TokenSigner};
+use ports::sessions::{SigningError, TokenSigner};
+use ports::tokens::{KeySet, PublicKey};
 use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, RenewalOutcome, Telemetry};
 use zeroize::Zeroizing;
 

@@ -12,13 +12,14 @@ use domain::group::Group;
 use domain::identity::Identity;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
-use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTokens};
-use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreError};
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
+use ports::tokens::ValidationTokens;
+use ports::{ClientSaveOutcome, Clients, Groups, Identities, IdentitySaveOutcome, LockStatuses, StoreError, Stores};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
-use use_cases::tokens::TokensPorts;
 
 /// Runs a future on a thread of its own, like the workers of the server, so that it need not be `Send`.
 pub(crate) fn on_a_thread<F>(work: impl FnOnce() -> F + Send + 'static) -> JoinHandle<F::Output>
@@ -69,16 +70,16 @@ impl<T: ?Sized> Faulty<T> {
     }
 }
 
-/// Returns the stores of the tokens context, each with the injector.
-pub(crate) fn with_faults(ports: &TokensPorts, injector: &Arc<dyn FaultInjector>) -> TokensPorts {
-    TokensPorts {
-        clients: Faulty::new(&ports.clients, injector),
-        identities: Faulty::new(&ports.identities, injector),
-        groups: Faulty::new(&ports.groups, injector),
-        lock_statuses: Faulty::new(&ports.lock_statuses, injector),
-        validation_tokens: Faulty::new(&ports.validation_tokens, injector),
-        refresh_families: Faulty::new(&ports.refresh_families, injector),
-        ..ports.clone()
+/// Returns the stores that the tokens context uses, each with the injector.
+pub(crate) fn with_faults(stores: &Stores, injector: &Arc<dyn FaultInjector>) -> Stores {
+    Stores {
+        clients: Faulty::new(&stores.clients, injector),
+        identities: Faulty::new(&stores.identities, injector),
+        groups: Faulty::new(&stores.groups, injector),
+        lock_statuses: Faulty::new(&stores.lock_statuses, injector),
+        validation_tokens: Faulty::new(&stores.validation_tokens, injector),
+        refresh_families: Faulty::new(&stores.refresh_families, injector),
+        ..stores.clone()
     }
 }
 

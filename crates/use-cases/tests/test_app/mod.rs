@@ -4,40 +4,40 @@ pub(crate) mod fakes;
 pub(crate) mod fault_injection;
 pub(crate) mod stale_reads;
 pub(crate) mod stores;
-mod wiring;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adapter_crypto::{HmacRefreshTokenCodec, read_or_create_secret};
+use adapter_crypto::{HmacRefreshTokenCodec, Sha256, SystemRandomness, read_or_create_secret};
+use adapter_sqlite::EmbeddedStore;
 use domain::caller::{Call, Caller, CallingUser, RequestContext};
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
-use domain::event::{Event, EventKind};
+use domain::event::Event;
 use domain::factors::{ContactDraft, MobileDraft, Visibility};
 use domain::group::ANY_GROUP;
 use domain::identity::{Identity, MainContact};
 use domain::ids::{ClientId, ContactId, FamilyId, UserId};
+use domain::sessions::events::SESSION_STARTED;
+use domain::sessions::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use domain::time::Timestamp;
-use domain::tokens::{AccessTokenSubject, FamilyStatus, RefreshFamily, RefreshToken};
 use ports::credential_lock::CredentialLocks;
-use ports::tokens::RefreshTokenCodec;
-use ports::{Clock as _, Cursor, LoggedEvent};
+use ports::sessions::RefreshTokenCodec;
+use ports::{Aggregate, Clock as _, Cursor, EventLog, EventPublisher, LoggedEvent, Runtime, Stores};
 use tempfile::TempDir;
 use use_cases::RelayOutboxes;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases, LockError};
-use use_cases::factors::{FactorsSettings, FactorsUseCases};
+use use_cases::factors::{FactorsPorts, FactorsSettings, FactorsUseCases};
+use use_cases::sessions::{Issuance, IssuedTokens, SessionPorts, SessionSettings, TokenError};
 use use_cases::tokens::{
-    ExpectedSubject, HandleAuthRequest, IssuedTokens, RenewTokenRequest, RenewalGrant, TokenError, TokensPorts,
-    TokensSettings, TokensUseCases,
+    ExpectedSubject, HandleAuthRequest, RenewTokenRequest, RenewalGrant, TokensCrypto, TokensPorts, TokensSettings,
+    TokensUseCases,
 };
 
-use fakes::{CountingCodeDigester, RecordedMetrics, RecordingSigner, SentCodes, SettableClock};
+use fakes::{CountingCodeDigester, NoKeys, RecordedMetrics, RecordingSigner, Records, SentCodes, SettableClock};
 use fault_injection::{FaultInjector, with_faults};
-use stores::Stores;
-use wiring::{credential_lock_ports, factors_ports, tokens_ports};
 
 /// The default client of the tests, set up for every flow.
 pub(crate) const PORTAL: &str = "portal";
@@ -51,6 +51,10 @@ const MANY: usize = 10_000_000;
 
 pub(crate) struct TestApp {
     pub(crate) stores: Stores,
+    pub(crate) runtime: Runtime,
+    pub(crate) event_publisher: Arc<dyn EventPublisher>,
+    /// The published events, in order.
+    pub(crate) event_log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<SettableClock>,
     pub(crate) signer: Arc<RecordingSigner>,
     pub(crate) metrics: Arc<RecordedMetrics>,
@@ -60,8 +64,7 @@ pub(crate) struct TestApp {
     pub(crate) sent_codes: Arc<SentCodes>,
     pub(crate) codes: Arc<CountingCodeDigester>,
     pub(crate) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
-    pub(crate) ports: TokensPorts,
-    settings: TokensSettings,
+    session_settings: SessionSettings,
     users: AtomicUsize,
     events_read: Mutex<EventsRead>,
     _folder: TempDir,
@@ -182,6 +185,22 @@ pub(crate) fn address_of(user: &UserId) -> String {
     format!("{user}@example.com")
 }
 
+fn tokens(
+    stores: &Stores,
+    runtime: &Runtime,
+    sessions: SessionPorts,
+    settings: &SessionSettings,
+) -> Arc<TokensUseCases> {
+    let issuance = Issuance::new(&sessions, settings);
+    let crypto = TokensCrypto {
+        key_set: Arc::new(NoKeys),
+        client_secrets: Arc::new(Sha256),
+        hasher: Arc::new(Sha256),
+    };
+    let ports = TokensPorts::new(stores, runtime, sessions, crypto);
+    Arc::new(TokensUseCases::new(&ports, &issuance, &TokensSettings::default()))
+}
+
 impl TestApp {
     /// Returns an app on SQLite, with the default grace time.
     pub(crate) async fn new() -> Self {
@@ -199,33 +218,47 @@ impl TestApp {
     }
 
     /// Returns an app over empty stores of its own, with its secrets in the folder.
-    pub(crate) async fn over(stores: Stores, folder: TempDir, grace: Duration) -> Self {
+    pub(crate) async fn over(opened: EmbeddedStore, folder: TempDir, grace: Duration) -> Self {
         let secrets = read_or_create_secret(&folder.path().join("secrets").join("refresh.key")).unwrap();
         let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
-        let (clock, signer, metrics) = (Arc::default(), Arc::default(), Arc::default());
-        let settings = TokensSettings {
+        let EmbeddedStore {
+            stores,
+            event_publisher,
+            event_log,
+        } = opened;
+        let (clock, metrics) = (Arc::<SettableClock>::default(), Arc::<RecordedMetrics>::default());
+        let signer = Arc::<RecordingSigner>::default();
+        let runtime = Runtime {
+            clock: clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+            telemetry: metrics.clone(),
+            audit: Arc::<Records>::default(),
+        };
+        let session_settings = SessionSettings {
             refresh_grace: grace,
             // No limit: the clock does not move, and races start more sessions than the limit of a minute.
             new_sessions_per_minute: 0,
-            ..TokensSettings::default()
+            ..SessionSettings::default()
         };
-        let ports = tokens_ports(&stores, &clock, &signer, &metrics, &refresh_token_codec);
-        let lock_ports = credential_lock_ports(&stores, &ports);
         let (sent_codes, codes) = (Arc::<SentCodes>::default(), Arc::<CountingCodeDigester>::default());
-        let factors_ports = factors_ports(&stores, &ports, &sent_codes, &codes);
+        let factors_ports = FactorsPorts::new(&stores, &runtime, codes.clone(), sent_codes.clone());
+        let lock_ports = CredentialLockPorts::new(&stores, &runtime);
+        let sessions = SessionPorts::new(&stores, &runtime, signer.clone(), refresh_token_codec.clone());
         let app = Self {
             factors: Arc::new(FactorsUseCases::new(&factors_ports, &FactorsSettings::default())),
             sent_codes,
             codes,
-            tokens: Arc::new(TokensUseCases::new(&ports, &settings)),
+            tokens: tokens(&stores, &runtime, sessions, &session_settings),
             credential_lock: Arc::new(CredentialLockUseCases::new(&lock_ports)),
             stores,
             clock,
             signer,
             metrics,
             refresh_token_codec,
-            ports,
-            settings,
+            session_settings,
+            runtime,
+            event_publisher,
+            event_log,
             users: AtomicUsize::new(0),
             events_read: Mutex::default(),
             _folder: folder,
@@ -238,20 +271,30 @@ impl TestApp {
 
     /// Returns the use cases with the injector before every store.
     pub(crate) fn with_faults(&self, injector: &Arc<dyn FaultInjector>) -> Arc<TokensUseCases> {
-        self.with_ports(&with_faults(&self.ports, injector))
+        self.with_stores(&with_faults(&self.stores, injector))
     }
 
     /// Returns the ports of the lock context with another store of credentials.
     pub(crate) fn credential_lock_ports(&self, credentials: Arc<dyn CredentialLocks>) -> CredentialLockPorts {
         CredentialLockPorts {
             credential_locks: credentials,
-            ..credential_lock_ports(&self.stores, &self.ports)
+            ..CredentialLockPorts::new(&self.stores, &self.runtime)
         }
     }
 
-    /// Returns the use cases over other ports.
-    pub(crate) fn with_ports(&self, ports: &TokensPorts) -> Arc<TokensUseCases> {
-        Arc::new(TokensUseCases::new(ports, &self.settings))
+    /// Returns the use cases over other stores.
+    pub(crate) fn with_stores(&self, stores: &Stores) -> Arc<TokensUseCases> {
+        self.tokens_over(stores, &self.runtime)
+    }
+
+    /// Returns the use cases with another clock or audit trail.
+    pub(crate) fn with_runtime(&self, runtime: &Runtime) -> Arc<TokensUseCases> {
+        self.tokens_over(&self.stores, runtime)
+    }
+
+    fn tokens_over(&self, stores: &Stores, runtime: &Runtime) -> Arc<TokensUseCases> {
+        let sessions = SessionPorts::new(stores, runtime, self.signer.clone(), self.refresh_token_codec.clone());
+        tokens(stores, runtime, sessions, &self.session_settings)
     }
 
     /// Creates a user.
@@ -342,7 +385,7 @@ impl TestApp {
     pub(crate) async fn families(&self, user: &UserId) -> Vec<RefreshFamily> {
         let mut families = Vec::new();
         for event in self.events_of(user).await {
-            if event.kind == EventKind::SessionStarted {
+            if event.kind == SESSION_STARTED {
                 families.push(self.family(&FamilyId::parse(event.subject).unwrap()).await);
             }
         }
@@ -352,7 +395,7 @@ impl TestApp {
     /// Returns all events so far.
     pub(crate) async fn events(&self) -> Vec<Event> {
         self.publish().await;
-        let logged = self.stores.event_log.read(Cursor::default(), MANY).await.unwrap();
+        let logged = self.event_log.read(Cursor::default(), MANY).await.unwrap();
         logged.into_iter().map(|logged| logged.event).collect()
     }
 
@@ -360,7 +403,7 @@ impl TestApp {
     pub(crate) async fn events_of(&self, user: &UserId) -> Vec<Event> {
         self.publish().await;
         let until = self.events_read.lock().unwrap().until;
-        let logged = self.stores.event_log.read(until, MANY).await.unwrap();
+        let logged = self.event_log.read(until, MANY).await.unwrap();
         let mut events_read = self.events_read.lock().unwrap();
         for LoggedEvent { cursor, event } in logged {
             if cursor > events_read.until {
@@ -391,8 +434,8 @@ impl TestApp {
 
     pub(crate) fn relay(&self) -> RelayOutboxes {
         RelayOutboxes::new(
-            self.stores.outboxes.clone(),
-            self.stores.event_publisher.clone(),
+            self.stores.upkeep.outboxes(&Aggregate::ALL),
+            self.event_publisher.clone(),
             self.clock.clone(),
             "relay".to_owned(),
             LEASE,

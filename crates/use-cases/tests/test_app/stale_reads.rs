@@ -7,30 +7,31 @@ use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{ClientId, FamilyId, UserId};
 use domain::lock_status::LockStatus;
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason, ValidationToken, ValidationTokenHash};
-use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome, ValidationTokens};
-use ports::{LockStatuses, StoreError};
-use use_cases::tokens::TokensPorts;
+use domain::tokens::{ValidationToken, ValidationTokenHash};
+use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
+use ports::tokens::ValidationTokens;
+use ports::{LockStatuses, StoreError, Stores};
 
-/// Returns ports that find families in a past state (`None`: before they started), and no validation tokens.
+/// Returns stores that find families in a past state (`None`: before they started), and no validation tokens.
 /// Linearizable reads and reads after writes are current.
-pub(crate) fn with_stale_reads(ports: &TokensPorts, family: Option<&RefreshFamily>) -> TokensPorts {
-    TokensPorts {
-        validation_tokens: Arc::new(StaleValidationTokens(ports.validation_tokens.clone())),
+pub(crate) fn with_stale_reads(stores: &Stores, family: Option<&RefreshFamily>) -> Stores {
+    Stores {
+        validation_tokens: Arc::new(StaleValidationTokens(stores.validation_tokens.clone())),
         refresh_families: Arc::new(StaleFamilies {
-            inner: ports.refresh_families.clone(),
+            inner: stores.refresh_families.clone(),
             past: family.cloned(),
         }),
-        ..ports.clone()
+        ..stores.clone()
     }
 }
 
-/// Returns ports whose lock reads after a write are stale: every user is unlocked.
-pub(crate) fn with_stale_reads_after_writes(ports: &TokensPorts) -> TokensPorts {
-    TokensPorts {
-        lock_statuses: Arc::new(StaleLockStatuses(ports.lock_statuses.clone())),
-        ..ports.clone()
+/// Returns stores whose lock reads after a write are stale: every user is unlocked.
+pub(crate) fn with_stale_reads_after_writes(stores: &Stores) -> Stores {
+    Stores {
+        lock_statuses: Arc::new(StaleLockStatuses(stores.lock_statuses.clone())),
+        ..stores.clone()
     }
 }
 

@@ -1,6 +1,6 @@
 //! C12: a code is compared at most five times.
 
-use domain::event::EventKind;
+use domain::factors::events::FACTOR_ATTEMPTS_EXHAUSTED;
 use use_cases::factors::ValidateCodeError;
 
 use crate::challenges::{answer_in_parallel, require_one_event, send_challenge};
@@ -39,5 +39,5 @@ async fn race_wrong_codes(app: &TestApp, round: usize) -> Result<(), String> {
     ensure(matches!(late[..], [Err(ValidateCodeError::UsedUp)]), || {
         format!("{late:?}")
     })?;
-    require_one_event(app, &user, EventKind::FactorAttemptsExhausted).await
+    require_one_event(app, &user, FACTOR_ATTEMPTS_EXHAUSTED).await
 }

@@ -1,6 +1,6 @@
 //! C13: a right code is accepted once.
 
-use domain::event::EventKind;
+use domain::factors::events::FACTOR_VERIFIED;
 use use_cases::factors::ValidateCodeError;
 
 use crate::challenges::{answer_in_parallel, require_one_event, send_challenge};
@@ -37,5 +37,5 @@ async fn race_right_codes(app: &TestApp, round: usize) -> Result<(), String> {
     let set = app.stores.factor_sets.find(&user).await.unwrap();
     let verified = set.contacts.iter().all(|contact| contact.is_verified);
     ensure(verified, || "the contact is not verified")?;
-    require_one_event(app, &user, EventKind::FactorVerified).await
+    require_one_event(app, &user, FACTOR_VERIFIED).await
 }

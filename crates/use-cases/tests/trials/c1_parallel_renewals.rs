@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use domain::sessions::{FamilyStatus, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{FamilyStatus, RevocationReason};
 use ports::Clock;
-use use_cases::tokens::{TokenError, TokensPorts, TokensUseCases};
+use ports::Runtime;
+use use_cases::sessions::TokenError;
+use use_cases::tokens::TokensUseCases;
 
 use crate::race::{in_parallel, races};
 use crate::store::Store;
@@ -90,9 +92,9 @@ async fn without_grace_parallel_renewals_end_the_family(store: Store) {
 async fn without_grace_the_order_of_clock_reads_is_irrelevant(store: Store) {
     let mut summary = Summary::of("c1 strict, clock running", store);
     let app = store.app(Duration::ZERO).await;
-    let tokens = app.with_ports(&TokensPorts {
+    let tokens = app.with_runtime(&Runtime {
         clock: Arc::new(RunningClock(AtomicI64::new(app.clock.now().as_millisecond()))),
-        ..app.ports.clone()
+        ..app.runtime.clone()
     });
     for _ in 0..rounds(store, 20) {
         summary.add(without_grace(&app, &tokens).await);

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::event::{EventKind, EventValue};
-use domain::tokens::{FamilyStatus, RevocationReason};
-use use_cases::tokens::TokenError;
+use domain::event::EventValue;
+use domain::sessions::events::SESSION_REVOKED;
+use domain::sessions::{FamilyStatus, RevocationReason};
+use use_cases::sessions::TokenError;
 
 use crate::race::races;
 use crate::store::Store;
@@ -63,7 +64,7 @@ async fn replay(app: &TestApp, tokens: &[String], spent: usize) -> Result<(), St
     let events = app.events_of(&family.origin.user).await;
     let revocations: Vec<_> = events
         .iter()
-        .filter(|event| event.subject == family.id.as_str() && event.kind == EventKind::SessionRevoked)
+        .filter(|event| event.subject == family.id.as_str() && event.kind == SESSION_REVOKED)
         .collect();
     ensure(revocations.len() == 1, || format!("{} events", revocations.len()))?;
     let reason = ("reason".to_owned(), EventValue::Text("replay".to_owned()));

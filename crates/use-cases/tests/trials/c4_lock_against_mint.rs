@@ -9,7 +9,8 @@ use domain::ids::UserId;
 use domain::lock_status::LockStatus;
 use ports::{LockStatuses, StoreError};
 use tokio::sync::Barrier;
-use use_cases::tokens::{ChangeAppRequest, TokenError, TokensUseCases};
+use use_cases::sessions::TokenError;
+use use_cases::tokens::{ChangeAppRequest, TokensUseCases};
 
 use crate::pace::Pace;
 use crate::race::races;
@@ -143,11 +144,11 @@ impl RaceSetup {
             rng: Mutex::new(rng),
             pace: self.pace.clone(),
         });
-        let mut ports = with_faults(&self.app.ports, &delays);
+        let mut stores = with_faults(&self.app.stores, &delays);
         if self.ignores_locks {
-            ports.lock_statuses = Arc::new(NeverLocked);
+            stores.lock_statuses = Arc::new(NeverLocked);
         }
-        self.app.with_ports(&ports)
+        self.app.with_stores(&stores)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::event::EventKind;
+use domain::event::EventType;
 use domain::factors::ChallengeId;
 use domain::ids::{ContactId, UserId};
 use use_cases::factors::{CodeSubmission, FactorsUseCases, ValidateCodeError};
@@ -58,8 +58,8 @@ async fn answer(
 }
 
 /// Requires that the user has one event of this kind.
-pub(crate) async fn require_one_event(app: &TestApp, user: &UserId, kind: EventKind) -> Result<(), String> {
+pub(crate) async fn require_one_event(app: &TestApp, user: &UserId, kind: &'static EventType) -> Result<(), String> {
     let events = app.events_of(user).await;
     let count = events.iter().filter(|event| event.kind == kind).count();
-    ensure(count == 1, || format!("{} was published {count} times", kind.name()))
+    ensure(count == 1, || format!("{} was published {count} times", kind.name))
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use adapter_crypto::SystemRandomness;
 use adapter_mongodb::MongodbSettings;
-use ports::{Aggregate, Randomness as _};
+use adapter_sqlite::EmbeddedStore;
+use ports::{Aggregate, Randomness as _, Stores};
 
 use crate::event_topic::EventTopic;
 use crate::pace::Pace;
 use crate::test_app::TestApp;
-use crate::test_app::stores::Stores;
 
 /// The adapter of the stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Store {
     }
 }
 
-async fn mongodb() -> Stores {
+async fn mongodb() -> EmbeddedStore {
     let uri = server().expect("the trial is not ignored");
     let database = format!("trial-{}", domain::hex::encode(&SystemRandomness.object_id()));
     let settings = MongodbSettings {
@@ -60,23 +60,18 @@ async fn mongodb() -> Stores {
     };
     let stores = adapter_mongodb::open(&settings).await.expect("the server answers");
     stores
+        .upkeep
         .create_indexes(&Aggregate::ALL)
         .await
         .expect("the server answers");
     // The lock service is another process. It shares the database with the minting process, but not the driver.
     let locking = adapter_mongodb::open(&settings).await.expect("the server answers");
     let topic = Arc::new(EventTopic::default());
-    Stores {
-        clients: stores.clients,
-        identities: stores.identities,
-        groups: stores.groups,
-        lock_statuses: stores.lock_statuses,
-        credential_locks: locking.credential_locks,
-        factor_sets: stores.factor_sets,
-        send_quotas: stores.send_quotas,
-        validation_tokens: stores.validation_tokens,
-        refresh_families: stores.refresh_families,
-        outboxes: stores.outboxes,
+    EmbeddedStore {
+        stores: Stores {
+            credential_locks: locking.credential_locks,
+            ..stores
+        },
         event_publisher: topic.clone(),
         event_log: topic,
     }

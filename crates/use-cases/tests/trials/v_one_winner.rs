@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use use_cases::tokens::TokenError;
+use use_cases::sessions::TokenError;
 
 use crate::race::{in_parallel, races};
 use crate::store::Store;

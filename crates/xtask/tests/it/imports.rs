@@ -228,11 +228,11 @@ fn every_inner_layer_has_a_module_per_context() {
     );
 }
 
-/// The mint gate gets the signer where the context is assembled; no other module names it.
+/// The mint gate gets the signer where sessions are assembled; no other module names it.
 #[test]
 fn only_the_mint_gate_has_the_signer() {
     let folder = root().join("crates/use-cases/src");
-    let allowed = ["tokens/mint_gate.rs", "tokens/mod.rs"].map(|file| folder.join(file));
+    let allowed = ["sessions/mint_gate.rs", "sessions/mod.rs"].map(|file| folder.join(file));
     let violations: Vec<String> = rust_files_under(&folder)
         .into_iter()
         .filter(|file| !allowed.contains(file) && read(file).contains("TokenSigner"))

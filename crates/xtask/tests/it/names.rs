@@ -11,7 +11,7 @@ use crate::source::{identifier, items, production_lines};
 
 /// Ports at the root of `ports` that have the form of a store but store nothing themselves. They read, publish or
 /// remove the records of other stores.
-const VIEWS: [&str; 4] = ["lock_statuses", "event_log", "expired_records", "outboxes"];
+const VIEWS: [&str; 5] = ["lock_statuses", "event_log", "expired_records", "outboxes", "stores"];
 
 fn source_of(layer: &str) -> PathBuf {
     root().join("crates").join(layer).join("src")
@@ -85,7 +85,7 @@ fn operations_have_the_same_name_in_every_layer() {
 fn stored_objects_have_the_same_name_in_every_layer() {
     let ports = source_of("ports");
     let mut stores: Vec<PathBuf> = CONTEXTS.iter().map(|context| PathBuf::from(*context)).collect();
-    stores.push(PathBuf::new());
+    stores.extend(["sessions", ""].map(PathBuf::from));
     let stores: Vec<PathBuf> = stores
         .iter()
         .flat_map(|context| {

@@ -1,7 +1,7 @@
 use actix_web::test::TestRequest;
 use domain::ids::{BusinessId, ClientId, UserId};
+use domain::sessions::{AccessToken, AccessTokenSubject};
 use domain::time::Timestamp;
-use domain::tokens::{AccessToken, AccessTokenSubject};
 use serde_json::json;
 
 use super::test_app::{

@@ -7,9 +7,8 @@ use actix_web::App;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::{TestRequest, call_service, init_service};
 use adapter_http::{Api, ApiSettings, LoginGuardSettings};
-use domain::tokens::AccessToken;
-use ports::tokens::{SigningError, TokenSigner};
-use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
+use domain::sessions::AccessToken;
+use ports::sessions::{SigningError, TokenSigner};
 
 use super::test_app::{TestApp, TestResponse, basic, post, raw_body, secret_of};
 
@@ -138,12 +137,8 @@ impl TokenSigner for SignerWithoutKey {
 #[actix_web::test]
 async fn a_server_error_does_not_count_as_a_failure() {
     let app = TestApp::new().await;
-    let ports = TokensPorts {
-        signer: Arc::new(SignerWithoutKey),
-        ..app.ports.clone()
-    };
     let api = Api {
-        tokens: Some(Arc::new(TokensUseCases::new(&ports, &TokensSettings::default()))),
+        tokens: Some(app.tokens_signed_by(Arc::new(SignerWithoutKey))),
         ..app.api.clone()
     };
     let send = sender_to(&api, settings_allowing(&app, 1, 1)).await;

@@ -1,5 +1,5 @@
 use actix_web::test::TestRequest;
-use domain::tokens::{FamilyStatus, RevocationReason};
+use domain::sessions::{FamilyStatus, RevocationReason};
 use serde_json::json;
 
 use super::test_app::{

@@ -16,23 +16,25 @@ use adapter_crypto::{
 use adapter_http::{
     Api, ApiSettings, Authenticator, ConnectionSettings, LoginGuardSettings, RequestLimitSettings, TrustedProxies,
 };
-use adapter_sqlite::{SqliteSettings, Stores};
+use adapter_sqlite::SqliteSettings;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::client::Client;
 use domain::contact::{ContactType, Email};
 use domain::identity::{BusinessLink, Identity, MainContact};
 use domain::ids::{BusinessId, ClientId, ContactId, UserId};
+use domain::sessions::RefreshFamily;
 use domain::time::Timestamp;
-use domain::tokens::RefreshFamily;
-use ports::tokens::{ClientSecrets as _, RefreshTokenCodec, TokenSigner};
-use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, Telemetry};
+use ports::sessions::{RefreshTokenCodec, TokenSigner};
+use ports::tokens::ClientSecrets as _;
+use ports::{AuditRecord, AuditTrail, Clock, MetricEvent, Runtime, Stores, Telemetry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use use_cases::AdmitCaller;
 use use_cases::credential_lock::{CredentialLockPorts, CredentialLockUseCases};
-use use_cases::tokens::{TokensPorts, TokensSettings, TokensUseCases};
+use use_cases::sessions::{Issuance, SessionPorts, SessionSettings};
+use use_cases::tokens::{TokensCrypto, TokensPorts, TokensSettings, TokensUseCases};
 
 /// The time at which every test begins: 2026-01-01T00:00:00Z.
 pub(super) const BEGIN: i64 = 1_767_225_600;
@@ -159,7 +161,8 @@ pub(super) struct TestApp {
     pub(super) stores: Stores,
     pub(super) refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     pub(super) signer: Arc<dyn TokenSigner>,
-    pub(super) ports: TokensPorts,
+    runtime: Runtime,
+    keys: Arc<KeyRing>,
     pub(super) api: Api,
     pub(super) settings: ApiSettings,
     _folder: TempDir,
@@ -169,26 +172,34 @@ impl TestApp {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("authme.sqlite");
-        let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 1 }).unwrap();
+        let stores = adapter_sqlite::open(&SqliteSettings { file, workers: 1 })
+            .unwrap()
+            .stores;
         let secrets = read_or_create_secret(&folder.path().join("refresh.key")).unwrap();
         let refresh_token_codec: Arc<dyn RefreshTokenCodec> = Arc::new(HmacRefreshTokenCodec::new(&secrets).unwrap());
         let keys = keys_in(&folder.path().join("keys"));
         let clock = Arc::new(ManualClock(AtomicI64::new(BEGIN)));
         let signer: Arc<dyn TokenSigner> = Arc::new(Rs512Signer::new(keys.clone(), profile(), Arc::new(NullTelemetry)));
-        let ports = tokens_ports(&stores, &clock, (&signer, &keys), &refresh_token_codec);
-        let (stop, stopping) = watch::channel(false);
-        drop(stop);
+        let runtime = Runtime {
+            clock: clock.clone(),
+            randomness: Arc::new(SystemRandomness),
+            telemetry: Arc::new(NullTelemetry),
+            audit: Arc::new(NullTelemetry),
+        };
+        let tokens = tokens(&stores, &runtime, signer.clone(), &refresh_token_codec, &keys);
+        let lock_ports = CredentialLockPorts::new(&stores, &runtime);
+        let (_, stopping) = watch::channel(false);
         let app = Self {
             api: Api {
-                tokens: Some(Arc::new(TokensUseCases::new(&ports, &TokensSettings::default()))),
+                tokens: Some(tokens),
                 factors: None,
-                credential_lock: Some(Arc::new(CredentialLockUseCases::new(&lock_ports(&stores, &ports)))),
+                credential_lock: Some(Arc::new(CredentialLockUseCases::new(&lock_ports))),
                 follow_events: None,
                 authenticator: Authenticator {
                     verifier: Arc::new(CachingTokenVerifier::new(keys.clone(), profile())),
-                    keys,
+                    keys: keys.clone(),
                     clock: clock.clone(),
-                    admit_caller: AdmitCaller::new((&ports).into(), ports.groups.clone()),
+                    admit_caller: AdmitCaller::new(&stores, clock.clone()),
                 },
                 telemetry: Arc::new(NullTelemetry),
                 randomness: Arc::new(SystemRandomness),
@@ -211,11 +222,23 @@ impl TestApp {
             stores,
             refresh_token_codec,
             signer,
-            ports,
+            runtime,
+            keys,
             _folder: folder,
         };
         app.create_clients_and_users().await;
         app
+    }
+
+    /// Returns the use cases with another signer.
+    pub(super) fn tokens_signed_by(&self, signer: Arc<dyn TokenSigner>) -> Arc<TokensUseCases> {
+        tokens(
+            &self.stores,
+            &self.runtime,
+            signer,
+            &self.refresh_token_codec,
+            &self.keys,
+        )
     }
 
     async fn create_clients_and_users(&self) {
@@ -291,39 +314,22 @@ impl TestApp {
     }
 }
 
-fn tokens_ports(
+fn tokens(
     stores: &Stores,
-    clock: &Arc<ManualClock>,
-    (signer, keys): (&Arc<dyn TokenSigner>, &Arc<KeyRing>),
+    runtime: &Runtime,
+    signer: Arc<dyn TokenSigner>,
     refresh_token_codec: &Arc<dyn RefreshTokenCodec>,
-) -> TokensPorts {
-    TokensPorts {
-        clients: stores.clients.clone(),
-        identities: stores.identities.clone(),
-        groups: stores.groups.clone(),
-        lock_statuses: stores.lock_statuses.clone(),
-        validation_tokens: stores.validation_tokens.clone(),
-        refresh_families: stores.refresh_families.clone(),
-        signer: signer.clone(),
-        key_set: keys.key_set(clock.clone()),
+    keys: &Arc<KeyRing>,
+) -> Arc<TokensUseCases> {
+    let sessions = SessionPorts::new(stores, runtime, signer, refresh_token_codec.clone());
+    let issuance = Issuance::new(&sessions, &SessionSettings::default());
+    let crypto = TokensCrypto {
+        key_set: keys.key_set(runtime.clock.clone()),
         client_secrets: Arc::new(Sha256),
         hasher: Arc::new(Sha256),
-        refresh_token_codec: refresh_token_codec.clone(),
-        clock: clock.clone(),
-        randomness: Arc::new(SystemRandomness),
-        telemetry: Arc::new(NullTelemetry),
-        audit: Arc::new(NullTelemetry),
-    }
-}
-
-fn lock_ports(stores: &Stores, ports: &TokensPorts) -> CredentialLockPorts {
-    CredentialLockPorts {
-        credential_locks: stores.credential_locks.clone(),
-        identities: stores.identities.clone(),
-        clock: ports.clock.clone(),
-        randomness: ports.randomness.clone(),
-        telemetry: ports.telemetry.clone(),
-    }
+    };
+    let ports = TokensPorts::new(stores, runtime, sessions, crypto);
+    Arc::new(TokensUseCases::new(&ports, &issuance, &TokensSettings::default()))
 }
 
 pub(super) fn secret_of(client: &str) -> String {

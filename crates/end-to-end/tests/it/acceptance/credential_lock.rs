@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use domain::event::EventKind;
+use domain::credential_lock::events::{CREDENTIAL_LOCKED, CREDENTIAL_UNLOCKED};
 use end_to_end::{Service, open_event_reader};
 use serde_json::json;
 
@@ -42,15 +42,10 @@ pub(crate) async fn lock_ends_every_session_and_unlock_restores_none(app: &TestA
     app.start_session(email).await;
 
     let mut reader = open_event_reader(&app.servers.kafka_brokers, &[&user]);
-    reader
-        .read_until_event(EventKind::CredentialUnlocked, &user, WITHIN)
-        .await;
+    reader.read_until_event(CREDENTIAL_UNLOCKED, &user, WITHIN).await;
     let lock_events = reader.events().filter(|event| event.subject == user);
     let kinds: Vec<_> = lock_events.map(|event| (event.kind, event.sequence)).collect();
-    assert_eq!(
-        kinds,
-        [(EventKind::CredentialLocked, 1), (EventKind::CredentialUnlocked, 2)]
-    );
+    assert_eq!(kinds, [(CREDENTIAL_LOCKED, 1), (CREDENTIAL_UNLOCKED, 2)]);
 }
 
 pub(crate) async fn administrator_locks_a_user(app: &TestApp) {

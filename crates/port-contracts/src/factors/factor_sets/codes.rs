@@ -4,10 +4,11 @@ use domain::factors::{Attempts, Challenge, ContactCodes, FactorSet, Purpose};
 use ports::SaveOutcome;
 
 use super::{find, save};
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{at, challenge, codes, contact_id, full_factor_set, full_identity, user};
 use crate::race::{CALLERS, count, only, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     every_field_of_a_code_survives_saving_and_reopening,

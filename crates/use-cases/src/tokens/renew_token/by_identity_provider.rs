@@ -4,10 +4,7 @@ use domain::group::AssertedGroups;
 use domain::ids::{ClientId, UserId};
 
 use super::{RenewToken, RenewalResult};
-use crate::ActiveUser;
-use crate::tokens::TokenError;
-use crate::tokens::access_token_factory::{self, issue};
-use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
+use crate::sessions::{ActiveUser, Subject, TokenError, UserSubject, WriteEffect, calling_user, issue};
 
 impl RenewToken {
     /// Renews after a login at an external identity provider. A client on its own may start a session. A caller with a
@@ -116,7 +113,7 @@ impl RenewToken {
         if lock_status.is_locked {
             Err(TokenError::CredentialLocked)
         } else {
-            Ok(access_token_factory::calling_user(user, None, lock_status.epoch))
+            Ok(calling_user(user, None, lock_status.epoch))
         }
     }
 }

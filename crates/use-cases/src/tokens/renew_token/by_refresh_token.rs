@@ -1,14 +1,14 @@
 use domain::caller::{Call, CallingUser};
+use domain::sessions::{PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict};
 use domain::time::Timestamp;
-use domain::tokens::{PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict};
-use ports::tokens::{CloseOutcome, RotationOutcome};
+use ports::sessions::{CloseOutcome, RotationOutcome};
 use ports::{MetricEvent, RenewalOutcome};
 
 use super::{ExpectedSubject, RenewToken};
-use crate::tokens::TokenError;
-use crate::tokens::access_token_factory::{AccessTokenDraft, IssuedTokens, issue};
-use crate::tokens::mint_gate::{Minted, Subject, UserSubject, WriteEffect};
-use crate::tokens::rejection::{RejectionReason, reject};
+use crate::sessions::{
+    AccessTokenDraft, IssuedTokens, Minted, RejectionReason, Subject, TokenError, UserSubject, WriteEffect, issue,
+    reject,
+};
 
 /// One presentation of a refresh token. Its time is read once, so that every step judges the token at the same instant.
 struct Attempt<'a> {

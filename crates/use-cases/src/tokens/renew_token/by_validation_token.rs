@@ -4,9 +4,7 @@ use domain::tokens::{ValidationToken, ValidationTokenHash};
 use ports::StoreError;
 
 use super::{ExpectedSubject, RenewToken, RenewalResult};
-use crate::tokens::access_token_factory::{self, issue};
-use crate::tokens::mint_gate::{Subject, UserSubject, WriteEffect};
-use crate::tokens::rejection::{RejectionReason, reject};
+use crate::sessions::{RejectionReason, Subject, UserSubject, WriteEffect, calling_user, issue, reject};
 
 impl RenewToken {
     /// Renews by a validation token, which works once. Everything that may fail is read before the token is consumed.
@@ -20,7 +18,7 @@ impl RenewToken {
         is_remembered: bool,
     ) -> RenewalResult {
         let now = self.clock.now();
-        let hash = self.tokens.hasher.hash(token);
+        let hash = self.hasher.hash(token);
         let found = self.find_validation_token(&hash, now).await?;
         let found = found.ok_or_else(|| reject(call, None, RejectionReason::Unknown))?;
         self.check_ownership(call, None, (&found.target_client, &found.user))
@@ -29,7 +27,7 @@ impl RenewToken {
             .check_expected_subject(expected, &found.target_client, &found.user)
             .await;
         let groups = found.asserted_groups();
-        let mut user = access_token_factory::calling_user(found.user, found.business, found.epoch);
+        let mut user = calling_user(found.user, found.business, found.epoch);
         let mut subject = UserSubject {
             id: user.id.clone(),
             epoch: user.epoch,
@@ -49,7 +47,7 @@ impl RenewToken {
         let token = token.ending_by(found.session_expires_at);
         self.take_session_start(session.as_ref())?;
         let write = async {
-            if !self.tokens.validation_tokens.consume(&hash, &client.id, now).await? {
+            if !self.validation_tokens.consume(&hash, &client.id, now).await? {
                 return Err(reject(call, None, RejectionReason::Used));
             }
             match session {
@@ -72,9 +70,9 @@ impl RenewToken {
         hash: &ValidationTokenHash,
         now: Timestamp,
     ) -> Result<Option<ValidationToken>, StoreError> {
-        match self.tokens.validation_tokens.find(hash, now).await? {
+        match self.validation_tokens.find(hash, now).await? {
             Some(found) => Ok(Some(found)),
-            None => self.tokens.validation_tokens.read_linearizable(hash, now).await,
+            None => self.validation_tokens.read_linearizable(hash, now).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-use domain::tokens::AccessToken;
+use domain::sessions::AccessToken;
 
 /// No token could be signed, because there is no signing key or the cryptographic library failed. The text is for the
 /// log.

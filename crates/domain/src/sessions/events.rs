@@ -1,7 +1,28 @@
 //! The events of a session.
 
 use super::{RefreshFamily, RevocationReason};
-use crate::event::{EventContext, EventData, EventKind, EventValue, NewEvent};
+use crate::event::{EventContext, EventData, EventType, EventValue, NewEvent};
+
+/// The Kafka topic of these events.
+pub const TOPIC: &str = "authme.session.v1";
+
+const fn event_type(name: &'static str) -> EventType {
+    EventType {
+        name,
+        source: "/authme/tokens",
+        topic: TOPIC,
+        aggregate: "refresh_families",
+    }
+}
+
+/// A refresh token family was started.
+pub const SESSION_STARTED: &EventType = &event_type("session.started");
+
+/// A refresh token family was revoked; the data has the reason. Closing and expiry have no event.
+pub const SESSION_REVOKED: &EventType = &event_type("session.revoked");
+
+/// All types of events of this module.
+pub const TYPES: &[&EventType] = &[SESSION_STARTED, SESSION_REVOKED];
 
 fn family_data(family: &RefreshFamily) -> EventData {
     let mut data: EventData = vec![
@@ -21,7 +42,7 @@ fn family_data(family: &RefreshFamily) -> EventData {
 pub fn start_event(context: EventContext, family: &RefreshFamily) -> NewEvent {
     NewEvent {
         context,
-        kind: EventKind::SessionStarted,
+        kind: SESSION_STARTED,
         data: family_data(family),
     }
 }
@@ -33,7 +54,7 @@ pub fn revocation_event(context: EventContext, family: &RefreshFamily, reason: R
     data.push(("reason".to_owned(), reason.as_str().into()));
     NewEvent {
         context,
-        kind: EventKind::SessionRevoked,
+        kind: SESSION_REVOKED,
         data,
     }
 }

@@ -5,11 +5,11 @@ use domain::caller::CallingUser;
 use domain::client::{Client, ExpiresIn};
 use domain::group::AssertedGroups;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
+use domain::sessions::{AccessToken, AccessTokenSubject, RolesAndScopes};
 use domain::time::{self, Timestamp};
-use domain::tokens::{AccessToken, AccessTokenSubject, RolesAndScopes};
 use ports::{Clients, Clock, Groups, Identities, Randomness};
 
-use super::{TokenError, TokensPorts, TokensSettings};
+use super::{SessionPorts, SessionSettings, TokenError};
 use crate::UseCaseError;
 
 use super::mint_gate::Signer;
@@ -32,21 +32,21 @@ pub struct IssuedTokens {
 }
 
 /// An access token that is ready to be signed, and the form of the expiry in its answer.
-pub(super) struct AccessTokenDraft {
+pub(crate) struct AccessTokenDraft {
     token: AccessToken,
     expires_in: ExpiresIn,
 }
 
 impl AccessTokenDraft {
     /// Shortens the lifetime so that the token ends by `end`, if there is one.
-    pub(super) fn ending_by(mut self, end: Option<Timestamp>) -> Self {
+    pub(crate) fn ending_by(mut self, end: Option<Timestamp>) -> Self {
         self.token = self.token.ending_by(end);
         self
     }
 }
 
 /// Drafts access tokens. Roles and scopes are computed from what is stored at each call, never copied from a token.
-pub(super) struct AccessTokenFactory {
+pub(crate) struct AccessTokenFactory {
     clients: Arc<dyn Clients>,
     identities: Arc<dyn Identities>,
     groups: Arc<dyn Groups>,
@@ -56,7 +56,7 @@ pub(super) struct AccessTokenFactory {
 }
 
 impl AccessTokenFactory {
-    pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
+    pub(crate) fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
         Self {
             clients: ports.clients.clone(),
             identities: ports.identities.clone(),
@@ -68,7 +68,7 @@ impl AccessTokenFactory {
     }
 
     /// Returns the client if it is registered and enabled.
-    pub(super) async fn enabled_client(&self, id: &ClientId) -> Result<Client, TokenError> {
+    pub(crate) async fn enabled_client(&self, id: &ClientId) -> Result<Client, TokenError> {
         self.clients
             .find(id)
             .await?
@@ -77,7 +77,7 @@ impl AccessTokenFactory {
     }
 
     /// Returns whether a client, enabled or not, has `name` as its id or alias.
-    pub(super) async fn is_known_as(&self, id: &ClientId, name: &ClientId) -> Result<bool, TokenError> {
+    pub(crate) async fn is_known_as(&self, id: &ClientId, name: &ClientId) -> Result<bool, TokenError> {
         Ok(self
             .clients
             .find(id)
@@ -87,13 +87,13 @@ impl AccessTokenFactory {
 
     /// Drafts an access token for a client on its own. Its answer has the lifetime in seconds, like `expires_in` of RFC
     /// 6749.
-    pub(super) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, TokenError> {
+    pub(crate) fn for_client(&self, client: &Client) -> Result<AccessTokenDraft, TokenError> {
         let granted = RolesAndScopes::of_client(client);
         self.draft(client, AccessTokenSubject::Client, granted, ExpiresIn::Remaining)
     }
 
     /// Drafts an access token for `user` acting through `client`, with the groups asserted for the session.
-    pub(super) async fn for_user(
+    pub(crate) async fn for_user(
         &self,
         client: &Client,
         user: CallingUser,
@@ -163,7 +163,7 @@ impl AccessTokenFactory {
 }
 
 /// Signs the token and builds the answer.
-pub(super) fn issue(
+pub(crate) fn issue(
     AccessTokenDraft { token, expires_in }: AccessTokenDraft,
     refresh_token: Option<String>,
     signer: &Signer<'_>,
@@ -186,7 +186,7 @@ pub(super) fn issue(
 }
 
 /// Returns the user of a token that is about to be issued, without a session.
-pub(super) fn calling_user(id: UserId, business: Option<BusinessId>, epoch: u64) -> CallingUser {
+pub(crate) fn calling_user(id: UserId, business: Option<BusinessId>, epoch: u64) -> CallingUser {
     CallingUser {
         id,
         business,

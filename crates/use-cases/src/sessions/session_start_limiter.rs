@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Limits the sessions of one user that a client starts in this process, so that one stolen token cannot fill the
 /// store. It remembers the starts of the last minute only, so its memory is bounded by the sessions stored in that
 /// time.
-pub(super) struct SessionStartLimiter {
+pub(crate) struct SessionStartLimiter {
     max_per_minute: usize,
     starts: Mutex<Starts>,
 }
@@ -26,7 +26,7 @@ struct Starts {
 
 impl SessionStartLimiter {
     /// `max_per_minute` is the limit for one user and one client; 0 means no limit.
-    pub(super) fn new(max_per_minute: u32) -> Self {
+    pub(crate) fn new(max_per_minute: u32) -> Self {
         Self {
             max_per_minute: usize::try_from(max_per_minute).unwrap_or(usize::MAX),
             starts: Mutex::default(),
@@ -35,7 +35,7 @@ impl SessionStartLimiter {
 
     /// Counts a session that starts `now`. If the limit is reached, counts nothing and returns the time until the next
     /// start is allowed.
-    pub(super) fn take(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn take(&self, client: &ClientId, user: &UserId, now: Timestamp) -> Result<(), Duration> {
         if self.max_per_minute == 0 {
             return Ok(());
         }

@@ -223,9 +223,9 @@ impl RefreshFamily {
     ///
     /// ```
     /// # use domain::{ids::{ClientId, FamilyId, UserId}, time::Timestamp};
-    /// # use domain::tokens::{FamilyStatus, Nonce, Origin, RefreshFamily};
+    /// # use domain::sessions::{FamilyStatus, Nonce, Origin, RefreshFamily};
     /// use std::time::Duration;
-    /// use domain::tokens::Verdict;
+    /// use domain::sessions::Verdict;
     ///
     /// # let at = |second| Timestamp::from_second(second).unwrap();
     /// # let family = RefreshFamily {

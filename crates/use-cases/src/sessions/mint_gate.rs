@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use domain::caller::{Call, CallingUser};
 use domain::ids::{FamilyId, UserId};
-use domain::tokens::{AccessToken, RevocationReason};
+use domain::sessions::{AccessToken, RevocationReason};
 use futures_util::future::join;
 use ports::LockStatuses;
-use ports::tokens::TokenSigner;
+use ports::sessions::TokenSigner;
 
+use super::active_check::{ActiveCheck, ActiveCheckError, ActiveUser, Consistency, InactiveReason};
+use super::lifecycle::Sessions;
 use super::rejection::{RejectionReason, reject};
-use super::sessions::Sessions;
-use super::{TokenError, TokensPorts};
-use crate::active_check::Consistency;
-use crate::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason, UseCaseError};
+use super::{SessionPorts, TokenError};
+use crate::UseCaseError;
 
 /// A value that passed the mint gate. Only the gate can construct it, so a handler cannot return a token that did not
 /// pass.
@@ -23,21 +23,21 @@ impl<T> Minted<T> {
         self.0
     }
 
-    pub(super) fn peek(&self) -> &T {
+    pub(crate) fn peek(&self) -> &T {
         &self.0
     }
 }
 
 impl<T, U> Minted<(T, U)> {
     /// Separates a value that is not itself minted.
-    pub(super) fn split(self) -> (Minted<T>, U) {
+    pub(crate) fn split(self) -> (Minted<T>, U) {
         let (minted, other) = self.0;
         (Minted(minted), other)
     }
 }
 
 /// The effect of a path's write, which decides how the gate reads afterwards.
-pub(super) enum WriteEffect<W> {
+pub(crate) enum WriteEffect<W> {
     /// A write changed something and was acknowledged.
     Changed(W),
     /// Nothing was written, or a write matched nothing. An old primary that was cut off acknowledges an unmatched write
@@ -48,7 +48,7 @@ pub(super) enum WriteEffect<W> {
 impl<W> WriteEffect<W> {
     /// Returns the effect of an insert. If the document existed already, an earlier attempt of the same call inserted
     /// it. The acknowledgement of this attempt then gives no guarantee about later reads.
-    pub(super) fn of_insert(is_new: bool, written: W) -> Self {
+    pub(crate) fn of_insert(is_new: bool, written: W) -> Self {
         if is_new {
             Self::Changed(written)
         } else {
@@ -56,7 +56,7 @@ impl<W> WriteEffect<W> {
         }
     }
 
-    pub(super) fn map<V>(self, change: impl FnOnce(W) -> V) -> WriteEffect<V> {
+    pub(crate) fn map<V>(self, change: impl FnOnce(W) -> V) -> WriteEffect<V> {
         match self {
             Self::Changed(written) => WriteEffect::Changed(change(written)),
             Self::Unchanged(written) => WriteEffect::Unchanged(change(written)),
@@ -65,7 +65,7 @@ impl<W> WriteEffect<W> {
 }
 
 /// The subject of a minted token.
-pub(super) enum Subject<'a> {
+pub(crate) enum Subject<'a> {
     /// A client on its own, which has no credential that could be locked.
     Client,
     /// A user, and the call that mints.
@@ -74,20 +74,20 @@ pub(super) enum Subject<'a> {
 
 /// A user, and the epoch and sessions that the token depends on.
 #[derive(Debug, Clone)]
-pub(super) struct UserSubject {
-    pub(super) id: UserId,
+pub(crate) struct UserSubject {
+    pub(crate) id: UserId,
     /// The epoch of the presented token, or the one read before the write. Never read again after the write: see
     /// [`MintGate::mint`].
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
     /// The session that the path presents, continues or starts.
-    pub(super) family: Option<FamilyId>,
+    pub(crate) family: Option<FamilyId>,
     /// The sessions that it descends from.
-    pub(super) ancestors: Vec<FamilyId>,
+    pub(crate) ancestors: Vec<FamilyId>,
 }
 
 /// The only holder of the [`TokenSigner`]: every token is signed here, and a token for a user only after the check of the
 /// lock (docs/protocols.md "Mint gate").
-pub(super) struct MintGate {
+pub(crate) struct MintGate {
     lock_statuses: Arc<dyn LockStatuses>,
     active_check: ActiveCheck,
     sessions: Arc<Sessions>,
@@ -95,10 +95,10 @@ pub(super) struct MintGate {
 }
 
 impl MintGate {
-    pub(super) fn new(ports: &TokensPorts, sessions: Arc<Sessions>) -> Self {
+    pub(crate) fn new(ports: &SessionPorts, active_check: ActiveCheck, sessions: Arc<Sessions>) -> Self {
         Self {
             lock_statuses: ports.lock_statuses.clone(),
-            active_check: ActiveCheck::new(ports.into()),
+            active_check,
             sessions,
             signer: ports.signer.clone(),
         }
@@ -122,7 +122,7 @@ impl MintGate {
     ///   renewal that was written after the lock's answer.
     /// - Epoch read again after the write, which is wrong: A rotates. B locks and C unlocks. A reads "unlocked, epoch
     ///   1" and stores 1. The session has survived the lock.
-    pub(super) async fn mint<W, T>(
+    pub(crate) async fn mint<W, T>(
         &self,
         subject: Subject<'_>,
         write: impl Future<Output = Result<WriteEffect<W>, TokenError>>,
@@ -142,13 +142,13 @@ impl MintGate {
     /// lock may follow it before the write, and [`mint`](Self::mint) therefore checks again after the write.
     ///
     /// The family of a rejected subject is revoked, with an event that names this caller.
-    pub(super) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), TokenError> {
+    pub(crate) async fn check_before_write(&self, call: &Call, user: &UserSubject) -> Result<(), TokenError> {
         self.check(call, user, Consistency::Linearizable).await
     }
 
     /// Rejects a calling user whose own token is not active, because the tokens minted for the user depend on that
     /// token.
-    pub(super) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, TokenError> {
+    pub(crate) async fn check_caller(&self, call: &Call, user: &CallingUser) -> Result<ActiveUser, TokenError> {
         match self.active_check.check_user(user).await {
             Ok(active) => Ok(active),
             Err(ActiveCheckError::Store(error)) => Err(error.into()),
@@ -210,10 +210,10 @@ impl MintGate {
 }
 
 /// The signer, which `issue` gets once the checks have passed.
-pub(super) struct Signer<'a>(&'a dyn TokenSigner);
+pub(crate) struct Signer<'a>(&'a dyn TokenSigner);
 
 impl Signer<'_> {
-    pub(super) fn sign(&self, token: &AccessToken) -> Result<String, UseCaseError> {
+    pub(crate) fn sign(&self, token: &AccessToken) -> Result<String, UseCaseError> {
         Ok(self.0.sign(token)?)
     }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::{BusinessId, ClientId, FamilyId, UserId};
+use domain::sessions::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{Closure, FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RevocationReason};
 use mongodb::bson::{Binary, DateTime, Document, doc};
 use ports::StoreError;
-use ports::tokens::{CloseOutcome, RefreshFamilies, RotationOutcome};
+use ports::sessions::{CloseOutcome, RefreshFamilies, RotationOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::rotations::{RotationRequest, Rotations, execute_batch};

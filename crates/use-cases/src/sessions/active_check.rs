@@ -5,10 +5,10 @@ use domain::client::Client;
 use domain::identity::Identity;
 use domain::ids::FamilyId;
 use domain::lock_status::LockViolation;
-use domain::tokens::{FamilyStatus, RefreshFamily};
+use domain::sessions::{FamilyStatus, RefreshFamily};
 use futures_util::future::{join, join3, join4, try_join_all};
-use ports::tokens::RefreshFamilies;
-use ports::{Clients, Clock, Identities, LockStatuses, StoreError};
+use ports::sessions::RefreshFamilies;
+use ports::{Clients, Clock, Identities, LockStatuses, StoreError, Stores};
 
 /// The reason why a token is inactive although it has a valid signature and has not expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,16 +80,6 @@ pub struct ActiveUser {
     pub session: Option<RefreshFamily>,
 }
 
-/// The ports that the active check reads.
-#[derive(Clone)]
-pub struct ActiveCheckPorts {
-    pub clients: Arc<dyn Clients>,
-    pub identities: Arc<dyn Identities>,
-    pub lock_statuses: Arc<dyn LockStatuses>,
-    pub refresh_families: Arc<dyn RefreshFamilies>,
-    pub clock: Arc<dyn Clock>,
-}
-
 /// Checks whether a token with a valid signature that has not expired is still active (RFC 7662; docs/protocols.md
 /// "Active check"). All of this must hold:
 ///
@@ -103,12 +93,22 @@ pub struct ActiveCheckPorts {
 /// more second. A change of a client therefore takes effect within two seconds.
 #[derive(Clone)]
 pub struct ActiveCheck {
-    ports: ActiveCheckPorts,
+    pub(super) clients: Arc<dyn Clients>,
+    pub(super) identities: Arc<dyn Identities>,
+    pub(super) lock_statuses: Arc<dyn LockStatuses>,
+    pub(super) refresh_families: Arc<dyn RefreshFamilies>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl ActiveCheck {
-    pub fn new(ports: ActiveCheckPorts) -> Self {
-        Self { ports }
+    pub fn new(stores: &Stores, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clients: stores.clients.clone(),
+            identities: stores.identities.clone(),
+            lock_statuses: stores.lock_statuses.clone(),
+            refresh_families: stores.refresh_families.clone(),
+            clock,
+        }
     }
 
     /// Checks everything that a token depends on: client and user in parallel.
@@ -127,7 +127,7 @@ impl ActiveCheck {
 
     /// Checks the client alone.
     pub async fn check_client(&self, caller: &Caller) -> Result<Client, ActiveCheckError> {
-        let client = self.ports.clients.find(&caller.client).await?;
+        let client = self.clients.find(&caller.client).await?;
         let client = require_enabled(client)?;
         if client.epoch == caller.client_epoch {
             Ok(client)
@@ -145,9 +145,9 @@ impl ActiveCheck {
             }
         };
         let (lock_status, session, identity) = join3(
-            self.ports.lock_statuses.read_linearizable(&user.id),
+            self.lock_statuses.read_linearizable(&user.id),
             session,
-            self.ports.identities.find(&user.id),
+            self.identities.find(&user.id),
         )
         .await;
         lock_status?.judge(user.epoch).map_err(InactiveReason::from)?;
@@ -158,9 +158,9 @@ impl ActiveCheck {
 
     /// Checks a session and all its ancestors.
     async fn check_session(&self, id: &FamilyId) -> Result<RefreshFamily, ActiveCheckError> {
-        let found = self.ports.refresh_families.read_linearizable(id).await?;
+        let found = self.refresh_families.read_linearizable(id).await?;
         let session = found
-            .filter(|family| family.is_active(self.ports.clock.now()))
+            .filter(|family| family.is_active(self.clock.now()))
             .ok_or(InactiveReason::SessionInactive)?;
         self.check_ancestors(&session.origin.ancestors, Consistency::Linearizable)
             .await?;
@@ -174,7 +174,7 @@ impl ActiveCheck {
         ancestors: &[FamilyId],
         consistency: Consistency,
     ) -> Result<(), ActiveCheckError> {
-        let families = &self.ports.refresh_families;
+        let families = &self.refresh_families;
         let reads = ancestors
             .iter()
             .map(|ancestor| consistency.read_family(&**families, ancestor));
@@ -192,10 +192,10 @@ impl ActiveCheck {
     pub(crate) async fn check_family(&self, family: &RefreshFamily) -> Result<(), ActiveCheckError> {
         let origin = &family.origin;
         let (lock_status, ancestors, identity, client) = join4(
-            self.ports.lock_statuses.read_linearizable(&origin.user),
+            self.lock_statuses.read_linearizable(&origin.user),
             self.check_ancestors(&origin.ancestors, Consistency::Linearizable),
-            self.ports.identities.find(&origin.user),
-            self.ports.clients.find(&origin.client),
+            self.identities.find(&origin.user),
+            self.clients.find(&origin.client),
         )
         .await;
         lock_status?.judge(origin.epoch).map_err(InactiveReason::from)?;

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use domain::event::Event;
+use domain::sessions::{PresentedToken, RefreshFamily, RevocationReason, events};
 use domain::time::Timestamp;
-use domain::tokens::{PresentedToken, RefreshFamily, RevocationReason, events};
 use ports::Aggregate;
-use ports::tokens::{CloseOutcome, RotationOutcome};
+use ports::sessions::{CloseOutcome, RotationOutcome};
 
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{
     IDLE, at, before, event_context, family, family_id, foreign_tokens, full_family, nonce, presented_token,
@@ -13,7 +14,7 @@ use crate::fixtures::{
 };
 use crate::outboxes;
 use crate::race::{CALLERS, only, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 pub(crate) mod closing;
 pub(crate) mod revocation;

@@ -1,15 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::sessions::{Closure, FamilyStatus, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::{self, Timestamp};
-use domain::tokens::{Closure, FamilyStatus, PresentedToken, RefreshFamily, RevocationReason};
-use ports::tokens::CloseOutcome;
+use ports::sessions::CloseOutcome;
 
 use super::{GRACE, close, find, pending, race_to_rotate, revoke, rotate_current, start, start_event};
+use crate::Fixture;
 use crate::contract::contracts;
 use crate::fixtures::{at, before, family, foreign_tokens, full_family, presented_token};
 use crate::race::{CALLERS, count, run_concurrently};
-use crate::{Fixture, Stores};
+use ports::Stores;
 
 contracts! { dyn Fixture:
     the_current_token_closes_its_family,

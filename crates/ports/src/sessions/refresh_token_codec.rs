@@ -1,4 +1,4 @@
-use domain::tokens::RefreshToken;
+use domain::sessions::RefreshToken;
 
 /// Encodes and verifies refresh tokens with a MAC, whose key is not in the store (`docs/protocols.md` "Refresh token").
 /// Synchronous.

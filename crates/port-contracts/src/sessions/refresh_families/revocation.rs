@@ -1,6 +1,6 @@
 use domain::event::Event;
-use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason, events};
-use ports::tokens::CloseOutcome;
+use domain::sessions::{FamilyStatus, RefreshFamily, RevocationReason, events};
+use ports::sessions::CloseOutcome;
 
 use super::{close, find, pending, race_to_rotate, revoke, rotate_current, start, start_event};
 use crate::Fixture;

@@ -4,18 +4,18 @@ use std::time::Duration;
 use domain::caller::Call;
 use domain::event::EventContext;
 use domain::ids::FamilyId;
-use domain::time::{self, Timestamp};
-use domain::tokens::{
+use domain::sessions::{
     FamilyStatus, Nonce, Origin, PresentedToken, RefreshFamily, RefreshToken, RevocationReason, Verdict, events,
 };
-use ports::tokens::{CloseOutcome, RefreshFamilies, RefreshTokenCodec, RotationOutcome};
+use domain::time::{self, Timestamp};
+use ports::sessions::{CloseOutcome, RefreshFamilies, RefreshTokenCodec, RotationOutcome};
 use ports::{AuditOutcome, AuditRecord, AuditTrail, Clock, Randomness, StoreError};
 
 use super::session_start_limiter::SessionStartLimiter;
-use super::{TokenError, TokensPorts, TokensSettings};
+use super::{SessionPorts, SessionSettings, TokenError};
 
 /// Reads and writes refresh token families, with their lifetimes, events and wire form.
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     families: Arc<dyn RefreshFamilies>,
     refresh_token_codec: Arc<dyn RefreshTokenCodec>,
     clock: Arc<dyn Clock>,
@@ -28,7 +28,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(ports: &TokensPorts, settings: &TokensSettings) -> Self {
+    pub(crate) fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
         Self {
             families: ports.refresh_families.clone(),
             refresh_token_codec: ports.refresh_token_codec.clone(),
@@ -42,28 +42,28 @@ impl Sessions {
         }
     }
 
-    pub(super) fn grace(&self) -> Duration {
+    pub(crate) fn grace(&self) -> Duration {
         self.grace
     }
 
-    pub(super) fn new_id(&self) -> FamilyId {
+    pub(crate) fn new_id(&self) -> FamilyId {
         FamilyId::from_random(self.randomness.object_id())
     }
 
     /// Returns the family that a verified token names, in any status. Absence is read linearizably before it is
     /// returned.
-    pub(super) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
+    pub(crate) async fn find(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.confirm(self.families.find(id).await?, id, |_| true).await
     }
 
     /// Returns the family. The read sees every write that was acknowledged to any process before it began.
-    pub(super) async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
+    pub(crate) async fn read_linearizable(&self, id: &FamilyId) -> Result<Option<RefreshFamily>, StoreError> {
         self.families.read_linearizable(id).await
     }
 
     /// Returns the family of a verified token. An uncertain result is read again as in
     /// [`confirm_for_token`](Self::confirm_for_token).
-    pub(super) async fn find_for_token(
+    pub(crate) async fn find_for_token(
         &self,
         token: &RefreshToken,
         now: Timestamp,
@@ -75,7 +75,7 @@ impl Sessions {
     /// Returns the family that was found, unless the verdict on the token may come from an old read: the family is
     /// absent, or active but expired, or its generation is behind that of the token. Such a family is read again,
     /// linearizably. A closed or revoked family never becomes active again and needs no second read.
-    pub(super) async fn confirm_for_token(
+    pub(crate) async fn confirm_for_token(
         &self,
         found: Option<RefreshFamily>,
         token: &RefreshToken,
@@ -106,7 +106,7 @@ impl Sessions {
 
     /// Counts a session that is about to start. Called before the write, so that a rejected start does not spend a
     /// validation token.
-    pub(super) fn take_start(&self, origin: &Origin) -> Result<(), TokenError> {
+    pub(crate) fn take_start(&self, origin: &Origin) -> Result<(), TokenError> {
         self.start_limiter
             .take(&origin.client, &origin.user, self.clock.now())
             .map_err(|wait| TokenError::TooManySessions { wait })
@@ -114,7 +114,7 @@ impl Sessions {
 
     /// Starts a family. A branch expires no later than `ends_at`, the end of its parent. Returns the family, and
     /// whether this call inserted it: `false` if an earlier attempt of the same call did.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         &self,
         call: &Call,
         id: FamilyId,
@@ -140,12 +140,12 @@ impl Sessions {
     }
 
     /// Returns the family as a rotation at `now` would leave it, with a fresh nonce. Writes nothing.
-    pub(super) fn successor(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
+    pub(crate) fn successor(&self, family: &RefreshFamily, now: Timestamp) -> RefreshFamily {
         family.rotate(Nonce(self.randomness.nonce()), now, self.idle_lifetime)
     }
 
     /// Rotates the family of the presented token to `next`, which [`successor`](Self::successor) returned.
-    pub(super) async fn rotate(
+    pub(crate) async fn rotate(
         &self,
         presented: &PresentedToken,
         next: &RefreshFamily,
@@ -156,12 +156,12 @@ impl Sessions {
     }
 
     /// Closes the family of the presented token. Pushes no event.
-    pub(super) async fn close(&self, presented: &PresentedToken, now: Timestamp) -> Result<CloseOutcome, StoreError> {
+    pub(crate) async fn close(&self, presented: &PresentedToken, now: Timestamp) -> Result<CloseOutcome, StoreError> {
         self.families.close(presented, now, self.grace).await
     }
 
     /// Revokes a family by its id, as [`revoke_family`](Self::revoke_family) does. An absent family is not an error.
-    pub(super) async fn revoke(&self, call: &Call, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreError> {
+    pub(crate) async fn revoke(&self, call: &Call, id: &FamilyId, reason: RevocationReason) -> Result<(), StoreError> {
         match self.find(id).await? {
             Some(family) => self.revoke_family(call, &family, reason).await,
             None => Ok(()),
@@ -170,7 +170,7 @@ impl Sessions {
 
     /// Revokes a family. If this call revoked it, an event and an audit record name the caller. Nothing changes if the
     /// family is closed or revoked already, except that a logout also revokes a closed one.
-    pub(super) async fn revoke_family(
+    pub(crate) async fn revoke_family(
         &self,
         call: &Call,
         family: &RefreshFamily,
@@ -201,12 +201,12 @@ impl Sessions {
 
     /// Returns the content of a refresh token if its MAC is valid, whatever the state of its family; `None` for any
     /// other text.
-    pub(super) fn verify_refresh_token(&self, text: &str) -> Option<RefreshToken> {
+    pub(crate) fn verify_refresh_token(&self, text: &str) -> Option<RefreshToken> {
         self.refresh_token_codec.verify(text)
     }
 
     /// Returns the wire form of a family's current token.
-    pub(super) fn encode_current_token(&self, family: &RefreshFamily) -> String {
+    pub(crate) fn encode_current_token(&self, family: &RefreshFamily) -> String {
         self.refresh_token_codec.encode(&family.current_token())
     }
 }

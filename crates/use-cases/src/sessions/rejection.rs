@@ -1,14 +1,14 @@
 use domain::caller::Call;
 use domain::ids::{ClientId, FamilyId, UserId};
-use domain::tokens::{FamilyStatus, RefreshFamily, RevocationReason};
+use domain::sessions::{FamilyStatus, RefreshFamily, RevocationReason};
 
 use super::TokenError;
-use crate::InactiveReason;
+use super::active_check::InactiveReason;
 
 /// The reason why a presented token or session is rejected. Only the log has it; the caller's answer is the same for
 /// all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RejectionReason {
+pub(crate) enum RejectionReason {
     /// The text is not a refresh token, or its MAC is wrong.
     #[error("forged")]
     Forged,
@@ -36,7 +36,7 @@ pub(super) enum RejectionReason {
 
 impl RejectionReason {
     /// Returns the reason for a family that is not active.
-    pub(super) const fn of_inactive(family: &RefreshFamily) -> Self {
+    pub(crate) const fn of_inactive(family: &RefreshFamily) -> Self {
         match family.status {
             FamilyStatus::Revoked(reason) => Self::Revoked(reason),
             FamilyStatus::Closed(_) => Self::Closed,
@@ -46,7 +46,7 @@ impl RejectionReason {
 }
 
 /// Logs the reason, and returns the error for the caller, which does not have it.
-pub(super) fn reject(call: &Call, session: Option<&FamilyId>, reason: RejectionReason) -> TokenError {
+pub(crate) fn reject(call: &Call, session: Option<&FamilyId>, reason: RejectionReason) -> TokenError {
     tracing::info!(
         request_id = &*call.request.id,
         client = ClientId::as_str(&call.client),

@@ -15,10 +15,10 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily};
 use domain::time::{self, Timestamp};
-use domain::tokens::{Nonce, PresentedToken, RefreshFamily};
 use mongodb::bson::{Document, doc};
-use ports::tokens::RotationOutcome;
+use ports::sessions::RotationOutcome;
 use tokio::time::{Instant, sleep};
 
 use super::refresh_families::{COLLECTION, RefreshFamilyDocument, active_filter};
@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
     use domain::ids::{ClientId, FamilyId, UserId};
-    use domain::tokens::{FamilyStatus, Origin};
+    use domain::sessions::{FamilyStatus, Origin};
     use mongodb::bson::{rawdoc, serialize_to_raw_document_buf};
 
     const IDLE: Duration = Duration::from_mins(1);

@@ -3,8 +3,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::event::NewEvent;
 use domain::ids::FamilyId;
+use domain::sessions::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 use domain::time::Timestamp;
-use domain::tokens::{Nonce, PresentedToken, RefreshFamily, RevocationReason};
 
 use crate::StoreError;
 

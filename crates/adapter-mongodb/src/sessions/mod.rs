@@ -1,0 +1,2 @@
+pub(crate) mod refresh_families;
+mod rotations;

@@ -1,0 +1,16 @@
+//! Sessions: refresh token families, and the access tokens that are issued in them. Every context may use this module; it
+//! uses none of them.
+
+mod access_token;
+pub mod events;
+mod refresh_family;
+mod refresh_token;
+mod roles_and_scopes;
+
+pub use access_token::{AccessToken, AccessTokenSubject};
+pub use refresh_family::{
+    Closure, FamilyStatus, MAX_ANCESTORS, Origin, PresentedToken, RefreshFamily, RevocationReason, TooManyAncestors,
+    Verdict,
+};
+pub use refresh_token::{MalformedRefreshToken, Nonce, RefreshToken, SignedRefreshToken};
+pub use roles_and_scopes::{BusinessNotLinked, RolesAndScopes, administrator_roles};

@@ -1,0 +1,3 @@
+//! The contracts of sessions.
+
+pub(crate) mod refresh_families;

@@ -1,0 +1,61 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::credential_lock::CredentialLocks;
+use crate::factors::{FactorSets, SendQuotas};
+use crate::sessions::RefreshFamilies;
+use crate::tokens::ValidationTokens;
+use crate::{
+    Aggregate, Clients, ExpiredRecords, Groups, Identities, KnownNames, LockStatuses, Outboxes, Readiness, StoreError,
+};
+
+/// The stores of one database.
+#[derive(Clone)]
+pub struct Stores {
+    /// Registered clients.
+    pub clients: Arc<dyn Clients>,
+    /// Users.
+    pub identities: Arc<dyn Identities>,
+    /// Groups and the roles that they grant.
+    pub groups: Arc<dyn Groups>,
+    /// Roles and scopes that operators added.
+    pub known_names: Arc<dyn KnownNames>,
+    /// The part of a credential lock that every context reads.
+    pub lock_statuses: Arc<dyn LockStatuses>,
+    /// Credential locks.
+    pub credential_locks: Arc<dyn CredentialLocks>,
+    /// Contacts and one-time codes.
+    pub factor_sets: Arc<dyn FactorSets>,
+    /// Limits of sent codes.
+    pub send_quotas: Arc<dyn SendQuotas>,
+    /// Validation tokens.
+    pub validation_tokens: Arc<dyn ValidationTokens>,
+    /// Sessions.
+    pub refresh_families: Arc<dyn RefreshFamilies>,
+    /// What a process does with the database besides its use cases.
+    pub upkeep: Arc<dyn StoreUpkeep>,
+}
+
+/// The upkeep of a database: publishing events, removing expired records, and its own life.
+#[async_trait]
+pub trait StoreUpkeep: Send + Sync {
+    /// Returns the outboxes of these aggregates: a service publishes the events of its own aggregates only.
+    fn outboxes(&self, of: &[Aggregate]) -> Arc<dyn Outboxes>;
+
+    /// Returns the purge of these aggregates: a service removes its own expired records only.
+    fn expired_records(&self, of: &[Aggregate]) -> Arc<dyn ExpiredRecords>;
+
+    /// Creates the missing indexes of these aggregates. Idempotent, also when several processes start at the same time.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] when the store cannot answer. Some indexes may have been created.
+    async fn create_indexes(&self, of: &[Aggregate]) -> Result<(), StoreError>;
+
+    /// Returns the check whether the store answers.
+    fn readiness(&self) -> Arc<dyn Readiness>;
+
+    /// Rejects new calls and waits until those in flight have ended. Afterwards no task of the store runs.
+    async fn close(&self);
+}

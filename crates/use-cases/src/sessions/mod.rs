@@ -1,0 +1,119 @@
+//! Sessions: refresh token families, the mint gate and the active check. Every context may use this module; it uses none
+//! of them.
+
+mod access_token_factory;
+mod active_check;
+mod error;
+mod lifecycle;
+mod mint_gate;
+mod rejection;
+mod session_start_limiter;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ports::sessions::{RefreshFamilies, RefreshTokenCodec, TokenSigner};
+use ports::{AuditTrail, Clients, Clock, Groups, Identities, LockStatuses, Randomness, Runtime, Stores};
+
+pub use access_token_factory::IssuedTokens;
+pub(crate) use access_token_factory::{AccessTokenDraft, AccessTokenFactory, calling_user, issue};
+pub use active_check::{ActiveCheck, ActiveCheckError, ActiveUser, InactiveReason};
+pub use error::TokenError;
+pub(crate) use lifecycle::Sessions;
+pub use mint_gate::Minted;
+pub(crate) use mint_gate::{MintGate, Subject, UserSubject, WriteEffect};
+pub(crate) use rejection::{RejectionReason, reject};
+
+/// The lifetimes and limits of sessions that the operator sets.
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
+    pub access_token_lifetime: Duration,
+    pub refresh_absolute_lifetime: Duration,
+    pub refresh_idle_lifetime: Duration,
+    /// The time after a rotation during which the previous token still gets the same successor. Zero is strict: a spent
+    /// token is a replay immediately.
+    pub refresh_grace: Duration,
+    /// The maximum number of sessions of one user that one client may start in a minute, in one process. 0 means no
+    /// limit.
+    pub new_sessions_per_minute: u32,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            // A service that verifies tokens by itself accepts those of a locked user until `exp`.
+            access_token_lifetime: Duration::from_mins(5),
+            refresh_absolute_lifetime: Duration::from_hours(30 * 24),
+            refresh_idle_lifetime: Duration::from_hours(7 * 24),
+            // Enough for the retries of a client; the shorter it is, the sooner a copied token is detected.
+            refresh_grace: Duration::from_secs(30),
+            // Prevents a stolen token from filling the store.
+            new_sessions_per_minute: 30,
+        }
+    }
+}
+
+/// The ports that sessions use.
+#[derive(Clone)]
+pub struct SessionPorts {
+    pub clients: Arc<dyn Clients>,
+    pub identities: Arc<dyn Identities>,
+    pub groups: Arc<dyn Groups>,
+    pub lock_statuses: Arc<dyn LockStatuses>,
+    pub refresh_families: Arc<dyn RefreshFamilies>,
+    pub signer: Arc<dyn TokenSigner>,
+    pub refresh_token_codec: Arc<dyn RefreshTokenCodec>,
+    pub clock: Arc<dyn Clock>,
+    pub randomness: Arc<dyn Randomness>,
+    pub audit: Arc<dyn AuditTrail>,
+}
+
+impl SessionPorts {
+    pub fn new(
+        stores: &Stores,
+        runtime: &Runtime,
+        signer: Arc<dyn TokenSigner>,
+        refresh_token_codec: Arc<dyn RefreshTokenCodec>,
+    ) -> Self {
+        Self {
+            clients: stores.clients.clone(),
+            identities: stores.identities.clone(),
+            groups: stores.groups.clone(),
+            lock_statuses: stores.lock_statuses.clone(),
+            refresh_families: stores.refresh_families.clone(),
+            signer,
+            refresh_token_codec,
+            clock: runtime.clock.clone(),
+            randomness: runtime.randomness.clone(),
+            audit: runtime.audit.clone(),
+        }
+    }
+}
+
+/// The issuance of tokens. A process has one, which the contexts that mint share.
+#[derive(Clone)]
+pub struct Issuance {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) gate: Arc<MintGate>,
+    pub(crate) access_tokens: Arc<AccessTokenFactory>,
+    pub(crate) active_check: ActiveCheck,
+}
+
+impl Issuance {
+    pub fn new(ports: &SessionPorts, settings: &SessionSettings) -> Self {
+        let active_check = ActiveCheck {
+            clients: ports.clients.clone(),
+            identities: ports.identities.clone(),
+            lock_statuses: ports.lock_statuses.clone(),
+            refresh_families: ports.refresh_families.clone(),
+            clock: ports.clock.clone(),
+        };
+        let sessions = Arc::new(Sessions::new(ports, settings));
+        Self {
+            gate: Arc::new(MintGate::new(ports, active_check.clone(), sessions.clone())),
+            access_tokens: Arc::new(AccessTokenFactory::new(ports, settings)),
+            sessions,
+            active_check,
+        }
+    }
+}
